@@ -34,7 +34,7 @@ def made_old(image_set: ImageSet) -> None:
     paths, key = image_set._store.paths, image_set.space.key
     for kind in NEW:
         shutil.rmtree(paths.tables / f"{kind}-{key}.lance")
-    shutil.rmtree(paths.class_shares, ignore_errors=True)
+    shutil.rmtree(paths.derived, ignore_errors=True)
     stored = image_set._store.embeddings(key)
     position, similarity = raw_lists(stored.embedding)
     fields = [

@@ -12,9 +12,9 @@ from tests.conftest import SECOND
 from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
-from url_viz.analysis import stored_rows
+from url_viz.analysis import columns
 from url_viz.analysis.pair_measures import NAMES, SECOND_NAMES
-from url_viz.analysis.second_model import Seconds
+from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.uploads import MEASURED, Scored, rank, score
 from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -95,7 +95,7 @@ class TestReading:
     ) -> None:
         write_folder(read.folder, 8)
         first = read()
-        assert (first.second, first.seconds.at_hand, first.seconds.behind) == (None, None, None)
+        assert (first.second, first.seconds.available, first.seconds.incomplete) == (None, None, None)
         both = read(also=second_model)
         assert (read.opened, read.embedded) == (8, 0), "the first model ran again"
         assert np.array_equal(both.embeddings(), first.embeddings())
@@ -110,10 +110,10 @@ class TestReading:
         read(also=second_model)
         write_folder(read.folder, 2, start=6)
         behind = read()
-        assert (behind.second, behind.seconds.at_hand, behind.seconds.behind) == (None, None, second_model.space)
+        assert (behind.second, behind.seconds.available, behind.seconds.incomplete) == (None, None, second_model.space)
         assert f"{SECOND} has not read all" in behind.seconds.in_words(behind.source)
         pd.testing.assert_frame_equal(behind.table(), behind.alone.table())
-        assert opened_again(read(also=second_model)).seconds.behind is None
+        assert opened_again(read(also=second_model)).seconds.incomplete is None
 
     def test_two_readings_one_after_the_other_are_as_good(
         self, read: Reader, second_model: Model, image_set: ImageSet
@@ -160,7 +160,9 @@ class TestJudgement:
 
     def test_is_kept_and_the_same_when_made_again(self, image_set: ImageSet) -> None:
         before = image_set.table()
-        [kept] = (image_set.workspace.root / "sets" / image_set.set_id / "class-shares" / "second").glob("*.arrow")
+        [kept] = (image_set.workspace.root / "sets" / image_set.set_id / "derived" / "confusability_by_both").glob(
+            "*.arrow"
+        )
         kept.write_bytes(b"no table")
         pd.testing.assert_frame_equal(opened_again(image_set).table(), before)
 
@@ -170,7 +172,7 @@ class TestJudgement:
         assert not image_set.is_current()
         one = opened_again(image_set)
         assert one.second is None
-        assert one.seconds.at_hand is not None
+        assert one.seconds.available is not None
         assert "alone" in one.seconds.in_words(one.source)
         pd.testing.assert_frame_equal(one.table(), image_set.alone.table())
         one.ask_second()
@@ -187,17 +189,17 @@ class TestJudgement:
         image_set.use_labels(None)
         assert image_set.order().reason.startswith(f"Ordered by confusability within the set, {by_both}")
 
-    @pytest.mark.parametrize("kept_from", [1, stored_rows.KEPT_FROM], ids=["rows are kept", "few rows"])
+    @pytest.mark.parametrize("kept_from", [1, columns.KEPT_FROM], ids=["rows are kept", "few rows"])
     @pytest.mark.parametrize("part", ["data", "_versions"])
     @pytest.mark.parametrize("kind", ["graph", "whitened", "whitening", "embeddings"])
     def test_damage_to_its_tables_costs_its_say_alone(
         self, image_set: ImageSet, kind: str, part: str, kept_from: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(stored_rows, "KEPT_FROM", kept_from)
+        monkeypatch.setattr(columns, "KEPT_FROM", kept_from)
         assert opened_again(image_set).table()["confusability"].notna().all()  # rows by both are kept now
         assert image_set.second is not None
         before, folder = image_set.alone.table(), image_set.workspace.root / "sets" / image_set.set_id
-        shutil.rmtree(folder / "class-shares")
+        shutil.rmtree(folder / "derived")
         for file in (folder / "tables" / f"{kind}-{image_set.second.key}.lance" / part).iterdir():
             file.write_bytes(bytes(file.stat().st_size))
         hurt = opened_again(image_set)
@@ -272,7 +274,7 @@ class TestOutside:
     def test_without_the_weights_new_pictures_are_judged_by_the_first(
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, model: Model
     ) -> None:
-        monkeypatch.setattr(Seconds, "name", None)
+        monkeypatch.setattr(SecondModelChoice, "name", None)
         [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], model)
         assert isinstance(outcome, Scored)
         assert np.isfinite(rank([outcome], image_set.reference()).iloc[0]["confusability"])

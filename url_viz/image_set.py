@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -13,28 +13,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.classes import ClassedTable, ClassSource
+from url_viz.analysis.columns import SetContext, derived_columns, user_version
 from url_viz.analysis.compare import Comparison, Read, compare
 from url_viz.analysis.evaluated import Evaluated, evaluated
 from url_viz.analysis.evaluation import counted
-from url_viz.analysis.findings import Finding, Seen, findings, mixed_up, small_classes, useless, wrong_labels
-from url_viz.analysis.label_choice import ClassLevels, stored_source
-from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels, confused_in
+from url_viz.analysis.findings import Finding, mixed_up, small_classes, useless, wrong_labels
+from url_viz.analysis.label_choice import ClassLevels, Labels, class_levels, stored_source
+from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, confused_in
 from url_viz.analysis.leak_review import LeakReview
-from url_viz.analysis.leaks import Splits, find_splits, leaks_between_sets, leaks_between_splits
+from url_viz.analysis.leaks import Splits, leaks_between_sets
 from url_viz.analysis.looks import NEAR, look_of
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
 from url_viz.analysis.name_review import NameReview
-from url_viz.analysis.naming import NamedTable, suggestions_in
+from url_viz.analysis.naming import Naming
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
-from url_viz.analysis.order import Order, kept_order, key_of_order, leading_order
-from url_viz.analysis.pair_measures import ALONE, PairMeasures
+from url_viz.analysis.order import Order
+from url_viz.analysis.pair_measures import PairMeasures
 from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile, percentile_of_each
 from url_viz.analysis.reason_rules import Shared
-from url_viz.analysis.reasons import ReasonedTable
+from url_viz.analysis.reasons import Reasons, reasons_by_id
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.review import (
     LABELS,
@@ -51,22 +51,14 @@ from url_viz.analysis.review import (
     ReviewSpec,
     from_query,
 )
-from url_viz.analysis.second_model import Seconds, by_both
+from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.selective_retrieval import near_in_graph, search
-from url_viz.analysis.stored_rows import (
-    FILES,
-    StoredRows,
-    columns_of_raw_graph,
-    graph_columns,
-    keep_rows,
-    kept_rows,
-    stored_rows,
-)
-from url_viz.analysis.table import DecidedTable, Frame, frame_of, keys_of
-from url_viz.analysis.tuned import Tuned, TunedTable
+from url_viz.analysis.stored_rows import StoredRows
+from url_viz.analysis.table import Frame, keys_of
+from url_viz.analysis.tuned import Tuned, Tuning
 from url_viz.analysis.twins import group_codes, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
-from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
+from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageError, ImageSetError, ModelError, NoImagesError
@@ -77,13 +69,11 @@ from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import FoundFile, Scan, absolute, display_name
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import decoders
-from url_viz.latest import Latest, LatestByKey
 from url_viz.models.head import Head
 from url_viz.models.imagenet import class_names
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Outputs, Precision
-from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import embed_files
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
@@ -91,19 +81,19 @@ from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import finish
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_alone
 from url_viz.pipeline.tsne import tsne_coordinates
-from url_viz.pipeline.twins import leaders, twins_across
+from url_viz.pipeline.twins import twins_across
 from url_viz.pipeline.unit_rows import UnitRows
-from url_viz.pipeline.whitening import ordered_whitened, whitened_for
+from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in, is_in_bucket
 from url_viz.rows import KEPT_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
-from url_viz.store.reader import Store, shown_tables
+from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
 from url_viz.store.second_model import ask, other_spaces, version_beside
-from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, no_twins, positions_of
+from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
@@ -117,14 +107,12 @@ if TYPE_CHECKING:
     from url_viz.imaging.uploads import IncomingFile
 
 
-Table = TypeVar("Table", TunedTable, NamedTable)
+OfGraph = TypeVar("OfGraph", Tuning, Naming)
 Result = TypeVar("Result")
 Options = ParamSpec("Options")
 
 SHOWN_S = 20.0
 """How long object storage may take to give one picture that somebody waits for."""
-MOST_KNOWN = 64
-"""So many results that hang on the table alone are kept."""
 MANY = 5_000
 """From so many pictures on, class shares are worked out at the end of reading; of fewer when they are first shown."""
 
@@ -207,24 +195,18 @@ class ImageSet:
         others = [other.key for other in other_spaces(store, space)]
         self._watch = store.watch(space.key, source.head.digest if source.head else None, others=others)
         self._read_at = self._version_in(self._store)
-        self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
-        self._order: Latest[Order] = Latest()
-        self._confused: Latest[pd.DataFrame] = Latest()
-        self._leaks: Latest[pd.DataFrame | None] = Latest()
-        self._findings: Latest[tuple[Finding, ...]] = Latest()
-        self._reference: Latest[Reference] = Latest()
-        self._of_table = LatestByKey(most=MOST_KNOWN)
-        self._of_snapshot = LatestByKey(most=MOST_KNOWN)
-        self._rows_key = self._key_of_rows()
-        self._kept = kept_rows(store.paths.kept, space.key, self._rows_key, self._store.count("images"))
-        if self._kept is None:
-            len(self._files)  # so that damage is told at once
+        self._context = SetContext(
+            self._store, space, source.head, source.is_given, alone, self.answers, lambda: self.decisions
+        )
+        self._derived = derived_columns(self._context)
+        if not self._derived.is_cached("rows"):
+            self._derived.get("files")  # so that damage is told at once
 
     def __repr__(self) -> str:
         return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
 
     def __len__(self) -> int:
-        return len(self._joined.table)
+        return len(self._base.table)
 
     @property
     def head(self) -> Head | None:
@@ -234,7 +216,7 @@ class ImageSet:
     @property
     def version(self) -> str:
         """A short text that changes with the snapshot, and with what the user brought to it since (`user_columns`)."""
-        own = self.user_table.version
+        own = user_version(self._context)
         return f"{self._read_at}.{own}" if own else self._read_at
 
     def is_current(self) -> bool:
@@ -258,7 +240,7 @@ class ImageSet:
 
         It is the one that read the set last, of other models that have read all of its pictures.
         """
-        return None if self.seconds.asked is None else self.seconds.asked.space
+        return None if self.seconds.active is None else self.seconds.active.space
 
     def files_begun(self) -> int | None:
         """How many files a reading that has not come to its end was to leave, as of now; None if every one has.
@@ -274,10 +256,11 @@ class ImageSet:
         """
         ask(self._store.paths, is_asked=is_asked)
 
-    @cached_property
-    def seconds(self) -> Seconds:
-        """Which second model is asked, and which could be."""
-        return Seconds(self._store, self.space, own=self._own_columns, is_alone=self.is_alone)
+    @property
+    def seconds(self) -> SecondModelChoice:
+        """Which second model takes part, and which could."""
+        available, active = self._derived.get("second_available"), self._derived.get("second")
+        return SecondModelChoice(self._store, self.space, available, active)
 
     @cached_property
     def alone(self) -> "ImageSet":
@@ -309,7 +292,8 @@ class ImageSet:
         again.
         """
         key = make, args, tuple(sorted(named.items()))
-        return self._of_table.of(self._frame, key, lambda: make(self.table(), *args, **named))
+        result: Result = self._derived.result("table", key, lambda table: make(table.copy(deep=False), *args, **named))
+        return result
 
     def of_snapshot(
         self, make: Callable[Concatenate["ImageSet", Options], Result], *args: Options.args, **named: Options.kwargs
@@ -319,7 +303,8 @@ class ImageSet:
         It hangs on this snapshot and goes with it, where a cache of functions would hold both.
         """
         key = make, args, tuple(sorted(named.items()))
-        return self._of_snapshot.of(self._measured, key, lambda: make(self, *args, **named))
+        result: Result = self._derived.result("measured", key, lambda measured: make(self, *args, **named))
+        return result
 
     def add_columns(
         self,
@@ -347,7 +332,8 @@ class ImageSet:
 
     def user_columns(self) -> tuple[UserColumn, ...]:
         """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
-        return self.user_table.columns()
+        listed: tuple[UserColumn, ...] = self._derived.get("imported").listed
+        return listed
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what `label` is; nothing is read again.
@@ -393,7 +379,7 @@ class ImageSet:
         ImageSetError before there is a graph in the whitened space.
         """
         rows = self._of_graph(self._tuning).pairs_to_ask(n, seed=seed)
-        table = self._joined.table[["id", "path"]]
+        table = self._base.table[["id", "path"]]
         first, second = (table.iloc[rows[:, side]].reset_index(drop=True) for side in (0, 1))
         return first.assign(neighbour_id=second["id"], neighbour_path=second["path"])[
             ["id", "neighbour_id", "path", "neighbour_path"]
@@ -416,7 +402,7 @@ class ImageSet:
         Raises ImageSetError before there is a graph in the whitened space.
         """
         rows = self._of_graph(self._naming).first(n)
-        return self._joined.table[["id", "path"]].iloc[rows].reset_index(drop=True)
+        return self._base.table[["id", "path"]].iloc[rows].reset_index(drop=True)
 
     def name(self, names: Mapping[int, str | None], *, who: str | None = None) -> Action:
         """Give pictures a name, or another one; None takes it away. A single action for undo.
@@ -431,7 +417,8 @@ class ImageSet:
 
         By neighbours and a classifier that know the names alone, whatever the labels are. Empty before there are two.
         """
-        return self._naming.suggestions() if self._naming else suggestions_in(self._joined.table)
+        found: pd.DataFrame = self._derived.get("name_suggestions")
+        return found
 
     def accept_names(self, ids: Iterable[int], *, who: str | None = None) -> Action:
         """Give pictures the name that is suggested for them; those without a suggestion stay. A single action."""
@@ -449,19 +436,20 @@ class ImageSet:
     @property
     def has_graph(self) -> bool:
         """Whether there is a graph in the whitened space: pairs and names can be asked for."""
-        return self._tuning is not None
+        return self._derived.get("own_graph_columns") is not None
 
-    def _of_graph(self, table: Table | None) -> Table:
+    def _of_graph(self, made: OfGraph | None) -> OfGraph:
         """What needs the graph; raises ImageSetError if there is none."""
-        if table is None:
+        if made is None:
             raise ImageSetError(
                 f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
             )
-        return table
+        return made
 
     def tuned(self) -> Tuned | None:
         """What the answers made of the order, and how well it holds on them; None below ten, or without both kinds."""
-        return self._tuning.now() if self._tuning else None
+        tuned: Tuned | None = self._derived.get("tuned_order")
+        return tuned
 
     def review(self, spec: ReviewSpec, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
@@ -489,13 +477,13 @@ class ImageSet:
             paths=self._store.paths,
             leading=self.order().measure,
             afresh=afresh,
-            known=lambda queue: self._of_table.of(self._frame, ("queue", spec), queue),
+            known=lambda queue: self._derived.result("table", ("queue", spec), lambda table: queue()),
         )
 
     def _listed(self, by: str) -> pd.DataFrame:
         """The pictures that a review of `analysis.review.LISTED` is of. Raises ImageSetError without labels."""
         if by == USELESS:
-            return useless(self._frame, self._reasoned.found(self._measured))
+            return useless(self._frame, self._derived.get("reasons"))
         if by == SMALL:
             return small_classes(self._frame)
         check = self.checked_labels()
@@ -508,13 +496,8 @@ class ImageSet:
         Leaked twins, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
         read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
         """
-        table = self._frame
-
-        def found() -> tuple[Finding, ...]:
-            reasons = self._reasoned.found(self._measured)
-            return findings(Seen(table, reasons, self.find_suspects(), self.find_leaks(), self._rows.failed))
-
-        return self._findings.of(table, found)
+        found: tuple[Finding, ...] = self._derived.get("findings")
+        return found
 
     def leaks(self, against: "ImageSet | None" = None) -> pd.DataFrame:
         """Pictures with a twin in another split: one row for each of the smaller split, with its most alike twin.
@@ -534,12 +517,13 @@ class ImageSet:
 
     def find_leaks(self) -> pd.DataFrame | None:
         """Like `leaks`, None if there are no splits."""
-        table = self._frame
-        return self._leaks.of(table, self._leaks_between_splits)
+        found: pd.DataFrame | None = self._derived.get("leaks")
+        return found
 
     def splits(self) -> Splits | None:
         """The splits of the pictures, and what tells them; None if there are none."""
-        return find_splits(self._frame, [column.name for column in self.user_columns()])
+        found: Splits | None = self._derived.get("splits")
+        return found
 
     def _known_splits(self) -> Splits:
         found = self.splits()
@@ -554,15 +538,6 @@ class ImageSet:
             "named split (`python -m url_viz columns FOLDER add FILE`), or compare it with another set "
             "(`python -m url_viz leakage FOLDER --against OTHER`)."
         )
-
-    def _leaks_between_splits(self) -> pd.DataFrame | None:
-        splits = self.splits()
-        if splits is None:
-            return None
-        graph = self.graph
-        twins = replace(no_twins(0), is_thinned=True) if graph is None else graph.twins
-        key = self.contents if graph is None else positions_of(self.contents, graph.content)
-        return leaks_between_splits(self._frame, self.contents, splits, key, twins)
 
     def _leaks_against(self, other: "ImageSet") -> pd.DataFrame:
         if other.space.key != self.space.key:
@@ -597,41 +572,45 @@ class ImageSet:
     @property
     def label_source(self) -> str:
         """What labels are taken from, as corrected labels are stored by it (`stored_source`)."""
-        return stored_source(self.user_table.label_source)
+        return stored_source(self.label_choice)
 
     def _decisions_of(self, who: str | None) -> Decisions:
         return self.decisions if who is None else self.decisions.by(who)
 
     def class_levels(self) -> ClassLevels:
         """The levels of folders, which of them is the label, and in words what was taken."""
-        return self.user_table.class_levels()
+        classes = len(self._derived.get("picture_labels").names)
+        return class_levels(self._base.found, self.label_choice, classes=classes)
 
     def reasons(self, ids: Iterable[int] | None = None) -> pd.DataFrame:
         """Why pictures (default: all) are ambiguous, one row per reason: id, reason, strength (0 to 1), detail.
 
         What explains most of a picture comes first: its strength, times how much it goes with the leading order.
         """
-        return self._reasoned.reasons(self._measured, ids)
+        return reasons_by_id(self._derived.get("measured"), self._derived.get("reasons"), ids)
 
     def reason_names(self) -> tuple[str, ...]:
         """The reasons that pictures of this set have, what explains most of its leading order first."""
-        return self._reasoned.found(self._measured).order()
+        return self._reasons.order()
 
     def shared_reasons(self) -> tuple[Shared, ...]:
         """The reasons that nearly all pictures have, which are told once, of the set, and given to none."""
-        return self._reasoned.found(self._measured).shared
+        return self._reasons.shared
 
     def heat(self, image_id: int) -> Heat:
         """Which part of a picture its uncertainty comes from (entropy, without a head): 37 forward passes."""
         return heat_of(self.model, self.read_again(image_id))
 
     @cached_property
-    def user_table(self) -> UserColumns:
-        """The table with what the user brought, and the ways to bring it."""
-        stands_in = self.source.is_given
-        return UserColumns(
-            self._joined, lambda: self._files, self._store, self.decisions, root=self.root, stands_in=stands_in
-        )
+    def user_table(self) -> UserImports:
+        """Brings the user's columns, and chooses the labels."""
+        return UserImports(self._derived.get, self._store.paths, self.root)
+
+    @property
+    def label_choice(self) -> str | None:
+        """What the label is: `folders`, `level:2`, `tags`, `names`, None for none, or the name of a column."""
+        labels: Labels = self._derived.get("labels")
+        return labels.source
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
@@ -662,21 +641,8 @@ class ImageSet:
 
     def order(self) -> Order:
         """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""
-        table = self._measured
-        return self._order.of(table, lambda: self._leading_order(table))
-
-    def _leading_order(self, table: pd.DataFrame) -> Order:
-        second = None if self.seconds.asked is None else self.seconds.asked.title
-        of_classes = None if self._classed is None else self._classed.key(table)
-
-        def found() -> Order:
-            labels = self._classed.labels(table) if self._classed is not None else None
-            return leading_order(table, self.contents, self.graph_columns, labels, tuned=self.tuned(), second=second)
-
-        if len(table) < KEPT_FROM or of_classes is None or self.tuned() is not None:
-            return found()
-        key = key_of_order(table, of_classes, second)
-        return kept_order(self._store.paths.kept / "order", self.space.key, key, found)
+        order: Order = self._derived.get("order")
+        return order
 
     def prepare(self) -> None:
         """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""
@@ -774,12 +740,12 @@ class ImageSet:
     @property
     def ids(self) -> NDArray[np.int64]:
         """Ids (N,) int64, rows in the order of `table()`."""
-        return self._joined.table["id"].to_numpy(np.int64)
+        return self._base.table["id"].to_numpy(np.int64)
 
     @property
     def contents(self) -> NDArray[np.int64]:
         """Content keys (N,), rows in the order of `table()`: equal ones are copies of one file."""
-        return self._joined.contents
+        return self._base.contents
 
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG, at most 256 px) by id."""
@@ -788,7 +754,7 @@ class ImageSet:
     def file_of(self, image_id: int) -> Path:
         """The file of a picture. Raises ImageSetError if it is not there any more, FolderError in object storage."""
         row = self.row_of(image_id)
-        path = Path(os.fsdecode(absolute(self.root, self._joined.paths[row].as_py())))
+        path = Path(os.fsdecode(absolute(self.root, self._base.paths[row].as_py())))
         if not path.is_file():
             raise ImageSetError(
                 f"{self._frame['path'].iloc[row]!r} is not in {str(self.root)!r} any more. "
@@ -837,7 +803,7 @@ class ImageSet:
 
     def paths_of(self, ids: Iterable[int]) -> list[bytes]:
         """Root-relative paths of pictures, as the file system has them, in the order of `ids`."""
-        paths: list[bytes] = self._joined.paths.take(self.rows_of(ids)).to_pylist()
+        paths: list[bytes] = self._base.paths.take(self.rows_of(ids)).to_pylist()
         return paths
 
     @cached_property
@@ -894,25 +860,23 @@ class ImageSet:
         """Decide to keep one picture of each group of twins and to drop the others; see `one_of_each`."""
         return self.decisions.decide_each(one_of_each(self._frame))
 
-    @cached_property
+    @property
     def graph(self) -> Graph | None:
         """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
-        return self._store.graph(self.space.key)
+        graph: Graph | None = self._derived.get("graph")
+        return graph
 
-    @cached_property
+    @property
     def graph_columns(self) -> GraphColumns | None:
         """What the graph says of each distinct content, without its lists; confusability by both models."""
-        return self.seconds.columns or self._own_columns or columns_of_raw_graph(self._store, self.space.key)
+        columns: GraphColumns | None = self._derived.get("graph_columns")
+        return columns
 
-    @cached_property
-    def _own_columns(self) -> GraphColumns | None:
-        """What the graph of this model alone says; None before there is a graph in the whitened space."""
-        return graph_columns(self._store, self.space.key)
-
-    @cached_property
+    @property
     def whitened(self) -> WhitenedRows:
         """The pictures in the set's whitened space, rows in the order of `table()`."""
-        return ordered_whitened(self._store, self.space.key, self.contents)
+        whitened: WhitenedRows = self._derived.get("whitened")
+        return whitened
 
     def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
@@ -1000,7 +964,8 @@ class ImageSet:
         table = self._measured
         if not has_values(table, AMBIGUITY.name):
             raise ImageSetError(NO_CLASSES)
-        return self._confused.of(table, lambda: confused_in(table))
+        found: pd.DataFrame = self._derived.result("measured", confused_in, confused_in)
+        return found
 
     def checked_labels(self) -> LabelCheck:
         """All that was found on the labels. Raises ImageSetError if there are none to check."""
@@ -1011,15 +976,8 @@ class ImageSet:
 
     def find_suspects(self) -> LabelCheck | None:
         """Like `checked_labels`, None if there are no labels; worked out again only if they have changed."""
-        table = self._measured
-        return self._checked.of(table[["label", "label_checked"]], lambda: self._check_labels(table))
-
-    def _check_labels(self, table: pd.DataFrame) -> LabelCheck | None:
-        graph, classed = self.graph, self._classed
-        labels, evidence = (None, None) if classed is None else (classed.labels(table), classed.evidence(table))
-        if graph is None or labels is None or evidence is None:
-            return None
-        return check_labels(table, self.contents, graph, labels, evidence)
+        found: LabelCheck | None = self._derived.get("label_check")
+        return found
 
     def worth(self, *, seeds: int = SEEDS) -> Worth:
         """What was gained by dropping pictures and correcting labels: a linear probe's accuracy, before and after.
@@ -1100,48 +1058,12 @@ class ImageSet:
     def reference(self) -> Reference:
         """What pictures from outside are compared with: the distinct contents of this set.
 
-        By both models only if the second can be loaded (`Seconds.name`): each new picture must be read by it too.
+        By both models only if the second can be loaded (`SecondModelChoice.name`): it must read each new picture too.
         """
         if self.second is not None and self.seconds.name is None:
             return self.alone.reference()
-        table = self._measured
-        return self._reference.of(table, lambda: self._made_reference(table))
-
-    def _made_reference(self, table: pd.DataFrame) -> Reference:
-        graph = self.graph
-        keys = np.unique(self.contents) if graph is None else graph.content
-        first, row = np.unique(self.contents, return_index=True)
-        is_here = positions_of(keys, first) >= 0  # of the graph, too: a picture may have left since
-        rows = row[positions_of(keys[is_here], first)]
-        whitened = WhitenedRows(self.whitened.whitening, keys[is_here], self.whitened.rows[rows])
-        embeddings, hashes = self._stored_embeddings()[rows], self._store.hashes(keys[is_here])
-        classed, labels = self._classed, self._classed.labels(table) if self._classed else None
-        if graph is None or classed is None or labels is None or not is_here.all():
-            return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool), hashes=hashes)
-        leader = leaders(graph.twins)
-        counts = leader == np.arange(len(graph))
-        among: ConfusabilityReference | ReferenceOfBoth
-        beside = self._second_reference(table, table.iloc[rows], graph)
-        if beside is None:
-            among, second = confusability(graph.position, graph.similarity, leader=leader)[1], None
-        else:
-            among, second = beside
-        model = partial(classed.model, table)
-        return Reference(
-            table, table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second, hashes
-        )
-
-    def _second_reference(
-        self, pictures: pd.DataFrame, table: pd.DataFrame, graph: Graph
-    ) -> tuple[ReferenceOfBoth, Reference] | None:
-        """What new pictures are ranked among by both models, and what they are compared with by the second."""
-        second = self.seconds.asked
-        if second is None or not second.is_whole:
-            return None
-        embeddings = self._store.embeddings(second.space.key, graph.content).embedding
-        counts = leaders(second.graph.twins) == np.arange(len(graph))
-        hashes = self._store.hashes(graph.content)
-        return by_both(graph, second)[1], Reference(pictures, table, second.whitened, embeddings, counts, hashes=hashes)
+        made: Reference = self._derived.get("reference")
+        return made
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
         found = self._frame.iloc[rows].reset_index(drop=True)
@@ -1157,94 +1079,41 @@ class ImageSet:
 
     @property
     def _frame(self) -> pd.DataFrame:
-        return self._decided.joined(self._reasoned.joined(self._measured))
+        table: pd.DataFrame = self._derived.get("table")
+        return table
 
     @property
     def _measured(self) -> pd.DataFrame:
         """The table before reasons and decisions are joined to it."""
-        table = self.user_table.table()
-        table = self._classed.joined(table) if self._classed else table
-        return self._tuning.joined(table) if self._tuning else table
+        measured: pd.DataFrame = self._derived.get("measured")
+        return measured
 
-    @cached_property
-    def _classed(self) -> ClassedTable | None:
-        """None before there is a graph in the whitened space."""
-        columns = self._own_columns
-        if columns is None:
-            return None
-        folder = self._store.paths.class_shares
-        source = ClassSource(
-            columns, self._known_graph, self._whitened_of_graph, folder, self.space.key, second=self.seconds.asked
-        )
-        return ClassedTable(self.contents, source)
+    @property
+    def _naming(self) -> Naming | None:
+        return Naming(self._derived.get) if self.has_graph else None
 
-    @cached_property
-    def _naming(self) -> NamedTable | None:
-        """None before there is a graph in the whitened space."""
-        if self._classed is None or self._classed.source is None:
-            return None
-        names, source = (lambda: self._frame["name"]), self._classed.source
-        return NamedTable(self._joined.table, self.contents, names=names, graph=self._known_graph, source=source)
+    @property
+    def _tuning(self) -> Tuning | None:
+        return Tuning(self._derived.get) if self.has_graph else None
 
-    @cached_property
-    def _tuning(self) -> TunedTable | None:
-        """None before there is a graph in the whitened space."""
-        if self._own_columns is None:
-            return None
-        return TunedTable(
-            self.contents,
-            self.answers,
-            alone=lambda: self._joined.table[list(ALONE)].to_numpy(np.float32),
-            graph=self._known_graph,
-            whitened=self._whitened_of_graph,
-            second=self.seconds.asked,
-        )
+    @property
+    def _reasons(self) -> Reasons:
+        reasons: Reasons = self._derived.get("reasons")
+        return reasons
 
-    def _known_graph(self) -> Graph:
-        assert self.graph is not None
-        return self.graph
+    @property
+    def _base(self) -> Frame:
+        base: Frame = self._derived.get("base")
+        return base
 
-    def _whitened_of_graph(self) -> WhitenedRows:
-        return whitened_for(self._store, self.space.key, self._known_graph().content)
-
-    @cached_property
-    def _reasoned(self) -> ReasonedTable:
-        return ReasonedTable(lambda: self.order().measure)
-
-    @cached_property
-    def _decided(self) -> DecidedTable:
-        return DecidedTable(self.decisions)
-
-    @cached_property
-    def _joined(self) -> Frame:
-        return frame_of(self._rows)
-
-    @cached_property
+    @property
     def _files(self) -> "pa.Table":
-        return self._store.images(FILES)
+        return self._derived.get("files")
 
-    @cached_property
+    @property
     def _rows(self) -> StoredRows:
-        by_both = self.seconds.columns is not None
-        if self._kept is not None and self._kept.by_both == by_both:  # a second model's tables may be damaged by now
-            return self._kept
-        rows = stored_rows(
-            self._store,
-            self._files,
-            space_key=self.space.key,
-            head=self.head,
-            graph=self.graph_columns,
-            by_both=by_both,
-        )
-        if self.seconds.is_settled:
-            keep_rows(rows, self._store.paths.kept, self.space.key, self._rows_key)
+        rows: StoredRows = self._derived.get("rows")
         return rows
-
-    def _key_of_rows(self) -> str:
-        """A digest of all that joined rows hang on."""
-        tables = shown_tables(self.space.key, self.head.digest if self.head else None)
-        beside = "" if self.is_alone else version_beside(self._store, self.space)
-        return self._store.digest_of(tables, beside)
 
     @cached_property
     def model(self) -> Model:

@@ -1,7 +1,7 @@
-"""The latest results of calculations, kept until what they were made of is another."""
+"""The latest result of a calculation, until what it was made of is another."""
 
 import operator
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -21,29 +21,3 @@ class Latest(Generic[Result]):
         if held is None or not self._same(held[0], cause):
             held = self._held = cause, make()
         return held[1]
-
-
-class LatestByKey:
-    """Holds results by key, all of one cause. Threads may share it: two may make a result at once, and either holds."""
-
-    def __init__(self, *, most: int) -> None:
-        """Beyond `most` results, that which was made first is dropped."""
-        self._most = most
-        self._held: tuple[object, dict[Hashable, Any]] = None, {}
-
-    def of(self, cause: object, key: Hashable, make: Callable[[], Result]) -> Result:
-        """The result of `key` that `make` gives for `cause`; those of another cause are dropped."""
-        held = self._held
-        if held[0] is not cause:
-            held = self._held = cause, {}
-        results = held[1]
-        found: Result = results.get(key, _MISSING)
-        if found is not _MISSING:
-            return found
-        made = results[key] = make()
-        for oldest in list(results)[: -self._most]:
-            results.pop(oldest, None)
-        return made
-
-
-_MISSING: Any = object()

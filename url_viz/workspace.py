@@ -76,13 +76,14 @@ class SetPaths:
         return self.folder / "second.json"
 
     @property
-    def class_shares(self) -> Path:
-        return self.folder / "class-shares"
+    def derived(self) -> Path:
+        """Columns that were made of the tables and of what was decided: a folder each, all of which can be deleted."""
+        return self.folder / "derived"
 
     @property
-    def kept(self) -> Path:
-        """Rows of a large set as they were joined last."""
-        return self.folder / "kept"
+    def made_by_older_versions(self) -> tuple[Path, ...]:
+        """Where older versions cached what lies in `derived`."""
+        return self.folder / "class-shares", self.folder / "kept"
 
     @property
     def maps(self) -> Path:

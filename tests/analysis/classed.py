@@ -1,13 +1,18 @@
-"""Image sets of numbers with labels, joined as `ImageSet` joins them: for tests of classes and of the order."""
+"""Image sets of numbers with labels, and the columns that an `ImageSet` has of them: to test classes and the order."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.classes import CLASS_COLUMNS, ClassedTable, ClassSource
+from url_viz.analysis.ambiguity import AmbiguityModel, LabelEvidence
+from url_viz.analysis.classes import CLASS_COLUMNS, ContentLabels, picture_labels
+from url_viz.analysis.columns import AMBIGUITY_COLUMN, columns_of_classes
+from url_viz.analysis.derived import Derived, DiskCache, Source
 from url_viz.analysis.order import Order, leading_order
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
@@ -16,6 +21,53 @@ from url_viz.store.tables import Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
 
 OF_CLASSES = {name: None if name.endswith("class") else np.nan for name in CLASS_COLUMNS}
+
+
+class Classed:
+    """The class columns of numbers, by the labels of the table that is looked at; what is cached is on disk alone."""
+
+    def __init__(self, numbers: "LabelledNumbers", *, large_from: int) -> None:
+        self._table = pd.DataFrame()
+        key = digest(numbers.columns.nearest, numbers.columns.nearest_similarity, numbers.contents)
+        base = SimpleNamespace(contents=numbers.contents)
+        values = {
+            "own_graph_columns": lambda: numbers.columns,
+            "graph": numbers.read_graph,
+            "whitened_graph": lambda: numbers.whitened,
+            "base": lambda: base,
+            "second": lambda: None,
+        }
+        sources = [Source(name, lambda: key, read) for name, read in values.items()]
+        labels = Source("picture_labels", self._digest, lambda: picture_labels(self._table["label"]))
+        disk = DiskCache(numbers.folder, "space", lambda: len(numbers.contents), large_from)
+        columns = [*columns_of_classes("picture_labels"), AMBIGUITY_COLUMN]
+        self.derived = Derived(columns, [*sources, labels], disk=disk)
+
+    def _digest(self) -> str:
+        codes, names = pd.factorize(self._table["label"], sort=True)
+        return digest(codes) + repr(list(names))
+
+    def joined(self, table: pd.DataFrame) -> pd.DataFrame:
+        self._table = table
+        return table.assign(**self.derived.get("ambiguity"))
+
+    def labels(self, table: pd.DataFrame) -> ContentLabels:
+        self._table = table
+        return self.derived.get("content_labels")
+
+    def evidence(self, table: pd.DataFrame) -> LabelEvidence | None:
+        self._table = table
+        found = self.derived.get("class_shares")
+        return None if found is None else found[1]
+
+    def model(self, table: pd.DataFrame) -> AmbiguityModel | None:
+        self._table = table
+        found = self.derived.get("classified")
+        return None if found is None else found.model
+
+
+def digest(*arrays: np.ndarray) -> str:
+    return hashlib.blake2b(b"".join(np.ascontiguousarray(one).tobytes() for one in arrays)).hexdigest()
 
 
 @dataclass
@@ -49,12 +101,11 @@ class LabelledNumbers:
         uncertainty = np.random.default_rng(9).random(len(label))
         return pd.DataFrame({"label": label, "uncertainty": uncertainty, "confusability": value}).assign(**OF_CLASSES)
 
-    def classed(self) -> ClassedTable:
-        """A new one each time: what is kept is on disk alone. `times_read` counts how often the graph was asked for."""
-        source = ClassSource(self.columns, self._read_graph, lambda: self.whitened, self.folder, "space")
-        return ClassedTable(self.contents, source)
+    def classed(self, *, large_from: int = 10**9) -> Classed:
+        """A new one each time: what is cached is on disk alone. `times_read` counts how often the graph was read."""
+        return Classed(self, large_from=large_from)
 
-    def _read_graph(self) -> Graph:
+    def read_graph(self) -> Graph:
         self.times_read += 1
         return self.graph
 

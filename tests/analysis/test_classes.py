@@ -8,27 +8,19 @@ import pandas as pd
 import pytest
 
 from tests.analysis.classed import labelled_numbers
-from url_viz.analysis import classes
 from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.classes import (
-    CLASS_COLUMNS,
-    ClassedTable,
-    ClassSource,
-    agreed_label,
-    content_labels,
-    picture_labels,
-)
+from url_viz.analysis.classes import CLASS_COLUMNS, agreed_label, content_labels, picture_labels
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.kept_columns import MOST_KEPT
+from url_viz.store.derived_cache import MOST_CACHED
 from url_viz.store.tables import positions_of
 
 VALUES = ["ambiguity", "first_share", "second_share"]
 
 
 def kept(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.arrow"))
+    return sorted(folder.rglob("*.arrow"))
 
 
 def test_labels_of_contents_by_hand() -> None:
@@ -140,28 +132,27 @@ def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None
 def test_changed_labels_are_worked_out_again_and_the_old_ones_are_still_there(tmp_path: Path) -> None:
     numbers = labelled_numbers(tmp_path, 120, spread=1.2)
     table, classed = numbers.plain_table(), numbers.classed()
-    first = classed.joined(table)
-    assert classed.joined(table) is first, "nothing is joined twice"
+    first, made = classed.joined(table), classed.derived.get("ambiguity")
     classed.joined(table.assign(more=1))
-    assert numbers.times_read == 1, "nor worked out again for another column"
+    assert classed.derived.get("ambiguity") is made, "nothing is worked out again for another column"
     moved = table.assign(label=np.roll(table["label"].to_numpy(), 30))
     second = classed.joined(moved)
-    assert numbers.times_read == 2
     assert not np.allclose(first["ambiguity"], second["ambiguity"])
-    pd.testing.assert_frame_equal(classed.joined(table.copy()), first)
-    assert numbers.times_read == 2, "the first choice was kept"
+    assert len(kept(tmp_path)) == 2
+    pd.testing.assert_frame_equal(numbers.classed().joined(table.copy()), first)
+    assert numbers.times_read == 1, "the first choice is cached still"
 
 
 def test_only_so_many_choices_of_labels_are_kept(tmp_path: Path) -> None:
     numbers = labelled_numbers(tmp_path, 60)
     table = numbers.plain_table()
-    for number in range(MOST_KEPT + 2):
+    for number in range(MOST_CACHED + 2):
         numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), number)))
         for place, file in enumerate(sorted(kept(tmp_path), key=lambda path: path.stat().st_mtime)):
             os.utime(file, (place, place))
-    assert len(kept(tmp_path)) == MOST_KEPT
+    assert len(kept(tmp_path)) == MOST_CACHED
     before = numbers.times_read
-    numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), MOST_KEPT + 1)))
+    numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), MOST_CACHED + 1)))
     assert numbers.times_read == before, "the latest is among them"
 
 
@@ -180,7 +171,7 @@ def test_without_two_classes_there_is_nothing_between(tmp_path: Path, label: str
     numbers = labelled_numbers(tmp_path, 60)
     numbers.label = [label] * 60
     table, classed = numbers.plain_table(), numbers.classed()
-    assert classed.joined(table) is table
+    pd.testing.assert_frame_equal(classed.joined(table), table)
     assert classed.model(table) is classed.evidence(table) is None
     assert kept(tmp_path) == []
 
@@ -194,25 +185,21 @@ def test_another_whitened_space_is_worked_out_again(tmp_path: Path) -> None:
     assert (numbers.times_read, other.times_read, len(kept(tmp_path))) == (1, 1, 2)
 
 
-@pytest.mark.parametrize("moved", ["graph", "space"])
-def test_a_store_that_has_moved_on_since_gives_no_classes_and_keeps_none(tmp_path: Path, moved: str) -> None:
+def test_a_space_that_is_fitted_anew_gives_no_classes_and_caches_none(tmp_path: Path) -> None:
     numbers, later = labelled_numbers(tmp_path, 120), labelled_numbers(tmp_path, 130)
-    whitened = later.whitened if moved == "space" else numbers.whitened
-    graph = later.graph if moved == "graph" else numbers.graph
-    source = ClassSource(numbers.columns, lambda: graph, lambda: whitened, tmp_path, "space")
-    table = ClassedTable(numbers.contents, source).joined(numbers.plain_table())
-    assert table["ambiguity"].isna().all()
+    _ = numbers.graph
+    numbers.__dict__["whitened"] = later.whitened
+    assert numbers.classed().joined(numbers.plain_table())["ambiguity"].isna().all()
     assert not kept(tmp_path)
 
 
-def test_of_many_pictures_the_columns_themselves_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classes, "KEPT_FROM", 1)
+def test_of_many_pictures_the_columns_themselves_are_cached(tmp_path: Path) -> None:
     numbers = labelled_numbers(tmp_path, 120)
     table = numbers.plain_table()
-    first = numbers.classed().joined(table)
-    (of_contents,) = kept(tmp_path)
+    first = numbers.classed(large_from=1).joined(table)
+    (of_contents,) = (tmp_path / "class_shares").iterdir()
     of_contents.unlink()
-    pd.testing.assert_frame_equal(numbers.classed().joined(table), first)
+    pd.testing.assert_frame_equal(numbers.classed(large_from=1).joined(table), first)
     assert numbers.times_read == 1, "neither graph nor rows were read"
-    numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), 1)))
+    numbers.classed(large_from=1).joined(table.assign(label=np.roll(table["label"].to_numpy(), 1)))
     assert numbers.times_read == 2, "with other labels they are others"

@@ -72,7 +72,7 @@ class TestFound:
         ]
         assert told == [(1, "splits", 2, ("test", "train"), False), (2, "names", 2, ("cat", "dog"), True)]
         assert image_set.class_levels().found == 2
-        assert image_set.user_table.label_source == "folders"
+        assert image_set.label_choice == "folders"
 
     def test_a_split_is_filtered_by_as_other_columns(self, image_set: ImageSet) -> None:
         table = image_set.table()
@@ -115,7 +115,7 @@ class TestChosen:
         assert label(image_set) == labels
         assert image_set.class_levels().words == words
         again = read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
-        assert (label(again), again.user_table.label_source) == (labels, chosen)
+        assert (label(again), again.label_choice) == (labels, chosen)
         assert again.table()["split"].tolist() == SPLIT
         again.use_labels("folders")
         assert label(image_set) == CLASSES
@@ -137,7 +137,7 @@ class TestChosen:
             (tmp_path / "zoo" / name).unlink()
         again = read(tmp_path / "zoo", ["x.jpg"], home=tmp_path / "home")
         assert label(again) == [None]
-        assert again.user_table.label_source == "level:2"
+        assert again.label_choice == "level:2"
 
 
 class TestTags:
@@ -160,9 +160,9 @@ class TestTags:
     def test_a_decision_without_a_tag_joins_nothing_again(self, image_set: ImageSet) -> None:
         image_set.use_labels("tags")
         image_set.decisions.tag(image_set.table()["id"].tolist()[:2], "striped")
-        before = image_set.user_table.table()
+        before = image_set._measured
         image_set.decisions.decide(image_set.table()["id"].tolist()[:3], "keep")
-        assert image_set.user_table.table() is before
+        assert image_set._measured is before
 
     def test_tags_matter_to_no_other_choice(self, image_set: ImageSet) -> None:
         before = image_set.version
@@ -177,19 +177,19 @@ class TestReadBefore:
     def test_the_first_folders_stay(self, image_set: ImageSet, tmp_path: Path, chosen: bool) -> None:
         as_read_before(image_set, chosen=chosen)
         assert label(image_set) == SPLIT
-        assert image_set.user_table.label_source == "level:1"
+        assert image_set.label_choice == "level:1"
         again = read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
         assert label(again) == SPLIT
         again.use_labels("folders")
         assert label(image_set) == CLASSES
-        assert image_set.user_table.label_source == "folders"
+        assert image_set.label_choice == "folders"
 
     def test_no_classes_stay_none(self, tmp_path: Path) -> None:
         image_set = read(tmp_path / "zoo", ["all/cat/1.jpg", "all/dog/2.jpg"], home=tmp_path / "home")
         assert label(image_set) == ["cat", "dog"]
         as_read_before(image_set)
         assert label(image_set) == [None, None]
-        assert image_set.user_table.label_source is None
+        assert image_set.label_choice is None
 
     def test_dates_stay_classes(self, tmp_path: Path) -> None:
         image_set = read(tmp_path / "years", ["2023/1.jpg", "2024/2.jpg"], home=tmp_path / "home")
@@ -201,13 +201,13 @@ class TestReadBefore:
     def test_where_both_rules_agree_it_is_as_found(self, tmp_path: Path) -> None:
         image_set = read(tmp_path / "zoo", ["cat/1.jpg", "dog/2.jpg"], home=tmp_path / "home")
         as_read_before(image_set)
-        assert (label(image_set), image_set.user_table.label_source) == (["cat", "dog"], "folders")
+        assert (label(image_set), image_set.label_choice) == (["cat", "dog"], "folders")
 
     def test_a_choice_of_a_column_or_of_nothing_is_kept(self, image_set: ImageSet) -> None:
         image_set.add_columns(column_of("kind", list("ababab")))
         labels = image_set.workspace.set_paths(image_set.set_id).labels
         labels.write_text(sealed({"label": "kind"}))
-        assert image_set.user_table.label_source == "kind"
+        assert image_set.label_choice == "kind"
         labels.write_text(sealed({"label": None}))
         assert label(image_set) == [None] * 6
 
@@ -247,4 +247,4 @@ def test_removing_a_column_does_not_change_the_choice_of_a_level(image_set: Imag
         image_set.use_labels(chosen)
         image_set.add_columns(column_of("kind", list("ababab")))
         image_set.remove_columns("mine")
-        assert image_set.user_table.label_source == chosen
+        assert image_set.label_choice == chosen

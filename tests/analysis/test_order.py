@@ -9,7 +9,7 @@ import pytest
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from url_viz.analysis.classes import content_labels, picture_labels
 from url_viz.analysis.metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
-from url_viz.analysis.order import in_brackets, key_of_order, leading_order
+from url_viz.analysis.order import in_brackets, leading_order
 from url_viz.store.tables import positions_of
 
 
@@ -155,14 +155,3 @@ def test_figures_in_words() -> None:
     assert in_brackets(Figure(0.8701, Interval(0.8504, 0.9))) == ".87 [.85, .90]"
     assert in_brackets(Figure(1.0, Interval(0.5, 1.0))) == "1.00 [.50, 1.00]"
     assert in_brackets(Figure(0.5, none)) == ".50"
-
-
-def test_a_kept_order_is_of_its_measures_classes_and_models(tmp_path: Path) -> None:
-    table = labelled_numbers(tmp_path, 40).plain_table()
-    changed = [table.assign(**{name: table[name].to_numpy()[::-1]}) for name in ("uncertainty", "confusability")] + [
-        table.assign(ambiguity=0.5)
-    ]
-    keys = [key_of_order(rows, "classes", None) for rows in (table, *changed)]
-    keys += [key_of_order(table, "others", None), key_of_order(table, "classes", "own:/mod\udcffel.safetensors")]
-    assert len(set(keys)) == len(keys)
-    assert key_of_order(table.assign(more=1), "classes", None) == keys[0]

@@ -72,8 +72,6 @@ def test_is_whole_only_while_lists_and_rows_are_of_one_time(second: SecondModel)
         *(getattr(second.graph, name) for name in ("content", "position", "similarity", "twins")), key
     )
     assert second.is_whole
-    vars(second)["columns"] = columns_of(made(classes(90)[0])[1])
-    assert not second.is_whole
 
 
 def test_pairs_have_the_second_models_measures_behind_the_others(second: SecondModel) -> None:

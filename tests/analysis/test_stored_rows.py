@@ -15,14 +15,13 @@ import pytest
 from tests.hostile.packed import table_bytes
 from tests.imaging.pictures import noise, write_folder
 from url_viz import image_set as image_set_module
-from url_viz.analysis import classes, stored_rows
+from url_viz.analysis import columns
 from url_viz.analysis.order import Order, leading_order
 from url_viz.image_set import ImageSet, embed_folder, open_set
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.models.model import Model
-from url_viz.pipeline import whitening
-from url_viz.store.kept_columns import write_kept_table
+from url_viz.store.derived_cache import write_cached
 from url_viz.store.reader import Store
 
 NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg", "x.jpg"]
@@ -30,7 +29,7 @@ NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg"
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (stored_rows, classes, whitening, image_set_module):
+    for module in (columns, image_set_module):
         monkeypatch.setattr(module, "KEPT_FROM", 1)
 
 
@@ -47,7 +46,7 @@ def read(root: Path, home: Path, *, names: list[str] = NAMES, copies: bool = Tru
 
 
 def kept_files(image_set: ImageSet) -> list[Path]:
-    return sorted((image_set.workspace.root / "sets" / image_set.set_id / "kept").rglob("*.arrow"))
+    return sorted((image_set.workspace.root / "sets" / image_set.set_id / "derived").rglob("*.arrow"))
 
 
 def again(image_set: ImageSet) -> ImageSet:
@@ -56,8 +55,10 @@ def again(image_set: ImageSet) -> ImageSet:
 
 def joined_anew(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
     with monkeypatch.context() as patch:
-        patch.setattr("url_viz.image_set.kept_rows", lambda *_: None)
-        return again(image_set)
+        patch.setattr("url_viz.analysis.derived.read_cached", lambda *_: None)
+        anew = again(image_set)
+        anew.table()
+        return anew
 
 
 def without_reading(monkeypatch: pytest.MonkeyPatch, *also: str) -> None:
@@ -77,7 +78,7 @@ def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
     first.decisions.decide(first.ids[:2], "drop")
     expected = joined_anew(first, monkeypatch)
     table, failures, paths = expected.table(), expected.failures(), expected.paths_of(expected.ids)
-    assert {file.parent.name for file in kept_files(first)} == {"kept", "graph", "order"}
+    assert {file.parent.name for file in kept_files(first)} == {"rows", "own_graph_columns", "order"}
     opened = again(first)
     pd.testing.assert_frame_equal(opened.failures(), failures)
     with monkeypatch.context() as patch:
@@ -115,7 +116,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
         counted.append(leading_order(*values, **named))
         return counted[-1]
 
-    monkeypatch.setattr(image_set_module, "leading_order", leading)
+    monkeypatch.setattr(columns, "leading_order", leading)
     opened = again(first)
     with monkeypatch.context() as patch:
         without_reading(patch, "whitened_of", "graph")
@@ -130,18 +131,18 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
 def test_a_large_set_is_prepared_by_its_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_set_module, "MANY", 1)
     first = read(tmp_path / "zoo", tmp_path / "home")
-    assert {file.parent.name for file in kept_files(first)} == {"kept", "graph", "order", "whitened"}
+    assert {file.parent.name for file in kept_files(first)} == {"rows", "own_graph_columns", "order", "whitened"}
 
 
 @pytest.mark.slow
 def test_rows_of_another_model_that_left_are_not_taken_for_those_read_anew(tmp_path: Path) -> None:
     first = read(tmp_path / "zoo", tmp_path / "home")
-    kept = tmp_path / "kept"
-    shutil.copytree(first.workspace.root / "sets" / first.set_id / "kept", kept)
+    kept = tmp_path / "derived"
+    shutil.copytree(first.workspace.root / "sets" / first.set_id / "derived", kept)
     before = again(first).table()["nearest_similarity"].to_numpy()
     shutil.rmtree(first.workspace.root)
     anew = read(tmp_path / "zoo", tmp_path / "home", copies=False)
-    shutil.copytree(kept, anew.workspace.root / "sets" / anew.set_id / "kept", dirs_exist_ok=True)
+    shutil.copytree(kept, anew.workspace.root / "sets" / anew.set_id / "derived", dirs_exist_ok=True)
     after = again(anew).table()
     assert len(after) == len(before)
     assert after["twin_group"].isna().all()  # the first picture is no copy of the second any more
@@ -193,14 +194,14 @@ def test_a_kept_file_of_somebody_else_is_made_again(tmp_path: Path) -> None:
     first = read(tmp_path / "zoo", tmp_path / "home", names=[*NAMES, "cat/c.jpg", "cat/d.jpg"])
     expected = shown(first)
     assert shown(again(first)) == expected
-    files = [*kept_files(first), *first._store.paths.class_shares.rglob("*.arrow")]
+    files = kept_files(first)
     assert len(files) >= 5
     tried = 0
     for file in files:
         whole = file.read_bytes()
         space, _, key = file.stem.partition("-")
         for table in other_tables(pa.ipc.open_file(pa.py_buffer(table_bytes(whole))).read_all()):
-            write_kept_table(file.parent, space, key, table)
+            write_cached(file.parent, space, key, table)
             assert shown(again(first)) == expected, (file, table.schema)
             tried += 1
         file.write_bytes(whole)

@@ -89,7 +89,7 @@ class TestTheTable:
 
     def test_nothing_is_joined_again_while_nothing_changes(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(a=[1] * 6))
-        assert image_set.user_table.table() is image_set.user_table.table()
+        assert image_set._measured is image_set._measured
 
     def test_a_damaged_import_says_how_to_get_rid_of_it(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.add_columns(table_of(a=[1] * 6))
@@ -191,7 +191,7 @@ class TestLabels:
         image_set.use_labels("number")
         assert image_set.table().set_index("path")["label"].loc[NAMES].tolist() == ["1", "2", "3", "1", "2", "2.5"]
         again = given(tmp_path / "zoo", home=tmp_path / "home")
-        assert again.user_table.label_source == "number"
+        assert again.label_choice == "number"
         again.use_labels(None)
         assert again.table()["label"].isna().all()
         again.use_labels("folders")
@@ -205,14 +205,14 @@ class TestLabels:
         image_set.add_columns(table_of(kind=list("ababab")))
         image_set.use_labels("kind")
         image_set.remove_columns("mine")
-        assert image_set.user_table.label_source == "folders"
+        assert image_set.label_choice == "folders"
         assert image_set.table()["label"].nunique() == 2
 
     def test_folders_are_the_label_again_when_its_column_is_replaced(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
         image_set.use_labels("kind")
         assert image_set.user_table.keep(image_set.user_table.match(table_of(other=list("ababab"))))
-        assert image_set.user_table.label_source == "folders"
+        assert image_set.label_choice == "folders"
 
     def test_a_column_that_was_lost_is_told(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
@@ -233,7 +233,7 @@ class TestLabels:
         with pytest.raises(ImageSetError, match="There are: 'kind'"):
             image_set.use_labels("other")
         image_set.use_labels(chosen)
-        assert image_set.user_table.label_source == chosen
+        assert image_set.label_choice == chosen
 
     def test_a_damaged_choice_keeps_no_import(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))

@@ -40,7 +40,7 @@ FILES = (
     *(f"{_SET}{name}" for name in ("decisions.db", "decisions.db", "decisions.json", "decisions.copy.db")),
     *(
         f"{_SET}{name}"
-        for name in ("class-shares/*.arrow", "columns/*.parquet", "labels.json", "set.json", "set.copy.json")
+        for name in ("derived/*/*.arrow", "columns/*.parquet", "labels.json", "set.json", "set.copy.json")
     ),
     *(f"{_MODEL}{name}" for name in ("graph.xml", "graph.bin", "about.json", "compiled-*/*", "compiled-*.json")),
     *("workspace/workspace.json", "workspace/heads/*.safetensors"),
@@ -102,7 +102,7 @@ def look(here: Path, *, with_model: bool) -> Shown:
     shown |= {"thumbnails": sorted(image_set.thumbnails(ids).items()), "failures": image_set.failures().to_dict()}
     shown |= {
         "root": str(image_set.root),
-        "sources": image_set.user_table.label_source,
+        "sources": image_set.label_choice,
         "tags": image_set.decisions.tag_counts(),
     }
     shown |= _undone(image_set)

@@ -172,7 +172,11 @@ class TestNames:
         refused(here, [*members, ("set.json", dict(members)["set.json"])], match="one name twice")
 
     @pytest.mark.parametrize(
-        "name", ["kept/x.arrow", "class-shares/second/x.arrow", "damaged/y", "decisions.json", "decisions.schema-2.db"]
+        "name",
+        [
+            *("derived/rows/x.arrow", "kept/x.arrow", "class-shares/second/x.arrow", "damaged/y"),
+            *("decisions.json", "decisions.schema-2.db"),
+        ],
     )
     def test_what_is_made_again_is_passed_over(self, here: Path, name: str) -> None:
         archive = write_packed(here / "older.tar", [*members_of(here / "set.tar"), (name, b"x")])
@@ -185,13 +189,13 @@ class TestNames:
     def test_nothing_that_is_made_again_is_packed(self, here: Path) -> None:
         (paths_of(here).folder / "notes.txt").write_text("mine")
         names = [name for name, _ in members_of(here / "set.tar")]
-        assert list(paths_of(here).class_shares.iterdir())
-        assert not [name for name in names if name.startswith(("class-shares", "kept", "damaged", "notes"))]
+        assert list(paths_of(here).derived.iterdir())
+        assert not [name for name in names if name.startswith(("derived", "class-shares", "kept", "damaged", "notes"))]
 
     def test_every_other_file_is_packed(self, here: Path) -> None:
         paths = paths_of(here)
         names = {path.relative_to(paths.folder).as_posix() for path in paths.folder.rglob("*") if path.is_file()}
-        left_out = {name for name in names if name.startswith(("class-shares/", "kept/"))}
+        left_out = {name for name in names if name.startswith("derived/")}
         left_out |= {"writer.lock", "decisions.json", "decisions.copy.db", "decisions.lock"}
         assert {name for name, _ in members_of(here / "set.tar")} - {"url-viz-image-set.json"} == names - left_out
 
@@ -243,7 +247,7 @@ from pathlib import Path
 from tests.hostile.packed import with_rows
 from tests.hostile.test_packed import COUNT, opened, paths_of
 here = Path(sys.argv[1])
-(file,) = paths_of(here).class_shares.glob("*.arrow")
+(file,) = (paths_of(here).derived / "class_shares").glob("*.arrow")
 whole = file.read_bytes()
 for count in (COUNT, 2**26, 2**40, -1, COUNT + 1):
     file.write_bytes(with_rows(whole, COUNT, count))

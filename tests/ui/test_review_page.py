@@ -224,7 +224,7 @@ class TestDesk:
         assert named.notna().sum() == 2 + count
         if (named.value_counts() >= 3).sum() >= 2:
             at.button(key="review.names.order").click().run()
-            assert unlabelled.user_table.label_source == "names"
+            assert unlabelled.label_choice == "names"
 
     def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled)

@@ -8,11 +8,11 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
+from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.models.names import PACKAGED, PackagedBackbone
-from url_viz.ui.cache import open_sets
 from url_viz.ui.widgets.reading import KIND
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -60,13 +60,15 @@ def test_by_both_or_by_one(image_set: ImageSet, model: Model, second_model: Mode
     assert at.button(key="second.switch").label == "By one model"
 
 
-def test_uploads_name_the_models_that_scored_them(image_set: ImageSet, model: Model, second_model: Model) -> None:
+def test_uploads_name_the_models_that_scored_them(
+    image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
     at = explore(image_set)
     at.switch_page("pages/upload.py").run()
     at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
     assert f"scored with dice and {SECOND}" in said(at)
-    vars(open_sets().get(image_set.set_id, image_set.source.name).seconds)["name"] = None
+    monkeypatch.setattr(SecondModelChoice, "name", None)
     at.run()
     assert f"scored with dice alone, since the weights of {SECOND} are in no package" in said(at)
 

@@ -107,7 +107,7 @@ def test_a_label_that_another_session_added_meanwhile_is_left_alone(
     at = dialog(image_set)
     assert not at.exception
     assert at.selectbox[0].value == "kind"
-    assert image_set.user_table.label_source == "kind"
+    assert image_set.label_choice == "kind"
 
 
 def test_a_damaged_import_is_a_sentence_in_the_dialog(image_set: ImageSet) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
@@ -164,6 +165,45 @@ def labels_of(
     if chosen in (TAGS, NAMES):
         return decided().first_tags if chosen == TAGS else decided().name
     return found.class_names if chosen == FOLDERS else found.names_at(level_of(chosen))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of N pictures: the `source` that they are taken from, and the columns that say so.
+
+    `columns` are label, label_given and label_checked of the table (N,), or none where they are the class folders, and
+    nobody gave or confirmed one.
+    """
+
+    source: str | None
+    columns: Mapping[str, "pd.Series[str]"]
+
+
+def chosen_labels(
+    stored: str | None,
+    folders: NDArray[np.object_],
+    found: FolderClasses,
+    columns: Mapping[str, Column],
+    decided: Callable[[], Decided],
+) -> Labels:
+    """The labels of pictures (N,) by the choice on disk, as corrected; `folders` are their class folders.
+
+    `decided` gives what was decided of the pictures, None if no label ever was. Raises ImageSetError for a column that
+    is gone.
+    """
+    source = resolved(stored, found, columns)
+    given = folders if source == FOLDERS else labels_of(source, found, columns, decided)
+    checked = decided().labels_of(stored_source(source))
+    has = pd.notna(checked)
+    if source == FOLDERS and not has.any():
+        return Labels(source, {})
+    kind = np.where(checked == given, CONFIRMED, CORRECTED)
+    values = {
+        "label": np.where(has, checked, given),
+        "label_given": given,
+        "label_checked": np.where(has, kind, np.array(None)),
+    }
+    return Labels(source, {name: pd.Series(value, dtype=object) for name, value in values.items()})
 
 
 def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Collection[str]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.naming import NamedTable
+from url_viz.analysis.naming import Naming
 from url_viz.analysis.review import ASKED, NEAREST, CardKind, Choice, Question, Review, ReviewSpec
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.decisions import Action, Verdict
@@ -30,7 +30,7 @@ class NameReview(Review):
         table: pd.DataFrame,
         unit: UnitRows,
         *,
-        naming: NamedTable,
+        naming: Naming,
         **others: Any,
     ) -> None:
         """The other arguments as of `Review`."""

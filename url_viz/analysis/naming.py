@@ -1,8 +1,6 @@
 """Naming pictures of a folder without classes: which to name first, and what the names suggest for the others."""
 
 import heapq
-from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +8,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
-from url_viz.analysis.classes import ClassedTable, ClassSource
-from url_viz.latest import Latest
+from url_viz.analysis.derived import Get
 from url_viz.pipeline.twins import leaders
 from url_viz.store.tables import Graph, positions_of
 
@@ -98,50 +95,32 @@ def suggestions_in(table: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["share", "path"], ascending=[False, True]).reset_index(drop=True)
 
 
-class NamedTable:
-    """The names of a snapshot's pictures: which to give next, and what they suggest, again only if one has changed."""
+class Naming:
+    """The names of a snapshot's pictures: which to give next, and what they suggest."""
 
-    def __init__(
-        self,
-        table: pd.DataFrame,
-        contents: NDArray[np.int64],
-        *,
-        names: Callable[[], "pd.Series[str]"],
-        graph: Callable[[], Graph],
-        source: ClassSource,
-    ) -> None:
-        """`table` has a row for each picture, no class columns filled in; `contents` (N,) and `names` are in its order.
-
-        `graph` and `source` are those of the set; what names suggest is kept beside what its labels do.
-        """
-        self._table, self._contents, self._names_now, self._graph = table, contents, names, graph
-        source = replace(source, folder=source.folder / "names")
-        self._classed = ClassedTable(contents, source, least=1)
-        self._names: Latest[pd.Series[str]] = Latest(same=pd.Series.equals)
-        self._suggestions: Latest[pd.DataFrame] = Latest()
+    def __init__(self, get: Get) -> None:
+        """`get` gives the set's columns (`url_viz.analysis.columns`); there is a graph in the whitened space."""
+        self._get = get
 
     def names(self) -> "pd.Series[str]":
         """The name of each picture (N,), None for none; the same object until one changes."""
-        now = self._names_now()
-        return self._names.of(now, lambda: now)
+        names: pd.Series[str] = self._get("names")
+        return names
 
     def suggestions(self) -> pd.DataFrame:
         """What names suggest for pictures without one, as `suggestions_in`; a single picture makes a name."""
-        names = self.names()
-
-        def made() -> pd.DataFrame:
-            return suggestions_in(self._classed.joined(self._table.assign(label=names.to_numpy(object))))
-
-        return self._suggestions.of(names, made)
+        found: pd.DataFrame = self._get("name_suggestions")
+        return found
 
     def first(self, count: int, among: NDArray[np.bool_] | None = None) -> Rows:
         """The rows of the table to name first, at most so many of those marked (all if None); see `names_first`."""
-        graph, is_named = self._graph(), self.names().notna().to_numpy()
+        graph, contents = self._get("graph"), self._get("base").contents
+        is_named = self.names().notna().to_numpy()
         rows = names_first(
             graph,
             leader=leaders(graph.twins).astype(np.int64),
-            is_named=np.isin(graph.content, self._contents[is_named]),
+            is_named=np.isin(graph.content, contents[is_named]),
             count=count,
-            among=None if among is None else np.isin(graph.content, self._contents[among]),
+            among=None if among is None else np.isin(graph.content, contents[among]),
         )
-        return positions_of(graph.content[rows], self._contents)
+        return positions_of(graph.content[rows], contents)

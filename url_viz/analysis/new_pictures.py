@@ -1,6 +1,5 @@
 """Pictures that are not in a set, put beside it: their nearest there, twins left out, and every measure of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +46,7 @@ class Reference:
     embedding: NDArray[np.floating]
     counts: NDArray[np.bool_]
     confusability: ConfusabilityReference | ReferenceOfBoth | None = None
-    model: Callable[[], AmbiguityModel | None] = lambda: None
+    model: AmbiguityModel | None = None
     class_names: tuple[str, ...] = ()
     second: "Reference | None" = None
     hashes: Hashes | None = None
@@ -104,7 +103,7 @@ def beside(
     """
     rows = reference.whitened.whitening.transform(embeddings)
     nearest, twin = nearest_without_twins(embeddings, content, reference, rows, hashes=hashes)
-    model = reference.model()
+    model = reference.model
     if reference.second is not None:
         assert second is not None, "a reference by both needs the embeddings of both models"
         return _beside_both(nearest, twin, rows, second, content, reference, hashes)
@@ -133,7 +132,7 @@ def _beside_both(
     cosine = cosines_of(other, among.whitened.rows, nearest.position[:, 0])
     told = SecondLists(lists.position, lists.similarity, cosine)
     value = confusability_of_new_by_both(nearest.position, nearest.similarity, told, reference.confusability)
-    model = reference.model()
+    model = reference.model
     if model is None:
         return Beside(nearest, twin, value, None)
     both = side_by_side(rows, other)

@@ -1,9 +1,7 @@
 """The leading order: by which measure an image set is ordered when it is opened, why, and how well that order holds."""
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,16 +17,14 @@ from url_viz.analysis.tuned import Tuned
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.pipeline.confusability import FEW
 from url_viz.records import as_json, read_json
-from url_viz.store.kept_columns import read_kept_table, require, write_kept_table
+from url_viz.store.derived_cache import require
 from url_viz.store.tables import GraphColumns
 
-VERSION = 1
-"""Of what an order says: what another version kept is made again."""
 FEWEST = 3
 """Below so many pictures with a neighbour nothing leads."""
 LEADING = (AMBIGUITY.name, TUNED.name, CONFUSABILITY.name, UNCERTAINTY.name)
 """The measures that an order may be by, or compare with."""
-_KEPT = b"order"
+_ORDER = b"order"
 
 
 @dataclass(frozen=True)
@@ -98,29 +94,16 @@ def leading_order(
     return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
 
 
-def kept_order(folder: Path, space_key: str, key: str, make: Callable[[], Order]) -> Order:
-    """The order that was kept under `key`, which tells all that it hangs on, else the one that `make` gives."""
-    found = read_kept_table(folder, space_key, key, _order_in)
-    if found is not None:
-        return found
-    order = make()
-    write_kept_table(folder, space_key, key, pa.table({}).replace_schema_metadata({_KEPT: as_json(order)}))
-    return order
+def order_to_table(order: Order) -> pa.Table:
+    """An order as a table to be cached, which has no rows."""
+    return pa.table({}).replace_schema_metadata({_ORDER: as_json(order)})
 
 
-def _order_in(table: pa.Table) -> Order:
-    order = read_json(Order, table.schema.metadata[_KEPT])
+def order_from_table(table: pa.Table) -> Order:
+    """What `order_to_table` was given. Raises ValueError for an order that there is not."""
+    order = read_json(Order, table.schema.metadata[_ORDER])
     require({order.measure, *order.others} <= {None, *LEADING})
     return order
-
-
-def key_of_order(table: pd.DataFrame, of_classes: str, second: str | None) -> str:
-    """A digest of what `leading_order` hangs on where nothing was answered; `of_classes` as `ClassedTable.key`."""
-    told = f"{VERSION}\0{of_classes}\0{second}".encode("utf-8", "surrogatepass")  # a model's name may be a path
-    digest = hashlib.blake2b(told, digest_size=12)
-    for measure in (AMBIGUITY, CONFUSABILITY, UNCERTAINTY):
-        digest.update(table[measure.name].to_numpy(np.float32).tobytes())
-    return digest.hexdigest()
 
 
 def _by_classes(

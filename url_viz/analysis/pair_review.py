@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.review import ASKED, Card, CardKind, Question, Review, ReviewSpec
-from url_viz.analysis.tuned import TunedTable
+from url_viz.analysis.tuned import Tuning
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers, ordered
 from url_viz.store.decisions import Action
@@ -32,7 +32,7 @@ class PairReview(Review):
         table: pd.DataFrame,
         unit: UnitRows,
         *,
-        tuning: TunedTable,
+        tuning: Tuning,
         answers: Answers,
         contents: NDArray[np.int64],
         **others: Any,

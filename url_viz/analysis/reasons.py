@@ -31,7 +31,6 @@ from url_viz.analysis.reason_rules import (
 )
 from url_viz.analysis.twins import group_codes
 from url_viz.errors import ImageSetError
-from url_viz.latest import Latest
 from url_viz.pipeline.confusability import FEW
 
 Values = NDArray[np.float32]
@@ -274,36 +273,12 @@ def _spelled(code: int) -> str:
     return SEPARATOR.join(names)
 
 
-class ReasonedTable:
-    """Joins `reasons` to the table of a snapshot, again only if the table itself is another one."""
-
-    def __init__(self, leading: Callable[[], str | None]) -> None:
-        """`leading` tells by which measure the set of the table is ordered."""
-        self._leading = leading
-        self._known: Latest[tuple[Reasons, pd.DataFrame]] = Latest()
-
-    def joined(self, table: pd.DataFrame) -> pd.DataFrame:
-        """`table` with one more column: the names of each picture's reasons, what explains most first, by "; "."""
-        return self._of(table)[1]
-
-    def found(self, table: pd.DataFrame) -> Reasons:
-        """The reasons of a table, with their strengths."""
-        return self._of(table)[0]
-
-    def reasons(self, table: pd.DataFrame, ids: Iterable[int] | None = None) -> pd.DataFrame:
-        """As `reason_table`; of some pictures by `ids`, by default of all. Ids that are not there are left out."""
-        rows = None
-        if ids is not None:
-            rows = np.flatnonzero(np.isin(table["id"].to_numpy(), np.fromiter(ids, np.int64)))
-        return reason_table(table, self._of(table)[0], rows=rows)
-
-    def _of(self, table: pd.DataFrame) -> tuple[Reasons, pd.DataFrame]:
-        def joined() -> tuple[Reasons, pd.DataFrame]:
-            reasons = reasons_of(table, leading=self._leading())
-            texts = reasons.texts()
-            return reasons, table.assign(reasons=pd.Series(texts, index=table.index, dtype=object, copy=False))
-
-        return self._known.of(table, joined)
+def reasons_by_id(table: pd.DataFrame, found: Reasons, ids: Iterable[int] | None) -> pd.DataFrame:
+    """As `reason_table`; of some pictures by `ids`, by default of all. Ids that are not there are left out."""
+    rows = None
+    if ids is not None:
+        rows = np.flatnonzero(np.isin(table["id"].to_numpy(), np.fromiter(ids, np.int64)))
+    return reason_table(table, found, rows=rows)
 
 
 def _numbers(rows: pd.DataFrame, column: str) -> NDArray[np.float32]:

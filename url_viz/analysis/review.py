@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.filters import OneOf, in_words
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
-from url_viz.analysis.reasons import ReasonedTable
+from url_viz.analysis.reasons import Reasons, reasons_by_id, reasons_of
 from url_viz.analysis.scope import CHOSEN, Scope, scope_as_query, scope_from_query, scoped
 from url_viz.analysis.selective_retrieval import search
 from url_viz.analysis.twins import first_of_each, group_codes, twin_members
@@ -312,7 +312,7 @@ class Review:
         resumed = None if afresh else self._resumed()
         self._kept = self._begun(known) if resumed is None else resumed
         self._is_kept = resumed is not None
-        self._reasoned = ReasonedTable(lambda: leading)
+        self._leading = leading
 
     # What only an open review needs; many are made to be counted.
     @cached_property
@@ -492,9 +492,13 @@ class Review:
         self._keep_answered([image_id])
         return action
 
+    @cached_property
+    def _reasons(self) -> Reasons:
+        return reasons_of(self.table, leading=self._leading)
+
     def reasons(self, image_id: int) -> pd.DataFrame:
         """Why a picture is ambiguous, as `ImageSet.reasons` tells it."""
-        return self._reasoned.reasons(self.table, [image_id])
+        return reasons_by_id(self.table, self._reasons, [image_id])
 
     def skip(self, image_id: int) -> None:
         """Pass over a picture: it comes again once all others are done."""

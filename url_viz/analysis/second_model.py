@@ -1,9 +1,7 @@
 """A second model that has read the same pictures: asked how easily they are confused, and of which class they are."""
 
-import hashlib
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,16 +16,12 @@ from url_viz.pipeline.twins import leaders
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command
-from url_viz.store.kept_columns import read_kept, write_kept
 from url_viz.store.reader import Store
-from url_viz.store.second_model import is_asked, other_spaces
+from url_viz.store.second_model import other_spaces
 from url_viz.store.tables import Graph, GraphColumns
 from url_viz.store.whitening import WhitenedRows
 
-VERSION = 1
-"""Of confusability by both: what another version kept is worked out again."""
 BLOCK = 4096
-_KEPT = pa.schema([("confusability", pa.float32())])
 
 
 class SecondModel:
@@ -90,62 +84,40 @@ def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64])
     return None
 
 
-class Seconds:
-    """Which second model has its say in a snapshot that is looked at with the model of `space`, and which could."""
+@dataclass(frozen=True)
+class SecondModelChoice:
+    """Which second model takes part in a snapshot that is looked at with the model of `space`, and which could.
 
-    def __init__(self, store: Store, space: EmbeddingSpace, *, own: GraphColumns | None, is_alone: bool) -> None:
-        """`own` is what the graph of the model of `space` says."""
-        self._store, self._space, self._own, self._is_alone = store, space, own, is_alone
+    `available` has read all of the pictures, `active` is that one where it takes part: confusability and ambiguity are
+    then by both.
+    """
 
-    @property
-    def asked(self) -> SecondModel | None:
-        """The one that has its say: `at_hand`, if it is asked and can be read."""
-        return None if self.columns is None else self.at_hand
-
-    @cached_property
-    def at_hand(self) -> SecondModel | None:
-        """The one that has read all of the pictures, whether it is asked or not."""
-        return None if self._own is None else find_second(self._store, self._space, self._own.content)
+    store: Store
+    space: EmbeddingSpace
+    available: SecondModel | None
+    active: SecondModel | None
 
     @property
-    def behind(self) -> EmbeddingSpace | None:
+    def incomplete(self) -> EmbeddingSpace | None:
         """The space of another model that has read the set, where none has read all of its pictures."""
-        return None if self.at_hand else next(self._others, None)
-
-    @cached_property
-    def columns(self) -> GraphColumns | None:
-        """The columns of the graph by two models; None if no second one is asked."""
-        known, found = self._own, self.at_hand
-        if self._is_alone or known is None or found is None or not is_asked(self._store.paths):
-            return None
-        return columns_by_both(self._store, self._space, known, found)
+        return None if self.available else next(other_spaces(self.store, self.space), None)
 
     @property
-    def is_settled(self) -> bool:
-        """Whether what has its say stays so until a table changes: not while what a second model read is written."""
-        is_none = self._is_alone or not is_asked(self._store.paths) or next(self._others, None) is None
-        return is_none or self.columns is not None
-
-    @property
-    def _others(self) -> Iterator[EmbeddingSpace]:
-        return other_spaces(self._store, self._space)
-
-    @cached_property
     def name(self) -> str | None:
-        """The name by which the asked one is loaded; None if there is none, or its weights are in no package."""
-        return None if self.asked is None else packaged_name(self.asked.space)
+        """The name by which the active one is loaded; None if there is none, or its weights are in no package."""
+        return None if self.active is None else packaged_name(self.active.space)
 
     def in_words(self, first: ModelSource) -> str:
         """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""
-        if self.asked is not None:
-            return f"Confusability and ambiguity are by two models: {first.title} and {self.asked.title}."
+        if self.active is not None:
+            return f"Confusability and ambiguity are by two models: {first.title} and {self.active.title}."
         words = f"Confusability and ambiguity are by {first.title} alone"
-        if self.at_hand is not None:
-            return f"{words}; {self.at_hand.title} has read the pictures too."
-        if self.behind is None:
+        if self.available is not None:
+            return f"{words}; {self.available.title} has read the pictures too."
+        if self.incomplete is None:
             return f"{words}."
-        other = self.behind.backbone
-        how = embed_command(self._store.about().root, "--model", first.name, "--also", other)
+        other = self.incomplete.backbone
+        how = embed_command(self.store.about().root, "--model", first.name, "--also", other)
         return f"{words}. {other} has not read all of these pictures. Have it read the others: {how}."
 
 
@@ -172,29 +144,5 @@ def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], Ref
     return confusability_by_both(graph.position, graph.similarity, about, leader=leaders(graph.twins))
 
 
-def columns_by_both(
-    store: Store, space: EmbeddingSpace, columns: GraphColumns, second: SecondModel
-) -> GraphColumns | None:
-    """The columns of a graph with confusability by two models: as it was kept, else worked out and kept.
-
-    None if what it is worked out from cannot be read, or is being written.
-    """
-    folder, key = store.paths.class_shares / "second", _key(columns, second.columns)
-    kept = read_kept(folder, space.key, key, _KEPT, len(columns.content))
-    if kept is not None:
-        return replace(columns, confusability=kept["confusability"].astype(np.float32, copy=False))
-    graph = store.graph(space.key)
-    if graph is None or not second.is_whole:
-        return None
-    value, _ = by_both(graph, second)
-    write_kept(folder, space.key, key, {"confusability": value})
-    return replace(columns, confusability=value)
-
-
-def _key(*of: GraphColumns) -> str:
-    """A digest of where two models put the pictures."""
-    digest = hashlib.blake2b(str(VERSION).encode(), digest_size=12)
-    for columns in of:
-        for part in (columns.content, columns.nearest, columns.nearest_similarity, columns.confusability):
-            digest.update(np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()
+CONFUSABILITY_BY_BOTH = pa.schema([("confusability", pa.float32())])
+"""The column of confusability by two models, as it is cached."""

@@ -1,8 +1,7 @@
 """What is stored of the pictures of a set, joined to a row for each; of many pictures it is kept, to open them fast."""
 
 from dataclasses import dataclass, fields
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,10 @@ from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
 from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
-from url_viz.rows import KEPT_FROM
-from url_viz.store.kept_columns import read_kept, read_kept_table, require, require_codes, write_kept, write_kept_table
-from url_viz.store.reader import Snapshot, Store
+from url_viz.store.derived_cache import numbers_from_table, require, require_codes
+from url_viz.store.reader import Store
 from url_viz.store.tables import IMAGES, GraphColumns, Twins, graph_schema, numbers_of, positions_of
 
-VERSION = 3
-"""Of the columns of joined rows: what another version kept is made again."""
 _PLAIN = rb"\A[\x20-\x7e]*\z"
 FILES = ("id", "path", "content", "width", "height", "failure")
 """The columns of the table of files that rows are made of."""
@@ -113,12 +109,14 @@ def _are_plain(paths: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False)
 
 
-def kept_rows(folder: Path, space_key: str, key: str, files: int) -> StoredRows | None:
-    """The rows that were kept under `key`, which tells what they hang on, of a set of so many files; None for none."""
-    return read_kept_table(folder, space_key, f"{VERSION}-{key}", partial(_rows_in, files=files))
+def rows_to_table(rows: StoredRows) -> pa.Table:
+    """Rows as a table to be cached."""
+    about = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
+    return rows.columns.replace_schema_metadata(about)
 
 
-def _rows_in(table: pa.Table, *, files: int) -> StoredRows:
+def rows_from_table(table: pa.Table, *, files: int) -> StoredRows:
+    """What `rows_to_table` was given, of a set of so many files. Raises ValueError if it is not of such a set."""
     about = table.schema.metadata
     rows = StoredRows(table, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
     columns = table.schema.remove_metadata()
@@ -127,13 +125,6 @@ def _rows_in(table: pa.Table, *, files: int) -> StoredRows:
     require(len(table) <= rows.readable <= files, 0 <= rows.failed <= files)
     require_codes(rows.numbers("twin_group"), len(table))
     return rows
-
-
-def keep_rows(rows: StoredRows, folder: Path, space_key: str, key: str) -> None:
-    """Keep the rows of a large set for `kept_rows`."""
-    if len(rows.columns) >= KEPT_FROM:
-        about = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
-        write_kept_table(folder, space_key, f"{VERSION}-{key}", rows.columns.replace_schema_metadata(about))
 
 
 def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
@@ -167,19 +158,11 @@ def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict
     }
 
 
-def graph_columns(store: Snapshot, space_key: str) -> GraphColumns | None:
-    """As `Store.graph_columns`; those of a large graph are kept, and read from there."""
-    folder, key = store.paths.kept / "graph", store.digest_of([f"graph-{space_key}"])
-    rows = store.count(f"graph-{space_key}")
-    kept: dict[str, Any] | None = read_kept(
-        folder, space_key, key, _GRAPH, rows, codes={"nearest": rows, "twin_group": rows}
-    )
-    if kept is not None:
-        return GraphColumns(**kept)
-    columns = store.graph_columns(space_key)
-    if columns is not None and len(columns.content) >= KEPT_FROM:
-        write_kept(folder, space_key, key, {field.name: getattr(columns, field.name) for field in fields(columns)})
-    return columns
+def graph_columns_from_table(table: pa.Table, rows: int) -> GraphColumns:
+    """The columns of a graph of so many contents, as they were cached. Raises ValueError if they are of another one."""
+    codes = {"nearest": rows, "twin_group": rows}
+    found: dict[str, Any] = numbers_from_table(table, _GRAPH, rows, codes=codes)
+    return GraphColumns(**found)
 
 
 def columns_of_raw_graph(store: Store, space_key: str) -> GraphColumns | None:

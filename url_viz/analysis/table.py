@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from url_viz.analysis.stored_rows import StoredRows
 from url_viz.imaging.folder_classes import FolderClasses, classes_of
 from url_viz.imaging.quality import QUALITIES
-from url_viz.latest import Latest
 from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decisions import Decided, Decisions
+from url_viz.store.decisions import Decided
 
 
 @dataclass(frozen=True)
@@ -76,22 +75,8 @@ def keys_of(files: pa.Table) -> FileKeys:
     return FileKeys(*(np.asarray(readable[name].to_numpy(), np.int64) for name in ("id", "content")))
 
 
-class DecidedTable:
-    """Joins `decision`, `tags` and `name` to a table, again only if one of them has changed."""
-
-    def __init__(self, decisions: Decisions) -> None:
-        self._decisions = decisions
-        self._rows: Latest[NDArray[np.int64]] = Latest()
-        self._joined: Latest[pd.DataFrame] = Latest(same=lambda one, other: one[0] is other[0] and one[1] == other[1])
-
-    def joined(self, table: pd.DataFrame) -> pd.DataFrame:
-        """`table` (with `id`) and three more columns: decision (None, keep, drop, look-again), tags ("a; b"), name."""
-        now = self._decisions.now()
-        rows = self._rows.of(table, lambda: self._decisions.files.rows_of(table["id"].to_numpy()))
-        return self._joined.of((table, now.version), lambda: _with_decisions(table, now.rows_at(rows)))
-
-
-def _with_decisions(table: pd.DataFrame, decided: Decided) -> pd.DataFrame:
+def with_decisions(table: pd.DataFrame, decided: Decided) -> pd.DataFrame:
+    """A table with three more columns: decision (None, keep, drop, look-again), tags ("a; b"), and name (or None)."""
     of_pictures = partial(pd.Series, index=table.index, dtype=object, copy=False)
     return table.assign(
         decision=of_pictures(decided.decision), tags=of_pictures(decided.tags), name=of_pictures(decided.name)

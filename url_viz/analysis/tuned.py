@@ -1,8 +1,6 @@
 """The order that answers tune: confusability, with a person's words on some pairs taken in; and which pairs to ask."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from typing import cast
 
@@ -10,15 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import Get
 from url_viz.analysis.metrics import Figure, auroc_by_blocks
 from url_viz.analysis.pair_measures import PairMeasures
-from url_viz.analysis.second_model import SecondModel
-from url_viz.latest import Latest
-from url_viz.pipeline.twins import leaders
 from url_viz.rows import mid_ranks
-from url_viz.store.answers import Answered, Answers
-from url_viz.store.tables import Graph, positions_of
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.answers import Answered
+from url_viz.store.tables import positions_of
 
 FEWEST = 10
 """Below so many answers, or without both kinds, nothing is tuned."""
@@ -240,76 +235,42 @@ def _evidence(lessons: _Lessons, is_told: NDArray[np.bool_]) -> tuple[Figure | N
     return next(figures), next(figures)
 
 
-class TunedTable:
-    """Joins `tuned` to the table of a snapshot, again only if its answers are others; and asks about pairs of it."""
+class Tuning:
+    """The order of a snapshot that answers tune, and the pairs of it to ask about."""
 
-    def __init__(
-        self,
-        contents: NDArray[np.int64],
-        answers: Answers,
-        *,
-        alone: Callable[[], NDArray[np.float32]],
-        graph: Callable[[], Graph],
-        whitened: Callable[[], WhitenedRows],
-        second: SecondModel | None = None,
-    ) -> None:
-        """`contents` (N,) are those of the table's rows; `alone` gives their ALONE (N, 2)."""
-        self._contents, self._answers, self._second = contents, answers, second
-        self._alone, self._graph, self._whitened = alone, graph, whitened
-        self._tuned: Latest[Tuned | None] = Latest()
-        self._joined: Latest[pd.DataFrame] = Latest(same=lambda one, other: one[0] is other[0] and one[1] is other[1])
+    def __init__(self, get: Get) -> None:
+        """`get` gives the set's columns (`url_viz.analysis.columns`); there is a graph in the whitened space."""
+        self._get = get
 
-    @cached_property
+    @property
     def measures(self) -> PairMeasures:
         """The measures of the pairs of the graph, worked out when they are first needed."""
-        graph = self._graph()
-        row = positions_of(graph.content, self._contents)
-        alone = np.where((row >= 0)[:, None], np.nan_to_num(self._alone()[row]), 0)
-        return PairMeasures(
-            graph,
-            self._whitened(),
-            alone.astype(np.float32),
-            leader=leaders(graph.twins).astype(np.int64),
-            second=self._second if self._second is not None and self._second.is_whole else None,
-        )
+        measures: PairMeasures = self._get("pair_measures")
+        return measures
 
     def now(self) -> Tuned | None:
         """What the answers make of the order, as of now; None below FEWEST, or without both kinds."""
-        answered = self._answers.now()
-        if len(answered) < FEWEST or answered.is_same.all() or not answered.is_same.any():
-            return None
-        return self._tuned.of(answered, lambda: tune(self.measures, self._graph().content, answered))
-
-    def joined(self, table: pd.DataFrame) -> pd.DataFrame:
-        """`table` with the column `tuned` filled in; as it is if nothing is tuned."""
-        tuned = self.now()
-        if tuned is None:
-            return table
-
-        def joined() -> pd.DataFrame:
-            row = positions_of(self._contents, self._graph().content)
-            return table.assign(tuned=np.where(row >= 0, tuned.values[row], np.float32(np.nan)))
-
-        return self._joined.of((table, tuned), joined)
+        tuned: Tuned | None = self._get("tuned_order")
+        return tuned
 
     def pairs_to_ask(self, count: int, *, seed: int, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Rows (≤ count, 2) of the table to ask about next: pictures and their nearest; see `pairs_to_ask`.
 
         `among` (N,), if given, are the pictures to ask about.
         """
-        content = self._graph().content
-        wanted = None if among is None else np.isin(content, self._contents[among])
-        pairs = pairs_to_ask(self.measures, content, self._answers.now(), count=count, seed=seed, among=wanted)
-        rows = positions_of(content[pairs].ravel(), self._contents).reshape(-1, 2)
+        content, contents = self._get("graph").content, self._get("base").contents
+        wanted = None if among is None else np.isin(content, contents[among])
+        pairs = pairs_to_ask(self.measures, content, self._get("answered"), count=count, seed=seed, among=wanted)
+        rows = positions_of(content[pairs].ravel(), contents).reshape(-1, 2)
         found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
         return found
 
     def nearest(self) -> NDArray[np.int64]:
         """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the one that counts."""
-        content, measures = self._graph().content, self.measures
+        content, contents, measures = self._get("graph").content, self._get("base").contents, self.measures
         near = np.full(len(content) + 1, -1, np.int64)
-        near[measures.rows] = positions_of(content[measures.nearest], self._contents)
-        row = positions_of(self._contents, content)
+        near[measures.rows] = positions_of(content[measures.nearest], contents)
+        row = positions_of(contents, content)
         return near[np.where(row >= 0, measures.leader[row], -1)]
 
 

@@ -8,36 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.baselines import margin, max_probability, softmax_entropy
-from url_viz.analysis.label_choice import (
-    CONFIRMED,
-    CORRECTED,
-    ClassLevels,
-    check_choice,
-    class_levels,
-    is_column,
-    labels_of,
-    level_of,
-    resolved,
-    stored_source,
-)
-from url_viz.analysis.ranking import percentile
+from url_viz.analysis.derived import Get
+from url_viz.analysis.label_choice import check_choice, is_column, level_of
 from url_viz.analysis.table import Frame
-from url_viz.errors import DamageError, FolderError, WorkspaceError
+from url_viz.errors import FolderError, WorkspaceError
 from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.store import user_columns as kept
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.decisions import Decided, Decisions
-from url_viz.store.reader import Store
 from url_viz.store.user_cells import Kind, Values
-from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column, Import
+from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
 from url_viz.store.user_files import ARRAY, Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import match
+from url_viz.workspace import SetPaths
 
 MOST_KEPT = 200
 OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
@@ -239,32 +226,54 @@ def _told(one: Import) -> Iterable[UserColumn]:
         yield UserColumn(name, values.kind, values.known, one.name, name in one.uncertainties)
 
 
-class UserColumns:
-    """The table of a snapshot with the user's columns at its end, joined again only when they change."""
+@dataclass(frozen=True)
+class Imported:
+    """What the imports of a set give its N pictures: `columns` by their names in the table, and what each `listed` is.
 
-    def __init__(
-        self,
-        base: Frame,
-        files: Callable[[], pa.Table],
-        store: Store,
-        decisions: Decisions,
-        *,
-        root: Path,
-        stands_in: bool,
-    ) -> None:
-        """`files` gives id, path, content of all files, which only imports need.
+    `uncertainty` (N,) float32 is the first that the user marked as one; None if there is none.
+    """
 
-        `stands_in` puts the first own uncertainty into `uncertainty`: that is for embeddings of the user's own, which
-        no head of ours reads. `decisions` have the tags.
-        """
-        self._base = base
-        self._files_of_folder = files
-        self._store = store
-        self._decisions = decisions
-        self._paths = store.paths
-        self._root = root
-        self._stands_in = stands_in
-        self._joined: _Joined | None = None
+    columns: Mapping[str, Column]
+    listed: tuple[UserColumn, ...]
+
+    @property
+    def uncertainty(self) -> NDArray[np.float32] | None:
+        name = next((one.name for one in self.listed if one.is_uncertainty), None)
+        return None if name is None else np.asarray(self.columns[name], np.float32)
+
+
+def imported_columns(base: Frame, paths: SetPaths, present: Callable[[], NDArray[np.int64]]) -> Imported:
+    """The columns of all imports for the rows of a table; `present` gives the ids of all files of the folder.
+
+    Raises DamageError if an import is damaged.
+    """
+    columns: dict[str, Column] = {}
+    listed: list[UserColumn] = []
+    ids = base.table["id"].to_numpy(np.int64)
+    for one in kept.read_imports(paths):
+        row = one.rows_of(ids, base.contents, present=present())
+        for column in _told(one):
+            values = kept.spread(one.columns[column.name], row)
+            name = _free(column.name, one.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
+            columns[name] = values
+            listed.append(replace(column, name=name, known=int(pd.notna(values).sum())))
+    return Imported(columns, tuple(listed))
+
+
+def with_user_columns(table: pd.DataFrame, imported: Imported) -> pd.DataFrame:
+    """A table with the user's columns at its end; one named like a level of folders takes its place."""
+    if not imported.columns:
+        return table
+    ours = table.drop(columns=[name for name in COLUMN_OF.values() if name in imported.columns], errors="ignore")
+    return pd.concat([ours, pd.DataFrame(dict(imported.columns))], axis=1)
+
+
+class UserImports:
+    """Brings columns of the user's to an image set, and chooses its labels."""
+
+    def __init__(self, get: Get, paths: SetPaths, root: Path) -> None:
+        """`get` gives the set's columns (`url_viz.analysis.columns`); what is written here is seen by it at once."""
+        self._get, self._paths, self._root = get, paths, root
 
     def match(
         self,
@@ -285,7 +294,7 @@ class UserColumns:
             path_column=path_column,
             paths=paths,
             uncertainties=uncertainties,
-            taken={*self._base.table.columns, *kept.column_names(others)},
+            taken={*self._get("base").table.columns, *kept.column_names(others)},
         )
 
     def keep(self, prepared: Prepared) -> bool:
@@ -293,7 +302,7 @@ class UserColumns:
 
         Returns whether the label was one of the replaced columns, and is the class folder again.
         """
-        with raising_disk_errors(self._store.paths):
+        with raising_disk_errors(self._paths):
             kept.write_import(self._paths, prepared.content)
         return self._lets_go_of_label()
 
@@ -305,22 +314,22 @@ class UserColumns:
     def _lets_go_of_label(self) -> bool:
         with suppress(WorkspaceError):  # what else is damaged is told where it is shown, and holds no mending up
             chosen = kept.read_label_choice(self._paths)
-            if is_column(chosen) and chosen not in self._imported()[0]:
+            if is_column(chosen) and chosen not in self._get("imported").columns:
                 kept.write_label_choice(self._paths, FOLDERS)
                 return True
         return False
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is, as in `ImageSet.use_labels`. Raises ImageSetError for what there is not."""
-        columns = self._imported()[0] if is_column(chosen) else {}
-        check_choice(chosen, self._base.found.levels, columns)
-        with raising_disk_errors(self._store.paths):
+        columns = self._get("imported").columns if is_column(chosen) else {}
+        check_choice(chosen, self._get("base").found.levels, columns)
+        with raising_disk_errors(self._paths):
             kept.write_label_choice(self._paths, chosen)
 
     @cached_property
     def _pictures(self) -> Pictures:
         """All readable pictures of the folder, whatever model read them."""
-        files = self._files_of_folder()
+        files = self._get("files")
         files = files.filter(files["content"].is_valid())
         return Pictures(
             root=self._root,
@@ -328,114 +337,3 @@ class UserColumns:
             contents=np.asarray(files["content"].to_numpy(), np.int64),
             paths=files["path"].to_pylist(),
         )
-
-    @cached_property
-    def _present(self) -> NDArray[np.int64]:
-        return np.asarray(self._files_of_folder()["id"].to_numpy(), np.int64)
-
-    @property
-    def version(self) -> str:
-        """A short text that changes with what the user brought and with the labels; cheap."""
-        version = kept.version_of(self._paths)
-        with suppress(DamageError):  # told where the table is shown
-            is_by_words = kept.read_label_choice(self._paths) in (TAGS, NAMES)
-            labels = self._decisions.version if is_by_words else self._decisions.labels_version
-            return f"{version}.{labels}" if labels else version
-        return version
-
-    def table(self) -> pd.DataFrame:
-        """The joined table; not a copy."""
-        return self._now().table
-
-    def columns(self) -> tuple[UserColumn, ...]:
-        """The user's columns, as they stand in the table."""
-        return self._now().columns
-
-    @property
-    def label_source(self) -> str | None:
-        """What the label is: `folders`, `level:2`, `tags`, `names`, None for none, or the name of a column."""
-        return self._now().label_source
-
-    def class_levels(self) -> ClassLevels:
-        """The levels of folders, and what was taken of them."""
-        now = self._now()
-        return class_levels(self._base.found, now.label_source, classes=now.classes)
-
-    def _now(self) -> "_Joined":
-        version = self.version
-        joined = self._joined  # one reading: another thread may put a newer one there
-        if joined is None or joined.version != version:
-            made = self._join(version)
-            if joined is not None and made.table.equals(joined.table):  # what follows from the same table stays
-                made = replace(made, table=joined.table)
-            joined = self._joined = made
-        return joined
-
-    def _join(self, version: str) -> "_Joined":
-        base = self._base
-        added, told = self._imported()
-        source = resolved(kept.read_label_choice(self._paths), base.found, added)
-        columns: dict[str, Column] = {**self._standing_in(added, told), **self._labels(source, added)}
-        table = base.table.assign(**columns) if columns else base.table
-        if added:
-            ours = table.drop(columns=[name for name in COLUMN_OF.values() if name in added], errors="ignore")
-            table = pd.concat([ours, pd.DataFrame(added)], axis=1)
-        return _Joined(version, table, tuple(told), source)
-
-    def _labels(self, source: str | None, added: Mapping[str, Column]) -> dict[str, Column]:
-        """The columns of labels that are not those of the base: as given, as somebody corrected or confirmed them."""
-        if source == FOLDERS and not self._decisions.labels_version:  # nobody ever gave one
-            return {}
-        given: NDArray[np.object_] = self._base.table["label"].to_numpy(object)
-        if source != FOLDERS:
-            given = labels_of(source, self._base.found, added, lambda: self._decided)
-        checked = self._decided.labels_of(stored_source(source))
-        has = pd.notna(checked)
-        if source == FOLDERS and not has.any():
-            return {}
-        kind = np.where(checked == given, CONFIRMED, CORRECTED)
-        columns = {"label": np.where(has, checked, given), "label_given": given}
-        columns["label_checked"] = np.where(has, kind, np.array(None))
-        return {name: pd.Series(values, dtype=object) for name, values in columns.items()}
-
-    @property
-    def _decided(self) -> Decided:
-        """The decisions on the pictures of the table (N,)."""
-        ids = self._base.table["id"].to_numpy(np.int64)
-        return self._decisions.now().rows_at(self._decisions.files.rows_of(ids))
-
-    def _imported(self) -> tuple[dict[str, Column], list[UserColumn]]:
-        base = self._base
-        added: dict[str, Column] = {}
-        told: list[UserColumn] = []
-        ids = base.table["id"].to_numpy(np.int64)
-        for one in kept.read_imports(self._paths):
-            row = one.rows_of(ids, base.contents, present=self._present)
-            for column in _told(one):
-                values = kept.spread(one.columns[column.name], row)
-                name = _free(column.name, one.name, {*base.table.columns, NAME, *added} - {*COLUMN_OF.values()})
-                added[name] = values
-                told.append(replace(column, name=name, known=int(pd.notna(values).sum())))
-        return added, told
-
-    def _standing_in(self, added: Mapping[str, Column], told: list[UserColumn]) -> dict[str, NDArray[np.float32]]:
-        chosen = next((one.name for one in told if one.is_uncertainty), None)
-        if not self._stands_in or chosen is None:
-            return {}
-        values = np.asarray(added[chosen], np.float32)
-        return {"uncertainty": values, "percentile": percentile(values)}
-
-
-@dataclass(frozen=True)
-class _Joined:
-    """The table at one version of the user's columns."""
-
-    version: str
-    table: pd.DataFrame
-    columns: tuple[UserColumn, ...]
-    label_source: str | None
-
-    @cached_property
-    def classes(self) -> int:
-        """How many different labels there are."""
-        return int(self.table["label"].nunique())

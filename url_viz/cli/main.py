@@ -98,7 +98,7 @@ def embed(
     )
     if isinstance(report, TerminalReport):
         report.close()
-    if image_set.seconds.behind is not None:
+    if image_set.seconds.incomplete is not None:
         print(image_set.seconds.in_words(image_set.source))
     where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
     how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"

@@ -80,7 +80,7 @@ def _list(image_set: "ImageSet") -> None:
         print(f"{column.name}: {kind}, {column.known:,} of {len(image_set):,} pictures, from {column.source!r}")
     if not user_columns:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
-    print(f"The label is {source_in_words(image_set.user_table.label_source)}.")
+    print(f"The label is {source_in_words(image_set.label_choice)}.")
 
 
 def labels(

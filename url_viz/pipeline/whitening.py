@@ -1,17 +1,14 @@
 """Whitening of an image set: its own mean taken off, rotated to its own axes, scaled; fitted on a sample."""
 
-import hashlib
-
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.twins import leaders, twin_pairs
-from url_viz.rows import KEPT_FROM, l2_normalize
-from url_viz.store.kept_columns import read_kept_rows, write_kept_rows
+from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw, in_parts
-from url_viz.store.reader import Snapshot, Store
+from url_viz.store.reader import Store
 from url_viz.store.tables import Twins, positions_of
 from url_viz.store.whitening import BLOCK, Floats, WhitenedRows, Whitening
 
@@ -113,21 +110,6 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
     embedding = store.embeddings(space_key, distinct).embedding
     made = whitened_rows(distinct, embedding, known=store.whitened(space_key), hashes=store.hashes(distinct))
     return WhitenedRows(made.whitening, content, made.rows[number])
-
-
-def ordered_whitened(store: Snapshot, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
-    """As `whitened_for`; rows of many contents are kept in this order, and read in one go."""
-    tables = [f"{kind}-{space_key}" for kind in ("whitening", "whitened")]
-    folder, order = store.paths.kept / "whitened", hashlib.blake2b(content.tobytes()).hexdigest()
-    whitening, key = store.whitening(space_key), store.digest_of(tables, order)
-    if whitening is not None and len(content) >= KEPT_FROM:
-        kept = read_kept_rows(folder, space_key, key, (len(content), len(whitening.scales)))
-        if kept is not None:
-            return WhitenedRows(whitening, content, kept)
-    found = whitened_for(store, space_key, content)
-    if len(content) >= KEPT_FROM and whitening is not None and found.whitening.key == whitening.key:
-        write_kept_rows(folder, space_key, key, found.rows)
-    return found
 
 
 def should_refit(fitted_on: int, now: int) -> bool:

@@ -44,7 +44,7 @@ _PACKED = re.compile(
     rf"|columns/[\w-][\w. -]{{0,59}}\.parquet|tables/{_WORD}\.lance/({_LANCE})"
 )
 """The names of all files that are packed, and taken in: nothing that SQLite or Arrow would read unasked is one."""
-_MADE_AGAIN = re.compile(r"(kept|class-shares|damaged)/.*|decisions\.(json|copy\.db|schema-\d+\.db)")
+_MADE_AGAIN = re.compile(r"(derived|kept|class-shares|damaged)/.*|decisions\.(json|copy\.db|schema-\d+\.db)")
 """What the other machine makes itself: older versions packed it, and it is passed over."""
 
 

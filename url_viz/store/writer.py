@@ -169,16 +169,17 @@ class Writer(Store):
         self.drop_unnamed_spaces()
 
     def drop_unnamed_spaces(self) -> None:
-        """Remove tables of spaces that set.json no longer names, and what was kept of them."""
+        """Remove tables of spaces that set.json no longer names, and what was derived from them."""
         named = {space.key for space in self.about().spaces}
         for folder in self.paths.tables.glob("*.lance"):
             kind, _, rest = folder.stem.partition("-")
             if kind in SPACE_TABLES and rest.partition("-")[0] not in named:
                 shutil.rmtree(folder)
-        for place in (self.paths.kept, self.paths.class_shares):
-            for file in (*place.rglob("*.arrow"), *place.rglob("*.parquet")):  # the latter of older versions
-                if file.name.partition("-")[0] not in named:
-                    file.unlink()
+        for file in self.paths.derived.rglob("*.arrow"):
+            if file.name.partition("-")[0] not in named:
+                file.unlink()
+        for folder in self.paths.made_by_older_versions:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); they replace rows with the same id."""

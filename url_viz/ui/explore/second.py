@@ -13,8 +13,8 @@ def show_second(image_set: ImageSet) -> None:
     """A button: ask a second model to read these pictures too; once one has, judge by both or by one."""
     if image_set.source.is_given:
         return
-    if image_set.seconds.at_hand is not None:
-        _show_switch(image_set, image_set.seconds.at_hand.title)
+    if image_set.seconds.available is not None:
+        _show_switch(image_set, image_set.seconds.available.title)
         return
     second = packaged_second(image_set.space.backbone)
     if second is not None and running(image_set.set_id) is None:
@@ -46,7 +46,7 @@ def _switch(image_set: ImageSet) -> None:
 
 def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
     """A button that has a second model start reading; it says why not, if it cannot."""
-    behind = image_set.seconds.behind
+    behind = image_set.seconds.incomplete
     beginning = "" if behind is None else f"{behind.backbone} has not read all of these pictures. "
     words = (
         f"{beginning}{second.name} reads the pictures too, which takes about as long as the first time. Confusability "

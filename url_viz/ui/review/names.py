@@ -26,7 +26,7 @@ def show_names(image_set: ImageSet) -> None:
         st.caption(f"{names.notna().sum():,} of {len(names):,} pictures have a name, of {names.nunique():,} names.")
         if not can_order(names):
             st.caption("From three pictures each of two names on, pictures can be ordered by ambiguity between them.")
-        elif image_set.user_table.label_source != BY_NAMES:
+        elif image_set.label_choice != BY_NAMES:
             st.button(
                 "Order by ambiguity between your names",
                 icon=":material/swap_vert:",

@@ -104,7 +104,7 @@ def _show_matched(prepared: Prepared) -> None:
 
 def _pick_label(image_set: ImageSet) -> None:
     """The column, level of folders or tags that are the label; stored when it is changed."""
-    source = image_set.user_table.label_source or NONE
+    source = image_set.label_choice or NONE
     choices = class_choices(image_set)
     options = list(choices)
     picked = st.selectbox(

@@ -1,4 +1,4 @@
-"""Columns that were worked out, kept on disk beside the tables: class shares by labels, rows of large sets.
+"""Derived columns on disk: tables of Arrow that are verified as they are read, and can be made again.
 
 A file is an Arrow table of one piece, the checksums of its parts, and its length: it is read in one go, and its numbers
 are those of the file, without a copy. What cannot be read, is not as it was written, or is not what it is read for, is
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from url_viz.files import replaced
 from url_viz.store.tables import matrix, numbers_of
 
-MOST_KEPT = 4
+MOST_CACHED = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
 CHECKED_AT_ONCE = 16 * 2**20
 """So many bytes have a checksum of their own: cores verify them beside each other."""
@@ -38,8 +38,8 @@ _UNUSABLE = (
 """What Arrow, and those who take something from its tables, raise for a file that somebody else wrote."""
 
 
-def read_kept_table(folder: Path, space_key: str, key: str, make: Callable[[pa.Table], Made]) -> Made | None:
-    """What `make` makes of the table that was kept under `key`; None if there is none, or `make` refuses it."""
+def read_cached(folder: Path, space_key: str, key: str, make: Callable[[pa.Table], Made]) -> Made | None:
+    """What `make` makes of the table that was cached under `key`; None if there is none, or `make` refuses it."""
     try:
         data = _verified(_file(folder, space_key, key))
         return None if data is None else make(_table_in(data))
@@ -58,8 +58,8 @@ def _table_in(data: Bytes) -> pa.Table:
     return table
 
 
-def write_kept_table(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_KEPT) -> None:
-    """Keep a table under `key`, and `most` of its space; on a full or read-only disk none is, and it is made again."""
+def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_CACHED) -> None:
+    """Cache a table under `key`, and keep `most` of its space; on a full or read-only disk it is made again instead."""
     with suppress(OSError):
         with replaced(_file(folder, space_key, key), is_flushed=False) as temporary:
             with pa.ipc.new_file(str(temporary), table.schema) as sink:
@@ -75,22 +75,18 @@ def write_kept_table(folder: Path, space_key: str, key: str, table: pa.Table, *,
             path.unlink()
 
 
-def read_kept(
-    folder: Path, space_key: str, key: str, schema: pa.Schema, rows: int, *, codes: Mapping[str, int] | None = None
-) -> Columns | None:
-    """Columns (M,) of numbers as `read_kept_table` finds them, by name: just those of `schema`, of so many `rows`.
+def numbers_from_table(
+    table: pa.Table, schema: pa.Schema, rows: int, *, codes: Mapping[str, int] | None = None
+) -> Columns:
+    """Columns (M,) of numbers by name: just those of `schema`, of so many `rows`. Raises ValueError if they are not.
 
     Columns in `codes` are of −1, or places among so many.
     """
-
-    def columns_of(table: pa.Table) -> Columns:
-        require(table.schema.equals(schema), len(table) == rows, not any(column.null_count for column in table.columns))
-        columns = {name: numbers_of(table[name]) for name in table.column_names}
-        for name, count in (codes or {}).items():
-            require_codes(columns[name], count)
-        return columns
-
-    return read_kept_table(folder, space_key, key, columns_of)
+    require(table.schema.equals(schema), len(table) == rows, not any(column.null_count for column in table.columns))
+    columns = {name: numbers_of(table[name]) for name in table.column_names}
+    for name, count in (codes or {}).items():
+        require_codes(columns[name], count)
+    return columns
 
 
 def require(*facts: bool) -> None:
@@ -104,26 +100,16 @@ def require_codes(values: NDArray[np.generic], count: int) -> None:
     require(not len(values) or bool(values.min() >= -1 and values.max() < count))
 
 
-def write_kept(folder: Path, space_key: str, key: str, columns: Mapping[str, NDArray[np.generic]]) -> None:
-    """Keep columns (M,) of numbers as `write_kept_table` does."""
-    write_kept_table(folder, space_key, key, pa.table(dict(columns)))
+def rows_to_table(rows: NDArray[np.float16]) -> pa.Table:
+    """Rows (N, A) as a table of one column."""
+    return pa.table({_ROWS: pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])})
 
 
-def read_kept_rows(folder: Path, space_key: str, key: str, shape: tuple[int, int]) -> NDArray[np.float16] | None:
-    """Rows (N, A), of this shape, as `read_kept_table` finds them."""
-
-    def rows_of(table: pa.Table) -> NDArray[np.float16]:
-        rows = matrix(table[_ROWS]).astype(np.float16, copy=False)
-        require(rows.shape == shape)
-        return rows
-
-    return read_kept_table(folder, space_key, key, rows_of)
-
-
-def write_kept_rows(folder: Path, space_key: str, key: str, rows: NDArray[np.float16]) -> None:
-    """Keep rows (N, A) as `write_kept_table` does, in place of others of this space."""
-    column = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
-    write_kept_table(folder, space_key, key, pa.table({_ROWS: column}), most=1)
+def rows_from_table(table: pa.Table, shape: tuple[int, int]) -> NDArray[np.float16]:
+    """The rows (N, A) that `rows_to_table` was given. Raises ValueError if they have another shape."""
+    rows = matrix(table[_ROWS]).astype(np.float16, copy=False)
+    require(rows.shape == shape)
+    return rows
 
 
 def _file(folder: Path, space_key: str, key: str) -> Path:

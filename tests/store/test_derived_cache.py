@@ -9,15 +9,32 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from url_viz.store import kept_columns
-from url_viz.store.kept_columns import (
-    read_kept,
-    read_kept_rows,
-    read_kept_table,
-    write_kept,
-    write_kept_rows,
-    write_kept_table,
+from url_viz.store import derived_cache
+from url_viz.store.derived_cache import (
+    numbers_from_table,
+    read_cached,
+    rows_from_table,
+    rows_to_table,
+    write_cached,
 )
+
+Numbers = dict[str, NDArray[np.generic]]
+
+
+def read_numbers(folder: Path, schema: pa.Schema, rows: int, codes: dict[str, int] | None = None) -> Numbers | None:
+    return read_cached(folder, "space", "key", lambda table: numbers_from_table(table, schema, rows, codes=codes))
+
+
+def read_rows(folder: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
+    return read_cached(folder, "space", "key", lambda table: rows_from_table(table, shape))
+
+
+def write_numbers(folder: Path, columns: Numbers) -> None:
+    write_cached(folder, "space", "key", pa.table(dict(columns)))
+
+
+def write_rows(folder: Path, rows: NDArray[np.float16], *, space: str = "space", key: str = "key") -> None:
+    write_cached(folder, space, key, rows_to_table(rows), most=1)
 
 
 def as_it_is(table: pa.Table) -> pa.Table:
@@ -36,25 +53,25 @@ def rows() -> NDArray[np.float16]:
     return np.random.default_rng(0).normal(size=(50, 7)).astype(np.float16)
 
 
-@pytest.mark.parametrize("at_once", [1, 100, kept_columns.CHECKED_AT_ONCE])
+@pytest.mark.parametrize("at_once", [1, 100, derived_cache.CHECKED_AT_ONCE])
 def test_a_table_comes_back_as_it_was(
     tmp_path: Path, table: pa.Table, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(kept_columns, "CHECKED_AT_ONCE", at_once)
+    monkeypatch.setattr(derived_cache, "CHECKED_AT_ONCE", at_once)
     pieces = pa.concat_tables([table.slice(0, 20), table.slice(20)])
     for key, kept in (("whole", table), ("pieces", pieces), ("empty", table.slice(0, 0)), ("none", pa.table({}))):
-        write_kept_table(tmp_path, "space", key, kept)
-        found = read_kept_table(tmp_path, "space", key, as_it_is)
+        write_cached(tmp_path, "space", key, kept)
+        found = read_cached(tmp_path, "space", key, as_it_is)
         assert found is not None
         assert found.equals(kept.combine_chunks(), check_metadata=True)
 
 
 def test_numbers_and_rows_are_those_of_the_file_without_a_copy(tmp_path: Path, rows: NDArray[np.float16]) -> None:
-    write_kept(tmp_path, "space", "numbers", {"one": rows[:, 0], "two": np.arange(50)})
-    write_kept_rows(tmp_path / "rows", "space", "rows", rows)
+    write_numbers(tmp_path, {"one": rows[:, 0], "two": np.arange(50)})
+    write_rows(tmp_path / "rows", rows)
     schema = pa.schema([("one", pa.float16()), ("two", pa.int64())])
-    numbers = read_kept(tmp_path, "space", "numbers", schema, 50)
-    back = read_kept_rows(tmp_path / "rows", "space", "rows", rows.shape)
+    numbers = read_numbers(tmp_path, schema, 50)
+    back = read_rows(tmp_path / "rows", rows.shape)
     assert numbers is not None
     assert back is not None
     for found, kept in ((numbers["one"], rows[:, 0]), (numbers["two"], np.arange(50)), (back, rows)):
@@ -65,33 +82,33 @@ def test_numbers_and_rows_are_those_of_the_file_without_a_copy(tmp_path: Path, r
 
 def test_rows_make_room_for_others_of_their_space_alone(tmp_path: Path, rows: NDArray[np.float16]) -> None:
     for space, key in (("one", "a"), ("two", "a"), ("one", "b")):
-        write_kept_rows(tmp_path, space, key, rows)
+        write_rows(tmp_path, rows, space=space, key=key)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["one-b.arrow", "two-a.arrow"]
 
 
 def test_there_are_none_where_none_were_kept_or_can_be(tmp_path: Path, table: pa.Table) -> None:
-    assert read_kept_table(tmp_path / "nowhere", "space", "key", as_it_is) is None
+    assert read_cached(tmp_path / "nowhere", "space", "key", as_it_is) is None
     (tmp_path / "file").write_bytes(b"")
-    write_kept_table(tmp_path / "file", "space", "key", table)  # no folder can be made there
-    assert read_kept_table(tmp_path / "file", "space", "key", as_it_is) is None
+    write_cached(tmp_path / "file", "space", "key", table)  # no folder can be made there
+    assert read_cached(tmp_path / "file", "space", "key", as_it_is) is None
 
 
 def test_no_damage_passes(tmp_path: Path, table: pa.Table) -> None:
-    write_kept_table(tmp_path, "space", "key", table)
+    write_cached(tmp_path, "space", "key", table)
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     for at in range(0, len(whole), 7):
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
-        assert read_kept_table(tmp_path, "space", "key", as_it_is) is None
+        assert read_cached(tmp_path, "space", "key", as_it_is) is None
     for end in (*range(20), *range(20, len(whole), 99)):
         file.write_bytes(whole[:end])
-        assert read_kept_table(tmp_path, "space", "key", as_it_is) is None
+        assert read_cached(tmp_path, "space", "key", as_it_is) is None
 
 
 def test_a_file_that_states_other_rows_than_it_has_is_none(tmp_path: Path, rows: NDArray[np.float16]) -> None:
     """With right checksums; in a process of its own, as what reads past the end of a column crashes."""
-    write_kept(tmp_path / "numbers", "space", "key", {"one": np.arange(50.0), "two": np.arange(50)})
-    write_kept_rows(tmp_path / "rows", "space", "key", rows)
+    write_numbers(tmp_path / "numbers", {"one": np.arange(50.0), "two": np.arange(50)})
+    write_rows(tmp_path / "rows", rows)
     line = [sys.executable, "-c", READ_LIES, str(tmp_path)]
     found = subprocess.run(line, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert (found.returncode, found.stdout) == (0, "None None\n" * 6 + "numbers rows\n"), found.stderr
@@ -104,7 +121,7 @@ import sys
 from pathlib import Path
 import pyarrow as pa
 from tests.hostile.packed import with_rows
-from url_viz.store.kept_columns import read_kept, read_kept_rows
+from tests.store.test_derived_cache import read_numbers, read_rows
 here = Path(sys.argv[1])
 files = [here / name / "space-key.arrow" for name in ("numbers", "rows")]
 whole = [file.read_bytes() for file in files]
@@ -112,8 +129,8 @@ schema = pa.schema([("one", pa.float64()), ("two", pa.int64())])
 for count in (2**26, 2**40, 2**62, -1, 51, 49, 50):
     for file, data in zip(files, whole):
         file.write_bytes(with_rows(data, 50, count))
-    numbers = read_kept(here / "numbers", "space", "key", schema, 50)
-    rows = read_kept_rows(here / "rows", "space", "key", (50, 7))
+    numbers = read_numbers(here / "numbers", schema, 50)
+    rows = read_rows(here / "rows", (50, 7))
     print(numbers and "numbers", rows if rows is None else "rows")
     if numbers is not None and rows is not None:
         assert numbers["two"].sum() + rows.sum() != 0
@@ -134,17 +151,17 @@ def test_what_is_not_what_it_is_read_for_is_none(
     tmp_path: Path, schema: list[tuple[str, pa.DataType]], count: int, codes: dict[str, int]
 ) -> None:
     whole = pa.schema([("one", pa.float64()), ("two", pa.int64())])
-    write_kept(tmp_path, "space", "key", {"one": np.arange(50.0), "two": np.arange(50)})
-    assert read_kept(tmp_path, "space", "key", whole, 50, codes={"two": 50}) is not None
-    assert read_kept(tmp_path, "space", "key", pa.schema(schema), count, codes=codes) is None
+    write_numbers(tmp_path, {"one": np.arange(50.0), "two": np.arange(50)})
+    assert read_numbers(tmp_path, whole, 50, {"two": 50}) is not None
+    assert read_numbers(tmp_path, pa.schema(schema), count, codes) is None
 
 
 def test_rows_of_another_shape_are_none(tmp_path: Path, rows: NDArray[np.float16]) -> None:
-    write_kept_rows(tmp_path, "space", "key", rows)
+    write_rows(tmp_path, rows)
     for shape in ((49, 7), (50, 6), (7, 50)):
-        assert read_kept_rows(tmp_path, "space", "key", shape) is None
-    write_kept(tmp_path, "space", "key", {"others": rows[:, 0]})
-    assert read_kept_rows(tmp_path, "space", "key", rows.shape) is None
+        assert read_rows(tmp_path, shape) is None
+    write_numbers(tmp_path, {"others": rows[:, 0]})
+    assert read_rows(tmp_path, rows.shape) is None
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, MemoryError, RecursionError, pa.ArrowInvalid, OverflowError])
@@ -152,5 +169,5 @@ def test_what_cannot_be_made_of_a_table_is_none(tmp_path: Path, table: pa.Table,
     def refuse(table: pa.Table) -> None:
         raise error
 
-    write_kept_table(tmp_path, "space", "key", table)
-    assert read_kept_table(tmp_path, "space", "key", refuse) is None
+    write_cached(tmp_path, "space", "key", table)
+    assert read_cached(tmp_path, "space", "key", refuse) is None

@@ -1,0 +1,567 @@
+"""The columns of an image set: each is declared here once, and made by a function in the file of its subject.
+
+A measure is a column that `gives` a column of the table, and an entry in `url_viz.analysis.measures`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS, Classified, ClassShares, LabelEvidence, classify
+from url_viz.analysis.classes import (
+    CLASS_COLUMNS,
+    ContentLabels,
+    PictureLabels,
+    class_codes,
+    content_labels,
+    picture_labels,
+    schema_of,
+    spelled_out,
+)
+from url_viz.analysis.derived import Column, Derived, DiskCache, Get, OnDisk, Source
+from url_viz.analysis.findings import Finding, Seen, findings
+from url_viz.analysis.label_choice import Labels, chosen_labels
+from url_viz.analysis.label_issues import LabelCheck, check_labels
+from url_viz.analysis.leaks import Splits, find_splits, leaks_between_splits
+from url_viz.analysis.naming import suggestions_in
+from url_viz.analysis.new_pictures import Reference
+from url_viz.analysis.order import Order, leading_order, order_from_table, order_to_table
+from url_viz.analysis.pair_measures import ALONE, PairMeasures
+from url_viz.analysis.ranking import percentile
+from url_viz.analysis.reasons import Reasons, reasons_of
+from url_viz.analysis.second_model import CONFUSABILITY_BY_BOTH, SecondModel, by_both, find_second, side_by_side
+from url_viz.analysis.stored_rows import (
+    FILES,
+    StoredRows,
+    columns_of_raw_graph,
+    graph_columns_from_table,
+    rows_from_table,
+    rows_to_table,
+    stored_rows,
+)
+from url_viz.analysis.table import frame_of, with_decisions
+from url_viz.analysis.tuned import FEWEST, Tuned, tune
+from url_viz.analysis.user_columns import Imported, imported_columns, with_user_columns
+from url_viz.errors import DamageError
+from url_viz.models.head import Head
+from url_viz.models.model import EmbeddingSpace
+from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
+from url_viz.pipeline.twins import leaders, twin_groups
+from url_viz.pipeline.whitening import whitened_for
+from url_viz.rows import KEPT_FROM
+from url_viz.store import user_columns as user_files
+from url_viz.store.answers import Answered, Answers
+from url_viz.store.decisions import Decided, Decisions
+from url_viz.store.derived_cache import numbers_from_table
+from url_viz.store.derived_cache import rows_from_table as matrix_from_table
+from url_viz.store.derived_cache import rows_to_table as matrix_to_table
+from url_viz.store.reader import Snapshot, shown_tables
+from url_viz.store.second_model import is_asked, version_beside
+from url_viz.store.tables import Graph, GraphColumns, no_twins, positions_of
+from url_viz.store.whitening import WhitenedRows
+
+
+@dataclass(frozen=True)
+class SetContext:
+    """What the columns of one snapshot are of: its tables, the model that it is looked at with, and what is decided.
+
+    With `is_single_model` no second model takes part. `is_given` is for embeddings of the user's own, which no head of
+    ours reads: the first uncertainty that was brought stands for `uncertainty`.
+    """
+
+    store: Snapshot
+    space: EmbeddingSpace
+    head: Head | None
+    is_given: bool
+    is_single_model: bool
+    answers: Answers
+    decisions: Callable[[], Decisions]
+
+    @property
+    def key(self) -> str:
+        """The key of the space."""
+        return self.space.key
+
+
+def derived_columns(context: SetContext) -> Derived:
+    """All columns of a snapshot, of which none is made yet."""
+    store = context.store
+    disk = DiskCache(store.paths.derived, context.key, size=lambda: store.count("images"), large_from=KEPT_FROM)
+    return Derived(COLUMNS, _sources(context), disk=disk)
+
+
+def _sources(context: SetContext) -> Iterator[Source]:
+    """What columns are made of: tables, which stay as they were at the opening, and what changes at any time."""
+    store, key, paths = context.store, context.key, context.store.paths
+    head = context.head.digest if context.head else None
+    tables = {
+        "image_table": ["images"],
+        "graph_table": [f"graph-{key}", f"neighbours-{key}"],
+        "whitened_table": [f"whitening-{key}", f"whitened-{key}"],
+        "shown_tables": shown_tables(key, head),
+    }
+    for name, names in tables.items():
+        yield Source(name, partial(str, store.digest_of(names)), lambda: store)
+    second = "" if context.is_single_model else version_beside(store, context.space)
+    yield Source("second_tables", lambda: second, lambda: store)
+    yield Source("space", lambda: key, lambda: context)
+    yield Source("set", lambda: f"{key} {head} {context.is_given} {context.is_single_model}", lambda: context)
+    yield Source("imports", lambda: user_files.version_of(paths), lambda: paths)
+    yield Source("decisions", lambda: str(context.decisions().version), lambda: context.decisions().now())
+    yield Source("given_labels", lambda: str(_version_of_labels(context)), lambda: context.decisions().now())
+    yield Source("answer_log", lambda: str(context.decisions().version), context.answers.now)
+
+
+def _version_of_labels(context: SetContext) -> int:
+    """What changes with the labels that somebody gave, and with names and tags where these are the labels."""
+    decisions, is_by_words = context.decisions(), False
+    with suppress(DamageError):  # told where labels are made
+        is_by_words = user_files.read_label_choice(context.store.paths) in (user_files.TAGS, user_files.NAMES)
+    return decisions.version if is_by_words else decisions.labels_version
+
+
+def user_version(context: SetContext) -> str:
+    """A short text that changes with what the user brought and with the labels; "" if there is neither; cheap."""
+    version, labels = user_files.version_of(context.store.paths), _version_of_labels(context)
+    return f"{version}.{labels}" if labels else version
+
+
+# What is stored
+
+
+def _files(get: Get) -> pa.Table:
+    store: Snapshot = get("image_table")
+    return store.images(FILES)
+
+
+def _own_graph_columns(get: Get) -> GraphColumns | None:
+    """What the graph of this model by itself says; None before there is a graph in the whitened space."""
+    store: Snapshot = get("graph_table")
+    return store.graph_columns(get("space").key)
+
+
+def _own_graph_columns_from(table: pa.Table, get: Get) -> GraphColumns:
+    return graph_columns_from_table(table, get("graph_table").count(f"graph-{get('space').key}"))
+
+
+def _second_available(get: Get) -> SecondModel | None:
+    own: GraphColumns | None = get("own_graph_columns")
+    return None if own is None else find_second(get("second_tables"), get("space").space, own.content)
+
+
+def _confusability_by_both(get: Get) -> NDArray[np.float32] | None:
+    """None if no second model takes part, or what it is worked out from cannot be read, or is being written."""
+    context, second = get("set"), get("second_available")
+    if context.is_single_model or second is None or not is_asked(context.store.paths):
+        return None
+    graph: Graph | None = get("graph")
+    return None if graph is None or not second.is_whole else by_both(graph, second)[0]
+
+
+def _confusability_by_both_from(table: pa.Table, get: Get) -> NDArray[np.float32]:
+    rows = len(get("own_graph_columns").content)
+    return numbers_from_table(table, CONFUSABILITY_BY_BOTH, rows)["confusability"].astype(np.float32, copy=False)
+
+
+def _graph_columns(get: Get) -> GraphColumns | None:
+    own, both = get("own_graph_columns"), get("confusability_by_both")
+    if own is None:
+        return columns_of_raw_graph(get("graph_table"), get("space").key)
+    return own if both is None else GraphColumns(**{**_fields(own), "confusability": both})
+
+
+def _rows(get: Get) -> StoredRows:
+    context: SetContext = get("set")
+    return stored_rows(
+        get("shown_tables"),
+        get("files"),
+        space_key=context.key,
+        head=context.head,
+        graph=get("graph_columns"),
+        by_both=get("confusability_by_both") is not None,
+    )
+
+
+def _rows_from(table: pa.Table, get: Get) -> StoredRows:
+    return rows_from_table(table, files=get("shown_tables").count("images"))
+
+
+def _whitened(get: Get) -> WhitenedRows:
+    """The pictures in the whitened space, in the order of the table."""
+    return whitened_for(get("whitened_table"), get("space").key, get("base").contents)
+
+
+def _whitened_from(table: pa.Table, get: Get) -> WhitenedRows:
+    whitening, contents = get("whitened_table").whitening(get("space").key), get("base").contents
+    return WhitenedRows(whitening, contents, matrix_from_table(table, (len(contents), len(whitening.scales))))
+
+
+# What the user brought, and the labels
+
+
+def _imported(get: Get) -> Imported:
+    return imported_columns(get("base"), get("imports"), lambda: np.asarray(get("files")["id"].to_numpy(), np.int64))
+
+
+def _of_the_table(get: Get, source: str) -> Decided:
+    """What is decided of the pictures of the table (N,)."""
+    decided: Decided = get(source)
+    return decided.rows_at(get("file_rows"))
+
+
+def _labels(get: Get) -> Labels:
+    base, stored = get("base"), user_files.read_label_choice(get("imports"))
+    folders = base.table["label"].to_numpy(object)
+    decided = partial(_of_the_table, get, "given_labels")
+    return chosen_labels(stored, folders, base.found, get("imported").columns, decided)
+
+
+def _digest_of_labels(labels: Labels) -> bytes:
+    parts = [str(labels.source).encode("utf-8", "surrogatepass")]
+    return b"\0".join([*parts, *map(_digest_of_words, labels.columns.values())])
+
+
+def _digest_of_words(words: "pd.Series[str]") -> bytes:
+    codes, names = pd.factorize(words)
+    return codes.tobytes() + "\0".join(map(str, names)).encode("utf-8", "surrogatepass")
+
+
+def _picture_labels(get: Get) -> PictureLabels:
+    return picture_labels(get("labels").columns.get("label", get("base").table["label"]))
+
+
+def _digest_of_picture_labels(labels: PictureLabels | ContentLabels | None) -> bytes:
+    if labels is None:
+        return b""
+    return labels.codes.tobytes() + "\0".join(labels.names).encode("utf-8", "surrogatepass")
+
+
+# Classes, by labels and by names
+
+
+def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A_CLASS) -> Iterator[Column]:
+    """The columns that follow from `labels`, which is one of PictureLabels; a class has `least` so many of them."""
+    contents, classified, shares, codes = (f"{prefix}{name}" for name in _OF_CLASSES)
+
+    def content_labels_of(get: Get) -> ContentLabels | None:
+        columns: GraphColumns | None = get("own_graph_columns")
+        if columns is None:
+            return None
+        return content_labels(get(labels), columns.rows_of(get("base").contents), len(columns.content))
+
+    def classified_by(get: Get) -> Classified | None:
+        """None also while a writer fits the whitened space anew, until it has made the graph in it."""
+        known: ContentLabels | None = get(contents)
+        if known is None or len(known.names) < 2:
+            return None
+        graph, whitened, second = get("graph"), get("whitened_graph"), get("second")
+        if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
+            return None
+        groups = twin_groups(graph.twins)
+        return classify(
+            graph.position,
+            graph.similarity,
+            whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
+            known.codes,
+            groups,
+            also=None if second is None else second.voters(groups),
+            least=least,
+        )
+
+    def class_shares(get: Get) -> tuple[ClassShares, LabelEvidence] | None:
+        found: Classified | None = get(classified)
+        return None if found is None else (found.shares, found.evidence)
+
+    def class_shares_from(table: pa.Table, get: Get) -> tuple[ClassShares, LabelEvidence]:
+        known = get(contents)
+        of = {name: len(known.names) for name in _SHARES if name.endswith("_class")}
+        columns: dict[str, Any] = dict(numbers_from_table(table, schema_of(_SHARES), len(known), codes=of))
+        shares_of, evidence = (
+            {one.name: columns[one.name] for one in fields(kind)} for kind in (ClassShares, LabelEvidence)
+        )
+        return ClassShares(**shares_of), LabelEvidence(**evidence)
+
+    def class_codes_of(get: Get) -> dict[str, NDArray[Any]] | None:
+        found = get(shares)
+        return None if found is None else class_codes(found[0], get("own_graph_columns"), get("base").contents)
+
+    def class_codes_from(table: pa.Table, get: Get) -> dict[str, NDArray[Any]]:
+        of = {name: len(get(labels).names) for name in CLASS_COLUMNS if name.endswith("_class")}
+        return numbers_from_table(table, schema_of(CLASS_COLUMNS), len(get("base").contents), codes=of)
+
+    yield Column(contents, (labels, "own_graph_columns", "base"), content_labels_of, digest=_digest_of_picture_labels)
+    yield Column(classified, (contents, "graph", "whitened_graph", "second"), classified_by)
+    yield Column(shares, (classified, contents), class_shares, on_disk=OnDisk(_shares_to_table, class_shares_from))
+    on_disk = OnDisk(pa.table, class_codes_from, only_large=True)
+    yield Column(codes, (shares, labels, "own_graph_columns", "base"), class_codes_of, on_disk=on_disk)
+
+
+_OF_CLASSES = ("content_labels", "classified", "class_shares", "class_codes")
+_SHARES = tuple(one.name for kind in (ClassShares, LabelEvidence) for one in fields(kind))
+
+
+def _shares_to_table(found: tuple[ClassShares, LabelEvidence]) -> pa.Table:
+    return pa.table(dict(chain.from_iterable(_fields(one).items() for one in found)))
+
+
+def _ambiguity(get: Get) -> dict[str, Any]:
+    codes = get("class_codes")
+    return {} if codes is None else spelled_out(codes, get("picture_labels").names)
+
+
+def _name_suggestions(get: Get) -> pd.DataFrame:
+    names, codes = get("names"), get("name_class_codes")
+    table = get("base").table.assign(label=names.to_numpy(object))
+    return suggestions_in(table if codes is None else table.assign(**spelled_out(codes, get("name_labels").names)))
+
+
+# Answers
+
+
+def _digest_of_answers(answered: Answered) -> bytes:
+    return answered.pairs.tobytes() + answered.is_same.tobytes()
+
+
+def _pair_measures(get: Get) -> PairMeasures:
+    graph, base, second = get("graph"), get("base"), get("second")
+    row = positions_of(graph.content, base.contents)
+    of_pictures = base.table[list(ALONE)].to_numpy(np.float32)
+    by_itself = np.where((row >= 0)[:, None], np.nan_to_num(of_pictures[row]), 0)
+    return PairMeasures(
+        graph,
+        get("whitened_graph"),
+        by_itself.astype(np.float32),
+        leader=leaders(graph.twins).astype(np.int64),
+        second=second if second is not None and second.is_whole else None,
+    )
+
+
+def _tuned_order(get: Get) -> Tuned | None:
+    answered: Answered = get("answered")
+    is_one_kind = answered.is_same.all() or not answered.is_same.any()
+    if get("own_graph_columns") is None or len(answered) < FEWEST or is_one_kind:
+        return None
+    return tune(get("pair_measures"), get("graph").content, answered)
+
+
+def _tuned(get: Get) -> dict[str, NDArray[np.float32]]:
+    tuned: Tuned | None = get("tuned_order")
+    if tuned is None:
+        return {}
+    row = positions_of(get("base").contents, get("graph").content)
+    return {"tuned": np.where(row >= 0, tuned.values[row], np.float32(np.nan))}
+
+
+# The table, and what follows from it
+
+
+def _measured(get: Get) -> pd.DataFrame:
+    """The table before reasons and decisions are joined to it."""
+    imported: Imported = get("imported")
+    columns = dict(get("labels").columns)
+    if get("set").is_given and imported.uncertainty is not None:
+        columns |= {"uncertainty": imported.uncertainty, "percentile": percentile(imported.uncertainty)}
+    table = with_user_columns(get("base").table.assign(**columns), imported)
+    for name in OF_THE_TABLE:
+        table = table.assign(**get(name))
+    return table
+
+
+def _order(get: Get) -> Order:
+    second: SecondModel | None = get("second")
+    return leading_order(
+        get("measured"),
+        get("base").contents,
+        get("graph_columns"),
+        get("content_labels"),
+        tuned=get("tuned_order"),
+        second=None if second is None else second.title,
+    )
+
+
+def _reasons(get: Get) -> Reasons:
+    return reasons_of(get("measured"), leading=get("order").measure)
+
+
+def _table(get: Get) -> pd.DataFrame:
+    table, texts = get("measured"), get("reasons").texts()
+    table = table.assign(reasons=pd.Series(texts, index=table.index, dtype=object, copy=False))
+    return with_decisions(table, _of_the_table(get, "decisions"))
+
+
+def _label_check(get: Get) -> LabelCheck | None:
+    """What is found on the labels; None without labels to check."""
+    labels, shares = get("content_labels"), get("class_shares")
+    if labels is None or shares is None:
+        return None
+    return check_labels(get("measured"), get("base").contents, get("graph"), labels, shares[1])
+
+
+def _splits(get: Get) -> Splits | None:
+    return find_splits(get("table"), [column.name for column in get("imported").listed])
+
+
+def _leaks(get: Get) -> pd.DataFrame | None:
+    """Twins in two splits; None without splits."""
+    splits, graph, contents = get("splits"), get("graph"), get("base").contents
+    if splits is None:
+        return None
+    twins = replace(no_twins(0), is_thinned=True) if graph is None else graph.twins
+    key = contents if graph is None else positions_of(contents, graph.content)
+    return leaks_between_splits(get("table"), contents, splits, key, twins)
+
+
+def _findings(get: Get) -> tuple[Finding, ...]:
+    return findings(Seen(get("table"), get("reasons"), get("label_check"), get("leaks"), get("rows").failed))
+
+
+def _reference(get: Get) -> Reference:
+    """What new pictures are compared with: the distinct contents of the set."""
+    table, contents, graph = get("measured"), get("base").contents, get("graph")
+    keys = np.unique(contents) if graph is None else graph.content
+    first, row = np.unique(contents, return_index=True)
+    is_here = positions_of(keys, first) >= 0  # of the graph, too: a picture may have left since
+    rows = row[positions_of(keys[is_here], first)]
+    whitened = WhitenedRows(get("whitened").whitening, keys[is_here], get("whitened").rows[rows])
+    store: Snapshot = get("shown_tables")
+    embeddings, hashes = store.embeddings(get("space").key, contents).embedding[rows], store.hashes(keys[is_here])
+    labels, classified = get("content_labels"), get("classified")
+    if graph is None or labels is None or not is_here.all():
+        return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool), hashes=hashes)
+    leader = leaders(graph.twins)
+    counts = leader == np.arange(len(graph))
+    second = _second_reference(get, table, rows)
+    among: ConfusabilityReference | ReferenceOfBoth
+    if second is None:
+        among = confusability(graph.position, graph.similarity, leader=leader)[1]
+    else:
+        among = by_both(graph, get("second"))[1]
+    model = None if classified is None else classified.model
+    return Reference(table, table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second, hashes)
+
+
+def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) -> Reference | None:
+    """What new pictures are compared with by the second model."""
+    second: SecondModel | None = get("second")
+    if second is None or not second.is_whole:
+        return None
+    graph = get("graph")
+    embeddings = get("second_tables").embeddings(second.space.key, graph.content).embedding
+    counts = leaders(second.graph.twins) == np.arange(len(graph))
+    hashes = get("shown_tables").hashes(graph.content)
+    return Reference(table, table.iloc[rows], second.whitened, embeddings, counts, hashes=hashes)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {one.name: getattr(value, one.name) for one in fields(value)}
+
+
+def _bytes_or_none(values: NDArray[np.generic] | None) -> bytes:
+    return b"" if values is None else values.tobytes()
+
+
+_STORED = (
+    Column("files", ("image_table",), _files),
+    Column(
+        "own_graph_columns",
+        ("graph_table", "space"),
+        _own_graph_columns,
+        on_disk=OnDisk(lambda value: pa.table(_fields(value)), _own_graph_columns_from, only_large=True),
+    ),
+    Column("graph", ("graph_table", "space"), lambda get: get("graph_table").graph(get("space").key)),
+    Column("second_available", ("own_graph_columns", "second_tables", "space"), _second_available),
+    Column(
+        "confusability_by_both",
+        ("own_graph_columns", "graph", "second_available", "set"),
+        _confusability_by_both,
+        digest=_bytes_or_none,
+        on_disk=OnDisk(lambda value: pa.table({"confusability": value}), _confusability_by_both_from),
+    ),
+    Column(
+        "second",
+        ("second_available", "confusability_by_both"),
+        lambda get: None if get("confusability_by_both") is None else get("second_available"),
+    ),
+    Column("graph_columns", ("own_graph_columns", "confusability_by_both", "graph_table", "space"), _graph_columns),
+    Column(
+        "rows",
+        ("shown_tables", "files", "graph_columns", "confusability_by_both", "set"),
+        _rows,
+        on_disk=OnDisk(rows_to_table, _rows_from, only_large=True),
+    ),
+    Column("base", ("rows",), lambda get: frame_of(get("rows"))),
+    Column(
+        "whitened",
+        ("whitened_table", "base", "space"),
+        _whitened,
+        on_disk=OnDisk(lambda value: matrix_to_table(value.rows), _whitened_from, only_large=True, most=1),
+    ),
+    Column(
+        "whitened_graph",
+        ("whitened_table", "graph", "space"),
+        lambda get: whitened_for(get("whitened_table"), get("space").key, get("graph").content),
+    ),
+)
+_BROUGHT = (
+    Column(
+        "file_rows",
+        ("base", "set"),
+        lambda get: get("set").decisions().files.rows_of(get("base").table["id"].to_numpy(np.int64)),
+    ),
+    Column("imported", ("base", "files", "imports"), _imported),
+    Column("labels", ("base", "imported", "imports", "given_labels", "file_rows"), _labels, digest=_digest_of_labels),
+    Column("picture_labels", ("base", "labels"), _picture_labels, digest=_digest_of_picture_labels),
+    Column(
+        "names",
+        ("decisions", "file_rows"),
+        lambda get: pd.Series(_of_the_table(get, "decisions").name, dtype=object),
+        digest=_digest_of_words,
+    ),
+    Column("name_labels", ("names",), lambda get: picture_labels(get("names"))),
+    Column("answered", ("answer_log",), lambda get: get("answer_log"), digest=_digest_of_answers),
+)
+AMBIGUITY_COLUMN = Column("ambiguity", ("class_codes", "picture_labels"), _ambiguity, gives=CLASS_COLUMNS)
+_MEASURES = (
+    *columns_of_classes("picture_labels"),
+    AMBIGUITY_COLUMN,
+    Column("pair_measures", ("graph", "whitened_graph", "base", "second"), _pair_measures),
+    Column("tuned_order", ("answered", "own_graph_columns", "pair_measures", "graph"), _tuned_order),
+    Column("tuned", ("tuned_order", "base", "graph"), _tuned, gives=("tuned",)),
+)
+OF_THE_TABLE = tuple(column.name for column in _MEASURES if column.gives)
+"""The columns that give the table a measure."""
+_TABLE = (
+    Column("measured", ("base", "imported", "labels", "set", *OF_THE_TABLE), _measured),
+    Column(
+        "order",
+        ("measured", "base", "graph_columns", "content_labels", "tuned_order", "second"),
+        _order,
+        on_disk=OnDisk(order_to_table, lambda table, get: order_from_table(table), only_large=True),
+    ),
+    Column("reasons", ("measured", "order"), _reasons),
+    Column("table", ("measured", "reasons", "decisions", "file_rows"), _table),
+    Column("label_check", ("measured", "base", "graph", "content_labels", "class_shares"), _label_check),
+    Column(
+        "reference",
+        (
+            *("measured", "base", "graph", "whitened", "content_labels", "classified", "second"),
+            *("shown_tables", "second_tables", "space"),
+        ),
+        _reference,
+    ),
+    Column("splits", ("table", "imported"), _splits),
+    Column("leaks", ("splits", "graph", "base", "table"), _leaks),
+    Column("findings", ("table", "reasons", "label_check", "leaks", "rows"), _findings),
+    *columns_of_classes("name_labels", "name_", least=1),
+    Column("name_suggestions", ("names", "name_class_codes", "name_labels", "base"), _name_suggestions),
+)
+COLUMNS: tuple[Column, ...] = (*_STORED, *_BROUGHT, *_MEASURES, *_TABLE)
+"""Every column, after those that it is of."""
