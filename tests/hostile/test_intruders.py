@@ -115,6 +115,14 @@ class TestPaths:
         assert ["too long" in error.value for error in at.error] == [True]
         assert at.session_state[CHOSEN_MODEL] == DEFAULT
 
+    @pytest.mark.parametrize("form", ["{}.pth", "resnet18:{}.pth", "{}.safetensors", "{}.pth.tar@timm"])
+    def test_a_model_of_a_user_who_is_not_here_is_a_sentence(self, client: TestClient, form: str) -> None:
+        name = form.format("~nobody-of-this-name/x")
+        answer = client.get("/url-viz/points/" + "0" * 16, params={"model": name})
+        assert answer.status_code == 404
+        with pytest.raises(CheckpointError, match="no checkpoint"):
+            resolve(name)
+
     def test_heads_of_the_workspace_are_allowed(self, roots: Path, workspace: Path, client: TestClient) -> None:
         inside = workspace / "heads" / "mine" / "head.safetensors"
         assert allowed_model(str(inside)) == str(inside)

@@ -29,6 +29,7 @@ from url_viz.models.names import (
     FinetunedWeights,
     Preset,
     check_length,
+    expanded,
     file_digest,
     paper_named,
     shipped_head,
@@ -252,7 +253,7 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
             )
         return ModelSource(finetuned.name, finetuned.backbone, None, finetuned.path, finetuned=finetuned)
     if text.endswith(".safetensors"):
-        path = Path(text).expanduser()
+        path = expanded(text)
         if not path.is_file():
             raise CheckpointError(
                 f"There is no checkpoint {text!r}. Give the path of a head written by training.train."

@@ -139,6 +139,11 @@ def packaged_second(backbone: str) -> PackagedBackbone | None:
     return next((model for model in others if model.is_installed), next(iter(others), None))
 
 
+def expanded(path: str) -> Path:
+    """A path with `~` replaced; as it is where it names a user that is not here."""
+    return Path(os.path.expanduser(path))
+
+
 def is_endless(name: str) -> bool:
     """Whether no file system takes a model's name as the name or the path of a file."""
     longest = max(len(part.encode(errors="replace")) for part in name.split("/"))
@@ -192,10 +197,10 @@ class AuthorsFile:
         """Parse a name `FILE.pth.tar` or `FILE.pth.tar@timm`; None for any other name."""
         path, mark, preset = name.rpartition("@")
         if not mark or not path.endswith(AUTHORS_SUFFIXES):
-            return cls(Path(name).expanduser()) if name.endswith(AUTHORS_SUFFIXES) else None
+            return cls(expanded(name)) if name.endswith(AUTHORS_SUFFIXES) else None
         if preset not in get_args(Preset):
             raise ModelError(f"No preprocessing {preset!r}. Choose one of: {', '.join(get_args(Preset))}.")
-        return cls(Path(path).expanduser(), "timm" if preset == "timm" else "authors")
+        return cls(expanded(path), "timm" if preset == "timm" else "authors")
 
     @property
     def name(self) -> str:
@@ -235,7 +240,7 @@ class FinetunedWeights:
         preset = match["preset"] or "timm"
         if preset not in get_args(Preset):
             raise ModelError(f"No preprocessing {preset!r}. Choose one of: {', '.join(get_args(Preset))}.")
-        path = Path(match["path"]).expanduser().absolute()
+        path = expanded(match["path"]).absolute()
         return cls(match["backbone"], path, "authors" if preset == "authors" else "timm")
 
     @property
