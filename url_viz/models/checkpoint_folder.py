@@ -126,7 +126,7 @@ def _found(workspace: Workspace, patience_s: float | None = None) -> Iterator[Fo
     for folder in filter(os.path.isdir, inside):
         deeper, more = _listing(folder)
         inside, closed = [*inside, *deeper], [*closed, *more]
-    files = _looks_at([path for path in inside if _is_weights(path)])
+    files = _looks_at(sorted(path for path in inside if _is_weights(path)))
     for one in sorted([*files, *closed], key=lambda one: one.path):
         yield one if isinstance(one, Found) else _outcome(one, patience_s)
 
@@ -195,4 +195,9 @@ def _outcome(look: _Look, patience_s: float | None) -> Found:
     try:
         return look.outcome.result(left_s)
     except TimeoutError:
-        return Found(look.path, None, f"{str(look.path)!r} is still being looked at.", is_being_read=True)
+        return Found(
+            look.path,
+            None,
+            f"{str(look.path)!r} is still being looked at. Load this page again in a while.",
+            is_being_read=True,
+        )
