@@ -33,7 +33,6 @@ from url_viz.ui.auth import access_token, login, may_enter
 from url_viz.ui.cache import open_sets
 from url_viz.ui.card import card_of, number_of
 from url_viz.ui.held import held_masks, held_orders
-from url_viz.ui.kept_files import KeptFiles
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.tiles import tile_data, tiles
 from url_viz.ui.token import TokenGate
@@ -125,7 +124,6 @@ def middleware() -> list[Middleware]:
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(SameOriginSockets),
         *([Middleware(TokenGate, token=token)] if token is not None else []),
-        Middleware(KeptFiles),
     ]
 
 
