@@ -41,7 +41,7 @@ from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT, SECONDS
 from url_viz.pipeline.confusability import SecondLists, confusability, confusability_by_both
 from url_viz.pipeline.graph import build_graph
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
@@ -177,7 +177,10 @@ class Case:
         with tempfile.TemporaryDirectory() as place:
             third = embed_folder(self.folder, model=self.models[2], workspace=place, limit=self.limit)
             rows = third.whitened.rows[self.rows_of(third)]
-        return out_of_fold_shares(rows, self.label, leaders(self.graph.twins), seed=SEED).argmax(axis=1) != self.label
+        return (
+            out_of_fold_shares(rows, self.label, twin_representatives(self.graph.twins), seed=SEED).argmax(axis=1)
+            != self.label
+        )
 
     def wrong(self, graph: Graph) -> Bools:
         """Whether the nearest of each has another class."""
@@ -202,7 +205,7 @@ def figures(case: Case, views: int) -> dict[str, object]:
     assert second.graph is not None
     rows = [one.whitened.rows[case.rows_of(one)] for one in (case.by_both, second)]
     joined = build_graph(side_by_side(*rows), case.by_both.embeddings()[case.rows_of(case.by_both)])
-    value = confusability(joined.position, joined.similarity, leader=leaders(joined.twins))[0]
+    value = confusability(joined.position, joined.similarity, representative=twin_representatives(joined.twins))[0]
     found |= {
         "recall@1, first": float(1 - case.wrong(case.graph).mean()),
         "second": float(1 - case.wrong(second.graph).mean()),
@@ -222,11 +225,11 @@ def of_views(case: Case, count: int) -> dict[str, object]:
         spaces.append(rows)
         graphs.append(build_graph(rows, raw))
     first, second = graphs
-    lead = leaders(first.twins)
-    one = confusability(first.position, first.similarity, leader=lead)[0]
+    representative = twin_representatives(first.twins)
+    one = confusability(first.position, first.similarity, representative=representative)[0]
     near = np.einsum("ma,ma->m", spaces[1].astype(np.float32), spaces[1][first.position[:, 0]].astype(np.float32))
     lists = SecondLists(second.position, second.similarity, near)
-    two = confusability_by_both(first.position, first.similarity, lists, leader=lead)[0]
+    two = confusability_by_both(first.position, first.similarity, lists, representative=representative)[0]
     is_wrong, both = case.wrong(first), case.table["confusability"].to_numpy()
     return {
         "views: recall@1": float(1 - is_wrong.mean()),

@@ -21,7 +21,7 @@ from url_viz.imaging.quality import QUALITIES
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.reader import Store
 from url_viz.store.sets import forget, list_sets
@@ -212,7 +212,7 @@ class TestSearch:
         group = pd.Series(group_codes(table), index=table["id"])
         graph = image_set.graph
         assert graph is not None
-        counting = graph.content[np.unique(leaders(graph.twins))]
+        counting = graph.content[np.unique(twin_representatives(graph.twins))]
         counts = image_set.table().loc[np.isin(image_set.contents, counting), "id"]
         for image in image_set.table()["id"]:
             found, every = image_set.neighbours(image, k), image_set.search(image, 100)

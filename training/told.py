@@ -16,7 +16,7 @@ from url_viz.analysis.metrics import auroc, spearman
 from url_viz.analysis.told import AFTER, BEFORE, Told, told_of
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -50,7 +50,7 @@ def are_told(group: Integers, share: float) -> Bools:
 def confusability_in(space: Space) -> NDArray[np.float32]:
     """Confusability (P,) of each picture among those of the space, as an image set of them has it."""
     graph = space.graph
-    return confusability(graph.position, graph.similarity, leader=leaders(graph.twins))[0]
+    return confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
 
 
 def figures_of(heads: Mapping[str, Head], told: ToldPictures, loss: NDArray[np.float32]) -> tuple[Told, ...]:

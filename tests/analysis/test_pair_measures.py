@@ -10,7 +10,7 @@ from url_viz.analysis import pair_measures
 from url_viz.analysis.pair_measures import NAMES, POWERS, PRIOR_NAMES, PairMeasures
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.tables import Graph
 from url_viz.store.whitening import WhitenedRows
@@ -21,7 +21,11 @@ def made(embeddings: NDArray[np.float16], k: int = 64) -> tuple[PairMeasures, Gr
     rows = WhitenedRows(whitening, np.arange(len(embeddings)), whitening.transform(embeddings))
     graph = build_graph(rows.rows, embeddings, k=k)
     alone = np.random.default_rng(7).random((len(embeddings), 2)).astype(np.float32)
-    return PairMeasures(graph, rows, alone, leader=leaders(graph.twins).astype(np.int64)), graph, rows
+    return (
+        PairMeasures(graph, rows, alone, representative=twin_representatives(graph.twins).astype(np.int64)),
+        graph,
+        rows,
+    )
 
 
 def naive(graph: Graph, rows: WhitenedRows, power: float, pairs: list[tuple[int, int]]) -> NDArray[np.float64]:
@@ -83,14 +87,14 @@ def test_ranks_are_mid_ranks_within_the_set_and_other_pairs_stand_among_them() -
 def test_the_prior_is_confusability() -> None:
     measures, graph, _ = made(classes(300)[0])
     prior = measures.ranks[:, [NAMES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
-    known = confusability(graph.position, graph.similarity, leader=measures.leader)[0][measures.rows]
+    known = confusability(graph.position, graph.similarity, representative=measures.representative)[0][measures.rows]
     assert np.corrcoef(rankdata(prior), rankdata(known))[0, 1] > 0.995
 
 
 def test_of_a_burst_one_counts_and_few_pictures_have_short_lists() -> None:
     measures, _, _ = made(with_burst(60, 12))
     assert len(measures.rows) == 60
-    assert len(set(measures.leader[[0, *range(60, 71)]])) == 1
+    assert len(set(measures.representative[[0, *range(60, 71)]])) == 1
     for count in (2, 3, 12):
         few, _, _ = made(classes(count, of=2)[0])
         assert len(few.rows) == count

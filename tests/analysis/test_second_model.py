@@ -11,7 +11,7 @@ from url_viz.analysis.pair_measures import NAMES, OF_A_SPACE, PRIOR_NAMES, SECON
 from url_viz.analysis.second_model import SecondModel, cosines_of, side_by_side
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.postprocess import columns_of
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.reader import Store
 from url_viz.store.tables import Graph
 from url_viz.store.whitening import WhitenedRows
@@ -77,7 +77,11 @@ def test_is_whole_only_while_lists_and_rows_are_of_one_time(second: SecondModel)
 def test_pairs_have_the_second_models_measures_behind_the_others(second: SecondModel) -> None:
     alone, graph, rows = made(classes(160)[0])
     measures = PairMeasures(
-        graph, rows, np.zeros((160, 2), np.float32), leader=leaders(graph.twins).astype(np.int64), second=second
+        graph,
+        rows,
+        np.zeros((160, 2), np.float32),
+        representative=twin_representatives(graph.twins).astype(np.int64),
+        second=second,
     )
     assert alone.prior.sum() == measures.prior.sum() == 3
     for name in (*PRIOR_NAMES, *SECOND_PRIOR_NAMES):

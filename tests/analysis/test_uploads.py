@@ -18,7 +18,7 @@ from url_viz.imaging.uploads import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 
 
@@ -145,10 +145,10 @@ def reference_of(rows: np.ndarray) -> Reference:
     content = np.arange(len(rows), dtype=np.int64)
     whitened = whitened_rows(content, rows)
     graph = build_graph(whitened.rows, rows)
-    leader = leaders(graph.twins)
-    values, among = confusability(graph.position, graph.similarity, leader=leader)
+    representative = twin_representatives(graph.twins)
+    values, among = confusability(graph.position, graph.similarity, representative=representative)
     table = pd.DataFrame({"id": content + 500, "x": np.nan, "y": np.nan, "confusability": values})
-    return Reference(table, table, whitened, rows, leader == np.arange(len(rows)), among)
+    return Reference(table, table, whitened, rows, representative == np.arange(len(rows)), among)
 
 
 def test_the_nearest_are_those_of_a_loop_however_many_are_twins() -> None:

@@ -15,7 +15,7 @@ from url_viz.pipeline.confusability import (
     confusability_of_new_by_both,
     crowd_scale,
 )
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables import Graph
 
 
@@ -103,7 +103,8 @@ def test_a_long_burst_does_not_become_the_most_confusable() -> None:
     graph, _ = graph_of(with_burst(200, 100))
     alone, _ = graph_of(with_burst(200, 1))
     values, before = (
-        confusability(each.position, each.similarity, leader=leaders(each.twins))[0] for each in (graph, alone)
+        confusability(each.position, each.similarity, representative=twin_representatives(each.twins))[0]
+        for each in (graph, alone)
     )
     frames = [0, *range(200, 299)]
     assert np.isfinite(values).all()
@@ -210,6 +211,8 @@ def test_of_a_burst_all_have_one_value_by_both() -> None:
     second, whitened = graph_of(embeddings[:, ::-1] + np.float16(0.25))
     near = cosines(whitened)[np.arange(len(first)), first.position[:, 0]].astype(np.float32)
     lists = SecondLists(second.position, second.similarity, near)
-    values, _ = confusability_by_both(first.position, first.similarity, lists, leader=leaders(first.twins))
+    values, _ = confusability_by_both(
+        first.position, first.similarity, lists, representative=twin_representatives(first.twins)
+    )
     assert np.isfinite(values).all()
     assert np.ptp(values[[0, *range(100, 129)]]) == 0

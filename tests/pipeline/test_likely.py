@@ -6,10 +6,10 @@ import pytest
 from tests.pipeline.test_nearest import classes, itself
 from url_viz.pipeline import graph as graph_module
 from url_viz.pipeline import likely
-from url_viz.pipeline.graph import build_graph, counting
+from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.likely import likely_nearest, likely_rows, likely_twins
 from url_viz.pipeline.nearest import top_k_of_all
-from url_viz.pipeline.twins import twin_pairs
+from url_viz.pipeline.twins import is_representative, twin_pairs
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import no_twins
 
@@ -77,7 +77,7 @@ def test_twins_are_those_of_the_exact_search_and_stand_in_no_list() -> None:
     exact = twin_pairs(rows)
     pairs = {tuple(pair) for pair in found.pair.tolist()}
     assert pairs == {tuple(pair) for pair in exact.pair.tolist()}
-    counts = counting(found)
+    counts = is_representative(found)
     nearest = likely_nearest(candidates, 10, twins=found, counts=counts)
     assert counts[nearest.position[nearest.position >= 0]].all()
     pairs |= {(other, one) for one, other in pairs}
@@ -93,6 +93,6 @@ def test_a_large_graph_is_marked_and_full_though_half_of_its_rows_are_copies(mon
     graph = build_graph(of_length_one(both), both, k=20)
     assert graph.is_approximate
     assert (graph.position >= 0).all()
-    assert counting(graph.twins).sum() == 1000
+    assert is_representative(graph.twins).sum() == 1000
     again = build_graph(of_length_one(both), both, k=20)
     np.testing.assert_array_equal(graph.position, again.position)

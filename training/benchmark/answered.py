@@ -9,7 +9,7 @@ from training.benchmark.labelled import Case
 from url_viz.analysis.baselines import inverse_norm, softmax_entropy
 from url_viz.analysis.pair_measures import PairMeasures
 from url_viz.analysis.tuned import pairs_to_ask, tune
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.answers import NO_ANSWERS, Answered
 
 ANSWERS = (20, 100)
@@ -35,7 +35,7 @@ def _measures(case: Case) -> PairMeasures:
         space.graph,
         space.whitened,
         np.nan_to_num(alone.astype(np.float32)),
-        leader=leaders(space.graph.twins).astype(np.int64),
+        representative=twin_representatives(space.graph.twins).astype(np.int64),
     )
 
 
@@ -48,7 +48,7 @@ def _draw(
     pairs = pairs_to_ask(measures, content, NO_ANSWERS, count=max(ANSWERS), seed=seed)
     own = np.full((len(label), 2), -1, np.int64)
     own[measures.rows] = np.sort(content[np.stack([measures.rows, measures.nearest], axis=1)], axis=1)
-    own = own[measures.leader]
+    own = own[measures.representative]
     orders: dict[int, NDArray[np.floating]] = {}
     for count in ANSWERS:
         asked = pairs[:count]

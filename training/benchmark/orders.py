@@ -13,7 +13,7 @@ from training.benchmark.labelled import Case, LabelledSet
 from url_viz.analysis.ambiguity import classify
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 
 HEAD = "uncertainty"
 STACK, RANK_STACK = "stack", "rank_stack"
@@ -55,7 +55,7 @@ def orders_of(case: Case, head: Head | None, choice: Choice | None, *, seed: int
     graph, label = space.graph, labelled.label
     classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)
     assert classified is not None  # sets with too few classes were refused
-    confusable = confusability(graph.position, graph.similarity, leader=leaders(graph.twins))[0]
+    confusable = confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
     found: dict[str, NDArray[np.floating]] = {
         **picture_orders(labelled, head, choice),
         "nearest_similarity": np.where(outcomes.is_counted, -graph.similarity[:, 0], np.nan),

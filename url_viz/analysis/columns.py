@@ -54,7 +54,7 @@ from url_viz.errors import DamageError
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
-from url_viz.pipeline.twins import leaders, twin_groups
+from url_viz.pipeline.twins import is_representative, twin_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import KEPT_FROM
 from url_viz.store import user_columns as user_files
@@ -339,7 +339,7 @@ def _pair_measures(get: Get) -> PairMeasures:
         graph,
         get("whitened_graph"),
         by_itself.astype(np.float32),
-        leader=leaders(graph.twins).astype(np.int64),
+        representative=twin_representatives(graph.twins).astype(np.int64),
         second=second if second is not None and second.is_whole else None,
     )
 
@@ -436,16 +436,18 @@ def _reference(get: Get) -> Reference:
     labels, classified = get("content_labels"), get("classified")
     if graph is None or labels is None or not is_here.all():
         return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool), hashes=hashes)
-    leader = leaders(graph.twins)
-    counts = leader == np.arange(len(graph))
+    representative = twin_representatives(graph.twins)
+    is_counted = representative == np.arange(len(graph))
     second = _second_reference(get, table, rows)
     among: ConfusabilityReference | ReferenceOfBoth
     if second is None:
-        among = confusability(graph.position, graph.similarity, leader=leader)[1]
+        among = confusability(graph.position, graph.similarity, representative=representative)[1]
     else:
         among = by_both(graph, get("second"))[1]
     model = None if classified is None else classified.model
-    return Reference(table, table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second, hashes)
+    return Reference(
+        table, table.iloc[rows], whitened, embeddings, is_counted, among, model, labels.names, second, hashes
+    )
 
 
 def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) -> Reference | None:
@@ -455,9 +457,9 @@ def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) ->
         return None
     graph = get("graph")
     embeddings = get("second_tables").embeddings(second.space.key, graph.content).embedding
-    counts = leaders(second.graph.twins) == np.arange(len(graph))
+    is_counted = is_representative(second.graph.twins)
     hashes = get("shown_tables").hashes(graph.content)
-    return Reference(table, table.iloc[rows], second.whitened, embeddings, counts, hashes=hashes)
+    return Reference(table, table.iloc[rows], second.whitened, embeddings, is_counted, hashes=hashes)
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -95,11 +95,11 @@ def leaked(codes: Codes, key: Rows, twins: Twins) -> Leaked:
         has_twin = best[key[rows]] >= 0
         of = key[rows[has_twin]]
         found.append((rows[has_twin], best[of], nearest[of]))
-        stands_for = np.full(twins.rows, -1, np.int64)
-        stands_for[key[rows[::-1]]] = rows[::-1]
-        here = stands_for[right] >= 0
+        first_row = np.full(twins.rows, -1, np.int64)
+        first_row[key[rows[::-1]]] = rows[::-1]
+        here = first_row[right] >= 0
         new, alike = np.full(twins.rows, -1, np.int64), np.full(twins.rows, -np.inf, np.float32)
-        new[left[here]], alike[left[here]] = stands_for[right[here]], cosine[here]  # of one row the last, most alike
+        new[left[here]], alike[left[here]] = first_row[right[here]], cosine[here]  # of one row the last, most alike
         is_nearer = alike > nearest
         best[is_nearer], nearest[is_nearer] = new[is_nearer], alike[is_nearer]
     row, twin, cosines = (np.concatenate(part) for part in zip(*found, strict=True)) if found else (np.zeros(0),) * 3

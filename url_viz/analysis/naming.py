@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.derived import Get
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables import Graph, positions_of
 
 NEIGHBOURS = 16
@@ -26,30 +26,35 @@ def can_order(names: "pd.Series[str]") -> bool:
 
 
 def names_first(
-    graph: Graph, *, leader: Rows, is_named: NDArray[np.bool_], count: int, among: NDArray[np.bool_] | None = None
+    graph: Graph,
+    *,
+    representative: Rows,
+    is_named: NDArray[np.bool_],
+    count: int,
+    among: NDArray[np.bool_] | None = None,
 ) -> Rows:
     """The rows (≤ count,) of a graph of N pictures to name next, those whose names teach most first.
 
     Each next one is that which covers most of what the named ones, and those before it, do not: a picture covers
     another by their similarity, if one is in the other's list, and itself wholly (facility location, chosen greedily;
     Krause and Golovin 2014). An order, not a set: its beginning is as good whatever the count. Twins count once
-    (`leader` (N,)). `is_named` and `among` (N,): which have a name, which may be asked about (all if None).
+    (`representative` (N,)). `is_named` and `among` (N,): which have a name, which may be asked about (all if None).
     """
-    covers = _covering(graph, leader)
-    named = np.unique(leader[is_named])
+    covers = _covering(graph, representative)
+    named = np.unique(representative[is_named])
     best = np.zeros(len(graph))
     if len(named):
         best = np.asarray(covers[:, named].max(axis=1).todense()).ravel()
-    is_open = (leader == np.arange(len(graph))) & ~np.isin(np.arange(len(graph)), named)
+    is_open = (representative == np.arange(len(graph))) & ~np.isin(np.arange(len(graph)), named)
     if among is not None:
-        is_open &= np.isin(np.arange(len(graph)), leader[among])
+        is_open &= np.isin(np.arange(len(graph)), representative[among])
     return _greedy(covers, best, np.flatnonzero(is_open), count)
 
 
-def _covering(graph: Graph, leader: Rows) -> scipy.sparse.csc_array:
-    """How well each picture (column) covers each (row), (N, N), from 0 to 1; nothing for twins that do not count."""
+def _covering(graph: Graph, representative: Rows) -> scipy.sparse.csc_array:
+    """How well each picture (column) covers each (row), (N, N), from 0 to 1; nothing for who is no representative."""
     near, similarity = graph.position[:, :NEIGHBOURS], graph.similarity[:, :NEIGHBOURS]
-    is_counted = leader == np.arange(len(graph))
+    is_counted = representative == np.arange(len(graph))
     row, slot = np.nonzero((near >= 0) & is_counted[:, None])
     value = np.maximum(similarity[row, slot].astype(np.float64), 0)
     lists = scipy.sparse.csr_array((value, (row, near[row, slot])), shape=(len(graph), len(graph)))
@@ -118,7 +123,7 @@ class Naming:
         is_named = self.names().notna().to_numpy()
         rows = names_first(
             graph,
-            leader=leaders(graph.twins).astype(np.int64),
+            representative=twin_representatives(graph.twins).astype(np.int64),
             is_named=np.isin(graph.content, contents[is_named]),
             count=count,
             among=None if among is None else np.isin(graph.content, contents[among]),

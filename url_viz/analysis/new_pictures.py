@@ -34,10 +34,10 @@ class Reference:
     """What new pictures are compared with: M distinct contents of an image set, in the order of its graph.
 
     `pictures` is the whole table of the set, where copies count each, `table` has the rows of it that stand for the
-    contents; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in lists:
-    one per group of twins. `confusability` is None without a graph; `model` gives what
-    tells class shares, of `class_names`, and None without classes. Where a second model has its say, `second` has its
-    vectors of the same contents, and the others are by both. `hashes` (M, WORDS) are what copies are known by.
+    contents; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
+    lists: the representatives. `confusability` is None without a graph; `model` gives what tells class shares, of
+    `class_names`, and None without classes. Where a second model has its say, `second` has its vectors of the same
+    contents, and the others are by both. `hashes` (M, WORDS) are what copies are known by.
     """
 
     pictures: pd.DataFrame

@@ -77,21 +77,27 @@ class _Space:
 class PairMeasures:
     """The measures of pairs of an image set, ranked among those of each picture and its nearest.
 
-    `rows` (R,) are the pictures that have a nearest, each twin group once, `nearest` (R,) theirs, and `ranks` (R, F)
+    `rows` (R,) are the pictures that have a nearest, twins once, `nearest` (R,) theirs, and `ranks` (R, F)
     the measures `names` of these pairs, each a mid-rank within the set, 0 to 1. `prior` (F,) are the weights of those
     that confusability is the mean of, three in all.
     """
 
     def __init__(
-        self, graph: Graph, whitened: WhitenedRows, alone: Floats, *, leader: Rows, second: SecondModel | None = None
+        self,
+        graph: Graph,
+        whitened: WhitenedRows,
+        alone: Floats,
+        *,
+        representative: Rows,
+        second: SecondModel | None = None,
     ) -> None:
         """`whitened` and `alone` (N, 2), entropy and 1 / norm, are in the order of the graph, and so is `second`.
 
-        `leader` (N,) is the row that counts for each (`url_viz.pipeline.twins.leaders`).
+        `representative` (N,) is that of each row (`url_viz.pipeline.twins`).
         """
         self._alone = alone
-        self.leader = leader
-        is_counted = (graph.position[:, 0] >= 0) & (leader == np.arange(len(graph)))
+        self.representative = representative
+        is_counted = (graph.position[:, 0] >= 0) & (representative == np.arange(len(graph)))
         self.rows = np.flatnonzero(is_counted)
         self.nearest = graph.position[self.rows, 0].astype(np.int64)
         self.names = NAMES if second is None else (*NAMES, *SECOND_NAMES)

@@ -12,7 +12,7 @@ from url_viz.errors import DamageError
 from url_viz.models.model import EmbeddingSpace, ModelSource, packaged_name, title_of
 from url_viz.pipeline.confusability import ReferenceOfBoth, SecondLists, confusability_by_both
 from url_viz.pipeline.nearest import NONE, Nearest
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command
@@ -141,7 +141,9 @@ def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> N
 def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ReferenceOfBoth]:
     """Confusability (M,) by two models, and what new pictures are ranked among."""
     about = second.about(graph.position[:, 0])
-    return confusability_by_both(graph.position, graph.similarity, about, leader=leaders(graph.twins))
+    return confusability_by_both(
+        graph.position, graph.similarity, about, representative=twin_representatives(graph.twins)
+    )
 
 
 CONFUSABILITY_BY_BOTH = pa.schema([("confusability", pa.float32())])

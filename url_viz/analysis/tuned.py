@@ -99,7 +99,7 @@ def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered)
     fair = lessons.is_fair & lessons.is_nearest
     evidence, before = _evidence(lessons, fair)
     return Tuned(
-        values[measures.leader], len(lessons), int((~lessons.is_other).sum()), int(fair.sum()), evidence, before
+        values[measures.representative], len(lessons), int((~lessons.is_other).sum()), int(fair.sum()), evidence, before
     )
 
 
@@ -174,11 +174,11 @@ def _drawn(generator: np.random.Generator, places: Rows, weight: Doubles | None)
 def _lessons(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> _Lessons:
     """Each answer in the directions in which its pair is nearest, else in both; not those of contents that are gone."""
     row = positions_of(answered.pairs.ravel(), content).reshape(-1, 2)
-    rows = np.where(row >= 0, measures.leader[row], -1)
+    rows = np.where(row >= 0, measures.representative[row], -1)
     is_pair: NDArray[np.bool_] = np.logical_and(rows.min(axis=1) >= 0, rows[:, 0] != rows[:, 1])  # not twins since
     rows, pairs = rows[is_pair], answered.pairs[is_pair]
     nearest = np.full(len(content), -1, np.int64)
-    nearest[measures.rows] = measures.leader[measures.nearest]
+    nearest[measures.rows] = measures.representative[measures.nearest]
     both = np.stack([nearest[rows[:, 0]] == rows[:, 1], nearest[rows[:, 1]] == rows[:, 0]], axis=1)
     is_nearest = both[:, 0] | both[:, 1]
     taught = both | ~is_nearest[:, None]
@@ -266,12 +266,12 @@ class Tuning:
         return found
 
     def nearest(self) -> NDArray[np.int64]:
-        """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the one that counts."""
+        """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
         content, contents, measures = self._get("graph").content, self._get("base").contents, self.measures
         near = np.full(len(content) + 1, -1, np.int64)
         near[measures.rows] = positions_of(content[measures.nearest], contents)
         row = positions_of(contents, content)
-        return near[np.where(row >= 0, measures.leader[row], -1)]
+        return near[np.where(row >= 0, measures.representative[row], -1)]
 
 
 def moved_share(table: pd.DataFrame) -> float:

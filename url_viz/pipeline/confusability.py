@@ -83,19 +83,19 @@ class SecondLists:
 
 
 def confusability(
-    position: Places, similarity: NDArray[np.floating], *, leader: NDArray[np.integer] | None = None
+    position: Places, similarity: NDArray[np.floating], *, representative: NDArray[np.integer] | None = None
 ) -> tuple[Floats, ConfusabilityReference]:
     """Confusability (N,) float32, 0 to 1, of the pictures of a graph, and what new ones are ranked among.
 
     `position` and `similarity` (N, K) are the graph's lists, −1 if there are fewer than K. A picture's rank is the
     mid-rank of the mean of three ranks: how few neighbours it shares with its nearest, how many are about as near as
     its nearest, how far its nearest is. Below FEW pictures it is the last alone. nan for a picture without neighbours.
-    With `leader` (N,), the row that counts for each (`url_viz.pipeline.twins.leaders`), only those are ranked, and all
-    have the value of theirs.
+    With the `representative` (N,) of each (`url_viz.pipeline.twins`), only those are ranked, and all have the value of
+    theirs.
     """
-    rows, leads = _counted(position, leader)
-    reference, mean = _ranked(position, similarity, rows, leads)
-    return _spread(mean, rows, leads), reference
+    rows, representative = _counted(position, representative)
+    reference, mean = _ranked(position, similarity, rows, representative)
+    return _spread(mean, rows, representative), reference
 
 
 def confusability_by_both(
@@ -103,31 +103,33 @@ def confusability_by_both(
     similarity: NDArray[np.floating],
     second: SecondLists,
     *,
-    leader: NDArray[np.integer] | None = None,
+    representative: NDArray[np.integer] | None = None,
 ) -> tuple[Floats, ReferenceOfBoth]:
     """Confusability (N,) by two models: like `confusability`, of the mean of both models' three ranks.
 
     Both are asked about the picture that is nearest to the first: the second by its own lists.
     """
-    rows, leads = _counted(position, leader)
-    first, of_first = _ranked(position, similarity, rows, leads)
+    rows, representative = _counted(position, representative)
+    first, of_first = _ranked(position, similarity, rows, representative)
     about = position[rows, 0], second.cosine[rows]
-    other, of_second = _ranked(second.position, second.similarity, rows, leads, about=about)
+    other, of_second = _ranked(second.position, second.similarity, rows, representative, about=about)
     mean = (of_first + of_second) / 2
-    return _spread(mean, rows, leads), ReferenceOfBoth(first, other, np.sort(mean))
+    return _spread(mean, rows, representative), ReferenceOfBoth(first, other, np.sort(mean))
 
 
-def _counted(position: Places, leader: NDArray[np.integer] | None) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
-    """The rows that are ranked: those with a neighbour that count; and the row that counts for each (N,)."""
-    leads = np.arange(len(position)) if leader is None else leader
-    return np.flatnonzero((position[:, 0] >= 0) & (leads == np.arange(len(position)))), leads
+def _counted(
+    position: Places, representative: NDArray[np.integer] | None
+) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+    """The rows that are ranked: those with a neighbour that count; and the representative of each (N,)."""
+    representative = np.arange(len(position)) if representative is None else representative
+    return np.flatnonzero((position[:, 0] >= 0) & (representative == np.arange(len(position)))), representative
 
 
 def _ranked(
     position: Places,
     similarity: NDArray[np.floating],
     rows: NDArray[np.int64],
-    leads: NDArray[np.integer],
+    representative: NDArray[np.integer],
     *,
     about: tuple[Places, NDArray[np.floating]] | None = None,
 ) -> tuple[ConfusabilityReference, Doubles]:
@@ -136,7 +138,7 @@ def _ranked(
     Each with its nearest, or with another picture and its similarity, (R,) both, that are told in `about`.
     """
     first = np.ascontiguousarray(position[:, : max(SHARED)], np.int32)
-    is_counted = leads == np.arange(len(position))
+    is_counted = representative == np.arange(len(position))
     scale = crowd_scale(position[is_counted], similarity[is_counted])
     raw = _raw(position, similarity, rows, first, scale, *(about or (position[rows, 0], similarity[rows, 0])))
     alone = np.mean([mid_ranks(counts) for counts in raw.shared], axis=0)
@@ -146,11 +148,11 @@ def _ranked(
     return ConfusabilityReference(quantities, np.sort(alone), np.sort(mean), scale, first), mean
 
 
-def _spread(mean: Doubles, rows: NDArray[np.int64], leads: NDArray[np.integer]) -> Floats:
-    """Mid-ranks of `mean` (R,), put to 0 … 1, at `rows` and those they lead; nan elsewhere."""
-    values = np.full(len(leads), np.nan, np.float32)
+def _spread(mean: Doubles, rows: NDArray[np.int64], representative: NDArray[np.integer]) -> Floats:
+    """Mid-ranks of `mean` (R,), put to 0 … 1, at `rows` and those they represent; nan elsewhere."""
+    values = np.full(len(representative), np.nan, np.float32)
     values[rows] = (mid_ranks(mean) - 0.5) / max(1, len(rows))
-    spread: Floats = values[leads]
+    spread: Floats = values[representative]
     return spread
 
 

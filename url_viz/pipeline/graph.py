@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.likely import SPARE, Likely, likely_nearest, likely_rows, likely_twins
 from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
-from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs
+from url_viz.pipeline.twins import is_representative, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import Graph, Twins, no_twins, positions_of
@@ -17,7 +17,7 @@ from url_viz.store.whitening import WhitenedRows
 
 K = 64
 MOSTLY = 0.95
-"""If fewer rows than this share stand for themselves, candidates are searched anew among those that do."""
+"""If fewer rows than this share are representatives, candidates are searched anew among those that are."""
 REBUILD_SHARE = 0.3
 """From this share of rows on that must be searched again, all are."""
 
@@ -74,7 +74,7 @@ def build_graph(
         return _likely_graph(whitened, embeddings, k, keys, key, twins, hashes, report)
     twins = twin_pairs(embeddings, hashes=hashes) if twins is None else twins
     exclude = _not_of_own_group(twins) if twins.is_thinned else _not_neighbours(twins).__getitem__
-    nearest = top_k_of_all(whitened, k, exclude=exclude, counts=counting(twins), report=report)
+    nearest = top_k_of_all(whitened, k, exclude=exclude, counts=is_representative(twins), report=report)
     return Graph(keys, nearest.position, nearest.similarity, twins, key)
 
 
@@ -90,7 +90,7 @@ def _likely_graph(
 ) -> Graph:
     likely = likely_rows(whitened, k, report=report)
     twins = likely_twins(np.arange(len(whitened)), likely, embeddings, hashes=hashes) if twins is None else twins
-    counts = counting(twins)
+    counts = is_representative(twins)
     if counts.mean() < MOSTLY:
         likely = likely_rows(whitened, k, which=np.flatnonzero(counts), report=report)
     nearest = likely_nearest(likely, k, twins=twins, counts=counts)
@@ -132,8 +132,8 @@ def extended(
     twins = None if is_much else _twins_now(graph, row_now, whitened, embeddings, hashes, new)
     if twins is None:
         return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, hashes=hashes, report=report)
-    counted, counts = np.zeros(len(came_from), bool), counting(twins)
-    counted[is_known] = counting(graph.twins)[came_from[is_known]]
+    counted, counts = np.zeros(len(came_from), bool), is_representative(twins)
+    counted[is_known] = is_representative(graph.twins)[came_from[is_known]]
     position, similarity, has_lost = _carried(graph, came_from, row_now, counts)
     again = np.flatnonzero(~is_known | has_lost)
     if len(again) > REBUILD_SHARE * len(came_from):
@@ -145,12 +145,6 @@ def extended(
     nearest = top_k(whitened[again], whitened[among], k, exclude=blocked[again][:, among].__getitem__, report=report)
     position[again], similarity[again] = np.append(among, NONE)[nearest.position], nearest.similarity
     return Graph(keys, position, similarity, twins, graph.whitening, is_approximate=graph.is_approximate)
-
-
-def counting(twins: Twins) -> NDArray[np.bool_]:
-    """Which rows (N,) stand in lists: one of those that are twins of each other."""
-    is_counting: NDArray[np.bool_] = leaders(twins) == np.arange(twins.rows)
-    return is_counting
 
 
 def _assert_same_rows(whitened: NDArray[np.floating], embeddings: Raw) -> None:
@@ -179,7 +173,7 @@ def _carried(
 ) -> tuple[Places, Floats, NDArray[np.bool_]]:
     """The old lists in the new rows and numbers, empty for new rows; and which lists lost somebody (N,).
 
-    A neighbour is lost if it is gone, or if another picture stands for its group now (`counts` (N,) says who does).
+    A neighbour is lost if it is gone, or if it is no representative (`counts` (N,)) any more.
     """
     is_known = came_from >= 0
     shape = len(came_from), graph.position.shape[1]

@@ -8,7 +8,7 @@ from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
 from url_viz.pipeline.quality import assess_missing
-from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs
+from url_viz.pipeline.twins import twin_groups, twin_pairs, twin_representatives
 from url_viz.pipeline.whitening import VERSION, serves, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
 from url_viz.rows import EXACT_ROWS
@@ -94,7 +94,7 @@ def columns_of(graph: Graph) -> GraphColumns:
     """What a graph says of each content: nearest similarity and confusability (nan without a neighbour), twin group."""
     nearest = graph.position[:, 0]
     similarity = np.where(nearest >= 0, graph.similarity[:, 0], np.float32(np.nan))
-    value = confusability(graph.position, graph.similarity, leader=leaders(graph.twins))[0]
+    value = confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
     return GraphColumns(graph.content, nearest, similarity, value, twin_groups(graph.twins))
 
 

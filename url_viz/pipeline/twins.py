@@ -2,7 +2,7 @@
 
 There are two witnesses, and the word of one is enough: raw embeddings with a cosine of at least TWIN_COSINE, and
 perceptual hashes (`near_copies`), which see the copies that embeddings take for other pictures. Whoever asks for twins
-without hashes hears the first alone. What is a pair, a group and a leader is said here, and nowhere else.
+without hashes hears the first alone. What is a pair, a group and a representative is said here, and nowhere else.
 """
 
 from collections.abc import Iterable, Iterator
@@ -176,8 +176,8 @@ def twin_groups(twins: Twins) -> Ids:
     return group.astype(np.int32)
 
 
-def leaders(twins: Twins) -> Ids:
-    """The row (N,) that counts for each row: itself, or an earlier twin that counts, the most alike.
+def twin_representatives(twins: Twins) -> Ids:
+    """The representative (N,) of each row: itself, or an earlier twin that counts, the most alike.
 
     No two rows that count are twins, and each that does not is the twin of one that does, so that pictures that are
     alike in a chain, as all of one kind may be, do not become one. Of thinned pairs it is the first of the group.
@@ -185,17 +185,23 @@ def leaders(twins: Twins) -> Ids:
     if twins.is_thinned:
         _, first, number = np.unique(twin_groups(twins), return_index=True, return_inverse=True)
         return first[number].astype(np.int32)
-    leader = np.arange(twins.rows, dtype=np.int32)
+    representative = np.arange(twins.rows, dtype=np.int32)
     if not len(twins):
-        return leader
+        return representative
     order = np.lexsort((-twins.cosine, twins.pair[:, 1]))
     earlier, later = twins.pair[order].T
     rows, start = np.unique(later, return_index=True)
     for row, candidates in zip(rows, np.split(earlier, start[1:]), strict=True):
-        counting = candidates[leader[candidates] == candidates]
+        counting = candidates[representative[candidates] == candidates]
         if len(counting):
-            leader[row] = counting[0]
-    return leader
+            representative[row] = counting[0]
+    return representative
+
+
+def is_representative(twins: Twins) -> NDArray[np.bool_]:
+    """Which rows (N,) are representatives."""
+    is_own: NDArray[np.bool_] = twin_representatives(twins) == np.arange(twins.rows)
+    return is_own
 
 
 class _Found:

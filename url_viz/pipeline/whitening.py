@@ -5,7 +5,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.twins import leaders, twin_pairs
+from url_viz.pipeline.twins import twin_pairs, twin_representatives
 from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw, in_parts
 from url_viz.store.reader import Store
@@ -42,11 +42,13 @@ def fit_whitening(
     deviations along them to the power −`power`. Without any spread (no rows, one, all equal) one axis of scale 0 is
     kept, and all rows whiten to zeros.
     """
-    drawn = _drawn(np.arange(len(embeddings)) if twins is None else np.unique(leaders(twins)), sample, seed)
+    drawn = _drawn(
+        np.arange(len(embeddings)) if twins is None else np.unique(twin_representatives(twins)), sample, seed
+    )
     unit = l2_normalize(embeddings[drawn])
     if twins is None:
         drawn_hashes = None if hashes is None else hashes[drawn]
-        unit = unit[np.unique(leaders(twin_pairs(unit, hashes=drawn_hashes)))]
+        unit = unit[np.unique(twin_representatives(twin_pairs(unit, hashes=drawn_hashes)))]
     unit = unit[unit.any(axis=1)]
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(embeddings.shape[1])
     unit -= mean.astype(np.float32)
