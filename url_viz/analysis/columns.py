@@ -391,10 +391,15 @@ def _reasons(get: Get) -> Reasons:
     return reasons_of(get("measured"), leading=get("order").measure)
 
 
+def _explained(get: Get) -> pd.DataFrame:
+    """The table with the reasons of each picture, before decisions are joined to it."""
+    table: pd.DataFrame = get("measured")
+    texts = get("reasons").texts()
+    return table.assign(reasons=pd.Series(texts, index=table.index, dtype=object, copy=False))
+
+
 def _table(get: Get) -> pd.DataFrame:
-    table, texts = get("measured"), get("reasons").texts()
-    table = table.assign(reasons=pd.Series(texts, index=table.index, dtype=object, copy=False))
-    return with_decisions(table, _of_the_table(get, "decisions"))
+    return with_decisions(get("explained"), _of_the_table(get, "decisions"))
 
 
 def _label_check(get: Get) -> LabelCheck | None:
@@ -549,7 +554,8 @@ _TABLE = (
         on_disk=OnDisk(order_to_table, lambda table, get: order_from_table(table), only_large=True),
     ),
     Column("reasons", ("measured", "order"), _reasons),
-    Column("table", ("measured", "reasons", "decisions", "file_rows"), _table),
+    Column("explained", ("measured", "reasons"), _explained),
+    Column("table", ("explained", "decisions", "file_rows"), _table),
     Column("label_check", ("measured", "base", "graph", "content_labels", "class_shares"), _label_check),
     Column(
         "reference",

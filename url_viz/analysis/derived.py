@@ -136,7 +136,7 @@ class Derived:
             return True
         if on_disk is None or self._disk is None:
             return False
-        value = self._on_disk(column, under)
+        value = self._on_disk(column, under, seen)
         if value is not None:
             self._slots[name].made = _Made(under, *self._prints(name, under, value, seen), value)
         return value is not None
@@ -192,7 +192,7 @@ class Derived:
         with slot.lock:
             made = slot.made
             if made is None or made.under != under:
-                value = source.read() if source else self._value(self._columns[name], under)
+                value = source.read() if source else self._value(self._columns[name], under, seen)
                 made = slot.made = _Made(under, *self._prints(name, under, value, seen), value)
         return made
 
@@ -204,28 +204,28 @@ class Derived:
         of = {other: self._fingerprint(other, seen) for other in column.of}
         return of, under if column.digest is None else hashlib.blake2b(column.digest(value), digest_size=12).hexdigest()
 
-    def _value(self, column: Column, under: str) -> Any:
+    def _value(self, column: Column, under: str, seen: dict[str, str]) -> Any:
         """A column from disk, else made, and cached there."""
-        value = self._on_disk(column, under)
+        value = self._on_disk(column, under, seen)
         if value is None:
-            value = column.make(self._getter(column))
+            value = column.make(self._getter(column, seen))
             if value is not None and column.on_disk and self._disk and self._disk.takes(column.on_disk):
                 table, folder = column.on_disk.write(value), self._disk.folder / column.name
                 write_cached(folder, self._disk.space_key, under, table, most=column.on_disk.most)
         return value
 
-    def _on_disk(self, column: Column, under: str) -> Any:
+    def _on_disk(self, column: Column, under: str, seen: dict[str, str]) -> Any:
         """A column as it is cached on disk; None if it is not."""
-        get, on_disk = self._getter(column), column.on_disk
+        get, on_disk = self._getter(column, seen), column.on_disk
         if on_disk is None or self._disk is None:
             return None
         folder = self._disk.folder / column.name
         return read_cached(folder, self._disk.space_key, under, lambda table: on_disk.read(table, get))
 
-    def _getter(self, column: Column) -> Get:
+    def _getter(self, column: Column, seen: dict[str, str]) -> Get:
         def get(name: str, /) -> Any:
             if name not in column.of:
                 raise KeyError(f"{column.name!r} is not declared to be of {name!r}")
-            return self.get(name)
+            return self._made(name, seen).value
 
         return get
