@@ -34,14 +34,8 @@ ARRAY = "array"
 """The name of the matrix of a .npy or .npz file in `UserFile.lists`."""
 MOST_COLUMNS = 5_000
 LONGEST_CELL = 32_768
-"""Most bytes of a path or other text in a Parquet file; stored texts are shorter."""
+"""Most characters of a path or other text in a Parquet file; stored texts are shorter."""
 LONGEST_NAME = 80
-_BYTES = {
-    **dict.fromkeys(("BOOLEAN", "INT32", "FLOAT"), 4),
-    **dict.fromkeys(("INT64", "DOUBLE", "INT96"), 8),
-    "BYTE_ARRAY": 64,
-}
-"""Bytes of a value in memory, by its physical type in a Parquet file."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
 """What PyArrow raises for damaged files, times out of range, and text that is not UTF-8."""
 _SEPARATORS = ",;\t|"
@@ -305,9 +299,7 @@ def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) 
 
 def _bytes_of(column: Any) -> int:
     """Bytes of one value of a column in memory; a repeated text is stored once."""
-    if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
-        return max(4, int(column.length))
-    return _BYTES[column.physical_type]
+    return max(64 if column.physical_type == "BYTE_ARRAY" else 8, int(column.length))
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -367,16 +359,10 @@ def _texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
 
 def _of_dictionary(chunk: pa.DictionaryArray) -> NDArray[np.object_]:
     """The text of each cell (N,); each distinct one is converted once."""
-    distinct = chunk.dictionary
-    if (
-        pa.types.is_binary(distinct.type)
-        or pa.types.is_string(distinct.type)
-        or pa.types.is_large_string(distinct.type)
-    ):
-        longest = pa.compute.max(pa.compute.binary_length(distinct)).as_py() or 0
-        if longest > LONGEST_CELL:
-            raise ValueError(f"a text of {longest:,} bytes; at most {LONGEST_CELL:,} are read")
-    texts = np.array([*(as_text(value) for value in distinct.to_pylist()), ""], dtype=object)
+    texts = np.array([*map(as_text, chunk.dictionary.to_pylist()), ""], dtype=object)
+    longest = max(map(len, texts))
+    if longest > LONGEST_CELL:
+        raise ValueError(f"a text of {longest:,} characters; at most {LONGEST_CELL:,} are read")
     cells: NDArray[np.object_] = texts[
         np.asarray(chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False))
     ]
