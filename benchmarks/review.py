@@ -46,7 +46,7 @@ from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_la
 from experiments.kept import keep, kept
 from training.benchmark.table import markdown
 from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
-from url_viz.analysis.review import SUSPECTS, ReviewSpec
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twins import group_codes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model
@@ -58,7 +58,7 @@ DIGITS = 4
 CLEANLAB_SCRIPT = Path(__file__).with_name("order_cleanlab.py")
 CLEANLAB = {"cleanlab": "self_confidence", "cleanlab, margin": "normalized_margin"}
 RANDOM, DOUBT = "random", "label doubt"
-QUEUES = (SUSPECTS, "ambiguity", "confusability", "entropy")
+QUEUES = ("suspects", "ambiguity", "confusability", "entropy")
 NEAR_CLASS, AT_RANDOM = "near class", "half at random"
 NOISES = {NEAR_CLASS: 0.0, AT_RANDOM: 0.5}
 """What share of the wrong labels is any other class; the others are of a near one."""
@@ -294,10 +294,10 @@ def _worth_in_draw(photos: Photos, model: Model, seed: int) -> WorthOfReview:
         planted = lay_out(folder, photos, label, useless=0, rng=rng)
         image_set = embed_folder(folder, model=model, workspace=Path(place) / "workspace")
         truth = image_set.table().merge(planted, on="path", validate="one_to_one")
-        review = image_set.review(ReviewSpec(SUSPECTS))
+        review = image_set.review(ReviewSpec("suspects"))
         looked = review.ids[: round(WORTH_LOOKED * len(truth))]
         answer = dict(zip(truth["id"].tolist(), truth["truth"].tolist(), strict=True))
-        review.settle({image_id: Verdict(label=answer[image_id]) for image_id in looked.tolist()})
+        image_set.settle({image_id: Verdict(label=answer[image_id]) for image_id in looked.tolist()})
         table, whitened = image_set.table(), image_set.whitened.rows
     is_looked = truth["id"].isin(looked).to_numpy(dtype=bool)
     at_random = rng.permutation(is_looked)
@@ -347,7 +347,7 @@ def found_table(findings: Findings) -> str:
         found, half = (_percent(values, TOLD) for values in (curves[WRONG].found, curves[WRONG].half))
         wrong = [f"{value} ± {width}" for value, width in zip(found, half, strict=True)]
         useless = [" / ".join(_percent(curves[fault].with_twins, TOLD_USELESS)) for fault in USELESS]
-        rows.append([f"**{queue}**" if queue == SUSPECTS else queue, *wrong, *useless])
+        rows.append([f"**{queue}**" if queue == "suspects" else queue, *wrong, *useless])
     first, *others = (f"{share:.0%}" for share in TOLD)
     shares = " / ".join(f"{100 * share:.0f}" for share in TOLD_USELESS)
     head = ["queue", f"wrong labels, {first} looked at", *others, f"{USELESS[0]}, {shares} %", *USELESS[1:]]

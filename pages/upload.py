@@ -11,7 +11,7 @@ from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
 from url_viz.ui.upload.detail import show_upload
 from url_viz.ui.upload.exports import show_exports
-from url_viz.ui.upload.review import show_upload_review, with_verdicts
+from url_viz.ui.upload.review import show_upload_review, with_answers
 
 now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None
@@ -40,7 +40,7 @@ if order is None:
     st.info(f"{escape(now.model)} has no measure to sort these pictures by.", icon=":material/info:")
     end_page()
 measure, threshold = order
-done = upload.sort(with_verdicts(table, batch), measure=measure, threshold=threshold)
+done = upload.sort(with_answers(table, batch), measure=measure, threshold=threshold)
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     is_review = st.toggle("Review one by one", key="upload.reviewing")
     show_exports(batch, done, now, image_set)

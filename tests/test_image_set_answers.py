@@ -7,9 +7,10 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import opened_again, undecided
+from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.pair_review import PairReview
-from url_viz.analysis.review import PAIRS, ReviewSpec
+from url_viz.analysis.review import PairReview
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
@@ -138,34 +139,35 @@ class TestReview:
     """Pairs one after the other."""
 
     def test_a_queue_that_stays_and_goes_on(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec(PAIRS, most=12))
+        review = image_set.review(ReviewSpec("pairs", most=12))
         assert isinstance(review, PairReview)
         first, second = (int(one) for one in review.ids[:2])
         card = review.card(first)
-        assert (card.question.text, card.kind, card.same) == ("the same kind of thing?", "pair", None)
+        assert (card.question.text, card.takes) == ("the same kind of thing?", ("same",))
+        assert review.state([first]) == [CardAnswer()]
         assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
-        review.answer(first, True, who="anna")
+        review.store(first, CardAnswer(same=True), who="anna")
         review.skip(second)
-        again = opened_again(image_set).review(ReviewSpec(PAIRS, most=12))
+        again = opened_again(image_set).review(ReviewSpec("pairs", most=12))
         assert np.array_equal(again.ids, review.ids)
         progress = again.progress()
         assert (progress.done, progress.skipped, again.place()) == (1, 1, 2)
-        assert again.card(first).same is True
-        again.answer(first, None)
+        assert again.state([first]) == [CardAnswer(same=True)]
+        again.store(first, CardAnswer())
         assert again.progress().done == 0
 
     def test_one_begun_anew_asks_others(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec(PAIRS, most=12))
+        review = image_set.review(ReviewSpec("pairs", most=12))
         for number, one in enumerate(review.ids.tolist()):
-            review.answer(one, number % 2 == 0)
+            review.store(one, CardAnswer(same=number % 2 == 0))
         assert image_set.tuned() is not None
-        anew = image_set.review(ReviewSpec(PAIRS, most=12), afresh=True)
+        anew = image_set.review(ReviewSpec("pairs", most=12), afresh=True)
         assert len(anew) == 12
         assert anew.progress().done == 0
 
     def test_only_of_pictures_in_scope(self, image_set: ImageSet) -> None:
         some = [int(one) for one in image_set.ids[:30]]
         image_set.decisions.tag(some, "mine")
-        review = image_set.review(ReviewSpec(PAIRS, Scope(filters=(OneOf("tags", ("mine",)),))))
+        review = image_set.review(ReviewSpec("pairs", Scope(filters=(OneOf("tags", ("mine",)),))))
         assert 0 < len(review) <= 30
         assert set(review.ids.tolist()) <= set(some)

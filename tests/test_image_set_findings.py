@@ -9,7 +9,8 @@ import pytest
 from tests.imaging.pictures import noise, write_folder
 from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
 from tests.read_sets import undecided
-from url_viz.analysis.review import ReviewSpec
+from url_viz.analysis.cards import CardAnswer
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -65,10 +66,10 @@ def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
 def test_the_review_of_leaks(image_set: ImageSet) -> None:
     review = image_set.review(ReviewSpec("leaks"))
     card = review.card(id_of(image_set, NEAR))
-    assert (card.kind, card.question.text) == ("twins", "in test and train: keep which?")
+    assert (card.takes[0], card.question.text) == ("keep", "in test and train: keep which?")
     assert card.near[0]["path"].tolist() == [NEAR, LEAKS[NEAR]]
     assert card.near[0]["mark"].tolist() == ["test", "train"]
-    review.decide_group(card.id, keep=[card.id], others="drop")
+    review.store(card.id, CardAnswer(keep=(card.id,)))
     assert review.progress().done == 1
     assert image_set.leaks()["path"].tolist() == [COPY]
     assert counts(image_set)["leaks"] == 1

@@ -6,12 +6,12 @@ import pytest
 
 from tests.read_sets import opened_again, undecided
 from tests.test_image_set_answers import KINDS, kind_of, made
-from url_viz.analysis.name_review import LATEST, NameReview
-from url_viz.analysis.review import NAMES, ReviewSpec, ready_reviews
+from url_viz.analysis.cards import CardAnswer
+from url_viz.analysis.review import LATEST, NameReview, ready_reviews
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twins import group_codes
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import Verdict
 
 pytestmark = pytest.mark.slow
 
@@ -124,11 +124,11 @@ def test_a_tag_is_no_name_and_what_is_tagged_is_asked_for(image_set: ImageSet) -
     first = int(image_set.names_to_give(1)["id"].iloc[0])
     image_set.decisions.tag([first], "check")
     assert image_set.names_to_give(1)["id"].tolist() == [first]
-    review = image_set.review(ReviewSpec(NAMES, most=5))
+    review = image_set.review(ReviewSpec("names", most=5))
     assert isinstance(review, NameReview)
     assert review.progress().done == 0
-    review.settle({first: Verdict(label="kiwi")})
-    assert review.verdicts([first]) == [Verdict(label="kiwi")]
+    review.store(first, CardAnswer(label="kiwi"))
+    assert review.state([first]) == [CardAnswer(label="kiwi")]
     assert (image_set.row(first)["tags"], review.classes) == ("check", ["kiwi"])
 
 
@@ -136,46 +136,46 @@ class TestReview:
     """One picture after the other."""
 
     def test_names_skips_and_goes_on(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec(NAMES, most=12))
+        review = image_set.review(ReviewSpec("names", most=12))
         assert isinstance(review, NameReview)
         assert review.ids.tolist() == image_set.names_to_give(12)["id"].tolist()
         first, second, third = (int(one) for one in review.ids[:3])
         card = review.card(first)
-        assert (card.question.text, card.kind, len(card.near[0])) == ("what is it?", "names", 6)
-        review.settle({first: Verdict(label="kiwi")}, who="anna")
-        review.settle({second: Verdict("drop")})
+        assert (card.question.text, card.takes[1], len(card.near[0])) == ("what is it?", "name", 6)
+        review.store(first, CardAnswer(label="kiwi"), who="anna")
+        review.store(second, CardAnswer("drop"))
         review.skip(third)
-        assert review.verdicts([first, second]) == [Verdict(label="kiwi"), Verdict("drop")]
+        assert review.state([first, second]) == [CardAnswer(label="kiwi"), CardAnswer("drop")]
         assert review.classes == ["kiwi"]
-        again = opened_again(image_set).review(ReviewSpec(NAMES, most=12))
+        again = opened_again(image_set).review(ReviewSpec("names", most=12))
         progress = again.progress()
         assert (progress.done, progress.skipped, again.place()) == (2, 1, 3)
-        again.settle({first: Verdict()})
+        again.store(first, CardAnswer())
         assert again.progress().done == 1
 
     def test_asks_about_what_the_names_suggest(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec(NAMES, most=100))
+        review = image_set.review(ReviewSpec("names", most=100))
         paths = image_set.table().set_index("id")["path"]
         asked = []
         for one in review.ids.tolist():
             question = review.card(one).question
             asked += [question.text] if question.choices else []
-            review.settle({one: Verdict(label=f"kind {kind_of(paths[one]):02d}")})
+            review.store(one, CardAnswer(label=f"kind {kind_of(paths[one]):02d}"))
         assert asked
         assert all(text.startswith("kind ") and text.endswith("?") for text in asked)
 
     def test_nine_names_have_a_key_and_keep_it(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec(NAMES))
+        review = image_set.review(ReviewSpec("names"))
         assert isinstance(review, NameReview)
         for number, one in enumerate(review.ids[:LATEST].tolist()):
-            review.settle({one: Verdict(label=f"n{number}")})
-        assert review.latest_names() == tuple(f"n{number}" for number in range(LATEST))
-        review.settle({int(review.ids[9]): Verdict(label="n4")})
-        assert review.latest_names()[4] == "n4"
-        review.settle({int(review.ids[10]): Verdict(label="new")})
-        assert review.latest_names() == ("new", *(f"n{number}" for number in range(1, LATEST)))
+            review.store(one, CardAnswer(label=f"n{number}"))
+        assert review.names == tuple(f"n{number}" for number in range(LATEST))
+        review.store(int(review.ids[9]), CardAnswer(label="n4"))
+        assert review.names[4] == "n4"
+        review.store(int(review.ids[10]), CardAnswer(label="new"))
+        assert review.names == ("new", *(f"n{number}" for number in range(1, LATEST)))
 
     def test_is_offered_where_there_are_no_labels(self, image_set: ImageSet) -> None:
         table = image_set.table()
-        assert ReviewSpec(NAMES) in ready_reviews(table, "confusability", has_suspects=False)
-        assert ReviewSpec(NAMES) not in ready_reviews(table.assign(label="a"), "confusability", has_suspects=False)
+        assert ReviewSpec("names") in ready_reviews(table, "confusability", has_suspects=False)
+        assert ReviewSpec("names") not in ready_reviews(table.assign(label="a"), "confusability", has_suspects=False)

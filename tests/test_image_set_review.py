@@ -7,13 +7,15 @@ import pytest
 
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
+from url_viz.analysis.cards import CardAnswer, of_use
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.review import PAIRS, SUSPECTS, TWINS, ReviewSpec
+from url_viz.analysis.review import REVIEWS, list_review, title_of_review
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import Verdict
 from url_viz.store.sets import forget
+from url_viz.ui.review.desk import opened, state_of
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +78,11 @@ class TestReview:
             found = image_set.review(ReviewSpec(measure))
             assert len(found) == COUNT, "of the two copies one"
             assert table.loc[found.ids.tolist(), measure].is_monotonic_decreasing
-        assert image_set.review(ReviewSpec(SUSPECTS)).ids.tolist() == image_set.suspects()["id"].tolist()
-        assert image_set.review(ReviewSpec(TWINS)).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
+        assert image_set.review(ReviewSpec("suspects")).ids.tolist() == image_set.suspects()["id"].tolist()
+        assert image_set.review(ReviewSpec("twins")).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
 
     def test_a_queue_that_was_asked_for_before_is_still_of_now(self, image_set: ImageSet) -> None:
-        spec, pairs = ReviewSpec("confusability"), ReviewSpec(PAIRS)
+        spec, pairs = ReviewSpec("confusability"), ReviewSpec("pairs")
         for _ in range(2):
             before = image_set.review(spec).ids
             image_set.decisions.decide([int(before[0])], "keep")
@@ -94,13 +96,23 @@ class TestReview:
         opened = opened_again(image_set)
         assert image_set.review(pairs).ids.tolist() == opened.review(pairs).ids.tolist()
 
+    def test_another_source_is_one_declaration(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+        odd = list_review("Odd ones", lambda of: of.table.iloc[1::2].assign(suggested="odd"), of_use, needs="nothing")
+        monkeypatch.setitem(REVIEWS, "odd", odd)
+        review = image_set.review(ReviewSpec("odd", most=3))
+        state = state_of(image_set, opened(review))
+        assert title_of_review(review.spec) == "Odd ones · the first 3"
+        assert [card["question"] for card in state.cards] == ["odd: of any use?"] * 3
+        review.store(int(review.ids[0]), CardAnswer("drop"))
+        assert [again.spec for again in image_set.reviews()] == [review.spec]
+
     def test_the_question_of_a_suspect_tells_what_to_try(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec(SUSPECTS))
+        review = image_set.review(ReviewSpec("suspects"))
         (image_id,) = ids_of(image_set, "dog/0007.jpg")
         card = review.card(image_id)
         assert [choice.label for choice in card.question.choices] == ["dog", "cat"]
         assert [set(near["label"]) for near in card.near] == [{"dog"}, {"cat"}]
-        review.settle({image_id: Verdict("keep", "cat")}, who="anna")
+        review.store(image_id, CardAnswer("keep", "cat"), who="anna")
         row = review.card(image_id).row
         assert (row["label"], row["label_given"], row["label_checked"], row["decision"]) == (
             "cat",
@@ -111,11 +123,11 @@ class TestReview:
         assert labels(image_set) == {"dog/0007.jpg": "cat"}
 
     def test_one_that_is_no_suspect_any_more_is_asked_about_as_any_other(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec(SUSPECTS))
+        review = image_set.review(ReviewSpec("suspects"))
         (image_id,) = ids_of(image_set, "dog/0007.jpg")
         assert "looks like cat" in review.card(image_id).question.text
-        review.settle({image_id: Verdict(label="cat")})
-        again = opened_again(image_set).review(ReviewSpec(SUSPECTS))
+        review.store(image_id, CardAnswer(label="cat"))
+        again = opened_again(image_set).review(ReviewSpec("suspects"))
         assert image_id in again.ids.tolist()
         assert again.card(image_id).question.text == "cat or dog?", "not that it is like no other picture"
 
@@ -124,13 +136,13 @@ class TestReview:
             image_set.review(ReviewSpec("nope"))
         image_set.use_labels(None)
         with pytest.raises(ImageSetError, match="no labels to check"):
-            image_set.review(ReviewSpec(SUSPECTS))
+            image_set.review(ReviewSpec("suspects"))
 
     def test_looking_begins_none_and_an_answer_begins_one(self, image_set: ImageSet) -> None:
         review = image_set.review(ReviewSpec("confusability"))
         review.card(int(review.ids[0]))
         assert image_set.reviews() == []
-        review.settle({int(review.ids[0]): Verdict("drop")})
+        review.store(int(review.ids[0]), CardAnswer("drop"))
         (found,) = image_set.reviews()
         assert found.spec == review.spec
         assert found.ids.tolist() == review.ids.tolist()
@@ -139,7 +151,7 @@ class TestReview:
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("cat",)),)), most=6)
         review = image_set.review(spec)
         first, second = (int(one) for one in review.ids[:2])
-        review.settle({first: Verdict("keep")})
+        review.store(first, CardAnswer("keep"))
         review.skip(second)
         again = opened_again(image_set).review(spec)
         assert again.ids.tolist() == review.ids.tolist()
@@ -149,21 +161,21 @@ class TestReview:
         assert (len(afresh), afresh.progress().done, afresh.progress().skipped) == (6, 0, 0)
 
     def test_the_one_worked_on_last_comes_first(self, image_set: ImageSet) -> None:
-        specs = [ReviewSpec("ambiguity"), ReviewSpec("confusability"), ReviewSpec(TWINS)]
+        specs = [ReviewSpec("ambiguity"), ReviewSpec("confusability"), ReviewSpec("twins")]
         for spec in [*specs, specs[1]]:
             review = image_set.review(spec)
             review.skip(int(review.ids[review.place()]))
-        assert [review.spec.by for review in image_set.reviews()] == ["confusability", TWINS, "ambiguity"]
+        assert [review.spec.by for review in image_set.reviews()] == ["confusability", "twins", "ambiguity"]
 
     def test_no_more_are_made_than_are_asked_for(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-        for by in ("ambiguity", "confusability", TWINS):
+        for by in ("ambiguity", "confusability", "twins"):
             review = image_set.review(ReviewSpec(by))
             review.skip(int(review.ids[0]))
         made: list[str] = []
         make = ImageSet.review
         monkeypatch.setattr(ImageSet, "review", lambda self, spec: made.append(spec.by) or make(self, spec))
         assert len(image_set.reviews(2)) == 2
-        assert made == [TWINS, "confusability"]
+        assert made == ["twins", "confusability"]
 
     @pytest.mark.parametrize("is_begun", [True, False])
     def test_two_windows_that_skip_at_once_lose_none(self, image_set: ImageSet, is_begun: bool) -> None:
@@ -190,13 +202,13 @@ class TestReview:
             review.skip(int(review.ids[0]))
 
     def test_those_whose_order_is_gone_are_left_out_until_it_is_back(self, image_set: ImageSet) -> None:
-        for by in ("ambiguity", SUSPECTS, TWINS):
+        for by in ("ambiguity", "suspects", "twins"):
             review = image_set.review(ReviewSpec(by))
             review.skip(int(review.ids[0]))
         image_set.use_labels(None)
-        assert [review.spec.by for review in image_set.reviews()] == [TWINS]
+        assert [review.spec.by for review in image_set.reviews()] == ["twins"]
         image_set.use_labels("folders")
-        assert [review.spec.by for review in image_set.reviews()] == [TWINS, SUSPECTS, "ambiguity"]
+        assert [review.spec.by for review in image_set.reviews()] == ["twins", "suspects", "ambiguity"]
 
 
 class TestWorth:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
-from url_viz.analysis.review import NAMES, PAIRS, ReviewSpec, ready_reviews
+from url_viz.analysis.review import ready_reviews
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twins import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
@@ -117,7 +118,7 @@ def test_the_next_reading_raises_it_without_embedding_and_drops_the_old_graph(ol
 @pytest.mark.slow
 def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet) -> None:
     assert not old.has_graph
-    for ask in (old.pairs_to_ask, old.names_to_give, lambda: old.review(ReviewSpec(PAIRS))):
+    for ask in (old.pairs_to_ask, old.names_to_give, lambda: old.review(ReviewSpec("pairs"))):
         with pytest.raises(ImageSetError, match="has no neighbour graph yet"):
             ask()
     first, second = (int(one) for one in old.ids[:2])
@@ -126,4 +127,4 @@ def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet)
     assert old.name_suggestions().empty
     assert old.tuned() is None
     offered = ready_reviews(old.table(), old.order().measure, has_suspects=False, has_graph=old.has_graph)
-    assert not {PAIRS, NAMES} & {spec.by for spec in offered}
+    assert not {"pairs", "names"} & {spec.by for spec in offered}

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, Literal, ParamSpec, TypeVar
@@ -17,40 +17,25 @@ from url_viz.analysis.columns import SetContext, derived_columns, user_version
 from url_viz.analysis.compare import Comparison, Read, compare
 from url_viz.analysis.evaluated import Evaluated, evaluated
 from url_viz.analysis.evaluation import counted
-from url_viz.analysis.findings import Finding, mixed_up, small_classes, useless, wrong_labels
+from url_viz.analysis.findings import Finding
 from url_viz.analysis.label_choice import ClassLevels, Labels, class_levels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, confused_in
-from url_viz.analysis.leak_review import LeakReview
 from url_viz.analysis.leaks import Splits, leaks_between_sets
 from url_viz.analysis.looks import NEAR, look_of
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
-from url_viz.analysis.name_review import NameReview
 from url_viz.analysis.naming import Naming
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.order import Order
 from url_viz.analysis.pair_measures import PairMeasures
-from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile, percentile_of_each
 from url_viz.analysis.reason_rules import Shared
 from url_viz.analysis.reasons import Reasons, reasons_by_id
 from url_viz.analysis.representatives import representatives
-from url_viz.analysis.review import (
-    LABELS,
-    LEAKS,
-    MIXED,
-    NAMES,
-    PAIRS,
-    SMALL,
-    SUSPECTS,
-    TITLES,
-    USELESS,
-    WRONG,
-    Review,
-    ReviewSpec,
-    from_query,
-)
+from url_viz.analysis.review import REVIEWS, open_review
+from url_viz.analysis.review_queue import Review, ReviewContext
+from url_viz.analysis.review_spec import ReviewSpec, from_query
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.stored_rows import StoredRows
@@ -457,38 +442,26 @@ class ImageSet:
         Raises ImageSetError for an order that there is not: doubtful labels where there are no labels to check, leaks
         where there are no splits.
         """
-        if spec.by not in TITLES:
+        if spec.by not in REVIEWS:
             self._gate(self._measured, spec.by)
-        make: Callable[..., Review] = Review
-        if spec.by == PAIRS:
-            tuning = self._of_graph(self._tuning)
-            make = partial(PairReview, tuning=tuning, answers=self.answers, contents=self.contents)
-        if spec.by == NAMES:
-            make = partial(NameReview, naming=self._of_graph(self._naming))
-        if spec.by == LEAKS:
-            make = partial(LeakReview, splits=self._known_splits(), leaks=self.leaks)
-        return make(
-            spec,
+        of = ReviewContext(
             self.table(),
             self._unit,
-            listed=lambda: self._listed(spec.by),
-            decisions=self.decisions,
-            source=self.label_source,
-            paths=self._store.paths,
-            leading=self.order().measure,
+            self.decisions,
+            self.label_source,
+            self._store.paths,
+            self._derived.get("reasons"),
+            self.contents,
+            self.answers,
+            check=self.checked_labels,
+            splits=self._known_splits,
+            leaks=self.leaks,
+            tuning=lambda: self._of_graph(self._tuning),
+            naming=lambda: self._of_graph(self._naming),
             afresh=afresh,
             known=lambda queue: self._derived.result("table", ("queue", spec), lambda table: queue()),
         )
-
-    def _listed(self, by: str) -> pd.DataFrame:
-        """The pictures that a review of `analysis.review.LISTED` is of. Raises ImageSetError without labels."""
-        if by == USELESS:
-            return useless(self._frame, self._derived.get("reasons"))
-        if by == SMALL:
-            return small_classes(self._frame)
-        check = self.checked_labels()
-        of_labels = {SUSPECTS: lambda: check.suspects, LABELS: lambda: check.suspects_first}
-        return {**of_labels, WRONG: lambda: wrong_labels(check), MIXED: lambda: mixed_up(check)}[by]()
+        return open_review(spec, of)
 
     def findings(self) -> tuple[Finding, ...]:
         """What a careful colleague would say of this set first, what matters most first; see `analysis.findings`.

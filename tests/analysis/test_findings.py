@@ -22,7 +22,8 @@ from url_viz.analysis.findings import (
 from url_viz.analysis.label_issues import AMBIGUOUS, CONFLICTING, LABEL_ERROR, LabelCheck
 from url_viz.analysis.reason_rules import NAMES
 from url_viz.analysis.reasons import Reasons
-from url_viz.analysis.review import BURST, ReviewSpec, queue_of
+from url_viz.analysis.review_queue import BURST, groups_of
+from url_viz.analysis.review_spec import ReviewSpec
 
 COUNT = 40
 
@@ -155,7 +156,7 @@ class TestBursts:
         rows = table(twin_group=group)
         found = findings(seen(rows))
         assert told(found) == {"bursts": f"2 bursts of {BURST} twins and more: {2 * BURST + 1} pictures"}
-        assert len(queue_of(rows, ReviewSpec("bursts"))) == 2
+        assert len(groups_of(rows, ReviewSpec("bursts"), least=BURST)) == 2
         decided = table(twin_group=group, decision=["keep"] + ["drop"] * (BURST - 1) + [None] * (COUNT - BURST))
         assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} twins and more: {BURST + 1} pictures"}
 

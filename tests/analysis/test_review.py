@@ -10,29 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin_groups import twin_column
+from url_viz.analysis.cards import CardAnswer, Choice, Question, between_classes, of_any_label, of_label
 from url_viz.analysis.filters import Between, OneOf
-from url_viz.analysis.review import (
-    LABELS,
-    MOST,
-    SUSPECTS,
-    TWINS,
-    Choice,
-    Question,
-    Review,
-    ReviewSpec,
-    as_query,
-    asked_of,
-    from_query,
-    queue_of,
-    ready_reviews,
-)
+from url_viz.analysis.reason_rules import NAMES
+from url_viz.analysis.reasons import Reasons
+from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
+from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
+from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query
 from url_viz.analysis.scope import Scope
 from url_viz.analysis.twins import group_codes
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
 from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decisions import Decisions, Verdict
+from url_viz.store.decisions import Decisions
 from url_viz.workspace import SetPaths
 
 COUNT = 8
@@ -103,15 +94,15 @@ class TestQueue:
         assert sorted(first_two) == [105, 106]
 
     def test_suspects_in_their_order(self) -> None:
-        assert queue_of(table(), ReviewSpec(SUSPECTS), SUSPECT_ROWS).tolist() == [105, 101, 103]
-        assert queue_of(table(), ReviewSpec(SUSPECTS), SUSPECT_ROWS.iloc[:0]).tolist() == []
-        assert queue_of(table(), ReviewSpec(LABELS), SUSPECT_ROWS).tolist() == [105, 101, 103]
+        assert queue_of(table(), ReviewSpec("suspects"), SUSPECT_ROWS).tolist() == [105, 101, 103]
+        assert queue_of(table(), ReviewSpec("suspects"), SUSPECT_ROWS.iloc[:0]).tolist() == []
+        assert queue_of(table(), ReviewSpec("labels"), SUSPECT_ROWS).tolist() == [105, 101, 103]
 
     def test_groups_of_twins_the_largest_first_until_all_are_decided(self) -> None:
         rows = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7])
-        assert queue_of(rows, ReviewSpec(TWINS)).tolist() == [102, 100]
+        assert groups_of(rows, ReviewSpec("twins")).tolist() == [102, 100]
         half = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7], decision=["keep", None, "keep", "drop", "drop", *[None] * 3])
-        assert queue_of(half, ReviewSpec(TWINS)).tolist() == [100]
+        assert groups_of(half, ReviewSpec("twins")).tolist() == [100]
 
     def test_is_bounded(self) -> None:
         many = pd.concat([table()] * 2000, ignore_index=True)
@@ -146,30 +137,30 @@ class TestQuestion:
     """What is asked."""
 
     def test_between_two_classes(self) -> None:
-        asked = asked_of(ROW, by="ambiguity")
+        asked = between_classes(ROW)
         assert asked == Question("onion or kiwi?", (Choice("onion", 0.62), Choice("kiwi", 0.1)))
 
     def test_of_a_suspect(self) -> None:
-        asked = asked_of(ROW, by=SUSPECTS, suggested="onion")
+        asked = of_label(ROW, "onion")
         assert asked == Question("labelled kiwi, looks like onion (.62)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
-        unknown = asked_of(ROW, by=SUSPECTS, suggested="plum")
+        unknown = of_label(ROW, "plum")
         assert unknown.text == "labelled kiwi, looks like plum"
-        sure = asked_of(ROW | {"first_share": 1.0}, by=SUSPECTS, suggested="onion")
+        sure = of_label(ROW | {"first_share": 1.0}, "onion")
         assert sure.text == "labelled kiwi, looks like onion (1.00)"
-        alone = asked_of(ROW, by=SUSPECTS)
+        alone = of_label(ROW)
         assert alone.text == "labelled kiwi, and like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]
 
     def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:
-        assert asked_of(ROW, by=LABELS).text == "labelled kiwi, looks like onion (.62)"
-        right = asked_of(ROW | {"label": "onion"}, by=LABELS)
+        assert of_any_label(ROW).text == "labelled kiwi, looks like onion (.62)"
+        right = of_any_label(ROW | {"label": "onion"})
         assert right.text == "labelled onion, and if not, like kiwi (.10)"
         assert [choice.label for choice in right.choices] == ["onion", "kiwi"]
-        assert asked_of(ROW, by=LABELS, suggested="plum").text == "labelled kiwi, looks like plum"
+        assert of_any_label(ROW, "plum").text == "labelled kiwi, looks like plum"
 
-    def test_of_twins_and_without_classes(self) -> None:
-        assert asked_of(ROW, by=TWINS) == Question("keep which?")
-        assert asked_of({"label": None, "first_class": None}, by="confusability") == Question("like this one?")
+    def test_without_classes(self) -> None:
+        assert between_classes({"label": None, "first_class": None}) == Question("like this one?")
+        assert of_label({"label": None, "first_class": None}, "kiwi") == Question("like this one?")
 
 
 class TestAddress:
@@ -179,7 +170,7 @@ class TestAddress:
         "spec",
         [
             ReviewSpec("ambiguity"),
-            ReviewSpec(SUSPECTS, Scope(filters=(OneOf("label", ("a; b", "c")),)), most=200),
+            ReviewSpec("suspects", Scope(filters=(OneOf("label", ("a; b", "c")),)), most=200),
             ReviewSpec(
                 "entropy",
                 Scope(((0.0, 1.0), (2.0, 3.0), (4.0, 5.5)), (Between("width", 5.0),)),
@@ -199,13 +190,13 @@ class TestAddress:
         assert from_query({"review": ["ambiguity"], "most": ["0"], "each": ["٣"]}) == ReviewSpec("ambiguity")
 
     def test_titles(self) -> None:
-        assert ReviewSpec(SUSPECTS).title == "Doubtful labels"
+        assert title_of_review(ReviewSpec("suspects")) == "Doubtful labels"
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("kiwi",)),)), most=200)
-        assert spec.title == "Ambiguity · the first 200 · Label: kiwi"
+        assert title_of_review(spec) == "Ambiguity · the first 200 · Label: kiwi"
 
 
 def test_ready_reviews_are_those_that_a_set_has() -> None:
-    titles = [spec.title for spec in ready_reviews(table(), "ambiguity", has_suspects=True)]
+    titles = [title_of_review(spec) for spec in ready_reviews(table(), "ambiguity", has_suspects=True)]
     assert titles == [
         "Doubtful labels",
         "Ambiguity · the first 200",
@@ -214,7 +205,7 @@ def test_ready_reviews_are_those_that_a_set_has() -> None:
         "Twins",
     ]
     plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
-    titles = [spec.title for spec in ready_reviews(plain, "confusability", has_suspects=False)]
+    titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability", has_suspects=False)]
     assert titles == [
         "The same kind or not",
         "Name these first",
@@ -231,20 +222,22 @@ def paths(tmp_path: Path) -> SetPaths:
     return SetPaths(tmp_path / "set")
 
 
-def opened(paths: SetPaths, spec: ReviewSpec | None = None, *, rows: pd.DataFrame | None = None, **how: bool) -> Review:
+def opened(
+    paths: SetPaths,
+    spec: ReviewSpec | None = None,
+    *,
+    rows: pd.DataFrame | None = None,
+    kind: type[Review] = Review,
+    **how: bool,
+) -> Review:
     rows = table() if rows is None else rows
     ids = rows["id"].to_numpy(np.int64)
     unit = UnitRows(np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float16))
-    return Review(
-        spec or ReviewSpec("ambiguity"),
-        rows,
-        unit,
-        listed=lambda: SUSPECT_ROWS,
-        decisions=Decisions(paths.decisions, FileKeys(ids, ids)),
-        source="folders",
-        paths=paths,
-        **how,
-    )
+    reasons = Reasons(np.zeros((len(rows), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
+    decisions = Decisions(paths.decisions, FileKeys(ids, ids))
+    others = dict.fromkeys(("contents", "answers", "check", "splits", "leaks", "tuning", "naming"))
+    of = ReviewContext(rows, unit, decisions, "folders", paths, reasons, **others, **how)
+    return kind(spec or ReviewSpec("ambiguity"), of)
 
 
 class TestReview:
@@ -258,8 +251,8 @@ class TestReview:
     def test_answers_count_and_the_queue_stays_as_it_was(self, paths: SetPaths) -> None:
         review = opened(paths)
         first, second, third = review.ids[:3].tolist()
-        assert review.settle({first: Verdict("keep")}).sentence == "Kept 1 picture"
-        assert review.settle({second: Verdict(label="cat")}).sentence == "Labelled 1 picture “cat”"
+        assert review.store(first, CardAnswer("keep")).sentence == "Kept 1 picture"
+        assert review.store(second, CardAnswer(label="cat")).sentence == "Labelled 1 picture “cat”"
         review.skip(third)
         progress = review.progress()
         assert (progress.done, progress.skipped, progress.left) == (2, 1, 4)
@@ -273,7 +266,7 @@ class TestReview:
     def test_goes_on_where_it_was_left(self, paths: SetPaths) -> None:
         review = opened(paths)
         first, second = review.ids[:2].tolist()
-        review.settle({first: Verdict("drop")})
+        review.store(first, CardAnswer("drop"))
         review.skip(second)
         later = table(ambiguity=list(np.arange(COUNT)[::-1] / 10))  # another order since
         again = opened(paths, rows=later)
@@ -301,7 +294,7 @@ class TestReview:
     def test_an_answer_after_a_skip_is_done(self, paths: SetPaths) -> None:
         review = opened(paths)
         review.skip(106)
-        review.settle({106: Verdict("keep")})
+        review.store(106, CardAnswer("keep"))
         assert (review.progress().done, review.progress().skipped) == (1, 0)
 
     def test_of_decided_ones_an_answer_in_this_review_counts(self, paths: SetPaths) -> None:
@@ -309,31 +302,33 @@ class TestReview:
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("decision", ("look-again",)),)))
         review = opened(paths, spec, rows=rows)
         assert review.progress().done == 0
-        review.settle({104: Verdict("look-again")})
+        review.store(104, CardAnswer("look-again"))
         assert (review.progress().done, opened(paths, spec, rows=rows).progress().done) == (1, 1)
 
     def test_a_group_of_twins(self, paths: SetPaths) -> None:
-        review = opened(paths, ReviewSpec(TWINS), rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]))
+        review = opened(paths, ReviewSpec("twins"), rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]), kind=GroupReview)
         card = review.card(102)
-        assert (card.kind, card.question.text, card.near[0]["id"].tolist()) == (
-            "twins",
+        assert (card.takes, card.question.text, card.near[0]["id"].tolist()) == (
+            ("keep", "decision"),
             "keep which?",
             [102, 103, 104],
         )
-        assert review.decide_group(102, keep=[103], others="drop").sentence == "Kept 1 and dropped 2 pictures"
+        assert review.store(102, CardAnswer(keep=(103,))).sentence == "Kept 1 and dropped 2 pictures"
         assert review.card(102).near[0]["decision"].tolist() == ["drop", "keep", "drop"]
         assert review.progress().left == 0
+        review.store(102, CardAnswer())
+        assert (review.state([102]), review.progress().left) == ([CardAnswer(keep=())], 1)
 
     def test_an_answer_for_twins_too(self, paths: SetPaths) -> None:
         review = opened(paths, rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]))
-        review.settle({102: Verdict(label="cat")})
-        done = review.settle({104: Verdict("drop")}, with_twins=True)
+        review.store(102, CardAnswer(label="cat"))
+        done = review.store(104, CardAnswer("drop", twins=True))
         assert done.sentence == "Dropped 3 pictures"
-        assert review.verdicts([102, 103, 104]) == [Verdict("drop", "cat"), Verdict("drop"), Verdict("drop")]
-        review.settle({104: Verdict(None, "bee")}, with_twins=True)
-        assert review.verdicts([102, 103, 104, 105]) == [*[Verdict(None, "bee")] * 3, Verdict()]
-        review.settle({105: Verdict("keep")}, with_twins=True)
-        assert review.verdicts([105, 106]) == [Verdict("keep"), Verdict()]
+        assert review.state([102, 103, 104]) == [CardAnswer("drop", "cat"), CardAnswer("drop"), CardAnswer("drop")]
+        review.store(104, CardAnswer(None, "bee", twins=True))
+        assert review.state([102, 103, 104, 105]) == [*[CardAnswer(None, "bee")] * 3, CardAnswer()]
+        review.store(105, CardAnswer("keep", twins=True))
+        assert review.state([105, 106]) == [CardAnswer("keep"), CardAnswer()]
 
     def test_beside_a_picture_stand_the_nearest_of_each_class_and_of_twins_one(self, paths: SetPaths) -> None:
         rows = table(second_class=["bee"] * COUNT)
@@ -357,13 +352,13 @@ class TestReview:
     def test_what_cannot_be_stored_changes_nothing(self, paths: SetPaths) -> None:
         review = opened(paths)
         with pytest.raises(DecisionError, match="cannot be a label"):
-            review.settle({106: Verdict(label="\n")})
+            review.store(106, CardAnswer(label="\n"))
         with pytest.raises(ImageSetError, match="no picture with id 5 in this review"):
             review.card(5)
         assert review.progress().done == 0
 
     def test_who_answered_stands_in_the_log(self, paths: SetPaths) -> None:
         review = opened(paths)
-        review.settle({106: Verdict("keep")}, who="anna")
+        review.store(106, CardAnswer("keep"), who="anna")
         ids = table()["id"].to_numpy(np.int64)
         assert Decisions(paths.decisions, FileKeys(ids, ids)).history()["who"].tolist() == ["anna"]

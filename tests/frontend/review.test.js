@@ -60,8 +60,9 @@ test("a pair is done once it is answered, yes or no, and open again once that is
 });
 
 test("a pair has keys and buttons of its own", () => {
-  assert.deepEqual(notAnswering("pair"), ["keep", "drop", "look-again", "another", "twins"]);
-  assert.deepEqual(notAnswering("classes"), ["same", "other"]);
+  assert.deepEqual(notAnswering(["same"]), ["keep", "drop", "look-again", "another", "twins"]);
+  assert.deepEqual(notAnswering(["decision", "label", "twins"]), ["same", "other"]);
+  assert.deepEqual(notAnswering(["keep", "decision"]), ["another", "twins", "same", "other"]);
 });
 
 test("number keys name what is suggested, then the latest names, nine at most", () => {
@@ -70,8 +71,8 @@ test("number keys name what is suggested, then the latest names, nine at most", 
   assert.deepEqual(namesToChoose(plain, ["pear", "kiwi"]), ["pear", "kiwi"]);
   assert.deepEqual(namesToChoose(suggested, ["pear", "kiwi"]), ["kiwi", "pear"]);
   assert.equal(namesToChoose(suggested, [..."abcdefghij"]).length, 9);
-  assert.equal(ownWords({ label_given: "folder", twins: 0, question: "what is it?", kind: "names" }, "kiwi"), "named kiwi");
-  assert.equal(ownWords({ label_given: "folder", twins: 2, question: "what is it?", kind: "names" }, null), "+2 twins");
+  assert.equal(ownWords({ label_given: "folder", twins: 0, question: "what is it?", takes: ["name"] }, "kiwi"), "named kiwi");
+  assert.equal(ownWords({ label_given: "folder", twins: 2, question: "what is it?", takes: ["name"] }, null), "+2 twins");
 });
 
 test("the next one is the first open after this, else the first of all", () => {
@@ -117,7 +118,7 @@ test("counts and the end in words", () => {
 });
 
 test("a picture says its label, and what it was given as", () => {
-  const of = (more, label) => ownWords({ label_given: "kiwi", twins: 0, question: "kiwi or lime?", ...more }, label);
+  const of = (more, label) => ownWords({ label_given: "kiwi", twins: 0, question: "kiwi or lime?", takes: ["label"], ...more }, label);
   assert.equal(of({}, null), "labelled kiwi");
   assert.equal(of({ question: "labelled kiwi, looks like lime (.62)" }, null), "");
   assert.equal(of({}, "lime"), "labelled lime, given as kiwi");

@@ -15,17 +15,18 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
+from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.uploads import Scored, score
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
+from url_viz.ui.review.desk import DeskAnswer, OpenReview, take_answers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_ids
 from url_viz.ui.upload.exports import ranking_csv, suggested_folder, zip_of
 from url_viz.ui.upload.page import classes_in_words, in_set, sort
-from url_viz.ui.upload.review import UploadReview, take_answers
-from url_viz.ui.widgets.desk import DeskAnswer
+from url_viz.ui.upload.review import UploadAnswers, UploadQueue
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -278,8 +279,8 @@ def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
 class TestReview:
     """Uploads one after the other: answers stay in the session and leave with the ranking."""
 
-    def desk(self, at: AppTest) -> UploadReview:
-        kept: UploadReview = at.session_state["upload.review"]
+    def desk(self, at: AppTest) -> UploadAnswers:
+        kept: UploadAnswers = at.session_state["upload.review"]
         return kept
 
     def answered(self, at: AppTest, *records: dict[str, object]) -> AppTest:
@@ -296,10 +297,10 @@ class TestReview:
             {"sequence": 2, "id": "1", "decision": None, "label": "kiwi", "position": 1, "at": 2},
             {"sequence": 3, "id": "2", "skip": True, "position": 2, "at": 3},
         )
-        assert sorted((v.decision, v.label) for v in self.desk(at).verdicts.values() if v.label is None) == [
+        assert sorted((v.decision, v.label) for v in self.desk(at).answers.values() if v.label is None) == [
             ("drop", None)
         ]
-        assert {v.label for v in self.desk(at).verdicts.values()} == {None, "kiwi"}
+        assert {v.label for v in self.desk(at).answers.values()} == {None, "kiwi"}
         assert len(self.desk(at).skipped) == 1
         self.answered(at, {"sequence": 4, "command": "unskip", "at": -1})
         assert not self.desk(at).skipped
@@ -308,15 +309,17 @@ class TestReview:
         files = [IncomingFile(name, data) for name, data in PICTURES.items()]
         scored = tuple(one for one in score(files, model) if isinstance(one, Scored))
         batch = UploadBatch("k", tuple(files), scored, ())
-        review = UploadReview()
-        take_answers(review, batch, [DeskAnswer(1, 1, 0, 0, label="\n"), DeskAnswer(2, 2, 99, 1, decision="keep")])
-        assert (review.verdicts, [one.position for one in review.refused]) == ({}, [0])
+        said, table = UploadAnswers(), pd.DataFrame({"id": np.arange(len(scored))})
+        here = OpenReview(UploadQueue(said, batch, table, None, "entropy"), at=0)
+        answers = [DeskAnswer(1, 1, 0, 0, CardAnswer(label="\n")), DeskAnswer(2, 2, 99, 1, CardAnswer("keep"))]
+        take_answers(here, answers, who=None)
+        assert (said.answers, [one.position for one in here.refused]) == ({}, [0])
 
     def test_the_table_has_what_was_answered(self, model: Model, home: Workspace) -> None:
         at = dropped(opened(model), PICTURES)
         at.toggle(key="upload.reviewing").set_value(True).run()
         self.answered(at, {"sequence": 1, "id": "3", "decision": "keep", "label": None, "position": 0, "at": 1})
         at.toggle(key="upload.reviewing").set_value(False).run()
-        content = next(iter(self.desk(at).verdicts))
-        assert self.desk(at).verdicts[content].decision == "keep"
+        content = next(iter(self.desk(at).answers))
+        assert self.desk(at).answers[content].decision == "keep"
         assert "**Ambiguous**" in words(at)

@@ -9,21 +9,10 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
-from url_viz.analysis.leak_review import open_leaks
 from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY
 from url_viz.analysis.reasons import Reasons
-from url_viz.analysis.review import (
-    BURST,
-    BURSTS,
-    LEAKS,
-    MIXED,
-    SMALL,
-    USELESS,
-    WRONG,
-    ReviewSpec,
-    is_settled,
-    queue_of,
-)
+from url_viz.analysis.review_queue import BURST, is_settled, queue_of
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twins import group_codes
 
 FindingKind = Literal["leaks", "wrong-labels", "mixed-up", "bursts", "useless", "unreadable", "small-classes"]
@@ -46,21 +35,22 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `count` and what it is of make a sentence, `why` tells why it matters.
-
-    `opens` is the review of what was found, None for files that no review can show.
-    """
+    """One finding: `count` and what it is of make a sentence, `why` tells why it matters."""
 
     kind: FindingKind
     count: int
     what: str
     why: str
-    opens: ReviewSpec | None
 
     @property
     def words(self) -> str:
         """The sentence, without a full stop: "10 pictures of test have a twin in train"."""
         return f"{self.count:,} {self.what}"
+
+    @property
+    def opens(self) -> ReviewSpec | None:
+        """The review of what was found; None for files that no review can show."""
+        return None if self.kind == "unreadable" else ReviewSpec(self.kind)
 
 
 @dataclass(frozen=True)
@@ -131,6 +121,18 @@ def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
     return pd.DataFrame({"id": table["id"].to_numpy()[rows], "suggested": why[rows]})
 
 
+def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The leaks whose group of twins is not settled yet, with their `group`.
+
+    A group is settled once all of its pictures are decided, be it that all are kept.
+    """
+    group = group_codes(table)
+    is_open = np.bincount(group, weights=~is_settled(table), minlength=1) > 0
+    of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
+    found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
+    return found
+
+
 def small_classes(table: pd.DataFrame) -> pd.DataFrame:
     """Pictures of classes with fewer than FEW, the smallest first: id, suggested (None), label, size.
 
@@ -156,7 +158,7 @@ def _leaks(seen: Seen) -> Finding | None:
     splits, twins = (in_words(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
     what = f"{_pictures(len(rows))} of {splits} {_has(len(rows))} a twin in {twins}"
     why = "What is trained on must not be tested on: a score on them is too good. Keep them on one side."
-    return Finding("leaks", len(rows), what, why, ReviewSpec(LEAKS))
+    return Finding("leaks", len(rows), what, why)
 
 
 def _wrong(seen: Seen) -> Finding | None:
@@ -165,7 +167,7 @@ def _wrong(seen: Seen) -> Finding | None:
     count = _open(seen, "wrong-labels", wrong_labels(seen.check))
     what = f"{'label looks' if count == 1 else 'labels look'} wrong"
     why = "Neighbours and a classifier, neither of which has seen the label, speak for another one."
-    return Finding("wrong-labels", count, what, why, ReviewSpec(WRONG))
+    return Finding("wrong-labels", count, what, why)
 
 
 def _mixed(seen: Seen) -> Finding | None:
@@ -179,7 +181,7 @@ def _mixed(seen: Seen) -> Finding | None:
     more = f" and {_others(len(pairs) - 1, 'pair')}" if len(pairs) > 1 else ""
     what = f"{_pictures(count)} {_looks(count)} like the other class of a pair: {pairs[0][0]} and {pairs[0][1]}{more}"
     why = "They hardly differ, or whoever labelled them did not keep them apart: merge them, or say what divides them."
-    return Finding("mixed-up", count, what, why, ReviewSpec(MIXED))
+    return Finding("mixed-up", count, what, why)
 
 
 def _bursts(seen: Seen) -> Finding:
@@ -189,7 +191,7 @@ def _bursts(seen: Seen) -> Finding:
     sizes = size[(size >= BURST) & is_open]
     what = f"{'burst' if len(sizes) == 1 else 'bursts'} of {BURST} twins and more: {int(sizes.sum()):,} pictures"
     why = "One moment, or one file, counts many times: in training, and in every score."
-    return Finding("bursts", len(sizes), what, why, ReviewSpec(BURSTS))
+    return Finding("bursts", len(sizes), what, why)
 
 
 def _useless(seen: Seen) -> Finding:
@@ -197,16 +199,13 @@ def _useless(seen: Seen) -> Finding:
     count = _open(seen, "useless", rows)
     reasons = ", ".join(rows["suggested"].value_counts().index)
     what = f"{_pictures(count)} {'shows' if count == 1 else 'show'} hardly anything ({reasons})"
-    return Finding(
-        "useless", count, what, "Nobody can learn from them, and nobody can be right on them.", ReviewSpec(USELESS)
-    )
+    return Finding("useless", count, what, "Nobody can learn from them, and nobody can be right on them.")
 
 
 def _unreadable(seen: Seen) -> Finding:
     what = f"{'file' if seen.failures == 1 else 'files'} could not be read"
-    return Finding(
-        "unreadable", seen.failures, what, "They are no pictures, or damaged: training will stumble over them.", None
-    )
+    why = "They are no pictures, or damaged: training will stumble over them."
+    return Finding("unreadable", seen.failures, what, why)
 
 
 def _small(seen: Seen) -> Finding | None:
@@ -218,7 +217,7 @@ def _small(seen: Seen) -> Finding | None:
     shown = ", ".join(names[:NAMED]) if more else in_words(names)
     what = f"{'class has' if len(names) == 1 else 'classes have'} fewer than {FEW} pictures: {shown}{more}"
     why = "Too few to learn a class from, and to tell how well it is known: find more, merge, or leave it out."
-    return Finding("small-classes", len(names), what, why, ReviewSpec(SMALL))
+    return Finding("small-classes", len(names), what, why)
 
 
 def _pictures(count: int) -> str:

@@ -35,7 +35,8 @@ def review(
 ) -> None:
     """List pictures to review, decided ones left out, with the question of each; answer by `decide` and `relabel`."""
     from url_viz.analysis.filters import OneOf
-    from url_viz.analysis.review import ReviewSpec
+    from url_viz.analysis.review import title_of_review
+    from url_viz.analysis.review_spec import ReviewSpec
     from url_viz.analysis.scope import Scope
     from url_viz.image_set import open_image_set
 
@@ -50,11 +51,11 @@ def review(
     named = {"label": of_class, "tags": tag}
     filters = tuple(OneOf(column, (value,)) for column, value in named.items() if value is not None)
     found = image_set.review(ReviewSpec(order, Scope(filters=filters), within_class, per_class), afresh=True)
-    print(f"{found.spec.title}: {len(found):,} {'picture' if len(found) == 1 else 'pictures'} to review.")
+    print(f"{title_of_review(found.spec)}: {len(found):,} {'picture' if len(found) == 1 else 'pictures'} to review.")
     for number in found.ids[:top].tolist():
         card = found.card(number)
         label = card.row["label"] if isinstance(card.row["label"], str) else "no label"
-        beside = f"  beside {card.near[0]['path'].iloc[0]}" if card.kind == "pair" else ""
+        beside = f"  beside {card.near[0]['path'].iloc[0]}" if "same" in card.takes else ""
         print(f"{card.row['path']}  ({label})  {card.question.text}{beside}")
     if len(found) > top:
         print(f"… and {len(found) - top:,} more (--top)")

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from streamlit.typing import UploadedFile
 
     from url_viz.analysis.crop_test import CropTest
-    from url_viz.analysis.review import ReviewSpec
+    from url_viz.analysis.review_queue import Review
+    from url_viz.analysis.review_spec import ReviewSpec
     from url_viz.analysis.uploads import Refused, Scored
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet
     from url_viz.models.runtime import Precision
     from url_viz.ui.review.desk import OpenReview
-    from url_viz.ui.upload.review import UploadReview
+    from url_viz.ui.upload.review import UploadAnswers
     from url_viz.ui.widgets.actions import Handled
     from url_viz.ui.widgets.decide import BulkAction
     from url_viz.ui.widgets.grid import Side
@@ -204,7 +205,7 @@ def page_of_suspects(pages: int, suspects: int) -> Key[int]:
 
 # Review
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
-OPEN_REVIEW: "Key[OpenReview]" = Key("view.review.open")
+OPEN_REVIEW: "Key[OpenReview[Review]]" = Key("view.review.open")
 REVIEW_WORTH: Key[str] = Key("view.review.worth")
 OWN_REVIEW = "view.review."
 """What the controls of a review put together begin with: by, class, tag, most, within."""
@@ -263,7 +264,7 @@ def evidence_asked(set_id: str) -> Key[bool]:
 UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
 UPLOADS_SCORED: "Key[dict[tuple[str, str], Scored | Refused]]" = Key("upload.outcomes")
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
-UPLOADS_REVIEW: "Key[UploadReview]" = Key("upload.review")
+UPLOADS_REVIEW: "Key[UploadAnswers]" = Key("upload.review")
 UPLOADS_ROUND: Key[int] = Key("uploads.round")
 """How often all uploads were removed."""
 UPLOAD_MEASURE: Key[str | None] = Key("upload.measure")

@@ -3,30 +3,36 @@
 import { DECISIONS, newIcon } from "../shared/decisions.js";
 
 /**
- * A picture beside the one that is asked about, and some of them, with a class to choose where there is a label
- * (`NearPicture` and `Panel` in url_viz/ui/widgets/desk.py).
+ * A picture beside the one that is asked about, and some of them, with a class to choose where there is a label.
  * @typedef {{id: string, name: string, thumbnail: string, picture: string, label: string | null, mark: string | null}} NearPicture
  * @typedef {{near: NearPicture[], label: string | null, share: number | null}} Panel
  */
 
+// Keys, what they mean, and what a card takes that they answer: one of these (`Asked` in url_viz/analysis/cards.py).
 const KEYS = [
-  ["y", "yes, the same kind of thing"],
-  ["n", "no, not the same kind"],
-  ["1 2", "the first or the second; a class, or of twins the one to keep"],
-  [DECISIONS.keep.key, "keep it as it is"],
-  [DECISIONS.drop.key, "drop it"],
-  [DECISIONS["look-again"].key, "look again later"],
-  ["1 … 9", "one of the latest names"],
-  ["c", "another class, by typing"],
-  ["Enter", "another name, by typing"],
+  ["y", "yes, the same kind of thing", ["same"]],
+  ["n", "no, not the same kind", ["same"]],
+  ["1 2", "the first or the second; a class, or of twins the one to keep", ["choice", "keep"]],
+  [DECISIONS.keep.key, "keep it as it is", ["decision"]],
+  [DECISIONS.drop.key, "drop it", ["decision"]],
+  [DECISIONS["look-again"].key, "look again later", ["decision"]],
+  ["1 … 9", "one of the latest names", ["name"]],
+  ["c", "another class, by typing", ["label", "name"]],
+  ["Enter", "another name, by typing", ["name"]],
   ["Space", "skip it for now"],
   ["Backspace", "back to the one before"],
-  ["t", "answer for its twins too, or not"],
+  ["t", "answer for its twins too, or not", ["twins"]],
   ["f", "facts and reasons"],
   ["?", "these keys"],
 ];
 
-const OF_NAMES = ["1 … 9", "Enter"];
+const BUTTONS = {
+  ...Object.fromEntries(Object.keys(DECISIONS).map((name) => [name, ["decision"]])),
+  another: ["label", "name"],
+  twins: ["twins"],
+  same: ["same"],
+  other: ["same"],
+};
 
 /** @param {string} tag @param {string} className @param {string} [text] @returns {HTMLElement} */
 export function made(tag, className, text = "") {
@@ -38,29 +44,24 @@ function keycap(text) {
 }
 
 /**
- * The keys that answer a card: without classes none names one, a group of twins is answered as a whole, a pair by yes or no.
- * @param {"classes" | "plain" | "twins" | "pair" | "names"} kind
+ * The keys that answer a card.
+ * @param {{takes: string[], panels: Panel[]}} card
  * @returns {HTMLElement[]} terms and descriptions
  */
-export function newKeys(kind) {
-  const decisions = Object.values(DECISIONS).map(({ key }) => key);
-  const without = {
-    classes: ["y", "n", ...OF_NAMES],
-    plain: ["y", "n", "1 2", ...OF_NAMES],
-    twins: ["y", "n", "c", "t", ...OF_NAMES],
-    pair: ["1 2", ...decisions, "c", "t", ...OF_NAMES],
-    names: ["y", "n", "1 2", "c"],
-  }[kind];
-  return KEYS.filter(([keys]) => !without.includes(keys)).flatMap(([keys, words]) => {
+export function newKeys({ takes, panels }) {
+  const isChoice = takes.includes("label") && panels.some(({ label }) => label !== null);
+  const answered = isChoice ? [...takes, "choice"] : takes;
+  const shown = KEYS.filter(([, , asked]) => !asked || asked.some((one) => answered.includes(one)));
+  return shown.flatMap(([keys, words]) => {
     const term = made("dt", "");
     term.append(...keys.split(" ").flatMap((key) => [key === "…" ? key : keycap(key), " "]));
     return [term, made("dd", "", words)];
   });
 }
 
-/** @param {string} kind of a card @returns {string[]} the buttons that do not answer it */
-export function notAnswering(kind) {
-  return kind === "pair" ? [...Object.keys(DECISIONS), "another", "twins"] : ["same", "other"];
+/** @param {string[]} takes what a card takes @returns {string[]} the buttons that do not answer it */
+export function notAnswering(takes) {
+  return Object.keys(BUTTONS).filter((name) => !BUTTONS[name].some((one) => takes.includes(one)));
 }
 
 /** @returns {HTMLElement[]} buttons */
@@ -95,37 +96,27 @@ function newPicture({ name, thumbnail, label, mark }, number) {
 }
 
 /**
- * A class to choose with its nearest pictures, or the nearest pictures alone.
+ * A class to choose with its nearest pictures, or the nearest pictures alone; or a group to choose from, numbered.
  * @param {Panel} panel
  * @param {number} number the key of the class
+ * @param {boolean} isGroup
  * @returns {HTMLElement}
  */
-export function newPanel({ label, share, near }, number) {
+export function newPanel({ label, share, near }, number, isGroup) {
   const panel = made("div", "panel");
   if (label !== null) {
-    const choose = Object.assign(made("button", "choose"), { type: "button", title: label });
-    choose.dataset.number = number;
-    choose.append(keycap(String(number)), made("span", "name", label));
+    const choose = newName(label, number);
     if (share !== null) choose.append(made("span", "share", `${Math.round(100 * share)} %`));
     panel.append(choose);
   }
   const pictures = made("div", "near");
-  pictures.append(...near.map((picture) => newPicture(picture, null)));
-  panel.append(pictures);
-  return panel;
-}
-
-/** @param {Panel} panel the twins to choose from @returns {HTMLElement} */
-export function newGroup({ near }) {
-  const panel = made("div", "panel");
-  const pictures = made("div", "near");
-  pictures.append(...near.map((picture, place) => newPicture(picture, place + 1)));
+  pictures.append(...near.map((picture, place) => newPicture(picture, isGroup ? place + 1 : null)));
   panel.append(pictures);
   return panel;
 }
 
 /**
- * What number keys name: what is suggested, then the latest names.
+ * What number keys name: the classes to choose, or what is suggested and then the latest names.
  * @param {{panels: Panel[]}} card
  * @param {string[]} names
  * @returns {string[]} at most nine
@@ -157,13 +148,13 @@ export function twinsInWords(count) {
 
 /**
  * What its label is now, and what it was given as.
- * @param {{label_given: string | null, twins: number, question: string, kind: string}} card
+ * @param {{label_given: string | null, twins: number, question: string, takes: string[]}} card
  * @param {string | null} label that somebody gave
  * @returns {string}
  */
-export function ownWords({ label_given: given, twins, question, kind }, label) {
+export function ownWords({ label_given: given, twins, question, takes }, label) {
   const others = twins ? [`+${twins} ${twins === 1 ? "twin" : "twins"}`] : [];
-  if (kind === "names") return [...(label === null ? [] : [`named ${label}`]), ...others].join(" · ");
+  if (takes.includes("name")) return [...(label === null ? [] : [`named ${label}`]), ...others].join(" · ");
   const now = label ?? given;
   const words = [];
   const isCorrected = label !== null && label !== given;

@@ -9,7 +9,6 @@ import {
   namesToChoose,
   newAnswers,
   newBeside,
-  newGroup,
   newKeys,
   newName,
   newPanel,
@@ -82,6 +81,11 @@ class Desk {
     return this.cards.get(this.at);
   }
 
+  // Whether the card takes one of these in answer: all that keys and buttons know of what is asked.
+  takes(...asked) {
+    return asked.some((one) => this.card.takes.includes(one));
+  }
+
   draw() {
     const { card } = this;
     const counts = countsOf(this.queue);
@@ -123,20 +127,17 @@ class Desk {
     this.peek(null);
     this.element.querySelector("figcaption").textContent = card.name;
     this.element.querySelector(".question").textContent = card.question;
-    const isTwins = card.kind === "twins";
     this.drawBeside(card);
-    const panels = card.kind === "pair" ? [] : card.panels;
-    this.panels.replaceChildren(...panels.map((panel, place) => (isTwins ? newGroup(panel) : newPanel(panel, place + 1))));
+    const panels = this.takes("same") ? [] : card.panels;
+    this.panels.replaceChildren(...panels.map((panel, place) => newPanel(panel, place + 1, this.takes("keep"))));
     const items = card.reasons.map(({ title, detail }) => Object.assign(made("li", "", title), { title: detail }));
     this.element.querySelector(".reasons").replaceChildren(...items);
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
     this.element.querySelector(".facts").replaceChildren(...facts);
     for (const button of this.element.querySelectorAll(".answer"))
-      button.hidden = notAnswering(card.kind).some((name) => button.classList.contains(name));
-    const another = this.element.querySelector(".answer.another");
-    if (isTwins) another.hidden = true;
-    another.querySelector("span").textContent = card.kind === "names" ? "Type a name" : "Another class";
-    this.help.querySelector("dl").replaceChildren(...newKeys(card.kind));
+      button.hidden = notAnswering(card.takes).some((name) => button.classList.contains(name));
+    this.element.querySelector(".answer.another span").textContent = this.takes("name") ? "Type a name" : "Another class";
+    this.help.querySelector("dl").replaceChildren(...newKeys(card));
     this.withTwins = false;
     if (!card.twins) this.element.querySelector(".answer.twins").hidden = true;
     this.element.querySelector(".answer.twins span").textContent = twinsInWords(card.twins);
@@ -145,7 +146,7 @@ class Desk {
 
   // Of a pair the other picture, as large as the first.
   drawBeside(card) {
-    const isPair = card.kind === "pair";
+    const isPair = this.takes("same");
     this.element.querySelector(".card").classList.toggle("pair", isPair);
     this.element.querySelector(".beside")?.remove();
     if (isPair) this.large.after(newBeside(card.panels[0].near[0]));
@@ -157,14 +158,14 @@ class Desk {
     this.element.querySelector(".answer.other").setAttribute("aria-pressed", String(same === false));
     this.element.querySelector(".own").textContent = ownWords(card, label);
     for (const name of Object.keys(DECISIONS)) {
-      const isPressed = card.kind !== "twins" && decision === name;
+      const isPressed = keep === undefined && decision === name;
       this.element.querySelector(`.answer.${name}`).setAttribute("aria-pressed", String(isPressed));
     }
     this.element.querySelector(".answer.twins").setAttribute("aria-pressed", String(this.withTwins));
     this.drawNames(card);
     for (const choose of this.element.querySelectorAll(".choose"))
       choose.setAttribute("aria-pressed", String(choose.title === label));
-    if (card.kind !== "twins") return;
+    if (!this.takes("keep")) return;
     this.panels.querySelectorAll(".member").forEach((member, place) => {
       const isKept = (keep ?? card.kept).includes(card.panels[0].near[place].id);
       member.setAttribute("aria-pressed", String(isKept));
@@ -173,11 +174,11 @@ class Desk {
 
   // The latest names with their keys; what is suggested has its button above its nearest pictures.
   drawNames(card) {
-    const box = this.element.querySelector(".names");
-    box.hidden = card.kind !== "names";
-    const names = box.hidden ? [] : namesToChoose(card, this.data.names);
     const suggested = card.panels.filter(({ label }) => label !== null).length;
-    box.replaceChildren(...names.slice(suggested).map((name, place) => newName(name, suggested + place + 1)));
+    const names = namesToChoose(card, this.data.names).slice(suggested);
+    const box = this.element.querySelector(".names");
+    box.hidden = !names.length;
+    box.replaceChildren(...names.map((name, place) => newName(name, suggested + place + 1)));
   }
 
   loadAhead() {
@@ -185,7 +186,7 @@ class Desk {
     for (const card of open.map((position) => this.cards.get(position)).filter(Boolean)) {
       new Image().src = card.picture;
       for (const { near } of card.panels)
-        for (const { thumbnail, picture } of near) new Image().src = card.kind === "pair" ? picture : thumbnail;
+        for (const { thumbnail, picture } of near) new Image().src = card.takes.includes("same") ? picture : thumbnail;
     }
   }
 
@@ -215,7 +216,7 @@ class Desk {
 
   decide(name) {
     const { card } = this;
-    if (card.kind === "twins") {
+    if (this.takes("keep")) {
       const ids = card.panels[0].near.map(({ id }) => id);
       this.send({ id: card.id, decision: name, label: null, keep: name === "keep" ? ids : [] }, null);
       this.say(`${DECISIONS[name].word}: all`);
@@ -239,15 +240,12 @@ class Desk {
 
   choose(number) {
     const { card } = this;
-    if (card.kind === "twins") {
-      const kept = card.panels[0].near[number - 1];
-      if (!kept) return;
-      this.send({ id: card.id, decision: null, label: null, keep: [kept.id] }, null);
-      this.say(`Kept: ${kept.name}`);
-    } else if (card.kind === "names") {
-      const name = namesToChoose(card, this.data.names)[number - 1];
-      if (name) this.name(name);
-    } else if (card.panels[number - 1]?.label) this.name(card.panels[number - 1].label);
+    const name = namesToChoose(card, this.data.names)[number - 1];
+    const kept = this.takes("keep") && card.panels[0].near[number - 1];
+    if (name) this.name(name);
+    if (!kept) return;
+    this.send({ id: card.id, decision: null, label: null, keep: [kept.id] }, null);
+    this.say(`Kept: ${kept.name}`);
   }
 
   skip() {
@@ -306,7 +304,7 @@ class Desk {
   }
 
   type() {
-    this.typing.open(this.data.classes, this.card.kind === "names" ? "name" : "class");
+    this.typing.open(this.data.classes, this.takes("name") ? "name" : "class");
   }
 
   stopTyping() {
@@ -334,7 +332,7 @@ class Desk {
   // Of twins the one to keep; others are looked at large, until the next click.
   clickPicture(member) {
     const place = [...this.panels.querySelectorAll(".member")].indexOf(member);
-    if (this.card.kind === "twins") this.choose(place + 1);
+    if (this.takes("keep")) this.choose(place + 1);
     else {
       const { picture } = this.card.panels.flatMap(({ near }) => near)[place];
       this.peek(this.large.querySelector("img").getAttribute("src") === picture ? null : picture);
@@ -376,14 +374,12 @@ class Desk {
     else if (!this.card) return false;
     else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
     else if (key === " ") this.skip();
-    else if (this.card.kind === "pair") {
-      if (key !== "y" && key !== "n") return false;
-      this.answerPair(key === "y");
-    } else if (key === "t") this.takeTwins();
-    else if (key === "c" && this.card.kind !== "twins") this.type();
-    else if (key === "Enter" && this.card.kind === "names") this.type();
-    else if (/^[1-9]$/.test(key)) this.choose(Number(key));
-    else if (key in DECISION_OF_KEY) this.decide(DECISION_OF_KEY[key]);
+    else if ("yn".includes(key) && this.takes("same")) this.answerPair(key === "y");
+    else if (key === "t" && this.takes("twins")) this.takeTwins();
+    else if (key === "c" && this.takes("label", "name")) this.type();
+    else if (key === "Enter" && this.takes("name")) this.type();
+    else if (/^[1-9]$/.test(key) && this.takes("label", "name", "keep")) this.choose(Number(key));
+    else if (key in DECISION_OF_KEY && this.takes("decision")) this.decide(DECISION_OF_KEY[key]);
     else return false;
     return true;
   }

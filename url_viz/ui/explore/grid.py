@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
-from url_viz.analysis.review import ReviewSpec
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import EVERYTHING, Scope, scoped
 from url_viz.analysis.twins import with_twins_of
 from url_viz.image_set import ImageSet

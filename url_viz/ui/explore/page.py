@@ -9,7 +9,7 @@ from url_viz.analysis.between import between_filters
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
-from url_viz.analysis.review import ReviewSpec
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text

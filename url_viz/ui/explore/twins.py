@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.review import TWINS, ReviewSpec
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.address import go_to_review
@@ -45,7 +45,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         "group; among equals, the clearest."
     )
     if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
-        go_to_review(ReviewSpec(TWINS))
+        go_to_review(ReviewSpec("twins"))
     st.button(
         "Keep one of each, drop the others",
         type="primary",

@@ -12,7 +12,7 @@ from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
 from url_viz.analysis.measures import AMBIGUITY
-from url_viz.analysis.review import SUSPECTS, ReviewSpec
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
@@ -204,7 +204,7 @@ def show_suspects(
 
 def _show_review_button(rows: pd.DataFrame, pair: Pair | None, label: str | None) -> None:
     filters = () if label is None else (OneOf("label", (label,)),)
-    spec = ReviewSpec(SUSPECTS, Scope(filters=filters))
+    spec = ReviewSpec("suspects", Scope(filters=filters))
     if pair is not None:
         spec = ReviewSpec(AMBIGUITY.name, Scope(filters=between_filters((pair.first, pair.second))))
     if st.button("Review", type="primary", icon=":material/rate_review:", key="labels.review", disabled=rows.empty):

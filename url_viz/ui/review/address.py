@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.analysis.review import ReviewSpec, as_query, from_query
+from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query
 from url_viz.ui.session import REVIEW, queried, write_query
 
 LINK = "review"

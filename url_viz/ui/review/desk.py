@@ -1,69 +1,128 @@
-"""The desk of the Review page: the cards around its place, and what is done with answers."""
+"""The desk of a review: one large picture, what is asked of it, and keys; it knows cards and answers, and no kinds."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
 
-from url_viz.analysis.name_review import NameReview
-from url_viz.analysis.pair_review import PairReview
-from url_viz.analysis.review import GROUPS, Card, Review, as_query
-from url_viz.analysis.tuned import change_in_words, moved_share
+from url_viz.analysis.cards import NOTHING, Card, CardAnswer, Moved, Queue
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import Decision, Verdict
-from url_viz.store.reviews import review_key
+from url_viz.store.decisions import DECISIONS
 from url_viz.ui.auth import user_name
+from url_viz.ui.session import state_of as component_state
 from url_viz.ui.urls import picture_url, thumbnail_url
-from url_viz.ui.widgets.desk import Change, DeskAnswer, DeskCard, DeskState, NearPicture, Panel, Refused, show_desk
+from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
+from url_viz.ui.widgets.assets import script_of, text_of
 from url_viz.ui.widgets.picture import facts_of
 from url_viz.ui.widgets.reasons import title_of_reason
+
+_mount = st.components.v2.component(
+    "url_viz_review",
+    html=text_of("review", ".html"),
+    css=text_of("review", ".css"),
+    js=script_of("review"),
+)
 
 AHEAD, BEHIND = 12, 3
 """So many cards are sent of those that wait, and so many of those before."""
 
 
-@dataclass
-class OpenReview:
-    """A review that is open in this session: `at` is the position shown, `known` the cards drawn before, by id.
+@dataclass(frozen=True)
+class Refused:
+    """An answer that could not be stored: its number, the position of its picture, and why."""
 
-    `shown` is what was drawn last: it stays where the decisions cannot be read for once, with the answer taken back.
+    sequence: int
+    position: int
+    message: str
+
+
+@dataclass(frozen=True)
+class DeskState:
+    """What the component shows: `review` names the queue; a queue of another name begins at `place`.
+
+    `cards` are some cards of the queue as it takes them (`Card` in url_viz/frontend/review/queue.js), `upcoming` the
+    positions of those that wait for an answer, the next first. `change` is what answers have changed, where they teach
+    an order; `names` have a key.
     """
 
-    review: Review
+    review: str
+    cards: tuple[Mapping[str, Any], ...]
+    upcoming: tuple[int, ...]
+    place: int
+    total: int
+    done: int
+    skipped: int
+    classes: tuple[str, ...]
+    refused: tuple[Refused, ...] = ()
+    change: Moved | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DeskAnswer:
+    """What somebody `said` of the picture `id` at `position`; `at` is the position shown next (negative: none yet).
+
+    `skip`: passed over. Without an `id` the user went to another picture, or wants to come back to what was skipped
+    (`unskip`).
+    """
+
+    sequence: int
     at: int
-    known: dict[int, DeskCard] = field(default_factory=dict)
+    id: int | None = None
+    position: int = -1
+    said: CardAnswer = NOTHING
+    skip: bool = False
+    unskip: bool = False
+
+
+Queued = TypeVar("Queued", bound=Queue)
+
+
+@dataclass
+class OpenReview(Generic[Queued]):
+    """A review that is open in this session: `at` is the position shown, `known` the cards drawn before.
+
+    `shown` is what was drawn last: it stays where the decisions cannot be read for once, with the answer taken back.
+    Of pictures that are none of the image set, `picture` gives an address and `facts` what is known of them.
+    """
+
+    review: Queued
+    at: int
+    known: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
     shown: DeskState | None = None
-
-    @property
-    def name(self) -> str:
-        """Changes with the queue, so that the browser begins at its place."""
-        return f"{review_key(as_query(self.review.spec))}.{self.review.begun.isoformat()}"
+    picture: Callable[[int], str] | None = None
+    facts: Callable[[Any], pd.DataFrame] | None = None
 
 
-def opened(review: Review) -> OpenReview:
+def opened(review: Queued) -> OpenReview[Queued]:
     """A review at its place."""
     return OpenReview(review, review.place())
 
 
-def show_open_review(image_set: ImageSet, here: OpenReview) -> None:
+def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: str) -> None:
     """Draw the review where it is. Raises a UrlVizError if nothing can be read and nothing was drawn before."""
     try:
         here.shown = state_of(image_set, here)
     except UrlVizError:
         if here.shown is None or not here.refused:
             raise
-    show_desk(
-        replace(here.shown, refused=here.refused),
-        key=f"review.desk.{image_set.set_id}",
-        handle=lambda answers: take_answers(here, answers, who=user_name()),
-    )
+    data = asdict(replace(here.shown, refused=here.refused)) | {"taken": handled_before(key)}
+
+    def handle(state: Mapping[str, object]) -> None:
+        handle_new(key, state, lambda records: take_answers(here, _answers_of(records), who=user_name()))
+
+    # New answers are taken before the page runs again; usually none are left, unless another run came between.
+    handle(_mount(key=key, data=data, on_actions_change=lambda: handle(component_state(key))))
 
 
-def state_of(image_set: ImageSet, here: OpenReview) -> DeskState:
+def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     """The cards around the place, and how far the review has come."""
     review, ids = here.review, here.review.ids
     settled, progress = review.settled(), review.progress()
@@ -71,19 +130,13 @@ def state_of(image_set: ImageSet, here: OpenReview) -> DeskState:
     upcoming = _upcoming(waits, here.at)
     around = [*range(max(0, min(here.at, len(ids)) - BEHIND), min(here.at + 1, len(ids))), *upcoming]
     positions = list(dict.fromkeys(place for place in around if place >= 0))
-    verdicts = review.verdicts([int(ids[position]) for position in positions])
-    cards = [
-        replace(
-            _card(image_set, here, position),
-            decision=verdict.decision,
-            given=verdict.label,
-            is_done=bool(settled[position]),
-            is_skipped=bool(~waits[position] & ~settled[position]),
-        )
-        for position, verdict in zip(positions, verdicts, strict=True)
-    ]
+    cards = []
+    for place, now in zip(positions, review.state(ids[positions].tolist()), strict=True):
+        state = {"decision": now.decision, "given": now.label, "same": now.same, "kept": [*map(str, now.keep or ())]}
+        state |= {"is_done": bool(settled[place]), "is_skipped": bool(~waits[place] & ~settled[place])}
+        cards.append(_card(image_set, here, int(ids[place])) | state | {"position": place})
     return DeskState(
-        review=here.name,
+        review=review.name,
         cards=tuple(cards),
         upcoming=tuple(upcoming),
         place=here.at if 0 <= here.at <= len(ids) else review.place(),
@@ -92,93 +145,68 @@ def state_of(image_set: ImageSet, here: OpenReview) -> DeskState:
         skipped=progress.skipped,
         classes=tuple(review.classes),
         refused=here.refused,
-        change=_change(image_set) if isinstance(review, PairReview) else None,
-        names=review.latest_names() if isinstance(review, NameReview) else (),
+        change=None if image_set is None else review.moved(image_set.table),
+        names=review.names,
     )
 
 
-def _change(image_set: ImageSet) -> Change:
-    share = moved_share(image_set.table())
-    words = change_in_words(image_set.answers.now(), image_set.tuned(), moved=share)
-    return Change(words, 0.0 if math.isnan(share) else share)
-
-
-def _upcoming(waits: "np.ndarray[tuple[int], np.dtype[np.bool_]]", at: int) -> list[int]:
+def _upcoming(waits: NDArray[np.bool_], at: int) -> list[int]:
     """The next positions that wait, from `at` on and then from the start."""
     waiting = np.flatnonzero(waits)
     later = waiting[waiting >= at]
     return [int(place) for place in np.concatenate([later, waiting[waiting < at]])[:AHEAD]]
 
 
-def _card(image_set: ImageSet, here: OpenReview, position: int) -> DeskCard:
-    """The card of a position: what cannot change is drawn once."""
-    image_id = int(here.review.ids[position])
-    if image_id not in here.known:
-        here.known[image_id] = _drawn(image_set, here.review, here.review.card(image_id), position)
-    card = here.known[image_id]
-    if isinstance(here.review, PairReview):
-        return replace(card, same=here.review.same(image_id))
-    if isinstance(here.review, NameReview):
-        question = here.review.question(image_id)
-        label, share = next(((one.label, one.share) for one in question.choices), (None, None))
-        panels = tuple(replace(panel, label=label, share=share) for panel in card.panels)
-        return replace(card, question=question.text, panels=panels)
-    return replace(card, kept=_kept(here.review, card)) if card.kind == "twins" else card
+def _card(image_set: ImageSet | None, here: OpenReview[Any], image_id: int) -> dict[str, Any]:
+    """What cannot change of a card is drawn once."""
+    key = here.review.version, image_id
+    if key not in here.known:
+        here.known[key] = _drawn(image_set, here, here.review.card(image_id))
+    return here.known[key]
 
 
-def _kept(review: Review, card: DeskCard) -> tuple[str, ...]:
-    """Ids of the group of a card that are to be kept."""
-    ids = [picture.id for picture in card.panels[0].near]
-    verdicts = review.verdicts([int(one) for one in ids])
-    return tuple(one for one, verdict in zip(ids, verdicts, strict=True) if verdict.decision == "keep")
+def _drawn(image_set: ImageSet | None, here: OpenReview[Any], card: Card) -> dict[str, Any]:
+    """A card as the browser takes it: `Card` in url_viz/frontend/review/queue.js."""
+    of = cast(ImageSet, image_set)  # without one, pictures and facts are the queue's, and there are none beside
+    choices: list[tuple[str | None, float]] = [(one.label, one.share) for one in card.question.choices]
+    facts = facts_of(of, dict(card.row)) if here.facts is None else here.facts(card.row)
+    reasons = () if card.reasons is None else card.reasons.itertuples()
+    return {
+        "id": str(card.id),
+        "name": str(card.row["path"]),
+        "picture": picture_url(of, card.id) if here.picture is None else here.picture(card.id),
+        "question": card.question.text,
+        "takes": card.takes,
+        "panels": [
+            {"near": _pictures(of, near), "label": label, "share": None if math.isnan(share) else share}
+            for near, (label, share) in zip(card.near, choices or [(None, math.nan)] * len(card.near), strict=True)
+        ],
+        "label_given": _text(card.row.get("label_given")),
+        "twins": card.twins,
+        "facts": [(str(fact), str(value)) for fact, value in facts.itertuples(index=False)],
+        "reasons": [{"title": title_of_reason(str(r.reason), str(r.detail)), "detail": str(r.detail)} for r in reasons],
+    }
 
 
-def _drawn(image_set: ImageSet, review: Review, card: Card, position: int) -> DeskCard:
-    row = card.row
-    choices = [(choice.label, choice.share) for choice in card.question.choices]
-    shares: list[tuple[str | None, float]] = [*choices] or [(None, math.nan)]
-    return DeskCard(
-        position=position,
-        id=str(card.id),
-        name=str(row["path"]),
-        picture=picture_url(image_set, card.id),
-        question=card.question.text,
-        kind=card.kind,
-        panels=tuple(
-            Panel(_pictures(image_set, near), label, None if math.isnan(share) else share)
-            for near, (label, share) in zip(card.near, shares, strict=True)
-        ),
-        label_given=_text(row["label_given"]),
-        given=None,
-        decision=None,
-        twins=0 if card.kind == "twins" else card.twins,
-        facts=tuple((str(fact), str(value)) for fact, value in facts_of(image_set, dict(row)).itertuples(index=False)),
-        reasons=tuple(
-            {"title": title_of_reason(str(r.reason), str(r.detail)), "detail": str(r.detail)}
-            for r in review.reasons(card.id).itertuples()
-        ),
-    )
-
-
-def _pictures(image_set: ImageSet, near: pd.DataFrame) -> tuple[NearPicture, ...]:
-    return tuple(
-        NearPicture(
-            id=str(row["id"]),
-            name=str(row["path"]),
-            thumbnail=thumbnail_url(image_set.set_id, int(row["id"])),
-            picture=picture_url(image_set, int(row["id"])),
-            label=_text(row["label"]),
-            mark=_text(row.get("mark")),
-        )
+def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": str(row["id"]),
+            "name": str(row["path"]),
+            "thumbnail": thumbnail_url(image_set.set_id, int(row["id"])),
+            "picture": picture_url(image_set, int(row["id"])),
+            "label": _text(row["label"]),
+            "mark": _text(row.get("mark")),
+        }
         for row in near.to_dict("records")
-    )
+    ]
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def take_answers(here: OpenReview, answers: Sequence[DeskAnswer], *, who: str | None) -> None:
+def take_answers(here: OpenReview[Any], answers: Sequence[DeskAnswer], *, who: str | None) -> None:
     """Store answers; those that cannot be stored are named in `refused`, and shown where they were given."""
     refused = []
     for answer in answers:
@@ -191,19 +219,41 @@ def take_answers(here: OpenReview, answers: Sequence[DeskAnswer], *, who: str | 
     here.refused = tuple(refused)
 
 
-def _store(here: OpenReview, answer: DeskAnswer, who: str | None) -> None:
-    review = here.review
+def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
     if answer.unskip:
-        review.unskip()
-        here.at = review.place()
-    elif answer.id is None:
-        return
-    elif answer.skip:
-        review.skip(answer.id)
-    elif isinstance(review, PairReview):
-        review.answer(answer.id, answer.same, who=who)
-    elif review.spec.by in GROUPS and answer.keep is not None:
-        decision: Decision = answer.decision or "drop"
-        review.decide_group(answer.id, keep=answer.keep, others=decision, who=who)
-    else:
-        review.settle({answer.id: Verdict(answer.decision, answer.label)}, with_twins=answer.twins, who=who)
+        here.review.unskip()
+        here.at = here.review.place()
+    elif answer.id is not None and answer.skip:
+        here.review.skip(answer.id)
+    elif answer.id is not None:
+        here.review.store(answer.id, answer.said, who=who)
+
+
+def _answers_of(records: Sequence[Record]) -> list[DeskAnswer]:
+    return [answer for answer in map(answer_of, records) if answer is not None]
+
+
+def answer_of(record: Record) -> DeskAnswer | None:
+    """An answer as the browser sent it; None if it is none."""
+    decision, label, keep = record.get("decision"), record.get("label"), record.get("keep")
+    known = next((one for one in DECISIONS if one == decision), None)
+    if known != decision or not (label is None or isinstance(label, str)):
+        return None
+    try:
+        return DeskAnswer(
+            sequence=sequence_of(record),
+            at=int(cast(float, record.get("at", -1))),
+            id=int(cast(str, record["id"])) if "id" in record else None,
+            position=int(cast(float, record.get("position", -1))),
+            said=CardAnswer(
+                known,
+                label,
+                same=None if (same := record.get("same")) is None else same is True,
+                keep=None if keep is None else tuple(int(one) for one in cast("Sequence[str]", keep)),
+                twins=record.get("twins") is True,
+            ),
+            skip=record.get("skip") is True,
+            unskip=record.get("command") == "unskip",
+        )
+    except (TypeError, ValueError):
+        return None

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.naming import SUGGESTED_FROM, can_order
-from url_viz.analysis.review import NAMES, ReviewSpec
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.store.user_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
@@ -64,7 +64,7 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
             on_click=_accept,
             args=(image_set, rows),
         )
-        st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec(NAMES),))
+        st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
         st.caption(f"of {len(found):,} pictures without a name; below, the least certain of them. Undo takes all back.")
     st.caption(
         "Accepted names agree with the neighbours that suggest them: what is told of an order by them is too good."

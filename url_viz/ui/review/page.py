@@ -4,18 +4,9 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import Filter, OneOf
-from url_viz.analysis.review import (
-    GROUPS,
-    LABELS,
-    NAMES,
-    PAIRS,
-    SUSPECTS,
-    TITLES,
-    TWINS,
-    Review,
-    ReviewSpec,
-    ready_reviews,
-)
+from url_viz.analysis.review import REVIEWS, ready_reviews, title_of_review
+from url_viz.analysis.review_queue import Review
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -35,7 +26,7 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
     """The page's heading while a review is open: which one, of which set, with the way to others."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Review", anchor=False, width="content")
-        st.markdown(Markdown(f"**{escape(review.spec.title)}**"), width="content")
+        st.markdown(Markdown(f"**{escape(title_of_review(review.spec))}**"), width="content")
         begun = f"{review.begun:%d %b, %H:%M} UTC"
         st.caption(f"in {escape(set_name(image_set.root))}, in the order of {escape(begun)}")
         st.space("stretch")
@@ -63,7 +54,7 @@ def show_start(image_set: ImageSet) -> None:
         st.markdown("**Begin**")
     for number, spec in enumerate(ready):
         count = len(image_set.review(spec))
-        unit = "group" if spec.by in GROUPS else "pair" if spec.by == PAIRS else "picture"
+        unit = REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture"
         words = f"{count:,} {unit}{'' if count == 1 else 's'}" if count else "nothing left"
         _offer(spec, words, key=f"review.begin.{number}", is_first=not number)
     _show_own(image_set, has_suspects=has_suspects)
@@ -72,7 +63,7 @@ def show_start(image_set: ImageSet) -> None:
 def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
-            escape(spec.title),
+            escape(title_of_review(spec)),
             icon=":material/rate_review:",
             key=key,
             type="primary" if is_first else "secondary",
@@ -84,8 +75,8 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
 
 def _show_own(image_set: ImageSet, *, has_suspects: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
-    orders = [*offered(image_set), *([SUSPECTS, LABELS] if has_suspects else []), TWINS]
-    orders += [PAIRS, NAMES] if image_set.has_graph else []
+    has = {"nothing": True, "labels": has_suspects, "graph": image_set.has_graph, "finding": False}
+    orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
     classes = image_set.of_table(_classes)
     tags = image_set.decisions.tag_counts()
     with st.expander("Put one together", icon=":material/tune:"):
@@ -106,14 +97,14 @@ def _classes(table: pd.DataFrame) -> list[str]:
 
 
 def _order_title(name: str) -> str:
-    return TITLES.get(name) or choice_of_measure(name)
+    return REVIEWS[name].title if name in REVIEWS else choice_of_measure(name)
 
 
 def _or_all(name: str | None) -> Markdown:
     return Markdown("All") if name is None else escape(name)
 
 
-def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview | None:
+def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | None:
     """The review as it is open in this session, else opened now; None, with the reason, if there is no such review."""
     here = OPEN_REVIEW.get()
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.label_source):
@@ -129,10 +120,10 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview | None:
 
 
 @st.fragment
-def show_desk(image_set: ImageSet, here: OpenReview) -> None:
+def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
     """The review, and what comes after it; an answer runs this part of the page alone."""
     try:
-        show_open_review(image_set, here)
+        show_open_review(image_set, here, key=f"review.desk.{image_set.set_id}")
         is_finished = not here.refused and here.review.progress().left == 0
     except UrlVizError as error:
         show_error(error)
@@ -141,7 +132,7 @@ def show_desk(image_set: ImageSet, here: OpenReview) -> None:
         _show_after(image_set, here)
 
 
-def _show_after(image_set: ImageSet, here: OpenReview) -> None:
+def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
         if st.button("Begin again, as things stand now", icon=":material/replay:", key="review.afresh"):
             OPEN_REVIEW.set(opened(image_set.review(here.review.spec, afresh=True)))

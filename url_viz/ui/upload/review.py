@@ -1,189 +1,130 @@
 """The review of uploads, one after the other; what is answered stays in the session and goes into the exports."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
-from url_viz.analysis.review import Question, asked_of
+from url_viz.analysis.cards import NOTHING, Asked, Card, CardAnswer, Question, Queue, between_classes
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
-from url_viz.store.decisions import Verdict, checked_label
+from url_viz.store.decisions import checked_label
+from url_viz.ui.review.desk import OpenReview, opened, show_open_review
 from url_viz.ui.session import UPLOADS_REVIEW
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import facts_of_upload, similar_ids
 from url_viz.ui.upload.page import SortedUploads, data_url
-from url_viz.ui.urls import picture_url, thumbnail_url
-from url_viz.ui.widgets.desk import DeskAnswer, DeskCard, DeskState, NearPicture, Panel, Refused, show_desk
 
 LONG_SIDE_PX = 1200
-AHEAD = 4
+TAKES: tuple[Asked, ...] = ("decision", "label")
 
 
 @dataclass
-class UploadReview:
-    """What was answered of the uploads of a session, by the number of the content; `at` is the position shown."""
+class UploadAnswers:
+    """What was answered of the uploads of a session, and which were passed over, by their content."""
 
-    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    answers: dict[int, CardAnswer] = field(default_factory=dict)
     skipped: set[int] = field(default_factory=set)
-    known: dict[tuple[int, str, str], DeskCard] = field(default_factory=dict)
-    refused: tuple[Refused, ...] = ()
-    at: int = 0
+    here: "OpenReview[UploadQueue] | None" = None
 
 
-def review_of_uploads() -> UploadReview:
-    """That of this session."""
-    return UPLOADS_REVIEW.get_or(UploadReview)
+@dataclass(frozen=True)
+class UploadQueue(Queue):
+    """The uploads of a batch in the order of a measure, by their number in it; `table` has them in that order."""
+
+    said: UploadAnswers
+    batch: UploadBatch
+    table: pd.DataFrame
+    image_set: ImageSet | None
+    by: str
+
+    @property
+    def name(self) -> str:
+        return f"uploads.{self.batch.key}.{self.by}"
+
+    @property
+    def version(self) -> str:
+        return "" if self.image_set is None else self.image_set.version
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        return self.table["id"].to_numpy(np.int64)
+
+    @property
+    def classes(self) -> list[str]:
+        known = set() if self.image_set is None else set(self.image_set.table()["label"].dropna().astype(str))
+        return sorted(known | {one.label for one in self.said.answers.values() if one.label is not None})
+
+    def card(self, image_id: int) -> Card:
+        [at] = np.flatnonzero(self.ids == image_id)
+        row = {str(name): value for name, value in self.table.iloc[at].items()}
+        question = between_classes(row)
+        return Card(row, question, tuple(self._near(image_id, question)), TAKES)
+
+    def _near(self, number: int, question: Question) -> list[pd.DataFrame]:
+        """The nearest pictures of the set, of each class that is asked for."""
+        if self.image_set is None:
+            return []
+        rows, upload = self.image_set.table().set_index("id", drop=False), self.batch.scored[number]
+        of_each = [similar_ids(upload, self.image_set, of_class=one.label)[:3] for one in question.choices]
+        return [rows.loc[ids] for ids in of_each or [similar_ids(upload, self.image_set)]]
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        return [self.said.answers.get(content, NOTHING) for content in self._contents(ids)]
+
+    def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> None:
+        label = None if answer.label is None else checked_label(answer.label)
+        for content in self._contents([image_id]):
+            self.said.skipped.discard(content)
+            self.said.answers[content] = CardAnswer(answer.decision, label)
+
+    def settled(self) -> NDArray[np.bool_]:
+        return np.array([now != NOTHING for now in self.state(self.ids.tolist())], bool)
+
+    def skipped(self) -> NDArray[np.bool_]:
+        return np.array([content in self.said.skipped for content in self._contents(self.ids.tolist())], bool)
+
+    def skip(self, image_id: int) -> None:
+        self.said.skipped.update(self._contents([image_id]))
+
+    def unskip(self) -> None:
+        self.said.skipped.clear()
+
+    def _contents(self, numbers: Sequence[int]) -> list[int]:
+        """Of those that are there still: an answer may be older than the batch."""
+        scored = self.batch.scored
+        return [scored[number].content for number in numbers if 0 <= number < len(scored)]
+
+    def picture(self, number: int) -> str:
+        """The picture itself, for there is no address of it."""
+        try:
+            return data_url(decoders.shown(self.batch.files[number].read(), most_px=LONG_SIDE_PX, quality=85))
+        except UrlVizError:  # it was read before: the thumbnail of then is still there
+            return data_url(self.batch.scored[number].thumbnail)
 
 
-def with_verdicts(table: pd.DataFrame, batch: UploadBatch) -> pd.DataFrame:
+def upload_answers() -> UploadAnswers:
+    """Those of this session."""
+    return UPLOADS_REVIEW.get_or(UploadAnswers)
+
+
+def with_answers(table: pd.DataFrame, batch: UploadBatch) -> pd.DataFrame:
     """The table of uploads with `decision` and `label`, None where nothing was answered."""
-    verdicts = [review_of_uploads().verdicts.get(upload.content, Verdict()) for upload in batch.scored]
-    return table.assign(
-        decision=pd.Series([one.decision for one in verdicts], index=table.index, dtype=object),
-        label=pd.Series([one.label for one in verdicts], index=table.index, dtype=object),
-    )
+    said = [upload_answers().answers.get(upload.content, NOTHING) for upload in batch.scored]
+    columns = {name: [getattr(one, name) for one in said] for name in ("decision", "label")}
+    return table.assign(**{name: pd.Series(of, index=table.index, dtype=object) for name, of in columns.items()})
 
 
 def show_upload_review(batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str) -> None:
     """The uploads one after the other, the most ambiguous first; those without the measure are left out."""
-    review = review_of_uploads()
-    ordered = pd.concat([done.ambiguous, done.clear.iloc[::-1]])
-    numbers = ordered["id"].to_numpy(np.int64)
-
-    def handle(answers: Sequence[DeskAnswer]) -> None:
-        take_answers(review, batch, answers)
-
-    show_desk(_state(review, batch, ordered, numbers, image_set, measure), key="upload.desk", handle=handle)
+    said, table = upload_answers(), pd.concat([done.ambiguous, done.clear.iloc[::-1]])
+    queue = UploadQueue(said, batch, table, image_set, measure)
+    if said.here is None or said.here.review.name != queue.name:
+        said.here = opened(queue)
+    said.here.review, said.here.picture, said.here.facts = queue, queue.picture, facts_of_upload
+    show_open_review(image_set, said.here, key="upload.desk")
     st.caption("Answers stay in this session: take them with you as the ranking (CSV).")
-
-
-def take_answers(review: UploadReview, batch: UploadBatch, answers: Sequence[DeskAnswer]) -> None:
-    """Note answers; the number of an upload in its batch is its id."""
-    refused = []
-    for answer in answers:
-        review.at = answer.at
-        if answer.unskip:
-            review.skipped.clear()
-            review.at = 0
-        if answer.id is None or not 0 <= answer.id < len(batch.scored):
-            continue
-        content = batch.scored[answer.id].content
-        if answer.skip:
-            review.skipped.add(content)
-            continue
-        try:
-            label = None if answer.label is None else checked_label(answer.label)
-        except UrlVizError as error:
-            review.at = answer.position
-            refused.append(Refused(answer.sequence, answer.position, str(error)))
-            continue
-        review.skipped.discard(content)
-        review.verdicts[content] = Verdict(answer.decision, label)
-    review.refused = tuple(refused)
-
-
-def _state(
-    review: UploadReview,
-    batch: UploadBatch,
-    ordered: pd.DataFrame,
-    numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-    image_set: ImageSet | None,
-    measure: str,
-) -> DeskState:
-    contents = [batch.scored[number].content for number in numbers.tolist()]
-    done = np.array([review.verdicts.get(content, Verdict()) != Verdict() for content in contents], bool)
-    skipped = np.array([content in review.skipped for content in contents], bool) & ~done
-    waiting = np.flatnonzero(~done & ~skipped)
-    at = review.at if 0 <= review.at < len(numbers) else int(waiting[0]) if len(waiting) else len(numbers)
-    upcoming = [int(p) for p in np.concatenate([waiting[waiting >= at], waiting[waiting < at]])[: AHEAD + 1]]
-    around = [place for place in dict.fromkeys([at - 1, at, *upcoming]) if 0 <= place < len(numbers)]
-    cards = []
-    for place in around:
-        card = replace(_card(review, batch, ordered, int(numbers[place]), image_set, measure), position=place)
-        verdict = review.verdicts.get(contents[place], Verdict())
-        state = replace(card, decision=verdict.decision, given=verdict.label)
-        cards.append(replace(state, is_done=bool(done[place]), is_skipped=bool(skipped[place])))
-    return DeskState(
-        review=f"uploads.{batch.key}.{measure}",
-        cards=tuple(cards),
-        upcoming=tuple(upcoming),
-        place=at,
-        total=len(numbers),
-        done=int(done.sum()),
-        skipped=int(skipped.sum()),
-        classes=_classes(image_set, review),
-        refused=review.refused,
-    )
-
-
-def _classes(image_set: ImageSet | None, review: UploadReview) -> tuple[str, ...]:
-    known = set() if image_set is None else set(image_set.table()["label"].dropna().astype(str))
-    return tuple(sorted(known | {one.label for one in review.verdicts.values() if one.label is not None}))
-
-
-def _card(
-    review: UploadReview, batch: UploadBatch, ordered: pd.DataFrame, number: int, image_set: ImageSet | None, by: str
-) -> DeskCard:
-    key = (batch.scored[number].content, "" if image_set is None else image_set.version, by)
-    if key not in review.known:
-        review.known[key] = _drawn(batch, ordered.loc[ordered["id"] == number].iloc[0], number, image_set, by)
-    return review.known[key]
-
-
-def _drawn(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set: ImageSet | None, by: str) -> DeskCard:
-    question = asked_of({str(name): value for name, value in row.items()}, by=by)
-    try:
-        shown = decoders.shown(batch.files[number].read(), most_px=LONG_SIDE_PX, quality=85)
-    except UrlVizError:  # it was read before: the thumbnail of then is still there
-        shown = batch.scored[number].thumbnail
-    return DeskCard(
-        position=-1,
-        id=str(number),
-        name=str(row["path"]),
-        picture=data_url(shown),
-        question=question.text,
-        kind="classes" if question.choices else "plain",
-        panels=_panels(batch, number, image_set, question),
-        label_given=None,
-        given=None,
-        decision=None,
-        twins=0,
-        facts=tuple((str(fact), str(value)) for fact, value in facts_of_upload(row).itertuples(index=False)),
-        reasons=(),
-    )
-
-
-def _panels(batch: UploadBatch, number: int, image_set: ImageSet | None, question: Question) -> tuple[Panel, ...]:
-    """The nearest pictures of the set, of each class that is asked for."""
-    if image_set is None:
-        return ()
-    if not question.choices:
-        return (Panel(_near(image_set, similar_ids(batch.scored[number], image_set))),)
-    return tuple(
-        Panel(
-            _near(image_set, similar_ids(batch.scored[number], image_set, of_class=choice.label)[:3]),
-            choice.label,
-            None if math.isnan(choice.share) else choice.share,
-        )
-        for choice in question.choices
-    )
-
-
-def _near(image_set: ImageSet, ids: Sequence[int]) -> tuple[NearPicture, ...]:
-    rows = image_set.table().set_index("id").loc[list(ids), ["path", "label"]]
-    return tuple(
-        NearPicture(
-            id=str(image_id),
-            name=str(row.path),
-            thumbnail=thumbnail_url(image_set.set_id, image_id),
-            picture=picture_url(image_set, image_id),
-            label=row.label if isinstance(row.label, str) else None,
-        )
-        for image_id, row in zip(ids, rows.itertuples(index=False), strict=True)
-    )
