@@ -53,7 +53,7 @@ pictures = fo.Dataset()
 pictures.info = json.loads((here / "provenance.json").read_text("utf-8"))
 pictures.save()
 with (here / "samples.jsonl").open(encoding="utf-8") as lines:
-    pictures.add_samples([sample(line) for line in lines])
+    pictures.add_samples(map(sample, lines))
 '''
 
 
