@@ -84,10 +84,3 @@ def _shifted(logits: NDArray[np.floating]) -> Floats:
     exact = logits.astype(np.float64)
     shifted: Floats = exact - exact.max(axis=1, keepdims=True)
     return shifted
-
-
-def squareness(width: NDArray[np.floating], height: NDArray[np.floating]) -> NDArray[np.float32]:
-    """How near to a square pictures (N,) are: the short side over the long one, 0 to 1."""
-    sides = np.stack([width, height])
-    shape: NDArray[np.float32] = (sides.min(axis=0) / sides.max(axis=0)).astype(np.float32)
-    return shape

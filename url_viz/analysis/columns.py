@@ -16,7 +16,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS, Classified, ClassShares, LabelEvidence, classify
-from url_viz.analysis.baselines import squareness
 from url_viz.analysis.classes import (
     CLASS_COLUMNS,
     ContentLabels,
@@ -540,12 +539,6 @@ AMBIGUITY_COLUMN = Column("ambiguity", ("class_codes", "picture_labels"), _ambig
 _MEASURES = (
     *columns_of_classes("picture_labels"),
     AMBIGUITY_COLUMN,
-    Column(
-        "squareness",
-        ("base",),
-        lambda get: {"squareness": squareness(*get("base").table[["width", "height"]].to_numpy(np.float32).T)},
-        gives=("squareness",),
-    ),
     Column("pair_measures", ("graph", "whitened_graph", "base", "second"), _pair_measures),
     Column("tuned_order", ("answered", "own_graph_columns", "pair_measures", "graph"), _tuned_order),
     Column("tuned", ("tuned_order", "base", "graph"), _tuned, gives=("tuned",)),

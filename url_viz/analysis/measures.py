@@ -98,15 +98,6 @@ NEAREST_GAP = Measure(
     in_table=False,
 )
 
-SQUARENESS = Measure(
-    "squareness",
-    "Squareness",
-    "Shape",
-    "How near to a square the picture is. A baseline.",
-    "#999999",
-    is_baseline=True,
-)
-
 MEASURES: tuple[Measure, ...] = (
     AMBIGUITY,
     CONFUSABILITY,
@@ -114,7 +105,6 @@ MEASURES: tuple[Measure, ...] = (
     UNCERTAINTY,
     ENTROPY,
     INVERSE_NORM,
-    SQUARENESS,
     NEAREST,
     NEAREST_GAP,
 )
