@@ -1,6 +1,7 @@
 """Decisions of an image set: in its table at once, kept as files move and change, and forgotten with it."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.read_sets import copied
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
+from url_viz.pipeline import twins
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.decisions import Verdict
 from url_viz.store.sets import forget
@@ -98,6 +100,27 @@ def test_one_of_each_twins_is_kept_and_taken_back(image_set: ImageSet) -> None:
     assert image_set.keep_one_of_each().count == 0
     image_set.decisions.undo()
     assert decided(image_set) == {}
+
+
+@pytest.mark.parametrize("most_pairs", [10, 3], ids=["every pair known", "thinned"])
+def test_of_a_chain_of_twins_only_pairs_of_what_is_kept_go(
+    most_pairs: int, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five frames, 14 degrees from one to the next: a cosine of .970; of every second, .883, are no twins."""
+    monkeypatch.setattr(twins, "MOST_PAIRS", most_pairs)
+    folder, angle = write_folder(tmp_path / "frames", 5), np.radians(14 * np.arange(5))
+    paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jpg"))
+    np.savez(tmp_path / "given.npz", paths=np.array(paths), values=np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    image_set = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=workspace)
+    graph = image_set.graph
+    assert graph is not None
+    assert graph.twins.is_thinned == (most_pairs == 3)
+    [group] = image_set.twins()[["size", "left"]].to_numpy().tolist()
+    image_set.keep_one_of_each()
+    kept = [number for number, path in enumerate(paths) if decided(image_set)[path] == "keep"]
+    assert all(any(abs(number - one) <= 1 for one in kept) for number in range(5)), "each is a twin of one that is kept"
+    assert all(b - a > 1 for a, b in pairwise(kept))
+    assert group == [5, len(kept)]
 
 
 def test_paths_and_ids_that_are_not_there(image_set: ImageSet) -> None:

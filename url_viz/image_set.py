@@ -41,7 +41,7 @@ from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.stored_rows import StoredRows
 from url_viz.analysis.table import Frame, keys_of
 from url_viz.analysis.tuned import Tuned, Tuning
-from url_viz.analysis.twins import group_codes, one_of_each, twin_table
+from url_viz.analysis.twins import group_codes, left_of_twins, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
@@ -66,7 +66,7 @@ from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import finish
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_alone
 from url_viz.pipeline.tsne import tsne_coordinates
-from url_viz.pipeline.twins import twins_across
+from url_viz.pipeline.twins import twin_stars, twins_across
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
@@ -78,7 +78,7 @@ from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
 from url_viz.store.second_model import ask, other_spaces, version_beside
-from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, positions_of
+from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, Twins, no_twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
@@ -827,11 +827,27 @@ class ImageSet:
 
     def twins(self) -> pd.DataFrame:
         """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""
-        return twin_table(self._frame, self.contents, lambda rows: self._unit[rows])
+        return twin_table(self._frame, self.contents, lambda rows: self._unit[rows], self._left_of_twins())
 
     def keep_one_of_each(self) -> Action:
-        """Decide to keep one picture of each group of twins and to drop the others; see `one_of_each`."""
-        return self.decisions.decide_each(one_of_each(self._frame))
+        """Decide to keep one of each pictures that are twins, and to drop those that are a pair of one that is kept.
+
+        Of a group in which not each is a twin of each, several stay: see `left_of_twins`.
+        """
+        return self.decisions.decide_each(one_of_each(self._frame, self._left_of_twins()))
+
+    def _left_of_twins(self) -> NDArray[np.bool_]:
+        """Which pictures are left once one of each is kept; copies alone are pairs before there is a graph."""
+        content, key = np.unique(self.contents, return_inverse=True)
+        graph = self.graph
+        if graph is None:
+            return left_of_twins(self._frame, key, no_twins(len(content)), lambda _: no_twins(len(content)))
+
+        def stars(order: NDArray[np.int64]) -> Twins:
+            raw = self._store.embeddings(self.space.key, graph.content).embedding
+            return twin_stars(graph.twins, order, raw, hashes=self._store.hashes(graph.content))
+
+        return left_of_twins(self._frame, positions_of(self.contents, graph.content), graph.twins, stars)
 
     @property
     def graph(self) -> Graph | None:

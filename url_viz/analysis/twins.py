@@ -1,14 +1,18 @@
-"""Groups of twins as a table: how alike they are at worst, and which one of each group to keep."""
+"""Groups of twins as a table: how alike they are at worst, and which pictures of each to keep."""
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from numpy.typing import NDArray
 
+from url_viz.pipeline.twins import pair_matrix
 from url_viz.rows import l2_normalize
 from url_viz.store.decisions import Decision
+from url_viz.store.tables import Twins
 
 LARGEST_COMPARED = 512
 """Groups of up to so many distinct contents are compared pair by pair; larger ones by sweeps."""
@@ -49,17 +53,21 @@ def first_of_each(rows: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: EmbeddingsOf) -> pd.DataFrame:
+def twin_table(
+    table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: EmbeddingsOf, is_left: NDArray[np.bool_]
+) -> pd.DataFrame:
     """One row per group of two or more twins, the largest group first.
 
-    `table` is that of an image set, `contents` (N,) its content keys, and `embeddings_of` gives the embeddings (M, D)
-    of rows (M,). Columns: group (as `twin_group`), size, kind ("exact" if all are copies of one file, else "near"),
-    first and second (ids of the pair that is least alike), cosine (of that pair; 1 for copies), is_exact (False where a
-    group was too large to compare every pair: then another may be less alike still), keep (the id that `best_first`
-    puts first) and path (that picture's).
+    `table` is that of an image set, `contents` (N,) its content keys, `embeddings_of` gives the embeddings (M, D) of
+    rows (M,), and `is_left` (N,) is of `left_of_twins`. Columns: group (as `twin_group`), size, kind ("exact" if all
+    are copies of one file, else "near"), first and second (ids of the pair that is least alike), cosine (of that pair;
+    1 for copies), is_exact (False where a group was too large to compare every pair: then another may be less alike
+    still), left (how many stay if one of each is kept), keep (the id of the best of these, or of all if all are
+    dropped) and path (that picture's).
     """
     groups = twin_members(table)
-    ids, keep = table["id"].to_numpy(), np.array([members[0] for members in groups], np.int64)
+    ids = table["id"].to_numpy()
+    keep = np.array([members[is_left[members].argmax()] for members in groups], np.int64)
     worst = [_worst(members, contents, embeddings_of) for members in groups]
     first, second = (np.array([pair[place] for pair in worst], np.int64) for place in (0, 1))
     found = pd.DataFrame(
@@ -71,6 +79,7 @@ def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: 
             "second": ids[second],
             "cosine": [pair[2] for pair in worst],
             "is_exact": [pair[3] for pair in worst],
+            "left": [int(is_left[members].sum()) for members in groups],
             "keep": ids[keep],
             "path": table["path"].to_numpy()[keep],
         }
@@ -78,32 +87,85 @@ def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: 
     return found.sort_values(["size", "group"], ascending=[False, True], ignore_index=True)
 
 
-def one_of_each(table: pd.DataFrame) -> dict[int, Decision | None]:
-    """Decisions by id that leave one picture of each group of twins, and drop the others.
+def one_of_each(table: pd.DataFrame, is_left: NDArray[np.bool_]) -> dict[int, Decision | None]:
+    """Decisions by id on the pictures of each group of twins: to keep those that are left (`left_of_twins`), or drop.
 
-    What a user keeps stays kept, and is then the one that is left; else it is the first of `best_first` that was not
-    dropped before. A group of which all are dropped stays as it is.
+    A group of which all are dropped stays as it is.
     """
-    decision, ids = table["decision"].to_numpy(dtype=object), table["id"].to_numpy()
-    result: dict[int, Decision | None] = {}
-    for members in twin_members(table):
-        kept = [row for row in members if decision[row] == "keep"]
-        left = kept or [row for row in members if decision[row] != "drop"][:1]
-        if left:
-            result |= {int(ids[row]): "keep" if row in left else "drop" for row in members.tolist()}
-    return result
+    group, ids = group_codes(table), table["id"].to_numpy()
+    is_decided = (np.bincount(group)[group] > 1) & (np.bincount(group, is_left)[group] > 0)
+    return {int(ids[row]): "keep" if is_left[row] else "drop" for row in np.flatnonzero(is_decided)}
+
+
+def left_of_twins(
+    table: pd.DataFrame, key: NDArray[np.int64], twins: Twins, stars: Callable[[NDArray[np.int64]], Twins]
+) -> NDArray[np.bool_]:
+    """The pictures (N,) of a table that are left if one of each is kept: every other undropped one is a pair of these.
+
+    `key` (N,) is the row of each picture in `twins`, the same of copies, negative for none. Where pairs are thinned,
+    `stars` gives some that cover the rows of an order. What a user keeps is left, and what a user dropped is not. The
+    others are left by the most pixels; among equals by the most pairs that are not covered yet, then the clearest, then
+    the first path: so no two of these are a pair, nor is one of them and what a user keeps.
+    """
+    decision, rank = table["decision"].to_numpy(dtype=object), np.argsort(_from_best(table))
+    is_left: NDArray[np.bool_] = (decision == "keep") | ((key < 0) & (decision != "drop"))
+    order = np.lexsort((rank, ~is_left))
+    order = order[(key[order] >= 0) & (decision[order] != "drop")]
+    content, first = np.unique(key[order], return_index=True)
+    picture = order[first]  # of each content that which is left of its copies
+    near = pair_matrix(stars(content[np.argsort(first)]) if twins.is_thinned else twins)
+    is_kept, is_open = np.zeros((2, twins.rows), bool)
+    pixels, place = np.zeros((2, twins.rows), np.int64)
+    is_kept[content], is_open[content] = is_left[picture], True
+    pixels[content], place[content] = _pixels(table)[picture], rank[picture]
+    chosen = _cover(near, is_open & ~(near @ is_kept), pixels, place)
+    is_left[picture[np.searchsorted(content, chosen)]] = True
+    return is_left
+
+
+def _cover(
+    near: scipy.sparse.csr_array, is_open: NDArray[np.bool_], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> list[int]:
+    """Rows of which no two are near each other, so that each open one of M is one of them or near one; greedily.
+
+    Those of a higher `first` (M,) come first, of equals those with more open rows near them, then of a lower `last`.
+    """
+    rows, count = np.flatnonzero(is_open), near.astype(np.int32) @ is_open
+    heap = list(zip((-first[rows]).tolist(), (-count[rows]).tolist(), last[rows].tolist(), rows.tolist(), strict=True))
+    heapq.heapify(heap)
+    chosen: list[int] = []
+    while heap:
+        best, before, place, row = heapq.heappop(heap)
+        around = near.indices[near.indptr[row] : near.indptr[row + 1]]
+        now = -int(np.count_nonzero(is_open[around]))
+        if is_open[row] and now > before:
+            heapq.heappush(heap, (best, now, place, row))
+        elif is_open[row]:
+            chosen.append(row)
+            is_open[around] = False
+    return chosen
 
 
 def best_first(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Rows (N,) by twin group, within each the one to keep first: most pixels, then clearest, then first path.
+    """Rows (N,) by twin group, within each the one to keep first: most pixels, then clearest, then first path."""
+    rows = _from_best(table)
+    return rows[np.argsort(group_codes(table)[rows], kind="stable")]
+
+
+def _from_best(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Rows (N,) by most pixels, then clearest, then first path.
 
     The clearest has the lowest uncertainty; if there is no head, the lowest entropy.
     """
     value = table["uncertainty"].to_numpy(dtype=float)
     if not np.isfinite(value).any():
         value = table["entropy"].to_numpy(dtype=float)
-    pixels = table["width"].to_numpy(dtype=np.int64) * table["height"].to_numpy(dtype=np.int64)
-    return np.lexsort((np.arange(len(table)), value, -pixels, group_codes(table)))
+    return np.lexsort((np.arange(len(table)), value, -_pixels(table)))
+
+
+def _pixels(table: pd.DataFrame) -> NDArray[np.int64]:
+    pixels: NDArray[np.int64] = table["width"].to_numpy(np.int64) * table["height"].to_numpy(np.int64)
+    return pixels
 
 
 def worst_pair(unit: NDArray[np.float32]) -> WorstPair:

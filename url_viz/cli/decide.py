@@ -153,12 +153,15 @@ def _history(image_set: "ImageSet", count: int) -> str:
 def twins(
     folder: Positional[Folder],
     *,
-    keep_one: Annotated[bool, arg(help="decide: keep one of each group, drop the others")] = False,
+    keep_one: Annotated[bool, arg(help="decide: keep one of each, drop its twins")] = False,
     top: Annotated[Count, arg(help="how many groups to list")] = 20,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """List groups of copies and near duplicates, with the pair that is least alike and the picture to keep."""
+    """List groups of copies and near duplicates, with the pair that is least alike and the picture to keep.
+
+    Of a group that is a chain of twins several stay: only a twin of a picture that is kept is dropped.
+    """
     image_set = _opened(folder, model, workspace)
     groups = image_set.twins()
     if groups.empty:
@@ -171,8 +174,8 @@ def twins(
         shown[columns].head(top).rename(columns={"path": "keep"}).to_string(index=False, float_format="{:.4f}".format)
     )
     print(
-        f"{len(groups):,} groups, {groups['size'].sum():,} pictures; "
-        "the one to keep: most pixels, clearest, first path."
+        f"{len(groups):,} groups, {groups['size'].sum():,} pictures; one of each are {groups['left'].sum():,}: "
+        "most pixels, most twins, clearest, first path."
     )
     if keep_one:
         print(f"{image_set.keep_one_of_each().sentence}.")

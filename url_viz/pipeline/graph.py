@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.likely import SPARE, Likely, likely_nearest, likely_rows, likely_twins
 from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
-from url_viz.pipeline.twins import is_representative, twin_groups, twin_pairs
+from url_viz.pipeline.twins import is_representative, pair_matrix, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import Graph, Twins, no_twins, positions_of
@@ -73,7 +73,7 @@ def build_graph(
     if len(whitened) > EXACT_ROWS or isinstance(embeddings, RawRows):
         return _likely_graph(whitened, embeddings, k, keys, key, twins, hashes, report)
     twins = twin_pairs(embeddings, hashes=hashes) if twins is None else twins
-    exclude = _not_of_own_group(twins) if twins.is_thinned else _not_neighbours(twins).__getitem__
+    exclude = _not_of_own_group(twins) if twins.is_thinned else pair_matrix(twins).__getitem__
     nearest = top_k_of_all(whitened, k, exclude=exclude, counts=is_representative(twins), report=report)
     return Graph(keys, nearest.position, nearest.similarity, twins, key)
 
@@ -101,7 +101,7 @@ def neighbours_among(whitened: NDArray[np.floating], *, k: int) -> Graph:
     """The exact graph of a few rows (N, A) by themselves, twins as good as others; for a map of their own."""
     twins = no_twins(len(whitened))
     every = np.ones(len(whitened), bool)
-    nearest = top_k_of_all(whitened, k, exclude=_not_neighbours(twins).__getitem__, counts=every)
+    nearest = top_k_of_all(whitened, k, exclude=pair_matrix(twins).__getitem__, counts=every)
     return Graph(np.arange(len(whitened)), nearest.position, nearest.similarity, twins)
 
 
@@ -138,7 +138,7 @@ def extended(
     again = np.flatnonzero(~is_known | has_lost)
     if len(again) > REBUILD_SHARE * len(came_from):
         return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, hashes=hashes, report=report)
-    blocked, among = _not_neighbours(twins), np.flatnonzero(counts)
+    blocked, among = pair_matrix(twins), np.flatnonzero(counts)
     fresh, rest = np.flatnonzero(counts & ~counted), np.flatnonzero(is_known & ~has_lost)
     newest = top_k(whitened[rest], whitened[fresh], k, exclude=blocked[rest][:, fresh].__getitem__)
     position[rest], similarity[rest] = _merged(Nearest(position[rest], similarity[rest]), newest, fresh)
@@ -150,14 +150,6 @@ def extended(
 def _assert_same_rows(whitened: NDArray[np.floating], embeddings: Raw) -> None:
     if len(whitened) != len(embeddings):
         raise ValueError(f"{len(whitened)} whitened rows and {len(embeddings)} embeddings are not of one set.")
-
-
-def _not_neighbours(twins: Twins) -> scipy.sparse.csr_array:
-    """(N, N), symmetric: an entry for each row with itself and with its twins."""
-    own = np.arange(twins.rows, dtype=np.int32)
-    one, other = twins.pair.T
-    places = np.concatenate([own, one, other]), np.concatenate([own, other, one])
-    return scipy.sparse.coo_array((np.ones(len(places[0]), bool), places), shape=(twins.rows, twins.rows)).tocsr()
 
 
 def _not_of_own_group(twins: Twins) -> Exclude:

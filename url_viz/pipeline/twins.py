@@ -168,6 +168,14 @@ def twins_across(
     return twins_in_blocks(every, blocks, hashes=hashes, also=also, bound=bound)
 
 
+def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
+    """(N, N), symmetric: an entry for each row with itself and with those it is a pair with."""
+    own = np.arange(twins.rows, dtype=np.int32)
+    one, other = twins.pair.T
+    places = np.concatenate([own, one, other]), np.concatenate([own, other, one])
+    return scipy.sparse.coo_array((np.ones(len(places[0]), bool), places), shape=(twins.rows, twins.rows)).tocsr()
+
+
 def twin_groups(twins: Twins) -> Ids:
     """Group (N,) of each row, numbered from 0: rows that a chain of twins joins; alone if it has none."""
     ends = twins.pair[:, 0], twins.pair[:, 1]
@@ -196,6 +204,25 @@ def twin_representatives(twins: Twins) -> Ids:
         if len(counting):
             representative[row] = counting[0]
     return representative
+
+
+def twin_stars(twins: Twins, order: NDArray[np.integer], embeddings: Raw, *, hashes: Hashes | None = None) -> Twins:
+    """True pairs that cover groups whose own were thinned: all of each row in `order` that is no pair of one before.
+
+    `embeddings` (N, D) are raw. A row that is not in `order` has no pair.
+    """
+    group = twin_groups(twins)[order]
+    by_group = np.argsort(group, kind="stable")
+    found = _Found(twins.rows)
+    for members in np.split(order[by_group], np.flatnonzero(np.diff(group[by_group])) + 1):
+        rest = members
+        while len(rest) > 1:
+            left, right = np.full(len(rest) - 1, rest[0]), rest[1:]
+            cosine = _cosines(embeddings, left, right)
+            is_twin = are_twins(cosine, hashes, left, right)
+            found.add(left[is_twin], right[is_twin], cosine[is_twin])
+            rest = right[~is_twin]
+    return found.twins()
 
 
 def is_representative(twins: Twins) -> NDArray[np.bool_]:

@@ -42,7 +42,8 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
     st.caption(
         f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (a cosine of "
         f"{TWIN_COSINE} or higher, or perceptual hashes that are nearly the same). *Keep* is the largest picture of a "
-        "group; among equals, the clearest."
+        "group; among equals, that with most twins, then the clearest. Only twins of a picture that is kept are "
+        "dropped: of a group that is a chain of twins several *stay*."
     )
     if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
         go_to_review(ReviewSpec("twins"))
@@ -53,7 +54,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         key="twins.keep",
         on_click=_keep_one_of_each,
         args=(image_set,),
-        help="Pictures that you decided to keep are not dropped. One undo reverts all of it.",
+        help="Drops only twins of a picture that is kept, and none that you keep already. One undo reverts all of it.",
     )
     picked = st.dataframe(
         _listed(image_set, groups.head(MOST_LISTED)),
@@ -77,6 +78,7 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
             "Kind": np.where(groups["kind"] == "exact", "exact copies", "near copies"),
             "Lowest cosine": groups["cosine"].round(3),
             "Least similar pair": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
+            "Stay": groups["left"],
             "Keep": groups["path"],
         }
     )
