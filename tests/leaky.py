@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from url_viz.image_set import ImageSet, embed_folder
+from tests.given import given_set
+from url_viz.image_set import ImageSet
 
 NEAR, COPY = "test/cat/near.jpg", "test/dog/copy.jpg"
 """Twins of pictures in train/: one with nearly its embedding, one with its bytes."""
@@ -33,8 +34,7 @@ def leaky_set(base: Path) -> ImageSet:
     Image.new("RGB", (128, 128), (90, 90, 90)).save(root / BLANK)
     (root / BROKEN).write_bytes(b"<html>404</html>")
     rows[BROKEN] = rows[BLANK]
-    np.savez(base / "given.npz", paths=np.array(list(rows)), values=np.stack(list(rows.values())))
-    return embed_folder(root, embeddings=base / "given.npz", workspace=base / "home")
+    return given_set(base, list(rows), np.stack(list(rows.values())))
 
 
 def _rows() -> list[tuple[str, np.ndarray]]:

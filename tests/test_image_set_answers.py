@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.imaging.pictures import noise, write_folder
+from tests.given import given_set
+from tests.imaging.pictures import noise
 from tests.read_sets import opened_again, undecided
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.filters import OneOf
@@ -26,13 +27,11 @@ def kind_of(path: str) -> int:
 
 def made(base: Path, *, count: int = COUNT, classes: tuple[str, ...] = ()) -> ImageSet:
     """Pictures of thirty kinds as given embeddings, in which a style hides the kind."""
-    root = write_folder(base / "photos", count, classes=classes)
     rng = np.random.default_rng(0)
     rows = 1.2 * rng.normal(size=(KINDS, 32))[np.arange(count) % KINDS]
     rows += 1.4 * rng.normal(size=(4, 32))[np.arange(count) // KINDS % 4] + 0.7 * rng.normal(size=(count, 32))
     names = [f"{classes[n % len(classes)]}/{n:04d}.jpg" if classes else f"{n:04d}.jpg" for n in range(count)]
-    np.savez(base / "given.npz", paths=np.array(names), values=rows)
-    return embed_folder(root, embeddings=base / "given.npz", workspace=base / "home")
+    return given_set(base, names, rows)
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,16 @@
 """What the label is: the class folders as found, a level, tags, a column or nothing; and what older sets keep."""
 
-import io
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from tests.imaging.pictures import noise
+from tests.given import given_set
 from tests.read_sets import copied
 from url_viz.analysis.filters import OneOf, filterable, kept
 from url_viz.analysis.label_choice import in_words
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.sealed import sealed
 
@@ -21,26 +19,14 @@ SPLIT = ["test", "test", "train", "train", "train", None]
 CLASSES = ["cat", "dog", "cat", "cat", "dog", None]
 
 
-def read(root: Path, names: list[str], *, home: Path) -> ImageSet:
-    """An image set of these pictures, with random embeddings in a model's place."""
-    for number, name in enumerate(names):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        noise(number).save(root / name)
-    file = io.BytesIO()
-    values = np.random.default_rng(0).normal(size=(len(names), 8))
-    np.savez(file, paths=np.array(names), values=values)
-    return embed_folder(root, embeddings=IncomingFile("given.npz", file.getvalue()), workspace=home)
-
-
 @pytest.fixture(scope="module")
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    here = tmp_path_factory.mktemp("read")
-    return read(here / "zoo", SPLIT_NAMES, home=here / "home")
+    return given_set(tmp_path_factory.mktemp("read"), SPLIT_NAMES)
 
 
 @pytest.fixture
 def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
-    return copied(read_once, tmp_path / "zoo", home=tmp_path / "home")
+    return copied(read_once, tmp_path / "photos", home=tmp_path / "home")
 
 
 def as_read_before(image_set: ImageSet, *, chosen: bool = False) -> None:
@@ -81,13 +67,13 @@ class TestFound:
 
     def test_many_dates_and_no_classes_in_words(self, tmp_path: Path) -> None:
         names = [f"{year}/{year}.jpg" for year in range(2020, 2024)]
-        image_set = read(tmp_path / "years", names, home=tmp_path / "home")
+        image_set = given_set(tmp_path, names)
         assert image_set.class_levels().words == "No classes; 4 folders as date"
         assert image_set.table()["date"].tolist() == ["2020", "2021", "2022", "2023"]
         assert label(image_set) == [None] * 4
 
     def test_without_folders(self, tmp_path: Path) -> None:
-        image_set = read(tmp_path / "flat", ["a.jpg", "b.jpg"], home=tmp_path / "home")
+        image_set = given_set(tmp_path, ["a.jpg", "b.jpg"])
         assert image_set.class_levels().words == "No classes"
         assert image_set.class_levels().levels == ()
         with pytest.raises(ImageSetError, match="There are: no folders"):
@@ -114,7 +100,7 @@ class TestChosen:
         image_set.use_labels(chosen)
         assert label(image_set) == labels
         assert image_set.class_levels().words == words
-        again = read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
+        again = given_set(tmp_path, SPLIT_NAMES)
         assert (label(again), again.label_choice) == (labels, chosen)
         assert again.table()["split"].tolist() == SPLIT
         again.use_labels("folders")
@@ -134,8 +120,8 @@ class TestChosen:
     def test_a_level_that_has_left_the_folder_gives_no_labels(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.use_labels("level:2")
         for name in SPLIT_NAMES[:-1]:
-            (tmp_path / "zoo" / name).unlink()
-        again = read(tmp_path / "zoo", ["x.jpg"], home=tmp_path / "home")
+            (tmp_path / "photos" / name).unlink()
+        again = given_set(tmp_path, ["x.jpg"])
         assert label(again) == [None]
         assert again.label_choice == "level:2"
 
@@ -178,28 +164,28 @@ class TestReadBefore:
         as_read_before(image_set, chosen=chosen)
         assert label(image_set) == SPLIT
         assert image_set.label_choice == "level:1"
-        again = read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
+        again = given_set(tmp_path, SPLIT_NAMES)
         assert label(again) == SPLIT
         again.use_labels("folders")
         assert label(image_set) == CLASSES
         assert image_set.label_choice == "folders"
 
     def test_no_classes_stay_none(self, tmp_path: Path) -> None:
-        image_set = read(tmp_path / "zoo", ["all/cat/1.jpg", "all/dog/2.jpg"], home=tmp_path / "home")
+        image_set = given_set(tmp_path, ["all/cat/1.jpg", "all/dog/2.jpg"])
         assert label(image_set) == ["cat", "dog"]
         as_read_before(image_set)
         assert label(image_set) == [None, None]
         assert image_set.label_choice is None
 
     def test_dates_stay_classes(self, tmp_path: Path) -> None:
-        image_set = read(tmp_path / "years", ["2023/1.jpg", "2024/2.jpg"], home=tmp_path / "home")
+        image_set = given_set(tmp_path, ["2023/1.jpg", "2024/2.jpg"])
         as_read_before(image_set)
         assert label(image_set) == ["2023", "2024"]
         image_set.use_labels("folders")
         assert label(image_set) == [None, None]
 
     def test_where_both_rules_agree_it_is_as_found(self, tmp_path: Path) -> None:
-        image_set = read(tmp_path / "zoo", ["cat/1.jpg", "dog/2.jpg"], home=tmp_path / "home")
+        image_set = given_set(tmp_path, ["cat/1.jpg", "dog/2.jpg"])
         as_read_before(image_set)
         assert (label(image_set), image_set.label_choice) == (["cat", "dog"], "folders")
 
@@ -214,9 +200,9 @@ class TestReadBefore:
     def test_a_column_called_split_keeps_its_name_and_is_the_label(self, tmp_path: Path) -> None:
         """It was brought when there was no column of ours with that name."""
         flat = ["0.jpg", "1.jpg", "2.jpg"]
-        read(tmp_path / "zoo", flat, home=tmp_path / "home").add_columns(column_of("split", list("aab"), names=flat))
+        given_set(tmp_path, flat).add_columns(column_of("split", list("aab"), names=flat))
         names = [*flat, "train/3.jpg", "test/4.jpg"]
-        image_set = read(tmp_path / "zoo", names, home=tmp_path / "home")
+        image_set = given_set(tmp_path, names)
         image_set.use_labels("split")
         assert image_set.table()["split"].tolist() == ["a", "a", "b", None, None]
         assert [one.name for one in image_set.user_columns()] == ["split"]

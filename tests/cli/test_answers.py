@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import Run
-from tests.imaging.pictures import write_folder
+from tests.given import given_set
 from tests.read_sets import copied
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 
 pytestmark = pytest.mark.slow
 
@@ -20,13 +20,9 @@ COUNT = 60
 @pytest.fixture(scope="module")
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Sixty pictures without classes, of twelve kinds."""
-    here = tmp_path_factory.mktemp("read")
-    root = write_folder(here / "photos", COUNT)
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(12, 24))[np.arange(COUNT) % 12] + rng.normal(size=(COUNT, 24))
-    paths = [f"{number:04d}.jpg" for number in range(COUNT)]
-    np.savez(here / "given.npz", paths=np.array(paths), values=rows)
-    return embed_folder(root, embeddings=here / "given.npz", workspace=here / "home")
+    return given_set(tmp_path_factory.mktemp("read"), [f"{number:04d}.jpg" for number in range(COUNT)], rows)
 
 
 @pytest.fixture

@@ -5,51 +5,29 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
 from tests.read_sets import undecided
-from url_viz.cli.main import main
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-
-Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def read(module_workspace: Path, model: Model) -> tuple[Path, Path]:
-    """Seven pictures, one of them a copy under another name, and the workspace they were read into."""
+def read(module_workspace: Path, model: Model) -> ImageSet:
+    """Seven pictures, one of them a copy under another name."""
     root = write_folder(module_workspace.parent / "photos", 6, classes=("cat", "dog"))
     shutil.copy(root / "cat" / "0000.jpg", root / "dog" / "copy.jpg")
-    embed_folder(root, model=model, workspace=module_workspace)
-    return root, module_workspace
+    return embed_folder(root, model=model, workspace=module_workspace)
 
 
 @pytest.fixture
-def image_set(read: tuple[Path, Path], model: Model) -> ImageSet:
-    root, home = read
-    return undecided(open_image_set(root, model=model.name, workspace=home))
-
-
-@pytest.fixture
-def run(
-    image_set: ImageSet, head_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """`run("decide", …)` runs a command on the folder, expects `status`, and gives what it printed."""
-    monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))
-
-    def ran(command: str, *arguments: object, status: int = 0) -> str:
-        capsys.readouterr()
-        words = [command, str(image_set.root), *map(str, arguments), "--model", str(head_file)]
-        assert main(words) == status
-        shown = capsys.readouterr()
-        return shown.err if status else shown.out
-
-    return ran
+def image_set(read: ImageSet) -> ImageSet:
+    return undecided(read)
 
 
 def decided(image_set: ImageSet) -> dict[str, str]:

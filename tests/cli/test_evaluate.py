@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Run
-from tests.imaging.pictures import write_folder
+from tests.given import by_turns, dice, given_set
 from url_viz.analysis.evaluation import by_class, counted, lead_over, measured
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 
 COUNT = 40
 
@@ -18,14 +18,11 @@ COUNT = 40
 def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Cats and dogs under given embeddings, a few of them where the others are, with an own measure of most."""
     base, number = tmp_path_factory.mktemp("evaluate"), np.arange(COUNT)
-    folder = write_folder(base / "photos", COUNT, classes=("cat", "dog"))
-    values = np.random.default_rng(0).normal(size=(COUNT, 8))
-    values[:, 0] += np.where((number % 2 == 0) ^ (number % 9 == 0), 2, -2)
-    paths = [f"{('cat', 'dog')[i % 2]}/{i:04d}.jpg" for i in number]
-    np.savez(base / "given.npz", paths=np.array(paths), values=values)
-    found = embed_folder(folder, embeddings=base / "given.npz", workspace=base / "home")
-    rows = "\n".join(f"{path},{i}" for i, path in enumerate(paths[:-4]))
-    (base / "own.csv").write_text(f"path,doubt\n{rows}\n")
+    paths, rows = by_turns(COUNT), dice(COUNT)
+    rows[:, 0] += np.where((number % 2 == 0) ^ (number % 9 == 0), 2, -2)
+    found = given_set(base, paths, rows)
+    doubts = "\n".join(f"{path},{i}" for i, path in enumerate(paths[:-4]))
+    (base / "own.csv").write_text(f"path,doubt\n{doubts}\n")
     found.add_columns(base / "own.csv", uncertainties=["doubt"])
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.sets import set_of
+from tests.given import given_set
 from tests.jobs.conftest import LONG, running
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
@@ -23,7 +23,7 @@ Answer = Callable[[str], int]
 
 @pytest.fixture
 def image_set(tmp_path: Path) -> Iterator[ImageSet]:
-    found = set_of(tmp_path, ("cat/a.png", "cat/b.png", "dog/c.png"))
+    found = given_set(tmp_path, ("cat/a.png", "cat/b.png", "dog/c.png"))
     yield found
     for job in list_jobs(found.workspace):
         if job.status().is_live:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
-from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 
@@ -17,43 +17,31 @@ def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
     return embed_folder(folder, model=model, workspace=workspace)
 
 
-def options(image_set: ImageSet) -> list[str]:
-    return ["--model", image_set.source.name, "--workspace", str(image_set.workspace.root)]
-
-
-def test_representatives(image_set: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_representatives(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
     table = image_set.representatives(2)
-    assert main(["representatives", str(image_set.root), "--count", "2", *options(image_set)]) == 0
-    shown = capsys.readouterr().out
+    shown = run("representatives", "--count", 2)
     assert all(path in shown for path in table["path"])
     assert "share" in shown
     out = tmp_path / "them.csv"
-    assert main(["representatives", str(image_set.root), "--out", str(out), *options(image_set)]) == 0
+    run("representatives", "--out", out)
     assert pd.read_csv(out)["size"].sum() <= 6
 
 
-def test_project_and_refit(image_set: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_project_and_refit(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
     ids = image_set.table()["id"].tolist()[:4]
     (tmp_path / "ids.txt").write_text("\n".join(map(str, ids)))
-    command = ["project", str(image_set.root), str(tmp_path / "ids.txt"), str(tmp_path / "map.csv")]
-    assert main([*command, *options(image_set)]) == 0
-    assert "4 pictures by PCA" in capsys.readouterr().out
+    assert "4 pictures by PCA" in run("project", tmp_path / "ids.txt", tmp_path / "map.csv")
     written = pd.read_csv(tmp_path / "map.csv")
     own = image_set.project(ids)
     assert written["id"].tolist() == own.ids.tolist()
     assert written[["x", "y"]].to_numpy() == pytest.approx(own.xy, abs=1e-4)
-    assert main(["refit", str(image_set.root), *options(image_set)]) == 0
-    assert "The map of 6 pictures" in capsys.readouterr().out
+    assert "The map of 6 pictures" in run("refit")
 
 
 @pytest.mark.parametrize(
     ("text", "told"), [("cat.jpg", "more than ids"), ("9" * 30, "more than ids"), (None, "Cannot read ids")]
 )
-def test_what_are_no_ids_is_told(
-    image_set: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, told: str
-) -> None:
+def test_what_are_no_ids_is_told(image_set: ImageSet, tmp_path: Path, run: Run, text: str | None, told: str) -> None:
     if text is not None:
         (tmp_path / "ids.txt").write_text(text)
-    command = ["project", str(image_set.root), str(tmp_path / "ids.txt"), str(tmp_path / "map.csv")]
-    assert main([*command, *options(image_set)]) == 1
-    assert told in capsys.readouterr().err
+    assert told in run("project", tmp_path / "ids.txt", tmp_path / "map.csv", status=1)

@@ -6,15 +6,14 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import numpy as np
 import pytest
 
-from tests.imaging.pictures import write_folder
+from tests.given import by_turns, given_set
 from training import config
 from training.command import command
 from url_viz.cli.main import app, main
 from url_viz.errors import UsageError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.options import Within
 
 NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
@@ -110,11 +109,7 @@ def test_a_configuration_made_by_hand_is_held_to_the_same(number: float) -> None
 @pytest.fixture(scope="module")
 def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Twelve pictures of two classes under given embeddings."""
-    base = tmp_path_factory.mktemp("numbers")
-    folder = write_folder(base / "photos", 12, classes=("cat", "dog"))
-    paths = [f"{('cat', 'dog')[i % 2]}/{i:04d}.jpg" for i in range(12)]
-    np.savez(base / "given.npz", paths=np.array(paths), values=np.random.default_rng(0).normal(size=(12, 8)))
-    return embed_folder(folder, embeddings=base / "given.npz", workspace=base / "home")
+    return given_set(tmp_path_factory.mktemp("numbers"), by_turns(12))
 
 
 ENDLESS = {"seeds"}

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import Run
-from tests.imaging.pictures import write_folder
+from tests.given import given_set
 from tests.read_sets import undecided
 from tests.wrong_labels import WRONG, set_with_wrong_labels
 from url_viz.cli.main import main
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 
 
 @pytest.fixture(scope="module")
@@ -224,9 +224,8 @@ class TestReview:
     def test_where_nothing_leads_an_order_must_be_named(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        root = write_folder(tmp_path / "two", 2)
-        np.savez(tmp_path / "given.npz", paths=np.array(["0000.jpg", "0001.jpg"]), values=np.eye(2, 8))
-        few = embed_folder(root, embeddings=tmp_path / "given.npz", workspace=tmp_path / "home")
+        few = given_set(tmp_path, ["0000.jpg", "0001.jpg"], np.eye(2, 8))
+        root = few.root
         options = ["--workspace", str(tmp_path / "home"), "--model", few.source.name]
         assert main(["review", str(root), *options]) == 1
         assert "Say which order the review has: --by twins, or a measure." in capsys.readouterr().err

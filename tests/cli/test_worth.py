@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import Run
-from tests.imaging.pictures import write_folder
+from tests.given import by_turns, dice, given_set
 from url_viz.analysis.worth import SEEDS
 from url_viz.cli.worth import worth
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 
 pytestmark = pytest.mark.slow
 
@@ -22,14 +22,11 @@ COUNT = 24
 @pytest.fixture
 def image_set(tmp_path: Path) -> ImageSet:
     """Cats and dogs as given embeddings, far apart; the first six files of the cats look like dogs, by the numbers."""
-    folder, given = write_folder(tmp_path / "photos", COUNT, classes=("cat", "dog")), tmp_path / "given.npz"
     number = np.arange(COUNT)
     looks_like_dog = (number % 2 == 1) | (number < 12)
-    rows = 0.5 * np.random.default_rng(0).normal(size=(COUNT, 12))
+    rows = 0.5 * dice(COUNT, 12)
     rows[:, 0] += np.where(looks_like_dog, 3, -3)
-    paths = [f"{('cat', 'dog')[i % 2]}/{i:04d}.jpg" for i in range(COUNT)]
-    np.savez(given, paths=np.array(paths), values=rows)
-    return embed_folder(folder, embeddings=given, workspace=tmp_path / "home")
+    return given_set(tmp_path, by_turns(COUNT), rows)
 
 
 def wrong_cats(image_set: ImageSet) -> list[int]:

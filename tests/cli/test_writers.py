@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.imaging.pictures import write_folder
+from tests.given import by_turns, dice, given_set
 from training import evaluate, overlap
 from training.benchmark import __main__ as benchmark
 from training.benchmark import table
 from training.config import BenchmarkConfig, BenchmarkTableConfig, EvaluateConfig, OverlapConfig
 from url_viz.cli.main import main
 from url_viz.errors import FolderError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 
 WRITERS = [
     ("export", "{out}.csv"),
@@ -39,13 +39,9 @@ NO_MODEL = {"pack"}
 @pytest.fixture(scope="module")
 def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Twenty-four pictures of two classes under given embeddings, which tell the classes apart but for a few."""
-    base, count = tmp_path_factory.mktemp("writers"), 24
-    folder, number = write_folder(base / "photos", count, classes=("cat", "dog")), np.arange(count)
-    values = np.random.default_rng(0).normal(size=(count, 8))
-    values[:, 0] += np.where((number % 2 == 0) ^ (number > 20), 3, -3)
-    paths = [f"{('cat', 'dog')[i % 2]}/{i:04d}.jpg" for i in number]
-    np.savez(base / "given.npz", paths=np.array(paths), values=values)
-    return embed_folder(folder, embeddings=base / "given.npz", workspace=base / "home")
+    number, rows = np.arange(24), dice(24)
+    rows[:, 0] += np.where((number % 2 == 0) ^ (number > 20), 3, -3)
+    return given_set(tmp_path_factory.mktemp("writers"), by_turns(24), rows)
 
 
 @pytest.mark.parametrize("words", WRITERS, ids=lambda words: f"{words[0]}-{Path(words[-1]).suffix or words[-1]}")

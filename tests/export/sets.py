@@ -4,8 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 from tests.imaging.pictures import noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -37,17 +35,6 @@ def hostile_set(base: Path, model: Model, prepared: Path, *, count: int = 24) ->
     home.mkdir()
     (home / "models").symlink_to(prepared / "models")
     return embed_folder(root, model=model, workspace=home)
-
-
-def set_of(base: Path, paths: tuple[str, ...]) -> ImageSet:
-    """Pictures at `paths`, with embeddings that were given."""
-    root = base / "pictures"
-    for number, path in enumerate(paths):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        noise(number).save(root / path)
-    values = np.random.default_rng(0).normal(size=(len(paths), 8))
-    np.savez(base / "given.npz", paths=np.array(paths), values=values)
-    return embed_folder(root, embeddings=base / "given.npz", workspace=base / "home")
 
 
 def ids_of(image_set: ImageSet, *paths: str) -> list[int]:

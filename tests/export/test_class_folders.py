@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.sets import ids_of, set_of
+from tests.export.sets import ids_of
+from tests.given import given_set
 from tests.read_sets import copied
 from url_viz.errors import ImageSetError
 from url_viz.export.folders import MARKER, SortedFolders, sort_into_folders
@@ -16,7 +17,7 @@ PATHS = ("apple/1.png", "kiwi/1.png", "kiwi/2.png", "plum/1.png")
 
 @pytest.fixture(scope="module")
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return set_of(tmp_path_factory.mktemp("read"), PATHS)
+    return given_set(tmp_path_factory.mktemp("read"), PATHS)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_corrected_pictures_lie_in_their_new_class_and_files_stay(image_set: Ima
 
 
 def test_dropped_pictures_and_those_without_a_label_are_left_out(tmp_path: Path) -> None:
-    image_set = set_of(tmp_path, (*PATHS, "loose.png"))
+    image_set = given_set(tmp_path, (*PATHS, "loose.png"))
     assert image_set.table().set_index("path")["label"]["loose.png"] is None
     image_set.decisions.decide(ids_of(image_set, "kiwi/1.png"), "drop")
     image_set.decisions.decide(ids_of(image_set, "kiwi/2.png"), "look-again")
@@ -124,7 +125,7 @@ def test_a_swap_is_not_taken_for_an_earlier_sorting(image_set: ImageSet, tmp_pat
 
 def test_splits_are_kept(tmp_path: Path) -> None:
     paths = ("train/kiwi/1.png", "train/onion/2.png", "test/kiwi/3.png", "test/onion/4.png")
-    image_set = set_of(tmp_path, paths)
+    image_set = given_set(tmp_path, paths)
     correct(image_set, **{"train/kiwi/1.png": "onion", "test/onion/4.png": "fig"})
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
     assert sorted(lying(done, image_set)) == [
@@ -147,7 +148,8 @@ def test_labels_from_tags_make_folders_above_the_path(image_set: ImageSet, tmp_p
 
 
 def test_labels_of_a_level_change_that_level(tmp_path: Path) -> None:
-    image_set = set_of(tmp_path, ("citrus/citrus/1.png", "citrus/lime/2.png", "stone/plum/3.png", "stone/plum/4.png"))
+    paths = ("citrus/citrus/1.png", "citrus/lime/2.png", "stone/plum/3.png", "stone/plum/4.png")
+    image_set = given_set(tmp_path, paths)
     image_set.use_labels("level:2")
     correct(image_set, **{"citrus/citrus/1.png": "lime"})
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
@@ -161,7 +163,7 @@ def test_a_label_of_two_hundred_letters_makes_a_folder(image_set: ImageSet, tmp_
 
 
 def test_of_many_folders_some_are_named(tmp_path: Path) -> None:
-    image_set = set_of(tmp_path, tuple(f"{letter}/1.png" for letter in "abcdefgh"))
+    image_set = given_set(tmp_path, tuple(f"{letter}/1.png" for letter in "abcdefgh"))
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
     named = ", ".join(f"1 in {letter}/" for letter in "abcdef")
     assert done.words == (f"8 pictures sorted into '{done.out}' ({named}, and the others in 2 more folders).",)

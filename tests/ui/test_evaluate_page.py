@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from tests.ui.pages import opened, words
 from url_viz.analysis.evaluated import Evaluated, Lead, deciles_table, with_interval
 from url_viz.analysis.evaluation import Counted
 from url_viz.analysis.measures import AMBIGUITY
@@ -22,7 +22,6 @@ from url_viz.ui.evaluate.page import class_order, coverage_table, drawn_coverage
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
-APP = Path(__file__).parents[2] / "app.py"
 COUNT = 40
 
 
@@ -38,22 +37,6 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "flat", 25))
 
 
-def opened(image_set: ImageSet | None) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    if image_set is not None:
-        at.session_state["chosen_set"] = image_set.set_id
-        at.session_state["chosen_model"] = image_set.source.name
-    at.run()
-    at.switch_page("pages/evaluate.py").run()
-    assert not at.exception
-    return at
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.text)
-    return "\n".join([*(e.value for kind in kinds for e in kind), *(b.label for b in at.button)])
-
-
 def found_of(image_set: ImageSet) -> Evaluated:
     found = image_set.evaluate()
     assert found is not None
@@ -61,11 +44,11 @@ def found_of(image_set: ImageSet) -> Evaluated:
 
 
 def test_without_an_image_set_a_newcomer_is_shown_the_ways_in(home: Workspace) -> None:
-    assert "Which of your pictures are ambiguous?" in words(opened(None))
+    assert "Which of your pictures are ambiguous?" in words(opened(page="evaluate"))
 
 
 def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_counted_on(labelled: ImageSet) -> None:
-    at = opened(labelled)
+    at = opened(labelled, "evaluate")
     text, results = words(at), found_of(labelled)
     assert at.metric[0].value == f"{100 * results.pictures.recall:.1f} %"
     assert f"counted on {COUNT} pictures of 2 classes; 1 left out (copies," in text
@@ -93,28 +76,26 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
 
 
 def test_another_measure_changes_tenths_and_classes(labelled: ImageSet) -> None:
-    at = opened(labelled)
+    at = opened(labelled, "evaluate")
     before = at.dataframe[1].value["mean_percentile"].tolist()
     picker = next(one for one in at.segmented_control if one.label == "Deciles and classes by")
     picker.set_value("uncertainty").run()
-    assert not at.exception
     assert at.dataframe[1].value["mean_percentile"].tolist() != before
 
 
 def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlabelled: ImageSet) -> None:
-    at = opened(unlabelled)
+    at = opened(unlabelled, "evaluate")
     text = words(at)
     assert "at least 20 pictures in two or more class folders" in at.info[0].value
     assert "rank correlation" in text
     assert not at.metric
     at.button(key="evaluate.crop.run").click().run()
-    assert not at.exception
     assert "Uncertainty is higher on the crop for **" in words(at)
     assert "of 25 pictures (95 % interval" in words(at)
 
 
 def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) -> None:
-    at = opened(labelled)
+    at = opened(labelled, "evaluate")
     (labelled.root / "cat" / "0002.jpg").unlink()
     (labelled.root / "dog" / "0001.jpg").write_bytes(b"<html>")
     at.button(key="evaluate.crop.run").click().run()
@@ -123,10 +104,9 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
 
 
 def test_when_no_file_is_left_the_crop_test_says_so(labelled: ImageSet) -> None:
-    at = opened(labelled)
+    at = opened(labelled, "evaluate")
     shutil.rmtree(labelled.root)
     at.button(key="evaluate.crop.run").click().run()
-    assert not at.exception
     assert "None of the files could be read." in words(at)
 
 
@@ -137,7 +117,7 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))
-    at = opened(embed_folder(folder, model=bare_model, workspace=home.root))
+    at = opened(embed_folder(folder, model=bare_model, workspace=home.root), "evaluate")
     assert at.dataframe[0].value["Measure"].tolist() == [
         "Ambiguity",
         "Confusability",
@@ -152,7 +132,7 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
 def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet, home: Workspace) -> None:
     about = {"set_id": labelled.set_id, "model": labelled.source.name, "folder": str(labelled.root)}
     start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
-    at = opened(labelled)
+    at = opened(labelled, "evaluate")
     assert "The figures appear once reading has finished" in words(at)
     assert not at.metric
 

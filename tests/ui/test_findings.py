@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise
 from tests.leaky import leaky_set
+from tests.ui.pages import opened
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -15,8 +16,6 @@ from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
-APP = Path(__file__).parents[2] / "app.py"
-
 
 @pytest.fixture
 def image_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
@@ -24,19 +23,12 @@ def image_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
     return leaky_set(tmp_path)
 
 
-def run(image_set: ImageSet) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=30)
-    at.session_state["chosen_set"] = image_set.set_id
-    at.session_state["chosen_model"] = image_set.source.name
-    return at.run()
-
-
 def lines(at: AppTest) -> list[str]:
     return [button.key for button in at.button if str(button.key).startswith("findings.")]
 
 
 def test_each_finding_has_a_line_and_its_queue(image_set: ImageSet) -> None:
-    at = run(image_set)
+    at = opened(image_set)
     assert lines(at) == [f"findings.{one.kind}" for one in image_set.findings()]
     said = [one.value for one in at.markdown]
     for one in image_set.findings():
@@ -47,14 +39,14 @@ def test_each_finding_has_a_line_and_its_queue(image_set: ImageSet) -> None:
 
 
 def test_files_that_cannot_be_read_are_listed(image_set: ImageSet) -> None:
-    at = run(image_set)
+    at = opened(image_set)
     at.button(key="findings.unreadable").click().run()
     assert "is an HTML page, not a picture" in at.dataframe[-1].value["reason"].tolist()
 
 
 def test_a_large_set_is_asked_first(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings, "MANY", 10)
-    at = run(image_set)
+    at = opened(image_set)
     assert lines(at) == ["findings.ask"]
     at.button(key="findings.ask").click().run()
     assert "findings.leaks" in lines(at)
@@ -66,5 +58,5 @@ def test_where_nothing_is_found_nothing_is_drawn(home: Workspace, tmp_path: Path
     noise(3, width=300, height=240).resize((150, 120)).save(folder / "a.png")
     image_set = embed_folder(folder, model=model, workspace=home.root)
     found = image_set.findings()
-    assert lines(run(image_set)) == [f"findings.{one.kind}" for one in found]
+    assert lines(opened(image_set)) == [f"findings.{one.kind}" for one in found]
     assert not {one.kind for one in found} & {"leaks", "wrong-labels", "bursts", "unreadable", "small-classes"}

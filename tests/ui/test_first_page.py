@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
-from tests.ui.conftest import Read
+from tests.ui.pages import opened, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.model import Model
@@ -16,21 +16,6 @@ from url_viz.ui.first.page import DAY_S, when
 from url_viz.workspace import Workspace
 
 STRIP = '<div class="url-viz-strip"'
-APP = Path(__file__).parents[2] / "app.py"
-
-
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", 12, classes=("cat", "dog")))
-
-
-def opened() -> AppTest:
-    return AppTest.from_file(str(APP), default_timeout=60).run()
-
-
-def words(at: AppTest) -> str:
-    said = [e.value for kind in (at.title, at.markdown, at.caption, at.info, at.error) for e in kind]
-    return "\n".join([*said, *(button.label for button in at.button)])
 
 
 def pictures(at: AppTest) -> list[int]:

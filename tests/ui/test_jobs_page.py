@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
-from tests.ui.conftest import Read
+from tests.ui.pages import opened
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, Waiting, list_jobs, start_job, waiting_for
 from url_viz.jobs.adapting import KIND as FINETUNE
@@ -18,13 +18,7 @@ from url_viz.ui.widgets.jobs import progress_of, step_in_words, title_of_job, wa
 from url_viz.ui.widgets.reading import KIND, about_job, start_reading
 from url_viz.workspace import Workspace
 
-APP = Path(__file__).parents[2] / "app.py"
 LONG = ["-c", "import time; time.sleep(60)"]
-
-
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")))
 
 
 def a_job(image_set: ImageSet, command: list[str], *, kind: str = KIND) -> Job:
@@ -41,13 +35,6 @@ def ended(job: Job) -> Job:
     return job
 
 
-def opened(page: str, **state: object) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=30)
-    for key, value in state.items():
-        at.session_state[key] = value
-    return at.switch_page(page).run()
-
-
 def headings(at: AppTest) -> list[str]:
     return [one.label for one in at.expander]
 
@@ -56,7 +43,7 @@ def test_a_reading_is_named_by_what_it_reads_and_with_which_models(home: Workspa
     folder = write_folder(tmp_path / "zoo", 2)
     start_reading(folder, set_id="0" * 16, model="tf_efficientnet_lite0", also="tf_efficientnet_lite2")
     title = f"Read {tmp_path.name}/zoo with tf_efficientnet_lite0 and tf_efficientnet_lite2"
-    assert any(name.replace("\\", "").startswith(title) for name in headings(opened("pages/jobs.py")))
+    assert any(name.replace("\\", "").startswith(title) for name in headings(opened(page="jobs")))
 
 
 def test_renaming_a_set_renames_what_its_jobs_are_called(image_set: ImageSet) -> None:
@@ -64,7 +51,7 @@ def test_renaming_a_set_renames_what_its_jobs_are_called(image_set: ImageSet) ->
     assert title_of_job(job).endswith("/zoo with m")
     rename(image_set.root, "My zoo", workspace=image_set.workspace.root)
     assert title_of_job(job) == "Read My zoo with m"
-    assert any(name.startswith("Read My zoo with m · ") for name in headings(opened("pages/jobs.py")))
+    assert any(name.startswith("Read My zoo with m · ") for name in headings(opened(page="jobs")))
 
 
 def test_a_waiting_job_says_what_for_and_since_when(image_set: ImageSet) -> None:
@@ -116,19 +103,19 @@ def test_stages_are_told_in_plain_words(step: Progress, words: str) -> None:
 def test_a_running_job_is_seen_beside_a_page(image_set: ImageSet) -> None:
     """AppTest draws the sidebar beside the first page alone; tests/browser looks at the others."""
     a_job(image_set, LONG, kind=FINETUNE)
-    [bar] = AppTest.from_file(str(APP), default_timeout=30).run().sidebar.get("progress")
+    [bar] = opened().sidebar.get("progress")
     assert "/zoo with m**" in bar.proto.text
 
 
 def test_nothing_is_said_of_jobs_where_none_runs(image_set: ImageSet) -> None:
     ended(a_job(image_set, ["-c", "pass"]))
-    assert not AppTest.from_file(str(APP), default_timeout=30).run().sidebar.get("progress")
-    assert "Nothing runs now." in [one.value for one in opened("pages/jobs.py").caption]
+    assert not opened().sidebar.get("progress")
+    assert "Nothing runs now." in [one.value for one in opened(page="jobs").caption]
 
 
 def test_the_page_stops_opens_repeats_and_deletes(image_set: ImageSet) -> None:
     job = a_job(image_set, LONG)
-    at = opened("pages/jobs.py")
+    at = opened(page="jobs")
     at.button(key=f"cancel.{job.id}").click().run()
     assert job.state == "cancelled"
     [heading] = headings(at)
@@ -145,7 +132,7 @@ def test_the_page_stops_opens_repeats_and_deletes(image_set: ImageSet) -> None:
 
 def test_a_failed_job_shows_why_and_its_log(image_set: ImageSet) -> None:
     ended(a_job(image_set, ["-c", "import sys; print('no luck'); sys.exit(3)"]))
-    at = opened("pages/jobs.py")
+    at = opened(page="jobs")
     assert any("exit status 3" in one.value for one in at.caption)
     assert any("no luck" in block.value for block in at.code)
 

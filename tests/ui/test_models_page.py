@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
-from tests.ui.conftest import Read
+from tests.ui.pages import opened, words
 from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
@@ -25,14 +24,6 @@ from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.session import DEVICE, PRECISION
 from url_viz.ui.widgets.reading import precision_for
 from url_viz.workspace import Workspace
-
-APP = Path(__file__).parents[2] / "app.py"
-HERE = "pages/models.py"
-
-
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")))
 
 
 @pytest.fixture
@@ -49,23 +40,11 @@ def adapted(home: Workspace) -> Callable[[Path], Path]:
     return make
 
 
-def opened(page: str = HERE, **state: object) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    for key, value in state.items():
-        at.session_state[key] = value
-    return at.switch_page(page).run()
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.subheader, at.markdown, at.caption, at.code)
-    return "\n".join(str(one.value).replace("\\", "") for kind in kinds for one in kind)
-
-
 def test_every_model_is_a_card_whatever_its_state(home: Workspace) -> None:
     home.checkpoints.mkdir()
     write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
     (home.checkpoints / "cut.pt").write_bytes(b"half")
-    at = opened()
+    at = opened(page="models")
     text = words(at)
     for title in (DEFAULT, "ViT-Tiny of the paper", "ViT-Large of the paper", "cut.pt"):
         assert f"**{title}**" in text
@@ -79,7 +58,7 @@ def test_every_model_is_a_card_whatever_its_state(home: Workspace) -> None:
 def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, home: Workspace) -> None:
     home.checkpoints.mkdir()
     write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
-    at = opened(chosen_set=image_set.set_id)
+    at = opened(page="models", chosen_set=image_set.set_id)
     assert "has been read with it, fast." in words(at)
     assert "has not been read with it" in words(at)
     at.button(key="models.use.authors/vit-tiny").click().run()
@@ -91,22 +70,22 @@ def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, 
 
 
 def test_a_shipped_card_opens(home: Workspace) -> None:
-    at = opened()
+    at = opened(page="models")
     at.button(key=f"models.card.{DEFAULT}").click().run()
     assert any("# Uncertainty head for tf_efficientnet_lite0" in one.value for one in at.markdown)
 
 
 def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: Workspace, image_set: ImageSet) -> None:
-    at = opened(chosen_set=image_set.set_id)
+    at = opened(page="models", chosen_set=image_set.set_id)
     if list(devices()) == ["cpu"]:
         assert "No GPU can be used on this machine" in words(at)
     at.selectbox(key="models.pick_device").set_value("cpu").run()
     at.selectbox(key="models.pick_precision").set_value("exact").run()
     assert "the next reading, in another precision, reads it anew" in words(at)
     at.switch_page("pages/jobs.py").run()
-    at.switch_page(HERE).run()
+    at.switch_page("pages/models.py").run()
     assert (at.session_state[DEVICE], at.session_state[PRECISION]) == ("cpu", "exact")
-    start_page = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
+    start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     for key in (DEVICE, PRECISION):
         start_page.session_state[key] = at.session_state[key]
     start_page.button(key="read_with_model").click().run()
@@ -118,15 +97,15 @@ def test_a_ray_cluster_is_offered_where_one_is_named(
     home: Workspace, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    at = opened(chosen_set=image_set.set_id)
+    at = opened(page="models", chosen_set=image_set.set_id)
     assert not any("Ray" in name for name in at.selectbox(key="models.pick_device").options)
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     monkeypatch.setattr("url_viz.cluster.on_ray.find_spec", lambda name: object())
-    at = opened(chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
+    at = opened(page="models", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     assert at.selectbox(key="models.pick_device").options[-1] == "Ray cluster 10.0.0.1:6379"
     at.selectbox(key="models.pick_device").set_value("ray").run()
     assert "Its workers read the pictures" in words(at)
-    start_page = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
+    start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     start_page.session_state[DEVICE] = at.session_state[DEVICE]
     start_page.button(key="read_with_model").click().run()
     assert " ".join(list_jobs(home)[0].config.command).endswith("--device auto --ray auto --precision fast")
@@ -143,7 +122,7 @@ def test_the_sidebar_lists_what_is_in_the_folder_of_checkpoints(home: Workspace)
     home.checkpoints.mkdir()
     write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
     (home.checkpoints / "cut.pt").write_bytes(b"half")
-    at = AppTest.from_file(str(APP), default_timeout=60).run()
+    at = opened()
     [picker] = [box for box in at.sidebar.selectbox if box.label == "Model"]
     assert "ViT-Tiny of the paper" in picker.options
     assert not [option for option in picker.options if "cut" in option]
@@ -153,7 +132,7 @@ def test_a_head_of_another_set_is_told_above_the_page(
     image_set: ImageSet, adapted: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     head = adapted(tmp_path / "cars")
-    at = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model=str(head))
+    at = opened(page="explore", chosen_set=image_set.set_id, chosen_model=str(head))
     assert "was adapted to" in words(at)
     assert "cars, not to these pictures." in words(at)
     at.button(key="foreign_head.back").click().run()
@@ -163,7 +142,7 @@ def test_a_head_of_another_set_is_told_above_the_page(
 
 def test_a_head_of_this_set_is_not(image_set: ImageSet, adapted: Callable[[Path], Path]) -> None:
     head = adapted(image_set.root)
-    at = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model=str(head))
+    at = opened(page="explore", chosen_set=image_set.set_id, chosen_model=str(head))
     assert "not to these pictures" not in words(at)
 
 
@@ -197,4 +176,4 @@ def test_a_broken_report_or_head_costs_only_its_figures(home: Workspace, adapted
     head.with_name("report.json").write_text('{"told": [3]}')
     (home.heads / "cut").mkdir()
     shutil.copy(__file__, home.heads / "cut" / "head.safetensors")
-    assert "**cars-1**" in words(opened())
+    assert "**cars-1**" in words(opened(page="models"))

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise
 from tests.ui.conftest import Read
-from tests.ui.test_explore_page import run, words
+from tests.ui.pages import opened, words
 from url_viz.analysis.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import HEAT
@@ -28,9 +28,9 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(root)
 
 
-def opened(image_set: ImageSet, path: str, **state: object) -> AppTest:
+def picture(image_set: ImageSet, path: str, **state: object) -> AppTest:
     image_id = int(image_set.table().set_index("path").at[path, "id"])
-    return run(image_set, **{f"view.grid.{image_set.set_id}": {"clicked": str(image_id)}}, **state)
+    return opened(image_set, **{f"view.grid.{image_set.set_id}": {"clicked": str(image_id)}}, **state)
 
 
 def badges(at: AppTest) -> str:
@@ -72,19 +72,18 @@ def test_what_nearly_all_share_is_told_once(tmp_path: Path, read_once: Read) -> 
     at = AppTest.from_function(page_of_reasons, default_timeout=30)
     at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
     at.run()
-    assert not at.exception
     assert "All 20 pictures are tiny (24 px)." in [caption.value for caption in at.caption]
 
 
 def test_an_opened_picture_names_its_reasons(image_set: ImageSet) -> None:
-    assert "dark" in badges(opened(image_set, "dark.png"))
-    assert "blurred" in badges(opened(image_set, "blurred.png"))
+    assert "dark" in badges(picture(image_set, "dark.png"))
+    assert "blurred" in badges(picture(image_set, "blurred.png"))
 
 
 def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: ImageSet) -> None:
-    without = opened(image_set, "0.png")
+    without = picture(image_set, "0.png")
     assert "runs the model again" in words(without)
-    at = opened(image_set, "0.png", **{HEAT: True})
+    at = picture(image_set, "0.png", **{HEAT: True})
     assert not at.error
     text = words(at)
     assert "Orange parts raise the uncertainty" in text or "No one part of it" in text
@@ -92,7 +91,7 @@ def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: Ima
 
 def test_a_file_that_is_gone_is_told_in_the_map_s_place(image_set: ImageSet) -> None:
     image_set.file_of(int(image_set.table()["id"].iloc[0])).unlink()
-    at = opened(image_set, "0.png", **{HEAT: True})
+    at = picture(image_set, "0.png", **{HEAT: True})
     assert "is not there any more" in at.error[0].value
 
 

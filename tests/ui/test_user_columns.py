@@ -1,31 +1,26 @@
 """The dialog for a user's own columns: what matched is shown before it is kept; a hostile file ends in a sentence."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.imaging.pictures import write_folder
+from tests.given import by_turns, given_set
 from tests.read_sets import copied
-from url_viz.image_set import ImageSet, embed_folder
+from tests.ui.pages import app, words
+from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 
-APP = Path(__file__).parents[2] / "app.py"
 CSV = "text/csv"
 
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Four pictures in two classes, under embeddings of the user's own: no model runs."""
-    here = tmp_path_factory.mktemp("read")
-    folder = write_folder(here / "zoo", 4, classes=("cat", "dog"))
-    file = io.BytesIO()
-    np.savez(file, paths=np.array([f"{i:04d}.jpg" for i in range(4)]), values=np.eye(4))
-    return embed_folder(folder, embeddings=IncomingFile("mine.npz", file.getvalue()), workspace=here / "home")
+    return given_set(tmp_path_factory.mktemp("read"), by_turns(4), np.eye(4), name="mine")
 
 
 @pytest.fixture
@@ -51,23 +46,14 @@ def dialog(image_set: ImageSet) -> AppTest:
 
 def page(image_set: ImageSet, name: str | None) -> AppTest:
     """A page by itself, or None for the first one with the sidebar beside it."""
-    at = AppTest.from_file(str(APP), default_timeout=30)
-    at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, "own:mine"
-    at.run()
+    at = app(image_set).run()
     if name is not None:
         at.switch_page(f"pages/{name}.py").run()
-    assert not at.exception
     return at
-
-
-def words(at: AppTest) -> str:
-    said = [e.value for kind in (at.caption, at.success, at.error, at.markdown, at.info) for e in kind]
-    return "\n".join([*said, *(e.label for e in at.button)])
 
 
 def drop(at: AppTest, text: str) -> AppTest:
     at.file_uploader[0].set_value([("mine.csv", text.encode(), CSV)]).run()
-    assert not at.exception
     return at
 
 
@@ -105,7 +91,6 @@ def test_a_label_that_another_session_added_meanwhile_is_left_alone(
     image_set.use_labels("kind")
     monkeypatch.setattr(ImageSet, "user_columns", lambda image_set: ())  # as read just before
     at = dialog(image_set)
-    assert not at.exception
     assert at.selectbox[0].value == "kind"
     assert image_set.label_choice == "kind"
 
@@ -115,7 +100,6 @@ def test_a_damaged_import_is_a_sentence_in_the_dialog(image_set: ImageSet) -> No
     [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
     path.write_bytes(b"PAR1")
     at = dialog(image_set)
-    assert not at.exception
     assert "are damaged" in at.error[0].value
 
 

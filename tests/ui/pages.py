@@ -1,0 +1,35 @@
+"""How tests open a page of the app as a visitor meets it, and the words that stand on it."""
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from url_viz.image_set import ImageSet
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+def app(image_set: ImageSet | None = None, **state: object) -> AppTest:
+    """The app before its first run, with a set chosen; `__` in the name of a key of the session stands for a dot."""
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    if image_set is not None:
+        at.session_state["chosen_set"] = image_set.set_id
+        at.session_state["chosen_model"] = image_set.source.name
+    for key, value in state.items():
+        at.session_state[key.replace("__", ".")] = value
+    return at
+
+
+def opened(image_set: ImageSet | None = None, page: str | None = None, **state: object) -> AppTest:
+    """A page of the app, by the name of its file in pages/, or the first one."""
+    at = app(image_set, **state)
+    return at.run() if page is None else at.switch_page(f"pages/{page}.py").run()
+
+
+def words(at: AppTest) -> str:
+    """All that a page says, its buttons and headings among it."""
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.text, at.code)
+    boxes = (at.info, at.success, at.warning, at.error)
+    labels = (at.button, at.toggle, at.expander)
+    said = [str(e.value) for kind in (*kinds, *boxes) for e in kind]
+    return "\n".join([*said, *(e.label for kind in labels for e in kind)])
