@@ -75,7 +75,7 @@ def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageS
 def test_the_label_is_chosen_and_kept(image_set: ImageSet) -> None:
     image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n0001.jpg,b\n"))
     at = dialog(image_set)
-    assert at.selectbox[0].options == ["Class folders", "Tags", "kind", "No classes"]
+    assert at.selectbox[0].options == ["Class folders", "Names", "Tags", "kind", "No classes"]
     at.selectbox[0].set_value("kind").run()
     assert image_set.table()["label"].dropna().tolist() == ["a", "b"]
     at = dialog(image_set)
