@@ -16,8 +16,9 @@ from url_viz.analysis.told import as_text, told_from
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, start_job
-from url_viz.jobs.adapting import KIND, head_of, report_of
 from url_viz.jobs.job import living
+from url_viz.jobs.kinds import ADAPT
+from url_viz.jobs.results import head_of, report_of
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
@@ -27,10 +28,10 @@ COUNT = 24
 PATIENCE_S = 60
 INTERRUPTED = """
 import signal, sys
-import url_viz.jobs.adapting
+import url_viz.jobs.kinds
 from url_viz.cli.main import main
 
-start = url_viz.jobs.adapting.start_adapting
+start = url_viz.jobs.kinds.start_job
 
 def interrupted(*arguments, **options):
     signal.raise_signal(signal.SIGINT)
@@ -39,7 +40,7 @@ def interrupted(*arguments, **options):
     return job
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background has it ignored
-url_viz.jobs.adapting.start_adapting = interrupted
+url_viz.jobs.kinds.start_job = interrupted
 sys.exit(main(["adapt", sys.argv[1]]))
 """
 """Adapts to a folder, and presses Ctrl-C as its job starts, and as it has started."""
@@ -58,7 +59,7 @@ def image_set(
 
 
 def the_job(image_set: ImageSet) -> Job:
-    (job,) = list_jobs(image_set.workspace, kind=KIND, about={"set_id": image_set.set_id})
+    (job,) = list_jobs(image_set.workspace, kind=ADAPT.name, about={"set_id": image_set.set_id})
     return job
 
 

@@ -13,9 +13,9 @@ from tests.jobs.conftest import LONG, running
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
-from url_viz.jobs.adapting import KIND, head_of
 from url_viz.jobs.forgetting import leaving
-from url_viz.jobs.pretraining import KIND as PRETRAINING
+from url_viz.jobs.kinds import ADAPT, PRETRAIN
+from url_viz.jobs.results import head_of
 from url_viz.store.sets import kept, list_sets
 
 Answer = Callable[[str], int]
@@ -31,7 +31,7 @@ def image_set(tmp_path: Path) -> Iterator[ImageSet]:
 
 
 def test_a_head_that_is_being_made_from_it_goes_on(image_set: ImageSet) -> None:
-    making = job_on(image_set, PRETRAINING, "Make a head from zoo")
+    making = job_on(image_set, PRETRAIN.name, "Make a head from zoo")
     found = leaving(image_set.root, workspace=image_set.workspace.root)
     assert (found.stopped, [job.id for job in found.going_on]) == ((), [making.id])
 
@@ -116,7 +116,7 @@ def test_what_goes_is_counted(image_set: ImageSet) -> None:
 def test_jobs_on_it_are_stopped_and_heads_are_kept(
     answer: Answer, image_set: ImageSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reading, adapting = job_on(image_set, "embed", "Read zoo"), job_on(image_set, KIND, "Adapt to zoo")
+    reading, adapting = job_on(image_set, "embed", "Read zoo"), job_on(image_set, ADAPT.name, "Adapt to zoo")
     elsewhere = running(start_job(LONG, kind="embed", title="Read else", workspace=image_set.workspace, queue=None))
     head_of(adapting).parent.mkdir(parents=True)
     head_of(adapting).touch()

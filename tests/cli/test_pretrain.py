@@ -8,8 +8,8 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.cli.main import main
 from url_viz.jobs import cancel_job, list_jobs
-from url_viz.jobs.adapting import head_of
-from url_viz.jobs.pretraining import KIND
+from url_viz.jobs.kinds import PRETRAIN
+from url_viz.jobs.results import head_of
 from url_viz.models.cards import NOT_MEASURED
 from url_viz.models.names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
@@ -35,14 +35,15 @@ def test_in_the_background_it_returns_at_once(
     home: Workspace, folders: list[str], head_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zoo, farm = folders
-    command = ["pretrain", zoo, "--report", farm, "--seeds", "1", "--background", "--model", str(head_file)]
-    assert main(command) == 0
-    (job,) = list_jobs(home, kind=KIND, about={"backbone": DEFAULT})
+    options = ["--report", farm, "--seeds", "1", "--limit", "9", "--background"]
+    assert main(["pretrain", zoo, *options, "--model", str(head_file)]) == 0
+    (job,) = list_jobs(home, kind=PRETRAIN.name, about={"backbone": DEFAULT})
     assert job.title == f"Make a head for {DEFAULT} from zoo"
     words = list(job.command)
     assert words[words.index("--data") + 1] == f"folder:{zoo}"
     assert words[words.index("--report") + 1] == f"folder:{farm}"
     assert words[words.index("--model") + 1] == DEFAULT
+    assert (words[words.index("--seeds") + 1], words[words.index("--limit") + 1]) == ("1", "9")
     told = capsys.readouterr().out
     assert job.id in told
     assert str(head_of(job)) in told
@@ -63,7 +64,7 @@ def test_it_waits_and_tells_what_the_head_is_worth(
     home: Workspace, folders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["pretrain", *folders, "--seeds", "1", "--device", "cpu"]) == 0
-    (job,) = list_jobs(home, kind=KIND)
+    (job,) = list_jobs(home, kind=PRETRAIN.name)
     head, told = head_of(job), capsys.readouterr()
     assert head.is_file()
     assert head.parent.name.startswith("pretrained-on-zoo-and-1-more-")

@@ -8,6 +8,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,10 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.opened import OUTSIDE
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.jobs import JobState, log_tail
-from url_viz.jobs.adapting import start_adapting
-from url_viz.jobs.pretraining import start_pretraining
-from url_viz.jobs.sharing import out_of, start_sharing
+from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretraining
+from url_viz.jobs.kinds import ADAPT, about_of
+from url_viz.jobs.results import out_of
+from url_viz.jobs.sharing import start_sharing
 from url_viz.models.model import Model
 from url_viz.progress import Progress
 from url_viz.ui.cache import open_sets
@@ -178,7 +180,7 @@ def test_one_exchanged_while_others_are_copied_is_left_out(
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_job_that_shares_holds_to_what_the_app_may_read(in_the_app: ImageSet, base: Path, program: Program) -> None:
     exchange(base)
-    job = start_sharing(in_the_app, program=program, ids=None, how="copy", title="Share", name="zoo")
+    job = start_sharing(in_the_app, program=program, ids=None, how="copy", name="zoo")
     eventually(lambda: not job.status().is_live)
     assert job.state is JobState.SUCCEEDED, log_tail(job, 20)
     assert OUTSIDE in log_tail(job, 20)
@@ -327,12 +329,13 @@ class TestTraining:
         read = embed_folder(write_folder(base / "pictures", 3), model=bare_model, workspace=workspace)
         for number in range(3):
             exchange(base, f"{number:04d}.jpg")
-        job = start_adapting(open_sets().get(read.set_id, read.source.name), ["--device", "cpu"], title="Adapt")
+        found = open_sets().get(read.set_id, read.source.name)
+        config, about = replace(config_to_adapt(found), device="cpu"), about_of(found)
+        job = ADAPT.start(config, about=about, workspace=found.workspace, within=found.within)
         eventually(lambda: not job.status().is_live)
         assert "No pictures in" in log_tail(job, 20)
 
     def test_so_does_one_that_makes_a_head(self, in_the_app: ImageSet, base: Path) -> None:
-        job = start_pretraining(
-            [in_the_app.root], ["--help"], model="resnet18", title="Make", workspace=in_the_app.workspace, within=[base]
-        )
+        config = config_to_pretrain([in_the_app.root], [], backbone="no_such_model")
+        job = start_pretraining(config, teachers="zoo", workspace=in_the_app.workspace, within=[base])
         assert json.loads(job.config.env["URL_VIZ_WITHIN"]) == [str(base)]

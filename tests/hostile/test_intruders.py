@@ -161,11 +161,14 @@ class TestLinks:
         assert not list((workspace / "sets").glob("*"))
 
     def test_the_app_tells_its_jobs(self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from url_viz.ui.widgets.reading import _embed
+        from url_viz.jobs.kinds import EMBED
+        from url_viz.ui.widgets.reading import reading_config
 
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
         within = [str(roots.resolve()), str((workspace / "demo").resolve())]
-        assert _embed(roots / "a")[3:] == [str(roots / "a"), "--within", *within]
+        words = EMBED.words(reading_config(roots / "a", set_id="0" * 16, model=DEFAULT))
+        assert words[3] == str(roots / "a")
+        assert words[words.index("--within") + 1 :] == within
 
     def test_a_picture_that_became_a_link_is_not_served(
         self, roots: Path, workspace: Path, client: TestClient, bare_model: Model

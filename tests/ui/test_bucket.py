@@ -20,7 +20,8 @@ from url_viz.export.selection import listed
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging import bucket as of_bucket
 from url_viz.jobs import list_jobs
-from url_viz.jobs.adapting import start_adapting
+from url_viz.jobs.heads import config_to_adapt
+from url_viz.jobs.kinds import ADAPT, about_of
 from url_viz.jobs.sharing import start_sharing
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
@@ -181,8 +182,8 @@ def test_a_reading_of_the_app_keeps_no_secret(
 def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tmp_path: Path) -> None:
     before = len(list_jobs(image_set.workspace))
     for call in (
-        lambda: start_adapting(image_set, [], title="Adapt"),
-        lambda: start_sharing(image_set, program="fiftyone", ids=None, how="copy", title="Share", name="zoo"),
+        lambda: ADAPT.start(config_to_adapt(image_set), about=about_of(image_set), workspace=image_set.workspace),
+        lambda: start_sharing(image_set, program="fiftyone", ids=None, how="copy", name="zoo"),
         lambda: sort_into_folders(image_set, tmp_path / "out", by="label", how="copy"),
         lambda: image_set.file_of(large(image_set)),
     ):

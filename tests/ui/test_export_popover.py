@@ -14,8 +14,10 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from url_viz.export.data_sets import Program
 from url_viz.image_set import ImageSet
-from url_viz.jobs import JobState, cancel_job, log_tail
-from url_viz.jobs.sharing import latest_sharing, out_of, start_sharing
+from url_viz.jobs import JobState, cancel_job, latest_job, log_tail
+from url_viz.jobs.kinds import SHARE
+from url_viz.jobs.results import out_of
+from url_viz.jobs.sharing import start_sharing
 from url_viz.ui.widgets import export
 from url_viz.ui.widgets.export import zip_of
 from url_viz.ui.widgets.reading import set_name
@@ -71,10 +73,7 @@ def test_many_pictures_are_written_by_a_job(
 def test_two_jobs_of_one_moment_write_each_its_own(image_set: ImageSet) -> None:
     """As two people do who look at one set."""
     ids = image_set.table()["id"].tolist()
-    started = [
-        start_sharing(image_set, program="fiftyone", ids=[chosen], how="link", title="Share", name="zoo")
-        for chosen in ids[:2]
-    ]
+    started = [start_sharing(image_set, program="fiftyone", ids=[chosen], how="link", name="zoo") for chosen in ids[:2]]
     lists = [out_of(job).with_name(f"{out_of(job).name}.paths").read_bytes() for job in started]
     assert lists == [bytes(image_set.root / path) + b"\0" for path in image_set.table()["path"][:2]]
     for job in started:
@@ -91,7 +90,7 @@ def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
     at = popover_of(image_set, count)
     looked_at(at.checkbox(key="share.copy").check().run())
     looked_at(at.button(key="share.huggingface.job").click().run())
-    job = latest_sharing(image_set)
+    job = latest_job(image_set.workspace, kind=SHARE.name, set_id=image_set.set_id)
     assert job is not None
     assert job.title == f"Write {count} pictures of {set_name(image_set.root)} for Hugging Face"
     deadline = time.monotonic() + PATIENCE_S

@@ -16,10 +16,11 @@ from url_viz.analysis.told import Told
 from url_viz.child_environment import WITHIN_VARIABLE
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
-from url_viz.jobs.adapting import KIND
+from url_viz.jobs.heads import config_to_adapt
+from url_viz.jobs.kinds import ADAPT
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.ui.finetune.page import default_config, estimate
+from url_viz.ui.finetune.page import estimate
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -50,7 +51,7 @@ def words(at: AppTest) -> str:
 def a_run(home: Workspace, image_set: ImageSet, code: str) -> Job:
     out = home.heads / "zoo-1"
     about = {"set_id": image_set.set_id, "model": "m", "out": str(out), "folder": str(image_set.root)}
-    return start_job(["-c", code], kind=KIND, title="Adapt to zoo", workspace=home, about=about)
+    return start_job(["-c", code], kind=ADAPT.name, title="Adapt to zoo", workspace=home, about=about)
 
 
 def wait_for_end(job: Job) -> None:
@@ -115,7 +116,7 @@ def test_only_the_options_that_a_mode_reads_are_asked_for(
 
 
 def test_a_run_of_both_costs_more_than_one_of_the_head_and_says_so(image_set: ImageSet) -> None:
-    config = default_config(image_set)
+    config = config_to_adapt(image_set)
     assert "about 1 min" in estimate(config, 1000)
     assert "about 9 min" in estimate(replace(config, mode="full"), 1000)
 
@@ -195,7 +196,7 @@ def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set
     at = run(image_set)
     at.number_input(key="finetune.recipe.epochs").set_value(2).run()
     at.button(key="adapt").click().run()
-    job = list_jobs(home, kind=KIND)[0]
+    job = list_jobs(home, kind=ADAPT.name)[0]
     command = job.command
     assert json.loads(job.config.env[WITHIN_VARIABLE])[-1] == str(image_set.root), "and it reads nothing outside"
     assert command[:2] == ("-m", "training.finetune")

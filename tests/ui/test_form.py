@@ -1,15 +1,14 @@
 """A form is a config: what its widgets say is what the command gets."""
 
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from typing_extensions import Doc
 
-from training.config import FinetuneConfig, PretrainConfig, Recipe
-from url_viz.ui.widgets.form import arguments
+from training.config import FinetuneConfig
+from url_viz.jobs.arguments import words_of
 
 
 @dataclass(frozen=True)
@@ -30,26 +29,10 @@ class Outer:
 
 
 def test_only_what_differs_is_on_the_command_line() -> None:
-    assert arguments(Outer(), default=Outer()) == []
+    assert words_of(Outer()) == []
     changed = Outer(kind="b", limit=3, inner=Inner(rate=0.25, is_loud=False))
-    assert arguments(changed, default=Outer()) == ["--kind", "b", "--limit", "3", "--rate", "0.25", "--no-is-loud"]
-    assert arguments(Outer(), default=Outer(limit=3)) == ["--limit", "None"]
-
-
-def test_an_option_with_several_values_is_given_again_for_each() -> None:
-    usual = PretrainConfig(("a",), Path("out"))
-    assert arguments(replace(usual, report=("b", "c")), default=usual) == ["--report", "b", "--report", "c"]
-
-
-def test_the_command_reads_back_what_the_form_wrote() -> None:
-    import tyro
-
-    from training.command import FLAT
-
-    asked = FinetuneConfig("folder:x", Path("out"), limit=None, from_shipped=True, recipe=Recipe(epochs=3, depth=1))
-    usual = FinetuneConfig("folder:x", Path("out"))
-    line = ["--data", "folder:x", "--out", "out", *arguments(asked, default=usual)]
-    assert tyro.cli(FinetuneConfig, args=line, config=FLAT) == asked
+    assert words_of(changed) == ["--kind", "b", "--limit", "3", "--rate", "0.25", "--no-is-loud"]
+    assert words_of(Outer(), usual=Outer(limit=3)) == ["--limit", "None"]
 
 
 def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:

@@ -10,7 +10,7 @@ from tests.imaging.pictures import write_folder
 from tests.ui.pages import opened
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, Waiting, list_jobs, start_job, waiting_for
-from url_viz.jobs.adapting import KIND as FINETUNE
+from url_viz.jobs.kinds import ADAPT
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
 from url_viz.store.sets import rename
@@ -102,7 +102,7 @@ def test_stages_are_told_in_plain_words(step: Progress, words: str) -> None:
 
 def test_a_running_job_is_seen_beside_a_page(image_set: ImageSet) -> None:
     """AppTest draws the sidebar beside the first page alone; tests/browser looks at the others."""
-    a_job(image_set, LONG, kind=FINETUNE)
+    a_job(image_set, LONG, kind=ADAPT.name)
     [bar] = opened().sidebar.get("progress")
     assert "/zoo with m**" in bar.proto.text
 

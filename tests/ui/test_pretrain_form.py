@@ -17,20 +17,20 @@ from url_viz.child_environment import within_variable
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress_history
-from url_viz.jobs.adapting import head_of
-from url_viz.jobs.pretraining import KIND, start_pretraining
+from url_viz.jobs.heads import config_to_pretrain, start_pretraining
+from url_viz.jobs.kinds import PRETRAIN
+from url_viz.jobs.results import head_of
 from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
 from url_viz.progress import Progress
 from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.cache import recent_sets
-from url_viz.ui.finetune.pretrain import (
+from url_viz.ui.finetune.page import (
     NONE_TEACHES,
     WITHOUT_SETS,
     Chosen,
-    estimate_pretraining,
+    estimate,
     labelled_sets,
-    options_of,
     pretrain_config,
     with_its_recipe,
 )
@@ -127,10 +127,7 @@ def test_the_command_reads_back_what_the_form_says(image_set: ImageSet, other: I
     usual = pretrain_config(image_set, chosen_of(image_set, other))
     assert (usual.reads, usual.precision) == ("functions", image_set.space.precision)
     for asked in (usual, with_its_recipe(replace(usual, reads="embedding", seeds=1, limit=9))):
-        sets = ["--data", *asked.data, "--report", *asked.report]
-        line = [*sets, "--model", asked.model, "--out", str(asked.out), *options_of(asked)]
-        assert tyro.cli(PretrainConfig, args=line, config=FLAT) == asked
-    assert options_of(usual) == []
+        assert tyro.cli(PretrainConfig, args=PRETRAIN.words(asked)[2:], config=FLAT) == asked
 
 
 def test_without_a_classifier_the_head_reads_the_embedding(home: Workspace, tmp_path: Path) -> None:
@@ -143,21 +140,18 @@ def test_without_a_classifier_the_head_reads_the_embedding(home: Workspace, tmp_
 
 
 def test_what_is_measured_costs_time_too(image_set: ImageSet, other: ImageSet) -> None:
-    chosen = chosen_of(image_set)
-    many = Chosen((replace(chosen.teach[0], pictures=9_000),))
-    config = pretrain_config(image_set, many)
-    assert estimate_pretraining(config, many).startswith("9,000 pictures · about 6 min")
-    measured = replace(many, measured=(replace(many.teach[0], pictures=9_000),))
-    assert "about 15 min" in estimate_pretraining(config, measured)
-    assert "100 pictures · under a minute" in estimate_pretraining(replace(config, limit=100), many)
+    config = pretrain_config(image_set, chosen_of(image_set))
+    assert estimate(config, 9_000).startswith("9,000 pictures · about 6 min")
+    assert "about 15 min" in estimate(config, 9_000, measured=9_000)
+    assert "100 pictures · under a minute" in estimate(replace(config, limit=100), 9_000)
 
 
 def test_a_set_cannot_both_teach_and_measure(image_set: ImageSet) -> None:
     root, home = image_set.root, image_set.workspace
     with pytest.raises(JobError, match="both teaches the head and measures it"):
-        start_pretraining([root], [], model="m", title="t", workspace=home, report=[root])
+        start_pretraining(config_to_pretrain([root], [root], backbone="m"), teachers="t", workspace=home)
     with pytest.raises(JobError, match="Choose one with class folders"):
-        start_pretraining([], [], model="m", title="t", workspace=home)
+        start_pretraining(config_to_pretrain([], [], backbone="m"), teachers="t", workspace=home)
 
 
 def test_a_step_that_comes_several_times_says_which_it_is() -> None:
@@ -168,12 +162,12 @@ def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
     home: Workspace, image_set: ImageSet, other: ImageSet
 ) -> None:
     root, backbone = image_set.root, image_set.space.backbone
-    job = start_pretraining([root], [], model=backbone, title="Make a head", workspace=home)
+    job = start_pretraining(config_to_pretrain([root], [], backbone=backbone), teachers="zoo", workspace=home)
     cancel_job(job, grace_s=0.1)
     at = opened(other)
     assert GOES_ON in words(at)
     at.button(key=f"again.{job.id}").click().run()
-    again, _ = list_jobs(home, kind=KIND)
+    again, _ = list_jobs(home, kind=PRETRAIN.name)
     assert again.command == job.command, "the folder is the same, so that it goes on"
 
 
@@ -187,7 +181,7 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     at.number_input(key=f"{start}.recipe.held_out").set_value(0.3)
     at.number_input(key=f"{start}.augmentation.views").set_value(1).run()
     at.button(key="pretrain").click().run()
-    (job,) = list_jobs(home, kind=KIND)
+    (job,) = list_jobs(home, kind=PRETRAIN.name)
     assert job.config.env == {"URL_VIZ_HOME": str(home.root), **within_variable(may_read())}
     assert ended(job).status().state is JobState.SUCCEEDED, log_tail(job)
     assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= {

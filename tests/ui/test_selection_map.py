@@ -14,15 +14,16 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import cancel_job, list_jobs
-from url_viz.jobs.mapping import KIND, Method, Subset, find_map, start_map
+from url_viz.jobs import cancel_job, list_jobs, why_it_failed
+from url_viz.jobs.arguments import Method
+from url_viz.jobs.kinds import PROJECT
+from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.models.model import Model
 from url_viz.store.tables import PLACED, UMAP, Coordinates
 from url_viz.store.writer import Writer
 from url_viz.ui.http import routes
 from url_viz.ui.points import decode_points
 from url_viz.ui.urls import points_url, representatives_url
-from url_viz.ui.widgets.jobs import why_it_failed
 from url_viz.workspace import Workspace
 
 PATIENCE_S = 60
@@ -55,7 +56,7 @@ def made(image_set: ImageSet, key: str) -> Subset:
 
 
 def start(image_set: ImageSet, ids: NDArray[np.int64], *, method: Method = "umap", again: bool = False) -> str:
-    return start_map(image_set, ids, method=method, title="A map", again=again)
+    return start_map(image_set, ids, method=method, name="zoo", again=again)
 
 
 @pytest.fixture
@@ -89,17 +90,18 @@ def test_a_job_makes_the_same_map_and_is_not_run_twice(image_set: ImageSet) -> N
     first = found(image_set, key)
     assert first.is_being_made
     assert first.job is not None
-    assert (first.job.title, first.job.about["set_id"], first.job.config.queue) == ("A map", image_set.set_id, None)
+    assert first.job.title == "t-SNE map of 16 pictures of zoo"
+    assert (first.job.about["set_id"], first.job.config.queue) == (image_set.set_id, None)
     subset = made(image_set, key)
     assert subset.projection is not None
     own = image_set.project(ids, method="tsne")
     assert subset.projection.ids.tolist() == own.ids.tolist()
     assert subset.projection.xy == pytest.approx(own.xy)
     assert (subset.projection.by, subset.method) == ("t-SNE", "tsne")
-    jobs = len(list_jobs(image_set.workspace, kind=KIND))
+    jobs = len(list_jobs(image_set.workspace, kind=PROJECT.name))
     assert start(image_set, ids, method="tsne", again=True) == key
     assert start(image_set, ids[::-1], method="tsne") == key
-    assert len(list_jobs(image_set.workspace, kind=KIND)) == jobs
+    assert len(list_jobs(image_set.workspace, kind=PROJECT.name)) == jobs
 
 
 @pytest.mark.slow

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError
+from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count, Seed
 
 if TYPE_CHECKING:

@@ -1,22 +1,14 @@
 """Commands for decisions: decide, undo, redo, list, keep one picture of each group of twins, sort into folders."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from url_viz.cli.arguments import (
-    DEFAULT,
-    AllowedFolders,
-    Folder,
-    ListFile,
-    ModelName,
-    WorkspaceDir,
-    bound,
-    paths_listed,
-)
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import DecisionError
+from url_viz.jobs.arguments import DEFAULT, AllowedFolders, By, Folder, ListFile, ModelName, WorkspaceDir, bound
 from url_viz.options import Count, OptionalPercentile, Percentile
 
 if TYPE_CHECKING:
@@ -25,7 +17,6 @@ if TYPE_CHECKING:
 
 Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags and names")]
 Tags = UseAppendAction[tuple[str, ...]]
-By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
 
 
 def register(app: PrintingApp) -> None:
@@ -211,3 +202,12 @@ def _opened(folder: Path, model: str, workspace: Path | None, within: tuple[Path
 
 def _decision(word: str) -> "Decision | None":
     return None if word == "none" else word  # type: ignore[return-value]
+
+
+def paths_listed(file: Path | None) -> list[str]:
+    """The paths that a `ListFile` lists; none without one. Raises FolderError if it cannot be read."""
+    from url_viz.export.selection import paths_in, read_list
+
+    if file is None:
+        return []
+    return paths_in(sys.stdin.buffer.read()) if str(file) == "-" else read_list(file)

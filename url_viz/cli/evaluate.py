@@ -5,10 +5,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
 from url_viz.files import require_parent
+from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 
 
 def register(app: PrintingApp) -> None:

@@ -6,39 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import (
-    DEFAULT,
-    AllowedFolders,
-    Folder,
-    ListFile,
-    ModelName,
-    WorkspaceDir,
-    bound,
-    paths_listed,
-)
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.decide import paths_listed
+from url_viz.cli.printing import PrintingApp, progress_shown
 from url_viz.errors import ImageSetError
-from url_viz.options import OptionalPercentile
-from url_viz.progress import TerminalReport, command_report
+from url_viz.jobs.arguments import DEFAULT, Above, Below, By, Folder, ModelName, WithFolder, Word, WorkspaceDir, bound
+from url_viz.jobs.configs import ShareConfig
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-
-
-Word = Annotated[
-    Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures with this decision (none: undecided)")
-]
-Above = Annotated[OptionalPercentile, arg(help="only pictures from this percentile on")]
-Below = Annotated[OptionalPercentile, arg(help="only pictures below this percentile")]
-By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
-WithFolder = Annotated[bool, arg(help="include the whole path of the folder, not only its name")]
 
 
 def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="export")(export)
     app.command(name="report")(report)
-    app.command(name="share")(share)
+    app.command_on(ShareConfig, name="share")(share)
 
 
 def export(
@@ -94,34 +76,24 @@ def report(
     )
 
 
-def share(
-    folder: Positional[Folder],
-    out: Positional[Annotated[Path, arg(help="a new or empty folder")]],
-    *,
-    kind: Annotated[Literal["fiftyone", "huggingface"], arg(name="as", help="for which program")],
-    how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies that may be moved")] = "link",
-    listed: ListFile = None,
-    decision: Word = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
-    with_folder: WithFolder = False,
-    within: AllowedFolders = (),
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
-) -> None:
-    """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens."""
+def share(config: ShareConfig) -> None:
+    """Write a data set for another program."""
     from url_viz.export.data_sets import DATA_SETS
     from url_viz.image_set import open_image_set
 
-    image_set = open_image_set(folder, model=model, workspace=workspace, within=bound(within))
-    ids = _chosen(image_set, listed=listed, decision=decision, above=above, below=below, by=by)
-    report = command_report()
-    done = DATA_SETS[kind].write(image_set, out, ids=ids, how=how, with_folder=with_folder, progress=report)
-    if isinstance(report, TerminalReport):
-        report.close()
+    image_set = open_image_set(
+        config.folder, model=config.model, workspace=config.workspace, within=bound(config.within)
+    )
+    ids = _chosen(
+        image_set, listed=config.listed, decision=config.decision, above=config.above, below=config.below, by=config.by
+    )
+    program = DATA_SETS[config.kind]
+    with progress_shown() as report:
+        done = program.write(
+            image_set, config.out, ids=ids, how=config.how, with_folder=config.with_folder, progress=report
+        )
     print("\n".join(done.words))
-    print(f"Open it: {DATA_SETS[kind].opening(done.out)}")
+    print(f"Open it: {program.opening(done.out)}")
 
 
 def _chosen(

@@ -3,25 +3,25 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import pandas as pd
 from tyro.conf import Positional, arg
 
 from url_viz.cli import (
-    adapt,
     answers,
     compare,
     decide,
     evaluate,
     export,
     findings,
+    heads,
     labels,
     models,
     names,
-    pretrain,
     reasons,
     review,
     sets,
@@ -29,13 +29,13 @@ from url_viz.cli import (
     worth,
 )
 from url_viz.cli import map as maps
-from url_viz.cli.arguments import AllowedFolders, DeviceName, Folder, ModelName, WorkspaceDir, bound
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.printing import PrintingApp, progress_shown
 from url_viz.errors import UrlVizError, UsageError
-from url_viz.models.names import DEFAULT
-from url_viz.options import Count, OptionalCount, OptionalPercentile
+from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir, bound
+from url_viz.jobs.configs import EmbedConfig
+from url_viz.options import Count, OptionalPercentile
 from url_viz.printed import printable
-from url_viz.progress import Progress, TerminalReport, command_report
+from url_viz.progress import Progress, command_report
 from url_viz.roots import refuse_credentials
 
 if TYPE_CHECKING:
@@ -46,65 +46,42 @@ app = PrintingApp()
 STRICT_STATUS = 3
 
 
-@app.command(name="embed")
-def embed(
-    folder: Positional[Folder],
-    *,
-    model: ModelName = DEFAULT,
-    also: Annotated[
-        str | None,
-        arg(help="a second model that reads the same pictures: confusability and ambiguity are by both then"),
-    ] = None,
-    workspace: WorkspaceDir = None,
-    device: DeviceName = "auto",
-    precision: Literal["fast", "exact"] = "fast",
-    limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None,
-    refit: Annotated[bool, arg(help="make the map again")] = False,
-    strict: Annotated[bool, arg(help="exit with status 3 if any file could not be read")] = False,
-    within: AllowedFolders = (),
-    embeddings: Annotated[
-        Path | None, arg(help="your embeddings as .npy, .npz or .parquet; no model runs then")
-    ] = None,
-    paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one per line or a table")] = None,
-    ray: Annotated[
-        Literal["auto", "local"] | None,
-        arg(help="have workers of Ray read: of the cluster that this machine is of, or of one for this run alone"),
-    ] = None,
-    workers: Annotated[OptionalCount, arg(help="with --ray: how many (default: one a GPU, else one a machine)")] = None,
-) -> int:
-    """Embed the new and changed pictures of a folder; continues an earlier run that was stopped."""
+@app.command_on(EmbedConfig, name="embed")
+def embed(config: EmbedConfig) -> int:
+    """Embed the pictures of a folder; return the exit status."""
     from url_viz.cli.user_columns import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
 
-    on_ray = _on_ray(ray, workers, device, is_given=embeddings is not None)
-    own_device = device if on_ray is None else "cpu"  # what the workers have is theirs
-    report = command_report()
-    report(Progress("prepare", 0))
-    given = None if embeddings is None else given_for(folder, embeddings, paths=paths, model=model)
-    loaded = load_model(model, device=own_device, precision=precision, workspace=workspace) if given is None else None
-    second = None if also is None else load_model(also, device=own_device, precision=precision, workspace=workspace)
-    image_set = embed_folder(
-        folder,
-        model=loaded or model,
-        also=second,
-        embeddings=given,
-        workspace=workspace,
-        limit=limit,
-        progress=report,
-        refit=refit,
-        within=bound(within),
-        ray=on_ray,
-    )
-    if isinstance(report, TerminalReport):
-        report.close()
+    on_ray = _on_ray(config)
+    own_device = config.device if on_ray is None else "cpu"  # what the workers have is theirs
+    load = partial(load_model, device=own_device, precision=config.precision, workspace=config.workspace)
+    given = None
+    with progress_shown() as report:
+        report(Progress("prepare", 0))
+        if config.embeddings is not None:
+            given = given_for(config.folder, config.embeddings, paths=config.paths, model=config.model)
+        loaded = load(config.model) if given is None else None
+        second = None if config.also is None else load(config.also)
+        image_set = embed_folder(
+            config.folder,
+            model=loaded or config.model,
+            also=second,
+            embeddings=given,
+            workspace=config.workspace,
+            limit=config.limit,
+            progress=report,
+            refit=config.refit,
+            within=bound(config.within),
+            ray=on_ray,
+        )
     if image_set.seconds.incomplete is not None:
         print(image_set.seconds.in_words(image_set.source))
     where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
     how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
     how += f", and with {second.name} beside it" if second else ""
     print(f"{len(image_set)} pictures in {image_set.root}, {how}.")
-    return STRICT_STATUS if _tell_failures(image_set) and strict else 0
+    return STRICT_STATUS if _tell_failures(image_set) and config.strict else 0
 
 
 def _tell_failures(image_set: "ImageSet") -> int:
@@ -119,18 +96,16 @@ def _tell_failures(image_set: "ImageSet") -> int:
     return len(failures)
 
 
-def _on_ray(
-    where: Literal["auto", "local"] | None, workers: int | None, device: str, *, is_given: bool
-) -> "OnRay | None":
+def _on_ray(config: EmbedConfig) -> "OnRay | None":
     """The workers that were asked for. Raises ClusterError or UsageError for what can be seen before a model loads."""
     from url_viz.cluster.on_ray import OnRay
 
-    if where is None:
-        if workers is not None:
-            raise UsageError(f"--workers is {workers}, of Ray's workers. Give --ray local or --ray auto too.")
+    if config.ray is None:
+        if config.workers is not None:
+            raise UsageError(f"--workers is {config.workers}, of Ray's workers. Give --ray local or --ray auto too.")
         return None
-    on_ray = OnRay(where, workers, device)
-    on_ray.check(is_given=is_given)
+    on_ray = OnRay(config.ray, config.workers, config.device)
+    on_ray.check(is_given=config.embeddings is not None)
     return on_ray
 
 
@@ -256,8 +231,7 @@ for topic in (
     review,
     worth,
     evaluate,
-    adapt,
-    pretrain,
+    heads,
 ):
     topic.register(app)
 

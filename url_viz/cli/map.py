@@ -2,24 +2,23 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.printing import PrintingApp, progress_shown
 from url_viz.errors import FolderError
+from url_viz.jobs.arguments import DEFAULT, Folder, Method, ModelName, WorkspaceDir
+from url_viz.jobs.configs import ProjectConfig, RefitConfig
 from url_viz.options import OptionalCount, Within
-
-Method = Annotated[Literal["umap", "tsne"], arg(help="UMAP, or t-SNE as in the paper's figure")]
 
 
 def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="representatives")(representatives)
-    app.command(name="project")(project)
-    app.command(name="refit")(refit)
+    app.command_on(ProjectConfig, name="project")(project)
+    app.command_on(RefitConfig, name="refit")(refit)
     app.command(name="figure")(figure)
 
 
@@ -45,28 +44,18 @@ def representatives(
     print(table[columns].to_string(index=False, float_format=lambda share: f"{share:.0%}") if len(table) else "(none)")
 
 
-def project(
-    folder: Positional[Folder],
-    ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]],
-    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file")]],
-    *,
-    method: Method = "umap",
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
-) -> None:
-    """Compute a map of some pictures only, and write their ids, paths and coordinates."""
+def project(config: ProjectConfig) -> None:
+    """Write a map of some pictures only."""
     from url_viz.image_set import open_image_set
     from url_viz.jobs.mapping import write_map
-    from url_viz.progress import Progress, TerminalReport, command_report
+    from url_viz.progress import Progress
 
-    wanted = _ids_in(ids)
-    image_set = open_image_set(folder, model=model, workspace=workspace)
-    report = command_report()
-    report(Progress("map", 0))
-    projection = write_map(image_set, wanted, out, method=method)
-    if isinstance(report, TerminalReport):
-        report.close()
-    print(f"{len(projection):,} pictures by {projection.by} in {out}.")
+    wanted = _ids_in(config.ids)
+    image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
+    with progress_shown() as report:
+        report(Progress("map", 0))
+        projection = write_map(image_set, wanted, config.out, method=config.method)
+    print(f"{len(projection):,} pictures by {projection.by} in {config.out}.")
 
 
 def figure(
@@ -93,16 +82,13 @@ def figure(
         print(f"The clearest and the most ambiguous in {gallery}.")
 
 
-def refit(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
-    """Make the map again: until then, pictures added later are only placed among their neighbours."""
+def refit(config: RefitConfig) -> None:
+    """Make the map again."""
     from url_viz.image_set import open_image_set
-    from url_viz.progress import TerminalReport, command_report
 
-    image_set = open_image_set(folder, model=model, workspace=workspace)
-    report = command_report()
-    image_set.refit(report)
-    if isinstance(report, TerminalReport):
-        report.close()
+    image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
+    with progress_shown() as report:
+        image_set.refit(report)
     print(f"The map of {len(image_set):,} pictures in {image_set.root} is made again.")
 
 

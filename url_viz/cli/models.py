@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from url_viz.cli.arguments import DEFAULT, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
+from url_viz.jobs.arguments import DEFAULT, WorkspaceDir
 
 if TYPE_CHECKING:
     from url_viz.models.catalogue import KnownModel

@@ -2,8 +2,8 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast, get_type_hints
@@ -12,9 +12,12 @@ from tyro.extras import SubcommandApp
 
 from url_viz.options import check_number, numbers
 from url_viz.printed import printable
+from url_viz.progress import ProgressCallback, TerminalReport, command_report
 from url_viz.roots import address_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Config = TypeVar("Config")
+OnConfig = Callable[[Config], Any]
 
 
 class _Printable:
@@ -57,10 +60,34 @@ class PrintingApp:
 
         return registered
 
+    def command_on(self, config_type: type[Config], *, name: str) -> Callable[[OnConfig[Config]], OnConfig[Config]]:
+        """Register a function of a configuration as a command: the fields are its arguments."""
+
+        def registered(function: OnConfig[Config]) -> OnConfig[Config]:
+            def run(*values: Any, **named: Any) -> Any:
+                return function(config_type(*values, **named))
+
+            run.__doc__ = config_type.__doc__
+            run.__annotations__ = get_type_hints(config_type, include_extras=True)
+            run.__signature__ = inspect.signature(config_type)  # type: ignore[attr-defined]
+            self.command(name=name)(run)
+            return function
+
+        return registered
+
     def cli(self, *, prog: str, args: Sequence[str] | None, description: str | None = None) -> Any:
         """Run the command that `args` name; `prog` and `description` are for the help."""
         with numbers():
             return self._app.cli(prog=prog, args=args, description=description)
+
+
+@contextmanager
+def progress_shown() -> Iterator[ProgressCallback]:
+    """How far the block is, on a terminal or as a job; the line is ended with the block."""
+    report = command_report()
+    yield report
+    if isinstance(report, TerminalReport):
+        report.close()
 
 
 def _addressed(value: Any) -> Any:

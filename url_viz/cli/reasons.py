@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import FolderError
 from url_viz.files import require_parent
+from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import Folder, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError, UsageError
+from url_viz.jobs.arguments import Folder, WorkspaceDir
 
 Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import Folder, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.jobs.arguments import Folder, WorkspaceDir
 from url_viz.roots import root_of
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.files import require_parent
+from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Within
 
 if TYPE_CHECKING:

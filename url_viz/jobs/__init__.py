@@ -6,11 +6,13 @@ from url_viz.jobs.control import (
     delete_job,
     find_job,
     jobs_ahead,
+    latest_job,
     list_jobs,
     live_jobs,
     log_tail,
     progress,
     progress_history,
+    why_it_failed,
 )
 from url_viz.jobs.job import Job, JobState, Status
 from url_viz.jobs.start import run_again, start_job
@@ -26,6 +28,7 @@ __all__ = [
     "delete_job",
     "find_job",
     "jobs_ahead",
+    "latest_job",
     "list_jobs",
     "live_jobs",
     "log_tail",
@@ -34,4 +37,5 @@ __all__ = [
     "run_again",
     "start_job",
     "waiting_for",
+    "why_it_failed",
 ]

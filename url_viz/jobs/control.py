@@ -32,6 +32,11 @@ def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[s
     ]
 
 
+def latest_job(workspace: Workspace, *, kind: str, set_id: str) -> Job | None:
+    """The latest of an image set's jobs of a kind, in any state."""
+    return next(iter(list_jobs(workspace, kind=kind, about={"set_id": set_id})), None)
+
+
 def find_job(workspace: Workspace, job_id: str) -> Job:
     """The job with this id. Raises JobError if the id is not valid, or there is no such job."""
     if not is_job_id(job_id):
@@ -116,6 +121,12 @@ def log_tail(job: Job, lines: int = 200) -> str:
     shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     shown = shown[:-1] if shown[-1] == "" else shown
     return "\n".join(shown[-lines:])
+
+
+def why_it_failed(job: Job) -> str:
+    """The last error that the command of a job told, else how it ended."""
+    last = next((line for line in reversed(log_tail(job).splitlines()) if line.startswith("error:")), "")
+    return last.removeprefix("error: ") or job.status().reason
 
 
 def _tail(path: Path, size: int) -> bytes:

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from url_viz.jobs.adapting import KIND as ADAPTING
-from url_viz.jobs.adapting import head_of
 from url_viz.jobs.control import cancel_job, list_jobs
 from url_viz.jobs.job import Job
-from url_viz.jobs.pretraining import KIND as PRETRAINING
+from url_viz.jobs.kinds import ADAPT, KINDS
+from url_viz.jobs.results import head_of
 from url_viz.store.about import read_before
 from url_viz.store.sets import Kept, forget, kept
 from url_viz.workspace import Workspace
 
-READ_PICTURES_ALONE = (ADAPTING, PRETRAINING)
-"""The kinds of jobs that read the pictures of a set and nothing that is kept of it."""
+_READ_FILES_ALONE = frozenset(kind.name for kind in KINDS if kind.reads_files_alone)
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,9 @@ def leaving(folder: str | Path, *, workspace: str | Path | None = None) -> Leavi
     live = [job for job in jobs if job.status().is_live]
     return Leaving(
         kept(folder, workspace=home.root),
-        heads=len({head_of(job) for job in jobs if job.kind == ADAPTING and head_of(job).exists()}),
-        stopped=tuple(job for job in live if job.kind not in READ_PICTURES_ALONE),
-        going_on=tuple(job for job in live if job.kind in READ_PICTURES_ALONE),
+        heads=len({head_of(job) for job in jobs if job.kind == ADAPT.name and head_of(job).exists()}),
+        stopped=tuple(job for job in live if job.kind not in _READ_FILES_ALONE),
+        going_on=tuple(job for job in live if job.kind in _READ_FILES_ALONE),
     )
 
 

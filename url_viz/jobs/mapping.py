@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -15,19 +15,18 @@ from numpy.typing import NDArray
 
 from url_viz.errors import JobError
 from url_viz.export.tables import write_table
-from url_viz.files import replaced
 from url_viz.image_set import ImageSet, Projection
+from url_viz.jobs.arguments import Method
+from url_viz.jobs.configs import ProjectConfig
 from url_viz.jobs.control import find_job
 from url_viz.jobs.job import Job
-from url_viz.jobs.start import start_job
+from url_viz.jobs.kinds import PROJECT
+from url_viz.jobs.paths import written_for_a_job
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 
-KIND = "project"
 MOST = 12
 """So many maps of a set stay on disk: those looked at last."""
 KEY_FORM = re.compile(r"(umap|tsne)-[0-9a-f]{24}")
-
-Method = Literal["umap", "tsne"]
 
 
 @dataclass(frozen=True)
@@ -63,47 +62,45 @@ class Subset:
         return rows.assign(x=at["x"].to_numpy(np.float32), y=at["y"].to_numpy(np.float32))
 
 
-def start_map(image_set: ImageSet, ids: NDArray[np.int64], *, method: Method, title: str, again: bool = False) -> str:
-    """Start to compute a map of these pictures, unless it was started before; returns its key.
+def start_map(image_set: ImageSet, ids: NDArray[np.int64], *, method: Method, name: str, again: bool = False) -> str:
+    """Start to compute a map of these pictures of a set called `name`, unless it was started before; returns its key.
 
     Nothing is waited for, but where they are so few that it takes no time. `again`: also if it failed, or was stopped.
     Raises JobError if it cannot start.
     """
     wanted = np.unique(np.asarray(ids, np.int64))
     key = f"{method}-{_digest(image_set, wanted)}"
-    files = _Files(_folder(image_set), key)
+    listed, out = _file(image_set, key, ".ids"), _file(image_set, key, ".parquet")
     found = find_map(image_set, key)
     if found is not None and not (again and found.projection is None and not found.is_being_made):
         return key
-    try:
-        files.folder.mkdir(exist_ok=True)
-        with replaced(files.ids) as temporary:
-            temporary.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")
-        _drop_oldest(files.folder)
-    except OSError as error:
-        raise JobError(f"Cannot write to {str(files.folder)!r} ({error.strerror}). Is the disk full?") from error
+    with written_for_a_job(listed) as temporary:
+        temporary.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")
+        _drop_oldest(listed)
     if len(wanted) < FEWEST_FOR_UMAP:
-        write_map(image_set, wanted, files.map, method=method)
+        write_map(image_set, wanted, out, method=method)
         return key
-    job = _start(image_set, files, method=method, title=title)
-    with replaced(files.job) as temporary:
+    source, home = image_set.source.name, image_set.workspace.root
+    config = ProjectConfig(image_set.root, listed, out, method, source, home)
+    job = PROJECT.start_on(image_set, config, name=name, pictures=f"{len(wanted):,}")
+    with written_for_a_job(_file(image_set, key, ".job")) as temporary:
         temporary.write_text(job.id, encoding="utf-8")
     return key
 
 
 def find_map(image_set: ImageSet, key: str) -> Subset | None:
     """The map of a key, which counts as looked at now; None if there is none, or it was dropped."""
-    files = _Files(_folder(image_set), key)
     if not KEY_FORM.fullmatch(key):
         return None
+    listed, out = _file(image_set, key, ".ids"), _file(image_set, key, ".parquet")
     try:
-        os.utime(files.ids)
-        ids = _ids_in(files.ids)
+        os.utime(listed)
+        ids = _ids_in(listed)
     except OSError:
         return None
-    job = None if files.map.exists() else _job_of(image_set, files)
+    job = None if out.exists() else _job_of(image_set, key)
     is_live = job is not None and job.status().is_live  # before the map: it is there once its job has ended
-    projection = _projection_in(files.map)
+    projection = _projection_in(out)
     return Subset(key, ids, projection, job, is_live and projection is None)
 
 
@@ -115,30 +112,9 @@ def write_map(image_set: ImageSet, ids: Iterable[int], out: Path, *, method: Met
     return projection
 
 
-@dataclass(frozen=True)
-class _Files:
-    """The files of one map."""
-
-    folder: Path
-    key: str
-
-    @property
-    def ids(self) -> Path:
-        """The pictures, an id a line; touched when the map is looked at."""
-        return self.folder / f"{self.key}.ids"
-
-    @property
-    def map(self) -> Path:
-        return self.folder / f"{self.key}.parquet"
-
-    @property
-    def job(self) -> Path:
-        """The id of the job that computes it."""
-        return self.folder / f"{self.key}.job"
-
-
-def _folder(image_set: ImageSet) -> Path:
-    return image_set.workspace.set_paths(image_set.set_id).maps
+def _file(image_set: ImageSet, key: str, kind: str) -> Path:
+    """A file of a map: `.ids` are the pictures, one a line, touched when the map is looked at; `.job` makes it."""
+    return image_set.workspace.set_paths(image_set.set_id).maps / f"{key}{kind}"
 
 
 def _digest(image_set: ImageSet, ids: NDArray[np.int64]) -> str:
@@ -146,24 +122,10 @@ def _digest(image_set: ImageSet, ids: NDArray[np.int64]) -> str:
     return hashlib.blake2b(named + ids.tobytes(), digest_size=12).hexdigest()
 
 
-def _start(image_set: ImageSet, files: _Files, *, method: Method, title: str) -> Job:
-    return start_job(
-        [
-            *("-m", "url_viz", "project", str(image_set.root), str(files.ids), str(files.map), "--method", method),
-            *("--model", image_set.source.name, "--workspace", str(image_set.workspace.root)),
-        ],
-        kind=KIND,
-        title=title,
-        workspace=image_set.workspace,
-        queue=None,
-        about={"set_id": image_set.set_id},
-    )
-
-
-def _job_of(image_set: ImageSet, files: _Files) -> Job | None:
+def _job_of(image_set: ImageSet, key: str) -> Job | None:
     """The job of a map; None if it has none, or it was deleted."""
     try:
-        return find_job(image_set.workspace, files.job.read_text(encoding="utf-8"))
+        return find_job(image_set.workspace, _file(image_set, key, ".job").read_text(encoding="utf-8"))
     except (OSError, JobError):
         return None
 
@@ -189,9 +151,9 @@ def _read(path: Path, written_ns: int) -> Projection:
     return Projection(table["id"].to_numpy(np.int64), xy, table["method"].iloc[0])
 
 
-def _drop_oldest(folder: Path) -> None:
-    """Leave the MOST maps that were looked at last."""
-    by_time = sorted(folder.glob("*.ids"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for ids in by_time[MOST:]:
-        for path in folder.glob(f"{ids.stem}.*"):
+def _drop_oldest(listed: Path) -> None:
+    """Leave the maps that were looked at last: MOST with that of the list that is being written."""
+    others = [path for path in listed.parent.glob("*.ids") if path != listed]
+    for ids in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[MOST - 1 :]:
+        for path in ids.parent.glob(f"{ids.stem}.*"):
             path.unlink(missing_ok=True)

@@ -3,11 +3,14 @@
 import re
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from url_viz.errors import JobError
+from url_viz.files import replaced
 
 ID_FORM = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{6}")
 QUEUE_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -66,8 +69,28 @@ def new_job_id() -> str:
 
 
 def new_output_folder(parent: Path, name: str) -> Path:
-    """A new path below `parent` for what a job will write, by name, time and chance: two may start at one moment."""
-    return parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    """A new path below `parent` for what a job will write, by name, time and chance: two may start at one moment.
+
+    Raises JobError if `parent` cannot be made.
+    """
+    with _full_disk_told(parent):
+        return parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+@contextmanager
+def written_for_a_job(path: Path) -> Iterator[Path]:
+    """As `replaced`, of a file that a job reads, in a folder that is made if need be. Raises JobError if it fails."""
+    with _full_disk_told(path.parent), replaced(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _full_disk_told(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise JobError(f"Cannot write to {str(folder)!r} ({error.strerror}). Is the disk full?") from error
 
 
 def is_job_id(name: str) -> bool:

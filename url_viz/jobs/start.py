@@ -62,11 +62,6 @@ def start_job(
     return _launch(config, workspace.jobs, on_slurm)
 
 
-def within_option(within: Sequence[Path] | None) -> list[str]:
-    """The words of a command that have it read nothing outside these folders; none without such a bound."""
-    return [] if within is None else ["--within", *map(str, within)]
-
-
 def run_again(job: Job) -> Job:
     """Start a new job with the command of `job`, on SLURM if `job` ran there.
 

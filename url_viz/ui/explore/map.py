@@ -13,6 +13,7 @@ from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, categ
 from url_viz.analysis.filters import OneOf, kept, kind_of
 from url_viz.analysis.measures import is_measure
 from url_viz.image_set import ImageSet
+from url_viz.jobs.arguments import Method
 from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import show_subset
@@ -55,9 +56,8 @@ def _whole_by_tsne(image_set: ImageSet) -> Subset | None:
 
 
 def _start_map(image_set: ImageSet, ids: NDArray[np.int64], *, again: bool = False) -> str:
-    is_tsne, name = TSNE.get(), set_name(image_set.root)
-    title = f"{'t-SNE map' if is_tsne else 'Map'} of {len(ids):,} pictures of {name}"
-    return start_map(image_set, ids, method="tsne" if is_tsne else "umap", title=title, again=again)
+    method: Method = "tsne" if TSNE.get() else "umap"
+    return start_map(image_set, ids, method=method, name=set_name(image_set.root), again=again)
 
 
 def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:

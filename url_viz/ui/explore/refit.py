@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.jobs import Job, start_job
-from url_viz.ui.text import show_error
-from url_viz.ui.widgets.reading import KIND, running, set_name
+from url_viz.jobs.configs import RefitConfig
+from url_viz.jobs.kinds import REFIT
+from url_viz.ui.text import errors_shown
+from url_viz.ui.widgets.reading import running, set_name
 
 NOTABLE_SHARE = 0.1
 
@@ -26,21 +26,7 @@ def show_refit(image_set: ImageSet) -> None:
         help="Pictures added after the map was computed were placed next to their neighbours. Recomputing the map "
         "places all of them properly; all points move.",
     ):
-        try:
-            start_refit(image_set)
-        except UrlVizError as error:
-            show_error(error)
-        else:
+        with errors_shown(st.error):
+            config = RefitConfig(image_set.root, image_set.source.name, image_set.workspace.root)
+            REFIT.start_on(image_set, config, name=set_name(image_set.root))
             st.rerun()
-
-
-def start_refit(image_set: ImageSet) -> Job:
-    """Start the job that recomputes the map; it reads no pictures. Raises JobError if it cannot start."""
-    root, model = str(image_set.root), image_set.source.name
-    return start_job(
-        ["-m", "url_viz", "refit", root, "--model", model, "--workspace", str(image_set.workspace.root)],
-        kind=KIND,
-        title=f"Make the map of {set_name(image_set.root)} anew",
-        workspace=image_set.workspace,
-        about={"set_id": image_set.set_id, "model": model, "folder": root},
-    )

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.jobs import Job, JobState, cancel_job
+from url_viz.jobs import Job, JobState, cancel_job, why_it_failed
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.ui.text import Markdown, errors_shown, escape
-from url_viz.ui.widgets.jobs import CANCEL_GRACE_S, why_it_failed
+from url_viz.ui.widgets.jobs import CANCEL_GRACE_S
 
 TICK_S = 0.5
 

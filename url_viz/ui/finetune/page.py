@@ -1,37 +1,51 @@
-"""Parts of the Adapt and finetune page: what to learn, its options, and the button that starts the job."""
+"""Parts of the Adapt and finetune page: what to learn, its options, its cost, and the button that starts it."""
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import streamlit as st
 
-from training.config import FinetuneConfig, Mode
-from url_viz.errors import UrlVizError
+from training.config import PRESETS, FinetuneConfig, Mode, PretrainConfig, Reads
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job
-from url_viz.jobs.adapting import data_of, model_to_adapt, start_adapting, why_no_classes
-from url_viz.ui.finetune.estimate import SECONDS_PER_ROW, SECONDS_PER_TRAINED, cost_in_words
-from url_viz.ui.finetune.pretrain import TITLE as PRETRAIN_TITLE
-from url_viz.ui.finetune.pretrain import show_pretrain
+from url_viz.jobs.heads import (
+    backbone_of,
+    config_to_adapt,
+    config_to_pretrain,
+    has_classifier,
+    start_pretraining,
+    why_no_classes,
+)
+from url_viz.jobs.kinds import ADAPT, about_of
+from url_viz.models.model import title_of
+from url_viz.recent_sets import RecentSet
+from url_viz.ui.allowed_paths import may_read
+from url_viz.ui.cache import recent_sets
 from url_viz.ui.finetune.slurm import chosen_request, show_target
-from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.form import arguments, show_field, show_form
-from url_viz.ui.widgets.reading import about_job, is_light, set_name
-from url_viz.workspace import Workspace
+from url_viz.ui.session import pretrain_sets
+from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.form import show_field, show_form
+from url_viz.ui.widgets.reading import readable, set_name, set_title
+
+Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
+What = Mode | Literal["pretrain"]
+LIMIT = "Learn from at most so many pictures"
 
 
 @dataclass(frozen=True)
-class ModeWords:
-    """A mode of the command in words: its `title`, what it does, its button, and the options that are shown first."""
+class Choice:
+    """Something to learn: its `title`, what it does, its button, and the options that are shown first, with titles."""
 
     title: str
     about: str
     button: str
-    main: tuple[str, ...]
+    main: Mapping[str, str]
+    icon: str = ":material/model_training:"
 
 
-MODES: dict[Mode, ModeWords] = {
-    "instance": ModeWords(
+CHOICES: dict[What, Choice] = {
+    "instance": Choice(
         "Which of these pictures are easily confused, without labels",
         (
             "The head learns which pictures are easily confused with others here, without labels, and tells it of "
@@ -39,36 +53,41 @@ MODES: dict[Mode, ModeWords] = {
             "time."
         ),
         "Adapt to these pictures",
-        ("limit", "recipe.epochs"),
+        {"limit": LIMIT, "recipe.epochs": "Epochs"},
     ),
-    "labels": ModeWords(
+    "labels": Choice(
         "Which pictures are hard to put into your classes",
         (
             "The head learns which pictures a classifier of your class folders gets wrong. The backbone does not "
             "change, and you can switch back to the previous head at any time."
         ),
         "Adapt to these classes",
-        ("limit", "recipe.epochs"),
+        {"limit": LIMIT, "recipe.epochs": "Epochs"},
     ),
-    "full": ModeWords(
+    "full": Choice(
         "Backbone and head together, on your classes (slow)",
         (
             "The backbone learns your class folders, with a new head beside it. What was read stays; using the "
             "result reads every picture again. On two CPU cores this takes minutes for hundreds of pictures."
         ),
         "Finetune backbone and head",
-        ("limit", "joint.joint_epochs", "joint.backbone_rate"),
+        {"limit": LIMIT, "joint.joint_epochs": "Epochs", "joint.backbone_rate": "Learning rate of the backbone"},
+    ),
+    "pretrain": Choice(
+        "Which pictures are ambiguous in sets it never saw, from labelled image sets",
+        (
+            "The head learns from the class folders of one image set or several which pictures a classifier gets "
+            "wrong, and then orders pictures that it never saw, one at a time and without labels. This is for another "
+            "backbone, any of timm, that has no head, or for a field of pictures far from photographs, such as scans "
+            "or drawings. Without labels, or to order these pictures alone, the first choice is right."
+        ),
+        "Make this head",
+        {"seeds": "Seeds", "recipe.epochs": "Epochs", "limit": f"{LIMIT} of each set"},
+        ":material/school:",
     ),
 }
-PRETRAIN: Literal["pretrain"] = "pretrain"
-"""The choice beside these modes that is another command: a head from labelled image sets."""
-NOT_ASKED = ("data", "out", "model", "mode")
 TITLES = {
-    "limit": "Learn from at most so many pictures",
-    "epochs": "Epochs",
-    "joint_epochs": "Epochs",
     "joint_batch": "Batch",
-    "backbone_rate": "Learning rate of the backbone",
     "classifier_rate": "Learning rate of the classifier",
     "fresh_rate": "Learning rate of the head",
     "learns": "What is easily confused: with others, or with its own crops",
@@ -83,102 +102,219 @@ TITLES = {
     "freeze_norms": "Keep the batch norms",
 }
 """What an option is called on the page, by its name in the command, where that is not plain."""
+OF_SEEDS = {**TITLES, "held_out": "Share of pictures that choose epoch and seed"}
+READS_TITLE = "What the head reads"
+NOT_ASKED = (
+    *("data", "out", "model", "mode", "report"),  # told by the sets that are chosen, and by the open one
+    *("develop", "earlier", "votes", "votes_order"),  # of studies
+    "target",  # of pictures without classes
+)
+LAYERS = ("recipe.width", "recipe.depth", "recipe.layer_norm")
+"""Of a recipe, what only a head on the embedding has."""
+FOR_BACKBONE = "The head is for {}, with which this set was read. For another backbone, read the set with that first."
+WITHOUT_SETS = "No image set of this workspace has class folders, and this learns from them."
+NONE_TEACHES = "Choose at least one image set that teaches."
+MOST_SETS = 500
+LEAST_CLASSES = 2
+
+# Estimates, on two CPU cores, in seconds: to start; for a second backbone and intervals; to read, augment and embed a
+# view; to train the backbone on a picture, and a head on a stored view, once.
+START_S, PREPARING_S = 15, 30
+SECONDS_PER_VIEW, SECONDS_PER_TRAINED, SECONDS_PER_ROW = 1 / 90, 1 / 10, 1 / 60_000
+BYTES_PER_VIEW = 2 * 1280 + 16
 
 
-def default_config(image_set: ImageSet) -> FinetuneConfig:
-    """The config of the one-click adaptation: without labels, with the set's backbone and precision."""
-    return FinetuneConfig(
-        data=data_of(image_set),
-        out=Workspace.at().heads,
-        model=model_to_adapt(image_set),
-        precision=image_set.space.precision,
-    )
+def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: int = 0) -> str:
+    """A rough estimate of a run's time and disk use, in words, by the numbers of pictures of each set.
 
-
-def estimate(config: FinetuneConfig, pictures: int) -> str:
-    """A rough estimate of a run's time and disk use, in words."""
-    used = min(pictures, config.limit or pictures)
-    views = used * (1 if config.mode == "full" else config.augmentation.views + 1)
-    training_s = config.recipe.epochs * views * SECONDS_PER_ROW
-    if config.mode == "full":
-        training_s = config.joint.joint_epochs * used * SECONDS_PER_TRAINED
-    return cost_in_words(used, views=views, training_s=training_s)
-
-
-def start(config: FinetuneConfig, image_set: ImageSet) -> Job:
-    """Start a finetune job on the set's pictures. Raises JobError if it cannot start."""
-    about = about_job(image_set.root, image_set.set_id, model=image_set.source.name, mode=config.mode)
-    return start_adapting(
-        image_set,
-        arguments(config, default=FinetuneConfig(data=config.data, out=config.out)),
-        title=_title(config, image_set),
-        is_light=config.mode != "full" and is_light(),
-        about=about,
-        on_slurm=chosen_request(),
-    )
-
-
-def _title(config: FinetuneConfig, image_set: ImageSet) -> str:
-    """What a run does, with which model, and to which set."""
-    model, name = image_set.source.title, set_name(image_set.root)
-    if config.mode == "full":
-        return f"Finetune {model} on {name}, backbone and head"
-    return f"Adapt {model} to {name}" + (", by its classes" if config.mode == "labels" else "")
+    Each measured picture is read with a crop and by a second backbone, then once more beside those that teach.
+    """
+    used = sum(min(count, config.limit or count) for count in pictures)
+    if isinstance(config, FinetuneConfig) and config.mode == "full":
+        views, training_s = used, config.joint.joint_epochs * used * SECONDS_PER_TRAINED
+    else:
+        views = used * (config.augmentation.views + 1)
+        seeds = config.seeds if isinstance(config, PretrainConfig) else 1
+        training_s = seeds * config.recipe.epochs * views * SECONDS_PER_ROW
+    measuring_s = PREPARING_S + (4 * measured + sum(pictures)) * SECONDS_PER_VIEW if measured else 0
+    seconds = START_S + views * SECONDS_PER_VIEW + training_s + measuring_s
+    minutes = "under a minute" if seconds < 55 else f"about {max(1, round(seconds / 60))} min"
+    megabytes = max(1, round(views * BYTES_PER_VIEW / 2**20))
+    return f"{used:,} pictures · {minutes} on two CPU cores · {megabytes} MB on disk"
 
 
 def show_adapt(image_set: ImageSet) -> None:
     """What is learnt, its few main options, the others folded, and the button that starts it."""
     st.caption(escape(f"What these pictures have without any job: {image_set.order().reason}"))
-    choices: list[Mode | Literal["pretrain"]] = [*MODES, PRETRAIN]
     chosen = st.radio(
-        "What to learn", choices, format_func=lambda name: escape(_title_of_choice(name)), key="finetune.mode"
+        "What to learn", list(CHOICES), format_func=lambda name: escape(CHOICES[name].title), key="finetune.mode"
     )
-    if chosen == PRETRAIN:
-        show_pretrain(image_set)
-    else:
-        _show_mode(chosen, image_set)
-
-
-def _title_of_choice(name: Mode | Literal["pretrain"]) -> str:
-    return PRETRAIN_TITLE if name == PRETRAIN else MODES[name].title
-
-
-def _show_mode(mode: Mode, image_set: ImageSet) -> None:
-    st.markdown(escape(MODES[mode].about))
-    why = why_no_classes(image_set) if mode != "instance" else None
-    if why is not None:
-        st.warning(escape(f"{why}, and this learns from them."), icon=":material/info:")
+    st.markdown(escape(CHOICES[chosen].about))
     try:
-        config = _options(replace(default_config(image_set), mode=mode))
+        if chosen == "pretrain":
+            _show_pretrain(CHOICES[chosen], image_set)
+        else:
+            _show_mode(CHOICES[chosen], replace(config_to_adapt(image_set), mode=chosen), image_set)
     except ValueError as error:
         show_error(f"These options cannot be combined: {error}")
+
+
+def _show_mode(choice: Choice, config: FinetuneConfig, image_set: ImageSet) -> None:
+    why = why_no_classes(image_set) if config.mode != "instance" else None
+    if why is not None:
+        st.warning(escape(f"{why}, and this learns from them."), icon=":material/info:")
+    first, more = _places()
+    config = _options(config, choice, first, more, key="finetune", leave_out=config.unread)
+
+    def start() -> Job:
+        name = set_name(image_set.root)
+        return ADAPT.start_on(image_set, config, name=name, on_slurm=chosen_request(), mode=config.mode)
+
+    _show_start(choice, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None)
+
+
+def _show_pretrain(choice: Choice, image_set: ImageSet) -> None:
+    st.caption(escape(FOR_BACKBONE.format(title_of(backbone_of(image_set.source)))))
+    sets = labelled_sets()
+    if not sets:
+        st.warning(WITHOUT_SETS, icon=":material/info:")
         return
-    st.caption(escape(estimate(config, len(image_set))))
-    show_target()
-    if st.button(
-        escape(MODES[mode].button),
-        type="primary",
-        icon=":material/model_training:",
-        key="adapt",
-        disabled=why is not None,
-    ):
-        _start_or_show_error(config, image_set)
+    chosen = _choose_sets(image_set, sets)
+    first, more = _places()
+    key = f"pretrain.{image_set.set_id}"
+    with more:
+        config = show_field(pretrain_config(image_set, chosen), "reads", key=key, title=READS_TITLE)
+    config = with_its_recipe(config)
+    config = _options(config, choice, first, more, key=f"{key}.{config.reads}", leave_out=_unread(config))
+
+    def start() -> Job:
+        for one in (*chosen.teach, *chosen.measured):
+            readable(one.about.root)
+        return start_pretraining(
+            config,
+            teachers=chosen.names,
+            workspace=image_set.workspace,
+            about=about_of(image_set, name=set_name(image_set.root), mode="pretrain"),
+            within=may_read(),
+            on_slurm=chosen_request(),
+        )
+
+    pictures, measured = ([one.pictures for one in sets] for sets in (chosen.teach, chosen.measured))
+    cost = estimate(config, *pictures, measured=sum(measured)) if chosen.teach else NONE_TEACHES
+    _show_start(choice, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
 
 
-def _options(config: FinetuneConfig) -> FinetuneConfig:
-    """Widgets for the options that the mode reads: the main ones, and the others folded."""
-    main = MODES[config.mode].main
-    for column, name in zip(st.columns(3), main, strict=False):
+def _places() -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
+    """Where the main options are drawn, and the others folded."""
+    return st.container(), st.expander("More options", icon=":material/tune:")
+
+
+def _options(
+    config: Config,
+    choice: Choice,
+    first: "st.delta_generator.DeltaGenerator",
+    more: "st.delta_generator.DeltaGenerator",
+    *,
+    key: str,
+    leave_out: Collection[str],
+) -> Config:
+    """Widgets for the options that a run reads, which are all but those to `leave_out`."""
+    for column, (name, title) in zip(first.columns(3), choice.main.items(), strict=False):
         with column:
-            config = show_field(config, name, key="finetune", title=TITLES[name.rpartition(".")[-1]])
-    with st.expander("More options", icon=":material/tune:"):
-        return show_form(config, key="finetune", leave_out={*NOT_ASKED, *main, *config.unread}, titles=TITLES)
+            config = show_field(config, name, key=key, title=title)
+    titles = OF_SEEDS if isinstance(config, PretrainConfig) else TITLES
+    with more:
+        return show_form(config, key=key, leave_out={*NOT_ASKED, *choice.main, *leave_out}, titles=titles)
 
 
-def _start_or_show_error(config: FinetuneConfig, image_set: ImageSet) -> None:
-    try:
-        start(config, image_set)
-    except UrlVizError as error:
-        show_error(error)
-    else:
-        st.rerun()
+def _show_start(choice: Choice, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool) -> None:
+    """What a run costs, where it takes place, and the button that starts it."""
+    st.caption(escape(cost))
+    show_target()
+    if st.button(escape(choice.button), type="primary", icon=choice.icon, key=key, disabled=not is_ready):
+        with errors_shown(st.error):
+            start()
+            st.rerun()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The image sets of a run: those that `teach` the head, and those on which it is `measured`."""
+
+    teach: tuple[RecentSet, ...]
+    measured: tuple[RecentSet, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """The names of those that teach."""
+        return " and ".join(filter(None, (", ".join(_names(self.teach[:-1])), *_names(self.teach[-1:]))))
+
+
+def _names(sets: Sequence[RecentSet]) -> list[str]:
+    return [set_title(one.about) for one in sets]
+
+
+def labelled_sets() -> tuple[RecentSet, ...]:
+    """The image sets of the workspace whose pictures lie in class folders, the one that was read last first."""
+    return tuple(
+        one
+        for one in recent_sets().latest(MOST_SETS)
+        if one.folder_classes >= LEAST_CLASSES and one.about.root.is_dir()
+    )
+
+
+def pretrain_config(image_set: ImageSet, chosen: Chosen) -> PretrainConfig:
+    """The config of a head for the open set's backbone; it reads the classifier's functions if there is one."""
+    teach, measured = ([one.about.root for one in sets] for sets in (chosen.teach, chosen.measured))
+    config = config_to_pretrain(teach, measured, backbone=backbone_of(image_set.source))
+    reads: Reads = "functions" if has_classifier(image_set) else "embedding"
+    return replace(config, reads=reads, precision=image_set.space.precision)
+
+
+def with_its_recipe(config: PretrainConfig) -> PretrainConfig:
+    """The config with the usual recipe of what its head reads."""
+    return replace(config, recipe=PRESETS["functions" if config.reads == "functions" else "laptop"])
+
+
+def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> Chosen:
+    """Two lists of sets; one that teaches cannot be measured on."""
+    known = {one.set_id: one for one in sets}
+    usual = [image_set.set_id] if image_set.set_id in known else []
+    teach = _sets_picked(image_set, "teach", "Sets that teach", known, usual=usual)
+    others = {set_id: one for set_id, one in known.items() if set_id not in teach}
+    measured = _sets_picked(image_set, "measure", "Sets that it is measured on", others)
+    return Chosen(tuple(map(known.__getitem__, teach)), tuple(map(known.__getitem__, measured)))
+
+
+HELP = {
+    "teach": "Image sets with class folders, as they are on disk. More kinds of pictures make a head that holds wider.",
+    "measure": "Other labelled sets, which take no part in the learning: how well the head orders them is told beside "
+    "baselines. A set that teaches cannot tell that.",
+}
+
+
+def _sets_picked(
+    image_set: ImageSet, use: str, title: str, known: dict[str, RecentSet], *, usual: Sequence[str] = ()
+) -> list[str]:
+    """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
+    key = pretrain_sets(use, image_set.set_id)
+    key.set([set_id for set_id in key.get_or(lambda: list(usual)) if set_id in known])
+    return st.multiselect(
+        escape(title),
+        list(known),
+        format_func=lambda set_id: _described(known[set_id]),
+        key=key,
+        help=escape(HELP[use]),
+        placeholder="None" if use == "measure" else "Choose sets",
+    )
+
+
+def _described(one: RecentSet) -> str:
+    return f"{set_title(one.about)} · {one.pictures:,} pictures, {one.folder_classes:,} classes"
+
+
+def _unread(config: PretrainConfig) -> set[str]:
+    """Fields that are asked elsewhere or that a run with this config does not read."""
+    layers = LAYERS if config.reads == "functions" else ()
+    mixture = ("mixture",) if len(config.data) < 2 else ()
+    return {"reads", "precision", "instance", *layers, *mixture}

@@ -5,22 +5,18 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.told import details, headline, told_from
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, list_jobs, progress_history
-from url_viz.jobs.adapting import KIND, head_of, model_to_adapt, report_of
+from url_viz.jobs.heads import backbone_of
 from url_viz.jobs.job import Status
-from url_viz.jobs.pretraining import KIND as PRETRAINING
-from url_viz.jobs.pretraining import card_of
-from url_viz.models.cards import worth_in_words
+from url_viz.jobs.kinds import ADAPT, PRETRAIN
+from url_viz.jobs.results import head_of
 from url_viz.ui.session import HEAD_BEFORE
-from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.jobs import show_job
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
 from url_viz.ui.widgets.reading import open_folder
 from url_viz.workspace import Workspace
 
-TICK_S = 2.0
 RUN = "training"
 GOES_ON = "Run again goes on where this stopped: what was read and trained is kept."
 
@@ -43,22 +39,22 @@ def _show_list(job_ids: list[str], image_set: ImageSet, *, was_live: bool) -> No
     if was_live and not any(job.status().is_live for job in jobs):
         st.rerun()
     for number, job in enumerate(jobs):
-        show_job(job, is_open=number == 0, more=partial(_show_run, image_set), beside=_show_card)
+        show_job(job, is_open=number == 0, more=partial(_show_run, image_set))
 
 
 def _jobs_for(image_set: ImageSet) -> list[Job]:
     home = Workspace.at()
-    adapted = list_jobs(home, kind=KIND, about={"set_id": image_set.set_id})
-    pretrained = list_jobs(home, kind=PRETRAINING, about={"backbone": model_to_adapt(image_set)})
+    adapted = list_jobs(home, kind=ADAPT.name, about={"set_id": image_set.set_id})
+    pretrained = list_jobs(home, kind=PRETRAIN.name, about={"backbone": backbone_of(image_set.source)})
     return sorted([*adapted, *pretrained], key=lambda job: -job.created)
 
 
 def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
+    """The curves of a run, what it left, and the button that puts its head to use."""
     _show_curves(job)
-    if status.state is JobState.SUCCEEDED:
-        show = _show_pretrained if job.kind == PRETRAINING else _show_result
-        show(job, image_set)
-    elif job.kind == PRETRAINING and status.state in (JobState.CANCELLED, JobState.LOST):
+    if show_result(job, status):
+        _offer_head(job, image_set)
+    elif job.kind == PRETRAIN.name and status.state in (JobState.CANCELLED, JobState.LOST):
         st.caption(GOES_ON)
 
 
@@ -93,40 +89,6 @@ _NAMES = {
 }
 
 
-def _show_result(job: Job, image_set: ImageSet) -> None:
-    report = report_of(job)
-    if report is None:
-        st.warning("This run has no report; its folder may have been removed.")
-        return
-    for told in told_from(report):
-        with st.container(gap="small"):
-            st.markdown(f"**{escape(headline(told))}**")
-            for line in details(told):
-                st.caption(escape(line))
-    st.caption(escape(report["advice"]))
-    if report.get("mode") == "full":
-        st.caption("This run also changed the backbone: using it reads every picture again. Existing results are kept.")
-    _offer_head(job, image_set)
-
-
-def _show_pretrained(job: Job, image_set: ImageSet) -> None:
-    """What the card tells of the measured sets, and the head to use."""
-    card = card_of(job)
-    if card is None:
-        st.warning("This run has no card; its folder may have been removed.")
-        return
-    st.markdown(escape(worth_in_words(card)))
-    _offer_head(job, image_set)
-
-
-def _show_card(job: Job, status: Status) -> None:
-    """Beside the buttons of a run that made a head with a card: the card."""
-    card = card_of(job) if job.kind == PRETRAINING and status.state is JobState.SUCCEEDED else None
-    if card is not None:
-        with st.popover("Model card", width="content"):
-            st.code(card, language="markdown", wrap_lines=True)
-
-
 def _offer_head(job: Job, image_set: ImageSet) -> None:
     if str(head_of(job)) == image_set.source.name:
         st.success("This head is in use.", icon=":material/check:")
@@ -137,9 +99,6 @@ def _offer_head(job: Job, image_set: ImageSet) -> None:
 def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     HEAD_BEFORE.set(image_set.source.name)
-    try:
+    with errors_shown(st.error):
         open_folder(image_set.root, model=str(head_of(job)), also=image_set.seconds.name)
-    except UrlVizError as error:
-        show_error(error)
-    else:
         st.rerun()

@@ -59,38 +59,27 @@ def _partitions() -> list[Partition]:
 
 
 def _show_request(available: list[Partition]) -> None:
-    name_column, gpus_column, cpus_column, minutes_column = st.columns(4)
+    """A partition, and numbers within its bounds; where only one value is allowed, the widget is disabled."""
+    name_column, *columns = st.columns(4)
     names = [partition.name for partition in available]
     name = name_column.selectbox("Partition", names, key=PARTITION)
     chosen = next(partition for partition in available if partition.name == name)
-    _show_number(gpus_column, "gpus", chosen, title="GPUs", least=0, usual=1, most=chosen.most_gpus)
-    _show_number(cpus_column, "cpus", chosen, title="CPUs", least=1, usual=USUAL_CPUS, most=chosen.most_cpus)
-    minutes = chosen.most_minutes
-    _show_number(minutes_column, "minutes", chosen, title="Minutes", least=1, usual=USUAL_MINUTES, most=minutes)
-
-
-def _show_number(
-    column: st.delta_generator.DeltaGenerator,
-    name: str,
-    partition: Partition,
-    *,
-    title: str,
-    least: int,
-    usual: int,
-    most: int | None,
-) -> None:
-    """A number within the partition's bounds; if only one value is allowed, the widget is disabled."""
-    value = usual if most is None else min(usual, most)
-    column.number_input(
-        escape(title),
-        min_value=least,
-        max_value=most,
-        value=value,
-        step=1,
-        disabled=most == least,
-        key=slurm_number(name, partition.name),
-        help=None if most is None else f"At most {most:,} in this partition.",
-    )
+    bounds = {
+        "gpus": ("GPUs", 0, 1, chosen.most_gpus),
+        "cpus": ("CPUs", 1, USUAL_CPUS, chosen.most_cpus),
+        "minutes": ("Minutes", 1, USUAL_MINUTES, chosen.most_minutes),
+    }
+    for column, (field, (title, least, usual, most)) in zip(columns, bounds.items(), strict=True):
+        column.number_input(
+            escape(title),
+            min_value=least,
+            max_value=most,
+            value=usual if most is None else min(usual, most),
+            step=1,
+            disabled=most == least,
+            key=slurm_number(field, name),
+            help=None if most is None else f"At most {most:,} in this partition.",
+        )
 
 
 def _number(name: str, partition: str) -> int:

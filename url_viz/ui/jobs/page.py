@@ -5,8 +5,7 @@ import streamlit as st
 from url_viz.jobs import Job, Status, list_jobs, live_jobs
 from url_viz.store.about import has_tables
 from url_viz.ui.session import choose
-from url_viz.ui.widgets.export import show_written
-from url_viz.ui.widgets.jobs import TICK_S, show_job
+from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
 from url_viz.workspace import Workspace
 
 MOST_SHOWN = 50
@@ -23,7 +22,7 @@ def show_jobs() -> None:
     if ended:
         st.markdown(f"**Ended** · {len(ended):,}")
     for job in ended[:MOST_SHOWN]:
-        show_job(job, is_open=False, more=show_written, beside=_offer_set)
+        show_job(job, is_open=False, more=show_result, beside=_offer_set)
     if len(ended) > MOST_SHOWN:
         st.caption(f"The latest {MOST_SHOWN} are shown. Delete some to see those before.")
 

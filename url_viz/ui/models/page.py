@@ -3,7 +3,7 @@
 import streamlit as st
 
 from url_viz.analysis.told import headline, told_at
-from url_viz.jobs.adapting import adapted_to_another
+from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.cards import worth_at
 from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
 from url_viz.models.checkpoint_folder import PATIENCE_S

@@ -11,11 +11,12 @@ import streamlit as st
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
-from url_viz.jobs import Job, JobState, Status
-from url_viz.jobs.sharing import latest_sharing, out_of, program_of, start_sharing
+from url_viz.jobs import Job, JobState, latest_job, why_it_failed
+from url_viz.jobs.kinds import SHARE
+from url_viz.jobs.sharing import start_sharing
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.download import download
-from url_viz.ui.widgets.jobs import progress_of, why_it_failed
+from url_viz.ui.widgets.jobs import show_progress, show_result
 from url_viz.ui.widgets.reading import set_name
 
 MOST_ZIPPED = 500
@@ -77,17 +78,15 @@ def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None
     with st.container(horizontal=True, gap="small"):
         for program, data_set in DATA_SETS.items():
             if st.button(escape(data_set.title), icon=":material/drive_folder_upload:", key=f"share.{program}.job"):
-                name = set_name(image_set.root)
                 with errors_shown(st.error):
                     start_sharing(
                         image_set,
                         program=program,
                         ids=None if is_all else rows["id"].tolist(),
                         how="copy" if is_copied else "link",
-                        title=f"Write {len(rows):,} pictures of {name} for {data_set.title}",
-                        name=name,
+                        name=set_name(image_set.root),
                     )
-    if (job := latest_sharing(image_set)) is not None:
+    if (job := latest_job(image_set.workspace, kind=SHARE.name, set_id=image_set.set_id)) is not None:
         is_live = job.status().is_live
         st.fragment(_show_latest, run_every=TICK_S if is_live else None)(job, was_live=is_live)
 
@@ -95,23 +94,8 @@ def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None
 def _show_latest(job: Job, *, was_live: bool) -> None:
     status = job.status()
     if status.is_live:
-        now = progress_of(job)
-        st.progress(now.share, text=escape(now.words))
-        return
-    if was_live:
+        show_progress(job)
+    elif was_live:
         st.rerun()  # what asks every second ends with this run of the page
-    if status.state is JobState.SUCCEEDED:
-        show_written(job, status)
-    else:
+    elif not show_result(job, status) and status.state is not JobState.SUCCEEDED:
         show_error(f"Nothing was written. {why_it_failed(job)}")
-
-
-def show_written(job: Job, status: Status) -> None:
-    """Where the data set of a finished job is, and how it is opened; nothing for another job."""
-    if status.state is not JobState.SUCCEEDED or "program" not in job.about:
-        return
-    if not out_of(job).is_dir():
-        st.caption(f"{escape(str(out_of(job)))} is not there any more.")
-        return
-    st.caption(f"{escape(job.title)}: done. Open it in Python:")
-    st.code(program_of(job).opening(out_of(job)), language="python", wrap_lines=True)

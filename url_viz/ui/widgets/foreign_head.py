@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from url_viz.jobs.adapting import adapted_to_another
+from url_viz.jobs.heads import adapted_to_another
 from url_viz.ui.session import Choice, choose
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import set_name

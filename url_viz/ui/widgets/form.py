@@ -54,30 +54,6 @@ def show_field(config: Config, name: str, *, key: str, title: str) -> Config:
     return dataclasses.replace(config, **{group or name: edited})  # type: ignore[type-var]
 
 
-def arguments(config: object, *, default: object) -> list[str]:
-    """The command-line options in which `config` differs from `default`, as the commands of training take them.
-
-    Groups have no prefix, and an option with several values is given again for each.
-    """
-    options: list[str] = []
-    for entry in fields(config):  # type: ignore[arg-type]
-        now, usual = getattr(config, entry.name), getattr(default, entry.name)
-        if is_dataclass(now):
-            options += arguments(now, default=usual)
-        elif now != usual:
-            options += _option(entry.name, now)
-    return options
-
-
-def _option(name: str, value: object) -> list[str]:
-    dashed = name.replace("_", "-")
-    if isinstance(value, bool):
-        return [f"--{dashed}" if value else f"--no-{dashed}"]
-    if isinstance(value, tuple):
-        return [word for one in value for word in (f"--{dashed}", str(one))]
-    return [f"--{dashed}", str(value)]
-
-
 def _fields(config: object, leave_out: Collection[str]) -> list[Field[Any]]:
     return [f for f in fields(config) if f.name not in leave_out]  # type: ignore[arg-type]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.errors import UrlVizError
 from url_viz.jobs import (
     Job,
     JobState,
@@ -20,33 +19,27 @@ from url_viz.jobs import (
     run_again,
     waiting_for,
 )
+from url_viz.jobs.kinds import SET_NAME, result_of
+from url_viz.jobs.results import JobResult
 from url_viz.jobs.turn import LIGHT_NEEDS_MB
 from url_viz.progress import Progress
 from url_viz.store.about import known_sets
-from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.reading import SET_NAME, set_title
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.reading import set_title
 from url_viz.workspace import Workspace
 
 TICK_S = 2.0
 CANCEL_GRACE_S = 3.0
-ICONS = {
-    JobState.QUEUED: ":material/hourglass_empty:",
-    JobState.RUNNING: ":material/play_arrow:",
-    JobState.SUCCEEDED: ":material/check_circle:",
-    JobState.FAILED: ":material/error:",
-    JobState.CANCELLED: ":material/cancel:",
-    JobState.LOST: ":material/heart_broken:",
-    JobState.DAMAGED: ":material/broken_image:",
+LOOKS = {
+    JobState.QUEUED: ("waiting", ":material/hourglass_empty:"),
+    JobState.RUNNING: ("running", ":material/play_arrow:"),
+    JobState.SUCCEEDED: ("done", ":material/check_circle:"),
+    JobState.FAILED: ("failed", ":material/error:"),
+    JobState.CANCELLED: ("stopped", ":material/cancel:"),
+    JobState.LOST: ("killed", ":material/heart_broken:"),
+    JobState.DAMAGED: ("damaged", ":material/broken_image:"),
 }
-STATES = {
-    JobState.QUEUED: "waiting",
-    JobState.RUNNING: "running",
-    JobState.SUCCEEDED: "done",
-    JobState.FAILED: "failed",
-    JobState.CANCELLED: "stopped",
-    JobState.LOST: "killed",
-    JobState.DAMAGED: "damaged",
-}
+"""Each state in a word, and its icon."""
 
 
 @dataclass(frozen=True)
@@ -157,26 +150,52 @@ def _running_jobs() -> None:
         st.progress(now.share, text=f"**{escape(title_of_job(job))}**  \n{escape(now.words)}")
 
 
-def why_it_failed(job: Job) -> str:
-    """The last error that the command of a job told, else how it ended."""
-    last = next((line for line in reversed(log_tail(job, 30).splitlines()) if line.startswith("error:")), "")
-    return last.removeprefix("error: ") or job.status().reason
+More = Callable[[Job, Status], object]
 
 
-More = Callable[[Job, Status], None]
-
-
-def _nothing(job: Job, status: Status) -> None:
+def show_nothing(job: Job, status: Status) -> None:
     """Draw nothing more."""
 
 
-def show_job(job: Job, *, is_open: bool, more: More = _nothing, beside: More = _nothing) -> None:
+def show_progress(job: Job) -> None:
+    """A bar and a line of how far a live job is."""
+    now = progress_of(job)
+    st.progress(now.share, text=escape(now.words))
+
+
+def show_result(job: Job, status: Status) -> bool:
+    """What a job left, if it has succeeded and its kind leaves something to show; whether there was something."""
+    result: JobResult | None = None
+    if status.state is JobState.SUCCEEDED:
+        with errors_shown(st.warning):
+            result = result_of(job)
+    if result is not None:
+        _show(result)
+    return result is not None
+
+
+def _show(result: JobResult) -> None:
+    for first, details in result.figures:
+        with st.container(gap="small"):
+            st.markdown(f"**{escape(first)}**")
+            for line in details:
+                st.caption(escape(line))
+    st.markdown(escape(result.summary))
+    if result.note:
+        st.caption(escape(result.note))
+    if result.code:
+        st.code(result.code, language="python", wrap_lines=True)
+    if result.card is not None:
+        with st.popover("Model card", width="content"):
+            st.code(result.card.read_text("utf-8"), language="markdown", wrap_lines=True)
+
+
+def show_job(job: Job, *, is_open: bool, more: More = show_nothing, beside: More = show_nothing) -> None:
     """One job: what it does, how far it is or how it ended, `more` of it, its buttons with others `beside`, its log."""
     status = job.status()
-    with st.expander(escape(_heading(job, status)), expanded=is_open, icon=ICONS[status.state]):
+    with st.expander(escape(_heading(job, status)), expanded=is_open, icon=LOOKS[status.state][1]):
         if status.is_live:
-            now = progress_of(job)
-            st.progress(now.share, text=escape(now.words))
+            show_progress(job)
         elif status.reason:
             st.caption(escape(status.reason))
         more(job, status)
@@ -191,7 +210,7 @@ def _heading(job: Job, status: Status) -> str:
     """ "Read zoo with tf_efficientnet_lite0 · 26 Nov 12:30 · done in 40 s"."""
     started = time.strftime("%d %b %H:%M", time.localtime(job.created))
     took = None if status.started is None or status.finished is None else status.finished - status.started
-    ended = f"{STATES[status.state]}" + ("" if took is None else f" {_ended_after(status)} {duration(max(0.0, took))}")
+    ended = LOOKS[status.state][0] + ("" if took is None else f" {_ended_after(status)} {duration(max(0.0, took))}")
     return f"{title_of_job(job)} · {started} · {ended}"
 
 
@@ -200,7 +219,7 @@ def _ended_after(status: Status) -> str:
 
 
 def _show_buttons(job: Job, status: Status) -> None:
-    try:
+    with errors_shown(st.error):
         if status.is_live and st.button("Stop", key=f"cancel.{job.id}"):
             cancel_job(job, grace_s=CANCEL_GRACE_S)
             st.rerun()
@@ -210,5 +229,3 @@ def _show_buttons(job: Job, status: Status) -> None:
         if not status.is_live and st.button("Delete", key=f"delete.{job.id}"):
             delete_job(job)
             st.rerun()
-    except UrlVizError as error:
-        show_error(error)

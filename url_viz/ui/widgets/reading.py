@@ -4,19 +4,18 @@ from pathlib import Path
 
 from url_viz.demo import build_demo
 from url_viz.errors import UrlVizError
-from url_viz.jobs import Job, list_jobs, start_job
-from url_viz.jobs.start import within_option
-from url_viz.models.model import EmbeddingSpace, resolve, title_of
-from url_viz.models.runtime import Precision, has_gpu
+from url_viz.jobs import Job, latest_job
+from url_viz.jobs.configs import EmbedConfig
+from url_viz.jobs.kinds import EMBED, SET_NAME
+from url_viz.models.model import EmbeddingSpace, resolve
+from url_viz.models.runtime import Precision
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
 from url_viz.store.sets import unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
 from url_viz.ui.session import DEVICE, ON_RAY, PRECISION, choose
 from url_viz.workspace import Workspace
 
-KIND = "embed"
-SET_NAME = "set_name"
-"""What a job's `about` has of its image set's name at its start, as it stands in the title of the job."""
+KIND = EMBED.name
 
 
 def open_folder(folder: Path, *, model: str, also: str | None = None) -> None:
@@ -41,25 +40,25 @@ def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = N
     `also` is a second model that reads them too.
     Raises UrlVizError if the folder or the model may not be read: every reading of the app is started here.
     """
-    workspace, root = Workspace.at(), readable(folder)
+    root = readable(folder)
     if running(set_id) is None:
-        second = [] if also is None else ["--also", allowed_model(also)]
-        with_both = title_of(model) + ("" if also is None else f" and {title_of(also)}")
-        start_job(
-            [*_embed(root), "--model", allowed_model(model), *second, *how_to_read(set_id, model)],
-            kind=KIND,
-            title=f"Read {set_name(root)} with {with_both}",
-            workspace=workspace,
-            is_light=is_light(),
-            about=about_job(root, set_id, model=model, also=also or ""),
-        )
+        config = reading_config(root, set_id=set_id, model=model, also=also)
+        EMBED.start(config, about=about_job(root, set_id, model=model, also=also or ""), workspace=Workspace.at())
 
 
-def how_to_read(set_id: str, model: str) -> list[str]:
-    """The options of a reading that the app starts: its workspace, and the device and precision of this session."""
-    where, precision = DEVICE.get() or "auto", precision_for(set_id, model)
-    device = ["--device", "auto", "--ray", "auto"] if where == ON_RAY else ["--device", where]
-    return ["--workspace", str(Workspace.at().root), *device, "--precision", precision]
+def reading_config(root: Path, *, set_id: str, model: str, also: str | None = None) -> EmbedConfig:
+    """How the app reads a folder: within its roots even if links change meanwhile, on the device of this session."""
+    where = DEVICE.get() or "auto"
+    return EmbedConfig(
+        root,
+        model=allowed_model(model),
+        also=None if also is None else allowed_model(also),
+        workspace=Workspace.at().root,
+        device="auto" if where == ON_RAY else where,
+        precision=precision_for(set_id, model),
+        within=may_read(),
+        ray="auto" if where == ON_RAY else None,
+    )
 
 
 def precision_for(set_id: str, model: str) -> Precision:
@@ -83,19 +82,9 @@ def about_job(root: Path, set_id: str, *, model: str, **more: str) -> dict[str, 
     return {"set_id": set_id, "model": model, "folder": str(root), SET_NAME: set_name(root), **more}
 
 
-def is_light() -> bool:
-    """Whether a job that only runs a backbone may run beside another: two on one GPU would contend for its memory."""
-    return not has_gpu()
-
-
 def open_demo(*, model: str) -> None:
     """Create the demo pictures if they do not exist yet, and open them."""
     open_folder(build_demo(Workspace.at()), model=model)
-
-
-def _embed(root: Path) -> list[str]:
-    """The command that reads a folder, restricted to the app's roots even if links change meanwhile."""
-    return ["-m", "url_viz", "embed", str(root), *within_option(may_read())]
 
 
 def set_name(root: Path) -> str:
@@ -123,8 +112,7 @@ def _listed(set_id: str, about: About) -> str:
 
 def latest(set_id: str) -> Job | None:
     """The latest reading of an image set, in any state."""
-    jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
-    return jobs[0] if jobs else None
+    return latest_job(Workspace.at(), kind=KIND, set_id=set_id)
 
 
 def running(set_id: str) -> Job | None:

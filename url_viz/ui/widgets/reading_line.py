@@ -6,13 +6,13 @@ from typing import Self
 
 import streamlit as st
 
-from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail
+from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, why_it_failed
 from url_viz.store.about import known_sets
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice
 from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.jobs import progress_of, why_it_failed
+from url_viz.ui.widgets.jobs import show_progress
 from url_viz.ui.widgets.reading import KIND, latest, open_folder
 from url_viz.workspace import Workspace
 
@@ -68,10 +68,9 @@ def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
     job = latest(set_id)
     if job is None or job.id != job_id or not job.status().is_live:
         st.rerun()
-    now = progress_of(job)
     left, right = st.columns([12, 1], vertical_alignment="center")
     with left:
-        st.progress(now.share, text=escape(now.words))
+        show_progress(job)
     with right:
         if st.button(
             "", icon=":material/close:", help="Stop reading; pictures read so far are kept", key="stop_reading"

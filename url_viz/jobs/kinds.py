@@ -1,0 +1,214 @@
+"""Every kind of job, described once: its command line, folder, turn in the queue and result follow from this.
+
+docs/architecture.md says how to add one.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+from training.config import FinetuneConfig, PretrainConfig
+from url_viz.child_environment import within_variable
+from url_viz.export.data_sets import DATA_SETS
+from url_viz.export.provenance import name_of
+from url_viz.image_set import ImageSet
+from url_viz.imaging.scan import refuse_bucket
+from url_viz.jobs.arguments import words_of
+from url_viz.jobs.configs import EmbedConfig, ProjectConfig, RefitConfig, ShareConfig
+from url_viz.jobs.job import Job
+from url_viz.jobs.paths import new_output_folder
+from url_viz.jobs.results import JobResult, data_set_written, head_adapted, head_made
+from url_viz.jobs.slurm import SlurmRequest
+from url_viz.jobs.start import DEFAULT_QUEUE, start_job
+from url_viz.models.model import title_of
+from url_viz.models.runtime import has_gpu
+from url_viz.roots import root_of
+from url_viz.workspace import Workspace
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
+About = Mapping[str, str]
+Weight = Literal["heavy", "light", "free"]
+SET_NAME = "set_name"
+"""What a job's `about` has of its image set's name at its start, as it stands in the title of the job."""
+NOWHERE = Path()
+"""The folder `out` of a configuration whose job has not started: it gets a new one then."""
+
+
+def about_of(image_set: ImageSet, *, name: str | None = None, **more: str) -> dict[str, str]:
+    """What is kept with a job on an image set, called by `name`, by default that of its user or its folder."""
+    return {
+        "set_id": image_set.set_id,
+        "model": image_set.source.name,
+        "folder": str(image_set.root),
+        SET_NAME: name or name_of(image_set),
+        **more,
+    }
+
+
+@dataclass(frozen=True)
+class JobKind(Generic[Config]):
+    """A kind of job, by its `name` in job.json: `command` is what Python runs, on the words of a configuration.
+
+    A `heavy` job runs alone, a `light` one, which runs nothing but a backbone, beside another light one where no GPU
+    has to be shared, and a `free` one waits for nobody. With `new_folder`, the configuration's `out` becomes a new
+    folder of that name in the workspace's folder `writes_to`. One that `takes_files` has no use for pictures in object
+    storage; one that `reads_files_alone` reads the pictures of a folder and nothing that is stored of its image set.
+    `result` is what a finished job left; it raises JobError if that is gone.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    title: Callable[[Config, About], str]
+    weight: Callable[[Config], Weight] = lambda config: "heavy"
+    writes_to: Literal["heads", "exports"] = "heads"
+    new_folder: Callable[[Config, About], str] | None = None
+    takes_files: bool = False
+    reads_files_alone: bool = False
+    result: Callable[[Job], JobResult] | None = None
+
+    def words(self, config: Config) -> list[str]:
+        """The arguments to Python that run the command on a configuration."""
+        return ["-m", *self.command, *words_of(config, repeats=self.command[0] != "url_viz")]
+
+    def placed(self, config: Config, *, about: About, workspace: Workspace) -> Config:
+        """The configuration with a new folder to write to, where the kind has one and it is not chosen yet."""
+        given: Any = config
+        if self.new_folder is None or given.out != NOWHERE:
+            return config
+        given = replace(
+            given, out=new_output_folder(getattr(workspace, self.writes_to), self.new_folder(config, about))
+        )
+        return cast(Config, given)
+
+    def start(
+        self,
+        config: Config,
+        *,
+        about: About,
+        workspace: Workspace,
+        title: str | None = None,
+        within: Sequence[Path] | None = None,
+        on_slurm: SlurmRequest | None = None,
+    ) -> Job:
+        """Start the job. Raises JobError if it cannot start, FolderError for files that lie in object storage.
+
+        `about` is kept with it, and where it writes; `title` is another one than that of the kind; `within` are the
+        folders outside of which a command of training reads no picture.
+        """
+        if self.takes_files:
+            refuse_bucket(root_of(about["folder"]))
+        config = self.placed(config, about=about, workspace=workspace)
+        weight, out = self.weight(config), getattr(config, "out", None)
+        return start_job(
+            self.words(config),
+            kind=self.name,
+            title=title or self.title(config, about),
+            workspace=workspace,
+            queue=None if weight == "free" else DEFAULT_QUEUE,
+            is_light=weight == "light" and not has_gpu(),
+            about={**about, **({} if out is None else {"out": str(out)})},
+            env=within_variable(within),
+            on_slurm=on_slurm,
+        )
+
+    def start_on(
+        self,
+        image_set: ImageSet,
+        config: Config,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        on_slurm: SlurmRequest | None = None,
+        **more: str,
+    ) -> Job:
+        """Start the job on an image set; `name` and `more` are those of `about_of`, the others those of `start`."""
+        about, within = about_of(image_set, name=name, **more), image_set.within if self.reads_files_alone else None
+        home = image_set.workspace
+        return self.start(config, about=about, workspace=home, title=title, within=within, on_slurm=on_slurm)
+
+
+def result_of(job: Job) -> JobResult | None:
+    """What a job that has succeeded left; None for a kind without a result. Raises JobError if it is gone."""
+    result = next((kind.result for kind in KINDS if kind.name == job.kind), None)
+    return None if result is None else result(job)
+
+
+def _title_of_reading(config: EmbedConfig, about: About) -> str:
+    also = "" if config.also is None else f" and {title_of(config.also)}"
+    return f"Read {about[SET_NAME]} with {title_of(config.model)}{also}"
+
+
+def _title_of_adapting(config: FinetuneConfig, about: About) -> str:
+    model, name = title_of(about["model"]), about[SET_NAME]
+    if config.mode == "full":
+        return f"Finetune {model} on {name}, backbone and head"
+    return f"Adapt {model} to {name}" + (", by its classes" if config.mode == "labels" else "")
+
+
+def _folder_of_head(config: PretrainConfig, about: About) -> str:
+    """By which lists show the head: "pretrained-on-trash-and-2-more"."""
+    first, *others = config.data
+    return f"pretrained-on-{Path(first.removeprefix('folder:')).name}" + (f"-and-{len(others)}-more" if others else "")
+
+
+def _folder_of_data_set(config: ShareConfig, about: About) -> str:
+    plain = re.sub(r"[^\w.+-]+", "-", about[SET_NAME]).strip("-.")[:60]
+    return f"{plain or 'pictures'}-{config.kind}"
+
+
+EMBED: JobKind[EmbedConfig] = JobKind(
+    "embed",
+    ("url_viz", "embed"),
+    title=_title_of_reading,
+    weight=lambda config: "light",
+)
+REFIT: JobKind[RefitConfig] = JobKind(
+    "embed",  # its progress is shown where that of reading is
+    ("url_viz", "refit"),
+    title=lambda config, about: f"Make the map of {about[SET_NAME]} anew",
+)
+PROJECT: JobKind[ProjectConfig] = JobKind(
+    "project",
+    ("url_viz", "project"),
+    title=lambda config, about: (
+        f"{'t-SNE map' if config.method == 'tsne' else 'Map'} of {about['pictures']} pictures of {about[SET_NAME]}"
+    ),
+    weight=lambda config: "free",
+)
+SHARE: JobKind[ShareConfig] = JobKind(
+    "share",
+    ("url_viz", "share"),
+    title=lambda config, about: (
+        f"Write {about['pictures']} pictures of {about[SET_NAME]} for {DATA_SETS[config.kind].title}"
+    ),
+    weight=lambda config: "free",
+    writes_to="exports",
+    takes_files=True,
+    new_folder=_folder_of_data_set,
+    result=data_set_written,
+)
+ADAPT: JobKind[FinetuneConfig] = JobKind(
+    "finetune",
+    ("training.finetune",),
+    title=_title_of_adapting,
+    weight=lambda config: "heavy" if config.mode == "full" else "light",
+    new_folder=lambda config, about: Path(about["folder"]).name,
+    takes_files=True,
+    reads_files_alone=True,
+    result=head_adapted,
+)
+PRETRAIN: JobKind[PretrainConfig] = JobKind(
+    "pretrain",
+    ("training.pretrain",),
+    title=lambda config, about: f"Make a head for {title_of(config.model)} from {about['teachers']}",
+    weight=lambda config: "light",
+    new_folder=_folder_of_head,
+    reads_files_alone=True,
+    result=head_made,
+)
+KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, SHARE, ADAPT, PRETRAIN)
