@@ -4,8 +4,9 @@ import shutil
 from pathlib import Path
 
 from url_viz.image_set import ImageSet, open_image_set
+from url_viz.store.about import find_set
 from url_viz.store.sets import repoint
-from url_viz.workspace import Workspace, set_id_of
+from url_viz.workspace import SetPaths, Workspace, set_id_of
 
 
 def opened_again(image_set: ImageSet) -> ImageSet:
@@ -30,3 +31,16 @@ def copied(image_set: ImageSet, folder: Path, *, home: Path) -> ImageSet:
     shutil.copytree(kept, Workspace.at(home).set_paths(set_id_of(folder)).folder)
     repoint(image_set.root, folder, workspace=home)
     return open_image_set(folder, model=image_set.source.name, workspace=home)
+
+
+def moved(place: Path, to: Path) -> Path:
+    """A copy of a place that holds `pictures` and the `workspace` they were read into, which knows of the move."""
+    shutil.copytree(place, to)
+    repoint(place / "pictures", to / "pictures", workspace=to / "workspace")
+    return to
+
+
+def paths_of(place: Path) -> SetPaths:
+    """Where the set of such a place lies."""
+    home = Workspace.at(place / "workspace")
+    return home.set_paths(find_set(place / "pictures", home))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.hostile.test_stopped import holds_each_once
 from tests.imaging.pictures import write_folder
+from tests.read_sets import moved, paths_of
 from url_viz.cli.main import main
 from url_viz.errors import CheckpointError, DamageError, JobError, UrlVizError, WorkspaceError
 from url_viz.image_set import embed_folder, open_image_set
@@ -17,10 +18,10 @@ from url_viz.jobs.paths import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
-from url_viz.store.about import find_set, label_is_whole
+from url_viz.store.about import label_is_whole
 from url_viz.store.reader import Store
-from url_viz.store.sets import mend, repoint
-from url_viz.workspace import SetPaths, Workspace
+from url_viz.store.sets import mend
+from url_viz.workspace import Workspace
 
 from tests.conftest import dice_head  # isort: skip
 
@@ -40,14 +41,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Path:
 
 @pytest.fixture
 def here(whole: Path, tmp_path: Path) -> Path:
-    shutil.copytree(whole, tmp_path / "here")
-    repoint(whole / "pictures", tmp_path / "here" / "pictures", workspace=tmp_path / "here" / "workspace")
-    return tmp_path / "here"
-
-
-def set_of(here: Path) -> SetPaths:
-    home = Workspace.at(here / "workspace")
-    return home.set_paths(find_set(here / "pictures", home))
+    return moved(whole, tmp_path / "here")
 
 
 def newest(folder: Path, pattern: str) -> Path:
@@ -93,7 +87,7 @@ def mended(here: Path, model: Model, *, ids: list[int]) -> None:
 )
 def test_a_cut_file_of_a_table_is_told_and_mended(here: Path, model: Model, kind: str, part: str, share: float) -> None:
     ids = open_image_set(here / "pictures", model=model.name, workspace=here / "workspace").table()["id"].tolist()
-    path = newest(set_of(here).tables, f"{kind}*.lance/{part}")
+    path = newest(paths_of(here).tables, f"{kind}*.lance/{part}")
     cut(path, share)
     try:
         look(here, model)
@@ -105,12 +99,12 @@ def test_a_cut_file_of_a_table_is_told_and_mended(here: Path, model: Model, kind
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lost_table_is_made_anew(here: Path, model: Model, kind: str) -> None:
     ids = open_image_set(here / "pictures", model=model.name, workspace=here / "workspace").table()["id"].tolist()
-    shutil.rmtree(next(set_of(here).tables.glob(f"{kind}*.lance")))
+    shutil.rmtree(next(paths_of(here).tables.glob(f"{kind}*.lance")))
     mended(here, model, ids=ids)
 
 
 def test_what_is_mended_is_laid_aside_not_deleted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    paths = set_of(here)
+    paths = paths_of(here)
     image_set = open_image_set(here / "pictures", model=DEFAULT, workspace=here / "workspace")
     image_set.decisions.decide(image_set.table()["id"], "keep")
     decided = paths.decisions.read_bytes()
@@ -128,14 +122,14 @@ def test_what_is_mended_is_laid_aside_not_deleted(here: Path, capsys: pytest.Cap
 
 
 def test_whole_tables_are_left_alone(here: Path, model: Model) -> None:
-    before = Store(set_of(here)).version(model.space.key, model.head.digest if model.head else None)
+    before = Store(paths_of(here)).version(model.space.key, model.head.digest if model.head else None)
     assert mend(here / "pictures", workspace=here / "workspace") == ()
-    assert Store(set_of(here)).version(model.space.key, model.head.digest if model.head else None) == before
+    assert Store(paths_of(here)).version(model.space.key, model.head.digest if model.head else None) == before
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_cut_label_is_read_from_its_copy_until_it_is_mended(here: Path, share: float) -> None:
-    paths = set_of(here)
+    paths = paths_of(here)
     before = Store(paths).about()
     cut(paths.about, share)
     assert Store(paths).about() == before
@@ -152,7 +146,7 @@ def test_a_label_that_is_cut_with_its_copy_is_mended_and_no_decision_lost(
     image_set = embed_folder(folder, model=model, workspace=tmp_path / "workspace")
     ids = image_set.table()["id"].tolist()
     image_set.decisions.decide(ids, "drop")
-    paths = set_of(tmp_path)
+    paths = paths_of(tmp_path)
     cut(paths.about, share)
     cut(paths.about_copy, share)
     with pytest.raises(DamageError, match="python -m url_viz mend FOLDER"):

@@ -13,15 +13,14 @@ import pytest
 
 from tests.hostile.packed import Member, deleting_journal, members_of, write_packed
 from tests.imaging.pictures import write_folder
+from tests.read_sets import moved, paths_of
 from url_viz.analysis.review import ReviewSpec
 from url_viz.errors import DamageError, FolderError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.reviews import review_key
 from url_viz.store.sets import mend, repoint
-from url_viz.workspace import SetPaths, Workspace
 
 COUNT = 9
 
@@ -41,9 +40,7 @@ def read_once(tmp_path_factory: pytest.TempPathFactory, bare_model: Model) -> Pa
 @pytest.fixture
 def here(read_once: Path, tmp_path: Path) -> Path:
     """A copy of it, with a file `thesis.tex` in the working directory that is nobody's business."""
-    shutil.copytree(read_once, tmp_path / "here")
-    repoint(read_once / "pictures", tmp_path / "here" / "pictures", workspace=tmp_path / "here" / "workspace")
-    return tmp_path / "here"
+    return moved(read_once, tmp_path / "here")
 
 
 @pytest.fixture
@@ -53,11 +50,6 @@ def thesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "work")
     (tmp_path / "work" / "thesis.tex").write_text("years")
     return tmp_path / "work" / "thesis.tex"
-
-
-def paths_of(here: Path) -> SetPaths:
-    home = Workspace.at(here / "workspace")
-    return home.set_paths(find_set(here / "pictures", home))
 
 
 def opened(here: Path) -> ImageSet:

@@ -1,5 +1,7 @@
 """Twins are all pairs above the bound, however many, and their groups are chains of them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -32,23 +34,20 @@ def is_the_naive(found: Twins, embeddings: np.ndarray, bound: float = 0.96) -> N
 @pytest.mark.parametrize("spread", [0.15, 0.3, 0.8])  # nearly all pairs of a class, some, none
 def test_all_pairs_above_the_bound(sketched: bool, spread: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twins, "SKETCH", 7)
-    monkeypatch.setattr(twins, "TILE", (50, 70))
-    monkeypatch.setattr(twins, "SKETCH_CELLS", 0 if sketched else 10**9)
     embeddings, _ = classes(400, spread=spread)
-    found = twin_pairs(embeddings)
+    found = twin_pairs(embeddings, tile=(50, 70), sketch_cells=0 if sketched else 10**9)
     is_the_naive(found, embeddings)
     assert not found.is_thinned
     assert (len(found) > 0) == (spread < 0.8)
 
 
 @pytest.mark.parametrize("sketched", [False, True])
-def test_only_pairs_of_some_rows(sketched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twins, "TILE", (9, 70))
-    monkeypatch.setattr(twins, "SKETCH_CELLS", 0 if sketched else 10**9)
+def test_only_pairs_of_some_rows(sketched: bool) -> None:
     embeddings, _ = classes(200, spread=0.25)
     of = np.array([3, 77, 78, 150, 199, 12, 5, 60, 61, 62, 63, 64])
     expected = {pair for pair in naive(embeddings) if set(pair) & set(of.tolist())}
-    assert pairs(twin_pairs(embeddings, of=of)).keys() == expected
+    found = twin_pairs(embeddings, of=of, tile=(9, 70), sketch_cells=0 if sketched else 10**9)
+    assert pairs(found).keys() == expected
     assert len(expected) > 10
     assert len(twin_pairs(embeddings, of=np.zeros(0, np.int64))) == 0
 
@@ -81,9 +80,8 @@ def test_zeros_are_no_twins_and_no_rows_have_none() -> None:
 def test_too_many_pairs_are_thinned_and_groups_stay(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     embeddings, _ = classes(300, of=5, spread=0.25)
     whole = twin_pairs(embeddings)
-    monkeypatch.setattr(twins, "TILE", (40, 60))
     monkeypatch.setattr(twins, "MOST_PAIRS", most)
-    thinned = twin_pairs(embeddings)
+    thinned = twin_pairs(embeddings, tile=(40, 60))
     assert thinned.is_thinned
     assert len(thinned) <= most + 40 * 60
     assert pairs(thinned).keys() <= pairs(whole).keys()
@@ -147,13 +145,12 @@ def test_the_second_witness_has_its_say_in_every_search(
     sketched: bool, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All pairs by both witnesses, those of some rows, those across two sets; a few too many are thinned."""
-    monkeypatch.setattr(twins, "TILE", (50, 70))
-    monkeypatch.setattr(twins, "SKETCH_CELLS", 0 if sketched else 10**9)
+    search = partial(twin_pairs, tile=(50, 70), sketch_cells=0 if sketched else 10**9)
     embeddings, hashes = classes(220, spread=0.35)[0], hashed(220, of=30)
     expected, by_cosine = by_both(embeddings, hashes), naive(embeddings).keys()
     assert len(by_cosine) < len(expected) - 50
     monkeypatch.setattr(twins, "MOST_PAIRS", most)
-    found = twin_pairs(embeddings, hashes=hashes)
+    found = search(embeddings, hashes=hashes)
     if most < len(expected):
         assert found.is_thinned
         whole = np.array(sorted(expected), np.int32)
@@ -163,9 +160,9 @@ def test_the_second_witness_has_its_say_in_every_search(
     cosine = cosines(embeddings)
     assert [pairs(found)[pair] for pair in expected] == pytest.approx([cosine[pair] for pair in expected], abs=1e-6)
     of = np.arange(3, 220, 17)
-    some = pairs(twin_pairs(embeddings, of=of, hashes=hashes))
+    some = pairs(search(embeddings, of=of, hashes=hashes))
     assert some.keys() == {pair for pair in expected if set(pair) & set(of.tolist())}
-    across = pairs(twins_across(embeddings[:60], embeddings[60:], hashes=hashes))
+    across = pairs(twins_across(embeddings[:60], embeddings[60:], hashes=hashes, tile=(50, 70)))
     assert across.keys() == {pair for pair in expected if pair[0] < 60 <= pair[1]}
 
 
@@ -174,11 +171,10 @@ def test_one_who_has_no_hash_is_told_by_the_cosine_alone() -> None:
     assert pairs(twin_pairs(embeddings, hashes=np.zeros((200, WORDS), np.uint64))).keys() == naive(embeddings).keys()
 
 
-def test_pairs_across_two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twins, "TILE", (9, 70))
+def test_pairs_across_two_sets() -> None:
     mine, others = (classes(count, spread=0.2, seed=seed)[0] for count, seed in ((40, 0), (130, 0)))
     both = np.concatenate([mine, others])
     expected = {(one, other) for one, other in naive(both) if one < 40 <= other}
-    assert pairs(twins_across(mine, others)).keys() == expected
+    assert pairs(twins_across(mine, others, tile=(9, 70))).keys() == expected
     assert len(expected) > 10
     assert len(twins_across(mine[:0], others)) == 0

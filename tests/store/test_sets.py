@@ -20,6 +20,7 @@ import pytest
 from filelock import FileLock
 
 from tests.imaging.pictures import write_folder
+from tests.read_sets import moved, paths_of
 from url_viz.cli.main import main
 from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -42,7 +43,7 @@ from url_viz.store.sets import (
     skipped,
 )
 from url_viz.store.writer import Writer
-from url_viz.workspace import SetPaths, Workspace
+from url_viz.workspace import Workspace
 
 COUNT = 12
 
@@ -61,14 +62,7 @@ def read_once(tmp_path_factory: pytest.TempPathFactory, bare_model: Model) -> Pa
 @pytest.fixture
 def here(read_once: Path, tmp_path: Path) -> Path:
     """A copy of it: the folder `pictures`, moved, and a workspace that knows."""
-    shutil.copytree(read_once, tmp_path / "here")
-    repoint(read_once / "pictures", tmp_path / "here" / "pictures", workspace=tmp_path / "here" / "workspace")
-    return tmp_path / "here"
-
-
-def paths_of(here: Path) -> SetPaths:
-    home = Workspace.at(here / "workspace")
-    return home.set_paths(find_set(here / "pictures", home))
+    return moved(read_once, tmp_path / "here")
 
 
 def opened(here: Path, folder: Path | None = None) -> ImageSet:

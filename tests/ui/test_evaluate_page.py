@@ -43,10 +43,6 @@ def found_of(image_set: ImageSet) -> Evaluated:
     return found
 
 
-def test_without_an_image_set_a_newcomer_is_shown_the_ways_in(home: Workspace) -> None:
-    assert "Which of your pictures are ambiguous?" in words(opened(page="evaluate"))
-
-
 def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_counted_on(labelled: ImageSet) -> None:
     at = opened(labelled, "evaluate")
     text, results = words(at), found_of(labelled)

@@ -106,3 +106,8 @@ def test_times_are_told_in_words(ago_s: float, said: str) -> None:
 
 def test_a_time_long_ago_is_a_date() -> None:
     assert when(time.mktime((2020, 5, 2, 12, 0, 0, 0, 0, -1))) == "read on 2 May 2020"
+
+
+@pytest.mark.parametrize("page", ["evaluate", "labels", "search", "compare"])
+def test_without_an_image_set_a_newcomer_is_shown_the_ways_in(home: Workspace, page: str) -> None:
+    assert "Which of your pictures are ambiguous?" in words(opened(page=page))

@@ -35,10 +35,6 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "flat", 6))
 
 
-def test_without_an_image_set_a_newcomer_is_shown_the_ways_in(home: Workspace) -> None:
-    assert "Which of your pictures are ambiguous?" in words(opened(page="labels"))
-
-
 def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) -> None:
     at = opened(labelled, "labels")
     check = labelled.checked_labels()

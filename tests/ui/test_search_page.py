@@ -45,10 +45,6 @@ def picker(at: AppTest) -> Any:
     return next(control for control in at.segmented_control if control.label == "Uncertainty")
 
 
-def test_without_an_image_set_a_newcomer_is_shown_the_ways_in() -> None:
-    assert "Which of your pictures are ambiguous?" in words(opened(page="search"))
-
-
 def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) -> None:
     text = words(opened(image_set, "search"))
     assert "Choose a picture to see the most similar ones in this image set." in text

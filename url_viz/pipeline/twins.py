@@ -65,6 +65,8 @@ def twin_pairs(
     of: NDArray[np.integer] | None = None,
     hashes: Hashes | None = None,
     bound: float = TWIN_COSINE,
+    tile: tuple[int, int] = TILE,
+    sketch_cells: int = SKETCH_CELLS,
 ) -> Twins:
     """All pairs of raw embeddings (N, D) with a cosine of at least `bound`; with `of`, those with one of these rows.
 
@@ -74,14 +76,14 @@ def twin_pairs(
     """
     count = len(embeddings)
     queries = np.arange(count) if of is None else np.unique(of)
-    sketch = _sketch(embeddings) if len(queries) * count > SKETCH_CELLS else None
+    sketch = _sketch(embeddings) if len(queries) * count > sketch_cells else None
     found = _Found(count)
     rank = np.full(count, count)  # a column that is asked too is met twice, and counts once
     rank[queries] = queries
-    for start in range(0, len(queries), TILE[0]):
-        rows = queries[start : start + TILE[0]]
-        for first in range(int(rows[0]) if of is None else 0, count, TILE[1]):
-            columns = np.arange(first, min(first + TILE[1], count))
+    for start in range(0, len(queries), tile[0]):
+        rows = queries[start : start + tile[0]]
+        for first in range(int(rows[0]) if of is None else 0, count, tile[1]):
+            columns = np.arange(first, min(first + tile[1], count))
             left, right, cosine = _in_tile(embeddings, sketch, hashes, rows, columns, bound)
             is_first = left < rank[right]
             found.add(left[is_first], right[is_first], cosine[is_first])
@@ -97,13 +99,14 @@ def twins_in_blocks(
     hashes: Hashes | None = None,
     also: Iterable[NDArray[np.integer]] = (),
     bound: float = TWIN_COSINE,
+    columns_at_once: int = TILE[1],
 ) -> Twins:
     """Pairs of raw embeddings (N, D) that are twins, of a row and one that its block names for it, or of `also`."""
     sketch = _sketch(embeddings)
     found = _Found(len(embeddings))
     for rows, among in blocks:
-        for first in range(0, len(among), TILE[1]):
-            columns = among[first : first + TILE[1]]
+        for first in range(0, len(among), columns_at_once):
+            columns = among[first : first + columns_at_once]
             left, right, cosine = _in_tile(embeddings, sketch, hashes, rows, columns, bound)
             is_other = left != right
             found.add(left[is_other], right[is_other], cosine[is_other])
@@ -154,6 +157,7 @@ def twins_across(
     *,
     hashes: Hashes | None = None,
     bound: float = TWIN_COSINE,
+    tile: tuple[int, int] = TILE,
 ) -> Twins:
     """All pairs of one of the raw embeddings (N, D) and one of the others (M, D) that are twins.
 
@@ -161,11 +165,11 @@ def twins_across(
     too many.
     """
     every, first = np.concatenate([mine, others]), len(mine)
-    starts = range(0, first, TILE[0])
-    blocks = ((np.arange(start, min(start + TILE[0], first)), np.arange(first, len(every))) for start in starts)
+    starts = range(0, first, tile[0])
+    blocks = ((np.arange(start, min(start + tile[0], first)), np.arange(first, len(every))) for start in starts)
     alike = iter(()) if hashes is None else copies(hashes, of=np.arange(first))
     also = (pairs[pairs.max(axis=1) >= first] for pairs in alike)
-    return twins_in_blocks(every, blocks, hashes=hashes, also=also, bound=bound)
+    return twins_in_blocks(every, blocks, hashes=hashes, also=also, bound=bound, columns_at_once=tile[1])
 
 
 def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
