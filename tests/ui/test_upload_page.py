@@ -295,6 +295,7 @@ class TestReview:
         ]
         assert {v.label for v in self.desk(at).answers.values()} == {None, "kiwi"}
         assert len(self.desk(at).skipped) == 1
+        assert self.desk(at).here.review.image_set is None, "a session holds no snapshot"
         self.answered(at, {"sequence": 4, "command": "unskip", "at": -1})
         assert not self.desk(at).skipped
 

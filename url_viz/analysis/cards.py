@@ -57,7 +57,8 @@ class Card:
     `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
     choice of the question, else one such table: the nearest pictures, or the group or pair that is asked about, with a
     `mark` on each if there are any. `twins` counts the others of its group, where an answer can be for them too.
-    `reasons` say why it is ambiguous.
+    `reasons` say why it is ambiguous. Of a picture that is none of the set, `picture` is its address, and `facts` are
+    what is known of it.
     """
 
     row: Mapping[str, Any]
@@ -66,6 +67,8 @@ class Card:
     takes: tuple[Asked, ...]
     twins: int = 0
     reasons: pd.DataFrame | None = None
+    picture: str | None = None
+    facts: pd.DataFrame | None = None
 
     @property
     def id(self) -> int:

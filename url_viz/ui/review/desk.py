@@ -1,7 +1,7 @@
 """The desk of a review: one large picture, what is asked of it, and keys; it knows cards and answers, and no kinds."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -89,7 +89,6 @@ class OpenReview(Generic[Queued]):
     """A review that is open in this session: `at` is the position shown, `known` the cards drawn before.
 
     `shown` is what was drawn last: it stays where the decisions cannot be read for once, with the answer taken back.
-    Of pictures that are none of the image set, `picture` gives an address and `facts` what is known of them.
     """
 
     review: Queued
@@ -97,8 +96,6 @@ class OpenReview(Generic[Queued]):
     known: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
     shown: DeskState | None = None
-    picture: Callable[[int], str] | None = None
-    facts: Callable[[Any], pd.DataFrame] | None = None
 
 
 def opened(review: Queued) -> OpenReview[Queued]:
@@ -116,7 +113,9 @@ def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: 
     data = asdict(replace(here.shown, refused=here.refused)) | {"taken": handled_before(key)}
 
     def handle(state: Mapping[str, object]) -> None:
-        handle_new(key, state, lambda records: take_answers(here, _answers_of(records), who=user_name()))
+        handle_new(
+            key, state, lambda records: take_answers(here, filter(None, map(answer_of, records)), who=user_name())
+        )
 
     # New answers are taken before the page runs again; usually none are left, unless another run came between.
     handle(_mount(key=key, data=data, on_actions_change=lambda: handle(component_state(key))))
@@ -161,20 +160,20 @@ def _card(image_set: ImageSet | None, here: OpenReview[Any], image_id: int) -> d
     """What cannot change of a card is drawn once."""
     key = here.review.version, image_id
     if key not in here.known:
-        here.known[key] = _drawn(image_set, here, here.review.card(image_id))
+        here.known[key] = _drawn(image_set, here.review.card(image_id))
     return here.known[key]
 
 
-def _drawn(image_set: ImageSet | None, here: OpenReview[Any], card: Card) -> dict[str, Any]:
+def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     """A card as the browser takes it: `Card` in url_viz/frontend/review/queue.js."""
-    of = cast(ImageSet, image_set)  # without one, pictures and facts are the queue's, and there are none beside
+    of = cast(ImageSet, image_set)  # without one, picture and facts are the card's, and there are none beside
     choices: list[tuple[str | None, float]] = [(one.label, one.share) for one in card.question.choices]
-    facts = facts_of(of, dict(card.row)) if here.facts is None else here.facts(card.row)
+    facts = facts_of(of, dict(card.row)) if card.facts is None else card.facts
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
         "id": str(card.id),
         "name": str(card.row["path"]),
-        "picture": picture_url(of, card.id) if here.picture is None else here.picture(card.id),
+        "picture": card.picture or picture_url(of, card.id),
         "question": card.question.text,
         "takes": card.takes,
         "panels": [
@@ -206,7 +205,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def take_answers(here: OpenReview[Any], answers: Sequence[DeskAnswer], *, who: str | None) -> None:
+def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: str | None) -> None:
     """Store answers; those that cannot be stored are named in `refused`, and shown where they were given."""
     refused = []
     for answer in answers:
@@ -227,10 +226,6 @@ def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
         here.review.skip(answer.id)
     elif answer.id is not None:
         here.review.store(answer.id, answer.said, who=who)
-
-
-def _answers_of(records: Sequence[Record]) -> list[DeskAnswer]:
-    return [answer for answer in map(answer_of, records) if answer is not None]
 
 
 def answer_of(record: Record) -> DeskAnswer | None:

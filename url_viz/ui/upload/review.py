@@ -1,7 +1,7 @@
 """The review of uploads, one after the other; what is answered stays in the session and goes into the exports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,8 @@ class UploadQueue(Queue):
         [at] = np.flatnonzero(self.ids == image_id)
         row = {str(name): value for name, value in self.table.iloc[at].items()}
         question = between_classes(row)
-        return Card(row, question, tuple(self._near(image_id, question)), TAKES)
+        near, facts = tuple(self._near(image_id, question)), facts_of_upload(self.table.iloc[at])
+        return Card(row, question, near, TAKES, picture=_picture(self.batch, image_id), facts=facts)
 
     def _near(self, number: int, question: Question) -> list[pd.DataFrame]:
         """The nearest pictures of the set, of each class that is asked for."""
@@ -99,12 +100,13 @@ class UploadQueue(Queue):
         scored = self.batch.scored
         return [scored[number].content for number in numbers if 0 <= number < len(scored)]
 
-    def picture(self, number: int) -> str:
-        """The picture itself, for there is no address of it."""
-        try:
-            return data_url(decoders.shown(self.batch.files[number].read(), most_px=LONG_SIDE_PX, quality=85))
-        except UrlVizError:  # it was read before: the thumbnail of then is still there
-            return data_url(self.batch.scored[number].thumbnail)
+
+def _picture(batch: UploadBatch, number: int) -> str:
+    """The picture itself, for there is no address of it."""
+    try:
+        return data_url(decoders.shown(batch.files[number].read(), most_px=LONG_SIDE_PX, quality=85))
+    except UrlVizError:  # it was read before: the thumbnail of then is still there
+        return data_url(batch.scored[number].thumbnail)
 
 
 def upload_answers() -> UploadAnswers:
@@ -125,6 +127,9 @@ def show_upload_review(batch: UploadBatch, done: SortedUploads, image_set: Image
     queue = UploadQueue(said, batch, table, image_set, measure)
     if said.here is None or said.here.review.name != queue.name:
         said.here = opened(queue)
-    said.here.review, said.here.picture, said.here.facts = queue, queue.picture, facts_of_upload
-    show_open_review(image_set, said.here, key="upload.desk")
+    said.here.review = queue
+    try:
+        show_open_review(image_set, said.here, key="upload.desk")
+    finally:
+        said.here.review = replace(queue, image_set=None)  # a session holds no snapshot
     st.caption("Answers stay in this session: take them with you as the ranking (CSV).")
