@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.browser.fixtures import eventually
-from tests.export.sets import set_of
+from tests.given import given_set
 from tests.imaging.pictures import noise, write_folder
 from training.data.source import FileSource
 from training.data.spec import pictures_of
@@ -74,7 +74,7 @@ def folder_of_secrets(base: Path) -> Path:
 @pytest.fixture
 def in_the_app(base: Path) -> ImageSet:
     """The pictures `PATHS`, all decided on, as the app has them open."""
-    image_set = set_of(base, PATHS)
+    image_set = given_set(base, PATHS)
     image_set.decisions.decide(image_set.ids.tolist(), "keep")
     return open_sets().get(image_set.set_id, image_set.source.name)
 
@@ -83,7 +83,7 @@ def exchange(base: Path, path: str = EXCHANGED) -> None:
     """Put a link to a private file in the place of a picture, in one step."""
     link = base / "exchanging"
     link.symlink_to(folder_of_secrets(base) / "1.png")
-    os.replace(link, base / "pictures" / path)
+    os.replace(link, base / "photos" / path)
 
 
 def data_set(program: Program, how: How) -> Write:
@@ -136,8 +136,8 @@ def test_it_is_told_and_a_link_inside_is_followed(
     in_the_app: ImageSet, base: Path, tmp_path: Path, program: Program
 ) -> None:
     exchange(base)
-    (base / "pictures" / "dog" / "0.png").unlink()
-    (base / "pictures" / "dog" / "0.png").symlink_to(base / "pictures" / "cat" / "0.png")
+    (base / "photos" / "dog" / "0.png").unlink()
+    (base / "photos" / "dog" / "0.png").symlink_to(base / "photos" / "cat" / "0.png")
     done = DATA_SETS[program].write(in_the_app, tmp_path / "out", how="copy")
     assert (done.pictures, done.left_out) == (len(PATHS) - 1, ((EXCHANGED, OUTSIDE),))
     assert done.words[1] == f"1 left out, which {OUTSIDE}: {EXCHANGED}."
@@ -155,8 +155,8 @@ def test_sorting_tells_it_too(in_the_app: ImageSet, base: Path, tmp_path: Path, 
 
 def test_a_folder_that_became_a_link_leaves_nothing_to_export(in_the_app: ImageSet, base: Path, tmp_path: Path) -> None:
     for name in ("cat", "dog"):
-        os.rename(base / "pictures" / name, base / name)
-        (base / "pictures" / name).symlink_to(folder_of_secrets(base))
+        os.rename(base / "photos" / name, base / name)
+        (base / "photos" / name).symlink_to(folder_of_secrets(base))
     for program in PROGRAMS:
         with pytest.raises(ImageSetError, match=OUTSIDE):
             DATA_SETS[program].write(in_the_app, tmp_path / "out", how="copy")
@@ -188,7 +188,7 @@ def test_the_job_that_shares_holds_to_what_the_app_may_read(in_the_app: ImageSet
 
 
 def test_on_the_command_line_links_are_followed_unless_it_is_asked(base: Path, tmp_path: Path) -> None:
-    image_set = set_of(base, PATHS)
+    image_set = given_set(base, PATHS)
     exchange(base)
     done = DATA_SETS["huggingface"].write(image_set, tmp_path / "out", how="copy")
     assert done.left_out == ()
@@ -211,7 +211,7 @@ class TestReading:
     def test_nor_one_exchanged_between_listing_and_reading(
         self, base: Path, workspace: Path, bare_model: Model
     ) -> None:
-        folder = write_folder(base / "pictures", 3)
+        folder = write_folder(base / "photos", 3)
 
         def progress(now: Progress) -> None:
             if now.stage == "scan" and now.done and not (folder / "0001.jpg").is_symlink():
@@ -223,7 +223,7 @@ class TestReading:
 
     @pytest.mark.parametrize("way", WAYS)
     def test_no_other_kind_of_link_leads_out(self, in_the_app: ImageSet, base: Path, way: str) -> None:
-        place = base / "pictures" / EXCHANGED
+        place = base / "photos" / EXCHANGED
         place.unlink()
         link(place, way, base)
         with pytest.raises(ImageError, match=OUTSIDE):
@@ -269,7 +269,7 @@ def exchange_all(base: Path, draw: random.Random, is_over: threading.Event) -> N
 def exchange_one(base: Path, draw: random.Random) -> None:
     """Exchange one picture or one folder for a link, or put it back."""
     name = draw.choice([*PATHS, "cat", "dog"])
-    place, away = base / "pictures" / name, base / name.replace("/", "-")
+    place, away = base / "photos" / name, base / name.replace("/", "-")
     if place.parent.is_symlink():
         return
     if place.is_symlink():
@@ -326,7 +326,7 @@ class TestTraining:
         self, base: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-        read = embed_folder(write_folder(base / "pictures", 3), model=bare_model, workspace=workspace)
+        read = embed_folder(write_folder(base / "photos", 3), model=bare_model, workspace=workspace)
         for number in range(3):
             exchange(base, f"{number:04d}.jpg")
         found = open_sets().get(read.set_id, read.source.name)
