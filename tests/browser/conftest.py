@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.fixtures import HARNESS, ROOT, Serve
+from tests.browser.fixtures import HARNESS, Serve, new_home, serve_app
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model
@@ -12,16 +12,12 @@ from url_viz.models.model import Model, load_model
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("browser")
-    (root / "workspace").mkdir()
-    (root / "workspace" / "models").symlink_to(prepared / "models")
-    return root
+    return new_home(tmp_path_factory.mktemp("browser"), prepared)
 
 
 @pytest.fixture(scope="session")
 def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
+    return serve_app(serve, home)
 
 
 @pytest.fixture(scope="session")

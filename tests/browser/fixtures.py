@@ -232,3 +232,16 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
+
+
+def new_home(root: Path, prepared: Path) -> Path:
+    """A folder of a visitor with a workspace in it that has the prepared model."""
+    (root / "workspace").mkdir()
+    (root / "workspace" / "models").symlink_to(prepared / "models")
+    return root
+
+
+def serve_app(serve: Serve, home: Path) -> str:
+    """The app on that workspace, which may read what lies in the folder; its address."""
+    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
+    return serve(ROOT / "app.py", environment=variables)

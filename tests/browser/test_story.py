@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, settled, still
+from tests.browser.fixtures import OpenPage, Serve, new_home, serve_app, settled, still
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
 from url_viz.demo import build_demo
@@ -19,23 +19,18 @@ from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
 BY_BOTH = f"by two models (also {SECOND})"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path, second_model: Model) -> Path:
     assert second_model.name == SECOND, "which is prepared with the first"
-    root = tmp_path_factory.mktemp("story")
-    (root / "workspace").mkdir()
-    (root / "workspace" / "models").symlink_to(prepared / "models")
-    return root
+    return new_home(tmp_path_factory.mktemp("story"), prepared)
 
 
 @pytest.fixture(scope="module")
 def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
+    return serve_app(serve, home)
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.hostile.bad_checkpoints import ODD_NAME, mutated, parents, wide, write_all
 from tests.hostile.browser.offline import SOURCE
 from tests.hostile.test_permissions import go_without_the_key
+from tests.ui.pages import opened
 from url_viz.errors import CheckpointError, UrlVizError
 from url_viz.limited_processes import LimitedProcesses
 from url_viz.models import checkpoint_folder
@@ -103,15 +103,15 @@ class TestTheCommand:
 
 
 class TestThePages:
-    @pytest.mark.parametrize("page", ["pages/explore.py", "pages/models.py"])
+    @pytest.mark.parametrize("page", ["explore", "models"])
     def test_stand_and_say_what_cannot_be_used(self, home: Workspace, page: str) -> None:
         expected = write_all(home.checkpoints)
         (home.checkpoints / NOT_UTF8).write_bytes(b"no checkpoint")
         known_models(home)  # so that the page does not wait
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).switch_page(page).run()
+        at = opened(page=page)
         assert not at.exception
         assert not at.error
-        if page == "pages/models.py":
+        if page == "models":
             markdown = "\n".join(text.value for text in (*at.markdown, *at.caption))
             titles = [name for name in expected if name != ODD_NAME]
             assert not [name for name in titles if name.replace("_", "\\_") not in markdown]

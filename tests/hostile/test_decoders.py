@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
 from tests.imaging.pictures import encoded, noise, write_folder
+from tests.ui import pages
 from url_viz import limited_processes
 from url_viz.analysis.uploads import Refused, Scored, score
 from url_viz.errors import ImageError, UrlVizError
@@ -235,11 +236,8 @@ class TestTheApp:
         return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
 
     @pytest.fixture
-    def opened(self, image_set: ImageSet, model: Model) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        at.session_state["chosen_model"] = model.name
-        at.session_state["chosen_set"] = image_set.set_id
-        return at.run()
+    def opened(self, image_set: ImageSet) -> AppTest:
+        return pages.opened(image_set)
 
 
 HOLDING = """

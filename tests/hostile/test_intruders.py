@@ -14,10 +14,10 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
+from tests.ui.pages import app
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.scan import LEADS_OUT, scan
@@ -35,7 +35,6 @@ from url_viz.ui.urls import picture_url
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
-APP = ROOT / "app.py"
 TRAVERSALS = (
     "../../etc",
     "..%2f..%2fetc",
@@ -85,7 +84,7 @@ class TestPaths:
         self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, set_id: str
     ) -> None:
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-        at = AppTest.from_file(str(APP), default_timeout=60)
+        at = app()
         at.query_params["set"] = set_id
         at.run()
         assert not at.exception
@@ -108,7 +107,7 @@ class TestPaths:
             resolve(name)
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
         assert client.get(f"/url-viz/points/{'0' * 16}", params={"model": name}).status_code == 404
-        at = AppTest.from_file(str(APP), default_timeout=60)
+        at = app()
         at.query_params["model"], at.query_params["set"] = name, "0" * 16
         at.run()
         assert not at.exception

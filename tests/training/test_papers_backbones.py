@@ -6,9 +6,9 @@ import pytest
 import timm
 from huggingface_hub import constants
 from safetensors.torch import save_file
-from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.pages import opened
 from training import cache, evaluate, train
 from training.config import Augmentation, CacheConfig, EvaluateConfig, Recipe, TrainConfig
 from url_viz.image_set import embed_folder
@@ -18,7 +18,6 @@ from url_viz.models.names import PAPERS
 pytestmark = pytest.mark.slow
 
 TINY = PAPERS["authors/vit-tiny"]
-APP = Path(__file__).parents[2] / "app.py"
 
 
 @pytest.fixture
@@ -53,9 +52,7 @@ def test_from_the_hubs_cache_to_the_app(
     assert model.space.preprocessing.mean == (0.5, 0.5, 0.5), "timm's preset, as nothing says another"
     image_set = embed_folder(folder, model=model)
     assert image_set.table()["uncertainty"].notna().all()
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, head
-    at.run()
+    at = opened(image_set)
     assert not at.exception
     assert not at.error
     assert any("12 pictures" in one.value for one in at.caption)
