@@ -20,7 +20,7 @@ CONFLICTING: Kind = "conflicting copies"
 ALONE: Kind = "out on its own"
 KINDS: tuple[Kind, ...] = (LABEL_ERROR, AMBIGUOUS, CONFLICTING, ALONE)
 
-COPY_COSINE = 0.98
+SAME_COSINE = 0.98
 CLEAR_SHARE = 0.6
 OWN_SHARE = 0.15
 SPREAD_QUANTILE = 0.9
@@ -84,7 +84,7 @@ def judge(row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes,
     A label error: another class has at least CLEAR_SHARE of what speaks for an undisputed picture of it on average, the
     label at most OWN_SHARE of that, and the neighbours are no more spread over classes than those of nine in ten
     undisputed pictures. Ambiguous: another class is ahead, and the neighbours are more spread. Conflicting copies:
-    equal content, or raw cosine from COPY_COSINE, under different labels. Out on its own: the nearest neighbour is so
+    equal content, or raw cosine from SAME_COSINE, under different labels. Out on its own: the nearest neighbour is so
     far that its vote says little (FENCE). The constants were chosen on development sets (docs/labels.md).
     """
     classes = int(max(label.max(initial=0), voter.max(initial=0))) + 1
@@ -191,15 +191,15 @@ def _with_copies(judged: Judged, row: NDArray[np.integer], label: Codes, voter: 
 
 
 def _copies(graph: Graph, voter: Codes) -> dict[int, list[int]]:
-    """By row, the labelled rows whose raw cosine is at least COPY_COSINE, the most alike first; only if any differs."""
+    """By row, the labelled rows whose raw cosine is at least SAME_COSINE, the most alike first; only if any differs."""
     twins = graph.twins
-    one, other = twins.pair[twins.cosine >= COPY_COSINE].T
+    one, other = twins.pair[twins.cosine >= SAME_COSINE].T
     differs = (voter[one] != voter[other]) & (voter[one] != NONE) & (voter[other] != NONE)
     concerned = np.zeros(len(graph), bool)
     concerned[one[differs]] = concerned[other[differs]] = True
     copies: dict[int, list[int]] = {}
     for number in np.argsort(-twins.cosine, kind="stable"):
-        if twins.cosine[number] < COPY_COSINE:
+        if twins.cosine[number] < SAME_COSINE:
             break
         for a, b in (twins.pair[number], twins.pair[number][::-1]):
             if concerned[a] and voter[b] != NONE:

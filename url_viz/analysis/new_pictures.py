@@ -17,7 +17,7 @@ from url_viz.pipeline.confusability import (
     confusability_of_new_by_both,
 )
 from url_viz.pipeline.graph import K
-from url_viz.pipeline.near_copies import COPY_COSINE, copies_of
+from url_viz.pipeline.near_copies import copies_of
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
 from url_viz.pipeline.twins import are_twins
 from url_viz.rows import l2_normalize
@@ -151,7 +151,7 @@ def nearest_without_twins(
 ) -> tuple[Nearest, NDArray[np.int64]]:
     """The `k` nearest of each picture (whitened `rows` (Q, A)) in the reference that are no twins, and its twin (Q,).
 
-    Exact: the nearest are looked at until there are `k` that are no twins by content, raw cosine or `hashes`
+    Exact: the nearest are looked at until there are `k` that are no twins by content or `are_twins`, with `hashes`
     (Q, WORDS). A copy by its hash is a twin wherever it is.
     """
     count, look = len(reference), min(FIRST_LOOK, len(reference))
@@ -171,7 +171,7 @@ def nearest_without_twins(
     twin = _most_alike(found.position, np.where(is_same, 2, cosine), is_twin)
     if both is not None:
         for number in np.flatnonzero(twin == NONE):
-            twin[number] = _copy_of(embeddings[number], both[count + number], reference)
+            twin[number] = _copy_of(embeddings[number], both, count + int(number), reference)
     order = np.argsort(is_out, axis=1, kind="stable")[:, :k]
     is_left = np.take_along_axis(is_out, order, 1)
     position = np.where(is_left, NONE, np.take_along_axis(found.position, order, 1))
@@ -185,12 +185,12 @@ def _both_hashes(hashes: Hashes | None, reference: Reference) -> Hashes | None:
     return None if known is None or hashes is None else np.concatenate([known, hashes])
 
 
-def _copy_of(embedding: NDArray[np.floating], one: Hashes, reference: Reference) -> int:
-    """The row of the reference whose hash is that of a copy, the most alike; NONE if there is none."""
-    assert reference.hashes is not None
-    rows = copies_of(one, reference.hashes)
-    cosine = _raw_cosines(embedding[None], reference.embedding, rows[None])[0]
-    return int(rows[cosine.argmax()]) if (cosine >= COPY_COSINE).any() else NONE
+def _copy_of(embedding: NDArray[np.floating], both: Hashes, row: int, reference: Reference) -> int:
+    """The row of the reference that is a twin of a new picture by its hash, at `row` of `both`; NONE for none."""
+    rows = copies_of(both[row], both[: len(reference)])
+    cosine = _raw_cosines(embedding[None], reference.embedding, rows[None])
+    is_twin = are_twins(cosine[0], both, np.full(len(rows), row), rows)
+    return int(_most_alike(rows[None], cosine, is_twin[None])[0])
 
 
 def _raw_cosines(one: NDArray[np.floating], others: NDArray[np.floating], position: NDArray[np.integer]) -> Floats:

@@ -14,7 +14,7 @@ from url_viz.imaging.folder_classes import folder_of_each
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
-from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
+from url_viz.pipeline.twins import are_twins, twin_groups
 from url_viz.store.derived_cache import numbers_from_table, require, require_codes
 from url_viz.store.reader import Store
 from url_viz.store.tables import IMAGES, GraphColumns, Twins, graph_schema, numbers_of, positions_of
@@ -175,11 +175,13 @@ def columns_of_raw_graph(store: Store, space_key: str) -> GraphColumns | None:
 
 
 def _of_raw(content: NDArray[np.int64], position: NDArray[np.int32], cosine: NDArray[np.float32]) -> GraphColumns:
-    is_there = position >= 0
-    row, slot = np.nonzero(is_there & (cosine >= TWIN_COSINE))
+    is_other = position >= 0
+    row, slot = np.nonzero(is_other)
+    is_twin = are_twins(cosine[row, slot], None, row, position[row, slot])
+    row, slot = row[is_twin], slot[is_twin]
+    is_other[row, slot] = False
     pair = np.stack([row, position[row, slot]], axis=1).astype(np.int32)
     group = twin_groups(Twins(len(content), pair, cosine[row, slot]))
-    is_other = is_there & (cosine < TWIN_COSINE)
     slot, every = is_other.argmax(axis=1), np.arange(len(content))
     has = is_other[every, slot]
     nearest = np.where(has, position[every, slot], -1).astype(np.int32)

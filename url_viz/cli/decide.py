@@ -165,7 +165,7 @@ def twins(
         shown[columns].head(top).rename(columns={"path": "keep"}).to_string(index=False, float_format="{:.4f}".format)
     )
     print(
-        f"{len(groups):,} groups, {groups['size'].sum():,} pictures; one of each are {groups['left'].sum():,}: "
+        f"{len(groups):,} groups, {groups['size'].sum():,} pictures; {groups['left'].sum():,} of them stay: "
         "most pixels, most twins, clearest, first path."
     )
     if keep_one:
