@@ -49,7 +49,7 @@ from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.names import file_digest
 from url_viz.models.runtime import choose_device
-from url_viz.pipeline.twins import twin_groups, twin_pairs
+from url_viz.pipeline.twins import source_groups, twin_pairs
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.read_ahead import read_ahead, read_each
 
@@ -191,7 +191,7 @@ def split_of(
     ids = pictures.ids[positions]
     is_held_out = are_told(ids, share)
     if embed is not None and len(positions) > 1:
-        number = twin_groups(twin_pairs(embed(np.stack(list(clean.values())))))
+        number = source_groups(twin_pairs(embed(np.stack(list(clean.values())))))
         by_twins, label = are_told(_first_id(ids, number), share), pictures.labels[positions]
         if by_twins.any() and np.isin(label[by_twins], label[~by_twins]).all():
             is_held_out = by_twins

@@ -16,7 +16,7 @@ from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.errors import FolderError
 from url_viz.models.model import Model
 from url_viz.pipeline.graph import build_graph
-from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.progress import ProgressCallback
 from url_viz.store.tables import Graph
@@ -162,7 +162,7 @@ def space_of(embedding: Values) -> Space:
     """The whitened space of a set's raw embeddings (N, D), as an image set keeps it."""
     rows = whitened_rows(np.arange(len(embedding)), embedding)
     graph = build_graph(rows.rows, embedding, key=rows.whitening.key)
-    return Space(rows, graph, twin_groups(graph.twins))
+    return Space(rows, graph, source_groups(graph.twins))
 
 
 def outcomes_of(labelled: LabelledSet, space: Space, *, seed: int) -> Outcomes:

@@ -99,7 +99,7 @@ def classify(
     """Between which two classes each picture lies: the mean of its neighbours' votes and of a ridge classifier.
 
     `position`, `similarity` (N, K): the graph's lists, twins left out; `whitened` (N, A); `label` (N,) codes from 0,
-    NONE for no label; `group` (N,) ints, twins alike. Only labelled pictures vote and teach, and only classes with at
+    NONE for no label; `group` (N,) source groups. Only labelled pictures vote and teach, and only classes with at
     `least` so many of them; every picture gets shares. None if fewer than two such classes are left. Where a second
     model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
     numbers side by side.

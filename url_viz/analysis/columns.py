@@ -54,7 +54,7 @@ from url_viz.errors import DamageError
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
-from url_viz.pipeline.twins import is_representative, twin_groups, twin_representatives
+from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import KEPT_FROM
 from url_viz.store import user_columns as user_files
@@ -265,7 +265,7 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
         graph, whitened, second = get("graph"), get("whitened_graph"), get("second")
         if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
             return None
-        groups = twin_groups(graph.twins)
+        groups = source_groups(graph.twins)
         return classify(
             graph.position,
             graph.similarity,

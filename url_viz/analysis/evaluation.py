@@ -23,7 +23,7 @@ from url_viz.analysis.metrics import (
 )
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
-from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.twins import source_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
 
@@ -254,7 +254,7 @@ def _two_nearest(
     similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)
     lost = np.flatnonzero((nearest < 0).any(axis=1))
     if len(lost):
-        group = twin_groups(graph.twins)[in_graph]
+        group = source_groups(graph.twins)[in_graph]
         nearest[lost], similarity[lost] = _searched(l2_normalize(embeddings()[database]), lost, group)
     return nearest, similarity
 

@@ -23,7 +23,7 @@ class Ridge:
     """A ridge regression onto class indicators, and what it was fitted on.
 
     `whitened` (N, A) rows of length one; `label` (N,) int32 codes below `classes`, NONE for a picture that did not
-    teach; `group` (N,) ints, twins alike; `inner` (A + 1, A + 1), the taught rows' products plus RIDGE on the diagonal,
+    teach; `group` (N,) source groups; `inner` (A + 1, A + 1), the taught rows' products plus RIDGE on the diagonal,
     and `sums` (A + 1, C), their sums by class, float64. The last of A + 1 is a constant 1.
     """
 

@@ -107,7 +107,7 @@ def _softmax(value: Floats) -> Floats:
 
 
 def probe_folds(group: NDArray[np.integer], *, seed: int) -> NDArray[np.int64]:
-    """The fold (N,) of each picture, below `PROBE_FOLDS`: whole groups (N,) are dealt by `seed`."""
+    """The fold (N,) of each picture, below `PROBE_FOLDS`: whole source groups (N,) are dealt by `seed`."""
     _, number = np.unique(group, return_inverse=True)
     dealt: NDArray[np.int64] = np.random.default_rng(seed).permutation(number.max() + 1) % PROBE_FOLDS
     return dealt[number]
@@ -118,7 +118,7 @@ def out_of_fold_shares(
 ) -> NDArray[np.float64]:
     """Class shares (N, C) of a probe that has seen neither the picture nor its twins; rows (N, A), codes (N,).
 
-    C is the largest label + 1; whole groups (N,) are dealt to folds by `seed`.
+    C is the largest label + 1; whole source groups (N,) are dealt to folds by `seed`.
     """
     inputs, fold = probe_inputs(whitened), probe_folds(group, seed=seed)
     shares = np.zeros((len(label), int(label.max()) + 1))

@@ -65,7 +65,7 @@ class SecondModel:
         return SecondLists(self.graph.position, self.graph.similarity, cosines_of(rows, rows, nearest))
 
     def voters(self, group: NDArray[np.integer]) -> Nearest:
-        """Its lists without those who are twins to the first model (`group` (M,), twins alike): they have no vote."""
+        """Its lists without those of one source group (`group` (M,)) by the first model: they have no vote."""
         position = self.graph.position
         is_twin = (position >= 0) & (group[position] == group[:, None])
         return Nearest(np.where(is_twin, np.int32(NONE), position), self.graph.similarity)

@@ -19,7 +19,7 @@ from url_viz.analysis.metrics import (
     risk_coverage,
 )
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize, mid_ranks, refuse_nan
 from url_viz.store.tables import Graph, positions_of
@@ -352,7 +352,10 @@ class Evidence:
 def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph | None, measure: str) -> bool:
     """Whether enough pictures of at least two classes have a value, so that there is something to compute."""
     rows = _rows(table, contents, graph, measure)
-    if graph is not None and len(np.unique(twin_groups(graph.twins)[positions_of(contents[rows], graph.content)])) < 2:
+    if (
+        graph is not None
+        and len(np.unique(source_groups(graph.twins)[positions_of(contents[rows], graph.content)])) < 2
+    ):
         return False  # twins of each other alone have nobody to find
     return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
 
@@ -423,7 +426,7 @@ def _labelled(
     in_graph = positions_of(contents, graph.content)
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
-    group = twin_groups(graph.twins)[in_graph]
+    group = source_groups(graph.twins)[in_graph]
     return LabelledSet(l2_normalize(embeddings), labels, number[graph.position[in_graph]], group)
 
 

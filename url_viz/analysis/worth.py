@@ -222,7 +222,7 @@ class _Draw:
 def worth(
     whitened: NDArray[np.floating], review: ReviewedLabels, *, group: NDArray[np.integer], seeds: int = SEEDS
 ) -> Worth:
-    """Measure what a review of N pictures was worth, from whitened rows (N, A); twins share a group (N,).
+    """Measure what a review of N pictures was worth, from whitened rows (N, A); `group` (N,): source groups.
 
     Each of the seeds 0, 1, … deals the groups of labelled pictures to folds and draws the random drops. A class whose
     pictures all lie in one fold cannot be learnt, and counts as wrong there. Of a set beyond MOST_PICTURES,

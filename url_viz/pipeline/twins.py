@@ -2,7 +2,13 @@
 
 There are two witnesses, and the word of one is enough: raw embeddings with a cosine of at least TWIN_COSINE, and
 perceptual hashes (`near_copies`), which see the copies that embeddings take for other pictures. Whoever asks for twins
-without hashes hears the first alone. What is a pair, a group and a representative is said here, and nowhere else.
+without hashes hears the first alone. Four things follow, which are said here and nowhere else; docs/architecture.md
+says who goes by which:
+
+- a *pair*: two pictures that are twins (`are_twins`, `pair_matrix`); copies of one file are one content, and a pair;
+- a *group*: pictures that a chain of pairs joins (`twin_groups`), whose ends need not be alike: what is shown as one;
+- a *representative*: of pictures that are pairs of one, the one that counts (`twin_representatives`);
+- a *source group*: pictures that are no witnesses for each other, nor parted by a split (`source_groups`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -186,6 +192,11 @@ def twin_groups(twins: Twins) -> Ids:
     links = scipy.sparse.coo_array((np.ones(len(twins), bool), ends), shape=(twins.rows, twins.rows))
     group: Ids = connected_components(links, directed=False)[1]
     return group.astype(np.int32)
+
+
+def source_groups(twins: Twins) -> Ids:
+    """Source group (N,) of each row, numbered from 0: its group of twins, since a burst is of one source."""
+    return twin_groups(twins)
 
 
 def twin_representatives(twins: Twins) -> Ids:

@@ -48,7 +48,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
     if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
         go_to_review(ReviewSpec("twins"))
     st.button(
-        "Keep one of each, drop the others",
+        "Keep one of each, drop its twins",
         type="primary",
         icon=":material/filter_1:",
         key="twins.keep",
