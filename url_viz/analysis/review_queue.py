@@ -291,7 +291,9 @@ class Review(Queue):
     def _of_twins_too(self, image_id: int, answer: CardAnswer) -> dict[int, Verdict]:
         """What is said of a picture and, if so, of its twins: they keep their label unless it is given another one."""
         verdict = Verdict(answer.decision, answer.label)
-        twins = self._ids[self._is_twin(self._row(image_id))].tolist() if answer.twins else [image_id]
+        if not answer.twins:
+            return {image_id: verdict}
+        twins = self._ids[self._is_twin(self._row(image_id))].tolist()
         now = dict(zip(twins, self.state(twins), strict=True))
         is_labelled = answer.label != now[image_id].label
         others = {one: verdict if is_labelled else replace(verdict, label=now[one].label) for one in twins}

@@ -123,7 +123,7 @@ def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: 
 
 def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     """The cards around the place, and how far the review has come."""
-    review, ids = here.review, here.review.ids
+    review, ids, version = here.review, here.review.ids, here.review.version
     settled, progress = review.settled(), review.progress()
     waits = ~settled & ~review.skipped()
     upcoming = _upcoming(waits, here.at)
@@ -133,7 +133,7 @@ def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     for place, now in zip(positions, review.state(ids[positions].tolist()), strict=True):
         state = {"decision": now.decision, "given": now.label, "same": now.same, "kept": [*map(str, now.keep or ())]}
         state |= {"is_done": bool(settled[place]), "is_skipped": bool(~waits[place] & ~settled[place])}
-        cards.append(_card(image_set, here, int(ids[place])) | state | {"position": place})
+        cards.append(_card(image_set, here, version, int(ids[place])) | state | {"position": place})
     return DeskState(
         review=review.name,
         cards=tuple(cards),
@@ -156,12 +156,11 @@ def _upcoming(waits: NDArray[np.bool_], at: int) -> list[int]:
     return [int(place) for place in np.concatenate([later, waiting[waiting < at]])[:AHEAD]]
 
 
-def _card(image_set: ImageSet | None, here: OpenReview[Any], image_id: int) -> dict[str, Any]:
+def _card(image_set: ImageSet | None, here: OpenReview[Any], version: str, image_id: int) -> dict[str, Any]:
     """What cannot change of a card is drawn once."""
-    key = here.review.version, image_id
-    if key not in here.known:
-        here.known[key] = _drawn(image_set, here.review.card(image_id))
-    return here.known[key]
+    if (version, image_id) not in here.known:
+        here.known[version, image_id] = _drawn(image_set, here.review.card(image_id))
+    return here.known[version, image_id]
 
 
 def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
