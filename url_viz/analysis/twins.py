@@ -130,10 +130,11 @@ def _cover(
 
     Those of a higher `first` (M,) come first, of equals those with more open rows near them, then of a lower `last`.
     """
-    rows, count = np.flatnonzero(is_open), near.astype(np.int32) @ is_open
+    count = near.astype(np.int32) @ is_open
+    rows = np.flatnonzero(is_open & (count > 1))
+    chosen: list[int] = np.flatnonzero(is_open & (count == 1)).tolist()  # nobody else covers them
     heap = list(zip((-first[rows]).tolist(), (-count[rows]).tolist(), last[rows].tolist(), rows.tolist(), strict=True))
     heapq.heapify(heap)
-    chosen: list[int] = []
     while heap:
         best, before, place, row = heapq.heappop(heap)
         around = near.indices[near.indptr[row] : near.indptr[row + 1]]
