@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import listed_files
 from tests.commands import help_of
 
 ROOT = Path(__file__).parent.parent
@@ -49,15 +50,8 @@ def test_what_the_architecture_names_in_a_file_is_in_it() -> None:
     assert not gone
 
 
-def test_the_architecture_has_a_line_for_every_file() -> None:
-    sections = re.findall(r"^### `(\S+)`\n(.*?)(?=^#)", ARCHITECTURE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(sections) > 5
-    for folder, text in sections:
-        described = {
-            name for row in re.findall(r"^\|(.*?)\|", text, re.MULTILINE) for name in re.findall(r"`(\S+\.py)`", row)
-        }
-        there = {path.name for path in (ROOT / folder).glob("*.py")} - {"__init__.py"}
-        assert described == there, f"{folder}: missing {there - described}, not there {described - there}"
+def test_the_list_of_files_is_as_the_code_has_it() -> None:
+    assert listed_files.PAGE.read_text("utf-8") == listed_files.page(), "run `python -m tests.listed_files`"
 
 
 @pytest.mark.slow
