@@ -144,7 +144,7 @@ def test_labels_from_tags_make_folders_above_the_path(image_set: ImageSet, tmp_p
     (bright,) = [path.name for path in done.out.iterdir() if path.name.startswith(".._bright-")]
     assert lying(done, image_set) == {"dark/kiwi/1.png": "kiwi/1.png", f"{bright}/plum/1.png": "plum/1.png"}
     assert done.created == {"dark": 1, "../bright": 1}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "out", "pictures"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "out", "photos"]
 
 
 def test_labels_of_a_level_change_that_level(tmp_path: Path) -> None:
