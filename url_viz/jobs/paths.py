@@ -73,19 +73,19 @@ def new_output_folder(parent: Path, name: str) -> Path:
 
     Raises JobError if `parent` cannot be made.
     """
-    with _full_disk_told(parent):
+    with _raising_on_full_disk(parent):
         return parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 @contextmanager
 def written_for_a_job(path: Path) -> Iterator[Path]:
     """As `replaced`, of a file that a job reads, in a folder that is made if need be. Raises JobError if it fails."""
-    with _full_disk_told(path.parent), replaced(path) as temporary:
+    with _raising_on_full_disk(path.parent), replaced(path) as temporary:
         yield temporary
 
 
 @contextmanager
-def _full_disk_told(folder: Path) -> Iterator[None]:
+def _raising_on_full_disk(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
