@@ -9,8 +9,8 @@ def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
     from url_viz.ui.auth import show_gate
-    from url_viz.ui.garbage import collect_soon
-    from url_viz.ui.review.address import follow_link
+    from url_viz.ui.gc_schedule import collect_soon
+    from url_viz.ui.review.review_address import follow_link
     from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
@@ -22,17 +22,19 @@ def run_page() -> None:
     if not show_gate():
         return
     pages = [
-        st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
-        st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
-        st.Page("pages/upload.py", title="Sort uploads", icon=":material/swap_vert:"),
-        st.Page("pages/search.py", title="Search safely", icon=":material/image_search:"),
-        st.Page("pages/labels.py", title="Check labels", icon=":material/label:"),
-        st.Page("pages/finetune.py", title="Adapt and finetune", icon=":material/model_training:"),
-        st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
-        st.Page("pages/compare.py", title="Compare models", icon=":material/compare:"),
-        st.Page("pages/models.py", title="Models", icon=":material/deployed_code:"),
-        st.Page("pages/sets.py", title="Image sets", icon=":material/folder_managed:"),
-        st.Page("pages/jobs.py", title="Jobs", icon=":material/pending_actions:"),
+        st.Page("pages/explore_page.py", title="Explore", icon=":material/scatter_plot:", default=True),
+        st.Page("pages/review_page.py", title="Review", icon=":material/rate_review:", url_path="review"),
+        st.Page("pages/upload_page.py", title="Sort uploads", icon=":material/swap_vert:", url_path="upload"),
+        st.Page("pages/search_page.py", title="Search safely", icon=":material/image_search:", url_path="search"),
+        st.Page("pages/labels_page.py", title="Check labels", icon=":material/label:", url_path="labels"),
+        st.Page(
+            "pages/finetune_page.py", title="Adapt and finetune", icon=":material/model_training:", url_path="finetune"
+        ),
+        st.Page("pages/evaluate_page.py", title="Evaluate", icon=":material/monitoring:", url_path="evaluate"),
+        st.Page("pages/compare_page.py", title="Compare models", icon=":material/compare:", url_path="compare"),
+        st.Page("pages/models_page.py", title="Models", icon=":material/deployed_code:", url_path="models"),
+        st.Page("pages/sets_page.py", title="Image sets", icon=":material/folder_managed:", url_path="sets"),
+        st.Page("pages/jobs_page.py", title="Jobs", icon=":material/pending_actions:", url_path="jobs"),
     ]
     page = st.navigation(pages)
     try:
@@ -51,7 +53,7 @@ else:
     from pathlib import Path
 
     from url_viz.errors import UrlVizError
-    from url_viz.garbage import search_rarely
+    from url_viz.gc_settings import search_rarely
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
     from url_viz.ui.server import guard_settings, serving

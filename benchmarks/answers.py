@@ -26,13 +26,13 @@ from benchmarks.answers_figure import figure
 from benchmarks.machine import machine
 from experiments.kept import keep, kept
 from experiments.safe_retrieval import SETS
-from training.benchmark.table import markdown
-from url_viz.analysis.metrics import auroc
+from training.benchmark.benchmark_tables import markdown
+from url_viz.analysis.order_metrics import auroc
 from url_viz.analysis.pair_measures import PairMeasures
 from url_viz.analysis.tuned import PENALTY, fitted_weights, pairs_to_ask, tune
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.store.answers import NO_ANSWERS, Answered
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "answers.json"

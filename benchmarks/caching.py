@@ -24,7 +24,7 @@ from benchmarks.training import EMBEDDING_SIZE, trains
 from training.cache import write_cache
 from training.config import Augmentation, CacheConfig
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import CPU_BATCH as FORWARD_BATCH
 from url_viz.progress import silent
 

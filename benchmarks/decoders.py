@@ -22,10 +22,10 @@ from benchmarks.machine import machine
 from url_viz.analysis.uploads import score, score_read
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.read import picture_of
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.imaging.workers import Decoders
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 
 COUNT = 200
 SIZE = (500, 375)

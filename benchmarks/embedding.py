@@ -32,7 +32,7 @@ from url_viz.imaging.preprocess import middle, normalised, resized
 from url_viz.imaging.read import read_picture
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import Wait, devices
 from url_viz.workspace import Workspace
 

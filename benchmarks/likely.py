@@ -22,12 +22,12 @@ from PIL import Image, ImageEnhance
 from benchmarks.machine import machine
 from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
-from url_viz.pipeline import likely
+from url_viz.pipeline import approximate_nearest
 from url_viz.pipeline.nearest import top_k
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.rows import l2_normalize
-from url_viz.store.whitening import Whitening
+from url_viz.store.whitened_rows import Whitening
 
 K = 64
 ASKED = 8000
@@ -35,7 +35,7 @@ ALTERED = 1200
 SIZE = 224
 SIDE = 256
 AT_ONCE = 64
-EIGHT_BITS, FOUR_BITS = 2**62, likely.FEWEST_CODED
+EIGHT_BITS, FOUR_BITS = 2**62, approximate_nearest.FEWEST_CODED
 """From how many rows on codes of four bits are learnt: never, and as ever."""
 WAYS = ((EIGHT_BITS, 64, 2), (FOUR_BITS, 64, 2), (FOUR_BITS, 64, 4), (FOUR_BITS, 128, 4))
 """The codes, lists probed, and how many times as many candidates are ranked by float16; the last is ours."""
@@ -92,7 +92,7 @@ def embedded(model: Model, paths: Sequence[Path], views: Callable[[Path], list[C
 def found_by(whitened: Half, asked: NDArray[np.int64], exact: NDArray[np.int32]) -> tuple[float, float, float]:
     """The shares of the K nearest and of the first found for the rows `asked`, and CPU seconds for all rows."""
     started = time.process_time()
-    candidates = likely.likely_rows(whitened, K).ids[asked]
+    candidates = approximate_nearest.likely_rows(whitened, K).ids[asked]
     seconds = time.process_time() - started
     hits = [np.isin(true, some) for true, some in zip(exact, candidates, strict=True)]
     return float(np.mean(hits)), float(np.mean([hit[0] for hit in hits])), seconds
@@ -106,9 +106,13 @@ def show_candidates(whitened: Half) -> None:
     print(f"{len(whitened):,} rows\n\n| codes | lists probed | ranked | {K} nearest | first | CPU s |")
     print("|---|---|---|---|---|---|")
     for fewest, probed, refined in WAYS:
-        likely.FEWEST_CODED, likely.PROBED, likely.REFINED = fewest, probed, refined
+        approximate_nearest.FEWEST_CODED, approximate_nearest.PROBED, approximate_nearest.REFINED = (
+            fewest,
+            probed,
+            refined,
+        )
         share, first, seconds = found_by(whitened, asked, np.stack(others))
-        bits, ranked = (8 if fewest == EIGHT_BITS else 4), refined * (K + likely.SPARE + 1)
+        bits, ranked = (8 if fewest == EIGHT_BITS else 4), refined * (K + approximate_nearest.SPARE + 1)
         print(f"| {bits} bits | {probed} | {ranked} | {share:.3f} | {first:.4f} | {seconds:.0f} |", flush=True)
 
 

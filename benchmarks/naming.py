@@ -25,11 +25,11 @@ from sklearn.cluster import KMeans
 from benchmarks.machine import machine
 from experiments.kept import keep, kept
 from experiments.safe_retrieval import SETS
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.probe import fit_probe, probe_inputs
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "naming.json"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 from url_viz.image_set import load_model
 from url_viz.models.head import Head, HeadProvenance
 

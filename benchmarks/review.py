@@ -44,13 +44,13 @@ from benchmarks.remembered import remembering
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_labels
 from experiments.kept import keep, kept
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
 from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.store.decisions import Verdict
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "review.json"

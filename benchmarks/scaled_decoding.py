@@ -22,7 +22,7 @@ from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import Workspace
 
 LARGE = (4000, 3000)

@@ -30,15 +30,15 @@ from scipy.stats import t as student
 from benchmarks.machine import machine
 from experiments.kept import keep, kept
 from experiments.safe_retrieval import SETS
-from training.benchmark.table import markdown
-from url_viz.analysis.metrics import auroc
+from training.benchmark.benchmark_tables import markdown
+from url_viz.analysis.order_metrics import auroc
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.analysis.second_model import side_by_side
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT, SECONDS
+from url_viz.models.model_names import DEFAULT, SECONDS
 from url_viz.pipeline.confusability import SecondLists, confusability, confusability_by_both
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives

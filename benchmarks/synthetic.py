@@ -10,7 +10,7 @@ from PIL import Image
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.model import EmbeddingSpace, resolve
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import columns_of, current_contents, raw_embeddings
 from url_viz.pipeline.whitening import whitened_rows

@@ -24,10 +24,10 @@ from torch.nn import functional as F
 from benchmarks.machine import machine
 from training.config import Recipe
 from training.losses import pairs_of, ranking_loss
-from training.rows import Rows, rows_of
 from training.store import ROW, Cache, Manifest, Shard, open_cache, open_for_writing, write_loss, write_shard
 from training.targets import classifier_loss
 from training.train import BETAS, fresh
+from training.training_rows import Rows, rows_of
 
 EMBEDDING_SIZE = 1280
 RECIPE = Recipe(pairing="adjacent", layer_norm=False)

@@ -25,13 +25,13 @@ from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceT
 from training.evaluate import write_json
 from training.finetune import losses_to_learn
 from training.groups import groups_of
-from training.rows import rows_of
+from training.holdout import Nearest, ToldPictures, orders_without_a_job
 from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss
-from training.told import Nearest, ToldPictures, orders_without_a_job
 from training.train import train, uncertainty_of
-from url_viz.analysis.metrics import Figure, auroc, bootstrap_interval
+from training.training_rows import rows_of
+from url_viz.analysis.order_metrics import Figure, auroc, bootstrap_interval
 from url_viz.errors import FolderError
 from url_viz.models.model import load_model
 from url_viz.pipeline.confusability import crowd_scale

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 
 FIGURES = Path(__file__).with_name("conflict")
 DIGITS, PHOTOGRAPHS = "noisy digits", "photographs"

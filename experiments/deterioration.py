@@ -16,10 +16,10 @@ from PIL import Image
 
 from experiments.kept import measured_or_kept
 from experiments.spoiling import SPOILINGS
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.evaluation import share_interval
-from url_viz.analysis.metrics import Figure
 from url_viz.analysis.new_pictures import Reference, beside
+from url_viz.analysis.order_metrics import Figure
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import Preprocessing, middle, resized

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.shipped_heads import SETS, name_of
+from training.benchmark.benchmark_records import Benchmark, read_benchmark
+from training.benchmark.benchmark_tables import LETTER, markdown, with_ends
 from training.benchmark.orders import BY_LABELS, HEAD
-from training.benchmark.records import Benchmark, read_benchmark
-from training.benchmark.table import LETTER, markdown, with_ends
 from training.evaluate import write_json
 
 FIGURES = Path(__file__).with_suffix(".json")

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kept import keep, kept
+from training.benchmark.benchmark_tables import markdown, with_ends
 from training.benchmark.labelled import LabelledSet, case_of
 from training.benchmark.measured import figures_of_set
 from training.benchmark.orders import orders_of
-from training.benchmark.table import markdown, with_ends
-from url_viz.analysis.metrics import Figure, Interval
+from url_viz.analysis.order_metrics import Figure, Interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 SETS = ("grocery", "places", "caltech101", "flowers102")

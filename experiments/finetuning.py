@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.kept import keep, kept
-from training.benchmark.table import EMPTY, markdown, with_ends
+from training.benchmark.benchmark_tables import EMPTY, markdown, with_ends
 from training.train import RunPaths
-from url_viz.analysis.told import BEFORE, TITLES, told_from
+from url_viz.analysis.holdout_report import BEFORE, TITLES, told_from
 
 FIGURES = Path(__file__).with_suffix(".json")
 MEASURES = ("accuracy", "recall_at_1", "r_auroc")

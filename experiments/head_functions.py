@@ -18,19 +18,19 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
+from training.benchmark.benchmark_tables import markdown
 from training.benchmark.chosen import picture_features
 from training.benchmark.labelled import Case, LabelledSet, case_of, embedded_set
-from training.benchmark.table import markdown
 from training.command import command
 from training.config import PRESETS, Recipe
 from training.data.spec import labelled_pictures_of
 from training.evaluate import write_json
 from training.functions import DISTANCE_WEIGHT, read_by_functions, weigh_distance
-from training.rows import Rows, rows_of
 from training.sources import Sources
 from training.store import Cache, open_cache
 from training.train import train, uncertainty_of
-from url_viz.analysis.metrics import auroc
+from training.training_rows import Rows, rows_of
+from url_viz.analysis.order_metrics import auroc
 from url_viz.models.backbone import Loaded
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
 from url_viz.models.model import Model, load_model, load_source

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.safe_retrieval import SETS
-from training.benchmark.records import Benchmark, OrderFigures, SetFigures, read_benchmark
-from training.benchmark.table import markdown, with_ends
+from training.benchmark.benchmark_records import Benchmark, OrderFigures, SetFigures, read_benchmark
+from training.benchmark.benchmark_tables import markdown, with_ends
 from training.evaluate import write_json
 
 FIGURES = Path(__file__).with_suffix(".json")

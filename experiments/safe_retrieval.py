@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kept import measured_or_kept
-from training.benchmark.table import markdown
-from url_viz.analysis.metrics import Figure, Influenced, Interval
+from training.benchmark.benchmark_tables import markdown
+from url_viz.analysis.order_metrics import Figure, Influenced, Interval
 from url_viz.analysis.selective_retrieval import (
     LabelledSet,
     is_correct,

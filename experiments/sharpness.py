@@ -28,10 +28,10 @@ from skimage.measure import blur_effect
 from typing_extensions import Doc
 
 from experiments.spoiling import SPOILINGS
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from training.evaluate import write_json
-from url_viz.analysis.metrics import Figure, auroc, auroc_by_blocks
+from url_viz.analysis.order_metrics import Figure, auroc, auroc_by_blocks
 from url_viz.analysis.reason_rules import BLURRED, MOTION_BLUR, NAMES, without_contradictions
 from url_viz.analysis.reasons import measured_strengths
 from url_viz.errors import FolderError

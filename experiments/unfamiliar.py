@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from training.data.spec import labelled_pictures_of
-from training.embed import embed_pictures
+from training.listed_embeddings import embed_pictures
 from url_viz.analysis.baselines import all_baselines
-from url_viz.analysis.metrics import auroc_by_blocks
+from url_viz.analysis.order_metrics import auroc_by_blocks
 from url_viz.errors import FolderError
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.progress import command_report
 
 FIGURES = Path(__file__).with_suffix(".json")

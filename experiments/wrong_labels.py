@@ -32,7 +32,7 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
-from training.benchmark.table import markdown
+from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, Judged, judge
@@ -42,7 +42,7 @@ from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.query import upright_query
 from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_groups
 from url_viz.pipeline.whitening import fit_whitening

@@ -23,7 +23,7 @@ from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, load_model, load_source, prepared_folder, resolve, with_head
-from url_viz.models.names import DEFAULT, SECONDS
+from url_viz.models.model_names import DEFAULT, SECONDS
 from url_viz.models.runtime_openvino import convert
 from url_viz.workspace import HOME_VARIABLE, Workspace
 

@@ -145,3 +145,12 @@ def test_modules_import_without_what_is_slow_and_seldom_needed(modules: str, slo
     script = f"import sys, {modules}; print([m for m in {slow.split()!r} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_file_name_stands_in_one_room() -> None:
+    """But for `page.py`, which each page has: an editor opens files by name."""
+    places: dict[str, list[Path]] = {}
+    for path in FILES:
+        places.setdefault(path.name, []).append(path.relative_to(ROOT))
+    everywhere = {"__init__.py", "__main__.py", "page.py"}
+    assert not {name: paths for name, paths in places.items() if len(paths) > 1 and name not in everywhere}

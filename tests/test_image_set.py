@@ -13,14 +13,14 @@ from PIL import ExifTags, Image
 from tests.conftest import dice_head
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
-from url_viz.export.tables import write_table
+from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.quality import QUALITIES
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.reader import Store

@@ -9,7 +9,7 @@ from tests.test_image_set_answers import KINDS, kind_of, made
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.review import LATEST, NameReview, ready_reviews
 from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet
 

@@ -14,7 +14,7 @@ from tests.pipeline.reader import Reader
 from url_viz.analysis.uploads import Scored, rank, score
 from url_viz.demo import demo_view, photograph_names
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
@@ -22,7 +22,7 @@ from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.reader import HASH_TABLE
 from url_viz.store.tables import Graph
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 pytestmark = pytest.mark.slow
 Change = Callable[[Image.Image], Image.Image]

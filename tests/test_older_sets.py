@@ -10,7 +10,7 @@ from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.analysis.review import ready_reviews
 from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.rows import l2_normalize

@@ -17,7 +17,7 @@ from url_viz.export.folders import sort_into_folders
 from url_viz.export.report_facts import measure_of, ranked
 from url_viz.export.selection import chosen_ids
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.ui.card import card_of
 from url_viz.ui.http import map_points

@@ -24,7 +24,7 @@ from url_viz.child_environment import child_variables
 from url_viz.errors import JobError
 from url_viz.jobs import start_job
 from url_viz.jobs.slurm import TOOLS, SlurmRequest
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parent.parent

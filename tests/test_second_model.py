@@ -20,9 +20,9 @@ from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.quality import QUALITIES
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model, with_head
-from url_viz.models.names import DEFAULT, packaged_second
+from url_viz.models.model_names import DEFAULT, packaged_second
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.store.sets import drop_model
 

@@ -19,7 +19,7 @@ from experiments import (
     wrong_labels,
 )
 from experiments.kept import kept
-from training.benchmark.records import read_benchmark
+from training.benchmark.benchmark_records import read_benchmark
 
 ROOT = Path(__file__).parent.parent
 

@@ -21,8 +21,8 @@ from training import store
 from training.augment import drawn_view
 from training.command import command
 from training.config import Augmentation, CacheConfig
+from training.data.picture_stream import Encoded, PictureSource, source_of
 from training.data.pictures import NO_LABEL
-from training.data.source import Encoded, PictureSource, source_of
 from training.data.tars import BadSample, classes_of_size
 from training.distributed import ALONE, Process
 from training.groups import groups_of

@@ -24,11 +24,11 @@ from training.config import EvaluateConfig
 from training.data.pictures import PictureList
 from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import labelled_pictures_of
-from training.embed import EmbeddedPictures, embed_pictures
-from training.evaluation import HEAD, Comparisons, Crop, Evaluation, Order, References, Upstream
+from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, Order, References, Upstream
 from training.figures import write_figures
+from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from url_viz.analysis.baselines import all_baselines
-from url_viz.analysis.metrics import (
+from url_viz.analysis.order_metrics import (
     Scored,
     bootstrap_interval,
     classification_auroc,

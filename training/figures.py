@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation import HEAD, Evaluation, Order
+from training.evaluation_records import HEAD, Evaluation, Order
 from url_viz.analysis.map_figure import PALETTE
 from url_viz.files import replaced
 

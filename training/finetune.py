@@ -21,19 +21,19 @@ from training.cache import write_shards
 from training.command import command
 from training.config import CacheConfig, FinetuneConfig, Target, as_record
 from training.evaluate import write_json
+from training.holdout import ToldPictures, confusability_in, figures_of, heads_of, told_pictures
 from training.lock import alone_in
-from training.rows import Rows, rows_of
 from training.store import Cache, open_cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, instance_losses
-from training.told import ToldPictures, confusability_in, figures_of, heads_of, told_pictures
 from training.train import RunPaths, Trained, final_figures, provenance_of, save_run, train
-from url_viz.analysis.told import Told, advice, as_text
+from training.training_rows import Rows, rows_of
+from url_viz.analysis.holdout_report import Told, advice, as_text
 from url_viz.errors import HeadMismatchError, ModelError, NoImagesError
 from url_viz.files import replaced
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
-from url_viz.models.names import file_digest
+from url_viz.models.model_names import file_digest
 from url_viz.progress import ProgressCallback, command_report
 
 

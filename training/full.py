@@ -22,6 +22,7 @@ from training.config import FinetuneConfig, as_record
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.evaluate import write_json
+from training.holdout import Nearest, are_told, orders_without_a_job, r_auroc_of
 from training.joint import (
     JointBatch,
     JointModel,
@@ -34,11 +35,10 @@ from training.joint import (
     steps_an_epoch,
     train_jointly,
 )
-from training.probe import linear_probe
-from training.told import Nearest, are_told, orders_without_a_job, r_auroc_of
+from training.linear_probe import linear_probe
 from training.train import RunPaths
-from url_viz.analysis.metrics import classification_auroc, r_auroc, recall_at_1
-from url_viz.analysis.told import AFTER, BEFORE, Told, headline, told_of, words_of
+from url_viz.analysis.holdout_report import AFTER, BEFORE, Told, headline, told_of, words_of
+from url_viz.analysis.order_metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.files import replaced
 from url_viz.imaging.decode import decode
@@ -47,7 +47,7 @@ from url_viz.imaging.read import Picture, reading_of
 from url_viz.models.backbone import Backbone, Loaded, save_backbone
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
-from url_viz.models.names import file_digest
+from url_viz.models.model_names import file_digest
 from url_viz.models.runtime import choose_device
 from url_viz.pipeline.twins import source_groups, twin_pairs
 from url_viz.progress import Clock, ProgressCallback

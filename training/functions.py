@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.rows import HeldOut, Rows
 from training.sources import Sources, end_to_end
+from training.training_rows import HeldOut, Rows
 from url_viz.errors import CacheError
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions, NaturalPictures
 from url_viz.models.head_module import HeadModule

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.benchmark.benchmark_records import Benchmark, SetFigures, Verdict, read_benchmark
+from training.benchmark.benchmark_tables import markdown, with_ends
 from training.benchmark.orders import HEAD, STACK
-from training.benchmark.records import Benchmark, SetFigures, Verdict, read_benchmark
-from training.benchmark.table import markdown, with_ends
 from training.benchmark.verdicts import ALONE, LEVEL, UNKNOWN
 from url_viz.models.head import Head, load_head
 

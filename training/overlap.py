@@ -19,8 +19,8 @@ from training.command import command
 from training.config import OverlapConfig
 from training.data.pictures import PictureList
 from training.data.spec import pictures_of
-from training.embed import embed_pictures
 from training.evaluate import write_json
+from training.listed_embeddings import embed_pictures
 from url_viz.errors import ImageError
 from url_viz.files import require_parent
 from url_viz.imaging.decode import decode

@@ -17,16 +17,16 @@ import torch
 
 from training import overlap
 from training.benchmark import __main__ as benchmark
-from training.benchmark.records import read_benchmark
+from training.benchmark.benchmark_records import read_benchmark
 from training.cache import write_cache
 from training.command import command
 from training.config import BenchmarkConfig, CacheConfig, OverlapConfig, PretrainConfig, as_record
 from training.functions import read_by_functions
 from training.lock import alone_in
 from training.model_card import CardFiles, card_text
-from training.rows import rows_of
 from training.sources import Sources
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
+from training.training_rows import rows_of
 from url_viz.errors import FolderError
 from url_viz.files import replaced
 from url_viz.models.head import Head, load_head

@@ -26,10 +26,10 @@ from training.functions import read_by_functions, weigh_distance, without_distan
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
 from training.lock import alone_in
 from training.losses import l2_loss, pairs_of, ranking_loss
-from training.rows import HeldOut, Rows, rows_of
 from training.sources import Sources
 from training.store import Cache, open_cache
-from url_viz.analysis.metrics import r_auroc, spearman
+from training.training_rows import HeldOut, Rows, rows_of
+from url_viz.analysis.order_metrics import r_auroc, spearman
 from url_viz.errors import CacheError
 from url_viz.files import replaced
 from url_viz.models.classifier_functions import ClassifierFunctions

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageFilter
 
-from url_viz.analysis.metrics import spearman
+from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.workspace import Workspace

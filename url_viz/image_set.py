@@ -41,7 +41,7 @@ from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.stored_rows import StoredRows
 from url_viz.analysis.table import Frame, keys_of
 from url_viz.analysis.tuned import Tuned, Tuning
-from url_viz.analysis.twins import group_codes, left_of_twins, one_of_each, twin_table
+from url_viz.analysis.twin_groups import group_codes, left_of_twins, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
@@ -57,7 +57,7 @@ from url_viz.imaging.workers import decoders
 from url_viz.models.head import Head
 from url_viz.models.imagenet import class_names
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import Outputs, Precision
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import embed_files
@@ -77,9 +77,9 @@ from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
-from url_viz.store.second_model import ask, other_spaces, version_beside
+from url_viz.store.second_model_choice import ask, other_spaces, version_beside
 from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, Twins, no_twins, positions_of
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
 
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from url_viz.imaging.read import Picture
-    from url_viz.imaging.uploads import IncomingFile
+    from url_viz.imaging.uploaded_files import IncomingFile
 
 
 OfGraph = TypeVar("OfGraph", Tuning, Naming)

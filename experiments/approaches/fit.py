@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from experiments.approaches.approach import Approach, Batch
 from experiments.approaches.named import Setting, fresh
 from training.groups import groups_of
-from training.rows import MOST_HELD_OUT, are_held_out
 from training.sources import Sources
 from training.store import Cache
 from training.train import Ring, steps_of
-from url_viz.analysis.metrics import recall_at_1
+from training.training_rows import MOST_HELD_OUT, are_held_out
+from url_viz.analysis.order_metrics import recall_at_1
 from url_viz.errors import CacheError
 from url_viz.models.head import NORM_EPS
 

@@ -14,7 +14,15 @@ from experiments.approaches.config import ApproachesConfig
 from experiments.approaches.fit import Measured, Upstream, fitted, own_embedding_of, uncertainty_of
 from experiments.approaches.named import APPROACHES, OURS, Setting
 from experiments.approaches.records import ApproachFigures, OnSet, Tried
-from url_viz.analysis.metrics import Figure, Influenced, Interval, auroc_influence, mean_influence, r_auroc, recall_at_1
+from url_viz.analysis.order_metrics import (
+    Figure,
+    Influenced,
+    Interval,
+    auroc_influence,
+    mean_influence,
+    r_auroc,
+    recall_at_1,
+)
 from url_viz.files import replaced
 
 NONE = Figure(float("nan"), Interval(float("nan"), float("nan")))

@@ -3,7 +3,7 @@
 import math
 
 from experiments.approaches.records import ApproachFigures, Comparison
-from url_viz.analysis.metrics import Figure
+from url_viz.analysis.order_metrics import Figure
 
 EMPTY = "–"
 

@@ -18,7 +18,7 @@ from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.tables import Graph, GraphColumns, positions_of
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 OF_CLASSES = {name: None if name.endswith("class") else np.nan for name in CLASS_COLUMNS}
 

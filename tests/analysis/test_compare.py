@@ -18,7 +18,7 @@ from url_viz.analysis.compare import (
     top_overlap,
 )
 from url_viz.analysis.measures import TABLE_MEASURES
-from url_viz.analysis.metrics import spearman
+from url_viz.analysis.order_metrics import spearman
 from url_viz.store.tables import Graph, no_twins
 
 NAN = float("nan")

@@ -11,8 +11,8 @@ import pytest
 from tests.imaging.pictures import write_folder
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
-from training.embed import EmbeddedPictures
 from training.evaluate import evaluate
+from training.listed_embeddings import EmbeddedPictures
 from url_viz.analysis.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.analysis.evaluation import (
     ALL,
@@ -24,7 +24,7 @@ from url_viz.analysis.evaluation import (
     measured,
     share_interval,
 )
-from url_viz.analysis.metrics import (
+from url_viz.analysis.order_metrics import (
     auroc_by_blocks,
     bootstrap_interval,
     nearest_others,

@@ -11,7 +11,7 @@ from url_viz.analysis.filters import OneOf, filterable, kept
 from url_viz.analysis.label_choice import in_words
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.sealed import sealed
 
 SPLIT_NAMES = ["test/cat/4.jpg", "test/dog/5.jpg", "train/cat/0.jpg", "train/cat/1.jpg", "train/dog/2.jpg", "x.jpg"]

@@ -16,7 +16,7 @@ from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing, middle, resized
 from url_viz.imaging.read import Picture, picture_of
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 
 SHEET = Preprocessing(size_px=SIDE_PX)
 EVEN = Preprocessing(size_px=112)  # seven eighths of 128 pixels, without a remainder

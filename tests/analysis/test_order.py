@@ -8,8 +8,8 @@ import pytest
 
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from url_viz.analysis.classes import content_labels, picture_labels
-from url_viz.analysis.metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
 from url_viz.analysis.order import in_brackets, leading_order
+from url_viz.analysis.order_metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
 from url_viz.store.tables import positions_of
 
 

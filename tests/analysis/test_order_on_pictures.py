@@ -12,7 +12,7 @@ from tests.pipeline.test_confusability import naive
 from tests.pipeline.test_whitening import by_definition
 from tests.pipeline.whitened_examples import cosines, graph_of
 from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.metrics import auroc
+from url_viz.analysis.order_metrics import auroc
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.twins import twin_groups

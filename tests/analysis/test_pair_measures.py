@@ -13,7 +13,7 @@ from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.tables import Graph
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 
 def made(embeddings: NDArray[np.float16], k: int = 64) -> tuple[PairMeasures, Graph, WhitenedRows]:

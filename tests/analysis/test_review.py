@@ -18,7 +18,7 @@ from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
 from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query
 from url_viz.analysis.scope import Scope
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize

@@ -14,7 +14,7 @@ from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.reader import Store
 from url_viz.store.tables import Graph
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 
 def second_of(graph: Graph, rows: WhitenedRows) -> SecondModel:

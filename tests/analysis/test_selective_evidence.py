@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.metrics import r_auroc, recall_at_1
+from url_viz.analysis.order_metrics import r_auroc, recall_at_1
 from url_viz.analysis.selective_retrieval import evidence, has_evidence
 from url_viz.pipeline.graph import build_graph
 from url_viz.store.tables import Embeddings, Graph

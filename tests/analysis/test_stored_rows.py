@@ -19,7 +19,7 @@ from url_viz.analysis import columns
 from url_viz.analysis.order import Order, leading_order
 from url_viz.image_set import ImageSet, embed_folder, open_set
 from url_viz.imaging.scan import display_name
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.store.derived_cache import write_cached
 from url_viz.store.reader import Store

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.analysis.test_pair_measures import made
 from tests.pipeline.whitened_examples import classes, with_burst
-from url_viz.analysis.metrics import auroc
+from url_viz.analysis.order_metrics import auroc
 from url_viz.analysis.pair_measures import NAMES, PRIOR_NAMES, PairMeasures
 from url_viz.analysis.tuned import (
     FAIR_SHARE,

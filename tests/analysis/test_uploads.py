@@ -14,7 +14,7 @@ from url_viz.analysis.new_pictures import Reference, beside, nearest_without_twi
 from url_viz.analysis.uploads import MEASURED, Refused, Scored, rank, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph

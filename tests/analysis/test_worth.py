@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from url_viz.analysis import worth as module
-from url_viz.analysis.metrics import Figure, Interval
+from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.analysis.probe import PROBE_FOLDS, PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.analysis.worth import Worth, makes_no_difference, over_seeds, reviewed_labels, worth
 from url_viz.errors import ImageSetError

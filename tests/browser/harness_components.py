@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from url_viz.analysis.scope import inside
 from url_viz.ui.points import Points, encode_points
-from url_viz.ui.tiles import Tile
+from url_viz.ui.tile_data import Tile
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, map_event, show_map
 

@@ -19,8 +19,8 @@ from tests.browser.harness_components import FIRST_ID, tile_of
 from url_viz.store import decision_log
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
-from url_viz.ui.held import held_orders, keep_order, order_of
-from url_viz.ui.tiles import Tile, tile_data
+from url_viz.ui.response_cache import held_orders, keep_order, order_of
+from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.urls import order_url
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import GalleryEvent

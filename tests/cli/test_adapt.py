@@ -12,7 +12,7 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
-from url_viz.analysis.told import as_text, told_from
+from url_viz.analysis.holdout_report import as_text, told_from
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, start_job
@@ -20,7 +20,7 @@ from url_viz.jobs.job import living
 from url_viz.jobs.kinds import ADAPT
 from url_viz.jobs.results import head_of, report_of
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parents[2]

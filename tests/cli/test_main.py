@@ -11,11 +11,11 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from url_viz.analysis.twins import first_of_each
+from url_viz.analysis.twin_groups import first_of_each
 from url_viz.cli.main import STRICT_STATUS, main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT, PACKAGED
+from url_viz.models.model_names import DEFAULT, PACKAGED
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
@@ -239,7 +239,7 @@ class TestSearch:
     def test_a_gate_without_a_head_takes_the_measures_that_there_are(
         self, run: Run, read: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("url_viz.models.names.HEADS", read)  # no head is shipped from there
+        monkeypatch.setattr("url_viz.models.model_names.HEADS", read)  # no head is shipped from there
         gate = ("search", read, read / "dog" / "0003.jpg", "--max-percentile", "50")
         leading = open_image_set(read, model=DEFAULT).order().measure
         assert leading in ("ambiguity", "confusability")

@@ -10,8 +10,8 @@ from url_viz.cli.main import main
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.jobs.kinds import PRETRAIN
 from url_viz.jobs.results import head_of
-from url_viz.models.cards import NOT_MEASURED
-from url_viz.models.names import DEFAULT
+from url_viz.models.card_figures import NOT_MEASURED
+from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 

@@ -25,7 +25,7 @@ from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import ClusterError, UsageError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
 from url_viz.store.reader import Store

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.export.class_paths import LONGEST_NAME, corrected_paths, folder_of
-from url_viz.export.files import safe_names
+from url_viz.export.picture_files import safe_names
 from url_viz.imaging.scan import display_name
 
 Row = tuple[bytes, str | None, str | None]

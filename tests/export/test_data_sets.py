@@ -22,7 +22,7 @@ from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.fiftyone import RESERVED, SCRIPT, write_fiftyone
 from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
-from url_viz.export.tables import write_table
+from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.opened import VANISHED
 from url_viz.models.model import Model

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from url_viz.errors import FolderError
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import UserFile, read_user_file
 
 ROOT = Path(__file__).parents[2]

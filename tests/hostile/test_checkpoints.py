@@ -28,7 +28,7 @@ from url_viz.models.catalogue import KnownModel, known_models
 from url_viz.models.checkpoint_folder import Recognised
 from url_viz.models.checkpoints import load_finetuned, read_state
 from url_viz.models.head import save_head
-from url_viz.models.names import DEFAULT, FinetunedWeights, shipped_head
+from url_viz.models.model_names import DEFAULT, FinetunedWeights, shipped_head
 from url_viz.records import read_plain
 from url_viz.workspace import Workspace
 

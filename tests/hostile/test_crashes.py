@@ -24,7 +24,7 @@ from url_viz.imaging.read import Failure, Known, Picture, read_picture
 from url_viz.imaging.workers import Decoders, decoders, read_apart
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

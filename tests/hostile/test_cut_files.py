@@ -17,7 +17,7 @@ from url_viz.jobs import list_jobs
 from url_viz.jobs.paths import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.store.about import label_is_whole
 from url_viz.store.reader import Store
 from url_viz.store.sets import mend

@@ -29,7 +29,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.imaging.workers import Decoders, decoders
 from url_viz.limited_processes import FILES_A_START
 from url_viz.models.model import Model
@@ -194,7 +194,7 @@ class TestTheApp:
         assert [one.name for one in outcomes if isinstance(one, Scored)] == [file.name for file in files]
 
     def test_a_session_says_which_upload_crashed(self, model: Model, workspace: Path, opened: AppTest) -> None:
-        opened.switch_page("pages/upload.py").run()
+        opened.switch_page("pages/upload_page.py").run()
         uploads = [(f"{seed}.jpg", encoded(noise(seed)), "image/jpeg") for seed in range(49)]
         opened.file_uploader[0].set_value([*uploads, ("bad.png", bad(SEGFAULT), "image/png")]).run()
         assert not opened.exception
@@ -204,7 +204,7 @@ class TestTheApp:
         assert "ends the process that reads it (SIGSEGV)" in row.reason
 
     def test_a_search_with_one_that_crashes_says_so(self, opened: AppTest) -> None:
-        opened.switch_page("pages/search.py").run()
+        opened.switch_page("pages/search_page.py").run()
         for data, says in ((bad(ABORT), "SIGABRT"), (GOOD, "")):
             opened.file_uploader[0].set_value(("query.png", data, "image/png")).run()
             assert not opened.exception

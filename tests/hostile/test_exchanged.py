@@ -18,14 +18,14 @@ from starlette.testclient import TestClient
 from tests.browser.fixtures import eventually
 from tests.given import given_set
 from tests.imaging.pictures import noise, write_folder
-from training.data.source import FileSource
+from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
 from training.full import split_of
 from url_viz.child_environment import within_variable
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.data_sets import DATA_SETS, Program
-from url_viz.export.files import How
 from url_viz.export.folders import sort_into_folders
+from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.opened import OUTSIDE
 from url_viz.imaging.preprocess import Preprocessing
@@ -36,9 +36,9 @@ from url_viz.jobs.results import out_of
 from url_viz.jobs.sharing import start_sharing
 from url_viz.models.model import Model
 from url_viz.progress import Progress
-from url_viz.ui.cache import open_sets
 from url_viz.ui.evaluate.crop import sample_of
 from url_viz.ui.http import routes
+from url_viz.ui.open_sets import open_sets
 from url_viz.ui.urls import picture_url
 from url_viz.ui.widgets.export import zip_of
 

@@ -21,11 +21,11 @@ from tests.ui.pages import app
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.scan import LEADS_OUT, scan
-from url_viz.imaging.uploads import IncomingFile, copy_into
+from url_viz.imaging.uploaded_files import IncomingFile, copy_into
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, resolve
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.store.about import read_about
 from url_viz.store.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
@@ -161,7 +161,7 @@ class TestLinks:
 
     def test_the_app_tells_its_jobs(self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from url_viz.jobs.kinds import EMBED
-        from url_viz.ui.widgets.reading import reading_config
+        from url_viz.ui.widgets.embed_job import reading_config
 
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
         within = [str(roots.resolve()), str((workspace / "demo").resolve())]

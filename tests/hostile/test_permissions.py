@@ -12,7 +12,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 
 ROOT = Path(__file__).parents[2]
 DROP_FROM_BOUND, PASS_PERMISSIONS, PASS_FOR_READING = 24, 1, 2

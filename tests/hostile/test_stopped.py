@@ -20,7 +20,7 @@ from url_viz.errors import WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.decode import decode
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.store.reader import Store
 from url_viz.workspace import SetPaths, Workspace
 

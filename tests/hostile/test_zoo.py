@@ -17,7 +17,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.progress import Progress
 
 ROOT = Path(__file__).parents[2]

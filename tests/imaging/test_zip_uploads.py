@@ -10,7 +10,7 @@ import pytest
 
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.uploads import IncomingFile, Limits, is_zip, open_archive, sorted_zip
+from url_viz.imaging.uploaded_files import IncomingFile, Limits, is_zip, open_archive, sorted_zip
 
 PICTURE = encoded(noise(1))
 

@@ -27,9 +27,9 @@ from url_viz.jobs import (
     run_again,
 )
 from url_viz.jobs.control import HISTORY_BYTES
+from url_viz.jobs.job_records import JobConfig, Processes, Result, write_record
 from url_viz.jobs.paths import JobPaths, is_job_id, new_job_id
 from url_viz.jobs.process import ProcessLook, ProcessMark, look_in_proc, look_with_ps, mark_of, this_machine
-from url_viz.jobs.records import JobConfig, Processes, Result, write_record
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow

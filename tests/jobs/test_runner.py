@@ -27,8 +27,8 @@ from url_viz.jobs import (
 )
 from url_viz.jobs import start as start_module
 from url_viz.jobs.job import living
+from url_viz.jobs.job_records import Result, find_record
 from url_viz.jobs.process import ProcessMark, mark_of
-from url_viz.jobs.records import Result, find_record
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.checkpoints import head_of, load_authors
 from url_viz.models.model import Model, load_model, resolve
-from url_viz.models.names import AuthorsFile, file_digest
+from url_viz.models.model_names import AuthorsFile, file_digest
 from url_viz.models.runtime_torch import TorchRuntime
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.models.backbone import Backbone, by_position, load_backbone, preprocessing_of, undrawn_network
-from url_viz.models.names import DEFAULT, PACKAGED, file_digest
+from url_viz.models.model_names import DEFAULT, PACKAGED, file_digest
 
 TINY = "test_resnet.r160_in1k"
 """timm's own test model of a third of a million weights: built here with random ones, so that it needs no hub."""

@@ -13,12 +13,12 @@ from tests.conftest import dice_head
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
 from url_viz.cli.main import main
 from url_viz.errors import WeightsUnavailableError
-from url_viz.models.cards import card_rows
+from url_viz.models.card_figures import card_rows
 from url_viz.models.catalogue import KnownModel, adapted_to, known_models
 from url_viz.models.checkpoint_folder import checkpoint_names
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, resolve, title_of
-from url_viz.models.names import DEFAULT, HEADS, PACKAGED, PAPERS, file_digest
+from url_viz.models.model_names import DEFAULT, HEADS, PACKAGED, PAPERS, file_digest
 from url_viz.workspace import Workspace
 
 TINY = "authors/vit-tiny"

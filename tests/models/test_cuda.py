@@ -13,7 +13,7 @@ from url_viz.image_set import embed_folder
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import gpus
 from url_viz.models.runtime_several import SeveralRuntimes
 from url_viz.models.runtime_torch import LARGEST_BATCH, SMALLEST_BATCH, TorchRuntime

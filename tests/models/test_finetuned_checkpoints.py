@@ -19,7 +19,7 @@ from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.checkpoints import load_finetuned, read_state, unwrapped
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, load_source, resolve, title_of
-from url_viz.models.names import FinetunedWeights, file_digest
+from url_viz.models.model_names import FinetunedWeights, file_digest
 
 pytestmark = pytest.mark.slow
 

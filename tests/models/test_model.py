@@ -13,7 +13,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import normalised
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, backbone_weights_of, load_model, resolve, with_head
-from url_viz.models.names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
+from url_viz.models.model_names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import timm
 import torch
 
 from tests.imaging.pictures import write_folder
-from url_viz.analysis.metrics import recall_at_1
+from url_viz.analysis.order_metrics import recall_at_1
 from url_viz.errors import ModelError
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model, load_model

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from tests.conftest import SIDE_PX
-from url_viz.analysis.metrics import spearman
+from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
 from url_viz.models.backbone import Backbone, Loaded, load_backbone
 from url_viz.models.model import load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import Outputs, choose_device, devices, gpus, joined
 from url_viz.models.runtime_openvino import OpenVinoRuntime, _without_altered, convert, converted
 from url_viz.models.runtime_several import SeveralRuntimes

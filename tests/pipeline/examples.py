@@ -4,7 +4,7 @@ import numpy as np
 
 from url_viz.pipeline.graph import build_graph
 from url_viz.store.tables import Embeddings, Graph
-from url_viz.store.whitening import WhitenedRows, Whitening
+from url_viz.store.whitened_rows import WhitenedRows, Whitening
 
 
 def embeddings_of(vectors: np.ndarray, *, first: int = 100) -> Embeddings:

@@ -13,8 +13,8 @@ from tests.pipeline.whitened_examples import classes
 from url_viz.image_set import embed_folder
 from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.models.model import Model
+from url_viz.pipeline import approximate_nearest, postprocess, twins
 from url_viz.pipeline import graph as graph_module
-from url_viz.pipeline import likely, postprocess, twins
 from url_viz.pipeline.graph import build_graph, extended
 from url_viz.pipeline.twins import twin_pairs, twins_of
 from url_viz.pipeline.whitening import fit_whitening, whitened_rows
@@ -131,7 +131,9 @@ def test_a_folder_beyond_the_bound_is_read_and_grows_as_one_below(
     held = read("held")
     for module in (graph_module, postprocess):
         monkeypatch.setattr(module, "EXACT_ROWS", 10)
-    monkeypatch.setattr(likely, "LIKE_TWINS", 0)  # 36 pictures made by dice are all alike, and far apart once whitened
+    monkeypatch.setattr(
+        approximate_nearest, "LIKE_TWINS", 0
+    )  # 36 pictures made by dice are all alike, and far apart once whitened
     large = read("large")
     assert len(large) == 36
     told = ["path", "nearest_similarity", "twin_group"]

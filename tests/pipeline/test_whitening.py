@@ -11,7 +11,7 @@ from tests.pipeline.whitened_examples import classes
 from url_viz.pipeline import whitening
 from url_viz.pipeline.whitening import VERSION, fit_whitening, should_refit, whitened_for, whitened_rows
 from url_viz.store.reader import Store
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
 

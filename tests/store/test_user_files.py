@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from url_viz.errors import FolderError
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import ARRAY, UserFile, distinct_names, read_user_file
 
 

@@ -10,7 +10,7 @@ import pytest
 from training import cache as cache_module
 from training.cache import read_views, write_cache
 from training.config import Augmentation, CacheConfig, InstanceTarget
-from training.data.source import FileSource
+from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
 from training.store import CachePaths, open_cache
 from training.targets import instance_loss

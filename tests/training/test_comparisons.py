@@ -14,10 +14,10 @@ from tests.training.conftest import draw
 from tests.training.test_evaluate import first_number_head
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
-from training.embed import EmbeddedPictures, embed_pictures
 from training.evaluate import against_classifier, classes_of, evaluate, human_entropy_of, main, table
-from training.evaluation import References, Upstream
-from url_viz.analysis.metrics import (
+from training.evaluation_records import References, Upstream
+from training.listed_embeddings import EmbeddedPictures, embed_pictures
+from url_viz.analysis.order_metrics import (
     Scored,
     classification_auroc,
     human_alignment,

@@ -10,9 +10,9 @@ from PIL import Image
 
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.embed import EmbeddedPictures, embed_pictures
 from training.evaluate import _uncertainties, crop_test, evaluate, main, order_of, table, write_json
-from url_viz.analysis.metrics import r_auroc, recall_at_1
+from training.listed_embeddings import EmbeddedPictures, embed_pictures
+from url_viz.analysis.order_metrics import r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, with_head

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from training.evaluate import order_of
-from training.evaluation import Crop, Evaluation, Order
+from training.evaluation_records import Crop, Evaluation, Order
 from training.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
 
 

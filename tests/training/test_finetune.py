@@ -11,12 +11,12 @@ from tests.models.test_authors_checkpoints import tensors_of, write
 from tests.training.conftest import draw
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.finetune import FinetuneReport, finetune, losses_to_learn
-from training.rows import are_held_out
+from training.holdout import are_told, confusability_in, told_pictures
 from training.store import open_cache
-from training.told import are_told, confusability_in, told_pictures
 from training.train import RunPaths
-from url_viz.analysis.metrics import spearman
-from url_viz.analysis.told import told_from
+from training.training_rows import are_held_out
+from url_viz.analysis.holdout_report import told_from
+from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import HeadMismatchError
 from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.progress import silent

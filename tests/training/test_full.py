@@ -15,16 +15,16 @@ from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
 from training.finetune import carry_backbone, finetune, main
 from training.full import FullReport, Split, advice, finetune_everything, probe_and_outputs, split_of
-from training.told import Nearest
+from training.holdout import Nearest
 from training.train import RunPaths
-from url_viz.analysis.metrics import Figure, Interval
-from url_viz.analysis.told import Told, told_from
+from url_viz.analysis.holdout_report import Told, told_from
+from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
-from url_viz.models.names import file_digest
+from url_viz.models.model_names import file_digest
 from url_viz.progress import silent
 
 NAME = "test_resnet"

@@ -11,11 +11,11 @@ from torch import nn
 from tests.training.caches import written
 from training.config import PRESETS, TrainConfig
 from training.functions import DISTANCE, DISTANCE_WEIGHT, fit_pictures, read_by_functions, without_distance
-from training.rows import rows_of
 from training.sources import Sources
 from training.store import write_loss
 from training.train import train, uncertainty_of
-from url_viz.analysis.metrics import spearman
+from training.training_rows import rows_of
+from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import Backbone, Loaded

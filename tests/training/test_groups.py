@@ -8,9 +8,9 @@ import pytest
 from tests.training.caches import written
 from training import groups
 from training.groups import groups_of
-from training.rows import SPLIT_PARTS, are_held_out
 from training.sources import Sources
 from training.store import Cache
+from training.training_rows import SPLIT_PARTS, are_held_out
 from url_viz.errors import CacheError
 
 RIGHT_ANGLES = np.eye(6, 8)

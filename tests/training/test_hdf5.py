@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from training import hdf5
 from training.config import Recipe, TrainConfig
 from training.hdf5 import cache_of_hdf5
-from training.rows import rows_of
 from training.train import RunPaths, main, sources_of
+from training.training_rows import rows_of
 from url_viz.errors import CacheError
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head

@@ -22,7 +22,7 @@ from training.joint import (
     steps_an_epoch,
     train_jointly,
 )
-from training.probe import linear_probe
+from training.linear_probe import linear_probe
 from url_viz.models.backbone import Backbone, create_network
 
 pytestmark = pytest.mark.slow

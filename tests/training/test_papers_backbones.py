@@ -13,7 +13,7 @@ from training import cache, evaluate, train
 from training.config import Augmentation, CacheConfig, EvaluateConfig, Recipe, TrainConfig
 from url_viz.image_set import embed_folder
 from url_viz.models.model import load_model
-from url_viz.models.names import PAPERS
+from url_viz.models.model_names import PAPERS
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from training.pretrain import PretrainPaths, pretrain
 from url_viz.errors import FolderError
 from url_viz.models.head import load_head
 from url_viz.models.model import load_model
-from url_viz.models.names import DEFAULT, HEADS
+from url_viz.models.model_names import DEFAULT, HEADS
 from url_viz.progress import silent
 from url_viz.workspace import HOME_VARIABLE
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from tests.training.caches import written
-from training import rows as rows_module
 from training import train as train_module
+from training import training_rows as rows_module
 from training.config import Mixture, Recipe, TrainConfig
 from training.losses import Pairs
-from training.rows import Rows, rows_of
 from training.sources import Sources
 from training.store import Cache
 from training.train import RunPaths, final_figures, main, train, uncertainty_of
-from url_viz.analysis.metrics import spearman
+from training.training_rows import Rows, rows_of
+from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError
 from url_viz.models.head import load_head
 from url_viz.models.head_module import HeadModule

@@ -10,7 +10,7 @@ import pytest
 
 from training.cache import write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
-from training.data.source import TarSource, source_of
+from training.data.picture_stream import TarSource, source_of
 from training.data.spec import pictures_of
 from training.distributed import Process
 from training.finetune import finetune

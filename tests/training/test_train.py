@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from training import rows as rows_module
+from training import training_rows as rows_module
 from training.config import Recipe, TrainConfig
-from training.rows import Rows, is_held_out, rows_of
 from training.store import (
     ROW,
     Cache,
@@ -36,7 +35,8 @@ from training.train import (
     train,
     uncertainty_of,
 )
-from url_viz.analysis.metrics import spearman
+from training.training_rows import Rows, is_held_out, rows_of
+from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError, ModelError
 from url_viz.models.head import load_head
 from url_viz.progress import Progress, silent

@@ -16,7 +16,7 @@ from tests.read_sets import copied
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
-from url_viz.ui import garbage
+from url_viz.ui import gc_schedule
 from url_viz.workspace import Workspace
 
 Read = Callable[[Path], ImageSet]
@@ -92,7 +92,7 @@ def _the_end_of_a_run_is_waited_for() -> Iterator[None]:
 def _cycles_are_collected_seldom() -> Iterator[None]:
     """Pages of tests follow one another without end: each ten seconds they would be collected, .15 s each time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(garbage, "_collector", garbage.Collector(wait_s=60))
+        patch.setattr(gc_schedule, "_collector", gc_schedule.Collector(wait_s=60))
         yield
 
 

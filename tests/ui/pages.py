@@ -23,7 +23,7 @@ def app(image_set: ImageSet | None = None, **state: object) -> AppTest:
 def opened(image_set: ImageSet | None = None, page: str | None = None, **state: object) -> AppTest:
     """A page of the app, by the name of its file in pages/, or the first one."""
     at = app(image_set, **state)
-    return at.run() if page is None else at.switch_page(f"pages/{page}.py").run()
+    return at.run() if page is None else at.switch_page(f"pages/{page}_page.py").run()
 
 
 def words(at: AppTest) -> str:

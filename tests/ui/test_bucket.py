@@ -24,12 +24,12 @@ from url_viz.jobs.heads import config_to_adapt
 from url_viz.jobs.kinds import ADAPT, about_of
 from url_viz.jobs.sharing import start_sharing
 from url_viz.models.model import Model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.roots import root_of
 from url_viz.ui.allowed_paths import allowed, bucket_roots, roots
 from url_viz.ui.http import routes
 from url_viz.ui.urls import picture_url, thumbnail_url
-from url_viz.ui.widgets.reading import start_reading
+from url_viz.ui.widgets.embed_job import start_reading
 from url_viz.workspace import Workspace
 
 ADDRESS = f"s3://{BUCKET}/zoo"
@@ -108,14 +108,14 @@ def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None
 @pytest.mark.parametrize("page", ["explore", "search", "sets", "labels", "evaluate", "finetune", "compare", "models"])
 def test_every_page_shows_the_set(image_set: ImageSet, page: str) -> None:
     at = opened(image_set)
-    at.switch_page(f"pages/{page}.py").run()
+    at.switch_page(f"pages/{page}_page.py").run()
     assert not any("no longer exists" in one.value for one in at.warning)
 
 
 def test_the_crop_test_says_that_it_takes_files(image_set: ImageSet) -> None:
     def script(set_id: str, model: str) -> None:
-        from url_viz.ui.cache import open_sets
         from url_viz.ui.evaluate.crop import show_crop_test
+        from url_viz.ui.open_sets import open_sets
 
         show_crop_test(open_sets().get(set_id, model))
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.given import by_turns, given_set
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.session import VIEW, ExploreView
 from url_viz.ui.widgets.class_choice import class_choices
 

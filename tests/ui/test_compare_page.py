@@ -21,7 +21,7 @@ from url_viz.models.model import Model, load_model
 from url_viz.ui.compare.maps import scatter_figure
 from url_viz.ui.compare.page import comparison_of
 from url_viz.ui.session import SECOND
-from url_viz.ui.widgets.reading import KIND
+from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
 COUNT = 12
@@ -98,7 +98,7 @@ def test_the_same_head_under_another_name_is_told(image_set: ImageSet, other_hea
 def test_with_one_model_only_a_second_one_is_offered(
     home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models.names import DEFAULT, PACKAGED
+    from url_viz.models.model_names import DEFAULT, PACKAGED
 
     for name in [name for name in PACKAGED if name != DEFAULT]:
         monkeypatch.delitem(PACKAGED, name)
@@ -121,7 +121,7 @@ def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageS
 def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_same(
     image_set: ImageSet, bare_model: Model, home: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from url_viz.models import names as zoo
+    from url_viz.models import model_names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     said = words(opened(image_set, "compare", **second(image_set, zoo.DEFAULT)))

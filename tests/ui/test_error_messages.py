@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.workspace import SetPaths
 
 
@@ -61,5 +61,5 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("url_viz.store.user_columns.write_label_choice", full)
+    monkeypatch.setattr("url_viz.store.imported_columns.write_label_choice", full)
     assert "is full" in said("widgets.class_choice:_take_classes", image_set)

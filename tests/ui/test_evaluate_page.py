@@ -12,14 +12,14 @@ from tests.ui.pages import opened, words
 from url_viz.analysis.evaluated import Evaluated, Lead, deciles_table, with_interval
 from url_viz.analysis.evaluation import Counted
 from url_viz.analysis.measures import AMBIGUITY
-from url_viz.analysis.metrics import Interval
+from url_viz.analysis.order_metrics import Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.evaluate.charts import intervals_figure
 from url_viz.ui.evaluate.crop import sample_of
+from url_viz.ui.evaluate.measure_charts import intervals_figure
 from url_viz.ui.evaluate.page import class_order, coverage_table, drawn_coverage
-from url_viz.ui.widgets.reading import KIND
+from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
 COUNT = 40
@@ -109,7 +109,7 @@ def test_when_no_file_is_left_the_crop_test_says_so(labelled: ImageSet) -> None:
 def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
     home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models import names as zoo
+    from url_viz.models import model_names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))

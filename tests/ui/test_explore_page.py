@@ -23,7 +23,7 @@ from url_viz.progress import Progress
 from url_viz.store.sets import list_sets
 from url_viz.store.writer import Writer
 from url_viz.ui.session import ExploreView
-from url_viz.ui.widgets.reading import KIND
+from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace, set_id_of
 
 
@@ -198,7 +198,7 @@ def test_what_was_decided_is_counted(image_set: ImageSet) -> None:
 def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models import names as zoo
+    from url_viz.models import model_names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
@@ -361,7 +361,7 @@ def test_reading_again_holds_to_the_roots(home: Workspace, tmp_path: Path, monke
 
 
 def test_the_demo_is_known_by_its_folder_whatever_the_roots(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from url_viz.ui.widgets.reading import readable
+    from url_viz.ui.widgets.embed_job import readable
 
     monkeypatch.setenv("URL_VIZ_ROOTS", str(home.root.parent / "elsewhere"))
     (home.demo / "pictures").mkdir(parents=True)
@@ -376,7 +376,7 @@ def test_a_link_keeps_its_set_on_the_next_page(image_set: ImageSet) -> None:
     at.run()
     at.query_params.clear()
     for page in ("search", "finetune", "explore"):
-        at.switch_page(f"pages/{page}.py").run()
+        at.switch_page(f"pages/{page}_page.py").run()
         assert "zoo · 12 pictures" in words(at) or f"12 pictures · {image_set.source.title}" in words(at), page
 
 
@@ -570,7 +570,7 @@ def test_the_page_runs_again_for_what_the_model_shown_reads(
     def script(set_id: str) -> None:
         import streamlit as st
 
-        from url_viz.ui.widgets.reading_line import Reading, show_reading
+        from url_viz.ui.widgets.embed_status import Reading, show_reading
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
         show_reading(set_id, Reading.of(set_id), shown_version="an older one")

@@ -19,8 +19,8 @@ from url_viz.jobs.kinds import SHARE
 from url_viz.jobs.results import out_of
 from url_viz.jobs.sharing import start_sharing
 from url_viz.ui.widgets import export
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import zip_of
-from url_viz.ui.widgets.reading import set_name
 
 PATIENCE_S = 60.0
 
@@ -31,7 +31,7 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 def popover(set_id: str, model: str, count: int) -> None:
-    from url_viz.ui.cache import open_sets
+    from url_viz.ui.open_sets import open_sets
     from url_viz.ui.widgets.export import show_export_buttons
 
     found = open_sets().get(set_id, model)

@@ -11,7 +11,7 @@ from tests.ui.pages import opened
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.explore import findings
+from url_viz.ui.explore import finding_list
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def test_files_that_cannot_be_read_are_listed(image_set: ImageSet) -> None:
 
 
 def test_a_large_set_is_asked_first(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "MANY", 10)
+    monkeypatch.setattr(finding_list, "MANY", 10)
     at = opened(image_set)
     assert lines(at) == ["findings.ask"]
     at.button(key="findings.ask").click().run()

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from url_viz.analysis.metrics import Figure, Interval
-from url_viz.analysis.told import Told
+from url_viz.analysis.holdout_report import Told
+from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.child_environment import WITHIN_VARIABLE
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
@@ -38,7 +38,7 @@ def run(image_set: ImageSet | None, **state: object) -> AppTest:
         at.session_state["chosen_model"] = image_set.source.name
     for key, value in state.items():
         at.session_state[key] = value
-    at.switch_page("pages/finetune.py").run()
+    at.switch_page("pages/finetune_page.py").run()
     assert not at.exception
     return at
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from url_viz.ui.finetune.slurm import HERE, ON_SLURM, SHARED
+from url_viz.ui.finetune.slurm_options import HERE, ON_SLURM, SHARED
 from url_viz.ui.session import FINETUNE_PLACE, PARTITION
 
 SINFO = "printf 'cpu*|up|1-00:00:00|(null)|16\\ngpu|up|2:00:00|gpu:a100:4|2\\n'"
@@ -31,7 +31,7 @@ def script() -> None:
     import streamlit as st
 
     from url_viz.errors import JobError
-    from url_viz.ui.finetune.slurm import chosen_request, show_target
+    from url_viz.ui.finetune.slurm_options import chosen_request, show_target
 
     show_target()
     try:

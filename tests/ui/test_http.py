@@ -15,10 +15,10 @@ from tests.imaging.pictures import noise, write_folder
 from url_viz.analysis.ranking import ends, percentile, with_percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.held import Held, held_masks, held_orders, ids_at, keep_order, order_of, places_of
 from url_viz.ui.http import map_points, mask_url, middleware, routes
 from url_viz.ui.points import decode_mask, decode_points
-from url_viz.ui.tiles import ordinal
+from url_viz.ui.response_cache import Held, held_masks, held_orders, ids_at, keep_order, order_of, places_of
+from url_viz.ui.tile_data import ordinal
 from url_viz.ui.urls import card_url, order_url, picture_url, points_url, thumbnail_url, tiles_url
 
 

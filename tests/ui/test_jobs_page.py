@@ -14,8 +14,8 @@ from url_viz.jobs.kinds import ADAPT
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
 from url_viz.store.sets import rename
+from url_viz.ui.widgets.embed_job import KIND, about_job, start_reading
 from url_viz.ui.widgets.jobs import progress_of, step_in_words, title_of_job, waiting_in_words
-from url_viz.ui.widgets.reading import KIND, about_job, start_reading
 from url_viz.workspace import Workspace
 
 LONG = ["-c", "import time; time.sleep(60)"]

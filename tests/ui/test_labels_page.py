@@ -17,7 +17,7 @@ from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import start_job
 from url_viz.ui.labels.page import Pair, each_way, in_scope, of_pair, pair_at, tiles, with_decisions
-from url_viz.ui.widgets.reading import KIND
+from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
 COUNT = 24

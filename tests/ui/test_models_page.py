@@ -18,11 +18,11 @@ from url_viz.jobs.heads import adapted_to_another
 from url_viz.jobs.kinds import ADAPT
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model
-from url_viz.models.names import DEFAULT
+from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import devices
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.session import DEVICE, PRECISION
-from url_viz.ui.widgets.reading import precision_for
+from url_viz.ui.widgets.embed_job import precision_for
 from url_viz.workspace import Workspace
 
 
@@ -82,8 +82,8 @@ def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: 
     at.selectbox(key="models.pick_device").set_value("cpu").run()
     at.selectbox(key="models.pick_precision").set_value("exact").run()
     assert "the next reading, in another precision, reads it anew" in words(at)
-    at.switch_page("pages/jobs.py").run()
-    at.switch_page("pages/models.py").run()
+    at.switch_page("pages/jobs_page.py").run()
+    at.switch_page("pages/models_page.py").run()
     assert (at.session_state[DEVICE], at.session_state[PRECISION]) == ("cpu", "exact")
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     for key in (DEVICE, PRECISION):

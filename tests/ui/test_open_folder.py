@@ -10,10 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from url_viz.errors import FolderError
-from url_viz.imaging.glance import Glance
+from url_viz.imaging.folder_preview import Glance
 from url_viz.jobs import list_jobs
-from url_viz.ui import glances
-from url_viz.ui.glances import Glances
+from url_viz.ui import folder_previews
+from url_viz.ui.folder_previews import Glances
 from url_viz.workspace import Workspace
 
 
@@ -75,7 +75,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         going_on.wait(30)
         yield Glance(7, 1, is_over=True, is_whole=True)
 
-    monkeypatch.setattr(glances, "glances", counted)
+    monkeypatch.setattr(folder_previews, "glances", counted)
     yield going_on
     going_on.set()
 
@@ -98,13 +98,13 @@ def test_a_folder_that_is_still_counted_can_be_read(slow: threading.Event, home:
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """A disk that begins a count when the event is set."""
-    going_on, really = threading.Event(), glances.glances
+    going_on, really = threading.Event(), folder_previews.glances
 
     def counted(root: Path, *, within: list[Path]) -> Iterator[Glance]:
         going_on.wait(30)
         yield from really(root, within=within)
 
-    monkeypatch.setattr(glances, "glances", counted)
+    monkeypatch.setattr(folder_previews, "glances", counted)
     return going_on
 
 
@@ -137,7 +137,7 @@ def test_a_count_is_told_again_for_a_while_and_then_made_anew(tmp_path: Path, mo
     assert looks.at(tmp_path, within=(tmp_path,), wait_s=30).pictures == 2
     write_folder(tmp_path / "b", 3)
     assert looks.at(tmp_path, within=(tmp_path,), wait_s=30).pictures == 2
-    monkeypatch.setattr(glances, "FRESH_S", -1.0)
+    monkeypatch.setattr(folder_previews, "FRESH_S", -1.0)
     assert looks.at(tmp_path, within=(tmp_path,), wait_s=30).pictures == 5
     with pytest.raises(FolderError, match="does not exist"):
         looks.at(tmp_path / "gone", within=(tmp_path,), wait_s=30)

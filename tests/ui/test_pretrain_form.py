@@ -24,7 +24,6 @@ from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
 from url_viz.progress import Progress
 from url_viz.ui.allowed_paths import may_read
-from url_viz.ui.cache import recent_sets
 from url_viz.ui.finetune.page import (
     NONE_TEACHES,
     WITHOUT_SETS,
@@ -35,6 +34,7 @@ from url_viz.ui.finetune.page import (
     with_its_recipe,
 )
 from url_viz.ui.finetune.runs import GOES_ON
+from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import pretrain_sets
 from url_viz.ui.widgets.jobs import step_in_words
 from url_viz.workspace import Workspace
@@ -58,7 +58,7 @@ def opened(image_set: ImageSet) -> AppTest:
     at.session_state["chosen_set"] = image_set.set_id
     at.session_state["chosen_model"] = image_set.source.name
     at.session_state["finetune.mode"] = "pretrain"
-    return at.switch_page("pages/finetune.py").run()
+    return at.switch_page("pages/finetune_page.py").run()
 
 
 def words(at: AppTest) -> str:
@@ -200,5 +200,5 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     assert listed.file == head_of(job)
     assert listed.card is not None
     assert listed.made_for is None
-    at = at.switch_page("pages/models.py").run()
+    at = at.switch_page("pages/models_page.py").run()
     assert "How well the head orders 1 set that took no part in its making" in words(at)

@@ -16,10 +16,10 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.jobs import start_job
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, answer_of, opened, state_of, take_answers
-from url_viz.ui.widgets.reading import KIND
+from url_viz.ui.widgets.embed_job import KIND
 
 APP = Path(__file__).parents[2] / "app.py"
-PAGE = "pages/review.py"
+PAGE = "pages/review_page.py"
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ class TestLinks:
     def test_check_labels_leads_to_the_suspects(self, image_set: ImageSet) -> None:
         at = app(image_set)
         at.run()
-        at.switch_page("pages/labels.py").run()
+        at.switch_page("pages/labels_page.py").run()
         at.button(key="labels.review").click().run()
         assert here(at).review.spec == ReviewSpec("suspects")
 

@@ -9,16 +9,16 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import opened, words
-from url_viz.analysis.metrics import auroc_by_blocks
+from url_viz.analysis.order_metrics import auroc_by_blocks
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import Comparison, Curve, Evidence, Restricted, Study
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.cache import evidence_for
+from url_viz.ui.open_sets import evidence_for
 from url_viz.ui.search.evidence import verdict
 from url_viz.ui.search.page import Gate, warning
-from url_viz.ui.search.query import Query, between_shares, matches, shortened, spread
-from url_viz.ui.widgets.measures import offered
+from url_viz.ui.search.query_picture import Query, between_shares, matches, shortened, spread
+from url_viz.ui.widgets.measure_choice import offered
 
 COUNT = 24
 

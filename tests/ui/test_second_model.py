@@ -10,8 +10,8 @@ from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
-from url_viz.models.names import PACKAGED, PackagedBackbone
-from url_viz.ui.widgets.reading import KIND
+from url_viz.models.model_names import PACKAGED, PackagedBackbone
+from url_viz.ui.widgets.embed_job import KIND
 
 BY_BOTH = f"by two models (also {SECOND})"
 
@@ -48,7 +48,7 @@ def test_uploads_name_the_models_that_scored_them(
 ) -> None:
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
     at = shown(app(image_set))
-    at.switch_page("pages/upload.py").run()
+    at.switch_page("pages/upload_page.py").run()
     at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
     assert f"scored with dice and {SECOND}" in said(at)
     monkeypatch.setattr(SecondModelChoice, "name", None)

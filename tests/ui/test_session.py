@@ -11,7 +11,7 @@ from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.jobs.mapping import find_map
 from url_viz.ui import session
-from url_viz.ui.explore.address import query_of
+from url_viz.ui.explore.view_address import query_of
 from url_viz.ui.session import ALONE, VIEW, ExploreView, Key, map_of
 
 ROOT = Path(__file__).parents[2]
@@ -98,10 +98,10 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
         polygon=lasso,
         filters=(OneOf("label", ("cat",)),),
     )
-    at.switch_page("pages/search.py").run()
+    at.switch_page("pages/search_page.py").run()
     at.query_params.clear()  # as a browser's next page does
     at.run()
-    at.switch_page("pages/explore.py").run()
+    at.switch_page("pages/explore_page.py").run()
     assert count_shown(at) == "**1** from the 0th percentile on"
     assert at.session_state[VIEW] == left
     assert {key: at.query_params[key] for key in query_of(left)} == {key: one for key, [one] in query_of(left).items()}
@@ -138,7 +138,7 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.explore.address import current_view
+        from url_viz.ui.explore.view_address import current_view
         from url_viz.ui.session import ExploreView, choose, grid_of, map_of
 
         choose("a set", model="a model")

@@ -13,7 +13,7 @@ from url_viz.image_set import embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
 from url_viz.store.sets import list_sets
-from url_viz.ui.widgets.reading import KIND
+from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
 

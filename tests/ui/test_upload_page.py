@@ -19,7 +19,7 @@ from tests.ui.pages import opened, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.uploads import Scored, score
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, take_answers
@@ -27,7 +27,7 @@ from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_ids
 from url_viz.ui.upload.exports import ranking_csv, suggested_folder, zip_of
 from url_viz.ui.upload.page import classes_in_words, in_set, sort
-from url_viz.ui.upload.review import UploadAnswers, UploadQueue
+from url_viz.ui.upload.upload_review import UploadAnswers, UploadQueue
 from url_viz.workspace import Workspace
 
 JPEG = "image/jpeg"
@@ -125,8 +125,8 @@ def test_uploads_are_still_there_after_a_look_at_another_page_until_they_are_rem
     home: Workspace, model: Model
 ) -> None:
     at = dropped(without_set(model), PICTURES)
-    at.switch_page("pages/explore.py").run()
-    at.switch_page("pages/upload.py").run()
+    at.switch_page("pages/explore_page.py").run()
+    at.switch_page("pages/upload_page.py").run()
     assert "5 pictures · scored with" in words(at)
     next(button for button in at.button if button.key == "upload.clear").click().run()
     assert "nothing is stored unless you ask" in words(at)

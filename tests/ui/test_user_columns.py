@@ -10,7 +10,7 @@ from tests.given import by_turns, given_set
 from tests.read_sets import copied
 from tests.ui.pages import app, words
 from url_viz.image_set import ImageSet
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 
@@ -34,8 +34,8 @@ def dialog(image_set: ImageSet) -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.cache import open_sets
-        from url_viz.ui.widgets.user_columns import user_columns_dialog
+        from url_viz.ui.open_sets import open_sets
+        from url_viz.ui.widgets.user_column_dialog import user_columns_dialog
 
         user_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
 
@@ -48,7 +48,7 @@ def page(image_set: ImageSet, name: str | None) -> AppTest:
     """A page by itself, or None for the first one with the sidebar beside it."""
     at = app(image_set).run()
     if name is not None:
-        at.switch_page(f"pages/{name}.py").run()
+        at.switch_page(f"pages/{name}_page.py").run()
     return at
 
 

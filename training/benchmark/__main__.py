@@ -8,26 +8,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from training.benchmark.benchmark_records import Benchmark
+from training.benchmark.benchmark_tables import means_table, set_table, verdicts_table
 from training.benchmark.chosen import Choice, Chooser
 from training.benchmark.densities import write_densities
-from training.benchmark.kept import write_arrays, write_pictures
+from training.benchmark.evidence_files import write_arrays, write_pictures
 from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, share_files
 from training.benchmark.measured import beside_upstream, figures_of_set, means_of
 from training.benchmark.orders import Orders, orders_of
 from training.benchmark.people import people_of
-from training.benchmark.records import Benchmark
-from training.benchmark.table import means_table, set_table, verdicts_table
 from training.benchmark.verdicts import verdicts_of
 from training.command import command
 from training.config import BenchmarkConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.embed import embed_pictures
 from training.evaluate import write_json
+from training.listed_embeddings import embed_pictures
 from url_viz.errors import FolderError
 from url_viz.files import require_parent
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
-from url_viz.models.names import PACKAGED
+from url_viz.models.model_names import PACKAGED
 from url_viz.progress import command_report
 
 

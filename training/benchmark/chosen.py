@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.benchmark.benchmark_records import Chosen, Weight
 from training.benchmark.labelled import Case, LabelledSet
-from training.benchmark.records import Chosen, Weight
 from url_viz.analysis.baselines import energy, inverse_norm, max_probability, softmax_entropy
-from url_viz.analysis.metrics import auroc, mean_by_t
+from url_viz.analysis.order_metrics import auroc, mean_by_t
 from url_viz.rows import mid_ranks
 
 TEMPERATURES = (0.1, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 16.0, 32.0)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from training.benchmark.people import People
 from training.data.pictures import PictureList
-from training.embed import EmbeddedPictures, embed_pictures
+from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
-from url_viz.analysis.metrics import recall_at_1
+from url_viz.analysis.order_metrics import recall_at_1
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.errors import FolderError
 from url_viz.models.model import Model
@@ -20,7 +20,7 @@ from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.progress import ProgressCallback
 from url_viz.store.tables import Graph
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int32]

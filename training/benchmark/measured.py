@@ -6,11 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.chosen import Choice, as_chosen, picture_features
-from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes, Values
-from training.benchmark.orders import KNOWS, Orders, picture_orders
-from training.benchmark.published import published_of
-from training.benchmark.records import (
+from training.benchmark.benchmark_records import (
     MISSING,
     Means,
     OrderFigures,
@@ -19,7 +15,11 @@ from training.benchmark.records import (
     SetFigures,
     VotesFigures,
 )
-from url_viz.analysis.metrics import (
+from training.benchmark.chosen import Choice, as_chosen, picture_features
+from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes, Values
+from training.benchmark.orders import KNOWS, Orders, picture_orders
+from training.benchmark.published import published_of
+from url_viz.analysis.order_metrics import (
     Figure,
     Influenced,
     aurc_influence,

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.answered import ANSWERS, tuned_by_oracle
 from training.benchmark.ceilings import class_error, cross_fitted
 from training.benchmark.chosen import Choice, picture_features, stacked
 from training.benchmark.few_labels import HALF, SHOTS, taught_by_labels
 from training.benchmark.labelled import Case, LabelledSet
+from training.benchmark.oracle_answers import ANSWERS, tuned_by_oracle
 from url_viz.analysis.ambiguity import classify
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability

@@ -6,7 +6,7 @@ by raw cosine with twins: beside the paper's outcome alone, and only near.
 
 from pathlib import PurePath
 
-from training.benchmark.records import Published
+from training.benchmark.benchmark_records import Published
 
 TWELVE = (
     Published("Caltech101", 0.7579, 0.7517, 0.7628, 0.8366),

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict
 from training.benchmark.labelled import Bools, Case
 from training.benchmark.orders import BY_LABELS, HEAD, RANK_STACK, STACK, TUNED, Orders
-from training.benchmark.records import OUTCOMES, SetLead, Verdict
-from url_viz.analysis.metrics import Figure, Influenced, auroc, auroc_influence, mean_by_t, mean_influence
+from url_viz.analysis.order_metrics import Figure, Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 
 ALONE = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm")
 """Single baselines that know the picture alone."""

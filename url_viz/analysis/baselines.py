@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.analysis.metrics import nearest_others
+from url_viz.analysis.order_metrics import nearest_others
 
 Floats = NDArray[np.float64]
 

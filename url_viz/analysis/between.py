@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.twins import first_of_each
+from url_viz.analysis.twin_groups import first_of_each
 
 OPEN_QUESTION = 0.2
 """From this ambiguity on a picture's second class is named."""

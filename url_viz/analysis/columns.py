@@ -57,16 +57,16 @@ from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBo
 from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import KEPT_FROM
-from url_viz.store import user_columns as user_files
+from url_viz.store import imported_columns as user_files
 from url_viz.store.answers import Answered, Answers
 from url_viz.store.decisions import Decided, Decisions
 from url_viz.store.derived_cache import numbers_from_table
 from url_viz.store.derived_cache import rows_from_table as matrix_from_table
 from url_viz.store.derived_cache import rows_to_table as matrix_to_table
 from url_viz.store.reader import Snapshot, shown_tables
-from url_viz.store.second_model import is_asked, version_beside
+from url_viz.store.second_model_choice import is_asked, version_beside
 from url_viz.store.tables import Graph, GraphColumns, no_twins, positions_of
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 
 @dataclass(frozen=True)

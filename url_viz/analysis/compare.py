@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.measures import TABLE_MEASURES, title_of
-from url_viz.analysis.metrics import Interval, bootstrap_interval, spearman
+from url_viz.analysis.order_metrics import Interval, bootstrap_interval, spearman
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.twins import first_of_each
+from url_viz.analysis.twin_groups import first_of_each
 from url_viz.store.tables import Graph, positions_of
 
 

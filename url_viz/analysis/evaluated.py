@@ -16,7 +16,7 @@ from url_viz.analysis.measures import (
     is_measure,
     title_of,
 )
-from url_viz.analysis.metrics import Interval
+from url_viz.analysis.order_metrics import Interval
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
 
 NEEDED = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.measures import MEASURES, NEAREST_GAP, TABLE_MEASURES
 from url_viz.analysis.measures import NEAREST as NEAREST_MEASURE
-from url_viz.analysis.metrics import (
+from url_viz.analysis.order_metrics import (
     MOST_SIMILARITIES,
     Figure,
     Influenced,

@@ -13,7 +13,7 @@ from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_
 from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review_queue import BURST, is_settled, queue_of
 from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 
 FindingKind = Literal["leaks", "wrong-labels", "mixed-up", "bursts", "useless", "unreadable", "small-classes"]
 """What can be found, what matters most first; but for unreadable files, the name of the queue."""

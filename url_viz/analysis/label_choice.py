@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from url_viz.errors import ImageSetError
 from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel, Kind
 from url_viz.store.decisions import Decided
+from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
 from url_viz.store.user_cells import as_text
-from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
 
 EXAMPLES = 3
 CONFIRMED, CORRECTED = "confirmed", "corrected"

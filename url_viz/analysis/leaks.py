@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.imaging.folder_classes import SPLIT
 from url_viz.store.tables import Twins, no_twins

@@ -21,7 +21,7 @@ from url_viz.pipeline.near_copies import copies_of
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
 from url_viz.pipeline.twins import are_twins
 from url_viz.rows import l2_normalize
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 FIRST_LOOK = 2 * K
 """So many of the nearest are looked at for K that are no twins; more if these are mostly twins."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.classes import ContentLabels
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, title_of
-from url_viz.analysis.metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
+from url_viz.analysis.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
 from url_viz.analysis.tuned import FEW as FEW_ANSWERS
 from url_viz.analysis.tuned import Tuned
 from url_viz.analysis.votes import NONE, Codes

@@ -17,7 +17,7 @@ from url_viz.analysis.second_model import SecondModel
 from url_viz.pipeline.confusability import LEAST_SCALE
 from url_viz.rows import l2_normalize, mid_ranks
 from url_viz.store.tables import Graph
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 POWERS = (0.0, 0.5, 1.0)
 SHORT, LONG = (3, 5, 10), (20, 40)

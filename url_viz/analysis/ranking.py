@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.measures import percentile_column
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.votes import NONE
 
 

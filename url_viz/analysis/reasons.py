@@ -29,7 +29,7 @@ from url_viz.analysis.reason_rules import (
     without,
     without_contradictions,
 )
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.confusability import FEW
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.categories import categories_of
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.analysis.twins import group_codes
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.store.tables import Graph, positions_of
 
 CELLS = 160

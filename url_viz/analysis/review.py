@@ -18,7 +18,7 @@ from url_viz.analysis.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids,
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.analysis.tuned import change_in_words, moved_share
-from url_viz.analysis.twins import twin_members
+from url_viz.analysis.twin_groups import twin_members
 from url_viz.analysis.votes import NONE
 from url_viz.store.answers import ordered
 from url_viz.store.decisions import Action, Decision, Verdict

@@ -20,7 +20,7 @@ from url_viz.analysis.review_spec import ReviewSpec, as_query
 from url_viz.analysis.scope import scoped
 from url_viz.analysis.selective_retrieval import search
 from url_viz.analysis.tuned import Tuning
-from url_viz.analysis.twins import first_of_each, group_codes, twin_members
+from url_viz.analysis.twin_groups import first_of_each, group_codes, twin_members
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from url_viz.analysis.metrics import (
+from url_viz.analysis.order_metrics import (
     MOST_SIMILARITIES,
     Figure,
     RiskCoverage,

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.derived import Get
-from url_viz.analysis.metrics import Figure, auroc_by_blocks
+from url_viz.analysis.order_metrics import Figure, auroc_by_blocks
 from url_viz.analysis.pair_measures import PairMeasures
 from url_viz.rows import mid_ranks
 from url_viz.store.answers import Answered

@@ -15,7 +15,7 @@ from url_viz.imaging.perceptual_hash import WORDS, Hashes, perceptual_hash
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import grey_thumbnail
 from url_viz.imaging.read import Picture
-from url_viz.imaging.uploads import Incoming
+from url_viz.imaging.uploaded_files import Incoming
 from url_viz.imaging.workers import decoders
 from url_viz.models.head import Head
 from url_viz.models.model import Model

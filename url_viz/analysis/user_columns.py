@@ -17,11 +17,11 @@ from url_viz.analysis.table import Frame
 from url_viz.errors import FolderError, WorkspaceError
 from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.imaging.scan import display_name
-from url_viz.imaging.uploads import IncomingFile
-from url_viz.store import user_columns as kept
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.store import imported_columns as kept
 from url_viz.store.damage import raising_disk_errors
+from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
 from url_viz.store.user_cells import Kind, Values
-from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
 from url_viz.store.user_files import ARRAY, Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import match
 from url_viz.workspace import SetPaths

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.metrics import Figure, Interval
+from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.analysis.probe import Floats, Probe, fit_probe, probe_folds, probe_inputs
 from url_viz.analysis.votes import NONE, Codes, Doubles
 from url_viz.errors import ImageSetError

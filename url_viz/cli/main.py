@@ -12,23 +12,23 @@ import pandas as pd
 from tyro.conf import Positional, arg
 
 from url_viz.cli import (
-    answers,
-    compare,
-    decide,
-    evaluate,
-    export,
-    findings,
-    heads,
-    labels,
-    models,
-    names,
-    reasons,
-    review,
-    sets,
-    user_columns,
-    worth,
+    answers_command,
+    columns_command,
+    compare_command,
+    decide_command,
+    evaluate_command,
+    export_command,
+    findings_command,
+    heads_command,
+    labels_command,
+    map_command,
+    models_command,
+    names_command,
+    reasons_command,
+    review_command,
+    sets_command,
+    worth_command,
 )
-from url_viz.cli import map as maps
 from url_viz.cli.printing import PrintingApp, progress_shown
 from url_viz.errors import UrlVizError, UsageError
 from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir, bound
@@ -49,7 +49,7 @@ STRICT_STATUS = 3
 @app.command_on(EmbedConfig, name="embed")
 def embed(config: EmbedConfig) -> int:
     """Embed the pictures of a folder; return the exit status."""
-    from url_viz.cli.user_columns import given_for
+    from url_viz.cli.columns_command import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
 
@@ -216,22 +216,22 @@ def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
 
 
 for topic in (
-    models,
-    sets,
-    decide,
-    answers,
-    names,
-    export,
-    user_columns,
-    reasons,
-    compare,
-    maps,
-    labels,
-    findings,
-    review,
-    worth,
-    evaluate,
-    heads,
+    models_command,
+    sets_command,
+    decide_command,
+    answers_command,
+    names_command,
+    export_command,
+    columns_command,
+    reasons_command,
+    compare_command,
+    map_command,
+    labels_command,
+    findings_command,
+    review_command,
+    worth_command,
+    evaluate_command,
+    heads_command,
 ):
     topic.register(app)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from url_viz.export.fiftyone import SCRIPT, write_fiftyone
-from url_viz.export.files import Exported, How
 from url_viz.export.hugging_face import write_image_folder
+from url_viz.export.picture_files import Exported, How
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback
 

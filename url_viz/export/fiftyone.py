@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from url_viz.export.files import Exported, How, chosen, lay_out, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
+from url_viz.export.picture_files import Exported, How, chosen, lay_out, new_folder, safe_names
 from url_viz.export.provenance import provenance
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent

@@ -17,7 +17,7 @@ import pandas as pd
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths
-from url_viz.export.files import How, LeftOut, link_or_copy, words_of
+from url_viz.export.picture_files import How, LeftOut, link_or_copy, words_of
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name, located, refuse_bucket

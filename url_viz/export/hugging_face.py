@@ -9,8 +9,8 @@ import pandas as pd
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percentile_column
 from url_viz.analysis.order import Order
 from url_viz.export.class_paths import chosen_level, corrected_paths
-from url_viz.export.files import Exported, How, chosen, lay_out, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
+from url_viz.export.picture_files import Exported, How, chosen, lay_out, new_folder, safe_names
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent

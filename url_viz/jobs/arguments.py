@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from tyro.conf import Positional, arg
 
-from url_viz.models import names
+from url_viz.models import model_names
 from url_viz.options import OptionalPercentile
 
-DEFAULT = names.DEFAULT
+DEFAULT = model_names.DEFAULT
 Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
 ModelName = Annotated[
     str, arg(help="zoo or timm name, a paper's model (authors/vit-tiny), or the path of a checkpoint; see models")

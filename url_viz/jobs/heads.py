@@ -14,8 +14,8 @@ from url_viz.jobs.results import head_of
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.models.catalogue import adapted_to
 from url_viz.models.model import ModelSource, resolve
-from url_viz.models.names import DEFAULT, FinetunedWeights
-from url_viz.store.user_columns import FOLDERS
+from url_viz.models.model_names import DEFAULT, FinetunedWeights
+from url_viz.store.imported_columns import FOLDERS
 from url_viz.workspace import Workspace
 
 

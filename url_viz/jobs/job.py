@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
+from url_viz.jobs.job_records import JobConfig, Processes, Result, find_record, read_record
 from url_viz.jobs.paths import JobPaths
 from url_viz.jobs.process import ProcessMark
-from url_viz.jobs.records import JobConfig, Processes, Result, find_record, read_record
 
 START_GRACE_S = 60.0
 """How long a job may be without a runner after its creation."""

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import JobError
-from url_viz.export.tables import write_table
+from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet, Projection
 from url_viz.jobs.arguments import Method
 from url_viz.jobs.configs import ProjectConfig

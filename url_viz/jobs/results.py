@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from url_viz.analysis.told import details, headline, told_from
+from url_viz.analysis.holdout_report import details, headline, told_from
 from url_viz.errors import JobError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.jobs.job import Job
-from url_viz.models.cards import worth_in_words
+from url_viz.models.card_figures import worth_in_words
 from url_viz.sealed import record_in
 
 OF_BOTH = "This run also changed the backbone: using it reads every picture again. Existing results are kept."

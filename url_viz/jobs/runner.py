@@ -13,9 +13,9 @@ from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.control import STOP_GRACE_S, end_processes, jobs_ahead, queue_mates
 from url_viz.jobs.job import Job, JobState, read_job
+from url_viz.jobs.job_records import Processes, Result, StopRequest, find_record, write_record
 from url_viz.jobs.paths import JobPaths
 from url_viz.jobs.process import ProcessMark, mark_of
-from url_viz.jobs.records import Processes, Result, StopRequest, find_record, write_record
 from url_viz.jobs.turn import Turn
 from url_viz.progress import PROGRESS_VARIABLE
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from url_viz.export.data_sets import Program
-from url_viz.export.files import How
 from url_viz.export.folders import paths_text
+from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import ShareConfig
 from url_viz.jobs.job import Job

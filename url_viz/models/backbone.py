@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.names import PACKAGED, PackagedBackbone, file_digest
+from url_viz.models.model_names import PACKAGED, PackagedBackbone, file_digest
 from url_viz.records import read_json
 
 HUB = ("huggingface.co", 443)

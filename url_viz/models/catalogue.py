@@ -10,7 +10,7 @@ from url_viz.errors import ModelError
 from url_viz.models.checkpoint_folder import Found, found_checkpoints, papers_in
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import title_of
-from url_viz.models.names import (
+from url_viz.models.model_names import (
     PACKAGED,
     PAPERS,
     PackagedBackbone,

@@ -21,7 +21,7 @@ from url_viz.imaging.read import Failure, Picture, Reading
 from url_viz.imaging.workers import read_apart
 from url_viz.models.checkpoint_folder import opened_by
 from url_viz.models.head import Head, load_head
-from url_viz.models.names import (
+from url_viz.models.model_names import (
     DEFAULT,
     FINETUNED_MARK,
     PACKAGED,

@@ -26,7 +26,7 @@ from url_viz.models.checkpoints import (
     state_of,
 )
 from url_viz.models.head import FORMAT, load_head
-from url_viz.models.names import PACKAGED, PAPERS, AuthorsFile, FinetunedWeights
+from url_viz.models.model_names import PACKAGED, PAPERS, AuthorsFile, FinetunedWeights
 
 MOST_MEMORY_BYTES = 4 << 30
 """What reading a file may take, besides a file that is mapped."""

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from url_viz.errors import FolderError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.scan import FoundFile, Scan, display_name
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.head import Head
 from url_viz.models.model import GIVEN, LARGEST, EmbeddingSpace, ModelSource
 from url_viz.models.runtime import Outputs
+from url_viz.store.imported_columns import import_name
 from url_viz.store.user_arrays import MOST_NUMBERS
-from url_viz.store.user_columns import import_name
 from url_viz.store.user_files import Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import match
 

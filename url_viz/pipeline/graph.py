@@ -7,13 +7,13 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.likely import SPARE, Likely, likely_nearest, likely_rows, likely_twins
+from url_viz.pipeline.approximate_nearest import SPARE, Likely, likely_nearest, likely_rows, likely_twins
 from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
 from url_viz.pipeline.twins import is_representative, pair_matrix, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import Graph, Twins, no_twins, positions_of
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 
 K = 64
 MOSTLY = 0.95

@@ -7,14 +7,14 @@ from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
-from url_viz.pipeline.quality import assess_missing
+from url_viz.pipeline.stored_quality import assess_missing
 from url_viz.pipeline.twins import twin_groups, twin_pairs, twin_representatives
 from url_viz.pipeline.whitening import VERSION, serves, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import UMAP, Coordinates, Graph, GraphColumns, Twins, positions_of
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.store.writer import Writer
 
 Contents = NDArray[np.int64]

@@ -10,7 +10,7 @@ from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw, in_parts
 from url_viz.store.reader import Store
 from url_viz.store.tables import Twins, positions_of
-from url_viz.store.whitening import BLOCK, Floats, WhitenedRows, Whitening
+from url_viz.store.whitened_rows import BLOCK, Floats, WhitenedRows, Whitening
 
 AXES = 256
 POWER = 0.5

@@ -44,7 +44,7 @@ from url_viz.store.tables import (
     whitening_schema,
 )
 from url_viz.store.watch import Watch
-from url_viz.store.whitening import WhitenedRows, Whitening
+from url_viz.store.whitened_rows import WhitenedRows, Whitening
 from url_viz.workspace import SetPaths
 
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
-from url_viz.imaging.uploads import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile
 
 MOST_UNFOLDED = 1 << 27
 """Bytes that any compressed file may decompress to; a larger file may reach `MOST_FOLDS` times its size."""

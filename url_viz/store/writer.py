@@ -22,6 +22,7 @@ from url_viz.store.about import About, write_about
 from url_viz.store.checksums import summed, with_checksums
 from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_errors, was_written
 from url_viz.store.embedding_table import ROWS_AT_ONCE
+from url_viz.store.imported_columns import FOLDERS, write_label_choice
 from url_viz.store.reader import HASH_TABLE, QUALITY_TABLE, Store
 from url_viz.store.tables import (
     COORDINATES,
@@ -40,8 +41,7 @@ from url_viz.store.tables import (
     whitened_schema,
     whitening_schema,
 )
-from url_viz.store.user_columns import FOLDERS, write_label_choice
-from url_viz.store.whitening import WhitenedRows
+from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.workspace import SetPaths
 
 KEEP_VERSIONS = datetime.timedelta(minutes=10)

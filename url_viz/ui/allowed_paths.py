@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
-from url_viz.models.names import AuthorsFile, FinetunedWeights
+from url_viz.models.model_names import AuthorsFile, FinetunedWeights
 from url_viz.roots import SCHEMES, address_in
 from url_viz.workspace import Workspace
 

@@ -16,8 +16,8 @@ from url_viz.errors import UsageError
 from url_viz.printed import printable
 from url_viz.ui.accounts import others_have_accounts, others_may_enter
 from url_viz.ui.auth import TOKEN_VARIABLE, access_token
-from url_viz.ui.sockets import sending_at_once
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
+from url_viz.ui.tcp_nodelay import sending_at_once
 from url_viz.ui.token import IN_ADDRESS
 from url_viz.workspace import default_workspace
 

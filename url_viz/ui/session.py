@@ -12,7 +12,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import Polygon, Scope, thinned
-from url_viz.models.names import DEFAULT, check_length, is_endless
+from url_viz.models.model_names import DEFAULT, check_length, is_endless
 
 if TYPE_CHECKING:
     from weakref import ReferenceType
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.models.runtime import Precision
     from url_viz.ui.review.desk import OpenReview
-    from url_viz.ui.upload.review import UploadAnswers
+    from url_viz.ui.upload.upload_review import UploadAnswers
     from url_viz.ui.widgets.actions import Handled
     from url_viz.ui.widgets.decide import BulkAction
     from url_viz.ui.widgets.grid import Side
@@ -346,7 +346,7 @@ class ExploreView:
 
     One value, kept under VIEW while other pages are visited. `filters` and `pair` are nowhere else; all other fields
     have a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as
-    they are drawn: `url_viz.ui.explore.address` puts them into the view, once a run.
+    they are drawn: `url_viz.ui.explore.view_address` puts them into the view, once a run.
     """
 
     measure: str | None = None

@@ -49,7 +49,7 @@ def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "
 
 
 def order_url(key: str) -> str:
-    """The URL of the ids of an order that is held (`url_viz.ui.held`)."""
+    """The URL of the ids of an order that is held (`url_viz.ui.response_cache`)."""
     return f"{BASE}/order/{key}"
 
 

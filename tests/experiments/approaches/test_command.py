@@ -22,7 +22,7 @@ from training.cache import write_cache
 from training.command import command
 from training.config import Augmentation, CacheConfig
 from training.store import Cache, open_cache, write_loss
-from url_viz.analysis.metrics import r_auroc
+from url_viz.analysis.order_metrics import r_auroc
 from url_viz.errors import CacheError
 from url_viz.models.model import load_model
 from url_viz.progress import silent

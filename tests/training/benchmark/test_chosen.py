@@ -10,7 +10,7 @@ from training.benchmark.__main__ import _choices
 from training.benchmark.chosen import TEMPERATURES, Chooser, as_chosen, picture_features, stacked
 from training.benchmark.labelled import Case
 from url_viz.analysis.baselines import softmax_entropy
-from url_viz.analysis.metrics import auroc
+from url_viz.analysis.order_metrics import auroc
 
 
 def told_by_norm(seed: int) -> Case:

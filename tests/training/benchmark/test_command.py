@@ -10,13 +10,13 @@ import pytest
 from tests.training.conftest import draw
 from tests.training.test_evaluate import first_number_head
 from training.benchmark import __main__ as program
+from training.benchmark.benchmark_records import read_benchmark
 from training.benchmark.densities import density_figure
 from training.benchmark.orders import BY_LABELS, KNOWS, TUNED
-from training.benchmark.records import read_benchmark
 from training.command import command
 from training.config import BenchmarkConfig
 from url_viz.models.head import save_head
-from url_viz.models.names import PACKAGED
+from url_viz.models.model_names import PACKAGED
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.training.benchmark.made import small_case
 from training.benchmark.few_labels import HALF, SHOTS, even_of_class, taught_by_labels
-from url_viz.analysis.metrics import auroc
+from url_viz.analysis.order_metrics import auroc
 
 
 def test_even_are_every_other_picture_of_a_class() -> None:

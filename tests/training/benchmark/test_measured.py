@@ -15,6 +15,7 @@ from tests.training.benchmark.made import (
     with_people,
 )
 from tests.training.test_evaluate import first_number_head
+from training.benchmark.benchmark_records import OrderFigures, SetFigures
 from training.benchmark.ceilings import cross_fitted
 from training.benchmark.chosen import Chooser
 from training.benchmark.labelled import Outcomes
@@ -27,8 +28,7 @@ from training.benchmark.measured import (
     means_of,
 )
 from training.benchmark.orders import BY_LABELS, KNOWS, TUNED, orders_of
-from training.benchmark.records import OrderFigures, SetFigures
-from url_viz.analysis.metrics import auroc, auroc_within_blocks
+from url_viz.analysis.order_metrics import auroc, auroc_within_blocks
 
 pytestmark = pytest.mark.slow
 

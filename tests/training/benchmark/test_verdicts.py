@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.benchmark.made import small_case
 from training.benchmark.verdicts import AHEAD, BEHIND, LEVEL, UNKNOWN, lead_of, verdict_of, verdicts_of
-from url_viz.analysis.metrics import Figure, Interval, auroc
+from url_viz.analysis.order_metrics import Figure, Interval, auroc
 
 NAN = math.nan
 

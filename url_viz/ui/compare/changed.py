@@ -4,10 +4,10 @@ import streamlit as st
 
 from url_viz.analysis.compare import Change, change
 from url_viz.image_set import ImageSet
-from url_viz.ui.cache import open_sets
+from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape
-from url_viz.ui.tiles import Tile, ordinal
+from url_viz.ui.tile_data import Tile, ordinal
 from url_viz.ui.urls import card_url, points_url, thumbnail_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, show_map

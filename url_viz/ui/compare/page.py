@@ -11,17 +11,17 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.models.checkpoint_folder import PATIENCE_S, checkpoint_names
 from url_viz.models.model import title_of
-from url_viz.models.names import PACKAGED, workspace_heads
+from url_viz.models.model_names import PACKAGED, workspace_heads
 from url_viz.store.about import About, known_sets
-from url_viz.ui.cache import open_sets
+from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import COMPARED_GALLERY, COMPARED_MEASURE, OPENED, SECOND, choice
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.tiles import Tile, ordinal
+from url_viz.ui.tile_data import Tile, ordinal
 from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.download import download_table
+from url_viz.ui.widgets.embed_job import running, space_read, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.measures import choose_measure, with_first
-from url_viz.ui.widgets.reading import running, space_read, start_reading
+from url_viz.ui.widgets.measure_choice import choose_measure, with_first
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 

@@ -14,7 +14,7 @@ from url_viz.analysis.measures import title_of
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.roots import is_in_bucket
-from url_viz.ui.cache import running_model
+from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import CROP_TEST
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.download import download_table

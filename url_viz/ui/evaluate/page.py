@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from url_viz.analysis.evaluated import NEEDED, Evaluated, deciles_table
 from url_viz.analysis.evaluation import Counted, Deciles, Measured, by_class, deciles
 from url_viz.analysis.measures import title_of
-from url_viz.analysis.metrics import spearman
+from url_viz.analysis.order_metrics import spearman
 from url_viz.image_set import ImageSet
-from url_viz.ui.evaluate.charts import deciles_figure, intervals_figure, shown_at_first
+from url_viz.ui.evaluate.measure_charts import deciles_figure, intervals_figure, shown_at_first
 from url_viz.ui.text import escape
-from url_viz.ui.tiles import Tile, value_text
+from url_viz.ui.tile_data import Tile, value_text
 from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.charts import coverage_figure
 from url_viz.ui.widgets.download import download_table

@@ -23,8 +23,8 @@ from url_viz.ui.session import (
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.decide import show_counts
-from url_viz.ui.widgets.filters import columns_of_kind, filter_on, set_filter, title_of_column
-from url_viz.ui.widgets.measures import choice_of_measure, choose_measure
+from url_viz.ui.widgets.filter_controls import columns_of_kind, filter_on, set_filter, title_of_column
+from url_viz.ui.widgets.measure_choice import choice_of_measure, choose_measure
 
 ALL_CLASSES = "All classes"
 VALUE = ExploreView.colour

@@ -15,17 +15,17 @@ from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import default_measure
-from url_viz.ui.explore.map import map_key, subset_shown
-from url_viz.ui.review.address import go_to_review
+from url_viz.ui.explore.explore_map import map_key, subset_shown
+from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import ExploreView, state_of
 from url_viz.ui.text import escape
-from url_viz.ui.tiles import ordinal
+from url_viz.ui.tile_data import ordinal
 from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.download import download, download_table
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import show_export_buttons
-from url_viz.ui.widgets.filters import show_filter_chips
-from url_viz.ui.widgets.reading import set_name
-from url_viz.ui.widgets.user_columns import show_user_columns
+from url_viz.ui.widgets.filter_controls import show_filter_chips
+from url_viz.ui.widgets.user_column_dialog import show_user_columns
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec) -> None:

@@ -6,7 +6,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
 from url_viz.ui.text import errors_shown
-from url_viz.ui.widgets.reading import running, set_name
+from url_viz.ui.widgets.embed_job import running, set_name
 
 NOTABLE_SHARE = 0.1
 

@@ -4,9 +4,9 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.models.names import PackagedBackbone, packaged_second
+from url_viz.models.model_names import PackagedBackbone, packaged_second
 from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.reading import running, start_reading
+from url_viz.ui.widgets.embed_job import running, start_reading
 
 
 def show_second(image_set: ImageSet) -> None:

@@ -21,12 +21,12 @@ from url_viz.jobs.kinds import ADAPT, about_of
 from url_viz.models.model import title_of
 from url_viz.recent_sets import RecentSet
 from url_viz.ui.allowed_paths import may_read
-from url_viz.ui.cache import recent_sets
-from url_viz.ui.finetune.slurm import chosen_request, show_target
+from url_viz.ui.finetune.slurm_options import chosen_request, show_target
+from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import pretrain_sets
 from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.embed_job import readable, set_name, set_title
 from url_viz.ui.widgets.form import show_field, show_form
-from url_viz.ui.widgets.reading import readable, set_name, set_title
 
 Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
 What = Mode | Literal["pretrain"]

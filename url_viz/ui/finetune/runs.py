@@ -13,8 +13,8 @@ from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.embed_job import open_folder
 from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
-from url_viz.ui.widgets.reading import open_folder
 from url_viz.workspace import Workspace
 
 RUN = "training"

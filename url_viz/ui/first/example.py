@@ -14,7 +14,7 @@ from url_viz.demo import demo_view, photograph_names
 from url_viz.export.report_thumbnails import data_url, inlined, shrunk
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.strip import Small, show_strip
 
 SHOWN = 6

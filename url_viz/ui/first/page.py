@@ -10,14 +10,14 @@ from url_viz.export.report_thumbnails import data_url, shrunk
 from url_viz.jobs import live_jobs
 from url_viz.recent_sets import THUMBNAILS, RecentSet
 from url_viz.roots import is_in_bucket
-from url_viz.ui.cache import open_sets, recent_sets
 from url_viz.ui.first.example import Example, demo_example, example_of, show_example
+from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import BROWSED, TYPED, choice, choose
 from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.embed_job import open_demo, open_folder, running, set_title
+from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import TICK_S, progress_of, title_of_job
 from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
-from url_viz.ui.widgets.reading import open_demo, open_folder, running, set_title
-from url_viz.ui.widgets.reading_line import show_not_there
 from url_viz.ui.widgets.strip import Small, show_strip
 from url_viz.workspace import Workspace
 
@@ -40,7 +40,7 @@ def show_first_page() -> None:
     _show_running()
     _show_recent(recent[:MOST_RECENT])
     if len(recent) > MOST_RECENT:
-        st.page_link("pages/sets.py", label="All image sets", icon=":material/folder_managed:")
+        st.page_link("pages/sets_page.py", label="All image sets", icon=":material/folder_managed:")
     show_example(_example(recent[:MOST_RECENT]))
 
 

@@ -42,4 +42,4 @@ def _offer_set(job: Job, status: Status) -> None:
         return
     if st.button("Open its image set", icon=":material/scatter_plot:", type="tertiary", key=f"open.{job.id}"):
         choose(set_id)
-        st.switch_page("pages/explore.py")
+        st.switch_page("pages/explore_page.py")

@@ -16,14 +16,14 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
-from url_viz.ui.review.address import go_to_review
+from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import SUSPECT_CLASS, SUSPECT_KIND, confused_pairs, page_of_suspects, suspects_of
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tiles import Tile
+from url_viz.ui.tile_data import Tile
 from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
-from url_viz.ui.widgets.filters import set_filter
+from url_viz.ui.widgets.filter_controls import set_filter
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.tiles import one_page
 
@@ -149,7 +149,7 @@ def _show_open_button(pair: Pair) -> None:
     if st.button("All pictures between the two, on Explore", icon=":material/map:", key="labels.explore"):
         for one in between_filters((pair.first, pair.second)):
             set_filter(one.column, one)
-        st.switch_page("pages/explore.py")
+        st.switch_page("pages/explore_page.py")
 
 
 def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:

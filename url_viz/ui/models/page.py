@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from url_viz.analysis.told import headline, told_at
+from url_viz.analysis.holdout_report import headline, told_at
 from url_viz.jobs.heads import adapted_to_another
-from url_viz.models.cards import worth_at
+from url_viz.models.card_figures import worth_at
 from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
 from url_viz.models.checkpoint_folder import PATIENCE_S
-from url_viz.models.names import paper_named
+from url_viz.models.model_names import paper_named
 from url_viz.printed import printable
 from url_viz.store.about import known_sets
 from url_viz.ui.session import choice, choose
 from url_viz.ui.text import Markdown, errors_shown, escape, shipped_text
-from url_viz.ui.widgets.reading import open_folder, precision_for, running, set_title, space_read
+from url_viz.ui.widgets.embed_job import open_folder, precision_for, running, set_title, space_read
 from url_viz.workspace import Workspace
 
 COLUMNS = 2

@@ -20,7 +20,7 @@ from url_viz.ui.urls import picture_url, thumbnail_url
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
 from url_viz.ui.widgets.assets import script_of, text_of
 from url_viz.ui.widgets.picture import facts_of
-from url_viz.ui.widgets.reasons import title_of_reason
+from url_viz.ui.widgets.reason_pills import title_of_reason
 
 _mount = st.components.v2.component(
     "url_viz_review",

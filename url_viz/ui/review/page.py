@@ -10,13 +10,13 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.ui.review.address import choose_review
 from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.decide import show_undo
-from url_viz.ui.widgets.measures import choice_of_measure, offered
-from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.embed_job import set_name
+from url_viz.ui.widgets.measure_choice import choice_of_measure, offered
 
 GO_ON = 4
 """So many reviews that were begun are offered to go on with."""

@@ -11,7 +11,7 @@ from url_viz.analysis.measures import AMBIGUITY, is_measure, title_of
 from url_viz.analysis.order import in_brackets
 from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
 from url_viz.image_set import ImageSet
-from url_viz.ui.cache import MOST_AT_ONCE, evidence_for
+from url_viz.ui.open_sets import MOST_AT_ONCE, evidence_for
 from url_viz.ui.session import evidence_asked
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure

@@ -12,12 +12,12 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet, SearchResult
 from url_viz.ui.search.evidence import named
-from url_viz.ui.search.query import Query, search_with, shortened
+from url_viz.ui.search.query_picture import Query, search_with, shortened
 from url_viz.ui.session import SEARCH_ANYWAY, SEARCH_MEASURE
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.tiles import ordinal, tiles
+from url_viz.ui.tile_data import ordinal, tiles
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.measures import choose_measure
+from url_viz.ui.widgets.measure_choice import choose_measure
 
 HITS = 24
 OFF = 100

@@ -13,10 +13,10 @@ from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.sets import compact, disk_use, drop_model, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
-from url_viz.ui.cache import open_sets
+from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import SETS_RESULT, choice, choose
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.reading import running, set_title
+from url_viz.ui.widgets.embed_job import running, set_title
 from url_viz.workspace import Workspace
 
 

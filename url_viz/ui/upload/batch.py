@@ -10,7 +10,7 @@ from url_viz.analysis.uploads import Refused, Scored, also_embedded, read_all, s
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
-from url_viz.imaging.uploads import (
+from url_viz.imaging.uploaded_files import (
     Incoming,
     IncomingFile,
     RefusedMember,
@@ -20,7 +20,7 @@ from url_viz.imaging.uploads import (
     open_archive,
 )
 from url_viz.models.runtime import Precision
-from url_viz.ui.cache import running_model
+from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, Choice
 
 SCORED_AT_ONCE = 32

@@ -14,7 +14,7 @@ from url_viz.analysis.uploads import MEASURED, Scored, hashes_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tiles import ordinal, tiles
+from url_viz.ui.tile_data import ordinal, tiles
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import data_url, in_set
 from url_viz.ui.widgets.gallery import show_gallery

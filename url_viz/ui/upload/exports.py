@@ -7,16 +7,16 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.export.tables import table_bytes
+from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.imaging.uploads import Incoming, copy_into, sorted_zip
+from url_viz.imaging.uploaded_files import Incoming, copy_into, sorted_zip
 from url_viz.ui.allowed_paths import allowed, roots
 from url_viz.ui.session import Choice
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import SortedUploads
 from url_viz.ui.widgets.download import download
-from url_viz.ui.widgets.reading import open_folder
+from url_viz.ui.widgets.embed_job import open_folder
 
 FOLDER_NAME = "uploads"
 

@@ -27,13 +27,13 @@ from url_viz.ui.session import (
     remove_uploads,
 )
 from url_viz.ui.text import escape
-from url_viz.ui.tiles import Tile, value_text
+from url_viz.ui.tile_data import Tile, value_text
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.widgets.charts import behind_of, uploads_figure
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.measures import choose_measure, with_first
+from url_viz.ui.widgets.measure_choice import choose_measure, with_first
 from url_viz.ui.widgets.paste import show_paste
-from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import one_page
 
 TILES_PER_PAGE = 12

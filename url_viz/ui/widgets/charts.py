@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.measures import colour_of, title_of
 from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Mode
-from url_viz.ui.tiles import ordinal
+from url_viz.ui.tile_data import ordinal
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.store.user_columns import FOLDERS, NAMES, TAGS
+from url_viz.store.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.ui.session import classes_of
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.widgets.filters import set_filter
+from url_viz.ui.widgets.filter_controls import set_filter
 
 NONE = "none"
 """The option for no classes; no column can have this name."""

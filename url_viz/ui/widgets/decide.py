@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.twins import with_twins_of
+from url_viz.analysis.twin_groups import with_twins_of
 from url_viz.errors import DecisionError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Decisions, checked_tag

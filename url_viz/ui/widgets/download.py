@@ -7,7 +7,7 @@ from pathlib import PurePath
 import pandas as pd
 import streamlit as st
 
-from url_viz.export.tables import table_bytes
+from url_viz.export.table_files import table_bytes
 from url_viz.ui.text import Markdown, escape
 
 PARQUET_MIME = "application/vnd.apache.parquet"

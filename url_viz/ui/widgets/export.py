@@ -16,8 +16,8 @@ from url_viz.jobs.kinds import SHARE
 from url_viz.jobs.sharing import start_sharing
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_progress, show_result
-from url_viz.ui.widgets.reading import set_name
 
 MOST_ZIPPED = 500
 """Pictures in a download at most, which is made in memory; more are written to a folder, by a job."""

@@ -7,7 +7,7 @@ import streamlit as st
 from url_viz.jobs.heads import adapted_to_another
 from url_viz.ui.session import Choice, choose
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.workspace import Workspace
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.store.decisions import DECISIONS, Decision
 from url_viz.ui.session import state_of
-from url_viz.ui.tiles import Tile, tile_data
+from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records
 from url_viz.ui.widgets.assets import script_of, text_of
 

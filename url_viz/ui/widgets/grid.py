@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.ui.held import ids_at, places_of
+from url_viz.ui.response_cache import ids_at, places_of
 from url_viz.ui.session import has_state, kept_choice, state_of
-from url_viz.ui.tiles import Tile, tile_data
+from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import handle_new, handled_before
 from url_viz.ui.widgets.assets import script_of, text_of
 from url_viz.ui.widgets.gallery import GalleryEvent, HandleEvent, actions_of

@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.embed_job import set_name
 
 
 def show_heading(title: str, image_set: ImageSet, *, with_model: bool = False) -> None:

@@ -25,7 +25,7 @@ from url_viz.jobs.turn import LIGHT_NEEDS_MB
 from url_viz.progress import Progress
 from url_viz.store.about import known_sets
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.widgets.reading import set_title
+from url_viz.ui.widgets.embed_job import set_title
 from url_viz.workspace import Workspace
 
 TICK_S = 2.0

@@ -6,14 +6,14 @@ from typing import Literal
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.imaging.glance import Glance
+from url_viz.imaging.folder_preview import Glance
 from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import may_read, roots, subfolders
-from url_viz.ui.cache import recent_sets
-from url_viz.ui.glances import folder_glances
+from url_viz.ui.folder_previews import folder_glances
+from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import BROWSED, Key, choice
 from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.reading import open_folder, readable, set_title
+from url_viz.ui.widgets.embed_job import open_folder, readable, set_title
 
 TICK_S = 0.5
 LIST_HEIGHT_PX = 320

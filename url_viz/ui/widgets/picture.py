@@ -14,14 +14,14 @@ from url_viz.analysis.scope import id_in
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision
 from url_viz.ui.auth import user_name
-from url_viz.ui.search.query import search_with
+from url_viz.ui.search.query_picture import search_with
 from url_viz.ui.session import LINK_FOLLOWED, OPENED, decision_of, label_of, queried, write_query
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tiles import ordinal, tiles
+from url_viz.ui.tile_data import ordinal, tiles
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.occlusion import show_with_heat
-from url_viz.ui.widgets.reasons import show_reason_badges
+from url_viz.ui.widgets.heat_map import show_with_heat
+from url_viz.ui.widgets.reason_pills import show_reason_badges
 from url_viz.ui.wire import WIRE
 
 LINK = "picture"
@@ -67,7 +67,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
         if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
             search_with(image_id)
-            st.switch_page("pages/search.py")
+            st.switch_page("pages/search_page.py")
     _show_between(image_set, image_id, row)
     st.markdown("**Nearest neighbours**")
     near = image_set.neighbours(image_id, NEIGHBOURS) if len(image_set) > 1 else None

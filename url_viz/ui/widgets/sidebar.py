@@ -9,18 +9,15 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.models.checkpoint_folder import PATIENCE_S, checkpoint_names
 from url_viz.models.model import GIVEN, title_of
-from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
+from url_viz.models.model_names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
-from url_viz.ui.cache import open_sets
 from url_viz.ui.first.page import show_first_page
+from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import NOT_THERE, Choice, choice, choose
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.foreign_head import show_foreign_head
-from url_viz.ui.widgets.jobs import show_running_jobs
-from url_viz.ui.widgets.open_folder import ask_for_folder
-from url_viz.ui.widgets.reading import (
+from url_viz.ui.widgets.embed_job import (
     KIND,
     latest,
     open_folder,
@@ -28,7 +25,10 @@ from url_viz.ui.widgets.reading import (
     set_name,
     titles,
 )
-from url_viz.ui.widgets.reading_line import Reading, show_reading
+from url_viz.ui.widgets.embed_status import Reading, show_reading
+from url_viz.ui.widgets.foreign_head import show_foreign_head
+from url_viz.ui.widgets.jobs import show_running_jobs
+from url_viz.ui.widgets.open_folder import ask_for_folder
 from url_viz.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ def show_sidebar() -> None:
             "Start page", icon=":material/home:", width="stretch", key="start_page", help="Recent image sets"
         ):
             choose(None)
-            st.switch_page("pages/explore.py")
+            st.switch_page("pages/explore_page.py")
         if st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder"):
             ask_for_folder()
         set_id = choice().set_id

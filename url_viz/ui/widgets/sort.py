@@ -7,12 +7,12 @@ import streamlit as st
 
 from url_viz.analysis.measures import choice_of
 from url_viz.errors import UrlVizError
-from url_viz.export.files import How
 from url_viz.export.folders import BY_LABEL, sort_into_folders
+from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.widgets.measures import offered
+from url_viz.ui.widgets.measure_choice import offered
 
 _TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Label, as corrected")}
 MOST_COPIED = 2000

@@ -1,0 +1,47 @@
+"""The Evaluate page: how well each measure orders a labelled image set, with intervals and baselines."""
+
+import streamlit as st
+
+from url_viz.image_set import ImageSet
+from url_viz.ui.evaluate import page as evaluate
+from url_viz.ui.evaluate.crop import show_crop_test
+from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.sidebar import require_image_set
+
+image_set = require_image_set()
+
+show_heading("Evaluate", image_set, with_model=True)
+if running(image_set.set_id) is not None:
+    st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
+    end_page()
+
+with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
+    results = image_set.of_snapshot(ImageSet.evaluate)
+if results is None:
+    evaluate.show_without_classes(image_set)
+    show_crop_test(image_set)
+    end_page()
+
+evaluate.show_recall(results)
+left, right = st.columns(2, gap="large")
+with left:
+    evaluate.show_intervals(image_set, results)
+with right:
+    evaluate.show_coverage(image_set, results)
+evaluate.show_measures(results)
+
+measure = evaluate.pick_measure(results)
+left, right = st.columns(2, gap="large")
+with left:
+    evaluate.show_deciles(image_set, results.pictures, measure=measure)
+with right:
+    show_crop_test(image_set)
+clicked = evaluate.show_classes(image_set, results.pictures, measure=measure)
+
+if clicked is not None:
+    options = offered(image_set)
+    open_picture(image_set, clicked, measure=measure if measure in options or not options else options[0])

@@ -1,0 +1,83 @@
+"""The Explore page: the map of an image set, and its most ambiguous and clearest pictures side by side."""
+
+import streamlit as st
+
+from url_viz.analysis.scope import scoped
+from url_viz.ui.explore import controls, explore_grid, page
+from url_viz.ui.explore import explore_map as explore_map
+from url_viz.ui.explore.confused_classes import show_between, show_pairs
+from url_viz.ui.explore.finding_list import show_findings
+from url_viz.ui.explore.refit import show_refit
+from url_viz.ui.explore.twin_dialog import show_twins_button
+from url_viz.ui.explore.view_address import current_view, keep_view
+from url_viz.ui.session import DECIDE, grid_of
+from url_viz.ui.widgets.decide import show_decide_bar
+from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.filter_controls import show_filter_popover
+from url_viz.ui.widgets.grid import GridEvent
+from url_viz.ui.widgets.picture import linked_picture, open_picture
+from url_viz.ui.widgets.reason_pills import pick_reason
+from url_viz.ui.widgets.sidebar import require_image_set
+
+image_set = require_image_set()
+
+view = current_view(explore_map.map_key(image_set), grid_of(image_set.set_id))
+view = explore_map.without_stale_lasso(image_set, view)
+above = st.container(key="explore_above", gap="small")
+with above:
+    heading = st.container()
+    found = st.container()
+    with st.container(key="explore_fold"):
+        st.toggle("Order, colour and filters", key="explore.fold")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_controls"):
+        measure = controls.pick_measure(image_set)
+        containers = [st.container(width="content") for _ in range(4)]
+        with containers[3]:
+            controls.show_view_popover(image_set, measure)
+        with containers[0]:
+            colour = controls.pick_colour(image_set, measure)
+        with containers[1]:
+            controls.pick_class(image_set)
+        with containers[2]:
+            show_filter_popover(image_set)
+    bar = st.container(key="explore_bar")
+    controls.show_order(image_set, measure)
+
+table = explore_map.only_alone(image_set, page.ranked_by(image_set.table(), view, measure))
+rows = scoped(table, view.scope)
+
+left, right = (st.container(), st.container()) if view.is_wide else st.columns([9, 11], gap="medium")
+with left:
+    event = None
+    if not view.is_wide:
+        note = "still reading" if running(image_set.set_id) else ""
+        event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
+        explore_map.show_alone_button(image_set, rows, total=len(table))
+        show_refit(image_set)
+with right:
+    page.show_chips(image_set, view)
+    reasons = st.container(key="explore_reasons")
+    if view.pair is not None:
+        shown = GridEvent(show_between(image_set, table, view.pair))
+    else:
+        shown = explore_grid.show_galleries(image_set, rows, view, measure=measure)
+# The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
+acted = explore_grid.acted_on(rows, view, shown.chosen, measure=measure, on_separate_map=len(table) < len(image_set))
+lasting = page.lasting(view, image_set, measure=measure, colour=colour)
+with heading:
+    page.show_heading(image_set, table, acted.rows, explore_grid.review_of(page.review_of(lasting, measure), acted))
+with bar:
+    show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
+with reasons:
+    pick_reason(image_set, rows)
+show_pairs(image_set, table)
+show_twins_button(image_set, table, measure=measure)
+page.show_failures(image_set)
+keep_view(lasting)
+with found:
+    show_findings(image_set)
+
+opened = event.clicked_id if event is not None and event.clicked_id is not None else shown.clicked_id
+linked = linked_picture(image_set)
+if (opened := linked if opened is None else opened) is not None:
+    open_picture(image_set, opened, measure=measure)

@@ -1,0 +1,38 @@
+"""The Check labels page: likely label errors, ambiguous pictures, and confused classes."""
+
+import streamlit as st
+
+from url_viz.ui.labels import page as labels
+from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.sidebar import require_image_set
+
+image_set = require_image_set()
+
+show_heading("Check labels", image_set, with_model=True)
+if running(image_set.set_id) is not None:
+    st.caption("Labels are checked once reading has finished. Until then every new picture would change the result.")
+    end_page()
+
+with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
+    check = image_set.find_suspects()
+if check is None:
+    labels.show_why_not(image_set)
+    end_page()
+
+labels.show_headline(check)
+left, right = st.columns([3, 2], gap="medium")
+with right:
+    pair = labels.pick_pair(image_set, check)
+with left:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = labels.pick_kind(check, disabled=pair is not None)
+        label = labels.pick_class(check, disabled=pair is not None)
+    rows = labels.in_scope(check, kind=kind, label=label) if pair is None else labels.of_pair(check, pair)
+    clicked = labels.show_suspects(image_set, check, rows, pair=pair, label=label)
+
+if clicked is not None:
+    open_picture(image_set, clicked, measure=offered(image_set)[0])

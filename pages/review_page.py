@@ -1,0 +1,36 @@
+"""The Review page: one picture after the other in one order, what it asks, and answers by keys or buttons."""
+
+import streamlit as st
+
+from url_viz.ui.review import page as review
+from url_viz.ui.review.name_suggestions import show_names
+from url_viz.ui.review.pair_answers import show_answers
+from url_viz.ui.review.review_address import chosen_review
+from url_viz.ui.review.review_worth import show_worth
+from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.sidebar import require_image_set
+
+image_set = require_image_set()
+
+spec = chosen_review()
+if running(image_set.set_id) is not None:
+    show_heading("Review", image_set)
+    st.caption("A review begins once reading has finished. Until then every new picture would change the order.")
+    end_page()
+if spec is None:
+    show_heading("Review", image_set)
+    review.show_start(image_set)
+    show_worth(image_set)
+    show_names(image_set)
+    show_answers(image_set)
+    review.show_history(image_set)
+    end_page()
+
+here = review.open_review(image_set, spec)
+if here is None:
+    review.show_start(image_set)
+    end_page()
+review.show_open_heading(image_set, here.review)
+review.show_desk(image_set, here)

@@ -1,0 +1,43 @@
+"""The Search safely page: the most similar pictures, the ambiguous ones withheld, and evidence that this helps."""
+
+import streamlit as st
+
+from url_viz.ui.search import page as search
+from url_viz.ui.search import query_picture as search_query
+from url_viz.ui.search.evidence import known_evidence, show_evidence
+from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.sidebar import require_image_set
+
+image_set = require_image_set()
+
+table = image_set.table()
+show_heading("Search safely", image_set)
+measures = offered(image_set)
+if not measures:
+    st.info("No values to withhold by yet. They appear once the pictures are read.", icon=":material/hourglass_empty:")
+    end_page()
+
+query = search_query.query_of(image_set)
+if query is None:
+    left, right = st.columns([14, 6], gap="medium")
+    with left:
+        st.markdown("Choose a picture to see the most similar ones in this image set. Ambiguous ones can be withheld.")
+        search_query.pick_query(image_set, measure=measures[0], columns=6)
+    with right:
+        show_evidence(image_set, measures, measure=measures[0])
+    end_page()
+
+left, middle, right = st.columns([5, 9, 6], gap="medium")
+with left:
+    search_query.show_query(query)
+    search.show_values(query)
+    with st.expander("Search with another picture", icon=":material/image_search:"):
+        search_query.pick_query(image_set, measure=measures[0], columns=3)
+with middle:
+    gate = search.pick_gate(table, measures)
+    if search.may_search(query, gate, known_evidence(image_set, gate.measure) if gate.is_on else None):
+        search.show_hits(image_set, search.gated_search(image_set, query, gate), gate)
+with right:
+    show_evidence(image_set, measures, measure=gate.measure)

@@ -1,0 +1,423 @@
+"""The metrics by hand, by a naive loop, and by what must not change them."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from url_viz.analysis import order_metrics
+from url_viz.analysis.order_metrics import (
+    Figure,
+    Interval,
+    Scored,
+    ambiguity_auroc,
+    aurc_influence,
+    auroc,
+    auroc_by_blocks,
+    auroc_influence,
+    bootstrap_interval,
+    classification_auroc,
+    mean_by_t,
+    mean_influence,
+    mixed_r_auroc,
+    nearest_others,
+    r_auroc,
+    recall_at_1,
+    risk_coverage,
+    share_by_blocks,
+    spearman,
+)
+from url_viz.analysis.selective_retrieval import labelled_set
+from url_viz.errors import RowsError
+from url_viz.rows import l2_normalize, mid_ranks
+
+
+def naive_auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
+    wins = 0.0
+    pairs = 0
+    for i in np.flatnonzero(is_positive):
+        for j in np.flatnonzero(~is_positive):
+            wins += 1.0 if score[i] > score[j] else 0.5 if score[i] == score[j] else 0.0
+            pairs += 1
+    return wins / pairs
+
+
+def naive_recall(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    found = []
+    for i, a in enumerate(embeddings):
+        cosines = [-2.0 if i == j else a @ b / np.linalg.norm(a) / np.linalg.norm(b) for j, b in enumerate(embeddings)]
+        found.append(labels[int(np.argmax(cosines))] == labels[i])
+    return np.array(found)
+
+
+def test_recall_by_hand() -> None:
+    # Directions 0°, 10°, 25°, 90°: the nearest others are 1, 0, 1 (15° before 25°) and 2.
+    angles = np.deg2rad([0, 10, 25, 90])
+    lengths = np.array([1.0, 5.0, 0.1, 3.0])
+    embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1) * lengths[:, None]
+    share, is_correct = recall_at_1(embeddings, np.array(["a", "a", "b", "b"]))
+    assert is_correct.tolist() == [True, True, False, True]
+    assert share == 0.75
+
+
+def test_recall_equals_the_naive_loop_whatever_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    embeddings, labels = generator.normal(size=(57, 8)), generator.integers(4, size=57)
+    expected = naive_recall(embeddings, labels)
+    assert np.array_equal(recall_at_1(embeddings, labels)[1], expected)
+    monkeypatch.setattr(order_metrics, "MOST_SIMILARITIES", 5 * 57)
+    assert np.array_equal(recall_at_1(embeddings, labels)[1], expected)
+
+
+def test_a_picture_is_never_its_own_neighbour_even_among_twins() -> None:
+    # METHOD 8.3: "the second hit" of twins can be the picture itself, and would count as right.
+    embeddings = np.ones((3, 2))
+    neighbours, similarities = nearest_others(embeddings, k=2)
+    assert neighbours.tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert similarities == pytest.approx(np.ones((3, 2)))
+    assert recall_at_1(embeddings, np.array([0, 1, 2]))[0] == 0
+
+
+def test_zero_embeddings_are_like_nothing() -> None:
+    _, similarities = nearest_others(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.1]]))
+    assert similarities[0, 0] == 0
+    assert similarities[1, 0] == pytest.approx(2 / math.hypot(2, 0.1))
+
+
+def test_too_few_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        recall_at_1(np.ones((1, 4)), [0])
+    with pytest.raises(ValueError, match="one label a picture"):
+        recall_at_1(np.ones((3, 4)), [0, 1])
+
+
+def test_r_auroc_by_hand() -> None:
+    # wrong: .9, .4; right: .1, .4. Pairs: .9>.1, .9>.4, .4>.1, .4=.4 → (1 + 1 + 1 + ½) / 4.
+    assert r_auroc([0.9, 0.4, 0.1, 0.4], [False, False, True, True]) == pytest.approx(3.5 / 4)
+
+
+def test_r_auroc_of_a_constant_a_perfect_and_a_one_sided_order() -> None:
+    is_correct = np.array([True, False, True, False])
+    assert r_auroc(np.zeros(4), is_correct) == 0.5
+    assert r_auroc([1, 3, 2, 4], is_correct) == 1.0
+    assert math.isnan(r_auroc([1, 2, 3], [True] * 3))
+    assert math.isnan(r_auroc([1, 2, 3], [False] * 3))
+
+
+def test_large_scores_do_not_saturate() -> None:
+    # METHOD 8.1: a metric that takes scores outside [0, 1] for logits gives .5 here.
+    is_correct = np.array([True, True, False, False])
+    assert r_auroc(np.array([1e6, 1e6 + 1, 1e6 + 2, 1e6 + 3]), is_correct) == 1.0
+    assert r_auroc(np.array([-1e6, 3e8, 1e9, np.inf]), is_correct) == 1.0
+
+
+@given(
+    st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=40).filter(
+        lambda rows: len({positive for _, positive in rows}) == 2
+    )
+)
+def test_auroc_equals_the_naive_loop_and_turns_with_the_score(rows: list[tuple[int, bool]]) -> None:
+    score, positive = np.array([s for s, _ in rows], float), np.array([p for _, p in rows])
+    value = auroc(score, positive)
+    assert value == pytest.approx(naive_auroc(score, positive))
+    assert auroc(-score, positive) == pytest.approx(1 - value)
+    assert auroc(np.exp(score), positive) == pytest.approx(value)
+
+
+def test_mid_ranks_by_hand() -> None:
+    assert mid_ranks([30, 10, 20, 20]).tolist() == [4, 1, 2.5, 2.5]
+    with pytest.raises(ValueError, match="nan"):
+        mid_ranks([1.0, float("nan")])
+
+
+def test_risk_coverage_by_hand() -> None:
+    # Order .1 (right), .2 (wrong), .3 (right), .4 (wrong): risks 0, 1/2, 1/3, 2/4.
+    curve = risk_coverage([0.4, 0.1, 0.3, 0.2], [1, 0, 0, 1])
+    assert curve.coverage.tolist() == [0.25, 0.5, 0.75, 1.0]
+    assert curve.risk == pytest.approx([0, 1 / 2, 1 / 3, 1 / 2])
+    assert curve.aurc == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
+
+
+def test_risk_coverage_of_ties_is_the_mean_over_their_orders() -> None:
+    # All equal: any prefix has the mean error, whichever way the rows lie.
+    for errors in ([1, 0, 0, 1], [0, 0, 1, 1]):
+        assert risk_coverage([7, 7, 7, 7], errors).risk == pytest.approx([0.5] * 4)
+    # One sure and right, two tied of which one is wrong: 0, (0 + ½)/2, 1/3.
+    assert risk_coverage([0, 1, 1], [0, 1, 0]).risk == pytest.approx([0, 1 / 4, 1 / 3])
+
+
+def test_risk_ends_at_the_mean_error_and_a_perfect_order_is_the_best() -> None:
+    generator = np.random.default_rng(1)
+    errors = generator.random(50)
+    perfect, random = risk_coverage(errors, errors), risk_coverage(generator.random(50), errors)
+    assert perfect.risk[-1] == pytest.approx(errors.mean())
+    assert perfect.aurc < random.aurc
+    with pytest.raises(ValueError, match="at least one picture"):
+        risk_coverage([], [])
+
+
+def test_spearman_by_hand_and_by_property() -> None:
+    # Ranks 1..4 against 2, 1, 4, 3: 1 − 6·(1 + 1 + 1 + 1) / (4·15) = .6.
+    assert spearman([1, 2, 3, 4], [20, 10, 40, 30]) == pytest.approx(0.6)
+    values = np.random.default_rng(2).normal(size=30)
+    assert spearman(values, np.exp(values)) == pytest.approx(1)
+    assert spearman(values, -values) == pytest.approx(-1)
+    assert math.isnan(spearman(values, np.zeros(30)))
+
+
+def test_spearman_with_ties_is_the_correlation_of_mid_ranks() -> None:
+    # Ranks of (1, 1, 2): 1.5, 1.5, 3; of (1, 2, 3): 1, 2, 3. Covariance 1.5, variances 1.5 and 2.
+    assert spearman([1, 1, 2], [1, 2, 3]) == pytest.approx(1.5 / math.sqrt(1.5 * 2))
+
+
+def test_the_bootstrap_interval_of_a_mean_is_the_textbook_one() -> None:
+    values = np.random.default_rng(3).normal(loc=5, size=400)
+    found = bootstrap_interval(lambda v: float(v.mean()), values, resamples=2000)
+    half = 1.96 * values.std() / math.sqrt(400)
+    assert found.low == pytest.approx(values.mean() - half, abs=0.02)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_the_bootstrap_takes_the_same_rows_of_each_array_and_passes_over_nan() -> None:
+    values = np.arange(20.0)
+    same = bootstrap_interval(lambda a, b: float(np.abs(a - b).max()), values, values, resamples=50)
+    assert (same.low, same.high) == (0, 0)
+    assert math.isnan(bootstrap_interval(r_auroc, values, np.ones(20, bool), resamples=5).low)
+
+
+class TestIntervalsOverBlocks:
+    """The interval of a figure, what is drawn anew being the class."""
+
+    @pytest.mark.parametrize(
+        ("block", "half"),
+        [
+            ([0, 0, 1, 1], 0),  # influences +1/8 −1/8 and −1/8 +1/8: both classes have none
+            ([0, 1, 1, 0], 0.5),  # 1/4 and −1/4: √((1/16 + 1/16) · 2/1)
+            ([3, 9, 4, 1], (4 / 64 * 4 / 3) ** 0.5),
+        ],
+    )
+    def test_auroc_by_hand(self, block: list[int], half: float) -> None:
+        found = auroc_by_blocks([1, 2, 3, 4], [False, True, False, True], np.array(block))
+        assert found.value == 0.75
+        assert found.interval.low == pytest.approx(max(0, 0.75 - 1.959964 * half))
+        assert found.interval.high == pytest.approx(min(1, 0.75 + 1.959964 * half))
+
+    def test_a_share_by_hand(self) -> None:
+        """Of 3/4: influences 1/16, 1/16, −3/16, 1/16, by class 1/8 and −1/8."""
+        found = share_by_blocks(np.array([True, True, False, True]), np.array([5, 5, 2, 2]))
+        assert found.value == 0.75
+        half = 1.959964 * (2 / 64 * 2) ** 0.5
+        assert (found.interval.low, found.interval.high) == pytest.approx((0.75 - half, 1))
+
+    def test_what_there_is_nothing_to_tell_from(self) -> None:
+        one_kind = auroc_by_blocks([1, 2, 3], [True] * 3, np.arange(3))
+        assert math.isnan(one_kind.value)
+        assert math.isnan(one_kind.interval.low)
+        one_block = auroc_by_blocks([1, 2, 3], [True, False, True], np.zeros(3, int))
+        assert one_block.value == 0.5
+        assert math.isnan(one_block.interval.low)
+        assert math.isnan(share_by_blocks(np.zeros(0, bool), np.zeros(0, int)).value)
+        assert share_by_blocks(np.array([True, True]), np.array([0, 1])).interval.low == 1
+
+    @pytest.mark.parametrize("ties", [False, True])
+    def test_with_blocks_of_one_it_is_delongs(self, ties: bool) -> None:
+        rng = np.random.default_rng(0)
+        positive = np.arange(400) % 4 == 0
+        score = rng.normal(positive * 0.8)
+        score = score.round(0) if ties else score
+        wins = (score[positive][:, None] > score[~positive]) + (score[positive][:, None] == score[~positive]) / 2
+        variance = wins.mean(axis=1).var(ddof=1) / 100 + wins.mean(axis=0).var(ddof=1) / 300
+        found = auroc_by_blocks(score, positive, np.arange(400))
+        assert found.value == pytest.approx(wins.mean())
+        assert found.interval.high - found.value == pytest.approx(1.959964 * variance**0.5, rel=0.01)
+
+    def test_it_is_what_a_bootstrap_over_classes_gives(self) -> None:
+        """Hard classes have both the wrong pictures and high scores: far wider than over single pictures."""
+        rng = np.random.default_rng(1)
+        block = np.repeat(np.arange(80), rng.integers(5, 25, 80))
+        hard = rng.normal(size=80)[block]
+        positive = rng.random(len(block)) < 1 / (1 + np.exp(1 - 2 * hard))
+        score = hard + rng.normal(0, 2, len(block))
+        members = [np.flatnonzero(block == number) for number in range(80)]
+        drawn = [np.concatenate([members[b] for b in rng.integers(80, size=80)]) for _ in range(400)]
+        for found, figures in (
+            (auroc_by_blocks(score, positive, block), [auroc(score[rows], positive[rows]) for rows in drawn]),
+            (share_by_blocks(positive, block), [positive[rows].mean() for rows in drawn]),
+        ):
+            width = found.interval.high - found.interval.low
+            assert width == pytest.approx(2 * 1.959964 * np.std(figures), rel=0.12)
+        singly = auroc_by_blocks(score, positive, np.arange(len(block))).interval
+        shuffled = auroc_by_blocks(score, positive, rng.permutation(block)).interval
+        of_classes = auroc_by_blocks(score, positive, block).interval
+        assert of_classes.high - of_classes.low > 1.15 * (singly.high - singly.low)
+        assert shuffled.high - shuffled.low == pytest.approx(singly.high - singly.low, rel=0.25)
+
+
+class TestInfluences:
+    """What each picture weighs in a figure: the figure's slope by the picture's weight, which intervals are made of."""
+
+    def test_of_aurc_by_hand(self) -> None:
+        # Risks 0 and 1/2, AURC 1/4. The right one, first: (0 − 1/4 + (0 − 0) / 1 + (0 − 1/2) / 2) / 2; the wrong one,
+        # last: (1/2 − 1/4 + (1 − 1/2) / 2) / 2.
+        found = aurc_influence([1, 2], [False, True])
+        assert found.value == 0.25
+        assert found.influence == pytest.approx([-0.25, 0.25])
+
+    def test_of_aurc_is_its_slope_by_weights(self) -> None:
+        rng = np.random.default_rng(0)
+        uncertainty, errors = rng.normal(size=30), rng.random(30) < 0.4
+
+        def weighted(weight: np.ndarray) -> float:
+            order = np.argsort(uncertainty)
+            kept = np.cumsum(weight[order])
+            return float((weight[order] * np.cumsum(weight[order] * errors[order]) / kept).sum() / kept[-1])
+
+        found = aurc_influence(uncertainty, errors)
+        assert weighted(np.ones(30)) == pytest.approx(found.value)
+        for row, more in enumerate(1e-6 * np.eye(30)):
+            slope = (weighted(1 + more) - weighted(1 - more)) / 2e-6
+            assert found.influence[row] == pytest.approx(slope, abs=1e-6)
+
+    def test_of_aurc_equal_pictures_weigh_alike(self) -> None:
+        found = aurc_influence([2, 1, 2, 1, 2], [1, 0, 1, 0, 0])
+        assert found.influence[0] == found.influence[2] > found.influence[4]
+        assert found.influence[1] == found.influence[3]
+        assert found.influence.sum() == pytest.approx(0)
+
+    def test_intervals_are_what_a_bootstrap_over_classes_gives(self) -> None:
+        rng = np.random.default_rng(2)
+        block = np.repeat(np.arange(60), rng.integers(5, 25, 60))
+        hard = rng.normal(size=60)[block]
+        wrong = rng.random(len(block)) < 1 / (1 + np.exp(1 - 2 * hard))
+        one, other = (hard + rng.normal(0, spread, len(block)) for spread in (2, 3))
+        members = [np.flatnonzero(block == number) for number in range(60)]
+        drawn = [np.concatenate([members[b] for b in rng.integers(60, size=60)]) for _ in range(400)]
+        lead = auroc_influence(one, wrong) - auroc_influence(other, wrong)
+        for found, figures in (
+            (aurc_influence(one, wrong), [risk_coverage(one[rows], wrong[rows]).aurc for rows in drawn]),
+            (lead, [auroc(one[rows], wrong[rows]) - auroc(other[rows], wrong[rows]) for rows in drawn]),
+        ):
+            interval = found.by_blocks(block, least=-1).interval
+            assert interval.high - interval.low == pytest.approx(2 * 1.959964 * np.std(figures), rel=0.12)
+
+    def test_an_order_has_no_lead_over_itself(self) -> None:
+        wrong = np.array([True, False, False, True])
+        lead = auroc_influence([1, 2, 3, 4], wrong) - auroc_influence([10, 20, 30, 40], wrong)
+        assert lead.by_blocks(np.array([0, 0, 1, 1]), least=-1) == Figure(0, Interval(0, 0))
+
+    def test_of_some_pictures_the_others_have_none(self) -> None:
+        found = auroc_influence([1, 2], [False, True]).placed(np.array([3, 1]), 5)
+        assert (found.value, found.influence.shape) == (1, (5,))
+        assert (found.influence[[0, 2, 4]] == 0).all()
+
+    def test_means_of_draws_leave_out_those_without_a_figure(self) -> None:
+        draws = [auroc_influence(score, [False, True, False]) for score in ([1, 2, 3], [1, 3, 2])]
+        none = auroc_influence([1, 2, 3], [False] * 3)
+        found = mean_influence([*draws, none])
+        assert found.value == 0.75
+        assert found.influence == pytest.approx((draws[0].influence + draws[1].influence) / 2)
+        assert math.isnan(mean_influence([none]).value)
+
+    def test_means_of_sets_by_hand(self) -> None:
+        found = mean_by_t([0.4, math.nan, 0.5, 0.6])  # spread 0.1, and t of two degrees of freedom is 4.303
+        half = 4.302653 * 0.1 / 3**0.5
+        assert (found.value, found.interval.low, found.interval.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+        assert mean_by_t([0.9, 1.0]).interval.high == 1
+        assert math.isnan(mean_by_t([0.5]).interval.low)
+        assert math.isnan(mean_by_t([]).value)
+
+
+def test_ambiguity_auroc_by_hand() -> None:
+    # Ambiguous are 3 and 1, agreed on 2 and 0; the last has no votes. 3 beats both, 1 beats one: three pairs of four.
+    entropy = np.array([0.5, 0.1, 0.0, -0.0, np.nan])
+    assert ambiguity_auroc([3, 1, 2, 0, 9], entropy) == 0.75
+
+
+class TestRowsThatDoNotCount:
+    """One bad row would spoil the figures of all others: it is an error that names it, a ValueError as well."""
+
+    embeddings = np.repeat(np.eye(4), 5, axis=0) + np.random.default_rng(0).normal(0, 0.01, (20, 4))
+    labels = np.repeat(np.arange(4), 5)
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_embeddings_that_are_not_finite_are_named(self, bad: float) -> None:
+        assert recall_at_1(self.embeddings, self.labels)[0] == 1
+        spoilt = self.embeddings.copy()
+        spoilt[[3, 7, 11, 12], 2] = bad
+        said = r"^4 of 20 embeddings are not finite \(rows 3, 7, 11, …\)\. Leave them out, e\.g\. with `result\.ok`"
+        with pytest.raises(RowsError, match=said):
+            recall_at_1(spoilt, self.labels)
+        with pytest.raises(ValueError, match=said):
+            nearest_others(spoilt, k=2)
+        scored = (np.arange(20.0), self.labels)
+        with pytest.raises(RowsError, match="4 of 20 embeddings"):
+            mixed_r_auroc(Scored(self.embeddings, *scored), Scored(spoilt, *scored))
+        with pytest.raises(RowsError, match="4 of 20 embeddings"):
+            labelled_set(spoilt, self.labels)
+        ok = np.isfinite(spoilt).all(axis=1)
+        assert recall_at_1(spoilt[ok], self.labels[ok])[0] == 1
+
+    def test_what_left_float16_is_named(self) -> None:
+        with np.errstate(over="ignore"):
+            large = (self.embeddings * np.where(self.labels == 2, 1e6, 1)[:, None]).astype(np.float16)
+        with pytest.raises(RowsError, match=r"5 of 20 embeddings are not finite \(rows 10, 11, 12, …\)"):
+            recall_at_1(large, self.labels)
+
+    @pytest.mark.parametrize("scale", [1e30, 1e-30])
+    def test_squares_beyond_float32_change_nothing(self, scale: float) -> None:
+        """Each class of its own length, so that a spoilt row would show: finite rows have a direction."""
+        rows = (self.embeddings * np.where(self.labels % 2, scale, 1)[:, None]).astype(np.float32)
+        assert recall_at_1(rows, self.labels)[0] == 1
+        assert nearest_others(rows)[1] == pytest.approx(nearest_others(self.embeddings)[1], abs=1e-5)
+        assert l2_normalize(np.array([[3e300, 4e300], [0.0, 0.0], [3e-300, 4e-300]])) == pytest.approx(
+            np.array([[0.6, 0.8], [0, 0], [0.6, 0.8]])
+        )
+
+    @pytest.mark.parametrize("none", [None, float("nan"), -1, np.nan])
+    def test_pictures_without_a_label_are_named(self, none: object) -> None:
+        labels = [0, 1, none, 1, none]
+        with pytest.raises(RowsError, match=r"2 of 5 pictures have no label \(rows 2, 4\)"):
+            recall_at_1(np.eye(5), labels)
+        if not isinstance(none, int):  # −1 may be a name's place, never a name
+            with pytest.raises(RowsError, match="3 of 3 pictures have no label"):
+                recall_at_1(np.eye(3), [none] * 3)
+            with pytest.raises(RowsError, match=r"1 of 3 pictures have no label \(row 1\)"):
+                recall_at_1(np.eye(3), ["a", none, "b"])
+        assert recall_at_1(np.eye(3), ["nan", "nan", "nan"])[0] == 1  # a class may be called so
+
+    def test_outcomes_are_true_or_false(self) -> None:
+        assert r_auroc([1, 2, 3], [1.0, 1.0, 0.0]) == 1
+        for bad in (float("nan"), None, 2):
+            with pytest.raises(RowsError, match=r"1 of 3 outcomes are neither true nor false \(row 1\)"):
+                r_auroc([1, 2, 3], [True, bad, False])
+        with pytest.raises(RowsError, match=r"1 of 3 values are nan, and cannot be ranked \(row 0\)"):
+            r_auroc([float("nan"), 2, 3], [True, True, False])
+
+    def test_classes_are_columns_of_the_logits(self) -> None:
+        logits = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+        assert classification_auroc([0, 0, 1, 1], logits, [0.0, 1.0, 1.0, 0.0]) == 1
+        for labels in ([0, 1, 1, 2], [0, 1, 1, 0.5], [0, 1, 1, -2]):
+            with pytest.raises(RowsError, match=r"1 of 4 labels are no column of the 2 logits \(row 3\)"):
+                classification_auroc([0, 0, 1, 1], logits, labels)
+        with pytest.raises(RowsError, match="1 of 4 pictures have no label"):
+            classification_auroc([0, 0, 1, 1], logits, [0, 1, 1, float("nan")])
+        with pytest.raises(RowsError, match="Labels such as 'cat' are no numbers"):
+            classification_auroc([0, 0, 1, 1], logits, ["cat", "dog", "cat", "dog"])
+        logits[2, 0] = np.nan
+        with pytest.raises(RowsError, match=r"1 of 4 rows of logits are not finite \(row 2\)"):
+            classification_auroc([0, 0, 1, 1], logits, [0, 1, 1, 0])
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_errors_and_resampled_rows_are_finite(self, bad: float) -> None:
+        with pytest.raises(RowsError, match=r"1 of 3 errors are not finite \(row 1\)"):
+            risk_coverage([1, 2, 3], [0, bad, 1])
+        with pytest.raises(RowsError, match=r"1 of 2 rows are not finite \(row 0\)"):
+            bootstrap_interval(np.mean, np.array([bad, 1.0]))
+
+    def test_resampled_arrays_are_of_one_length(self) -> None:
+        with pytest.raises(ValueError, match=r"one length, and at least one row; got \[5, 4\]"):
+            bootstrap_interval(r_auroc, np.arange(5.0), np.ones(4, bool))
+        with pytest.raises(ValueError, match=r"at least one row; got \[0\]"):
+            bootstrap_interval(np.mean, np.zeros(0))

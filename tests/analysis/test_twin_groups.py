@@ -1,0 +1,277 @@
+"""The table of twins: the worst pair by every means, which one to keep, and that one of each is left."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.twin_groups import twin_column
+from url_viz.analysis import twin_groups as twin_groups_module
+from url_viz.analysis.twin_groups import (
+    best_first,
+    first_of_each,
+    group_codes,
+    left_of_twins,
+    one_of_each,
+    twin_table,
+    with_twins_of,
+    worst_pair,
+)
+from url_viz.pipeline import twins as pipeline_twins
+from url_viz.pipeline.twins import TWIN_COSINE, twin_groups, twin_pairs, twin_stars
+from url_viz.store.tables import Twins, no_twins
+
+
+def table_of(group: list[int], **columns: list[object]) -> pd.DataFrame:
+    """A table of pictures with these groups; what is not said is the same of all."""
+    n = len(group)
+    plain: dict[str, object] = {
+        "id": np.arange(1000, 1000 + n),
+        "path": [f"{i:04d}.jpg" for i in range(n)],
+        "twin_group": twin_column(group),
+        "width": [10] * n,
+        "height": [10] * n,
+        "uncertainty": [0.5] * n,
+        "entropy": [1.0] * n,
+        "decision": pd.Series([None] * n, dtype=object),
+    }
+    return pd.DataFrame(plain | columns)
+
+
+def left_by(table: pd.DataFrame, pairs: list[tuple[int, int]], *, key: list[int] | None = None) -> np.ndarray:
+    """What is left where these rows of contents are pairs; without `key` each picture is a content of its own."""
+    keys = np.arange(len(table)) if key is None else np.array(key, np.int64)
+    rows = int(keys.max(initial=-1)) + 1
+    ends = np.array(sorted(pairs), np.int32).reshape(-1, 2)
+    return left_of_twins(table, keys, Twins(rows, ends, np.full(len(ends), 0.97, np.float32)), lambda _: no_twins(rows))
+
+
+def every_pair(group: list[int]) -> list[tuple[int, int]]:
+    return [(i, j) for i, j in combinations(range(len(group)), 2) if group[i] == group[j]]
+
+
+def decided(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> dict[int, str | None]:
+    return one_of_each(table, left_by(table, pairs))
+
+
+def naive_cover(table: pd.DataFrame, pairs: set[tuple[int, int]]) -> list[int]:
+    """The rows that are left, by a loop: the best of what is not covered, again and again."""
+    decision, pixels = table["decision"].tolist(), (table["width"] * table["height"]).tolist()
+    near = [{j for j in range(len(table)) if i == j or (i, j) in pairs or (j, i) in pairs} for i in range(len(table))]
+    left = [row for row, one in enumerate(decision) if one == "keep"]
+    is_open = {row for row, one in enumerate(decision) if one != "drop"} - {j for i in left for j in near[i]}
+    while is_open:
+        best = min(is_open, key=lambda i: (-pixels[i], -len(near[i] & is_open), table["uncertainty"][i], i))
+        left.append(best)
+        is_open -= near[best]
+    return sorted(left)
+
+
+def at_angles(degrees: np.ndarray) -> np.ndarray:
+    radians = np.radians(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+
+
+class TestGroups:
+    """Each picture's group, and one of each."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.integers(0, 9), max_size=12))
+    def test_without_twins_a_picture_is_a_group_of_its_own(self, numbers: list[int]) -> None:
+        table = table_of(numbers)
+        assert table["twin_group"].isna().tolist() == [numbers.count(number) == 1 for number in numbers]
+        codes = group_codes(table)
+        assert [[one == other for other in codes] for one in codes] == [[a == b for b in numbers] for a in numbers]
+        assert sorted(set(codes.tolist())) == list(range(len(set(numbers))))
+        first = [row for row, number in enumerate(numbers) if number not in numbers[:row]]
+        assert first_of_each(table).index.tolist() == first
+
+    def test_of_a_part_of_a_table(self) -> None:
+        """A twin whose other is not there keeps its number, and is a group of its own as well."""
+        part = table_of([3, 5, 3, 7]).iloc[1:]
+        assert part["twin_group"].isna().tolist() == [True, False, True]
+        assert len(set(group_codes(part).tolist())) == len(first_of_each(part)) == 3
+
+
+class TestTable:
+    """One row a group."""
+
+    def test_by_hand(self) -> None:
+        table = table_of([0, 1, 0, 3, 1, 0])
+        contents = np.array([7, 8, 9, 10, 8, 11])
+        vectors = at_angles(np.array([0, 90, 10, 45, 90, 4]))
+        is_left = np.array([False, True, True, True, False, True])
+        found = twin_table(table, contents, lambda rows: vectors[rows], is_left)
+        assert found.drop(columns="cosine").to_numpy().tolist() == [
+            [0, 3, "near", 1000, 1002, True, 2, 1002, "0002.jpg"],
+            [1, 2, "exact", 1001, 1004, True, 1, 1001, "0001.jpg"],
+        ]
+        assert found["cosine"].tolist() == pytest.approx([np.cos(np.radians(10)), 1.0], abs=1e-6)
+
+    @pytest.mark.parametrize("group", [[], [0], [0, 1]])
+    def test_no_twins_no_rows(self, group: list[int]) -> None:
+        found = twin_table(
+            table_of(group), np.arange(len(group)), lambda rows: rows[:, None], np.ones(len(group), bool)
+        )
+        assert list(found.columns)[:3] == ["group", "size", "kind"]
+        assert len(found) == 0
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.lists(st.floats(0, 60), min_size=2, max_size=30))
+    def test_a_group_is_a_chain_and_its_worst_pair_its_two_ends(self, degrees: list[float]) -> None:
+        """On a circle groups are where no gap is too wide, however far apart their ends are."""
+        vectors = at_angles(np.array(degrees))
+        group = twin_groups(twin_pairs(vectors))
+        table, every = table_of(group.tolist()), np.arange(len(degrees))
+        found = twin_table(table, every, lambda rows: vectors[rows], np.ones(len(every), bool))
+        for row in found.itertuples():
+            angle = np.sort(np.array(degrees)[group == row.group])
+            assert row.size == len(angle)
+            assert np.cos(np.radians(np.diff(angle).max())) >= TWIN_COSINE - 1e-5
+            assert row.cosine == pytest.approx(np.cos(np.radians(angle[-1] - angle[0])), abs=1e-6)
+        assert found["size"].sum() == sum(c for c in np.bincount(group) if c > 1)
+
+
+class TestWorstPair:
+    """The least alike two."""
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.integers(2, 12), st.integers(0, 10**6))
+    def test_is_that_of_a_loop_over_all_pairs(self, count: int, seed: int) -> None:
+        unit = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        found = worst_pair(unit)
+        pairs = {(i, j): float(unit[i] @ unit[j]) for i in range(count) for j in range(i + 1, count)}
+        assert found.cosine == pytest.approx(min(pairs.values()), abs=1e-6)
+        assert pairs[found.first, found.second] == pytest.approx(found.cosine, abs=1e-6)
+
+    def test_of_a_huge_group_is_found_by_sweeps_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(twin_groups_module, "LARGEST_COMPARED", 8)
+        degrees = np.random.default_rng(0).uniform(20, 40, 500)
+        degrees[[123, 321]] = 10, 55
+        found = worst_pair(at_angles(degrees))
+        assert (found.first, found.second, found.is_exact) == (123, 321, False)
+        assert found.cosine == pytest.approx(np.cos(np.radians(45)), abs=1e-6)
+        assert worst_pair(np.ones((20, 1), np.float32)).cosine == 1
+
+
+class TestWhichToKeep:
+    """Most pixels, then the clearest, then the first path."""
+
+    @pytest.mark.parametrize(
+        ("columns", "best"),
+        [
+            ({"width": [10, 20, 10]}, 1),
+            ({"width": [10, 20, 10], "height": [10, 4, 9]}, 0),
+            ({"uncertainty": [0.5, 0.4, 0.3]}, 2),
+            ({"uncertainty": [np.nan] * 3, "entropy": [2.0, 1.0, 3.0]}, 1),
+            ({"uncertainty": [np.nan, 0.9, 0.9]}, 1),
+            ({}, 0),
+        ],
+    )
+    def test_the_rule(self, columns: dict[str, list[object]], best: int) -> None:
+        assert best_first(table_of([0, 0, 0], **columns))[0] == best
+
+    def test_one_of_each_is_kept_and_those_alone_are_not_touched(self) -> None:
+        group = [0, 0, 2, 3, 3, 3]
+        table = table_of(group, width=[10, 30, 10, 10, 10, 20])
+        expected = {1000: "drop", 1001: "keep", 1003: "drop", 1004: "drop", 1005: "keep"}
+        assert decided(table, every_pair(group)) == expected
+
+    @pytest.mark.parametrize(
+        ("columns", "expected"),
+        [
+            ({}, ["drop", "keep", "drop", "keep", "drop"]),  # the fewest: the second covers three
+            ({"width": [30, 10, 10, 10, 10]}, ["keep", "drop", "drop", "keep", "drop"]),  # a large one is not lost
+            ({"uncertainty": [0.5, 0.5, 0.5, 0.5, 0.4]}, ["drop", "keep", "drop", "drop", "keep"]),
+        ],
+    )
+    def test_of_a_chain_only_pairs_of_what_is_kept_are_dropped(
+        self, columns: dict[str, list[object]], expected: list[str]
+    ) -> None:
+        chain = [(0, 1), (1, 2), (2, 3), (3, 4)]
+        assert list(decided(table_of([0] * 5, **columns), chain).values()) == expected
+
+    def test_what_is_kept_of_a_chain_drops_its_pairs_alone(self) -> None:
+        """Its end is kept: the next goes, and the other end, which is no pair of it, stays."""
+        table = table_of([0, 0, 0], decision=pd.Series(["keep", None, None], dtype=object))
+        assert list(decided(table, [(0, 1), (1, 2)]).values()) == ["keep", "drop", "keep"]
+
+    def test_copies_are_pairs_whatever_their_content_is_a_pair_of(self) -> None:
+        """Two copies of one content and a near copy, and pictures that the graph does not know yet."""
+        table = table_of([0, 0, 0, 1, 1], width=[10, 10, 20, 10, 10])
+        assert left_by(table, [(0, 1)], key=[0, 0, 1, -1, -1]).tolist() == [False, False, True, True, True]
+        assert left_by(table, [], key=[0, 0, 1, -1, -1]).tolist() == [True, False, True, True, True]
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def test_what_is_left_is_that_of_a_loop_and_covers_all(self, data: st.DataObject) -> None:
+        count = data.draw(st.integers(0, 9))
+        pairs = data.draw(st.sets(st.sampled_from(list(combinations(range(count), 2))))) if count > 1 else set()
+        ends = np.array(sorted(pairs), np.int32).reshape(-1, 2)
+        group = twin_groups(Twins(count, ends, np.ones(len(ends), np.float32)))
+        before = data.draw(st.lists(st.sampled_from([None, None, "keep", "drop"]), min_size=count, max_size=count))
+        width = data.draw(st.lists(st.integers(1, 2), min_size=count, max_size=count))
+        value = data.draw(st.lists(st.sampled_from([0.2, 0.4]), min_size=count, max_size=count))
+        decision = pd.Series(before, dtype=object)
+        table = table_of(group.tolist(), decision=decision, width=width, uncertainty=value)
+        is_left = left_by(table, sorted(pairs))
+        assert np.flatnonzero(is_left).tolist() == naive_cover(table, pairs)
+        partners = [{j for pair in pairs if i in pair for j in pair if j != i} for i in range(count)]
+        for row, one in enumerate(before):
+            if not is_left[row]:
+                assert one == "drop" or any(is_left[j] for j in partners[row]), "dropped for a pair that is kept"
+            elif one != "keep":
+                assert not any(is_left[j] for j in partners[row]), "no pair is kept that nobody asked to keep"
+
+    def test_of_thinned_pairs_all_are_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A camera that hardly moves: what is left is as if all of its pairs were known."""
+        vectors = at_angles(np.random.default_rng(0).uniform(0, 60, 80))
+        whole = twin_pairs(vectors)
+        monkeypatch.setattr(pipeline_twins, "MOST_PAIRS", 100)
+        thinned = twin_pairs(vectors)
+        assert thinned.is_thinned
+        table = table_of(twin_groups(whole).tolist(), width=list(range(1, 81)))
+        everything = left_of_twins(table, np.arange(80), whole, lambda _: thinned)
+        found = left_of_twins(table, np.arange(80), thinned, lambda order: twin_stars(thinned, order, vectors))
+        assert found.tolist() == everything.tolist()
+        assert 2 < found.sum() < 10
+
+    @pytest.mark.parametrize(
+        ("decision", "expected"),
+        [
+            ([None, "keep", None], ["drop", "keep", "drop"]),  # the user's choice is the one that is left
+            (["keep", "keep", None], ["keep", "keep", "drop"]),
+            (["drop", None, "look-again"], ["drop", "keep", "drop"]),  # dropped before: not chosen
+            (["drop", "drop", "drop"], None),
+        ],
+    )
+    def test_what_was_decided_before_counts(self, decision: list[object], expected: list[str] | None) -> None:
+        table = table_of([0, 0, 0], decision=pd.Series(decision, dtype=object))
+        found = decided(table, every_pair([0, 0, 0]))
+        assert found == ({} if expected is None else dict(zip((1000, 1001, 1002), expected, strict=True)))
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([None, "keep", "drop", "look-again"])), max_size=20))
+    def test_something_of_every_group_is_left_and_nothing_kept_is_lost(
+        self, rows: list[tuple[int, str | None]]
+    ) -> None:
+        before = [decision for _, decision in rows]
+        groups = [group for group, _ in rows]
+        table = table_of(groups, decision=pd.Series(before, dtype=object))
+        result = decided(table, every_pair(groups))
+        after = [result.get(int(i), b) for i, b in zip(table["id"], before, strict=True)]
+        assert all(a == "keep" for a, b in zip(after, before, strict=True) if b == "keep")
+        for group in {g for g, _ in rows}:
+            own = [(a, b) for (g, _), a, b in zip(rows, after, before, strict=True) if g == group]
+            assert any(a != "drop" for a, _ in own) or all(b == "drop" for _, b in own)
+
+
+def test_what_is_chosen_takes_its_twins_along() -> None:
+    table = pd.DataFrame({"twin_group": pd.array([1, None, 1, 2, None, 2], "Int64")})
+    chosen = np.array([True, True, False, False, False, False])
+    assert with_twins_of(table, chosen).tolist() == [True, True, True, False, False, False]
+    assert with_twins_of(table, np.zeros(6, bool)).tolist() == [False] * 6

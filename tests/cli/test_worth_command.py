@@ -1,0 +1,78 @@
+"""The command `worth`, and `ImageSet.worth` below it: what was decided is what is measured."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import Run
+from tests.given import by_turns, dice, given_set
+from url_viz.analysis.worth import SEEDS
+from url_viz.cli.worth_command import worth
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet
+
+pytestmark = pytest.mark.slow
+
+COUNT = 24
+
+
+@pytest.fixture
+def image_set(tmp_path: Path) -> ImageSet:
+    """Cats and dogs as given embeddings, far apart; the first six files of the cats look like dogs, by the numbers."""
+    number = np.arange(COUNT)
+    looks_like_dog = (number % 2 == 1) | (number < 12)
+    rows = 0.5 * dice(COUNT, 12)
+    rows[:, 0] += np.where(looks_like_dog, 3, -3)
+    return given_set(tmp_path, by_turns(COUNT), rows)
+
+
+def wrong_cats(image_set: ImageSet) -> list[int]:
+    table = image_set.table()
+    return table.loc[table["path"].isin([f"cat/{i:04d}.jpg" for i in range(0, 12, 2)]), "id"].tolist()
+
+
+def test_python_measures_what_was_decided(image_set: ImageSet) -> None:
+    assert image_set.find_worth() is None
+    assert "nothing to compare" in image_set.worth(seeds=2).words
+    image_set.decisions.decide(wrong_cats(image_set), "drop")
+    found = image_set.worth(seeds=2)
+    assert (found.pictures, found.classes, found.dropped, found.corrected) == (COUNT, 2, 6, 0)
+    assert found.decided.accuracy.value == pytest.approx(18 / 24, abs=0.05), (
+        "the dropped are asked too, and are no cats"
+    )
+    again = image_set.find_worth(seeds=2)
+    assert again is not None
+    assert again.words == found.words
+    image_set.decisions.decide(wrong_cats(image_set), "keep")
+    assert image_set.find_worth() is None, "kept is not dropped"
+
+
+def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
+    image_set.decisions.decide(wrong_cats(image_set), "drop")
+    told = run("worth", "--seeds", 2, "--out", tmp_path / "classes.csv").splitlines()
+    found = image_set.worth(seeds=2)
+    assert told[0] == found.words
+    assert told[0].startswith("Of 24 labelled pictures 6 were dropped.")
+    assert told[1].split() == ["accuracy", "labels", "as", "corrected", "labels", "as", "given"]
+    for line, (name, arm) in zip(told[2:5], found.arms, strict=True):
+        assert line.startswith(name)
+        assert line.count(f"{arm.accuracy.value:.3f} ({arm.accuracy.interval.low:.3f} to") == 2
+    assert told[-1] == f"2 classes in {tmp_path / 'classes.csv'}."
+    written = pd.read_csv(tmp_path / "classes.csv")
+    assert written["label"].tolist() == found.by_class["label"].tolist()
+    assert written["decided"].to_numpy() == pytest.approx(found.by_class["decided"].to_numpy(dtype=float))
+
+
+def test_what_it_cannot_measure(image_set: ImageSet, run: Run) -> None:
+    image_set.use_labels(None)
+    assert "two classes or more" in run("worth", status=1)
+    assert image_set.find_worth() is None
+    with pytest.raises(ImageSetError, match="there are 0"):
+        image_set.worth()
+
+
+def test_the_command_takes_as_many_seeds_as_python() -> None:
+    assert inspect.signature(worth).parameters["seeds"].default == SEEDS

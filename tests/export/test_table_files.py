@@ -1,0 +1,138 @@
+"""Tables leave as files that open safely elsewhere, whole or not at all."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.given import given_set
+from url_viz.errors import FolderError
+from url_viz.export.answers_file import answers_table, import_answers
+from url_viz.export.table_files import table_bytes, without_formulas, write_table
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.store.user_files import read_user_file
+from url_viz.store.user_paths import match
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "id": np.array([2**62 + 1, 3], np.int64),
+            "path": ['a "b", c.jpg', "日本🙂.jpg"],
+            "label": pd.Series([None, "cat"], dtype=object),
+            "uncertainty": np.array([0.1, np.nan], np.float32),
+        }
+    )
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "=cmd|' /C calc'!A0"])
+def test_a_spreadsheet_runs_no_file_name(start: str) -> None:
+    safe = without_formulas(pd.DataFrame({"path": [f"{start}1+1.jpg", "plain=1.jpg"], "x": [-1.5, 2.0]}))
+    assert safe["path"].tolist() == [f"'{start}1+1.jpg", "plain=1.jpg"]
+    assert safe["x"].tolist() == [-1.5, 2.0], "numbers stay numbers"
+
+
+def test_a_spreadsheet_runs_no_name_of_a_column_either() -> None:
+    table = pd.DataFrame([["=1", 2, None]], columns=["=cmd|' /C calc'!A0", "\r@sum", "plain"])
+    assert without_formulas(table).columns.tolist() == ["'=cmd|' /C calc'!A0", "'\r@sum", "plain"]
+    assert without_formulas(table).iloc[0].tolist() == ["'=1", 2, None]
+
+
+PART = st.text(st.sampled_from("'=+-@＝－ab1.,\"; "), min_size=1, max_size=6).map(str.strip).filter(len)
+PATHS = st.lists(st.lists(PART, min_size=1, max_size=2).map("/".join), min_size=1, max_size=8, unique=True)
+
+
+@given(PATHS)
+def test_every_path_of_a_csv_finds_its_picture_again(paths: list[str]) -> None:
+    file = IncomingFile("table.csv", table_bytes(pd.DataFrame({"path": paths, "x": range(len(paths))}), ".csv"))
+    again = read_user_file(file)
+    found = match(again.paths, [path.encode() for path in paths], root=Path("/pictures"), is_csv=again.is_csv)
+    assert found.row.tolist() == list(range(len(paths)))
+
+
+def test_what_was_exported_is_read_back_as_columns_and_answers(tmp_path: Path) -> None:
+    paths = ("'=cmd/p0.png", "-5C/a.png", "=cmd/p0.png", "plain/b.png")
+    image_set = given_set(tmp_path, paths)
+    write_table(image_set.table()[["path", "width"]].rename(columns={"width": "wide"}), tmp_path / "table.csv")
+    image_set.add_columns(tmp_path / "table.csv", name="mine")
+    assert image_set.table()["wide"].notna().all()
+    pairs = {(int(image_set.contents[0]), int(image_set.contents[2])): True}
+    image_set.answers.answer(pairs)
+    write_table(answers_table(image_set)[["path", "neighbour_path", "same"]], tmp_path / "answers.csv")
+    image_set.decisions.undo()
+    assert not len(image_set.answers.now().pairs)
+    import_answers(image_set, tmp_path / "answers.csv")
+    assert image_set.answers.now().pairs.tolist() == [sorted(next(iter(pairs)))]
+
+
+def test_a_path_that_nobody_exported_keeps_its_apostrophe() -> None:
+    pictures = [b"'=a.png", b"sub/=a.png"]
+    for is_csv in (True, False):
+        assert match(["'=a.png"], pictures, root=Path("/pictures"), is_csv=is_csv).row.tolist() == [0]
+
+
+def test_csv_is_written_without_formulas_and_parquet_as_it_is() -> None:
+    table = pd.DataFrame({"path": ["=1+1.jpg"]})
+    assert table_bytes(table, ".csv") == b"path\n'=1+1.jpg\n"
+    assert pd.read_parquet(io.BytesIO(table_bytes(table, ".parquet")))["path"].tolist() == ["=1+1.jpg"]
+
+
+@pytest.mark.parametrize("kind", ["object", "string", "category"])
+def test_formulas_are_found_in_every_kind_of_text_column(kind: str) -> None:
+    table = pd.DataFrame({"label": pd.Series(["=1", "b"]).astype(kind)})
+    assert without_formulas(table)["label"].tolist() == ["'=1", "b"]
+    assert table["label"].tolist() == ["=1", "b"], "the table itself is left alone"
+
+
+def test_csv_comes_back(table: pd.DataFrame, tmp_path: Path) -> None:
+    back = pd.read_csv(write_table(table, tmp_path / "out.csv"))
+    assert back["id"].tolist() == table["id"].tolist()
+    assert back["path"].tolist() == table["path"].tolist()
+    assert back["label"].isna().tolist() == [True, False]
+    assert back["uncertainty"].to_numpy() == pytest.approx(table["uncertainty"].to_numpy(), nan_ok=True)
+
+
+def test_parquet_comes_back_with_its_types(table: pd.DataFrame, tmp_path: Path) -> None:
+    table.attrs = {"contents": np.zeros(3)}
+    back = pd.read_parquet(write_table(table, tmp_path / "out.PARQUET"))
+    assert back["id"].tolist() == table["id"].tolist()
+    assert back["path"].tolist() == table["path"].tolist()
+    assert back["uncertainty"].dtype == np.float32
+    assert back["label"].isna().tolist() == [True, False]
+    assert table.attrs, "the table itself is left alone"
+
+
+@pytest.mark.parametrize("kind", [".csv", ".parquet"])
+def test_an_empty_table_keeps_its_columns(table: pd.DataFrame, tmp_path: Path, kind: str) -> None:
+    path = write_table(table.iloc[:0], tmp_path / f"out{kind}")
+    back = pd.read_csv(path) if kind == ".csv" else pd.read_parquet(path)
+    assert list(back.columns) == list(table.columns)
+    assert len(back) == 0
+
+
+def test_another_ending_is_refused_and_leaves_nothing(table: pd.DataFrame, tmp_path: Path) -> None:
+    for name in ("out.xlsx", "out"):
+        with pytest.raises(FolderError, match=f"{name}.*csv"):
+            write_table(table, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_says_so(table: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    for path in (tmp_path / "file" / "out.csv", tmp_path / "folder.csv"):
+        with pytest.raises(FolderError, match="Cannot write"):
+            write_table(table, path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.csv"]
+
+
+def test_a_file_that_is_there_is_replaced_whole(table: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("x" * 10_000)
+    write_table(table, path)
+    assert path.read_bytes() == table_bytes(table, ".csv")

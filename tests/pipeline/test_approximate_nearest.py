@@ -1,0 +1,98 @@
+"""Likely nearest rows: most of the exact ones, ranked exactly, no twins, and lists however the rows lie."""
+
+import numpy as np
+import pytest
+
+from tests.pipeline.test_nearest import classes, itself
+from url_viz.pipeline import approximate_nearest
+from url_viz.pipeline import graph as graph_module
+from url_viz.pipeline.approximate_nearest import likely_nearest, likely_rows, likely_twins
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.nearest import top_k_of_all
+from url_viz.pipeline.twins import is_representative, twin_pairs
+from url_viz.rows import l2_normalize
+from url_viz.store.tables import no_twins
+
+
+@pytest.fixture(autouse=True)
+def _few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate_nearest, "ROWS_AT_ONCE", 500)
+
+
+def of_length_one(rows: np.ndarray) -> np.ndarray:
+    """As whitened rows are, up to half precision."""
+    return l2_normalize(rows).astype(np.float16)
+
+
+def every(count: int) -> np.ndarray:
+    return np.ones(count, bool)
+
+
+@pytest.mark.slow
+def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> None:
+    rows = of_length_one(classes(6000, of=60, size=32, spread=0.7)[0])
+    found = likely_nearest(likely_rows(rows, 10), 10, twins=no_twins(6000), counts=every(6000))
+    exact = top_k_of_all(rows, 10, exclude=itself(6000), counts=every(6000))
+    shared = [np.isin(one, other).mean() for one, other in zip(exact.position, found.position, strict=True)]
+    assert np.mean(shared) > 0.95
+    assert np.mean(exact.position[:, 0] == found.position[:, 0]) > 0.95
+    unit = rows.astype(np.float32) / np.linalg.norm(rows.astype(np.float32), axis=1, keepdims=True)
+    cosines = np.einsum("nka,na->nk", unit[found.position], unit)
+    np.testing.assert_allclose(found.similarity, cosines, atol=1e-5)
+    assert (np.diff(found.similarity, axis=1) <= 1e-6).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 31])
+def test_rows_of_few_and_of_odd_numbers_have_full_lists(size: int) -> None:
+    rows = of_length_one(np.random.default_rng(size).normal(size=(1500, size)))
+    found = likely_rows(rows, 10)
+    assert (found.ids >= 0).all()
+    assert (np.diff(found.cosine, axis=1) <= 0).all()
+
+
+def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = of_length_one(classes(180, of=6, size=24)[0])
+    monkeypatch.setattr(approximate_nearest, "PROBED", 10_000)
+    found = likely_nearest(likely_rows(rows, 180), 12, twins=no_twins(180), counts=every(180))
+    exact = top_k_of_all(rows, 12, exclude=itself(180), counts=every(180))
+    np.testing.assert_allclose(found.similarity, exact.similarity, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 30, 300, 1200])
+def test_few_rows_and_rows_without_difference_have_lists_too(count: int) -> None:
+    rows = of_length_one(np.ones((count, 8)))
+    found = likely_nearest(likely_rows(rows, 5), 5, twins=no_twins(count), counts=every(count))
+    has = (found.position >= 0).sum(axis=1)
+    assert (has == min(5, count - 1)).all()
+    assert not (found.position == np.arange(count)[:, None]).any()
+
+
+def test_twins_are_those_of_the_exact_search_and_stand_in_no_list() -> None:
+    rows, _ = classes(2000, of=20, size=32, spread=0.7)
+    random = np.random.default_rng(3)
+    copies = rows[random.choice(2000, 60, replace=False)] + random.normal(0, 1e-3, (60, 32)).astype(rows.dtype)
+    rows = np.concatenate([rows, copies, rows[:1], rows[:1]])
+    candidates = likely_rows(of_length_one(rows), 10)
+    found = likely_twins(np.arange(len(rows)), candidates, rows)
+    exact = twin_pairs(rows)
+    pairs = {tuple(pair) for pair in found.pair.tolist()}
+    assert pairs == {tuple(pair) for pair in exact.pair.tolist()}
+    counts = is_representative(found)
+    nearest = likely_nearest(candidates, 10, twins=found, counts=counts)
+    assert counts[nearest.position[nearest.position >= 0]].all()
+    pairs |= {(other, one) for one, other in pairs}
+    listed = {(row, int(other)) for row in range(len(rows)) for other in nearest.position[row]}
+    assert not listed & pairs
+
+
+@pytest.mark.slow
+def test_a_large_graph_is_marked_and_full_though_half_of_its_rows_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_module, "EXACT_ROWS", 1000)
+    rows, _ = classes(1000, of=10, size=32, spread=0.7)
+    both = np.concatenate([rows, rows])
+    graph = build_graph(of_length_one(both), both, k=20)
+    assert graph.is_approximate
+    assert (graph.position >= 0).all()
+    assert is_representative(graph.twins).sum() == 1000
+    again = build_graph(of_length_one(both), both, k=20)
+    np.testing.assert_array_equal(graph.position, again.position)

@@ -1,0 +1,102 @@
+"""Every distinct content is measured once, by whichever run finds it missing, and a killed run goes on."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.imaging.pictures import encoded, noise, write_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.preprocess import resized
+from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
+from url_viz.models.model import Model
+from url_viz.pipeline import stored_quality as stage
+from url_viz.progress import Progress
+from url_viz.store.lance import connect
+from url_viz.store.reader import QUALITY_TABLE, Store
+
+
+def quality_of(image_set: ImageSet) -> dict[int, Quality]:
+    rows = Store(image_set._store.paths).quality().to_pylist()
+    found = {row["content"]: Quality(*(row[name] for name in QUALITIES)) for row in rows}
+    assert len(found) == len(rows), "a content is measured twice"
+    return found
+
+
+def embed(folder: Path, workspace: Path, model: Model) -> tuple[ImageSet, list[int]]:
+    """Read the folder; also tell how far the stage said it was."""
+    said: list[Progress] = []
+    image_set = embed_folder(folder, model=model, workspace=workspace, progress=said.append)
+    return image_set, [p.done for p in said if p.stage == "measure"]
+
+
+def test_each_content_is_measured_once_and_new_ones_later(folder: Path, workspace: Path, model: Model) -> None:
+    shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "copy.jpg")
+    image_set, said = embed(folder, workspace, model)
+    assert said == [0, 6]
+    assert set(quality_of(image_set)) == set(image_set.contents.tolist())
+    write_folder(folder, 2, start=6)
+    version = image_set.version
+    image_set, said = embed(folder, workspace, model)
+    assert said == [0, 2]
+    assert image_set.version != version
+    assert len(quality_of(image_set)) == 8
+    assert embed(folder, workspace, model)[1] == []
+
+
+def test_a_set_read_before_there_were_measures_gets_them(folder: Path, workspace: Path, model: Model) -> None:
+    image_set, _ = embed(folder, workspace, model)
+    before = quality_of(image_set)
+    for table in image_set._store.paths.tables.glob("measures-*"):
+        shutil.rmtree(table)
+    image_set, said = embed(folder, workspace, model)
+    assert said == [0, 6]
+    assert quality_of(image_set) == before
+
+
+def test_a_set_measured_by_an_older_version_opens_and_is_measured_anew(
+    folder: Path, workspace: Path, model: Model
+) -> None:
+    image_set, _ = embed(folder, workspace, model)
+    before, tables = quality_of(image_set), image_set._store.paths.tables
+    shutil.rmtree(tables / f"{QUALITY_TABLE}.lance")
+    older = pa.table({"content": image_set.contents, "sharpness": np.full(6, 0.1, np.float32)})
+    connect(tables).create_table("measures-1", data=older)
+    opened = open_image_set(folder, model=model.name, workspace=workspace)
+    table = opened.table()
+    assert table[list(QUALITIES)].isna().all(axis=None)
+    assert not table["reasons"].str.contains("blur").any(), "by the formula of before all of them are blurred"
+    image_set, said = embed(folder, workspace, model)
+    assert said == [0, 6]
+    assert quality_of(image_set) == before
+    assert not list(tables.glob("measures-1*"))
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    folder: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "BATCH", 2)
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "measure" and progress.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_folder(folder, model=model, workspace=workspace, progress=stop)
+    image_set, said = embed(folder, workspace, model)
+    assert said == [0, 2]
+    assert set(quality_of(image_set)) == set(image_set.contents.tolist())
+
+
+def test_what_is_stored_is_what_the_picture_measures(tmp_path: Path, workspace: Path, model: Model) -> None:
+    (tmp_path / "one").mkdir()
+    picture = noise(4, width=320, height=256)
+    (tmp_path / "one" / "a.png").write_bytes(encoded(picture, "PNG"))
+    image_set, _ = embed(tmp_path / "one", workspace, model)
+    (stored,) = quality_of(image_set).values()
+    own = quality_of_image(resized(picture, model.space.preprocessing))
+    for name in QUALITIES:
+        assert getattr(stored, name) == pytest.approx(getattr(own, name), abs=0.03), name
+    assert np.isfinite(stored.least_sharpness)

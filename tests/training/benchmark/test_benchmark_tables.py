@@ -1,0 +1,97 @@
+"""The JSON is read as it was written, and the tables hold its figures."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.benchmark.made import small_case, with_people
+from training.benchmark.benchmark_records import Benchmark, read_benchmark
+from training.benchmark.benchmark_tables import document, main, set_table
+from training.benchmark.chosen import Chooser
+from training.benchmark.measured import figures_of_set, means_of
+from training.benchmark.orders import orders_of
+from training.benchmark.published import NAMES, TWELVE, published_of
+from training.benchmark.verdicts import verdicts_of
+from training.config import BenchmarkTableConfig
+from training.evaluate import write_json
+from url_viz.errors import FolderError
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Benchmark:
+    """Two sets, one with votes, one without a probe."""
+    cases = [small_case(0), with_people(small_case(1), np.arange(72.0))]
+    cases[0] = replace(cases[0], outcomes=replace(cases[0].outcomes, is_probe_wrong=None))
+    choices = [Chooser().choose([cases[1]]), Chooser().choose([cases[0]])]
+    orders = [orders_of(case, None, choice, seed=0) for case, choice in zip(cases, choices, strict=True)]
+    sets = [figures_of_set(case, of, choice=choice) for case, of, choice in zip(cases, orders, choices, strict=True)]
+    sets[0] = replace(sets[0], data="folder:photos/caltech101", published=published_of("folder:photos/caltech101"))
+    return Benchmark("m", "p", "fast", None, 0, tuple(sets), means_of(sets), verdicts_of(cases, orders))
+
+
+@pytest.mark.slow
+def test_the_json_is_read_as_it_was_written(benchmark: Benchmark, tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    write_json(benchmark, path)
+    assert "NaN" not in path.read_text()
+    assert repr(read_benchmark(path)) == repr(benchmark)  # nan is not equal to itself
+
+
+@pytest.mark.parametrize("text", ["no", "[]", "{}", '{"model": 1}'])
+def test_another_file_is_an_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(FolderError, match="is no benchmark"):
+        read_benchmark(tmp_path / "other.json")
+
+
+def test_the_tables_hold_the_figures(benchmark: Benchmark) -> None:
+    text = document(benchmark)
+    assert "nan" not in text
+    for one in benchmark.sets:
+        for order in one.orders:
+            if not math.isnan(order.nearest.auroc.value):
+                assert f"{order.nearest.auroc.value:.3f} (" in text
+    leads = [verdict.lead.value for verdict in benchmark.verdicts if not math.isnan(verdict.lead.value)]
+    assert len(leads) > 10
+    assert all(f"| {lead:+.3f}" in text for lead in leads)
+    assert "The paper on Caltech101" in text
+    assert "recall@1 0.837" in text
+    first, second = (set_table(one) for one in benchmark.sets)
+    assert "Spearman with people" in second
+    assert "Spearman with people" not in first
+    assert "P, within class" not in first
+    rows = [line for line in second.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in rows[: len(benchmark.sets[1].orders) + 2]}) == 1
+
+
+def test_the_command_writes_what_the_json_holds(
+    benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(benchmark, tmp_path / "out.json")
+    main(BenchmarkTableConfig(tmp_path / "out.json"))
+    printed = capsys.readouterr().out
+    main(BenchmarkTableConfig(tmp_path / "out.json", out=tmp_path / "out.md"))
+    assert (tmp_path / "out.md").read_text() == printed == document(benchmark) + "\n"
+    json.loads((tmp_path / "out.json").read_text())
+
+
+def test_the_papers_figures_are_those_of_its_sets() -> None:
+    assert len(TWELVE) == len(NAMES) == 12
+    assert np.mean([one.r_auroc for one in TWELVE]) == pytest.approx(0.652, abs=5e-4)  # the paper's own mean
+    assert np.mean([one.recall_at_1 for one in TWELVE]) == pytest.approx(0.654, abs=5e-4)
+    assert all(one.least <= one.r_auroc <= one.most for one in TWELVE)
+    for spec, name in (
+        ("cub:/data/birds", "CUB"),
+        ("cub/test:/data/birds", "CUB"),
+        ("/data/flowers102", "Oxford Flowers"),
+        ("folder:cifar10-test/", "CIFAR-10(H)"),
+    ):
+        found = published_of(spec)
+        assert found is not None
+        assert found.name == name
+    for spec in ("cub/val:/data/birds", "/data/grocery", "resisc45:/data/caltech101"):
+        assert published_of(spec) is None

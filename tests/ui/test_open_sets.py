@@ -1,0 +1,95 @@
+"""One loaded model serves the whole app, one caller at a time, under whatever head is asked for."""
+
+import gc
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import SIDE_PX, dice_head
+from tests.imaging.pictures import write_folder
+from tests.store.test_store import files
+from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.errors import CheckpointError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.head import save_head
+from url_viz.models.model import Model
+from url_viz.store.writer import Writer
+from url_viz.ui.first.example import example_of
+from url_viz.ui.open_sets import MOST_OPEN, OpenSets, evidence_for, running_model
+from url_viz.ui.review.desk import opened
+from url_viz.workspace import Workspace
+
+
+@pytest.fixture(autouse=True)
+def _home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+
+
+def test_it_is_loaded_once_and_reads_a_head_that_was_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_head(dice_head(1), path)
+    with running_model(str(path)) as first:
+        pass
+    save_head(dice_head(2), path)
+    with running_model(str(path)) as second:
+        pass
+    assert first.runtime is second.runtime
+    assert first.head is not None
+    assert second.head is not None
+    assert first.head.digest != second.head.digest
+
+
+def test_one_caller_at_a_time(model: Model) -> None:
+    inside, most = 0, 0
+
+    def use() -> None:
+        nonlocal inside, most
+        with running_model(model.name) as running:
+            inside += 1
+            most = max(most, inside)
+            running.run(np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8))
+            inside -= 1
+
+    threads = [threading.Thread(target=use) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (inside, most) == (0, 1)
+
+
+def test_errors_let_go_of_the_lock(tmp_path: Path, model: Model) -> None:
+    with pytest.raises(CheckpointError), running_model(str(tmp_path / "none.safetensors")):
+        pass
+    with running_model(model.name) as running:
+        assert running.head is not None
+
+
+def test_made_up_ids_leave_nothing_behind(workspace: Path) -> None:
+    sets = OpenSets(Workspace.at(workspace))
+    assert all(sets.thumbnail(f"{number:016x}", 1) is None for number in range(50))
+    assert not sets._stores
+
+
+@pytest.mark.slow
+def test_a_set_that_grows_leaves_no_snapshots_behind(tmp_path: Path, workspace: Path, model: Model) -> None:
+    """Whatever pages have worked out of each: figures, evidence, the example, a review."""
+    root = write_folder(tmp_path / "pictures", 24, classes=("cat", "dog"))
+    set_id = embed_folder(root, model=model, workspace=workspace).set_id
+    sets, seen = OpenSets(Workspace.at(workspace)), []
+    for number in range(3 * MOST_OPEN):
+        with Writer(Workspace.at(workspace).set_paths(set_id), root) as writer:
+            writer.add_images(files([number], content=-1, thumbnail=None))
+        image_set = sets.get(set_id, model.name)
+        image_set.decisions.decide(image_set.ids[:1].tolist(), "drop")
+        assert image_set.of_snapshot(ImageSet.evaluate) is not None
+        assert evidence_for(image_set, "entropy") is evidence_for(image_set, "entropy")
+        assert example_of(image_set) is not None
+        review = opened(image_set.review(ReviewSpec("entropy")))
+        seen.append((weakref.ref(image_set), review))
+        del image_set
+    gc.collect()
+    assert sum(one() is not None for one, _ in seen) <= MOST_OPEN

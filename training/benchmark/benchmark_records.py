@@ -1,0 +1,210 @@
+"""The records of a benchmark, as they stand in its JSON, and how that is read again."""
+
+import json
+import math
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from url_viz.analysis.order_metrics import Figure, Interval
+from url_viz.errors import FolderError
+from url_viz.records import read_plain
+
+MISSING = Figure(math.nan, Interval(math.nan, math.nan))
+OUTCOMES = ("nearest", "probe", "paper")
+"""What orders foretell: N, P, and the paper's figure."""
+
+
+@dataclass(frozen=True)
+class OutcomeFigures:
+    """How one order foretells one outcome, with 95 % intervals over classes.
+
+    `auroc`: R-AUROC. `within`: that of the ranks within the classes, so that their difficulty does not count;
+    `by_class`: over pairs of one class alone. `aurc`: the mean share that is wrong among those kept; lower is better.
+    """
+
+    auroc: Figure
+    within: Figure
+    by_class: Figure
+    aurc: Figure
+
+
+@dataclass(frozen=True)
+class VotesFigures:
+    """Agreement with people: Spearman with the entropy of their votes, and AUROC of the most ambiguous pictures.
+
+    `tenth`: of the tenth with the highest entropy; `disagreed`: of all that people did not agree on.
+    """
+
+    spearman: float
+    tenth: Figure
+    disagreed: Figure
+
+
+@dataclass(frozen=True)
+class OrderFigures:
+    """Every figure of one order on one set; None where there is no probe, and no vote.
+
+    `unfamiliar`: the chance that a picture of this set stands above one of the upstream set, missing without one.
+    """
+
+    name: str
+    knows: str
+    nearest: OutcomeFigures
+    probe: OutcomeFigures | None
+    paper: OutcomeFigures
+    votes: VotesFigures | None
+    unfamiliar: Figure = MISSING
+
+    def of(self, outcome: str) -> OutcomeFigures | None:
+        """The figures of one of OUTCOMES."""
+        found: OutcomeFigures | None = getattr(self, outcome)
+        return found
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The weight of one baseline in a stack, on its values in units of their spread."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen for one set, and the SPECs `on` which: never on the set itself.
+
+    `temperature` is the entropy's, `stack` the weights on standardised values, `rank_stack` those on ranks in the set.
+    """
+
+    on: tuple[str, ...]
+    temperature: float
+    stack: tuple[Weight, ...]
+    rank_stack: tuple[Weight, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Figures of the paper's ViT-Base on one of its twelve sets: the mean, least and most of five seeds; recall@1."""
+
+    name: str
+    r_auroc: float
+    least: float
+    most: float
+    recall_at_1: float
+
+
+@dataclass(frozen=True)
+class SetFigures:
+    """Every figure of one set; `recall_at_1` is of the nearest without twins, `paper_recall_at_1` of raw cosine.
+
+    `chosen` is None where there was no other set to choose on, `published` where the set is none of the twelve.
+    """
+
+    data: str
+    pictures: int
+    classes: int
+    unreadable: int
+    without_neighbour: int
+    recall_at_1: Figure
+    paper_recall_at_1: Figure
+    probe_accuracy: float
+    orders: tuple[OrderFigures, ...]
+    chosen: Chosen | None = None
+    published: Published | None = None
+
+
+@dataclass(frozen=True)
+class OutcomeMeans:
+    """Means over sets of one order's figures for one outcome; `auroc` with Student's 95 % interval over sets."""
+
+    auroc: Figure
+    within: float
+    by_class: float
+    aurc: float
+
+
+@dataclass(frozen=True)
+class Means:
+    """One order's means over the sets that have the figure."""
+
+    name: str
+    knows: str
+    sets: int
+    nearest: OutcomeMeans
+    probe: OutcomeMeans
+    paper: OutcomeMeans
+
+    def of(self, outcome: str) -> OutcomeMeans:
+        """The means of one of OUTCOMES."""
+        found: OutcomeMeans = getattr(self, outcome)
+        return found
+
+
+@dataclass(frozen=True)
+class SetLead:
+    """By how much an order's R-AUROC is ahead on one set, on the same pictures, with an interval over classes."""
+
+    data: str
+    lead: Figure
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an order is ahead of a baseline: the mean `lead` in R-AUROC with Student's 95 % interval over sets.
+
+    `verdict` is "ahead" or "behind" only where the interval excludes zero, else "level"; "unknown" without one.
+    """
+
+    order: str
+    baseline: str
+    outcome: str
+    lead: Figure
+    verdict: str
+    sets: tuple[SetLead, ...]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The whole table, and how it was made; `probe_model` is None where P is left out, `upstream` without one.
+
+    `head` is the digest of the head that was measured, None without one.
+    """
+
+    model: str
+    probe_model: str | None
+    precision: str
+    limit: int | None
+    seed: int
+    sets: tuple[SetFigures, ...]
+    means: tuple[Means, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    upstream: str | None = None
+    head: str | None = None
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """A benchmark from the JSON that `write_json` wrote. Raises FolderError for a file that is none."""
+    try:
+        return read_plain(Benchmark, _nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
+    except (OSError, ValueError) as error:
+        raise FolderError(
+            f"{str(path)!r} is no benchmark: {error}. Give a file that training.benchmark --json wrote."
+        ) from error
+
+
+def _nan_for_null(kind: Any, value: Any) -> Any:
+    """`value` with nan where a number is null, which is what JSON has for it; null where `kind` allows it stays."""
+    kinds = [one for one in get_args(kind) or (kind,) if one not in (NoneType, ...)]
+    inner = kinds[0]
+    if value is None:
+        return math.nan if kind is float else None
+    if isinstance(value, list):
+        return [_nan_for_null(inner, one) for one in value]
+    if is_dataclass(inner) and isinstance(value, dict):
+        hints = get_type_hints(inner)
+        names = [field.name for field in fields(inner) if field.name in value]
+        return {name: _nan_for_null(hints[name], value[name]) for name in names}
+    return value

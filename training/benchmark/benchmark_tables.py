@@ -1,0 +1,166 @@
+"""The tables of a benchmark as Markdown, from its JSON: `python -m training.benchmark.benchmark_tables --json JSON`."""
+
+import math
+import sys
+from collections.abc import Sequence
+
+from training.benchmark.benchmark_records import (
+    OUTCOMES,
+    Benchmark,
+    OrderFigures,
+    OutcomeFigures,
+    OutcomeMeans,
+    SetFigures,
+    read_benchmark,
+)
+from training.command import command
+from training.config import BenchmarkTableConfig
+from url_viz.analysis.order_metrics import Figure
+from url_viz.files import replaced, require_parent
+
+LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
+EMPTY = "–"
+
+
+def main(config: BenchmarkTableConfig) -> None:
+    """Print the tables, or write them."""
+    require_parent(config.out)
+    text = document(read_benchmark(config.json))
+    if config.out is None:
+        print(text)
+        return
+    with replaced(config.out) as temporary:
+        temporary.write_text(text + "\n", "utf-8")
+
+
+def document(benchmark: Benchmark) -> str:
+    """All tables of a benchmark, with headings."""
+    limit = "" if benchmark.limit is None else f", whole classes up to {benchmark.limit:,} pictures"
+    upstream = "" if benchmark.upstream is None else f" *Unfamiliar*: beside `{benchmark.upstream}`."
+    probe = f" P by a probe of {benchmark.probe_model}." if benchmark.probe_model else ""
+    head = f" (head `{benchmark.head}`)" if benchmark.head else ""
+    about = (
+        f"{benchmark.model}{head}, precision {benchmark.precision}, seed {benchmark.seed}{limit}.{probe}{upstream} "
+        f"R-AUROC with 95 % intervals: over sets for means, over classes for a set. [How to read it](benchmark.md)."
+    )
+    parts = [
+        "# Figures of the benchmark",
+        about,
+        f"## Means\n\n{means_table(benchmark)}",
+        f"## Verdicts\n\n{verdicts_table(benchmark)}",
+        *(f"## {one.data}\n\n{set_table(one)}" for one in benchmark.sets),
+    ]
+    return "\n\n".join(parts)
+
+
+def set_table(figures: SetFigures) -> str:
+    """The figures of one set: a line about it, its orders, and people's agreement where there are votes."""
+    there = [one for one in OUTCOMES if any(order.of(one) is not None for order in figures.orders)]
+    has_upstream = any(not math.isnan(order.unfamiliar.value) for order in figures.orders)
+    header = ["order", "has seen", *_outcome_columns(there), *(["unfamiliar"] if has_upstream else [])]
+    rows = [
+        [
+            order.name,
+            order.knows,
+            *(cell for one in there for cell in _outcome_cells(order.of(one))),
+            *([with_ends(order.unfamiliar)] if has_upstream else []),
+        ]
+        for order in figures.orders
+    ]
+    parts = [_about(figures), markdown(header, rows), _people(figures.orders)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _about(figures: SetFigures) -> str:
+    lines = [
+        f"{figures.data}: {figures.pictures:,} pictures, {figures.classes:,} classes, {figures.unreadable} unreadable. "
+        f"Recall@1 {with_ends(figures.recall_at_1)}, by raw cosine with twins "
+        f"{with_ends(figures.paper_recall_at_1)}; the probe is right on {_cell(figures.probe_accuracy)}."
+    ]
+    if figures.published is not None:
+        paper = figures.published
+        lines.append(
+            f"The paper on {paper.name} (ViT-Base, its own test pictures): R-AUROC {paper.r_auroc:.3f} "
+            f"({paper.least:.3f}–{paper.most:.3f} over seeds), recall@1 {paper.recall_at_1:.3f}."
+        )
+    if figures.chosen is not None:
+        chosen = figures.chosen
+        lines.append(f"Temperature {chosen.temperature:g}, chosen on {', '.join(chosen.on)}.")
+    return "\n".join(lines)
+
+
+def _people(orders: Sequence[OrderFigures]) -> str:
+    """Agreement with people; nothing without votes."""
+    rows = [
+        [order.name, order.knows, _cell(votes.spearman), with_ends(votes.tenth), with_ends(votes.disagreed)]
+        for order in orders
+        if (votes := order.votes) is not None
+    ]
+    header = ["order", "has seen", "Spearman with people", "most ambiguous tenth", "any disagreement"]
+    return markdown(header, rows) if rows else ""
+
+
+def means_table(benchmark: Benchmark) -> str:
+    """The means over all sets."""
+    there = [one for one in OUTCOMES if one != "probe" or benchmark.probe_model is not None]
+    rows = [
+        [mean.name, mean.knows, str(mean.sets), *(cell for one in there for cell in _outcome_cells(mean.of(one)))]
+        for mean in benchmark.means
+    ]
+    return markdown(["order", "has seen", "sets", *_outcome_columns(there)], rows)
+
+
+def verdicts_table(benchmark: Benchmark) -> str:
+    """Each order against its best baselines, over all sets and by set."""
+    rows = [
+        [
+            verdict.order,
+            verdict.baseline,
+            LETTER[verdict.outcome],
+            with_ends(verdict.lead, sign="+"),
+            verdict.verdict,
+            ", ".join(
+                EMPTY if math.isnan(one.lead.value) else f"{one.lead.value:+.3f} {one.verdict}" for one in verdict.sets
+            ),
+        ]
+        for verdict in benchmark.verdicts
+    ]
+    return markdown(["order", "baseline", "on", "lead", "verdict", "by set"], rows)
+
+
+def _outcome_columns(outcomes: Sequence[str]) -> list[str]:
+    return [f"{LETTER[one]}{part}" for one in outcomes for part in ("", ", within class", ", AURC")]
+
+
+def _outcome_cells(found: OutcomeFigures | OutcomeMeans | None) -> list[str]:
+    """R-AUROC with its interval, that within classes, and AURC."""
+    if found is None:
+        return [EMPTY] * 3
+    return [
+        with_ends(found.auroc),
+        *(_cell(one.value if isinstance(one, Figure) else one) for one in (found.by_class, found.aurc)),
+    ]
+
+
+def with_ends(figure: Figure, *, sign: str = "") -> str:
+    """A figure with the ends of its interval as text."""
+    if math.isnan(figure.value):
+        return EMPTY
+    ends = figure.interval
+    text = "" if math.isnan(ends.low) else f" ({ends.low:{sign}.3f} to {ends.high:{sign}.3f})"
+    return f"{figure.value:{sign}.3f}{text}"
+
+
+def _cell(value: float) -> str:
+    return EMPTY if math.isnan(value) else f"{value:.3f}"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns stand below each other, also on a terminal."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(command(BenchmarkTableConfig, main))

@@ -1,0 +1,193 @@
+"""Training and held-out rows of one cache or several: split by group of pictures, in memory if they fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.config import Group, Mixture, Recipe
+from training.groups import groups_of
+from training.sources import Sources, end_to_end
+from training.store import Cache
+from url_viz.analysis.order_metrics import recall_at_1
+from url_viz.errors import CacheError
+
+MOST_BYTES_IN_MEMORY = 4 << 30
+SPLIT_PARTS = 10_000
+MOST_HELD_OUT = 36_890
+"""Pictures a source that are held out at most, and views of a source that are compared: as many as the authors have."""
+LARGEST_GROUP = 2
+"""A group larger than this many times the held-out share trains, or the choice would be by little else."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out pictures of one source, by which the epoch is chosen.
+
+    `views` (H, D) and their task `loss` (H,), `clean` (Q, D) of the unvaried pictures: float16 embeddings, or float32
+    functions of these (H, 4). `is_correct` (Q,): whether the nearest other among them has their label; empty if that
+    is not known.
+    """
+
+    views: NDArray[np.floating]
+    loss: NDArray[np.float32]
+    clean: NDArray[np.floating]
+    is_correct: NDArray[np.bool_]
+
+    @property
+    def has_r_auroc(self) -> bool:
+        """Whether some pictures are right and some wrong."""
+        return bool(0 < self.is_correct.sum() < len(self.is_correct))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training and held-out rows; no group of pictures is in both.
+
+    `training` (T,) are rows of the sources, `task_loss` (T,) theirs, and `pair_group` (T,) says which of them are
+    compared; None if all are. `parts` are positions among the training rows: a batch takes as many of each part.
+    `choosing` are the held-out pictures of each source. `criterion` names the figure that epochs are compared by.
+    `resident` are the training rows in memory, None where they are read from disk; with `holds_functions` these and
+    the held-out ones are functions of embeddings.
+    """
+
+    sources: Sources
+    device: torch.device
+    training: NDArray[np.int64]
+    task_loss: Tensor
+    pair_group: Tensor | None
+    parts: tuple[NDArray[np.int64], ...]
+    choosing: tuple[HeldOut, ...]
+    criterion: str
+    resident: Tensor | None
+    holds_functions: bool = False
+
+    @property
+    def input_size(self) -> int:
+        """How many numbers of a row the head reads: D, or the number of its functions."""
+        return self.sources.embedding_size if self.resident is None else self.resident.shape[1]
+
+    @property
+    def held_out(self) -> NDArray[np.floating]:
+        """Held-out views (H, D) of all sources."""
+        return end_to_end([held_out.views for held_out in self.choosing])
+
+    def epoch_rows(self, recipe: Recipe) -> int:
+        """Rows per epoch."""
+        return recipe.epoch_rows or len(self.training)
+
+    def batch_at(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, D) float32 and task losses (B,) of the training rows at `positions`, on the device."""
+        on_device = torch.from_numpy(positions).to(self.device)
+        if self.resident is not None:
+            return self.resident[on_device].float(), self.task_loss[on_device]
+        embedding = torch.from_numpy(self.sources.embeddings(self.training[positions]))
+        return embedding.to(self.device).float(), self.task_loss[on_device]
+
+    def groups_at(self, positions: NDArray[np.int64]) -> Tensor | None:
+        """The groups (B,) of the training rows at `positions` whose rows are compared; None if all are."""
+        return None if self.pair_group is None else self.pair_group[torch.from_numpy(positions)]
+
+
+def rows_of(
+    caches: Cache | Sources,
+    *,
+    held_out: float,
+    device: torch.device,
+    group: Group = "twins",
+    mixture: Mixture | None = None,
+) -> Rows:
+    """Split the pictures: a share `held_out` of each source selects the epoch, the others train; see `are_held_out`.
+
+    Raises CacheError if a source has too few pictures for both.
+    """
+    sources, mixture = Sources.of(caches), mixture or Mixture()
+    loss = sources.loss()
+    is_choosing = _rows_held_out(sources, held_out, group)
+    has_loss = np.isfinite(loss)
+    training = np.flatnonzero(~is_choosing & has_loss)
+    starts = np.searchsorted(training, sources.row_starts)
+    choosing = tuple(
+        _held_out_of(cache, np.flatnonzero((is_choosing & has_loss)[first:end]), loss[first:end])
+        for cache, first, end in zip(sources.caches, sources.row_starts, sources.row_starts[1:], strict=False)
+    )
+    for name, rows, chosen in zip(sources.names, np.diff(starts), choosing, strict=True):
+        if rows < 2 or len(chosen.loss) < 2:
+            raise CacheError(
+                f"{rows} rows to train and {len(chosen.loss)} to choose by are too few in {name!r}. Give more "
+                f"pictures, or hold out another share than {held_out} (--held-out)."
+            )
+    resident = None
+    if len(training) * sources.embedding_size * 2 <= MOST_BYTES_IN_MEMORY:
+        resident = torch.from_numpy(sources.embeddings(training)).to(device)
+    places = np.arange(len(training))
+    return Rows(
+        sources=sources,
+        device=device,
+        training=training,
+        task_loss=torch.from_numpy(loss[training]).to(device),
+        pair_group=_pair_groups(sources, training, mixture),
+        parts=tuple(np.split(places, starts[1:-1])) if mixture.share == "equal" else (places,),
+        choosing=choosing,
+        criterion="R-AUROC" if all(chosen.has_r_auroc for chosen in choosing) else "rank agreement",
+        resident=resident,
+    )
+
+
+def is_held_out(cache: Cache, share: float, *, group: Group = "twins") -> NDArray[np.bool_]:
+    """Which rows (R,) are of held-out pictures; see `are_held_out`."""
+    return _rows_held_out(Sources.of(cache), share, group)
+
+
+def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArray[np.bool_]:
+    """Which pictures (P,) are held out, by their groups (P,), each named by the smallest id in it.
+
+    About `share` of them, whole groups, by their names alone: the same ones in every cache of the pictures. Of more
+    than `most` the first by name. Groups of more than twice the share train.
+    """
+    names, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    may = ids_held_out(names, share) & (sizes <= max(1, LARGEST_GROUP * share * len(groups)))
+    order = np.lexsort((names, names % SPLIT_PARTS))
+    order = order[may[order]]
+    chosen = np.zeros(len(names), bool)
+    chosen[order[np.cumsum(sizes[order]) <= most]] = True
+    return chosen[number]
+
+
+def ids_held_out(ids: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
+    """Which picture ids (N,) are held out: about `share` of them, decided by the id alone."""
+    chosen: NDArray[np.bool_] = ids % SPLIT_PARTS < share * SPLIT_PARTS
+    return chosen
+
+
+def _rows_held_out(sources: Sources, share: float, group: Group) -> NDArray[np.bool_]:
+    pictures = are_held_out(groups_of(sources, group), share, most=MOST_HELD_OUT * len(sources.caches))
+    parts = np.split(pictures, sources.picture_starts[1:-1])
+    return end_to_end([part[cache.clean_rows] for part, cache in zip(parts, sources.caches, strict=True)])
+
+
+def _held_out_of(cache: Cache, rows: NDArray[np.int64], loss: NDArray[np.float32]) -> HeldOut:
+    """The held-out pictures of a cache, from their `rows`; of more views than `MOST_HELD_OUT` as many are drawn."""
+    pictures = np.unique(cache.clean_rows[rows])
+    if len(rows) > MOST_HELD_OUT:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_HELD_OUT, replace=False))
+    clean = cache.clean_of(pictures)
+    return HeldOut(cache.embeddings(rows), loss[rows], clean, _is_correct(cache, pictures, clean))
+
+
+def _is_correct(cache: Cache, pictures: NDArray[np.int64], clean: NDArray[np.float16]) -> NDArray[np.bool_]:
+    """Recall@1 correctness among the held-out pictures; empty if the target is not `labels`, or of one picture."""
+    if cache.about_loss["target"] != "labels" or len(pictures) < 2:
+        return np.zeros(0, bool)
+    return recall_at_1(clean, cache.labels[pictures])[1]
+
+
+def _pair_groups(sources: Sources, training: NDArray[np.int64], mixture: Mixture) -> Tensor | None:
+    if len(sources.caches) == 1 and mixture.pair_within == "source":
+        return None
+    group = np.searchsorted(sources.row_starts, training, side="right") - 1
+    if mixture.pair_within == "resolution":
+        group = (group << 8) + sources.column("resolution")[training]
+    return torch.from_numpy(group)

@@ -1,0 +1,78 @@
+"""The command for answers on pairs: which to ask, what was answered, and both as a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from url_viz.cli.printing import PrintingApp
+from url_viz.errors import UrlVizError
+from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.options import Count, Seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from url_viz.image_set import ImageSet
+
+LISTED = 20
+
+
+def register(app: PrintingApp) -> None:
+    """Add this command to the command line."""
+    app.command(name="answers")(answers)
+
+
+def answers(
+    folder: Positional[Folder],
+    action: Positional[Literal["list", "ask", "export", "import"]] = "list",
+    file: Positional[Annotated[Path | None, arg(help="the CSV file to write (ask, export) or read (import)")]] = None,
+    *,
+    n: Annotated[Count, arg(help="how many pairs to ask about")] = LISTED,
+    seed: Annotated[Seed, arg(help="another one draws other pairs")] = 0,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Say whether pictures and their nearest are the same kind of thing: a few answers make the order truer.
+
+    `ask` writes pairs with an empty column `same`; fill in yes or no, and `import` the file. From ten answers on, both
+    kinds among them, the measure `tuned` has them taken in, and leads where no classes do. In the app: Review.
+    """
+    from url_viz.export.answers_file import answers_table, import_answers, questions_table
+    from url_viz.image_set import open_image_set
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    if action == "list":
+        _list(image_set)
+    elif action == "ask":
+        _written(questions_table(image_set, n, seed=seed), file, "pairs to ask about")
+    elif action == "export":
+        _written(answers_table(image_set), file, "answers")
+    elif file is None:
+        raise UrlVizError(
+            "Say which file to import: answers FOLDER import FILE.csv, as `answers FOLDER ask` writes it."
+        )
+    else:
+        print(import_answers(image_set, file).words)
+
+
+def _written(table: "pd.DataFrame", file: Path | None, what: str) -> None:
+    """Write a table to a file, or print it if none is named."""
+    from url_viz.export.table_files import write_table
+
+    if file is None:
+        print(table.to_csv(index=False), end="")
+    else:
+        print(f"{len(table):,} {what} in {write_table(table, file)}.")
+
+
+def _list(image_set: "ImageSet") -> None:
+    from url_viz.analysis.tuned import change_in_words, moved_share
+    from url_viz.export.answers_file import answers_table
+
+    print(change_in_words(image_set.answers.now(), image_set.tuned(), moved=moved_share(image_set.table())))
+    table = answers_table(image_set)
+    if len(table):
+        print(table[["same", "path", "neighbour_path"]].tail(LISTED).to_string(index=False))
+    if len(table) > LISTED:
+        print(f"… and {len(table) - LISTED:,} before (answers FOLDER export FILE.csv)")

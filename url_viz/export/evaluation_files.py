@@ -1,0 +1,67 @@
+"""An evaluation as JSON, with the provenance of what was evaluated: every figure of the Evaluate page."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from url_viz.analysis.evaluated import Evaluated, deciles_table, known_to
+from url_viz.analysis.evaluation import by_class, deciles
+from url_viz.analysis.measures import is_baseline, title_of
+from url_viz.export.json_values import as_json, plain_value
+from url_viz.export.provenance import provenance
+from url_viz.export.table_files import write_bytes
+from url_viz.image_set import ImageSet
+
+
+def write_evaluation(image_set: ImageSet, found: Evaluated, path: Path) -> Path:
+    """Write `evaluation_record` to a file. Raises FolderError if it cannot be written."""
+    return write_bytes((as_json(evaluation_record(image_set, found), indent=1) + "\n").encode("utf-8"), path)
+
+
+def evaluation_record(image_set: ImageSet, found: Evaluated) -> dict[str, Any]:
+    """Recall@1, each measure's figures and its tenths, and the classes; null for what there is not.
+
+    Ends of intervals are `_low` and `_high`, 95 %; `pictures` are those counted, on which every figure is. The classes'
+    percentiles are of the measure `classes_by`.
+    """
+    pictures = found.pictures
+    interval = pictures.recall_interval
+    by = image_set.order().measure
+    by = by if by in pictures.values else next(iter(pictures.values))
+    return {
+        "set": provenance(image_set).as_record(),
+        "pictures": len(pictures),
+        "classes": pictures.classes,
+        "left_out": pictures.left_out,
+        "recall_at_1": pictures.recall,
+        "recall_at_1_low": interval.low,
+        "recall_at_1_high": interval.high,
+        "measures": [row | _about(found, str(row["measure"])) for row in _rows(found.table())],
+        "lead": None
+        if found.lead is None
+        else {
+            "ahead": found.lead.ahead,
+            "behind": found.lead.behind,
+            "by": plain_value(found.lead.by),
+            "low": plain_value(found.lead.interval.low),
+            "high": plain_value(found.lead.interval.high),
+        },
+        "classes_by": by,
+        "by_class": _rows(by_class(pictures, str(by))),
+    }
+
+
+def _about(found: Evaluated, measure: str) -> dict[str, Any]:
+    pictures = found.pictures
+    tenths = deciles_table(deciles(pictures.values[measure], pictures.is_right))
+    return {
+        "title": title_of(measure),
+        "knows": known_to(measure),
+        "is_baseline": is_baseline(measure),
+        "tenths": _rows(tenths),
+    }
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): plain_value(value) for name, value in row.items()} for row in table.to_dict("records")]

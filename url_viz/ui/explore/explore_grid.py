@@ -1,0 +1,177 @@
+"""The grid of Explore: both ends of the order, and which pictures the buttons above act on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.between import between_filters
+from url_viz.analysis.filters import Between
+from url_viz.analysis.ranking import ends, first_of_each_class, value_at
+from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import EVERYTHING, Scope, scoped
+from url_viz.analysis.twin_groups import with_twins_of
+from url_viz.image_set import ImageSet
+from url_viz.ui.explore.controls import PER_CLASS
+from url_viz.ui.explore.page import ranked_by
+from url_viz.ui.response_cache import MOST_IN_ORDER, Order, keep_order, order_of
+from url_viz.ui.session import DECIDE, OPENED, ExploreView, grid_of
+from url_viz.ui.tile_data import Tile, ordinal, tiles
+from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
+from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
+from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
+from url_viz.ui.widgets.tiles import sides
+
+NOTHING = "No picture is inside the lasso and passes all filters. Take one of the chips above away."
+
+
+_OF_ORDER = ("id", "label", "twin_group", "rank_percentile")
+"""The columns that both ends of an order are made of, besides that which orders."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """One end of an order: so many `pictures`, for so many `twins` too, and the `first` tiles."""
+
+    order: Order
+    pictures: int
+    twins: int
+    first: tuple[Tile, ...]
+
+
+def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
+    """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
+    both = _both_ends(image_set, rows, view, measure)
+    shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
+    return show_grid(
+        [_pane(image_set, both, side, view, measure=measure) for side in shown],
+        key=grid_of(image_set.set_id),
+        side=view.side,
+        is_wide=view.is_wide,
+        ringed_id=OPENED.get(),
+        ask_above=ASK_ABOVE,
+        handle=partial(handle_gallery_event, image_set, bar=DECIDE, stacks=rows if view.collapse_twins else None),
+    )
+
+
+def _both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[str, _End]:
+    """Both ends of the order of `rows`; those of all pictures, which everybody meets first, are made once."""
+    is_all = len(rows) == len(image_set) and view.scope == EVERYTHING and view.threshold_percentile is None
+    if not is_all:
+        return _ends_of(rows, view, measure, image_set.set_id)
+    alike = ExploreView(
+        within_class=view.within_class, collapse_twins=view.collapse_twins, class_by_class=view.class_by_class
+    )
+    return image_set.of_table(_ends_of_all, alike, measure, image_set.set_id)
+
+
+def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
+    return _ends_of(ranked_by(table, view, measure), view, measure, set_id)
+
+
+def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
+    by = "rank_percentile" if view.within_class else measure
+    narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
+    of_one = partial(_end, rows=rows, measure=measure, set_id=set_id)
+    if view.threshold_percentile is None and not view.class_by_class:
+        all_of = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER)
+        found = {"ambiguous": all_of.ambiguous, "clear": all_of.clear}
+        return {side: of_one(rows_of, all_of.pictures, all_of.twins) for side, rows_of in found.items()}
+    both = sides(narrow, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
+    found = {"ambiguous": both.ambiguous, "clear": both.clear}
+    if view.class_by_class:
+        found = {side: first_of_each_class(rows_of, PER_CLASS) for side, rows_of in found.items()}
+    return {side: of_one(rows_of, len(rows_of), int(rows_of["twins"].sum())) for side, rows_of in found.items()}
+
+
+def _end(of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame, measure: str, set_id: str) -> _End:
+    """One end of so many pictures and twins, whose first tiles are made of `rows`, with all columns."""
+    inline = of_side.head(INLINE)
+    full = rows.loc[inline.index].assign(twins=inline["twins"])
+    first = tiles(full, set_id=set_id, measure=measure, ringed_id=None)
+    return _End(order_of(of_side), pictures, twins, first)
+
+
+def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: ExploreView, *, measure: str) -> Pane:
+    end, total = both[side], sum(one.pictures for one in both.values())
+    title = "Most ambiguous" if side == "ambiguous" else "Clearest"
+    order = keep_order(end.order)
+    return Pane(
+        title=f"{title} of each class" if view.class_by_class else title,
+        note=_note(end, of=None if view.threshold_percentile is None else total),
+        empty="No pictures on this side." if total else NOTHING,
+        total=min(end.pictures, MOST_IN_ORDER),
+        order=order,
+        order_url=order_url(order),
+        tiles_url=tiles_url(image_set, order=order, measure=measure),
+        thumbnail_url=thumbnail_url(image_set.set_id, "{id}"),
+        first=end.first,
+    )
+
+
+def _note(end: _End, *, of: int | None) -> str:
+    """How many pictures, `of` how many if a threshold parts them, with the twins that are not shown by themselves."""
+    twins = end.twins
+    count = f"{end.pictures:,}" if of is None else f"{end.pictures:,} of {of:,}"
+    first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
+    return f"{first}{count}" + (f", and {twins:,} {'twin' if twins == 1 else 'twins'}" if twins else "")
+
+
+@dataclass(frozen=True)
+class Acted:
+    """The pictures that the buttons act on: their `rows`, `which` they are, and the `scope` that a review has of them.
+
+    `which` is empty, and `scope` None, if they are all that is shown.
+    """
+
+    rows: pd.DataFrame
+    which: str = ""
+    scope: Scope | None = None
+
+
+def acted_on(
+    rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str, on_separate_map: bool
+) -> Acted:
+    """What is chosen (with the twins that its tiles stand for), else what lies beyond the threshold, else all `rows`.
+
+    With a threshold it is the ambiguous side, unless the clear one is shown alone; of two classes, what lies between
+    them. On a separate map a review names its pictures: no lasso on the map of all tells them.
+    """
+    is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
+    if is_chosen.any():
+        count = int(is_chosen.sum())
+        found = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
+        twins = len(found) - count
+        which = f"chosen, {twins:,} of them twins of others" if twins else "chosen"
+        return Acted(found, which, _of_ids(found))
+    if view.pair is not None:
+        return Acted(scoped(rows, Scope(filters=between_filters(view.pair))))
+    threshold = view.threshold_percentile
+    if threshold is None:
+        return Acted(rows, scope=_of_ids(rows) if on_separate_map else None)
+    rank = rows["rank_percentile"].to_numpy()
+    is_above = view.side != "clear"
+    found = rows[rank >= threshold if is_above else rank < threshold]
+    which = f"{'from' if is_above else 'below'} the {ordinal(threshold)} percentile{' on' if is_above else ''}"
+    is_named = view.within_class or on_separate_map
+    return Acted(found, which, _of_ids(found) if is_named else _of_side(rows, view, threshold, measure))
+
+
+def _of_ids(rows: pd.DataFrame) -> Scope:
+    return Scope(ids=tuple(rows["id"].tolist()))
+
+
+def _of_side(rows: pd.DataFrame, view: ExploreView, threshold: float, measure: str) -> Scope:
+    """The scope of what is shown, on one side of the threshold; bounds of a filter are inclusive."""
+    value = value_at(rows, measure, threshold)
+    below = float(np.nextafter(value, -np.inf))
+    bounds = Between(measure, None, below) if view.side == "clear" else Between(measure, value)
+    return Scope(view.scope.polygon, (*view.filters, bounds))
+
+
+def review_of(spec: ReviewSpec, acted: Acted) -> ReviewSpec:
+    """The review of what the buttons act on: that of all that is shown, narrowed."""
+    return spec if acted.scope is None else replace(spec, scope=acted.scope)

@@ -1,0 +1,194 @@
+"""The map of the Explore page: colours, filters, and separate maps of selected pictures."""
+
+from collections.abc import MutableMapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
+from url_viz.analysis.filters import OneOf, kept, kind_of
+from url_viz.analysis.measures import is_measure
+from url_viz.image_set import ImageSet
+from url_viz.jobs.arguments import Method
+from url_viz.jobs.mapping import Subset, find_map, start_map
+from url_viz.ui.explore.controls import VALUE, title_of_measure
+from url_viz.ui.explore.selection_map import show_subset
+from url_viz.ui.http import MOST_DRAWN, mask_url
+from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, PLACES, TSNE, VIEW, ExploreView, Key, map_of, state_of, view
+from url_viz.ui.text import errors_shown
+from url_viz.ui.urls import card_url, points_url, representatives_url
+from url_viz.ui.widgets.embed_job import set_name
+from url_viz.ui.widgets.filter_controls import filter_on, set_filter, title_of_column
+from url_viz.ui.widgets.map import MapEvent, MapView, show_map
+
+_DECIDED = ("decision", "tags", "name")
+PROBED = 8
+"""Pictures by which a map that was made anew is told: all of them move."""
+
+
+def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
+    """The key of the map that is shown."""
+    subset = subset_shown(image_set)
+    return map_of(image_set.set_id, subset.key if subset is not None else "")
+
+
+def subset_shown(image_set: ImageSet) -> Subset | None:
+    """The pictures on a separate map, if any; a map that was dropped meanwhile is started again."""
+    key, ids = ALONE.get(), ALONE_IDS.get()
+    if key is None or ids is None:
+        return _whole_by_tsne(image_set) if TSNE.get() and len(image_set) else None
+    found = find_map(image_set, key)
+    if found is None:
+        _look_alone(image_set, ids)
+        found = find_map(image_set, ALONE.get() or "")
+    return found
+
+
+def _whole_by_tsne(image_set: ImageSet) -> Subset | None:
+    key = ""
+    with errors_shown():
+        key = _start_map(image_set, image_set.table()["id"].to_numpy(np.int64))
+    return find_map(image_set, key)
+
+
+def _start_map(image_set: ImageSet, ids: NDArray[np.int64], *, again: bool = False) -> str:
+    method: Method = "tsne" if TSNE.get() else "umap"
+    return start_map(image_set, ids, method=method, name=set_name(image_set.root), again=again)
+
+
+def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
+    """Offer a separate map of the pictures in scope."""
+    if 2 < len(rows) < total and ALONE.get() is None:
+        ids = rows["id"].to_numpy(np.int64)
+        st.button(
+            "Separate map",
+            icon=":material/zoom_in_map:",
+            key="alone",
+            on_click=_look_alone,
+            args=(image_set, ids),
+            help="Computes a map of these pictures only; you can go back to the full map at any time",
+        )
+
+
+def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
+    """The table, or its rows on the separate map with their coordinates there; then also shows the way back."""
+    subset = subset_shown(image_set)
+    if subset is None:
+        return table
+    show_subset(image_set, subset, on_back=_look_at_all, on_again=partial(_try_again, image_set, subset.ids))
+    return subset.table_of(table)
+
+
+def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
+    """The view without its lasso if the map was made anew since it was drawn last: there it holds other pictures."""
+    table, columns = image_set.table(), ["id", "x", "y"]
+    before = PLACES.get()
+    PLACES.set(table.head(PROBED)[columns])
+    if before is None or now.polygon is None:
+        return now
+    places = table[np.isin(table["id"].to_numpy(np.int64), before["id"].to_numpy(np.int64))][columns]
+    both = before.merge(places, on="id", suffixes=("_before", ""))
+    if np.allclose(both[["x_before", "y_before"]].to_numpy(), both[["x", "y"]].to_numpy(), equal_nan=True):
+        return now
+    state_of(map_key(image_set))["polygon"] = None
+    st.toast("The map was made anew, so the selection on it has ended.", icon=":material/info:")
+    return replace(now, polygon=None)
+
+
+def draw_map(
+    image_set: ImageSet, table: pd.DataFrame, now: ExploreView, *, measure: str, colour: str, note: str = ""
+) -> MapEvent:
+    """Draw the map of `table` with its selection; pictures outside the filters are dimmed."""
+    is_category = colour != VALUE and kind_of(table[colour]) != "numeric"
+    category = colour if is_category else "label"
+    value = measure if colour == VALUE or is_category else colour
+    names = category_names(table, category)
+    subset = subset_shown(image_set)
+    key, state = (subset.key, subset.state) if subset is not None else ("", "")
+    version = str(image_set.decisions.version) if category in _DECIDED else ""
+    shown = MapView(
+        points_url=points_url(
+            image_set,
+            measure=value,
+            category=category if len(names) <= MOST_CATEGORIES else None,
+            size=measure if now.size == VALUE else now.size or None,
+            subset=key,
+            state=f"{state}{version}",
+        ),
+        card_url=card_url(image_set, measure=measure),
+        mask_url=mask_url(table, kept(table, now.filters), measure=value, within=image_set.table()),
+        representatives_url=representatives_url(image_set, subset=key, state=state),
+        total=len(table),
+        colour="category" if is_category else "value",
+        is_of_order=value == measure,
+        measure=title_of_measure(value),
+        ends=_ends_of(image_set, value),
+        categories=names,
+        category_title="" if category == "label" else title_of_column(category),
+        category_colours=category_colours(names, category),
+        threshold_percentile=now.threshold_percentile,
+        ringed_id=OPENED.get(),
+        polygon=now.polygon,
+        note=_note(table, note),
+        style=now.style,
+        size_title=title_of_measure(measure if now.size == VALUE else now.size) if now.size else "",
+        with_representatives=now.representatives,
+        with_names=now.names,
+        chosen=_chosen(names, category),
+    )
+    can_pick = not pd.api.types.is_bool_dtype(table[category])
+    return show_map(shown, key=map_key(image_set), on_pick=partial(_pick, category) if can_pick else None)
+
+
+def _chosen(names: tuple[str, ...], column: str) -> tuple[int, ...]:
+    """The categories that the filter on their column asks for, by number."""
+    now = filter_on(column)
+    wanted = now.values if isinstance(now, OneOf) else ()
+    return tuple(number for number, name in enumerate(names) if name in wanted)
+
+
+def _pick(column: str, names: tuple[str, ...]) -> None:
+    set_filter(column, OneOf(column, names) if names else None)
+
+
+def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:
+    """The names of the low and the high end of the colours: a width, for one, is not clear or ambiguous."""
+    return ("clear", "ambiguous") if is_measure(measure) or measure in image_set.measures() else ("low", "high")
+
+
+def _note(table: pd.DataFrame, note: str) -> str:
+    placed = int(table["x"].notna().sum())
+    notes = [note] if note else []
+    if placed > MOST_DRAWN:
+        notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, including the extremes")
+    return " · ".join(notes)
+
+
+def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
+    """Show a separate map of those of `ids` that are still in the set; the full map if none is."""
+    present = ids[np.isin(ids, image_set.table()["id"].to_numpy(np.int64))]
+    if not len(present):
+        _look_at_all()
+        st.toast("The pictures of the separate map are no longer in this image set.", icon=":material/info:")
+        return
+    with errors_shown():
+        key = _start_map(image_set, present)
+        VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
+        ALONE.set(key)
+        ALONE_IDS.set(present)
+
+
+def _try_again(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
+    with errors_shown():
+        _start_map(image_set, ids, again=True)
+
+
+def _look_at_all() -> None:
+    if ALONE.get() is None:
+        TSNE.set(False)
+    ALONE.clear()
+    ALONE_IDS.clear()

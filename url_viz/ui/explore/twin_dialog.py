@@ -1,0 +1,106 @@
+"""Twins on the Explore page: the number of groups, and a dialog that shows them and keeps one of each."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.image_set import ImageSet
+from url_viz.pipeline.twins import TWIN_COSINE
+from url_viz.ui.review.review_address import go_to_review
+from url_viz.ui.session import gallery_of
+from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.tile_data import tiles
+from url_viz.ui.widgets.decide import handle_gallery_event
+from url_viz.ui.widgets.gallery import show_gallery
+
+MOST_SHOWN = 24
+MOST_LISTED = 1_000
+
+
+def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str) -> None:
+    """A button with the number of twins that opens the dialog; nothing if there are none."""
+    sizes = table["twin_group"].value_counts().to_numpy()
+    sizes = sizes[sizes > 1]
+    if not len(sizes):
+        return
+    groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
+    words = f"{int(sizes.sum()):,} pictures in {groups} of twins"
+    if st.button(words, icon=":material/content_copy:", key="twins.open", help="Copies, bursts and re-saved files"):
+        twins_dialog(image_set, measure)
+
+
+@st.dialog("Twins", width="large")
+def twins_dialog(image_set: ImageSet, measure: str) -> None:
+    """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each."""
+    with st.spinner("Comparing twins"):
+        groups = image_set.twins()
+    exact = int((groups["kind"] == "exact").sum())
+    st.caption(
+        f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (a cosine of "
+        f"{TWIN_COSINE} or higher, or perceptual hashes that are nearly the same). *Keep* is the largest picture of a "
+        "group; among equals, that with most twins, then the clearest. Only twins of a picture that is kept are "
+        "dropped: of a group that is a chain of twins several *stay*."
+    )
+    if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
+        go_to_review(ReviewSpec("twins"))
+    st.button(
+        "Keep one of each, drop its twins",
+        type="primary",
+        icon=":material/filter_1:",
+        key="twins.keep",
+        on_click=_keep_one_of_each,
+        args=(image_set,),
+        help="Drops only twins of a picture that is kept, and none that you keep already. One undo reverts all of it.",
+    )
+    picked = st.dataframe(
+        _listed(image_set, groups.head(MOST_LISTED)),
+        hide_index=True,
+        width="stretch",
+        height=260,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="twins.table",
+        alt="Groups of twins, with the number of pictures",
+    )
+    chosen = picked["selection"]["rows"]
+    _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]), measure)
+
+
+def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
+    path = image_set.table().set_index("id")["path"]
+    return pd.DataFrame(
+        {
+            "Pictures": groups["size"],
+            "Kind": np.where(groups["kind"] == "exact", "exact copies", "near copies"),
+            "Lowest cosine": groups["cosine"].round(3),
+            "Least similar pair": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
+            "Stay": groups["left"],
+            "Keep": groups["path"],
+        }
+    )
+
+
+def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
+    table = with_percentile(image_set.table(), measure)
+    rows = table[table["twin_group"] == group]
+    st.markdown(f"**The pictures of this group** · {len(rows):,}" if len(rows) <= MOST_SHOWN else _many(len(rows)))
+    show_gallery(
+        tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure, ringed_id=None),
+        key=gallery_of(image_set.set_id, "twins"),
+        empty="This group has no pictures left.",
+        columns=6,
+        handle=partial(handle_gallery_event, image_set),
+    )
+
+
+def _many(count: int) -> Markdown:
+    return Markdown(f"**The pictures of this group** · the first {MOST_SHOWN:d} of {count:,}")
+
+
+def _keep_one_of_each(image_set: ImageSet) -> None:
+    with errors_shown():
+        st.toast(escape(image_set.keep_one_of_each().sentence))

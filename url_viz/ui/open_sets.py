@@ -1,0 +1,132 @@
+"""Caches that all sessions share: open image sets, loaded models, and evidence."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from pathlib import Path
+
+from url_viz.analysis.selective_retrieval import Evidence, evidence, has_evidence
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet, open_set
+from url_viz.models.model import Model, load_model, resolve, with_head
+from url_viz.models.model_names import DEFAULT
+from url_viz.models.runtime import Precision
+from url_viz.recent_sets import RecentSets
+from url_viz.store.reader import Store
+from url_viz.ui.allowed_paths import allowed_model, may_read
+from url_viz.workspace import Workspace
+
+MOST_OPEN = 4
+OPENED_BESIDE = 16
+
+
+class OpenSets:
+    """Cache of the open image sets of one workspace; beyond `MOST_OPEN`, the least recently used is closed.
+
+    Each holds to its own folder and to what the app may read, whatever opens its pictures.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._lock = threading.Lock()
+        self._opening = tuple(threading.Lock() for _ in range(OPENED_BESIDE))
+        self._stores: dict[str, Store] = {}
+        self._open: OrderedDict[tuple[str, str], ImageSet] = OrderedDict()
+
+    def get(self, set_id: str, model: str = DEFAULT) -> ImageSet:
+        """The latest snapshot of an image set under a model. Raises ImageSetError if there is none."""
+        allowed_model(model)
+        key = set_id, model
+        with self._opening[hash(key) % OPENED_BESIDE]:  # opened once, and nobody waits for another set
+            held = self._open.get(key)
+            if held is None or not held.is_current():
+                held = open_set(set_id, model=model, workspace=self.workspace, within=may_read())
+            self._hold(key, held)
+            return held
+
+    def _hold(self, key: tuple[str, str], held: ImageSet) -> None:
+        with self._lock:
+            self._open[key] = held
+            self._open.move_to_end(key)
+            while len(self._open) > MOST_OPEN:
+                self._open.popitem(last=False)
+
+    def find(self, set_id: str, model: str = DEFAULT) -> ImageSet | None:
+        """Like `get`, but None if the set has not been read with this model yet."""
+        try:
+            return self.get(set_id, model)
+        except ImageSetError:
+            return None
+
+    def thumbnail(self, set_id: str, image_id: int) -> bytes | None:
+        """The thumbnail of a picture (the same for all models); None if there is none."""
+        paths = self.workspace.set_paths(set_id)
+        with self._lock:
+            store = self._stores.get(set_id) or Store(paths)
+            if paths.folder.is_dir():  # an id that somebody made up leaves nothing behind
+                self._stores[set_id] = store
+        return store.thumbnails([image_id]).get(image_id)
+
+    def forget(self, set_id: str) -> None:
+        """Drop an image set from the cache."""
+        with self._lock:
+            self._stores.pop(set_id, None)
+            for key in [key for key in self._open if key[0] == set_id]:
+                del self._open[key]
+
+
+@cache
+def _open_sets_of(root: Path) -> OpenSets:
+    return OpenSets(Workspace.at(root))
+
+
+def open_sets() -> OpenSets:
+    """The cache of the workspace that the app runs on; one for all sessions."""
+    return _open_sets_of(Workspace.at().root)
+
+
+@cache
+def _recent_sets_of(root: Path) -> RecentSets:
+    return RecentSets(Workspace.at(root))
+
+
+def recent_sets() -> RecentSets:
+    """What lists of the image sets show of each; one for all sessions."""
+    return _recent_sets_of(Workspace.at().root)
+
+
+MOST_LOADED = 2
+_lock = threading.Lock()
+
+
+@contextmanager
+def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model]:
+    """The model of this name, loaded once per app; one caller at a time. Raises ModelError and its subclasses."""
+    with _lock:
+        source = resolve(allowed_model(name))
+        written_ns = source.weights.stat().st_mtime_ns if source.weights is not None else 0
+        yield with_head(_loaded(name, precision, Workspace.at().root, written_ns), source)
+
+
+@lru_cache(maxsize=MOST_LOADED)
+def _loaded(name: str, precision: Precision, workspace: Path, written_ns: int) -> Model:
+    """`written_ns` is part of the key: a finetuned backbone may be overwritten under the same name."""
+    return load_model(name, precision=precision, workspace=workspace)
+
+
+MOST_AT_ONCE = 50_000
+"""Above this many pictures, evidence takes so long that it is only computed on request."""
+
+
+def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
+    """Evidence for a measure from the classes of a snapshot; None if too few pictures have a class and neighbours."""
+    return image_set.of_snapshot(_evidence, measure)
+
+
+def _evidence(image_set: ImageSet, measure: str) -> Evidence | None:
+    table, keys, graph = image_set.table(), image_set.contents, image_set.graph
+    if graph is None or not has_evidence(table, keys, graph=graph, measure=measure):
+        return None
+    return evidence(table, image_set.whitened.rows, keys, graph=graph, measure=measure)

@@ -1,0 +1,93 @@
+"""Names on the Review page: what they suggest for the other pictures, accepted together, and the order between them."""
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.naming import SUGGESTED_FROM, can_order
+from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.image_set import ImageSet
+from url_viz.store.imported_columns import NAMES as BY_NAMES
+from url_viz.ui.auth import user_name
+from url_viz.ui.review.review_address import choose_review
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.tile_data import Tile
+from url_viz.ui.urls import thumbnail_url
+from url_viz.ui.widgets.gallery import show_gallery
+
+SHOWN = 24
+
+
+def show_names(image_set: ImageSet) -> None:
+    """How many pictures are named, what the names suggest, and the order by them; nothing before the first name."""
+    names = image_set.of_table(_names_in)
+    if names.isna().all():
+        return
+    with st.expander("Your names", icon=":material/sell:", expanded=True):
+        st.caption(f"{names.notna().sum():,} of {len(names):,} pictures have a name, of {names.nunique():,} names.")
+        if not can_order(names):
+            st.caption("From three pictures each of two names on, pictures can be ordered by ambiguity between them.")
+        elif image_set.label_choice != BY_NAMES:
+            st.button(
+                "Order by ambiguity between your names",
+                icon=":material/swap_vert:",
+                key="review.names.order",
+                on_click=_order_by_names,
+                args=(image_set,),
+                help="Names are then the labels, as under Classes on Explore; another click there takes it back.",
+            )
+        _show_suggestions(image_set, names)
+
+
+def _names_in(table: pd.DataFrame) -> "pd.Series[str]":
+    return table["name"]
+
+
+def _order_by_names(image_set: ImageSet) -> None:
+    with errors_shown():
+        image_set.use_labels(BY_NAMES)
+        st.toast("The names are the labels now. Explore is ordered by ambiguity between them.")
+
+
+def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
+    found = image_set.name_suggestions()
+    if found.empty:
+        st.caption("Two names suggest names for the others." if names.nunique() < 2 else "Every picture has a name.")
+        return
+    least = st.slider("Suggestions from share", 0.5, 1.0, SUGGESTED_FROM, 0.01, key="review.names.share", width=360)
+    rows = found[found["share"] >= least]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            f"Accept {len(rows):,} suggestions",
+            type="primary",
+            key="review.names.accept",
+            disabled=rows.empty,
+            on_click=_accept,
+            args=(image_set, rows),
+        )
+        st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
+        st.caption(f"of {len(found):,} pictures without a name; below, the least certain of them. Undo takes all back.")
+    st.caption(
+        "Accepted names agree with the neighbours that suggest them: what is told of an order by them is too good."
+    )
+    least_certain = rows.iloc[::-1].head(SHOWN)
+    show_gallery(
+        _tiles(least_certain, image_set.set_id), key="review.names.tiles", empty="No suggestion is so certain."
+    )
+
+
+def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
+    with errors_shown():
+        st.toast(escape(image_set.accept_names(rows["id"].tolist(), who=user_name()).sentence))
+
+
+def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:
+    return tuple(
+        Tile(
+            id=int(row["id"]),
+            name=str(row["path"]),
+            thumbnail=thumbnail_url(set_id, int(row["id"])),
+            value=f"{row['share']:.0%}".replace("%", " %"),
+            label=str(row["name"]),
+        )
+        for row in rows.to_dict("records")
+    )

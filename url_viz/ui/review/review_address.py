@@ -1,0 +1,49 @@
+"""Which review is open: in the session, and in the address, so that a link opens it where it was left."""
+
+import streamlit as st
+
+from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query
+from url_viz.ui.session import REVIEW, queried, write_query
+
+LINK = "review"
+"""The parameter that opens a review, on any page."""
+PAGE = "pages/review_page.py"
+_OURS = (LINK, "within", "each", "most", "lasso", "chosen", "name")
+_PREFIXES = ("in.", "min.", "max.")
+
+
+def go_to_review(spec: ReviewSpec) -> None:
+    """Open a review; for buttons of other pages, not for their callbacks."""
+    choose_review(spec)
+    st.switch_page(PAGE)
+
+
+def choose_review(spec: ReviewSpec | None) -> None:
+    """Open a review, or none, when the Review page runs next."""
+    REVIEW.set(spec)
+    if spec is None:
+        write_query({}, among=_is_ours)
+
+
+def follow_link() -> bool:
+    """Whether the address of another page asks for a review; it is then the one that is open."""
+    spec = _linked()
+    if spec is not None:
+        REVIEW.set(spec)
+    return spec is not None
+
+
+def chosen_review() -> ReviewSpec | None:
+    """The review in the session, else the one in the address; it is written into the address."""
+    spec = REVIEW.get_or(_linked)
+    write_query({} if spec is None else as_query(spec), among=_is_ours)
+    return spec
+
+
+def _linked() -> ReviewSpec | None:
+    """The review that the address asks for, if any."""
+    return from_query({key: values for key, values in queried().items() if _is_ours(key)})
+
+
+def _is_ours(key: str) -> bool:
+    return key in _OURS or key.startswith(_PREFIXES)

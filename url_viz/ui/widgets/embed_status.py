@@ -1,0 +1,134 @@
+"""The line above a page on the reading of its image set: how far it is, why it failed, or how much is missing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import streamlit as st
+
+from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, why_it_failed
+from url_viz.store.about import known_sets
+from url_viz.store.sets import Unfinished, unfinished
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice
+from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.embed_job import KIND, latest, open_folder
+from url_viz.ui.widgets.jobs import show_progress
+from url_viz.workspace import Workspace
+
+TICK_S = 1.0
+REFRESH_S = 3.0
+_ENDED_WELL = (JobState.SUCCEEDED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The latest reading of a set as it stood when the page began: seen before the set is opened, never after.
+
+    What a reading stored before it ended is then shown, or the page still waits for it.
+    """
+
+    job: Job | None
+    state: JobState | None
+
+    @classmethod
+    def of(cls, set_id: str) -> Self:
+        job = latest(set_id)
+        return cls(job, None if job is None else job.status().state)
+
+
+def show_reading(set_id: str, reading: Reading, *, shown_version: str | None) -> None:
+    """Show the progress of a reading, and rerun the page when there is more to show.
+
+    For one that failed, the reason, and for one that was stopped, how much was read; both with a way to go on.
+    """
+    job, state = reading.job, reading.state
+    if job is not None and state in (JobState.QUEUED, JobState.RUNNING):
+        st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version)
+    elif job is not None and state not in _ENDED_WELL and job.id not in _dismissed():
+        _show_failed(job)
+    elif shown_version is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
+        _show_stopped(set_id, partial, job)
+
+
+def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:
+    """How much of a set was read, and a button that reads the rest: with the same models as `job`, if it was one."""
+    about = dict(known_sets(Workspace.at()))[set_id]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stopped"):
+        st.markdown(f":orange[:material/pause_circle:] **{escape(partial.words)}**", width="content")
+        if st.button("Continue", icon=":material/play_arrow:", key="continue_reading"):
+            model = job.about["model"] if job is not None else choice().model
+            also = job.about.get("also") if job is not None else None
+            with errors_shown(st.error):
+                open_folder(about.root, model=model, also=also or None)
+                st.rerun()
+
+
+def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
+    job = latest(set_id)
+    if job is None or job.id != job_id or not job.status().is_live:
+        st.rerun()
+    left, right = st.columns([12, 1], vertical_alignment="center")
+    with left:
+        show_progress(job)
+    with right:
+        if st.button(
+            "", icon=":material/close:", help="Stop reading; pictures read so far are kept", key="stop_reading"
+        ):
+            cancel_job(job)
+            st.rerun()
+    _refresh_when_grown(set_id, job, shown_version)
+
+
+def _refresh_when_grown(set_id: str, job: Job, shown_version: str | None) -> None:
+    """Rerun the whole page if the store has more than the page shows, every few seconds at most.
+
+    A reading with another model is shown at its end: until then it changes nothing here, and a dialog may be open.
+    """
+    if job.about.get("model") != choice().model:
+        return
+    ticks = (READING_TICKS.get() or 0) + 1
+    READING_TICKS.set(ticks)
+    now = open_sets().find(set_id, choice().model)
+    version = now.version if now is not None and len(now) else None
+    if version != shown_version and (shown_version is None or ticks * TICK_S >= REFRESH_S):
+        READING_TICKS.set(0)
+        st.rerun()
+
+
+def show_not_there() -> None:
+    """On the first page: why the set that was chosen is not there, until that is dismissed."""
+    job_id = NOT_THERE.get()
+    if job_id is None:
+        return
+    job = next((job for job in list_jobs(Workspace.at(), kind=KIND) if job.id == job_id), None)
+    if job is not None:
+        _show_failed(job)
+    elif job_id == "":
+        st.info(
+            "This image set is not in this workspace. Open its folder, or choose another one.", icon=":material/info:"
+        )
+
+
+def _show_failed(job: Job) -> None:
+    if job.state is JobState.CANCELLED:
+        st.info(f"Reading {escape(repr(job.about['folder']))} was stopped before anything of it was kept.")
+    else:
+        show_error(f"Reading stopped. {why_it_failed(job)}")
+    again, away, _ = st.columns([1, 1, 5])
+    if again.button("Read again", key="read_again"):
+        with errors_shown(st.error):
+            open_folder(Path(job.about["folder"]), model=job.about["model"], also=job.about.get("also") or None)
+            st.rerun()
+    away.button("Dismiss", key="put_away", on_click=_dismiss, args=(job.id,))
+    with st.expander("Log"):
+        st.code(log_tail(job, 200) or "(empty)", language=None)
+
+
+def _dismiss(job_id: str) -> None:
+    NOT_THERE.clear()
+    DISMISSED.set(_dismissed() | {job_id})
+
+
+def _dismissed() -> frozenset[str]:
+    return DISMISSED.get() or frozenset()

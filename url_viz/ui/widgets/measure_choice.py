@@ -1,0 +1,59 @@
+"""The control "Uncertainty": a choice among measures, each named by what it knows."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from url_viz.analysis.measures import choice_of, is_measure, meaning_of, title_of
+from url_viz.image_set import ImageSet
+from url_viz.ui.session import Key, default_of
+from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.filter_controls import title_of_column
+
+
+def offered(image_set: ImageSet) -> list[str]:
+    """The measures that a set can be ordered by, the leading one first; empty before there is any."""
+    return with_first(image_set.measures(), image_set.order().measure)
+
+
+def with_first(names: Sequence[str], first: str | None) -> list[str]:
+    """The names, with `first` before the others if it is one of them."""
+    return sorted(names, key=lambda name: name != first)
+
+
+def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str | None = None) -> str:
+    """One of `names` (at least one): `default`, else the first, until another is chosen; what each means is its help.
+
+    The choice is in the session under `key`; one that is not among `names` does not apply. What nobody chose follows
+    the default, which changes while a folder is read.
+    """
+    first, chosen = default or names[0], key.get()
+    if chosen not in names or chosen == default_of(key).get():
+        key.set(first)
+    default_of(key).set(first)
+    picked = st.segmented_control(
+        "Uncertainty",
+        names,
+        required=True,
+        format_func=lambda name: escape(choice_of_measure(name)),
+        key=key,
+        help=meanings(names),
+    )
+    return names[0] if picked is None else picked
+
+
+def choice_of_measure(name: str) -> str:
+    """What a control calls a measure; for other columns, the column's display name."""
+    return choice_of(name) if is_measure(name) else title_of_column(name)
+
+
+def meanings(names: Sequence[str]) -> Markdown:
+    """What each measure is, one per line."""
+    lines = [_meaning(name) for name in names]
+    lines.append(Markdown("Higher means less to be trusted; only the order counts."))
+    return Markdown("\n\n".join(lines))
+
+
+def _meaning(name: str) -> Markdown:
+    also = f" ({title_of(name).lower()})" if title_of(name) != choice_of(name) else ""
+    return Markdown(f"**{escape(choice_of(name))}**{escape(also)}: {escape(meaning_of(name))}")

@@ -1,0 +1,134 @@
+"""The dialog for user columns: import from a file matched by path, the label column, and the imports so far."""
+
+import pandas as pd
+import streamlit as st
+from streamlit.typing import UploadedFile
+
+from url_viz.analysis.user_columns import Prepared
+from url_viz.errors import UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
+from url_viz.ui.session import MATCHED_COLUMNS
+from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.class_choice import NONE, class_choices
+
+MOST_MEGABYTES = 100
+ROWS_SHOWN = 5
+_ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz")]
+
+
+def show_user_columns(image_set: ImageSet) -> None:
+    """The button that opens the dialog for user columns, with their number."""
+    count = len(image_set.user_columns())
+    label = f"Your columns ({count:,})" if count else "Add columns"
+    if st.button(
+        label, icon=":material/table_chart:", key="own.open", help="From a CSV or Parquet file, matched by path"
+    ):
+        MATCHED_COLUMNS.clear()
+        user_columns_dialog(image_set)
+
+
+@st.dialog("Your columns", width="large")
+def user_columns_dialog(image_set: ImageSet) -> None:
+    """Add columns from a file, choose the label column, and remove earlier imports."""
+    st.caption(
+        "A table with one row per picture: a column of paths, and any columns of numbers or text. You can then filter, "
+        "colour, order and export by them. Columns `logit_0`, `logit_1`, … become measures."
+    )
+    with errors_shown(st.error):
+        _add(image_set)
+        _pick_label(image_set)
+        _show_imports(image_set)
+
+
+def _add(image_set: ImageSet) -> None:
+    dropped = st.file_uploader(
+        "CSV, Parquet or NumPy file", type=_ENDINGS, key="own.file", max_upload_size=MOST_MEGABYTES
+    )
+    if dropped is None:
+        return
+    asked = (
+        st.text_input("Column with the paths", key="own.path_column", placeholder="detected by name").strip() or None
+    )
+    try:
+        with st.spinner("Matching rows to pictures"):
+            prepared = _matched(image_set, dropped, asked, ())
+    except UrlVizError as error:
+        show_error(error)
+        return
+    _show_matched(prepared)
+    numeric = [name for name, column in prepared.names.items() if prepared.content.columns[column].kind == "numeric"]
+    marked = st.multiselect(
+        "Uncertainty columns",
+        numeric,
+        key="own.uncertainties",
+        placeholder="none",
+        help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
+    )
+    if st.button("Keep these columns", type="primary", key="own.keep", icon=":material/check:"):
+        try:
+            image_set.user_table.keep(_matched(image_set, dropped, asked, tuple(marked)))
+        except UrlVizError as error:
+            show_error(error)
+        else:
+            st.rerun(scope="app")
+
+
+def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
+    """The file matched to the set, cached for the same file and options."""
+    key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
+    known = MATCHED_COLUMNS.get()
+    if known is None or known[0] != key:
+        incoming = IncomingFile(file.name, file.getvalue())
+        known = (key, image_set.user_table.match(incoming, path_column=path_column, uncertainties=marked))
+        MATCHED_COLUMNS.set(known)
+    return known[1]
+
+
+def _show_matched(prepared: Prepared) -> None:
+    """The result of matching in sentences, and a preview of the first rows."""
+    first, *more = prepared.words
+    st.success(escape(first), icon=":material/check_circle:")
+    for sentence in more:
+        st.caption(escape(sentence))
+    columns = {name: column.values[:ROWS_SHOWN] for name, column in prepared.content.columns.items()}
+    st.dataframe(
+        pd.DataFrame(columns),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        alt="The first rows of the new columns",
+    )
+
+
+def _pick_label(image_set: ImageSet) -> None:
+    """The column, level of folders or tags that are the label; stored when it is changed."""
+    source = image_set.label_choice or NONE
+    choices = class_choices(image_set)
+    options = list(choices)
+    picked = st.selectbox(
+        "Labels from",
+        options,
+        index=options.index(source),
+        format_func=lambda option: choices[option].title,
+        key=f"own.label.{image_set.version}",
+        help="Used on the Evaluate page, for the evidence of a search, and for colours by class.",
+    )
+    if picked != source:
+        image_set.use_labels(None if picked == NONE else picked)
+        st.rerun(scope="app")
+
+
+def _show_imports(image_set: ImageSet) -> None:
+    """The imports so far, each with its columns and a button that removes it."""
+    columns = image_set.user_columns()
+    for source in dict.fromkeys(column.source for column in columns):
+        mine = [column for column in columns if column.source == source]
+        known = max(column.known for column in mine)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            names = ", ".join(column.name for column in mine)
+            st.markdown(f"**{escape(source)}** · {known:,} pictures · {escape(names)}")
+            if st.button("Remove", icon=":material/delete:", key=f"own.remove.{source}", type="tertiary"):
+                image_set.remove_columns(source)
+                st.rerun(scope="app")
