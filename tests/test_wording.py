@@ -1,0 +1,42 @@
+"""Counts and figures as text."""
+
+import pytest
+
+from url_viz.wording import counted, decimal, percent, with_interval
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "words"),
+    [(0, "picture", "0 pictures"), (1, "picture", "1 picture"), (1234, "file", "1,234 files"), (2, "class", "2 classes")],
+)
+def test_counts_have_their_noun(count: int, noun: str, words: str) -> None:
+    assert counted(count, noun) == words
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert (counted(1, "copy", "copies"), counted(3, "copy", "copies")) == ("1 copy", "3 copies")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.834, ".83"), (-0.12, "−.12"), (1.0, "1.00"), (10.05, "10.05"), (0.999, "1.00"), (-0.001, ".00"), (NAN, "–")],
+)
+def test_figures_have_no_leading_zero(value: float, words: str) -> None:
+    assert decimal(value) == words
+
+
+def test_signs_and_digits_as_asked() -> None:
+    assert [decimal(value, digits=3, signed=True) for value in (0.0204, -0.0204, 0.0)] == ["+.020", "−.020", ".000"]
+
+
+def test_an_interval_stands_in_brackets_if_there_is_one() -> None:
+    assert with_interval(0.871, 0.852, 0.9) == ".87 [.85, .90]"
+    assert with_interval(0.02, -0.01, 0.05, signed=True) == "+.02 [−.01, +.05]"
+    assert with_interval(0.5, NAN, NAN) == ".50"
+    assert with_interval(NAN, 0.1, 0.2) == "–"
+
+
+def test_percentages() -> None:
+    assert (percent(0.834), percent(-0.0125, digits=1), percent(NAN)) == ("83 %", "−1.2 %", "–")

@@ -1,0 +1,40 @@
+"""Counts and figures as text, by one rule everywhere: "1 picture", "1,234 pictures", ".83", "−.12", ".87 [.85, .90]"."""
+
+import math
+
+MISSING = "–"
+"""What stands for a figure that could not be computed."""
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """A count with its noun: "1 picture", "1,234 pictures", "2 classes"."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {plural or noun + ('es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's')}"
+
+
+def decimal(value: float, *, digits: int = 2, signed: bool = False) -> str:
+    """A figure of about one, without its leading zero: ".83", "−.12", "1.00", "10.05"; "+.02" if `signed`.
+
+    A figure that is not finite is `MISSING`.
+    """
+    if not math.isfinite(value):
+        return MISSING
+    rounded = round(value, digits)
+    digits_shown = f"{abs(rounded):.{digits}f}".removeprefix("0")
+    sign = "−" if rounded < 0 else "+" if signed and rounded > 0 else ""
+    return sign + digits_shown
+
+
+def with_interval(value: float, low: float, high: float, *, digits: int = 2, signed: bool = False) -> str:
+    """A figure with its interval, ".87 [.85, .90]"; without the interval where that is not finite."""
+    shown = decimal(value, digits=digits, signed=signed)
+    if shown == MISSING or not math.isfinite(low):
+        return shown
+    ends = (decimal(end, digits=digits, signed=signed) for end in (low, high))
+    return f"{shown} [{', '.join(ends)}]"
+
+
+def percent(fraction: float, *, digits: int = 0) -> str:
+    """A fraction as a percentage, "83 %"; `MISSING` if it is not finite."""
+    return f"{100 * fraction:.{digits}f} %".replace("-", "−") if math.isfinite(fraction) else MISSING
