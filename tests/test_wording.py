@@ -9,7 +9,7 @@ NAN = float("nan")
 
 @pytest.mark.parametrize(
     ("count", "noun", "words"),
-    [(0, "picture", "0 pictures"), (1, "picture", "1 picture"), (1234, "file", "1,234 files"), (2, "class", "2 classes")],
+    [(0, "picture", "0 pictures"), (1, "file", "1 file"), (2, "class", "2 classes"), (1234, "set", "1,234 sets")],
 )
 def test_counts_have_their_noun(count: int, noun: str, words: str) -> None:
     assert counted(count, noun) == words

@@ -1,4 +1,4 @@
-"""Counts and figures as text, by one rule everywhere: "1 picture", "1,234 pictures", ".83", "−.12", ".87 [.85, .90]"."""
+"""Counts and figures as text, by one rule: "1 picture", "1,234 pictures", ".83", "−.12", ".87 [.85, .90]"."""
 
 import math
 
