@@ -51,7 +51,7 @@ from url_viz.analysis.twin_groups import group_codes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.store.decisions import Verdict
+from url_viz.store.decisions import Judgement
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "review.json"
 DIGITS = 4
@@ -297,7 +297,7 @@ def _worth_in_draw(photos: Photos, model: Model, seed: int) -> WorthOfReview:
         review = image_set.review(ReviewSpec("suspects"))
         looked = review.ids[: round(WORTH_LOOKED * len(truth))]
         answer = dict(zip(truth["id"].tolist(), truth["truth"].tolist(), strict=True))
-        image_set.settle({image_id: Verdict(label=answer[image_id]) for image_id in looked.tolist()})
+        image_set.settle({image_id: Judgement(label=answer[image_id]) for image_id in looked.tolist()})
         table, whitened = image_set.table(), image_set.whitened.rows
     is_looked = truth["id"].isin(looked).to_numpy(dtype=bool)
     at_random = rng.permutation(is_looked)

@@ -14,7 +14,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.pipeline import twins
 from url_viz.store.bundle import pack, unpack
-from url_viz.store.decisions import Verdict
+from url_viz.store.decisions import Judgement
 from url_viz.store.sets import forget
 
 
@@ -179,7 +179,7 @@ class TestCorrectedLabels:
         assert self.labels(again) == {"cat/moved.jpg": ("dog", "cat", "corrected")}
         again.use_labels(None)
         assert self.labels(again) == {}
-        again.settle(dict.fromkeys(ids_of(again, "dog/0001.jpg"), Verdict("keep", "pet")))
+        again.settle(dict.fromkeys(ids_of(again, "dog/0001.jpg"), Judgement("keep", "pet")))
         assert self.labels(again) == {"dog/0001.jpg": ("pet", None, "corrected")}
         assert decided(again) == {"dog/0001.jpg": "keep"}
         again.use_labels("folders")

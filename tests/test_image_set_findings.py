@@ -14,7 +14,7 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.store.decisions import Verdict
+from url_viz.store.decisions import Judgement
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_review_of_leaks(image_set: ImageSet) -> None:
 def test_what_is_decided_is_told_no_more(image_set: ImageSet) -> None:
     for one in image_set.findings():
         if one.opens is not None:
-            image_set.settle({int(number): Verdict("drop") for number in image_set.review(one.opens).ids})
+            image_set.settle({int(number): Judgement("drop") for number in image_set.review(one.opens).ids})
     rest = counts(image_set)
     assert set(rest) <= {"bursts", "unreadable", "small-classes"}, "of a burst one was decided; emus are gone"
     image_set.decisions.undo()

@@ -74,7 +74,7 @@ from url_viz.roots import address_in, is_in_bucket
 from url_viz.rows import KEPT_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.answers import Answers
-from url_viz.store.decisions import Action, Decisions, Verdict
+from url_viz.store.decisions import Action, Decisions, Judgement
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
 from url_viz.store.second_model_choice import ask, other_spaces, version_beside
@@ -339,9 +339,9 @@ class ImageSet:
         """
         return self._decisions_of(who).label(labels, source=self.label_source)
 
-    def settle(self, verdicts: Mapping[int, Verdict], *, who: str | None = None) -> Action:
+    def settle(self, judgements: Mapping[int, Judgement], *, who: str | None = None) -> Action:
         """What a review says of pictures: their decision and label, in place of what they had. A single action."""
-        return self._decisions_of(who).settle(verdicts, source=self.label_source)
+        return self._decisions_of(who).judge(judgements, source=self.label_source)
 
     def accept_suggestions(self, ids: Iterable[int], *, who: str | None = None) -> Action:
         """Give suspects the class that `suspects()` suggests; those without a suggestion stay. A single action."""

@@ -11,7 +11,7 @@ import pytest
 from url_viz.errors import DecisionError
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decision_tables import OLDER_TABLES
-from url_viz.store.decisions import Decisions, Verdict
+from url_viz.store.decisions import Decisions, Judgement
 
 FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
 
@@ -32,7 +32,7 @@ class TestNames:
     def test_naming_leaves_tags_and_tagging_leaves_names(self, decisions: Decisions) -> None:
         for tag in ("blurry", "outdoor"):
             decisions.tag([1], tag)
-        assert decisions.name({1: Verdict(label="kiwi")}).sentence == "Named 1 picture “kiwi”"
+        assert decisions.name({1: Judgement(label="kiwi")}).sentence == "Named 1 picture “kiwi”"
         decisions.tag([1, 2], "check")
         assert shown(decisions)[:2] == [("kiwi", "blurry; check; outdoor"), (None, "check")]
         decisions.untag([1], "kiwi")

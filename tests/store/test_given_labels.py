@@ -11,7 +11,7 @@ import pytest
 from url_viz.errors import DamageError, DecisionError
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decision_tables import OLDER_TABLES
-from url_viz.store.decisions import Decisions, Verdict, checked_label, label_of, with_label
+from url_viz.store.decisions import Decisions, Judgement, checked_label, label_of, with_label
 
 FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
 
@@ -61,13 +61,13 @@ def test_undo_and_redo_and_the_version_of_labels(decisions: Decisions) -> None:
 
 def test_settling_is_one_action_and_replaces_both(decisions: Decisions) -> None:
     decisions.decide([1], "look-again")
-    done = decisions.settle({1: Verdict(label="kiwi"), 2: Verdict("drop"), 3: Verdict()}, source="folders")
+    done = decisions.judge({1: Judgement(label="kiwi"), 2: Judgement("drop"), 3: Judgement()}, source="folders")
     assert done.sentence == (
         "Cleared the decision on 1 and dropped 1 picture, and labelled 1 picture “kiwi” (1 was already)"
     )
     assert decisions.now().decision.tolist()[:3] == [None, "drop", None]
     assert labels(decisions)[:2] == ["kiwi", None]
-    decisions.settle({1: Verdict("keep")}, source="folders")
+    decisions.judge({1: Judgement("keep")}, source="folders")
     assert (decisions.now().decision[0], labels(decisions)[0]) == ("keep", None)
     decisions.undo()
     assert (decisions.now().decision[0], labels(decisions)[0]) == (None, "kiwi")
@@ -97,7 +97,7 @@ def test_what_cannot_be_a_label(decisions: Decisions, label: str) -> None:
     with pytest.raises(DecisionError, match="cannot be a label"):
         decisions.label({1: label}, source="folders")
     with pytest.raises(DecisionError, match="cannot be a label"):
-        decisions.settle({1: Verdict(label=label)}, source="folders")
+        decisions.judge({1: Judgement(label=label)}, source="folders")
 
 
 def test_the_text_of_a_label() -> None:

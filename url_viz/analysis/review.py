@@ -21,7 +21,7 @@ from url_viz.analysis.tuned import change_in_words, moved_share
 from url_viz.analysis.twin_groups import twin_members
 from url_viz.analysis.votes import NONE
 from url_viz.store.answers import ordered
-from url_viz.store.decisions import Action, Decision, Verdict
+from url_viz.store.decisions import Action, Decision, Judgement
 
 ASKED = 100
 """How many pairs or names a review asks for, if nothing else is said."""
@@ -238,9 +238,9 @@ class NameReview(Review):
         now = self._now(self._rows(ids))
         return [CardAnswer(*both) for both in zip(now.decision, now.name, strict=True)]
 
-    def _decide(self, verdicts: Mapping[int, Verdict], who: str | None) -> Action:
-        action = self._decisions_of(who).name(verdicts)
-        for name in {verdict.label for verdict in verdicts.values() if verdict.label is not None}:
+    def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
+        action = self._decisions_of(who).name(judgements)
+        for name in {judgement.label for judgement in judgements.values() if judgement.label is not None}:
             self._note(name)
         return action
 

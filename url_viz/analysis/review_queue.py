@@ -24,7 +24,7 @@ from url_viz.analysis.twin_groups import first_of_each, group_codes, twin_member
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers
-from url_viz.store.decisions import Action, Decided, Decisions, Verdict
+from url_viz.store.decisions import Action, Decided, Decisions, Judgement
 from url_viz.store.reviews import KeptReview, locked_reviews, read_review, review_key, write_review
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
@@ -285,19 +285,19 @@ class Review(Queue):
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         return self._decide(self._of_twins_too(image_id, answer), who)
 
-    def _decide(self, verdicts: Mapping[int, Verdict], who: str | None) -> Action:
-        return self._decisions_of(who).settle(verdicts, source=self._source)
+    def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
+        return self._decisions_of(who).judge(judgements, source=self._source)
 
-    def _of_twins_too(self, image_id: int, answer: CardAnswer) -> dict[int, Verdict]:
+    def _of_twins_too(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
         """What is said of a picture and, if so, of its twins: they keep their label unless it is given another one."""
-        verdict = Verdict(answer.decision, answer.label)
+        judgement = Judgement(answer.decision, answer.label)
         if not answer.twins:
-            return {image_id: verdict}
+            return {image_id: judgement}
         twins = self._ids[self._is_twin(self._row(image_id))].tolist()
         now = dict(zip(twins, self.state(twins), strict=True))
         is_labelled = answer.label != now[image_id].label
-        others = {one: verdict if is_labelled else replace(verdict, label=now[one].label) for one in twins}
-        return others | {image_id: verdict}
+        others = {one: judgement if is_labelled else replace(judgement, label=now[one].label) for one in twins}
+        return others | {image_id: judgement}
 
     def _decisions_of(self, who: str | None) -> Decisions:
         return self._decisions if who is None else self._decisions.by(who)

@@ -93,7 +93,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """All that a review says of one picture: a decision and a label; None for none of them, as before any."""
 
     decision: Decision | None = None
@@ -220,13 +220,13 @@ class Decisions:
 
         return self._act(labels, lambda before: before.with_labels(texts, source), did)
 
-    def settle(self, verdicts: Mapping[int, Verdict], *, source: str) -> Action:
+    def judge(self, judgements: Mapping[int, Judgement], *, source: str) -> Action:
         """Give pictures both their decision and their label, in place of what they had; a single action.
 
         `source` is what labels are taken from. Raises DecisionError as `decide` and `label` do.
         """
-        codes = np.array([_code_of(verdict.decision) for verdict in verdicts.values()], np.int8)
-        texts = [None if v.label is None else checked_label(v.label) for v in verdicts.values()]
+        codes = np.array([_code_of(judgement.decision) for judgement in judgements.values()], np.int8)
+        texts = [None if v.label is None else checked_label(v.label) for v in judgements.values()]
 
         def did(before: "_States", after: "_States") -> str:
             is_decided, is_labelled = after.code != before.code, after.labels != before.labels
@@ -234,15 +234,15 @@ class Decisions:
             parts += [_did_label(after.rows_at(is_labelled), source)] if is_labelled.any() else []
             return ", and ".join(parts)
 
-        return self._act(verdicts, lambda before: replace(before.with_labels(texts, source), code=codes), did)
+        return self._act(judgements, lambda before: replace(before.with_labels(texts, source), code=codes), did)
 
-    def name(self, verdicts: Mapping[int, Verdict]) -> Action:
+    def name(self, judgements: Mapping[int, Judgement]) -> Action:
         """Give pictures a name in place of the one they had, and their decision; a single action. Tags stay.
 
-        The `label` of a verdict is the name, None for none. Raises DecisionError for what cannot be a tag, or a name.
+        The `label` of a judgement is the name, None for none. Raises DecisionError for what cannot be a tag, or a name.
         """
-        codes = np.array([_code_of(verdict.decision) for verdict in verdicts.values()], np.int8)
-        names = texts_of(["" if v.label is None else checked_tag(v.label, what="name") for v in verdicts.values()])
+        codes = np.array([_code_of(judgement.decision) for judgement in judgements.values()], np.int8)
+        names = texts_of(["" if v.label is None else checked_tag(v.label, what="name") for v in judgements.values()])
 
         def did(before: "_States", after: "_States") -> str:
             is_decided, is_named = after.code != before.code, after.names != before.names
@@ -250,7 +250,7 @@ class Decisions:
             parts += [_did_name(after.rows_at(is_named))] if is_named.any() else []
             return ", and ".join(parts)
 
-        return self._act(verdicts, lambda before: replace(before, names=names, code=codes), did)
+        return self._act(judgements, lambda before: replace(before, names=names, code=codes), did)
 
     def name_each(self, names: Mapping[int, str | None]) -> Action:
         """Give pictures a name, None takes it away; decisions and tags stay. A single action."""

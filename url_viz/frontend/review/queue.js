@@ -51,11 +51,11 @@ export function stateOf(card, waiting) {
 }
 
 /**
- * @typedef {{decision: string | null, label: string | null}} Verdict
+ * @typedef {{decision: string | null, label: string | null}} Judgement
  *
- * @param {Verdict} answer
- * @param {Verdict} before what stood on the picture when the review first showed it
- * @returns {Verdict} what stands once the answer is taken back: what stood before, or less by what the answer only repeats
+ * @param {Judgement} answer
+ * @param {Judgement} before what stood on the picture when the review first showed it
+ * @returns {Judgement} what stands once the answer is taken back: what stood before, or less by what the answer only repeats
  */
 export function takenBack(answer, before) {
   if (answer.decision !== before.decision || answer.label !== before.label) return { ...before };
