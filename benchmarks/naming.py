@@ -105,19 +105,19 @@ def _medoids(image_set: ImageSet, count: int, seed: int) -> Rows:
 
 
 def _as_asked(image_set: ImageSet, count: int, seed: int) -> Rows:
-    return image_set.rows_of(image_set.names_to_give(count)["id"])
+    return image_set.rows_of(image_set.names.ask(count)["id"])
 
 
 def _then_least_certain(image_set: ImageSet, count: int, seed: int) -> Rows:
     """As many as there are classes as the app asks, then those whose suggestions are the least certain."""
     label = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"])[0], strict=True))
     classes = len(set(label.values()))
-    asked: list[int] = image_set.names_to_give(min(count, classes))["id"].tolist()
+    asked: list[int] = image_set.names.ask(min(count, classes))["id"].tolist()
     actions = 0
     while len(asked) < count:
-        image_set.name({one: f"class {label[one]}" for one in asked})
+        image_set.names.give({one: f"class {label[one]}" for one in asked})
         actions += 1
-        more = image_set.name_suggestions()["id"].tolist()[::-1][: min(classes, count - len(asked))]
+        more = image_set.names.suggestions()["id"].tolist()[::-1][: min(classes, count - len(asked))]
         if not more:  # a single class was named so far: nothing is suggested
             break
         asked += more
@@ -141,9 +141,9 @@ def _suggested(image_set: ImageSet, count: int) -> dict[str, Any]:
     """What is suggested after `count` names in all: how much is right, and from SHARES on how many and how much."""
     kind = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"], sort=True)[0], strict=True))
     named = image_set.table()["name"].notna().sum()
-    more = image_set.names_to_give(count - int(named))["id"].tolist()
-    image_set.name({one: f"class {kind[one]}" for one in more})
-    found = image_set.name_suggestions()
+    more = image_set.names.ask(count - int(named))["id"].tolist()
+    image_set.names.give({one: f"class {kind[one]}" for one in more})
+    found = image_set.names.suggestions()
     right = np.array([f"class {kind[one]}" for one in found["id"]]) == found["name"].to_numpy()
     parts = [found["share"].to_numpy() >= share for share in SHARES]
     return {

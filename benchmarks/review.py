@@ -176,7 +176,7 @@ def _read(folder: Path, model: Model, workspace: Path) -> Photos:
     image_set = embed_folder(folder, model=model, workspace=workspace)
     table = image_set.table()
     label, names = pd.factorize(table["label"], sort=True)
-    files = tuple(image_set.file_of(image_id) for image_id in table["id"].tolist())
+    files = tuple(image_set.files.path(image_id) for image_id in table["id"].tolist())
     whitened = image_set.whitened.rows.astype(np.float32)
     return Photos(folder.name, files, label.astype(np.int32), tuple(map(str, names)), whitened)
 
@@ -205,8 +205,8 @@ def _found_in_draw(
 
 
 def _queues(image_set: ImageSet, rng: np.random.Generator) -> dict[str, Ids]:
-    queues = {by: image_set.review(ReviewSpec(by)).ids for by in QUEUES}
-    every = image_set.checked_labels().pictures["id"].to_numpy(np.int64)
+    queues = {by: image_set.reviews.open(ReviewSpec(by)).ids for by in QUEUES}
+    every = image_set.labels.check().pictures["id"].to_numpy(np.int64)
     return queues | {DOUBT: every, RANDOM: rng.permutation(every)}
 
 
@@ -294,10 +294,11 @@ def _worth_in_draw(photos: Photos, model: Model, seed: int) -> WorthOfReview:
         planted = lay_out(folder, photos, label, useless=0, rng=rng)
         image_set = embed_folder(folder, model=model, workspace=Path(place) / "workspace")
         truth = image_set.table().merge(planted, on="path", validate="one_to_one")
-        review = image_set.review(ReviewSpec("suspects"))
+        review = image_set.reviews.open(ReviewSpec("suspects"))
         looked = review.ids[: round(WORTH_LOOKED * len(truth))]
         answer = dict(zip(truth["id"].tolist(), truth["truth"].tolist(), strict=True))
-        image_set.settle({image_id: Judgement(label=answer[image_id]) for image_id in looked.tolist()})
+        judgements = {image_id: Judgement(label=answer[image_id]) for image_id in looked.tolist()}
+        image_set.decisions.judge(judgements, source=image_set.labels.source)
         table, whitened = image_set.table(), image_set.whitened.rows
     is_looked = truth["id"].isin(looked).to_numpy(dtype=bool)
     at_random = rng.permutation(is_looked)

@@ -152,7 +152,7 @@ class Case:
 
     @cached_property
     def by_second(self) -> ImageSet:
-        return open_image_set(self.folder, model=self.models[1].name, workspace=self.place).alone
+        return open_image_set(self.folder, model=self.models[1].name, workspace=self.place).single_model
 
     @cached_property
     def graph(self) -> Graph:
@@ -194,7 +194,7 @@ class Case:
 
 def figures(case: Case, views: int) -> dict[str, object]:
     """What is true of one set."""
-    both, alone = case.table, case.of(case.by_both.alone)
+    both, alone = case.table, case.of(case.by_both.single_model)
     found: dict[str, object] = {"pictures": len(case.table)}
     outcomes = {"N": case.wrong(case.graph), "P": case.is_probe_wrong}
     for measure in ("confusability", "ambiguity"):
@@ -251,7 +251,7 @@ def viewed(
     ids = dict(zip(image_set.contents.tolist(), image_set.ids.tolist(), strict=True))
     found = []
     for row in rows:
-        image, _ = decode(read_file(os.fsencode(image_set.file_of(ids[int(content[row])]))))
+        image, _ = decode(read_file(os.fsencode(image_set.files.path(ids[int(content[row])]))))
         crops = [middle(resized(image, sheet), sheet.size_px)[:, ::-1]]
         for _ in range(2):
             side = np.sqrt(rng.uniform(0.5, 0.9)) * min(image.size)

@@ -55,7 +55,7 @@ def sample_of(image_set: ImageSet, *, pictures: int = PICTURES, seed: int = SEED
     reference = image_set.reference()
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(reference.counts))[:pictures]
     row = np.sort(drawn)
-    return Sample(tuple(image_set.file_of(int(one)) for one in reference.ids[row]), row, reference)
+    return Sample(tuple(image_set.files.path(int(one)) for one in reference.ids[row]), row, reference)
 
 
 def values_of(crops: NDArray[np.uint8], sample: Sample, model: Model) -> Values:

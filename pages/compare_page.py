@@ -9,7 +9,7 @@ from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import require_image_set
 
-first = require_image_set().alone
+first = require_image_set().single_model
 
 show_heading("Compare models", first)
 second = compare.pick_second(first)

@@ -20,7 +20,7 @@ if running(image_set.set_id) is not None:
     end_page()
 
 with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
-    results = image_set.of_snapshot(ImageSet.evaluate)
+    results = image_set.cached(ImageSet.evaluate)
 if results is None:
     evaluate.show_without_classes(image_set)
     show_crop_test(image_set)

@@ -18,7 +18,7 @@ if running(image_set.set_id) is not None:
     end_page()
 
 with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
-    check = image_set.find_suspects()
+    check = image_set.labels.check()
 if check is None:
     labels.show_why_not(image_set)
     end_page()

@@ -20,7 +20,7 @@ def undecided(image_set: ImageSet, *, labels: str | None = "folders") -> ImageSe
     for path in folder.glob("decisions.*"):
         path.unlink()
     shutil.rmtree(folder / "reviews", ignore_errors=True)
-    image_set.use_labels(labels)
+    image_set.labels.use(labels)
     return opened_again(image_set)
 
 

@@ -17,6 +17,7 @@ ROOMS = [
     "pipeline",
     "cluster",
     "analysis",
+    "subjects",
     "image_set",
     "export",
     "jobs",

@@ -80,13 +80,13 @@ class TestTable:
 
         one = int(image_set.ids[1])
         for _ in range(3):
-            assert image_set.of_table(first, "decision", place=1) is None
-            assert image_set.of_table(first, "id") == image_set.ids[0]
+            assert image_set.cached_of_table(first, "decision", place=1) is None
+            assert image_set.cached_of_table(first, "id") == image_set.ids[0]
         assert made == ["decision", "id"]
         image_set.decisions.decide([one], "drop")
-        assert image_set.of_table(first, "decision", place=1) == "drop"
+        assert image_set.cached_of_table(first, "decision", place=1) == "drop"
         image_set.decisions.undo()
-        assert image_set.of_table(first, "decision", place=1) is None
+        assert image_set.cached_of_table(first, "decision", place=1) is None
         assert made == ["decision", "id", "decision", "decision"]
 
     def test_who_makes_something_of_the_table_cannot_change_it(self, image_set: ImageSet) -> None:
@@ -95,7 +95,7 @@ class TestTable:
             table.loc[table.index[0], "width"] = -1
 
         before = image_set.table()
-        image_set.of_table(spoil)
+        image_set.cached_of_table(spoil)
         assert image_set.table().equals(before)
 
     def test_columns_and_rows(self, image_set: ImageSet) -> None:
@@ -164,14 +164,14 @@ class TestTable:
 
     def test_file_of_is_the_file_or_says_that_it_is_gone(self, image_set: ImageSet, pictures: Path) -> None:
         image = id_of(image_set, "cat/0002.jpg")
-        path = image_set.file_of(image)
+        path = image_set.files.path(image)
         assert path == pictures / "cat" / "0002.jpg"
         away = path.rename(path.with_suffix(".away"))
         with pytest.raises(ImageSetError, match=r"cat/0002\.jpg.*url_viz embed"):
-            image_set.file_of(image)
+            image_set.files.path(image)
         away.rename(path)
         with pytest.raises(ImageSetError, match="no picture with id 1 "):
-            image_set.file_of(1)
+            image_set.files.path(1)
 
 
 class TestSearch:
@@ -181,8 +181,8 @@ class TestSearch:
         own = id_of(image_set, "cat/0000.jpg")
         nearest = int(image_set.search(own)["id"].iloc[0])
         image_set.decisions.decide([nearest], "drop")
-        assert nearest in image_set.find(own).hits["id"].tolist()
-        gated = image_set.find(own, without_dropped=True)
+        assert nearest in image_set.safe_search(own).hits["id"].tolist()
+        gated = image_set.safe_search(own, without_dropped=True)
         assert nearest not in gated.hits["id"].tolist()
         assert gated.withheld["id"].tolist() == [nearest]
         image_set.decisions.undo()
@@ -260,7 +260,7 @@ class TestSearch:
             bound = float(np.sort(table[column].to_numpy())[4])
             own = id_of(image_set, "cat/0000.jpg")
             rank = float(percentile(table[column].to_numpy())[table[column] == bound][0])
-            found = image_set.find(own, k=2, by=column, max_percentile=rank)
+            found = image_set.safe_search(own, k=2, by=column, max_percentile=rank)
             assert len(found.hits) == 2
             assert (found.hits[column] <= bound).all()
             assert (found.withheld[column] > bound).all()
@@ -269,7 +269,7 @@ class TestSearch:
             assert found.withheld["id"].tolist() == nearer["id"].tolist()
 
     def test_a_gate_that_nothing_passes_withholds_everything(self, image_set: ImageSet) -> None:
-        found = image_set.find(id_of(image_set, "cat/0000.jpg"), k=3, by="uncertainty", max_percentile=-1)
+        found = image_set.safe_search(id_of(image_set, "cat/0000.jpg"), k=3, by="uncertainty", max_percentile=-1)
         assert (len(found.hits), len(found.withheld)) == (0, 7)
 
     def test_a_gate_by_a_measure_that_the_set_has_not_is_an_error(self, image_set: ImageSet, bare_model: Model) -> None:
@@ -277,18 +277,18 @@ class TestSearch:
         with pytest.raises(
             ImageSetError, match=r"'uncertainty' is not a measure of this set\. It has: ambiguity, confusability"
         ):
-            bare.find(id_of(bare, "cat/0000.jpg"), by="uncertainty", max_percentile=100)
+            bare.safe_search(id_of(bare, "cat/0000.jpg"), by="uncertainty", max_percentile=100)
 
     def test_the_querys_own_values(self, image_set: ImageSet, pictures: Path) -> None:
         for row in image_set.table().itertuples():
-            by_id = image_set.find(row.id, by="uncertainty")
+            by_id = image_set.safe_search(row.id, by="uncertainty")
             assert by_id.query_value == pytest.approx(row.uncertainty)
             assert by_id.query_percentile == pytest.approx(row.percentile)
         for measure in ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_norm"):
-            by_file = image_set.find(pictures / "dog" / "0003.jpg", by=measure)
+            by_file = image_set.safe_search(pictures / "dog" / "0003.jpg", by=measure)
             assert by_file.query_value == image_set.row(by_file.hits["id"][0])[measure]
             with Image.open(pictures / "dog" / "0003.jpg") as picture:
-                of_picture = image_set.find(picture, by=measure)
+                of_picture = image_set.safe_search(picture, by=measure)
             assert np.isfinite(of_picture.query_value)
             assert 0 <= of_picture.query_percentile <= 100
             if measure in ("uncertainty", "entropy", "inverse_norm"):
@@ -297,7 +297,7 @@ class TestSearch:
     def test_without_a_measure_the_leading_one_gates(self, image_set: ImageSet) -> None:
         order = image_set.order()
         assert order.measure == "confusability"
-        assert image_set.find(id_of(image_set, "cat/0000.jpg")).by == "confusability"
+        assert image_set.safe_search(id_of(image_set, "cat/0000.jpg")).by == "confusability"
 
     @pytest.mark.parametrize(("name", "says"), [("none.jpg", "There is no file"), ("empty.jpg", "0 bytes")])
     def test_a_query_that_cannot_be_read_is_named(
@@ -378,7 +378,7 @@ class TestOpening:
         with monkeypatch.context() as patch:
             patch.setattr(Store, "version", lambda *_: pytest.fail("the tables were asked"))
             assert image_set.is_current()
-        image_set.ask_second(is_asked=False)
+        image_set.second.enable(is_enabled=False)
         assert image_set.is_current()
         write_folder(folder / "cat", 1, start=50)
         embed_folder(folder, model=model, workspace=workspace)

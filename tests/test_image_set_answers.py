@@ -47,22 +47,22 @@ def image_set(read: ImageSet) -> ImageSet:
 
 def answer(image_set: ImageSet, count: int = 40) -> dict[tuple[int, int], bool]:
     """The answers of somebody who knows the kinds."""
-    pairs = image_set.pairs_to_ask(count)
+    pairs = image_set.answers.ask(count)
     answers = {
         (int(row.id), int(row.neighbour_id)): kind_of(str(row.path)) == kind_of(str(row.neighbour_path))
         for row in pairs.itertuples()
     }
-    image_set.answer(answers)
+    image_set.answers.give(answers)
     return answers
 
 
 def test_pairs_are_pictures_and_their_nearest(image_set: ImageSet) -> None:
-    pairs = image_set.pairs_to_ask()
+    pairs = image_set.answers.ask()
     assert pairs.columns.tolist() == ["id", "neighbour_id", "path", "neighbour_path"]
     assert len(pairs) == 20
     for row in pairs.itertuples():
         assert image_set.neighbours(int(row.id), 1)["id"].tolist() == [row.neighbour_id]
-    assert not image_set.pairs_to_ask(seed=1).equals(pairs)
+    assert not image_set.answers.ask(seed=1).equals(pairs)
 
 
 def test_tuned_leads_from_ten_answers_on_and_is_a_measure_like_others(image_set: ImageSet) -> None:
@@ -71,7 +71,7 @@ def test_tuned_leads_from_ten_answers_on_and_is_a_measure_like_others(image_set:
     assert "tuned" not in image_set.measures()
     answers = answer(image_set)
     assert {True, False} == set(answers.values())
-    table, order, tuned = image_set.table(), image_set.order(), image_set.tuned()
+    table, order, tuned = image_set.table(), image_set.order(), image_set.answers.tuned()
     assert tuned is not None
     assert order.measure == "tuned"
     assert order.evidence == tuned.evidence
@@ -99,16 +99,16 @@ def test_classes_that_pictures_bear_out_lead_all_the_same(tmp_path: Path) -> Non
     kinds = np.array([kind_of(path) % 2 for path in table["path"]])
     assert (table["label"].to_numpy() == np.array(["cat", "dog"])[kinds]).all()
     answer(image_set)
-    assert image_set.tuned() is not None
+    assert image_set.answers.tuned() is not None
     assert image_set.order().measure in ("ambiguity", "tuned")
-    image_set.use_labels(None)
+    image_set.labels.use(None)
     assert image_set.order().measure == "tuned"
 
 
 def test_answers_stay_by_content_whatever_becomes_of_files_and_graph(tmp_path: Path) -> None:
     image_set = made(tmp_path)
     answer(image_set)
-    before, known = image_set.table().set_index("path")["tuned"], image_set.answers.now().as_dict()
+    before, known = image_set.table().set_index("path")["tuned"], image_set.answers.log.now().as_dict()
     image_set.refit()
     root = image_set.root
     (root / "0001.jpg").rename(root / "moved.jpg")
@@ -118,7 +118,7 @@ def test_answers_stay_by_content_whatever_becomes_of_files_and_graph(tmp_path: P
     rows = np.vstack([given["values"], np.random.default_rng(5).normal(size=(1, 32))])
     np.savez(tmp_path / "given.npz", paths=np.array([*names, "0500.jpg"]), values=rows)
     again = embed_folder(root, embeddings=tmp_path / "given.npz", workspace=tmp_path / "home")
-    assert again.answers.now().as_dict() == known
+    assert again.answers.log.now().as_dict() == known
     after = again.table().set_index("path")["tuned"].rename(index={"moved.jpg": "0001.jpg"})
     assert len(after) == COUNT + 1
     both = before.to_frame("before").join(after.rename("after"))
@@ -128,17 +128,17 @@ def test_answers_stay_by_content_whatever_becomes_of_files_and_graph(tmp_path: P
 def test_what_cannot_be_answered_is_refused_and_nothing_stored(image_set: ImageSet) -> None:
     first, second = (int(one) for one in image_set.ids[:2])
     with pytest.raises(ImageSetError, match="no picture with id 77"):
-        image_set.answer({(first, second): True, (first, 77): False})
+        image_set.answers.give({(first, second): True, (first, 77): False})
     with pytest.raises(DecisionError, match="are one picture"):
-        image_set.answer({(first, first): True})
-    assert len(image_set.answers.now()) == 0
+        image_set.answers.give({(first, first): True})
+    assert len(image_set.answers.log.now()) == 0
 
 
 class TestReview:
     """Pairs one after the other."""
 
     def test_a_queue_that_stays_and_goes_on(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("pairs", most=12))
+        review = image_set.reviews.open(ReviewSpec("pairs", most=12))
         assert isinstance(review, PairReview)
         first, second = (int(one) for one in review.ids[:2])
         card = review.card(first)
@@ -147,7 +147,7 @@ class TestReview:
         assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
         review.store(first, CardAnswer(same=True), who="anna")
         review.skip(second)
-        again = opened_again(image_set).review(ReviewSpec("pairs", most=12))
+        again = opened_again(image_set).reviews.open(ReviewSpec("pairs", most=12))
         assert np.array_equal(again.ids, review.ids)
         progress = again.progress()
         assert (progress.done, progress.skipped, again.place()) == (1, 1, 2)
@@ -156,17 +156,17 @@ class TestReview:
         assert again.progress().done == 0
 
     def test_one_begun_anew_asks_others(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("pairs", most=12))
+        review = image_set.reviews.open(ReviewSpec("pairs", most=12))
         for number, one in enumerate(review.ids.tolist()):
             review.store(one, CardAnswer(same=number % 2 == 0))
-        assert image_set.tuned() is not None
-        anew = image_set.review(ReviewSpec("pairs", most=12), afresh=True)
+        assert image_set.answers.tuned() is not None
+        anew = image_set.reviews.open(ReviewSpec("pairs", most=12), afresh=True)
         assert len(anew) == 12
         assert anew.progress().done == 0
 
     def test_only_of_pictures_in_scope(self, image_set: ImageSet) -> None:
         some = [int(one) for one in image_set.ids[:30]]
         image_set.decisions.tag(some, "mine")
-        review = image_set.review(ReviewSpec("pairs", Scope(filters=(OneOf("tags", ("mine",)),))))
+        review = image_set.reviews.open(ReviewSpec("pairs", Scope(filters=(OneOf("tags", ("mine",)),))))
         assert 0 < len(review) <= 30
         assert set(review.ids.tolist()) <= set(some)

@@ -153,7 +153,7 @@ class TestCorrectedLabels:
     def test_the_table_tells_at_once_and_files_stay(self, image_set: ImageSet) -> None:
         first, second = ids_of(image_set, "cat/0000.jpg", "dog/0001.jpg")
         version = image_set.version
-        done = image_set.correct_labels({first: "dog", second: "dog"}, who="anna")
+        done = image_set.labels.correct({first: "dog", second: "dog"}, who="anna")
         assert done.sentence == "Labelled 2 pictures “dog”"
         assert self.labels(image_set) == {
             "cat/0000.jpg": ("dog", "cat", "corrected"),
@@ -167,26 +167,27 @@ class TestCorrectedLabels:
         assert self.labels(image_set) == {}
 
     def test_a_decision_alone_works_nothing_out_again(self, image_set: ImageSet) -> None:
-        version, measured = image_set.version, image_set._measured
+        version, measured = image_set.version, image_set._core.measured
         image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
         assert image_set.version == version
-        assert image_set._measured is measured
+        assert image_set._core.measured is measured
 
     def test_survive_a_read_and_a_move_and_belong_to_their_choice(self, image_set: ImageSet, model: Model) -> None:
-        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
+        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
         (image_set.root / "cat" / "0000.jpg").rename(image_set.root / "cat" / "moved.jpg")
         again = embed_folder(image_set.root, model=model, workspace=image_set.workspace.root)
         assert self.labels(again) == {"cat/moved.jpg": ("dog", "cat", "corrected")}
-        again.use_labels(None)
+        again.labels.use(None)
         assert self.labels(again) == {}
-        again.settle(dict.fromkeys(ids_of(again, "dog/0001.jpg"), Judgement("keep", "pet")))
+        judgements = dict.fromkeys(ids_of(again, "dog/0001.jpg"), Judgement("keep", "pet"))
+        again.decisions.judge(judgements, source=again.labels.source)
         assert self.labels(again) == {"dog/0001.jpg": ("pet", None, "corrected")}
         assert decided(again) == {"dog/0001.jpg": "keep"}
-        again.use_labels("folders")
+        again.labels.use("folders")
         assert self.labels(again) == {"cat/moved.jpg": ("dog", "cat", "corrected")}
 
     def test_travel_in_packs(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), "bird"))
+        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), "bird"))
         pack(image_set.root, tmp_path / "set.tar", workspace=image_set.workspace.root)
         there = tmp_path / "there"
         shutil.copytree(image_set.root, there)
@@ -196,6 +197,6 @@ class TestCorrectedLabels:
 
     def test_unknown_pictures_and_wrong_words(self, image_set: ImageSet) -> None:
         with pytest.raises(DecisionError, match="no picture with id 5"):
-            image_set.correct_labels({5: "dog"})
+            image_set.labels.correct({5: "dog"})
         with pytest.raises(DecisionError, match="cannot be a label"):
-            image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), " "))
+            image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), " "))

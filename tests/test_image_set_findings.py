@@ -47,7 +47,7 @@ def test_one_of_everything_each_with_its_queue(image_set: ImageSet) -> None:
     found = image_set.findings()
     assert {one.kind: one.count for one in found} == EVERYTHING
     assert image_set.findings() is found, "worked out once"
-    queues = {one.kind: paths_of(image_set, image_set.review(one.opens).ids) for one in found if one.opens}
+    queues = {one.kind: paths_of(image_set, image_set.reviews.open(one.opens).ids) for one in found if one.opens}
     assert sorted(queues["leaks"]) == sorted(LEAKS)
     assert sorted(queues["wrong-labels"]) == sorted(WRONG)
     assert queues["useless"] == [BLANK]
@@ -56,7 +56,7 @@ def test_one_of_everything_each_with_its_queue(image_set: ImageSet) -> None:
 
 
 def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
-    found = image_set.leaks()
+    found = image_set.splits.leaks()
     assert dict(zip(found["path"], found["twin_path"], strict=True)) == LEAKS
     assert found["kind"].tolist() == ["exact", "near"]
     assert set(found["split"]) == {"test"}
@@ -64,24 +64,25 @@ def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
 
 
 def test_the_review_of_leaks(image_set: ImageSet) -> None:
-    review = image_set.review(ReviewSpec("leaks"))
+    review = image_set.reviews.open(ReviewSpec("leaks"))
     card = review.card(id_of(image_set, NEAR))
     assert (card.takes[0], card.question.text) == ("keep", "in test and train: keep which?")
     assert card.near[0]["path"].tolist() == [NEAR, LEAKS[NEAR]]
     assert card.near[0]["mark"].tolist() == ["test", "train"]
     review.store(card.id, CardAnswer(keep=(card.id,)))
     assert review.progress().done == 1
-    assert image_set.leaks()["path"].tolist() == [COPY]
+    assert image_set.splits.leaks()["path"].tolist() == [COPY]
     assert counts(image_set)["leaks"] == 1
-    again = image_set.review(ReviewSpec("leaks"))
+    again = image_set.reviews.open(ReviewSpec("leaks"))
     assert (len(again), again.place()) == (2, review.place())
-    assert image_set.review(ReviewSpec("leaks"), afresh=True).ids.tolist() == [id_of(image_set, COPY)]
+    assert image_set.reviews.open(ReviewSpec("leaks"), afresh=True).ids.tolist() == [id_of(image_set, COPY)]
 
 
 def test_what_is_decided_is_told_no_more(image_set: ImageSet) -> None:
     for one in image_set.findings():
         if one.opens is not None:
-            image_set.settle({int(number): Judgement("drop") for number in image_set.review(one.opens).ids})
+            judgements = {int(number): Judgement("drop") for number in image_set.reviews.open(one.opens).ids}
+            image_set.decisions.judge(judgements, source=image_set.labels.source)
     rest = counts(image_set)
     assert set(rest) <= {"bursts", "unreadable", "small-classes"}, "of a burst one was decided; emus are gone"
     image_set.decisions.undo()
@@ -94,7 +95,7 @@ def test_a_column_of_ones_own_tells_splits_too(image_set: ImageSet, tmp_path: Pa
     folds.to_csv(tmp_path / "folds.csv", index=False)
     image_set.add_columns(tmp_path / "folds.csv")
     try:
-        splits = image_set.splits()
+        splits = image_set.splits.get()
         assert splits is not None
         assert splits.column == "split", "what the folders say comes first"
     finally:
@@ -106,19 +107,17 @@ def test_what_cannot_be_compared(image_set: ImageSet, tmp_path: Path) -> None:
     np.savez(tmp_path / "given.npz", paths=np.array(["0000.jpg", "0001.jpg"]), values=np.eye(2))
     other = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=image_set.workspace.root)
     with pytest.raises(ImageSetError, match="Twins are told by one model"):
-        image_set.leaks(other)
+        image_set.splits.leaks(other)
+    assert other.splits.leaks() is None
     with pytest.raises(ImageSetError, match=r"no splits to compare.*--against OTHER"):
-        other.leaks()
-    assert other.find_leaks() is None
-    with pytest.raises(ImageSetError, match="no splits"):
-        other.review(ReviewSpec("leaks"))
+        other.reviews.open(ReviewSpec("leaks"))
 
 
 def test_against_another_set(tmp_path: Path, workspace: Path, model: Model) -> None:
     first, second = write_folder(tmp_path / "first", 3), write_folder(tmp_path / "second", 4, start=2)
     noise(1).save(second / "again.jpg", quality=95)  # another encoding of the second
     one, other = (embed_folder(folder, model=model, workspace=workspace) for folder in (first, second))
-    found = one.leaks(other)
+    found = one.splits.leaks(other)
     assert found[["path", "twin_path", "kind", "split", "twin_split"]].to_numpy().tolist() == [
         ["0002.jpg", "0002.jpg", "exact", "first", "second"],
         ["0001.jpg", "again.jpg", "near", "first", "second"],

@@ -29,15 +29,15 @@ def image_set(read: ImageSet) -> ImageSet:
 
 def name(image_set: ImageSet, count: int) -> pd.DataFrame:
     """Name the first pictures by their kinds."""
-    rows = image_set.names_to_give(count)
-    image_set.name({int(row.id): f"kind {kind_of(str(row.path)):02d}" for row in rows.itertuples()})
+    rows = image_set.names.ask(count)
+    image_set.names.give({int(row.id): f"kind {kind_of(str(row.path)):02d}" for row in rows.itertuples()})
     return rows
 
 
 def test_the_first_are_of_many_kinds_and_named_ones_do_not_come_again(image_set: ImageSet) -> None:
     first = name(image_set, 24)
     assert len({kind_of(path) for path in first["path"]}) >= 15
-    again = image_set.names_to_give(200)
+    again = image_set.names.ask(200)
     assert not set(again["id"]) & set(first["id"])
     assert len(again) + len(first) == len(np.unique(group_codes(image_set.table())))
 
@@ -46,7 +46,7 @@ def test_a_name_stands_in_place_of_the_one_before_and_leaves_decisions_and_tags(
     one = int(image_set.ids[0])
     for tag in ("blurry", "zoo"):
         image_set.decisions.tag([one], tag)
-    assert image_set.name({one: "kiwi"}, who="anna").sentence == "Named 1 picture “kiwi”"
+    assert image_set.names.give({one: "kiwi"}, who="anna").sentence == "Named 1 picture “kiwi”"
     image_set.decisions.decide([one], "keep")
     image_set.decisions.tag([one], "check")
     assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [
@@ -54,24 +54,24 @@ def test_a_name_stands_in_place_of_the_one_before_and_leaves_decisions_and_tags(
         "blurry; check; zoo",
         "keep",
     ]
-    image_set.name({one: "apple"})
+    image_set.names.give({one: "apple"})
     image_set.decisions.untag([one], "blurry")
     assert [image_set.row(one)[column] for column in ("name", "tags")] == ["apple", "check; zoo"]
-    assert image_set.name({one: None}).sentence == "Took the name of 1 picture"
+    assert image_set.names.give({one: None}).sentence == "Took the name of 1 picture"
     assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [None, "check; zoo", "keep"]
     for _ in range(8):
         image_set.decisions.undo()
     assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [None, "", None]
     with pytest.raises(DecisionError, match="cannot be a name"):
-        image_set.name({one: "a; b"})
+        image_set.names.give({one: "a; b"})
     with pytest.raises(DecisionError, match="no picture with id 77"):
-        image_set.name({77: "kiwi"})
+        image_set.names.give({77: "kiwi"})
 
 
 def test_names_suggest_names_and_are_none_until_accepted(image_set: ImageSet) -> None:
-    assert image_set.name_suggestions().empty
+    assert image_set.names.suggestions().empty
     first = name(image_set, 60)
-    found = image_set.name_suggestions()
+    found = image_set.names.suggestions()
     assert set(found["id"]) == set(image_set.ids.tolist()) - set(first["id"])
     assert found["share"].is_monotonic_decreasing
     right = np.array([f"kind {kind_of(path):02d}" for path in found["path"]]) == found["name"]
@@ -82,19 +82,19 @@ def test_names_suggest_names_and_are_none_until_accepted(image_set: ImageSet) ->
     assert table["name"].notna().sum() == 60
     assert table["tags"].eq("").all()
     sure = found.head(10)
-    assert image_set.accept_names([*sure["id"], int(first["id"].iloc[0])]).count == 10
+    assert image_set.names.accept([*sure["id"], int(first["id"].iloc[0])]).count == 10
     assert set(image_set.table().set_index("id").loc[sure["id"], "name"]) == set(sure["name"])
-    assert not set(sure["id"]) & set(image_set.name_suggestions()["id"])
+    assert not set(sure["id"]) & set(image_set.names.suggestions()["id"])
     image_set.decisions.undo()
     assert image_set.table()["name"].notna().sum() == 60
     with pytest.raises(ImageSetError, match="no picture with id 77"):
-        image_set.accept_names([77])
+        image_set.names.accept([77])
 
 
 def test_a_single_picture_of_each_name_is_enough_to_suggest(image_set: ImageSet) -> None:
     by_kind = {kind_of(path): int(one) for one, path in zip(image_set.ids, image_set.table()["path"], strict=True)}
-    image_set.name({one: f"kind {kind:02d}" for kind, one in by_kind.items()})
-    found = image_set.name_suggestions()
+    image_set.names.give({one: f"kind {kind:02d}" for kind, one in by_kind.items()})
+    found = image_set.names.suggestions()
     right = np.array([f"kind {kind_of(path):02d}" for path in found["path"]]) == found["name"]
     assert right.mean() > 5 / KINDS
 
@@ -102,29 +102,29 @@ def test_a_single_picture_of_each_name_is_enough_to_suggest(image_set: ImageSet)
 def test_names_become_labels_when_they_are_chosen(image_set: ImageSet) -> None:
     name(image_set, 100)
     image_set.decisions.tag(image_set.ids.tolist(), "check")
-    image_set.use_labels("names")
+    image_set.labels.use("names")
     table = image_set.table()
     assert table["label"].notna().sum() == 100
     assert set(table["label"].dropna()) == set(table["name"].dropna())
     assert table["ambiguity"].notna().any()
     other = int(table["id"][table["name"].isna()].iloc[0])
-    image_set.name({other: "new"})
+    image_set.names.give({other: "new"})
     assert image_set.row(other)["label"] == "new", "at once"
 
 
 def test_tags_as_labels_are_what_they_were_when_names_were_tags(image_set: ImageSet) -> None:
     one, two, three = image_set.ids[:3].tolist()
-    image_set.name({one: "kiwi", two: "kiwi"})
+    image_set.names.give({one: "kiwi", two: "kiwi"})
     image_set.decisions.tag([two, three], "check")
-    image_set.use_labels("tags")
+    image_set.labels.use("tags")
     assert [image_set.row(each)["label"] for each in (one, two, three)] == ["kiwi", "check", "check"]
 
 
 def test_a_tag_is_no_name_and_what_is_tagged_is_asked_for(image_set: ImageSet) -> None:
-    first = int(image_set.names_to_give(1)["id"].iloc[0])
+    first = int(image_set.names.ask(1)["id"].iloc[0])
     image_set.decisions.tag([first], "check")
-    assert image_set.names_to_give(1)["id"].tolist() == [first]
-    review = image_set.review(ReviewSpec("names", most=5))
+    assert image_set.names.ask(1)["id"].tolist() == [first]
+    review = image_set.reviews.open(ReviewSpec("names", most=5))
     assert isinstance(review, NameReview)
     assert review.progress().done == 0
     review.store(first, CardAnswer(label="kiwi"))
@@ -136,9 +136,9 @@ class TestReview:
     """One picture after the other."""
 
     def test_names_skips_and_goes_on(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("names", most=12))
+        review = image_set.reviews.open(ReviewSpec("names", most=12))
         assert isinstance(review, NameReview)
-        assert review.ids.tolist() == image_set.names_to_give(12)["id"].tolist()
+        assert review.ids.tolist() == image_set.names.ask(12)["id"].tolist()
         first, second, third = (int(one) for one in review.ids[:3])
         card = review.card(first)
         assert (card.question.text, card.takes[1], len(card.near[0])) == ("what is it?", "name", 6)
@@ -147,14 +147,14 @@ class TestReview:
         review.skip(third)
         assert review.state([first, second]) == [CardAnswer(label="kiwi"), CardAnswer("drop")]
         assert review.classes == ["kiwi"]
-        again = opened_again(image_set).review(ReviewSpec("names", most=12))
+        again = opened_again(image_set).reviews.open(ReviewSpec("names", most=12))
         progress = again.progress()
         assert (progress.done, progress.skipped, again.place()) == (2, 1, 3)
         again.store(first, CardAnswer())
         assert again.progress().done == 1
 
     def test_asks_about_what_the_names_suggest(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("names", most=100))
+        review = image_set.reviews.open(ReviewSpec("names", most=100))
         paths = image_set.table().set_index("id")["path"]
         asked = []
         for one in review.ids.tolist():
@@ -165,7 +165,7 @@ class TestReview:
         assert all(text.startswith("kind ") and text.endswith("?") for text in asked)
 
     def test_nine_names_have_a_key_and_keep_it(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("names"))
+        review = image_set.reviews.open(ReviewSpec("names"))
         assert isinstance(review, NameReview)
         for number, one in enumerate(review.ids[:LATEST].tolist()):
             review.store(one, CardAnswer(label=f"n{number}"))

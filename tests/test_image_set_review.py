@@ -15,6 +15,7 @@ from url_viz.analysis.scope import Scope
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.store.sets import forget
+from url_viz.subjects.set_reviews import SetReviews
 from url_viz.ui.review.desk import opened, state_of
 
 
@@ -44,10 +45,10 @@ class TestAcceptSuggestions:
     """Suspects get the class that is suggested, the others stay."""
 
     def test_those_that_are_named_as_one_action(self, image_set: ImageSet) -> None:
-        suspects = image_set.suspects()
+        suspects = image_set.labels.suspects()
         assert dict(zip(suspects["path"][:2], suspects["suggested"][:2], strict=True)) == WRONG
         assert suspects["suggested"].isna().any(), "some are on their own"
-        done = image_set.accept_suggestions(suspects["id"], who="anna")
+        done = image_set.labels.accept(suspects["id"], who="anna")
         assert done.sentence == "Labelled 2 pictures"
         assert labels(image_set) == WRONG
         assert image_set.decisions.history()["who"].tolist() == ["anna"]
@@ -55,18 +56,18 @@ class TestAcceptSuggestions:
         assert labels(image_set) == {}
 
     def test_one_alone_and_what_is_no_suspect(self, image_set: ImageSet) -> None:
-        image_set.accept_suggestions(ids_of(image_set, "cat/0004.jpg", "dog/0001.jpg"))
+        image_set.labels.accept(ids_of(image_set, "cat/0004.jpg", "dog/0001.jpg"))
         assert labels(image_set) == {"cat/0004.jpg": "dog"}
-        assert image_set.accept_suggestions(ids_of(image_set, "cat/0004.jpg")).count == 0, "it is none any more"
-        assert image_set.accept_suggestions([]).sentence == "No picture was chosen"
+        assert image_set.labels.accept(ids_of(image_set, "cat/0004.jpg")).count == 0, "it is none any more"
+        assert image_set.labels.accept([]).sentence == "No picture was chosen"
 
     def test_unknown_pictures_and_no_labels(self, image_set: ImageSet) -> None:
         with pytest.raises(ImageSetError, match="no picture with id 5"):
-            image_set.accept_suggestions([*ids_of(image_set, "cat/0004.jpg"), 5])
+            image_set.labels.accept([*ids_of(image_set, "cat/0004.jpg"), 5])
         assert labels(image_set) == {}
-        image_set.use_labels(None)
+        image_set.labels.use(None)
         with pytest.raises(ImageSetError, match="no labels to check"):
-            image_set.accept_suggestions(image_set.ids)
+            image_set.labels.accept(image_set.ids)
 
 
 class TestReview:
@@ -75,39 +76,39 @@ class TestReview:
     def test_each_order_has_its_queue(self, image_set: ImageSet) -> None:
         table = image_set.table().set_index("id")
         for measure in ("ambiguity", "confusability"):
-            found = image_set.review(ReviewSpec(measure))
+            found = image_set.reviews.open(ReviewSpec(measure))
             assert len(found) == COUNT, "of the two copies one"
             assert table.loc[found.ids.tolist(), measure].is_monotonic_decreasing
-        assert image_set.review(ReviewSpec("suspects")).ids.tolist() == image_set.suspects()["id"].tolist()
-        assert image_set.review(ReviewSpec("twins")).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
+        assert image_set.reviews.open(ReviewSpec("suspects")).ids.tolist() == image_set.labels.suspects()["id"].tolist()
+        assert image_set.reviews.open(ReviewSpec("twins")).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
 
     def test_a_queue_that_was_asked_for_before_is_still_of_now(self, image_set: ImageSet) -> None:
         spec, pairs = ReviewSpec("confusability"), ReviewSpec("pairs")
         for _ in range(2):
-            before = image_set.review(spec).ids
+            before = image_set.reviews.open(spec).ids
             image_set.decisions.decide([int(before[0])], "keep")
-            assert image_set.review(spec).ids.tolist() == before[1:].tolist()
+            assert image_set.reviews.open(spec).ids.tolist() == before[1:].tolist()
             image_set.decisions.undo()
-            assert image_set.review(spec).ids.tolist() == before.tolist()
-        asked = image_set.pairs_to_ask(1).iloc[0]
+            assert image_set.reviews.open(spec).ids.tolist() == before.tolist()
+        asked = image_set.answers.ask(1).iloc[0]
         first = (int(asked["id"]), int(asked["neighbour_id"]))
-        image_set.review(pairs)
-        image_set.answer({first: True})
+        image_set.reviews.open(pairs)
+        image_set.answers.give({first: True})
         opened = opened_again(image_set)
-        assert image_set.review(pairs).ids.tolist() == opened.review(pairs).ids.tolist()
+        assert image_set.reviews.open(pairs).ids.tolist() == opened.reviews.open(pairs).ids.tolist()
 
     def test_another_source_is_one_declaration(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
         odd = list_review("Odd ones", lambda of: of.table.iloc[1::2].assign(suggested="odd"), of_use, needs="nothing")
         monkeypatch.setitem(REVIEWS, "odd", odd)
-        review = image_set.review(ReviewSpec("odd", most=3))
+        review = image_set.reviews.open(ReviewSpec("odd", most=3))
         state = state_of(image_set, opened(review))
         assert title_of_review(review.spec) == "Odd ones · the first 3"
         assert [card["question"] for card in state.cards] == ["odd: of any use?"] * 3
         review.store(int(review.ids[0]), CardAnswer("drop"))
-        assert [again.spec for again in image_set.reviews()] == [review.spec]
+        assert [again.spec for again in image_set.reviews.kept()] == [review.spec]
 
     def test_the_question_of_a_suspect_tells_what_to_try(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("suspects"))
+        review = image_set.reviews.open(ReviewSpec("suspects"))
         (image_id,) = ids_of(image_set, "dog/0007.jpg")
         card = review.card(image_id)
         assert [choice.label for choice in card.question.choices] == ["dog", "cat"]
@@ -123,67 +124,67 @@ class TestReview:
         assert labels(image_set) == {"dog/0007.jpg": "cat"}
 
     def test_one_that_is_no_suspect_any_more_is_asked_about_as_any_other(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("suspects"))
+        review = image_set.reviews.open(ReviewSpec("suspects"))
         (image_id,) = ids_of(image_set, "dog/0007.jpg")
         assert "looks like cat" in review.card(image_id).question.text
         review.store(image_id, CardAnswer(label="cat"))
-        again = opened_again(image_set).review(ReviewSpec("suspects"))
+        again = opened_again(image_set).reviews.open(ReviewSpec("suspects"))
         assert image_id in again.ids.tolist()
         assert again.card(image_id).question.text == "cat or dog?", "not that it is like no other picture"
 
     def test_an_order_that_there_is_not(self, image_set: ImageSet) -> None:
         with pytest.raises(ImageSetError, match="'nope' is not a measure of this set"):
-            image_set.review(ReviewSpec("nope"))
-        image_set.use_labels(None)
+            image_set.reviews.open(ReviewSpec("nope"))
+        image_set.labels.use(None)
         with pytest.raises(ImageSetError, match="no labels to check"):
-            image_set.review(ReviewSpec("suspects"))
+            image_set.reviews.open(ReviewSpec("suspects"))
 
     def test_looking_begins_none_and_an_answer_begins_one(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("confusability"))
+        review = image_set.reviews.open(ReviewSpec("confusability"))
         review.card(int(review.ids[0]))
-        assert image_set.reviews() == []
+        assert image_set.reviews.kept() == []
         review.store(int(review.ids[0]), CardAnswer("drop"))
-        (found,) = image_set.reviews()
+        (found,) = image_set.reviews.kept()
         assert found.spec == review.spec
         assert found.ids.tolist() == review.ids.tolist()
 
     def test_it_goes_on_in_another_process_unless_afresh(self, image_set: ImageSet) -> None:
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("cat",)),)), most=6)
-        review = image_set.review(spec)
+        review = image_set.reviews.open(spec)
         first, second = (int(one) for one in review.ids[:2])
         review.store(first, CardAnswer("keep"))
         review.skip(second)
-        again = opened_again(image_set).review(spec)
+        again = opened_again(image_set).reviews.open(spec)
         assert again.ids.tolist() == review.ids.tolist()
         assert (again.progress().done, again.progress().skipped, again.place()) == (1, 1, 2)
-        afresh = opened_again(image_set).review(spec, afresh=True)
+        afresh = opened_again(image_set).reviews.open(spec, afresh=True)
         assert first not in afresh.ids.tolist()
         assert (len(afresh), afresh.progress().done, afresh.progress().skipped) == (6, 0, 0)
 
     def test_the_one_worked_on_last_comes_first(self, image_set: ImageSet) -> None:
         specs = [ReviewSpec("ambiguity"), ReviewSpec("confusability"), ReviewSpec("twins")]
         for spec in [*specs, specs[1]]:
-            review = image_set.review(spec)
+            review = image_set.reviews.open(spec)
             review.skip(int(review.ids[review.place()]))
-        assert [review.spec.by for review in image_set.reviews()] == ["confusability", "twins", "ambiguity"]
+        assert [review.spec.by for review in image_set.reviews.kept()] == ["confusability", "twins", "ambiguity"]
 
     def test_no_more_are_made_than_are_asked_for(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
         for by in ("ambiguity", "confusability", "twins"):
-            review = image_set.review(ReviewSpec(by))
+            review = image_set.reviews.open(ReviewSpec(by))
             review.skip(int(review.ids[0]))
         made: list[str] = []
-        make = ImageSet.review
-        monkeypatch.setattr(ImageSet, "review", lambda self, spec: made.append(spec.by) or make(self, spec))
-        assert len(image_set.reviews(2)) == 2
+        make = SetReviews.open
+        monkeypatch.setattr(SetReviews, "open", lambda self, spec: made.append(spec.by) or make(self, spec))
+        assert len(image_set.reviews.kept(2)) == 2
         assert made == ["twins", "confusability"]
 
     @pytest.mark.parametrize("is_begun", [True, False])
     def test_two_windows_that_skip_at_once_lose_none(self, image_set: ImageSet, is_begun: bool) -> None:
         spec = ReviewSpec("confusability")
-        ids = image_set.review(spec).ids.tolist()
+        ids = image_set.reviews.open(spec).ids.tolist()
         if is_begun:
-            image_set.review(spec).skip(ids[0])
-        windows = [image_set.review(spec), opened_again(image_set).review(spec)]
+            image_set.reviews.open(spec).skip(ids[0])
+        windows = [image_set.reviews.open(spec), opened_again(image_set).reviews.open(spec)]
         with ThreadPoolExecutor(2) as pool:
             skipping = [
                 pool.submit(lambda mine, of: [mine.skip(one) for one in of], *both)
@@ -191,44 +192,44 @@ class TestReview:
             ]
         for each in skipping:
             each.result()
-        assert opened_again(image_set).review(spec).skipped().tolist() == [True] * len(ids)
+        assert opened_again(image_set).reviews.open(spec).skipped().tolist() == [True] * len(ids)
         assert len(ids) >= 20
 
     def test_skipping_in_a_set_that_was_forgotten_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
         theirs = copied(image_set, tmp_path / "pictures", home=tmp_path / "home")
-        review = theirs.review(ReviewSpec("confusability"))
+        review = theirs.reviews.open(ReviewSpec("confusability"))
         forget(theirs.root, workspace=tmp_path / "home")
         with pytest.raises(WorkspaceError, match="was forgotten meanwhile"):
             review.skip(int(review.ids[0]))
 
     def test_those_whose_order_is_gone_are_left_out_until_it_is_back(self, image_set: ImageSet) -> None:
         for by in ("ambiguity", "suspects", "twins"):
-            review = image_set.review(ReviewSpec(by))
+            review = image_set.reviews.open(ReviewSpec(by))
             review.skip(int(review.ids[0]))
-        image_set.use_labels(None)
-        assert [review.spec.by for review in image_set.reviews()] == ["twins"]
-        image_set.use_labels("folders")
-        assert [review.spec.by for review in image_set.reviews()] == ["twins", "suspects", "ambiguity"]
+        image_set.labels.use(None)
+        assert [review.spec.by for review in image_set.reviews.kept()] == ["twins"]
+        image_set.labels.use("folders")
+        assert [review.spec.by for review in image_set.reviews.kept()] == ["twins", "suspects", "ambiguity"]
 
 
 class TestWorth:
     """Labels as given against labels as they are now."""
 
     def test_corrected_and_dropped_ones_are_told_apart(self, image_set: ImageSet) -> None:
-        assert not image_set.has_worth()
-        image_set.correct_labels(dict(zip(ids_of(image_set, *WRONG), WRONG.values(), strict=True)))
+        assert not image_set.labels.is_reviewed()
+        image_set.labels.correct(dict(zip(ids_of(image_set, *WRONG), WRONG.values(), strict=True)))
         image_set.decisions.decide(ids_of(image_set, "cat/0002.jpg"), "drop")
         image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
-        found = image_set.worth(seeds=2)
+        found = image_set.labels.worth(seeds=2)
         assert (found.pictures, found.classes, found.dropped, found.corrected) == (COUNT + 1, 2, 1, 2)
 
     def test_what_was_given_is_what_the_folders_say(self, image_set: ImageSet) -> None:
         """With every label turned round, who learnt the folders' labels is right by those and wrong by the others."""
         table = image_set.table()
         other = {"cat": "dog", "dog": "cat"}
-        before = image_set.worth(seeds=2).given.accuracy.value
-        image_set.correct_labels(dict(zip(table["id"].tolist(), table["label"].map(other), strict=True)))
-        found = image_set.worth(seeds=2)
+        before = image_set.labels.worth(seeds=2).given.accuracy.value
+        image_set.labels.correct(dict(zip(table["id"].tolist(), table["label"].map(other), strict=True)))
+        found = image_set.labels.worth(seeds=2)
         assert found.corrected == COUNT + 1
         assert before > 0.6
         assert found.given.under_given.value == pytest.approx(before, abs=0.1)
@@ -237,10 +238,9 @@ class TestWorth:
         assert found.decided.accuracy.value == pytest.approx(before, abs=0.1)
 
     def test_a_confirmed_label_changes_nothing(self, image_set: ImageSet) -> None:
-        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "cat"))
-        assert not image_set.has_worth()
-        assert image_set.find_worth() is None
-        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
-        assert image_set.has_worth()
+        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "cat"))
+        assert not image_set.labels.is_reviewed()
+        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
+        assert image_set.labels.is_reviewed()
         image_set.decisions.undo()
-        assert not image_set.has_worth()
+        assert not image_set.labels.is_reviewed()

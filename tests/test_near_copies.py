@@ -91,7 +91,7 @@ def test_each_planted_copy_is_a_pair_with_its_original_and_nothing_else_is(copie
 
 def test_what_reads_pairs_follows(copied: ImageSet) -> None:
     """Leaks, the first of each, neighbours and confusability."""
-    leaks, expected = copied.leaks(), planted(copied)
+    leaks, expected = copied.splits.leaks(), planted(copied)
     assert {frozenset(row) for row in leaks[["path", "twin_path"]].itertuples(index=False)} == expected
     assert (leaks["kind"] == "near").all()
     assert len(copied.twins()) == len(expected)
@@ -107,7 +107,7 @@ def test_two_sets_are_compared_by_both_witnesses(
     for part in ("train", "test"):
         shutil.copytree(copied.root / part, tmp_path / part)
     train, test = (embed_folder(tmp_path / part, model=model, workspace=workspace) for part in ("train", "test"))
-    leaks = test.leaks(train)
+    leaks = test.splits.leaks(train)
     found = {frozenset((f"test/{a}", f"train/{b}")) for a, b in leaks[["path", "twin_path"]].itertuples(index=False)}
     assert found == planted(copied)
 
@@ -167,7 +167,7 @@ def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied:
     seen = pairs(opened)
     assert seen.keys() == {pair for pair, cosine in expected.items() if cosine >= TWIN_COSINE}
     assert len(seen) < len(expected)
-    assert len(opened.leaks()) == len(seen)
+    assert len(opened.splits.leaks()) == len(seen)
     raised = read()
     assert (read.embedded, read.opened) == (0, 0)
     assert pairs(raised).keys() == expected.keys()

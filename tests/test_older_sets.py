@@ -91,7 +91,7 @@ def test_everything_that_a_page_asks_of_it_works(old: ImageSet) -> None:
     assert len(old.neighbours(first, k=5)) == 5
     assert first not in set(old.neighbours(first, k=5)["id"])
     assert len(old.representatives()) > 0
-    assert old.find_suspects() is None
+    assert old.labels.check() is None
     assert len(old.reference()) == COUNT
     assert tables_of(old).isdisjoint(NEW)
 
@@ -118,13 +118,13 @@ def test_the_next_reading_raises_it_without_embedding_and_drops_the_old_graph(ol
 @pytest.mark.slow
 def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet) -> None:
     assert not old.has_graph
-    for ask in (old.pairs_to_ask, old.names_to_give, lambda: old.review(ReviewSpec("pairs"))):
+    for ask in (old.answers.ask, old.names.ask, lambda: old.reviews.open(ReviewSpec("pairs"))):
         with pytest.raises(ImageSetError, match="has no neighbour graph yet"):
             ask()
     first, second = (int(one) for one in old.ids[:2])
-    old.name({first: "kiwi"})
-    old.answer({(first, second): False})
-    assert old.name_suggestions().empty
-    assert old.tuned() is None
+    old.names.give({first: "kiwi"})
+    old.answers.give({(first, second): False})
+    assert old.names.suggestions().empty
+    assert old.answers.tuned() is None
     offered = ready_reviews(old.table(), old.order().measure, has_suspects=False, has_graph=old.has_graph)
     assert not {"pairs", "names"} & {spec.by for spec in offered}

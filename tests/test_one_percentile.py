@@ -44,7 +44,7 @@ def by_hand(image_set: ImageSet, measure: str) -> NDArray[np.float64]:
 
 
 def uploads_of(image_set: ImageSet, model: Model) -> list[Scored]:
-    files = [IncomingFile(str(i), image_set.file_of(int(i)).read_bytes()) for i in image_set.ids]
+    files = [IncomingFile(str(i), image_set.files.path(int(i)).read_bytes()) for i in image_set.ids]
     return [one for one in score(files, model) if isinstance(one, Scored)]
 
 
@@ -58,8 +58,8 @@ def test_it_is_the_same_through_every_door(image_set: ImageSet, model: Model, me
     expected, ids = by_hand(image_set, measure), image_set.ids.tolist()
     doors: dict[str, Iterable[float]] = {
         "table": with_percentile(image_set.table(), measure)["rank_percentile"].tolist(),
-        "find by id": [image_set.find(i, by=measure).query_percentile for i in ids],
-        "find by file": [image_set.find(image_set.file_of(i), by=measure).query_percentile for i in ids],
+        "find by id": [image_set.safe_search(i, by=measure).query_percentile for i in ids],
+        "find by file": [image_set.safe_search(image_set.files.path(i), by=measure).query_percentile for i in ids],
         "uploads with the set": rank(uploads_of(image_set, model), image_set.reference())[f"{measure}_percentile"],
         "uploads alone": rank(uploads_of(image_set, model), None)[f"{measure}_percentile"],
         "card": [on_card(image_set, i, measure) for i in ids],
@@ -83,7 +83,7 @@ def test_a_query_from_outside_stands_on_the_steps_of_the_set(image_set: ImageSet
     """Below, between and beyond its values, by the ruler of its table: ten pictures are nine steps, not ten."""
     values = image_set.table()["uncertainty"].to_numpy(float)
     for scale in (0.25, 0.5, 1, 2, 4, -1):
-        found = image_set.find(image_set.embeddings()[0] * np.float32(scale), by="uncertainty")
+        found = image_set.safe_search(image_set.embeddings()[0] * np.float32(scale), by="uncertainty")
         assert found.query_percentile == percentile(np.array([found.query_value]), among=values)[0]
         assert found.query_percentile * 9 / 100 % 0.5 == pytest.approx(0, abs=1e-5)
 

@@ -47,7 +47,7 @@ def test_a_change_is_counted_and_a_new_name_told(two: list[Path], workspace: Pat
     rename(two[0], "My zoo", workspace=workspace)
     first, second = recent.latest(9)
     assert (first.pictures, first.about.name) == (9, "My zoo")
-    open_image_set(two[0], model="tf_efficientnet_lite0", workspace=workspace).use_labels(None)
+    open_image_set(two[0], model="tf_efficientnet_lite0", workspace=workspace).labels.use(None)
     assert recent.latest(1)[0].classes == 0
     forget(two[1], workspace=workspace)
     assert [one.set_id for one in recent.latest(9)] == [first.set_id] != [second.set_id]

@@ -21,7 +21,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.models.model import Model, with_head
+from url_viz.models.model import EmbeddingSpace, Model, with_head
 from url_viz.models.model_names import DEFAULT, packaged_second
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.store.sets import drop_model
@@ -67,6 +67,10 @@ def second(tmp_path: Path, workspace: Path, second_model: Model) -> Callable[[Pa
     return reads
 
 
+def space_of_second(image_set: ImageSet) -> EmbeddingSpace | None:
+    return None if image_set.second.active is None else image_set.second.active.space
+
+
 class TestReading:
     """One reading of a file serves both models, and each has what it would have alone."""
 
@@ -87,20 +91,20 @@ class TestReading:
         of_thumbnail = [*QUALITIES, "reasons"]  # which is made of what the first model sees
         for now, (embeddings, table), apart in zip((both, other), alone, ([], of_thumbnail), strict=True):
             assert np.array_equal(now.embeddings(), embeddings)
-            pd.testing.assert_frame_equal(now.alone.table().drop(columns=apart), table.drop(columns=apart))
-        assert (both.second, other.second) == (other.space, both.space)
+            pd.testing.assert_frame_equal(now.single_model.table().drop(columns=apart), table.drop(columns=apart))
+        assert (space_of_second(both), space_of_second(other)) == (other.space, both.space)
 
     def test_a_second_one_later_reads_alone_and_new_pictures_are_read_by_both(
         self, read: Reader, second_model: Model
     ) -> None:
         write_folder(read.folder, 8)
         first = read()
-        assert (first.second, first.seconds.available, first.seconds.incomplete) == (None, None, None)
+        assert (first.second.active, first.second.available, first.second.incomplete) == (None, None, None)
         both = read(also=second_model)
         assert (read.opened, read.embedded) == (8, 0), "the first model ran again"
         assert np.array_equal(both.embeddings(), first.embeddings())
         write_folder(read.folder, 3, start=8)
-        assert read(also=second_model).second == second_model.space
+        assert space_of_second(read(also=second_model)) == second_model.space
         assert (read.opened, read.embedded) == (3, 3)
         read(also=second_model)
         assert (read.opened, read.embedded) == (0, 0)
@@ -110,10 +114,14 @@ class TestReading:
         read(also=second_model)
         write_folder(read.folder, 2, start=6)
         behind = read()
-        assert (behind.second, behind.seconds.available, behind.seconds.incomplete) == (None, None, second_model.space)
-        assert f"{SECOND} has not read all" in behind.seconds.in_words(behind.source)
-        pd.testing.assert_frame_equal(behind.table(), behind.alone.table())
-        assert opened_again(read(also=second_model)).seconds.incomplete is None
+        assert (behind.second.active, behind.second.available, behind.second.incomplete) == (
+            None,
+            None,
+            second_model.space,
+        )
+        assert f"{SECOND} has not read all" in behind.second.in_words(behind.source)
+        pd.testing.assert_frame_equal(behind.table(), behind.single_model.table())
+        assert opened_again(read(also=second_model)).second.incomplete is None
 
     def test_two_readings_one_after_the_other_are_as_good(
         self, read: Reader, second_model: Model, image_set: ImageSet
@@ -122,7 +130,7 @@ class TestReading:
         read()
         embed_folder(read.folder, model=second_model, workspace=read.workspace)
         after = open_image_set(read.folder, model=read.model.name, workspace=read.workspace)
-        assert after.second == second_model.space
+        assert space_of_second(after) == second_model.space
         for name in ("confusability", "ambiguity"):
             assert np.array_equal(after.table()[name], image_set.table()[name])
 
@@ -144,8 +152,8 @@ class TestJudgement:
     """What the second model changes, and what it leaves."""
 
     def test_two_columns_change_and_nothing_else(self, image_set: ImageSet, second_model: Model) -> None:
-        assert image_set.second == second_model.space
-        both, alone = image_set.table(), image_set.alone.table()
+        assert space_of_second(image_set) == second_model.space
+        both, alone = image_set.table(), image_set.single_model.table()
         changed = [name for name in both if not both[name].equals(alone[name])]
         assert {"confusability", "ambiguity"} <= set(changed)
         assert set(changed) <= {
@@ -155,8 +163,8 @@ class TestJudgement:
         assert both["confusability"].between(0, 1).all()
         row = both.set_index("path")
         assert row.at["line/copy.png", "confusability"] == row.at["line/0002.png", "confusability"]
-        assert image_set.alone.second is None
-        assert image_set.alone.alone is image_set.alone
+        assert image_set.single_model.second.active is None
+        assert image_set.single_model.single_model is image_set.single_model
 
     def test_is_kept_and_the_same_when_made_again(self, image_set: ImageSet) -> None:
         before = image_set.table()
@@ -168,25 +176,25 @@ class TestJudgement:
 
     def test_can_be_left_out_and_taken_in_again(self, image_set: ImageSet) -> None:
         version, before = image_set.version, image_set.table()
-        image_set.ask_second(is_asked=False)
+        image_set.second.enable(is_enabled=False)
         assert not image_set.is_current()
         one = opened_again(image_set)
-        assert one.second is None
-        assert one.seconds.available is not None
-        assert "alone" in one.seconds.in_words(one.source)
-        pd.testing.assert_frame_equal(one.table(), image_set.alone.table())
-        one.ask_second()
+        assert one.second.active is None
+        assert one.second.available is not None
+        assert "alone" in one.second.in_words(one.source)
+        pd.testing.assert_frame_equal(one.table(), image_set.single_model.table())
+        one.second.enable()
         two = opened_again(one)
         assert two.version == version != one.version
         pd.testing.assert_frame_equal(two.table(), before)
         (two.workspace.root / "sets" / two.set_id / "second.json").write_text("{")
-        assert opened_again(two).second is not None, "a damaged choice is as none"
+        assert opened_again(two).second.active is not None, "a damaged choice is as none"
 
     def test_the_line_says_so(self, image_set: ImageSet) -> None:
         by_both = f"by two models (also {SECOND})"
         assert by_both in image_set.order().reason
-        assert by_both not in image_set.alone.order().reason
-        image_set.use_labels(None)
+        assert by_both not in image_set.single_model.order().reason
+        image_set.labels.use(None)
         assert image_set.order().reason.startswith(f"Ordered by confusability within the set, {by_both}")
 
     @pytest.mark.parametrize("kept_from", [1, columns.KEPT_FROM], ids=["rows are kept", "few rows"])
@@ -197,40 +205,40 @@ class TestJudgement:
     ) -> None:
         monkeypatch.setattr(columns, "KEPT_FROM", kept_from)
         assert opened_again(image_set).table()["confusability"].notna().all()  # rows by both are kept now
-        assert image_set.second is not None
-        before, folder = image_set.alone.table(), image_set.workspace.root / "sets" / image_set.set_id
+        assert image_set.second.active is not None
+        before, folder = image_set.single_model.table(), image_set.workspace.root / "sets" / image_set.set_id
         shutil.rmtree(folder / "derived")
-        for file in (folder / "tables" / f"{kind}-{image_set.second.key}.lance" / part).iterdir():
+        for file in (folder / "tables" / f"{kind}-{image_set.second.active.space.key}.lance" / part).iterdir():
             file.write_bytes(bytes(file.stat().st_size))
         hurt = opened_again(image_set)
-        assert (hurt.second is None) == (kind != "embeddings")
-        if hurt.second is None:
+        assert (hurt.second.active is None) == (kind != "embeddings")
+        if hurt.second.active is None:
             assert f"also {SECOND}" not in hurt.order().reason
             pd.testing.assert_frame_equal(hurt.table(), before)
 
     def test_goes_with_its_embeddings(self, image_set: ImageSet) -> None:
         drop_model(image_set.root, SECOND, workspace=image_set.workspace.root)
         assert not image_set.is_current()
-        assert opened_again(image_set).second is None
+        assert opened_again(image_set).second.active is None
 
     def test_compare_is_of_each_alone(self, image_set: ImageSet) -> None:
         other = open_image_set(image_set.root, model=SECOND, workspace=image_set.workspace.root)
         found = image_set.compare(other).measures["confusability"]
-        alone = image_set.alone.compare(other.alone).measures["confusability"]
+        alone = image_set.single_model.compare(other.single_model).measures["confusability"]
         pd.testing.assert_frame_equal(found.change.table, alone.change.table)
         assert found.rank_correlation < 1
 
     def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
-        image_set.use_labels(None)
-        assert image_set.pair_measures.names == (*NAMES, *SECOND_NAMES)
-        asked = image_set.pairs_to_ask(20)
+        image_set.labels.use(None)
+        assert image_set.answers.measures.names == (*NAMES, *SECOND_NAMES)
+        asked = image_set.answers.ask(20)
         pairs = asked[["id", "neighbour_id"]].itertuples(index=False)
-        image_set.answer({tuple(pair): number % 2 == 0 for number, pair in enumerate(pairs)})
+        image_set.answers.give({tuple(pair): number % 2 == 0 for number, pair in enumerate(pairs)})
         assert image_set.order().measure == "tuned"
         assert f"Ordered by confusability, by two models (also {SECOND}), with 20 answers" in image_set.order().reason
-        prior = image_set.pair_measures.ranks @ image_set.pair_measures.prior
+        prior = image_set.answers.measures.ranks @ image_set.answers.measures.prior
         assert image_set.graph_columns is not None
-        known = image_set.graph_columns.confusability[image_set.pair_measures.rows]
+        known = image_set.graph_columns.confusability[image_set.answers.measures.rows]
         assert np.corrcoef(np.argsort(np.argsort(prior)), np.argsort(np.argsort(known)))[0, 1] > 0.99
 
 
@@ -241,7 +249,7 @@ class TestOutside:
         self, image_set: ImageSet, model: Model, second_model: Model
     ) -> None:
         table = image_set.table()
-        files = [IncomingFile(str(i), image_set.file_of(i).read_bytes()) for i in table["id"].head(30)]
+        files = [IncomingFile(str(i), image_set.files.path(i).read_bytes()) for i in table["id"].head(30)]
         outcomes = [one for one in score(files, model, second=second_model) if isinstance(one, Scored)]
         known = rank(outcomes, image_set.reference())
         for measure in MEASURED:
@@ -263,13 +271,16 @@ class TestOutside:
     ) -> None:
         path = tmp_path / "new.png"
         noise(1234).save(path)
-        found = image_set.find(path, by="confusability")
+        found = image_set.safe_search(path, by="confusability")
         [outcome] = score([IncomingFile("new.png", path.read_bytes())], model, second=second_model)
         assert isinstance(outcome, Scored)
         row = rank([outcome], image_set.reference()).iloc[0]
         assert found.query_value == pytest.approx(row["confusability"], abs=0.03)
-        by_first = image_set.find(outcome.embedding, by="confusability")  # nobody has the second one's embedding
-        assert by_first.query_value == image_set.alone.find(outcome.embedding, by="confusability").query_value
+        by_first = image_set.safe_search(outcome.embedding, by="confusability")  # nobody has the second one's embedding
+        assert (
+            by_first.query_value
+            == image_set.single_model.safe_search(outcome.embedding, by="confusability").query_value
+        )
 
     def test_without_the_weights_new_pictures_are_judged_by_the_first(
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, model: Model

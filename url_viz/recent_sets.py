@@ -104,4 +104,4 @@ def _classes(store: Store, about: About, workspace: Workspace) -> int:
         return 0
     space = about.spaces[-1]
     source = ModelSource(space.backbone, space.backbone, None)  # a table of no model's values needs no model
-    return ImageSet(store, space, source, workspace, alone=True).class_levels().classes
+    return ImageSet(store, space, source, workspace, is_single_model=True).labels.levels().classes

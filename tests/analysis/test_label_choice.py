@@ -50,15 +50,15 @@ class TestFound:
         assert label(image_set) == CLASSES
         assert image_set.table()["split"].tolist() == SPLIT
         assert "date" not in image_set.table()
-        assert image_set.class_levels().words == "2 classes; test and train as split"
+        assert image_set.labels.levels().words == "2 classes; test and train as split"
 
     def test_the_levels_are_told(self, image_set: ImageSet) -> None:
         told = [
-            (one.number, one.kind, one.names, one.examples, one.is_chosen) for one in image_set.class_levels().levels
+            (one.number, one.kind, one.names, one.examples, one.is_chosen) for one in image_set.labels.levels().levels
         ]
         assert told == [(1, "splits", 2, ("test", "train"), False), (2, "names", 2, ("cat", "dog"), True)]
-        assert image_set.class_levels().found == 2
-        assert image_set.label_choice == "folders"
+        assert image_set.labels.levels().found == 2
+        assert image_set.labels.chosen == "folders"
 
     def test_a_split_is_filtered_by_as_other_columns(self, image_set: ImageSet) -> None:
         table = image_set.table()
@@ -68,16 +68,16 @@ class TestFound:
     def test_many_dates_and_no_classes_in_words(self, tmp_path: Path) -> None:
         names = [f"{year}/{year}.jpg" for year in range(2020, 2024)]
         image_set = given_set(tmp_path, names)
-        assert image_set.class_levels().words == "No classes; 4 folders as date"
+        assert image_set.labels.levels().words == "No classes; 4 folders as date"
         assert image_set.table()["date"].tolist() == ["2020", "2021", "2022", "2023"]
         assert label(image_set) == [None] * 4
 
     def test_without_folders(self, tmp_path: Path) -> None:
         image_set = given_set(tmp_path, ["a.jpg", "b.jpg"])
-        assert image_set.class_levels().words == "No classes"
-        assert image_set.class_levels().levels == ()
+        assert image_set.labels.levels().words == "No classes"
+        assert image_set.labels.levels().levels == ()
         with pytest.raises(ImageSetError, match="There are: no folders"):
-            image_set.use_labels("level:1")
+            image_set.labels.use("level:1")
 
     def test_names_in_a_sentence(self) -> None:
         assert [in_words(["a", "b", "c"][:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
@@ -97,40 +97,40 @@ class TestChosen:
     def test_by_hand(
         self, image_set: ImageSet, tmp_path: Path, chosen: str | None, labels: list[str | None], words: str
     ) -> None:
-        image_set.use_labels(chosen)
+        image_set.labels.use(chosen)
         assert label(image_set) == labels
-        assert image_set.class_levels().words == words
+        assert image_set.labels.levels().words == words
         again = given_set(tmp_path, SPLIT_NAMES)
-        assert (label(again), again.label_choice) == (labels, chosen)
+        assert (label(again), again.labels.chosen) == (labels, chosen)
         assert again.table()["split"].tolist() == SPLIT
-        again.use_labels("folders")
+        again.labels.use("folders")
         assert label(image_set) == CLASSES
 
     @pytest.mark.parametrize("chosen", ["level:3", "level:99"])
     def test_a_level_that_is_not_there(self, image_set: ImageSet, chosen: str) -> None:
         with pytest.raises(ImageSetError, match=r"no level \d+ .*level:1 \(test, train\); level:2 \(cat, dog\)"):
-            image_set.use_labels(chosen)
+            image_set.labels.use(chosen)
         assert label(image_set) == CLASSES
 
     @pytest.mark.parametrize("chosen", ["level:0", "level:", "level:1.0", "split", "first folders"])
     def test_what_is_no_choice(self, image_set: ImageSet, chosen: str) -> None:
         with pytest.raises(ImageSetError, match="no column"):
-            image_set.use_labels(chosen)
+            image_set.labels.use(chosen)
 
     def test_a_level_that_has_left_the_folder_gives_no_labels(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.use_labels("level:2")
+        image_set.labels.use("level:2")
         for name in SPLIT_NAMES[:-1]:
             (tmp_path / "photos" / name).unlink()
         again = given_set(tmp_path, ["x.jpg"])
         assert label(again) == [None]
-        assert again.label_choice == "level:2"
+        assert again.labels.chosen == "level:2"
 
 
 class TestTags:
     """The first tag as the label, which follows tagging."""
 
     def test_follows_at_once(self, image_set: ImageSet) -> None:
-        image_set.use_labels("tags")
+        image_set.labels.use("tags")
         assert label(image_set) == [None] * 6
         ids = image_set.table()["id"].tolist()
         before = image_set.version
@@ -139,16 +139,16 @@ class TestTags:
         assert image_set.version != before
         image_set.decisions.tag(ids[1:3], "brown")
         assert label(image_set) == ["striped", "brown", "brown", None, None, None]
-        assert image_set.class_levels().words == "2 classes from the first tag; test and train as split"
+        assert image_set.labels.levels().words == "2 classes from the first tag; test and train as split"
         image_set.decisions.undo()
         assert label(image_set) == ["striped", "striped", None, None, None, None]
 
     def test_a_decision_without_a_tag_joins_nothing_again(self, image_set: ImageSet) -> None:
-        image_set.use_labels("tags")
+        image_set.labels.use("tags")
         image_set.decisions.tag(image_set.table()["id"].tolist()[:2], "striped")
-        before = image_set._measured
+        before = image_set._core.measured
         image_set.decisions.decide(image_set.table()["id"].tolist()[:3], "keep")
-        assert image_set._measured is before
+        assert image_set._core.measured is before
 
     def test_tags_matter_to_no_other_choice(self, image_set: ImageSet) -> None:
         before = image_set.version
@@ -163,37 +163,37 @@ class TestReadBefore:
     def test_the_first_folders_stay(self, image_set: ImageSet, tmp_path: Path, chosen: bool) -> None:
         as_read_before(image_set, chosen=chosen)
         assert label(image_set) == SPLIT
-        assert image_set.label_choice == "level:1"
+        assert image_set.labels.chosen == "level:1"
         again = given_set(tmp_path, SPLIT_NAMES)
         assert label(again) == SPLIT
-        again.use_labels("folders")
+        again.labels.use("folders")
         assert label(image_set) == CLASSES
-        assert image_set.label_choice == "folders"
+        assert image_set.labels.chosen == "folders"
 
     def test_no_classes_stay_none(self, tmp_path: Path) -> None:
         image_set = given_set(tmp_path, ["all/cat/1.jpg", "all/dog/2.jpg"])
         assert label(image_set) == ["cat", "dog"]
         as_read_before(image_set)
         assert label(image_set) == [None, None]
-        assert image_set.label_choice is None
+        assert image_set.labels.chosen is None
 
     def test_dates_stay_classes(self, tmp_path: Path) -> None:
         image_set = given_set(tmp_path, ["2023/1.jpg", "2024/2.jpg"])
         as_read_before(image_set)
         assert label(image_set) == ["2023", "2024"]
-        image_set.use_labels("folders")
+        image_set.labels.use("folders")
         assert label(image_set) == [None, None]
 
     def test_where_both_rules_agree_it_is_as_found(self, tmp_path: Path) -> None:
         image_set = given_set(tmp_path, ["cat/1.jpg", "dog/2.jpg"])
         as_read_before(image_set)
-        assert (label(image_set), image_set.label_choice) == (["cat", "dog"], "folders")
+        assert (label(image_set), image_set.labels.chosen) == (["cat", "dog"], "folders")
 
     def test_a_choice_of_a_column_or_of_nothing_is_kept(self, image_set: ImageSet) -> None:
         image_set.add_columns(column_of("kind", list("ababab")))
         labels = image_set.workspace.set_paths(image_set.set_id).labels
         labels.write_text(sealed({"label": "kind"}))
-        assert image_set.label_choice == "kind"
+        assert image_set.labels.chosen == "kind"
         labels.write_text(sealed({"label": None}))
         assert label(image_set) == [None] * 6
 
@@ -203,7 +203,7 @@ class TestReadBefore:
         given_set(tmp_path, flat).add_columns(column_of("split", list("aab"), names=flat))
         names = [*flat, "train/3.jpg", "test/4.jpg"]
         image_set = given_set(tmp_path, names)
-        image_set.use_labels("split")
+        image_set.labels.use("split")
         assert image_set.table()["split"].tolist() == ["a", "a", "b", None, None]
         assert [one.name for one in image_set.user_columns()] == ["split"]
         assert label(image_set) == ["a", "a", "b", None, None]
@@ -216,21 +216,21 @@ def column_of(name: str, values: list[str], *, names: list[str] = SPLIT_NAMES) -
 def test_a_users_column_of_our_name_gets_the_imports_in_front(image_set: ImageSet) -> None:
     image_set.add_columns(column_of("split", list("ababab")))
     assert image_set.table()["split"].tolist() == SPLIT
-    image_set.use_labels("mine_split")
+    image_set.labels.use("mine_split")
     assert label(image_set) == list("ababab")
 
 
 def test_a_users_column_called_as_a_level_gets_the_imports_in_front(image_set: ImageSet) -> None:
     image_set.add_columns(column_of("level:1", list("ababab")))
     assert [one.name for one in image_set.user_columns()] == ["mine_level:1"]
-    image_set.use_labels("level:1")
+    image_set.labels.use("level:1")
     assert label(image_set) == SPLIT
 
 
 def test_removing_a_column_does_not_change_the_choice_of_a_level(image_set: ImageSet) -> None:
     image_set.add_columns(column_of("kind", list("ababab")))
     for chosen in ("level:1", "tags", None):
-        image_set.use_labels(chosen)
+        image_set.labels.use(chosen)
         image_set.add_columns(column_of("kind", list("ababab")))
         image_set.remove_columns("mine")
-        assert image_set.label_choice == chosen
+        assert image_set.labels.chosen == chosen

@@ -122,7 +122,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
         without_reading(patch, "whitened_of", "graph")
         pd.testing.assert_frame_equal(opened.search(int(first.ids[0])), found)
         assert (repr(opened.order()), counted) == (repr(order), [])
-    opened.correct_labels({int(first.ids[0]): "dog"})
+    opened.labels.correct({int(first.ids[0]): "dog"})
     assert repr(opened.order()) == repr(counted[0])
     more = read(tmp_path / "zoo", tmp_path / "home", names=[*names, "dog/new.jpg"])
     assert sorted(more.search(int(more.ids[0]), k=99)["id"]) == sorted(more.ids[1:])
@@ -155,11 +155,11 @@ def test_whether_a_second_model_is_asked_is_seen(
     both = embed_folder(folder, model=model, also=second_model, workspace=tmp_path / "home")
     by_both = joined_anew(both, monkeypatch).table()["confusability"]
     pd.testing.assert_series_equal(again(both).table()["confusability"], by_both)
-    both.ask_second(is_asked=False)
+    both.second.enable(is_enabled=False)
     alone = again(both).table()["confusability"]
     pd.testing.assert_series_equal(alone, joined_anew(both, monkeypatch).table()["confusability"])
     assert not alone.equals(by_both)
-    both.ask_second()
+    both.second.enable()
     pd.testing.assert_series_equal(again(both).table()["confusability"], by_both)
 
 

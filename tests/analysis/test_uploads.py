@@ -31,7 +31,7 @@ def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
 
 def uploads_of(image_set: ImageSet) -> list[IncomingFile]:
     table = image_set.table()
-    return [IncomingFile(str(row.path), image_set.file_of(int(row.id)).read_bytes()) for row in table.itertuples()]
+    return [IncomingFile(str(row.path), image_set.files.path(int(row.id)).read_bytes()) for row in table.itertuples()]
 
 
 def contents_of(image_set: ImageSet) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -69,7 +69,7 @@ def test_a_score_agrees_with_the_store_though_batches_differ(image_set: ImageSet
 
 def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Model) -> None:
     table = image_set.table()
-    path = image_set.file_of(int(table["id"].iloc[3]))
+    path = image_set.files.path(int(table["id"].iloc[3]))
     with Image.open(path) as image:
         changed = encoded(image.rotate(4), quality=60)
     reference = image_set.reference()

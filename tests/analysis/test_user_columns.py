@@ -89,7 +89,7 @@ class TestTheTable:
 
     def test_nothing_is_joined_again_while_nothing_changes(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(a=[1] * 6))
-        assert image_set._measured is image_set._measured
+        assert image_set._core.measured is image_set._core.measured
 
     def test_a_damaged_import_says_how_to_get_rid_of_it(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.add_columns(table_of(a=[1] * 6))
@@ -186,42 +186,42 @@ class TestLabels:
 
     def test_a_column_the_folders_or_nothing(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.add_columns(table_of(kind=["a", "b", "a", "b", "a", ""], number=[1, 2, 3, 1, 2, 2.5]))
-        image_set.use_labels("kind")
+        image_set.labels.use("kind")
         assert image_set.table().set_index("path")["label"].loc[NAMES].tolist() == ["a", "b", "a", "b", "a", None]
-        image_set.use_labels("number")
+        image_set.labels.use("number")
         assert image_set.table().set_index("path")["label"].loc[NAMES].tolist() == ["1", "2", "3", "1", "2", "2.5"]
         again = given(tmp_path / "zoo", home=tmp_path / "home")
-        assert again.label_choice == "number"
-        again.use_labels(None)
+        assert again.labels.chosen == "number"
+        again.labels.use(None)
         assert again.table()["label"].isna().all()
-        again.use_labels("folders")
+        again.labels.use("folders")
         assert image_set.table()["label"].tolist() == ["cat"] * 3 + ["dog"] * 3  # another snapshot sees it too
 
     def test_a_column_that_is_not_there(self, image_set: ImageSet) -> None:
         with pytest.raises(ImageSetError, match="no column 'kind' of your own"):
-            image_set.use_labels("kind")
+            image_set.labels.use("kind")
 
     def test_folders_are_the_label_again_when_its_column_goes(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
-        image_set.use_labels("kind")
+        image_set.labels.use("kind")
         image_set.remove_columns("mine")
-        assert image_set.label_choice == "folders"
+        assert image_set.labels.chosen == "folders"
         assert image_set.table()["label"].nunique() == 2
 
     def test_folders_are_the_label_again_when_its_column_is_replaced(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
-        image_set.use_labels("kind")
-        assert image_set.user_table.keep(image_set.user_table.match(table_of(other=list("ababab"))))
-        assert image_set.label_choice == "folders"
+        image_set.labels.use("kind")
+        assert image_set.imports.keep(image_set.imports.match(table_of(other=list("ababab"))))
+        assert image_set.labels.chosen == "folders"
 
     def test_a_column_that_was_lost_is_told(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
-        image_set.use_labels("kind")
+        image_set.labels.use("kind")
         [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
         path.unlink()
         with pytest.raises(ImageSetError, match=r"'kind', which is gone.*python -m url_viz labels FOLDER folders"):
             image_set.table()
-        image_set.use_labels("folders")
+        image_set.labels.use("folders")
         assert image_set.table()["label"].nunique() == 2
 
     @pytest.mark.parametrize("chosen", ["folders", None, "kind"])
@@ -231,15 +231,15 @@ class TestLabels:
         with pytest.raises(WorkspaceError, match="labels FOLDER folders"):
             image_set.table()
         with pytest.raises(ImageSetError, match="There are: 'kind'"):
-            image_set.use_labels("other")
-        image_set.use_labels(chosen)
-        assert image_set.label_choice == chosen
+            image_set.labels.use("other")
+        image_set.labels.use(chosen)
+        assert image_set.labels.chosen == chosen
 
     def test_a_damaged_choice_keeps_no_import(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
         image_set.workspace.set_paths(image_set.set_id).labels.write_text("{")
         image_set.remove_columns("mine")
-        image_set.use_labels("folders")
+        image_set.labels.use("folders")
         assert image_set.user_columns() == ()
 
 
@@ -275,6 +275,6 @@ def test_an_own_uncertainty_stands_in_where_embeddings_are_the_users(image_set: 
     table = image_set.table().set_index("path").loc[NAMES]
     assert table["uncertainty"].tolist() == [5, 4, 3, 2, 1, 0]
     assert table["percentile"].tolist() == [100, 80, 60, 40, 20, 0]
-    found = image_set.find(int(table["id"].iloc[0]), by="uncertainty", max_percentile=45)
+    found = image_set.safe_search(int(table["id"].iloc[0]), by="uncertainty", max_percentile=45)
     assert (found.by, found.query_value, found.query_percentile) == ("uncertainty", 5, 100)
     assert set(found.hits["path"]) == set(NAMES[3:])

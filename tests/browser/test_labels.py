@@ -22,7 +22,7 @@ def image_set(home: Path, shipped: Model) -> ImageSet:
 
 
 def wait_for_suspects(page: Page, image_set: ImageSet) -> None:
-    count = len(image_set.suspects())
+    count = len(image_set.labels.suspects())
     expect(page.get_by_text(f"{count} of {count} suspects")).to_be_visible()
     settled(page)
 
@@ -30,7 +30,7 @@ def wait_for_suspects(page: Page, image_set: ImageSet) -> None:
 def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     page = open_page(f"{app}/labels?set={image_set.set_id}", height=1600)
     wait_for_suspects(page, image_set)
-    pair = image_set.confused_classes().iloc[0]
+    pair = image_set.labels.confused().iloc[0]
     box = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row

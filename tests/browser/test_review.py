@@ -129,13 +129,13 @@ def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenP
     desk.press("n")  # again: taken back
     expect(page.locator(".change p")).to_contain_text("2 answers, 1 the same kind.")
     answers = image_set.answers
-    eventually(lambda: sorted(answers.now().as_dict().values()) == [False, True])
+    eventually(lambda: sorted(answers.log.now().as_dict().values()) == [False, True])
     assert image_set.table()["decision"].isna().all()
     expect(page.get_by_role("button", name="Keep")).to_have_count(0)
 
 
 def test_pictures_are_named_by_typing_and_by_number(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    image_set.use_labels(None)
+    image_set.labels.use(None)
     desk = opened(open_page, app, image_set, "review=names&most=10")
     page, caption = desk.page, desk.page.locator("figcaption")
     expect(page.locator(".question")).to_have_text("what is it?")

@@ -115,7 +115,7 @@ def test_a_run_that_fails_says_what_its_command_said(image_set: ImageSet, capsys
 
 
 def test_classes_are_needed_where_they_teach(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
-    image_set.use_labels(None)
+    image_set.labels.use(None)
     assert main(["adapt", str(image_set.root), "--mode", "labels"]) == 1
     assert "not the class folders as found, which --mode labels needs." in capsys.readouterr().err
     assert list_jobs(image_set.workspace) == []

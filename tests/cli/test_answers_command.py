@@ -61,7 +61,7 @@ def test_asked_filled_in_imported_and_told(run: Run, image_set: ImageSet, tmp_pa
 
 
 def test_the_review_of_pairs_is_listed_with_both_pictures(run: Run, image_set: ImageSet) -> None:
-    pairs = image_set.pairs_to_ask(3)
+    pairs = image_set.answers.ask(3)
     lines = run("review", "--by", "pairs", "--top", "3").splitlines()[1:4]
     assert lines == [
         f"{row.path}  (no label)  the same kind of thing?  beside {row.neighbour_path}" for row in pairs.itertuples()

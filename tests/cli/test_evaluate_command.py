@@ -84,11 +84,11 @@ def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run
 
 
 def test_without_classes_it_says_what_it_needs(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
-    image_set.use_labels(None)
+    image_set.labels.use(None)
     try:
         told = run("evaluate", "--json", tmp_path / "e.json", status=1)
     finally:
-        image_set.use_labels("folders")
+        image_set.labels.use("folders")
     assert "at least 20 pictures in two or more class folders" in told
     assert f"`python -m url_viz labels {image_set.root}`" in told
     assert not (tmp_path / "e.json").exists()

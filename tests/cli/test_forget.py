@@ -101,7 +101,7 @@ def test_what_goes_is_counted(image_set: ImageSet) -> None:
     image_set.decisions.decide([first], "drop")
     assert "decided, tagged or corrected of 1 picture. " in leaving(folder, workspace=home).words[0]
     image_set.decisions.tag([second], "night")
-    image_set.correct_labels({third: "cat"})
+    image_set.labels.correct({third: "cat"})
     assert kept(folder, workspace=home).judged == 3
     image_set.decisions.undo()
     assert kept(folder, workspace=home).judged == 2

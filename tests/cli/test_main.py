@@ -231,7 +231,7 @@ class TestSearch:
         for by in ("confusability", "uncertainty", "ambiguity"):
             option = () if by == image_set.order().measure else ("--by", by)
             shown = run("search", read, query, "--model", head_file, "--max-percentile", 50, *option)
-            found = image_set.find(query, by=by, max_percentile=50)
+            found = image_set.safe_search(query, by=by, max_percentile=50)
             assert [line.split()[2] for line in shown.splitlines() if ".jpg" in line] == found.hits["path"].tolist()
             assert by in shown.splitlines()[0]
         assert "'width' is not a measure of this set" in run("search", read, query, "--by", "width", status=1)

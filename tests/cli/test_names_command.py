@@ -21,7 +21,7 @@ def test_first_suggest_accept(run: Run, image_set: ImageSet) -> None:
     assert all((Path(image_set.root) / path).exists() for path in first)
     assert run("names", "suggest") == "0 suggestions from share 0.90 on.\n"
     ids = image_set.table().set_index("path")["id"]
-    image_set.name({int(ids[path]): f"kind {kind_of(path):02d}" for path in first})
+    image_set.names.give({int(ids[path]): f"kind {kind_of(path):02d}" for path in first})
     said = run("names", "suggest", "--share", "0", "--top", "3").splitlines()
     assert said[0] == f"{len(image_set) - 40} suggestions from share 0.00 on."
     assert len(said) == 5

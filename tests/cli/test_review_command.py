@@ -100,14 +100,14 @@ class TestAccept:
     def test_those_with_a_suggestion_in_one_action(self, run: Run, image_set: ImageSet) -> None:
         assert run("suspects", "--accept", "--kind", "label-error") == "Labelled 2 pictures.\n"
         assert labelled(image_set) == {path: (label, "corrected") for path, label in WRONG.items()}
-        assert not set(WRONG) & set(image_set.suspects()["path"]), "what was corrected is no suspect any more"
+        assert not set(WRONG) & set(image_set.labels.suspects()["path"]), "what was corrected is no suspect any more"
         assert run("undo") == "Undone: labelled 2 pictures.\n"
-        assert set(WRONG) <= set(image_set.suspects()["path"])
+        assert set(WRONG) <= set(image_set.labels.suspects()["path"])
 
     def test_nothing_to_accept(self, run: Run, image_set: ImageSet) -> None:
         assert run("suspects", "--accept", "--kind", "ambiguous") == "No picture was chosen.\n"
         assert not image_set.decisions.can_undo
-        image_set.use_labels(None)
+        image_set.labels.use(None)
         assert "There are no labels to check" in run("suspects", "--accept", status=1)
 
 
@@ -134,7 +134,7 @@ class TestDecisions:
     def test_the_log_tells_when_who_and_what(self, run: Run, image_set: ImageSet) -> None:
         assert run("decisions", "--log") == "Nothing was decided yet.\n"
         run("relabel", "dog", "cat/0004.jpg")
-        image_set.correct_labels({int(image_set.ids[0]): "dog"}, who="anna")
+        image_set.labels.correct({int(image_set.ids[0]): "dog"}, who="anna")
         run("undo")
         lines = run("decisions", "--log").splitlines()
         assert lines[0].split() == ["at", "who", "did", "state"]
@@ -169,7 +169,7 @@ class TestReview:
 
     def test_of_doubtful_labels(self, run: Run, image_set: ImageSet) -> None:
         lines = run("review", "--by", "suspects").splitlines()
-        assert lines[0] == f"Doubtful labels: {len(image_set.suspects())} pictures to review."
+        assert lines[0] == f"Doubtful labels: {len(image_set.labels.suspects())} pictures to review."
         assert {re.sub(r" \(\.\d\d\)$", "", line) for line in lines[1:3]} == {
             "cat/0004.jpg  (cat)  labelled cat, looks like dog",
             "dog/0007.jpg  (dog)  labelled dog, looks like cat",
@@ -200,7 +200,7 @@ class TestReview:
 
     def test_it_begins_no_review(self, run: Run, image_set: ImageSet) -> None:
         run("review")
-        assert image_set.reviews() == []
+        assert image_set.reviews.kept() == []
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -213,7 +213,7 @@ class TestReview:
         assert message in run("review", *arguments, status=1)
 
     def test_without_classes(self, run: Run, image_set: ImageSet) -> None:
-        image_set.use_labels(None)
+        image_set.labels.use(None)
         lines = run("review", "--top", 1).splitlines()
         assert lines[0] == "Confusability: 24 pictures to review."
         assert lines[1].endswith("  (no label)  like this one?")

@@ -1,4 +1,4 @@
-"""The command `worth`, and `ImageSet.worth` below it: what was decided is what is measured."""
+"""The command `worth`, and `ImageSet.labels.worth` below it: what was decided is what is measured."""
 
 import inspect
 from pathlib import Path
@@ -35,25 +35,23 @@ def wrong_cats(image_set: ImageSet) -> list[int]:
 
 
 def test_python_measures_what_was_decided(image_set: ImageSet) -> None:
-    assert image_set.find_worth() is None
-    assert "nothing to compare" in image_set.worth(seeds=2).words
+    assert not image_set.labels.is_reviewed()
+    assert "nothing to compare" in image_set.labels.worth(seeds=2).words
     image_set.decisions.decide(wrong_cats(image_set), "drop")
-    found = image_set.worth(seeds=2)
+    found = image_set.labels.worth(seeds=2)
     assert (found.pictures, found.classes, found.dropped, found.corrected) == (COUNT, 2, 6, 0)
     assert found.decided.accuracy.value == pytest.approx(18 / 24, abs=0.05), (
         "the dropped are asked too, and are no cats"
     )
-    again = image_set.find_worth(seeds=2)
-    assert again is not None
-    assert again.words == found.words
+    assert image_set.labels.worth(seeds=2).words == found.words
     image_set.decisions.decide(wrong_cats(image_set), "keep")
-    assert image_set.find_worth() is None, "kept is not dropped"
+    assert not image_set.labels.is_reviewed(), "kept is not dropped"
 
 
 def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     image_set.decisions.decide(wrong_cats(image_set), "drop")
     told = run("worth", "--seeds", 2, "--out", tmp_path / "classes.csv").splitlines()
-    found = image_set.worth(seeds=2)
+    found = image_set.labels.worth(seeds=2)
     assert told[0] == found.words
     assert told[0].startswith("Of 24 labelled pictures 6 were dropped.")
     assert told[1].split() == ["accuracy", "labels", "as", "corrected", "labels", "as", "given"]
@@ -67,11 +65,11 @@ def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Ru
 
 
 def test_what_it_cannot_measure(image_set: ImageSet, run: Run) -> None:
-    image_set.use_labels(None)
+    image_set.labels.use(None)
     assert "two classes or more" in run("worth", status=1)
-    assert image_set.find_worth() is None
+    assert not image_set.labels.is_reviewed()
     with pytest.raises(ImageSetError, match="there are 0"):
-        image_set.worth()
+        image_set.labels.worth()
 
 
 def test_the_command_takes_as_many_seeds_as_python() -> None:

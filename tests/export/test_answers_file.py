@@ -29,14 +29,14 @@ def image_set(read: ImageSet) -> ImageSet:
 
 def answered(image_set: ImageSet, count: int = 6) -> pd.DataFrame:
     """Every second pair is said to be the same kind."""
-    pairs = image_set.pairs_to_ask(count)
+    pairs = image_set.answers.ask(count)
     ids = zip(pairs["id"], pairs["neighbour_id"], strict=True)
-    image_set.answer({pair: number % 2 == 0 for number, pair in enumerate(ids)})
+    image_set.answers.give({pair: number % 2 == 0 for number, pair in enumerate(ids)})
     return pairs
 
 
 def known(image_set: ImageSet) -> dict[tuple[int, int], bool]:
-    return image_set.answers.now().as_dict()
+    return image_set.answers.log.now().as_dict()
 
 
 def csv(text: str) -> IncomingFile:
@@ -117,4 +117,4 @@ def test_they_travel_in_packs(image_set: ImageSet, tmp_path: Path) -> None:
     unpack(tmp_path / "set.tar", root=tmp_path / "moved", workspace=tmp_path / "home")
     other = open_image_set(tmp_path / "moved", model=image_set.source.name, workspace=tmp_path / "home")
     assert known(other) == known(image_set)
-    assert np.array_equal(other.pairs_to_ask(9)["path"], image_set.pairs_to_ask(9)["path"])
+    assert np.array_equal(other.answers.ask(9)["path"], image_set.answers.ask(9)["path"])

@@ -27,7 +27,7 @@ def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
 
 def correct(image_set: ImageSet, **labels: str | None) -> None:
     """`correct(image_set, **{"kiwi/1.png": "plum"})`."""
-    image_set.correct_labels(dict(zip(ids_of(image_set, *labels), labels.values(), strict=True)))
+    image_set.labels.correct(dict(zip(ids_of(image_set, *labels), labels.values(), strict=True)))
 
 
 def lying(done: SortedFolders, image_set: ImageSet) -> dict[str, str]:
@@ -138,7 +138,7 @@ def test_splits_are_kept(tmp_path: Path) -> None:
 
 def test_labels_from_tags_make_folders_above_the_path(image_set: ImageSet, tmp_path: Path) -> None:
     image_set.decisions.tag(ids_of(image_set, "kiwi/1.png", "plum/1.png"), "dark")
-    image_set.use_labels("tags")
+    image_set.labels.use("tags")
     correct(image_set, **{"plum/1.png": "../bright"})
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
     (bright,) = [path.name for path in done.out.iterdir() if path.name.startswith(".._bright-")]
@@ -150,7 +150,7 @@ def test_labels_from_tags_make_folders_above_the_path(image_set: ImageSet, tmp_p
 def test_labels_of_a_level_change_that_level(tmp_path: Path) -> None:
     paths = ("citrus/citrus/1.png", "citrus/lime/2.png", "stone/plum/3.png", "stone/plum/4.png")
     image_set = given_set(tmp_path, paths)
-    image_set.use_labels("level:2")
+    image_set.labels.use("level:2")
     correct(image_set, **{"citrus/citrus/1.png": "lime"})
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
     assert lying(done, image_set)["citrus/lime/1.png"] == "citrus/citrus/1.png"

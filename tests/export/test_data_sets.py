@@ -77,7 +77,7 @@ class TestImageFolder:
         for line, image_id in zip(lines, table["id"], strict=True):
             file = tmp_path / "out" / "train" / str(line["file_name"])
             assert file.is_symlink() == (how == "link")
-            assert file.read_bytes() == shared_set.file_of(int(image_id)).read_bytes()
+            assert file.read_bytes() == shared_set.files.path(int(image_id)).read_bytes()
 
     def test_a_selection_and_files_that_are_gone(self, tmp_path: Path, workspace: Path, model: Model) -> None:
         image_set = embed_folder(write_folder(tmp_path / "p", 4), model=model, workspace=workspace)
@@ -142,7 +142,7 @@ class TestFiftyOne:
             assert (sample["width"], sample["height"]) == (row["width"], row["height"])
             file = tmp_path / "moved" / sample["filepath"]
             assert file.is_symlink() == (how == "link")
-            assert file.read_bytes() == shared_set.file_of(row["id"]).read_bytes()
+            assert file.read_bytes() == shared_set.files.path(row["id"]).read_bytes()
         assert {type(sample["twin_group"]) for sample in samples} == {int, type(None)}
         assert {type(sample["path"]) for sample in samples} == {str}
         assert not set(samples[0]) & (RESERVED - {"filepath", "tags", "ground_truth", "url_viz_id"})
@@ -195,7 +195,7 @@ class TestCorrectedLabels:
     def image_set(self, tmp_path: Path) -> ImageSet:
         """Two kiwis, of which the second was corrected to a plum, and a plum of the same file name."""
         image_set = given_set(tmp_path, ("kiwi/1.png", "kiwi/2.png", "plum/2.png"))
-        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/2.png", "plum/2.png"), "plum"))
+        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/2.png", "plum/2.png"), "plum"))
         return image_set
 
     @pytest.mark.slow
@@ -212,7 +212,7 @@ class TestCorrectedLabels:
         assert "3 pictures in 2 classes (column `label`)" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
     def test_hugging_face_takes_a_new_class_of_an_odd_name(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "../test"))
+        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "../test"))
         write_image_folder(image_set, tmp_path / "out")
         (line, *_) = lines_of(tmp_path / "out")
         assert line["label"] == "../test"
@@ -222,8 +222,8 @@ class TestCorrectedLabels:
         assert (tmp_path / "out" / "train" / folder / "1.png").is_symlink()
 
     def test_a_label_that_is_no_folder_moves_nothing(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.use_labels(None)
-        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "plum"))
+        image_set.labels.use(None)
+        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "plum"))
         write_image_folder(image_set, tmp_path / "out")
         lines = lines_of(tmp_path / "out")
         assert [line["file_name"] for line in lines] == [line["path"] for line in lines]

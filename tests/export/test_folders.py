@@ -164,7 +164,7 @@ class TestNothingIsLost:
 
     def test_files_that_are_gone_are_listed(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0, 1])
-        path = image_set.file_of(int(image_set.table()["id"].iloc[0]))
+        path = image_set.files.path(int(image_set.table()["id"].iloc[0]))
         shutil.move(path, tmp_path / "away.jpg")
         try:
             done = sort_into_folders(image_set, tmp_path / "out")

@@ -176,7 +176,7 @@ def test_the_worth_of_decisions_is_told_only_where_there_are_some(
     image_set = hostile_set(tmp_path, model, prepared, count=6)
     table = image_set.table()
     image_set.decisions.decide(table.loc[table["label"] == HOSTILE, "id"], "drop")
-    found = image_set.find_worth()
+    found = image_set.labels.worth()
     assert found is not None
     reported = report_html(image_set)
     said = html.unescape(words_of(reported))
@@ -185,5 +185,5 @@ def test_the_worth_of_decisions_is_told_only_where_there_are_some(
     assert f"As decided {100 * found.decided.accuracy.value:.1f} %" in said
     assert HOSTILE not in reported
     assert "These figures are of the whole image set" in words_of(report_html(image_set, ids=table["id"].head(9)))
-    image_set.use_labels(None)
+    image_set.labels.use(None)
     assert "What the decisions were worth" not in report_html(image_set)

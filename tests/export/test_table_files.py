@@ -62,12 +62,12 @@ def test_what_was_exported_is_read_back_as_columns_and_answers(tmp_path: Path) -
     image_set.add_columns(tmp_path / "table.csv", name="mine")
     assert image_set.table()["wide"].notna().all()
     pairs = {(int(image_set.contents[0]), int(image_set.contents[2])): True}
-    image_set.answers.answer(pairs)
+    image_set.answers.log.answer(pairs)
     write_table(answers_table(image_set)[["path", "neighbour_path", "same"]], tmp_path / "answers.csv")
     image_set.decisions.undo()
-    assert not len(image_set.answers.now().pairs)
+    assert not len(image_set.answers.log.now().pairs)
     import_answers(image_set, tmp_path / "answers.csv")
-    assert image_set.answers.now().pairs.tolist() == [sorted(next(iter(pairs)))]
+    assert image_set.answers.log.now().pairs.tolist() == [sorted(next(iter(pairs)))]
 
 
 def test_a_path_that_nobody_exported_keeps_its_apostrophe() -> None:

@@ -77,11 +77,11 @@ def make(here: Path, models: Path) -> None:
     )
     table.to_csv(here / "own.csv", index=False)
     image_set.add_columns(here / "own.csv")
-    image_set.use_labels("breed")
+    image_set.labels.use("breed")
     ids = image_set.table()["id"].tolist()
     image_set.decisions.decide(ids[:5], "drop")
     image_set.decisions.tag(ids[3:8], "blurred")
-    image_set.correct_labels({ids[9]: "breed 7", ids[10]: "breed 1"})
+    image_set.labels.correct({ids[9]: "breed 7", ids[10]: "breed 1"})
     image_set.decisions.decide(ids[6:9], "look-again")
 
 
@@ -102,7 +102,7 @@ def look(here: Path, *, with_model: bool) -> Shown:
     shown |= {"thumbnails": sorted(image_set.thumbnails(ids).items()), "failures": image_set.failures().to_dict()}
     shown |= {
         "root": str(image_set.root),
-        "sources": image_set.label_choice,
+        "sources": image_set.labels.chosen,
         "tags": image_set.decisions.tag_counts(),
     }
     shown |= _undone(image_set)

@@ -215,15 +215,15 @@ class TestTheApp:
         self, image_set: ImageSet, client: TestClient, capsys: pytest.CaptureFixture[str]
     ) -> None:
         first, second = (int(i) for i in image_set.table()["id"].iloc[:2])
-        image_set.file_of(first).write_bytes(bad(SEGFAULT))
+        image_set.files.path(first).write_bytes(bad(SEGFAULT))
         answer = client.get(picture_url(image_set, first))
         assert answer.status_code == 404
         assert "SIGSEGV" in capsys.readouterr().err, "told in the terminal, as it may name folders"
         assert client.get(picture_url(image_set, second)).headers["content-type"] == "image/jpeg"
-        for read in (image_set.heat, lambda number: image_set.find(image_set.file_of(number))):
+        for read in (image_set.heat, lambda number: image_set.safe_search(image_set.files.path(number))):
             with pytest.raises(ImageError, match="SIGSEGV"):
                 read(first)
-        prediction = image_set.model.predict([image_set.file_of(first), image_set.file_of(second)])
+        prediction = image_set.model.predict([image_set.files.path(first), image_set.files.path(second)])
         assert [("SIGSEGV" in reason) for _, reason in prediction.failures] == [True]
 
     @pytest.fixture

@@ -204,7 +204,8 @@ class TestReading:
         client = TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
         assert client.get(picture_url(in_the_app, image_id)).status_code == 404
         fetch = {subject.id: subject.fetch for subject in sample_of(in_the_app, 100)}[image_id]
-        for read in (in_the_app.data_of, in_the_app.read_again, lambda _: fetch(), in_the_app.alone.data_of):
+        files, single = in_the_app.files, in_the_app.single_model.files
+        for read in (files.data, files.read, lambda _: fetch(), single.data):
             with pytest.raises(ImageError, match=OUTSIDE):
                 read(image_id)
 
@@ -227,7 +228,7 @@ class TestReading:
         place.unlink()
         link(place, way, base)
         with pytest.raises(ImageError, match=OUTSIDE):
-            in_the_app.data_of(int(in_the_app.table().set_index("path").loc[EXCHANGED, "id"]))
+            in_the_app.files.data(int(in_the_app.table().set_index("path").loc[EXCHANGED, "id"]))
 
 
 def link(place: Path, way: str, base: Path) -> None:

@@ -88,7 +88,7 @@ def is_consistent(image_set: ImageSet, model: Model) -> None:
     assert len(set(contents.tolist())) == len(contents)
     assert np.isfinite(image_set.embeddings()).all()
     assert np.isfinite(table[["x", "y", "entropy", "inverse_norm"]].to_numpy()).all()
-    fresh = model.predict([image_set.file_of(i) for i in table["id"]])
+    fresh = model.predict([image_set.files.path(i) for i in table["id"]])
     ours = image_set.embeddings()
     cosine = (ours * fresh.embedding).sum(axis=1) / np.linalg.norm(ours, axis=1)
     assert (cosine / np.linalg.norm(fresh.embedding, axis=1) > 0.995).all()

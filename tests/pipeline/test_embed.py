@@ -165,7 +165,7 @@ class TestWhatIsRead:
             os.rename(os.fsencode(read.folder / "plain.jpg"), os.path.join(os.fsencode(read.folder), name))
         image_set = read()
         assert len(image_set) == 4
-        assert sorted(image_set.file_of(i).exists() for i in image_set.table()["id"]) == [True] * 4
+        assert sorted(image_set.files.path(i).exists() for i in image_set.table()["id"]) == [True] * 4
 
     def test_a_limit_bounds_the_set_and_a_later_run_reads_the_rest(self, read: Reader) -> None:
         write_folder(read.folder, 9)

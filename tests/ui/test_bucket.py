@@ -93,7 +93,7 @@ def test_a_store_that_does_not_give_a_picture_is_said_in_its_place(
     assert KEY not in answer.text + "".join(capsys.readouterr())
     running.failing = lambda path: 404
     with pytest.raises(BucketError):
-        image_set.data_of(large(image_set))
+        image_set.files.data(large(image_set))
 
 
 def test_a_picture_that_is_gone_is_not_found(image_set: ImageSet, running: ObjectStore, client: TestClient) -> None:
@@ -102,7 +102,7 @@ def test_a_picture_that_is_gone_is_not_found(image_set: ImageSet, running: Objec
 
 
 def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None:
-    assert (image_set.read_again(large(image_set)).width, image_set.read_again(large(image_set)).height) == (2000, 1500)
+    assert (image_set.files.read(large(image_set)).width, image_set.files.read(large(image_set)).height) == (2000, 1500)
 
 
 @pytest.mark.parametrize("page", ["explore", "search", "sets", "labels", "evaluate", "finetune", "compare", "models"])
@@ -185,7 +185,7 @@ def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tm
         lambda: ADAPT.start(config_to_adapt(image_set), about=about_of(image_set), workspace=image_set.workspace),
         lambda: start_sharing(image_set, program="fiftyone", ids=None, how="copy", name="zoo"),
         lambda: sort_into_folders(image_set, tmp_path / "out", by="label", how="copy"),
-        lambda: image_set.file_of(large(image_set)),
+        lambda: image_set.files.path(large(image_set)),
     ):
         with pytest.raises(FolderError, match="lie in object storage"):
             call()

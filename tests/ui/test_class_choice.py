@@ -76,7 +76,7 @@ def test_one_click_chooses(
 
 def test_names_of_others_are_text(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
     image_set.add_columns(IncomingFile("m.csv", f"path,[a](b)\n{NAMES[0]},x\n{NAMES[1]},y\n".encode()))
-    image_set.use_labels("[a](b)")
+    image_set.labels.use("[a](b)")
     at = shown()
     assert line(at) == r"2 classes from the column '\[a\](b)'; test and train as split"
     assert r"\[a\](b)" in at.radio[0].options
@@ -85,7 +85,7 @@ def test_names_of_others_are_text(shown: Callable[[], AppTest], image_set: Image
 
 def test_a_choice_made_elsewhere_is_shown(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
     at = shown()
-    image_set.use_labels("level:2")
+    image_set.labels.use("level:2")
     at.run()
     assert at.radio[0].value == "level:2"
     assert line(at) == "2 classes from level 2 of the folders; test and train as split"

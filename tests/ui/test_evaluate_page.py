@@ -134,7 +134,7 @@ def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet, home: Work
 
 
 def test_figures_are_worked_out_once_for_a_snapshot(labelled: ImageSet) -> None:
-    assert labelled.of_snapshot(ImageSet.evaluate) is labelled.of_snapshot(ImageSet.evaluate)
+    assert labelled.cached(ImageSet.evaluate) is labelled.cached(ImageSet.evaluate)
 
 
 def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> None:

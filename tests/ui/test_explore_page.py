@@ -646,8 +646,8 @@ def of_many(tmp_path_factory: pytest.TempPathFactory, model: Model) -> ImageSet:
     here = tmp_path_factory.mktemp("many")
     folder = write_folder(here / "zoo", 40, classes=("cat", "dog"))
     image_set = embed_folder(folder, model=model, workspace=here / "home")
-    pairs = image_set.pairs_to_ask(6)[["id", "neighbour_id"]].itertuples(index=False)
-    image_set.answer({(one, other): number % 2 == 0 for number, (one, other) in enumerate(pairs)})
+    pairs = image_set.answers.ask(6)[["id", "neighbour_id"]].itertuples(index=False)
+    image_set.answers.give({(one, other): number % 2 == 0 for number, (one, other) in enumerate(pairs)})
     table = image_set.table()
     table[["path"]].assign(mine=table["id"] % 1009).to_csv(here / "mine.csv", index=False)
     image_set.add_columns(here / "mine.csv", uncertainties=["mine"])
@@ -680,7 +680,7 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         button = at.button(key="explore.review")
         said = int(button.label.removeprefix("Review these "))
         button.click().run()
-        assert len(of_many.review(at.session_state["view.review"]).ids) == said
+        assert len(of_many.reviews.open(at.session_state["view.reviews.open"]).ids) == said
         return said
 
     @pytest.mark.parametrize("side", ["ambiguous", "clear"])

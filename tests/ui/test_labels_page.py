@@ -37,7 +37,7 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
 
 def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) -> None:
     at = opened(labelled, "labels")
-    check = labelled.checked_labels()
+    check = labelled.labels.check()
     text = words(at)
     assert f"#### {check.headline}" in text
     assert "2 have copies under another label" in text
@@ -54,28 +54,28 @@ def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) ->
 def test_the_same_copies_from_python_and_the_command_line(
     labelled: ImageSet, home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copies = labelled.suspects().query("kind == 'conflicting copies'").set_index("path")
+    copies = labelled.labels.suspects().query("kind == 'conflicting copies'").set_index("path")
     assert copies["suggested"].to_dict() == {"cat/0000.jpg": "dog", "dog/again.jpg": "cat"}
-    assert labelled.suspects()["score"].is_monotonic_decreasing
+    assert labelled.labels.suspects()["score"].is_monotonic_decreasing
     place = [str(labelled.root), "--workspace", str(home.root), "--model", labelled.source.name]
     assert main(["suspects", *place, "--kind", "conflicting-copies"]) == 0
     told = capsys.readouterr().out
-    assert labelled.checked_labels().headline in told
+    assert labelled.labels.check().headline in told
     assert "dog/again.jpg" in told
     out = tmp_path / "relabel.csv"
     assert main(["suspects", *place, "--out", str(out)]) == 0
-    assert pd.read_csv(out)["id"].tolist() == labelled.suspects()["id"].tolist()
+    assert pd.read_csv(out)["id"].tolist() == labelled.labels.suspects()["id"].tolist()
     assert main(["confused", *place, "--out", str(tmp_path / "confused.csv")]) == 0
-    assert len(pd.read_csv(tmp_path / "confused.csv")) == len(labelled.confused_classes())
+    assert len(pd.read_csv(tmp_path / "confused.csv")) == len(labelled.labels.confused())
 
 
 def test_labels_are_checked_once_until_they_change(labelled: ImageSet) -> None:
-    first = labelled.checked_labels()
-    assert labelled.checked_labels() is first
-    labelled.use_labels(None)
-    assert labelled.find_suspects() is None
-    labelled.use_labels("folders")
-    pd.testing.assert_frame_equal(labelled.suspects(), first.suspects)
+    first = labelled.labels.check()
+    assert labelled.labels.check() is first
+    labelled.labels.use(None)
+    assert labelled.labels.check() is None
+    labelled.labels.use("folders")
+    pd.testing.assert_frame_equal(labelled.labels.suspects(), first.suspects)
 
 
 def test_an_unlabelled_set_is_told_how_to_get_labels(
@@ -83,7 +83,7 @@ def test_an_unlabelled_set_is_told_how_to_get_labels(
 ) -> None:
     assert "Put them into class folders" in words(opened(unlabelled, "labels"))
     with pytest.raises(ImageSetError, match="class folders"):
-        unlabelled.suspects()
+        unlabelled.labels.suspects()
     assert main(["suspects", str(unlabelled.root), "--workspace", str(home.root)]) == 1
     assert "error:" in capsys.readouterr().err
 
@@ -92,7 +92,7 @@ def test_one_class_is_nothing_to_check(unlabelled: ImageSet, tmp_path: Path) -> 
     names = tmp_path / "names.csv"
     names.write_text("path,kind\n" + "\n".join(f"{path},cat" for path in unlabelled.table()["path"]))
     unlabelled.add_columns(names)
-    unlabelled.use_labels("kind")
+    unlabelled.labels.use("kind")
     assert "All labelled pictures are of one class" in words(opened(unlabelled, "labels"))
 
 
@@ -175,14 +175,14 @@ def test_suggestions_are_accepted_for_all_that_are_shown_and_taken_back_in_one_s
     table = labelled.table().set_index("path")
     assert table.loc[["cat/0000.jpg", "dog/again.jpg"], "label"].tolist() == ["dog", "cat"]
     assert table["label_given"].tolist() == ["cat"] * (COUNT // 2) + ["dog"] * (COUNT // 2 + 1)
-    assert not {"cat/0000.jpg", "dog/again.jpg"} & set(labelled.suspects()["path"])
+    assert not {"cat/0000.jpg", "dog/again.jpg"} & set(labelled.labels.suspects()["path"])
     at.button(key="labels.undo").click().run()
     assert labelled.table()["label_checked"].isna().all()
 
 
 def test_decided_suspects_are_drawn_with_their_decision(labelled: ImageSet) -> None:
     """Where some are decided the others have none: nan would be no JSON, and the gallery would not be drawn."""
-    check = labelled.checked_labels()
+    check = labelled.labels.check()
     labelled.decisions.decide([int(check.suspects["id"].iloc[0])], "keep")
     rows = with_decisions(check.suspects, labelled)
     assert [tile.decision for tile in tiles(rows, set_id="x")] == ["keep", *[None] * (len(rows) - 1)]

@@ -85,10 +85,10 @@ def test_a_set_that_grows_leaves_no_snapshots_behind(tmp_path: Path, workspace: 
             writer.add_images(files([number], content=-1, thumbnail=None))
         image_set = sets.get(set_id, model.name)
         image_set.decisions.decide(image_set.ids[:1].tolist(), "drop")
-        assert image_set.of_snapshot(ImageSet.evaluate) is not None
+        assert image_set.cached(ImageSet.evaluate) is not None
         assert evidence_for(image_set, "entropy") is evidence_for(image_set, "entropy")
         assert example_of(image_set) is not None
-        review = opened(image_set.review(ReviewSpec("entropy")))
+        review = opened(image_set.reviews.open(ReviewSpec("entropy")))
         seen.append((weakref.ref(image_set), review))
         del image_set
     gc.collect()

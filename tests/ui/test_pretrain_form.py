@@ -100,7 +100,7 @@ def test_without_class_folders_nothing_teaches(home: Workspace, tmp_path: Path, 
 
 
 def test_a_set_whose_label_is_another_column_teaches_by_its_folders(home: Workspace, image_set: ImageSet) -> None:
-    image_set.use_labels(None)
+    image_set.labels.use(None)
     (told,) = recent_sets().latest(5)
     assert (told.classes, told.folder_classes) == (0, 2)
     assert labelled_sets() == (told,)

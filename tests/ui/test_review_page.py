@@ -74,8 +74,8 @@ class TestStart:
         assert measure == "confusability"  # noise bears no classes out
         for title in ("Confusability · the first 200", "Confusability · within its class · 10 a class", "Twins"):
             assert title in said
-        assert f"{len(image_set.review(ReviewSpec('confusability')))} pictures" in said
-        assert f"{len(image_set.review(ReviewSpec('twins')))} group" in said
+        assert f"{len(image_set.reviews.open(ReviewSpec('confusability')))} pictures" in said
+        assert f"{len(image_set.reviews.open(ReviewSpec('twins')))} group" in said
 
     def test_a_button_begins_one_and_all_reviews_leads_back(self, image_set: ImageSet) -> None:
         at = page(image_set)
@@ -98,7 +98,7 @@ class TestStart:
         assert at.query_params["in.tags"] == "dark"
 
     def test_what_was_begun_is_offered_to_go_on_with(self, image_set: ImageSet) -> None:
-        review = image_set.review(ReviewSpec("entropy", most=5))
+        review = image_set.reviews.open(ReviewSpec("entropy", most=5))
         review.store(int(review.ids[0]), CardAnswer("keep"))
         at = page(image_set)
         assert "1 of 5 done" in words(at)
@@ -140,7 +140,7 @@ class TestDesk:
         assert len(image_set.decisions.history()) == 2
 
     def test_what_cannot_be_stored_comes_back_with_the_reason(self, image_set: ImageSet) -> None:
-        review = opened(image_set.review(ReviewSpec("confusability")))
+        review = opened(image_set.reviews.open(ReviewSpec("confusability")))
         first = int(review.review.ids[0])
         take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * 300))], who=None)
         assert (review.at, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
@@ -150,7 +150,7 @@ class TestDesk:
         assert (review.at, review.refused) == (1, ())
 
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
-        review = opened(image_set.review(ReviewSpec("twins")))
+        review = opened(image_set.reviews.open(ReviewSpec("twins")))
         card = state_of(image_set, review).cards[0]
         assert (card["takes"], card["question"]) == (("keep", "decision"), "keep which?")
         members = [int(picture["id"]) for picture in card["panels"][0]["near"]]
@@ -162,7 +162,7 @@ class TestDesk:
         assert state_of(image_set, review).cards[0]["kept"] == [other]
 
     def test_cards_say_what_is_asked_and_stay_the_same_objects(self, image_set: ImageSet) -> None:
-        review = opened(image_set.review(ReviewSpec("confusability")))
+        review = opened(image_set.reviews.open(ReviewSpec("confusability")))
         state = state_of(image_set, review)
         assert state.upcoming[:3] == (0, 1, 2)
         card = state.cards[0]
@@ -198,7 +198,7 @@ class TestDesk:
             int(unlabelled.contents[unlabelled.row_of(int(i))])
             for i in (card["id"], card["panels"][0]["near"][0]["id"])
         )
-        assert {frozenset(key): same for key, same in unlabelled.answers.now().as_dict().items()} == {pair: False}
+        assert {frozenset(key): same for key, same in unlabelled.answers.log.now().as_dict().items()} == {pair: False}
         assert unlabelled.table()["decision"].isna().all()
         after = state_of(unlabelled, here(at))
         assert (after.cards[0]["same"], after.done) == (False, 1)
@@ -227,13 +227,13 @@ class TestDesk:
         at.slider(key="review.names.share").set_value(0.5).run()
         accept = at.button(key="review.names.accept")
         count = int(re.findall(r"\d+", accept.label)[0])
-        assert count == (unlabelled.name_suggestions()["share"] >= 0.5).sum() > 0
+        assert count == (unlabelled.names.suggestions()["share"] >= 0.5).sum() > 0
         accept.click().run()
         named = unlabelled.table()["name"]
         assert named.notna().sum() == 2 + count
         if (named.value_counts() >= 3).sum() >= 2:
             at.button(key="review.names.order").click().run()
-            assert unlabelled.label_choice == "names"
+            assert unlabelled.labels.chosen == "names"
 
     def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled)
@@ -243,7 +243,7 @@ class TestDesk:
         assert re.search(r"\d+ pairs", said)
 
     def test_without_classes_there_is_nothing_to_choose_among(self, unlabelled: ImageSet) -> None:
-        state = state_of(unlabelled, opened(unlabelled.review(ReviewSpec("entropy"))))
+        state = state_of(unlabelled, opened(unlabelled.reviews.open(ReviewSpec("entropy"))))
         assert state.cards[0]["question"] == "like this one?"
         assert [panel["label"] for panel in state.cards[0]["panels"]] == [None]
         assert state.classes == ()
@@ -261,7 +261,7 @@ class TestDesk:
     def test_another_choice_of_labels_opens_it_again(self, image_set: ImageSet) -> None:
         at = page(image_set, ReviewSpec("confusability"))
         before = here(at)
-        image_set.use_labels("tags")
+        image_set.labels.use("tags")
         at.run()
         assert here(at) is not before
 
@@ -318,7 +318,7 @@ class TestWorth:
 
     def test_is_measured_when_asked_and_told_in_words(self, image_set: ImageSet) -> None:
         assert "Measure" not in words(page(image_set))
-        image_set.correct_labels({int(image_set.ids[0]): "dog"})
+        image_set.labels.correct({int(image_set.ids[0]): "dog"})
         at = page(image_set)
         at.button(key="review.worth").click().run()
         said = words(at)

@@ -86,7 +86,7 @@ def test_the_gate_withholds_what_find_withholds_and_says_how_many(image_set: Ima
     query = by_confusability(image_set, 0)
     at = opened(image_set, "search", search__query_id=query)
     at.slider[0].set_value(50).run()
-    result = image_set.find(query, max_percentile=50)
+    result = image_set.safe_search(query, max_percentile=50)
     assert result.by == "confusability"
     assert 0 < len(result.withheld) < COUNT
     assert (result.hits["confusability_percentile"] <= 50).all()
@@ -105,9 +105,9 @@ def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(ima
     picker(at).set_value("uncertainty").run()
     at.slider[0].set_value(50).run()
     assert "Knows nothing of this set" in words(at)
-    found = image_set.find(query, by="uncertainty", max_percentile=50)
+    found = image_set.safe_search(query, by="uncertainty", max_percentile=50)
     assert f"**Most similar** · {len(found.hits)}" in words(at)
-    assert found.hits["id"].tolist() != image_set.find(query, max_percentile=50).hits["id"].tolist()
+    assert found.hits["id"].tolist() != image_set.safe_search(query, max_percentile=50).hits["id"].tolist()
 
 
 def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: ImageSet) -> None:
@@ -205,7 +205,7 @@ def test_a_file_that_is_no_picture_is_said_so(image_set: ImageSet) -> None:
 def test_a_file_finds_what_the_same_picture_of_the_set_finds(image_set: ImageSet) -> None:
     image_id = by_confusability(image_set, 2)
     at = opened(image_set, "search")
-    at.file_uploader[0].set_value(("copy.jpg", image_set.file_of(image_id).read_bytes(), "image/jpeg")).run()
+    at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
     own = opened(image_set, "search", search__query_id=image_id)
     assert at.markdown[0].value == own.markdown[0].value
 

@@ -55,7 +55,7 @@ def test_before_anything_is_dropped_the_page_says_what_it_does(home: Workspace, 
 
 def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet, model: Model) -> None:
     at = dropped(
-        opened(image_set, "upload"), {**PICTURES, "known.jpg": image_set.file_of(first_id(image_set)).read_bytes()}
+        opened(image_set, "upload"), {**PICTURES, "known.jpg": image_set.files.path(first_id(image_set)).read_bytes()}
     )
     text = words(at)
     assert "6 pictures · scored with" in text
@@ -238,7 +238,7 @@ def test_uploads_follow_the_leading_order_of_the_set_and_say_between_which_class
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(classed.workspace.root))
     assert classed.order().measure == "ambiguity"
-    known = classed.file_of(first_id(classed)).read_bytes()
+    known = classed.files.path(first_id(classed)).read_bytes()
     at = dropped(opened(classed, "upload"), {"new.png": encoded(blended(77, 200), "PNG"), "known.png": known})
     assert [one.value for one in at.button_group if one.label == "Uncertainty"] == ["ambiguity"]
     assert "Ordered by ambiguity between your 2 classes" in words(at)
@@ -258,7 +258,7 @@ def test_a_clear_upload_is_like_one_class_and_another_lies_between_two() -> None
 def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
     image_set: ImageSet, model: Model
 ) -> None:
-    known = image_set.file_of(first_id(image_set)).read_bytes()
+    known = image_set.files.path(first_id(image_set)).read_bytes()
     outcome = score([IncomingFile("known.jpg", known), IncomingFile("new.jpg", encoded(noise(70)))], model)
     one, other = (scored for scored in outcome if isinstance(scored, Scored))
     nearest = similar_ids(one, image_set)

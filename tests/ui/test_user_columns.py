@@ -88,11 +88,11 @@ def test_a_label_that_another_session_added_meanwhile_is_left_alone(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n0001.jpg,b\n"))
-    image_set.use_labels("kind")
+    image_set.labels.use("kind")
     monkeypatch.setattr(ImageSet, "user_columns", lambda image_set: ())  # as read just before
     at = dialog(image_set)
     assert at.selectbox[0].value == "kind"
-    assert image_set.label_choice == "kind"
+    assert image_set.labels.chosen == "kind"
 
 
 def test_a_damaged_import_is_a_sentence_in_the_dialog(image_set: ImageSet) -> None:

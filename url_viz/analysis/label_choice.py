@@ -51,7 +51,7 @@ class ClassLevel:
 
 @dataclass(frozen=True)
 class ClassLevels:
-    """The levels of folders, and what the label is: `chosen` as in `ImageSet.use_labels`, with so many `classes`.
+    """The levels of folders, and what the label is: `chosen` as in `ImageSet.labels.use`, with so many `classes`.
 
     `found` is the level whose folders are the classes by their names; None if there is no such level.
     """

@@ -17,7 +17,7 @@ from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command
 from url_viz.store.reader import Store
-from url_viz.store.second_model_choice import other_spaces
+from url_viz.store.second_model_choice import ask, other_spaces
 from url_viz.store.tables import Graph, GraphColumns
 from url_viz.store.whitened_rows import WhitenedRows
 
@@ -106,6 +106,13 @@ class SecondModelChoice:
     def name(self) -> str | None:
         """The name by which the active one is loaded; None if there is none, or its weights are in no package."""
         return None if self.active is None else packaged_name(self.active.space)
+
+    def enable(self, *, is_enabled: bool = True) -> None:
+        """Choose whether a second model takes part; nothing is read again. Seen by opening the set again.
+
+        Raises WorkspaceError if the disk is full or read-only.
+        """
+        ask(self.store.paths, is_asked=is_enabled)
 
     def in_words(self, first: ModelSource) -> str:
         """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""

@@ -320,7 +320,7 @@ class UserImports:
         return False
 
     def use_labels(self, chosen: str | None) -> None:
-        """Choose what the label is, as in `ImageSet.use_labels`. Raises ImageSetError for what there is not."""
+        """Choose what the label is, as in `ImageSet.labels.use`. Raises ImageSetError for what there is not."""
         columns = self._get("imported").columns if is_column(chosen) else {}
         check_choice(chosen, self._get("base").found.levels, columns)
         with raising_disk_errors(self._paths):

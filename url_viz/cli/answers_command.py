@@ -70,7 +70,7 @@ def _list(image_set: "ImageSet") -> None:
     from url_viz.analysis.tuned import change_in_words, moved_share
     from url_viz.export.answers_file import answers_table
 
-    print(change_in_words(image_set.answers.now(), image_set.tuned(), moved=moved_share(image_set.table())))
+    print(change_in_words(image_set.answers.log.now(), image_set.answers.tuned(), moved=moved_share(image_set.table())))
     table = answers_table(image_set)
     if len(table):
         print(table[["same", "path", "neighbour_path"]].tail(LISTED).to_string(index=False))

@@ -46,16 +46,16 @@ def columns(
     if what is None:
         raise UrlVizError(f"Say what to {action}: a file to add, or the name of an import (columns FOLDER list).")
     if action == "remove":
-        is_label_gone = image_set.user_table.remove(what)
+        is_label_gone = image_set.imports.remove(what)
         print(f"Removed {what!r}.{_LABEL_GONE if is_label_gone else ''}")
         return
-    added = image_set.user_table.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
+    added = image_set.imports.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
     as_label = None if label is None else added.named(label)
-    is_label_gone = image_set.user_table.keep(added)
+    is_label_gone = image_set.imports.keep(added)
     print("\n".join(added.words) + (_LABEL_GONE if is_label_gone else ""))
     print(f"Added as {added.content.name!r}: {', '.join(column.name for column in added.columns)}.")
     if as_label is not None:
-        image_set.use_labels(as_label)
+        image_set.labels.use(as_label)
         print(f"The label is the column {as_label!r} from now on.")
 
 
@@ -80,7 +80,7 @@ def _list(image_set: "ImageSet") -> None:
         print(f"{column.name}: {kind}, {column.known:,} of {len(image_set):,} pictures, from {column.source!r}")
     if not user_columns:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
-    print(f"The label is {source_in_words(image_set.label_choice)}.")
+    print(f"The label is {source_in_words(image_set.labels.chosen)}.")
 
 
 def labels(
@@ -102,13 +102,13 @@ def labels(
     if chosen is None:
         _tell_levels(image_set)
         return
-    image_set.use_labels(None if chosen == NO_LABELS else chosen)
-    now = image_set.class_levels()
+    image_set.labels.use(None if chosen == NO_LABELS else chosen)
+    now = image_set.labels.levels()
     print(f"The label is {source_in_words(now.chosen)} from now on: {now.classes:,} classes.")
 
 
 def _tell_levels(image_set: "ImageSet") -> None:
-    now = image_set.class_levels()
+    now = image_set.labels.levels()
     print(f"{now.words}.")
     for level in now.levels:
         notes = [(level.number == now.found, "the class folder"), (level.is_chosen, "the label")]

@@ -59,9 +59,9 @@ def second(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     if ask is not None:
-        image_set.ask_second(is_asked=ask == "yes")
+        image_set.second.enable(is_enabled=ask == "yes")
         image_set = open_image_set(folder, model=model, workspace=workspace)
-    print(image_set.seconds.in_words(image_set.source))
+    print(image_set.second.in_words(image_set.source))
 
 
 def _shown(rows: pd.DataFrame) -> str:

@@ -75,7 +75,7 @@ def relabel(
     if not named or (label is None and not back):
         raise DecisionError("Say which class, then which pictures: by paths, or a list (--from).")
     ids = chosen_ids(image_set, paths=named).tolist()
-    print(f"{image_set.correct_labels(dict.fromkeys(ids, None if back else label)).sentence}.")
+    print(f"{image_set.labels.correct(dict.fromkeys(ids, None if back else label)).sentence}.")
 
 
 def undo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from url_viz.cli.printing import PrintingApp
+from url_viz.errors import ImageSetError
 from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count
 
@@ -43,7 +44,9 @@ def leakage(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     other = None if against is None else open_image_set(against, model=model, workspace=workspace)
-    rows = image_set.leaks(other)
+    rows = image_set.splits.leaks(other)
+    if rows is None:
+        raise ImageSetError(image_set.splits.missing)
     if out is not None:
         print(f"{len(rows):,} leaks in {write_table(rows, out)}.")
         return

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from url_viz.cli.printing import PrintingApp
+from url_viz.errors import ImageSetError
 from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count
 
@@ -31,16 +32,19 @@ def suspects(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print pictures whose label may be wrong, the most doubtful first, with the suggested class."""
+    from url_viz.analysis.label_issues import NO_CLASSES
     from url_viz.export.table_files import write_table
     from url_viz.image_set import open_image_set
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    check = image_set.checked_labels()
+    check = image_set.labels.check()
+    if check is None:
+        raise ImageSetError(NO_CLASSES)
     pictures = check.suspects
     if kind is not None:
         pictures = pictures[pictures["kind"] == kind.replace("-", " ")]
     if accept:
-        print(f"{image_set.accept_suggestions(pictures['id'].tolist()).sentence}.")
+        print(f"{image_set.labels.accept(pictures['id'].tolist()).sentence}.")
         return
     if out is not None:
         print(f"{len(pictures):,} pictures in {write_table(pictures, out)}.")
@@ -61,10 +65,13 @@ def confused(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print pairs of confused classes: how many pictures, and what share of each class."""
+    from url_viz.analysis.label_issues import NO_CLASSES
     from url_viz.export.table_files import write_table
     from url_viz.image_set import open_image_set
 
-    pairs = open_image_set(folder, model=model, workspace=workspace).confused_classes()
+    pairs = open_image_set(folder, model=model, workspace=workspace).labels.confused()
+    if pairs is None:
+        raise ImageSetError(NO_CLASSES)
     if out is not None:
         print(f"{len(pairs):,} pairs in {write_table(pairs, out)}.")
         return

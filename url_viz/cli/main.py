@@ -40,7 +40,8 @@ from url_viz.roots import refuse_credentials
 
 if TYPE_CHECKING:
     from url_viz.cluster.on_ray import OnRay
-    from url_viz.image_set import ImageSet, SearchResult
+    from url_viz.image_set import ImageSet
+    from url_viz.subjects.set_search import SearchResult
 
 app = PrintingApp()
 STRICT_STATUS = 3
@@ -75,8 +76,8 @@ def embed(config: EmbedConfig) -> int:
             within=bound(config.within),
             ray=on_ray,
         )
-    if image_set.seconds.incomplete is not None:
-        print(image_set.seconds.in_words(image_set.source))
+    if image_set.second.incomplete is not None:
+        print(image_set.second.in_words(image_set.source))
     where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
     how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
     how += f", and with {second.name} beside it" if second else ""
@@ -164,7 +165,7 @@ def search(
     from url_viz.image_set import open_image_set
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    result = image_set.find(query, k=k, by=by, max_percentile=max_percentile, without_dropped=without_dropped)
+    result = image_set.safe_search(query, k=k, by=by, max_percentile=max_percentile, without_dropped=without_dropped)
     if max_percentile is not None:
         _say_of_query(result, max_percentile)
     print(_shown(_with_between(result.hits), ["similarity", *filter(None, [result.by]), "path", "label", "between"]))

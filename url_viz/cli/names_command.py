@@ -32,12 +32,12 @@ def names(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     if action == "first":
-        print("\n".join(image_set.names_to_give(top)["path"]) or "Every picture has a name.")
+        print("\n".join(image_set.names.ask(top)["path"]) or "Every picture has a name.")
         return
-    found = image_set.name_suggestions()
+    found = image_set.names.suggestions()
     found = found[found["share"] >= share]
     if action == "accept":
-        print(f"{image_set.accept_names(found['id'].tolist()).sentence}.")
+        print(f"{image_set.names.accept(found['id'].tolist()).sentence}.")
         return
     print(f"{len(found):,} suggestions from share {share:.2f} on.")
     if len(found):

@@ -98,7 +98,7 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
         raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
     require_parent(out)
     heat = image_set.heat(image_id)
-    picture, _ = decode(image_set.data_of(image_id), short_side_px=PICTURE_PX)
+    picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
     try:
         over(picture, heat).save(out, "PNG")

@@ -50,7 +50,7 @@ def review(
         )
     named = {"label": of_class, "tags": tag}
     filters = tuple(OneOf(column, (value,)) for column, value in named.items() if value is not None)
-    found = image_set.review(ReviewSpec(order, Scope(filters=filters), within_class, per_class), afresh=True)
+    found = image_set.reviews.open(ReviewSpec(order, Scope(filters=filters), within_class, per_class), afresh=True)
     print(f"{title_of_review(found.spec)}: {len(found):,} {'picture' if len(found) == 1 else 'pictures'} to review.")
     for number in found.ids[:top].tolist():
         card = found.card(number)

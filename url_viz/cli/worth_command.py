@@ -34,7 +34,7 @@ def worth(
     from url_viz.image_set import open_image_set
 
     require_parent(out)
-    found = open_image_set(folder, model=model, workspace=workspace).worth(seeds=seeds)
+    found = open_image_set(folder, model=model, workspace=workspace).labels.worth(seeds=seeds)
     print(found.words)
     print(f"{'accuracy':<28}{'labels as corrected':<28}labels as given")
     for name, arm in found.arms:

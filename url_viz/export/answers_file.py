@@ -41,13 +41,13 @@ class Imported:
 
 def answers_table(image_set: ImageSet) -> pd.DataFrame:
     """One row per answer, the oldest first: COLUMNS; `same` is yes or no, the path of a content that is gone empty."""
-    answered = image_set.answers.now()
+    answered = image_set.answers.log.now()
     return _table(image_set, answered.pairs, np.where(answered.is_same, "yes", "no"))
 
 
 def questions_table(image_set: ImageSet, count: int, *, seed: int = 0) -> pd.DataFrame:
-    """Pairs to ask about (`ImageSet.pairs_to_ask`) as COLUMNS with `same` empty, to be filled in and read back."""
-    ids = image_set.pairs_to_ask(count, seed=seed)[["id", "neighbour_id"]].to_numpy(np.int64)
+    """Pairs to ask about (`ImageSet.answers.ask`) as COLUMNS with `same` empty, to be filled in and read back."""
+    ids = image_set.answers.ask(count, seed=seed)[["id", "neighbour_id"]].to_numpy(np.int64)
     contents = image_set.contents[image_set.rows_of(ids.ravel())].reshape(-1, 2)
     return _table(image_set, contents, np.full(len(ids), ""))
 
@@ -85,7 +85,7 @@ def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who:
         raise DecisionError(f"None of the {len(answered):,} answers in {source.name!r} is of pictures of this set.")
     same = words[answered.index].map(_ANSWERS).to_numpy(bool)[known]
     answers = {(int(one), int(two)): bool(value) for (one, two), value in zip(pairs[known], same, strict=True)}
-    action = image_set.answers.answer(answers, who=who)
+    action = image_set.answers.log.answer(answers, who=who)
     return Imported(action, len(table) - len(answered), int((~known).sum()))
 
 

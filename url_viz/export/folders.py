@@ -259,7 +259,7 @@ class _TargetFolder:
             tally.blocked.append(display_name(path))
             return
         try:
-            with self._image_set.open_file(path) as file:
+            with self._image_set.files.open(path) as file:
                 self._put(file, path, folder, place, tally)
         except ImageError as error:
             tally.left_out.append((display_name(path), str(error)))
@@ -296,7 +296,7 @@ class _TargetFolder:
         if source in lying or not copies:
             return source in lying
         try:
-            with self._image_set.open_file(path) as file:
+            with self._image_set.files.open(path) as file:
                 return any(_is_same(source, os.fstat(file.fileno()), copy) for copy in copies)
         except ImageError:
             return False

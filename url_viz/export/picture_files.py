@@ -107,7 +107,7 @@ def lay_out(
     clock, rows, left_out = Clock("share", len(paths)), [], []
     for row, (path, at) in enumerate(zip(paths, places, strict=True)):
         try:
-            with image_set.open_file(path) as file:
+            with image_set.files.open(path) as file:
                 if at is not None:
                     at.parent.mkdir(parents=True, exist_ok=True)
                     link_or_copy(file, absolute(image_set.root, path), os.fsencode(at), how=how)

@@ -51,7 +51,7 @@ class Provenance:
 def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:
     """The provenance of an image set's values; `with_folder` includes the whole path of its folder."""
     moment = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
-    space, head, second = image_set.space, image_set.head, image_set.second
+    space, head, second = image_set.space, image_set.head, image_set.second.active
     return Provenance(
         name=name_of(image_set),
         folder=str(image_set.root) if with_folder else image_set.root.name,
@@ -59,7 +59,7 @@ def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.
         model=image_set.source.title,
         backbone=space.backbone,
         weights_digest=space.weights_digest,
-        second_model="" if second is None else f"{second.backbone}, weights {second.weights_digest}",
+        second_model="" if second is None else f"{second.space.backbone}, weights {second.space.weights_digest}",
         head_digest="" if head is None else head.digest,
         precision=space.precision,
         input_px=space.preprocessing.size_px,

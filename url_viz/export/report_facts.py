@@ -98,7 +98,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         failures=failure_counts(image_set.failures()),
         evaluated=() if found is None else found.measures,
         pictures_evaluated=pictures,
-        worth=image_set.find_worth(),
+        worth=image_set.labels.worth() if image_set.labels.is_reviewed() else None,
         findings=image_set.findings(),
     )
 

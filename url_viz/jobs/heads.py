@@ -55,7 +55,7 @@ def adapted_to_another(model: str, *, set_id: str, root: Path, workspace: Worksp
 
 def why_no_classes(image_set: ImageSet) -> str | None:
     """Why the modes that learn from class folders cannot; None if they can."""
-    if image_set.label_choice != FOLDERS:
+    if image_set.labels.chosen != FOLDERS:
         return "The labels of this set are not the class folders as found"
     return None if image_set.table()["label"].notna().any() else "This set has no class folders"
 

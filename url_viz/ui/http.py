@@ -238,7 +238,7 @@ def _picture(request: Request) -> Response:
     image_set = _image_set(request)
     headers = {"Cache-Control": "private, no-cache"}
     try:
-        data = image_set.data_of(request.path_params["image_id"])
+        data = image_set.files.data(request.path_params["image_id"])
     except BucketError as error:
         print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
         return Response(_UNFETCHED, status_code=502, media_type="image/svg+xml", headers=headers)
@@ -358,4 +358,4 @@ def _is_place(text: str) -> bool:
 
 def _image_set(request: Request) -> ImageSet:
     image_set = open_sets().get(request.path_params["set_id"], request.query_params.get("model", DEFAULT))
-    return image_set.alone if request.query_params.get("alone") else image_set
+    return image_set.single_model if request.query_params.get("alone") else image_set

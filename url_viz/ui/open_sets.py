@@ -122,7 +122,7 @@ MOST_AT_ONCE = 50_000
 
 def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
     """Evidence for a measure from the classes of a snapshot; None if too few pictures have a class and neighbours."""
-    return image_set.of_snapshot(_evidence, measure)
+    return image_set.cached(_evidence, measure)
 
 
 def _evidence(image_set: ImageSet, measure: str) -> Evidence | None:

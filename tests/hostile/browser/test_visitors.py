@@ -210,11 +210,11 @@ def test_what_visitors_may_name_is_inert_and_asks_nobody(
         expect(page.get_by_role("dialog").get_by_text(tag, exact=False).first).to_be_attached()
     settled(page)
     assert is_inert(page)
-    odd_set.use_labels(HOSTILE)
+    odd_set.labels.use(HOSTILE)
     rename(odd_set.root, HOSTILE, workspace=home / "workspace")
     for title in through_pages(page, f"{app}/?set={odd_set.set_id}", OF_LABELS):
         assert is_inert(page), title
-    odd_set.use_labels("folders")
+    odd_set.labels.use("folders")
 
 
 def name_all(odd_set: ImageSet, home: Path, csv: Path) -> None:

@@ -59,7 +59,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     if second.is_by_same_model(image_set):
         st.info("This is the same model under another name. Choose another one.", icon=":material/info:")
         return None
-    return second.alone
+    return second.single_model
 
 
 def _other_names(image_set: ImageSet) -> list[str]:

@@ -46,7 +46,7 @@ def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> list[Subje
     first = np.unique(image_set.contents, return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
     ids, names = (image_set.table()[column].iloc[rows].tolist() for column in ("id", "path"))
-    return [Subject(one, name, partial(image_set.data_of, one)) for one, name in zip(ids, names, strict=True)]
+    return [Subject(one, name, partial(image_set.files.data, one)) for one, name in zip(ids, names, strict=True)]
 
 
 def _pick_size(pictures: int) -> int:

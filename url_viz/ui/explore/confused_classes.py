@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.between import between_classes
-from url_viz.analysis.measures import AMBIGUITY, has_values
+from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import OPENED, VIEW, gallery_of, view
@@ -22,11 +22,10 @@ MOST_SHOWN = 24
 
 def show_pairs(image_set: ImageSet, table: pd.DataFrame) -> None:
     """The pairs of classes that are most often taken for each other, each a button; nothing without classes."""
-    if not has_values(table, AMBIGUITY.name):
+    confused = image_set.labels.confused()
+    if confused is None or confused.empty:
         return
-    pairs = image_set.confused_classes().head(MOST_PAIRS)
-    if pairs.empty:
-        return
+    pairs = confused.head(MOST_PAIRS)
     first = f"the first {len(pairs):d}" if len(pairs) == MOST_PAIRS else f"{len(pairs):d}"
     with st.expander(f"Most confused classes · {escape(first)}", icon=":material/compare_arrows:"):
         st.caption("How many pictures of one class are likelier the other, judged without their own label.")

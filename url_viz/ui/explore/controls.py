@@ -92,7 +92,7 @@ def other_measures(image_set: ImageSet) -> list[str]:
 
 def pick_colour(image_set: ImageSet, measure: str) -> str:
     """What the points are coloured by: `value` (the measure), or any other column that has values."""
-    there = image_set.of_table(_with_values)
+    there = image_set.cached_of_table(_with_values)
     categories = [column for column in columns_of_kind(image_set, "category") if column in there]
     options = [VALUE, *categories, *_numbers(image_set, measure)]
     if len(options) == 1:
@@ -124,7 +124,7 @@ def _numbers(image_set: ImageSet, measure: str) -> list[str]:
 
 def pick_class(image_set: ImageSet) -> None:
     """One class, or all: a shortcut for the filter on the class."""
-    names = image_set.of_table(class_names_of)
+    names = image_set.cached_of_table(class_names_of)
     if not names:
         return
     now = filter_on("label")
@@ -171,7 +171,7 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
         st.toggle(
             "t-SNE map", key=TSNE, help="Of the raw embeddings, with the settings of the paper's figure; takes a while"
         )
-        if "label" in image_set.of_table(_with_values):
+        if "label" in image_set.cached_of_table(_with_values):
             st.toggle(
                 "Rank within class",
                 key=WITHIN,

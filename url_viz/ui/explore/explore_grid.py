@@ -65,7 +65,7 @@ def _both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measu
     alike = ExploreView(
         within_class=view.within_class, collapse_twins=view.collapse_twins, class_by_class=view.class_by_class
     )
-    return image_set.of_table(_ends_of_all, alike, measure, image_set.set_id)
+    return image_set.cached_of_table(_ends_of_all, alike, measure, image_set.set_id)
 
 
 def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:

@@ -13,8 +13,8 @@ def show_second(image_set: ImageSet) -> None:
     """A button: ask a second model to read these pictures too; once one has, judge by both or by one."""
     if image_set.source.is_given:
         return
-    if image_set.seconds.available is not None:
-        _show_switch(image_set, image_set.seconds.available.title)
+    if image_set.second.available is not None:
+        _show_switch(image_set, image_set.second.available.title)
         return
     second = packaged_second(image_set.space.backbone)
     if second is not None and running(image_set.set_id) is None:
@@ -22,7 +22,7 @@ def show_second(image_set: ImageSet) -> None:
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
-    is_asked, first = image_set.second is not None, image_set.source.title
+    is_asked, first = image_set.second.active is not None, image_set.source.title
     words = (
         f"Order by {first} alone; what {second} has read is kept"
         if is_asked
@@ -41,12 +41,12 @@ def _show_switch(image_set: ImageSet, second: str) -> None:
 
 def _switch(image_set: ImageSet) -> None:
     with errors_shown():
-        image_set.ask_second(is_asked=image_set.second is None)
+        image_set.second.enable(is_enabled=image_set.second.active is None)
 
 
 def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
     """A button that has a second model start reading; it says why not, if it cannot."""
-    behind = image_set.seconds.incomplete
+    behind = image_set.second.incomplete
     beginning = "" if behind is None else f"{behind.backbone} has not read all of these pictures. "
     words = (
         f"{beginning}{second.name} reads the pictures too, which takes about as long as the first time. Confusability "

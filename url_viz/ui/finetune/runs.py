@@ -100,5 +100,5 @@ def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     HEAD_BEFORE.set(image_set.source.name)
     with errors_shown(st.error):
-        open_folder(image_set.root, model=str(head_of(job)), also=image_set.seconds.name)
+        open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
         st.rerun()

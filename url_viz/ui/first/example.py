@@ -82,7 +82,7 @@ def _demo_picture(path: str) -> str:
 
 def example_of(image_set: ImageSet) -> Example | None:
     """Both ends of a set's own order; None for a set that is too large, or has no order."""
-    return image_set.of_snapshot(_example_of, set_name(image_set.root))
+    return image_set.cached(_example_of, set_name(image_set.root))
 
 
 def _example_of(image_set: ImageSet, name: str) -> Example | None:

@@ -232,7 +232,7 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
 def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
     labels = dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True))
     with errors_shown():
-        st.toast(escape(image_set.correct_labels(labels, who=user_name()).sentence))
+        st.toast(escape(image_set.labels.correct(labels, who=user_name()).sentence))
 
 
 def with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:

@@ -19,14 +19,14 @@ SHOWN = 24
 
 def show_names(image_set: ImageSet) -> None:
     """How many pictures are named, what the names suggest, and the order by them; nothing before the first name."""
-    names = image_set.of_table(_names_in)
+    names = image_set.cached_of_table(_names_in)
     if names.isna().all():
         return
     with st.expander("Your names", icon=":material/sell:", expanded=True):
         st.caption(f"{names.notna().sum():,} of {len(names):,} pictures have a name, of {names.nunique():,} names.")
         if not can_order(names):
             st.caption("From three pictures each of two names on, pictures can be ordered by ambiguity between them.")
-        elif image_set.label_choice != BY_NAMES:
+        elif image_set.labels.chosen != BY_NAMES:
             st.button(
                 "Order by ambiguity between your names",
                 icon=":material/swap_vert:",
@@ -44,12 +44,12 @@ def _names_in(table: pd.DataFrame) -> "pd.Series[str]":
 
 def _order_by_names(image_set: ImageSet) -> None:
     with errors_shown():
-        image_set.use_labels(BY_NAMES)
+        image_set.labels.use(BY_NAMES)
         st.toast("The names are the labels now. Explore is ordered by ambiguity between them.")
 
 
 def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
-    found = image_set.name_suggestions()
+    found = image_set.names.suggestions()
     if found.empty:
         st.caption("Two names suggest names for the others." if names.nunique() < 2 else "Every picture has a name.")
         return
@@ -77,7 +77,7 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
 
 def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
     with errors_shown():
-        st.toast(escape(image_set.accept_names(rows["id"].tolist(), who=user_name()).sentence))
+        st.toast(escape(image_set.names.accept(rows["id"].tolist(), who=user_name()).sentence))
 
 
 def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:

@@ -35,25 +35,25 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
 
 def show_start(image_set: ImageSet) -> None:
     """Reviews to go on with, ready ones, and one of one's own."""
-    begun = image_set.reviews(GO_ON)
+    begun = image_set.reviews.kept(GO_ON)
     if begun:
         st.markdown("**Go on**")
         for number, review in enumerate(begun):
             progress = review.progress()
             _offer(review.spec, f"{progress.done:,} of {progress.total:,} done", key=f"review.go.{number}")
-    check = image_set.find_suspects()
+    check = image_set.labels.check()
     has_suspects = check is not None and not check.suspects.empty
     known = {review.spec for review in begun}
     measure, has_graph = image_set.order().measure, image_set.has_graph
-    leaks = image_set.find_leaks()
+    leaks = image_set.splits.leaks()
     has_leaks = leaks is not None and not leaks.empty
     there = {"has_suspects": has_suspects, "has_graph": has_graph, "has_leaks": has_leaks}
-    every = image_set.of_table(ready_reviews, measure, **there)
+    every = image_set.cached_of_table(ready_reviews, measure, **there)
     ready = [spec for spec in every if spec not in known]
     if ready:
         st.markdown("**Begin**")
     for number, spec in enumerate(ready):
-        count = len(image_set.review(spec))
+        count = len(image_set.reviews.open(spec))
         unit = REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture"
         words = f"{count:,} {unit}{'' if count == 1 else 's'}" if count else "nothing left"
         _offer(spec, words, key=f"review.begin.{number}", is_first=not number)
@@ -77,7 +77,7 @@ def _show_own(image_set: ImageSet, *, has_suspects: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
     has = {"nothing": True, "labels": has_suspects, "graph": image_set.has_graph, "finding": False}
     orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
-    classes = image_set.of_table(_classes)
+    classes = image_set.cached_of_table(_classes)
     tags = image_set.decisions.tag_counts()
     with st.expander("Put one together", icon=":material/tune:"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -107,11 +107,11 @@ def _or_all(name: str | None) -> Markdown:
 def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | None:
     """The review as it is open in this session, else opened now; None, with the reason, if there is no such review."""
     here = OPEN_REVIEW.get()
-    if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.label_source):
+    if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.labels.source):
         return here
     try:
         with st.spinner("Putting the pictures in order"):
-            here = opened(image_set.review(spec))
+            here = opened(image_set.reviews.open(spec))
     except UrlVizError as error:
         show_error(error)
         return None
@@ -135,7 +135,7 @@ def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
 def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
         if st.button("Begin again, as things stand now", icon=":material/replay:", key="review.afresh"):
-            OPEN_REVIEW.set(opened(image_set.review(here.review.spec, afresh=True)))
+            OPEN_REVIEW.set(opened(image_set.reviews.open(here.review.spec, afresh=True)))
             st.rerun()
         if st.button("Other reviews, and what it was worth", icon=":material/trending_up:", key="review.others"):
             choose_review(None)

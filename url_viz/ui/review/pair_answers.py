@@ -16,7 +16,8 @@ def show_answers(image_set: ImageSet) -> None:
     """How many there are and what they have changed, with download and import; folded before the first."""
     table = answers_table(image_set)
     with st.expander("Your answers on pairs", icon=":material/join_inner:", expanded=not table.empty):
-        said = change_in_words(image_set.answers.now(), image_set.tuned(), moved=image_set.of_table(moved_share))
+        answers, moved = image_set.answers, image_set.cached_of_table(moved_share)
+        said = change_in_words(answers.log.now(), answers.tuned(), moved=moved)
         st.caption(escape(said))
         download_table("Download the answers", table, file_name="answers.csv", key="review.answers", is_quiet=False)
         file = st.file_uploader(

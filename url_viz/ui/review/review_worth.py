@@ -12,7 +12,7 @@ from url_viz.ui.text import escape, show_error
 
 def show_worth(image_set: ImageSet) -> None:
     """A button that measures it, and the result; nothing where nothing was dropped or corrected."""
-    if not image_set.has_worth():
+    if not image_set.labels.is_reviewed():
         return
     with st.expander("What was it worth?", icon=":material/trending_up:", expanded=True):
         now = f"{image_set.version}.{image_set.decisions.version}"
@@ -26,7 +26,7 @@ def show_worth(image_set: ImageSet) -> None:
             return
         try:
             with st.spinner("Teaching the probe, on five folds and with five seeds"):
-                found = image_set.of_snapshot(_worth_at, now)
+                found = image_set.cached(_worth_at, now)
         except UrlVizError as error:
             show_error(error)
         else:
@@ -35,7 +35,7 @@ def show_worth(image_set: ImageSet) -> None:
 
 def _worth_at(image_set: ImageSet, version: str) -> Worth:
     """What decisions of this version were worth: they change it for the same snapshot."""
-    return image_set.worth(seeds=SEEDS)
+    return image_set.labels.worth(seeds=SEEDS)
 
 
 def _show(found: Worth) -> None:

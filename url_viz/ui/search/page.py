@@ -10,7 +10,8 @@ from url_viz.analysis.measures import AMBIGUITY, meaning_of, title_of
 from url_viz.analysis.order import in_brackets
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.selective_retrieval import Evidence
-from url_viz.image_set import ImageSet, SearchResult
+from url_viz.image_set import ImageSet
+from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.evidence import named
 from url_viz.ui.search.query_picture import Query, search_with, shortened
 from url_viz.ui.session import SEARCH_ANYWAY, SEARCH_MEASURE
@@ -63,10 +64,10 @@ def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
 
 
 def gated_search(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
-    """The search of `ImageSet.find` under the gate."""
+    """The search of `ImageSet.safe_search` under the gate."""
     asked = query.image_id if query.image_id is not None else query.embedding
     assert asked is not None
-    return image_set.find(
+    return image_set.safe_search(
         asked,
         k=HITS,
         by=gate.measure,

@@ -182,7 +182,7 @@ def shortened(value: float) -> str:
 
 def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
     """The outcome of scoring a file, cached for the same file and model."""
-    second = image_set.seconds.name
+    second = image_set.second.name
     key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None, second)
     known = QUERY_SCORED.get()
     if known is None or known[0] != key:

@@ -61,7 +61,7 @@ def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet
     """
     items, refused = _unpacked(files)
     precision = image_set.space.precision if image_set is not None else "fast"
-    second = image_set.seconds.name if image_set is not None else None
+    second = image_set.second.name if image_set is not None else None
     outcomes = _outcomes(items, now.model, precision, second)
     good = [(item.file, outcome) for item, outcome in zip(items, outcomes, strict=True) if isinstance(outcome, Scored)]
     bad = [outcome for outcome in outcomes if isinstance(outcome, Refused)]

@@ -93,7 +93,7 @@ def add_to(typed: Path, files: Sequence[Incoming], now: Choice, image_set: Image
     is_inside = image_set is not None and folder.is_relative_to(image_set.root)
     copies = copy_into(folder, files)
     if image_set is not None and is_inside:
-        open_folder(image_set.root, model=now.model, also=image_set.seconds.name)
+        open_folder(image_set.root, model=now.model, also=image_set.second.name)
     else:
         open_folder(folder, model=now.model)
     return len(copies.written)

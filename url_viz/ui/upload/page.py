@@ -113,9 +113,9 @@ def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) ->
         if image_set is not None
         else "compared with each other: no image set is open"
     )
-    second, named = (image_set.second, image_set.seconds.name) if image_set is not None else (None, None)
+    second, named = (image_set.second.active, image_set.second.name) if image_set is not None else (None, None)
     models = " and ".join([resolve(now.model).title, *([named] if named else [])])
-    models += f" alone, since the weights of {second.backbone} are in no package" if second and not named else ""
+    models += f" alone, since the weights of {second.space.backbone} are in no package" if second and not named else ""
     left.caption(f"{len(batch.scored):,} pictures · scored with {escape(models)} · {escape(beside)}")
     right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=remove_uploads, width="stretch")
 

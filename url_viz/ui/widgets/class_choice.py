@@ -23,8 +23,8 @@ class ClassChoice:
 
 
 def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
-    """The options of an image set, by what `ImageSet.use_labels` takes (NONE for None)."""
-    now = image_set.class_levels()
+    """The options of an image set, by what `ImageSet.labels.use` takes (NONE for None)."""
+    now = image_set.labels.levels()
     found = next((level for level in now.levels if level.number == now.found), None)
     choices = {FOLDERS: ClassChoice("Class folders", "none found" if found is None else found.shown)}
     for level in now.levels:
@@ -40,7 +40,7 @@ def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
 
 def show_class_choice(image_set: ImageSet) -> None:
     """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
-    now, choices = image_set.class_levels(), class_choices(image_set)
+    now, choices = image_set.labels.levels(), class_choices(image_set)
     key = classes_of(image_set.set_id)
     key.set(now.chosen or NONE)  # another session or a command may have chosen
     with st.popover(escape(now.words), type="tertiary", help="Choose what the classes are; nothing is read again"):
@@ -58,5 +58,5 @@ def show_class_choice(image_set: ImageSet) -> None:
 def _take_classes(image_set: ImageSet) -> None:
     picked = classes_of(image_set.set_id).get()
     with errors_shown():
-        image_set.use_labels(None if picked == NONE else picked)
+        image_set.labels.use(None if picked == NONE else picked)
         set_filter("label", None)

@@ -36,7 +36,7 @@ def filter_on(column: str) -> Filter | None:
 
 def show_filter_popover(image_set: ImageSet) -> None:
     """Set filters: by name, or by the values of a column."""
-    kinds = image_set.of_table(filterable)
+    kinds = image_set.cached_of_table(filterable)
     with st.popover("Filter", icon=":material/filter_list:"):
         _pick_name()
         if not kinds:
@@ -45,7 +45,7 @@ def show_filter_popover(image_set: ImageSet) -> None:
         if kinds[column] == "numeric":
             _pick_range(image_set.table()[column], column)
         else:
-            _pick_values(image_set.of_table(_counts_in, column), column)
+            _pick_values(image_set.cached_of_table(_counts_in, column), column)
 
 
 def show_filter_chips() -> None:
@@ -63,7 +63,7 @@ def title_of_column(column: str) -> str:
 
 def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
     """The columns of one kind that can be filtered."""
-    return [column for column, column_kind in image_set.of_table(filterable).items() if column_kind == kind]
+    return [column for column, column_kind in image_set.cached_of_table(filterable).items() if column_kind == kind]
 
 
 def _pick_name() -> None:

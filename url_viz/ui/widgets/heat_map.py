@@ -78,7 +78,7 @@ def _key(image_set: ImageSet, image_id: int) -> str:
 @st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
 def _layer(key: str, _image_set: ImageSet, _image_id: int) -> Layer:
     """`key` says what the map depends on; Streamlit's cache does not hash the other arguments."""
-    picture = _image_set.read_again(_image_id)
+    picture = _image_set.files.read(_image_id)
     with running_model(_image_set.source.name, precision=_image_set.space.precision) as model:
         heat = heat_of(model, picture)
     file = io.BytesIO()

@@ -148,7 +148,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
 
 def _label(image_set: ImageSet, image_id: int) -> None:
     with errors_shown():
-        image_set.correct_labels({image_id: label_of(image_id).get()}, who=user_name())
+        image_set.labels.correct({image_id: label_of(image_id).get()}, who=user_name())
 
 
 def _decide(image_set: ImageSet, image_id: int, decision: Decision | None) -> None:

@@ -115,7 +115,7 @@ def _offer_update(set_id: str) -> None:
     image_set = open_sets().get(set_id, choice().model)
     if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
         try:
-            open_folder(image_set.root, model=choice().model, also=image_set.seconds.name)
+            open_folder(image_set.root, model=choice().model, also=image_set.second.name)
         except UrlVizError as error:
             show_error(error)
         else:

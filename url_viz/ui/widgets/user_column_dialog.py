@@ -68,7 +68,7 @@ def _add(image_set: ImageSet) -> None:
     )
     if st.button("Keep these columns", type="primary", key="own.keep", icon=":material/check:"):
         try:
-            image_set.user_table.keep(_matched(image_set, dropped, asked, tuple(marked)))
+            image_set.imports.keep(_matched(image_set, dropped, asked, tuple(marked)))
         except UrlVizError as error:
             show_error(error)
         else:
@@ -81,7 +81,7 @@ def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, m
     known = MATCHED_COLUMNS.get()
     if known is None or known[0] != key:
         incoming = IncomingFile(file.name, file.getvalue())
-        known = (key, image_set.user_table.match(incoming, path_column=path_column, uncertainties=marked))
+        known = (key, image_set.imports.match(incoming, path_column=path_column, uncertainties=marked))
         MATCHED_COLUMNS.set(known)
     return known[1]
 
@@ -104,7 +104,7 @@ def _show_matched(prepared: Prepared) -> None:
 
 def _pick_label(image_set: ImageSet) -> None:
     """The column, level of folders or tags that are the label; stored when it is changed."""
-    source = image_set.label_choice or NONE
+    source = image_set.labels.chosen or NONE
     choices = class_choices(image_set)
     options = list(choices)
     picked = st.selectbox(
@@ -116,7 +116,7 @@ def _pick_label(image_set: ImageSet) -> None:
         help="Used on the Evaluate page, for the evidence of a search, and for colours by class.",
     )
     if picked != source:
-        image_set.use_labels(None if picked == NONE else picked)
+        image_set.labels.use(None if picked == NONE else picked)
         st.rerun(scope="app")
 
 

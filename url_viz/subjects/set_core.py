@@ -1,0 +1,190 @@
+"""What every subject of an image set stands on: tables at one version, derived columns, models, decisions."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.columns import SetContext, derived_columns
+from url_viz.analysis.measures import TABLE_MEASURES, has_values, measures_of
+from url_viz.analysis.order import Order
+from url_viz.analysis.second_model import SecondModelChoice
+from url_viz.analysis.stored_rows import StoredRows
+from url_viz.analysis.table import Frame, keys_of
+from url_viz.errors import ImageSetError
+from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model
+from url_viz.pipeline.unit_rows import UnitRows
+from url_viz.store.about import embed_command
+from url_viz.store.answers import Answers
+from url_viz.store.decisions import Decisions
+from url_viz.store.reader import Snapshot
+from url_viz.store.tables import Graph, positions_of
+from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class SetCore:
+    """The rows of one snapshot of an image set, in the order of its table, and what is derived from them."""
+
+    def __init__(
+        self,
+        store: Snapshot,
+        space: EmbeddingSpace,
+        source: ModelSource,
+        workspace: Workspace,
+        *,
+        is_single_model: bool,
+    ) -> None:
+        """With `is_single_model` no second model takes part, whatever was chosen."""
+        self.store, self.space, self.source, self.workspace = store, space, source, workspace
+        self.is_single_model = is_single_model
+        self.root = store.about().root
+        self.answers = Answers(store.paths.decisions)
+        self.context = SetContext(
+            store, space, source.head, source.is_given, is_single_model, self.answers, lambda: self.decisions
+        )
+        self.derived = derived_columns(self.context)
+
+    @cached_property
+    def single_model(self) -> "SetCore":
+        """The same snapshot by its own model only."""
+        if self.is_single_model:
+            return self
+        return SetCore(self.store, self.space, self.source, self.workspace, is_single_model=True)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table of `ImageSet.table`; not to be changed."""
+        table: pd.DataFrame = self.derived.get("table")
+        return table
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The table before reasons and decisions are joined to it."""
+        measured: pd.DataFrame = self.derived.get("measured")
+        return measured
+
+    @property
+    def base(self) -> Frame:
+        """What is stored of the pictures, before anything is derived."""
+        base: Frame = self.derived.get("base")
+        return base
+
+    @property
+    def files(self) -> "pa.Table":
+        """One row per file of the folder, unreadable ones too."""
+        return self.derived.get("files")
+
+    @property
+    def stored_rows(self) -> StoredRows:
+        """The stored tables joined to one row per picture."""
+        rows: StoredRows = self.derived.get("rows")
+        return rows
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Ids (N,) int64."""
+        return self.base.table["id"].to_numpy(np.int64)
+
+    @property
+    def contents(self) -> NDArray[np.int64]:
+        """Content keys (N,): equal ones are copies of one file."""
+        return self.base.contents
+
+    def rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
+        """The rows (M,) of pictures, in the order of `ids`. Raises ImageSetError for an id that is not in this set."""
+        wanted = np.fromiter((int(i) for i in ids), np.int64)
+        rows = positions_of(wanted, self.ids)
+        if (rows < 0).any():
+            raise ImageSetError(
+                f"There is no picture with id {wanted[rows < 0][0]} in {str(self.root)!r}. Take ids from its `table()`."
+            )
+        return rows
+
+    def row_of(self, image_id: int) -> int:
+        """The row of a picture. Raises ImageSetError for an id that is not in this set."""
+        return int(self.rows_of([image_id])[0])
+
+    def paths_of(self, ids: Iterable[int]) -> list[bytes]:
+        """Root-relative paths of pictures, as the file system has them, in the order of `ids`."""
+        paths: list[bytes] = self.base.paths.take(self.rows_of(ids)).to_pylist()
+        return paths
+
+    @property
+    def graph(self) -> Graph | None:
+        """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
+        graph: Graph | None = self.derived.get("graph")
+        return graph
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether there is a graph in the whitened space: pairs and names to ask about need one."""
+        return self.derived.get("own_graph_columns") is not None
+
+    def require_graph(self) -> None:
+        """Raise ImageSetError if there is no graph in the whitened space."""
+        if not self.has_graph:
+            raise ImageSetError(
+                f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
+            )
+
+    @property
+    def whitened(self) -> WhitenedRows:
+        """The pictures in the set's whitened space."""
+        whitened: WhitenedRows = self.derived.get("whitened")
+        return whitened
+
+    @cached_property
+    def unit(self) -> UnitRows:
+        """The rows of the whitened space to search among."""
+        return UnitRows(self.whitened.rows)
+
+    @property
+    def order(self) -> Order:
+        """The measure that leads, and why."""
+        order: Order = self.derived.get("order")
+        return order
+
+    def measures(self) -> tuple[str, ...]:
+        """Measures that this set can be ordered by, user columns of numbers last."""
+        brought = [column.name for column in self.derived.get("imported").listed if column.kind == "numeric"]
+        return measures_of(self.measured, brought)
+
+    def check_measure(self, by: str) -> None:
+        """Raise ImageSetError if `by` is not a measure that this set has values of."""
+        available = self.measures()
+        if by not in available and not (by in TABLE_MEASURES and has_values(self.measured, by)):
+            raise ImageSetError(f"{by!r} is not a measure of this set. It has: {', '.join(available) or 'none yet'}.")
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """The decisions on pictures, their tags and corrected labels."""
+        rows = self.stored_rows
+        return Decisions(self.store.paths.decisions, keys_of(rows.columns if rows.is_every_file else self.files))
+
+    def decisions_by(self, who: str | None) -> Decisions:
+        """Decisions that stand in the log as made by `who`; by default the user of this process."""
+        return self.decisions if who is None else self.decisions.by(who)
+
+    @property
+    def second(self) -> SecondModelChoice:
+        """Which second model takes part, and which could."""
+        available, active = self.derived.get("second_available"), self.derived.get("second")
+        return SecondModelChoice(self.store, self.space, available, active)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model that read this set, loaded when it is first needed for a new picture."""
+        return load_model(self.source.name, precision=self.space.precision, workspace=self.workspace.root)
+
+    @cached_property
+    def second_model(self) -> Model | None:
+        """The second model, loaded when it is first needed for a new picture; None if it has no name."""
+        name, precision = self.second.name, self.space.precision
+        return None if name is None else load_model(name, precision=precision, workspace=self.workspace.root)

@@ -1,0 +1,81 @@
+"""The files of an image set's pictures: where they are, opened and read only where reading is allowed."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from url_viz.errors import ImageError, ImageSetError
+from url_viz.imaging.bucket import Bucket
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.opened import opened
+from url_viz.imaging.scan import FoundFile, absolute, display_name
+from url_viz.imaging.workers import decoders
+from url_viz.roots import is_in_bucket
+from url_viz.store.about import embed_command
+from url_viz.subjects.set_core import SetCore
+
+if TYPE_CHECKING:
+    from url_viz.imaging.read import Picture
+
+SHOWN_S = 20.0
+"""How long object storage may take to give one picture that somebody waits for."""
+
+
+class SetFiles:
+    """The files of an image set's pictures, as `image_set.files`; none outside `within` is opened, where given."""
+
+    def __init__(self, core: SetCore, *, within: Sequence[Path] | None) -> None:
+        self._core, self._within = core, within
+
+    def path(self, image_id: int) -> Path:
+        """The file of a picture. Raises ImageSetError if it is not there any more, FolderError in object storage."""
+        row = self._core.row_of(image_id)
+        path = Path(os.fsdecode(absolute(self._core.root, self._core.base.paths[row].as_py())))
+        if not path.is_file():
+            raise ImageSetError(
+                f"{self._core.table['path'].iloc[row]!r} is not in {str(self._core.root)!r} any more. "
+                f"Read the folder again: {embed_command(self._core.root)}."
+            )
+        return path
+
+    def open(self, path: bytes) -> AbstractContextManager[BinaryIO]:
+        """A picture's file by its root-relative path, open for reading; every file of a set is opened here.
+
+        Raises ImageError as `url_viz.imaging.opened` does, also for one that leads out of `within`; FolderError for
+        pictures in object storage.
+        """
+        return opened(absolute(self._core.root, path), within=self._within)
+
+    def data(self, image_id: int) -> bytes:
+        """The bytes of a picture's file, from its folder or from object storage.
+
+        Raises ImageError if it is not there, cannot be read or leads out of `within`, BucketError if its store does
+        not answer within `SHOWN_S`.
+        """
+        path = self._core.paths_of([image_id])[0]
+        with self._naming_the_picture(path):
+            if is_in_bucket(self._core.root):
+                return self._bucket.read(FoundFile(path, 0, 0))
+            return read_file(absolute(self._core.root, path), within=self._within)
+
+    def read(self, image_id: int) -> "Picture":
+        """A picture read again for the model of this set, in a process of its own; raises as `data` does."""
+        data = self.data(image_id)
+        with self._naming_the_picture(self._core.paths_of([image_id])[0]):
+            return decoders.read(data, self._core.space.preprocessing)
+
+    @contextmanager
+    def _naming_the_picture(self, path: bytes) -> Iterator[None]:
+        """Say of which picture an ImageError is, and what to do."""
+        try:
+            yield
+        except ImageError as error:
+            name = f"{display_name(path)!r} of {str(self._core.root)!r}"
+            raise ImageError(f"{name} {error}. Read the folder again: {embed_command(self._core.root)}.") from error
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        return Bucket(self._core.root, fetch_s=SHOWN_S, retry_s=SHOWN_S / 4)

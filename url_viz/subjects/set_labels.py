@@ -1,0 +1,113 @@
+"""The labels of an image set: what they are taken from, which look wrong, corrections, and what these were worth."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from url_viz.analysis.label_choice import ClassLevels, Labels, class_levels, stored_source
+from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, confused_in
+from url_viz.analysis.measures import AMBIGUITY, has_values
+from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.user_columns import UserImports
+from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
+from url_viz.errors import ImageSetError
+from url_viz.store.decisions import Action
+from url_viz.subjects.set_core import SetCore
+
+
+class SetLabels:
+    """The labels of an image set, as `image_set.labels`."""
+
+    def __init__(self, core: SetCore, imports: UserImports) -> None:
+        self._core, self._imports = core, imports
+
+    @property
+    def chosen(self) -> str | None:
+        """What the label is: `folders`, `level:2`, `tags`, `names`, None for none, or the name of a column."""
+        labels: Labels = self._core.derived.get("labels")
+        return labels.source
+
+    @property
+    def source(self) -> str:
+        """What labels are taken from, in the words in which corrected labels are stored (`stored_source`)."""
+        return stored_source(self.chosen)
+
+    def levels(self) -> ClassLevels:
+        """The levels of folders, which of them is the label, and in words what was taken."""
+        classes = len(self._core.derived.get("picture_labels").names)
+        return class_levels(self._core.base.found, self.chosen, classes=classes)
+
+    def use(self, chosen: str | None) -> None:
+        """Choose what `label` is; nothing is read again.
+
+        "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "names" (a
+        picture without one has no label), "tags" (the first tag by the alphabet, the name counted among them, as names
+        once were tags), one of the user's own columns, or None for no labels. Raises ImageSetError for a column or
+        level that does not exist.
+        """
+        self._imports.use_labels(chosen)
+
+    def correct(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
+        """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
+
+        Files stay where they are: `label` of `table()` is the corrected one, `label_given` what it was. A correction
+        holds while labels are taken from the same source (`use`). Raises DecisionError for unknown ids, or what
+        cannot be a label. `who` is written to the log; by default the user of this process.
+        """
+        return self._core.decisions_by(who).label(labels, source=self.source)
+
+    def accept(self, ids: Iterable[int], *, who: str | None = None) -> Action:
+        """Give suspects the class that `suspects()` suggests; those without a suggestion stay. A single action.
+
+        Raises ImageSetError without labels, or for an unknown id.
+        """
+        pictures = self.suspects()
+        if pictures is None:
+            raise ImageSetError(NO_CLASSES)
+        wanted = {int(image_id) for image_id in ids}
+        self._core.rows_of(wanted)  # refuses unknown ids
+        rows = pictures[pictures["id"].isin(wanted) & pictures["suggested"].notna()]
+        return self.correct(dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True)), who=who)
+
+    def check(self) -> LabelCheck | None:
+        """The check of all labels; None if there are none. Computed again only if labels have changed."""
+        check: LabelCheck | None = self._core.derived.get("label_check")
+        return check
+
+    def suspects(self) -> pd.DataFrame | None:
+        """Pictures with a doubtful label, the most doubtful first (columns as in `LabelCheck`); None without labels."""
+        check = self.check()
+        return None if check is None else check.suspects
+
+    def confused(self) -> pd.DataFrame | None:
+        """Pairs of classes that are mistaken for each other, the most confused first; None without labels.
+
+        By the likeliest class of each labelled picture, judged without its own label; see `confused_pairs`.
+        """
+        if not has_values(self._core.measured, AMBIGUITY.name):
+            return None
+        pairs: pd.DataFrame = self._core.derived.result("measured", confused_in, confused_in)
+        return pairs
+
+    def is_reviewed(self) -> bool:
+        """Whether any picture was dropped or label corrected, in a set of two classes or more."""
+        labels = self._reviewed()
+        return labels.classes > 1 and bool(labels.is_decided.any())
+
+    def worth(self, *, seeds: int = SEEDS) -> Worth:
+        """What dropping pictures and correcting labels gained: a linear probe's accuracy, before and after.
+
+        `.words` says it; `.given`, `.decided` and `.random` have the figures, `.by_class` those of each class. Takes
+        seconds, longer with more seeds. Raises ImageSetError below two classes or two seeds.
+        """
+        group = group_codes(self._core.table)
+        return worth(self._core.whitened.rows, self._reviewed(), group=group, seeds=seeds)
+
+    def _reviewed(self) -> ReviewedLabels:
+        labels: ReviewedLabels = self._core.derived.result("table", _reviewed_in, _reviewed_in)
+        return labels
+
+
+def _reviewed_in(table: pd.DataFrame) -> ReviewedLabels:
+    given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
+    return reviewed_labels(given, label, (table["decision"] == "drop").to_numpy(dtype=bool))

@@ -1,0 +1,89 @@
+"""Reviews of an image set: opened by what they ask of, and those that were begun before."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+
+import pandas as pd
+
+from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck
+from url_viz.analysis.leaks import Splits
+from url_viz.analysis.review import REVIEWS, open_review
+from url_viz.analysis.review_queue import Review, ReviewContext
+from url_viz.analysis.review_spec import ReviewSpec, from_query
+from url_viz.errors import ImageSetError
+from url_viz.store.reviews import list_reviews
+from url_viz.subjects.set_answers import SetAnswers
+from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_labels import SetLabels
+from url_viz.subjects.set_names import SetNames
+from url_viz.subjects.set_splits import SetSplits
+
+
+class SetReviews:
+    """The reviews of an image set, as `image_set.reviews`."""
+
+    def __init__(
+        self, core: SetCore, *, labels: SetLabels, answers: SetAnswers, names: SetNames, splits: SetSplits
+    ) -> None:
+        self._core, self._labels, self._answers, self._names, self._splits = core, labels, answers, names, splits
+
+    def open(self, spec: ReviewSpec | str, *, afresh: bool = False) -> Review:
+        """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
+
+        `spec` may be just what is reviewed: a measure, or a key of `analysis.review.REVIEWS` such as "suspects".
+        Raises ImageSetError for what this set does not have: doubtful labels without labels to check, leaks without
+        splits.
+        """
+        spec = ReviewSpec(spec) if isinstance(spec, str) else spec
+        if spec.by not in REVIEWS:
+            self._core.check_measure(spec.by)
+        of = ReviewContext(
+            self._core.table.copy(deep=False),
+            self._core.unit,
+            self._core.decisions,
+            self._labels.source,
+            self._core.store.paths,
+            self._core.derived.get("reasons"),
+            self._core.contents,
+            self._core.answers,
+            check=self._label_check,
+            splits=self._known_splits,
+            leaks=self._leaks,
+            tuning=lambda: self._answers.tuning,
+            naming=lambda: self._names.naming,
+            afresh=afresh,
+            known=lambda queue: self._core.derived.result("table", ("queue", spec), lambda table: queue()),
+        )
+        return open_review(spec, of)
+
+    def kept(self, most: int | None = None) -> list[Review]:
+        """The reviews that were begun, the one that was worked on last first, at most so many.
+
+        Those that cannot go on are left out.
+        """
+        return list(islice(self._begun(), most))
+
+    def _begun(self) -> Iterator[Review]:
+        for spec in (from_query(kept.query) for kept in list_reviews(self._core.store.paths)):
+            with suppress(ImageSetError):  # of an order that does not exist any more
+                if spec is not None:
+                    yield self.open(spec)
+
+    def _label_check(self) -> LabelCheck:
+        check = self._labels.check()
+        if check is None:
+            raise ImageSetError(NO_CLASSES)
+        return check
+
+    def _known_splits(self) -> Splits:
+        splits = self._splits.get()
+        if splits is None:
+            raise ImageSetError(self._splits.missing)
+        return splits
+
+    def _leaks(self) -> pd.DataFrame:
+        leaks = self._splits.leaks()
+        if leaks is None:
+            raise ImageSetError(self._splits.missing)
+        return leaks

@@ -1,0 +1,179 @@
+"""Search in an image set: the pictures most similar to a query, gated by a measure, and the query's own value."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.new_pictures import Reference
+from url_viz.analysis.ranking import percentile, percentile_of_each
+from url_viz.analysis.selective_retrieval import near_in_graph, search
+from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.uploads import values_of
+from url_viz.imaging.query import query_crop, read_query
+from url_viz.models.model import Model
+from url_viz.models.runtime import Outputs
+from url_viz.pipeline.graph import K
+from url_viz.subjects.set_core import SetCore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search returns: `hits` and `withheld` are tables, nearest first, `by` the measure that gates.
+
+    `query_value` and `query_percentile` are the query's own by that measure, nan if it has none.
+    """
+
+    hits: pd.DataFrame
+    withheld: pd.DataFrame
+    by: str | None
+    query_value: float
+    query_percentile: float
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A query: its `vector` (A,) in the whitened space, and its `row` if it is a picture of the set, by id or content.
+
+    One from outside has its `embedding` (D,) and `entropy`, and its embedding by the `second` model where there is one.
+    """
+
+    vector: NDArray[np.float32]
+    row: int | None
+    embedding: NDArray[np.float32] | None = None
+    entropy: float = float("nan")
+    second: NDArray[np.float32] | None = None
+    is_of_file: bool = True
+
+
+class SetSearch:
+    """Searches among the pictures of an image set."""
+
+    def __init__(self, core: SetCore) -> None:
+        self._core = core
+
+    def search(
+        self,
+        query: "Path | Image | int | NDArray[np.floating]",
+        *,
+        k: int,
+        by: str | None,
+        max_percentile: float | None,
+        without_dropped: bool,
+    ) -> SearchResult:
+        """See `ImageSet.safe_search`."""
+        table = self._core.table
+        if by is None:
+            by = self._core.order.measure
+        else:
+            self._core.check_measure(by)
+        is_allowed = np.ones(len(table), bool)
+        if without_dropped:
+            is_allowed &= (table["decision"] != "drop").to_numpy(dtype=bool)
+        ranks = np.full(len(table), np.nan, np.float32) if by is None else percentile_of_each(table, by)
+        if max_percentile is not None:  # a picture without the value cannot be vouched for, and is withheld too
+            is_allowed &= ranks <= max_percentile
+        read = self._read(query)
+        value, rank = self._value_of(read, by, ranks)
+        vector, exclude = read.vector, None if read.is_of_file else np.arange(len(table)) == read.row
+        hits = search(vector, self._core.unit, k=k, is_allowed=is_allowed, exclude=exclude)
+        return SearchResult(self._similar(hits.rows, vector), self._similar(hits.withheld, vector), by, value, rank)
+
+    def neighbours(self, image_id: int, k: int) -> pd.DataFrame:
+        """See `ImageSet.neighbours`."""
+        row, unit = self._core.row_of(image_id), self._core.unit
+        near = near_in_graph(row, self._core.contents, self._core.graph)
+        if near is None or (len(near[0]) < k and k > K):
+            group = group_codes(self._core.table)
+            hits = search(unit[row], unit, k=k, exclude=group == group[row])
+            near = hits.rows, hits.similarity
+        return self._with_similarity(near[0][:k], near[1][:k])
+
+    def nearest_of_class(self, image_id: int, label: str, k: int) -> pd.DataFrame:
+        """See `ImageSet.nearest_of_class`."""
+        row, table, unit = self._core.row_of(image_id), self._core.table, self._core.unit
+        group = group_codes(table)
+        is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
+        hits = search(unit[row], unit, k=k, exclude=is_out)
+        return self._with_similarity(hits.rows, hits.similarity)
+
+    def reference(self) -> Reference:
+        """What pictures from outside are compared with: the distinct contents of this set.
+
+        By both models only if the second can be loaded (`SecondModelChoice.name`): it must read each new picture too.
+        """
+        second = self._core.second
+        core = self._core.single_model if second.active is not None and second.name is None else self._core
+        reference: Reference = core.derived.get("reference")
+        return reference
+
+    def _read(self, query: "Path | Image | int | NDArray[np.floating]") -> _Query:
+        if isinstance(query, (int, np.integer)):
+            row = self._core.row_of(int(query))
+            return _Query(self._core.unit[row], row, is_of_file=False)
+        if isinstance(query, np.ndarray):
+            return _Query(self._whitened_vector(query), None, query.astype(np.float32))
+        crops, content = self._crops(query)
+        outputs = _outputs(self._core.model, crops[0])
+        second = None if self._core.second_model is None else _outputs(self._core.second_model, crops[1]).embedding[0]
+        rows, embedding = np.flatnonzero(self._core.contents == content), outputs.embedding[0]
+        same_row = int(rows[0]) if len(rows) else None
+        return _Query(self._whitened_vector(embedding), same_row, embedding, float(outputs.entropy[0]), second)
+
+    def _whitened_vector(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self._core.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
+        return vector
+
+    def _crops(self, query: "Path | Image") -> tuple[tuple[NDArray[np.uint8], ...], int | None]:
+        """The crops of a query for each model, and the content key of a file."""
+        second = self._core.second_model
+        spaces = [self._core.space, *([] if second is None else [second.space])]
+        preprocessing, *others = (space.preprocessing for space in spaces)
+        if isinstance(query, (str, os.PathLike)):
+            picture = read_query(query, preprocessing, also=others)
+            return (picture.crop, *picture.also), picture.content
+        return tuple(query_crop(query, each) for each in (preprocessing, *others)), None
+
+    def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
+        """A query's value of a measure, and its percentile in this set; nan if it has none.
+
+        A file that is in the set byte for byte has the value and percentile it has there.
+        """
+        if measure is None:
+            return float("nan"), float("nan")
+        if query.row is not None:
+            return float(self._core.table[measure].iloc[query.row]), float(ranks[query.row])
+        assert query.embedding is not None
+        embedding = query.embedding.astype(np.float16)[None]
+        second = None if query.second is None else query.second.astype(np.float16)[None]
+        single = self._core.single_model.derived
+        reference = self.reference() if second is not None else single.get("reference")
+        values = values_of(embedding, np.array([query.entropy]), self._core.source.head, reference, second=second)
+        if measure not in values:
+            return float("nan"), float("nan")
+        rank = percentile(values[measure], among=reference.pictures[measure].to_numpy(dtype=float))
+        return float(values[measure][0]), float(rank[0])
+
+    def _similar(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
+        cosine = self._core.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        return self._with_similarity(rows, cosine)
+
+    def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
+        table = self._core.table.iloc[rows].reset_index(drop=True)
+        table.insert(2, "similarity", similarity.astype(np.float32))
+        return table
+
+
+def _outputs(model: Model, crop: NDArray[np.uint8]) -> Outputs:
+    """What a model gives of one crop (S, S, 3). Raises ModelError if that cannot be stored."""
+    outputs = model.run(crop[None])
+    model.as_stored(outputs.embedding)
+    return outputs

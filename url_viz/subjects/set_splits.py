@@ -1,0 +1,69 @@
+"""Splits of an image set, such as train and test, and the pictures that leak from one into another."""
+
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from url_viz.analysis.leaks import Splits, leaks_between_sets
+from url_viz.errors import ImageSetError
+from url_viz.pipeline.twins import twins_across
+from url_viz.store.tables import positions_of
+from url_viz.subjects.set_core import SetCore
+
+
+class HasSplits(Protocol):
+    """An image set, of which only this is needed."""
+
+    @property
+    def splits(self) -> "SetSplits": ...
+
+
+class SetSplits:
+    """The splits of an image set, as `image_set.splits`."""
+
+    def __init__(self, core: SetCore) -> None:
+        self._core = core
+
+    def get(self) -> Splits | None:
+        """The split of each picture, and what tells it; None if there are no splits."""
+        splits: Splits | None = self._core.derived.get("splits")
+        return splits
+
+    @property
+    def missing(self) -> str:
+        """What to do about a set without splits, for an error."""
+        return (
+            f"{str(self._core.root)!r} has no splits to compare. Put its pictures below train/ and test/, bring a "
+            "column named split (`python -m url_viz columns FOLDER add FILE`), or compare it with another set "
+            "(`python -m url_viz leakage FOLDER --against OTHER`)."
+        )
+
+    def leaks(self, against: "HasSplits | None" = None) -> pd.DataFrame | None:
+        """Pictures with a twin in another split: one row for each of the smaller split, with its most similar twin.
+
+        Twins are as `url_viz.pipeline.twins` has them. Columns: id, path, label, split, twin_id,
+        twin_path, twin_label, twin_split, cosine, kind ("exact", "near"). Splits are levels of folders such as train/
+        and test/, or a column of the user's named like one (`analysis.leaks.find_splits`). None without splits.
+        `against` another image set, the pictures of this set that have a twin there; the splits are then the names
+        of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another model has read.
+        """
+        if against is not None:
+            return _leaks_between(self._core, against.splits._core)
+        leaks: pd.DataFrame | None = self._core.derived.get("leaks")
+        return leaks
+
+
+def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
+    if other.space.key != core.space.key:
+        raise ImageSetError(
+            f"{str(other.root)!r} was read with {other.source.title}, and {str(core.root)!r} with "
+            f"{core.source.title}. Twins are told by one model: read both with the same."
+        )
+    both = core, other
+    keys = [np.unique(each.contents) for each in both]
+    embeddings = [each.store.embeddings(each.space.key, key).embedding for each, key in zip(both, keys, strict=True)]
+    hashes = np.concatenate([each.store.hashes(key) for each, key in zip(both, keys, strict=True)])
+    rows = positions_of(core.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
+    sides = [(each.table, each.contents, np.full(len(each.contents), each.root.name, object)) for each in both]
+    return leaks_between_sets(sides[0], sides[1], twins_across(*embeddings, hashes=hashes), rows)
