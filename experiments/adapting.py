@@ -25,7 +25,7 @@ from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceT
 from training.evaluate import write_json
 from training.finetune import losses_to_learn
 from training.groups import groups_of
-from training.holdout import Nearest, ToldPictures, orders_without_a_job
+from training.holdout import NearestErrors, ToldPictures, orders_without_a_job
 from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss
@@ -69,7 +69,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Run:
+class AdaptingRun:
     """R-AUROC of N by one order on one set under one split: of the told pictures, and of all."""
 
     order: str
@@ -80,7 +80,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Mean:
+class OrderMean:
     """An order's means over sets and splits, and what they are ahead of `BEFORE`, with 95 % intervals over sets."""
 
     order: str
@@ -91,15 +91,15 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Study:
+class AdaptingFigures:
     """All figures, and how they came about."""
 
     config: dict[str, object]
     pictures: dict[str, int]
-    runs: tuple[Run, ...]
-    means: tuple[Mean, ...]
-    report_runs: tuple[Run, ...] = ()
-    report_means: tuple[Mean, ...] = field(default=())
+    runs: tuple[AdaptingRun, ...]
+    means: tuple[OrderMean, ...]
+    report_runs: tuple[AdaptingRun, ...] = ()
+    report_means: tuple[OrderMean, ...] = field(default=())
 
 
 def ways() -> Mapping[str, Way]:
@@ -126,7 +126,7 @@ def main(config: AdaptingStudy) -> None:
     print(table(json.loads(config.json.read_text())))
 
 
-def study_of(config: AdaptingStudy) -> Study:
+def study_of(config: AdaptingStudy) -> AdaptingFigures:
     """Every way on every development set, the default on the others."""
     if not config.data:
         raise FolderError("No sets are named. Give --data FOLDER of class folders, again for each further set.")
@@ -137,7 +137,7 @@ def study_of(config: AdaptingStudy) -> Study:
     reported = [run for name, cache in others.items() for run in runs_of(name, cache, alone, config)]
     sizes = {name: len(cache.pictures) for name, cache in (caches | others).items()}
     record = {name: value for name, value in as_record(config).items() if name in ("model", "views", "told", "seeds")}
-    return Study(record, sizes, tuple(runs), means_of(runs), tuple(reported), means_of(reported))
+    return AdaptingFigures(record, sizes, tuple(runs), means_of(runs), tuple(reported), means_of(reported))
 
 
 def _cache(config: AdaptingStudy, spec: str, *, limit: int | None) -> Cache:
@@ -147,7 +147,7 @@ def _cache(config: AdaptingStudy, spec: str, *, limit: int | None) -> Cache:
     return open_cache(out)
 
 
-def runs_of(name: str, cache: Cache, tried: Mapping[str, Way], config: AdaptingStudy) -> list[Run]:
+def runs_of(name: str, cache: Cache, tried: Mapping[str, Way], config: AdaptingStudy) -> list[AdaptingRun]:
     """Every way on one set, and the orders that need no job."""
     group, space = groups_of(Sources.of(cache), "twins"), space_of(cache.clean)
     runs = []
@@ -159,7 +159,7 @@ def runs_of(name: str, cache: Cache, tried: Mapping[str, Way], config: AdaptingS
             one: _adapted(way, told, seed) for one, way in tried.items()
         }
         for order, values in orders.items():
-            runs.append(Run(order, name, seed, *_figures(values, told)))
+            runs.append(AdaptingRun(order, name, seed, *_figures(values, told)))
             print(runs[-1], flush=True)
     return runs
 
@@ -174,7 +174,7 @@ def _adapted(way: Way, told: ToldPictures, seed: int) -> NDArray[np.float32]:
 
 
 def _figures(values: NDArray[np.floating], told: ToldPictures) -> tuple[float, float]:
-    nearest = Nearest.of(told.space, told.cache.labels)
+    nearest = NearestErrors.of(told.space, told.cache.labels)
     every = nearest.known & np.isfinite(values)
     unseen = every & told.is_told
     return auroc(values[unseen], nearest.is_wrong[unseen]), auroc(values[every], nearest.is_wrong[every])
@@ -224,12 +224,12 @@ def _mean_of_views(losses: Callable[[ToldPictures], Losses]) -> Callable[[ToldPi
     return mean
 
 
-def means_of(runs: list[Run]) -> tuple[Mean, ...]:
+def means_of(runs: list[AdaptingRun]) -> tuple[OrderMean, ...]:
     """The mean of each order over sets and seeds, and of what it is ahead of `BEFORE` on the told pictures."""
     return tuple(_mean(order, runs) for order in dict.fromkeys(run.order for run in runs))
 
 
-def _mean(order: str, runs: list[Run]) -> Mean:
+def _mean(order: str, runs: list[AdaptingRun]) -> OrderMean:
     mine, before = ([run for run in runs if run.order == name] for name in (order, BEFORE))
     sets = np.unique([run.data for run in mine], return_inverse=True)[1]
     told, every = (
@@ -237,7 +237,7 @@ def _mean(order: str, runs: list[Run]) -> Mean:
         for part in ("told", "all")
     )
     ahead = (_ahead(pairs[:, 0] - pairs[:, 1], sets) for pairs in (told, every))
-    return Mean(order, float(told[:, 0].mean()), float(every[:, 0].mean()), *ahead)
+    return OrderMean(order, float(told[:, 0].mean()), float(every[:, 0].mean()), *ahead)
 
 
 def _ahead(values: NDArray[np.float64], sets: NDArray[np.int64]) -> Figure:

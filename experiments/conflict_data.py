@@ -55,7 +55,7 @@ class ConflictConfig(Checked):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class SplitPictures:
     """What one seed trains and is tested on: pixels (N, 3, S, S) float32 with labels (N,) int64, of `n_classes`.
 
     With `shift_px` those to train on are varied.
@@ -72,7 +72,7 @@ class Pictures:
         return JointBatch(varied(pixels, shift_px=self.shift_px, generator=generator), labels)
 
 
-def source_of(config: ConflictConfig) -> Callable[[int], Pictures]:
+def source_of(config: ConflictConfig) -> Callable[[int], SplitPictures]:
     """What gives the pictures of a seed: photographs are read once, digits get other noise with each.
 
     Raises FolderError if there are no class folders, or fewer than asked for.
@@ -82,7 +82,7 @@ def source_of(config: ConflictConfig) -> Callable[[int], Pictures]:
     return partial(parted, photographs(labelled_pictures_of(config.data), config))
 
 
-def noisy_digits(noise: float, seed: int) -> Pictures:
+def noisy_digits(noise: float, seed: int) -> SplitPictures:
     """scikit-learn's digits in a random order, with Gaussian noise of a strength drawn for each, 0 to `noise`."""
     from sklearn.datasets import load_digits
 
@@ -95,7 +95,7 @@ def noisy_digits(noise: float, seed: int) -> Pictures:
     pixels = torch.from_numpy(large.astype(np.float32))[:, None].repeat(1, 3, 1, 1)
     labels = torch.from_numpy(np.asarray(dataset.target, np.int64)[order])
     first, rest = slice(None, TRAINING_DIGITS), slice(TRAINING_DIGITS, None)
-    return Pictures(JointBatch(pixels[first], labels[first]), JointBatch(pixels[rest], labels[rest]), DIGITS)
+    return SplitPictures(JointBatch(pixels[first], labels[first]), JointBatch(pixels[rest], labels[rest]), DIGITS)
 
 
 def photographs(pictures: PictureList, config: ConflictConfig) -> JointBatch:
@@ -112,7 +112,7 @@ def photographs(pictures: PictureList, config: ConflictConfig) -> JointBatch:
     return JointBatch(pixels, torch.from_numpy(chosen.labels.astype(np.int64)))
 
 
-def parted(every: JointBatch, seed: int) -> Pictures:
+def parted(every: JointBatch, seed: int) -> SplitPictures:
     """Two thirds of each class to train on, at random, and the others to test on."""
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(every.labels))
@@ -123,7 +123,7 @@ def parted(every: JointBatch, seed: int) -> Pictures:
     counts = np.bincount(labels)
     trains = place < np.ceil(TRAINING_SHARE * counts)[labels]
     first, rest = order[trains], order[~trains]
-    return Pictures(
+    return SplitPictures(
         JointBatch(every.pixels[first], every.labels[first]),
         JointBatch(every.pixels[rest], every.labels[rest]),
         len(counts),

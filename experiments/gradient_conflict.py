@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experiments.conflict_data import AuthorsCurve, ConflictConfig, Pictures, authors_curves, source_of
+from experiments.conflict_data import AuthorsCurve, ConflictConfig, SplitPictures, authors_curves, source_of
 from training.command import command
 from training.config import Joint, Recipe, as_record
 from training.joint import JointBatch, JointModel, joint_model, order_of_epoch, scores_of, steps_an_epoch, train_jointly
@@ -102,7 +102,7 @@ def conflict(config: ConflictConfig, report: ProgressCallback) -> list[Point]:
     return points
 
 
-def run(pictures: Pictures, config: ConflictConfig, *, stop_gradient: bool, seed: int) -> list[Point]:
+def run(pictures: SplitPictures, config: ConflictConfig, *, stop_gradient: bool, seed: int) -> list[Point]:
     """One training from scratch; a point after each epoch."""
     model = fresh_model(config.backbone, pictures.n_classes, stop_gradient=stop_gradient, seed=seed)
     points: list[Point] = []
@@ -143,7 +143,7 @@ def fresh_model(backbone: str, n_classes: int, *, stop_gradient: bool, seed: int
     return joint_model(Backbone(network), n_classes, recipe=HEAD, stop_gradient=stop_gradient, seed=seed)
 
 
-def _epochs(pictures: Pictures, config: ConflictConfig, seed: int) -> Iterator[Iterator[JointBatch]]:
+def _epochs(pictures: SplitPictures, config: ConflictConfig, seed: int) -> Iterator[Iterator[JointBatch]]:
     generator = torch.Generator().manual_seed(seed)
     for _ in range(config.epochs):
         orders = order_of_epoch(len(pictures.training.labels), config.batch, generator)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from training.benchmark.benchmark_tables import markdown
-from training.benchmark.chosen import picture_features
+from training.benchmark.fitted_baselines import picture_features
 from training.benchmark.labelled import Case, LabelledSet, case_of, embedded_set
 from training.command import command
 from training.config import PRESETS, Recipe
@@ -56,7 +56,7 @@ class FunctionsStudy:
 
 
 @dataclass(frozen=True)
-class Row:
+class OrderFigure:
     """R-AUROC of one order on one set with one backbone: the paper's, and N. `use`: development, or left out."""
 
     order: str
@@ -68,21 +68,21 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Figures:
+class FunctionsFigures:
     """The figures of a study."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[OrderFigure, ...]
 
 
 def main(config: FunctionsStudy) -> None:
     """Measure, or print the table."""
     if not config.table:
         rows = [row for run in config.run for row in _of_backbone(run, config)]
-        write_json(Figures(tuple(rows)), config.json)
+        write_json(FunctionsFigures(tuple(rows)), config.json)
     print(table(json.loads(config.json.read_text())))
 
 
-def _of_backbone(run: Path, config: FunctionsStudy) -> list[Row]:
+def _of_backbone(run: Path, config: FunctionsStudy) -> list[OrderFigure]:
     caches = [open_cache(folder) for folder in sorted((run / "caches").iterdir())]
     model = load_model(caches[0].manifest.backbone, precision=caches[0].manifest.precision)  # type: ignore[arg-type]
     loaded = load_source(model.source)
@@ -110,7 +110,7 @@ def _case_of_cache(cache: Cache, loaded: Loaded) -> Case:
     return case_of(LabelledSet(cache.paths.folder.name, embedding, logits, label), seed=0)
 
 
-def _measured(caches: Sequence[Cache], loaded: Loaded, cases: Sequence[Case], use: str) -> list[Row]:
+def _measured(caches: Sequence[Cache], loaded: Loaded, cases: Sequence[Case], use: str) -> list[OrderFigure]:
     rows = rows_of(Sources(tuple(caches)), held_out=LINEAR.held_out, device=CPU)
     found = []
     for name, order in _orders(rows, loaded).items():
@@ -118,7 +118,7 @@ def _measured(caches: Sequence[Cache], loaded: Loaded, cases: Sequence[Case], us
             values, outcomes = order(case), case.outcomes
             nearest = auroc(values[outcomes.is_counted], outcomes.is_wrong[outcomes.is_counted])
             paper = auroc(values, outcomes.is_paper_wrong)
-            found.append(Row(name, loaded.name, Path(case.labelled.data).name, use, paper, nearest))
+            found.append(OrderFigure(name, loaded.name, Path(case.labelled.data).name, use, paper, nearest))
     return found
 
 
@@ -164,7 +164,7 @@ def _heads(
 
 def table(figures: Mapping[str, list[dict[str, object]]]) -> str:
     """The paper's R-AUROC by set for the first backbone, and means over development sets and left-out ones of all."""
-    rows = [Row(**row) for row in figures["rows"]]  # type: ignore[arg-type]
+    rows = [OrderFigure(**row) for row in figures["rows"]]  # type: ignore[arg-type]
     backbones = list(dict.fromkeys(row.backbone for row in rows))
     sets = list(dict.fromkeys(row.data for row in rows if row.use == "development"))
     short = " / ".join(name.rpartition("_")[2] for name in backbones)
@@ -183,11 +183,11 @@ def table(figures: Mapping[str, list[dict[str, object]]]) -> str:
     return markdown(header, lines)
 
 
-def _is(row: Row, order: str, backbone: str, *, data: str) -> bool:
+def _is(row: OrderFigure, order: str, backbone: str, *, data: str) -> bool:
     return (row.order, row.backbone, row.data, row.use) == (order, backbone, data, "development")
 
 
-def _mean(rows: Sequence[Row], order: str, backbone: str, use: str, what: str) -> float:
+def _mean(rows: Sequence[OrderFigure], order: str, backbone: str, use: str, what: str) -> float:
     found = [getattr(r, what) for r in rows if (r.order, r.backbone, r.use) == (order, backbone, use)]
     return float(np.mean(found))
 

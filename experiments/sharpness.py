@@ -65,7 +65,7 @@ class SharpnessStudy:
 
 
 @dataclass(frozen=True)
-class Compared:
+class MeasureComparison:
     """One measure: AUC of the blurred against the sharp, and of the slightly blurred.
 
     At the bound under which half of the blurred lie: how many sharp ones and which shares of the pictures of other
@@ -81,7 +81,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedCounts:
     """How many of `pictures` of a kind get each of the two reasons; `strength` is how much they were spoiled, if so."""
 
     data: str
@@ -93,17 +93,17 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Figures:
+class SharpnessFigures:
     """All figures."""
 
     config: dict[str, object]
     judged: dict[str, int]
-    compared: tuple[Compared, ...]
-    named: tuple[Named, ...]
+    compared: tuple[MeasureComparison, ...]
+    named: tuple[NamedCounts, ...]
 
 
 @dataclass(frozen=True)
-class Seen:
+class PictureSharpness:
     """What one picture measures: `values` by MEASURES, and its quality."""
 
     values: dict[str, float]
@@ -119,7 +119,7 @@ def main(config: SharpnessStudy) -> None:
     print(f"{table_of_measures(found)}\n\n{table_of_reasons(found)}")
 
 
-def study_of(config: SharpnessStudy) -> Figures:
+def study_of(config: SharpnessStudy) -> SharpnessFigures:
     """Every measure on every picture, judged, spoiled and other."""
     if config.judged is None:
         raise FolderError("Give --judged FOLDER, the pictures that blurred_pictures.csv lists.")
@@ -144,7 +144,7 @@ def study_of(config: SharpnessStudy) -> Figures:
     named += [_named(name, how, strength, seen) for name, of in spoiled.items() for (how, strength), seen in of.items()]
     record: dict[str, object] = {"seed": config.seed, "spoiled": config.spoiled}
     compared = tuple(compare(name, by_kind, every, own) for name in MEASURES)
-    return Figures(record, {kind: len(seen) for kind, seen in by_kind.items()}, compared, tuple(named))
+    return SharpnessFigures(record, {kind: len(seen) for kind, seen in by_kind.items()}, compared, tuple(named))
 
 
 def judged_kinds(path: Path) -> dict[str, str]:
@@ -158,25 +158,25 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(folder / file.path.decode() for file in scan(folder).files)
 
 
-def _seen_by_all(pool: ProcessPoolExecutor, files: Sequence[Path]) -> list[Seen]:
+def _seen_by_all(pool: ProcessPoolExecutor, files: Sequence[Path]) -> list[PictureSharpness]:
     return list(pool.map(_seen_file, files, chunksize=16))
 
 
-def _seen_file(path: Path) -> Seen:
+def _seen_file(path: Path) -> PictureSharpness:
     return seen(path.read_bytes())
 
 
-def seen(data: bytes) -> Seen:
+def seen(data: bytes) -> PictureSharpness:
     """What a file's thumbnail measures."""
     picture = picture_of(data, Preprocessing(), content=0)
     grey = grey_thumbnail(picture.thumbnail, width=picture.width, height=picture.height)
     values = {name: measure(np.asarray(grey)) for name, measure in MEASURES.items()}
-    return Seen(values, quality_of_image(grey), (picture.width, picture.height))
+    return PictureSharpness(values, quality_of_image(grey), (picture.width, picture.height))
 
 
 def _spoiled(
     pool: ProcessPoolExecutor, files: Sequence[Path], config: SharpnessStudy
-) -> dict[tuple[str, float], list[Seen]]:
+) -> dict[tuple[str, float], list[PictureSharpness]]:
     """Some of the pictures, spoiled in both ways at every strength; each its own direction."""
     rng = np.random.default_rng(config.seed)
     chosen = [files[place] for place in sorted(rng.permutation(len(files))[: config.spoiled])]
@@ -189,7 +189,7 @@ def _spoiled(
     return found
 
 
-def _seen_spoiled(how: str, strength: float, path: Path, seed: int) -> Seen:
+def _seen_spoiled(how: str, strength: float, path: Path, seed: int) -> PictureSharpness:
     image = Image.open(path).convert("RGB")
     spoiled = SPOILINGS[how].made(image, strength, np.random.default_rng(seed))
     return seen(as_file(spoiled))
@@ -203,14 +203,17 @@ def as_file(image: Image.Image) -> bytes:
 
 
 def compare(
-    name: str, by_kind: Mapping[str, Sequence[Seen]], others: Sequence[Seen], spoiled: Sequence[Seen]
-) -> Compared:
+    name: str,
+    by_kind: Mapping[str, Sequence[PictureSharpness]],
+    others: Sequence[PictureSharpness],
+    spoiled: Sequence[PictureSharpness],
+) -> MeasureComparison:
     """One measure on all pictures; where it cannot be measured, a picture counts as sharp."""
     blurred = np.concatenate([_values(name, by_kind[kind]) for kind in UNSHARP])
     slight, sharp = (_values(name, by_kind[kind]) for kind in ("slight", "sharp"))
     bound = float(np.median(blurred))
     score, is_blurred = -np.concatenate([blurred, sharp]), np.arange(len(blurred) + len(sharp)) < len(blurred)
-    return Compared(
+    return MeasureComparison(
         name,
         auroc_by_blocks(score, is_blurred, np.arange(len(score))),
         auroc(-np.concatenate([slight, sharp]), np.arange(len(slight) + len(sharp)) < len(slight)),
@@ -220,16 +223,16 @@ def compare(
     )
 
 
-def _values(name: str, seen: Sequence[Seen]) -> NDArray[np.float64]:
+def _values(name: str, seen: Sequence[PictureSharpness]) -> NDArray[np.float64]:
     values = np.array([one.values[name] for one in seen])
     return np.where(np.isnan(values), 1e9, values)
 
 
-def _named(data: str, kind: str, strength: float | None, seen: Sequence[Seen]) -> Named:
+def _named(data: str, kind: str, strength: float | None, seen: Sequence[PictureSharpness]) -> NamedCounts:
     measured = measured_strengths(table_of([one.quality for one in seen], [one.size for one in seen]))
     given = without_contradictions(measured)
     smeared, blurred = (int((given[:, NAMES.index(name)] > 0).sum()) for name in SOFT)
-    return Named(data, kind, strength, len(seen), smeared, blurred)
+    return NamedCounts(data, kind, strength, len(seen), smeared, blurred)
 
 
 def table_of(qualities: Sequence[Quality], sizes: Sequence[tuple[int, int]]) -> pd.DataFrame:

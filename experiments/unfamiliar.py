@@ -45,7 +45,7 @@ class UnfamiliarStudy:
 
 
 @dataclass(frozen=True)
-class Read:
+class OrderedSet:
     """What a set's pictures got: orders (N,) by name, and their classes (N,)."""
 
     orders: dict[str, NDArray[np.floating[Any]]]
@@ -65,17 +65,17 @@ def main(study: UnfamiliarStudy) -> None:
     print(table(json.loads(study.json.read_text("utf-8"))))
 
 
-def read(folder: Path, model: Model, limit: int) -> Read:
+def read(folder: Path, model: Model, limit: int) -> OrderedSet:
     """The orders of a picture alone: the head's, and what the classifier's outputs give without one."""
     pictures = labelled_pictures_of(str(folder), limit=limit)
     embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
     baselines = all_baselines(embedded.embedding, embedded.logits)
     orders = {name: np.minimum(baselines[name], np.finfo(np.float64).max) for name in ALONE}
     head = {} if model.head is None else {HEAD: model.head(embedded.embedding)}
-    return Read({**head, **orders}, pictures.labels[embedded.positions].astype(np.int64))
+    return OrderedSet({**head, **orders}, pictures.labels[embedded.positions].astype(np.int64))
 
 
-def figures_of(known: Read, other: Read) -> dict[str, dict[str, object]]:
+def figures_of(known: OrderedSet, other: OrderedSet) -> dict[str, dict[str, object]]:
     """The chance that one of `other` stands above one of `known`, by each order; intervals over the classes of both."""
     is_other = np.repeat([False, True], [len(known.label), len(other.label)])
     block = np.concatenate([known.label, other.label + known.label.max() + 1])

@@ -64,7 +64,7 @@ Codes = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class EmbeddedSet:
     """One labelled set: `embedding` (N, D), `label` (N,) codes; each picture blended and degraded, both (N, D)."""
 
     name: str
@@ -86,7 +86,7 @@ class Planted:
     `whitened` (N, A) are its `embedding` (N, D) in its own space, `graph` theirs.
     """
 
-    pictures: Pictures
+    pictures: EmbeddedSet
     noise: Noise
     seed: int
     embedding: Floats
@@ -145,7 +145,7 @@ def figures_of(folders: Sequence[Path], study: WrongLabelsStudy, model: Model) -
     return {"scores": means.round(4).to_dict("records"), "became": what_became(cases, judgements)}
 
 
-def read(folder: Path, model: Model) -> Pictures:
+def read(folder: Path, model: Model) -> EmbeddedSet:
     """Embed every picture of a folder as it is, blended with one of another class, and degraded."""
     found = scan(folder).files
     names = [file.path.split(b"/")[0] for file in found]
@@ -165,7 +165,7 @@ def read(folder: Path, model: Model) -> Pictures:
             (_embedded(model, np.stack([_degraded(one, rng) for one in pixels[at]])) for at in _parts(len(pixels))),
         )
     )
-    return Pictures(folder.name, whole, blend, degraded, label)
+    return EmbeddedSet(folder.name, whole, blend, degraded, label)
 
 
 def _parts(count: int) -> Iterable[slice]:
@@ -190,7 +190,7 @@ def _embedded(model: Model, pixels: NDArray[np.uint8]) -> Floats:
     return model.run(pixels).embedding.astype(np.float16).astype(np.float32)
 
 
-def plant(pictures: Pictures, noise: Noise, seed: int) -> Planted:
+def plant(pictures: EmbeddedSet, noise: Noise, seed: int) -> Planted:
     """Ambiguous pictures first, then a share of all labels changed among the others; all by the seed."""
     rng, count = np.random.default_rng(seed), len(pictures.label)
     order, tenth = rng.permutation(count), int(AMBIGUOUS_SHARE * count)
@@ -211,7 +211,7 @@ def plant(pictures: Pictures, noise: Noise, seed: int) -> Planted:
     return Planted(pictures, noise, seed, embedding, label, truth, whitened, build_graph(whitened, embedding))
 
 
-def _most_similar_class(pictures: Pictures) -> Codes:
+def _most_similar_class(pictures: EmbeddedSet) -> Codes:
     unit = l2_normalize(pictures.embedding)
     means = l2_normalize(np.stack([unit[pictures.label == code].mean(axis=0) for code in range(pictures.classes)]))
     likeness = means @ means.T

@@ -24,7 +24,7 @@ from training.config import EvaluateConfig
 from training.data.pictures import PictureList
 from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import labelled_pictures_of
-from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, Order, References, Upstream
+from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References, Upstream
 from training.figures import write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from url_viz.analysis.baselines import all_baselines
@@ -186,11 +186,11 @@ def _uncertainties(
 
 def order_of(
     name: str, uncertainty: NDArray[np.floating], is_correct: NDArray[np.bool_], *, resamples: int, seed: int
-) -> Order:
+) -> OrderResult:
     """R-AUROC with its interval, AURC and the risk–coverage curve of an uncertainty (N,) against correctness (N,)."""
     curve = risk_coverage(uncertainty, ~is_correct)
     points = np.unique(np.linspace(0, len(is_correct) - 1, CURVE_POINTS).round().astype(int))
-    return Order(
+    return OrderResult(
         name,
         r_auroc(uncertainty, is_correct),
         bootstrap_interval(r_auroc, uncertainty, is_correct, resamples=resamples, seed=seed),

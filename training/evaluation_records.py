@@ -13,7 +13,7 @@ HEAD = "head"
 
 
 @dataclass(frozen=True)
-class Order:
+class OrderResult:
     """How one uncertainty orders a set. `interval` is R-AUROC's 95 % bootstrap interval, `risk` at `coverage`.
 
     `recall_by_tenth` is recall@1 of each tenth of the pictures, from the clearest to the most uncertain.
@@ -83,9 +83,9 @@ class Evaluation:
     unreadable: int
     recall_at_1: float
     crop_test: float
-    orders: tuple[Order, ...]
+    orders: tuple[OrderResult, ...]
     crops: tuple[Crop, ...] = ()
 
-    def order(self, name: str) -> Order:
+    def order(self, name: str) -> OrderResult:
         """The figures of the order with this name."""
         return next(order for order in self.orders if order.name == name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation_records import HEAD, Evaluation, Order
+from training.evaluation_records import HEAD, Evaluation, OrderResult
 from url_viz.analysis.map_figure import PALETTE
 from url_viz.files import replaced
 
@@ -99,7 +99,7 @@ def blank(title: str, x: str, y: str) -> "Figure":
     )
 
 
-def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, order: Order, index: int) -> None:
+def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, order: OrderResult, index: int) -> None:
     is_head = order.name == HEAD
     colour = PALETTE[index % len(PALETTE)]
     line = {"color": colour, "width": 3 if is_head else 1.5, "dash": "solid" if is_head else "dot"}

@@ -22,7 +22,7 @@ from training.config import FinetuneConfig, as_record
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.evaluate import write_json
-from training.holdout import Nearest, are_told, orders_without_a_job, r_auroc_of
+from training.holdout import NearestErrors, are_told, orders_without_a_job, r_auroc_of
 from training.joint import (
     JointBatch,
     JointModel,
@@ -98,7 +98,7 @@ class FullReport:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class ModelOutputs:
     """What a model says of all N pictures: `logits` (N, C), `embedding` (N, D), `uncertainty` (N,).
 
     The last is None without a head. Before training the logits are of a linear classifier fitted on the embeddings of
@@ -215,16 +215,16 @@ def _first_id(ids: NDArray[np.int64], number: NDArray[np.integer]) -> NDArray[np
 
 def probe_and_outputs(
     loaded: Loaded, head: Head | None, split: Split, device: torch.device
-) -> tuple[nn.Linear, Outputs]:
+) -> tuple[nn.Linear, ModelOutputs]:
     """A linear classifier fitted on the training pictures' embeddings, and what it and the head say of all pictures."""
     embedding = _embeddings(loaded.backbone.eval(), split.clean, preprocessing=loaded.preprocessing, device=device)
     probe = linear_probe(embedding[: len(split.training)], split.training_labels, len(split.pictures.classes))
     with torch.inference_mode():
         logits = probe(torch.from_numpy(embedding)).numpy()
-    return probe, Outputs(logits, embedding, None if head is None else head(embedding))
+    return probe, ModelOutputs(logits, embedding, None if head is None else head(embedding))
 
 
-def told_of_models(before: Outputs, after: Outputs, split: Split) -> tuple[Told, ...]:
+def told_of_models(before: ModelOutputs, after: ModelOutputs, split: Split) -> tuple[Told, ...]:
     """Accuracy, recall@1 and R-AUROC on the held-out pictures, each in its own model's space among all pictures.
 
     Beside R-AUROC stand the orders that the new space has without a head. Intervals are over classes.
@@ -235,7 +235,7 @@ def told_of_models(before: Outputs, after: Outputs, split: Split) -> tuple[Told,
         {AFTER: after, BEFORE: before},
         {AFTER: space_of(after.embedding), BEFORE: space_of(before.embedding)},
     )
-    nearest = {name: Nearest.of(space, label) for name, space in spaces.items()}
+    nearest = {name: NearestErrors.of(space, label) for name, space in spaces.items()}
     is_right = {name: ((model.logits.argmax(axis=1) == label)[is_told],) for name, model in models.items()}
     known = is_told & nearest[AFTER].known & nearest[BEFORE].known
     is_found = {name: (~one.is_wrong[known],) for name, one in nearest.items()}
@@ -271,7 +271,7 @@ def _on(device: torch.device, pixels: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
 
 
-def _figures_of(outputs: Outputs, split: Split) -> FullFigures:
+def _figures_of(outputs: ModelOutputs, split: Split) -> FullFigures:
     """The figures of the held-out pictures for the head's header."""
     held_out, labels = slice(len(split.training), None), split.held_out_labels
     logits, uncertainty = outputs.logits[held_out], outputs.uncertainty
@@ -367,14 +367,14 @@ def _view(
 
 def _saved(
     config: FinetuneConfig, loaded: Loaded, model: JointModel, split: Split, paths: RunPaths
-) -> tuple[Head, Outputs]:
+) -> tuple[Head, ModelOutputs]:
     """Write backbone and head, and run them on all pictures as load_model will (the head on stored embeddings)."""
     device = next(model.parameters()).device
     scores = scores_of(model, _pixels(split.clean, loaded.preprocessing, device))
     weights = backbone_weights_of(paths.head)
     save_backbone(model.backbone.network, weights, loaded.preprocessing)
     bare = model.head.to_head(HeadProvenance(loaded.name))
-    after = Outputs(scores.logits, scores.embedding, bare(scores.embedding))
+    after = ModelOutputs(scores.logits, scores.embedding, bare(scores.embedding))
     figures = _figures_of(after, split)
     head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), figures))
     # The head is written last: after a kill in between, an old head's digest does not match the new backbone.

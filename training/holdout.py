@@ -62,7 +62,7 @@ def figures_of(heads: Mapping[str, Head], told: ToldPictures, loss: NDArray[np.f
     agreement = _agreement(heads, told, loss)
     if not len(told.cache.manifest.classes):
         return (agreement,)
-    nearest = Nearest.of(told.space, told.cache.labels)
+    nearest = NearestErrors.of(told.space, told.cache.labels)
     orders = {name: (head(told.cache.clean), nearest) for name, head in heads.items()}
     others = {name: (values, nearest) for name, values in orders_without_a_job(told.space, told.cache.labels).items()}
     return r_auroc_of(orders | others, told.is_told, told.cache.labels), agreement
@@ -77,7 +77,7 @@ def _agreement(heads: Mapping[str, Head], told: ToldPictures, loss: NDArray[np.f
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestErrors:
     """Of P pictures, whether the nearest in the whitened space that is no twin `is_wrong`, of those that are `known`.
 
     A picture is known that has a class, and a nearest that has one too.
@@ -87,13 +87,13 @@ class Nearest:
     is_wrong: Bools
 
     @classmethod
-    def of(cls, space: Space, label: NDArray[np.integer]) -> "Nearest":
+    def of(cls, space: Space, label: NDArray[np.integer]) -> "NearestErrors":
         place = space.graph.position[:, 0]
         return cls((place >= 0) & (label >= 0) & (label[place] >= 0), label[place] != label)
 
 
 def r_auroc_of(
-    orders: Mapping[str, tuple[NDArray[np.floating], Nearest]], is_told: Bools, label: NDArray[np.integer]
+    orders: Mapping[str, tuple[NDArray[np.floating], NearestErrors]], is_told: Bools, label: NDArray[np.integer]
 ) -> Told:
     """R-AUROC of orders, each values (P,) with what is nearest in its space, on told pictures that all of them know.
 

@@ -56,7 +56,7 @@ class Fingerprints:
 
 
 @dataclass(frozen=True)
-class Pair:
+class SharedPicture:
     """A picture of each set that may be one: equal bytes, bits in which the hashes differ, cosine of the embeddings."""
 
     upstream: str
@@ -77,7 +77,7 @@ class Overlap:
     by_hash: int
     by_embedding: int
     by_any: int
-    pairs: tuple[Pair, ...]
+    pairs: tuple[SharedPicture, ...]
 
 
 def main(config: OverlapConfig) -> None:
@@ -154,11 +154,13 @@ def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, repo
     return Overlap(upstream, report, len(second.names), content, hashes, embedding, either, pairs)
 
 
-def _pair(first: Fingerprints, second: Fingerprints, a: int, b: int) -> Pair:
+def _pair(first: Fingerprints, second: Fingerprints, a: int, b: int) -> SharedPicture:
     one, other = (f.embedding[row].astype(np.float64) for f, row in ((first, a), (second, b)))
     cosine = float(one @ other / max(1e-12, np.linalg.norm(one) * np.linalg.norm(other)))
     bits = int(np.bitwise_count(first.hash[a] ^ second.hash[b]))
-    return Pair(first.names[a], second.names[b], bool(first.content[a] == second.content[b]), bits, round(cosine, 4))
+    return SharedPicture(
+        first.names[a], second.names[b], bool(first.content[a] == second.content[b]), bits, round(cosine, 4)
+    )
 
 
 def _same_bytes(first: Fingerprints, second: Fingerprints) -> set[Places]:

@@ -190,7 +190,7 @@ def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, An
         np.save(file, loss)
 
 
-class OnDisk:
+class MappedRows:
     """Memory-mapped arrays (·, D) as one, row after row."""
 
     def __init__(self, parts: Sequence[NDArray[np.float16]]) -> None:
@@ -223,8 +223,8 @@ class Cache:
         self.paths = paths
         self.manifest = manifest
         folders = [paths.shard(number) for number in range(manifest.shards)]
-        self._embeddings = OnDisk([_read(folder / "embedding.npy", in_place=True) for folder in folders])
-        self._clean = OnDisk([_read(folder / "clean.npy", in_place=True) for folder in folders])
+        self._embeddings = MappedRows([_read(folder / "embedding.npy", in_place=True) for folder in folders])
+        self._clean = MappedRows([_read(folder / "clean.npy", in_place=True) for folder in folders])
         self.rows: NDArray[np.void] = _rows_of([folder / "rows.npy" for folder in folders], len(self._embeddings))
         self.pictures: NDArray[np.int64] = np.concatenate([_read(folder / "pictures.npy") for folder in folders])
 

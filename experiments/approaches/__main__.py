@@ -17,10 +17,10 @@ import numpy as np
 
 from experiments.approaches.config import ApproachesConfig
 from experiments.approaches.figure import figure
-from experiments.approaches.fit import Measured, Upstream, upstream_of
+from experiments.approaches.fit import MeasuredSet, TrainingPictures, upstream_of
 from experiments.approaches.measured import Runs, figures_of, read_runs, runs_of, write_runs
 from experiments.approaches.named import APPROACHES
-from experiments.approaches.records import Comparison, SetAbout
+from experiments.approaches.records import ApproachComparison, SetAbout
 from experiments.approaches.table import table
 from training.command import command
 from training.data.pictures import PictureList
@@ -57,10 +57,14 @@ def main(config: ApproachesConfig) -> None:
 
 
 def compared(
-    config: ApproachesConfig, manifest: Manifest, upstream: Upstream, sets: Sequence[Measured], found: Sequence[Runs]
-) -> Comparison:
+    config: ApproachesConfig,
+    manifest: Manifest,
+    upstream: TrainingPictures,
+    sets: Sequence[MeasuredSet],
+    found: Sequence[Runs],
+) -> ApproachComparison:
     """The comparison of runs that are done."""
-    return Comparison(
+    return ApproachComparison(
         manifest.backbone,
         manifest.precision,
         config.epochs,
@@ -84,7 +88,7 @@ def _names(config: ApproachesConfig) -> tuple[str, ...]:
     return config.approach or tuple(APPROACHES)
 
 
-def _embedded(config: ApproachesConfig, manifest: Manifest, lists: Sequence[PictureList]) -> list[Measured]:
+def _embedded(config: ApproachesConfig, manifest: Manifest, lists: Sequence[PictureList]) -> list[MeasuredSet]:
     """The sets, embedded with the backbone that wrote the cache; raises CacheError if it is another one now."""
     model = load_model(manifest.backbone, device=config.device, precision=manifest.precision)  # type: ignore[arg-type]
     if model.space.weights_digest != manifest.weights_digest:
@@ -95,14 +99,16 @@ def _embedded(config: ApproachesConfig, manifest: Manifest, lists: Sequence[Pict
     return [_measured(spec, pictures, model) for spec, pictures in zip(config.data, lists, strict=True)]
 
 
-def _measured(spec: str, pictures: PictureList, model: Model) -> Measured:
+def _measured(spec: str, pictures: PictureList, model: Model) -> MeasuredSet:
     embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
     if len(embedded.positions) < 3:
         raise FolderError(f"{len(embedded.positions)} readable pictures in {spec!r} are too few to measure on.")
-    return Measured.of(spec, embedded.embedding, pictures.labels[embedded.positions])
+    return MeasuredSet.of(spec, embedded.embedding, pictures.labels[embedded.positions])
 
 
-def _kept(name: str, upstream: Upstream, sets: Sequence[Measured], config: ApproachesConfig, about: str) -> Runs:
+def _kept(
+    name: str, upstream: TrainingPictures, sets: Sequence[MeasuredSet], config: ApproachesConfig, about: str
+) -> Runs:
     """An approach's runs, those of an earlier command where they are of the same."""
     path = runs_path(config.out, name)
     found = read_runs(name, path, about=about)
@@ -126,7 +132,7 @@ def _about(config: ApproachesConfig, cache: Cache, lists: Sequence[PictureList])
     return json.dumps([numbers, of_cache, cache.about_loss, of_sets], sort_keys=True)
 
 
-def _set_about(part: Measured) -> SetAbout:
+def _set_about(part: MeasuredSet) -> SetAbout:
     return SetAbout(part.name, len(part.label), len(np.unique(part.label)), float(part.is_correct.mean()))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from experiments.approaches.named import OURS
-from experiments.approaches.records import ApproachFigures, Comparison
+from experiments.approaches.records import ApproachComparison, ApproachFigures
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 460, 64, 56, 190, 52
 ROW = 16
@@ -31,7 +31,7 @@ class Axis:
         return [self.low + (self.high - self.low) * part / 4 for part in range(5)]
 
 
-def figure(comparison: Comparison) -> str:
+def figure(comparison: ApproachComparison) -> str:
     """A point an approach with its range over seeds; one that has no embedding of its own stands at the backbone's R@1.
 
     Raises ValueError without approaches.
@@ -55,7 +55,7 @@ def figure(comparison: Comparison) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def recall_of(one: ApproachFigures, comparison: Comparison) -> float:
+def recall_of(one: ApproachFigures, comparison: ApproachComparison) -> float:
     """Recall@1 of the approach's own embedding, else the backbone's."""
     return comparison.recall_at_1 if math.isnan(one.own_recall_at_1) else one.own_recall_at_1
 

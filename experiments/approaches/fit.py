@@ -26,7 +26,7 @@ LEAST_VIEWS = 2
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredSet:
     """N pictures that an order is measured on: `embedding` (N, D), `label` and `is_correct` (N,) by recall@1."""
 
     name: str
@@ -35,13 +35,13 @@ class Measured:
     is_correct: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, name: str, embedding: NDArray[np.floating], label: NDArray[np.integer]) -> "Measured":
+    def of(cls, name: str, embedding: NDArray[np.floating], label: NDArray[np.integer]) -> "MeasuredSet":
         """Whether each picture's nearest by the backbone's own embedding has its label is looked up here."""
         return cls(name, embedding, label, recall_at_1(embedding, label)[1])
 
 
 @dataclass(frozen=True)
-class Upstream:
+class TrainingPictures:
     """What all approaches learn from: `views` (P, V, D) float16, `task_loss` (P, V) and `label` (P,) of 0 to C − 1.
 
     `held_out` are other pictures, by which settings are chosen.
@@ -51,7 +51,7 @@ class Upstream:
     task_loss: Tensor
     label: Tensor
     classes: int
-    held_out: Measured
+    held_out: MeasuredSet
 
     @property
     def size(self) -> int:
@@ -59,7 +59,7 @@ class Upstream:
         return int(self.views.shape[2])
 
 
-def upstream_of(cache: Cache, *, held_out: float) -> Upstream:
+def upstream_of(cache: Cache, *, held_out: float) -> TrainingPictures:
     """Split the labelled pictures of a cache: whole groups of twins train or are held out; see `are_held_out`.
 
     Raises CacheError without labels, with fewer than two views, or if held-out pictures are all right or all wrong.
@@ -81,16 +81,16 @@ def upstream_of(cache: Cache, *, held_out: float) -> Upstream:
         )
     names, label = np.unique(cache.labels[training], return_inverse=True)
     embeddings = cache.embeddings(rows[training].ravel()).reshape(len(training), views, -1)
-    return Upstream(
+    return TrainingPictures(
         torch.from_numpy(embeddings),
         torch.from_numpy(loss[training]),
         torch.from_numpy(label.astype(np.int64)),
         len(names),
-        _judged(Measured.of("held-out", cache.clean_of(choosing), cache.labels[choosing]), cache),
+        _judged(MeasuredSet.of("held-out", cache.clean_of(choosing), cache.labels[choosing]), cache),
     )
 
 
-def _judged(held_out: Measured, cache: Cache) -> Measured:
+def _judged(held_out: MeasuredSet, cache: Cache) -> MeasuredSet:
     if held_out.is_correct.all() or not held_out.is_correct.any():
         raise CacheError(
             f"The nearest of {len(held_out.label)} held-out pictures of {cache.paths.folder} are all right or all "
@@ -99,7 +99,7 @@ def _judged(held_out: Measured, cache: Cache) -> Measured:
     return held_out
 
 
-def fitted(name: str, upstream: Upstream, *, setting: Setting, seed: int, epochs: int, batch: int) -> Approach:
+def fitted(name: str, upstream: TrainingPictures, *, setting: Setting, seed: int, epochs: int, batch: int) -> Approach:
     """An approach trained for `epochs`, in each of which every picture counts once; the last step's weights.
 
     AdamW, the rate falling to zero on a cosine. Weights, order, views and samples are drawn by `seed`.
@@ -121,7 +121,7 @@ def fitted(name: str, upstream: Upstream, *, setting: Setting, seed: int, epochs
     return approach
 
 
-def batch_at(upstream: Upstream, positions: NDArray[np.int64], generator: np.random.Generator) -> Batch:
+def batch_at(upstream: TrainingPictures, positions: NDArray[np.int64], generator: np.random.Generator) -> Batch:
     """The pictures at `positions` (B,), with two different views of each drawn at random."""
     count = upstream.views.shape[1]
     first = generator.integers(count, size=len(positions))

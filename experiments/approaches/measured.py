@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.approaches.approach import Approach
 from experiments.approaches.config import ApproachesConfig
-from experiments.approaches.fit import Measured, Upstream, fitted, own_embedding_of, uncertainty_of
+from experiments.approaches.fit import MeasuredSet, TrainingPictures, fitted, own_embedding_of, uncertainty_of
 from experiments.approaches.named import APPROACHES, OURS, Setting
 from experiments.approaches.records import ApproachFigures, OnSet, Tried
 from url_viz.analysis.order_metrics import (
@@ -42,7 +42,7 @@ class Runs:
     own_recall: tuple[NDArray[np.float64], ...]
 
 
-def runs_of(name: str, upstream: Upstream, sets: Sequence[Measured], config: ApproachesConfig) -> Runs:
+def runs_of(name: str, upstream: TrainingPictures, sets: Sequence[MeasuredSet], config: ApproachesConfig) -> Runs:
     """Try every setting with seed 0, choose the best on held-out upstream pictures, and run all seeds with it."""
     settings = APPROACHES[name].settings
     firsts = [_fitted(name, upstream, setting, 0, config) for setting in settings]
@@ -60,28 +60,28 @@ def runs_of(name: str, upstream: Upstream, sets: Sequence[Measured], config: App
     return Runs(name, tried, tried[best], tuple(map(np.stack, uncertainty)), tuple(map(np.array, own_recall)))
 
 
-def _fitted(name: str, upstream: Upstream, setting: Setting, seed: int, config: ApproachesConfig) -> Approach:
+def _fitted(name: str, upstream: TrainingPictures, setting: Setting, seed: int, config: ApproachesConfig) -> Approach:
     return fitted(name, upstream, setting=setting, seed=seed, epochs=config.epochs, batch=config.batch)
 
 
-def _held_out_figure(approach: Approach, upstream: Upstream) -> float:
+def _held_out_figure(approach: Approach, upstream: TrainingPictures) -> float:
     held_out = upstream.held_out
     return r_auroc(uncertainty_of(approach, held_out.embedding, seed=0), held_out.is_correct)
 
 
-def _own_recall(approach: Approach, part: Measured) -> float:
+def _own_recall(approach: Approach, part: MeasuredSet) -> float:
     own = own_embedding_of(approach, part.embedding)
     return float("nan") if own is None else recall_at_1(own, part.label)[0]
 
 
-def figures_of(every: Sequence[Runs], sets: Sequence[Measured]) -> tuple[ApproachFigures, ...]:
+def figures_of(every: Sequence[Runs], sets: Sequence[MeasuredSet]) -> tuple[ApproachFigures, ...]:
     """The figures of all approaches, highest mean R-AUROC first; beside ours, if that is among them."""
     influences = {runs.name: _influences(runs, sets) for runs in every}
     found = [_figures(runs, sets, influences[runs.name], influences.get(OURS)) for runs in every]
     return tuple(sorted(found, key=lambda figures: -figures.mean))
 
 
-def _influences(runs: Runs, sets: Sequence[Measured]) -> list[list[Influenced]]:
+def _influences(runs: Runs, sets: Sequence[MeasuredSet]) -> list[list[Influenced]]:
     """R-AUROC of each set and seed, with each picture's influence."""
     return [
         [auroc_influence(uncertainty, ~part.is_correct) for uncertainty in of_seeds]
@@ -90,7 +90,7 @@ def _influences(runs: Runs, sets: Sequence[Measured]) -> list[list[Influenced]]:
 
 
 def _figures(
-    runs: Runs, sets: Sequence[Measured], influences: list[list[Influenced]], ours: list[list[Influenced]] | None
+    runs: Runs, sets: Sequence[MeasuredSet], influences: list[list[Influenced]], ours: list[list[Influenced]] | None
 ) -> ApproachFigures:
     of_sets = []
     for place, part in enumerate(sets):

@@ -30,7 +30,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Named:
+class ApproachSpec:
     """How an approach is made of D, the number of classes and a setting's value; what the value is; the settings."""
 
     make: Make
@@ -38,16 +38,16 @@ class Named:
     settings: tuple[Setting, ...]
 
 
-def _of_rate(make: Callable[[int, int], Approach]) -> Named:
+def _of_rate(make: Callable[[int, int], Approach]) -> ApproachSpec:
     settings = tuple(Setting(rate, rate) for rate in (3e-4, 1e-3, 3e-3))
-    return Named(lambda size, classes, value: make(size, classes), "learning rate", settings)
+    return ApproachSpec(lambda size, classes, value: make(size, classes), "learning rate", settings)
 
 
-def _of(varies: str, values: tuple[float, float, float], make: Make, *, rate: float = RATE) -> Named:
-    return Named(make, varies, tuple(Setting(value, rate) for value in values))
+def _of(varies: str, values: tuple[float, float, float], make: Make, *, rate: float = RATE) -> ApproachSpec:
+    return ApproachSpec(make, varies, tuple(Setting(value, rate) for value in values))
 
 
-APPROACHES: Mapping[str, Named] = MappingProxyType(
+APPROACHES: Mapping[str, ApproachSpec] = MappingProxyType(
     {
         "cross-entropy": _of_rate(CrossEntropy),
         "MC-Dropout": _of("dropout", (0.05, 0.15, 0.3), lambda size, classes, p: Dropout(size, classes, rate=p)),

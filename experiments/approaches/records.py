@@ -60,7 +60,7 @@ class SetAbout:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ApproachComparison:
     """All approaches beside each other; `upstream` is of the held-out pictures, `trained` how many trained."""
 
     backbone: str
@@ -80,10 +80,10 @@ class Comparison:
         return sum(one.recall_at_1 for one in self.sets) / len(self.sets)
 
 
-def read_comparison(path: Path) -> Comparison:
+def read_comparison(path: Path) -> ApproachComparison:
     """A comparison from its JSON, null as nan."""
     record = _with_nan(json.loads(path.read_text("utf-8")))
-    return Comparison(
+    return ApproachComparison(
         **record
         | {
             "upstream": SetAbout(**record["upstream"]),

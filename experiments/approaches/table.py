@@ -2,13 +2,13 @@
 
 import math
 
-from experiments.approaches.records import ApproachFigures, Comparison
+from experiments.approaches.records import ApproachComparison, ApproachFigures
 from url_viz.analysis.order_metrics import Figure
 
 EMPTY = "–"
 
 
-def table(comparison: Comparison) -> str:
+def table(comparison: ApproachComparison) -> str:
     """One line an approach, highest mean R-AUROC first, after a line on what was trained and measured."""
     names = [short(one.data) for one in comparison.sets]
     heading = ["approach", "R-AUROC, mean [seeds]", *names, "beside ours", "own R@1", "held-out upstream", "chosen"]

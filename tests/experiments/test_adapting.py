@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments.adapting import BEFORE, DEFAULT, FIGURES, Run, means_of, table
+from experiments.adapting import BEFORE, DEFAULT, FIGURES, AdaptingRun, means_of, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "training.md"
 
 
 def test_means_are_over_sets_and_what_is_ahead_is_of_the_same_splits() -> None:
-    runs = [Run(BEFORE, "a", 0, 0.5, 0.6), Run(DEFAULT, "a", 0, 0.7, 0.8)]
-    runs += [Run(BEFORE, "b", 0, 0.6, 0.6), Run(DEFAULT, "b", 0, 0.5, 0.6)]
+    runs = [AdaptingRun(BEFORE, "a", 0, 0.5, 0.6), AdaptingRun(DEFAULT, "a", 0, 0.7, 0.8)]
+    runs += [AdaptingRun(BEFORE, "b", 0, 0.6, 0.6), AdaptingRun(DEFAULT, "b", 0, 0.5, 0.6)]
     before, default = means_of(runs)
     assert (before.told, before.told_ahead.value) == (pytest.approx(0.55), 0)
     assert (default.told, default.all) == (pytest.approx(0.6), pytest.approx(0.7))
@@ -27,7 +27,7 @@ def test_means_are_over_sets_and_what_is_ahead_is_of_the_same_splits() -> None:
 def test_the_kept_means_are_those_of_the_kept_runs() -> None:
     kept = json.loads(FIGURES.read_text())
     for runs, means in (("runs", "means"), ("report_runs", "report_means")):
-        found = means_of([Run(**run) for run in kept[runs]])
+        found = means_of([AdaptingRun(**run) for run in kept[runs]])
         assert [mean["order"] for mean in kept[means]] == [mean.order for mean in found]
         assert [mean["told"] for mean in kept[means]] == pytest.approx([mean.told for mean in found])
 

@@ -8,7 +8,18 @@ import pytest
 from PIL import Image
 
 from experiments import sharpness
-from experiments.sharpness import FIGURES, JUDGED, KINDS, MEASURES, Seen, as_file, compare, judged_kinds, seen, table_of
+from experiments.sharpness import (
+    FIGURES,
+    JUDGED,
+    KINDS,
+    MEASURES,
+    PictureSharpness,
+    as_file,
+    compare,
+    judged_kinds,
+    seen,
+    table_of,
+)
 from experiments.spoiling import SPOILINGS
 from tests.documented import between_marks
 from tests.imaging.pictures import noise
@@ -27,9 +38,9 @@ def test_the_kept_figures_are_of_the_pictures_that_were_judged() -> None:
     assert json.loads(FIGURES.read_text())["judged"] == counts
 
 
-def of_values(values: list[float]) -> list[Seen]:
+def of_values(values: list[float]) -> list[PictureSharpness]:
     whole = seen(as_file(noise(1)))
-    return [Seen({"made up": value}, whole.quality, whole.size) for value in values]
+    return [PictureSharpness({"made up": value}, whole.quality, whole.size) for value in values]
 
 
 def test_a_measure_is_compared_by_auc_and_at_half_of_the_blurred() -> None:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments.unfamiliar import HEAD, Read, figures_of, table
+from experiments.unfamiliar import HEAD, OrderedSet, figures_of, table
 
 
-def one(values: list[float], label: list[int]) -> Read:
-    return Read({HEAD: np.array(values)}, np.array(label))
+def one(values: list[float], label: list[int]) -> OrderedSet:
+    return OrderedSet({HEAD: np.array(values)}, np.array(label))
 
 
 def test_by_hand_and_in_words() -> None:
@@ -22,7 +22,7 @@ def test_by_hand_and_in_words() -> None:
 def test_level_sets_are_at_a_half() -> None:
     rng = np.random.default_rng(0)
     label = np.repeat(np.arange(20), 50)
-    known, other = (Read({HEAD: rng.normal(size=1000)}, label) for _ in range(2))
+    known, other = (OrderedSet({HEAD: rng.normal(size=1000)}, label) for _ in range(2))
     figure = figures_of(known, other)[HEAD]
     assert figure["value"] == pytest.approx(0.5, abs=0.05)
     interval = figure["interval"]

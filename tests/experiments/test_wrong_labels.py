@@ -11,8 +11,8 @@ from experiments.wrong_labels import (
     OURS,
     SCORES,
     VOTES,
+    EmbeddedSet,
     Noise,
-    Pictures,
     ours,
     plant,
     tables,
@@ -23,7 +23,7 @@ CLASSES, EACH, SIZE = 5, 40, 6
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Pictures:
+def pictures() -> EmbeddedSet:
     """Five far groups in six numbers; the second is near the first, blends lie between two, degraded ones aside."""
     rng = np.random.default_rng(0)
     middles = rng.normal(size=(CLASSES, SIZE)) * 6
@@ -31,7 +31,7 @@ def pictures() -> Pictures:
     label = np.repeat(np.arange(CLASSES, dtype=np.int32), EACH)
     noise = rng.normal(size=(3, len(label), SIZE))
     whole = middles[label] + noise[0]
-    return Pictures(
+    return EmbeddedSet(
         "made",
         whole.astype(np.float32),
         ((whole + middles[(label + 1) % CLASSES]) / 2 + noise[1]).astype(np.float32),
@@ -41,7 +41,7 @@ def pictures() -> Pictures:
 
 
 @pytest.mark.parametrize("noise", [("any class", 0.1), ("similar class", 0.2)])
-def test_what_is_planted(pictures: Pictures, noise: Noise) -> None:
+def test_what_is_planted(pictures: EmbeddedSet, noise: Noise) -> None:
     one, again, other = plant(pictures, noise, 1), plant(pictures, noise, 1), plant(pictures, noise, 2)
     count = CLASSES * EACH
     counts = np.bincount(one.truth, minlength=4)
@@ -56,7 +56,7 @@ def test_what_is_planted(pictures: Pictures, noise: Noise) -> None:
     assert not np.array_equal(one.truth, other.truth)
 
 
-def test_errors_between_far_groups_are_found_and_the_table_says_so(pictures: Pictures) -> None:
+def test_errors_between_far_groups_are_found_and_the_table_says_so(pictures: EmbeddedSet) -> None:
     cases = [plant(pictures, ("any class", 0.1), seed) for seed in range(2)]
     rows, judgements = ours(cases)
     for row in rows:

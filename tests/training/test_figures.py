@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from training.evaluate import order_of
-from training.evaluation_records import Crop, Evaluation, Order
+from training.evaluation_records import Crop, Evaluation, OrderResult
 from training.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
 
 
@@ -27,7 +27,7 @@ def orders_of() -> dict[str, np.ndarray]:
 
 
 def test_recall_by_tenth_by_hand() -> None:
-    perfect: Order = order_of("head", np.arange(40.0), np.arange(40) < 30, resamples=10, seed=0)
+    perfect: OrderResult = order_of("head", np.arange(40.0), np.arange(40) < 30, resamples=10, seed=0)
     assert perfect.recall_by_tenth == (1, 1, 1, 1, 1, 1, 1, 0.5, 0, 0)
     few = order_of("head", np.arange(3.0), np.array([True, True, False]), resamples=10, seed=0)
     assert few.recall_by_tenth == (1, 1, 0)

@@ -15,7 +15,7 @@ from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
 from training.finetune import carry_backbone, finetune, main
 from training.full import FullReport, Split, advice, finetune_everything, probe_and_outputs, split_of
-from training.holdout import Nearest
+from training.holdout import NearestErrors
 from training.train import RunPaths
 from url_viz.analysis.holdout_report import Told, told_from
 from url_viz.analysis.order_metrics import Figure, Interval
@@ -94,7 +94,7 @@ def test_the_model_it_writes_is_the_model_it_reports(coloured: Path, tmp_path: P
     assert len(split.held_out) == told.told_pictures
     labels = np.concatenate([split.training_labels, split.held_out_labels])
     everything = model.predict([coloured / split.pictures.paths[place].decode() for place in every_place(split)])
-    nearest = Nearest.of(space_of(everything.embedding), labels)
+    nearest = NearestErrors.of(space_of(everything.embedding), labels)
     is_told = np.arange(len(labels)) >= len(split.training)
     right = 1 - nearest.is_wrong[nearest.known & is_told].mean()
     assert right == pytest.approx(value_of(told, "recall_at_1"), abs=0.1)

@@ -10,9 +10,9 @@ import numpy as np
 
 from training.benchmark.benchmark_records import Benchmark
 from training.benchmark.benchmark_tables import means_table, set_table, verdicts_table
-from training.benchmark.chosen import Choice, Chooser
 from training.benchmark.densities import write_densities
 from training.benchmark.evidence_files import write_arrays, write_pictures
+from training.benchmark.fitted_baselines import Chooser, FittedBaselines
 from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, share_files
 from training.benchmark.measured import beside_upstream, figures_of_set, means_of
 from training.benchmark.orders import Orders, orders_of
@@ -104,7 +104,7 @@ def _keep(
         write_densities(case, upstream, head, config.figures, name)
 
 
-def _choices(reported: Sequence[Case], given: Sequence[Case]) -> list[Choice | None]:
+def _choices(reported: Sequence[Case], given: Sequence[Case]) -> list[FittedBaselines | None]:
     """What is chosen for each set: on the sets that are given, else on the others, never on one with a file of its."""
     chooser = Chooser()
     pool = given or reported

@@ -72,7 +72,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class BaselinesRecord:
     """What was chosen for one set, and the SPECs `on` which: never on the set itself.
 
     `temperature` is the entropy's, `stack` the weights on standardised values, `rank_stack` those on ranks in the set.
@@ -111,7 +111,7 @@ class SetFigures:
     paper_recall_at_1: Figure
     probe_accuracy: float
     orders: tuple[OrderFigures, ...]
-    chosen: Chosen | None = None
+    chosen: BaselinesRecord | None = None
     published: Published | None = None
 
 

@@ -15,7 +15,7 @@ from training.benchmark.benchmark_records import (
     SetFigures,
     VotesFigures,
 )
-from training.benchmark.chosen import Choice, as_chosen, picture_features
+from training.benchmark.fitted_baselines import FittedBaselines, as_chosen, picture_features
 from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes, Values
 from training.benchmark.orders import KNOWS, Orders, picture_orders
 from training.benchmark.published import published_of
@@ -39,7 +39,7 @@ MOST_AMBIGUOUS = 0.1
 
 
 def figures_of_set(
-    case: Case, orders: Orders, *, choice: Choice | None = None, unfamiliar: dict[str, Figure] | None = None
+    case: Case, orders: Orders, *, baselines: FittedBaselines | None = None, unfamiliar: dict[str, Figure] | None = None
 ) -> SetFigures:
     """Every figure of one set; `unfamiliar` are those of `beside_upstream`."""
     labelled, outcomes = case.labelled, case.outcomes
@@ -138,7 +138,7 @@ def _at(figure: Influenced, rows: NDArray[np.integer]) -> Influenced:
 
 
 def beside_upstream(
-    case: Case, upstream: LabelledSet, orders: Orders, head: Head | None, choice: Choice | None
+    case: Case, upstream: LabelledSet, orders: Orders, head: Head | None, baselines: FittedBaselines | None
 ) -> dict[str, Figure]:
     """The chance that a picture of the set stands above an upstream one, by order, with intervals over classes.
 

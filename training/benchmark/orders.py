@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.ceilings import class_error, cross_fitted
-from training.benchmark.chosen import Choice, picture_features, stacked
 from training.benchmark.few_labels import HALF, SHOTS, taught_by_labels
+from training.benchmark.fitted_baselines import FittedBaselines, picture_features, stacked
 from training.benchmark.labelled import Case, LabelledSet
 from training.benchmark.oracle_answers import ANSWERS, tuned_by_oracle
 from url_viz.analysis.ambiguity import classify
@@ -49,7 +49,7 @@ Orders = Mapping[str, NDArray[np.floating]]
 """By name (N,), or (draws, N) where an order has a draw: higher = less to be trusted, nan where it is not known."""
 
 
-def orders_of(case: Case, head: Head | None, choice: Choice | None, *, seed: int) -> Orders:
+def orders_of(case: Case, head: Head | None, baselines: FittedBaselines | None, *, seed: int) -> Orders:
     """Every order of a set, in the order of KNOWS; those that are `choice`'s only if there is one."""
     labelled, space, outcomes = case.labelled, case.space, case.outcomes
     graph, label = space.graph, labelled.label
@@ -73,7 +73,7 @@ def orders_of(case: Case, head: Head | None, choice: Choice | None, *, seed: int
     return {name: found[name] for name in KNOWS if name in found}
 
 
-def picture_orders(labelled: LabelledSet, head: Head | None, choice: Choice | None) -> Orders:
+def picture_orders(labelled: LabelledSet, head: Head | None, baselines: FittedBaselines | None) -> Orders:
     """The orders (N,) that know each picture alone: these may be compared between sets."""
     found: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(labelled.embedding)}
     found |= picture_features(labelled, 1.0)

@@ -11,7 +11,7 @@ import torch
 from experiments.approaches.__main__ import main, runs_path
 from experiments.approaches.config import ApproachesConfig
 from experiments.approaches.figure import figure, recall_of
-from experiments.approaches.fit import Measured, Upstream, batch_at, fitted, uncertainty_of, upstream_of
+from experiments.approaches.fit import MeasuredSet, TrainingPictures, batch_at, fitted, uncertainty_of, upstream_of
 from experiments.approaches.measured import figures_of, read_runs, runs_of, write_runs
 from experiments.approaches.named import APPROACHES, OURS
 from experiments.approaches.records import read_comparison
@@ -32,21 +32,21 @@ ROOT = Path(__file__).parents[3]
 CONFIG = ApproachesConfig(Path("cache"), ("set",), Path("out"), epochs=3, batch=32, seeds=2)
 
 
-def set_of(seed: int, *, pictures: int = 200, size: int = 12) -> Measured:
+def set_of(seed: int, *, pictures: int = 200, size: int = 12) -> MeasuredSet:
     """Pictures of four classes; the first number says how far one is blurred into the others."""
     generator = np.random.default_rng(seed)
     label = np.arange(pictures) % 4
     blur = generator.uniform(0, 3, pictures)
     values = np.eye(4)[label] * 6 + generator.normal(size=(pictures, 4)) * blur[:, None]
     embedding = np.concatenate([values, blur[:, None] * 2, generator.normal(size=(pictures, size - 5))], axis=1)
-    return Measured.of(f"folder:/made/{seed}", embedding.astype(np.float16), label)
+    return MeasuredSet.of(f"folder:/made/{seed}", embedding.astype(np.float16), label)
 
 
-def made_upstream() -> Upstream:
+def made_upstream() -> TrainingPictures:
     part = set_of(0, pictures=400)
     views = torch.from_numpy(np.stack([part.embedding, part.embedding + np.float16(0.1)], axis=1))
     task_loss = torch.from_numpy(np.stack([~part.is_correct, ~part.is_correct], axis=1).astype(np.float32))
-    return Upstream(views, task_loss, torch.from_numpy(part.label), 4, set_of(1))
+    return TrainingPictures(views, task_loss, torch.from_numpy(part.label), 4, set_of(1))
 
 
 def labelled(folder: Path, *, views: int = 2, pictures: int = 120) -> Cache:

@@ -11,7 +11,7 @@ import pytest
 from tests.training.benchmark.made import small_case, with_people
 from training.benchmark.benchmark_records import Benchmark, read_benchmark
 from training.benchmark.benchmark_tables import document, main, set_table
-from training.benchmark.chosen import Chooser
+from training.benchmark.fitted_baselines import Chooser
 from training.benchmark.measured import figures_of_set, means_of
 from training.benchmark.orders import orders_of
 from training.benchmark.published import NAMES, TWELVE, published_of

@@ -17,7 +17,7 @@ from tests.training.benchmark.made import (
 from tests.training.test_evaluate import first_number_head
 from training.benchmark.benchmark_records import OrderFigures, SetFigures
 from training.benchmark.ceilings import cross_fitted
-from training.benchmark.chosen import Chooser
+from training.benchmark.fitted_baselines import Chooser
 from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import (
     beside_upstream,

@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.benchmark.made import small_case
 from training.benchmark.__main__ import _choices
-from training.benchmark.chosen import TEMPERATURES, Chooser, as_chosen, picture_features, stacked
+from training.benchmark.fitted_baselines import TEMPERATURES, Chooser, as_chosen, picture_features, stacked
 from training.benchmark.labelled import Case
 from url_viz.analysis.baselines import softmax_entropy
 from url_viz.analysis.order_metrics import auroc

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.benchmark_records import Chosen, Weight
+from training.benchmark.benchmark_records import BaselinesRecord, Weight
 from training.benchmark.labelled import Case, LabelledSet
 from url_viz.analysis.baselines import energy, inverse_norm, max_probability, softmax_entropy
 from url_viz.analysis.order_metrics import auroc, mean_by_t
@@ -37,7 +37,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Choice:
+class FittedBaselines:
     """What was chosen `on` the sets with these SPECs."""
 
     on: tuple[str, ...]
@@ -52,7 +52,7 @@ class Chooser:
     def __init__(self) -> None:
         self._told: dict[int, tuple[Case, list[float]]] = {}  # with its case, so that no other gets its id
 
-    def choose(self, cases: Sequence[Case]) -> Choice | None:
+    def choose(self, cases: Sequence[Case]) -> FittedBaselines | None:
         """The temperature with the best mean R-AUROC for N, and both stacks; None of sets that have no error or all.
 
         Each set counts alike, and in each the wrong as much as the right.
@@ -66,7 +66,7 @@ class Chooser:
         ranks = [_ranked(columns) for columns in features]
         wrong = [_wrong(case) for case in cases]
         counted = [case.outcomes.is_counted for case in cases]
-        return Choice(
+        return FittedBaselines(
             tuple(case.labelled.data for case in cases),
             temperature,
             *(
@@ -102,19 +102,19 @@ def _finite(values: Doubles) -> Doubles:
     return finite
 
 
-def stacked(labelled: LabelledSet, choice: Choice, *, by_ranks: bool) -> Doubles:
+def stacked(labelled: LabelledSet, baselines: FittedBaselines, *, by_ranks: bool) -> Doubles:
     """The order (N,) of a set by the weights that were chosen elsewhere."""
     columns = _columns(picture_features(labelled, choice.temperature))
     return choice.by_ranks(_ranked(columns)) if by_ranks else choice.by_values(columns)
 
 
-def as_chosen(choice: Choice, names: Sequence[str]) -> Chosen:
+def as_chosen(baselines: FittedBaselines, names: Sequence[str]) -> BaselinesRecord:
     """A choice as it stands in the JSON; `names` are those of the baselines."""
     weights = (
         tuple(Weight(name, float(one)) for name, one in zip(names, linear.weight, strict=True))
         for linear in (choice.by_values, choice.by_ranks)
     )
-    return Chosen(choice.on, choice.temperature, *weights)
+    return BaselinesRecord(choice.on, choice.temperature, *weights)
 
 
 def _wrong(case: Case) -> NDArray[np.bool_]:
