@@ -8,11 +8,12 @@ from typing import Any
 
 from training.benchmark.benchmark_records import Benchmark, SetFigures, Verdict, read_benchmark
 from training.benchmark.benchmark_tables import markdown, with_ends
+from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.orders import HEAD, STACK
-from training.benchmark.verdicts import ALONE, LEVEL, UNKNOWN
+from training.benchmark.verdicts import LEVEL, UNKNOWN
 from url_viz.models.head import Head, load_head
 
-COLUMNS = (HEAD, *ALONE, STACK, "fitted_by_class", "confusability", "ambiguity")
+COLUMNS = (HEAD, *SINGLE_BASELINES, STACK, "fitted_by_class", "confusability", "ambiguity")
 """The orders on a card: of a picture alone, what a set's own errors teach, and what looks at the set."""
 AUTHORS = ("authors_uncertainty", "authors_class_entropy")
 OUTCOMES = {

@@ -12,9 +12,9 @@ from training.benchmark.benchmark_records import Benchmark
 from training.benchmark.benchmark_tables import means_table, set_table, verdicts_table
 from training.benchmark.densities import write_densities
 from training.benchmark.evidence_files import write_arrays, write_pictures
-from training.benchmark.fitted_baselines import Chooser, FittedBaselines
+from training.benchmark.fitted_baselines import FittedBaselines, fit_baselines
 from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, share_files
-from training.benchmark.measured import beside_upstream, figures_of_set, means_of
+from training.benchmark.measured import figures_of_set, means_of, upstream_figures
 from training.benchmark.orders import Orders, orders_of
 from training.benchmark.people import people_of
 from training.benchmark.verdicts import verdicts_of
@@ -60,22 +60,22 @@ def measure(
     """Measure sets as they were read, those of `config.choose` last; print the tables, and write what was asked for."""
     cases = [case_of(labelled, seed=config.seed) for labelled in sets]
     reported, given = cases[: len(config.data)], cases[len(config.data) :]
-    choices, all_orders, found = _choices(reported, given), [], []
-    for number, (case, choice) in enumerate(zip(reported, choices, strict=True), 1):
-        orders = orders_of(case, head, choice, seed=config.seed)
-        unfamiliar = {} if upstream is None else beside_upstream(case, upstream, orders, head, choice)
-        found.append(figures_of_set(case, orders, choice=choice, unfamiliar=unfamiliar))
+    figures, all_orders = [], []
+    for number, (case, baselines) in enumerate(zip(reported, _baselines_of(reported, given), strict=True), 1):
+        orders = orders_of(case, head, baselines, seed=config.seed)
+        unfamiliar = {} if upstream is None else upstream_figures(case, upstream, orders, head, baselines)
+        figures.append(figures_of_set(case, orders, baselines=baselines, unfamiliar=unfamiliar))
         all_orders.append(orders)
-        print(set_table(found[-1]) + "\n", flush=True)
-        _keep(config, case, orders, upstream, head, number)
+        print(set_table(figures[-1]) + "\n", flush=True)
+        _write_evidence(config, case, orders, upstream, head, number)
     benchmark = Benchmark(
         config.model,
         probe_model,
         config.precision,
         config.limit,
         config.seed,
-        tuple(found),
-        means_of(found),
+        tuple(figures),
+        means_of(figures),
         verdicts_of(reported, all_orders),
         config.upstream,
         None if head is None else head.digest,
@@ -85,7 +85,7 @@ def measure(
         write_json(benchmark, config.json)
 
 
-def _keep(
+def _write_evidence(
     config: BenchmarkConfig,
     case: Case,
     orders: Orders,
@@ -104,17 +104,15 @@ def _keep(
         write_densities(case, upstream, head, config.figures, name)
 
 
-def _choices(reported: Sequence[Case], given: Sequence[Case]) -> list[FittedBaselines | None]:
-    """What is chosen for each set: on the sets that are given, else on the others, never on one with a file of its."""
-    chooser = Chooser()
-    pool = given or reported
-    found = []
+def _baselines_of(reported: Sequence[Case], given: Sequence[Case]) -> list[FittedBaselines | None]:
+    """The baselines of each set, fitted on the `given` sets, else on the others; never on a set that shares a file."""
+    baselines = []
     for case in reported:
-        others = [one for one in pool if one is not case and not share_files(one.labelled, case.labelled)]
-        found.append(chooser.choose(others))
-    if None in found:
+        others = [other for other in given or reported if other is not case]
+        baselines.append(fit_baselines([other for other in others if not share_files(other.labelled, case.labelled)]))
+    if None in baselines:
         print("Without other sets nothing is chosen: no tempered entropy and no stack. Give --choose, or more --data.")
-    return found
+    return baselines
 
 
 def _upstream(config: BenchmarkConfig, model: Model) -> LabelledSet:
@@ -123,16 +121,17 @@ def _upstream(config: BenchmarkConfig, model: Model) -> LabelledSet:
     pictures = pictures_of(config.upstream, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
     label = pictures.labels[embedded.positions]
-    alone = label.max(initial=-1) + 1 + np.arange(len(label), dtype=np.int32)
-    return LabelledSet(config.upstream, embedded.embedding, embedded.logits, np.where(label < 0, alone, label))
+    singleton = label.max(initial=-1) + 1 + np.arange(len(label), dtype=np.int32)
+    return LabelledSet(config.upstream, embedded.embedding, embedded.logits, np.where(label < 0, singleton, label))
 
 
 def _probe_model(config: BenchmarkConfig, model: Model) -> Model | None:
     """The backbone of the probe; None, and a line that says so, where none was named and none is installed."""
-    others = [one.name for one in PACKAGED.values() if one.is_installed and one.name != model.space.backbone]
-    name = config.probe_model or next(reversed(others), None)
+    others = [packaged for packaged in PACKAGED.values() if packaged.name != model.space.backbone]
+    installed = [packaged.name for packaged in others if packaged.is_installed]
+    name = config.probe_model or next(reversed(installed), None)
     if name is None:
-        packages = ", ".join(one.package for one in PACKAGED.values() if one.name != model.space.backbone)
+        packages = ", ".join(packaged.package for packaged in others)
         print(f"No second backbone is installed, so P is left out. For P, `pip install` one of: {packages}.")
         return None
     other = load_model(name, device=config.device, precision=config.precision)

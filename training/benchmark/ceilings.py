@@ -1,4 +1,4 @@
-"""What the labels of a set itself can teach about its errors: no order, but what one may reach there at all."""
+"""Ceilings: how well a model fitted on a set's own errors orders it, which no real order can know."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +20,21 @@ def class_error(label: Codes, outcomes: Outcomes) -> NDArray[np.float64]:
 
 
 def cross_fitted(case: Case, group: NDArray[np.integer], *, seed: int) -> NDArray[np.float64]:
-    """What a logistic regression on the set's own embeddings foretells of N (N,), in five folds of whole groups (N,).
+    """N as predicted (N,) by a logistic regression on the set's own embeddings, in five folds of whole groups (N,).
 
-    By groups of twins it may know the pictures' class, by classes it knows none of it. Wrong and right weigh alike. The
-    regressions' constants are left out: they differ between folds, and more where a fold has more errors. nan for a
-    picture without a nearest.
+    With groups of twins it may know a picture's class, with classes as groups it does not. Wrong and right weigh the
+    same. Intercepts are left out: they differ between folds, with the share of errors. nan for a picture without a
+    nearest.
     """
     from sklearn.linear_model import LogisticRegression  # slow to import
 
     counted, is_wrong = case.outcomes.is_counted, case.outcomes.is_wrong
     rows, fold = SCALE * case.space.whitened.rows.astype(np.float32), probe_folds(group, seed=seed)
-    found = np.full(len(rows), np.nan)
+    predicted = np.full(len(rows), np.nan)
     for number in np.unique(fold):
-        asked, taught = counted & (fold == number), counted & (fold != number)
-        found[asked] = 0
-        if len(np.unique(is_wrong[taught])) == 2:
+        tests, trains = counted & (fold == number), counted & (fold != number)
+        predicted[tests] = 0
+        if len(np.unique(is_wrong[trains])) == 2:
             regression = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
-            found[asked] = rows[asked] @ regression.fit(rows[taught], is_wrong[taught]).coef_[0]
-    return found
+            predicted[tests] = rows[tests] @ regression.fit(rows[trains], is_wrong[trains]).coef_[0]
+    return predicted

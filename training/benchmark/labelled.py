@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 
 from training.benchmark.people import People
 from training.data.pictures import PictureList
-from training.listed_embeddings import EmbeddedPictures, embed_pictures
+from training.listed_embeddings import embed_pictures
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
-from url_viz.analysis.order_metrics import recall_at_1
+from url_viz.analysis.baselines import softmax_entropy
+from url_viz.analysis.order_metrics import auroc, recall_at_1
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.errors import FolderError
 from url_viz.models.model import Model
@@ -21,6 +23,9 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.progress import ProgressCallback
 from url_viz.store.tables import Graph
 from url_viz.store.whitened_rows import WhitenedRows
+
+TEMPERATURES = (0.1, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 16.0, 32.0)
+"""Temperatures of the entropy that are tried."""
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int32]
@@ -56,9 +61,9 @@ class Space:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What is to be foretold of N pictures: `is_counted`, those that have a nearest; `is_wrong` (N), of these alone.
+    """The errors that orders predict, each (N,): `is_wrong` is N, of the pictures that have a nearest (`is_counted`).
 
-    `is_probe_wrong` (P), None if left out; `is_paper_wrong`, by raw cosine and with twins. All (N,).
+    `is_probe_wrong` is P, None if left out; `is_paper_wrong` is by raw cosine, twins among the neighbours.
     """
 
     is_counted: Bools
@@ -67,7 +72,7 @@ class Outcomes:
     is_paper_wrong: Bools
 
     def by_name(self) -> dict[str, Bools]:
-        """Those that are there, by the names of `OUTCOMES`."""
+        """The available outcomes by the names of `OUTCOMES`."""
         probe = {} if self.is_probe_wrong is None else {"probe": self.is_probe_wrong}
         return {"nearest": self.is_wrong, **probe, "paper": self.is_paper_wrong}
 
@@ -80,6 +85,13 @@ class Case:
     space: Space
     outcomes: Outcomes
 
+    @cached_property
+    def auroc_by_temperature(self) -> list[float]:
+        """R-AUROC for N of the classifier's entropy at each of TEMPERATURES."""
+        counted, logits = self.outcomes.is_counted, self.labelled.logits
+        entropies = (softmax_entropy(logits[counted], temperature=temperature) for temperature in TEMPERATURES)
+        return [auroc(entropy, self.outcomes.is_wrong[counted]) for entropy in entropies]
+
 
 def drawn(pictures: PictureList, *, limit: int | None, seed: int) -> PictureList:
     """The pictures of whole classes, drawn by the seed until the next would exceed `limit`; all without one.
@@ -90,13 +102,13 @@ def drawn(pictures: PictureList, *, limit: int | None, seed: int) -> PictureList
     if limit is not None and limit < len(pictures):
         size = np.bincount(pictures.labels)
         order = np.random.default_rng(seed).permutation(len(size))
-        kept = order[np.cumsum(size[order]) <= limit]
-        if np.count_nonzero(size[kept]) < 2:
+        chosen = order[np.cumsum(size[order]) <= limit]
+        if np.count_nonzero(size[chosen]) < 2:
             raise FolderError(
                 f"--limit {limit} holds no two whole classes of {str(pictures.root)!r}, whose largest have "
                 f"{np.sort(size)[-2:].sum()} pictures. Give --limit that many, or none."
             )
-        pictures = pictures.subset(np.flatnonzero(np.isin(pictures.labels, kept)))
+        pictures = pictures.subset(np.flatnonzero(np.isin(pictures.labels, chosen)))
     _refuse_few(pictures.labels, str(pictures.root))
     return pictures
 
@@ -120,31 +132,28 @@ def embedded_set(
     report: ProgressCallback,
 ) -> LabelledSet:
     """Embed a list with the model and, for P, with the other one; pictures that either cannot read are left out."""
-    mine = embed_pictures(model, pictures, seed=0, report=report, with_crops=False)
-    positions, theirs = mine.positions, None
+    embedded = embed_pictures(model, pictures, seed=0, report=report, with_crops=False)
+    positions, by_other = embedded.positions, None
     if other is not None:
-        theirs = embed_pictures(other, pictures, seed=0, report=report, with_crops=False)
-        positions = np.intersect1d(positions, theirs.positions)
+        by_other = embed_pictures(other, pictures, seed=0, report=report, with_crops=False)
+        positions = np.intersect1d(positions, by_other.positions)
     _refuse_few(pictures.labels[positions], str(pictures.root))
+    rows = np.searchsorted(embedded.positions, positions)
     return LabelledSet(
         spec,
-        mine.embedding[_places(mine, positions)],
-        mine.logits[_places(mine, positions)],
+        embedded.embedding[rows],
+        embedded.logits[rows],
         pictures.labels[positions],
-        None if theirs is None else theirs.embedding[_places(theirs, positions)],
+        None if by_other is None else by_other.embedding[np.searchsorted(by_other.positions, positions)],
         None if people is None else people.at(positions),
         unreadable=len(pictures) - len(positions),
         pictures=pictures.subset(positions),
     )
 
 
-def _places(embedded: EmbeddedPictures, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.searchsorted(embedded.positions, positions)
-
-
-def share_files(one: LabelledSet, other: LabelledSet) -> bool:
-    """Whether any file is of both sets."""
-    return bool(_files(one) & _files(other))
+def share_files(first: LabelledSet, second: LabelledSet) -> bool:
+    """Whether any file is in both sets."""
+    return bool(_files(first) & _files(second))
 
 
 def _files(labelled: LabelledSet) -> set[Path]:
@@ -170,6 +179,6 @@ def outcomes_of(labelled: LabelledSet, space: Space, *, seed: int) -> Outcomes:
     nearest, label = space.graph.position[:, 0], labelled.label
     probe = None
     if labelled.probe_embedding is not None:
-        theirs = whitened_rows(np.arange(len(label)), labelled.probe_embedding).rows
-        probe = out_of_fold_shares(theirs, label, space.group, seed=seed).argmax(axis=1) != label
+        rows = whitened_rows(np.arange(len(label)), labelled.probe_embedding).rows
+        probe = out_of_fold_shares(rows, label, space.group, seed=seed).argmax(axis=1) != label
     return Outcomes(nearest >= 0, label[nearest] != label, probe, ~recall_at_1(labelled.embedding, label)[1])

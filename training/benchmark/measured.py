@@ -1,4 +1,4 @@
-"""The figures of orders: against each outcome with intervals over classes, against people, beside an upstream set."""
+"""The figures of orders: against each outcome with intervals over classes, against people, and an upstream set."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from training.benchmark.benchmark_records import (
     SetFigures,
     VotesFigures,
 )
-from training.benchmark.fitted_baselines import FittedBaselines, as_chosen, picture_features
+from training.benchmark.fitted_baselines import FittedBaselines
 from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes, Values
 from training.benchmark.orders import KNOWS, Orders, picture_orders
 from training.benchmark.published import published_of
@@ -41,7 +41,7 @@ MOST_AMBIGUOUS = 0.1
 def figures_of_set(
     case: Case, orders: Orders, *, baselines: FittedBaselines | None = None, unfamiliar: dict[str, Figure] | None = None
 ) -> SetFigures:
-    """Every figure of one set; `unfamiliar` are those of `beside_upstream`."""
+    """Every figure of one set; `unfamiliar` are those of `upstream_figures`."""
     labelled, outcomes = case.labelled, case.outcomes
     counted, probe = outcomes.is_counted, outcomes.is_probe_wrong
     votes = None if labelled.people is None else labelled.people.entropy
@@ -58,7 +58,7 @@ def figures_of_set(
             figures_of_order(name, values, labelled.label, outcomes, votes, (unfamiliar or {}).get(name, MISSING))
             for name, values in orders.items()
         ),
-        None if choice is None else as_chosen(choice, list(picture_features(labelled, 1.0))),
+        None if baselines is None else baselines.record,
         published_of(labelled.data),
     )
 
@@ -137,7 +137,7 @@ def _at(figure: Influenced, rows: NDArray[np.integer]) -> Influenced:
     return Influenced(figure.value, figure.influence[rows])
 
 
-def beside_upstream(
+def upstream_figures(
     case: Case, upstream: LabelledSet, orders: Orders, head: Head | None, baselines: FittedBaselines | None
 ) -> dict[str, Figure]:
     """The chance that a picture of the set stands above an upstream one, by order, with intervals over classes.
@@ -147,7 +147,7 @@ def beside_upstream(
     """
     label = np.concatenate([upstream.label, case.labelled.label + upstream.label.max() + 1])
     is_other = np.arange(len(label)) >= len(upstream.label)
-    known = picture_orders(upstream, head, choice)
+    known = picture_orders(upstream, head, baselines)
     return {
         name: auroc_by_blocks(np.concatenate([values, orders[name]]), is_other, label) for name, values in known.items()
     }

@@ -1,4 +1,4 @@
-"""The orders that are measured: of a picture alone, of its set, of its classes, by answers, by labels, by cheating."""
+"""The orders that are measured, from those that know a single picture to those that have seen the outcomes."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.ceilings import class_error, cross_fitted
-from training.benchmark.few_labels import HALF, SHOTS, taught_by_labels
-from training.benchmark.fitted_baselines import FittedBaselines, picture_features, stacked
+from training.benchmark.few_labels import HALF, SHOTS, probes_of_few_labels
+from training.benchmark.fitted_baselines import FittedBaselines, picture_features
 from training.benchmark.labelled import Case, LabelledSet
 from training.benchmark.oracle_answers import ANSWERS, tuned_by_oracle
 from url_viz.analysis.ambiguity import classify
@@ -40,9 +40,9 @@ KNOWS = {
     "authors_uncertainty": "another model",
     "authors_class_entropy": "another model",
 }
-"""What each order has seen: the picture alone, its set, answers on it, its classes, labels, or even the outcomes.
+"""What each order has seen: a single picture, its set, answers on it, its classes, labels, or even the outcomes.
 
-What is chosen (a temperature, a stack's weights) was chosen by outcomes of other sets.
+A temperature and a stack's weights are fitted on the outcomes of other sets.
 """
 
 Orders = Mapping[str, NDArray[np.floating]]
@@ -50,35 +50,34 @@ Orders = Mapping[str, NDArray[np.floating]]
 
 
 def orders_of(case: Case, head: Head | None, baselines: FittedBaselines | None, *, seed: int) -> Orders:
-    """Every order of a set, in the order of KNOWS; those that are `choice`'s only if there is one."""
+    """Every order of a set, in the order of KNOWS; the fitted ones only with `baselines`."""
     labelled, space, outcomes = case.labelled, case.space, case.outcomes
     graph, label = space.graph, labelled.label
     classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)
     assert classified is not None  # sets with too few classes were refused
     confusable = confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
-    found: dict[str, NDArray[np.floating]] = {
-        **picture_orders(labelled, head, choice),
+    orders: dict[str, NDArray[np.floating]] = {
+        **picture_orders(labelled, head, baselines),
         "nearest_similarity": np.where(outcomes.is_counted, -graph.similarity[:, 0], np.nan),
         "confusability": confusable,
         **tuned_by_oracle(case, confusable, seed=seed),
         "ambiguity": classified.shares.ambiguity,
-        **taught_by_labels(case, seed=seed),
+        **probes_of_few_labels(case, seed=seed),
         "class_error": class_error(label, outcomes),
         "fitted_by_class": cross_fitted(case, label, seed=seed),
         "fitted_by_picture": cross_fitted(case, space.group, seed=seed),
-        **({} if labelled.people is None else labelled.people.beside),
+        **({} if labelled.people is None else labelled.people.other_orders),
     }
-    if choice is not None:
-        found[RANK_STACK] = stacked(labelled, choice, by_ranks=True)
-    return {name: found[name] for name in KNOWS if name in found}
+    if baselines is not None:
+        orders[RANK_STACK] = baselines.stack(labelled, by_ranks=True)
+    return {name: orders[name] for name in KNOWS if name in orders}
 
 
 def picture_orders(labelled: LabelledSet, head: Head | None, baselines: FittedBaselines | None) -> Orders:
-    """The orders (N,) that know each picture alone: these may be compared between sets."""
-    found: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(labelled.embedding)}
-    found |= picture_features(labelled, 1.0)
-    del found["tempered_entropy"]
-    if choice is not None:
-        found["tempered_entropy"] = picture_features(labelled, choice.temperature)["tempered_entropy"]
-        found[STACK] = stacked(labelled, choice, by_ranks=False)
-    return found
+    """The orders (N,) that know a single picture each: these may be compared between sets."""
+    orders: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(labelled.embedding)}
+    if baselines is None:
+        features = picture_features(labelled, 1.0)
+        return orders | {name: values for name, values in features.items() if name != "tempered_entropy"}
+    orders |= picture_features(labelled, baselines.temperature)
+    return orders | {STACK: baselines.stack(labelled, by_ranks=False)}

@@ -1,4 +1,4 @@
-"""What people say of pictures: the entropy of their votes, and what others' models say of the same pictures."""
+"""People's votes on pictures: their entropy, and other models' orders of the same pictures."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from url_viz.errors import FolderError
 from url_viz.imaging.scan import display_name
 
 ENTROPY = "human_entropy"
-BESIDE = ("authors_uncertainty", "authors_class_entropy")
+OTHER_ORDERS = ("authors_uncertainty", "authors_class_entropy")
 """Other models' orders that a .json of votes may hold: the paper's uncertainty, and a 1,000-class model's entropy."""
 
 Doubles = NDArray[np.float64]
@@ -23,43 +23,46 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class People:
-    """Of N pictures the `entropy` (N,) in nats of people's votes, and `beside` it other models' orders (N,), by name.
+    """Of N pictures the `entropy` (N,) in nats of people's votes, and `other_orders` (N,) of other models by name.
 
     nan for a picture without.
     """
 
     entropy: Doubles
-    beside: Mapping[str, Doubles] = field(default_factory=dict)
+    other_orders: Mapping[str, Doubles] = field(default_factory=dict)
 
     def at(self, rows: NDArray[np.integer]) -> "People":
-        """Those of some of the pictures."""
-        return People(self.entropy[rows], {name: values[rows] for name, values in self.beside.items()})
+        """The votes on the pictures at `rows`."""
+        return People(self.entropy[rows], {name: values[rows] for name, values in self.other_orders.items()})
 
 
 def people_of(lists: Sequence[PictureList], votes: Sequence[Path], order: Path | None) -> list[People | None]:
     """What the files of `votes` say of each list, None for a list that has none of the pictures.
 
-    A .npy (M, C) holds counts, whose rows belong to the lines of `order`, paths from a set's root. A .json holds by
-    file name without ending a record of `human_entropy` in nats, null for none, and BESIDE. Raises FolderError where
-    files are missing or do not fit, or no picture of any list has votes.
+    A .npy (M, C) holds counts, whose rows belong to the lines of `order`, paths from a set's root. A .json maps file
+    names without extension to records of `human_entropy` in nats, null for none, and OTHER_ORDERS. Raises FolderError
+    if files are missing or do not fit, or no picture of any list has votes.
     """
-    found: list[People | None] = [None] * len(lists)
+    people: list[People | None] = [None] * len(lists)
     for path in votes:
         known = _counts(path, order) if path.suffix == ".npy" else _records(path)
-        here = [_of_list(pictures, known) for pictures in lists]
-        if all(np.isnan(one.entropy).all() for one in here):
+        new = [_of_list(pictures, known) for pictures in lists]
+        has_votes = [not np.isnan(voted.entropy).all() for voted in new]
+        if not any(has_votes):
             raise FolderError(f"No picture of the sets is in {str(path)!r}, which begins with {list(known)[:1]}.")
-        found = [old if np.isnan(new.entropy).all() else new for old, new in zip(found, here, strict=True)]
-    return found
+        people = [voted if has else old for voted, has, old in zip(new, has_votes, people, strict=True)]
+    return people
 
 
 def _of_list(pictures: PictureList, known: Mapping[str, Mapping[str, float]]) -> People:
     names = [display_name(path) for path in pictures.paths]
     rows = [known.get(name) or known.get(PurePosixPath(name).stem, {}) for name in names]
     columns = {
-        name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in (ENTROPY, *BESIDE)
+        name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in (ENTROPY, *OTHER_ORDERS)
     }
-    return People(columns.pop(ENTROPY), {name: one for name, one in columns.items() if not np.isnan(one).all()})
+    return People(
+        columns.pop(ENTROPY), {name: values for name, values in columns.items() if not np.isnan(values).all()}
+    )
 
 
 def _counts(path: Path, order: Path | None) -> dict[str, dict[str, float]]:
@@ -81,15 +84,15 @@ def _counts(path: Path, order: Path | None) -> dict[str, dict[str, float]]:
 
 
 def _records(path: Path) -> dict[str, dict[str, float]]:
-    """The entropies and what stands beside them by file name without ending."""
+    """The entropies and other models' orders by file name without extension."""
     try:
         records = json.loads(path.read_text("utf-8"))
         return {
-            name: {key: math.nan if record[key] is None else float(record[key]) for key in (ENTROPY, *BESIDE)}
+            name: {key: math.nan if record[key] is None else float(record[key]) for key in (ENTROPY, *OTHER_ORDERS)}
             for name, record in records.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FolderError(
             f"The votes in {str(path)!r} cannot be read: {error!r}. Give --votes a .npy of counts with --votes-order, "
-            f"or a .json: by file name, {ENTROPY}, {', '.join(BESIDE)}."
+            f"or a .json: by file name, {ENTROPY}, {', '.join(OTHER_ORDERS)}."
         ) from error

@@ -1,4 +1,4 @@
-"""Verdicts: whether an order is ahead of a baseline, told by the interval of the paired difference alone."""
+"""Verdicts: whether an order is ahead of a baseline, by the interval of the paired difference."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict
+from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.labelled import Bools, Case
 from training.benchmark.orders import BY_LABELS, HEAD, RANK_STACK, STACK, TUNED, Orders
 from url_viz.analysis.order_metrics import Figure, Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 
-ALONE = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm")
-"""Single baselines that know the picture alone."""
-OF_A_SET = (*ALONE, "nearest_similarity")
+SET_BASELINES = (*SINGLE_BASELINES, "nearest_similarity")
+"""Baselines for orders that know the set."""
 RIVALS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    HEAD: (ALONE, (STACK,)),
-    STACK: (ALONE,),
-    RANK_STACK: (ALONE,),
-    "confusability": (OF_A_SET,),
-    **dict.fromkeys(TUNED, (OF_A_SET, ("confusability",))),
-    "ambiguity": (OF_A_SET,),
+    HEAD: (SINGLE_BASELINES, (STACK,)),
+    STACK: (SINGLE_BASELINES,),
+    RANK_STACK: (SINGLE_BASELINES,),
+    "confusability": (SET_BASELINES,),
+    **dict.fromkeys(TUNED, (SET_BASELINES, ("confusability",))),
+    "ambiguity": (SET_BASELINES,),
     **dict.fromkeys(BY_LABELS, ((HEAD,), ("confusability",), ("ambiguity",))),
 }
 """Of each order the baselines that it is compared with: the best of each group."""

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from tests.training.benchmark.made import small_case
-from training.benchmark.few_labels import HALF, SHOTS, even_of_class, taught_by_labels
+from training.benchmark.few_labels import HALF, SHOTS, even_of_class, probes_of_few_labels
 from url_viz.analysis.order_metrics import auroc
 
 
@@ -29,8 +29,8 @@ def swapped(label: np.ndarray) -> np.ndarray:
 def test_the_labels_of_the_pictures_that_are_asked_and_of_their_twins_are_not_seen() -> None:
     case = small_case(0, pictures=96)
     label, group, is_even = case.labelled.label, case.space.group, even_of_class(case.labelled.label)
-    found = taught_by_labels(case, seed=0)
-    other = taught_by_labels(replace(case, labelled=replace(case.labelled, label=swapped(label))), seed=0)
+    found = probes_of_few_labels(case, seed=0)
+    other = probes_of_few_labels(replace(case, labelled=replace(case.labelled, label=swapped(label))), seed=0)
     for name, values in found.items():
         assert np.array_equal(values, other[name], equal_nan=True), name
     is_asked = ~np.isnan(found[HALF])
@@ -40,7 +40,7 @@ def test_the_labels_of_the_pictures_that_are_asked_and_of_their_twins_are_not_se
 
 
 def test_a_class_gives_no_more_than_it_has_and_few_pictures_are_told_nothing() -> None:
-    small = taught_by_labels(small_case(0, pictures=32), seed=0)  # four even pictures of each of four classes
+    small = probes_of_few_labels(small_case(0, pictures=32), seed=0)  # four even pictures of each of four classes
     for shots in SHOTS:
         assert small[f"labels_{shots}"].shape == (5, 32)
         assert np.isnan(small[f"labels_{shots}"]).all() == (shots > 4)
@@ -51,7 +51,7 @@ def test_the_more_labels_the_truer() -> None:
     reached = []
     for seed in range(3):
         case = small_case(seed, pictures=480, classes=6)
-        found, wrong = taught_by_labels(case, seed=0), case.outcomes.is_wrong
+        found, wrong = probes_of_few_labels(case, seed=0), case.outcomes.is_wrong
         draws = [found[f"labels_{shots}"] for shots in SHOTS] + [found[HALF][None]]
         is_asked = ~np.isnan(found[HALF])
         reached.append([np.mean([auroc(draw[is_asked], wrong[is_asked]) for draw in of]) for of in draws])

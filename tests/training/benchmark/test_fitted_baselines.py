@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.training.benchmark.made import small_case
-from training.benchmark.__main__ import _choices
-from training.benchmark.fitted_baselines import TEMPERATURES, Chooser, as_chosen, picture_features, stacked
-from training.benchmark.labelled import Case
+from training.benchmark.__main__ import _baselines_of
+from training.benchmark.fitted_baselines import fit_baselines
+from training.benchmark.labelled import TEMPERATURES, Case
 from url_viz.analysis.baselines import softmax_entropy
 from url_viz.analysis.order_metrics import auroc
 
@@ -22,69 +22,68 @@ def told_by_norm(seed: int) -> Case:
 
 def test_the_temperature_is_the_best_of_the_mean() -> None:
     cases = [small_case(seed) for seed in (1, 2, 3)]
-    choice = Chooser().choose(cases)
-    assert choice is not None
+    baselines = fit_baselines(cases)
+    assert baselines is not None
     means = [
         np.mean(
             [auroc(softmax_entropy(case.labelled.logits, temperature=one), case.outcomes.is_wrong) for case in cases]
         )
         for one in TEMPERATURES
     ]
-    assert choice.temperature == TEMPERATURES[int(np.argmax(means))]
-    assert choice.on == ("made 1", "made 2", "made 3")
+    assert baselines.temperature == TEMPERATURES[int(np.argmax(means))]
+    assert baselines.on == ("made 1", "made 2", "made 3")
 
 
 def test_a_stack_finds_what_tells_errors_elsewhere() -> None:
-    choice = Chooser().choose([told_by_norm(seed) for seed in (1, 2)])
-    assert choice is not None
+    baselines = fit_baselines([told_by_norm(seed) for seed in (1, 2)])
+    assert baselines is not None
     case = told_by_norm(3)
     for by_ranks in (False, True):
-        assert auroc(stacked(case.labelled, choice, by_ranks=by_ranks), case.outcomes.is_wrong) > 0.9
-    chosen = as_chosen(choice, list(picture_features(case.labelled, 1)))
-    for weights in (chosen.stack, chosen.rank_stack):
+        assert auroc(baselines.stack(case.labelled, by_ranks=by_ranks), case.outcomes.is_wrong) > 0.9
+    for weights in (baselines.record.stack, baselines.record.rank_stack):
         assert max(weights, key=lambda one: abs(one.weight)).name == "inverse_norm"
 
 
 def test_a_stack_of_values_knows_the_picture_alone() -> None:
-    choice = Chooser().choose([small_case(1), small_case(2)])
-    assert choice is not None
+    baselines = fit_baselines([small_case(1), small_case(2)])
+    assert baselines is not None
     labelled = small_case(3).labelled
     half = replace(labelled, embedding=labelled.embedding[:30], logits=labelled.logits[:30])
-    values, ranks = (stacked(labelled, choice, by_ranks=one)[:30] for one in (False, True))
-    assert stacked(half, choice, by_ranks=False) == pytest.approx(values)
-    assert not np.allclose(stacked(half, choice, by_ranks=True), ranks)
+    values, ranks = (baselines.stack(labelled, by_ranks=one)[:30] for one in (False, True))
+    assert baselines.stack(half, by_ranks=False) == pytest.approx(values)
+    assert not np.allclose(baselines.stack(half, by_ranks=True), ranks)
 
 
 def test_sets_without_both_outcomes_choose_nothing() -> None:
     case = small_case(0)
     right = replace(case, outcomes=replace(case.outcomes, is_wrong=np.zeros(72, bool)))
-    assert Chooser().choose([right]) is None
-    choice = Chooser().choose([right, small_case(1)])
-    assert choice is not None
-    assert choice.on == ("made 1",)
+    assert fit_baselines([right]) is None
+    baselines = fit_baselines([right, small_case(1)])
+    assert baselines is not None
+    assert baselines.on == ("made 1",)
 
 
 def test_nothing_is_chosen_on_the_set_itself(capsys: pytest.CaptureFixture[str]) -> None:
     cases = [small_case(seed) for seed in (0, 1, 2)]
-    found = _choices(cases, [])
+    found = _baselines_of(cases, [])
     assert [None if one is None else one.on for one in found] == [
         ("made 1", "made 2"),
         ("made 0", "made 2"),
         ("made 0", "made 1"),
     ]
-    given = _choices(cases[:1], cases[1:])
+    given = _baselines_of(cases[:1], cases[1:])
     assert given[0] is not None
     assert given[0].on == ("made 1", "made 2")
     assert "Without other sets" not in capsys.readouterr().out
     again = small_case(0)  # the same files, read once more
-    assert _choices([cases[0]], [again]) == [None]
+    assert _baselines_of([cases[0]], [again]) == [None]
     assert "Without other sets" in capsys.readouterr().out
 
 
 def test_what_is_chosen_for_a_set_is_the_same_whatever_its_own_outcomes_are() -> None:
     cases = [small_case(seed) for seed in (0, 1, 2)]
     turned = replace(cases[0], outcomes=replace(cases[0].outcomes, is_wrong=~cases[0].outcomes.is_wrong))
-    one, other = _choices(cases, [])[0], _choices([turned, *cases[1:]], [])[0]
+    one, other = _baselines_of(cases, [])[0], _baselines_of([turned, *cases[1:]], [])[0]
     assert one is not None
     assert other is not None
     assert one.temperature == other.temperature

@@ -77,7 +77,7 @@ def test_both_models_read_the_same_pictures(folder: Path, model: Model) -> None:
     assert labelled.unreadable == 1
     assert labelled.people is not None
     assert labelled.people.entropy.tolist() == list(range(1, 24))
-    assert labelled.people.beside["authors_uncertainty"].tolist() == list(range(-1, -24, -1))
+    assert labelled.people.other_orders["authors_uncertainty"].tolist() == list(range(-1, -24, -1))
     assert labelled.pictures is not None
     assert labelled.pictures.paths == pictures.paths[1:]
     assert labelled.probe_embedding is not None

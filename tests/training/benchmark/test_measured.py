@@ -17,15 +17,15 @@ from tests.training.benchmark.made import (
 from tests.training.test_evaluate import first_number_head
 from training.benchmark.benchmark_records import OrderFigures, SetFigures
 from training.benchmark.ceilings import cross_fitted
-from training.benchmark.fitted_baselines import Chooser
+from training.benchmark.fitted_baselines import fit_baselines
 from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import (
-    beside_upstream,
     figures_of_order,
     figures_of_outcome,
     figures_of_set,
     figures_of_votes,
     means_of,
+    upstream_figures,
 )
 from training.benchmark.orders import BY_LABELS, KNOWS, TUNED, orders_of
 from url_viz.analysis.order_metrics import auroc, auroc_within_blocks
@@ -131,7 +131,7 @@ def test_orders_are_those_of_known_knowledge() -> None:
     case, others = small_case(0), [small_case(1), small_case(2)]
     bare = orders_of(case, None, None, seed=0)
     assert not {"uncertainty", "tempered_entropy", "stack", "rank_stack"} & set(bare)
-    choice = Chooser().choose(others)
+    choice = fit_baselines(others)
     case = with_people(case, np.zeros(72), authors_uncertainty=np.arange(72.0))
     full = orders_of(case, first_number_head(12), choice, seed=0)
     assert list(full) == [name for name in KNOWS if name != "authors_class_entropy"]
@@ -160,12 +160,12 @@ def test_beside_an_upstream_set_are_the_orders_of_single_pictures() -> None:
     case, upstream = small_case(0), small_set(3)
     head = first_number_head(12)
     orders = orders_of(case, head, None, seed=0)
-    found = beside_upstream(case, upstream, orders, head, None)
+    found = upstream_figures(case, upstream, orders, head, None)
     assert set(found) == {name for name in orders if KNOWS[name] == "picture"}
     theirs, ours = head(upstream.embedding), orders["uncertainty"]
     both = np.concatenate([theirs, ours])
     assert found["uncertainty"].value == pytest.approx(naive_auroc(both, np.arange(144) >= 72))
-    assert beside_upstream(case, case.labelled, orders, head, None)["entropy"].value == 0.5
+    assert upstream_figures(case, case.labelled, orders, head, None)["entropy"].value == 0.5
     figures = figures_of_set(case, orders, unfamiliar=found)
     assert order_named(figures, "entropy").unfamiliar == found["entropy"]
     assert math.isnan(order_named(figures, "ambiguity").unfamiliar.value)

@@ -25,7 +25,7 @@ def test_counts_belong_to_pictures_by_their_path(folder: Path, tmp_path: Path) -
     assert first.entropy[pictures.paths.index(b"round/02.png")] == 0
     assert first.entropy[pictures.paths.index(b"square/01.png")] == pytest.approx(math.log(2))
     assert np.isnan(first.entropy).sum() == 22
-    assert not first.beside
+    assert not first.other_orders
 
     with pytest.raises(FolderError, match="--votes-order"):
         people_of([pictures], [counts], None)
@@ -49,8 +49,8 @@ def test_entropies_belong_to_pictures_by_their_name(folder: Path, tmp_path: Path
     place = pictures.paths.index(b"round/02.png")
     assert found.entropy[place] == 0.5
     assert np.isnan(found.entropy).sum() == 23
-    assert found.beside["authors_uncertainty"][place] == 0.1
-    assert found.beside["authors_class_entropy"][pictures.paths.index(b"square/01.png")] == 2
+    assert found.other_orders["authors_uncertainty"][place] == 0.1
+    assert found.other_orders["authors_class_entropy"][pictures.paths.index(b"square/01.png")] == 2
     assert found.at(np.array([place])).entropy.tolist() == [0.5]
     for text in ("[]", '{"02": {}}', "no", '{"02": 1}'):
         file.write_text(text)
