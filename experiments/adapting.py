@@ -22,10 +22,10 @@ from training.benchmark.labelled import space_of
 from training.cache import write_shards
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
-from training.evaluate import write_json
 from training.finetune import losses_to_learn
 from training.groups import groups_of
-from training.holdout import NearestErrors, ToldPictures, orders_without_a_job
+from training.holdout import NearestErrors, SplitCache, orders_without_a_job
+from training.record_files import write_json
 from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss
@@ -61,16 +61,16 @@ class AdaptingStudy:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to adapt: the task losses (R,) of a set whose told pictures are not looked at, recipe, and views used."""
+    """One way to adapt: the task losses (R,) of a set whose test pictures are not looked at, recipe, and views used."""
 
-    losses: Callable[[ToldPictures], Losses]
+    losses: Callable[[SplitCache], Losses]
     recipe: Recipe = USUAL
     views: int | None = None
 
 
 @dataclass(frozen=True)
 class AdaptingRun:
-    """R-AUROC of N by one order on one set under one split: of the told pictures, and of all."""
+    """R-AUROC of N by one order on one set under one split: of the test pictures, and of all."""
 
     order: str
     data: str
@@ -154,45 +154,45 @@ def runs_of(name: str, cache: Cache, tried: Mapping[str, Way], config: AdaptingS
     for seed in range(config.seeds):
         drawn = np.random.default_rng(seed).random(len(group)) < config.told
         number = np.unique(group, return_inverse=True)[1]
-        told = ToldPictures(cache, drawn[number], group, space)
+        split = SplitCache(cache, drawn[number], group, space)
         orders = orders_without_a_job(space, cache.labels) | {
-            one: _adapted(way, told, seed) for one, way in tried.items()
+            one: _adapted(way, split, seed) for one, way in tried.items()
         }
         for order, values in orders.items():
-            runs.append(AdaptingRun(order, name, seed, *_figures(values, told)))
+            runs.append(AdaptingRun(order, name, seed, *_figures(values, split)))
             print(runs[-1], flush=True)
     return runs
 
 
-def _adapted(way: Way, told: ToldPictures, seed: int) -> NDArray[np.float32]:
-    losses = way.losses(told)
+def _adapted(way: Way, split: SplitCache, seed: int) -> NDArray[np.float32]:
+    losses = way.losses(split)
     if way.views is not None:
-        losses = np.where(told.cache.rows["view"] < way.views, losses, np.float32(np.nan))
-    write_loss(told.cache.paths, losses, {"target": "study"})
-    rows = rows_of(told.cache, held_out=way.recipe.held_out, device=torch.device("cpu"))
-    return uncertainty_of(train(rows, way.recipe, seed=seed, report=silent).module, told.cache.clean)
+        losses = np.where(split.cache.rows["view"] < way.views, losses, np.float32(np.nan))
+    write_loss(split.cache.paths, losses, {"target": "study"})
+    rows = rows_of(split.cache, held_out=way.recipe.held_out, device=torch.device("cpu"))
+    return uncertainty_of(train(rows, way.recipe, seed=seed, report=silent).module, split.cache.clean)
 
 
-def _figures(values: NDArray[np.floating], told: ToldPictures) -> tuple[float, float]:
-    nearest = NearestErrors.of(told.space, told.cache.labels)
+def _figures(values: NDArray[np.floating], split: SplitCache) -> tuple[float, float]:
+    nearest = NearestErrors.of(split.space, split.cache.labels)
     every = nearest.known & np.isfinite(values)
-    unseen = every & told.is_told
+    unseen = every & split.is_test
     return auroc(values[unseen], nearest.is_wrong[unseen]), auroc(values[every], nearest.is_wrong[every])
 
 
-def _usual(config: FinetuneConfig) -> Callable[[ToldPictures], Losses]:
-    return lambda told: losses_to_learn(config, told)
+def _usual(config: FinetuneConfig) -> Callable[[SplitCache], Losses]:
+    return lambda split: losses_to_learn(config, split)
 
 
-def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callable[[ToldPictures], Losses]:
+def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callable[[SplitCache], Losses]:
     """The instance loss in the raw or whitened space of the pictures that learn; None: τ is the set's own scale there.
 
     That scale is a third of the median of s₁ − s₁₁, as confusability has it.
     """
 
-    def losses(told: ToldPictures) -> Losses:
-        cache, learnt = told.cache, np.flatnonzero(~told.is_told)
-        rows = np.flatnonzero(~told.is_told[cache.clean_rows])
+    def losses(split: SplitCache) -> Losses:
+        cache, learnt = split.cache, np.flatnonzero(~split.is_test)
+        rows = np.flatnonzero(~split.is_test[cache.clean_rows])
         clean, views = cache.clean[learnt], cache.embeddings(rows)
         space = space_of(clean)
         if is_whitened:
@@ -200,7 +200,9 @@ def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callab
         tau = crowd_scale(*_lists(clean, space.graph.position)) if temperature is None else temperature
         found = np.full(len(cache), np.nan, np.float32)
         place = np.searchsorted(learnt, cache.clean_rows[rows])
-        found[rows] = instance_loss(views, place, clean, target=InstanceTarget(temperature=tau), seed=0)
+        found[rows] = instance_loss(
+            views.__getitem__, np.arange(len(rows)), place, clean, target=InstanceTarget(temperature=tau), seed=0
+        )
         return found
 
     return losses
@@ -215,9 +217,9 @@ def _lists(rows: NDArray[np.floating], position: NDArray[np.int32]) -> tuple[NDA
     return np.take_along_axis(position, order, axis=1), np.take_along_axis(cosine, order, axis=1)
 
 
-def _mean_of_views(losses: Callable[[ToldPictures], Losses]) -> Callable[[ToldPictures], Losses]:
-    def mean(told: ToldPictures) -> Losses:
-        of_views, picture = losses(told), told.cache.clean_rows
+def _mean_of_views(losses: Callable[[SplitCache], Losses]) -> Callable[[SplitCache], Losses]:
+    def mean(split: SplitCache) -> Losses:
+        of_views, picture = losses(split), split.cache.clean_rows
         mean_loss = np.bincount(picture, of_views) / np.bincount(picture)
         return mean_loss[picture].astype(np.float32)
 
@@ -225,7 +227,7 @@ def _mean_of_views(losses: Callable[[ToldPictures], Losses]) -> Callable[[ToldPi
 
 
 def means_of(runs: list[AdaptingRun]) -> tuple[OrderMean, ...]:
-    """The mean of each order over sets and seeds, and of what it is ahead of `BEFORE` on the told pictures."""
+    """The mean of each order over sets and seeds, and of what it is ahead of `BEFORE` on the test pictures."""
     return tuple(_mean(order, runs) for order in dict.fromkeys(run.order for run in runs))
 
 

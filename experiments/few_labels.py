@@ -13,7 +13,7 @@ from experiments.shipped_heads import SETS, name_of
 from training.benchmark.benchmark_records import Benchmark, read_benchmark
 from training.benchmark.benchmark_tables import LETTER, markdown, with_ends
 from training.benchmark.orders import BY_LABELS, HEAD
-from training.evaluate import write_json
+from training.record_files import write_json
 
 FIGURES = Path(__file__).with_suffix(".json")
 OUTCOME = "nearest"

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.kept import keep, kept
-from training.benchmark.benchmark_tables import EMPTY, markdown, with_ends
+from training.benchmark.benchmark_tables import markdown, with_ends
 from training.train import RunPaths
 from url_viz.analysis.holdout_report import BEFORE, TITLES, told_from
+from url_viz.wording import MISSING
 
 FIGURES = Path(__file__).with_suffix(".json")
 MEASURES = ("accuracy", "recall_at_1", "r_auroc")
@@ -49,9 +50,9 @@ def table(figures: dict[str, Any]) -> str:
         cells = [name, f"{run['report']['trained']:,}", f"{run['report']['told_pictures']:,}"]
         for measure in MEASURES:
             one = told[measure]
-            before = EMPTY if one.before is None else f"{one.before.value:.3f}"
-            after = EMPTY if one.after is None else f"{one.after.value:.3f}"
-            gain = with_ends(one.gains[BEFORE], sign="+") if BEFORE in one.gains else EMPTY
+            before = MISSING if one.before is None else f"{one.before.value:.3f}"
+            after = MISSING if one.after is None else f"{one.after.value:.3f}"
+            gain = with_ends(one.gains[BEFORE], sign="+") if BEFORE in one.gains else MISSING
             cells += [f"{before} → {after}", gain]
         rows.append(cells)
     titles = [part for measure in MEASURES for part in (TITLES[measure], "gain")]

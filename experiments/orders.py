@@ -19,7 +19,7 @@ import numpy as np
 from experiments.safe_retrieval import SETS
 from training.benchmark.benchmark_records import Benchmark, OrderFigures, SetFigures, read_benchmark
 from training.benchmark.benchmark_tables import markdown, with_ends
-from training.evaluate import write_json
+from training.record_files import write_json
 
 FIGURES = Path(__file__).with_suffix(".json")
 NAMES = tuple(name for names in SETS.values() for name in names)

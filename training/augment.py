@@ -18,6 +18,8 @@ DARKEST, LEAST_DARK = 0.05, 0.4
 NOISE_SIGMA = (5.0, 50.0)
 SHRINK = (2.0, 10.0)
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True)
 class View:
@@ -27,26 +29,11 @@ class View:
     resolution: int
 
 
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of a picture, in pixels."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-def view_of(image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator) -> NDArray[np.uint8]:
-    """The pixels (size_px, size_px, 3) uint8 of `drawn_view`."""
-    return drawn_view(image, augmentation, size_px=size_px, generator=generator).pixels
-
-
 def drawn_view(image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator) -> View:
     """One view of an RGB picture (PVU 3.1: crop, flip, jitter; then our degradations)."""
     box = random_box(image.width, image.height, augmentation.smallest_share, generator)
     interpolation = INTERPOLATIONS[generator.integers(len(INTERPOLATIONS))]
-    view = image.resize((size_px, size_px), interpolation, box=(box.left, box.top, box.right, box.bottom))
+    view = image.resize((size_px, size_px), interpolation, box=box)
     if generator.random() < augmentation.flip:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     view = _jittered(view, augmentation.jitter, generator)
@@ -58,9 +45,10 @@ def drawn_view(image: Image.Image, augmentation: Augmentation, *, size_px: int, 
 
 
 def random_box(width: int, height: int, smallest_share: float, generator: Generator) -> Box:
-    """A crop of `smallest_share` to all of the area, its aspect log-uniform in 3/4 to 4/3.
+    """A crop (left, top, right, bottom) in pixels, its aspect log-uniform in 3/4 to 4/3.
 
-    If none fits in ten tries, it is the middle of the picture at the nearest aspect.
+    Its area is `smallest_share` to all of the picture's. If none fits in ten tries, it is the middle of the picture at
+    the nearest aspect.
     """
     for _ in range(CROP_TRIES):
         area = width * height * generator.uniform(smallest_share, 1)
@@ -68,10 +56,10 @@ def random_box(width: int, height: int, smallest_share: float, generator: Genera
         w, h = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
         if 0 < w <= width and 0 < h <= height:
             left, top = int(generator.integers(0, width - w + 1)), int(generator.integers(0, height - h + 1))
-            return Box(left, top, left + w, top + h)
+            return left, top, left + w, top + h
     aspect = min(max(width / height, ASPECTS[0]), ASPECTS[1])
     half_w, half_h = min(width, height * aspect) / 2, min(height, width / aspect) / 2
-    return Box(width / 2 - half_w, height / 2 - half_h, width / 2 + half_w, height / 2 + half_h)
+    return width / 2 - half_w, height / 2 - half_h, width / 2 + half_w, height / 2 + half_h
 
 
 def _jittered(image: Image.Image, strength: float, generator: Generator) -> Image.Image:

@@ -11,7 +11,7 @@ On a complete cache, another target or temperature is computed from the stored e
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import islice
 
 import numpy as np
@@ -29,7 +29,7 @@ from training.groups import groups_of
 from training.lock import alone_in
 from training.sources import Sources
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
-from training.targets import classifier_loss, fitted_classifier_loss, instance_losses
+from training.targets import classifier_loss, fitted_classifier_loss, instance_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.digest import content_key
@@ -75,7 +75,14 @@ def main(config: CacheConfig) -> None:
 
 
 def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
-    """Write or continue the cache of `config` with a loaded `model`, and open it.
+    """Write or continue the cache of `config` with its task losses, and open it; raises as `embedded_cache`."""
+    cache = embedded_cache(config, model, report)
+    write_task_loss(cache, config)
+    return cache
+
+
+def embedded_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
+    """Write or continue the embeddings of `config` with a loaded `model`, and open the cache.
 
     Raises CacheError if the folder holds another cache, NoImagesError if no picture could be read.
     """
@@ -84,7 +91,6 @@ def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> 
     if len(cache) == 0:
         unreadable = len(store.read_failures(cache.paths))
         raise NoImagesError(f"None of the {unreadable} pictures of {config.data!r} could be read.")
-    write_task_loss(cache, config)
     return cache
 
 
@@ -115,7 +121,7 @@ def write_task_loss(cache: Cache, config: CacheConfig) -> None:
         return
     if config.target == "instance":
         every = np.arange(len(cache))
-        loss = instance_losses(
+        loss = instance_loss(
             cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
         )
     elif is_fitted:
@@ -150,7 +156,7 @@ def _shards_written(paths: CachePaths, manifest: Manifest) -> int:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Embeds pictures shard by shard. `classes` maps labels to the classifier's classes, if it knows them."""
+    """Embeds pictures shard by shard. `classes` maps labels to the classifier's classes, None if it lacks them."""
 
     config: CacheConfig
     model: Model
@@ -204,12 +210,7 @@ class _Writer:
 
 def joined(parts: Sequence[Shard]) -> Shard:
     """Several parts of a shard as one."""
-    return Shard(
-        np.concatenate([part.embedding for part in parts]),
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.clean for part in parts]),
-        np.concatenate([part.pictures for part in parts]),
-    )
+    return Shard(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Shard)))
 
 
 def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:
@@ -232,7 +233,7 @@ def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preproce
     about = (picture.position, picture.id, picture.label, picture.name)
     try:
         data = picture.load()
-        as_it_is, _ = decode(data, short_side_px=preprocessing.resize_px)
+        whole, _ = decode(data, short_side_px=preprocessing.resize_px)
         image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
     except ImageError as error:
         return PictureViews(*about, None, str(error))
@@ -241,7 +242,7 @@ def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preproce
         drawn_view(image, augmentation, size_px=preprocessing.size_px, generator=generator)
         for _ in range(augmentation.views)
     ]
-    clean = middle(resized(as_it_is, preprocessing), preprocessing.size_px)
+    clean = middle(resized(whole, preprocessing), preprocessing.size_px)
     crops = np.stack([clean, *(view.pixels for view in varied)])
     return PictureViews(*about, crops, resolution=tuple(view.resolution for view in varied))
 
@@ -262,8 +263,8 @@ def classes_of_classifier(names: Sequence[str], n_classes: int) -> NDArray[np.in
     synsets = classes_of_size(n_classes)
     if len(synsets) != n_classes:
         return None
-    known = {synset: index for index, synset in enumerate(synsets)}
-    return np.array([known.get(name, -1) for name in names], np.int64)
+    index_of = {synset: index for index, synset in enumerate(synsets)}
+    return np.array([index_of.get(name, -1) for name in names], np.int64)
 
 
 def _all_known_classes(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:

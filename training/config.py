@@ -4,6 +4,7 @@ Nothing heavy is imported here: the app reads these classes to draw its forms. A
 annotation (`typing.get_type_hints(cls, include_extras=True)` finds it); nested classes group related fields.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -359,12 +360,5 @@ class BenchmarkTableConfig:
 
 def as_record(config: Any) -> dict[str, Any]:
     """A config as plain values for JSON, paths as text."""
-    return {name: _plain(value) for name, value in asdict(config).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, Path) else value
+    record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return record

@@ -7,13 +7,10 @@ entropy; if the classifier knows the folders' WordNet ids, AUROC against its err
 first, with bootstrap intervals; --json keeps every figure and the risk–coverage curves, --figures DIR draws them.
 """
 
-import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +24,7 @@ from training.data.spec import labelled_pictures_of
 from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References, Upstream
 from training.figures import write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
+from training.record_files import write_json
 from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.order_metrics import (
     Scored,
@@ -40,16 +38,15 @@ from url_viz.analysis.order_metrics import (
     risk_coverage,
 )
 from url_viz.errors import FolderError, HeadMismatchError
-from url_viz.files import replaced, require_parent
+from url_viz.files import require_parent
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import command_report
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 CURVE_POINTS = 101
 TENTHS = 10
+
+Values = NDArray[np.floating]
 
 
 def main(config: EvaluateConfig) -> None:
@@ -113,12 +110,13 @@ def evaluate(
         raise FolderError(f"{len(embedded.positions)} readable pictures in {config.data!r} are too few to evaluate on.")
     labels = pictures.labels[embedded.positions]
     share, is_correct = recall_at_1(embedded.embedding, labels)
-    compared = compare(model.head, embedded, labels, config, references or References())
     uncertainties = _uncertainties(model.head, embedded, with_baselines=config.baselines)
+    comparisons = compare(uncertainties, model.head, embedded, labels, config, references or References())
     orders = [
-        replace(order_of(name, values, is_correct, resamples=config.resamples, seed=config.seed), beside=compared[name])
+        order_of(name, values, is_correct, resamples=config.resamples, seed=config.seed, comparisons=comparisons[name])
         for name, values in uncertainties.items()
     ]
+    crops = crops_of(model.head, embedded) if model.head and config.crop_test else ()
     return Evaluation(
         model=str(config.model),
         data=config.data,
@@ -127,13 +125,14 @@ def evaluate(
         classes=len(pictures.classes),
         unreadable=len(embedded.failures),
         recall_at_1=share,
-        crop_test=crop_test(model.head, embedded) if model.head and config.crop_test else float("nan"),
+        crop_test=float(np.mean([crop.is_more_uncertain for crop in crops])) if crops else math.nan,
         orders=tuple(sorted(orders, key=lambda order: -order.r_auroc)),
-        crops=crops_of(model.head, embedded) if model.head and config.crop_test else (),
+        crops=crops,
     )
 
 
 def compare(
+    uncertainties: Mapping[str, Values],
     head: Head | None,
     embedded: EmbeddedPictures,
     labels: NDArray[np.int32],
@@ -141,25 +140,22 @@ def compare(
     references: References,
 ) -> Mapping[str, Comparisons]:
     """The comparisons of each uncertainty by its name; neighbour baselines search within each set."""
-    uncertainties = _uncertainties(head, embedded, with_baselines=config.baselines)
-    upstream_uncertainties: Mapping[str, NDArray[np.floating]] = {}
-    if references.upstream is not None:
-        upstream_uncertainties = _uncertainties(head, references.upstream.embedded, with_baselines=config.baselines)
-    comparisons = {}
-    for name, uncertainty in uncertainties.items():
-        ood, mixed = math.nan, math.nan
-        if references.upstream is not None:
-            ood = ood_auroc(upstream_uncertainties[name], uncertainty, seed=config.seed)
-            known = Scored(
-                references.upstream.embedded.embedding, upstream_uncertainties[name], references.upstream.labels
-            )
-            mixed = mixed_r_auroc(known, Scored(embedded.embedding, uncertainty, labels), seed=config.seed)
-        comparisons[name] = Comparisons(
+    entropy, upstream = references.entropy_nats, references.upstream
+    comparisons = {
+        name: Comparisons(
             against_classifier(uncertainty, embedded.logits, references.classes),
-            math.nan if references.entropy_nats is None else human_alignment(uncertainty, references.entropy_nats),
-            ood,
-            mixed,
+            math.nan if entropy is None else human_alignment(uncertainty, entropy),
         )
+        for name, uncertainty in uncertainties.items()
+    }
+    if upstream is None:
+        return comparisons
+    others = _uncertainties(head, upstream.embedded, with_baselines=config.baselines)
+    for name, uncertainty in uncertainties.items():
+        known = Scored(upstream.embedded.embedding, others[name], upstream.labels)
+        mixed = mixed_r_auroc(known, Scored(embedded.embedding, uncertainty, labels), seed=config.seed)
+        ood = ood_auroc(others[name], uncertainty, seed=config.seed)
+        comparisons[name] = replace(comparisons[name], ood_auroc=ood, mixed_r_auroc=mixed)
     return comparisons
 
 
@@ -173,10 +169,8 @@ def against_classifier(
     return classification_auroc(uncertainty[known], logits[known], classes[known])
 
 
-def _uncertainties(
-    head: Head | None, embedded: EmbeddedPictures, *, with_baselines: bool
-) -> Mapping[str, NDArray[np.floating]]:
-    uncertainties: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(embedded.embedding)}
+def _uncertainties(head: Head | None, embedded: EmbeddedPictures, *, with_baselines: bool) -> Mapping[str, Values]:
+    uncertainties: dict[str, Values] = {} if head is None else {HEAD: head(embedded.embedding)}
     if not with_baselines:
         return uncertainties
     baselines = all_baselines(embedded.embedding, embedded.logits)
@@ -185,11 +179,18 @@ def _uncertainties(
 
 
 def order_of(
-    name: str, uncertainty: NDArray[np.floating], is_correct: NDArray[np.bool_], *, resamples: int, seed: int
+    name: str,
+    uncertainty: Values,
+    is_correct: NDArray[np.bool_],
+    *,
+    resamples: int,
+    seed: int,
+    comparisons: Comparisons | None = None,
 ) -> OrderResult:
     """R-AUROC with its interval, AURC and the risk–coverage curve of an uncertainty (N,) against correctness (N,)."""
     curve = risk_coverage(uncertainty, ~is_correct)
     points = np.unique(np.linspace(0, len(is_correct) - 1, CURVE_POINTS).round().astype(int))
+    tenths = np.array_split(is_correct[np.argsort(uncertainty, kind="stable")], min(TENTHS, len(is_correct)))
     return OrderResult(
         name,
         r_auroc(uncertainty, is_correct),
@@ -197,24 +198,15 @@ def order_of(
         curve.aurc,
         tuple(curve.coverage[points].tolist()),
         tuple(curve.risk[points].tolist()),
-        Comparisons(),
-        tuple(float(tenth.mean()) for tenth in _tenths(is_correct[np.argsort(uncertainty, kind="stable")])),
+        comparisons or Comparisons(),
+        tuple(float(tenth.mean()) for tenth in tenths),
     )
 
 
-def _tenths(values: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    return np.array_split(values, min(TENTHS, len(values)))
-
-
 def crops_of(head: Head, embedded: EmbeddedPictures) -> tuple[Crop, ...]:
-    """Each picture's crop against the whole picture (PVU 4.3)."""
+    """Whether each picture's crop is strictly more uncertain than the whole picture (PVU 4.3)."""
     is_more = head(embedded.crop_embedding) > head(embedded.embedding)
     return tuple(map(Crop, embedded.crop_share.tolist(), is_more.tolist()))
-
-
-def crop_test(head: Head, embedded: EmbeddedPictures) -> float:
-    """Share of pictures whose crop is strictly more uncertain (PVU 4.3); .5 is chance."""
-    return float((head(embedded.crop_embedding) > head(embedded.embedding)).mean())
 
 
 def table(evaluation: Evaluation) -> str:
@@ -228,32 +220,12 @@ def table(evaluation: Evaluation) -> str:
         f"{o.name:<20}{o.r_auroc:>9.3f}{f'{o.interval.low:.3f} to {o.interval.high:.3f}':>17}{o.aurc:>8.3f}"
         for o in evaluation.orders
     ]
-    compared = [field.name for field in fields(Comparisons) if _is_there(evaluation, field.name)]
+    columns = [{"order": o.name} | asdict(o.beside) for o in evaluation.orders]
+    compared = [name for name in list(columns[0])[1:] if not all(math.isnan(row[name]) for row in columns)]
     if compared:
         lines += ["", f"{'order':<20}" + "".join(f"{name:>22}" for name in compared)]
-        lines += [
-            f"{o.name:<20}" + "".join(f"{getattr(o.beside, name):>22.3f}" for name in compared)
-            for o in evaluation.orders
-        ]
+        lines += [f"{row['order']:<20}" + "".join(f"{row[name]:>22.3f}" for name in compared) for row in columns]
     return "\n".join(lines)
-
-
-def _is_there(evaluation: Evaluation, name: str) -> bool:
-    return any(not math.isnan(getattr(order.beside, name)) for order in evaluation.orders)
-
-
-def write_json(figures: "DataclassInstance", path: Path) -> None:
-    """Write every figure of an evaluation or a benchmark; a missing one (nan) becomes null."""
-    with replaced(path) as temporary:
-        temporary.write_text(json.dumps(_without_nan(asdict(figures)), indent=1))
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _without_nan(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
     python -m training.finetune --data FOLDER --model NAME --out DIR [--mode instance|labels|full] …
 
-The pictures have three parts, twins never in two: most train, some choose the epoch, and of the others the figures are
-told. Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json with what is told: how well the head
-agrees with the order of the task losses and, with classes, R-AUROC, each with an interval and beside the head before
-and the orders that need no job. OUT/cache keeps the embeddings, so that a second run starts at once. For --mode full,
-see training.full.
+The pictures are split into three parts, twins always in the same one: most train, some choose the epoch, and the test
+pictures give the figures. Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json: how well the head
+agrees with the order of the task losses and, with classes, R-AUROC, each with an interval and next to the figures of
+the head before and of the orders that need no job. OUT/cache keeps the embeddings, so that a second run starts at once.
+For --mode full, see training.full.
 """
 
 import shutil
@@ -17,18 +17,18 @@ import numpy as np
 import torch
 
 from training.benchmark.labelled import space_of
-from training.cache import write_shards
+from training.cache import embedded_cache
 from training.command import command
-from training.config import CacheConfig, FinetuneConfig, Target, as_record
-from training.evaluate import write_json
-from training.holdout import ToldPictures, confusability_in, figures_of, heads_of, told_pictures
+from training.config import CacheConfig, FinetuneConfig
+from training.holdout import SplitCache, confusability_in, figures_of, split_cache
 from training.lock import alone_in
-from training.store import Cache, open_cache, read_failures, write_loss
-from training.targets import Integers, Losses, fitted_classifier_loss, instance_losses
-from training.train import RunPaths, Trained, final_figures, provenance_of, save_run, train
+from training.record_files import write_json
+from training.store import Cache, read_failures, write_loss
+from training.targets import Integers, Losses, fitted_classifier_loss, instance_loss
+from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from training.training_rows import Rows, rows_of
-from url_viz.analysis.holdout_report import Told, advice, as_text
-from url_viz.errors import HeadMismatchError, ModelError, NoImagesError
+from url_viz.analysis.holdout_report import AFTER, BEFORE, Told, advice, as_text
+from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.files import replaced
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
@@ -39,7 +39,7 @@ from url_viz.progress import ProgressCallback, command_report
 
 @dataclass(frozen=True)
 class FinetuneReport:
-    """Result of finetuning: how many pictures trained, chose the epoch and are told of; what is told; the advice."""
+    """Result of finetuning: how many pictures trained, chose the epoch and gave the figures; the figures; advice."""
 
     mode: str
     pictures: int
@@ -49,14 +49,6 @@ class FinetuneReport:
     told_pictures: int
     told: tuple[Told, ...]
     advice: str
-
-
-@dataclass(frozen=True)
-class Adapted:
-    """A trained head and the rows that it was trained and chosen on."""
-
-    trained: Trained
-    rows: Rows
 
 
 def main(config: FinetuneConfig) -> None:
@@ -79,87 +71,82 @@ def _run(config: FinetuneConfig) -> None:
 
 
 def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> FinetuneReport:
-    """Cache views of the pictures, train a head on their task losses, save it, and tell what it is worth.
+    """Cache views of the pictures, train a head on their task losses, save it, and report how good it is.
 
     Modes instance and labels; the backbone stays as it is; a finetuned backbone is copied into the run's folder.
 
     Raises the errors of training.cache and training.train, HeadMismatchError if `from_shipped` finds no head.
     """
     start = _start(config, model)
-    cache = cached(config, model, report)
-    told = told_pictures(cache, config.told)
-    adapted = adapt(config, told, report, start=start)
-    provenance = provenance_of(cache, config.recipe, config.seed, final_figures(adapted.trained, adapted.rows))
+    split = split_cache(embedded_views(config, model, report), config.told)
+    cache = split.cache
+    write_loss(cache.paths, losses_to_learn(config, split), _loss_record(config))
+    rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
+    trained = train(rows, config.recipe, seed=config.seed, report=report, start=start)
+    provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
     carry_backbone(model.source, RunPaths(config.out))
     weights = backbone_weights_of(RunPaths(config.out).head)
     if weights.is_file():
         provenance = replace(provenance, weights_digest=file_digest(weights))
-    head = save_run(RunPaths(config.out), adapted.trained, as_record(config), provenance)
-    result = _report(config, told, adapted.rows, heads_of(head, model.head))
+    head = save_run(RunPaths(config.out), trained, config, provenance)
+    result = _report(config, split, rows, {AFTER: head} if model.head is None else {AFTER: head, BEFORE: model.head})
     write_json(result, RunPaths(config.out).report)
     return result
 
 
-def cached(config: FinetuneConfig, model: Model, report: ProgressCallback) -> Cache:
-    """The views of the pictures, embedded; raises NoImagesError if no picture could be read."""
-    cache_config = _cache_config(config, _target(config))
-    write_shards(cache_config, model, report)
-    cache = open_cache(cache_config.out)
-    if len(cache) == 0:
-        unreadable = len(read_failures(cache.paths))
-        raise NoImagesError(f"None of the {unreadable} pictures of {config.data!r} could be read.")
-    return cache
+def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallback) -> Cache:
+    """The cache of the pictures' views, in the run's folder; raises NoImagesError if no picture could be read."""
+    if config.mode == "full":
+        raise ModelError("--mode full trains the backbone, too: see training.full.finetune_everything.")
+    cache = CacheConfig(
+        data=config.data,
+        out=config.out / "cache",
+        model=config.model,
+        target=config.mode,
+        augmentation=config.augmentation,
+        instance=config.instance,
+        precision=config.precision,
+        device=config.device,
+        seed=config.seed,
+        limit=config.limit,
+    )
+    return embedded_cache(cache, model, report)
 
 
-def adapt(
-    config: FinetuneConfig, told: ToldPictures, report: ProgressCallback, *, start: HeadModule | None = None
-) -> Adapted:
-    """Train a head on the pictures that are not told of; their task losses are of these alone."""
-    about = {"target": config.mode if config.mode == "labels" else config.learns, "told": config.told}
-    write_loss(told.cache.paths, losses_to_learn(config, told), about | _options(config))
-    rows = rows_of(told.cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
-    return Adapted(train(rows, config.recipe, seed=config.seed, report=report, start=start), rows)
+def _loss_record(config: FinetuneConfig) -> dict[str, object]:
+    """The target of the task loss, and its options."""
+    record = {"target": config.mode if config.mode == "labels" else config.learns, "told": config.told}
+    is_instance = config.mode == "instance" and config.learns == "instance"
+    return record | (asdict(config.instance) if is_instance else {})
 
 
-def losses_to_learn(config: FinetuneConfig, told: ToldPictures) -> Losses:
-    """The task loss (R,) of every row, as if the pictures that are told of were not there; nan for theirs."""
-    is_learnt = ~told.is_told
-    rows = np.flatnonzero(is_learnt[told.cache.clean_rows])
-    losses = np.full(len(told.cache), np.nan, np.float32)
-    losses[rows] = _losses_of(config, told, rows, np.flatnonzero(is_learnt))
+def losses_to_learn(config: FinetuneConfig, split: SplitCache) -> Losses:
+    """The task loss (R,) of every row, computed without the test pictures; nan for their rows."""
+    rows = np.flatnonzero(~split.is_test[split.cache.clean_rows])
+    losses = np.full(len(split.cache), np.nan, np.float32)
+    losses[rows] = _losses_of(config, split, rows, np.flatnonzero(~split.is_test))
     return losses
 
 
-def losses_of_all(config: FinetuneConfig, told: ToldPictures) -> Losses:
+def losses_of_all(config: FinetuneConfig, split: SplitCache) -> Losses:
     """The task loss (R,) of every row, among all pictures."""
-    return _losses_of(config, told, np.arange(len(told.cache)), np.arange(len(told.cache.clean)))
+    return _losses_of(config, split, np.arange(len(split.cache)), np.arange(len(split.cache.clean)))
 
 
-def _losses_of(config: FinetuneConfig, told: ToldPictures, rows: Integers, pictures: Integers) -> Losses:
-    """The task loss of `rows` in a set that has `pictures` (ascending) alone; each row is of one of these."""
-    cache, clean = told.cache, told.cache.clean[pictures]
-    place = np.searchsorted(pictures, cache.clean_rows[rows])
+def _losses_of(config: FinetuneConfig, split: SplitCache, rows: Integers, pictures: Integers) -> Losses:
+    """The task loss of `rows` in a set of only `pictures` (ascending); each row is of one of these."""
+    cache, clean = split.cache, split.cache.clean[pictures]
+    clean_rows = np.searchsorted(pictures, cache.clean_rows[rows])
     if config.mode == "labels":
-        own = cache.rows["own_loss"][rows]
-        if np.isfinite(own).all():
-            return own.astype(np.float32)
-        label, group = cache.labels[pictures], told.group[pictures]
-        return fitted_classifier_loss(cache.embeddings(rows), place, clean, label, group)
+        classifier_losses = cache.rows["own_loss"][rows]
+        if np.isfinite(classifier_losses).all():
+            return classifier_losses.astype(np.float32)
+        label, group = cache.labels[pictures], split.group[pictures]
+        return fitted_classifier_loss(cache.embeddings(rows), clean_rows, clean, label, group)
     if config.learns == "confusability":
-        space = told.space if len(pictures) == len(cache.clean) else space_of(clean)
-        return confusability_in(space)[place]
-    return instance_losses(cache.embeddings, rows, place, clean, target=config.instance, seed=config.seed)
-
-
-def _target(config: FinetuneConfig) -> Target:
-    if config.mode == "full":
-        raise ModelError("--mode full trains the backbone, too: see training.full.finetune_everything.")
-    return config.mode
-
-
-def _options(config: FinetuneConfig) -> dict[str, object]:
-    """The options of the task loss, for its description."""
-    return asdict(config.instance) if config.mode == "instance" and config.learns == "instance" else {}
+        space = split.space if len(pictures) == len(cache.clean) else space_of(clean)
+        return confusability_in(space)[clean_rows]
+    return instance_loss(cache.embeddings, rows, clean_rows, clean, target=config.instance, seed=config.seed)
 
 
 def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
@@ -180,21 +167,6 @@ def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
             shutil.copyfile(source.weights, temporary)
 
 
-def _cache_config(config: FinetuneConfig, target: Target) -> CacheConfig:
-    return CacheConfig(
-        data=config.data,
-        out=config.out / "cache",
-        model=config.model,
-        target=target,
-        augmentation=config.augmentation,
-        instance=config.instance,
-        precision=config.precision,
-        device=config.device,
-        seed=config.seed,
-        limit=config.limit,
-    )
-
-
 def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
     if not config.from_shipped:
         return None
@@ -208,17 +180,16 @@ def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
     return HeadModule.from_head(model.head)
 
 
-def _report(config: FinetuneConfig, told: ToldPictures, rows: Rows, heads: dict[str, Head]) -> FinetuneReport:
-    figures = figures_of(heads, told, losses_of_all(config, told))
-    cache = told.cache
-    trained = len(np.unique(cache.clean_rows[rows.training]))
+def _report(config: FinetuneConfig, split: SplitCache, rows: Rows, heads: dict[str, Head]) -> FinetuneReport:
+    figures = figures_of(heads, split, losses_of_all(config, split))
+    cache = split.cache
     return FinetuneReport(
         mode=config.mode,
         pictures=len(cache.pictures),
         unreadable=len(read_failures(cache.paths)),
-        trained=trained,
-        chose=sum(len(one.clean) for one in rows.choosing),
-        told_pictures=told.count,
+        trained=len(np.unique(cache.clean_rows[rows.training])),
+        chose=sum(len(held_out.clean) for held_out in rows.choosing),
+        told_pictures=int(split.is_test.sum()),
         told=figures,
         advice=advice(figures),
     )

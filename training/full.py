@@ -5,10 +5,8 @@ which load_model reads as one model, history.csv, config.json, metrics.json, and
 pictures that did not train; none chooses, since the last epoch is kept.
 """
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -16,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.augment import view_of
+from training.augment import drawn_view
 from training.benchmark.labelled import space_of
-from training.config import FinetuneConfig, as_record
+from training.config import FinetuneConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.evaluate import write_json
-from training.holdout import NearestErrors, are_told, orders_without_a_job, r_auroc_of
+from training.groups import smallest_ids
+from training.holdout import NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
 from training.joint import (
     JointBatch,
     JointModel,
@@ -36,11 +34,11 @@ from training.joint import (
     train_jointly,
 )
 from training.linear_probe import linear_probe
-from training.train import RunPaths
+from training.record_files import write_json
+from training.train import RunPaths, write_run_records
 from url_viz.analysis.holdout_report import AFTER, BEFORE, Told, headline, told_of, words_of
 from url_viz.analysis.order_metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError
-from url_viz.files import replaced
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, normalised
 from url_viz.imaging.read import Picture, reading_of
@@ -157,7 +155,7 @@ def finetune_everything(
     model, history = _trained(config, loaded, split, probe, device, report)
     paths = RunPaths(config.out)
     trained_head, after = _saved(config, loaded, model, split, paths)
-    told = told_of_models(before, after, split)
+    figures = figures_of_models(before, after, split)
     result = FullReport(
         mode=config.mode,
         pictures=len(split.training) + len(split.held_out),
@@ -166,10 +164,11 @@ def finetune_everything(
         told_pictures=len(split.held_out),
         classes=len(pictures.classes),
         stop_gradient=config.joint.stop_gradient,
-        told=told,
-        advice=advice(told),
+        told=figures,
+        advice=advice(figures),
     )
-    _write_records(config, paths, trained_head, history, result)
+    write_run_records(paths, config, history, trained_head.provenance)
+    write_json(result, paths.report)
     return result
 
 
@@ -189,10 +188,10 @@ def split_of(
     clean = {position: one.crop for position, one in enumerate(readings) if isinstance(one, Picture)}
     positions = np.array(list(clean), np.int64)
     ids = pictures.ids[positions]
-    is_held_out = are_told(ids, share)
+    is_held_out = are_test_pictures(ids, share)
     if embed is not None and len(positions) > 1:
         number = source_groups(twin_pairs(embed(np.stack(list(clean.values())))))
-        by_twins, label = are_told(_first_id(ids, number), share), pictures.labels[positions]
+        by_twins, label = are_test_pictures(smallest_ids(ids, number), share), pictures.labels[positions]
         if by_twins.any() and np.isin(label[by_twins], label[~by_twins]).all():
             is_held_out = by_twins
     training, held_out = positions[~is_held_out], positions[is_held_out]
@@ -203,14 +202,6 @@ def split_of(
         )
     crops = np.stack([clean[int(position)] for position in (*training, *held_out)])
     return Split(pictures, training, held_out, crops, len(pictures) - len(positions))
-
-
-def _first_id(ids: NDArray[np.int64], number: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The smallest id of each picture's group."""
-    smallest = np.full(int(number.max()) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(smallest, number, ids)
-    first: NDArray[np.int64] = smallest[number]
-    return first
 
 
 def probe_and_outputs(
@@ -224,29 +215,29 @@ def probe_and_outputs(
     return probe, ModelOutputs(logits, embedding, None if head is None else head(embedding))
 
 
-def told_of_models(before: ModelOutputs, after: ModelOutputs, split: Split) -> tuple[Told, ...]:
+def figures_of_models(before: ModelOutputs, after: ModelOutputs, split: Split) -> tuple[Told, ...]:
     """Accuracy, recall@1 and R-AUROC on the held-out pictures, each in its own model's space among all pictures.
 
     Beside R-AUROC stand the orders that the new space has without a head. Intervals are over classes.
     """
     label = np.concatenate([split.training_labels, split.held_out_labels])
-    is_told = np.arange(len(label)) >= len(split.training)
+    is_test = np.arange(len(label)) >= len(split.training)
     models, spaces = (
         {AFTER: after, BEFORE: before},
         {AFTER: space_of(after.embedding), BEFORE: space_of(before.embedding)},
     )
     nearest = {name: NearestErrors.of(space, label) for name, space in spaces.items()}
-    is_right = {name: ((model.logits.argmax(axis=1) == label)[is_told],) for name, model in models.items()}
-    known = is_told & nearest[AFTER].known & nearest[BEFORE].known
+    is_right = {name: ((model.logits.argmax(axis=1) == label)[is_test],) for name, model in models.items()}
+    known = is_test & nearest[AFTER].known & nearest[BEFORE].known
     is_found = {name: (~one.is_wrong[known],) for name, one in nearest.items()}
     orders = {
         name: (model.uncertainty, nearest[name]) for name, model in models.items() if model.uncertainty is not None
     }
     others = {name: (values, nearest[AFTER]) for name, values in orders_without_a_job(spaces[AFTER], label).items()}
     return (
-        told_of("accuracy", is_right, _share, label[is_told], count=int(is_told.sum())),
+        told_of("accuracy", is_right, _share, label[is_test], count=int(is_test.sum())),
         told_of("recall_at_1", is_found, _share, label[known], count=int(known.sum())),
-        r_auroc_of(orders | others, is_told, label),
+        r_auroc_of(orders | others, is_test, label),
     )
 
 
@@ -362,7 +353,7 @@ def _view(
     data = pictures.read(pictures.paths[position])
     image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
     generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[position])])
-    return view_of(image, config.augmentation, size_px=preprocessing.size_px, generator=generator)
+    return drawn_view(image, config.augmentation, size_px=preprocessing.size_px, generator=generator).pixels
 
 
 def _saved(
@@ -399,32 +390,14 @@ def _provenance(
     return HeadProvenance(loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, asdict(after))
 
 
-def _write_records(
-    config: FinetuneConfig, paths: RunPaths, head: Head, history: Sequence[FullEpoch], report: FullReport
-) -> None:
-    with replaced(paths.history) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        names = [field.name for field in fields(FullEpoch)]
-        writer.writerow(names)
-        writer.writerows([[getattr(line, name) for name in names] for line in history])
-    records = (
-        (paths.config, as_record(config)),
-        (paths.metrics, dict(head.provenance.metrics)),
-    )
-    for path, record in records:
-        with replaced(path) as temporary:
-            temporary.write_text(json.dumps(record, indent=1))
-    write_json(report, RunPaths(config.out).report)
-
-
-def advice(told: Sequence[Told]) -> str:
+def advice(figures: Sequence[Told]) -> str:
     """Advice on the new model, in one sentence with its figures."""
-    accuracy, _, order = told
-    figures = "; ".join(f"{headline(one)}, {words_of(one.before)} before" for one in told)
+    accuracy, _, order = figures
+    text = "; ".join(f"{headline(figure)}, {words_of(figure.before)} before" for figure in figures)
     gain = accuracy.gains.get(BEFORE)
     if gain is not None and gain.interval.high < 0:
         otherwise = "train longer, or adapt a head to the labels instead (mode labels)"
-        return f"worse than a linear classifier on the backbone before ({figures}): {otherwise}."
+        return f"worse than a linear classifier on the backbone before ({text}): {otherwise}."
     if not order.is_of_use:
-        return f"the backbone is trained; that its uncertainties order anything is not sure ({figures}): add pictures."
-    return f"trained ({figures})."
+        return f"the backbone is trained; that its uncertainties order anything is not sure ({text}): add pictures."
+    return f"trained ({text})."

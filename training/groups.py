@@ -21,7 +21,7 @@ def groups_of(sources: Sources, by: Group) -> Integers:
     """The group (P,) of each picture of all sources: the smallest id of a picture in it.
 
     Pictures with the same id, or whose clean embeddings have a cosine of at least `TWIN_COSINE`, are in one group, also
-    where a chain of others joins them; with `folder` also those of one folder of a source. Of more than `EXACT_ROWS`
+    if others connect them; with `folder` also those of one folder of a source. Of more than `EXACT_ROWS`
     pictures only equal embeddings are looked for, since all pairs would take hours. Raises CacheError with `folder` if
     a cache does not say where its pictures lie.
     """
@@ -31,8 +31,12 @@ def groups_of(sources: Sources, by: Group) -> Integers:
         links.append(_first_of(_folders(sources)))
     left, right = (np.concatenate(ends) for ends in zip(*links, strict=True))
     graph = scipy.sparse.coo_array((np.ones(len(left), bool), (left, right)), shape=(len(ids), len(ids)))
-    count, number = connected_components(graph, directed=False)
-    smallest = np.full(count, np.iinfo(np.int64).max)
+    return smallest_ids(ids, connected_components(graph, directed=False)[1])
+
+
+def smallest_ids(ids: Integers, number: NDArray[np.integer]) -> Integers:
+    """The smallest of the `ids` (P,) in each picture's group (P,), of groups by their `number` (P,)."""
+    smallest = np.full(int(number.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(smallest, number, ids)
     groups: Integers = smallest[number]
     return groups
@@ -40,8 +44,8 @@ def groups_of(sources: Sources, by: Group) -> Integers:
 
 def _first_of(keys: NDArray[np.integer]) -> tuple[Integers, Integers]:
     """Every row, and the first row with the same key."""
-    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
-    return first[place], np.arange(len(keys))
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first[inverse], np.arange(len(keys))
 
 
 def _twins(sources: Sources, count: int) -> tuple[Integers, Integers]:

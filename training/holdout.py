@@ -1,4 +1,4 @@
-"""The pictures that finetuning tells its figures of, which neither train nor choose, and these figures."""
+"""The test pictures of finetuning, which neither train nor choose the epoch, and the figures on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from training.sources import Sources
 from training.store import Cache
 from training.training_rows import MOST_HELD_OUT, are_held_out
 from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.holdout_report import AFTER, BEFORE, Told, told_of
+from url_viz.analysis.holdout_report import Told, told_of
 from url_viz.analysis.order_metrics import auroc, spearman
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
@@ -23,27 +23,23 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ToldPictures:
-    """The pictures of a cache that figures are told of: `is_told` (P,), `group` (P,) of twins, and `space` of all P."""
+class SplitCache:
+    """A cache with its test pictures `is_test` (P,), the twin `group` (P,) of each picture, and the `space` of all."""
 
     cache: Cache
-    is_told: Bools
+    is_test: Bools
     group: Integers
     space: Space
 
-    @property
-    def count(self) -> int:
-        return int(self.is_told.sum())
 
-
-def told_pictures(cache: Cache, share: float) -> ToldPictures:
-    """Set a share of the pictures apart, whole groups of twins, by their ids alone."""
+def split_cache(cache: Cache, share: float) -> SplitCache:
+    """Take a share of the pictures for the test, whole groups of twins, chosen by their ids."""
     group = groups_of(Sources.of(cache), "twins")
-    return ToldPictures(cache, are_told(group, share), group, space_of(cache.clean))
+    return SplitCache(cache, are_test_pictures(group, share), group, space_of(cache.clean))
 
 
-def are_told(group: Integers, share: float) -> Bools:
-    """Which pictures (P,) are told of, by their groups (P,): the other end of what chooses (see `are_held_out`)."""
+def are_test_pictures(group: Integers, share: float) -> Bools:
+    """Which pictures (P,) test, by their groups (P,): the other end of those that choose (see `are_held_out`)."""
     return are_held_out(~group, share, most=MOST_HELD_OUT)
 
 
@@ -53,34 +49,34 @@ def confusability_in(space: Space) -> NDArray[np.float32]:
     return confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
 
 
-def figures_of(heads: Mapping[str, Head], told: ToldPictures, loss: NDArray[np.float32]) -> tuple[Told, ...]:
-    """R-AUROC, where classes tell it, and rank agreement with the task loss, of the heads AFTER and BEFORE.
+def figures_of(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> tuple[Told, ...]:
+    """R-AUROC, where there are classes, and rank agreement with the task loss, of the heads AFTER and BEFORE.
 
-    `loss` (R,) of all rows is of all pictures. The agreement is over views, its interval over twins. For R-AUROC see
-    `r_auroc_of`; confusability and ambiguity, which need no job, stand beside it.
+    `loss` (R,) is of all rows. The agreement is over views, its interval over twins. R-AUROC (see `r_auroc_of`) is
+    compared with confusability and ambiguity, which need no job.
     """
-    agreement = _agreement(heads, told, loss)
-    if not len(told.cache.manifest.classes):
+    agreement = _agreement(heads, split, loss)
+    if not len(split.cache.manifest.classes):
         return (agreement,)
-    nearest = NearestErrors.of(told.space, told.cache.labels)
-    orders = {name: (head(told.cache.clean), nearest) for name, head in heads.items()}
-    others = {name: (values, nearest) for name, values in orders_without_a_job(told.space, told.cache.labels).items()}
-    return r_auroc_of(orders | others, told.is_told, told.cache.labels), agreement
+    nearest = NearestErrors.of(split.space, split.cache.labels)
+    orders = {name: (head(split.cache.clean), nearest) for name, head in heads.items()}
+    others = {name: (values, nearest) for name, values in orders_without_a_job(split.space, split.cache.labels).items()}
+    return r_auroc_of(orders | others, split.is_test, split.cache.labels), agreement
 
 
-def _agreement(heads: Mapping[str, Head], told: ToldPictures, loss: NDArray[np.float32]) -> Told:
-    rows = np.flatnonzero(told.is_told[told.cache.clean_rows] & np.isfinite(loss))
-    views = told.cache.embeddings(rows)
+def _agreement(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> Told:
+    rows = np.flatnonzero(split.is_test[split.cache.clean_rows] & np.isfinite(loss))
+    views = split.cache.embeddings(rows)
     orders = {name: (head(views), loss[rows]) for name, head in heads.items()}
-    pictures = told.cache.clean_rows[rows]
-    return told_of("agreement", orders, _spearman, told.group[pictures], count=len(np.unique(pictures)))
+    pictures = split.cache.clean_rows[rows]
+    return told_of("agreement", orders, _spearman, split.group[pictures], count=len(np.unique(pictures)))
 
 
 @dataclass(frozen=True)
 class NearestErrors:
-    """Of P pictures, whether the nearest in the whitened space that is no twin `is_wrong`, of those that are `known`.
+    """Of P pictures, whether the nearest in the whitened space that is not a twin has another class (`is_wrong`).
 
-    A picture is known that has a class, and a nearest that has one too.
+    This is `known` of a picture with a class whose nearest has a class, too.
     """
 
     known: Bools
@@ -88,19 +84,19 @@ class NearestErrors:
 
     @classmethod
     def of(cls, space: Space, label: NDArray[np.integer]) -> "NearestErrors":
-        place = space.graph.position[:, 0]
-        return cls((place >= 0) & (label >= 0) & (label[place] >= 0), label[place] != label)
+        nearest = space.graph.position[:, 0]
+        return cls((nearest >= 0) & (label >= 0) & (label[nearest] >= 0), label[nearest] != label)
 
 
 def r_auroc_of(
-    orders: Mapping[str, tuple[NDArray[np.floating], NearestErrors]], is_told: Bools, label: NDArray[np.integer]
+    orders: Mapping[str, tuple[NDArray[np.floating], NearestErrors]], is_test: Bools, label: NDArray[np.integer]
 ) -> Told:
-    """R-AUROC of orders, each values (P,) with what is nearest in its space, on told pictures that all of them know.
+    """R-AUROC of orders, each values (P,) with the errors of its space, on the test pictures that all of them know.
 
     Intervals are over the classes, `label` (P,).
     """
     knows = [np.isfinite(values) & nearest.known for values, nearest in orders.values()]
-    rows = np.flatnonzero(is_told & np.all(knows, axis=0))
+    rows = np.flatnonzero(is_test & np.all(knows, axis=0))
     arrays = {name: (values[rows], nearest.is_wrong[rows]) for name, (values, nearest) in orders.items()}
     return told_of("r_auroc", arrays, auroc, label[rows], count=len(rows))
 
@@ -115,8 +111,3 @@ def orders_without_a_job(space: Space, label: NDArray[np.integer]) -> dict[str, 
 
 def _spearman(values: NDArray[np.floating], loss: NDArray[np.floating]) -> float:
     return spearman(values, loss) if len(values) else float("nan")
-
-
-def heads_of(after: Head, before: Head | None) -> dict[str, Head]:
-    """The heads under the names that figures have them by."""
-    return {AFTER: after} if before is None else {AFTER: after, BEFORE: before}

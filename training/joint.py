@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.config import Joint, Recipe
-from training.losses import l2_loss, pairs_of, ranking_loss
+from training.losses import recipe_loss
 from url_viz.models.backbone import Backbone
 from url_viz.models.head_module import HeadModule
 
@@ -86,10 +86,7 @@ def head_loss(
 ) -> Tensor:
     """The head's loss of a batch: its uncertainty (B,) against the cross-entropies of logits (B, C), detached."""
     task_loss = F.cross_entropy(logits, labels, reduction="none").detach()
-    if recipe.loss == "l2":
-        return l2_loss(uncertainty, task_loss)
-    pairs = pairs_of(len(labels), recipe.pairing, pairings=recipe.pairings, generator=pairing)
-    return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
+    return recipe_loss(uncertainty, task_loss, recipe, pairing)
 
 
 def joint_loss(

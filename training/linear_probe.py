@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional as F
 
 PROBE_STEPS = 150
@@ -15,31 +14,22 @@ PROBE_DECAY = 1.0
 def linear_probe(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_classes: int) -> torch.nn.Linear:
     """A linear classifier of `n_classes` fitted on embeddings (N, D) and labels (N,), deterministically.
 
-    It is fitted on embeddings minus their own mean, scaled to a spread of 1 on average. Both are folded into the
-    weights, so that it takes embeddings as the backbone gives them.
+    It is fitted on embeddings minus their own mean, scaled to a standard deviation of 1 on average. Both are folded
+    into the weights, so that it takes embeddings as the backbone gives them.
     """
     x, y = torch.from_numpy(embeddings.astype(np.float32)), torch.from_numpy(labels.astype(np.int64))
     x = x - x.mean(dim=1, keepdim=True)
-    spread = float(x.std(dim=1).mean().clamp_min(1e-6))
-    probe = _fitted(x / spread, y, n_classes)
-    with torch.no_grad():
-        weight = probe.weight / spread
-        probe.weight.copy_(weight - weight.mean(dim=1, keepdim=True))
-    return probe
-
-
-def _fitted(x: Tensor, y: Tensor, n_classes: int) -> torch.nn.Linear:
+    scale = float(x.std(dim=1).mean().clamp_min(1e-6))
+    x = x / scale
     probe = torch.nn.Linear(x.shape[1], n_classes)
     torch.nn.init.zeros_(probe.weight)
     torch.nn.init.zeros_(probe.bias)
-    descend(probe, x, y, steps=PROBE_STEPS, rate=PROBE_RATE, decay=PROBE_DECAY)
-    return probe
-
-
-def descend(classifier: torch.nn.Linear, x: Tensor, y: Tensor, *, steps: int, rate: float, decay: float) -> None:
-    """Fit a linear classifier to rows x (N, D) and labels y (N,), full batch; in place."""
-    optimiser = torch.optim.AdamW(classifier.parameters(), lr=rate, weight_decay=decay)
-    for _ in range(steps):
+    optimiser = torch.optim.AdamW(probe.parameters(), lr=PROBE_RATE, weight_decay=PROBE_DECAY)
+    for _ in range(PROBE_STEPS):
         optimiser.zero_grad()
-        F.cross_entropy(classifier(x), y).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(probe(x), y).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+    with torch.no_grad():
+        weight = probe.weight / scale
+        probe.weight.copy_(weight - weight.mean(dim=1, keepdim=True))
+    return probe

@@ -6,7 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.config import Pairing
+from training.config import Pairing, Recipe
+
+
+def recipe_loss(
+    uncertainty: Tensor, task_loss: Tensor, recipe: Recipe, generator: torch.Generator, *, group: Tensor | None = None
+) -> Tensor:
+    """The recipe's loss of a batch: uncertainty (B,), task loss (B,); rows of one `group` (B,) are compared."""
+    if recipe.loss == "l2":
+        return l2_loss(uncertainty, task_loss)
+    pairs = pairs_of(len(task_loss), recipe.pairing, pairings=recipe.pairings, generator=generator, group=group)
+    return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,6 @@ def _halved(orders: Tensor, group: Tensor) -> Pairs:
     in_order, by_group = group[orders].sort(dim=1, stable=True)
     orders = orders.gather(1, by_group)
     _, sizes = torch.unique_consecutive(in_order[0], return_counts=True)  # the same in every order
-    place = torch.arange(orders.shape[1]) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
-    first = torch.nonzero((place % 2 == 0) & (place + 1 < sizes.repeat_interleave(sizes)))[:, 0]
+    index = torch.arange(orders.shape[1]) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
+    first = torch.nonzero((index % 2 == 0) & (index + 1 < sizes.repeat_interleave(sizes)))[:, 0]
     return Pairs(orders[:, first].flatten(), orders[:, first + 1].flatten())

@@ -1,21 +1,21 @@
-"""The model card of a head that `training.pretrain` made: written from the run's own files, and from nothing else."""
+"""The model card of a head that `training.pretrain` made, written from the files of the run."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.benchmark.benchmark_records import Benchmark, SetFigures, Verdict, read_benchmark
+from training.benchmark.benchmark_records import Benchmark, Means, OrderFigures, SetFigures, Verdict, read_benchmark
 from training.benchmark.benchmark_tables import markdown, with_ends
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.orders import HEAD, STACK
+from training.benchmark.people import OTHER_ORDERS
 from training.benchmark.verdicts import LEVEL, UNKNOWN
 from url_viz.models.head import Head, load_head
+from url_viz.wording import MISSING, counted
 
 COLUMNS = (HEAD, *SINGLE_BASELINES, STACK, "fitted_by_class", "confusability", "ambiguity")
 """The orders on a card: of a picture alone, what a set's own errors teach, and what looks at the set."""
-AUTHORS = ("authors_uncertainty", "authors_class_entropy")
 OUTCOMES = {
     "paper": "the nearest by raw cosine has another class (the paper's R-AUROC)",
     "nearest": "the nearest in the set's whitened space, twins left out, has another class",
@@ -23,39 +23,14 @@ OUTCOMES = {
 }
 
 
-@dataclass(frozen=True)
-class CardFiles:
-    """The files of a run in `folder`; figures and overlap may be missing."""
-
-    folder: Path
-
-    def head(self) -> Head:
-        """The head."""
-        return load_head(self.folder / "head.safetensors")
-
-    def config(self) -> Mapping[str, Any]:
-        """The options of the run."""
-        return self._json("config.json") or {}
-
-    def figures(self, use: str) -> Benchmark | None:
-        """The benchmark of a use, development or report."""
-        path = self.folder / f"{use}.json"
-        return read_benchmark(path) if path.is_file() else None
-
-    def overlap(self) -> Mapping[str, Any] | None:
-        """What the pictures that train share with those that are reported on."""
-        return self._json("overlap.json")
-
-    def _json(self, name: str) -> Mapping[str, Any] | None:
-        path = self.folder / name
-        record: Mapping[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
-        return record
-
-
-def card_text(files: CardFiles) -> str:
-    """The card as Markdown."""
-    head, config = files.head(), files.config()
-    development, report = files.figures("development"), files.figures("report")
+def card_text(folder: Path) -> str:
+    """The card of the run in `folder` as Markdown; its benchmarks and its overlap may be missing."""
+    head, config = load_head(folder / "head.safetensors"), json.loads((folder / "config.json").read_text())
+    development, report = (
+        read_benchmark(path) if (path := folder / f"{use}.json").is_file() else None
+        for use in ("development", "report")
+    )
+    overlap = folder / "overlap.json"
     parts = [
         _about(head, config),
         _verdicts(report, [read_benchmark(Path(path)) for path in config["earlier"]]),
@@ -64,7 +39,7 @@ def card_text(files: CardFiles) -> str:
         _people(report),
         _recipe(head, config),
         _sources(head),
-        _overlap(files.overlap()),
+        _overlap(json.loads(overlap.read_text())) if overlap.is_file() else "",
         _limits(head),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -84,26 +59,26 @@ to be trusted, and only the order means anything. It is no probability."""
 
 
 def _verdicts(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
-    """Whether it is ahead of its baselines, told only by intervals; and heads that were measured there before."""
+    """Whether it is ahead of its baselines, by intervals alone; and heads that were measured there before."""
     if report is None:
         return "**Measured on no set that took no part in choices.** Whether it holds on new pictures is not known."
-    verdicts = [one for one in report.verdicts if one.order == HEAD]
+    verdicts = [verdict for verdict in report.verdicts if verdict.order == HEAD]
     lines = [f"- {_in_words(verdict)}" for outcome in OUTCOMES for verdict in verdicts if verdict.outcome == outcome]
-    names = ", ".join(_set_name(one) for one in report.sets)
-    count = f"{len(report.sets)} set" + "s" * (len(report.sets) != 1)
-    looks = [f"Not the first head that was measured on these sets. {_earlier(one)}" for one in earlier]
+    names = ", ".join(map(_set_name, report.sets))
+    count = counted(len(report.sets), "set")
     text = "\n".join([f"On {count} that took no part ({names}), R-AUROC, chance .5:", "", *lines])
-    return "\n\n".join([text, *looks])
+    notes = [f"Not the first head that was measured on these sets. {_earlier(before)}" for before in earlier]
+    return "\n\n".join([text, *notes])
 
 
 def _earlier(report: Benchmark) -> str:
-    """What an earlier head came to, by the paper's R-AUROC."""
-    verdict = next(one for one in report.verdicts if one.order == HEAD and one.outcome == "paper")
+    """How an earlier head did, by the paper's R-AUROC."""
+    verdict = next(verdict for verdict in report.verdicts if (verdict.order, verdict.outcome) == (HEAD, "paper"))
     return f"Head `{report.head}` came before: {_in_words(verdict)}."
 
 
 def _in_words(verdict: Verdict) -> str:
-    least = min((one.lead.value for one in verdict.sets), default=float("nan"))
+    least = min((of_set.lead.value for of_set in verdict.sets), default=float("nan"))
     which = {LEVEL: "with", UNKNOWN: "beside"}.get(verdict.verdict, "of")
     return (
         f"**{verdict.verdict}** {which} {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least "
@@ -115,10 +90,17 @@ def _figures(title: str, benchmark: Benchmark | None) -> str:
     if benchmark is None:
         return ""
     header = ["set", "pictures", "classes", "recall@1", *COLUMNS]
-    rows = [_row(one) for one in benchmark.sets]
-    means = {mean.name: mean for mean in benchmark.means}
-    last = [with_ends(means[name].paper.auroc) if name in means else "–" for name in COLUMNS]
-    table = markdown(header, [*rows, ["mean", "", "", "", *last]])
+    rows = [
+        [
+            _set_name(of_set),
+            f"{of_set.pictures:,}",
+            f"{of_set.classes:,}",
+            f"{of_set.paper_recall_at_1.value:.3f}",
+            *_cells(of_set.orders),
+        ]
+        for of_set in benchmark.sets
+    ]
+    table = markdown(header, [*rows, ["mean", "", "", "", *_cells(benchmark.means)]])
     return (
         f"## {title}\n\nThe paper's R-AUROC, 95 % intervals over classes, of the mean over sets. "
         f"`fitted_by_class` was taught the set's own errors, `confusability` looks at the set, and `ambiguity` at its "
@@ -126,26 +108,25 @@ def _figures(title: str, benchmark: Benchmark | None) -> str:
     )
 
 
-def _row(one: SetFigures) -> list[str]:
-    orders = {order.name: order for order in one.orders}
-    cells = [with_ends(orders[name].paper.auroc) if name in orders else "–" for name in COLUMNS]
-    return [_set_name(one), f"{one.pictures:,}", f"{one.classes:,}", f"{one.paper_recall_at_1.value:.3f}", *cells]
+def _cells(orders: Sequence[OrderFigures | Means]) -> list[str]:
+    by_name = {order.name: order for order in orders}
+    return [with_ends(by_name[name].paper.auroc) if name in by_name else MISSING for name in COLUMNS]
 
 
-def _set_name(one: SetFigures) -> str:
-    return Path(one.data.removeprefix("folder:")).name
+def _set_name(of_set: SetFigures) -> str:
+    return Path(of_set.data.removeprefix("folder:")).name
 
 
 def _people(report: Benchmark | None) -> str:
     """Agreement with people's votes; nothing where there are none."""
-    voted = [(one, order) for one in report.sets for order in one.orders if order.votes] if report else []
-    if not voted:
-        return ""
     rows = [
-        [_set_name(one), order.name, f"{order.votes.spearman:.3f}", with_ends(order.votes.tenth)]
-        for one, order in voted
-        if order.votes is not None and order.name in (*COLUMNS, *AUTHORS)
+        [_set_name(of_set), order.name, f"{votes.spearman:.3f}", with_ends(votes.tenth)]
+        for of_set in (report.sets if report else ())
+        for order in of_set.orders
+        if (votes := order.votes) is not None and order.name in (*COLUMNS, *OTHER_ORDERS)
     ]
+    if not rows:
+        return ""
     table = markdown(["set", "order", "Spearman with people", "AUROC of the most ambiguous tenth"], rows)
     return f"## What people found ambiguous\n\nThe entropy of people's votes on a picture.\n\n{table}"
 
@@ -169,7 +150,7 @@ def _recipe(head: Head, config: Mapping[str, Any]) -> str:
 def command_of(config: Mapping[str, Any]) -> str:
     """The command that makes this head again, folders by their last names; other options are in the head's header."""
     words = ["python -m training.pretrain", f"--model {config['model']}"]
-    words += [f"--{name} {Path(one).name}" for name in ("data", "develop", "report") for one in config[name]]
+    words += [f"--{name} {Path(spec).name}" for name in ("data", "develop", "report") for spec in config[name]]
     words += [f"--{name} {config[name]}" for name in ("reads", "target", "seeds", "limit") if config[name] is not None]
     return " ".join(words)
 
@@ -180,25 +161,22 @@ def _listing(values: Mapping[str, object]) -> str:
 
 def _sources(head: Head) -> str:
     recipe, metrics = head.provenance.recipe, head.provenance.metrics
-    one = {"source": "", **recipe}
-    sources: Sequence[Mapping[str, Any]] = recipe.get("sources", [one])  # type: ignore[assignment]
+    sources: Sequence[Mapping[str, Any]] = recipe.get("sources", [{"source": "", **recipe}])  # type: ignore[assignment]
     rows = [[str(s["source"]), f"{s['pictures']:,}", f"{s['rows']:,}", f"`{s['pictures_digest']}`"] for s in sources]
     held_out = ", ".join(f"{name} {float(value):.3f}" for name, value in metrics.items())  # type: ignore[arg-type]
     table = markdown(["cache", "pictures", "views", "digest of the list"], rows)
     return f"## Pictures that train\n\n{table}\n\nOn those of them that were held out: {held_out}."
 
 
-def _overlap(overlap: Mapping[str, Any] | None) -> str:
-    if overlap is None:
-        return ""
+def _overlap(overlap: Mapping[str, Any]) -> str:
     rows = [
         [
-            Path(one["upstream"]).name,
-            Path(one["report"]).name,
-            *(str(one[name]) for name in ("pictures", "by_content", "by_hash", "by_embedding")),
+            Path(of_pair["upstream"]).name,
+            Path(of_pair["report"]).name,
+            *(str(of_pair[name]) for name in ("pictures", "by_content", "by_hash", "by_embedding")),
         ]
-        for one in overlap["overlaps"]
-        if one["by_any"]
+        for of_pair in overlap["overlaps"]
+        if of_pair["by_any"]
     ]
     if not rows:
         return "## Pictures in two uses\n\nNone, by bytes, perceptual hash or embedding."

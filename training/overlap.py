@@ -8,19 +8,20 @@ pair proves a leak: of plain pictures the hash is alike by chance, and embedding
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from training.config import OverlapConfig
 from training.data.pictures import PictureList
 from training.data.spec import pictures_of
-from training.evaluate import write_json
 from training.listed_embeddings import embed_pictures
+from training.record_files import write_json
 from url_viz.errors import ImageError
 from url_viz.files import require_parent
 from url_viz.imaging.decode import decode
@@ -41,7 +42,7 @@ LEAST_BITS = 6
 OVERLAP_COSINE = 0.97
 ROWS_AT_ONCE = 1024
 
-Places = tuple[int, int]
+RowPair = tuple[int, int]
 """A row of the first set and one of the second."""
 
 
@@ -84,35 +85,29 @@ def main(config: OverlapConfig) -> None:
     """Compare every upstream set with every report set, print a table, and write the pairs."""
     require_parent(config.json)
     model, report = load_model(config.model, device=config.device, precision=config.precision), command_report()
-    upstream, others = (
+    upstream, reported = (
         {spec: fingerprints_of(model, pictures_of(spec), report) for spec in specs}
         for specs in (config.upstream, config.report)
     )
-    found = [
-        overlap_of(theirs, ours, upstream=spec, report=name)
-        for name, ours in others.items()
-        for spec, theirs in upstream.items()
+    overlaps = [
+        overlap_of(trained, measured, upstream=spec, report=name)
+        for name, measured in reported.items()
+        for spec, trained in upstream.items()
     ]
-    print(table(found))
+    print(table(overlaps))
     if config.json is not None:
-        write_json(OverlapReport(config.model, tuple(found)), config.json)
-
-
-@dataclass(frozen=True)
-class OverlapReport:
-    """All comparisons of a run, with the model that embedded the pictures."""
-
-    model: str
-    overlaps: tuple[Overlap, ...]
+        write_json({"model": config.model, "overlaps": [asdict(overlap) for overlap in overlaps]}, config.json)
 
 
 def table(overlaps: Sequence[Overlap]) -> str:
     """The counts as a Markdown table, one row a pair of sets."""
-    lines = ["| report | upstream | pictures | same bytes | same hash | same embedding | any |", "|---" * 7 + "|"]
-    for found in overlaps:
-        counts = (found.pictures, found.by_content, found.by_hash, found.by_embedding, found.by_any)
-        lines.append(f"| {found.report} | {found.upstream} | " + " | ".join(f"{count:,}" for count in counts) + " |")
-    return "\n".join(lines)
+    counts = ("pictures", "by_content", "by_hash", "by_embedding", "by_any")
+    header = ["report", "upstream", "pictures", "same bytes", "same hash", "same embedding", "any"]
+    rows = [
+        [overlap.report, overlap.upstream, *(f"{getattr(overlap, count):,}" for count in counts)]
+        for overlap in overlaps
+    ]
+    return markdown(header, rows)
 
 
 def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallback) -> Fingerprints:
@@ -147,7 +142,7 @@ def difference_hash(image: Image.Image) -> int:
 
 def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, report: str) -> Overlap:
     """The pictures of `second` that are also in `first`; the names of the sets are for the record."""
-    ways = _same_bytes(first, second), _alike_hashes(first.hash, second.hash), _alike_embeddings(first, second)
+    ways = _same_bytes(first, second), alike_hashes(first.hash, second.hash), _alike_embeddings(first, second)
     every = set().union(*ways)
     pairs = tuple(_pair(first, second, a, b) for a, b in sorted(every, key=lambda pair: (pair[1], pair[0])))
     content, hashes, embedding, either = (len({b for _, b in way}) for way in (*ways, every))
@@ -163,30 +158,32 @@ def _pair(first: Fingerprints, second: Fingerprints, a: int, b: int) -> SharedPi
     )
 
 
-def _same_bytes(first: Fingerprints, second: Fingerprints) -> set[Places]:
+def _same_bytes(first: Fingerprints, second: Fingerprints) -> set[RowPair]:
     rows: dict[int, list[int]] = {}
     for a, key in enumerate(first.content.tolist()):
         rows.setdefault(key, []).append(a)
     return {(a, b) for b, key in enumerate(second.content.tolist()) for a in rows.get(key, ())}
 
 
-def _alike_hashes(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> set[Places]:
-    ours, theirs = (np.flatnonzero(_tells(hashes)) for hashes in (first, second))
-    found: set[Places] = set()
-    for start in range(0, len(theirs), ROWS_AT_ONCE):
-        rows = theirs[start : start + ROWS_AT_ONCE]
-        left, right = np.nonzero(np.bitwise_count(first[ours, None] ^ second[None, rows]) <= MOST_BITS)
-        found |= set(zip(ours[left].tolist(), rows[right].tolist(), strict=True))
-    return found
+def alike_hashes(
+    first: NDArray[np.uint64], second: NDArray[np.uint64], *, rows_at_once: int = ROWS_AT_ONCE
+) -> set[RowPair]:
+    """The rows of both sets whose hashes (N,) and (M,) differ in at most MOST_BITS, where both have structure."""
+    of_first, of_second = (np.flatnonzero(_has_structure(hashes)) for hashes in (first, second))
+    alike: set[RowPair] = set()
+    for start in range(0, len(of_second), rows_at_once):
+        rows = of_second[start : start + rows_at_once]
+        left, right = np.nonzero(np.bitwise_count(first[of_first, None] ^ second[None, rows]) <= MOST_BITS)
+        alike |= set(zip(of_first[left].tolist(), rows[right].tolist(), strict=True))
+    return alike
 
 
-def _tells(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether a hash has structure."""
+def _has_structure(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
     bits = np.bitwise_count(hashes)
     return (bits >= LEAST_BITS) & (bits <= 64 - LEAST_BITS)
 
 
-def _alike_embeddings(first: Fingerprints, second: Fingerprints) -> set[Places]:
+def _alike_embeddings(first: Fingerprints, second: Fingerprints) -> set[RowPair]:
     split, both = len(first.embedding), np.concatenate([first.embedding, second.embedding])
     left, right = twin_pairs(both, of=np.arange(split, len(both)), bound=OVERLAP_COSINE).pair.T.astype(np.int64)
     crosses = (left < split) & (right >= split)

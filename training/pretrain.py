@@ -23,7 +23,8 @@ from training.command import command
 from training.config import BenchmarkConfig, CacheConfig, OverlapConfig, PretrainConfig, as_record
 from training.functions import read_by_functions
 from training.lock import alone_in
-from training.model_card import CardFiles, card_text
+from training.model_card import card_text
+from training.record_files import write_json
 from training.sources import Sources
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from training.training_rows import rows_of
@@ -94,12 +95,12 @@ def pretrain(config: PretrainConfig, *, report: ProgressCallback) -> Head:
         shutil.copyfile(_best_seed(config, paths).head, paths.head)
     _measure(config, paths, report)
     with replaced(paths.card) as temporary:
-        temporary.write_text(card_text(CardFiles(paths.folder)), "utf-8")
+        temporary.write_text(card_text(paths.folder), "utf-8")
     return load_head(paths.head)
 
 
 def _refuse_another_run(config: PretrainConfig, paths: PretrainPaths) -> None:
-    record = json.loads(json.dumps(as_record(config)))
+    record = as_record(config)
     before = json.loads(paths.config.read_text()) if paths.config.is_file() else record
     differ = [name for name, value in record.items() if before.get(name) != value and name not in MAY_CHANGE]
     if differ:
@@ -107,8 +108,7 @@ def _refuse_another_run(config: PretrainConfig, paths: PretrainPaths) -> None:
             f"{str(paths.folder)!r} holds a run with other {', '.join(differ)}. Give another --out, or the same "
             f"options to go on with it."
         )
-    with replaced(paths.config) as temporary:
-        temporary.write_text(json.dumps(record, indent=1))
+    write_json(record, paths.config)
 
 
 def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: ProgressCallback) -> Sources:
@@ -153,7 +153,7 @@ def _train_seeds(
         trained = train(rows, config.recipe, seed=seed, report=_told(report, "seed", seed, config.seeds))
         figures = final_figures(trained, rows)
         provenance = provenance_of(sources, config.recipe, seed, figures, mixture=config.mixture)
-        save_run(paths.seed(seed), trained, as_record(config), provenance, functions=functions)
+        save_run(paths.seed(seed), trained, config, provenance, functions=functions)
 
 
 def _best_seed(config: PretrainConfig, paths: PretrainPaths) -> RunPaths:

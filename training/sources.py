@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.store import Cache, Manifest
+from training.store import Cache, Manifest, MappedRows
 from url_viz.errors import CacheError
 
 SPACE = ("backbone", "weights_digest", "preprocessing", "precision")
@@ -78,22 +78,19 @@ class Sources:
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """Embeddings (B, D) of `rows` (B,), read from disk."""
-        return self._taken(rows, self.row_starts, [cache.embeddings for cache in self.caches])
+        return self._mapped_embeddings.taken(rows)
 
     def clean_of(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
         """Clean embeddings (B, D) of `pictures` (B,), read from disk."""
-        return self._taken(pictures, self.picture_starts, [cache.clean_of for cache in self.caches])
+        return self._mapped_clean.taken(pictures)
 
-    def _taken(self, places: NDArray[np.int64], starts: NDArray[np.int64], read: Sequence[Any]) -> NDArray[np.float16]:
-        if len(read) == 1:
-            only: NDArray[np.float16] = read[0](places)
-            return only
-        taken = np.empty((len(places), self.embedding_size), np.float16)
-        source = np.searchsorted(starts, places, side="right") - 1
-        for number, read_one in enumerate(read):
-            here = source == number
-            taken[here] = read_one(places[here] - starts[number])
-        return taken
+    @cached_property
+    def _mapped_embeddings(self) -> MappedRows:
+        return MappedRows([part for cache in self.caches for part in cache.mapped_embeddings.parts])
+
+    @cached_property
+    def _mapped_clean(self) -> MappedRows:
+        return MappedRows([part for cache in self.caches for part in cache.mapped_clean.parts])
 
 
 def end_to_end(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:

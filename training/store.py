@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from training.record_files import write_json
 from url_viz.errors import CacheError
 from url_viz.files import replaced
+from url_viz.records import as_json, read_plain
 
 FORMAT_VERSION = 1
 LONGEST_VALUE = 200
@@ -110,18 +112,17 @@ class CachePaths:
 def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
     """Create or continue the cache in `folder`; raises CacheError, naming the fields, if it differs."""
     paths = CachePaths(folder)
-    if paths.manifest.exists():
-        stored, wanted = asdict(read_manifest(paths)), _record(manifest)
-        differ = [
-            f"{name}: {_short(stored[name])} there, {_short(wanted[name])} asked"
-            for name in wanted
-            if stored[name] != wanted[name]
-        ]
-        if differ:
-            raise CacheError(f"The cache {folder} is of something else ({'; '.join(differ)}). Choose another --out.")
+    if not paths.manifest.exists():
+        write_json(manifest, paths.manifest)
         return paths
-    with replaced(paths.manifest) as temporary:
-        temporary.write_text(json.dumps(_record(manifest), indent=1))
+    stored, wanted = (json.loads(as_json(one)) for one in (read_manifest(paths), manifest))
+    differ = [
+        f"{name}: {_short(stored[name])} there, {_short(wanted[name])} asked"
+        for name in wanted
+        if stored[name] != wanted[name]
+    ]
+    if differ:
+        raise CacheError(f"The cache {folder} is of something else ({'; '.join(differ)}). Choose another --out.")
     return paths
 
 
@@ -131,22 +132,13 @@ def _short(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-def _record(manifest: Manifest) -> dict[str, Any]:
-    return asdict(_from_json(json.dumps(asdict(manifest))))
-
-
-def _from_json(text: str) -> Manifest:
-    record = json.loads(text)
-    return Manifest(**(record | {"classes": tuple(record["classes"]), "tars": tuple(record.get("tars", ()))}))
-
-
 def read_manifest(paths: CachePaths) -> Manifest:
     """The manifest of a cache; raises CacheError if it is missing, damaged or from a newer version."""
     try:
         record = json.loads(paths.manifest.read_text())
         if record["format_version"] > FORMAT_VERSION:
             raise CacheError(f"{paths.folder} was written by a newer version. Update URL-Viz.")
-        return _from_json(json.dumps(record))
+        return read_plain(Manifest, record)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CacheError(
             f"{paths.folder} holds no cache ({error!r}). Write one with python -m training.cache --out {paths.folder}."
@@ -168,8 +160,8 @@ def write_shard(paths: CachePaths, number: int, shard: Shard) -> None:
 
 def write_failures(paths: CachePaths, failures: dict[str, str]) -> None:
     """Add unreadable pictures, name → reason, to those of earlier runs and other processes."""
-    with FileLock(paths.failures.with_suffix(".lock")), replaced(paths.failures) as temporary:
-        temporary.write_text(json.dumps(read_failures(paths) | failures, indent=1))
+    with FileLock(paths.failures.with_suffix(".lock")):
+        write_json(read_failures(paths) | failures, paths.failures)
 
 
 def read_failures(paths: CachePaths) -> dict[str, str]:
@@ -184,17 +176,16 @@ def read_failures(paths: CachePaths) -> dict[str, str]:
 def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, Any]) -> None:
     """Store the task loss (R,) of all rows; the description is written first, so that no loss is without one."""
     paths.loss.unlink(missing_ok=True)
-    with replaced(paths.about_loss) as temporary:
-        temporary.write_text(json.dumps(about, indent=1))
+    write_json(about, paths.about_loss)
     with replaced(paths.loss) as temporary, temporary.open("wb") as file:
         np.save(file, loss)
 
 
 class MappedRows:
-    """Memory-mapped arrays (·, D) as one, row after row."""
+    """Memory-mapped arrays (·, D), read as one array of all their rows."""
 
     def __init__(self, parts: Sequence[NDArray[np.float16]]) -> None:
-        self._parts = parts
+        self.parts = parts
         self._starts = np.cumsum([0, *map(len, parts)])
 
     def __len__(self) -> int:
@@ -203,14 +194,14 @@ class MappedRows:
     @property
     def width(self) -> int:
         """D."""
-        return int(self._parts[0].shape[1])
+        return int(self.parts[0].shape[1])
 
     def taken(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """The rows (B, D) at `rows` (B,); each part is read from front to back, whatever their order."""
         taken = np.empty((len(rows), self.width), np.float16)
         order = np.argsort(rows, kind="stable")
         ends = np.searchsorted(rows, self._starts, sorter=order)
-        for part, start, first, end in zip(self._parts, self._starts, ends, ends[1:], strict=False):
+        for part, start, first, end in zip(self.parts, self._starts, ends, ends[1:], strict=False):
             here = order[first:end]
             taken[here] = part[rows[here] - start]
         return taken
@@ -223,9 +214,9 @@ class Cache:
         self.paths = paths
         self.manifest = manifest
         folders = [paths.shard(number) for number in range(manifest.shards)]
-        self._embeddings = MappedRows([_read(folder / "embedding.npy", in_place=True) for folder in folders])
-        self._clean = MappedRows([_read(folder / "clean.npy", in_place=True) for folder in folders])
-        self.rows: NDArray[np.void] = _rows_of([folder / "rows.npy" for folder in folders], len(self._embeddings))
+        self.mapped_embeddings = MappedRows([_read(folder / "embedding.npy", in_place=True) for folder in folders])
+        self.mapped_clean = MappedRows([_read(folder / "clean.npy", in_place=True) for folder in folders])
+        self.rows: NDArray[np.void] = _rows_of([folder / "rows.npy" for folder in folders], len(self.mapped_embeddings))
         self.pictures: NDArray[np.int64] = np.concatenate([_read(folder / "pictures.npy") for folder in folders])
 
     def __len__(self) -> int:
@@ -234,7 +225,7 @@ class Cache:
     @property
     def embedding_size(self) -> int:
         """D."""
-        return self._clean.width
+        return self.mapped_clean.width
 
     @cached_property
     def clean(self) -> NDArray[np.float16]:
@@ -259,11 +250,11 @@ class Cache:
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """Embeddings (B, D) of `rows` (B,), read from disk."""
-        return self._embeddings.taken(rows)
+        return self.mapped_embeddings.taken(rows)
 
     def clean_of(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
         """Clean embeddings (B, D) of `pictures` (B,), rows of `clean`, read from disk."""
-        return self._clean.taken(pictures)
+        return self.mapped_clean.taken(pictures)
 
     @property
     def about_loss(self) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from url_viz.pipeline.whitening import fit_whitening
 from url_viz.rows import l2_normalize
 
 ROWS_AT_ONCE = 1024
-VIEWS_AT_ONCE = 1 << 16
 FOLDS = 5
 
 Losses = NDArray[np.float32]
@@ -22,40 +21,31 @@ Integers = NDArray[np.int64]
 
 
 def instance_loss(
-    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
-) -> Losses:
-    """−log softmax over pictures of a view's cosine at its own picture: (R,) of views (R, D), clean (P, D).
-
-    `clean_rows` (R,) are the rows of the views' pictures in `clean`. The softmax runs over that picture and at most
-    `most_others` others, drawn once for all rows, its twins left out. High if the view could be taken for another
-    picture. Close to the alignment of InfoNCE.
-    """
-    losses, unit = np.empty(len(clean_rows), np.float32), l2_normalize(clean)
-    others = _drawn(len(unit), target.most_others, seed)
-    for start in range(0, len(clean_rows), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        pictures, view = clean_rows[rows], l2_normalize(views[rows])
-        competes = (unit[pictures] @ unit[others].T < target.twin_similarity) & (others[None, :] != pictures[:, None])
-        to_picture = (view * unit[pictures]).sum(axis=1)
-        ahead = (view @ unit[others].T - to_picture[:, None]).astype(np.float64) / target.temperature
-        losses[rows] = _log_one_plus_sum_exp(np.where(competes, ahead, -np.inf))
-    return losses
-
-
-def instance_losses(
-    read: Callable[[Integers], NDArray[np.floating]],
+    views: Callable[[Integers], NDArray[np.floating]],
     rows: Integers,
     clean_rows: Integers,
     clean: NDArray[np.floating],
     *,
     target: InstanceTarget,
     seed: int,
+    rows_at_once: int = ROWS_AT_ONCE,
 ) -> Losses:
-    """`instance_loss` (R,) of rows (R,) of a cache whose views do not fit into memory: `read` gives some of them."""
-    parts = [slice(start, start + VIEWS_AT_ONCE) for start in range(0, len(rows), VIEWS_AT_ONCE)]
-    return np.concatenate(
-        [instance_loss(read(rows[part]), clean_rows[part], clean, target=target, seed=seed) for part in parts]
-    )
+    """−log softmax over pictures of a view's cosine at its own picture: (R,) of the views at `rows`, clean (P, D).
+
+    `views` gives embeddings (B, D) of some rows, since all may not fit into memory; `clean_rows` (R,) are the rows of
+    their pictures in `clean`. The softmax runs over that picture and at most `most_others` others, drawn once for all
+    rows, its twins left out. High if the view could be taken for another picture. Close to the alignment of InfoNCE.
+    """
+    losses, unit = np.empty(len(rows), np.float32), l2_normalize(clean)
+    others = _drawn(len(unit), target.most_others, seed)
+    for start in range(0, len(rows), rows_at_once):
+        part = slice(start, start + rows_at_once)
+        pictures, view = clean_rows[part], l2_normalize(views(rows[part]))
+        competes = (unit[pictures] @ unit[others].T < target.twin_similarity) & (others[None, :] != pictures[:, None])
+        to_picture = (view * unit[pictures]).sum(axis=1)
+        ahead = (view @ unit[others].T - to_picture[:, None]).astype(np.float64) / target.temperature
+        losses[part] = _log_one_plus_sum_exp(np.where(competes, ahead, -np.inf))
+    return losses
 
 
 def _log_one_plus_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,8 +93,8 @@ def fitted_classifier_loss(
     for number in range(FOLDS):
         fits = (fold >= 0) & (fold != number)
         probe = fit_probe(known[fits], labels[fits])
-        asked = (fold == number) & np.isin(labels, probe.classes)
-        rows = np.flatnonzero(asked[clean_rows])
+        scored = (fold == number) & np.isin(labels, probe.classes)
+        rows = np.flatnonzero(scored[clean_rows])
         logits = probe_inputs(whitening.transform(views[rows])) @ probe.weights
         losses[rows] = classifier_loss(logits, np.searchsorted(probe.classes, labels[clean_rows[rows]]))
     return losses
@@ -123,6 +113,6 @@ def _folds(labels: NDArray[np.integer], group: NDArray[np.integer]) -> Integers:
     dealt[np.lexsort((names, labels[labelled][first]))] = np.arange(len(names)) % FOLDS
     fold[labelled] = dealt[number]
     pairs = np.unique(np.stack([labels[labelled], fold[labelled]]), axis=1)
-    alone, folds = np.unique(pairs[0], return_counts=True)
-    fold[np.isin(labels, alone[folds == 1])] = -1
+    classes, folds = np.unique(pairs[0], return_counts=True)
+    fold[np.isin(labels, classes[folds == 1])] = -1
     return fold

@@ -5,33 +5,30 @@
 Writes OUT/head.safetensors (recipe and metrics in its header), history.csv, config.json and metrics.json.
 """
 
-import csv
-import json
 import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from training.command import train_command
-from training.config import Mixture, Recipe, TrainConfig, as_record
+from training.config import Mixture, Recipe, TrainConfig
 from training.functions import read_by_functions, weigh_distance, without_distance
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
 from training.lock import alone_in
-from training.losses import l2_loss, pairs_of, ranking_loss
+from training.losses import recipe_loss
+from training.record_files import write_csv, write_json
 from training.sources import Sources
 from training.store import Cache, open_cache
 from training.training_rows import HeldOut, Rows, rows_of
 from url_viz.analysis.order_metrics import r_auroc, spearman
 from url_viz.errors import CacheError
-from url_viz.files import replaced
 from url_viz.models.classifier_functions import ClassifierFunctions
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.head_module import HeadModule
@@ -40,6 +37,8 @@ from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, ProgressCallback, command_report
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from url_viz.models.backbone import Loaded
 
 BATCH_OF_BASE_RATE = 256
@@ -117,7 +116,7 @@ def _run(config: TrainConfig) -> None:
     trained = train(rows, config.recipe, seed=config.seed, report=command_report())
     figures = final_figures(trained, rows)
     provenance = provenance_of(sources, config.recipe, config.seed, figures, mixture=config.mixture)
-    save_run(RunPaths(config.out), trained, as_record(config), provenance, functions=functions)
+    save_run(RunPaths(config.out), trained, config, provenance, functions=functions)
     figures_text = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
@@ -181,7 +180,7 @@ def _fitted(rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, 
             for group in optimiser.param_groups:
                 group["lr"] = rate
             embedding, task_loss = rows.batch_at(positions)
-            loss = loss_of(module(embedding), task_loss, recipe, generator, group=rows.groups_at(positions))
+            loss = recipe_loss(module(embedding), task_loss, recipe, generator, group=rows.groups_at(positions))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -202,16 +201,6 @@ def fresh(embedding_size: int, recipe: Recipe, seed: int) -> HeadModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return HeadModule(embedding_size, width=recipe.width, depth=recipe.depth, layer_norm=recipe.layer_norm)
-
-
-def loss_of(
-    uncertainty: Tensor, task_loss: Tensor, recipe: Recipe, generator: torch.Generator, *, group: Tensor | None = None
-) -> Tensor:
-    """The recipe's loss of a batch: uncertainty (B,), task loss (B,); rows of one `group` (B,) are compared."""
-    if recipe.loss == "l2":
-        return l2_loss(uncertainty, task_loss)
-    pairs = pairs_of(len(task_loss), recipe.pairing, pairings=recipe.pairings, generator=generator, group=group)
-    return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
 
 
 def steps_of(epoch_rows: int, batch: int) -> int:
@@ -335,7 +324,7 @@ def _record_of(cache: Cache) -> dict[str, object]:
 def save_run(
     paths: RunPaths,
     trained: Trained,
-    config: Mapping[str, object],
+    config: object,
     provenance: HeadProvenance,
     *,
     functions: ClassifierFunctions | None = None,
@@ -343,14 +332,17 @@ def save_run(
     """Write head, history, config and metrics of a run; returns the head. `functions` are what it reads, if it does."""
     head = replace(trained.module.to_head(provenance), functions=functions)
     save_head(head, paths.head)
-    with replaced(paths.history) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Epoch)])
-        writer.writerows([[getattr(line, field.name) for field in fields(Epoch)] for line in trained.history])
-    for path, record in ((paths.config, config), (paths.metrics, dict(provenance.metrics))):
-        with replaced(path) as temporary:
-            temporary.write_text(json.dumps(record, indent=1))
+    write_run_records(paths, config, trained.history, provenance)
     return head
+
+
+def write_run_records(
+    paths: RunPaths, config: object, history: Sequence["DataclassInstance"], provenance: HeadProvenance
+) -> None:
+    """Write configuration, history and metrics of a run."""
+    write_csv(history, paths.history)
+    write_json(config, paths.config)
+    write_json(dict(provenance.metrics), paths.metrics)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ from experiments.approaches.table import table
 from training.command import command
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.evaluate import write_json
 from training.listed_embeddings import embed_pictures
 from training.lock import alone_in
+from training.record_files import write_json
 from training.store import Cache, Manifest, open_cache
 from url_viz.errors import CacheError, FolderError, UsageError
 from url_viz.files import replaced

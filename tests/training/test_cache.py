@@ -44,8 +44,8 @@ def test_rows_are_the_embeddings_of_their_views(folder: Path, tmp_path: Path, mo
 
 def test_the_task_loss_is_that_of_the_stored_embeddings(folder: Path, tmp_path: Path, model: Model) -> None:
     cache = write_cache(config_of(folder, tmp_path / "cache"), model, silent)
-    views = cache.embeddings(np.arange(len(cache)))
-    expected = instance_loss(views, cache.clean_rows, cache.clean, target=InstanceTarget(), seed=0)
+    every = np.arange(len(cache))
+    expected = instance_loss(cache.embeddings, every, cache.clean_rows, cache.clean, target=InstanceTarget(), seed=0)
     assert np.array_equal(cache.loss(), expected)
     assert np.array_equal(cache.clean_rows, np.repeat(np.arange(24), 2))
 

@@ -10,8 +10,9 @@ from PIL import Image
 
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.evaluate import _uncertainties, crop_test, evaluate, main, order_of, table, write_json
+from training.evaluate import _uncertainties, crops_of, evaluate, main, order_of, table
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
+from training.record_files import write_json
 from url_viz.analysis.order_metrics import r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.models.head import Head, HeadProvenance, save_head
@@ -29,15 +30,21 @@ def first_number_head(size: int = 1280, *, sign: float = 1.0) -> Head:
 def made(embedding: np.ndarray, crop: np.ndarray) -> EmbeddedPictures:
     count = len(embedding)
     return EmbeddedPictures(
-        np.arange(count), embedding.astype(np.float16), np.zeros((count, 3), np.float32), crop.astype(np.float16), ()
+        np.arange(count),
+        embedding.astype(np.float16),
+        np.zeros((count, 3), np.float32),
+        crop.astype(np.float16),
+        (),
+        np.full(count, 0.5),
     )
 
 
 def test_crop_test_by_hand_is_strict() -> None:
-    # First numbers 0, 1, 2, 3 against crops 1, 1, 3, 0: more uncertain in two of four; the tie does not count.
+    # First numbers 0, 1, 2, 3 against crops 1, 1, 3, 0: the tie does not count.
     whole, crop = np.zeros((4, 8)), np.zeros((4, 8))
     whole[:, 0], crop[:, 0] = [0, 1, 2, 3], [1, 1, 3, 0]
-    assert crop_test(first_number_head(8), made(whole, crop)) == 0.5
+    found = [crop.is_more_uncertain for crop in crops_of(first_number_head(8), made(whole, crop))]
+    assert found == [True, False, True, False]
 
 
 def test_an_order_carries_its_interval_and_its_curve() -> None:

@@ -11,7 +11,7 @@ from tests.models.test_authors_checkpoints import tensors_of, write
 from tests.training.conftest import draw
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.finetune import FinetuneReport, finetune, losses_to_learn
-from training.holdout import are_told, confusability_in, told_pictures
+from training.holdout import are_test_pictures, confusability_in, split_cache
 from training.store import open_cache
 from training.train import RunPaths
 from training.training_rows import are_held_out
@@ -60,8 +60,8 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
         RunPaths(tmp_path / "out").head, precision="exact", device="cpu", workspace=prepared_as_shipped
     )
     uncertainty = adapted.predict(sorted(many.rglob("*.png"))).uncertainty
-    told = told_pictures(open_cache(tmp_path / "out" / "cache"), config.told)
-    assert spearman(uncertainty, confusability_in(told.space)) > 0.3
+    split = split_cache(open_cache(tmp_path / "out" / "cache"), config.told)
+    assert spearman(uncertainty, confusability_in(split.space)) > 0.3
     record = json.loads((tmp_path / "out" / "report.json").read_text())
     assert told_from(record) == found.told
     assert record["advice"] == found.advice
@@ -71,26 +71,28 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"learns": "instance"}, {"mode": "labels"}])
-def test_what_is_told_of_is_not_looked_at(many: Path, tmp_path: Path, model: Model, changes: dict[str, str]) -> None:
+def test_losses_do_not_depend_on_the_test_pictures(
+    many: Path, tmp_path: Path, model: Model, changes: dict[str, str]
+) -> None:
     config = config_of(many, tmp_path / "out", told=0.3, **changes)
     finetune(config, model, silent)
     cache = open_cache(tmp_path / "out" / "cache")
-    told = told_pictures(cache, config.told)
-    learnt = losses_to_learn(config, told)
-    is_told_row = told.is_told[cache.clean_rows]
-    assert np.isnan(cache.loss()[is_told_row]).all()
-    assert np.isfinite(cache.loss()[~is_told_row]).any()
-    cache.clean[told.is_told] = 1  # the pictures are others now
-    cache.labels[told.is_told] = 0
-    np.testing.assert_array_equal(losses_to_learn(config, told), learnt)
+    split = split_cache(cache, config.told)
+    learnt = losses_to_learn(config, split)
+    is_test_row = split.is_test[cache.clean_rows]
+    assert np.isnan(cache.loss()[is_test_row]).all()
+    assert np.isfinite(cache.loss()[~is_test_row]).any()
+    cache.clean[split.is_test] = 1  # the pictures are others now
+    cache.labels[split.is_test] = 0
+    np.testing.assert_array_equal(losses_to_learn(config, split), learnt)
 
 
-def test_twins_are_told_of_together_and_never_choose() -> None:
+def test_twins_test_together_and_never_choose() -> None:
     group = np.repeat(np.random.default_rng(0).integers(1 << 62, size=500), 2)
-    is_told, chooses = are_told(group, 0.2), are_held_out(group, 0.1, most=10_000)
-    assert (is_told[0::2] == is_told[1::2]).all()
-    assert not (is_told & chooses).any()
-    assert 0.15 < is_told.mean() < 0.25
+    is_test, chooses = are_test_pictures(group, 0.2), are_held_out(group, 0.1, most=10_000)
+    assert (is_test[0::2] == is_test[1::2]).all()
+    assert not (is_test & chooses).any()
+    assert 0.15 < is_test.mean() < 0.25
 
 
 @pytest.mark.slow

@@ -95,8 +95,8 @@ def test_the_model_it_writes_is_the_model_it_reports(coloured: Path, tmp_path: P
     labels = np.concatenate([split.training_labels, split.held_out_labels])
     everything = model.predict([coloured / split.pictures.paths[place].decode() for place in every_place(split)])
     nearest = NearestErrors.of(space_of(everything.embedding), labels)
-    is_told = np.arange(len(labels)) >= len(split.training)
-    right = 1 - nearest.is_wrong[nearest.known & is_told].mean()
+    is_test = np.arange(len(labels)) >= len(split.training)
+    right = 1 - nearest.is_wrong[nearest.known & is_test].mean()
     assert right == pytest.approx(value_of(told, "recall_at_1"), abs=0.1)
     logits = model.run(split.clean[len(split.training) :]).logits
     right = (logits.argmax(axis=1) == split.held_out_labels).mean()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.training.caches import written
-from training import train as train_module
+from training import losses as losses_module
 from training import training_rows as rows_module
 from training.config import Mixture, Recipe, TrainConfig
 from training.losses import Pairs
@@ -74,7 +74,7 @@ def test_shares_of_a_batch_and_pairs_inside_a_source(
     both: Sources, share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[tuple[int, int]] = []
-    pairs_of = train_module.pairs_of
+    pairs_of = losses_module.pairs_of
 
     def noting(size: int, *words: object, group: torch.Tensor, **options: object) -> Pairs:
         found = pairs_of(size, *words, group=group, **options)  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def test_shares_of_a_batch_and_pairs_inside_a_source(
         counted.append(((group[found.first] == 0).sum().item(), (group[found.first] == 1).sum().item()))
         return found
 
-    monkeypatch.setattr(train_module, "pairs_of", noting)
+    monkeypatch.setattr(losses_module, "pairs_of", noting)
     train(rows(both, share=share), replace(RECIPE, epochs=3), seed=0, report=silent)
     easy, hard = np.sum(counted, axis=0)
     assert easy == hard if share == "equal" else easy > 2.5 * hard

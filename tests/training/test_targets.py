@@ -15,36 +15,45 @@ def unit(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
+def loss_of(
+    views: np.ndarray, picture: list[int], clean: np.ndarray, target: InstanceTarget | None = None, **options: int
+) -> np.ndarray:
+    """The instance loss of views of the pictures at these rows of `clean`."""
+    rows, given = np.arange(len(views)), {"seed": 0} | options
+    return instance_loss(
+        views.__getitem__, rows, np.asarray(picture), clean, target=target or InstanceTarget(), **given
+    )
+
+
 def test_instance_loss_by_hand() -> None:
     # The view at 30° of the picture at 0°; the other picture is at 90°. τ = ½.
     # −log( e^{2 cos 30} / (e^{2 cos 30} + e^{2 cos 60}) )
-    found = instance_loss(3 * unit(30), np.array([0]), unit(0, 90), target=InstanceTarget(temperature=0.5), seed=0)
+    found = loss_of(3 * unit(30), [0], unit(0, 90), InstanceTarget(temperature=0.5))
     own, other = math.exp(2 * math.cos(math.pi / 6)), math.exp(2 * math.cos(math.pi / 3))
     assert found[0] == pytest.approx(-math.log(own / (own + other)), abs=1e-6)
 
 
 def test_a_view_nearer_to_another_picture_has_more_loss() -> None:
-    found = instance_loss(unit(5, 45, 80), np.array([0, 0, 0]), unit(0, 90), target=InstanceTarget(), seed=0)
+    found = loss_of(unit(5, 45, 80), [0, 0, 0], unit(0, 90))
     assert found[0] < found[1] < found[2]
     assert found[1] == pytest.approx(math.log(2), abs=1e-5)
 
 
 def test_twins_do_not_compete() -> None:
     # The picture at 1° is a twin of the one at 0° (cosine .9998): it must not make the view look ambiguous.
-    with_twin = instance_loss(unit(2), np.array([0]), unit(0, 1, 90), target=InstanceTarget(), seed=0)
-    without = instance_loss(unit(2), np.array([0]), unit(0, 90), target=InstanceTarget(), seed=0)
+    with_twin = loss_of(unit(2), [0], unit(0, 1, 90))
+    without = loss_of(unit(2), [0], unit(0, 90))
     assert with_twin == pytest.approx(without)
     none_are_twins = InstanceTarget(twin_similarity=1.1)
-    assert instance_loss(unit(2), np.array([0]), unit(0, 1, 90), target=none_are_twins, seed=0)[0] > 0.5
+    assert loss_of(unit(2), [0], unit(0, 1, 90), none_are_twins)[0] > 0.5
 
 
-def test_instance_loss_equals_the_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instance_loss_equals_the_naive_loop() -> None:
     generator = np.random.default_rng(0)
     clean, own = generator.normal(size=(12, 5)), generator.integers(12, size=30)
     views = clean[own] + 0.5 * generator.normal(size=(30, 5))
     target = InstanceTarget(temperature=0.2, twin_similarity=0.8)
-    monkeypatch.setattr("training.targets.ROWS_AT_ONCE", 7)
-    found = instance_loss(views, own, clean, target=target, seed=0)
+    found = loss_of(views, own.tolist(), clean, target, rows_at_once=7)
 
     def cosine(a: np.ndarray, b: np.ndarray) -> float:
         return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
@@ -59,7 +68,7 @@ def test_most_others_are_the_same_for_all_rows() -> None:
     generator = np.random.default_rng(1)
     clean = generator.normal(size=(50, 6))
     target = InstanceTarget(most_others=1, twin_similarity=1.1)
-    found = instance_loss(clean, np.arange(50), clean, target=target, seed=3)
+    found = loss_of(clean, list(range(50)), clean, target, seed=3)
     drawn = int(np.flatnonzero(found == 0)[0])  # the one picture that competes has nobody against it itself
     assert (np.delete(found, drawn) > 0).all()
 

@@ -17,9 +17,9 @@ from training.command import command
 from training.config import BenchmarkTableConfig
 from url_viz.analysis.order_metrics import Figure
 from url_viz.files import replaced, require_parent
+from url_viz.wording import MISSING
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
-EMPTY = "–"
 
 
 def main(config: BenchmarkTableConfig) -> None:
@@ -120,7 +120,8 @@ def verdicts_table(benchmark: Benchmark) -> str:
             with_ends(verdict.lead, sign="+"),
             verdict.verdict,
             ", ".join(
-                EMPTY if math.isnan(one.lead.value) else f"{one.lead.value:+.3f} {one.verdict}" for one in verdict.sets
+                MISSING if math.isnan(one.lead.value) else f"{one.lead.value:+.3f} {one.verdict}"
+                for one in verdict.sets
             ),
         ]
         for verdict in benchmark.verdicts
@@ -135,7 +136,7 @@ def _outcome_columns(outcomes: Sequence[str]) -> list[str]:
 def _outcome_cells(found: OutcomeFigures | OutcomeMeans | None) -> list[str]:
     """R-AUROC with its interval, that within classes, and AURC."""
     if found is None:
-        return [EMPTY] * 3
+        return [MISSING] * 3
     return [
         with_ends(found.auroc),
         *(_cell(one.value if isinstance(one, Figure) else one) for one in (found.by_class, found.aurc)),
@@ -145,14 +146,14 @@ def _outcome_cells(found: OutcomeFigures | OutcomeMeans | None) -> list[str]:
 def with_ends(figure: Figure, *, sign: str = "") -> str:
     """A figure with the ends of its interval as text."""
     if math.isnan(figure.value):
-        return EMPTY
+        return MISSING
     ends = figure.interval
     text = "" if math.isnan(ends.low) else f" ({ends.low:{sign}.3f} to {ends.high:{sign}.3f})"
     return f"{figure.value:{sign}.3f}{text}"
 
 
 def _cell(value: float) -> str:
-    return EMPTY if math.isnan(value) else f"{value:.3f}"
+    return MISSING if math.isnan(value) else f"{value:.3f}"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 from training.config import CacheConfig
 from training.data.pictures import PictureList
@@ -30,43 +29,9 @@ class Encoded:
     load: Callable[[], bytes]
 
 
-class PictureSource(Protocol):
-    """Pictures in a fixed order, cut into shards that are read independently.
-
-    `pictures` and `shard_pictures` are 0 if the number is unknown before reading; `tars` names the tars then.
-    `total` is the end of the progress count.
-    """
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-
-    @property
-    def pictures(self) -> int: ...
-
-    @property
-    def shard_pictures(self) -> int: ...
-
-    @property
-    def tars(self) -> tuple[str, ...]: ...
-
-    @property
-    def total(self) -> int: ...
-
-    def done(self, shard: int, position: int) -> int:
-        """Progress out of `total` after the picture at `position` in `shard`."""
-        ...
-
-    def read(self, shard: int) -> Iterator[Encoded | BadSample]:
-        """The pictures of a shard, in rising positions."""
-        ...
-
-
 @dataclass(frozen=True)
 class FileSource:
-    """Files of a picture list, `shard_pictures` per shard."""
+    """Files of a picture list, `shard_pictures` per shard; `total` is the end of the progress count."""
 
     listed: PictureList
     shard_pictures: int
@@ -89,9 +54,11 @@ class FileSource:
         return len(self.listed)
 
     def done(self, shard: int, position: int) -> int:
+        """Progress out of `total` after the picture at `position` in `shard`."""
         return position + 1
 
-    def read(self, shard: int) -> Iterator[Encoded | BadSample]:
+    def read(self, shard: int) -> Iterator[Encoded]:
+        """The pictures of a shard, in rising positions."""
         start = shard * self.shard_pictures
         for position in range(start, min(start + self.shard_pictures, len(self.listed))):
             yield self.picture(position)
@@ -110,7 +77,8 @@ class TarSource:
     """Tar shards, one per shard of the cache; each has an equal range of positions.
 
     `classes` are the WordNet ids that labels index. With `is_strict` an unknown label is an error; otherwise such
-    pictures have no label. At most `most` pictures of each tar are read.
+    pictures have no label. At most `most` pictures of each tar are read. How many pictures there are is unknown before
+    reading, so `pictures` and `shard_pictures` are 0, and progress counts tars.
     """
 
     files: tuple[Path, ...]
@@ -135,9 +103,11 @@ class TarSource:
         return len(self.files)
 
     def done(self, shard: int, position: int) -> int:
+        """Tars that are done while `shard` is read."""
         return shard
 
     def read(self, shard: int) -> Iterator[Encoded | BadSample]:
+        """The pictures of a tar, in rising positions, and what could not be read."""
         file, room = self.files[shard], MOST_POSITIONS // len(self.files)
         labels = {name: index for index, name in enumerate(self.classes)}
         for number, sample in enumerate(islice(samples_of(file, labels, is_strict=self.is_strict), self.most)):
@@ -148,6 +118,10 @@ class TarSource:
                 yield BadSample(name, sample.reason)
             else:
                 yield Encoded(shard * room + number, sample.id, sample.label, name, partial(_as_it_is, sample.data))
+
+
+PictureSource = FileSource | TarSource
+"""Pictures in a fixed order, cut into shards that are read independently."""
 
 
 def _as_it_is(data: bytes) -> bytes:

@@ -17,7 +17,7 @@ from training.benchmark.orders import orders_of
 from training.benchmark.published import TWELVE, published_of
 from training.benchmark.verdicts import verdicts_of
 from training.config import BenchmarkTableConfig
-from training.evaluate import write_json
+from training.record_files import write_json
 from url_viz.errors import FolderError
 
 
