@@ -24,30 +24,38 @@ def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequ
 
     2 where an option has a value that it cannot have.
     """
-    words = sys.argv[1:] if argv is None else argv
-    return _status_of(lambda: run(_parsed(words, lambda: tyro.cli(config_type, args=argv, config=FLAT))))
+    return _run_parsed(run, argv, lambda words: tyro.cli(config_type, args=words, config=FLAT))
 
 
 def train_command(run: Callable[[TrainConfig], None], argv: Sequence[str] | None = None) -> int:
     """Like `command`, for TrainConfig: the options change the recipe of the chosen preset."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    start = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(words))
-    return _status_of(
-        lambda: run(_parsed(words, lambda: tyro.cli(TrainConfig, args=words, default=start, config=FLAT)))
-    )
+
+    def parse(words: Sequence[str]) -> TrainConfig:
+        preset = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(words))
+        return tyro.cli(TrainConfig, args=words, default=preset, config=FLAT)
+
+    return _run_parsed(run, argv, parse)
 
 
-def _parsed(words: Sequence[str], read: Callable[[], Config]) -> Config:
-    """What `read` makes of the arguments `words`.
+def _run_parsed(
+    run: Callable[[Config], None], argv: Sequence[str] | None, parse: Callable[[Sequence[str]], Config]
+) -> int:
+    """Run what `parse` makes of the arguments → exit status.
 
-    Raises UsageError for fields that exclude each other, which newer tyro prints, BucketError for credentials in one.
+    It is a UsageError for fields that exclude each other, which newer tyro prints, and for credentials in one.
     """
-    refuse_credentials(words)
-    try:
-        with numbers():
-            return read()
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    words = sys.argv[1:] if argv is None else argv
+
+    def work() -> None:
+        refuse_credentials(words)
+        try:
+            with numbers():
+                config = parse(words)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        run(config)
+
+    return _status_of(work)
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class _Preset:
     preset: str = "laptop"
 
 
-def _preset_named(arguments: list[str]) -> Recipe:
+def _preset_named(arguments: Sequence[str]) -> Recipe:
     chosen, _ = tyro.cli(_Preset, args=arguments, return_unknown_args=True, add_help=False)
     return PRESETS.get(chosen.preset, Recipe())  # an unknown name is refused by the full parse, with the choices
 

@@ -1,12 +1,12 @@
 """Full finetuning on class folders: backbone, new classifier and new head together (PVU 2.4).
 
 Run as `python -m training.finetune --mode full`. Leaves OUT/head.safetensors and OUT/head.backbone.safetensors,
-which load_model reads as one model, history.csv, config.json, metrics.json, and report.json with what is told of the
-pictures that did not train; none chooses, since the last epoch is kept.
+which load_model reads as one model, history.csv, config.json, metrics.json, and report.json with the figures on the
+pictures that did not train. No picture chooses, since the last epoch is used.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -57,20 +57,6 @@ EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
-class FullFigures:
-    """The new model's figures on the held-out pictures, neighbours searched among them; None if not computable.
-
-    `accuracy`: top-1 of the classifier. `classification_auroc`: of uncertainty against the classifier's errors.
-    `r_auroc`: against recall@1.
-    """
-
-    accuracy: float
-    classification_auroc: float | None
-    recall_at_1: float
-    r_auroc: float | None
-
-
-@dataclass(frozen=True)
 class FullEpoch:
     """One line of the history: mean loss of the epoch, figures of the held-out pictures after it."""
 
@@ -82,7 +68,7 @@ class FullEpoch:
 
 @dataclass(frozen=True)
 class FullReport:
-    """Result of full finetuning: how many pictures trained and are told of, what is told of these, and the advice."""
+    """Result of full finetuning: how many pictures trained and how many gave the figures; the figures; advice."""
 
     mode: str
     pictures: int
@@ -93,19 +79,6 @@ class FullReport:
     stop_gradient: bool
     told: tuple[Told, ...]
     advice: str
-
-
-@dataclass(frozen=True)
-class ModelOutputs:
-    """What a model says of all N pictures: `logits` (N, C), `embedding` (N, D), `uncertainty` (N,).
-
-    The last is None without a head. Before training the logits are of a linear classifier fitted on the embeddings of
-    the training pictures.
-    """
-
-    logits: NDArray[np.float32]
-    embedding: NDArray[np.float32]
-    uncertainty: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -139,7 +112,7 @@ def finetune_everything(
     until it has learnt (Kumar et al. 2022). After training it is fitted again in the same way, since the one trained
     with the backbone overfits the training pictures.
 
-    `head` is the model's own, for the figures before. `loaded` is modified in place. Raises FolderError
+    `head` is the one the model had, for the figures before. `loaded` is modified in place. Raises FolderError
     if there are no class folders or too few pictures to train and to hold out, HeadMismatchError with
     `from_shipped`, since the head is always new.
     """
@@ -151,7 +124,7 @@ def finetune_everything(
     loaded.backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     embed = partial(_embeddings, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
     split = split_of(pictures, loaded.preprocessing, share=config.told, embed=embed)
-    probe, before = probe_and_outputs(loaded, head, split, device)
+    probe, before = probe_and_scores(loaded, head, split, device)
     model, history = _trained(config, loaded, split, probe, device, report)
     paths = RunPaths(config.out)
     trained_head, after = _saved(config, loaded, model, split, paths)
@@ -179,13 +152,13 @@ def split_of(
     share: float,
     embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
 ) -> Split:
-    """Read every picture as the app would, and hold a share of the readable ones out, by their ids alone.
+    """Read every picture as the app would, and hold out a share of the readable ones, by their ids.
 
-    With `embed`, crops to embeddings, whole groups of twins, unless these are whole classes, as to an untrained
-    backbone. Raises FolderError if too few are left.
+    With `embed`, crops to embeddings, whole groups of twins are held out, unless these are whole classes, as an
+    untrained backbone sees them. Raises FolderError if too few are left.
     """
     readings = read_each(pictures.paths, lambda path: reading_of(partial(pictures.read, path), preprocessing))
-    clean = {position: one.crop for position, one in enumerate(readings) if isinstance(one, Picture)}
+    clean = {position: picture.crop for position, picture in enumerate(readings) if isinstance(picture, Picture)}
     positions = np.array(list(clean), np.int64)
     ids = pictures.ids[positions]
     is_held_out = are_test_pictures(ids, share)
@@ -204,39 +177,38 @@ def split_of(
     return Split(pictures, training, held_out, crops, len(pictures) - len(positions))
 
 
-def probe_and_outputs(
-    loaded: Loaded, head: Head | None, split: Split, device: torch.device
-) -> tuple[nn.Linear, ModelOutputs]:
-    """A linear classifier fitted on the training pictures' embeddings, and what it and the head say of all pictures."""
+def probe_and_scores(loaded: Loaded, head: Head | None, split: Split, device: torch.device) -> tuple[nn.Linear, Scores]:
+    """A linear classifier fitted on the training pictures' embeddings, and its and the head's scores of all."""
     embedding = _embeddings(loaded.backbone.eval(), split.clean, preprocessing=loaded.preprocessing, device=device)
     probe = linear_probe(embedding[: len(split.training)], split.training_labels, len(split.pictures.classes))
     with torch.inference_mode():
         logits = probe(torch.from_numpy(embedding)).numpy()
-    return probe, ModelOutputs(logits, embedding, None if head is None else head(embedding))
+    uncertainty = np.full(len(embedding), np.nan, np.float32) if head is None else head(embedding)
+    return probe, Scores(logits, uncertainty, embedding)
 
 
-def figures_of_models(before: ModelOutputs, after: ModelOutputs, split: Split) -> tuple[Told, ...]:
-    """Accuracy, recall@1 and R-AUROC on the held-out pictures, each in its own model's space among all pictures.
+def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Told, ...]:
+    """Accuracy, recall@1 and R-AUROC on the held-out pictures, each in the space of its model among all pictures.
 
-    Beside R-AUROC stand the orders that the new space has without a head. Intervals are over classes.
+    R-AUROC is compared with the orders that the new space has without a head. Intervals are over classes.
     """
     label = np.concatenate([split.training_labels, split.held_out_labels])
     is_test = np.arange(len(label)) >= len(split.training)
-    models, spaces = (
-        {AFTER: after, BEFORE: before},
-        {AFTER: space_of(after.embedding), BEFORE: space_of(before.embedding)},
-    )
+    models = {AFTER: after, BEFORE: before}
+    spaces = {name: space_of(model.embedding) for name, model in models.items()}
     nearest = {name: NearestErrors.of(space, label) for name, space in spaces.items()}
     is_right = {name: ((model.logits.argmax(axis=1) == label)[is_test],) for name, model in models.items()}
     known = is_test & nearest[AFTER].known & nearest[BEFORE].known
-    is_found = {name: (~one.is_wrong[known],) for name, one in nearest.items()}
+    finds = {name: (~errors.is_wrong[known],) for name, errors in nearest.items()}
     orders = {
-        name: (model.uncertainty, nearest[name]) for name, model in models.items() if model.uncertainty is not None
+        name: (model.uncertainty, nearest[name])
+        for name, model in models.items()
+        if not np.isnan(model.uncertainty).all()
     }
     others = {name: (values, nearest[AFTER]) for name, values in orders_without_a_job(spaces[AFTER], label).items()}
     return (
         told_of("accuracy", is_right, _share, label[is_test], count=int(is_test.sum())),
-        told_of("recall_at_1", is_found, _share, label[known], count=int(known.sum())),
+        told_of("recall_at_1", finds, _share, label[known], count=int(known.sum())),
         r_auroc_of(orders | others, is_test, label),
     )
 
@@ -262,19 +234,19 @@ def _on(device: torch.device, pixels: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
 
 
-def _figures_of(outputs: ModelOutputs, split: Split) -> FullFigures:
-    """The figures of the held-out pictures for the head's header."""
+def _metrics_of(scores: Scores, split: Split) -> dict[str, object]:
+    """Figures of the held-out pictures for the head's header, neighbours searched among them; None if undefined.
+
+    `accuracy`: top-1 of the classifier. `classification_auroc`: of uncertainty against the classifier's errors.
+    `r_auroc`: against recall@1.
+    """
     held_out, labels = slice(len(split.training), None), split.held_out_labels
-    logits, uncertainty = outputs.logits[held_out], outputs.uncertainty
-    assert uncertainty is not None
-    share, is_correct = recall_at_1(outputs.embedding[held_out], labels)
-    of_classes = classification_auroc(uncertainty[held_out], logits, labels)
+    logits, uncertainty = scores.logits[held_out], scores.uncertainty[held_out]
+    share, is_correct = recall_at_1(scores.embedding[held_out], labels)
+    aurocs = classification_auroc(uncertainty, logits, labels), r_auroc(uncertainty, is_correct)
+    of_classes, of_recall = (None if np.isnan(auroc) else auroc for auroc in aurocs)
     accuracy = float((logits.argmax(axis=1) == labels).mean())
-    return FullFigures(accuracy, _or_none(of_classes), share, _or_none(r_auroc(uncertainty[held_out], is_correct)))
-
-
-def _or_none(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else value
+    return {"accuracy": accuracy, "classification_auroc": of_classes, "recall_at_1": share, "r_auroc": of_recall}
 
 
 def _trained(
@@ -296,7 +268,7 @@ def _trained(
     clock, history = Clock("epochs", joint.joint_epochs), []
 
     def after_epoch(number: int, loss: float) -> None:
-        scores = _held_out_scores(model, split, loaded.preprocessing, device)
+        scores = scores_of(model, _pixels(split.clean[len(split.training) :], loaded.preprocessing, device))
         accuracy = float((scores.logits.argmax(axis=1) == split.held_out_labels).mean())
         auroc = classification_auroc(scores.uncertainty, scores.logits, split.held_out_labels)
         history.append(FullEpoch(number, loss, accuracy, auroc))
@@ -316,10 +288,6 @@ def _trained(
         embedding = _embeddings(model.backbone, crops, preprocessing=loaded.preprocessing, device=device)
         set_classifier(model, linear_probe(embedding, split.training_labels, n_classes))
     return model, history
-
-
-def _held_out_scores(model: JointModel, split: Split, preprocessing: Preprocessing, device: torch.device) -> Scores:
-    return scores_of(model, _pixels(split.clean[len(split.training) :], preprocessing, device))
 
 
 def epochs_of(
@@ -358,23 +326,22 @@ def _view(
 
 def _saved(
     config: FinetuneConfig, loaded: Loaded, model: JointModel, split: Split, paths: RunPaths
-) -> tuple[Head, ModelOutputs]:
-    """Write backbone and head, and run them on all pictures as load_model will (the head on stored embeddings)."""
+) -> tuple[Head, Scores]:
+    """Write backbone and head, with the scores of all pictures as load_model will give them (from embeddings)."""
     device = next(model.parameters()).device
-    scores = scores_of(model, _pixels(split.clean, loaded.preprocessing, device))
+    after = scores_of(model, _pixels(split.clean, loaded.preprocessing, device))
     weights = backbone_weights_of(paths.head)
     save_backbone(model.backbone.network, weights, loaded.preprocessing)
     bare = model.head.to_head(HeadProvenance(loaded.name))
-    after = ModelOutputs(scores.logits, scores.embedding, bare(scores.embedding))
-    figures = _figures_of(after, split)
-    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), figures))
+    after = replace(after, uncertainty=bare(after.embedding))
+    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), after))
     # The head is written last: after a kill in between, an old head's digest does not match the new backbone.
     save_head(head, paths.head)
     return head, after
 
 
 def _provenance(
-    config: FinetuneConfig, loaded: Loaded, split: Split, weights_digest: str, after: FullFigures
+    config: FinetuneConfig, loaded: Loaded, split: Split, weights_digest: str, after: Scores
 ) -> HeadProvenance:
     recipe = {
         "mode": config.mode,
@@ -387,7 +354,9 @@ def _provenance(
         "pictures_digest": split.pictures.digest,
         "classes": list(split.pictures.classes),
     }
-    return HeadProvenance(loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, asdict(after))
+    return HeadProvenance(
+        loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, _metrics_of(after, split)
+    )
 
 
 def advice(figures: Sequence[Told]) -> str:

@@ -1,7 +1,5 @@
 """Groups of pictures that no split takes apart: twins, copies and, where asked for, all of one folder."""
 
-from collections.abc import Callable
-
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -17,16 +15,23 @@ Integers = NDArray[np.int64]
 ROWS_AT_ONCE = 1 << 13
 
 
-def groups_of(sources: Sources, by: Group) -> Integers:
+def groups_of(
+    sources: Sources, by: Group, *, most_exact: int = EXACT_ROWS, rows_at_once: int = ROWS_AT_ONCE
+) -> Integers:
     """The group (P,) of each picture of all sources: the smallest id of a picture in it.
 
     Pictures with the same id, or whose clean embeddings have a cosine of at least `TWIN_COSINE`, are in one group, also
-    if others connect them; with `folder` also those of one folder of a source. Of more than `EXACT_ROWS`
+    if others connect them; with `folder` also those of one folder of a source. Of more than `most_exact`
     pictures only equal embeddings are looked for, since all pairs would take hours. Raises CacheError with `folder` if
     a cache does not say where its pictures lie.
     """
     ids = sources.of_pictures("id")
-    links = [_first_of(ids), _twins(sources, len(ids))]
+    links = [_first_of(ids)]
+    if len(ids) > most_exact:
+        links.append(_first_of(_fingerprints(sources, len(ids), rows_at_once)))
+    else:
+        pairs = twin_pairs(sources.clean_of(np.arange(len(ids)))).pair.astype(np.int64)
+        links.append((pairs[:, 0], pairs[:, 1]))
     if by == "folder":
         links.append(_first_of(_folders(sources)))
     left, right = (np.concatenate(ends) for ends in zip(*links, strict=True))
@@ -48,20 +53,14 @@ def _first_of(keys: NDArray[np.integer]) -> tuple[Integers, Integers]:
     return first[inverse], np.arange(len(keys))
 
 
-def _twins(sources: Sources, count: int) -> tuple[Integers, Integers]:
-    if count > EXACT_ROWS:
-        return _first_of(_fingerprints(sources.clean_of, sources.embedding_size, count))
-    pairs = twin_pairs(sources.clean_of(np.arange(count))).pair.astype(np.int64)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def _fingerprints(clean_of: Callable[[Integers], NDArray[np.float16]], size: int, count: int) -> NDArray[np.uint64]:
-    """A number (P,) for each embedding: equal for equal ones, and otherwise different but for a chance of 2⁻⁴⁸."""
+def _fingerprints(sources: Sources, count: int, rows_at_once: int) -> NDArray[np.uint64]:
+    """A number (P,) for each clean embedding: equal for equal ones, else different but for a chance of 2⁻⁴⁸."""
+    size = sources.embedding_size
     factors = np.random.default_rng(0).integers(1 << 63, size=size, dtype=np.uint64) * 2 + 1
     prints = np.zeros(count, np.uint64)
-    for start in range(0, count, ROWS_AT_ONCE):
-        rows = np.arange(start, min(start + ROWS_AT_ONCE, count))
-        prints[rows] = clean_of(rows).view(np.uint16).astype(np.uint64) @ factors
+    for start in range(0, count, rows_at_once):
+        rows = np.arange(start, min(start + rows_at_once, count))
+        prints[rows] = sources.clean_of(rows).view(np.uint16).astype(np.uint64) @ factors
     return prints
 
 

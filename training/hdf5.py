@@ -37,7 +37,14 @@ ABOUT = {"target": "classifier"}
 """Not `labels`: nearest others would be views of the same picture, so epochs are compared by rank agreement."""
 
 
-def cache_of_hdf5(file: Path, folder: Path, loaded: "Loaded", report: ProgressCallback | None = None) -> Cache:
+def cache_of_hdf5(
+    file: Path,
+    folder: Path,
+    loaded: "Loaded",
+    report: ProgressCallback | None = None,
+    *,
+    shard_rows: int = SHARD_ROWS,
+) -> Cache:
     """The cache in `folder` with every row of `file`, written if it is missing; a stopped run continues.
 
     `loaded` is the backbone that made the file. Raises CacheError if h5py is missing, the file is not such a cache, or
@@ -46,8 +53,8 @@ def cache_of_hdf5(file: Path, folder: Path, loaded: "Loaded", report: ProgressCa
     with _opened(file) as source:
         labels = _labels(source, file)
         classifier = _classifier(source, file, loaded, labels)
-        paths = open_for_writing(folder, _manifest(file, source, loaded, labels))
-        _write_shards(source, labels, classifier, paths, report or command_report())
+        paths = open_for_writing(folder, _manifest(file, source, loaded, labels, shard_rows))
+        _write_shards(source, labels, classifier, paths, report or command_report(), shard_rows)
     cache = open_cache(folder)
     if not paths.loss.exists():
         write_loss(paths, cache.rows["own_loss"].astype(np.float32), ABOUT)
@@ -80,17 +87,17 @@ def _labels(source: Any, file: Path) -> NDArray[np.int64]:
 
 def _classifier(source: Any, file: Path, loaded: "Loaded", labels: NDArray[np.int64]) -> torch.nn.Module:
     classifier: torch.nn.Module = loaded.backbone.network.get_classifier()
-    reads, tells = getattr(classifier, "in_features", 0), getattr(classifier, "out_features", 0)
+    inputs, outputs = getattr(classifier, "in_features", 0), getattr(classifier, "out_features", 0)
     size, highest = source["embed"].shape[1], int(labels.max())
-    if reads != size or highest >= tells:
+    if inputs != size or highest >= outputs:
         raise CacheError(
             f"{str(file)!r} has embeddings of size {size} and labels up to {highest}; the classifier of "
-            f"{loaded.name!r} reads {reads} and tells {tells} classes. Give the model that made it (--backbone)."
+            f"{loaded.name!r} reads {inputs} and knows {outputs} classes. Give the model that made it (--backbone)."
         )
     return classifier
 
 
-def _manifest(file: Path, source: Any, loaded: "Loaded", labels: NDArray[np.int64]) -> Manifest:
+def _manifest(file: Path, source: Any, loaded: "Loaded", labels: NDArray[np.int64], shard_rows: int) -> Manifest:
     # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
     state = hashlib.blake2b(labels.tobytes(), digest_size=8)
     for row in np.linspace(0, len(labels) - 1, 16).astype(int):
@@ -105,20 +112,25 @@ def _manifest(file: Path, source: Any, loaded: "Loaded", labels: NDArray[np.int6
         pictures_digest=state.hexdigest(),
         pictures=len(labels),
         classes=tuple(str(label) for label in np.unique(labels)),
-        shard_pictures=SHARD_ROWS,
+        shard_pictures=shard_rows,
     )
 
 
 def _write_shards(
-    source: Any, labels: NDArray[np.int64], classifier: torch.nn.Module, paths: CachePaths, report: ProgressCallback
+    source: Any,
+    labels: NDArray[np.int64],
+    classifier: torch.nn.Module,
+    paths: CachePaths,
+    report: ProgressCallback,
+    shard_rows: int,
 ) -> None:
     present, first = np.unique(labels, return_index=True)
     order = np.argsort(first)  # h5py requires rising rows
     clean = np.empty((len(present), source["embed"].shape[1]), np.float16)
     clean[order] = source["embed"][first[order]]
     clock = Clock("read hdf5", len(labels))
-    for number, start in enumerate(range(0, len(labels), SHARD_ROWS)):
-        here = slice(start, min(start + SHARD_ROWS, len(labels)))
+    for number, start in enumerate(range(0, len(labels), shard_rows)):
+        here = slice(start, min(start + shard_rows, len(labels)))
         if not paths.shard(number).is_dir():
             embedding = np.asarray(source["embed"][here], np.float32)
             groups = slice(None) if number == 0 else slice(0, 0)

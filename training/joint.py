@@ -29,7 +29,10 @@ class JointBatch:
 
 @dataclass(frozen=True)
 class Scores:
-    """Outputs of a joint model for N pictures: `logits` (N, C), `uncertainty` (N,), `embedding` (N, D), float32."""
+    """Outputs of a model for N pictures, float32: `logits` (N, C), `uncertainty` (N,), `embedding` (N, D).
+
+    The uncertainty is nan of a model without a head.
+    """
 
     logits: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
@@ -113,7 +116,7 @@ def train_jointly(
     AdamW; the rates rise over a tenth of the steps and fall to 0 on a cosine. The model is left in eval mode.
     """
     optimiser = torch.optim.AdamW(_groups(model, joint, recipe.weight_decay), betas=BETAS)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: share_of_rate(step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_fraction(step, steps))
     pairing = torch.Generator().manual_seed(seed)
     for number, batches in enumerate(epochs, 1):
         losses = []
@@ -138,8 +141,8 @@ def freeze_norms(backbone: nn.Module) -> None:
             module.eval()
 
 
-def share_of_rate(step: int, steps: int) -> float:
-    """The share of the highest rate at a step: up over the first tenth, then down a cosine to 0 at the end."""
+def rate_fraction(step: int, steps: int) -> float:
+    """The fraction of the highest rate at a step: up over the first tenth, then down a cosine to 0 at the end."""
     warm_up = max(1, round(WARM_UP_SHARE * steps))
     if step < warm_up:
         return (step + 1) / warm_up
@@ -162,7 +165,7 @@ def _groups(model: JointModel, joint: Joint, weight_decay: float) -> list[dict[s
 
 
 def order_of_epoch(count: int, batch: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
-    """Batches of positions among `count` pictures in a new random order; a smaller last one is left out, unless alone.
+    """Batches of positions among `count` pictures in a new random order; a smaller last one is left out, unless it is the only one.
 
     Batch norms suffer from batches of one or two pictures, and each epoch leaves out different ones.
     """

@@ -9,8 +9,7 @@ OUT/caches/, OUT/seed-0/ …, OUT/head.safetensors, OUT/overlap.json, OUT/develo
 import json
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -42,36 +41,27 @@ PREPARING = Progress("prepare", 0)
 """The step before pictures are read: a model is loaded, and converted if it is the first time."""
 
 
-@dataclass(frozen=True)
 class PretrainPaths:
     """The files of a run, besides those that its steps keep for themselves."""
 
-    folder: Path
-
-    @property
-    def head(self) -> Path:
-        return RunPaths(self.folder).head
-
-    @property
-    def config(self) -> Path:
-        return RunPaths(self.folder).config
-
-    @property
-    def card(self) -> Path:
-        return self.folder / "head.md"
-
-    @property
-    def overlap(self) -> Path:
-        return self.folder / "overlap.json"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.head = RunPaths(folder).head
+        self.config = RunPaths(folder).config
+        self.card = folder / "head.md"
+        self.overlap = folder / "overlap.json"
 
     def figures(self, use: str) -> Path:
+        """The benchmark of a use, development or report."""
         return self.folder / f"{use}.json"
 
     def cache(self, number: int, data: str) -> Path:
+        """The folder of the cache of the SPEC `data`."""
         name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(data.rpartition(":")[2]).name)
         return self.folder / "caches" / f"{number}-{name}"
 
     def seed(self, seed: int) -> RunPaths:
+        """The files of the training with a seed."""
         return RunPaths(self.folder / f"seed-{seed}")
 
 
@@ -125,17 +115,17 @@ def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: 
             device=config.device,
             limit=config.limit,
         )
-        caches.append(write_cache(cache, model, _told(report, "set", number, len(config.data))))
+        caches.append(write_cache(cache, model, _numbered(report, "set", number, len(config.data))))
     return Sources(tuple(caches))
 
 
-def _told(report: ProgressCallback, what: str, number: int, count: int) -> ProgressCallback:
+def _numbered(report: ProgressCallback, what: str, number: int, count: int) -> ProgressCallback:
     """A callback whose stages say which of several it is: "train, seed 2 of 3"."""
 
-    def told(progress: Progress) -> None:
+    def report_numbered(progress: Progress) -> None:
         report(replace(progress, stage=f"{progress.stage}, {what} {number + 1} of {count}"))
 
-    return report if count == 1 else told
+    return report if count == 1 else report_numbered
 
 
 def _train_seeds(
@@ -150,7 +140,7 @@ def _train_seeds(
             rows = rows_of(sources, held_out=config.recipe.held_out, device=device, mixture=config.mixture)
             if config.reads == "functions":
                 functions, rows = read_by_functions(rows, load_source(model.source))
-        trained = train(rows, config.recipe, seed=seed, report=_told(report, "seed", seed, config.seeds))
+        trained = train(rows, config.recipe, seed=seed, report=_numbered(report, "seed", seed, config.seeds))
         figures = final_figures(trained, rows)
         provenance = provenance_of(sources, config.recipe, seed, figures, mixture=config.mixture)
         save_run(paths.seed(seed), trained, config, provenance, functions=functions)
@@ -163,23 +153,21 @@ def _best_seed(config: PretrainConfig, paths: PretrainPaths) -> RunPaths:
 
 
 def _is_measured(head: Path, figures: Path) -> bool:
-    """Whether figures are there, and of this head: one that was trained anew may differ in the last digits."""
+    """Whether there are figures of this very head: one that was trained again may differ in the last digits."""
     return figures.is_file() and read_benchmark(figures).head == load_head(head).digest
 
 
 def _measure(config: PretrainConfig, paths: PretrainPaths, report: ProgressCallback) -> None:
-    """What is missing of the figures: what upstream shares with labelled sets, and the benchmark of each use."""
+    """Measure what is missing: the benchmark of each use, and the pictures that upstream shares with reported sets."""
     for use, data in (("development", config.develop), ("report", config.report)):
         if data and not _is_measured(paths.head, paths.figures(use)):
-            # What a baseline's temperature and a stack are chosen on has no part in the report.
             report(PREPARING)
-            choose: Sequence[str] = config.develop if use == "report" else ()
             benchmark.main(
                 BenchmarkConfig(
                     data=data,
                     model=str(paths.head),
                     json=paths.figures(use),
-                    choose=tuple(choose),
+                    choose=config.develop if use == "report" else (),  # nothing is chosen on reported sets
                     votes=config.votes if use == "report" else (),
                     votes_order=config.votes_order,
                     precision=config.precision,

@@ -83,29 +83,18 @@ class Shard:
     pictures: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
 class CachePaths:
     """The files of a cache."""
 
-    folder: Path
-
-    @property
-    def manifest(self) -> Path:
-        return self.folder / "manifest.json"
-
-    @property
-    def failures(self) -> Path:
-        return self.folder / "failures.json"
-
-    @property
-    def loss(self) -> Path:
-        return self.folder / "loss.npy"
-
-    @property
-    def about_loss(self) -> Path:
-        return self.folder / "loss.json"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "manifest.json"
+        self.failures = folder / "failures.json"
+        self.loss = folder / "loss.npy"
+        self.about_loss = folder / "loss.json"
 
     def shard(self, number: int) -> Path:
+        """The folder of a shard."""
         return self.folder / f"shard-{number:05d}"
 
 
@@ -149,10 +138,8 @@ def write_shard(paths: CachePaths, number: int, shard: Shard) -> None:
     """Write one shard: its folder appears complete or not at all."""
     temporary = Path(tempfile.mkdtemp(prefix=".shard.", dir=paths.folder))
     try:
-        np.save(temporary / "embedding.npy", shard.embedding)
-        np.save(temporary / "rows.npy", shard.rows)
-        np.save(temporary / "clean.npy", shard.clean)
-        np.save(temporary / "pictures.npy", shard.pictures)
+        for name in ("embedding", "rows", "clean", "pictures"):
+            np.save(temporary / f"{name}.npy", getattr(shard, name))
         os.replace(temporary, paths.shard(number))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -202,8 +189,8 @@ class MappedRows:
         order = np.argsort(rows, kind="stable")
         ends = np.searchsorted(rows, self._starts, sorter=order)
         for part, start, first, end in zip(self.parts, self._starts, ends, ends[1:], strict=False):
-            here = order[first:end]
-            taken[here] = part[rows[here] - start]
+            of_part = order[first:end]
+            taken[of_part] = part[rows[of_part] - start]
         return taken
 
 

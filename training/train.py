@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,32 +68,16 @@ class Trained:
     history: tuple[Epoch, ...]
 
 
-@dataclass(frozen=True)
 class RunPaths:
-    """The files of a training run."""
+    """The files of a training run; only finetuning writes the report."""
 
-    folder: Path
-
-    @property
-    def head(self) -> Path:
-        return self.folder / "head.safetensors"
-
-    @property
-    def history(self) -> Path:
-        return self.folder / "history.csv"
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "config.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "metrics.json"
-
-    @property
-    def report(self) -> Path:
-        """What is told of a finetuned model."""
-        return self.folder / "report.json"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.head = folder / "head.safetensors"
+        self.history = folder / "history.csv"
+        self.config = folder / "config.json"
+        self.metrics = folder / "metrics.json"
+        self.report = folder / "report.json"
 
 
 def main(config: TrainConfig) -> None:
@@ -254,7 +239,7 @@ def validate(module: HeadModule, rows: Rows) -> float:
     For the target `labels`, R-AUROC of their clean embeddings among each other (PVU 3.3). For `instance`, and if
     R-AUROC is undefined in a source (all right or all wrong), Spearman of uncertainty and task loss over their views.
     """
-    return _mean([_figure(rows.criterion, module, held_out) for held_out in rows.choosing])
+    return fmean([_figure(rows.criterion, module, held_out) for held_out in rows.choosing])
 
 
 def final_figures(trained: Trained, rows: Rows) -> Mapping[str, float]:
@@ -262,7 +247,7 @@ def final_figures(trained: Trained, rows: Rows) -> Mapping[str, float]:
     figures: dict[str, float] = {}
     for name in dict.fromkeys((rows.criterion, "rank agreement")):
         each = [_figure(name, trained.module, held_out) for held_out in rows.choosing]
-        figures[name] = _mean(each)
+        figures[name] = fmean(each)
         if len(each) > 1:
             figures |= {f"{name} in {source}": value for source, value in zip(rows.sources.names, each, strict=True)}
     return figures
@@ -274,17 +259,15 @@ def _figure(name: str, module: HeadModule, held_out: HeldOut) -> float:
     return spearman(uncertainty_of(module, held_out.views), held_out.loss)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def uncertainty_of(module: HeadModule, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+def uncertainty_of(
+    module: HeadModule, embeddings: NDArray[np.floating], *, rows_at_once: int = ROWS_AT_ONCE
+) -> NDArray[np.float32]:
     """Uncertainty (N,) of stored embeddings (N, D), in bounded memory."""
     device = next(module.parameters()).device
-    parts = [embeddings[start : start + ROWS_AT_ONCE] for start in range(0, len(embeddings), ROWS_AT_ONCE)]
+    parts = [embeddings[start : start + rows_at_once] for start in range(0, len(embeddings), rows_at_once)]
     with torch.inference_mode():
-        found = [module(torch.from_numpy(part).to(device).float()).cpu().numpy() for part in parts]
-    return np.concatenate(found) if found else np.zeros(0, np.float32)
+        uncertainties = [module(torch.from_numpy(part).to(device).float()).cpu().numpy() for part in parts]
+    return np.concatenate(uncertainties) if uncertainties else np.zeros(0, np.float32)
 
 
 def provenance_of(

@@ -98,6 +98,8 @@ def rows_of(
     device: torch.device,
     group: Group = "twins",
     mixture: Mixture | None = None,
+    most_held_out: int = MOST_HELD_OUT,
+    most_bytes_in_memory: int = MOST_BYTES_IN_MEMORY,
 ) -> Rows:
     """Split the pictures: a share `held_out` of each source selects the epoch, the others train; see `are_held_out`.
 
@@ -105,12 +107,12 @@ def rows_of(
     """
     sources, mixture = Sources.of(caches), mixture or Mixture()
     loss = sources.loss()
-    is_choosing = _rows_held_out(sources, held_out, group)
+    is_choosing = _rows_held_out(sources, held_out, group, most=most_held_out * len(sources.caches))
     has_loss = np.isfinite(loss)
     training = np.flatnonzero(~is_choosing & has_loss)
     starts = np.searchsorted(training, sources.row_starts)
     choosing = tuple(
-        _held_out_of(cache, np.flatnonzero((is_choosing & has_loss)[first:end]), loss[first:end])
+        _held_out_of(cache, np.flatnonzero((is_choosing & has_loss)[first:end]), loss[first:end], most=most_held_out)
         for cache, first, end in zip(sources.caches, sources.row_starts, sources.row_starts[1:], strict=False)
     )
     for name, rows, chosen in zip(sources.names, np.diff(starts), choosing, strict=True):
@@ -120,25 +122,20 @@ def rows_of(
                 f"pictures, or hold out another share than {held_out} (--held-out)."
             )
     resident = None
-    if len(training) * sources.embedding_size * 2 <= MOST_BYTES_IN_MEMORY:
+    if len(training) * sources.embedding_size * 2 <= most_bytes_in_memory:
         resident = torch.from_numpy(sources.embeddings(training)).to(device)
-    places = np.arange(len(training))
+    positions = np.arange(len(training))
     return Rows(
         sources=sources,
         device=device,
         training=training,
         task_loss=torch.from_numpy(loss[training]).to(device),
         pair_group=_pair_groups(sources, training, mixture),
-        parts=tuple(np.split(places, starts[1:-1])) if mixture.share == "equal" else (places,),
+        parts=tuple(np.split(positions, starts[1:-1])) if mixture.share == "equal" else (positions,),
         choosing=choosing,
         criterion="R-AUROC" if all(chosen.has_r_auroc for chosen in choosing) else "rank agreement",
         resident=resident,
     )
-
-
-def is_held_out(cache: Cache, share: float, *, group: Group = "twins") -> NDArray[np.bool_]:
-    """Which rows (R,) are of held-out pictures; see `are_held_out`."""
-    return _rows_held_out(Sources.of(cache), share, group)
 
 
 def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArray[np.bool_]:
@@ -148,7 +145,7 @@ def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArr
     than `most` the first by name. Groups of more than twice the share train.
     """
     names, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    may = ids_held_out(names, share) & (sizes <= max(1, LARGEST_GROUP * share * len(groups)))
+    may = (names % SPLIT_PARTS < share * SPLIT_PARTS) & (sizes <= max(1, LARGEST_GROUP * share * len(groups)))
     order = np.lexsort((names, names % SPLIT_PARTS))
     order = order[may[order]]
     chosen = np.zeros(len(names), bool)
@@ -156,23 +153,17 @@ def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArr
     return chosen[number]
 
 
-def ids_held_out(ids: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """Which picture ids (N,) are held out: about `share` of them, decided by the id alone."""
-    chosen: NDArray[np.bool_] = ids % SPLIT_PARTS < share * SPLIT_PARTS
-    return chosen
-
-
-def _rows_held_out(sources: Sources, share: float, group: Group) -> NDArray[np.bool_]:
-    pictures = are_held_out(groups_of(sources, group), share, most=MOST_HELD_OUT * len(sources.caches))
+def _rows_held_out(sources: Sources, share: float, group: Group, *, most: int) -> NDArray[np.bool_]:
+    pictures = are_held_out(groups_of(sources, group), share, most=most)
     parts = np.split(pictures, sources.picture_starts[1:-1])
     return end_to_end([part[cache.clean_rows] for part, cache in zip(parts, sources.caches, strict=True)])
 
 
-def _held_out_of(cache: Cache, rows: NDArray[np.int64], loss: NDArray[np.float32]) -> HeldOut:
-    """The held-out pictures of a cache, from their `rows`; of more views than `MOST_HELD_OUT` as many are drawn."""
+def _held_out_of(cache: Cache, rows: NDArray[np.int64], loss: NDArray[np.float32], *, most: int) -> HeldOut:
+    """The held-out pictures of a cache, from their `rows`; of more views than `most`, that many are drawn."""
     pictures = np.unique(cache.clean_rows[rows])
-    if len(rows) > MOST_HELD_OUT:
-        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_HELD_OUT, replace=False))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
     clean = cache.clean_of(pictures)
     return HeldOut(cache.embeddings(rows), loss[rows], clean, _is_correct(cache, pictures, clean))
 

@@ -80,10 +80,3 @@ def test_shrunk_loses_detail_darkened_loses_light_noised_gains_variance() -> Non
     dark = darkened(grey, 0.1, rng())
     assert dark.mean() < 45
     assert noised(grey, 20, rng()).std() == pytest.approx(20, rel=0.1)
-
-
-def test_shares_out_of_bounds_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"flip is 1\.5; give a number from 0 to 1\."):
-        Augmentation(flip=1.5)
-    with pytest.raises(ValueError, match="views is 0; give a whole number from 1 "):
-        Augmentation(views=0)

@@ -14,9 +14,9 @@ from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
 from training.store import CachePaths, open_cache
 from training.targets import instance_loss
-from url_viz.errors import CacheError, FolderError, NoImagesError
+from url_viz.errors import CacheError, NoImagesError
 from url_viz.models.model import Model
-from url_viz.progress import Progress, silent
+from url_viz.progress import silent
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def config_of(folder: Path, out: Path, **changes: object) -> CacheConfig:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def test_rows_are_the_embeddings_of_their_views(folder: Path, tmp_path: Path, model: Model) -> None:
+def test_a_cache_holds_views_clean_embeddings_and_task_losses(folder: Path, tmp_path: Path, model: Model) -> None:
     config = config_of(folder, tmp_path / "cache")
     cache = write_cache(config, model, silent)
     assert len(cache) == 48
@@ -40,46 +40,12 @@ def test_rows_are_the_embeddings_of_their_views(folder: Path, tmp_path: Path, mo
         assert cache.embeddings(np.array([row]))[0] == pytest.approx(expected, rel=2e-3, abs=2e-3)
         assert line["id"] == pictures.listed.ids[line["picture"]]
         assert line["label"] == pictures.listed.labels[line["picture"]]
-
-
-def test_the_task_loss_is_that_of_the_stored_embeddings(folder: Path, tmp_path: Path, model: Model) -> None:
-    cache = write_cache(config_of(folder, tmp_path / "cache"), model, silent)
+    assert np.array_equal(cache.clean_rows, np.repeat(np.arange(24), 2))
+    paths = [folder / path.decode() for path in pictures.listed.paths]
+    assert cache.clean == pytest.approx(model.predict(paths).embedding, rel=2e-3, abs=2e-3), "the app's"
     every = np.arange(len(cache))
     expected = instance_loss(cache.embeddings, every, cache.clean_rows, cache.clean, target=InstanceTarget(), seed=0)
     assert np.array_equal(cache.loss(), expected)
-    assert np.array_equal(cache.clean_rows, np.repeat(np.arange(24), 2))
-
-
-def test_clean_embeddings_are_the_apps(folder: Path, tmp_path: Path, model: Model) -> None:
-    cache = write_cache(config_of(folder, tmp_path / "cache"), model, silent)
-    pictures = pictures_of(f"folder:{folder}")
-    paths = [folder / path.decode() for path in pictures.paths]
-    assert cache.clean == pytest.approx(model.predict(paths).embedding, rel=2e-3, abs=2e-3)
-
-
-class StoppedError(Exception):
-    """The user pressed Ctrl-C."""
-
-
-def test_a_stopped_run_goes_on_and_ends_the_same(folder: Path, tmp_path: Path, model: Model) -> None:
-    def stop_after_ten(progress: Progress) -> None:
-        if progress.done > 10:
-            raise StoppedError
-
-    whole = write_cache(config_of(folder, tmp_path / "whole"), model, silent)
-    config = config_of(folder, tmp_path / "stopped")
-    with pytest.raises(StoppedError):
-        write_cache(config, model, stop_after_ten)
-    paths = CachePaths(config.out)
-    assert paths.shard(0).is_dir()
-    assert not paths.shard(1).exists()
-    with pytest.raises(CacheError, match="lacks 2 of 3 shards"):
-        open_cache(config.out)
-    before = (paths.shard(0) / "embedding.npy").stat().st_mtime_ns
-    resumed = write_cache(config, model, silent)
-    assert (paths.shard(0) / "embedding.npy").stat().st_mtime_ns == before
-    assert np.array_equal(resumed.rows[["id", "view"]], whole.rows[["id", "view"]])
-    assert np.array_equal(resumed.embeddings(np.arange(48)), whole.embeddings(np.arange(48)))
 
 
 def test_another_seed_or_other_pictures_are_refused_by_name(folder: Path, tmp_path: Path, model: Model) -> None:
@@ -125,11 +91,6 @@ def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -
     (tmp_path / "bad" / "a.jpg").write_bytes(b"nothing")
     with pytest.raises(NoImagesError, match="None of the 1 pictures"):
         write_cache(config_of(tmp_path / "bad", tmp_path / "cache"), model, silent)
-
-
-def test_labels_need_class_folders(folder: Path, tmp_path: Path, model: Model) -> None:
-    with pytest.raises(FolderError, match="no class folders"):
-        write_cache(config_of(folder / "round", tmp_path / "cache", target="labels"), model, silent)
 
 
 def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_path: Path, model: Model) -> None:

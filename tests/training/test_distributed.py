@@ -14,7 +14,7 @@ from training.cache import main, write_cache, write_shards
 from training.config import Augmentation, CacheConfig
 from training.distributed import Process
 from training.store import CachePaths, open_cache, read_failures
-from url_viz.errors import JobError
+from url_viz.errors import CacheError, JobError
 from url_viz.models.model import Model
 from url_viz.progress import silent
 from url_viz.workspace import HOME_VARIABLE
@@ -66,6 +66,8 @@ def test_a_process_whose_part_is_done_ends_without_the_others(
     paths = CachePaths(config.out)
     assert [paths.shard(number).is_dir() for number in range(6)] == [False, True] * 3
     assert not paths.loss.exists()
+    with pytest.raises(CacheError, match="lacks 3 of 6 shards"):
+        open_cache(config.out)
     assert "3 shards" in capsys.readouterr().out
     assert write_shards(config, model, silent, process=Process(0, 2)) == 0
 

@@ -10,12 +10,12 @@ from PIL import Image
 
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.evaluate import _uncertainties, crops_of, evaluate, main, order_of, table
+from training.evaluate import _uncertainties, crops_of, evaluate, order_of, table
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.record_files import write_json
 from url_viz.analysis.order_metrics import r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
-from url_viz.models.head import Head, HeadProvenance, save_head
+from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model import Model, ModelSource, with_head
 from url_viz.progress import silent
 
@@ -99,19 +99,6 @@ def test_a_model_without_a_head_needs_baselines(folder: Path, model: Model) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("prepared_home")
-def test_the_command_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_head(first_number_head(), tmp_path / "head.safetensors")
-    main(
-        EvaluateConfig(
-            str(tmp_path / "head.safetensors"), str(folder), json=tmp_path / "out.json", resamples=10, limit=12
-        )
-    )
-    assert "head" in capsys.readouterr().out
-    assert json.loads((tmp_path / "out.json").read_text())["pictures"] == 12
-
-
-@pytest.mark.slow
 def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -138,6 +125,8 @@ def test_specs(tmp_path: Path) -> None:
     assert bare.classes == ("a", "b")
     assert bare.labels.tolist() == [-1, 0, 0, 1]
     assert labelled_pictures_of(str(tmp_path)).labels.tolist() == [0, 0, 1]
+    with pytest.raises(FolderError, match="no class folders"):
+        labelled_pictures_of(str(tmp_path / "a"))
     assert pictures_of(str(tmp_path), limit=2).paths == (b"4.png", b"b/3.png")
     with pytest.raises(FolderError, match="folder:PATH"):
         pictures_of(f"nothing:{tmp_path}")

@@ -18,6 +18,7 @@ from training.training_rows import are_held_out
 from url_viz.analysis.holdout_report import told_from
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import HeadMismatchError
+from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.progress import silent
 
@@ -101,17 +102,11 @@ def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, mo
     first = finetune(config, model, silent)
     assert first.mode == "labels"
     assert 0 <= value_of(first, "r_auroc") <= 1
-    headed = load_head_of(config, model)
+    head = load_head(RunPaths(config.out).head)
+    headed = with_head(model, ModelSource("adapted", model.space.backbone, head))
     again = finetune(replace(config, from_shipped=True, seed=0), headed, silent)
     assert value_of(again, "agreement", "before") == pytest.approx(value_of(first, "agreement"))
     assert "before" in again.told[0].gains
-
-
-def load_head_of(config: FinetuneConfig, model: Model) -> Model:
-    from url_viz.models.head import load_head
-
-    head = load_head(RunPaths(config.out).head)
-    return with_head(model, ModelSource("adapted", model.space.backbone, head))
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.caches import written
-from training import groups
+from training.config import Group
 from training.groups import groups_of
 from training.sources import Sources
 from training.store import Cache
@@ -16,9 +16,9 @@ from url_viz.errors import CacheError
 RIGHT_ANGLES = np.eye(6, 8)
 
 
-def grouped(*caches: Cache, by: groups.Group = "twins") -> list[set[int]]:
-    """The groups of more than one picture, as places among all pictures."""
-    found = groups_of(Sources(caches), by)
+def grouped(*caches: Cache, by: Group = "twins", **limits: int) -> list[set[int]]:
+    """The groups of more than one picture, by their positions among all pictures."""
+    found = groups_of(Sources(caches), by, **limits)
     return [set(np.flatnonzero(found == group).tolist()) for group in np.unique(found) if (found == group).sum() > 1]
 
 
@@ -45,13 +45,12 @@ def test_equal_ids_are_one_group(tmp_path: Path) -> None:
     assert grouped(one, other) == [{2, 7}]
 
 
-def test_of_very_many_pictures_equal_embeddings_are_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "EXACT_ROWS", 5)
-    monkeypatch.setattr(groups, "ROWS_AT_ONCE", 4)
+def test_of_very_many_pictures_equal_embeddings_are_one_group(tmp_path: Path) -> None:
     clean = np.random.default_rng(0).normal(size=(60, 8))
     clean[[17, 41]] = clean[3]
     clean[5] = clean[6] * 1.01
-    assert grouped(written(tmp_path / "a", clean, ids=range(60))) == [{3, 17, 41}]
+    cache = written(tmp_path / "a", clean, ids=range(60))
+    assert grouped(cache, most_exact=5, rows_at_once=4) == [{3, 17, 41}]
 
 
 def test_folders_are_groups_where_asked_and_those_of_two_sources_are_not_one(tmp_path: Path) -> None:

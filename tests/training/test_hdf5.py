@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from training import hdf5
 from training.config import Recipe, TrainConfig
 from training.hdf5 import cache_of_hdf5
 from training.train import RunPaths, main, sources_of
@@ -46,11 +45,8 @@ def write(path: Path, labels: np.ndarray, size: int = SIZE) -> Path:
     return path
 
 
-def test_rows_and_losses_are_those_of_the_file(
-    file: Path, tmp_path: Path, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hdf5, "SHARD_ROWS", 100)
-    cache = cache_of_hdf5(file, tmp_path / "cache", loaded, silent)
+def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loaded: Loaded) -> None:
+    cache = cache_of_hdf5(file, tmp_path / "cache", loaded, silent, shard_rows=100)
     with h5py.File(file) as source:
         embed, label = source["embed"][:], source["label"][:, 0].astype(int)
     assert cache.manifest.shards == 3
@@ -75,25 +71,18 @@ def test_no_class_is_both_learnt_from_and_held_out(file: Path, tmp_path: Path, l
     assert rows.criterion == "rank agreement"
 
 
-def test_a_stopped_run_goes_on_and_another_file_is_refused(
-    file: Path, tmp_path: Path, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hdf5, "SHARD_ROWS", 100)
-
-    class StoppedError(Exception):
-        pass
-
+def test_a_stopped_run_goes_on_and_another_file_is_refused(file: Path, tmp_path: Path, loaded: Loaded) -> None:
     def stop(_: object) -> None:
-        raise StoppedError
+        raise KeyboardInterrupt
 
-    with pytest.raises(StoppedError):
-        cache_of_hdf5(file, tmp_path / "cache", loaded, stop)
+    with pytest.raises(KeyboardInterrupt):
+        cache_of_hdf5(file, tmp_path / "cache", loaded, stop, shard_rows=100)
     first = (tmp_path / "cache" / "shard-00000" / "rows.npy").stat().st_mtime_ns
-    assert len(cache_of_hdf5(file, tmp_path / "cache", loaded, silent)) == ROWS
+    assert len(cache_of_hdf5(file, tmp_path / "cache", loaded, silent, shard_rows=100)) == ROWS
     assert (tmp_path / "cache" / "shard-00000" / "rows.npy").stat().st_mtime_ns == first
     other = write(tmp_path / "other.hdf5", np.zeros(ROWS, int))
     with pytest.raises(CacheError, match="pictures_digest"):
-        cache_of_hdf5(other, tmp_path / "cache", loaded, silent)
+        cache_of_hdf5(other, tmp_path / "cache", loaded, silent, shard_rows=100)
 
 
 def test_what_is_no_such_cache_is_told(tmp_path: Path, loaded: Loaded) -> None:

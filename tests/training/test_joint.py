@@ -16,9 +16,9 @@ from training.joint import (
     joint_loss,
     joint_model,
     order_of_epoch,
+    rate_fraction,
     scores_of,
     set_classifier,
-    share_of_rate,
     steps_an_epoch,
     train_jointly,
 )
@@ -145,7 +145,7 @@ def test_training_learns_the_classes_and_moves_the_backbone() -> None:
 
 
 def test_the_rates_rise_and_fall() -> None:
-    shares = [share_of_rate(step, 100) for step in range(101)]
+    shares = [rate_fraction(step, 100) for step in range(101)]
     assert shares[0] == pytest.approx(0.1)
     assert shares[10] == 1.0
     assert shares[55] == pytest.approx(0.5)

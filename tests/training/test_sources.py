@@ -10,7 +10,6 @@ import torch
 
 from tests.training.caches import written
 from training import losses as losses_module
-from training import training_rows as rows_module
 from training.config import Mixture, Recipe, TrainConfig
 from training.losses import Pairs
 from training.sources import Sources
@@ -156,13 +155,3 @@ def test_the_command_names_every_source(tmp_path: Path, both: Sources) -> None:
     assert (recipe["rows"], recipe["mixture"]) == (780, {"share": "equal", "pair_within": "source"})
     assert json.loads(RunPaths(config.out).config.read_text())["cache"] == [str(folder) for folder in folders]
     assert {"rank agreement", "rank agreement in easy", "rank agreement in hard"} == set(head.provenance.metrics)
-
-
-def test_on_disk_rows_of_several_sources_are_the_resident_rows(both: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
-    resident = rows(both)
-    monkeypatch.setattr(rows_module, "MOST_BYTES_IN_MEMORY", 0)
-    on_disk = rows(both)
-    assert on_disk.resident is None
-    places = np.array([len(resident.training) - 1, 0, 500, 3])
-    for a, b in zip(resident.batch_at(places), on_disk.batch_at(places), strict=True):
-        assert torch.equal(a, b)

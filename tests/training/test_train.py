@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from training import training_rows as rows_module
 from training.config import Recipe, TrainConfig
 from training.store import (
     ROW,
@@ -35,7 +34,7 @@ from training.train import (
     train,
     uncertainty_of,
 )
-from training.training_rows import Rows, is_held_out, rows_of
+from training.training_rows import Rows, rows_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError, ModelError
 from url_viz.models.head import load_head
@@ -70,8 +69,8 @@ def cache(tmp_path: Path) -> Cache:
     return made_cache(tmp_path / "cache")
 
 
-def rows(cache: Cache) -> Rows:
-    return rows_of(cache, held_out=0.2, device=CPU)
+def rows(cache: Cache, **limits: int) -> Rows:
+    return rows_of(cache, held_out=0.2, device=CPU, **limits)
 
 
 @pytest.mark.slow
@@ -122,10 +121,8 @@ def test_the_best_epoch_is_returned_not_the_last(cache: Cache) -> None:
     assert spearman(uncertainty_of(found.module, data.held_out), data.choosing[0].loss) == found.best.validation
 
 
-def test_on_disk_rows_are_the_resident_rows(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    resident = rows(cache)
-    monkeypatch.setattr(rows_module, "MOST_BYTES_IN_MEMORY", 0)
-    on_disk = rows(cache)
+def test_on_disk_rows_are_the_resident_rows(cache: Cache) -> None:
+    resident, on_disk = rows(cache), rows(cache, most_bytes_in_memory=0)
     assert on_disk.resident is None
     places = np.array([500, 3, 77, 3, 0])
     for a, b in zip(resident.batch_at(places), on_disk.batch_at(places), strict=True):
@@ -180,22 +177,19 @@ def test_the_order_goes_on_from_epoch_to_epoch(cache: Cache, monkeypatch: pytest
     assert sorted(met[:count]) == sorted(met[count : 2 * count]) == list(range(count))
 
 
-def test_held_out_pictures_and_views_are_capped(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_out_pictures_and_views_are_capped(cache: Cache) -> None:
     assert len(rows(cache).choosing[0].clean) > 40
-    monkeypatch.setattr(rows_module, "MOST_HELD_OUT", 20)
-    data = rows(cache)
+    data = rows(cache, most_held_out=20)
     assert len(data.choosing[0].clean) == len(data.held_out) == 20
     assert len(data.training) == 2 * (400 - 20), "the others train"
-    assert is_held_out(cache, 0.2).sum() == 2 * 20
 
 
-def test_uncertainties_are_computed_in_parts(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uncertainties_are_computed_in_parts(cache: Cache) -> None:
     module = fresh(16, SMALL, 0)
     whole = uncertainty_of(module, cache.clean)
-    monkeypatch.setattr("training.train.ROWS_AT_ONCE", 7)
     seen: list[int] = []
     module.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
-    assert uncertainty_of(module, cache.clean) == pytest.approx(whole, rel=1e-6)
+    assert uncertainty_of(module, cache.clean, rows_at_once=7) == pytest.approx(whole, rel=1e-6)
     assert max(seen) == 7
     assert uncertainty_of(module, cache.clean[:0]).shape == (0,)
 

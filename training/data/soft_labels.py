@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import entropy
 
 from training.data.listing import picture_list, required
 from training.data.pictures import Labelled, PictureList
@@ -36,8 +38,7 @@ YES = 2
 class SoftLabels:
     """Pictures with people's votes: `votes` (N, C) int64, columns named by `classes`; every row has at least one vote.
 
-    `without_vote` names pictures that were left out because they have no vote, so their entropy is nan. Ties go to
-    the first class.
+    `without_vote` names the pictures that were left out since they have none. Ties go to the first class.
     """
 
     root: Path
@@ -70,16 +71,9 @@ class SoftLabels:
 
 def entropy_nats(votes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Entropy (N,) in nats of votes (N, C), nan in rows without a vote."""
-    starts = range(0, len(votes), ROWS_AT_ONCE)
-    return np.concatenate([np.zeros(0), *(_entropy_nats(votes[start : start + ROWS_AT_ONCE]) for start in starts)])
-
-
-def _entropy_nats(votes: NDArray[np.int64]) -> NDArray[np.float64]:
-    total = votes.sum(axis=1, keepdims=True)
-    share = np.divide(votes, total, out=np.full(votes.shape, np.nan), where=total > 0)
-    logarithm = np.log(share, out=np.zeros_like(share), where=share > 0)
-    entropy: NDArray[np.float64] = np.abs((share * logarithm).sum(axis=1))
-    return entropy
+    parts = (votes[start : start + ROWS_AT_ONCE] for start in range(0, len(votes), ROWS_AT_ONCE))
+    with np.errstate(invalid="ignore"):  # rows without a vote
+        return np.abs(np.concatenate([np.zeros(0), *(entropy(part, axis=1) for part in parts)]))
 
 
 def soft_labels_of(spec: str) -> SoftLabels:
@@ -99,19 +93,14 @@ def soft_labels_of(spec: str) -> SoftLabels:
 def collection(root: Path, split: str) -> SoftLabels:
     """One set of the collection: val is fold 1, test fold 2, train folds 3 to 5."""
     file = required(root, ("annotations.json",), layout=COLLECTION_LAYOUT)
-    votes = _votes_by_path(file)
-    classes = tuple(sorted({label for _, label in votes if label is not None}))
-    index_of = {name: index for index, name in enumerate(classes)}
-    in_split = [(path, label) for path, label in votes if _fold_of(path, file) in FOLDS[split]]
-    paths = sorted({path for path, _ in in_split})
-    row = {path: index for index, path in enumerate(paths)}
-    counts = np.zeros((len(paths), len(classes)), np.int64)
-    for path, label in in_split:
-        if label is not None:
-            counts[row[path], index_of[label]] += 1
+    votes = pd.DataFrame(_votes_by_path(file), columns=["path", "label"], dtype=object)
+    classes = tuple(sorted(votes["label"].dropna().unique()))
+    votes = votes[[_fold_of(path, file) in FOLDS[split] for path in votes["path"]]]
+    paths = sorted(votes["path"].unique())
+    counts = pd.crosstab(votes["path"], votes["label"]).reindex(index=paths, columns=list(classes), fill_value=0)
     # The first part of a path is the set's folder, whose name may differ after unpacking.
     files = [root.joinpath(*path.split("/")[1:]) for path in paths]
-    return _with_votes(root, files, counts, classes)
+    return _with_votes(root, files, counts.to_numpy(np.int64), classes)
 
 
 def _votes_by_path(file: Path) -> list[tuple[str, str | None]]:

@@ -45,12 +45,6 @@ def test_the_normaliser_is_scipys_where_scipy_has_one(size: int) -> None:
     assert compared >= 3
 
 
-def test_in_three_dimensions_by_hand() -> None:
-    # C_3(κ) = κ / (4π sinh κ)
-    expected = math.log(2.0 / (4 * math.pi * math.sinh(2.0)))
-    assert log_normaliser(double(2.0), 3).item() == pytest.approx(expected, abs=1e-11)
-
-
 @pytest.mark.parametrize("size", [2, 3, 33, 128, 1280, 2048])
 def test_without_concentration_it_is_the_uniform_density_also_where_scipy_underflows(size: int) -> None:
     assert log_normaliser(double(0.0), size).item() == pytest.approx(of_uniform(size), rel=1e-12, abs=1e-10)
