@@ -24,7 +24,7 @@ from training.config import Augmentation, CacheConfig
 from training.data.picture_stream import Encoded, PictureSource, source_of
 from training.data.pictures import NO_LABEL
 from training.data.tars import BadSample, classes_of_size
-from training.distributed import ALONE, Process
+from training.distributed import SINGLE, Process
 from training.groups import groups_of
 from training.lock import alone_in
 from training.sources import Sources
@@ -94,7 +94,7 @@ def embedded_cache(config: CacheConfig, model: Model, report: ProgressCallback) 
     return cache
 
 
-def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, process: Process = ALONE) -> int:
+def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, process: Process = SINGLE) -> int:
     """Write the missing shards of `process` → how many of the cache's shards are still missing.
 
     Raises CacheError if the folder holds another cache, FolderError while another process writes it.

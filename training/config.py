@@ -25,11 +25,11 @@ Pairing = Literal["adjacent", "random", "all"]
 Mode = Literal["instance", "labels", "full"]
 Unlabelled = Literal["confusability", "instance"]
 Precision = Literal["fast", "exact"]
-Share = Literal["equal", "rows"]
+SourceBalance = Literal["equal", "rows"]
 PairWithin = Literal["source", "resolution"]
 Group = Literal["twins", "folder"]
 
-Part = Annotated[float, Within(0, 1, is_above=True)]
+PositiveFraction = Annotated[float, Within(0, 1, is_above=True)]
 Views = Annotated[int, Within(1, 1_000)]
 Repeats = Annotated[int, Within(1, 1_000)]
 Batch = Annotated[int, Within(1, 10_000_000)]
@@ -42,10 +42,12 @@ Depth = Annotated[int, Within(0, 100)]
 
 @dataclass(frozen=True)
 class Augmentation(Checked):
-    """How a picture is varied before it is embedded (PVU 3.1; the degradations are ours and off by default)."""
+    """How a picture is varied before it is embedded (PVU 3.1; without the degradations, which are off by default)."""
 
     views: Annotated[Views, Doc("Varied views of each picture.")] = 4
-    smallest_share: Annotated[Part, Doc("Smallest share of the picture's area that a view may show.")] = 0.08
+    smallest_share: Annotated[PositiveFraction, Doc("Smallest share of the picture's area that a view may show.")] = (
+        0.08
+    )
     flip: Annotated[Fraction, Doc("Probability that a view is mirrored.")] = 0.5
     jitter: Annotated[ZeroOrMore, Doc("Strength of the change of brightness, contrast and saturation.")] = 0.4
     blur: Annotated[Fraction, Doc("Probability of a Gaussian blur.")] = 0.0
@@ -141,7 +143,7 @@ class Mixture:
     """How rows of several caches are mixed, each cache a source; pairs are always within one source."""
 
     share: Annotated[
-        Share, Doc("Rows of each source in a batch: equal for all sources, or as the sources have rows.")
+        SourceBalance, Doc("Rows of each source in a batch: equal for all sources, or as the sources have rows.")
     ] = "equal"
     pair_within: Annotated[
         PairWithin, Doc("Compare rows of one source, or only those that were also shrunk alike.")
@@ -184,7 +186,7 @@ class Joint(Checked):
     """
 
     stop_gradient: Annotated[bool, Doc("Keep the head's loss away from the backbone; without it they conflict.")] = True
-    uncertainty_weight: Annotated[ZeroOrMore, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
+    uncertainty_weight: Annotated[ZeroOrMore, Doc("Weight of the head's loss next to the classifier's.")] = 1.0
     freeze_norms: Annotated[bool, Doc("Mode full: keep the statistics of the backbone's batch norms.")] = True
     frozen_share: Annotated[
         Fraction, Doc("Mode full: share of the backbone's first tensors that stay as they are.")
@@ -197,8 +199,8 @@ class Joint(Checked):
     fresh_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the head.")] = 1e-3
 
 
-_OF_HEADS_ALONE = ("epochs", "epoch_rows", "batch", "base_rate", "warm_up_epochs", "held_out")
-"""Of a recipe, what only counts where a head is trained on stored embeddings: `Joint` has its own."""
+_EMBEDDING_RECIPE = ("epochs", "epoch_rows", "batch", "base_rate", "warm_up_epochs", "held_out")
+"""Fields of a recipe that only count where a head is trained on stored embeddings: `Joint` has others."""
 
 
 @dataclass(frozen=True)
@@ -242,10 +244,10 @@ class FinetuneConfig(Checked):
     def unread(self) -> frozenset[str]:
         """Options that a run of this mode does not read: names, and GROUP.NAME of one in a group."""
         if self.mode == "full":
-            return frozenset(("learns", "instance", "from_shipped", *(f"recipe.{name}" for name in _OF_HEADS_ALONE)))
+            return frozenset(("learns", "instance", "from_shipped", *(f"recipe.{name}" for name in _EMBEDDING_RECIPE)))
         of_instance = () if self.mode == "instance" else ("learns",)
-        is_own_target = self.mode == "instance" and self.learns == "instance"
-        return frozenset(("joint", *of_instance, *(() if is_own_target else ("instance",))))
+        is_instance = self.mode == "instance" and self.learns == "instance"
+        return frozenset(("joint", *of_instance, *(() if is_instance else ("instance",))))
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,7 @@ class PretrainConfig(Checked):
     out: Annotated[Path, Doc("Folder for caches, runs, the head and its card; a run that was stopped goes on here.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     develop: Annotated[
-        tuple[str, ...], Doc("Labelled sets that choices were looked at on: figures that are told as such.")
+        tuple[str, ...], Doc("Labelled sets that choices were made on: the card marks their figures as such.")
     ] = ()
     report: Annotated[tuple[str, ...], Doc("Labelled sets that take no part in any choice, measured once.")] = ()
     earlier: Annotated[

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from url_viz.errors import JobError
 
 VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
-"""Variables that torchrun sets, with the values of a process that was started alone."""
+"""Variables that torchrun sets, with the values of a single process."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Process:
 
     @classmethod
     def of_environment(cls) -> "Process":
-        """The process as torchrun numbered it (RANK, WORLD_SIZE, LOCAL_RANK); `ALONE` without torchrun."""
-        values = [os.environ.get(name, alone) for name, alone in VARIABLES]
+        """The process as torchrun numbered it (RANK, WORLD_SIZE, LOCAL_RANK); `SINGLE` without torchrun."""
+        values = [os.environ.get(name, default) for name, default in VARIABLES]
         if not all(value.isdecimal() for value in values):
             raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {values}; torchrun sets them to numbers.")
         return cls(*map(int, values))
@@ -43,5 +43,5 @@ class Process:
             torch.cuda.set_device(self.local_rank % torch.cuda.device_count())
 
 
-ALONE = Process()
-"""A process that was started alone."""
+SINGLE = Process()
+"""A single process, without torchrun."""

@@ -50,7 +50,7 @@ Values = NDArray[np.floating]
 
 
 def main(config: EvaluateConfig) -> None:
-    """Evaluate as `config` says, print the table, and write the JSON if asked."""
+    """Evaluate as `config` says, print the table, and write the files that it names."""
     require_parent(config.json)
     model = load_model(config.model, device=config.device, precision=config.precision)
     pictures = labelled_pictures_of(config.data, limit=config.limit)
@@ -101,8 +101,8 @@ def evaluate(
 ) -> Evaluation:
     """All figures of a model on pictures that were embedded with it.
 
-    Raises HeadMismatchError if the model has no head and no baselines are asked for, FolderError if there are too few
-    pictures to have neighbours.
+    Raises HeadMismatchError if the model has no head and `config` asks for no baselines, FolderError if there are too
+    few pictures to have neighbours.
     """
     if model.head is None and not config.baselines:
         raise HeadMismatchError(f"{config.model!r} has no head. Give the path of one, or --baselines.")

@@ -73,7 +73,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every figure of a model on a labelled set; `crop_test` is nan if not asked for."""
+    """Every figure of a model on a labelled set; `crop_test` is nan if it was not run."""
 
     model: str
     data: str

@@ -40,7 +40,7 @@ def write_page(figure: "Figure", path: Path) -> Path:
 
 
 def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
-    """Share of wrong neighbours among the clearest pictures, over how many of them are kept; lower is better."""
+    """Share of wrong neighbours among the clearest pictures, over how many of them count; lower is better."""
     figure = _figure(evaluation, "kept, clearest first", "wrong among these")
     for index, order in enumerate(evaluation.orders):
         _line(

@@ -1,8 +1,8 @@
 """Functions of the classifier as what a head reads: fitted on caches, and their values for the rows of a run.
 
-What the classifier says is weighed by training, on pictures of classes that it knows. There the distance from the
-middle of all pictures teaches little; of pictures of other classes it tells most (docs/training.md). So it is left out
-of the training, and weighs a fixed share beside the rest.
+Training weighs the functions on pictures of classes that the classifier knows. There the distance from the mean of all
+pictures says little, but it says most of pictures of other classes (docs/training.md). So it is left out of training
+and gets a fixed weight.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 AXES = 256
 DISTANCE = NAMES.index("distance")
 DISTANCE_WEIGHT = 0.6
-"""Weight of the distance, in units of the spread of the rest: chosen on development sets and left-out sources."""
+"""Weight of the distance, in standard deviations of the rest: chosen on development sets and left-out sources."""
 ROWS_AT_ONCE = 1 << 14
 LEAST_SPREAD = 1e-6
 
@@ -56,11 +56,11 @@ def read_by_functions(rows: Rows, loaded: "Loaded") -> tuple[ClassifierFunctions
 
 
 def without_distance(rows: Rows) -> Rows:
-    """The same rows, in which the distance tells nothing."""
+    """The same rows with a distance of zero."""
     assert rows.resident is not None
-    kept = (np.arange(len(NAMES)) != DISTANCE).astype(np.float32)
-    choosing = tuple(replace(one, views=one.views * kept, clean=one.clean * kept) for one in rows.choosing)
-    return replace(rows, resident=rows.resident * torch.from_numpy(kept).to(rows.device), choosing=choosing)
+    mask = (np.arange(len(NAMES)) != DISTANCE).astype(np.float32)
+    choosing = tuple(replace(part, views=part.views * mask, clean=part.clean * mask) for part in rows.choosing)
+    return replace(rows, resident=rows.resident * torch.from_numpy(mask).to(rows.device), choosing=choosing)
 
 
 @torch.no_grad()
@@ -73,16 +73,16 @@ def weigh_distance(module: HeadModule, rows: Rows, *, weight: float = DISTANCE_W
 
 
 def fit_pictures(clean: NDArray[np.floating], number: Integers, *, axes: int = AXES) -> NaturalPictures:
-    """How embeddings (P, D) of unit length are spread; every class of `number` (P,) weighs alike, −1 as one class."""
+    """Mean and covariance of embeddings (P, D) of unit length; every class of `number` (P,) weighs the same, −1 too."""
     unit = l2_normalize(clean)
-    _, place, sizes = np.unique(number, return_inverse=True, return_counts=True)
-    share = (1 / sizes / len(sizes))[place][:, None].astype(np.float32)
-    mean = (unit * share).sum(axis=0)
-    centred = (unit - mean) * np.sqrt(share)
+    _, inverse, sizes = np.unique(number, return_inverse=True, return_counts=True)
+    weight = (1 / sizes / len(sizes))[inverse][:, None].astype(np.float32)
+    mean = (unit * weight).sum(axis=0)
+    centred = (unit - mean) * np.sqrt(weight)
     variance, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    kept = min(axes, len(unit) - 1, len(variance) - 1)
-    rest = float(np.maximum(variance[: len(variance) - kept].mean(), LEAST_SPREAD**2))
-    largest = slice(len(variance) - kept, None)
+    count = min(axes, len(unit) - 1, len(variance) - 1)
+    rest = float(np.maximum(variance[: len(variance) - count].mean(), LEAST_SPREAD**2))
+    largest = slice(len(variance) - count, None)
     return NaturalPictures(
         mean,
         np.ascontiguousarray(directions[:, largest].T, np.float32),
@@ -100,11 +100,10 @@ def _held_out(functions: ClassifierFunctions, held_out: HeldOut) -> HeldOut:
 
 
 def _classes_of(sources: Sources) -> Integers:
-    """The class (P,) of every picture, −1 without a label; one that two sources name alike is one."""
-    place = {
-        name: number for number, name in enumerate(sorted({n for c in sources.caches for n in c.manifest.classes}))
-    }
-    numbers = [np.array([*(place[name] for name in cache.manifest.classes), -1], np.int64) for cache in sources.caches]
+    """The class (P,) of every picture, −1 without a label; classes of two sources with the same name are one."""
+    names = sorted({name for cache in sources.caches for name in cache.manifest.classes})
+    number_of = {name: number for number, name in enumerate(names)}
+    numbers = [np.array([*map(number_of.get, cache.manifest.classes), -1], np.int64) for cache in sources.caches]
     return end_to_end([number[cache.labels] for number, cache in zip(numbers, sources.caches, strict=True)])
 
 

@@ -1,4 +1,4 @@
-"""Groups of pictures that no split takes apart: twins, copies and, where asked for, all of one folder."""
+"""Groups of pictures that every split keeps together: twins, copies and, with --group folder, all of one folder."""
 
 import numpy as np
 import scipy.sparse

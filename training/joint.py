@@ -165,7 +165,7 @@ def _groups(model: JointModel, joint: Joint, weight_decay: float) -> list[dict[s
 
 
 def order_of_epoch(count: int, batch: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
-    """Batches of positions among `count` pictures in a new random order; a smaller last one is left out, unless it is the only one.
+    """Batches of positions among `count` pictures in random order, without a smaller last one unless it is the only.
 
     Batch norms suffer from batches of one or two pictures, and each epoch leaves out different ones.
     """

@@ -22,7 +22,7 @@ BATCH = 64
 class EmbeddedPictures:
     """The N readable pictures of a list at `positions` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
 
-    `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) if not asked for;
+    `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) without `with_crops`;
     `crop_share` (N,) is the share of the sides that each crop keeps. `failures` pairs names and reasons.
     """
 

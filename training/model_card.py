@@ -15,7 +15,7 @@ from url_viz.models.head import Head, load_head
 from url_viz.wording import MISSING, counted
 
 COLUMNS = (HEAD, *SINGLE_BASELINES, STACK, "fitted_by_class", "confusability", "ambiguity")
-"""The orders on a card: of a picture alone, what a set's own errors teach, and what looks at the set."""
+"""The orders on a card: of single pictures, fitted on the set's own errors, and those that look at the set."""
 OUTCOMES = {
     "paper": "the nearest by raw cosine has another class (the paper's R-AUROC)",
     "nearest": "the nearest in the set's whitened space, twins left out, has another class",
@@ -59,7 +59,7 @@ to be trusted, and only the order means anything. It is no probability."""
 
 
 def _verdicts(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
-    """Whether it is ahead of its baselines, by intervals alone; and heads that were measured there before."""
+    """Whether it is ahead of its baselines, by intervals; and heads that were measured there before."""
     if report is None:
         return "**Measured on no set that took no part in choices.** Whether it holds on new pictures is not known."
     verdicts = [verdict for verdict in report.verdicts if verdict.order == HEAD]

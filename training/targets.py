@@ -104,7 +104,7 @@ def _folds(labels: NDArray[np.integer], group: NDArray[np.integer]) -> Integers:
     """A fold (P,) per picture, −1 without a label or where all of its class are one group; a group is in one fold.
 
     Groups are dealt class by class, by their numbers: ids, which are hashes, so that pictures that are neighbours by
-    path meet by chance alone.
+    path meet only by chance.
     """
     fold = np.full(len(labels), -1, np.int64)
     labelled = np.flatnonzero(labels >= 0)

@@ -182,7 +182,7 @@ def _fitted(rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, 
 
 
 def fresh(embedding_size: int, recipe: Recipe, seed: int) -> HeadModule:
-    """A head of the recipe's shape with torch's default weights, drawn from `seed` alone."""
+    """A head of the recipe's shape with torch's default weights, drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return HeadModule(embedding_size, width=recipe.width, depth=recipe.depth, layer_norm=recipe.layer_norm)
@@ -278,7 +278,7 @@ def provenance_of(
     *,
     mixture: Mixture | None = None,
 ) -> HeadProvenance:
-    """Provenance of a head trained on one cache or several, for its header; several are told one by one."""
+    """Provenance of a head trained on one cache or several, for its header; several are listed one by one."""
     sources = Sources.of(caches)
     manifest, records = sources.manifest, [_record_of(cache) for cache in sources.caches]
     recipe_record: dict[str, object] = {"training": asdict(recipe), "seed": seed, "precision": manifest.precision}

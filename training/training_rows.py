@@ -141,7 +141,7 @@ def rows_of(
 def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArray[np.bool_]:
     """Which pictures (P,) are held out, by their groups (P,), each named by the smallest id in it.
 
-    About `share` of them, whole groups, by their names alone: the same ones in every cache of the pictures. Of more
+    About `share` of them, whole groups, by their names: the same ones in every cache of the pictures. Of more
     than `most` the first by name. Groups of more than twice the share train.
     """
     names, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import Doc
 
-from training.config import Epochs, Paired, Part, Repeats
+from training.config import Epochs, Paired, PositiveFraction, Repeats
 from url_viz.options import Checked, OptionalCount
 
 
@@ -23,6 +23,8 @@ class ApproachesConfig(Checked):
     epochs: Annotated[Epochs, Doc("Epochs of every training.")] = 10
     batch: Annotated[Paired, Doc("Pictures of an optimiser step.")] = 128
     seeds: Annotated[Repeats, Doc("Seeds with the setting that was chosen.")] = 3
-    held_out: Annotated[Part, Doc("Share of pictures held out of training, for choosing the setting.")] = 0.2
+    held_out: Annotated[PositiveFraction, Doc("Share of pictures held out of training, for choosing the setting.")] = (
+        0.2
+    )
     device: Annotated[str, Doc("Where the backbone runs: auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Number of pictures of each set to measure on, spread over it.")] = None

@@ -1,13 +1,11 @@
 """The study of adapting: means by hand, its figures as kept, and the table in the docs as printed from them."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from experiments.adapting import BEFORE, DEFAULT, FIGURES, AdaptingRun, means_of, table
-
-DOCS = Path(__file__).parents[2] / "docs" / "training.md"
+from tests.documented import between_marks
 
 
 def test_means_are_over_sets_and_what_is_ahead_is_of_the_same_splits() -> None:
@@ -33,5 +31,6 @@ def test_the_kept_means_are_those_of_the_kept_runs() -> None:
 
 
 def test_the_docs_have_the_table_of_the_kept_figures() -> None:
-    between = DOCS.read_text().partition("<!-- experiments.adapting --table -->\n")[2].partition("<!-- end -->")[0]
-    assert between == table(json.loads(FIGURES.read_text()))
+    assert (
+        between_marks("training.md", "experiments.adapting --table") == table(json.loads(FIGURES.read_text())).rstrip()
+    )

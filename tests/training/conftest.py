@@ -1,5 +1,6 @@
 """Small pictures made in memory, and one torch thread: tiny matrices lose more to threads than they win."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +24,27 @@ def draw(seed: int, *, blur_px: float = 0.0, size_px: int = 96) -> Image.Image:
     return Image.fromarray(array).filter(ImageFilter.GaussianBlur(blur_px))
 
 
+def draw_folder(
+    root: Path,
+    count: int,
+    classes: Sequence[str],
+    *,
+    start: int = 0,
+    blur_px: Sequence[float] = (0,),
+    size_px: int = 64,
+) -> Path:
+    """`count` pictures below `root` in class folders, the seeds from `start`; classes and blur by turns."""
+    for number in range(count):
+        path = root / classes[number % len(classes)] / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(start + number, blur_px=blur_px[number % len(blur_px)], size_px=size_px).save(path)
+    return root
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """24 pictures of two classes, in a folder with a space and a quote in its name."""
-    root = tmp_path / "my 'pictures'"
-    for i in range(24):
-        path = root / ("square" if i % 2 else "round") / f"{i:02d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw(i, blur_px=6.0 if i % 3 == 0 else 0.0).save(path)
-    return root
+    return draw_folder(tmp_path / "my 'pictures'", 24, ("round", "square"), blur_px=(6, 0, 0), size_px=96)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.conftest import draw
+from tests.training.conftest import draw, draw_folder
 from tests.training.test_evaluate import first_number_head
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
@@ -191,10 +191,7 @@ def test_the_command_measures_beside_votes_and_an_upstream_set(
 
 @pytest.mark.slow
 def test_comparisons_of_a_real_model_are_those_of_the_metrics(tmp_path: Path, model: Model) -> None:
-    for i in range(16):
-        path = tmp_path / ("n02123045" if i % 2 else "n99999999") / f"{i}.png"
-        path.parent.mkdir(exist_ok=True)
-        draw(i).save(path)
+    draw_folder(tmp_path, 16, ("n99999999", "n02123045"))
     headed = with_head(model, ModelSource("first number", model.space.backbone, first_number_head()))
     pictures = labelled_pictures_of(str(tmp_path))
     embedded = embed_pictures(headed, pictures, seed=0, report=silent)

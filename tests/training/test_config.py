@@ -73,13 +73,6 @@ def test_options_change_the_preset_that_is_named() -> None:
     assert as_record(found[2])["cache"] == ["c", "d e"]
 
 
-def test_the_papers_command_lines_parse() -> None:
-    found: list[CacheConfig] = []
-    line = "--model tf_efficientnet_lite0 --data folder:pictures --out cache --views 8 --target labels --blur 0.1"
-    assert command(CacheConfig, found.append, line.split()) == 0
-    assert (found[0].augmentation.views, found[0].augmentation.blur, found[0].target) == (8, 0.1, "labels")
-
-
 def test_a_users_error_is_told_and_is_a_status(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_: CacheConfig) -> None:
         raise CacheError("The cache is of something else. Choose another --out.")
@@ -93,9 +86,3 @@ def test_values_out_of_bounds_are_refused(wrong: list[str], capsys: pytest.Captu
     with pytest.raises(SystemExit, match="2"):
         train_command(lambda _: None, ["--cache", "c", "--out", "o", *wrong])
     assert wrong[0].strip("-").split("-")[0] in capsys.readouterr().err
-
-
-def test_a_record_is_plain() -> None:
-    record = as_record(CacheConfig("folder:x", Path("out")))
-    assert record["out"] == "out"
-    assert record["augmentation"]["views"] == 4

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_authors_checkpoints import tensors_of, write
-from tests.training.conftest import draw
+from tests.training.conftest import draw_folder
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.finetune import FinetuneReport, finetune, losses_to_learn
 from training.holdout import are_test_pictures, confusability_in, split_cache
@@ -26,11 +26,7 @@ from url_viz.progress import silent
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
     """60 pictures of three classes; in each class some are blurred."""
-    for i in range(60):
-        path = tmp_path / "many" / f"class {i % 3}" / f"{i:02d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw(1000 + i, blur_px=9.0 if i % 4 == 0 else 0.0, size_px=64).save(path)
-    return tmp_path / "many"
+    return draw_folder(tmp_path / "many", 60, ("class 0", "class 1", "class 2"), start=1000, blur_px=(9, 0, 0, 0))
 
 
 def config_of(data: Path, out: Path, **changes: object) -> FinetuneConfig:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tyro
 
-from tests.training.conftest import draw
+from tests.training.conftest import draw_folder
 from training import pretrain as pretrain_module
 from training.command import FLAT
 from training.config import PRESETS, Augmentation, PretrainConfig
@@ -32,10 +32,7 @@ def pictures(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv(HOME_VARIABLE, str(prepared))
     for number, name in enumerate(("learn", "more", "looked-at", "blind")):
         classes = UPSTREAM if number < 2 else OTHERS
-        for seed in range(24):
-            path = tmp_path / name / classes[seed % 3] / f"{seed}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draw(100 * number + seed, blur_px=5.0 if seed % 4 == 0 else 0.0, size_px=64).save(path)
+        draw_folder(tmp_path / name, 24, classes, start=100 * number, blur_px=(5, 0, 0, 0))
     return tmp_path
 
 

@@ -78,7 +78,7 @@ class TestSource:
             archive.add(folder / "round" / "00.png", "000000.png")
         config = config_of(tmp_path / "plain", tmp_path)
         assert [getattr(picture, "label", 0) for picture in source_of(config, classifier_classes=1000).read(0)] == [-1]
-        with pytest.raises(FolderError, match="no WordNet id"):
+        with pytest.raises(FolderError, match="has no WordNet id"):
             list(source_of(replace(config, target="labels"), classifier_classes=1000).read(0))
 
     def test_tars_are_streamed_and_no_list(self, tars: Path) -> None:

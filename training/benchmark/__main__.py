@@ -57,7 +57,7 @@ def measure(
     *,
     probe_model: str | None,
 ) -> None:
-    """Measure sets as they were read, those of `config.choose` last; print the tables, and write what was asked for."""
+    """Measure sets that were read, those of `config.choose` last; print the tables, and write the chosen files."""
     cases = [case_of(labelled, seed=config.seed) for labelled in sets]
     reported, given = cases[: len(config.data)], cases[len(config.data) :]
     figures, all_orders = [], []
@@ -93,7 +93,7 @@ def _write_evidence(
     head: Head | None,
     number: int,
 ) -> None:
-    """Write the files of one set that were asked for."""
+    """Write the files of one set that `config` asks for."""
     assert case.labelled.pictures is not None
     name = f"{number:02}-{case.labelled.pictures.root.name}"
     if config.arrays is not None:

@@ -1,4 +1,4 @@
-"""The records of a benchmark, as they stand in its JSON, and how that is read again."""
+"""The records of a benchmark as they are in its JSON, and reading them again."""
 
 import json
 import math
@@ -13,15 +13,15 @@ from url_viz.records import read_plain
 
 MISSING = Figure(math.nan, Interval(math.nan, math.nan))
 OUTCOMES = ("nearest", "probe", "paper")
-"""What orders foretell: N, P, and the paper's figure."""
+"""What orders predict: N, P, and the paper's outcome."""
 
 
 @dataclass(frozen=True)
 class OutcomeFigures:
-    """How one order foretells one outcome, with 95 % intervals over classes.
+    """How well one order predicts one outcome, with 95 % intervals over classes.
 
     `auroc`: R-AUROC. `within`: that of the ranks within the classes, so that their difficulty does not count;
-    `by_class`: over pairs of one class alone. `aurc`: the mean share that is wrong among those kept; lower is better.
+    `by_class`: over pairs within one class. `aurc`: the mean error rate of the clearest pictures; lower is better.
     """
 
     auroc: Figure
@@ -59,13 +59,13 @@ class OrderFigures:
 
     def of(self, outcome: str) -> OutcomeFigures | None:
         """The figures of one of OUTCOMES."""
-        found: OutcomeFigures | None = getattr(self, outcome)
-        return found
+        figures: OutcomeFigures | None = getattr(self, outcome)
+        return figures
 
 
 @dataclass(frozen=True)
 class Weight:
-    """The weight of one baseline in a stack, on its values in units of their spread."""
+    """The weight of one baseline in a stack, on its values in units of their standard deviation."""
 
     name: str
     weight: float
@@ -73,7 +73,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class BaselinesRecord:
-    """What was chosen for one set, and the SPECs `on` which: never on the set itself.
+    """What was fitted for one set, and the SPECs `on` which: never on the set itself.
 
     `temperature` is the entropy's, `stack` the weights on standardised values, `rank_stack` those on ranks in the set.
     """
@@ -138,8 +138,8 @@ class Means:
 
     def of(self, outcome: str) -> OutcomeMeans:
         """The means of one of OUTCOMES."""
-        found: OutcomeMeans = getattr(self, outcome)
-        return found
+        means: OutcomeMeans = getattr(self, outcome)
+        return means
 
 
 @dataclass(frozen=True)
@@ -197,12 +197,11 @@ def read_benchmark(path: Path) -> Benchmark:
 
 def _nan_for_null(kind: Any, value: Any) -> Any:
     """`value` with nan where a number is null, which is what JSON has for it; null where `kind` allows it stays."""
-    kinds = [one for one in get_args(kind) or (kind,) if one not in (NoneType, ...)]
-    inner = kinds[0]
+    inner = next(part for part in get_args(kind) or (kind,) if part not in (NoneType, ...))
     if value is None:
         return math.nan if kind is float else None
     if isinstance(value, list):
-        return [_nan_for_null(inner, one) for one in value]
+        return [_nan_for_null(inner, item) for item in value]
     if is_dataclass(inner) and isinstance(value, dict):
         hints = get_type_hints(inner)
         names = [field.name for field in fields(inner) if field.name in value]

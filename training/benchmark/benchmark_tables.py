@@ -36,7 +36,7 @@ def main(config: BenchmarkTableConfig) -> None:
 def document(benchmark: Benchmark) -> str:
     """All tables of a benchmark, with headings."""
     limit = "" if benchmark.limit is None else f", whole classes up to {benchmark.limit:,} pictures"
-    upstream = "" if benchmark.upstream is None else f" *Unfamiliar*: beside `{benchmark.upstream}`."
+    upstream = "" if benchmark.upstream is None else f" *Unfamiliar*: next to `{benchmark.upstream}`."
     probe = f" P by a probe of {benchmark.probe_model}." if benchmark.probe_model else ""
     head = f" (head `{benchmark.head}`)" if benchmark.head else ""
     about = (
@@ -48,21 +48,21 @@ def document(benchmark: Benchmark) -> str:
         about,
         f"## Means\n\n{means_table(benchmark)}",
         f"## Verdicts\n\n{verdicts_table(benchmark)}",
-        *(f"## {one.data}\n\n{set_table(one)}" for one in benchmark.sets),
+        *(f"## {of_set.data}\n\n{set_table(of_set)}" for of_set in benchmark.sets),
     ]
     return "\n\n".join(parts)
 
 
 def set_table(figures: SetFigures) -> str:
     """The figures of one set: a line about it, its orders, and people's agreement where there are votes."""
-    there = [one for one in OUTCOMES if any(order.of(one) is not None for order in figures.orders)]
+    outcomes = [outcome for outcome in OUTCOMES if any(order.of(outcome) for order in figures.orders)]
     has_upstream = any(not math.isnan(order.unfamiliar.value) for order in figures.orders)
-    header = ["order", "has seen", *_outcome_columns(there), *(["unfamiliar"] if has_upstream else [])]
+    header = ["order", "has seen", *_outcome_columns(outcomes), *(["unfamiliar"] if has_upstream else [])]
     rows = [
         [
             order.name,
             order.knows,
-            *(cell for one in there for cell in _outcome_cells(order.of(one))),
+            *(cell for outcome in outcomes for cell in _outcome_cells(order.of(outcome))),
             *([with_ends(order.unfamiliar)] if has_upstream else []),
         ]
         for order in figures.orders
@@ -102,12 +102,12 @@ def _people(orders: Sequence[OrderFigures]) -> str:
 
 def means_table(benchmark: Benchmark) -> str:
     """The means over all sets."""
-    there = [one for one in OUTCOMES if one != "probe" or benchmark.probe_model is not None]
+    outcomes = [outcome for outcome in OUTCOMES if outcome != "probe" or benchmark.probe_model is not None]
     rows = [
-        [mean.name, mean.knows, str(mean.sets), *(cell for one in there for cell in _outcome_cells(mean.of(one)))]
+        [mean.name, mean.knows, str(mean.sets), *(cell for name in outcomes for cell in _outcome_cells(mean.of(name)))]
         for mean in benchmark.means
     ]
-    return markdown(["order", "has seen", "sets", *_outcome_columns(there)], rows)
+    return markdown(["order", "has seen", "sets", *_outcome_columns(outcomes)], rows)
 
 
 def verdicts_table(benchmark: Benchmark) -> str:
@@ -130,16 +130,16 @@ def verdicts_table(benchmark: Benchmark) -> str:
 
 
 def _outcome_columns(outcomes: Sequence[str]) -> list[str]:
-    return [f"{LETTER[one]}{part}" for one in outcomes for part in ("", ", within class", ", AURC")]
+    return [f"{LETTER[outcome]}{part}" for outcome in outcomes for part in ("", ", within class", ", AURC")]
 
 
-def _outcome_cells(found: OutcomeFigures | OutcomeMeans | None) -> list[str]:
+def _outcome_cells(figures: OutcomeFigures | OutcomeMeans | None) -> list[str]:
     """R-AUROC with its interval, that within classes, and AURC."""
-    if found is None:
+    if figures is None:
         return [MISSING] * 3
     return [
-        with_ends(found.auroc),
-        *(_cell(one.value if isinstance(one, Figure) else one) for one in (found.by_class, found.aurc)),
+        with_ends(figures.auroc),
+        *(_cell(part.value if isinstance(part, Figure) else part) for part in (figures.by_class, figures.aurc)),
     ]
 
 

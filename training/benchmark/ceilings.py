@@ -11,7 +11,7 @@ SCALE, STRENGTH = 16.0, 1e-3
 
 
 def class_error(label: Codes, outcomes: Outcomes) -> NDArray[np.float64]:
-    """How often the nearest of the pictures of each one's class is wrong (N,): what class difficulty alone explains."""
+    """The error rate by N of each picture's class (N,): what class difficulty explains."""
     counted = label[outcomes.is_counted]
     classes = int(label.max()) + 1
     wrong = np.bincount(counted, outcomes.is_wrong[outcomes.is_counted], minlength=classes)

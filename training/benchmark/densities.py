@@ -1,4 +1,4 @@
-"""Density figures: how an order spreads over groups of pictures, such as those that people agreed on and the others."""
+"""Density figures: an order's distribution over groups of pictures, such as those that people agreed on or not."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,12 +44,12 @@ def density_figure(title: str, order: str, groups: Mapping[str, NDArray[np.float
     from scipy.stats import gaussian_kde  # slow to import
 
     figure = blank(title, order, "density")
-    kept = {name: values for name, values in groups.items() if len(values) >= FEWEST and np.ptp(values) > 0}
-    if not kept:
+    drawn = {name: values for name, values in groups.items() if len(values) >= FEWEST and np.ptp(values) > 0}
+    if not drawn:
         return figure
-    every = np.concatenate(list(kept.values()))
+    every = np.concatenate(list(drawn.values()))
     x = np.linspace(every.min(), every.max(), POINTS)
-    for colour, (name, values) in zip(PALETTE, kept.items(), strict=False):
+    for colour, (name, values) in zip(PALETTE, drawn.items(), strict=False):
         curve = gaussian_kde(values.astype(np.float64))(x)
         figure.add_scatter(x=x, y=curve, mode="lines", name=f"{name}, {len(values):,}", line={"color": colour})
     return figure

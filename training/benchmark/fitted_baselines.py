@@ -1,8 +1,8 @@
 """Baselines that are fitted on other sets: the temperature of the entropy, and the weights of a stack of baselines.
 
 Neither may be fitted on the set that it is reported on. A stack is a logistic regression of N on what the classifier
-and the embedding's length say of a picture alone: on the values in units of their standard deviation over the sets of
-the fit, so that it knows the picture alone; or on their ranks within each set.
+and the embedding's length say of a single picture: on the values in units of their standard deviation over the sets of
+the fit, so that it knows one picture at a time; or on their ranks within each set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class FittedBaselines:
 
     @property
     def record(self) -> BaselinesRecord:
-        """What the JSON tells of the fit."""
+        """The fit as it is in the JSON."""
         weights = (
             tuple(Weight(name, float(weight)) for name, weight in zip(SINGLE_BASELINES, linear.weight, strict=True))
             for linear in (self.by_values, self.by_ranks)

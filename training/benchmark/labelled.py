@@ -37,7 +37,7 @@ class LabelledSet:
     """N embedded pictures with classes: `embedding` (N, D), `logits` (N, C), `label` (N,) codes; `data` is the SPEC.
 
     `probe_embedding` (N, E) is of another backbone, None if P is left out; `people` None without votes; `pictures` are
-    the files, None of arrays alone.
+    the files, None if only arrays are known.
     """
 
     data: str
@@ -96,7 +96,7 @@ class Case:
 def drawn(pictures: PictureList, *, limit: int | None, seed: int) -> PictureList:
     """The pictures of whole classes, drawn by the seed until the next would exceed `limit`; all without one.
 
-    Classes that are thinned have fewer of their own kind to be nearest to, so that other figures come out. Raises
+    Thinned classes would give other figures, since fewer pictures of its class can be nearest to a picture. Raises
     FolderError unless two classes have three pictures each: without these there is nothing to measure against.
     """
     if limit is not None and limit < len(pictures):

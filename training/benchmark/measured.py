@@ -73,7 +73,7 @@ def figures_of_order(
 ) -> OrderFigures:
     """Every figure of one order (N,) or (draws, N), over the pictures that have a nearest and a value."""
     known = np.where(outcomes.is_counted, np.atleast_2d(values), np.nan)
-    of = {one: figures_of_outcome(known, is_wrong, label) for one, is_wrong in outcomes.by_name().items()}
+    of = {outcome: figures_of_outcome(known, wrong, label) for outcome, wrong in outcomes.by_name().items()}
     return OrderFigures(
         name,
         KNOWS.get(name, ""),
@@ -86,11 +86,11 @@ def figures_of_order(
 
 
 def figures_of_outcome(values: Values, is_wrong: Bools, label: Codes) -> OutcomeFigures:
-    """How well values (draws, N) foretell `is_wrong` (N,), over all and within the classes `label` (N,).
+    """How well values (draws, N) predict `is_wrong` (N,), over all and within the classes `label` (N,).
 
-    nan are left out, of each draw its own; the figures are means over draws.
+    Each draw leaves out its nan; the figures are means over draws.
     """
-    found = []
+    influences = []
     for draw in values:
         rows = np.flatnonzero(~np.isnan(draw))
         if not len(rows):
@@ -102,10 +102,10 @@ def figures_of_outcome(values: Values, is_wrong: Bools, label: Codes) -> Outcome
             auroc_within_influence(value, wrong, block),
             aurc_influence(value, wrong),
         )
-        found.append([one.placed(rows, len(label)) for one in of_draw])
-    if not found:
+        influences.append([influence.placed(rows, len(label)) for influence in of_draw])
+    if not influences:
         return OutcomeFigures(MISSING, MISSING, MISSING, MISSING)
-    return OutcomeFigures(*(mean_influence(draws).by_blocks(label) for draws in zip(*found, strict=True)))
+    return OutcomeFigures(*(mean_influence(draws).by_blocks(label) for draws in zip(*influences, strict=True)))
 
 
 def figures_of_votes(values: Values, entropy: NDArray[np.float64], label: Codes) -> VotesFigures:
@@ -129,7 +129,7 @@ def figures_of_votes(values: Values, entropy: NDArray[np.float64], label: Codes)
     voted = np.flatnonzero(~np.isnan(entropy))
     return VotesFigures(
         float(np.mean(spearman)),
-        *(_at(mean_influence(one), voted).by_blocks(label[voted]) for one in (tenth, disagreed)),
+        *(_at(mean_influence(draws), voted).by_blocks(label[voted]) for draws in (tenth, disagreed)),
     )
 
 
@@ -142,8 +142,8 @@ def upstream_figures(
 ) -> dict[str, Figure]:
     """The chance that a picture of the set stands above an upstream one, by order, with intervals over classes.
 
-    Of the orders that know a picture alone: others are of a picture among those of its set. PVU, arXiv 2402.16569, out-
-    against in-distribution; below .5 the set looks clearer, and the sign is never turned.
+    Only of the orders that know a single picture: others depend on the set. PVU, arXiv 2402.16569, out- against
+    in-distribution; below .5 the set looks clearer, and the sign is never turned.
     """
     label = np.concatenate([upstream.label, case.labelled.label + upstream.label.max() + 1])
     is_other = np.arange(len(label)) >= len(upstream.label)
@@ -155,8 +155,10 @@ def upstream_figures(
 
 def means_of(sets: Sequence[SetFigures]) -> tuple[Means, ...]:
     """The means of every order over the sets, sets without a figure left out."""
-    names = dict.fromkeys(order.name for one in sets for order in one.orders)
-    return tuple(_mean([order for one in sets for order in one.orders if order.name == name]) for name in names)
+    by_name: dict[str, list[OrderFigures]] = {}
+    for order in (order for of_set in sets for order in of_set.orders):
+        by_name.setdefault(order.name, []).append(order)
+    return tuple(map(_mean, by_name.values()))
 
 
 def _mean(orders: Sequence[OrderFigures]) -> Means:
@@ -172,6 +174,6 @@ def _mean(orders: Sequence[OrderFigures]) -> Means:
 
 def _of_outcome(figures: Sequence[OutcomeFigures]) -> OutcomeMeans:
     within, by_class, aurc = (
-        mean_by_t([getattr(one, name).value for one in figures]).value for name in ("within", "by_class", "aurc")
+        mean_by_t([getattr(of_set, name).value for of_set in figures]).value for name in ("within", "by_class", "aurc")
     )
-    return OutcomeMeans(mean_by_t([one.auroc.value for one in figures]), within, by_class, aurc)
+    return OutcomeMeans(mean_by_t([of_set.auroc.value for of_set in figures]), within, by_class, aurc)

@@ -1,4 +1,4 @@
-"""The order `tuned` as answers of an oracle make it: labels answer, and what was answered leaves the figure."""
+"""The order `tuned` from the answers of an oracle: labels answer, and answered pictures are left out of the figure."""
 
 from collections.abc import Mapping
 
@@ -17,11 +17,11 @@ DRAWS = 5
 
 
 def tuned_by_oracle(case: Case, confusable: NDArray[np.floating], *, seed: int) -> Mapping[str, NDArray[np.floating]]:
-    """`tuned_COUNT` (DRAWS, N) for each of ANSWERS; nan for pictures on whose own pair an answer was given.
+    """`tuned_COUNT` (DRAWS, N) for each of ANSWERS; nan for pictures on whose pair an answer was given.
 
-    Pairs are drawn as the app draws them, anew from each of DRAWS seeds. An answer says whether a picture and its
+    Pairs are drawn as the app draws them, from each of DRAWS seeds. An answer says whether a picture and its
     nearest have one class, which is N itself: so those pictures and their twins are not counted. Where there are too
-    few answers, or of one kind alone, the order is confusability (N,), as in the app.
+    few answers, or only of one kind, the order is confusability (N,), as in the app.
     """
     measures = _measures(case)
     draws = [_draw(case, measures, confusable, seed + number) for number in range(DRAWS)]
@@ -30,11 +30,11 @@ def tuned_by_oracle(case: Case, confusable: NDArray[np.floating], *, seed: int) 
 
 def _measures(case: Case) -> PairMeasures:
     space, labelled = case.space, case.labelled
-    alone = np.stack([softmax_entropy(labelled.logits), inverse_norm(labelled.embedding)], axis=1)
+    per_picture = np.stack([softmax_entropy(labelled.logits), inverse_norm(labelled.embedding)], axis=1)
     return PairMeasures(
         space.graph,
         space.whitened,
-        np.nan_to_num(alone.astype(np.float32)),
+        np.nan_to_num(per_picture.astype(np.float32)),
         representative=twin_representatives(space.graph.twins).astype(np.int64),
     )
 
@@ -46,15 +46,15 @@ def _draw(
     label = case.labelled.label
     content = np.random.default_rng(seed).permutation(8 * len(label))[: len(label)].astype(np.int64)
     pairs = pairs_to_ask(measures, content, NO_ANSWERS, count=max(ANSWERS), seed=seed)
-    own = np.full((len(label), 2), -1, np.int64)
-    own[measures.rows] = np.sort(content[np.stack([measures.rows, measures.nearest], axis=1)], axis=1)
-    own = own[measures.representative]
+    own_pair = np.full((len(label), 2), -1, np.int64)
+    own_pair[measures.rows] = np.sort(content[np.stack([measures.rows, measures.nearest], axis=1)], axis=1)
+    own_pair = own_pair[measures.representative]
     orders: dict[int, NDArray[np.floating]] = {}
     for count in ANSWERS:
-        asked = pairs[:count]
-        answered = Answered(np.sort(content[asked], axis=1), label[asked[:, 0]] == label[asked[:, 1]])
+        first, second = pairs[:count].T
+        answered = Answered(np.sort(content[pairs[:count]], axis=1), label[first] == label[second])
         tuned = tune(measures, content, answered)
         values = np.array(confusable if tuned is None else tuned.values, dtype=np.float64)
-        values[(own[:, None] == answered.pairs[None]).all(axis=2).any(axis=1)] = np.nan
+        values[(own_pair[:, None] == answered.pairs[None]).all(axis=2).any(axis=1)] = np.nan
         orders[count] = values
     return orders

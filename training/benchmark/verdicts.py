@@ -40,7 +40,7 @@ def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders]) -> tuple[Verdic
 
     The best of a group of baselines is that with the highest mean over these very sets, which favours the baselines.
     """
-    found = []
+    verdicts = []
     for name, groups in RIVALS.items():
         for outcome in OUTCOMES:
             sets = [
@@ -49,8 +49,8 @@ def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders]) -> tuple[Verdic
                 if outcome in case.outcomes.by_name() and name in of_case
             ]
             rivals = (_best(sets, group) for group in groups)
-            found += [_verdict(name, rival, outcome, sets) for rival in rivals if rival is not None]
-    return tuple(found)
+            verdicts += [_verdict(name, rival, outcome, sets) for rival in rivals if rival is not None]
+    return tuple(verdicts)
 
 
 _Measured = tuple[Case, Orders, Bools]
@@ -78,7 +78,7 @@ def _verdict(name: str, rival: str, outcome: str, sets: Sequence[_Measured]) -> 
         lead = lead_of(orders[name], orders[rival], is_wrong, case.outcomes.is_counted)
         figure = lead.by_blocks(case.labelled.label, least=-1.0)
         leads.append(SetLead(case.labelled.data, figure, verdict_of(figure)))
-    mean = mean_by_t([one.lead.value for one in leads], least=-1.0)
+    mean = mean_by_t([lead.lead.value for lead in leads], least=-1.0)
     return Verdict(name, rival, outcome, mean, verdict_of(mean), tuple(leads))
 
 
@@ -87,7 +87,7 @@ def lead_of(
 ) -> Influenced:
     """By how much the R-AUROC of values (N,) or (draws, N) is above that of a rival (N,), on the same pictures.
 
-    Of draws the mean over these, each on the pictures that it has.
+    Of draws, the mean over them, each on the pictures that it has.
     """
     leads = []
     for draw in np.atleast_2d(values):

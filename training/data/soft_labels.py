@@ -26,7 +26,7 @@ FOLDS: Mapping[str, tuple[str, ...]] = {
     "all": ("fold1", "fold2", "fold3", "fold4", "fold5"),
 }
 SPLITS = tuple(FOLDS)
-COLLECTION_LAYOUT = "annotations.json beside fold1 to fold5 with their pictures"
+COLLECTION_LAYOUT = "annotations.json next to fold1 to fold5 with their pictures"
 IMAGENET_LAYOUT = "raters.npz, real.json and val/**/ILSVRC2012_val_00000001.JPEG"
 IMAGENET_CLASSES = 1000
 ROWS_AT_ONCE = 4096
@@ -73,7 +73,8 @@ def entropy_nats(votes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Entropy (N,) in nats of votes (N, C), nan in rows without a vote."""
     parts = (votes[start : start + ROWS_AT_ONCE] for start in range(0, len(votes), ROWS_AT_ONCE))
     with np.errstate(invalid="ignore"):  # rows without a vote
-        return np.abs(np.concatenate([np.zeros(0), *(entropy(part, axis=1) for part in parts)]))
+        entropies: NDArray[np.float64] = np.concatenate([np.zeros(0), *(entropy(part, axis=1) for part in parts)])
+    return np.abs(entropies)
 
 
 def soft_labels_of(spec: str) -> SoftLabels:

@@ -25,7 +25,7 @@ def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
     """
     if is_tar(spec):
         raise FolderError(
-            f"{spec!r} is streamed by training.cache and the modes instance and labels of training.finetune alone. "
+            f"{spec!r} is streamed by training.cache and the modes instance and labels of training.finetune only. "
             f"Unpack the shards into class folders for this."
         )
     pictures = _all_pictures_of(spec)

@@ -175,7 +175,7 @@ def _sample(
 def _check_label(wordnet_id: str | None, key: str, shard: Path, labels: Mapping[str, int]) -> None:
     if wordnet_id is None:
         raise FolderError(
-            f"{key!r} in {shard} tells no WordNet id (n and eight digits) in its path, its .json or the shard's name. "
+            f"{key!r} in {shard} has no WordNet id (n and eight digits) in its path, its .json or the shard's name. "
             f"Class numbers of another list are not taken; write the ids into the names."
         )
     if wordnet_id not in labels:

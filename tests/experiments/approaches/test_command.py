@@ -17,7 +17,7 @@ from experiments.approaches.named import APPROACHES, OURS
 from experiments.approaches.records import read_comparison
 from experiments.approaches.table import number, short, table
 from tests.training.caches import written
-from tests.training.conftest import draw
+from tests.training.conftest import draw_folder
 from training.cache import write_cache
 from training.command import command
 from training.config import Augmentation, CacheConfig
@@ -143,11 +143,8 @@ def test_the_command_writes_json_table_and_drawing_and_goes_on(
     tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(HOME_VARIABLE, str(prepared))
-    for number_, name in enumerate(("learn", "blind")):
-        for seed in range(60):
-            path = tmp_path / name / f"class-{seed % 3}" / f"{seed}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draw(100 * number_ + seed, blur_px=seed % 5, size_px=64).save(path)
+    for start, name in enumerate(("learn", "blind")):
+        draw_folder(tmp_path / name, 60, ("class-0", "class-1", "class-2"), start=100 * start, blur_px=range(5))
     cache = CacheConfig(
         str(tmp_path / "learn"),
         tmp_path / "cache",

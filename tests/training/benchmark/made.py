@@ -1,11 +1,13 @@
 """Labelled sets of embeddings about class centres, and what the definitions say of them one by one."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from training.benchmark.labelled import Case, LabelledSet, case_of
+from training.benchmark.orders import Orders, orders_of
 from training.benchmark.people import People
 from training.data.pictures import PictureList
 
@@ -31,9 +33,16 @@ def small_set(seed: int = 0, *, classes: int = 4, pictures: int = 72, width: int
     )
 
 
+@cache
 def small_case(seed: int = 0, **sizes: int) -> Case:
     """A small set with its space and its outcomes."""
     return case_of(small_set(seed, **sizes), seed=0)
+
+
+@cache
+def bare_orders(seed: int) -> Orders:
+    """The orders of a small set without a head and fitted baselines."""
+    return orders_of(small_case(seed), None, None, seed=0)
 
 
 def with_people(case: Case, entropy: np.ndarray, **beside: np.ndarray) -> Case:

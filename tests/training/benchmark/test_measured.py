@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.benchmark.made import (
+    bare_orders,
     naive_aurc,
     naive_auroc,
     naive_nearest,
@@ -41,7 +42,7 @@ def order_named(figures: SetFigures, name: str) -> OrderFigures:
 def test_the_figures_of_a_set_are_the_definitions(seed: int) -> None:
     case = small_case(seed)
     labelled, label = case.labelled, case.labelled.label
-    orders = orders_of(case, None, None, seed=0)
+    orders = bare_orders(seed)
     figures = figures_of_set(case, orders)
     is_wrong = label[naive_nearest(labelled.embedding)] != label
     assert 0.2 < is_wrong.mean() < 0.8
@@ -129,8 +130,7 @@ def test_agreement_with_people_by_hand() -> None:
 
 def test_orders_are_those_of_known_knowledge() -> None:
     case, others = small_case(0), [small_case(1), small_case(2)]
-    bare = orders_of(case, None, None, seed=0)
-    assert not {"uncertainty", "tempered_entropy", "stack", "rank_stack"} & set(bare)
+    assert not {"uncertainty", "tempered_entropy", "stack", "rank_stack"} & set(bare_orders(0))
     choice = fit_baselines(others)
     case = with_people(case, np.zeros(72), authors_uncertainty=np.arange(72.0))
     full = orders_of(case, first_number_head(12), choice, seed=0)
@@ -159,7 +159,7 @@ def test_ceilings_are_never_asked_of_what_they_were_taught() -> None:
 def test_beside_an_upstream_set_are_the_orders_of_single_pictures() -> None:
     case, upstream = small_case(0), small_set(3)
     head = first_number_head(12)
-    orders = orders_of(case, head, None, seed=0)
+    orders = {"uncertainty": head(case.labelled.embedding), **bare_orders(0)}
     found = upstream_figures(case, upstream, orders, head, None)
     assert set(found) == {name for name in orders if KNOWS[name] == "picture"}
     theirs, ours = head(upstream.embedding), orders["uncertainty"]
@@ -172,8 +172,7 @@ def test_beside_an_upstream_set_are_the_orders_of_single_pictures() -> None:
 
 
 def test_means_leave_out_sets_without_the_figure() -> None:
-    cases = small_case(0), small_case(1)
-    one, two = (figures_of_set(case, orders_of(case, None, None, seed=0)) for case in cases)
+    one, two = (figures_of_set(small_case(seed), bare_orders(seed)) for seed in (0, 1))
     no_probe = replace(order_named(one, "entropy"), probe=None)
     found = means_of([replace(one, orders=(no_probe,)), two])
     entropy = next(mean for mean in found if mean.name == "entropy")

@@ -87,7 +87,7 @@ class TestLabels:
 
     def test_a_number_of_another_list_is_not_taken(self, tmp_path: Path) -> None:
         shard = write(tmp_path / "a.tar", ("000.jpg", JPEG), ("000.cls", b"3"))
-        with pytest.raises(FolderError, match="tells no WordNet id"):
+        with pytest.raises(FolderError, match="has no WordNet id"):
             list(samples_of(shard, LABELS))
 
 
