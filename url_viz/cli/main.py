@@ -34,9 +34,9 @@ from url_viz.errors import UrlVizError, UsageError
 from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir, bound
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.options import Count, OptionalPercentile
-from url_viz.printed import printable
 from url_viz.progress import Progress, command_report
 from url_viz.roots import refuse_credentials
+from url_viz.terminal_text import printable
 
 if TYPE_CHECKING:
     from url_viz.cluster.on_ray import OnRay

@@ -11,9 +11,9 @@ from typing import Any, TextIO, TypeVar, cast, get_type_hints
 from tyro.extras import SubcommandApp
 
 from url_viz.options import check_number, numbers
-from url_viz.printed import printable
 from url_viz.progress import ProgressCallback, TerminalReport, command_report
 from url_viz.roots import address_in
+from url_viz.terminal_text import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Config = TypeVar("Config")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from url_viz.errors import FolderError
 from url_viz.imaging.digest import image_id
-from url_viz.printed import printable
 from url_viz.roots import address_in, is_in_bucket
+from url_viz.terminal_text import printable
 
 EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "

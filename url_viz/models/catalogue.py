@@ -19,8 +19,8 @@ from url_viz.models.model_names import (
     shipped_head,
     workspace_heads,
 )
-from url_viz.printed import printable
 from url_viz.sealed import record_in
+from url_viz.terminal_text import printable
 from url_viz.workspace import Workspace
 
 Kind = Literal["shipped", "trained", "authors", "own"]

@@ -15,8 +15,8 @@ from typing import Literal
 from url_viz.errors import UrlVizError, WeightsUnavailableError
 from url_viz.limited_processes import LimitedProcesses
 from url_viz.models.model_names import FINETUNED_SUFFIXES, PAPERS, paper_named
-from url_viz.printed import printable
 from url_viz.records import read_plain
+from url_viz.terminal_text import printable
 from url_viz.workspace import Workspace, has_control_characters
 
 BESIDE_A_HEAD = ".backbone.safetensors"

@@ -23,7 +23,7 @@ from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, preprocessing_of, undrawn_network
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model_names import AuthorsFile, FinetunedWeights
-from url_viz.printed import printable
+from url_viz.terminal_text import printable
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where the weights are, in the order in which the authors' own loader looks."""

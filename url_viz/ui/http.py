@@ -28,7 +28,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.model_names import DEFAULT
-from url_viz.printed import printable
+from url_viz.terminal_text import printable
 from url_viz.ui.auth import access_token, login, may_enter
 from url_viz.ui.card import card_of, number_of
 from url_viz.ui.open_sets import open_sets

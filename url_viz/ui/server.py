@@ -13,7 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from url_viz.errors import UsageError
-from url_viz.printed import printable
+from url_viz.terminal_text import printable
 from url_viz.ui.accounts import others_have_accounts, others_may_enter
 from url_viz.ui.auth import TOKEN_VARIABLE, access_token
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files

@@ -8,8 +8,8 @@ from url_viz.models.card_figures import worth_at
 from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
 from url_viz.models.checkpoint_folder import PATIENCE_S
 from url_viz.models.model_names import paper_named
-from url_viz.printed import printable
 from url_viz.store.about import known_sets
+from url_viz.terminal_text import printable
 from url_viz.ui.session import choice, choose
 from url_viz.ui.text import Markdown, errors_shown, escape, shipped_text
 from url_viz.ui.widgets.embed_job import open_folder, precision_for, running, set_title, space_read
