@@ -41,7 +41,7 @@ from url_viz.models.runtime import Precision
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import embed_files
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
-from url_viz.pipeline.postprocess import finish
+from url_viz.pipeline.postprocess import update_derived
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_alone
 from url_viz.pipeline.tsne import tsne_coordinates
 from url_viz.pipeline.twins import twin_stars
@@ -567,7 +567,7 @@ class ImageSet:
         Raises WorkspaceError if another process writes.
         """
         with Writer(self._store.paths, self.root) as writer:
-            finish(writer, self.space.key, report=progress or silent, refit=True)
+            update_derived(writer, self.space.key, report=progress or silent, refit=True)
 
     @cached_property
     def placed_share(self) -> float:
@@ -637,7 +637,7 @@ def embed_folder(
             raise BucketError(outcome.words_of_unfetched)
         for each in (chosen, *others):
             score_missing(writer, each)
-            finish(writer, each.space.key, report=report, refit=refit)
+            update_derived(writer, each.space.key, report=report, refit=refit)
         if others:
             ask(paths, is_asked=True)
         if outcome.unfetched:

@@ -20,22 +20,22 @@ from url_viz.store.writer import Writer
 Contents = NDArray[np.int64]
 
 
-def finish(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:
+def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:
     """Update quality, whitened space, graph and map for the pictures in the folder; nothing if all is up to date."""
     assess_missing(writer, report)
     content = current_contents(writer, space_key)
     if len(content):
-        _finish_space(writer, space_key, content, report, refit=refit)
+        _update_space(writer, space_key, content, report, refit=refit)
     writer.compact()
 
 
-def _finish_space(writer: Writer, space_key: str, content: Contents, report: ProgressCallback, *, refit: bool) -> None:
+def _update_space(writer: Writer, space_key: str, content: Contents, report: ProgressCallback, *, refit: bool) -> None:
     raw = raw_embeddings(writer, space_key, content)
     hashes = writer.hashes(content)
-    whitened, twins = _finish_whitened(writer, space_key, content, raw, hashes)
-    _finish_graph(writer, space_key, whitened, raw, hashes, twins, report)
+    whitened, twins = _updated_whitening(writer, space_key, content, raw, hashes)
+    _update_graph(writer, space_key, whitened, raw, hashes, twins, report)
     del raw
-    _finish_map(writer, space_key, whitened, report, refit=refit)
+    _update_map(writer, space_key, whitened, report, refit=refit)
 
 
 def current_contents(writer: Writer, space_key: str) -> Contents:
@@ -50,7 +50,7 @@ def raw_embeddings(writer: Writer, space_key: str, content: Contents) -> Raw:
     return on_disk if len(content) > EXACT_ROWS else on_disk[:]
 
 
-def _finish_whitened(
+def _updated_whitening(
     writer: Writer, space_key: str, content: Contents, raw: Raw, hashes: Hashes
 ) -> tuple[WhitenedRows, Twins | None]:
     """Contents (M,) with raw embeddings (M, D) in the set's whitened space, fitted again once the set has doubled.
@@ -68,7 +68,7 @@ def _finish_whitened(
     return whitened, twins
 
 
-def _finish_graph(
+def _update_graph(
     writer: Writer,
     space_key: str,
     whitened: WhitenedRows,
@@ -98,7 +98,7 @@ def columns_of(graph: Graph) -> GraphColumns:
     return GraphColumns(graph.content, nearest, similarity, value, twin_groups(graph.twins))
 
 
-def _finish_map(
+def _update_map(
     writer: Writer, space_key: str, whitened: WhitenedRows, report: ProgressCallback, *, refit: bool
 ) -> None:
     graph = writer.graph(space_key)
