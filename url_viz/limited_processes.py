@@ -61,8 +61,8 @@ class LimitedProcesses:
         """Reset to no processes: at first, and in a fork of this process, which must not share them."""
         self._lock = threading.Lock()
         self._large = threading.RLock()
-        self._free = [_Slot(self._module, *self._bounds) for _ in range(self._most)]
-        self._waiting: deque[Future[_Slot]] = deque()
+        self._free = [_WorkerSlot(self._module, *self._bounds) for _ in range(self._most)]
+        self._waiting: deque[Future[_WorkerSlot]] = deque()
         self._asked = 0
 
     def ask(self, what: str, data: bytes, **options: object) -> Answer:
@@ -92,9 +92,9 @@ class LimitedProcesses:
         return facts, body
 
     @contextmanager
-    def _slot(self) -> Iterator["_Slot"]:
+    def _slot(self) -> Iterator["_WorkerSlot"]:
         """A slot for this thread alone, preferably with a running process; threads wait in order."""
-        turn: Future[_Slot] = Future()
+        turn: Future[_WorkerSlot] = Future()
         with self._lock:
             self._asked += 1
             self._waiting.append(turn)
@@ -120,7 +120,7 @@ class LimitedProcesses:
         running = self._most - sum(slot.is_new for slot in self._free)
         return running > 0 and self._asked <= running * FILES_A_START
 
-    def _patiently(self, turn: "Future[_Slot]") -> "_Slot":
+    def _patiently(self, turn: "Future[_WorkerSlot]") -> "_WorkerSlot":
         """The slot that comes to a thread in its turn, or a new one once that takes long."""
         while True:
             with suppress(TimeoutError):
@@ -131,7 +131,7 @@ class LimitedProcesses:
                     turn.set_result(self._free.pop())
 
 
-class _Slot:
+class _WorkerSlot:
     """A slot for one worker process, used by one thread at a time."""
 
     def __init__(self, module: str, most_s: float, most_memory_bytes: int) -> None:

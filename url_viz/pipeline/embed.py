@@ -181,8 +181,8 @@ def score_missing(writer: Writer, model: Model | Given) -> int:
     return len(rest)
 
 
-class _OfModel:
-    """What is stored of one model in a run: what waits to be stored, and its growing map."""
+class _UnstoredRows:
+    """Rows of one model that wait to be stored, and the map that grows as they are."""
 
     def __init__(self, model: Model | Given, writer: Writer) -> None:
         self.model = model
@@ -220,7 +220,7 @@ class _Run:
         self._unfetched: list[str] = []
         self._is_cut_off = False
         self.embedded = [_embedded(writer, model.space.key) for model in models]
-        self._of_models = [_OfModel(model, writer) for model in models]
+        self._unstored = [_UnstoredRows(model, writer) for model in models]
         self._facts = _facts_by_content(writer)
         self._held = {holder: content for content, (_, _, holder) in self._facts.items()}
         self._rescued: dict[int, bytes] = {}
@@ -235,7 +235,7 @@ class _Run:
         """Let what became of some files wait to be stored, and store what waits, if it is time to."""
         thumbnails = self._thumbnails({row.content for row in files.rows if row.content is not None and row.is_known})
         self._waiting += [self._with_facts(row, thumbnails) for row in files.rows]
-        for of_model, rows in zip(self._of_models, files.embeddings, strict=True):
+        for of_model, rows in zip(self._unstored, files.embeddings, strict=True):
             of_model.add(rows)
         self.done += len(files.rows)
         self.failed += files.failed
@@ -255,7 +255,7 @@ class _Run:
         """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
         waiting, self._waiting = self._waiting, []
         self._last_store = time.monotonic()
-        self._stored += max(of_model.store() for of_model in self._of_models)
+        self._stored += max(of_model.store() for of_model in self._unstored)
         if waiting:
             self._rescue_thumbnails(waiting)
             columns = [pa.array([getattr(row, f.name) for row in waiting], f.type) for f in IMAGES]

@@ -105,7 +105,9 @@ def embed_files(
     size = _batch_size(embedding.models)
     batches = (files[start : start + size] for start in range(0, len(files), size))
     read, at_once = _reader(embedding, by=by), embedding.source.at_a_time or at_a_time
-    each = [_OfModel(*pair, place) for place, pair in enumerate(zip(embedding.models, embedding.embedded, strict=True))]
+    each = [
+        _ModelRun(*pair, place) for place, pair in enumerate(zip(embedding.models, embedding.embedded, strict=True))
+    ]
     ahead = max((model.runtime.ahead for model in embedding.models if isinstance(model, Model)), default=0)
     under_way: deque[Callable[[], EmbeddedFiles]] = deque()
     in_a_row = _UnfetchedInARow()
@@ -169,7 +171,7 @@ def _batch_size(models: Sequence[Model | Given]) -> int:
     return min((model.runtime.batch for model in models if isinstance(model, Model)), default=CPU_BATCH)
 
 
-def _begun(batch: Sequence[_Read], models: Sequence["_OfModel"]) -> Callable[[], EmbeddedFiles]:
+def _begun(batch: Sequence[_Read], models: Sequence["_ModelRun"]) -> Callable[[], EmbeddedFiles]:
     """Begin to embed what was read; the call waits for the end."""
     read = [(file, reading) for file, reading in batch if not isinstance(reading, Unfetched)]
     pictures = {reading.content: (file, reading) for file, reading in read if not isinstance(reading, Failure)}
@@ -179,7 +181,7 @@ def _begun(batch: Sequence[_Read], models: Sequence["_OfModel"]) -> Callable[[],
     return lambda: EmbeddedFiles(rows, tuple(wait() for wait in waits), unfetched)
 
 
-class _OfModel:
+class _ModelRun:
     """What one model does: it embeds the contents that it has not `embedded` yet, and adds them there."""
 
     def __init__(self, model: Model | Given, embedded: set[int], place: int) -> None:

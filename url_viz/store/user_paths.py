@@ -41,7 +41,7 @@ def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path, is_csv
     a spreadsheet would run.
     Raises FolderError, with the paths, if two rows mean the same picture.
     """
-    names = _Names(pictures)
+    names = _PathIndex(pictures)
     above = _SLASHES.sub("/", os.fspath(root).replace("\\", "/")).rstrip("/") + "/"
     row = np.fromiter((names.find(path, above, is_csv=is_csv) for path in paths), np.int64, len(paths))
     _refuse_doubles(row, paths)
@@ -58,7 +58,7 @@ def _plain(path: str, root: str) -> str:
     return plain.removeprefix(root)
 
 
-class _Names:
+class _PathIndex:
     """Index of all unambiguous names of pictures, from the exact path to a base name that only one picture has."""
 
     def __init__(self, pictures: Sequence[bytes]) -> None:
