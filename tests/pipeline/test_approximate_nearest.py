@@ -1,4 +1,4 @@
-"""Likely nearest rows: most of the exact ones, ranked exactly, no twins, and lists however the rows lie."""
+"""The approximate nearest: most of the exact ones, ranked exactly, no twins, and lists however the rows lie."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from tests.pipeline.test_nearest import classes, itself
 from url_viz.pipeline import approximate_nearest
 from url_viz.pipeline import graph as graph_module
-from url_viz.pipeline.approximate_nearest import likely_nearest, likely_rows, likely_twins
+from url_viz.pipeline.approximate_nearest import find_candidates, nearest_candidates, twins_among_candidates
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import top_k_of_all
 from url_viz.pipeline.twins import is_representative, twin_pairs
@@ -31,7 +31,7 @@ def every(count: int) -> np.ndarray:
 @pytest.mark.slow
 def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> None:
     rows = of_length_one(classes(6000, of=60, size=32, spread=0.7)[0])
-    found = likely_nearest(likely_rows(rows, 10), 10, twins=no_twins(6000), counts=every(6000))
+    found = nearest_candidates(find_candidates(rows, 10), 10, twins=no_twins(6000), counts=every(6000))
     exact = top_k_of_all(rows, 10, exclude=itself(6000), counts=every(6000))
     shared = [np.isin(one, other).mean() for one, other in zip(exact.position, found.position, strict=True)]
     assert np.mean(shared) > 0.95
@@ -45,15 +45,15 @@ def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> 
 @pytest.mark.parametrize("size", [1, 2, 7, 31])
 def test_rows_of_few_and_of_odd_numbers_have_full_lists(size: int) -> None:
     rows = of_length_one(np.random.default_rng(size).normal(size=(1500, size)))
-    found = likely_rows(rows, 10)
-    assert (found.ids >= 0).all()
-    assert (np.diff(found.cosine, axis=1) <= 0).all()
+    found = find_candidates(rows, 10)
+    assert (found.position >= 0).all()
+    assert (np.diff(found.similarity, axis=1) <= 0).all()
 
 
 def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = of_length_one(classes(180, of=6, size=24)[0])
     monkeypatch.setattr(approximate_nearest, "PROBED", 10_000)
-    found = likely_nearest(likely_rows(rows, 180), 12, twins=no_twins(180), counts=every(180))
+    found = nearest_candidates(find_candidates(rows, 180), 12, twins=no_twins(180), counts=every(180))
     exact = top_k_of_all(rows, 12, exclude=itself(180), counts=every(180))
     np.testing.assert_allclose(found.similarity, exact.similarity, atol=1e-5)
 
@@ -61,7 +61,7 @@ def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: 
 @pytest.mark.parametrize("count", [1, 2, 30, 300, 1200])
 def test_few_rows_and_rows_without_difference_have_lists_too(count: int) -> None:
     rows = of_length_one(np.ones((count, 8)))
-    found = likely_nearest(likely_rows(rows, 5), 5, twins=no_twins(count), counts=every(count))
+    found = nearest_candidates(find_candidates(rows, 5), 5, twins=no_twins(count), counts=every(count))
     has = (found.position >= 0).sum(axis=1)
     assert (has == min(5, count - 1)).all()
     assert not (found.position == np.arange(count)[:, None]).any()
@@ -72,13 +72,13 @@ def test_twins_are_those_of_the_exact_search_and_stand_in_no_list() -> None:
     random = np.random.default_rng(3)
     copies = rows[random.choice(2000, 60, replace=False)] + random.normal(0, 1e-3, (60, 32)).astype(rows.dtype)
     rows = np.concatenate([rows, copies, rows[:1], rows[:1]])
-    candidates = likely_rows(of_length_one(rows), 10)
-    found = likely_twins(np.arange(len(rows)), candidates, rows)
+    candidates = find_candidates(of_length_one(rows), 10)
+    found = twins_among_candidates(np.arange(len(rows)), candidates, rows)
     exact = twin_pairs(rows)
     pairs = {tuple(pair) for pair in found.pair.tolist()}
     assert pairs == {tuple(pair) for pair in exact.pair.tolist()}
     counts = is_representative(found)
-    nearest = likely_nearest(candidates, 10, twins=found, counts=counts)
+    nearest = nearest_candidates(candidates, 10, twins=found, counts=counts)
     assert counts[nearest.position[nearest.position >= 0]].all()
     pairs |= {(other, one) for one, other in pairs}
     listed = {(row, int(other)) for row in range(len(rows)) for other in nearest.position[row]}

@@ -132,7 +132,7 @@ def test_a_folder_beyond_the_bound_is_read_and_grows_as_one_below(
     for module in (graph_module, postprocess):
         monkeypatch.setattr(module, "EXACT_ROWS", 10)
     monkeypatch.setattr(
-        approximate_nearest, "LIKE_TWINS", 0
+        approximate_nearest, "LEAST_TWIN_COSINE", 0
     )  # 36 pictures made by dice are all alike, and far apart once whitened
     large = read("large")
     assert len(large) == 36

@@ -1,4 +1,4 @@
-"""The likely nearest of very many rows: faiss finds candidates among short codes, full precision ranks them.
+"""Approximate search for the nearest among very many rows: faiss finds candidates, full precision ranks them.
 
 An inverted file with product quantization (Jégou et al. 2011): rows lie in lists by the nearest of some centres, as
 codes of four bits for each two numbers, and the lists of the centres nearest to a query are searched.
@@ -6,7 +6,6 @@ docs/performance.md says how many of the nearest are found, and in what time.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
 from typing import Any
@@ -34,7 +33,7 @@ REFINED = 4
 """So many times as many are ranked by float16 as are kept."""
 ROWS_AT_ONCE = 16_384
 LEAST_LENGTH = 1e-12
-LIKE_TWINS = 0.88
+LEAST_TWIN_COSINE = 0.88
 """Pairs below this cosine in the whitened space are not compared in full: docs/performance.md has what twins had."""
 
 Ids = NDArray[np.int32]
@@ -42,17 +41,9 @@ Floats = NDArray[np.float32]
 Done = Callable[[int], None]
 
 
-@dataclass(frozen=True)
-class Likely:
-    """Candidates of some rows: `ids` (N, C) int32, nearest first, NONE if there are fewer; their `cosine` (N, C)."""
-
-    ids: Ids
-    cosine: Floats
-
-
-def likely_rows(
+def find_candidates(
     rows: NDArray[np.floating], k: int, *, which: NDArray[np.int64] | None = None, report: Done = lambda _: None
-) -> Likely:
+) -> Nearest:
     """At least `k` candidates for each row (N, A) among those of `which` (M,), itself left out, with exact cosines.
 
     Rows are of about length one, as whitened ones are, in half precision: what ranks the candidates is exact then.
@@ -62,16 +53,16 @@ def likely_rows(
     length = np.concatenate([np.linalg.norm(rows[part].astype(np.float32), axis=1) for part in _parts(len(rows))])
     length = np.maximum(length, LEAST_LENGTH)
     width = min(k + SPARE, len(among))
-    ids, cosine = np.full((len(rows), width), NONE, np.int32), np.full((len(rows), width), NONE, np.float32)
+    position, similarity = (np.full((len(rows), width), NONE, kind) for kind in (np.int32, np.float32))
     for part in _parts(len(rows)):
         own = np.arange(len(rows))[part]
         found, product = search(l2_normalize(rows[part]), min(width + 1, len(among)))
         cosines = np.where((found == NONE) | (found == own[:, None]), NONE, product / length[found])
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :width]
-        cosine[part] = np.take_along_axis(cosines, best, 1)
-        ids[part] = np.where(cosine[part] > NONE, np.take_along_axis(found, best, 1), NONE)
+        similarity[part] = np.take_along_axis(cosines, best, 1)
+        position[part] = np.where(similarity[part] > NONE, np.take_along_axis(found, best, 1), NONE)
         report(int(own[-1]) + 1)
-    return Likely(ids, cosine)
+    return Nearest(position, similarity)
 
 
 class _Index:
@@ -107,17 +98,19 @@ def _codes(sample: Floats) -> str:
     return f"PQ{width // 2 if width % 2 == 0 else width}x4fs" if is_learnt else "SQ8"
 
 
-def likely_twins(own: NDArray[np.integer], likely: Likely, embeddings: Raw, *, hashes: Hashes | None = None) -> Twins:
+def twins_among_candidates(
+    own: NDArray[np.integer], candidates: Nearest, embeddings: Raw, *, hashes: Hashes | None = None
+) -> Twins:
     """Pairs of raw embeddings (N, D) that are twins, among the candidates of the rows `own` (Q,).
 
     With `hashes` (N, WORDS) also all pairs with one of these rows that are copies by these.
     """
 
     def alike(part: slice) -> NDArray[np.integer]:
-        ids = likely.ids[part]
+        ids = candidates.position[part]
         row, place = np.nonzero((ids != NONE) & (ids != own[part][:, None]))
         left, right = own[part][row], ids[row, place]
-        is_alike = likely.cosine[part][row, place] >= LIKE_TWINS
+        is_alike = candidates.similarity[part][row, place] >= LEAST_TWIN_COSINE
         if hashes is not None:
             is_alike[~is_alike] = are_views(hashes, left[~is_alike], right[~is_alike])
         return np.stack([left[is_alike], right[is_alike]], axis=1)
@@ -126,14 +119,14 @@ def likely_twins(own: NDArray[np.integer], likely: Likely, embeddings: Raw, *, h
     return twins_of(embeddings, chain(map(alike, _parts(len(own))), by_hash), hashes=hashes)
 
 
-def likely_nearest(likely: Likely, k: int, *, twins: Twins, counts: NDArray[np.bool_]) -> Nearest:
+def nearest_candidates(candidates: Nearest, k: int, *, twins: Twins, counts: NDArray[np.bool_]) -> Nearest:
     """The `k` nearest candidates of each row, best first: of those of `counts` (N,), and none of its twins."""
-    position = np.full((len(likely.ids), k), NONE, np.int32)
-    similarity = np.full((len(likely.ids), k), NONE, np.float32)
+    position = np.full((len(candidates.position), k), NONE, np.int32)
+    similarity = np.full((len(candidates.position), k), NONE, np.float32)
     is_twin = _TwinCells(twins)
-    for part in _parts(len(likely.ids)):
-        ids, cosine = likely.ids[part], likely.cosine[part]
-        is_out = ~counts[ids] | is_twin(np.arange(len(likely.ids))[part], ids)
+    for part in _parts(len(candidates.position)):
+        ids, cosine = candidates.position[part], candidates.similarity[part]
+        is_out = ~counts[ids] | is_twin(np.arange(len(candidates.position))[part], ids)
         first = np.argsort(is_out, axis=1, kind="stable")[:, :k]  # the order of the others stays
         found = np.where(np.take_along_axis(is_out, first, 1), NONE, np.take_along_axis(cosine, first, 1))
         similarity[part, : first.shape[1]] = found

@@ -7,7 +7,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.approximate_nearest import SPARE, Likely, likely_nearest, likely_rows, likely_twins
+from url_viz.pipeline.approximate_nearest import SPARE, find_candidates, nearest_candidates, twins_among_candidates
 from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
 from url_viz.pipeline.twins import is_representative, pair_matrix, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
@@ -66,19 +66,19 @@ def build_graph(
 
     Twins are found first. A list holds no twin of its row, and no two that are twins of each other: it is full
     however long a burst is, and of many pictures however many bursts are near. `content` (N,) are the rows' keys,
-    by default their numbers. Beyond EXACT_ROWS both are searched among likely rows alone (`likely`).
+    by default their numbers. Beyond EXACT_ROWS both are searched among candidates only (`approximate_nearest`).
     """
     _assert_same_rows(whitened, embeddings)
     keys = np.arange(len(whitened)) if content is None else content
     if len(whitened) > EXACT_ROWS or isinstance(embeddings, RawRows):
-        return _likely_graph(whitened, embeddings, k, keys, key, twins, hashes, report)
+        return _approximate_graph(whitened, embeddings, k, keys, key, twins, hashes, report)
     twins = twin_pairs(embeddings, hashes=hashes) if twins is None else twins
     exclude = _not_of_own_group(twins) if twins.is_thinned else pair_matrix(twins).__getitem__
     nearest = top_k_of_all(whitened, k, exclude=exclude, counts=is_representative(twins), report=report)
     return Graph(keys, nearest.position, nearest.similarity, twins, key)
 
 
-def _likely_graph(
+def _approximate_graph(
     whitened: NDArray[np.floating],
     embeddings: Raw,
     k: int,
@@ -88,12 +88,13 @@ def _likely_graph(
     hashes: Hashes | None,
     report: Done,
 ) -> Graph:
-    likely = likely_rows(whitened, k, report=report)
-    twins = likely_twins(np.arange(len(whitened)), likely, embeddings, hashes=hashes) if twins is None else twins
+    candidates = find_candidates(whitened, k, report=report)
+    if twins is None:
+        twins = twins_among_candidates(np.arange(len(whitened)), candidates, embeddings, hashes=hashes)
     counts = is_representative(twins)
     if counts.mean() < MOSTLY:
-        likely = likely_rows(whitened, k, which=np.flatnonzero(counts), report=report)
-    nearest = likely_nearest(likely, k, twins=twins, counts=counts)
+        candidates = find_candidates(whitened, k, which=np.flatnonzero(counts), report=report)
+    nearest = nearest_candidates(candidates, k, twins=twins, counts=counts)
     return Graph(keys, nearest.position, nearest.similarity, twins, key, is_approximate=True)
 
 
@@ -199,11 +200,11 @@ def _twins_now(
 def _twins_of_some(
     rows: NDArray[np.int64], whitened: NDArray[np.floating], embeddings: Raw, hashes: Hashes | None, *, k: int
 ) -> Twins:
-    """Pairs of twins with one of `rows`: exactly, but of embeddings on disk those among the likely alone."""
+    """Pairs of twins with one of `rows`: exactly, but of embeddings on disk those among candidates only."""
     if not isinstance(embeddings, RawRows):
         return twin_pairs(embeddings, of=rows, hashes=hashes)
-    near = top_k(whitened[rows], whitened, k + SPARE + 1)  # one of them is the row itself
-    return likely_twins(rows, Likely(near.position, near.similarity), embeddings, hashes=hashes)
+    candidates = top_k(whitened[rows], whitened, k + SPARE + 1)  # one of them is the row itself
+    return twins_among_candidates(rows, candidates, embeddings, hashes=hashes)
 
 
 def _merged(had: Nearest, new: Nearest, fresh: NDArray[np.int64]) -> tuple[Places, Floats]:

@@ -1,6 +1,6 @@
-"""How many of the nearest `likely_rows` finds among photographs, and in what time; how alike twins are when whitened.
+"""How many of the nearest `find_candidates` finds among photographs, and how fast; how alike twins are when whitened.
 
-    python -m benchmarks.likely FOLDER [--keep FILE.npy]
+    python -m benchmarks.approximate_search FOLDER [--keep FILE.npy]
 
 Each picture below FOLDER is embedded as a whole and as a mirrored crop of its lower left, and all are whitened.
 Candidates of all rows are compared with the exact nearest of 8,000 drawn ones. Then 1,200 pictures are saved again,
@@ -92,7 +92,7 @@ def embedded(model: Model, paths: Sequence[Path], views: Callable[[Path], list[C
 def found_by(whitened: Half, asked: NDArray[np.int64], exact: NDArray[np.int32]) -> tuple[float, float, float]:
     """The shares of the K nearest and of the first found for the rows `asked`, and CPU seconds for all rows."""
     started = time.process_time()
-    candidates = approximate_nearest.likely_rows(whitened, K).ids[asked]
+    candidates = approximate_nearest.find_candidates(whitened, K).position[asked]
     seconds = time.process_time() - started
     hits = [np.isin(true, some) for true, some in zip(exact, candidates, strict=True)]
     return float(np.mean(hits)), float(np.mean([hit[0] for hit in hits])), seconds
