@@ -52,7 +52,7 @@ from url_viz.rows import KEPT_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.decisions import Action, Decisions
 from url_viz.store.reader import Store
-from url_viz.store.second_model_choice import ask, other_spaces, version_beside
+from url_viz.store.second_model_choice import choose_second_model, other_spaces, second_models_version
 from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, Twins, no_twins, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.store.writer import Writer
@@ -172,7 +172,7 @@ class ImageSet:
 
     def _version_in(self, store: Store) -> str:
         of_model = store.version(self.space.key, self.head.digest if self.head else None)
-        beside = "" if self.is_single_model else version_beside(store, self.space)
+        beside = "" if self.is_single_model else second_models_version(store, self.space)
         return f"{of_model}.{beside}" if beside else of_model
 
     def files_begun(self) -> int | None:
@@ -639,7 +639,7 @@ def embed_folder(
             score_missing(writer, each)
             update_derived(writer, each.space.key, report=report, refit=refit)
         if others:
-            ask(paths, is_asked=True)
+            choose_second_model(paths, is_used=True)
         if outcome.unfetched:
             raise BucketError(outcome.words_of_unfetched)
         writer.note_ended([each.space.key for each in (chosen, *others)])

@@ -64,7 +64,7 @@ from url_viz.store.derived_cache import numbers_from_table
 from url_viz.store.derived_cache import rows_from_table as matrix_from_table
 from url_viz.store.derived_cache import rows_to_table as matrix_to_table
 from url_viz.store.reader import Snapshot, shown_tables
-from url_viz.store.second_model_choice import is_asked, version_beside
+from url_viz.store.second_model_choice import is_second_model_used, second_models_version
 from url_viz.store.tables import Graph, GraphColumns, no_twins, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
 
@@ -110,7 +110,7 @@ def _sources(context: SetContext) -> Iterator[Source]:
     }
     for name, names in tables.items():
         yield Source(name, partial(str, store.digest_of(names)), lambda: store)
-    second = "" if context.is_single_model else version_beside(store, context.space)
+    second = "" if context.is_single_model else second_models_version(store, context.space)
     yield Source("second_tables", lambda: second, lambda: store)
     yield Source("space", lambda: key, lambda: context)
     yield Source("set", lambda: f"{key} {head} {context.is_given} {context.is_single_model}", lambda: context)
@@ -160,7 +160,7 @@ def _second_available(get: Get) -> SecondModel | None:
 def _confusability_by_both(get: Get) -> NDArray[np.float32] | None:
     """None if no second model takes part, or what it is worked out from cannot be read, or is being written."""
     context, second = get("set"), get("second_available")
-    if context.is_single_model or second is None or not is_asked(context.store.paths):
+    if context.is_single_model or second is None or not is_second_model_used(context.store.paths):
         return None
     graph: Graph | None = get("graph")
     return None if graph is None or not second.is_whole else by_both(graph, second)[0]

@@ -17,7 +17,7 @@ from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command
 from url_viz.store.reader import Store
-from url_viz.store.second_model_choice import ask, other_spaces
+from url_viz.store.second_model_choice import choose_second_model, other_spaces
 from url_viz.store.tables import Graph, GraphColumns
 from url_viz.store.whitened_rows import WhitenedRows
 
@@ -112,7 +112,7 @@ class SecondModelChoice:
 
         Raises WorkspaceError if the disk is full or read-only.
         """
-        ask(self.store.paths, is_asked=is_enabled)
+        choose_second_model(self.store.paths, is_used=is_enabled)
 
     def in_words(self, first: ModelSource) -> str:
         """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""

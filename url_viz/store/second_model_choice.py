@@ -1,4 +1,4 @@
-"""Which second model an image set is judged by, beside the one that is looked at."""
+"""Which second model the pictures of an image set are judged by, in addition to the one that is shown."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from url_viz.store.reader import Store
 from url_viz.workspace import SetPaths
 
 
-def is_asked(paths: SetPaths) -> bool:
+def is_second_model_used(paths: SetPaths) -> bool:
     """Whether a second model is taken into account where there is one; it is, until somebody says otherwise."""
     try:
         return bool(unsealed(paths.second.read_bytes()).get("is_asked", True))
@@ -19,10 +19,10 @@ def is_asked(paths: SetPaths) -> bool:
         return True
 
 
-def ask(paths: SetPaths, *, is_asked: bool) -> None:
+def choose_second_model(paths: SetPaths, *, is_used: bool) -> None:
     """Store whether a second model is taken into account. Raises WorkspaceError for a full or read-only disk."""
     with raising_disk_errors(paths), replaced(paths.second) as temporary:
-        temporary.write_text(sealed({"is_asked": is_asked}))
+        temporary.write_text(sealed({"is_asked": is_used}))
 
 
 def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace]:
@@ -33,10 +33,10 @@ def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace
             yield other
 
 
-def version_beside(store: Store, space: EmbeddingSpace) -> str:
-    """A short text that changes when a second model comes, goes, reads more, or is not asked any more; "" for none."""
+def second_models_version(store: Store, space: EmbeddingSpace) -> str:
+    """A short text that changes when a second model is added, removed, reads more, or is switched off; "" for none."""
     others = [f"{other.key} {store.digest_of([f'graph-{other.key}'])}" for other in other_spaces(store, space)]
     if not others:
         return ""
-    text = " ".join([*others, str(is_asked(store.paths))])
+    text = " ".join([*others, str(is_second_model_used(store.paths))])
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
