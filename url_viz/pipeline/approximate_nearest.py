@@ -53,7 +53,7 @@ def find_candidates(
     length = np.concatenate([np.linalg.norm(rows[part].astype(np.float32), axis=1) for part in _parts(len(rows))])
     length = np.maximum(length, LEAST_LENGTH)
     width = min(k + SPARE, len(among))
-    position, similarity = (np.full((len(rows), width), NONE, kind) for kind in (np.int32, np.float32))
+    position, similarity = np.full((len(rows), width), NONE, np.int32), np.full((len(rows), width), NONE, np.float32)
     for part in _parts(len(rows)):
         own = np.arange(len(rows))[part]
         found, product = search(l2_normalize(rows[part]), min(width + 1, len(among)))
