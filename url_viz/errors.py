@@ -1,26 +1,4 @@
-"""Errors meant for users: each says what is wrong, shows the value, and gives the next step.
-
-UrlVizError
-├── FolderError            a folder or file that cannot be used as asked
-│   ├── NoImagesError      nothing readable in it
-│   ├── NotAllowedError    outside the folders that the app may read
-│   └── BucketError        object storage that cannot be read as asked: no picture's fault
-├── UsageError             an option of a command with a value that it cannot have (a ValueError too)
-├── RowsError              rows that a figure cannot use: not finite, or without a label (a ValueError too)
-├── ImageError             one picture that cannot be read (a row in the failure list; the run goes on)
-├── ModelError             a name, checkpoint or weights file without a model in it
-│   ├── WeightsUnavailableError   the weights are not on this machine and cannot be fetched
-│   ├── CheckpointError    a checkpoint file that is damaged or not one
-│   └── HeadMismatchError  a head that does not fit its backbone
-├── ImageSetError          an image set that is unknown, empty, or not read with this model yet
-├── DecisionError          a decision or tag that cannot be made as asked
-├── WorkspaceError         a workspace that is locked, damaged, or written by a newer version
-│   ├── DamageError        something kept in it that is not as it was written
-│   └── SupersededError    what was opened of an image set is no longer there, since it was written anew
-├── CacheError             a cache of embeddings that does not fit what is asked of it
-├── JobError               a job that cannot be started, found or stopped
-└── ClusterError           a Ray cluster that cannot be joined as asked, or does not go on
-"""
+"""Errors meant for users: each says what is wrong, shows the value, and gives the next step."""
 
 
 class UrlVizError(Exception):

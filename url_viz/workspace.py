@@ -41,62 +41,39 @@ def has_control_characters(path: Path) -> bool:
     return any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in str(path))
 
 
+class _Inside:
+    """An attribute that is a path inside the folder of its owner."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: "SetPaths | Workspace", _: type | None = None) -> Path:
+        return (owner.root if isinstance(owner, Workspace) else owner.folder) / self._name
+
+
 @dataclass(frozen=True)
 class SetPaths:
     """The files of one image set."""
 
     folder: Path
-
-    @property
-    def about(self) -> Path:
-        return self.folder / "set.json"
-
-    @property
-    def about_copy(self) -> Path:
-        return self.folder / "set.copy.json"
-
-    @property
-    def tables(self) -> Path:
-        return self.folder / "tables"
-
-    @property
-    def lock(self) -> Path:
-        return self.folder / "writer.lock"
-
-    @property
-    def columns(self) -> Path:
-        return self.folder / "columns"
-
-    @property
-    def labels(self) -> Path:
-        return self.folder / "labels.json"
-
-    @property
-    def second(self) -> Path:
-        return self.folder / "second.json"
-
-    @property
-    def derived(self) -> Path:
-        """Columns that were made of the tables and of what was decided: a folder each, all of which can be deleted."""
-        return self.folder / "derived"
+    about = _Inside("set.json")
+    about_copy = _Inside("set.copy.json")
+    tables = _Inside("tables")
+    lock = _Inside("writer.lock")
+    columns = _Inside("columns")
+    labels = _Inside("labels.json")
+    second = _Inside("second.json")
+    decisions = _Inside("decisions.db")
+    reviews = _Inside("reviews")
+    maps = _Inside("maps")
+    """Maps of some pictures only."""
+    derived = _Inside("derived")
+    """Columns that were made of the tables and of what was decided: a folder each, all of which can be deleted."""
 
     @property
     def made_by_older_versions(self) -> tuple[Path, ...]:
         """Where older versions cached what lies in `derived`."""
         return self.folder / "class-shares", self.folder / "kept"
-
-    @property
-    def maps(self) -> Path:
-        """Maps of some pictures only."""
-        return self.folder / "maps"
-
-    @property
-    def decisions(self) -> Path:
-        return self.folder / "decisions.db"
-
-    @property
-    def reviews(self) -> Path:
-        return self.folder / "reviews"
 
 
 @dataclass(frozen=True)
@@ -104,6 +81,15 @@ class Workspace:
     """A folder that holds image sets, prepared models and jobs."""
 
     root: Path
+    about = _Inside("workspace.json")
+    sets = _Inside("sets")
+    models = _Inside("models")
+    heads = _Inside("heads")
+    jobs = _Inside("jobs")
+    exports = _Inside("exports")
+    demo = _Inside("demo")
+    checkpoints = _Inside("checkpoints")
+    """The folder that a user puts files of models into; it may not exist."""
 
     @classmethod
     def at(cls, root: str | Path | None = None) -> "Workspace":
@@ -155,39 +141,6 @@ class Workspace:
                 f"The workspace {self.root} has schema {version}, this version reads up to {SCHEMA_VERSION}. "
                 f"Update URL-Viz, or choose another folder with ${HOME_VARIABLE}."
             )
-
-    @property
-    def about(self) -> Path:
-        return self.root / "workspace.json"
-
-    @property
-    def sets(self) -> Path:
-        return self.root / "sets"
-
-    @property
-    def models(self) -> Path:
-        return self.root / "models"
-
-    @property
-    def heads(self) -> Path:
-        return self.root / "heads"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder that a user puts files of models into; it may not exist."""
-        return self.root / "checkpoints"
-
-    @property
-    def jobs(self) -> Path:
-        return self.root / "jobs"
-
-    @property
-    def exports(self) -> Path:
-        return self.root / "exports"
-
-    @property
-    def demo(self) -> Path:
-        return self.root / "demo"
 
     def set_paths(self, set_id: str) -> SetPaths:
         """The files of the image set with this id; refuses anything that is not a plain id."""

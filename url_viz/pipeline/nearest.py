@@ -41,9 +41,6 @@ class Nearest:
     position: Places
     similarity: Floats
 
-    def __post_init__(self) -> None:
-        assert self.position.shape == self.similarity.shape
-
     def __len__(self) -> int:
         return len(self.position)
 

@@ -15,9 +15,6 @@ class FileKeys:
     id: NDArray[np.int64]
     content: NDArray[np.int64]
 
-    def __post_init__(self) -> None:
-        assert len(self.id) == len(self.content)
-
     def __len__(self) -> int:
         return len(self.id)
 

@@ -125,9 +125,6 @@ class Embeddings:
     embedding: NDArray[np.float16]
     entropy: NDArray[np.float32]
 
-    def __post_init__(self) -> None:
-        assert len(self.content) == len(self.embedding) == len(self.entropy)
-
     def __len__(self) -> int:
         return len(self.content)
 
@@ -148,9 +145,6 @@ class Twins:
     pair: NDArray[np.int32]
     cosine: NDArray[np.float32]
     is_thinned: bool = False
-
-    def __post_init__(self) -> None:
-        assert self.pair.shape == (len(self.cosine), 2)
 
     def __len__(self) -> int:
         return len(self.cosine)
@@ -176,10 +170,6 @@ class Graph:
     twins: Twins
     whitening: int = 0
     is_approximate: bool = False
-
-    def __post_init__(self) -> None:
-        assert self.position.shape == self.similarity.shape
-        assert len(self.content) == len(self.position) == self.twins.rows
 
     def __len__(self) -> int:
         return len(self.content)
@@ -218,9 +208,6 @@ class Coordinates:
     content: NDArray[np.int64]
     xy: NDArray[np.float32]
     method: NDArray[np.int8]
-
-    def __post_init__(self) -> None:
-        assert len(self.content) == len(self.xy) == len(self.method)
 
     def __len__(self) -> int:
         return len(self.content)

@@ -60,10 +60,6 @@ class UserFile:
     left_out: tuple[tuple[str, str], ...] = ()
     is_csv: bool = False
 
-    def __post_init__(self) -> None:
-        assert all(len(cells.values) == len(self.paths) for cells in self.columns.values())
-        assert all(len(cells) == len(self.paths) for cells in self.lists.values())
-
 
 @dataclass
 class _SortedColumns:

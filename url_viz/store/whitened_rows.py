@@ -30,9 +30,6 @@ class Whitening:
     fitted_on: int
     version: int
 
-    def __post_init__(self) -> None:
-        assert self.axes.shape == (len(self.mean), len(self.scales))
-
     @cached_property
     def key(self) -> int:
         """A number of 63 bits that names this space."""
@@ -65,9 +62,6 @@ class WhitenedRows:
     whitening: Whitening
     content: NDArray[np.int64]
     rows: NDArray[np.float16]
-
-    def __post_init__(self) -> None:
-        assert self.rows.shape == (len(self.content), len(self.whitening.scales))
 
     def __len__(self) -> int:
         return len(self.content)
