@@ -12,6 +12,7 @@ from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_rows import ABSENT, AnswerChanges
 from url_viz.store.decision_transaction import Transaction
 from url_viz.store.decisions import Action, process_user
+from url_viz.wording import counted
 
 Pair = tuple[int, int]
 """Two contents, in any order: an answer is of both."""
@@ -107,11 +108,7 @@ def _did(answers: Iterable[int]) -> str:
     """ "said of 3 pairs that they are the same kind and took back 1 answer"."""
     given = list(answers)
     same, other, none = (given.count(value) for value in (1, 0, ABSENT))
-    parts = [f"said of {_pairs(same)} that both are the same kind"] if same else []
-    parts += [f"said of {_pairs(other)} that they are not the same kind"] if other else []
-    parts += [f"took back {none:,} {'answer' if none == 1 else 'answers'}"] if none else []
+    parts = [f"said of {counted(same, 'pair')} that both are the same kind"] if same else []
+    parts += [f"said of {counted(other, 'pair')} that they are not the same kind"] if other else []
+    parts += [f"took back {counted(none, 'answer')}"] if none else []
     return " and ".join(parts)
-
-
-def _pairs(count: int) -> str:
-    return f"{count:,} {'pair' if count == 1 else 'pairs'}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from url_viz.store.decision_rows import (
     total_of,
 )
 from url_viz.store.decision_transaction import InconsistentLogError, LoggedAction, Transaction
+from url_viz.wording import counted
 
 Decision = Literal["keep", "drop", "look-again"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
@@ -46,7 +47,7 @@ _DID: dict[Decision | None, str] = {
 
 @dataclass(frozen=True)
 class Decided:
-    """The decisions on N files at one version: `code` (N,) int8 into None, *DECISIONS, and `tags` (N,) texts.
+    """The decisions on N files: `code` (N,) int8 into None, *DECISIONS, and `tags` (N,) texts; at one `version`.
 
     `labels` (N,) are texts of the labels that somebody gave, by what the label was taken from (`label_of`); `names`
     (N,) the names that somebody gave, "" for none.
@@ -58,6 +59,14 @@ class Decided:
     labels: NDArray[np.object_]
     names: NDArray[np.object_]
 
+    def __len__(self) -> int:
+        return len(self.code)
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """Code, tags, labels and names, in the order of the table of decisions."""
+        return self.code, self.tags, self.labels, self.names
+
     @property
     def decision(self) -> NDArray[np.object_]:
         """None, "keep", "drop" or "look-again" of each (N,)."""
@@ -67,7 +76,24 @@ class Decided:
         """The decisions on the files at `rows`; of all in their order nothing is copied."""
         if np.array_equal(rows, np.arange(len(self.code))):
             return self
-        return Decided(self.version, self.code[rows], self.tags[rows], self.labels[rows], self.names[rows])
+        return Decided(self.version, *(column[rows] for column in self.columns))
+
+    def differs_from(self, other: "Decided") -> NDArray[np.bool_]:
+        """Which files (N,) have other decisions."""
+        differs: NDArray[np.bool_] = (self.tags != other.tags) | (self.labels != other.labels)
+        differs |= (self.code != other.code) | (self.names != other.names)
+        return differs
+
+    def with_tags(self, change: Callable[[Sequence[str]], set[str]]) -> "Decided":
+        """The same with `change` made to each set of tags; there are few distinct ones."""
+        index, texts = pd.factorize(self.tags)
+        new = np.array([joined(change(tags_of(text))) for text in texts], object)
+        return replace(self, tags=new[index] if len(index) else self.tags)
+
+    def with_labels(self, given: Sequence[str | None], source: str) -> "Decided":
+        """The same with the label of each file (None: none) where labels are taken from `source`."""
+        new = [with_label(text, source, label) for text, label in zip(self.labels, given, strict=True)]
+        return replace(self, labels=np.array([*new, None], object)[:-1])
 
     @property
     def name(self) -> NDArray[np.object_]:
@@ -205,7 +231,7 @@ class Decisions:
 
     def decide_each(self, decisions: dict[int, Decision | None]) -> Action:
         """Decide on pictures one by one, as a single action."""
-        codes = np.array([_code_of(decision) for decision in decisions.values()], np.int8)
+        codes = _codes_of(decisions.values())
         return self._act(decisions, lambda before: replace(before, code=codes), _did_decide)
 
     def label(self, labels: Mapping[int, str | None], *, source: str) -> Action:
@@ -214,25 +240,20 @@ class Decisions:
         Raises DecisionError for a label that is empty, too long or has a line break.
         """
         texts = [None if label is None else checked_label(label) for label in labels.values()]
-
-        def did(before: "_States", after: "_States") -> str:
-            return _did_label(after, source)
-
-        return self._act(labels, lambda before: before.with_labels(texts, source), did)
+        return self._act(
+            labels, lambda before: before.with_labels(texts, source), lambda _, after: _did_label(after, source)
+        )
 
     def judge(self, judgements: Mapping[int, Judgement], *, source: str) -> Action:
         """Give pictures both their decision and their label, in place of what they had; a single action.
 
         `source` is what labels are taken from. Raises DecisionError as `decide` and `label` do.
         """
-        codes = np.array([_code_of(judgement.decision) for judgement in judgements.values()], np.int8)
+        codes = _codes_of(judgement.decision for judgement in judgements.values())
         texts = [None if v.label is None else checked_label(v.label) for v in judgements.values()]
 
-        def did(before: "_States", after: "_States") -> str:
-            is_decided, is_labelled = after.code != before.code, after.labels != before.labels
-            parts = [_did_decide(before.rows_at(is_decided), after.rows_at(is_decided))] if is_decided.any() else []
-            parts += [_did_label(after.rows_at(is_labelled), source)] if is_labelled.any() else []
-            return ", and ".join(parts)
+        def did(before: Decided, after: Decided) -> str:
+            return _did_both(before, after, after.labels != before.labels, lambda some: _did_label(some, source))
 
         return self._act(judgements, lambda before: replace(before.with_labels(texts, source), code=codes), did)
 
@@ -241,39 +262,36 @@ class Decisions:
 
         The `label` of a judgement is the name, None for none. Raises DecisionError for what cannot be a tag, or a name.
         """
-        codes = np.array([_code_of(judgement.decision) for judgement in judgements.values()], np.int8)
-        names = texts_of(["" if v.label is None else checked_tag(v.label, what="name") for v in judgements.values()])
+        codes = _codes_of(judgement.decision for judgement in judgements.values())
+        names = _names_of(judgement.label for judgement in judgements.values())
 
-        def did(before: "_States", after: "_States") -> str:
-            is_decided, is_named = after.code != before.code, after.names != before.names
-            parts = [_did_decide(before.rows_at(is_decided), after.rows_at(is_decided))] if is_decided.any() else []
-            parts += [_did_name(after.rows_at(is_named))] if is_named.any() else []
-            return ", and ".join(parts)
+        def did(before: Decided, after: Decided) -> str:
+            return _did_both(before, after, after.names != before.names, _did_name)
 
         return self._act(judgements, lambda before: replace(before, names=names, code=codes), did)
 
     def name_each(self, names: Mapping[int, str | None]) -> Action:
         """Give pictures a name, None takes it away; decisions and tags stay. A single action."""
-        texts = texts_of(["" if name is None else checked_tag(name, what="name") for name in names.values()])
+        texts = _names_of(names.values())
         return self._act(names, lambda before: replace(before, names=texts), lambda _, after: _did_name(after))
 
     def tag(self, ids: Iterable[int], tag: str) -> Action:
         """Give pictures a tag. Raises DecisionError for one that is empty, too long, or has , ; or a line break."""
         name = checked_tag(tag)
-
-        def did(before: "_States", after: "_States") -> str:
-            return f"tagged {_pictures(len(after))} “{name}”"
-
-        return self._act(ids, lambda before: before.with_tags(lambda tags: {*tags, name}), did)
+        return self._act(
+            ids,
+            lambda before: before.with_tags(lambda tags: {*tags, name}),
+            lambda _, after: f"tagged {counted(len(after), 'picture')} “{name}”",
+        )
 
     def untag(self, ids: Iterable[int], tag: str) -> Action:
         """Remove a tag from pictures."""
         name = checked_tag(tag)
-
-        def did(before: "_States", after: "_States") -> str:
-            return f"took the tag “{name}” from {_pictures(len(after))}"
-
-        return self._act(ids, lambda before: before.with_tags(lambda tags: {*tags} - {name}), did)
+        return self._act(
+            ids,
+            lambda before: before.with_tags(lambda tags: {*tags} - {name}),
+            lambda _, after: f"took the tag “{name}” from {counted(len(after), 'picture')}",
+        )
 
     def undo(self) -> Action | None:
         """Undo the latest action of any user; None if there is none."""
@@ -314,14 +332,14 @@ class Decisions:
     def _act(
         self,
         ids: Iterable[int],
-        new: Callable[["_States"], "_States"],
-        did: Callable[["_States", "_States"], str],
+        new: Callable[[Decided], Decided],
+        did: Callable[[Decided, Decided], str],
     ) -> Action:
         """Apply `new` to the states of some files as one action; `did` tells it of those that changed."""
         rows = self._rows_of(ids)
         with self._log.writing() as transaction:
             known = self._known(transaction)
-            before = _States.of(known.decided.rows_at(rows))
+            before = known.decided.rows_at(rows)
             after = new(before)
             at = np.flatnonzero(after.differs_from(before))
             done = did(before.rows_at(at), after.rows_at(at))
@@ -350,46 +368,6 @@ def process_user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return ""
-
-
-@dataclass(frozen=True)
-class _States:
-    """What is stored of some files, before or after an action: columns as in `Decided`."""
-
-    code: NDArray[np.int8]
-    tags: NDArray[np.object_]
-    labels: NDArray[np.object_]
-    names: NDArray[np.object_]
-
-    @classmethod
-    def of(cls, decided: Decided) -> "_States":
-        return cls(decided.code, decided.tags, decided.labels, decided.names)
-
-    def __len__(self) -> int:
-        return len(self.code)
-
-    @property
-    def columns(self) -> tuple[NDArray[np.int8], NDArray[np.object_], NDArray[np.object_], NDArray[np.object_]]:
-        return self.code, self.tags, self.labels, self.names
-
-    def rows_at(self, at: NDArray[np.int64] | NDArray[np.bool_]) -> "_States":
-        return _States(self.code[at], self.tags[at], self.labels[at], self.names[at])
-
-    def differs_from(self, other: "_States") -> NDArray[np.bool_]:
-        differs: NDArray[np.bool_] = (self.tags != other.tags) | (self.labels != other.labels)
-        differs |= (self.code != other.code) | (self.names != other.names)
-        return differs
-
-    def with_tags(self, change: Callable[[Sequence[str]], set[str]]) -> "_States":
-        """The same with `change` made to each set of tags; there are few distinct ones."""
-        index, texts = pd.factorize(self.tags)
-        new = np.array([joined(change(tags_of(text))) for text in texts], object)
-        return replace(self, tags=new[index] if len(index) else self.tags)
-
-    def with_labels(self, given: Sequence[str | None], source: str) -> "_States":
-        """The same with the label of each file (None: none) where labels are taken from `source`."""
-        new = [with_label(text, source, label) for text, label in zip(self.labels, given, strict=True)]
-        return replace(self, labels=np.array([*new, None], object)[:-1])
 
 
 def _or_none(texts: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -447,17 +425,15 @@ class _Assignment:
             return None
         if np.isin(after.id[goes], self.free.id).any() or np.isin(after.content[goes], self.free.content).any():
             return None
-        was = self.decided
-        states = _States(was.code.copy(), was.tags.copy(), was.labels.copy(), was.names.copy())
+        decided = Decided(version, *(column.copy() for column in self.decided.columns))
         columns = (np.maximum(after.code, 0), *after.columns[3:])
-        for column, values in zip(states.columns, columns, strict=True):
+        for column, values in zip(decided.columns, columns, strict=True):
             column[row] = values  # of several changes to one file the last counts
         is_stored = self.is_stored.copy()
         is_stored[row] = ~goes
-        decided = Decided(version, *states.columns)
         return replace(self, decided=decided, is_stored=is_stored, total=total)
 
-    def changes(self, files: FileKeys, rows: NDArray[np.int64], after: "_States") -> DecisionChanges:
+    def changes(self, files: FileKeys, rows: NDArray[np.int64], after: Decided) -> DecisionChanges:
         """The changes that give the files at `rows` (M,) a state, and remove their rows under an older id or content.
 
         Other files with the same contents get undecided rows: they are there beside them now, and must not get these
@@ -476,7 +452,7 @@ class _Assignment:
     def _stored_at(self, files: FileKeys, rows: NDArray[np.int64]) -> DecisionRows:
         """The stored rows of some files, of code ABSENT where there is none of their own."""
         is_stored = self.is_stored[rows]
-        code, *texts = _States.of(self.decided.rows_at(rows)).columns
+        code, *texts = self.decided.rows_at(rows).columns
         texts = [np.where(is_stored, column, "") for column in texts]
         code = np.where(is_stored, code, ABSENT).astype(np.int8)
         return DecisionRows(files.id[rows], files.content[rows], code, *texts)
@@ -540,7 +516,15 @@ def _code_of(decision: Decision | None) -> int:
     return 0 if decision is None else 1 + DECISIONS.index(decision)
 
 
-def _did_decide(before: _States, after: _States) -> str:
+def _codes_of(decisions: Iterable[Decision | None]) -> NDArray[np.int8]:
+    return np.array([_code_of(decision) for decision in decisions], np.int8)
+
+
+def _names_of(names: Iterable[str | None]) -> NDArray[np.object_]:
+    return texts_of(["" if name is None else checked_tag(name, what="name") for name in names])
+
+
+def _did_decide(before: Decided, after: Decided) -> str:
     """ "kept 12 and dropped 31 pictures", from the decisions that pictures were given."""
     counts = np.bincount(after.code, minlength=len(_NAMES)).tolist()
     given = [(decision, counts[code]) for code, decision in enumerate((None, *DECISIONS)) if counts[code]]
@@ -548,31 +532,32 @@ def _did_decide(before: _States, after: _States) -> str:
     return f"{' and '.join(parts)} {'picture' if given[-1:] and given[-1][1] == 1 else 'pictures'}"
 
 
-def _did_label(after: _States, source: str) -> str:
+def _did_label(after: Decided, source: str) -> str:
     """ "labelled 12 pictures “kiwi” and took back the label of 1 picture", from what pictures were given."""
-    given = [label_of(text, source) for text in after.labels]
-    names = {label for label in given if label is not None}
-    taken_back = given.count(None)
-    of = f" “{next(iter(names))}”" if len(names) == 1 else ""
-    parts = [f"labelled {_pictures(len(given) - taken_back)}{of}"] if names else []
-    parts += [f"took back the label of {_pictures(taken_back)}"] if taken_back else []
-    return " and ".join(parts)
+    return _did_give([label_of(text, source) for text in after.labels], "labelled", "took back the label of")
 
 
-def _did_name(after: _States) -> str:
+def _did_name(after: Decided) -> str:
     """ "named 12 pictures “kiwi” and took the name of 1 picture", from the names that pictures have now."""
-    given = after.names.tolist()
-    names = {name for name in given if name}
-    taken = given.count("")
-    of = f" “{next(iter(names))}”" if len(names) == 1 else ""
-    parts = [f"named {_pictures(len(given) - taken)}{of}"] if names else []
-    parts += [f"took the name of {_pictures(taken)}"] if taken else []
+    return _did_give([name or None for name in after.names], "named", "took the name of")
+
+
+def _did_give(given: Sequence[str | None], gave: str, took: str) -> str:
+    texts = {text for text in given if text is not None}
+    taken = given.count(None)
+    of = f" “{next(iter(texts))}”" if len(texts) == 1 else ""
+    parts = [f"{gave} {counted(len(given) - taken, 'picture')}{of}"] if texts else []
+    parts += [f"{took} {counted(taken, 'picture')}"] if taken else []
     return " and ".join(parts)
+
+
+def _did_both(before: Decided, after: Decided, is_given: NDArray[np.bool_], did_give: Callable[[Decided], str]) -> str:
+    """What was decided, and which labels or names were given (`is_given`, `did_give`)."""
+    decided, given = np.flatnonzero(after.code != before.code), np.flatnonzero(is_given)
+    parts = [_did_decide(before.rows_at(decided), after.rows_at(decided))] if len(decided) else []
+    parts += [did_give(after.rows_at(given))] if len(given) else []
+    return ", and ".join(parts)
 
 
 def _action_of(action: LoggedAction | None, how: Literal["undone", "redone"]) -> Action | None:
     return None if action is None else Action(action.did, action.count, how=how)
-
-
-def _pictures(count: int) -> str:
-    return f"{count:,} {'picture' if count == 1 else 'pictures'}"

@@ -13,6 +13,7 @@ from url_viz.store.journals import strange_journals
 from url_viz.store.lance import connect
 from url_viz.store.reader import verify_table
 from url_viz.store.writer import Writer
+from url_viz.wording import counted
 from url_viz.workspace import SetPaths
 
 LAID_ASIDE = "damaged"
@@ -75,7 +76,7 @@ def _mended_tables(writer: Writer) -> list[Mended]:
         if back is None:
             mended.append(Mended(folder.stem, "was laid aside"))
         elif back:
-            mended.append(Mended(folder.stem, f"went back {back} {'version' if back == 1 else 'versions'}"))
+            mended.append(Mended(folder.stem, f"went back {counted(back, 'version')}"))
     return mended
 
 
