@@ -14,55 +14,36 @@ from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.imaging.quality import QUALITIES
 from url_viz.latest import Latest
 
+
+def _required(**kinds: pa.DataType) -> list[pa.Field]:
+    """Fields of these names and kinds that are never null."""
+    return [pa.field(name, kind, nullable=False) for name, kind in kinds.items()]
+
+
+_CONTENT = _required(content=pa.int64())
 IMAGES = pa.schema(
     [
-        pa.field("id", pa.int64(), nullable=False),
-        pa.field("path", pa.binary(), nullable=False),
-        pa.field("size_bytes", pa.int64(), nullable=False),
-        pa.field("mtime_ns", pa.int64(), nullable=False),
-        pa.field("content", pa.int64()),
-        pa.field("width", pa.int32()),
-        pa.field("height", pa.int32()),
-        pa.field("thumbnail", pa.binary()),
-        pa.field("failure", pa.string()),
+        *_required(id=pa.int64(), path=pa.binary(), size_bytes=pa.int64(), mtime_ns=pa.int64()),
+        ("content", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("thumbnail", pa.binary()),
+        ("failure", pa.string()),
     ]
 )
 """One row per file: `content` is null and `failure` set if it cannot be read as a picture."""
-
-SCORES = pa.schema([pa.field("content", pa.int64(), nullable=False), pa.field("uncertainty", pa.float32())])
-QUALITY = pa.schema(
-    [
-        pa.field("content", pa.int64(), nullable=False),
-        *(pa.field(name, pa.float32()) for name in QUALITIES),
-    ]
-)
+SCORES = pa.schema([*_CONTENT, ("uncertainty", pa.float32())])
+QUALITY = pa.schema([*_CONTENT, *((name, pa.float32()) for name in QUALITIES)])
 """One row per distinct content: the fields of `url_viz.imaging.quality.Quality`."""
-
-HASHES = pa.schema(
-    [pa.field("content", pa.int64(), nullable=False), pa.field("hash", pa.list_(pa.int64(), WORDS), nullable=False)]
-)
+HASHES = pa.schema([*_CONTENT, *_required(hash=pa.list_(pa.int64(), WORDS))])
 """One row per distinct content: the words of `url_viz.imaging.perceptual_hash`, as signed numbers."""
-
-COORDINATES = pa.schema(
-    [
-        pa.field("content", pa.int64(), nullable=False),
-        pa.field("x", pa.float32(), nullable=False),
-        pa.field("y", pa.float32(), nullable=False),
-        pa.field("method", pa.int8(), nullable=False),
-    ]
-)
+COORDINATES = pa.schema([*_CONTENT, *_required(x=pa.float32(), y=pa.float32(), method=pa.int8())])
 
 
 def embeddings_schema(size: int) -> pa.Schema:
     """One row per distinct content: embedding (D,) float16, its length, and the entropy of its softmax in nats."""
-    return pa.schema(
-        [
-            pa.field("content", pa.int64(), nullable=False),
-            pa.field("embedding", pa.list_(pa.float16(), size), nullable=False),
-            pa.field("norm", pa.float32(), nullable=False),
-            pa.field("entropy", pa.float32()),
-        ]
-    )
+    required = _required(embedding=pa.list_(pa.float16(), size), norm=pa.float32())
+    return pa.schema([*_CONTENT, *required, ("entropy", pa.float32())])
 
 
 def graph_schema(k: int) -> pa.Schema:
@@ -74,17 +55,13 @@ def graph_schema(k: int) -> pa.Schema:
     """
     return pa.schema(
         [
-            pa.field("content", pa.int64(), nullable=False),
-            pa.field("position", pa.list_(pa.int32(), k), nullable=False),
-            pa.field("similarity", pa.list_(pa.float32(), k), nullable=False),
-            pa.field("twins", pa.binary()),
-            pa.field("is_thinned", pa.bool_(), nullable=False),
-            pa.field("nearest", pa.int32(), nullable=False),
-            pa.field("nearest_similarity", pa.float32()),
-            pa.field("confusability", pa.float32()),
-            pa.field("twin_group", pa.int32(), nullable=False),
-            pa.field("whitening", pa.int64(), nullable=False),
-            pa.field("is_approximate", pa.bool_(), nullable=False),
+            *_CONTENT,
+            *_required(position=pa.list_(pa.int32(), k), similarity=pa.list_(pa.float32(), k)),
+            ("twins", pa.binary()),
+            *_required(is_thinned=pa.bool_(), nearest=pa.int32()),
+            ("nearest_similarity", pa.float32()),
+            ("confusability", pa.float32()),
+            *_required(twin_group=pa.int32(), whitening=pa.int64(), is_approximate=pa.bool_()),
         ]
     )
 
@@ -95,26 +72,14 @@ GRAPH_LISTS = ("position", "similarity", "twins")
 
 def whitening_schema(size: int) -> pa.Schema:
     """The mean of the whitened space in the first row, then a row per axis with its scale; `key` names the space."""
-    return pa.schema(
-        [
-            pa.field("key", pa.int64(), nullable=False),
-            pa.field("direction", pa.list_(pa.float32(), size), nullable=False),
-            pa.field("scale", pa.float32(), nullable=False),
-            pa.field("fitted_on", pa.int64(), nullable=False),
-            pa.field("version", pa.int32(), nullable=False),
-        ]
-    )
+    direction, number = pa.list_(pa.float32(), size), pa.int64()
+    fields = _required(key=number, direction=direction, scale=pa.float32(), fitted_on=number, version=pa.int32())
+    return pa.schema(fields)
 
 
 def whitened_schema(size: int) -> pa.Schema:
     """One row per distinct content: its row (A,) float16 in the whitened space `key`."""
-    return pa.schema(
-        [
-            pa.field("content", pa.int64(), nullable=False),
-            pa.field("whitened", pa.list_(pa.float16(), size), nullable=False),
-            pa.field("key", pa.int64(), nullable=False),
-        ]
-    )
+    return pa.schema([*_CONTENT, *_required(whitened=pa.list_(pa.float16(), size), key=pa.int64())])
 
 
 @dataclass(frozen=True)
