@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from url_viz.read_ahead import Room, read_ahead, read_each
+from url_viz.read_ahead import MemoryBudget, read_ahead, read_each
 
 
 def test_results_come_in_order_a_batch_at_a_time() -> None:
@@ -69,10 +69,10 @@ def test_as_many_are_read_beside_each_other_as_is_asked() -> None:
 
 
 def test_threads_hold_no_more_bytes_together_than_there_is_room_for() -> None:
-    room, held, most, lock = Room(100), [0], [0], threading.Lock()
+    budget, held, most, lock = MemoryBudget(100), [0], [0], threading.Lock()
 
     def hold(size: int) -> int:
-        with room.of(size):
+        with budget.reserve(size):
             with lock:
                 held[0] += size
                 most[0] = max(most[0], held[0])
@@ -87,12 +87,12 @@ def test_threads_hold_no_more_bytes_together_than_there_is_room_for() -> None:
 
 
 def test_what_is_larger_than_the_room_is_held_alone() -> None:
-    room = Room(10)
-    with room.of(1_000):
+    budget = MemoryBudget(10)
+    with budget.reserve(1_000):
         began = threading.Event()
 
         def wait() -> None:
-            with room.of(1):
+            with budget.reserve(1):
                 began.set()
 
         other = threading.Thread(target=wait)

@@ -6,7 +6,7 @@ class UrlVizError(Exception):
 
 
 class FolderError(UrlVizError):
-    """A folder or file that cannot be used as asked."""
+    """A folder or file that cannot be used."""
 
 
 class NoImagesError(FolderError):
@@ -18,7 +18,7 @@ class NotAllowedError(FolderError):
 
 
 class BucketError(FolderError):
-    """Object storage that cannot be read as asked, or does not answer; never a picture's fault."""
+    """Object storage that cannot be read, or does not answer; never a picture's fault."""
 
 
 class UsageError(UrlVizError, ValueError):
@@ -54,7 +54,7 @@ class ImageSetError(UrlVizError):
 
 
 class DecisionError(UrlVizError):
-    """A decision or tag that cannot be made as asked, or for an id without a picture."""
+    """A decision or tag that cannot be made, or for an id without a picture."""
 
 
 class WorkspaceError(UrlVizError):
@@ -66,11 +66,11 @@ class DamageError(WorkspaceError):
 
 
 class SupersededError(WorkspaceError):
-    """What was opened of an image set is no longer there, since it was written anew: it is to be opened again."""
+    """What was opened of an image set is no longer there, because it was written again: open it again."""
 
 
 class CacheError(UrlVizError):
-    """A cache of embeddings that does not fit what is asked of it."""
+    """A cache of embeddings that does not fit its use."""
 
 
 class JobError(UrlVizError):
@@ -78,4 +78,4 @@ class JobError(UrlVizError):
 
 
 class ClusterError(UrlVizError):
-    """A Ray cluster that cannot be started or joined as asked, or whose workers cannot go on."""
+    """A Ray cluster that cannot be started or joined, or whose workers cannot go on."""

@@ -13,11 +13,11 @@ class Latest(Generic[Result]):
     def __init__(self, *, same: Callable[[Any, Any], bool] = operator.is_) -> None:
         """`same` says whether a cause is the one that the result was made of; by default, whether it is that object."""
         self._same = same
-        self._held: tuple[object, Result] | None = None
+        self._latest: tuple[object, Result] | None = None
 
     def of(self, cause: object, make: Callable[[], Result]) -> Result:
         """The result that `make` gives for `cause`, made now only if the latest is of another one."""
-        held = self._held  # one reading: another thread may put a newer one there
-        if held is None or not self._same(held[0], cause):
-            held = self._held = cause, make()
-        return held[1]
+        latest = self._latest  # one reading: another thread may put a newer one there
+        if latest is None or not self._same(latest[0], cause):
+            latest = self._latest = cause, make()
+        return latest[1]

@@ -22,7 +22,7 @@ from url_viz.errors import UrlVizError
 FILES_A_START = 16
 """About as many pictures are decoded in the time that a process takes to start."""
 PATIENCE_S = 0.3
-"""How long a file waits for a running process, where few were asked for, before it has another one started."""
+"""How long a file waits for a running process, where few were requested, before another one is started."""
 
 _VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",  # no needless threads
@@ -63,12 +63,12 @@ class LimitedProcesses:
         self._large = threading.RLock()
         self._free = [_WorkerSlot(self._module, *self._bounds) for _ in range(self._most)]
         self._waiting: deque[Future[_WorkerSlot]] = deque()
-        self._asked = 0
+        self._requests = 0
 
     def ask(self, what: str, data: bytes, **options: object) -> Answer:
         """What a process answers about `data`: facts and bytes. Raises the pool's error with the reason why not."""
         question = json.dumps([what, options]).encode()
-        with self._slot() as slot, ExitStack() as alone:
+        with self._slot() as slot, ExitStack() as turn:
             was_killed = False
             while True:
                 was_new = slot.is_new
@@ -79,14 +79,14 @@ class LimitedProcesses:
                     break
                 except (EOFError, OSError):
                     status = slot.end()
-                    # Another file may be the reason: an earlier one corrupted the memory of a used process, or one
-                    # beside it took what memory there is. Try once more, in a new process, in turn with large pictures.
+                    # Another file may be the reason: an earlier one corrupted the memory of a used process, or a
+                    # concurrent one took all memory. Try once more, in a new process, in turn with large pictures.
                     is_first_kill = status == -signal.SIGKILL and not was_killed
                     if status == -signal.SIGALRM or (was_new and not is_first_kill):
                         raise self._error(_why_it_ended(status, self._bounds[0])) from None
                     if is_first_kill:
                         was_killed = True
-                        alone.enter_context(self._large)
+                        turn.enter_context(self._large)
         if "reason" in facts:
             raise self._error(facts["reason"])
         return facts, body
@@ -96,7 +96,7 @@ class LimitedProcesses:
         """A slot for this thread alone, preferably with a running process; threads wait in order."""
         turn: Future[_WorkerSlot] = Future()
         with self._lock:
-            self._asked += 1
+            self._requests += 1
             self._waiting.append(turn)
             self._hand_out()
         slot = self._patiently(turn)
@@ -116,9 +116,9 @@ class LimitedProcesses:
             self._waiting.popleft().set_result(self._free.pop())
 
     def _is_early_to_start(self) -> bool:
-        """Whether the running processes, all of them in use, are enough for the files that were asked for so far."""
+        """Whether the running processes, all of them in use, are enough for the requests so far."""
         running = self._most - sum(slot.is_new for slot in self._free)
-        return running > 0 and self._asked <= running * FILES_A_START
+        return running > 0 and self._requests <= running * FILES_A_START
 
     def _patiently(self, turn: "Future[_WorkerSlot]") -> "_WorkerSlot":
         """The slot that comes to a thread in its turn, or a new one once that takes long."""

@@ -21,9 +21,9 @@ def read_ahead(
 ) -> Generator[list[Result], None, None]:
     """The results of each batch, in its order; while one is worked on, the next `ahead` are read.
 
-    So many items are read beside each other as `at_a_time` says, by default one a core.
+    `at_a_time` items are read at once, by default one per core.
 
-    Closed early, as after Ctrl-C, it waits only for what is being read, not for all that was asked for.
+    Closed early, as after Ctrl-C, it waits only for what is being read, not for what was queued.
     """
     pool = ThreadPoolExecutor(at_a_time or os.cpu_count(), thread_name_prefix="read")
     waiting: deque[list[Future[Result]]] = deque()
@@ -38,25 +38,25 @@ def read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-class Room:
-    """So many bytes that threads may hold together; one alone may hold more, so that none waits for ever."""
+class MemoryBudget:
+    """Bytes that threads may reserve together; a single larger reservation waits for all others to end."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
-        self._held = 0
+        self._reserved = 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def of(self, size_bytes: int) -> Iterator[None]:
-        """Hold so many bytes; waits until there is room for them."""
+    def reserve(self, size_bytes: int) -> Iterator[None]:
+        """Reserve so many bytes; waits until there is room for them."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._held or self._held + size_bytes <= self._most)
-            self._held += size_bytes
+            self._changed.wait_for(lambda: not self._reserved or self._reserved + size_bytes <= self._most)
+            self._reserved += size_bytes
         try:
             yield
         finally:
             with self._changed:
-                self._held -= size_bytes
+                self._reserved -= size_bytes
                 self._changed.notify_all()
 
 

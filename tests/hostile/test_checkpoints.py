@@ -145,10 +145,10 @@ class TestTheProcess:
         (home.checkpoints / "x.pth").write_bytes(b"no checkpoint")
         [first], [again] = bad(home), bad(home)
         assert first == again
-        assert checkpoint_folder._readers._asked == (asked := checkpoint_folder._readers._asked)
+        assert checkpoint_folder._readers._requests == (requests := checkpoint_folder._readers._requests)
         (home.checkpoints / "x.pth").write_bytes(b"another one that is none")
         bad(home)
-        assert checkpoint_folder._readers._asked == asked + 1
+        assert checkpoint_folder._readers._requests == requests + 1
 
 
 class TestInThisProcess:

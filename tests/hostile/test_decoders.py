@@ -154,7 +154,7 @@ class TestManyAtOnce:
                 assert all(threads.map(lambda data: two.read(data, SHEET), pictures))
             assert len(below() - before) == 1
             endless = threads.submit(two.read, bad(HANG), SHEET)
-            eventually(lambda: two._asked > len(pictures))
+            eventually(lambda: two._requests > len(pictures))
             assert two.read(GOOD, SHEET).width == 64
             assert not endless.done()
             assert len(below() - before) == 2

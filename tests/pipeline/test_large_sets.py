@@ -80,7 +80,7 @@ def test_the_whitened_space_is_the_one_of_rows_in_memory(writer: Writer, embeddi
 def test_pairs_are_looked_up_few_rows_at_a_time(
     held: int, writer: Writer, embeddings: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(twins, "ROWS_HELD", held)
+    monkeypatch.setattr(twins, "ROWS_IN_MEMORY", held)
     every = np.stack(np.triu_indices(COUNT, 1), axis=1)
     some = np.random.default_rng(2).permutation(every)[:4000]
     asked = np.concatenate([twin_pairs(embeddings).pair, some])

@@ -16,7 +16,7 @@ def test_cosines_are_those_of_a_loop(held: int, count: int, seed: int, scale: fl
     rows, query = rng.normal(size=(count, 6)).astype(np.float16), scale * rng.normal(size=6)
     rows[rng.random(count) < 0.1] = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unit_rows, "HELD", held)
+        patch.setattr(unit_rows, "MOST_IN_FLOAT32", held)
         patch.setattr(unit_rows, "BLOCK_NUMBERS", 45)
         patch.setattr(unit_rows, "BLOCKS_A_TASK", 2)
         found = UnitRows(rows).cosines(query)

@@ -9,7 +9,7 @@ import pytest
 from tests.store.test_store import files
 from url_viz.errors import DamageError
 from url_viz.store.reader import Store
-from url_viz.store.recent_rows import HELD, MOST_BYTES, MOST_FILES, RecentRows
+from url_viz.store.recent_rows import MOST_BYTES, MOST_FILES, MOST_READS, RecentRows
 from url_viz.store.versions import State, state_of
 from url_viz.store.writer import Writer
 
@@ -132,12 +132,12 @@ def test_the_oldest_go_first(table: Path) -> None:
     def read(number: int, state: State | None = state) -> None:
         recent.of(table, state, [str(number)], reading)
 
-    for number in range(HELD):
+    for number in range(MOST_READS):
         read(number)
     read(0)
-    read(HELD)
-    assert reading.times == HELD + 1
+    read(MOST_READS)
+    assert reading.times == MOST_READS + 1
     read(0)
-    assert reading.times == HELD + 1, "it was read lately"
+    assert reading.times == MOST_READS + 1, "it was read lately"
     read(1)
-    assert reading.times == HELD + 2
+    assert reading.times == MOST_READS + 2

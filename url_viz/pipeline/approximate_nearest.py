@@ -28,7 +28,7 @@ FEWEST_IN_LIST = 40
 FEWEST_CODED = 1000
 PROBED = 128
 SPARE = 32
-"""So many more candidates are kept than are asked for: twins stand in no list."""
+"""So many more candidates are found than are wanted: twins are in no list."""
 REFINED = 4
 """So many times as many are ranked by float16 as are kept."""
 ROWS_AT_ONCE = 16_384
@@ -147,11 +147,11 @@ class _TwinCells:
     def __call__(self, own: NDArray[np.int64], ids: Ids) -> NDArray[np.bool_]:
         """(Q, C) for rows `own` (Q,) and others `ids` (Q, C)."""
         found = np.zeros(ids.shape, bool)
-        asked = np.flatnonzero(self._has[own])
-        if len(asked):
-            cells = own[asked][:, None] * self._rows + ids[asked]
+        with_twins = np.flatnonzero(self._has[own])
+        if len(with_twins):
+            cells = own[with_twins][:, None] * self._rows + ids[with_twins]
             at = np.minimum(np.searchsorted(self._pairs, cells), len(self._pairs) - 1)
-            found[asked] = self._pairs[at] == cells
+            found[with_twins] = self._pairs[at] == cells
         return found
 
 

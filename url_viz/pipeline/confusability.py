@@ -41,20 +41,20 @@ class Raw:
 class ConfusabilityReference:
     """What a new picture is ranked among: the M pictures of a set that have a neighbour.
 
-    Each sorted: their `quantities`; `alone` (M,), the mean of the three ranks of `shared`; `mean` (M,), the mean of the
-    ranks of `alone`, `crowd` and `far`. `scale`, the τ of the crowd; `first` (N, 10) int32, the first of the lists of
-    all N pictures, −1 for none. Below FEW pictures `far` alone counts, and `mean` is its rank.
+    Each sorted: their `quantities`; `isolation` (M,), the mean of the three ranks of `shared`; `mean` (M,), the mean of
+    the ranks of `isolation`, `crowd` and `far`. `scale`, the τ of the crowd; `first` (N, 10) int32, the first of the
+    lists of all N pictures, −1 for none. Below FEW pictures `far` alone counts, and `mean` is its rank.
     """
 
     quantities: Raw
-    alone: Doubles
+    isolation: Doubles
     mean: Doubles
     scale: float
     first: NDArray[np.int32]
 
     @property
     def is_few(self) -> bool:
-        return len(self.alone) < FEW
+        return len(self.isolation) < FEW
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,11 @@ def _ranked(
     is_counted = representative == np.arange(len(position))
     scale = crowd_scale(position[is_counted], similarity[is_counted])
     raw = _raw(position, similarity, rows, first, scale, *(about or (position[rows, 0], similarity[rows, 0])))
-    alone = np.mean([mid_ranks(counts) for counts in raw.shared], axis=0)
+    isolation = np.mean([mid_ranks(counts) for counts in raw.shared], axis=0)
     far = mid_ranks(raw.far)
-    mean = far if len(rows) < FEW else np.mean([mid_ranks(alone), mid_ranks(raw.crowd), far], axis=0)
+    mean = far if len(rows) < FEW else np.mean([mid_ranks(isolation), mid_ranks(raw.crowd), far], axis=0)
     quantities = Raw(np.sort(raw.shared, axis=1), np.sort(raw.crowd), np.sort(raw.far))
-    return ConfusabilityReference(quantities, np.sort(alone), np.sort(mean), scale, first), mean
+    return ConfusabilityReference(quantities, np.sort(isolation), np.sort(mean), scale, first), mean
 
 
 def _spread(mean: Doubles, rows: NDArray[np.int64], representative: NDArray[np.integer]) -> Floats:
@@ -196,8 +196,10 @@ def _among(
     far = _rank_among(raw.far, among.far)
     if reference.is_few:
         return far
-    alone = np.mean([_rank_among(*both) for both in zip(raw.shared, among.shared, strict=True)], axis=0)
-    mean: Doubles = np.mean([_rank_among(alone, reference.alone), _rank_among(raw.crowd, among.crowd), far], axis=0)
+    isolation = np.mean([_rank_among(*both) for both in zip(raw.shared, among.shared, strict=True)], axis=0)
+    mean: Doubles = np.mean(
+        [_rank_among(isolation, reference.isolation), _rank_among(raw.crowd, among.crowd), far], axis=0
+    )
     return mean
 
 

@@ -222,7 +222,7 @@ class _Run:
         self.embedded = [_embedded(writer, model.space.key) for model in models]
         self._unstored = [_UnstoredRows(model, writer) for model in models]
         self._facts = _facts_by_content(writer)
-        self._held = {holder: content for content, (_, _, holder) in self._facts.items()}
+        self._thumbnail_of = {holder: content for content, (_, _, holder) in self._facts.items()}
         self._rescued: dict[int, bytes] = {}
         is_given = any(isinstance(model, Given) for model in models)
         in_reach = self._facts if is_given else set.intersection(*self.embedded)  # what need not be decoded
@@ -281,9 +281,9 @@ class _Run:
 
     def _rescue_thumbnails(self, rows: Sequence[Row]) -> None:
         """Keep what rows hold that are about to be replaced: where files change places, one still to come needs it."""
-        replaced = [row.id for row in rows if self._held.get(row.id, row.content) != row.content]
+        replaced = [row.id for row in rows if self._thumbnail_of.get(row.id, row.content) != row.content]
         for holder, jpeg in self.writer.thumbnails(replaced).items():
-            self._rescued[self._held.pop(holder)] = jpeg
+            self._rescued[self._thumbnail_of.pop(holder)] = jpeg
 
 
 def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:
@@ -322,7 +322,7 @@ class _Preview:
         self._writer.put_coordinates(self._space_key, Coordinates(content, xy, method))
 
     def _fit(self, count: int) -> None:
-        """Fit the map, and place all rows anew."""
+        """Fit the map again, and place all rows."""
         basis = self._basis = fit_pca(np.concatenate(self._to_fit))
         self._fitted_on = count
         self._xy = [basis(rows) for rows in self._to_fit]

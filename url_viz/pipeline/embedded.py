@@ -17,12 +17,12 @@ from url_viz.imaging.workers import Decoders, decoders, fetched_apart
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
 from url_viz.pipeline.external_embeddings import Given
-from url_viz.read_ahead import Room, read_ahead
+from url_viz.read_ahead import MemoryBudget, read_ahead
 from url_viz.store.tables import Embeddings
 
 READ_AHEAD = 96
 """Pictures that are read ahead of the forward pass, which stands still while batches are stored."""
-MOST_HELD_BYTES = 1 << 30
+MOST_FETCHED_BYTES = 1 << 30
 """Bytes of files that are in memory to be decoded, where many are fetched at a time."""
 MOST_UNFETCHED = 64
 """So many files in a row that their store does not give end the reading."""
@@ -100,7 +100,7 @@ def embed_files(
     """Read and embed files, batch by batch, in their order.
 
     Every file has one outcome: a row, or a reason why its store did not give it. Decoding overlaps the forward pass, in
-    processes of its own (`by`). `at_a_time` files of a folder are read beside each other, by default one a core.
+    processes of its own (`by`). `at_a_time` files of a folder are read at once, by default one per core.
     """
     size = _batch_size(embedding.models)
     batches = (files[start : start + size] for start in range(0, len(files), size))
@@ -152,11 +152,11 @@ _Read = tuple[FoundFile, Reading | Unfetched]
 
 def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[FoundFile], _Read]:
     """How one file is read."""
-    source, room = embedding.source, Room(MOST_HELD_BYTES)
+    source, budget = embedding.source, MemoryBudget(MOST_FETCHED_BYTES)
     sheet, *others = (model.space.preprocessing for model in embedding.models)
 
     def read(file: FoundFile) -> _Read:
-        with room.of(file.size_bytes) if source.at_a_time else nullcontext():
+        with budget.reserve(file.size_bytes) if source.at_a_time else nullcontext():
             try:
                 fetch = partial(source.read, file)
                 return file, fetched_apart(fetch, sheet, known=embedding.known, also=others, by=by)

@@ -1,6 +1,6 @@
 """Embeddings that a user brings from elsewhere: checked, fitted into float16, and known by picture.
 
-They stand where a model stands in the pipeline, but read no pixels: pictures are decoded for their thumbnails alone.
+They stand where a model stands in the pipeline, but read no pixels: pictures are decoded only for their thumbnails.
 """
 
 import hashlib
@@ -68,25 +68,25 @@ def given_embeddings(
     is not finite, or nothing matches.
     """
     source = opened(file)
-    beside = None if paths is None else opened(paths)
-    own = read_user_file(source, paths=beside, path_column=path_column, pictures=len(found.files))
-    matrix = _matrix(own)
-    matched = match(own.paths, [one.path for one in found.files], root=found.root, is_csv=own.is_csv)
+    path_file = None if paths is None else opened(paths)
+    table = read_user_file(source, paths=path_file, path_column=path_column, pictures=len(found.files))
+    matrix = _matrix(table)
+    matched = match(table.paths, [one.path for one in found.files], root=found.root, is_csv=table.is_csv)
     if not matched.count:
         ours = ", ".join(repr(display_name(one.path)) for one in found.files[:3])
         raise FolderError(
-            f"None of the {len(own.paths):,} paths of {source.name!r} is a picture of {str(found.root)!r}: they are "
-            f"such as {', '.join(map(repr, own.paths[:3]))}, and the pictures such as {ours}."
+            f"None of the {len(table.paths):,} paths of {source.name!r} is a picture of {str(found.root)!r}: they are "
+            f"such as {', '.join(map(repr, table.paths[:3]))}, and the pictures such as {ours}."
         )
     taken = np.flatnonzero(matched.row >= 0)
     embedding, scaled = in_float16(matrix[taken])
     digest = hashlib.blake2b(source.data, digest_size=8)
-    if beside is not None:  # other paths make other embeddings of the same values
-        digest.update(beside.data)
+    if path_file is not None:  # other paths make other embeddings of the same values
+        digest.update(path_file.data)
     called = import_name(name.removeprefix(GIVEN) if name else Path(source.name).stem)
     space = EmbeddingSpace(f"{GIVEN}{called}", digest.hexdigest(), Preprocessing(), "exact")
     row = {found.files[place].id: number for number, place in enumerate(matched.row[taken])}
-    said = _words(own, matched.count, matched.examples, len(found.files), scaled)
+    said = _words(table, matched.count, matched.examples, len(found.files), scaled)
     return Given(space, row, embedding, said)
 
 
@@ -100,29 +100,31 @@ def in_float16(matrix: Matrix) -> tuple[NDArray[np.float16], int]:
     return rows.astype(np.float16), int(needs.sum())
 
 
-def _matrix(own: UserFile) -> Matrix:
+def _matrix(table: UserFile) -> Matrix:
     """The one matrix of a file that can be embeddings. Raises FolderError if there is none, or a value is none."""
-    likely = [name for name in own.lists if any(word in name.casefold() for word in _EMBEDDING_NAMES)]
-    names = likely if len(likely) == 1 else list(own.lists)
+    named = [name for name in table.lists if any(word in name.casefold() for word in _EMBEDDING_NAMES)]
+    names = named if len(named) == 1 else list(table.lists)
     if len(names) != 1:
         raise FolderError(
-            f"{own.name!r} has to hold one column of lists of numbers (embeddings), and holds "
+            f"{table.name!r} has to hold one column of lists of numbers (embeddings), and holds "
             f"{', '.join(map(repr, names)) or 'none'}. Give a .npy, .npz or .parquet file with one embedding a picture."
         )
-    matrix = own.lists[names[0]]
+    matrix = table.lists[names[0]]
     if not 2 <= matrix.shape[1] <= MOST_NUMBERS:
-        raise FolderError(f"The embeddings in {own.name!r} have {matrix.shape[1]} numbers; 2 to {MOST_NUMBERS:,} are.")
+        raise FolderError(
+            f"The embeddings in {table.name!r} have {matrix.shape[1]} numbers; 2 to {MOST_NUMBERS:,} are."
+        )
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(bad):
         raise FolderError(
-            f"{len(bad):,} embeddings in {own.name!r} hold values that are not finite (first: {own.paths[bad[0]]!r}). "
-            f"Leave these rows out, or embed their pictures again."
+            f"{len(bad):,} embeddings in {table.name!r} hold values that are not finite "
+            f"(first: {table.paths[bad[0]]!r}). Leave these rows out, or embed their pictures again."
         )
     return matrix
 
 
-def _words(own: UserFile, count: int, examples: tuple[str, ...], files: int, scaled: int) -> tuple[str, ...]:
-    said = [f"{count:,} of {len(own.paths):,} rows of {own.name!r} are of a picture of this folder."]
+def _words(table: UserFile, count: int, examples: tuple[str, ...], files: int, scaled: int) -> tuple[str, ...]:
+    said = [f"{count:,} of {len(table.paths):,} rows of {table.name!r} are of a picture of this folder."]
     if examples:
         said.append(f"No picture was found for {', '.join(map(repr, examples))}.")
     if files > count:

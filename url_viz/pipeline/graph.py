@@ -17,7 +17,7 @@ from url_viz.store.whitened_rows import WhitenedRows
 
 K = 64
 MOSTLY = 0.95
-"""If fewer rows than this share are representatives, candidates are searched anew among those that are."""
+"""If fewer rows than this share are representatives, candidates are searched again among those."""
 REBUILD_SHARE = 0.3
 """From this share of rows on that must be searched again, all are."""
 
@@ -154,7 +154,7 @@ def _assert_same_rows(whitened: NDArray[np.floating], embeddings: Raw) -> None:
 
 
 def _not_of_own_group(twins: Twins) -> Exclude:
-    """Each row with all of its group, worked out for the rows asked for: all such pairs at once may be billions."""
+    """Each row with all of its group, worked out for some rows at a time: all such pairs may be billions."""
     group = twin_groups(twins)
     places = np.arange(twins.rows, dtype=np.int32), group
     member = scipy.sparse.coo_array((np.ones(twins.rows, bool), places)).tocsr()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from url_viz.imaging.perceptual_hash import MIRRORED, WORDS, Hashes
 
 COPY_BITS, COPY_LOWEST_BITS = 40, 7
-"""Of 255 bits, and of the 63 lowest, so many may differ in a copy that is saved anew, resized, toned or framed …"""
+"""Of 255 bits, and of the 63 lowest, so many may differ in a copy that is saved again, resized, toned or framed …"""
 COPY_COSINE = 0.5
 """… and this raw cosine its embedding has at least. docs/findings.md says what copies and other pictures have."""
 VIEW_BITS, VIEW_LOWEST_BITS = 85, 20
@@ -45,14 +45,14 @@ def copies(hashes: Hashes, *, of: Rows | None = None) -> Iterator[Rows]:
     With `of`, those with one of these rows. Exact: of words in which at most 7 bits differ, one of four bands differs
     in none or one, so that each is looked up in the bands of the others, with none or one of its bits turned.
     """
-    is_asked = np.full(len(hashes), of is None)
-    is_asked[... if of is None else of] = True
+    is_query = np.full(len(hashes), of is None)
+    is_query[... if of is None else of] = True
     known = np.flatnonzero(hashes.any(axis=1))
     for turn in _TURNED:
         turned = hashes ^ turn
         for mine, theirs in _SIDES:
-            for pairs in _near(turned[:, mine.start], hashes[:, theirs.start], known, known[is_asked[known]]):
-                first = pairs[(pairs[:, 0] < pairs[:, 1]) | ~is_asked[pairs[:, 1]]]
+            for pairs in _near(turned[:, mine.start], hashes[:, theirs.start], known, known[is_query[known]]):
+                first = pairs[(pairs[:, 0] < pairs[:, 1]) | ~is_query[pairs[:, 1]]]
                 left, right = first.T
                 yield first[_within(turned[left, mine] ^ hashes[right, theirs], COPY_BITS, COPY_LOWEST_BITS)]
 
@@ -66,8 +66,9 @@ def _near(mine: Hashes, theirs: Hashes, known: Rows, queries: Rows) -> Iterator[
     """Queries and known rows, in parts (P, 2), whose words (N,) differ in at most COPY_LOWEST_BITS."""
     for band in range(BANDS):
         order = known[np.argsort(_band(theirs[known], band), kind="stable")]
-        asked = queries[np.argsort(_band(mine[queries], band), kind="stable")]  # what is near in memory is near in time
-        words, wanted = theirs[order], mine[asked]
+        by_band = np.argsort(_band(mine[queries], band), kind="stable")  # what is near in memory is near in time
+        ordered = queries[by_band]
+        words, wanted = theirs[order], mine[ordered]
         start = np.searchsorted(_band(words, band), np.arange((1 << BAND_BITS) + 1))
         for turned in (0, *(1 << np.arange(BAND_BITS))):
             key = _band(wanted, band) ^ turned
@@ -79,7 +80,7 @@ def _near(mine: Hashes, theirs: Hashes, known: Rows, queries: Rows) -> Iterator[
                 near = np.flatnonzero(np.bitwise_count(apart) <= COPY_LOWEST_BITS)
                 near = near[_is_first_band(apart[near], band)]
                 row = np.searchsorted(before, near, side="right") - 1
-                yield np.stack([asked[some][row], order[place[near]]], axis=1)
+                yield np.stack([ordered[some][row], order[place[near]]], axis=1)
 
 
 def _evenly(count: NDArray[np.int64]) -> Iterator[slice]:

@@ -18,9 +18,9 @@ NONE = -1
 TORCH_CELLS = 1_600_000_000
 """From so many similarities on, bf16 pays for the import of torch."""
 CELLS = 1 << 25
-"""Similarities held at once (128 MiB of float32)."""
+"""Similarities in memory at once (128 MiB of float32)."""
 CANDIDATES = 1.5
-"""bf16 chooses so many times as many as are asked for, and float32 ranks them."""
+"""bf16 chooses this many times as many as are wanted, and float32 ranks them."""
 PRODUCTS = 256
 ROUNDING = 1e-4
 """More than float32 sums can be off, in bf16's products too."""
@@ -57,16 +57,16 @@ def top_k(
 
     `report` is called with the number of queries that are done.
     """
-    asked, among = l2_normalize(queries), l2_normalize(rows)
-    position = np.full((len(asked), k), NONE, np.int32)
-    similarity = np.full((len(asked), k), NONE, np.float32)
+    unit, among = l2_normalize(queries), l2_normalize(rows)
+    position = np.full((len(unit), k), NONE, np.int32)
+    similarity = np.full((len(unit), k), NONE, np.float32)
     kept = min(k, len(among))
-    if kept and len(asked):
-        again = np.arange(len(asked))
-        if len(asked) * len(among) >= TORCH_CELLS and CANDIDATES * kept < len(among):
-            again = _in_bf16(asked, among, exclude, position, similarity, report)
-        _in_float32(asked, among, exclude, again, position, similarity)
-        report(len(asked))
+    if kept and len(unit):
+        again = np.arange(len(unit))
+        if len(unit) * len(among) >= TORCH_CELLS and CANDIDATES * kept < len(among):
+            again = _in_bf16(unit, among, exclude, position, similarity, report)
+        _in_float32(unit, among, exclude, again, position, similarity)
+        report(len(unit))
     return Nearest(position, similarity)
 
 
@@ -87,7 +87,7 @@ def top_k_of_all(
 
 
 def _in_float32(
-    asked: Floats,
+    unit: Floats,
     among: Floats,
     exclude: Exclude | None,
     which: NDArray[np.int64],
@@ -100,7 +100,7 @@ def _in_float32(
     buffer = np.empty((min(step, len(which)), len(among)), np.float32)
     for start in range(0, len(which), step):
         block = which[start : start + step]
-        scores = np.matmul(asked[block], among.T, out=buffer[: len(block)])
+        scores = np.matmul(unit[block], among.T, out=buffer[: len(block)])
         scores[_cells(exclude, block)] = -np.inf
         place = _largest(scores, kept)
         _put(block, place, np.take_along_axis(scores, place, 1), position, similarity)
@@ -148,7 +148,7 @@ def _put(
 
 
 def _in_bf16(
-    asked: Floats,
+    unit: Floats,
     among: Floats,
     exclude: Exclude | None,
     position: Places,
@@ -167,16 +167,16 @@ def _in_bf16(
     columns = columns.T.contiguous()
     k = position.shape[1]
     step = max(1, 2 * CELLS // len(among))
-    buffer = torch.empty((min(step, len(asked)), len(among)), dtype=torch.bfloat16)  # new memory would cost a quarter
+    buffer = torch.empty((min(step, len(unit)), len(among)), dtype=torch.bfloat16)  # new memory would cost a quarter
     unsure = []
-    for start in range(0, len(asked), step):
-        block = np.arange(start, min(start + step, len(asked)))
-        exact_query = torch.from_numpy(asked[block])
+    for start in range(0, len(unit), step):
+        block = np.arange(start, min(start + step, len(unit)))
+        exact_query = torch.from_numpy(unit[block])
         query = exact_query.bfloat16()
         scores = torch.mm(query, columns, out=buffer[: len(block)]).view(torch.int16)
         scores.numpy()[_cells(exclude, block)] = np.iinfo(np.int16).min
         place, lowest = _candidates(scores, int(CANDIDATES * k))
-        exact = _products(asked, block, among, place)
+        exact = _products(unit, block, among, place)
         best = np.argpartition(exact, exact.shape[1] - k, axis=1)[:, -k:]
         exact, place = np.take_along_axis(exact, best, 1), np.take_along_axis(place, best, 1)
         off = lost + (query.float() - exact_query).norm(dim=1).numpy() + lowest / 256 + ROUNDING
@@ -187,12 +187,12 @@ def _in_bf16(
     return np.concatenate(unsure)
 
 
-def _products(asked: Floats, block: NDArray[np.int64], among: Floats, place: NDArray[np.int64]) -> Floats:
+def _products(unit: Floats, block: NDArray[np.int64], among: Floats, place: NDArray[np.int64]) -> Floats:
     """The similarities (R, C) of the queries `block` and the rows at `place` (R, C); few at a time, within caches."""
     found = np.empty(place.shape, np.float32)
     for start in range(0, len(block), PRODUCTS):
         part = slice(start, start + PRODUCTS)
-        found[part] = np.einsum("rcd,rd->rc", among[place[part]], asked[block[part]])
+        found[part] = np.einsum("rcd,rd->rc", among[place[part]], unit[block[part]])
     return found
 
 

@@ -1,8 +1,8 @@
 """Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly.
 
 There are two witnesses, and the word of one is enough: raw embeddings with a cosine of at least TWIN_COSINE, and
-perceptual hashes (`near_copies`), which see the copies that embeddings take for other pictures. Whoever asks for twins
-without hashes hears the first alone. Four things follow, which are said here and nowhere else; docs/architecture.md
+perceptual hashes (`near_copies`), which see the copies that embeddings take for other pictures. Without hashes only
+the first is used. Four things follow, which are said here and nowhere else; docs/architecture.md
 says who goes by which:
 
 - a *pair*: two pictures that are twins (`are_twins`, `pair_matrix`); copies of one file are one content, and a pair;
@@ -37,7 +37,7 @@ SKETCH_CELLS = 100_000_000
 ROUNDING = 1e-5
 TILE = 1024, 2048
 ROWS_AT_ONCE = 8192
-ROWS_HELD = 75_000
+ROWS_IN_MEMORY = 75_000
 """From so many rows on that pairs name they are looked up."""
 PRODUCTS = 256
 """So many pairs are multiplied at a time: their rows stay within caches."""
@@ -84,7 +84,7 @@ def twin_pairs(
     queries = np.arange(count) if of is None else np.unique(of)
     sketch = _sketch(embeddings) if len(queries) * count > sketch_cells else None
     found = _Found(count)
-    rank = np.full(count, count)  # a column that is asked too is met twice, and counts once
+    rank = np.full(count, count)  # a column that is a query too is met twice, and counts once
     rank[queries] = queries
     for start in range(0, len(queries), tile[0]):
         rows = queries[start : start + tile[0]]
@@ -150,7 +150,7 @@ def _of_few_rows(pairs: Iterable[NDArray[np.integer]], rows: int) -> Iterator[ND
     for part in pairs:
         joined.append(part)
         is_named[part] = True
-        if is_named.sum() > ROWS_HELD or sum(map(len, joined)) > MOST_PAIRS:
+        if is_named.sum() > ROWS_IN_MEMORY or sum(map(len, joined)) > MOST_PAIRS:
             yield np.concatenate(joined)
             joined, is_named[:] = [], False
     if joined:

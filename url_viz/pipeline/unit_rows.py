@@ -1,4 +1,4 @@
-"""Rows of length one to search among: of many, held in the half precision they are stored in."""
+"""Rows of length one to search among, many of them in the half precision that they are stored in."""
 
 import os
 from collections import deque
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from url_viz.rows import l2_normalize
 
-HELD = 100_000
-"""Up to so many rows are held in float32 too (100 MiB): a search then takes milliseconds."""
+MOST_IN_FLOAT32 = 100_000
+"""Up to this many rows are kept in float32 too (100 MiB): a search then takes milliseconds."""
 BLOCK_NUMBERS = 2**18
 """So many numbers at a time are turned into float32: a MiB, which stays in the cache of a core."""
 BLOCKS_A_TASK = 64
@@ -42,12 +42,12 @@ class UnitRows:
     def cosines(self, query: NDArray[np.floating]) -> Floats:
         """The cosine (N,) of each row with a query (A,)."""
         unit = query.astype(np.float32) / max(float(np.linalg.norm(query.astype(np.float32))), SHORTEST)
-        if len(self) <= HELD:
-            return np.asarray(self._held @ unit, np.float32)
+        if len(self) <= MOST_IN_FLOAT32:
+            return np.asarray(self._in_float32 @ unit, np.float32)
         return self._of_rows(lambda rows: rows @ unit) / self._lengths
 
     @cached_property
-    def _held(self) -> Floats:
+    def _in_float32(self) -> Floats:
         return l2_normalize(self._rows)
 
     @cached_property

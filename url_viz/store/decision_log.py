@@ -20,7 +20,7 @@ from url_viz.store.journals import has_log_ahead, strange_journals
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
 _FOR_A_COPY = ("PRAGMA synchronous = OFF",)
-"""The copy need not wait for the disk: it is compared with the file, and made anew where it differs."""
+"""The copy need not wait for the disk: it is compared with the file, and written again if it differs."""
 
 
 class DecisionLog:

@@ -1,4 +1,4 @@
-"""The record and the copy of the decision log, by which damage and loss are told and repaired.
+"""The record and the copy of the decision log, by which damage and loss are detected and repaired.
 
 Decisions cannot be computed again from the pictures. The record (`decisions.json`) holds the identity and the version
 of the file of decisions: a file that was lost, exchanged, or is older than the last action differs from it. What is in
@@ -69,7 +69,7 @@ class DecisionLogBackup:
             temporary.write_text(sealed(asdict(record)))
 
     def write_copy(self, data: bytes) -> None:
-        """Write the copy as a whole. A journal that an action left beside the one before is of no use then."""
+        """Write the copy as a whole. The journal of an interrupted action would not fit it, and is removed."""
         with replaced(self.copy_path) as temporary:
             temporary.write_bytes(data)
             self.copy_path.with_name(f"{self.copy_path.name}-journal").unlink(missing_ok=True)

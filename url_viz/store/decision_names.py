@@ -1,4 +1,4 @@
-"""Names in logs of before names had a column of their own: what actions gave as names, told from what was tagged."""
+"""Names in older logs, which had no column for them: tells what actions gave as names from what was tagged."""
 
 import re
 from collections.abc import Sequence

@@ -436,18 +436,18 @@ class _Assignment:
     def changes(self, files: FileKeys, rows: NDArray[np.int64], after: Decided) -> DecisionChanges:
         """The changes that give the files at `rows` (M,) a state, and remove their rows under an older id or content.
 
-        Other files with the same contents get undecided rows: they are there beside them now, and must not get these
+        Other files with the same contents get undecided rows: they are present too, and must not get these
         decisions when the others are moved.
         """
         old = np.unique(self.moved[rows][self.moved[rows] >= 0])
         is_copy = np.isin(files.content, files.content[rows]) & ~self.is_stored & (self.moved < 0)
         is_copy[rows] = False
         copies = np.flatnonzero(is_copy)
-        gone, chosen, beside = self.free.rows_at(old), self._stored_at(files, rows), self._stored_at(files, copies)
-        empty = replace(beside, code=np.zeros(len(copies), np.int8))
+        gone, chosen, copied = self.free.rows_at(old), self._stored_at(files, rows), self._stored_at(files, copies)
+        empty = replace(copied, code=np.zeros(len(copies), np.int8))
         new = DecisionRows(chosen.id, chosen.content, *after.columns)
         removed = replace(no_rows(len(old)), id=gone.id, content=gone.content, code=np.full(len(old), ABSENT, np.int8))
-        return DecisionChanges(DecisionRows.joined([gone, chosen, beside]), DecisionRows.joined([removed, new, empty]))
+        return DecisionChanges(DecisionRows.joined([gone, chosen, copied]), DecisionRows.joined([removed, new, empty]))
 
     def _stored_at(self, files: FileKeys, rows: NDArray[np.int64]) -> DecisionRows:
         """The stored rows of some files, of code ABSENT where there is none of their own."""

@@ -24,7 +24,7 @@ from url_viz.store.tables import matrix, numbers_of
 MOST_CACHED = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
 CHECKED_AT_ONCE = 16 * 2**20
-"""So many bytes have a checksum of their own: cores verify them beside each other."""
+"""Each piece of so many bytes has a checksum: several cores verify them."""
 _CRC, _LENGTH = 4, 8
 _ROWS = "rows"
 

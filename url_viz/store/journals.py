@@ -1,4 +1,4 @@
-"""Journals that none of our processes wrote beside a database: SQLite would act on them as it opens the file."""
+"""Finds journals next to a database that none of our processes wrote: SQLite would act on them when it opens it."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ _FORMATS = 18, 20
 
 
 def strange_journals(database: Path) -> list[Path]:
-    """The journals beside a database that must not be there when it is opened.
+    """The journals next to a database that must not be there when it is opened.
 
     Ours are rollback journals of one database. A journal that ends in this magic number names a super-journal, which
     only attached databases have: SQLite deletes the file of that name, whatever it is. A write-ahead log is never ours.
@@ -20,7 +20,7 @@ def strange_journals(database: Path) -> list[Path]:
 
 
 def has_log_ahead(database: Path) -> bool:
-    """Whether SQLite would write a write-ahead log beside a database."""
+    """Whether SQLite would write a write-ahead log next to a database."""
     return b"\2" in _bytes_of(database, *_FORMATS)
 
 

@@ -1,4 +1,4 @@
-"""The raw embeddings of an image set as an array that stays on disk: only the rows that are asked for are held."""
+"""The raw embeddings of an image set as an array that stays on disk: rows are read when they are needed."""
 
 from collections.abc import Iterator
 

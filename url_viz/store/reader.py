@@ -136,7 +136,7 @@ class Store:
     def embeddings(self, space_key: str, contents: NDArray[np.int64] | None = None) -> Embeddings:
         """Every stored embedding of a space (also of pictures that have left the folder).
 
-        With `contents` (M,), which may repeat, those rows alone and in that order; contents without one are left out.
+        With `contents` (M,), which may repeat, only those rows, in that order; contents without one are left out.
         """
         opened = self._open(f"embeddings-{space_key}")
         if opened is None:

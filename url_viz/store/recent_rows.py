@@ -1,4 +1,4 @@
-"""The rows of small tables that were read last: while their files stay as they are, they are not read again."""
+"""A cache of the rows of small tables: they are read again only when a file of their table has changed."""
 
 import os
 from collections import OrderedDict
@@ -11,10 +11,10 @@ import pyarrow as pa
 from url_viz.store.versions import State, state_of
 
 MOST_BYTES = 1 << 18
-"""Of rows that are held. Reading so few takes LanceDB ten times as long as a look at their files."""
+"""The largest rows that are cached. Reading so few takes LanceDB ten times as long as a look at their files."""
 MOST_FILES = 8
-HELD = 128
-"""Reads that are held at a time, 32 MiB of rows at most."""
+MOST_READS = 128
+"""The number of cached reads, 32 MiB of rows at most."""
 Files = tuple[tuple[str, int, int, int], ...]
 
 
@@ -22,7 +22,7 @@ class RecentRows:
     """What was read of tables, by the columns and the state of every file; thread-safe."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[tuple[object, ...], pa.Table] = OrderedDict()
+        self._rows: OrderedDict[tuple[object, ...], pa.Table] = OrderedDict()
         self._lock = Lock()
 
     def of(self, table: Path, state: State | None, columns: Sequence[str], read: Callable[[], pa.Table]) -> pa.Table:
@@ -32,16 +32,16 @@ class RecentRows:
             return read()
         key = (str(table), state, files, tuple(columns))
         with self._lock:
-            rows = self._held.get(key)
+            rows = self._rows.get(key)
             if rows is not None:
-                self._held.move_to_end(key)
+                self._rows.move_to_end(key)
                 return rows
         rows = read()
         if rows.nbytes <= MOST_BYTES and state_of(table) == state:  # else they may be those of a later version
             with self._lock:
-                self._held[key] = rows
-                if len(self._held) > HELD:
-                    self._held.popitem(last=False)
+                self._rows[key] = rows
+                if len(self._rows) > MOST_READS:
+                    self._rows.popitem(last=False)
         return rows
 
 

@@ -154,7 +154,7 @@ class GraphColumns:
     twin_group: NDArray[np.int32]
 
     def rows_of(self, contents: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The row of each of `contents` (N,), −1 if it is missing; of the array that was asked for last it is known."""
+        """The row of each of `contents` (N,), −1 if it is missing; cached for the last array."""
         return self._rows.of(contents, lambda: positions_of(contents, self.content))
 
     @cached_property

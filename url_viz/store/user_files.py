@@ -202,15 +202,15 @@ def distinct_names(names: Iterable[Any]) -> list[str]:
     return list(distinct)
 
 
-def _index_of_paths(file: str, names: list[str], asked: str | None) -> int:
-    if asked is not None:
-        if asked not in names:
-            raise FolderError(f"{file!r} has no column {asked!r}. It has: {_some(names)}.")
-        return names.index(asked)
+def _index_of_paths(file: str, names: list[str], wanted: str | None) -> int:
+    if wanted is not None:
+        if wanted not in names:
+            raise FolderError(f"{file!r} has no column {wanted!r}. It has: {_some(names)}.")
+        return names.index(wanted)
     lower = [name.casefold() for name in names]
-    for likely in PATH_NAMES:
-        if likely in lower:
-            return lower.index(likely)
+    for name in PATH_NAMES:
+        if name in lower:
+            return lower.index(name)
     raise FolderError(
         f"None of the columns of {file!r} is called path, file or the like: {_some(names)}. Say which holds the paths "
         f"(--path-column)."
@@ -365,12 +365,14 @@ def _of_dictionary(chunk: pa.DictionaryArray) -> NDArray[np.object_]:
     return cells
 
 
-def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: str | None, pictures: int) -> UserFile:
-    matrix, own_paths = _arrays(source, pictures)
-    if beside is not None:
-        paths = _path_list(beside, path_column, pictures)
-    elif own_paths is not None:
-        paths = own_paths
+def _of_arrays(
+    source: IncomingFile, path_file: IncomingFile | None, path_column: str | None, pictures: int
+) -> UserFile:
+    matrix, inner_paths = _arrays(source, pictures)
+    if path_file is not None:
+        paths = _path_list(path_file, path_column, pictures)
+    elif inner_paths is not None:
+        paths = inner_paths
     else:
         raise FolderError(
             f"{source.name!r} does not say which row is which picture. Give a list of paths too (--paths "
@@ -381,7 +383,7 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
             f"{source.name!r} has {len(matrix):,} rows and there are {len(paths):,} paths. Make them fit."
         )
     done = _done(source.name, "paths", paths, _SortedColumns(lists={ARRAY: matrix}))
-    return replace(done, is_csv=beside is not None and Path(beside.name).suffix.lower() in (".csv", ".tsv"))
+    return replace(done, is_csv=path_file is not None and Path(path_file.name).suffix.lower() in (".csv", ".tsv"))
 
 
 def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | None]:

@@ -1,4 +1,4 @@
-"""Whether files and folders have changed since they were seen, told by their times: cheaper than to read them."""
+"""Detects by their times whether files and folders have changed since they were seen, without reading them."""
 
 import os
 import time
@@ -33,7 +33,7 @@ class Watch:
         return Look(time.time_ns(), tuple(map(_changed_ns, self._paths)))
 
     def is_as_seen(self, now: Look) -> bool:
-        """Whether nothing has changed since what `see` was told."""
+        """Whether nothing has changed since the look that `see` noted."""
         return now.changed_ns == self._seen
 
     def see(self, look: Look) -> None:

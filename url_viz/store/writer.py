@@ -47,7 +47,7 @@ from url_viz.workspace import SetPaths
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; readers that opened the set within this time can go on."""
 CLEANED_UP_WITHIN = datetime.timedelta(seconds=10)
-"""So long after it was asked LanceDB looks how old versions are, at most."""
+"""The longest time that LanceDB takes to look at how old versions are."""
 
 PATIENCE_S = 0.25
 """How long a writer waits for the lock: `is_being_written` holds it for a moment."""
@@ -100,7 +100,7 @@ class Writer(Store):
             write_label_choice(self.paths, FOLDERS)
 
     def _acquire(self) -> None:
-        """Take the lock of the folder that is there: one that was forgotten meanwhile is made anew."""
+        """Take the lock of the folder that is there: one that was forgotten meanwhile is created again."""
         try:
             self.paths.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=PATIENCE_S)
@@ -205,15 +205,14 @@ class Writer(Store):
         """Add embeddings of contents that have none yet in this space."""
         schema = embeddings_schema(rows.embedding.shape[1])
         norm = np.linalg.norm(rows.embedding.astype(np.float32), axis=1)
-        columns = [pa.array(rows.content), fixed_lists(rows.embedding), pa.array(norm), pa.array(rows.entropy)]
-        self._add(f"embeddings-{space_key}", pa.table(columns, schema=schema), apart=["embedding"])
+        table = _table(schema, rows.content, rows.embedding, norm, rows.entropy)
+        self._add(f"embeddings-{space_key}", table, apart=["embedding"])
 
     def add_scores(
         self, space_key: str, head_digest: str, content: NDArray[np.int64], uncertainty: NDArray[np.float32]
     ) -> None:
         """Add uncertainties of contents that this head has not scored yet."""
-        rows = pa.table([pa.array(content), pa.array(uncertainty)], schema=SCORES)
-        self._add(f"scores-{space_key}-{head_digest}", rows)
+        self._add(f"scores-{space_key}-{head_digest}", _table(SCORES, content, uncertainty))
 
     def add_quality(self, rows: pa.Table) -> None:
         """Add measures (QUALITY columns) of contents that have none yet."""
@@ -221,8 +220,7 @@ class Writer(Store):
 
     def add_hashes(self, content: NDArray[np.int64], hashes: Hashes) -> None:
         """Add the perceptual hashes (M, WORDS) of contents (M,) that were not looked at yet."""
-        words = fixed_lists(np.ascontiguousarray(hashes).view(np.int64))
-        self._add(HASH_TABLE, pa.table([pa.array(content), words], schema=HASHES))
+        self._add(HASH_TABLE, _table(HASHES, content, np.ascontiguousarray(hashes).view(np.int64)))
 
     def drop_older_quality(self) -> None:
         """Remove the measures of older versions, once those of this one are there."""
@@ -234,47 +232,29 @@ class Writer(Store):
         """Replace the whitened space and the rows in it; a reader between the two writes finds none."""
         whitening = whitened.whitening
         directions = np.concatenate([whitening.mean[None], whitening.axes.T])
-        rows = len(directions)
-        columns = [
-            pa.array(np.full(rows, whitening.key)),
-            fixed_lists(directions),
-            pa.array(np.concatenate([[0], whitening.scales]).astype(np.float32)),
-            pa.array(np.full(rows, whitening.fitted_on, np.int64)),
-            pa.array(np.full(rows, whitening.version, np.int32)),
-        ]
-        self._put(f"whitening-{space_key}", pa.table(columns, schema=whitening_schema(directions.shape[1])))
-        columns = [
-            pa.array(whitened.content),
-            fixed_lists(whitened.rows),
-            pa.array(np.full(len(whitened), whitening.key)),
-        ]
+        scales = np.concatenate([[0], whitening.scales]).astype(np.float32)
+        columns = np.full(len(directions), whitening.key), directions, scales, whitening.fitted_on
+        schema = whitening_schema(directions.shape[1])
+        self._put(f"whitening-{space_key}", _table(schema, *columns, np.int32(whitening.version)))
         schema = whitened_schema(whitened.rows.shape[1])
-        self._put(f"whitened-{space_key}", pa.table(columns, schema=schema), apart=["whitened"])
+        rows = _table(schema, whitened.content, whitened.rows, whitening.key)
+        self._put(f"whitened-{space_key}", rows, apart=["whitened"])
 
-    def put_graph(self, space_key: str, graph: Graph, told: GraphColumns) -> None:
-        """Replace the neighbour graph, with what it says of each content."""
-        columns = [
-            pa.array(graph.content),
-            fixed_lists(graph.position),
-            fixed_lists(graph.similarity),
-            twin_cells(graph.twins),
-            pa.array(np.full(len(graph), graph.twins.is_thinned)),
-            *(
-                pa.array(column)
-                for column in (told.nearest, told.nearest_similarity, told.confusability, told.twin_group)
-            ),
-            pa.array(np.full(len(graph), graph.whitening)),
-            pa.array(np.full(len(graph), graph.is_approximate)),
-        ]
-        rows = pa.table(columns, schema=graph_schema(graph.position.shape[1]))
+    def put_graph(self, space_key: str, graph: Graph, columns: GraphColumns) -> None:
+        """Replace the neighbour graph, with its `columns`."""
+        rows = _table(
+            graph_schema(graph.position.shape[1]),
+            *(graph.content, graph.position, graph.similarity, twin_cells(graph.twins), graph.twins.is_thinned),
+            *(columns.nearest, columns.nearest_similarity, columns.confusability, columns.twin_group),
+            *(graph.whitening, graph.is_approximate),
+        )
         self._put(f"graph-{space_key}", rows, apart=GRAPH_LISTS)
         self._drop(f"neighbours-{space_key}")
 
     def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
         """Replace the map."""
-        x, y = coordinates.xy[:, 0].astype(np.float32), coordinates.xy[:, 1].astype(np.float32)
-        columns = [pa.array(coordinates.content), pa.array(x), pa.array(y), pa.array(coordinates.method)]
-        self._put(f"coordinates-{space_key}", pa.table(columns, schema=COORDINATES))
+        rows = _table(COORDINATES, coordinates.content, *coordinates.xy.T.astype(np.float32), coordinates.method)
+        self._put(f"coordinates-{space_key}", rows)
 
     def compact(self, *, keep: datetime.timedelta = KEEP_VERSIONS) -> None:
         """Merge the fragments of many small writes, and remove versions that no reader needs any more."""
@@ -310,6 +290,17 @@ class Writer(Store):
         """Record the version of a table that was just written, which moved `table` from where it was opened."""
         self._opened.pop(name, None)
         versions.note(self._folder(name), table.version)
+
+
+def _table(schema: pa.Schema, *columns: Any) -> pa.Table:
+    """Rows from columns in the order of the schema, arrays (N,) or (N, K), or a value that all rows have."""
+
+    def column(values: Any) -> pa.Array:
+        if isinstance(values, pa.Array):
+            return values
+        return fixed_lists(values) if np.ndim(values) == 2 else pa.array(np.broadcast_to(values, len(columns[0])))
+
+    return pa.table(list(map(column, columns)), schema=schema)
 
 
 def _age_of_needed(table: Any, keep: datetime.timedelta) -> datetime.timedelta:
