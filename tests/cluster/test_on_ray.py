@@ -19,6 +19,7 @@ import pytest
 
 from tests.browser.fixtures import free_port
 from tests.imaging.pictures import encoded, noise
+from tests.processes import ROOT, stored_files
 from url_viz.cli.main import main
 from url_viz.cluster import on_ray
 from url_viz.cluster.on_ray import OnRay
@@ -28,11 +29,8 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
-from url_viz.store.reader import Store
 from url_viz.store.tables import IMAGES
-from url_viz.workspace import SetPaths
 
-ROOT = Path(__file__).parents[2]
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
 COUNT = 128
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray (the extra `ray`)")
@@ -169,7 +167,7 @@ class TestACluster:
         with subprocess.Popen(
             [sys.executable, "-m", "url_viz", *command], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
         ) as run:
-            while not (stored := _stored(workspace)):
+            while not (stored := stored_files(workspace)):
                 assert run.poll() is None, "it ended before it could be killed"
                 time.sleep(0.02)
             os.killpg(run.pid, signal.SIGKILL)
@@ -312,11 +310,6 @@ class TestRefusals:
     def test_embeddings_from_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="need no model"):
             embed_folder(tmp_path, embeddings=tmp_path / "a.npy", ray=OnRay("local"))
-
-
-def _stored(workspace: Path) -> int:
-    folders = list((workspace / "sets").glob("*"))
-    return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0
 
 
 @pytest.mark.torture

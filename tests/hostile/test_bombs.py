@@ -1,7 +1,6 @@
 """Small files of a user's that unfold to gigabytes are refused in a sentence, at once and in bounded memory."""
 
 import json
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -12,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.processes import run_python
 from url_viz.errors import FolderError
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import UserFile, read_user_file
 
-ROOT = Path(__file__).parents[2]
 PICTURES = 240
 READ = """
 import json, os, sys, time
@@ -110,9 +109,7 @@ def lists_of_zeros(folder: Path) -> Path:
 def test_is_refused_within_bounds(bomb: Callable[[Path], Path], tmp_path: Path) -> None:
     file = bomb(tmp_path)
     assert file.stat().st_size < 3 << 20
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(file), str(PICTURES)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = run_python("-c", READ, file, PICTURES, check=True)
     said, seconds, peak_mib, threads = json.loads(done.stdout)
     assert repr(file.name) in said
     assert "at most" in said

@@ -4,7 +4,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from tests.conftest import dice_head
 from tests.hostile.bad_checkpoints import ODD_NAME, mutated, parents, wide, write_all
 from tests.hostile.browser.offline import SOURCE
 from tests.hostile.test_permissions import go_without_the_key
+from tests.processes import run_python
 from tests.ui.pages import opened
 from url_viz.errors import CheckpointError, UrlVizError
 from url_viz.limited_processes import LimitedProcesses
@@ -35,7 +35,6 @@ from url_viz.workspace import Workspace
 COUNT = 120
 """Of mutants in a run."""
 NO_FILES = ("pipe.pth", "null.pth", "loop.pth")
-ROOT = Path(__file__).parents[2]
 MOST_MIB = 1_500
 NOT_UTF8 = os.fsdecode(b"\xff.pth")
 pytestmark = pytest.mark.slow
@@ -63,16 +62,10 @@ class Listed:
         (folder / "guard" / "sitecustomize.py").write_text(SOURCE)
         self.tried = folder / "tried"
         variables = {"PYTHONPATH": str(folder / "guard"), "URL_VIZ_TEST_TRIED": str(self.tried)}
-        command = [sys.executable, "-m", "url_viz", "models", "--json", "--workspace", str(home.root)]
-        self.done = subprocess.run(
-            command,
-            cwd=ROOT,
+        self.done = run_python(
+            *("-m", "url_viz", "models", "--json", "--workspace", home.root),
             env={**os.environ, **variables},
             preexec_fn=go_without_the_key if os.geteuid() == 0 else None,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
         )
         (home.checkpoints / "closed").chmod(0o755)
         rows = json.loads(self.done.stdout) if self.done.returncode == 0 else []

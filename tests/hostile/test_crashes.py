@@ -16,6 +16,7 @@ from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, crashing_environment, write_bad
 from tests.imaging.pictures import noise, write_folder
 from tests.jobs.conftest import command_of
+from tests.processes import ROOT, embed_words, run_python
 from url_viz.cli.main import STRICT_STATUS, main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import content_key
@@ -27,7 +28,6 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import Workspace
 
-ROOT = Path(__file__).parents[2]
 GOOD = 4
 """With the bad ones too few for UMAP, which has no part in this and takes as long as the rest of a command."""
 pytestmark = pytest.mark.slow
@@ -43,17 +43,7 @@ class Crashing:
 
     @property
     def words(self) -> list[str]:
-        return ["embed", str(self.folder), "--workspace", str(self.workspace), "--device", "cpu"]
-
-    @property
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "url_viz", *self.words]
-
-    def run(self, *options: str) -> "subprocess.CompletedProcess[str]":
-        words = [*self.command, *options]
-        return subprocess.run(
-            words, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=120
-        )
+        return embed_words(self.folder, self.workspace)
 
     @property
     def image_set(self) -> ImageSet:
@@ -74,7 +64,7 @@ def test_one_command_reads_every_good_picture_and_lists_those_that_crash(
 ) -> None:
     for name, size in (("a.png", SEGFAULT), ("b.png", SEGFAULT), ("c.png", ABORT), ("d.png", KILLED)):
         write_bad(crashing.folder / name, size, seed=ord(name[0]))
-    done = crashing.run("--strict")
+    done = run_python("-m", "url_viz", *crashing.words, "--strict", env=crashing.environment)
     assert done.returncode == STRICT_STATUS, done.stderr
     assert "Traceback" not in done.stderr
     assert len(crashing.image_set) == GOOD
@@ -95,12 +85,12 @@ def test_a_job_of_a_page_ends_well_too(crashing: Crashing) -> None:
     write_bad(crashing.folder / "a.png", ABORT)
     home = Workspace.at(crashing.workspace)
     variables = {"PYTHONPATH": os.pathsep.join([str(ROOT), crashing.environment["PYTHONPATH"]])}
-    job = start_job(crashing.command[1:], kind="embed", title="a", workspace=home, env=variables)
+    job = start_job(["-m", "url_viz", *crashing.words], kind="embed", title="a", workspace=home, env=variables)
     eventually(lambda: not job.status().is_live, within_s=90)
     assert job.state == "succeeded"
     assert (len(crashing.image_set), list(crashing.failures)) == (GOOD, ["a.png"])
     write_folder(crashing.folder, 300, start=GOOD)
-    second = start_job(crashing.command[1:], kind="embed", title="b", workspace=home, env=variables)
+    second = start_job(["-m", "url_viz", *crashing.words], kind="embed", title="b", workspace=home, env=variables)
     eventually(second.paths.progress.exists, within_s=60)
     below = decoding_below(command_of(second).pid)
     cancel_job(second, grace_s=10)
@@ -142,9 +132,8 @@ class TestSignals:
     """However the command is stopped, no process that decodes is left; one of these that is killed costs nothing."""
 
     def started(self, crashing: Crashing) -> tuple["subprocess.Popen[str]", list[psutil.Process]]:
-        command = subprocess.Popen(
-            crashing.command, cwd=ROOT, env=crashing.environment, stderr=subprocess.PIPE, text=True
-        )
+        line = [sys.executable, "-m", "url_viz", *crashing.words]
+        command = subprocess.Popen(line, cwd=ROOT, env=crashing.environment, stderr=subprocess.PIPE, text=True)
         return command, decoding_below(command.pid)
 
     @pytest.mark.parametrize(

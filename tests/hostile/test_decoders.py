@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
 from tests.imaging.pictures import encoded, noise, write_folder
+from tests.processes import ROOT, run_python
 from tests.ui import pages
 from url_viz import limited_processes
 from url_viz.analysis.uploads import Refused, Scored, score
@@ -36,7 +37,6 @@ from url_viz.models.model import Model
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.urls import picture_url
 
-ROOT = Path(__file__).parents[2]
 SHEET = Preprocessing()
 GOOD = encoded(noise(1))
 pytestmark = pytest.mark.slow
@@ -281,15 +281,13 @@ class TestTheProcessAbove:
 
     def test_a_fork_of_it_has_its_own(self, tmp_path: Path) -> None:
         (tmp_path / "good.jpg").write_bytes(GOOD)
-        command = [sys.executable, "-c", FORKED, tmp_path / "good.jpg"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        done = run_python("-c", FORKED, tmp_path / "good.jpg")
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_below_nothing_slow_is_imported(self) -> None:
         slow = "torch timm umap openvino lancedb streamlit sklearn pandas pyarrow"
         script = f"import sys, url_viz.imaging.workers; print([m for m in {slow.split()!r} if m in sys.modules])"
-        found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert found.stdout.strip() == "[]"
+        assert run_python("-c", script, check=True).stdout.strip() == "[]"
 
     def environment(self, tmp_path: Path) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": os.fspath(tmp_path / "decoder")}

@@ -1,13 +1,12 @@
 """Random damage to valid pictures never raises, never hangs, never takes the reading process down."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.processes import run_python
+
 MOST_SECONDS_A_FILE = 20
 """For a file of kilobytes that claims a hundred megapixels, on a busy machine; the median is under a millisecond."""
 MOST_MIB = 4_000
@@ -19,8 +18,7 @@ COUNT = 3_000
     "first", [0, *(pytest.param(COUNT * i, marks=pytest.mark.torture) for i in range(1, 34))], ids=lambda n: f"from-{n}"
 )
 def test_mutants_of_every_format_cost_one_row_each(tmp_path: Path, first: int) -> None:
-    command = [sys.executable, "-m", "tests.hostile.fuzz", str(tmp_path), str(first), str(COUNT)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    done = run_python("-m", "tests.hostile.fuzz", tmp_path, first, COUNT)
     # A crash leaves the file that did it, under its number, in the folder.
     assert (done.returncode, [path.name for path in tmp_path.iterdir()]) == (0, []), done.stderr[-2000:]
     seen = json.loads(done.stdout)

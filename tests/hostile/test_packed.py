@@ -3,8 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from tests.hostile.packed import Member, deleting_journal, members_of, write_packed
 from tests.imaging.pictures import write_folder
+from tests.processes import run_python
 from tests.read_sets import moved, paths_of
 from url_viz.analysis.review import ReviewSpec
 from url_viz.errors import DamageError, FolderError, WorkspaceError
@@ -251,8 +250,7 @@ for count in (COUNT, 2**26, 2**40, -1, COUNT + 1):
 @pytest.mark.slow
 def test_class_shares_that_state_other_rows_than_they_have_are_made_again(here: Path) -> None:
     """In a process of its own, which they crashed."""
-    line = [sys.executable, "-c", ORDER_OF_LIES, str(here)]
-    found = subprocess.run(line, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    found = run_python("-c", ORDER_OF_LIES, here)
     assert found.returncode == 0, found.stderr
     assert len(found.stdout.splitlines()) == 5
     assert len(set(found.stdout.splitlines())) == 1
@@ -292,8 +290,7 @@ def rich(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tried(here: Path, first: int, count: int) -> Counter[str]:
     """How many mutants were refused, told of, or shown, from a process that none of them may end."""
-    line = [sys.executable, "-m", "tests.hostile.packed_mutants", str(here), str(first), str(count)]
-    done = subprocess.run(line, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    done = run_python("-m", "tests.hostile.packed_mutants", here, first, count, timeout=3000)
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, (said[-1], done.stderr[-2000:])
     ends = [one for one in said if len(one) > 1]

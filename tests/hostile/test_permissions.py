@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.imaging.pictures import write_folder
+from tests.processes import embed_words, run_python
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 
-ROOT = Path(__file__).parents[2]
 DROP_FROM_BOUND, PASS_PERMISSIONS, PASS_FOR_READING = 24, 1, 2
 """Of prctl(2) and capabilities(7): PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH."""
 pytestmark = pytest.mark.slow
@@ -35,25 +35,8 @@ class Reader:
         self.folder, self.workspace = write_folder(folder, 6, classes=("a", "b", "c")), workspace
 
     def __call__(self) -> "subprocess.CompletedProcess[str]":
-        words = [
-            sys.executable,
-            "-m",
-            "url_viz",
-            "embed",
-            self.folder,
-            "--workspace",
-            self.workspace,
-            "--device",
-            "cpu",
-        ]
-        return subprocess.run(
-            [str(word) for word in words],
-            cwd=ROOT,
-            preexec_fn=go_without_the_key if os.geteuid() == 0 else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        drop = go_without_the_key if os.geteuid() == 0 else None
+        return run_python("-m", "url_viz", *embed_words(self.folder, self.workspace), preexec_fn=drop)
 
     @property
     def image_set(self) -> ImageSet:

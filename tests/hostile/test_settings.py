@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from streamlit import config
 
 from tests.hostile.started import ROOT, STREAMLIT_RUN, URL_VIZ, Started, started
+from tests.processes import run_python
 from tests.ui.test_auth import AUTH
 
 OPTIONS = """
@@ -55,14 +54,8 @@ def left_by_a_stranger(folder: Path, text: str = STRANGER) -> Path:
 
 def options_in(folder: Path) -> dict[str, tuple[str, str]]:
     """All of Streamlit's options in a process of this folder: value, and where it was set."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", OPTIONS, str(ROOT / "app.py")],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = run_python("-P", "-c", OPTIONS, ROOT / "app.py", cwd=folder, env=variables, check=True)
     return {name: (value, place) for name, (value, place) in json.loads(done.stdout).items()}
 
 
@@ -143,9 +136,8 @@ def test_settings_that_are_put_there_later_do_not_count_either(tmp_path: Path) -
 def test_streamlit_itself_does_not_start_it_with_them(tmp_path: Path) -> None:
     """It has read them, and listens, before it hears of the app."""
     folder = left_by_a_stranger(tmp_path / "set", f'[server]\ncorsAllowedOrigins = ["{EVIL}"]\n')
-    command = [sys.executable, *STREAMLIT_RUN, "--server.headless=true", "--server.port=0"]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    done = run_python(*STREAMLIT_RUN, "--server.headless=true", "--server.port=0", cwd=folder, env=variables)
     assert done.returncode == 1
     assert str(folder / ".streamlit" / "config.toml") in done.stderr
     assert "Start it with `url-viz`" in done.stderr

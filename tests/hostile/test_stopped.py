@@ -4,10 +4,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,56 +14,23 @@ import pytest
 
 from tests.hostile.encode import chunk, one_colour_png
 from tests.imaging.pictures import write_folder
+from tests.processes import await_stored, embed_words, reading, stored_files
 from url_viz.cli.main import main
 from url_viz.errors import WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.decode import decode
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
-from url_viz.store.reader import Store
-from url_viz.workspace import SetPaths, Workspace
+from url_viz.workspace import Workspace
 
-ROOT = Path(__file__).parents[2]
 COUNT = 300
 pytestmark = pytest.mark.slow
 
 
-def command(folder: Path, workspace: Path) -> list[str]:
-    words = [sys.executable, "-m", "url_viz", "embed", folder, "--workspace", workspace, "--device", "cpu"]
-    return [str(word) for word in words]
-
-
-@contextmanager
-def running(folder: Path, workspace: Path) -> Iterator["subprocess.Popen[str]"]:
-    """The command in a process group of its own, as a terminal would have it; ended with the block."""
-    process = subprocess.Popen(
-        command(folder, workspace), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
 def finished(folder: Path, workspace: Path) -> ImageSet:
     """Run the command to its end; in this process, since each of its own costs a second."""
-    assert main(command(folder, workspace)[3:]) == 0
+    assert main(embed_words(folder, workspace)) == 0
     return open_image_set(folder, model=DEFAULT, workspace=workspace)
-
-
-def stored(workspace: Path) -> int:
-    folders = list((workspace / "sets").glob("*"))
-    return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0
-
-
-def until_stored(workspace: Path, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 60
-    while not stored(workspace):
-        assert process.poll() is None, "it ended before it could be stopped"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def holds_each_once(image_set: ImageSet, count: int) -> None:
@@ -78,14 +44,14 @@ def holds_each_once(image_set: ImageSet, count: int) -> None:
 
 def test_ctrl_c_keeps_what_was_read_and_the_same_command_finishes(tmp_path: Path, workspace: Path) -> None:
     folder = write_folder(tmp_path / "pictures", COUNT)
-    with running(folder, workspace) as process:
-        until_stored(workspace, process)
+    with reading(folder, workspace) as process:
+        await_stored(workspace, process)
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 130
     assert "Stopped. What was read is kept" in said
     assert "Traceback" not in said
-    assert 0 < stored(workspace) <= COUNT
+    assert 0 < stored_files(workspace) <= COUNT
     holds_each_once(finished(folder, workspace), COUNT)
 
 
@@ -94,7 +60,7 @@ def test_ctrl_c_does_not_wait_for_all_that_was_asked_for(tmp_path: Path, workspa
     plain = one_colour_png(8_000, 6_000)
     for number in range(40):
         (tmp_path / f"{number}.png").write_bytes(plain[:33] + chunk(b"tEXt", b"n\0%d" % number) + plain[33:])
-    with running(tmp_path, workspace) as process:
+    with reading(tmp_path, workspace) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("read 0"):
@@ -131,12 +97,12 @@ def test_a_full_disk_is_told_and_loses_nothing(
     tmp_path: Path, small_disk: Path, bare_model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_folder(tmp_path / "pictures", COUNT)
-    last = refusal(capsys, *command(folder, small_disk)[3:])
+    last = refusal(capsys, *embed_words(folder, small_disk))
     assert last.startswith("error: The disk of the workspace folder")
     assert "is full" in last
-    before = stored(small_disk)
+    before = stored_files(small_disk)
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
-    assert stored(small_disk) == before > 0
+    assert stored_files(small_disk) == before > 0
     holds_each_once(embed_folder(folder, model=bare_model, workspace=small_disk), COUNT)
 
 

@@ -5,8 +5,6 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 from filelock import FileLock
 
 from tests.imaging.pictures import write_folder
+from tests.processes import run_python
 from training.cache import write_cache
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, Target, TrainConfig
@@ -30,7 +29,6 @@ from url_viz.models.head import load_head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import silent
 
-ROOT = Path(__file__).parents[2]
 PICTURES, SHARDS = 24, 6
 RECIPE = Recipe(epochs=2, batch=16, held_out=0.25)
 pytestmark = pytest.mark.slow
@@ -88,8 +86,7 @@ def finetune_config(pictures: Path, out: Path) -> FinetuneConfig:
 
 def killed(module: str, words: Sequence[object], *, after: int, where: Path, workspace: Path) -> None:
     variables = {**os.environ, "URL_VIZ_HOME": str(workspace), "WHERE": str(where)}
-    line = [sys.executable, "-c", KILLER, str(after), module, *map(str, words)]
-    done = subprocess.run(line, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    done = run_python("-c", KILLER, after, module, *words, env=variables)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -166,7 +163,7 @@ class TestTwoAtOnce:
 
     def test_a_dead_process_holds_nothing(self, tmp_path: Path) -> None:
         script = f"import os, filelock; filelock.FileLock({str(tmp_path / '.run.lock')!r}).acquire(); os._exit(9)"
-        subprocess.run([sys.executable, "-c", script], check=False)
+        run_python("-c", script)
         with alone_in(tmp_path):
             assert FileLock(tmp_path / ".run.lock").lock_file
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.hostile.zoo import LARGE, Case, Special, build, everything, oriented
 from tests.imaging.pictures import noise, write_folder
+from tests.processes import embed_words, run_python
 from url_viz.cli.main import STRICT_STATUS, main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import image_id
@@ -20,7 +21,6 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.progress import Progress
 
-ROOT = Path(__file__).parents[2]
 MOST_SECONDS = 60
 MOST_MIB = 2_500
 """Of the whole run, a picture of 120 megapixels (480 MiB as Pillow holds it) and the model among it."""
@@ -43,15 +43,8 @@ class Zoo:
         """`embed` under a small program that prints its child's peak memory in KiB as the last line."""
         measure = "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); "
         measure += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)"
-        embed = [sys.executable, "-m", "url_viz", "embed", self.root, "--workspace", self.workspace, "--device", "cpu"]
-        return subprocess.run(
-            [sys.executable, "-c", measure, *embed],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=MOST_SECONDS,
-        )
+        embed = [sys.executable, "-m", "url_viz", *embed_words(self.root, self.workspace)]
+        return run_python("-c", measure, *embed, timeout=MOST_SECONDS)
 
     @property
     def good(self) -> list[Case | Special]:
@@ -91,8 +84,7 @@ def test_every_bad_file_has_its_reason(zoo: Zoo) -> None:
 
 
 def test_strict_fails_and_reads_nothing_again(zoo: Zoo, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["embed", str(zoo.root), "--workspace", str(zoo.workspace), "--device", "cpu", "--strict"]
-    assert main(words) == STRICT_STATUS
+    assert main([*embed_words(zoo.root, zoo.workspace), "--strict"]) == STRICT_STATUS
     assert "read 0 of 0" in capsys.readouterr().err
 
 

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, environment, let_in, object_store
 from tests.pipeline.reader import Reader, names
+from tests.processes import await_stored, reading, stored_files
 from url_viz.cli.main import main
 from url_viz.errors import BucketError, FolderError, NoImagesError
 from url_viz.image_set import ImageSet, open_image_set
@@ -23,12 +22,8 @@ from url_viz.imaging.bucket import Bucket
 from url_viz.models.model import Model
 from url_viz.pipeline import embedded as of_embedded
 from url_viz.roots import root_of
-from url_viz.store.reader import Store
 from url_viz.store.sets import list_sets, repoint
 from url_viz.store.tables import IMAGES
-from url_viz.workspace import SetPaths
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -263,12 +258,9 @@ class TestTheCommandLine:
 def test_a_killed_run_goes_on_and_keeps_no_secret(store: ObjectStore, of: Reader, bare_model: Model) -> None:
     for number in range(120):
         store.put(f"{prefix(of)}/{number:03}.png", png(number))
-    command = [sys.executable, "-m", "url_viz", "embed", of.folder, "--workspace", of.workspace, "--device", "cpu"]
-    environ = {**os.environ, **environment(store)}
-    with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, start_new_session=True) as run:
-        while not (stored := _stored(of.workspace)):
-            assert run.poll() is None, "it ended before it could be killed"
-            time.sleep(0.02)
+    with reading(of.folder, of.workspace, env={**os.environ, **environment(store)}, text=False) as run:
+        await_stored(of.workspace, run)
+        stored = stored_files(of.workspace)
         os.killpg(run.pid, signal.SIGKILL)
         said = run.communicate()[1]
     rest = Reader(of.folder, of.workspace, bare_model)
@@ -277,8 +269,3 @@ def test_a_killed_run_goes_on_and_keeps_no_secret(store: ObjectStore, of: Reader
     kept = b"".join(path.read_bytes() for path in of.workspace.rglob("*") if path.is_file())
     for secret in (KEY, SECRET):
         assert secret.encode() not in kept + said
-
-
-def _stored(workspace: Path) -> int:
-    folders = list((workspace / "sets").glob("*"))
-    return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0

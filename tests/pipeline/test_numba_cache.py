@@ -1,8 +1,6 @@
 """What numba compiles for the map in one process is kept for the next one."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -10,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.pipeline.examples import as_whitened, dice, graph_of
+from tests.processes import ROOT, run_python
 from url_viz.pipeline.numba_cache import keep_compiled
 from url_viz.pipeline.projection import fit_map
 
-ROOT = Path(__file__).parents[2]
 DOUBLED = "import numba\n\n\n@numba.njit()\ndef doubled(x):\n    return 2 * x\n"
 CALL = (
     "import heavy; from url_viz.pipeline.numba_cache import keep_compiled; "
@@ -25,8 +23,7 @@ COMPILED = "print(sum(heavy.doubled.stats.cache_misses.values()))"
 def called(folder: Path) -> tuple[str, int]:
     """What a process of its own prints, and how often it had to compile."""
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); {CALL}; {COMPILED}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    printed, compiled = done.stdout.split()
+    printed, compiled = run_python("-c", code, check=True).stdout.split()
     return printed, int(compiled)
 
 
@@ -45,14 +42,7 @@ def test_a_file_of_the_working_folder_does_not_say_where_compiled_code_lies(tmp_
         "import url_viz.pipeline.projection, numba; print([numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES])"
     )
     variables = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**variables, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python("-c", code, cwd=tmp_path, env={**variables, "PYTHONPATH": str(ROOT)}, check=True)
     assert done.stdout.split("\n")[0] == "['', '']"
 
 

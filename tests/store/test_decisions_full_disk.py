@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.processes import run_python
+
 SHIM = Path(__file__).parent / "full_disk.c"
 
 SCRIPT = """
@@ -90,15 +91,7 @@ print(turn, failed)
 def test_at_every_write_in_turn(tmp_path: Path, what: str) -> None:
     shim = tmp_path / "full_disk.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, SHIM, "-ldl"], check=True)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, shim, what, tmp_path],
-        cwd=ROOT,
-        env={"LD_PRELOAD": str(shim), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_python("-c", SCRIPT, shim, what, tmp_path, env={"LD_PRELOAD": str(shim), "PATH": "/usr/bin:/bin"})
     assert done.returncode == 0, done.stdout + done.stderr
     turns, failed = map(int, done.stdout.split())
     assert turns >= 5

@@ -1,7 +1,5 @@
 """Kept tables come back as they were, or not at all."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from tests.processes import run_python
 from url_viz.store import derived_cache
 from url_viz.store.derived_cache import (
     numbers_from_table,
@@ -109,8 +108,7 @@ def test_a_file_that_states_other_rows_than_it_has_is_none(tmp_path: Path, rows:
     """With right checksums; in a process of its own, as what reads past the end of a column crashes."""
     write_numbers(tmp_path / "numbers", {"one": np.arange(50.0), "two": np.arange(50)})
     write_rows(tmp_path / "rows", rows)
-    line = [sys.executable, "-c", READ_LIES, str(tmp_path)]
-    found = subprocess.run(line, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    found = run_python("-c", READ_LIES, tmp_path)
     assert (found.returncode, found.stdout) == (0, "None None\n" * 6 + "numbers rows\n"), found.stderr
 
 

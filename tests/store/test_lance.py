@@ -1,10 +1,10 @@
 """LanceDB is imported once a database is opened, its web client for whoever asks for it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run_python
 
 ASKED = """
 import sys
@@ -39,5 +39,5 @@ assert sys.modules["lance_namespace_urllib3_client"] is client
 @pytest.mark.slow
 def test_the_client_is_imported_once_it_is_asked_for(tmp_path: Path) -> None:
     for script in (ASKED, BEFORE):
-        done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
+        done = run_python("-c", script, tmp_path)
         assert done.returncode == 0, done.stderr
