@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from tests.browser.fixtures import eventually
 from url_viz.store.reader import Store
 from url_viz.workspace import SetPaths
 
@@ -53,3 +56,13 @@ def await_stored(workspace: Path, process: "subprocess.Popen[str]", *, more_than
         assert process.poll() is None, "it ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def decoding_below(pid: int) -> list[psutil.Process]:
+    """The processes that decode for a command, as soon as there are some."""
+
+    def found() -> list[psutil.Process]:
+        return [child for child in psutil.Process(pid).children() if "url_viz.imaging.workers" in child.cmdline()]
+
+    eventually(lambda: bool(found()), within_s=60)
+    return found()

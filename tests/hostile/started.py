@@ -113,3 +113,10 @@ def started(
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+def opens_as_it_is(app: Started) -> None:
+    """A server without a token opens its page and its socket to everybody on the machine, and prints its address."""
+    assert app.ask("/").status == 200
+    assert app.opens_socket()
+    assert f"URL-Viz is at http://{app.address}\n" in app.printed()

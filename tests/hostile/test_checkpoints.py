@@ -96,21 +96,20 @@ class TestTheCommand:
 
 
 class TestThePages:
-    @pytest.mark.parametrize("page", ["explore", "models"])
-    def test_stand_and_say_what_cannot_be_used(self, home: Workspace, page: str) -> None:
+    def test_stand_and_say_what_cannot_be_used(self, home: Workspace) -> None:
         expected = write_all(home.checkpoints)
         (home.checkpoints / NOT_UTF8).write_bytes(b"no checkpoint")
-        known_models(home)  # so that the page does not wait
-        at = opened(page=page)
-        assert not at.exception
-        assert not at.error
-        if page == "models":
-            markdown = "\n".join(text.value for text in (*at.markdown, *at.caption))
-            titles = [name for name in expected if name != ODD_NAME]
-            assert not [name for name in titles if name.replace("_", "\\_") not in markdown]
-            assert "\\<img src=x onerror=1\\> \\[l\\](https" in markdown
-            assert "rename it" in markdown.lower()
-            assert "not plain numbers in memory" in markdown
+        known_models(home)  # so that the pages do not wait
+        for page in ("explore", "models"):
+            at = opened(page=page)
+            assert not at.exception
+            assert not at.error
+        markdown = "\n".join(text.value for text in (*at.markdown, *at.caption))
+        titles = [name for name in expected if name != ODD_NAME]
+        assert not [name for name in titles if name.replace("_", "\\_") not in markdown]
+        assert "\\<img src=x onerror=1\\> \\[l\\](https" in markdown
+        assert "rename it" in markdown.lower()
+        assert "not plain numbers in memory" in markdown
 
     def test_do_not_wait_for_what_never_ends(self, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         torch.save({"module." * 400_000: torch.zeros(1)}, home.checkpoints / "endless.pth")

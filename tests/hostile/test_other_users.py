@@ -15,8 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tests.hostile.started import AGENT, STREAMLIT_RUN, URL_VIZ, Started, started
-from tests.ui.test_auth import AUTH
+from tests.hostile.started import AGENT, STREAMLIT_RUN, Started, opens_as_it_is, started
 from url_viz.errors import UsageError
 from url_viz.ui.accounts import others_have_accounts
 from url_viz.ui.auth import access_token
@@ -127,24 +126,11 @@ class TestAgents:
         assert answer.status == 200
         assert "is outside the folders that this app may read" in answer.text
 
-    def test_a_login_holds(self, tmp_path: Path) -> None:
-        (tmp_path / "login.toml").write_text(AUTH)
-        options = ("--server.enableAgentApi=true", f"--secrets.files={tmp_path / 'login.toml'}")
-        with started(tmp_path, *options, environment=ON) as app:
-            answer = app.ask_agent()
-            assert answer.status == 200
-            assert "Log in" in answer.text
-            assert "Open a folder" not in answer.text
-            assert "?token=" not in app.printed()  # a login needs none
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", [URL_VIZ, STREAMLIT_RUN], ids=["url-viz", "streamlit run"])
-def test_without_a_token_it_opens_as_it_is(tmp_path: Path, start: tuple[str, ...]) -> None:
-    with started(tmp_path, start=start) as app:
-        assert app.ask("/").status == 200
-        assert app.opens_socket()
-        assert f"URL-Viz is at http://{app.address}\n" in app.printed()
+def test_without_a_token_it_opens_as_it_is(tmp_path: Path) -> None:
+    with started(tmp_path, start=STREAMLIT_RUN) as app:
+        opens_as_it_is(app)
 
 
 def test_the_setting_is_one_of_three(monkeypatch: pytest.MonkeyPatch) -> None:

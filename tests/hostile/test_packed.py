@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import tarfile
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -59,9 +60,9 @@ def kept_count(here: Path) -> int:
     return int(opened(here).table()["decision"].eq("keep").sum())
 
 
-def refused(here: Path, members: list[Member], *, match: str) -> None:
-    """Unpacking these raises a FolderError, and leaves nothing."""
-    archive = write_packed(here / "hostile.tar", members)
+def refused(here: Path, packed: list[Member] | Path, *, match: str) -> None:
+    """Unpacking these members, or this archive, raises a FolderError, and leaves nothing."""
+    archive = packed if isinstance(packed, Path) else write_packed(here / "hostile.tar", packed)
     with pytest.raises(FolderError, match=match):
         unpack(archive, root=here / "pictures", workspace=here / "other")
     assert not list((here / "other" / "sets").iterdir())
@@ -152,11 +153,21 @@ class TestNames:
             *("notes.exe", ".hidden/x", "decisions.db-wal", "set.json/x", "tables/x", "x" * 300, "columns/.x.parquet"),
             *("columns/" + "x" * 300 + ".parquet", "reviews/../set.json", "reviews/ABC.json", "set.json\n"),
             *("tables/images.lance/data/x.exe", "tables/a/b.lance/data/x.lance", "tables/images.lance", "SET.JSON"),
+            *("../outside", "/tmp/outside", "tables/../../outside", "..\\outside", "a/" * 9 + "deep"),
         ],
         ids=lambda name: repr(name)[:24],
     )
     def test_others_refuse_the_whole(self, here: Path, name: str) -> None:
         refused(here, [*members_of(here / "set.tar"), (name, b"x")], match="do not trust")
+        assert not (here / "outside").exists()
+
+    @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+    def test_so_do_links_pipes_and_devices(self, here: Path, kind: bytes) -> None:
+        member = tarfile.TarInfo("tables/images.lance/checksums.json")
+        member.type, member.linkname = kind, "set.json"
+        with tarfile.open(here / "set.tar", "a") as archive:
+            archive.addfile(member)
+        refused(here, here / "set.tar", match="do not trust")
 
     def test_one_name_twice_is_told(self, here: Path) -> None:
         members = members_of(here / "set.tar")

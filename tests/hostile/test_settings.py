@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
-from tests.hostile.started import ROOT, STREAMLIT_RUN, URL_VIZ, Started, started
+from tests.hostile.started import ROOT, STREAMLIT_RUN, URL_VIZ, Started, opens_as_it_is, started
 from tests.processes import run_python
 from tests.ui.test_auth import AUTH
 
@@ -126,6 +126,7 @@ class TestStartedInAStrangersFolder:
 def test_settings_that_are_put_there_later_do_not_count_either(tmp_path: Path) -> None:
     """Streamlit reads files of settings again when they change, and those that appear."""
     with started(tmp_path) as app:
+        opens_as_it_is(app)
         assert not app.opens_socket(Origin=EVIL)
         left_by_a_stranger(tmp_path)
         time.sleep(1)  # it looks five times a second
@@ -145,19 +146,23 @@ def test_streamlit_itself_does_not_start_it_with_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", [URL_VIZ, STREAMLIT_RUN], ids=["url-viz", "streamlit run"])
-def test_what_the_user_sets_counts(tmp_path: Path, start: tuple[str, ...]) -> None:
-    """By an option, a variable, and a file at home: origins, agents, a login."""
+@pytest.mark.parametrize(("start", "is_option"), [(URL_VIZ, True), (STREAMLIT_RUN, False)], ids=["url-viz", "run"])
+def test_what_the_user_sets_counts(tmp_path: Path, start: tuple[str, ...], is_option: bool) -> None:
+    """By an option, a variable, and a file at home: origins, agents, a login, which needs no token."""
     home, work = tmp_path / "home", tmp_path / "work"
     work.mkdir()
     (home / ".streamlit").mkdir(parents=True)
     (home / ".streamlit" / "config.toml").write_text('[server]\ncorsAllowedOrigins = ["https://mine.example"]\n')
     (home / "login.toml").write_text(AUTH)
-    environment = {"HOME": str(home), "STREAMLIT_SECRETS_FILES": str(home / "login.toml")}
-    with started(work, "--server.enableAgentApi=true", start=start, environment=environment) as app:
+    options = ["--server.enableAgentApi=true", *([f"--secrets.files={home / 'login.toml'}"] if is_option else [])]
+    variables = {} if is_option else {"STREAMLIT_SECRETS_FILES": str(home / "login.toml")}
+    environment = {"HOME": str(home), "URL_VIZ_TOKEN": "on", **variables}
+    with started(work, *options, start=start, environment=environment) as app:
         assert app.opens_socket(Origin="https://mine.example")
         assert not app.opens_socket(Origin=EVIL)
         assert app.ask("/url-viz/points/nothing").status == 401
         answer = app.ask_agent()
         assert answer.status == 200
         assert "Log in" in answer.text
+        assert "Open a folder" not in answer.text
+        assert "?token=" not in app.printed()

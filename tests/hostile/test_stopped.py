@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.hostile.encode import chunk, one_colour_png
 from tests.imaging.pictures import write_folder
-from tests.processes import await_stored, embed_words, reading, stored_files
+from tests.processes import await_stored, decoding_below, embed_words, reading, stored_files
 from url_viz.cli.main import main
 from url_viz.errors import WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -46,8 +47,11 @@ def test_ctrl_c_keeps_what_was_read_and_the_same_command_finishes(tmp_path: Path
     folder = write_folder(tmp_path / "pictures", COUNT)
     with reading(folder, workspace) as process:
         await_stored(workspace, process)
+        below = decoding_below(process.pid)
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=20)[1]
+    psutil.wait_procs(below, timeout=10)
+    assert not any(one.is_running() for one in below)
     assert process.returncode == 130
     assert "Stopped. What was read is kept" in said
     assert "Traceback" not in said
