@@ -50,11 +50,11 @@ def test_a_decision_on_a_picture_that_is_gone(image_set: ImageSet) -> None:
 
 
 def test_twins_say_what_was_done_and_what_was_not(image_set: ImageSet) -> None:
-    assert "1 picture" in said("explore.twins:_keep_one_of_each", image_set)
+    assert "1 picture" in said("explore.twin_dialog:_keep_one_of_each", image_set)
     for path in paths_of(image_set).folder.glob("decisions.*"):
         path.unlink()
     paths_of(image_set).decisions.write_bytes(b"no database" * 100)
-    assert r"\`sqlite3 FILE .recover\`" in said("explore.twins:_keep_one_of_each", image_set)
+    assert r"\`sqlite3 FILE .recover\`" in said("explore.twin_dialog:_keep_one_of_each", image_set)
 
 
 def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

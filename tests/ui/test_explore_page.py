@@ -680,7 +680,7 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         button = at.button(key="explore.review")
         said = int(button.label.removeprefix("Review these "))
         button.click().run()
-        assert len(of_many.reviews.open(at.session_state["view.reviews.open"]).ids) == said
+        assert len(of_many.reviews.open(at.session_state["view.review"]).ids) == said
         return said
 
     @pytest.mark.parametrize("side", ["ambiguous", "clear"])
