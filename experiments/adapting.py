@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
+from training.benchmark.benchmark_tables import markdown
 from training.benchmark.labelled import space_of
 from training.cache import write_shards
 from training.command import command
@@ -37,6 +38,7 @@ from url_viz.models.model import load_model
 from url_viz.pipeline.confusability import crowd_scale
 from url_viz.progress import command_report, silent
 from url_viz.rows import l2_normalize
+from url_viz.wording import decimal, with_interval
 
 DEFAULT, BEFORE = "learns confusability", "learns instance, τ .15"
 USUAL = Recipe(epochs=20, batch=256)
@@ -249,29 +251,26 @@ def _ahead(values: NDArray[np.float64], sets: NDArray[np.int64]) -> Figure:
 
 def table(study: dict[str, Any]) -> str:
     """The figures as Markdown, from their JSON."""
-    lines = []
+    parts = []
     for part, title in (("means", "Development sets"), ("report_means", "Report sets")):
-        means = study[part]
-        if not means:
-            continue
         sets = dict.fromkeys(run["data"] for run in study[part.replace("means", "runs")])
         names = ", ".join(f"{name} ({study['pictures'][name]:,})" for name in sets)
-        lines += [f"{title}: {names}.", "", "| | not learnt from | ahead | all | ahead |", "|---|---|---|---|---|"]
-        lines += [_line(mean) for mean in means] + [""]
-    return "\n".join(lines)
+        rows = [_row(mean) for mean in study[part]]
+        if rows:
+            header = ["", "not learnt from", "ahead", "all", "ahead "]
+            parts.append(f"{title}: {names}.\n\n{markdown(header, rows)}")
+    return "\n\n".join(parts)
 
 
-def _line(mean: dict[str, Any]) -> str:
+def _row(mean: dict[str, Any]) -> list[str]:
     order = str(mean["order"])
+    ahead = ["" if order == BEFORE else _ahead_text(mean[part]) for part in ("told_ahead", "all_ahead")]
     name = f"**{order}** (default)" if order == DEFAULT else order
-    ahead = ["" if order == BEFORE else _signed(mean[part]) for part in ("told_ahead", "all_ahead")]
-    cells = f"| {name} | {mean['told']:.3f} | {ahead[0]} | {mean['all']:.3f} | {ahead[1]} |"
-    return cells.replace("0.", ".").replace("-", "−")
+    return [name, decimal(mean["told"], digits=3), ahead[0], decimal(mean["all"], digits=3), ahead[1]]
 
 
-def _signed(figure: dict[str, Any]) -> str:
-    interval = figure["interval"]
-    return f"{figure['value']:+.3f} ({interval['low']:+.3f} to {interval['high']:+.3f})"
+def _ahead_text(figure: dict[str, Any]) -> str:
+    return with_interval(figure["value"], **figure["interval"], digits=3, signed=True)
 
 
 if __name__ == "__main__":

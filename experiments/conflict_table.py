@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.benchmark.benchmark_tables import markdown
+from url_viz.wording import decimal, with_interval
 
 FIGURES = Path(__file__).with_name("conflict")
 DIGITS, PHOTOGRAPHS = "noisy digits", "photographs"
@@ -52,18 +53,10 @@ def _row(summary: Mapping[str, Any]) -> list[str]:
     cells = [summary["config"]["pictures"], f"{summary['config']['uncertainty_weight']:g}"]
     for name in ("accuracy", "auroc"):
         late, effect = summary[f"late_{name}"], summary[name]
-        cells.append(f"{_plain(late['with stop-gradient'])} / {_plain(late['without'])}")
-        told = f"{_signed(effect['mean'])} ({_signed(effect['low'])} to {_signed(effect['high'])})"
-        cells.append(f"**{told}**" if effect["low"] > 0 else told)
+        cells.append(" / ".join(decimal(late[setting], digits=3) for setting in ("with stop-gradient", "without")))
+        difference = with_interval(effect["mean"], effect["low"], effect["high"], digits=3, signed=True)
+        cells.append(f"**{difference}**" if effect["low"] > 0 else difference)
     return cells
-
-
-def _plain(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from PIL import Image
 
 from experiments.kept import measured_or_kept
 from experiments.spoiling import SPOILINGS
-from training.benchmark.benchmark_tables import markdown
+from training.benchmark.benchmark_tables import cell, markdown
 from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.new_pictures import Reference, beside
 from url_viz.analysis.order_metrics import Figure
@@ -127,13 +127,6 @@ def _at(of_set: Mapping[str, object], way: str, measure: str) -> list[float]:
     return values
 
 
-def as_shares(figure: Figure) -> str:
-    """`.91 (.89 to .93)`."""
-    ends = (figure.value, figure.interval.low, figure.interval.high)
-    value, low, high = (f"{one:.2f}".removeprefix("0") for one in ends)
-    return f"{value} ({low} to {high})"
-
-
 def table(figures: dict[str, dict[str, dict[str, object]]]) -> str:
     """The share of every way, measure and strength over all sets."""
     sets = [one for use in figures.values() for one in use.values()]
@@ -141,7 +134,7 @@ def table(figures: dict[str, dict[str, dict[str, object]]]) -> str:
     for way, spoiling in SPOILINGS.items():
         told = f"{way}: {', '.join(f'{one:g}' for one in spoiling.strengths)} ({spoiling.unit})"
         for measure in MEASURES:
-            cells = [as_shares(pooled(sets, way, measure, strength)) for strength in STRENGTHS]
+            cells = [cell(pooled(sets, way, measure, strength), digits=2) for strength in STRENGTHS]
             rows.append([told if measure == MEASURES[0] else "", measure, *cells])
     return markdown(["spoiled by", "measure", "weakest", *(str(one + 1) for one in STRENGTHS[1:-1]), "strongest"], rows)
 
@@ -150,7 +143,7 @@ def table_by_set(figures: dict[str, dict[str, dict[str, object]]]) -> str:
     """The share at the middle strength on each set."""
     sets = {f"{name} ({use})": one for use, of_use in figures.items() for name, one in of_use.items()}
     rows = [
-        [way, measure, *(as_shares(pooled([one], way, measure, MIDDLE)) for one in sets.values())]
+        [way, measure, *(cell(pooled([one], way, measure, MIDDLE), digits=2) for one in sets.values())]
         for way in SPOILINGS
         for measure in MEASURES
     ]

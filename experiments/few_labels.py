@@ -11,7 +11,7 @@ from pathlib import Path
 
 from experiments.shipped_heads import SETS, name_of
 from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.benchmark_tables import LETTER, markdown, with_ends
+from training.benchmark.benchmark_tables import LETTER, cell, markdown
 from training.benchmark.orders import BY_LABELS, HEAD
 from training.record_files import write_json
 
@@ -36,9 +36,9 @@ def kept(benchmark: Benchmark) -> Benchmark:
 def table_by_set(benchmark: Benchmark) -> str:
     """R-AUROC of N on each set and the mean of those that have one, by the number of labels."""
     sets = {name_of(one): {order.name: order for order in one.orders} for one in benchmark.sets}
-    rows = [[name, *(with_ends(sets[name][order].nearest.auroc) for order in BY_LABELS)] for name in SETS]
+    rows = [[name, *(cell(sets[name][order].nearest.auroc) for order in BY_LABELS)] for name in SETS]
     means = {mean.name: mean.nearest.auroc for mean in benchmark.means}
-    rows.append(["**mean** of those", *(with_ends(means[order]) for order in BY_LABELS)])
+    rows.append(["**mean** of those", *(cell(means[order]) for order in BY_LABELS)])
     return markdown(["set", *BY_LABELS], rows)
 
 
@@ -50,7 +50,7 @@ def table_of_leads(benchmark: Benchmark) -> str:
         for outcome, letter in LETTER.items():
             told = [found[order, rival, outcome] for order in BY_LABELS if (order, rival, outcome) in found]
             if told:
-                rows.append([rival, letter, *(f"{with_ends(one.lead, sign='+')} {one.verdict}" for one in told)])
+                rows.append([rival, letter, *(f"{cell(one.lead, signed=True)} {one.verdict}" for one in told)])
     return markdown(["over", "on", *BY_LABELS], rows)
 
 

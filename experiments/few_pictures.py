@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kept import keep, kept
-from training.benchmark.benchmark_tables import markdown, with_ends
+from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.labelled import LabelledSet, case_of
 from training.benchmark.measured import figures_of_set
 from training.benchmark.orders import orders_of
@@ -66,9 +66,9 @@ def table(figures: dict[str, Any]) -> str:
     for order in ORDERS:
         for count in figures["config"]["counts"]:
             found = [figures["sets"][name][order][str(count)] for name in SETS]
-            cells = [with_ends(Figure(value, Interval(low, high))) for value, low, high in found]
+            cells = [cell(Figure(value, Interval(low, high))) for value, low, high in found]
             told = f"up to {count}" if count == MOST else f"{count}"
-            rows.append([f"{order}, {told} a class", *cells, f"{np.mean([value for value, *_ in found]):.3f}"])
+            rows.append([f"{order}, {told} a class", *cells, cell(np.mean([value for value, *_ in found]))])
     return markdown(["", *SETS, "mean"], rows)
 
 

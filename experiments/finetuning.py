@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.kept import keep, kept
-from training.benchmark.benchmark_tables import markdown, with_ends
+from training.benchmark.benchmark_tables import cell, markdown
 from training.train import RunPaths
 from url_viz.analysis.holdout_report import BEFORE, TITLES, told_from
 from url_viz.wording import MISSING
@@ -50,9 +50,9 @@ def table(figures: dict[str, Any]) -> str:
         cells = [name, f"{run['report']['trained']:,}", f"{run['report']['told_pictures']:,}"]
         for measure in MEASURES:
             one = told[measure]
-            before = MISSING if one.before is None else f"{one.before.value:.3f}"
-            after = MISSING if one.after is None else f"{one.after.value:.3f}"
-            gain = with_ends(one.gains[BEFORE], sign="+") if BEFORE in one.gains else MISSING
+            before = MISSING if one.before is None else cell(one.before.value)
+            after = MISSING if one.after is None else cell(one.after.value)
+            gain = cell(one.gains[BEFORE], signed=True) if BEFORE in one.gains else MISSING
             cells += [f"{before} → {after}", gain]
         rows.append(cells)
     titles = [part for measure in MEASURES for part in (TITLES[measure], "gain")]

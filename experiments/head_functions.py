@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark.benchmark_tables import markdown
+from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.fitted_baselines import picture_features
 from training.benchmark.labelled import Case, LabelledSet, case_of, embedded_set
 from training.command import command
@@ -171,9 +171,9 @@ def table(figures: Mapping[str, list[dict[str, object]]]) -> str:
     lines = [
         [
             order,
-            *(f"{row.paper:.3f}" for data in sets for row in rows if _is(row, order, backbones[0], data=data)),
+            *(cell(row.paper) for data in sets for row in rows if _is(row, order, backbones[0], data=data)),
             *(
-                " / ".join(f"{_mean(rows, order, backbone, use, what):.3f}" for backbone in backbones)
+                " / ".join(cell(_mean(rows, order, backbone, use, what)) for backbone in backbones)
                 for use, what in (("development", "paper"), ("development", "nearest"), ("left out", "paper"))
             ),
         ]

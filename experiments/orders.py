@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments.safe_retrieval import SETS
 from training.benchmark.benchmark_records import Benchmark, OrderFigures, SetFigures, read_benchmark
-from training.benchmark.benchmark_tables import markdown, with_ends
+from training.benchmark.benchmark_tables import cell, markdown
 from training.record_files import write_json
 
 FIGURES = Path(__file__).with_suffix(".json")
@@ -95,9 +95,9 @@ def sets_table(figures: Benchmark) -> str:
             uses[name_of(one)],
             f"{one.pictures:,}",
             f"{one.classes}",
-            with_ends(one.recall_at_1),
-            f"{one.paper_recall_at_1.value:.3f}",
-            f"{one.probe_accuracy:.3f}",
+            cell(one.recall_at_1),
+            cell(one.paper_recall_at_1.value),
+            cell(one.probe_accuracy),
         ]
         for one in _sets(figures)
     ]
@@ -121,7 +121,7 @@ def means_table(figures: Benchmark) -> str:
             [one.auroc.value for one in probe],
             [one.paper.auroc.value for one in orders],
         ]
-        rows.append([title, orders[0].knows, *(f"{np.mean(values):.3f}" for values in found)])
+        rows.append([title, orders[0].knows, *(cell(float(np.mean(values))) for values in found)])
     return markdown(["order", "has seen", "N", "N within class (a)", "(b)", "P", "paper"], rows)
 
 
@@ -130,9 +130,9 @@ def by_set(figures: Benchmark, outcome: str, *, within: Sequence[str] = ()) -> s
     sets, rows = _sets(figures), []
     for name, title in TITLES.items():
         found = [one.of(outcome) for one in _orders(sets, name)]
-        rows.append([title, *(with_ends(one.auroc) for one in found if one is not None)])
+        rows.append([title, *(cell(one.auroc) for one in found if one is not None)])
         if name in within:
-            rows.append(["within class (a)", *(f"{one.by_class.value:.3f}" for one in found if one is not None)])
+            rows.append(["within class (a)", *(cell(one.by_class.value) for one in found if one is not None)])
     return markdown(["order", *NAMES], rows)
 
 
@@ -143,8 +143,8 @@ def people_table(figures: Benchmark) -> str:
     for name, title in TITLES.items():
         (order,) = _orders([cifar], name)
         assert order.votes is not None, "measured with votes"
-        figure = with_ends(order.nearest.auroc)
-        rows.append([title, order.knows, f"{order.votes.spearman:.3f}", with_ends(order.votes.tenth), figure])
+        figure = cell(order.nearest.auroc)
+        rows.append([title, order.knows, cell(order.votes.spearman), cell(order.votes.tenth), figure])
     return markdown(["order", "has seen", "Spearman", "most ambiguous tenth", "N there"], rows)
 
 
@@ -154,7 +154,7 @@ def emoji_table(figures: Benchmark) -> str:
     for name in OF_EMOJI:
         (order,) = _orders([_set(figures, EMOJI)], name)
         assert order.probe is not None
-        cells = [with_ends(order.nearest.auroc), f"{order.nearest.by_class.value:.3f}", with_ends(order.probe.auroc)]
+        cells = [cell(order.nearest.auroc), cell(order.nearest.by_class.value), cell(order.probe.auroc)]
         rows.append([TITLES[name], order.knows, *cells])
     return markdown(["order", "has seen", "N", "N within class (a)", "P"], rows)
 

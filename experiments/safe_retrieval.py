@@ -24,6 +24,7 @@ from url_viz.analysis.selective_retrieval import (
     taking_part,
 )
 from url_viz.image_set import ImageSet
+from url_viz.wording import with_interval
 
 FIGURES = Path(__file__).parent / "safe_retrieval.json"
 SETS = {
@@ -142,9 +143,9 @@ def _at(tree: object, path: tuple[str, ...]) -> list[float]:
 
 
 def in_points(figure: Figure) -> str:
-    """`+1.2 (+.3 to +2.1)`: a gain of recall@1 in percentage points."""
-    value, low, high = (f"{100 * one:+.1f}" for one in (figure.value, figure.interval.low, figure.interval.high))
-    return f"{value} ({low} to {high})"
+    """A gain of recall@1 in percentage points: "+1.2 [+.3, +2.1]"."""
+    value, low, high = (100 * part for part in (figure.value, figure.interval.low, figure.interval.high))
+    return with_interval(value, low, high, digits=1, signed=True)
 
 
 def table(figures: dict[str, dict[str, dict[str, object]]]) -> str:

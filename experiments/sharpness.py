@@ -39,6 +39,7 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import Quality, grey_thumbnail, quality_of_image, sharpness_of
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.scan import scan
+from url_viz.wording import decimal, percent, with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 JUDGED = Path(__file__).with_name("blurred_pictures.csv")
@@ -296,15 +297,15 @@ def table_of_measures(found: dict[str, Any]) -> str:
     rows = []
     for one in found["compared"]:
         name = f"**{one['measure']}**" if one["measure"] == FIRST else one["measure"]
-        low, high = one["blurred"]["interval"]["low"], one["blurred"]["interval"]["high"]
+        blurred = with_interval(one["blurred"]["value"], **one["blurred"]["interval"])
         rows.append(
             [
                 name,
-                f"{_short(one['blurred']['value'])} ({_short(low)} to {_short(high)})",
-                _short(one["slight"]),
+                blurred,
+                decimal(one["slight"]),
                 str(one["sharp"]),
-                f"{100 * one['others']:.1f} %",
-                f"{100 * one['spoiled']:.0f} %",
+                percent(one["others"], digits=1),
+                percent(one["spoiled"]),
             ]
         )
     judged = found["judged"]
@@ -345,11 +346,7 @@ def _table_of_spoiled(found: dict[str, Any]) -> str:
 
 
 def _two(one: dict[str, Any]) -> str:
-    return " / ".join(_short(one[name] / one["pictures"]) for name in ("smeared", "blurred"))
-
-
-def _short(value: float) -> str:
-    return f"{value:.2f}".replace("0.", ".", 1) if value < 1 else f"{value:.2f}"
+    return " / ".join(decimal(one[name] / one["pictures"]) for name in ("smeared", "blurred"))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ choice, and lite0-development.json of those that choices were looked at on.
 from pathlib import Path
 
 from training.benchmark.benchmark_records import SetFigures, read_benchmark
-from training.benchmark.benchmark_tables import markdown, with_ends
+from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.orders import HEAD
 
 FIGURES = Path(__file__).parent / "heads"
@@ -29,8 +29,8 @@ def table_of_reports() -> str:
         means = {mean.name: mean for mean in report.means}
         for outcome, title in OUTCOMES.items():
             verdict = next(one for one in report.verdicts if (one.order, one.outcome) == (HEAD, outcome))
-            told = f"{verdict.verdict}: {with_ends(verdict.lead, sign='+')} of {verdict.baseline}"
-            figures = [f"{means[name].of(outcome).auroc.value:.3f}" for name in ORDERS]
+            told = f"{verdict.verdict}: {cell(verdict.lead, signed=True)} of {verdict.baseline}"
+            figures = [cell(means[name].of(outcome).auroc.value) for name in ORDERS]
             rows.append([path.name.partition("-")[0], title, *figures, told])
     return markdown(["", "", *ORDERS, "head against the best baseline of a picture alone"], rows)
 

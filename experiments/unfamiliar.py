@@ -26,6 +26,7 @@ from url_viz.errors import FolderError
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.progress import command_report
+from url_viz.wording import with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 HEAD = "uncertainty"
@@ -89,13 +90,11 @@ def table(figures: dict[str, Any]) -> str:
     """One line a set, one column an order."""
     sets: dict[str, dict[str, Any]] = figures["sets"]
     names = list(next(iter(sets.values())))
-    rows = [[name, *(_cell(of_set[order]) for order in names)] for name, of_set in sets.items()]
+    rows = [
+        [name, *(with_interval(of_set[order]["value"], **of_set[order]["interval"]) for order in names)]
+        for name, of_set in sets.items()
+    ]
     return markdown([f"above a picture of {figures['config']['known']}", *names], rows)
-
-
-def _cell(figure: dict[str, Any]) -> str:
-    interval = figure["interval"]
-    return f"{figure['value']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})".replace("0.", ".")
 
 
 if __name__ == "__main__":

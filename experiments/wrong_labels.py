@@ -32,7 +32,7 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
-from training.benchmark.benchmark_tables import markdown
+from training.benchmark.benchmark_tables import cell, markdown
 from training.command import command
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, Judged, judge
@@ -318,8 +318,7 @@ def _by_set(figures: Mapping[str, Any]) -> str:
     by_set = scores.groupby(["method", "set"], sort=False)["average precision"].mean().unstack(sort=False)
     means = scores.groupby("method", sort=False)[list(SCORES)].mean()
     lines = [
-        [_title(str(method)), *map(_figure, by_set.loc[method]), *map(_figure, means.loc[method])]
-        for method in means.index
+        [_title(str(method)), *map(cell, by_set.loc[method]), *map(cell, means.loc[method])] for method in means.index
     ]
     return markdown(["average precision by set; means", *map(str, by_set.columns), *SCORES], lines)
 
@@ -327,7 +326,7 @@ def _by_set(figures: Mapping[str, Any]) -> str:
 def _by_noise(figures: Mapping[str, Any]) -> str:
     scores = pd.DataFrame(figures["scores"])
     by_noise = scores.groupby(["method", "noise"], sort=False)["average precision"].mean().unstack(sort=False)
-    lines = [[_title(str(method)), *map(_figure, by_noise.loc[method])] for method in by_noise.index]
+    lines = [[_title(str(method)), *map(cell, by_noise.loc[method])] for method in by_noise.index]
     return markdown(["average precision by what was planted", *map(str, by_noise.columns)], lines)
 
 
@@ -348,10 +347,6 @@ def _three(row: "pd.Series[float]") -> str:
 
 def _title(method: str) -> str:
     return f"**{method}**" if method == OURS else method
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model, load_model
 from url_viz.progress import Clock, ProgressCallback, command_report
 from url_viz.read_ahead import read_ahead
+from url_viz.wording import counted
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
@@ -70,8 +71,8 @@ def main(config: CacheConfig) -> None:
         )
         return
     cache = write_cache(config, model, command_report())
-    failures = len(store.read_failures(cache.paths))
-    print(f"{len(cache):,} rows of {len(cache.pictures):,} pictures in {config.out}; {failures} unreadable.")
+    rows, pictures = counted(len(cache), "row"), counted(len(cache.pictures), "picture")
+    print(f"{rows} of {pictures} in {config.out}; {len(store.read_failures(cache.paths)):,} unreadable.")
 
 
 def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:

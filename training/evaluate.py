@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from training.benchmark.benchmark_tables import cell
 from training.cache import classes_of_classifier, classifier_classes
 from training.command import command
 from training.config import EvaluateConfig
@@ -27,6 +28,7 @@ from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.record_files import write_json
 from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.order_metrics import (
+    Figure,
     Scored,
     bootstrap_interval,
     classification_auroc,
@@ -42,6 +44,7 @@ from url_viz.files import require_parent
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import command_report
+from url_viz.wording import counted
 
 CURVE_POINTS = 101
 TENTHS = 10
@@ -212,19 +215,16 @@ def crops_of(head: Head, embedded: EmbeddedPictures) -> tuple[Crop, ...]:
 def table(evaluation: Evaluation) -> str:
     """An evaluation as text, best order first."""
     lines = [
-        f"{evaluation.data}: {evaluation.pictures:,} pictures, {evaluation.classes:,} classes, "
-        f"recall@1 {evaluation.recall_at_1:.3f}, crop test {evaluation.crop_test:.3f}",
-        f"{'order':<20}{'R-AUROC':>9}{'95 % interval':>17}{'AURC':>8}",
+        f"{evaluation.data}: {counted(evaluation.pictures, 'picture')}, {counted(evaluation.classes, 'class')}, "
+        f"recall@1 {cell(evaluation.recall_at_1)}, crop test {cell(evaluation.crop_test)}",
+        f"{'order':<20}{'R-AUROC, 95 % interval':>26}{'AURC':>8}",
     ]
-    lines += [
-        f"{o.name:<20}{o.r_auroc:>9.3f}{f'{o.interval.low:.3f} to {o.interval.high:.3f}':>17}{o.aurc:>8.3f}"
-        for o in evaluation.orders
-    ]
+    lines += [f"{o.name:<20}{cell(Figure(o.r_auroc, o.interval)):>26}{cell(o.aurc):>8}" for o in evaluation.orders]
     columns = [{"order": o.name} | asdict(o.beside) for o in evaluation.orders]
     compared = [name for name in list(columns[0])[1:] if not all(math.isnan(row[name]) for row in columns)]
     if compared:
         lines += ["", f"{'order':<20}" + "".join(f"{name:>22}" for name in compared)]
-        lines += [f"{row['order']:<20}" + "".join(f"{row[name]:>22.3f}" for name in compared) for row in columns]
+        lines += [f"{row['order']:<20}" + "".join(f"{cell(row[name]):>22}" for name in compared) for row in columns]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from training.evaluation_records import HEAD, Evaluation, OrderResult
 from url_viz.analysis.map_figure import PALETTE
 from url_viz.files import replaced
+from url_viz.wording import counted, decimal
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -44,7 +45,12 @@ def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
     figure = _figure(evaluation, "kept, clearest first", "wrong among these")
     for index, order in enumerate(evaluation.orders):
         _line(
-            figure, np.array(order.coverage), np.array(order.risk), f"{order.name}, AURC {order.aurc:.3f}", order, index
+            figure,
+            np.array(order.coverage),
+            np.array(order.risk),
+            f"{order.name}, AURC {decimal(order.aurc, digits=3)}",
+            order,
+            index,
         )
     _level(figure, 1 - evaluation.recall_at_1, "all kept")
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
@@ -56,7 +62,7 @@ def tenths_figure(evaluation: Evaluation) -> "Figure":
     figure = _figure(evaluation, "tenth of the pictures, clearest first", "recall@1")
     for index, order in enumerate(evaluation.orders):
         tenths = np.array(order.recall_by_tenth)
-        name = f"{order.name}, R-AUROC {order.r_auroc:.3f}"
+        name = f"{order.name}, R-AUROC {decimal(order.r_auroc, digits=3)}"
         _line(figure, np.arange(1, len(tenths) + 1), tenths, name, order, index)
     _level(figure, evaluation.recall_at_1, "all")
     figure.update_xaxes(dtick=1)
@@ -79,7 +85,8 @@ def crop_figure(evaluation: Evaluation) -> "Figure":
 
 
 def _figure(evaluation: Evaluation, x: str, y: str) -> "Figure":
-    return blank(f"{evaluation.data}: {evaluation.pictures:,} pictures, recall@1 {evaluation.recall_at_1:.3f}", x, y)
+    recall = decimal(evaluation.recall_at_1, digits=3)
+    return blank(f"{evaluation.data}: {counted(evaluation.pictures, 'picture')}, recall@1 {recall}", x, y)
 
 
 def blank(title: str, x: str, y: str) -> "Figure":

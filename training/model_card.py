@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from training.benchmark.benchmark_records import Benchmark, Means, OrderFigures, SetFigures, Verdict, read_benchmark
-from training.benchmark.benchmark_tables import markdown, with_ends
+from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.orders import HEAD, STACK
 from training.benchmark.people import OTHER_ORDERS
@@ -81,8 +81,8 @@ def _in_words(verdict: Verdict) -> str:
     least = min((of_set.lead.value for of_set in verdict.sets), default=float("nan"))
     which = {LEVEL: "with", UNKNOWN: "beside"}.get(verdict.verdict, "of")
     return (
-        f"**{verdict.verdict}** {which} {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least "
-        f"{least:+.3f}: {OUTCOMES[verdict.outcome]}"
+        f"**{verdict.verdict}** {which} {verdict.baseline}, {cell(verdict.lead, signed=True)} over sets, least "
+        f"{cell(least, signed=True)}: {OUTCOMES[verdict.outcome]}"
     )
 
 
@@ -95,7 +95,7 @@ def _figures(title: str, benchmark: Benchmark | None) -> str:
             _set_name(of_set),
             f"{of_set.pictures:,}",
             f"{of_set.classes:,}",
-            f"{of_set.paper_recall_at_1.value:.3f}",
+            cell(of_set.paper_recall_at_1.value),
             *_cells(of_set.orders),
         ]
         for of_set in benchmark.sets
@@ -110,7 +110,7 @@ def _figures(title: str, benchmark: Benchmark | None) -> str:
 
 def _cells(orders: Sequence[OrderFigures | Means]) -> list[str]:
     by_name = {order.name: order for order in orders}
-    return [with_ends(by_name[name].paper.auroc) if name in by_name else MISSING for name in COLUMNS]
+    return [cell(by_name[name].paper.auroc) if name in by_name else MISSING for name in COLUMNS]
 
 
 def _set_name(of_set: SetFigures) -> str:
@@ -120,7 +120,7 @@ def _set_name(of_set: SetFigures) -> str:
 def _people(report: Benchmark | None) -> str:
     """Agreement with people's votes; nothing where there are none."""
     rows = [
-        [_set_name(of_set), order.name, f"{votes.spearman:.3f}", with_ends(votes.tenth)]
+        [_set_name(of_set), order.name, cell(votes.spearman), cell(votes.tenth)]
         for of_set in (report.sets if report else ())
         for order in of_set.orders
         if (votes := order.votes) is not None and order.name in (*COLUMNS, *OTHER_ORDERS)
@@ -163,7 +163,7 @@ def _sources(head: Head) -> str:
     recipe, metrics = head.provenance.recipe, head.provenance.metrics
     sources: Sequence[Mapping[str, Any]] = recipe.get("sources", [{"source": "", **recipe}])  # type: ignore[assignment]
     rows = [[str(s["source"]), f"{s['pictures']:,}", f"{s['rows']:,}", f"`{s['pictures_digest']}`"] for s in sources]
-    held_out = ", ".join(f"{name} {float(value):.3f}" for name, value in metrics.items())  # type: ignore[arg-type]
+    held_out = ", ".join(f"{name} {cell(float(value))}" for name, value in metrics.items())  # type: ignore[arg-type]
     table = markdown(["cache", "pictures", "views", "digest of the list"], rows)
     return f"## Pictures that train\n\n{table}\n\nOn those of them that were held out: {held_out}."
 

@@ -36,6 +36,7 @@ from url_viz.models.head_module import HeadModule
 from url_viz.models.model import load_source, resolve
 from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, ProgressCallback, command_report
+from url_viz.wording import decimal
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -102,7 +103,7 @@ def _run(config: TrainConfig) -> None:
     figures = final_figures(trained, rows)
     provenance = provenance_of(sources, config.recipe, config.seed, figures, mixture=config.mixture)
     save_run(RunPaths(config.out), trained, config, provenance, functions=functions)
-    figures_text = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    figures_text = ", ".join(f"{name} {decimal(value, digits=3)}" for name, value in figures.items())
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
 

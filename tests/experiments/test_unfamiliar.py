@@ -16,7 +16,7 @@ def test_by_hand_and_in_words() -> None:
     assert figures[HEAD]["value"] == pytest.approx(5 / 6)  # .3 is above two of three, .5 above all
     told = table({"config": {"known": "known"}, "sets": {"other": figures}})
     assert "| other " in told
-    assert ".83 (" in told
+    assert ".83 [" in told
 
 
 def test_level_sets_are_at_a_half() -> None:

@@ -6,7 +6,7 @@ from url_viz.models.card_figures import NOT_MEASURED, REPORTED, card_rows, worth
 
 HEADER = "| set | uncertainty | entropy | energy |\n| --- | --- | --- | --- |"
 BIRDS = "| birds | 0.612 (0.550 to 0.670) | 0.581 (0.500 to 0.640) | – |"
-CARS = "| cars | 0.700 (0.650 to 0.750) | 0.601 (0.560 to 0.650) | – |"
+CARS = "| cars | .700 [.650, .750] | .601 [.560, .650] | – |"
 
 
 def card(*rows: str) -> str:

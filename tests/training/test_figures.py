@@ -11,6 +11,7 @@ import pytest
 from training.evaluate import order_of
 from training.evaluation_records import Crop, Evaluation, OrderResult
 from training.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
+from url_viz.wording import decimal
 
 
 @pytest.fixture
@@ -32,7 +33,9 @@ def test_recall_by_tenth_by_hand() -> None:
 
 def test_lines_are_the_evaluations(evaluation: Evaluation) -> None:
     lines = {trace.name: trace for trace in risk_coverage_figure(evaluation).data}
-    assert np.array_equal(lines[f"head, AURC {evaluation.order('head').aurc:.3f}"].y, evaluation.order("head").risk)
+    assert np.array_equal(
+        lines[f"head, AURC {decimal(evaluation.order('head').aurc, digits=3)}"].y, evaluation.order("head").risk
+    )
     tenths = tenths_figure(evaluation).data[0]
     assert np.array_equal(tenths.y, evaluation.orders[0].recall_by_tenth)
     crops = crop_figure(evaluation).data[0]

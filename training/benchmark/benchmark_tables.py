@@ -17,7 +17,7 @@ from training.command import command
 from training.config import BenchmarkTableConfig
 from url_viz.analysis.order_metrics import Figure
 from url_viz.files import replaced, require_parent
-from url_viz.wording import MISSING
+from url_viz.wording import MISSING, counted, decimal, with_interval
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
 
@@ -63,7 +63,7 @@ def set_table(figures: SetFigures) -> str:
             order.name,
             order.knows,
             *(cell for outcome in outcomes for cell in _outcome_cells(order.of(outcome))),
-            *([with_ends(order.unfamiliar)] if has_upstream else []),
+            *([cell(order.unfamiliar)] if has_upstream else []),
         ]
         for order in figures.orders
     ]
@@ -73,15 +73,17 @@ def set_table(figures: SetFigures) -> str:
 
 def _about(figures: SetFigures) -> str:
     lines = [
-        f"{figures.data}: {figures.pictures:,} pictures, {figures.classes:,} classes, {figures.unreadable} unreadable. "
-        f"Recall@1 {with_ends(figures.recall_at_1)}, by raw cosine with twins "
-        f"{with_ends(figures.paper_recall_at_1)}; the probe is right on {_cell(figures.probe_accuracy)}."
+        f"{figures.data}: {counted(figures.pictures, 'picture')}, {counted(figures.classes, 'class')}, "
+        f"{figures.unreadable:,} unreadable. "
+        f"Recall@1 {cell(figures.recall_at_1)}, by raw cosine with twins "
+        f"{cell(figures.paper_recall_at_1)}; the probe is right on {cell(figures.probe_accuracy)}."
     ]
     if figures.published is not None:
         paper = figures.published
         lines.append(
-            f"The paper on {paper.name} (ViT-Base, its own test pictures): R-AUROC {paper.r_auroc:.3f} "
-            f"({paper.least:.3f}–{paper.most:.3f} over seeds), recall@1 {paper.recall_at_1:.3f}."
+            f"The paper on {paper.name} (ViT-Base, its own test pictures): R-AUROC "
+            f"{with_interval(paper.r_auroc, paper.least, paper.most, digits=3)} over seeds, "
+            f"recall@1 {cell(paper.recall_at_1)}."
         )
     if figures.chosen is not None:
         chosen = figures.chosen
@@ -92,7 +94,7 @@ def _about(figures: SetFigures) -> str:
 def _people(orders: Sequence[OrderFigures]) -> str:
     """Agreement with people; nothing without votes."""
     rows = [
-        [order.name, order.knows, _cell(votes.spearman), with_ends(votes.tenth), with_ends(votes.disagreed)]
+        [order.name, order.knows, cell(votes.spearman), cell(votes.tenth), cell(votes.disagreed)]
         for order in orders
         if (votes := order.votes) is not None
     ]
@@ -117,11 +119,11 @@ def verdicts_table(benchmark: Benchmark) -> str:
             verdict.order,
             verdict.baseline,
             LETTER[verdict.outcome],
-            with_ends(verdict.lead, sign="+"),
+            cell(verdict.lead, signed=True),
             verdict.verdict,
             ", ".join(
-                MISSING if math.isnan(one.lead.value) else f"{one.lead.value:+.3f} {one.verdict}"
-                for one in verdict.sets
+                MISSING if math.isnan(lead.lead.value) else f"{cell(lead.lead.value, signed=True)} {lead.verdict}"
+                for lead in verdict.sets
             ),
         ]
         for verdict in benchmark.verdicts
@@ -138,22 +140,17 @@ def _outcome_cells(figures: OutcomeFigures | OutcomeMeans | None) -> list[str]:
     if figures is None:
         return [MISSING] * 3
     return [
-        with_ends(figures.auroc),
-        *(_cell(part.value if isinstance(part, Figure) else part) for part in (figures.by_class, figures.aurc)),
+        cell(figures.auroc),
+        *(cell(part.value if isinstance(part, Figure) else part) for part in (figures.by_class, figures.aurc)),
     ]
 
 
-def with_ends(figure: Figure, *, sign: str = "") -> str:
-    """A figure with the ends of its interval as text."""
-    if math.isnan(figure.value):
-        return MISSING
-    ends = figure.interval
-    text = "" if math.isnan(ends.low) else f" ({ends.low:{sign}.3f} to {ends.high:{sign}.3f})"
-    return f"{figure.value:{sign}.3f}{text}"
-
-
-def _cell(value: float) -> str:
-    return MISSING if math.isnan(value) else f"{value:.3f}"
+def cell(figure: Figure | float, *, digits: int = 3, signed: bool = False) -> str:
+    """A figure for a table: ".871", or ".871 [.850, .901]" with its interval."""
+    if isinstance(figure, Figure):
+        low, high = figure.interval.low, figure.interval.high
+        return with_interval(figure.value, low, high, digits=digits, signed=signed)
+    return decimal(figure, digits=digits, signed=signed)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

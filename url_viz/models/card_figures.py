@@ -14,7 +14,8 @@ NOT_MEASURED = (
     "Measured on no set that took no part in its making: how well it orders new pictures is not known. The figures of "
     "its training are in its card."
 )
-_FIGURE = re.compile(r"(-?[\d.]+)(?: \((-?[\d.]+) to (-?[\d.]+)\))?")
+_FIGURE = re.compile(r"(-?[\d.]+)(?: [\[(](-?[\d.]+)(?:, | to )(-?[\d.]+)[\])])?")
+"""A figure with its interval: ".612 [.550, .670]", or "0.612 (0.550 to 0.670)" on older cards."""
 
 
 @dataclass(frozen=True)

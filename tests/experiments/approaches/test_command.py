@@ -15,7 +15,7 @@ from experiments.approaches.fit import MeasuredSet, TrainingPictures, batch_at, 
 from experiments.approaches.measured import figures_of, read_runs, runs_of, write_runs
 from experiments.approaches.named import APPROACHES, OURS
 from experiments.approaches.records import read_comparison
-from experiments.approaches.table import number, short, table
+from experiments.approaches.table import short, table
 from tests.training.caches import written
 from tests.training.conftest import draw_folder
 from training.cache import write_cache
@@ -135,7 +135,6 @@ def test_runs_are_kept_and_only_of_the_same(tmp_path: Path) -> None:
 
 def test_words_of_the_table() -> None:
     assert (short("folder:/a/b/"), short("cub:/x"), short("c")) == ("b", "x", "c")
-    assert (number(0.5), number(1.0), number(-0.25), number(float("nan"))) == (".500", "1.000", "-.250", "–")
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from training.benchmark.verdicts import verdicts_of
 from training.config import BenchmarkTableConfig
 from training.record_files import write_json
 from url_viz.errors import FolderError
+from url_viz.wording import decimal
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +55,12 @@ def test_the_tables_hold_the_figures(benchmark: Benchmark) -> None:
     for one in benchmark.sets:
         for order in one.orders:
             if not math.isnan(order.nearest.auroc.value):
-                assert f"{order.nearest.auroc.value:.3f} (" in text
+                assert f"{decimal(order.nearest.auroc.value, digits=3)} [" in text
     leads = [verdict.lead.value for verdict in benchmark.verdicts if not math.isnan(verdict.lead.value)]
     assert len(leads) > 10
-    assert all(f"| {lead:+.3f}" in text for lead in leads)
+    assert all(f"| {decimal(lead, digits=3, signed=True)}" in text for lead in leads)
     assert "The paper on Caltech101" in text
-    assert "recall@1 0.837" in text
+    assert "recall@1 .837" in text
     first, second = (set_table(one) for one in benchmark.sets)
     assert "Spearman with people" in second
     assert "Spearman with people" not in first
