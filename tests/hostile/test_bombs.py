@@ -12,9 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.processes import run_python
-from url_viz.errors import FolderError
-from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.user_files import UserFile, read_user_file
 
 PICTURES = 240
 READ = """
@@ -116,42 +113,3 @@ def test_is_refused_within_bounds(bomb: Callable[[Path], Path], tmp_path: Path) 
     assert seconds < 2
     assert peak_mib < 500
     assert threads == 0, "one that starts as the process ends aborts it"
-
-
-def parquet(**columns: object) -> UserFile:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
-    return read_user_file(IncomingFile("mine.parquet", sink.getvalue().to_pybytes()), pictures=2)
-
-
-class TestOddValues:
-    """One column that cannot be read is left out with its reason; where it is the paths, the file is refused."""
-
-    good = pa.array(["a.jpg", "b.jpg"])
-
-    @pytest.mark.parametrize("unit", ["ms", "us"])
-    def test_times_out_of_range(self, unit: str) -> None:
-        found = parquet(path=self.good, when=pa.array([2**62, 0], pa.timestamp(unit)), v=[1, 2])
-        assert list(found.columns) == ["v"]
-        assert [name for name, _ in found.left_out] == ["when"]
-        assert "cannot be read" in found.left_out[0][1]
-        with pytest.raises(FolderError, match=r"The paths or logits in 'mine.parquet' cannot be read"):
-            parquet(path=pa.array([2**62, 0], pa.timestamp(unit)))
-
-    def test_text_that_is_no_utf8(self) -> None:
-        broken = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 2, 3], np.int32)), pa.py_buffer(b"\xff\xfex"))
-        found = parquet(path=self.good, t=broken, v=[1, 2])
-        assert list(found.columns) == ["v"]
-        assert "cannot be read ('utf-8' codec" in found.left_out[0][1]
-        with pytest.raises(FolderError, match=r"The paths or logits in 'mine.parquet' cannot be read"):
-            parquet(path=broken)
-
-    def test_bytes_are_names_of_files(self) -> None:
-        assert parquet(path=pa.array([b"a\xff.jpg", b"b.jpg"]), v=[1, 2]).paths == ("a\udcff.jpg", "b.jpg")
-
-    def test_nothing_among_texts_and_in_dictionaries(self) -> None:
-        found = parquet(
-            path=self.good, t=pa.array(["x", None]), d=pa.array([None, "y"]).dictionary_encode(), n=pa.array([7, None])
-        )
-        assert [one.values.tolist() for one in found.columns.values()][:2] == [["x", None], [None, "y"]]
-        assert np.array_equal(found.columns["n"].values, [7, np.nan], equal_nan=True)

@@ -1,12 +1,17 @@
-"""What the tests of the store share: the place of an image set, and its writer."""
+"""What the tests of the store share: the paths of an image set, its writer, and decisions on five files."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decisions import Decisions
 from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths, Workspace
+
+FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
 
 
 @pytest.fixture
@@ -18,3 +23,9 @@ def paths(tmp_path: Path) -> SetPaths:
 def writer(paths: SetPaths, tmp_path: Path) -> Iterator[Writer]:
     with Writer(paths, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def decisions(tmp_path: Path) -> Decisions:
+    """None yet, on `FILES`."""
+    return Decisions(tmp_path / "decisions.db", FILES)

@@ -8,17 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.store.conftest import FILES
 from url_viz.errors import DecisionError
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decision_tables import OLDER_TABLES
 from url_viz.store.decisions import Decisions, Judgement
-
-FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
-
-
-@pytest.fixture
-def decisions(tmp_path: Path) -> Decisions:
-    return Decisions(tmp_path / "decisions.db", FILES)
 
 
 def shown(decisions: Decisions) -> list[tuple[str | None, str]]:
@@ -51,11 +45,6 @@ class TestNames:
         assert (decisions.now().decision[0], shown(decisions)[:2]) == ("keep", [(None, ""), ("plum", "")])
         with pytest.raises(DecisionError, match="cannot be a name"):
             decisions.name_each({1: "a; b"})
-
-    def test_a_name_stays_with_a_file_that_moves(self, decisions: Decisions, tmp_path: Path) -> None:
-        decisions.name_each({1: "kiwi"})
-        moved = Decisions(tmp_path / "decisions.db", FileKeys(np.array([9, 2]), np.array([101, 102])))
-        assert shown(moved) == [("kiwi", ""), (None, "")]
 
     def test_the_first_tag_counts_the_name_as_it_did_when_names_were_tags(self, decisions: Decisions) -> None:
         decisions.name_each({1: "kiwi", 2: "kiwi"})

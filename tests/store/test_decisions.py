@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_log_copy import DecisionLogBackup
@@ -78,14 +79,6 @@ class TestClaims:
         assert rows == naive_claims(present, stored)
         taken = [row for row in rows if row >= 0]
         assert len(set(taken)) == len(taken)
-
-
-FILES = files_of(*((i, 100 + i) for i in range(1, 6)))
-
-
-@pytest.fixture
-def decisions(tmp_path: Path) -> Decisions:
-    return Decisions(tmp_path / "decisions.db", FILES)
 
 
 def shown(decisions: Decisions) -> list[str | None]:
@@ -227,8 +220,12 @@ class TestMovedFiles:
     def test_a_moved_file_keeps_it_and_can_be_decided_on_anew(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1, 2], "drop")
         decisions.tag([1], "dark")
+        decisions.name_each({1: "kiwi"})
+        decisions.label({1: "fruit"}, source="folders")
         moved = Decisions(tmp_path / "decisions.db", files_of((11, 101), (2, 102)))
         assert shown(moved) == ["drop", "drop"]
+        assert moved.now().name.tolist() == ["kiwi", None]
+        assert moved.now().labels_of("folders").tolist() == ["fruit", None]
         moved.decide([11], "keep")
         assert (shown(moved), moved.now().tags.tolist()) == (["keep", "drop"], ["dark", ""])
         copied_back = Decisions(tmp_path / "decisions.db", files_of((1, 101), (11, 101), (2, 102)))

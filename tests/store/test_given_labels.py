@@ -1,24 +1,16 @@
-"""Labels that somebody gave: kept beside the decisions, by what labels are taken from, with undo; files of schema 1."""
+"""Labels that somebody gave: kept with the decisions, by what labels are taken from, with undo; files of schema 1."""
 
 import getpass
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError
-from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decision_tables import OLDER_TABLES
 from url_viz.store.decisions import Decisions, Judgement, checked_label, label_of, with_label
-
-FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
-
-
-@pytest.fixture
-def decisions(tmp_path: Path) -> Decisions:
-    return Decisions(tmp_path / "decisions.db", FILES)
 
 
 def labels(decisions: Decisions, source: str = "folders") -> list[str | None]:
@@ -59,7 +51,7 @@ def test_undo_and_redo_and_the_version_of_labels(decisions: Decisions) -> None:
     assert decisions.labels_version == 3
 
 
-def test_settling_is_one_action_and_replaces_both(decisions: Decisions) -> None:
+def test_judging_is_one_action_and_replaces_both(decisions: Decisions) -> None:
     decisions.decide([1], "look-again")
     done = decisions.judge({1: Judgement(label="kiwi"), 2: Judgement("drop"), 3: Judgement()}, source="folders")
     assert done.sentence == (
@@ -84,12 +76,6 @@ def test_the_log_says_who_and_when(decisions: Decisions) -> None:
     assert told["state"].tolist() == ["undone", "done"]
     assert told["at"].str.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00").all()
     assert len(decisions.history(1)) == 1
-
-
-def test_a_label_stays_with_a_file_that_moves(decisions: Decisions, tmp_path: Path) -> None:
-    decisions.label({1: "kiwi"}, source="folders")
-    moved = Decisions(tmp_path / "decisions.db", FileKeys(np.array([9, 2]), np.array([101, 102])))
-    assert labels(moved) == ["kiwi", None]
 
 
 @pytest.mark.parametrize("label", ["", "  ", "a\nb", "x" * 256, "\x1b[31m"])

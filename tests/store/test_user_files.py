@@ -110,6 +110,9 @@ class TestCsv:
             of_csv(data)
 
 
+TWO = pa.array(["a.jpg", "b.jpg"])
+
+
 class TestParquet:
     """Typed columns."""
 
@@ -141,6 +144,32 @@ class TestParquet:
     def test_a_damaged_one(self) -> None:
         with pytest.raises(FolderError, match="cannot be read as Parquet"):
             read_user_file(IncomingFile("x.parquet", b"PAR1 and no more"))
+
+    @pytest.mark.parametrize("unit", ["ms", "us"])
+    def test_times_out_of_range(self, unit: str) -> None:
+        found = of_parquet({"path": TWO, "when": pa.array([2**62, 0], pa.timestamp(unit)), "v": [1, 2]})
+        assert list(found.columns) == ["v"]
+        assert [name for name, _ in found.left_out] == ["when"]
+        assert "cannot be read" in found.left_out[0][1]
+        with pytest.raises(FolderError, match=r"The paths or logits in 'mine.parquet' cannot be read"):
+            of_parquet({"path": pa.array([2**62, 0], pa.timestamp(unit))})
+
+    def test_text_that_is_no_utf8(self) -> None:
+        broken = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 2, 3], np.int32)), pa.py_buffer(b"\xff\xfex"))
+        found = of_parquet({"path": TWO, "t": broken, "v": [1, 2]})
+        assert list(found.columns) == ["v"]
+        assert "cannot be read ('utf-8' codec" in found.left_out[0][1]
+        with pytest.raises(FolderError, match=r"The paths or logits in 'mine.parquet' cannot be read"):
+            of_parquet({"path": broken})
+
+    def test_bytes_are_names_of_files(self) -> None:
+        assert of_parquet({"path": pa.array([b"a\xff.jpg", b"b.jpg"]), "v": [1, 2]}).paths == ("a\udcff.jpg", "b.jpg")
+
+    def test_nothing_among_texts_and_in_dictionaries(self) -> None:
+        among, coded = pa.array(["x", None]), pa.array([None, "y"]).dictionary_encode()
+        found = of_parquet({"path": TWO, "t": among, "d": coded, "n": pa.array([7, None])})
+        assert [one.values.tolist() for one in found.columns.values()][:2] == [["x", None], [None, "y"]]
+        assert np.array_equal(found.columns["n"].values, [7, np.nan], equal_nan=True)
 
 
 class TestArrays:
