@@ -23,7 +23,7 @@ def url_viz() -> int:
 
 
 def _open_app(options: Sequence[str]) -> NoReturn:
-    """Become the app's server, with the settings in the .streamlit folder beside its script."""
+    """Become the app's server, with the settings in the .streamlit folder next to its script."""
     here = Path(__file__).resolve().parent
     scripts = (here / "_app" / "app.py", here.parent / "app.py")  # in the wheel, in a checkout
     script = next(path for path in scripts if path.exists())

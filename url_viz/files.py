@@ -48,7 +48,7 @@ def _flush(path: Path) -> None:
 
 
 def require_parent(path: Path | None) -> None:
-    """Raise FolderError if the folder for a user's file, if there is one, is not there: nobody asked to make it."""
+    """Raise FolderError if the folder for a user's file, is missing: it is not created unasked."""
     if path is None:
         return
     parent = path.expanduser().absolute().parent

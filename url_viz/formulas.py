@@ -3,7 +3,7 @@
 import re
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-"""Also behind apostrophes, so that what was there before can be told from what was put there."""
+"""With any apostrophes in front, so that added ones can be distinguished from original ones."""
 
 
 def with_apostrophe(text: str) -> str:

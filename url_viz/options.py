@@ -1,4 +1,4 @@
-"""Numbers that the options of commands take: what is none, or out of bounds, is refused with a sentence."""
+"""Types for the numeric options of commands: values that are not numbers, or out of bounds, are refused."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def _kind(hint: Any) -> type | None:
 
 
 def numbers() -> "ConstructorRegistry":
-    """How tyro reads numbers, in a `with` around it: a word that is none gets a sentence instead of Python's own."""
+    """A context in which tyro reads numbers, and refuses other words with a sentence of our own."""
     from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec
 
     registry = ConstructorRegistry()

@@ -1,4 +1,4 @@
-"""Reading by threads, some batches ahead of whoever works on the results, and within a bound of memory."""
+"""Reading by threads, some batches ahead of the consumer, and within a bound of memory."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ def read_ahead(
     ahead: int = 1,
     at_a_time: int | None = None,
 ) -> Generator[list[Result], None, None]:
-    """The results of each batch, in its order; while one is worked on, the next `ahead` are read.
+    """The results of each batch, in order; while one is being processed, the next `ahead` are read.
 
     `at_a_time` items are read at once, by default one per core.
 

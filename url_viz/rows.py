@@ -38,7 +38,7 @@ def named(rows: NDArray[np.integer]) -> str:
 EXACT_ROWS = 150_000
 """Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made and marked as such."""
 KEPT_FROM = 50_000
-"""Of so many pictures on, what is joined or ordered from tables is kept: doing it again takes longer than a file."""
+"""From this many pictures, joined and ordered tables are cached in files, which is faster than to compute them."""
 
 SHORTEST = 1e-12
 """Below this length the squares of float32 numbers lose digits, as they do beyond the range of float32."""

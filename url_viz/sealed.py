@@ -26,7 +26,7 @@ def unsealed(text: str | bytes) -> dict[str, Any]:
 
 
 def record_in(text: str | bytes) -> dict[str, Any]:
-    """The object in a JSON text of anybody's. Raises ValueError if it is none, or nested deeper than Python goes."""
+    """The object in an untrusted JSON text. Raises ValueError for any other text, and if it is nested too deeply."""
     try:
         record = json.loads(text)
     except RecursionError as error:

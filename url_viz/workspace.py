@@ -66,13 +66,13 @@ class SetPaths:
     decisions = _Inside("decisions.db")
     reviews = _Inside("reviews")
     maps = _Inside("maps")
-    """Maps of some pictures only."""
+    """Maps of selections of pictures."""
     derived = _Inside("derived")
-    """Columns that were made of the tables and of what was decided: a folder each, all of which can be deleted."""
+    """Cached columns that follow from tables and decisions, a folder for each; all of it can be deleted."""
 
     @property
     def made_by_older_versions(self) -> tuple[Path, ...]:
-        """Where older versions cached what lies in `derived`."""
+        """Where older versions cached what is now in `derived`."""
         return self.folder / "class-shares", self.folder / "kept"
 
 

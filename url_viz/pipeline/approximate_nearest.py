@@ -22,15 +22,15 @@ from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
 
 LISTS = 4
-"""So many times the root of the number of rows are the lists."""
+"""The number of lists, in multiples of the square root of the number of rows."""
 FEWEST_IN_LIST = 40
-"""Of so many rows on average a centre is learnt; with fewer there are fewer lists."""
+"""The average number of rows that a centre is learnt from; with fewer rows there are fewer lists."""
 FEWEST_CODED = 1000
 PROBED = 128
 SPARE = 32
-"""So many more candidates are found than are wanted: twins are in no list."""
+"""Additional candidates that are found, because twins are left out of the lists."""
 REFINED = 4
-"""So many times as many are ranked by float16 as are kept."""
+"""How many times as many candidates are ranked in float16 as are kept."""
 ROWS_AT_ONCE = 16_384
 LEAST_LENGTH = 1e-12
 LEAST_TWIN_COSINE = 0.88

@@ -12,10 +12,10 @@ SHARED = (3, 5, 10)
 SCALE_PLACE = 10
 """The crowd's scale is a third of the median gap from the nearest to this place of the list, counted from 0."""
 FEW = 50
-"""Below so many pictures only the similarity of the nearest counts."""
+"""With fewer pictures only the similarity of the nearest counts."""
 LEAST_SCALE = 1e-6
 MOST_AHEAD = 50
-"""A neighbour so many scales nearer than the other picture weighs no more: its weight must fit in float32."""
+"""The weight of a neighbour is capped at this many scales nearer than the other picture: it must fit in float32."""
 BLOCK = 8192
 
 Floats = NDArray[np.float32]
@@ -135,7 +135,7 @@ def _ranked(
 ) -> tuple[ConfusabilityReference, Doubles]:
     """What new pictures are ranked among, and the mean (R,) of the three ranks of the pictures `rows`.
 
-    Each with its nearest, or with another picture and its similarity, (R,) both, that are told in `about`.
+    Each with its nearest, or with another picture and its similarity, both (R,), as given in `about`.
     """
     first = np.ascontiguousarray(position[:, : max(SHARED)], np.int32)
     is_counted = representative == np.arange(len(position))

@@ -25,7 +25,7 @@ FLUSH_PICTURES = 1024
 FLUSH_S = 4.0
 READ_ORDER_SEED = 0
 ENOUGH_FOR_PREVIEW = 20_000
-"""The map of what is read so far is fitted on about so many; files come in a shuffled order, so more add nothing."""
+"""The preview map is fitted on about this many rows; files come in shuffled order, so more would add nothing."""
 
 _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
 
@@ -91,7 +91,7 @@ def make_plan(
 
 
 def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
-    """Known pictures in folders that cannot be listed just now: nobody can say that they are gone."""
+    """Known pictures in folders that cannot be listed at the moment: they may still be there."""
     hidden = tuple(folder + b"/" for folder, _ in scan.unreadable_folders)
     pairs = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
     return {i for i, path in pairs if hidden and path.startswith(hidden)}
@@ -294,7 +294,7 @@ def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:
 
 
 class _Preview:
-    """A map of what is read so far, by PCA, until the real one is made; while there are few, fitted as they double."""
+    """A PCA map of the pictures read so far, until the real one is made; refitted whenever their number doubles."""
 
     def __init__(self, writer: Writer, space_key: str) -> None:
         self._writer = writer

@@ -25,7 +25,7 @@ READ_AHEAD = 96
 MOST_FETCHED_BYTES = 1 << 30
 """Bytes of files that are in memory to be decoded, where many are fetched at a time."""
 MOST_UNFETCHED = 64
-"""So many files in a row that their store does not give end the reading."""
+"""Reading ends after this many consecutive files that object storage does not deliver."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True)
 class EmbeddedFiles:
-    """What became of some files: a row each, and what each model gives of contents that it had not embedded yet.
+    """The outcome of some files: a row for each, and each model's embeddings of contents that it had not embedded yet.
 
     `unfetched` are the reasons why others have no row: their store did not give them. `is_cut_off` if that were so many
     in a row that no more files are read.

@@ -33,7 +33,7 @@ _EMBEDDING_NAMES = ("embed", "vector", "feature", "emb")
 class Given:
     """Embeddings (M, D) float16 of M pictures of one folder, by the ids of their paths (`row`).
 
-    `words` say what became of the file, a sentence each.
+    `words` are sentences about the file, for the user.
     """
 
     space: EmbeddingSpace
@@ -101,7 +101,7 @@ def in_float16(matrix: Matrix) -> tuple[NDArray[np.float16], int]:
 
 
 def _matrix(table: UserFile) -> Matrix:
-    """The one matrix of a file that can be embeddings. Raises FolderError if there is none, or a value is none."""
+    """The only matrix of a file that can be embeddings. Raises FolderError without one, or if it is not finite."""
     named = [name for name in table.lists if any(word in name.casefold() for word in _EMBEDDING_NAMES)]
     names = named if len(named) == 1 else list(table.lists)
     if len(names) != 1:

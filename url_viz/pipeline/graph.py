@@ -33,11 +33,11 @@ def updated_graph(
     hashes: Hashes | None = None,
     report: Done = lambda _: None,
 ) -> Graph:
-    """The graph of the rows of `whitened`, whose raw embeddings are (M, D), from the graph of before if that serves.
+    """The graph of the rows of `whitened`, whose raw embeddings are (M, D); reuses the `previous` one if possible.
 
-    It serves if it is of the same whitened space, and as exact as a new one would be. `twins` are those of all rows, if
-    they are known already; else they are looked for, with `hashes` (M, WORDS) by both witnesses. Of embeddings on disk
-    the graph is approximate. `report` is called with the number of rows that are done.
+    It can be reused if it is of the same whitened space, and as exact as a new one would be. `twins` of all rows are
+    searched unless they are given, with `hashes` (M, WORDS) by both witnesses. The graph of embeddings on disk is
+    approximate. `report` is called with the number of finished rows.
     """
     key = whitened.whitening.key
     is_large = len(whitened) > EXACT_ROWS
@@ -118,7 +118,7 @@ def extended(
 ) -> Graph:
     """The graph of a set that has changed, as `build_graph` would make it, in the time that the change asks for.
 
-    `came_from` (N,) is the row that each row had in `graph`, −1 for a new one; rows that nobody came from are gone.
+    `came_from` (N,) is the row that each row had in `graph`, −1 for a new one; other rows of `graph` are gone.
     The whitened space must be the one that `graph` was made in. New rows are matched against all; an old row takes a
     new one in if it is nearer, and is searched for again if its list lost somebody.
     """
@@ -164,7 +164,7 @@ def _not_of_own_group(twins: Twins) -> Exclude:
 def _carried(
     graph: Graph, came_from: NDArray[np.integer], row_now: Places, counts: NDArray[np.bool_]
 ) -> tuple[Places, Floats, NDArray[np.bool_]]:
-    """The old lists in the new rows and numbers, empty for new rows; and which lists lost somebody (N,).
+    """The old lists by new row numbers, empty for new rows; and which lists (N,) lost a neighbour.
 
     A neighbour is lost if it is gone, or if it is no representative (`counts` (N,)) any more.
     """

@@ -13,13 +13,13 @@ COPY_BITS, COPY_LOWEST_BITS = 40, 7
 COPY_COSINE = 0.5
 """… and this raw cosine its embedding has at least. docs/findings.md says what copies and other pictures have."""
 VIEW_BITS, VIEW_LOWEST_BITS = 85, 20
-"""So many may differ in another view of the same, cropped, turned a little or taken a moment later …"""
+"""The most bits that may differ in another view: cropped, slightly rotated or taken a moment later …"""
 VIEW_COSINE = 0.88
 """… of this raw cosine."""
 BANDS, BAND_BITS = 4, 16
 """The lowest bits in bands: where at most 7 differ, at most one does in one of the four."""
 COMPARED = 1 << 17
-"""So many pairs are compared at a time: they stay within caches."""
+"""Pairs that are compared at a time: they fit in the cache."""
 
 Rows = NDArray[np.integer]
 Flags = NDArray[np.bool_]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NONE = -1
 """The position, and the similarity, where a list has no more entries."""
 TORCH_CELLS = 1_600_000_000
-"""From so many similarities on, bf16 pays for the import of torch."""
+"""The number of similarities from which bf16 saves more time than the import of torch takes."""
 CELLS = 1 << 25
 """Similarities in memory at once (128 MiB of float32)."""
 CANDIDATES = 1.5

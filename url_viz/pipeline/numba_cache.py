@@ -13,7 +13,7 @@ def keep_compiled(*modules: ModuleType) -> None:
     """Let numba keep the machine code of each module's functions, as it does where a library asks for it.
 
     umap-learn asks for it in few of its functions, so each process compiled the rest for seconds, at any size of map.
-    numba puts the code beside the module, else into the user's cache folder (or `NUMBA_CACHE_DIR`), and makes it again
+    numba puts the code next to the module, else into the user's cache folder (or `NUMBA_CACHE_DIR`), and makes it again
     for another processor, another numba or another version of the module.
     """
     from numba.core.dispatcher import Dispatcher

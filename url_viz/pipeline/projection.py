@@ -21,7 +21,7 @@ FEW_ROWS = 10_000
 SAMPLE_ROWS = 100_000
 """UMAP is fitted on at most this many rows; the others are placed by their neighbours."""
 MOST_ALONE = 20_000
-"""As many of a selection are fitted on its own map, which somebody waits for; the others are placed."""
+"""The most pictures that the map of a selection is fitted on, as a user waits for it; the others are placed."""
 PCA_SAMPLE_ROWS = 20_000
 PCA_ROWS_AT_ONCE = 16_384
 SEED = 0

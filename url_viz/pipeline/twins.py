@@ -33,14 +33,14 @@ SKETCH = 63
 """Directions by which pairs are ruled out before their cosines are worked out."""
 SKETCH_SAMPLE = 4_000
 SKETCH_CELLS = 100_000_000
-"""Up to so many pairs the cosines themselves are as quick."""
+"""Up to this many pairs, computing all cosines is as fast."""
 ROUNDING = 1e-5
 TILE = 1024, 2048
 ROWS_AT_ONCE = 8192
 ROWS_IN_MEMORY = 75_000
-"""From so many rows on that pairs name they are looked up."""
+"""Pairs are processed whenever they name more rows than this."""
 PRODUCTS = 256
-"""So many pairs are multiplied at a time: their rows stay within caches."""
+"""Pairs that are multiplied at a time: their rows fit in the cache."""
 DENSE = 0.02
 """From this share of a tile on, one product of all its rows is faster than its pairs one by one."""
 

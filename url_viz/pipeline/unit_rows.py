@@ -14,7 +14,7 @@ from url_viz.rows import l2_normalize
 MOST_IN_FLOAT32 = 100_000
 """Up to this many rows are kept in float32 too (100 MiB): a search then takes milliseconds."""
 BLOCK_NUMBERS = 2**18
-"""So many numbers at a time are turned into float32: a MiB, which stays in the cache of a core."""
+"""Numbers that are converted to float32 at a time: 1 MiB, which fits in the cache of a core."""
 BLOCKS_A_TASK = 64
 SHORTEST = 1e-12
 _FRACTION_BITS = 23 - 10

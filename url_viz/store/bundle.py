@@ -43,9 +43,9 @@ _PACKED = re.compile(
     r"(set|set\.copy|labels|second)\.json|decisions\.db|reviews/[0-9a-f]{1,40}\.json"
     rf"|columns/[\w-][\w. -]{{0,59}}\.parquet|tables/{_WORD}\.lance/({_LANCE})"
 )
-"""The names of all files that are packed, and taken in: nothing that SQLite or Arrow would read unasked is one."""
+"""The names of all files that are packed and unpacked: none of them is read implicitly by SQLite or Arrow."""
 _MADE_AGAIN = re.compile(r"(derived|kept|class-shares|damaged)/.*|decisions\.(json|copy\.db|schema-\d+\.db)")
-"""What the other machine makes itself: older versions packed it, and it is passed over."""
+"""Files that the other machine makes itself; older versions packed them, and they are skipped."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def _extract(file: Path, target: Path) -> None:
 
 
 _NO_ARCHIVE = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
-"""What tarfile raises for what is no archive, or a damaged one."""
+"""What tarfile raises for files that are damaged, or not archives."""
 
 
 def _opened(file: Path) -> IO[bytes]:

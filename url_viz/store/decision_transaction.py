@@ -270,7 +270,7 @@ class Transaction:
         )
 
     def repeat(self, step: Step, source: "Transaction") -> None:
-        """Make a step that was made in another file, of which this one is a copy."""
+        """Repeat a step of another file, of which this one is a copy."""
         (action,) = source._actions("number = ?", step.number)
         if self._actions("number = ?", step.number):
             self._set_state(action, "done" if step.side == "after" else "undone", step.side)

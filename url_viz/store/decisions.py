@@ -97,14 +97,14 @@ class Decided:
 
     @property
     def name(self) -> NDArray[np.object_]:
-        """The name of each (N,), None for none."""
+        """The name of each (N,), None if it has no name."""
         return _or_none(self.names)
 
     @property
     def first_tags(self) -> NDArray[np.object_]:
-        """The first tag of each (N,) by the alphabet, its name counted among them, None for none.
+        """The alphabetically first tag of each (N,), with its name among the tags; None if it has neither.
 
-        It is what labels were taken from before names were a kind of their own.
+        Labels were taken from it before names were separate from tags.
         """
         codes, texts = pd.factorize(self.tags)
         tags = np.array([*(next(iter(tags_of(text)), "") for text in texts), ""], object)[codes]
@@ -170,7 +170,7 @@ class Decisions:
         self._who: str | None = None
 
     def by(self, who: str) -> "Decisions":
-        """The same decisions, on which somebody else acts."""
+        """The same decisions, with another user as the author of actions."""
         theirs = copy.copy(self)
         theirs._who = who
         return theirs
@@ -260,7 +260,7 @@ class Decisions:
     def name(self, judgements: Mapping[int, Judgement]) -> Action:
         """Give pictures a name in place of the one they had, and their decision; a single action. Tags stay.
 
-        The `label` of a judgement is the name, None for none. Raises DecisionError for what cannot be a tag, or a name.
+        The `label` of a judgement is the name, None for no name. Raises DecisionError for an invalid name.
         """
         codes = _codes_of(judgement.decision for judgement in judgements.values())
         names = _names_of(judgement.label for judgement in judgements.values())
@@ -335,7 +335,7 @@ class Decisions:
         new: Callable[[Decided], Decided],
         did: Callable[[Decided, Decided], str],
     ) -> Action:
-        """Apply `new` to the states of some files as one action; `did` tells it of those that changed."""
+        """Apply `new` to the decisions on some files as one action; `did` puts into words what changed."""
         rows = self._rows_of(ids)
         with self._log.writing() as transaction:
             known = self._known(transaction)
@@ -450,7 +450,7 @@ class _Assignment:
         return DecisionChanges(DecisionRows.joined([gone, chosen, copied]), DecisionRows.joined([removed, new, empty]))
 
     def _stored_at(self, files: FileKeys, rows: NDArray[np.int64]) -> DecisionRows:
-        """The stored rows of some files, of code ABSENT where there is none of their own."""
+        """The stored rows of some files, with code ABSENT for files without their own row."""
         is_stored = self.is_stored[rows]
         code, *texts = self.decided.rows_at(rows).columns
         texts = [np.where(is_stored, column, "") for column in texts]
@@ -483,7 +483,7 @@ def label_of(text: str, source: str) -> str | None:
 
 
 def with_label(text: str, source: str, label: str | None) -> str:
-    """A stored text with another label for `source`, None for none."""
+    """A stored text with another label for `source`, or without one if None."""
     labels = {**(json.loads(text) if text else {}), source: label}
     kept = {name: value for name, value in labels.items() if value is not None}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else ""

@@ -24,7 +24,7 @@ from url_viz.store.tables import matrix, numbers_of
 MOST_CACHED = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
 CHECKED_AT_ONCE = 16 * 2**20
-"""Each piece of so many bytes has a checksum: several cores verify them."""
+"""Bytes that share a checksum: pieces of this size are verified by several cores."""
 _CRC, _LENGTH = 4, 8
 _ROWS = "rows"
 
@@ -35,11 +35,11 @@ _UNUSABLE = (
     *(OSError, pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
     *(MemoryError, RecursionError),
 )
-"""What Arrow, and those who take something from its tables, raise for a file that somebody else wrote."""
+"""What Arrow, and readers of its tables, raise for damaged or foreign files."""
 
 
 def read_cached(folder: Path, space_key: str, key: str, make: Callable[[pa.Table], Made]) -> Made | None:
-    """What `make` makes of the table that was cached under `key`; None if there is none, or `make` refuses it."""
+    """The result of `make` for the table cached under `key`; None if there is no table, or `make` refuses it."""
     try:
         data = _verified(_file(folder, space_key, key))
         return None if data is None else make(_table_in(data))
@@ -78,9 +78,9 @@ def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, mos
 def numbers_from_table(
     table: pa.Table, schema: pa.Schema, rows: int, *, codes: Mapping[str, int] | None = None
 ) -> Columns:
-    """Columns (M,) of numbers by name: just those of `schema`, of so many `rows`. Raises ValueError if they are not.
+    """Columns (M,) of numbers by name, with exactly this `schema` and number of `rows`; else raises ValueError.
 
-    Columns in `codes` are of −1, or places among so many.
+    Columns in `codes` hold −1, or indices below the given counts.
     """
     require(table.schema.equals(schema), len(table) == rows, not any(column.null_count for column in table.columns))
     columns = {name: numbers_of(table[name]) for name in table.column_names}
@@ -96,7 +96,7 @@ def require(*facts: bool) -> None:
 
 
 def require_codes(values: NDArray[np.generic], count: int) -> None:
-    """Raise ValueError unless all values are −1, or places among so many."""
+    """Raise ValueError unless all values are −1, or indices below `count`."""
     require(not len(values) or bool(values.min() >= -1 and values.max() < count))
 
 

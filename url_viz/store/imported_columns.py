@@ -33,7 +33,7 @@ TAGS = "tags"
 NAMES = "names"
 """The label choice for the name of a picture."""
 FIRST_FOLDERS = "first folders"
-"""What a set has that was read when classes were always the first folders, until somebody chooses; never written."""
+"""The default of sets from before levels were chosen: classes are the first folders. Never written."""
 _RULE = "class level"
 LONGEST_IMPORT_NAME = 60
 Column = NDArray[np.generic] | pd.Series

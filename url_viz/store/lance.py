@@ -11,7 +11,7 @@ _CLIENT = "lance_namespace_urllib3_client"
 
 
 class _Later(ModuleType):
-    """A package whose own code runs once somebody asks for what it defines; what is below it can be imported before."""
+    """A package whose own code runs when one of its names is first used; its submodules can be imported before."""
 
     def __getattr__(self, name: str) -> Any:
         spec = self.__spec__
@@ -23,7 +23,7 @@ class _Later(ModuleType):
 
 
 def _put_off(spec: ModuleSpec | None) -> None:
-    """Have a package that nobody has imported yet run its own code later."""
+    """Defer the code of a package that is not imported yet."""
     if spec is None or spec.submodule_search_locations is None or spec.name in sys.modules:
         return
     package = _Later(spec.name)

@@ -193,7 +193,7 @@ class Store:
         return self._made(f"whitened-{space_key}", whitened_schema(1).names, partial(_whitened_of, whitening))
 
     def whitened_of(self, space_key: str, contents: NDArray[np.int64]) -> WhitenedRows | None:
-        """Contents (M,), which may repeat, in the whitened space; None if one is not in it, or as for `whitened`."""
+        """Contents (M,), which may repeat, in the whitened space; None if one is missing there, or as in `whitened`."""
         whitening, opened = self.whitening(space_key), self._open(f"whitened-{space_key}")
         if whitening is None or opened is None:
             return None

@@ -50,7 +50,7 @@ def review_key(query: Mapping[str, Sequence[str]]) -> str:
 
 
 def read_review(paths: SetPaths, key: str) -> KeptReview | None:
-    """The review kept under a key; None if there is none, or it is damaged: then only its place is lost."""
+    """The review stored under a key; None if there is none, or it is damaged: only the place in the queue is lost."""
     try:
         record = unsealed(_file(paths, key).read_bytes())
         ids = np.array([int(one) for one in record["ids"]], np.int64)

@@ -12,7 +12,7 @@ from url_viz.workspace import SetPaths
 
 
 def is_second_model_used(paths: SetPaths) -> bool:
-    """Whether a second model is taken into account where there is one; it is, until somebody says otherwise."""
+    """Whether a second model is used if there is one, which is the default."""
     try:
         return bool(unsealed(paths.second.read_bytes()).get("is_asked", True))
     except (OSError, ValueError):  # never written, or damaged: then it is as at first

@@ -46,7 +46,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A reading that did not come to its end: how many of the `files` it was to leave are read."""
+    """An unfinished reading: how many of its `files` are read."""
 
     read: int
     files: int
@@ -60,7 +60,7 @@ class Unfinished:
 
 
 def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
-    """The latest reading of an image set that did not come to its end; None if all did, or one is at work."""
+    """The latest unfinished reading of an image set; None if all were finished, or one is in progress."""
     store = Store(workspace.set_paths(set_id))
     begun = store.about().begun
     if not begun or is_being_written(store.paths):

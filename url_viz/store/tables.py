@@ -102,8 +102,8 @@ class Embeddings:
 class Twins:
     """Pairs of `rows` rows that count as one (`pipeline.twins`): `pair` (P, 2) int32 and raw `cosine` (P,) float32.
 
-    The lower row stands first, and no pair twice. If `is_thinned`, there were too many, and only so many are kept that
-    groups stay whole; then all rows of one group count as each other's twins.
+    The lower row comes first, and no pair is repeated. If `is_thinned`, there were too many, and just enough are kept
+    that groups stay whole; then all rows of a group count as each other's twins.
     """
 
     rows: int
@@ -226,7 +226,7 @@ def numbers_of(column: pa.ChunkedArray) -> NDArray[Any]:
 
 
 FEW_WANTED = 8
-"""So many keys are looked for one by one: that is faster than to prepare for many."""
+"""Up to this many keys are searched one by one, which is faster than to build an index."""
 
 
 def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ def most_bytes(size: int, pictures: int) -> int:
 
 
 def most_rows(pictures: int) -> int:
-    """How many rows a file for so many pictures may have."""
+    """The most rows that a file for so many pictures may have."""
     return MOST_ROWS + ROWS_A_PICTURE * pictures
 
 

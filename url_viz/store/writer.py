@@ -56,7 +56,7 @@ MOST_EXTENSIONS = 500
 
 
 SPACE_TABLES = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours", "coordinates")
-"""The tables whose names go on with the key of their space; `neighbours` is of before there was a whitened space."""
+"""The tables whose names go on with the key of their space; `neighbours` is from before there were whitened spaces."""
 
 
 class Writer(Store):
@@ -95,7 +95,7 @@ class Writer(Store):
             raise disk_error from error
 
     def _choose_labels(self) -> None:
-        """Note that a new set takes its classes from the level of folders that is found, unlike one of before."""
+        """Record that a new set takes its classes from the detected level of folders, unlike older sets."""
         if not self.paths.labels.exists() and not self._has_rows():
             write_label_choice(self.paths, FOLDERS)
 
@@ -147,11 +147,11 @@ class Writer(Store):
             write_about(self.paths, replace(about, skipped=noted))
 
     def note_begun(self, space_keys: Sequence[str], files: int) -> None:
-        """Record that a reading in these spaces has begun, after which the set has so many files."""
+        """Record that a reading in these spaces has begun, which leaves the set with `files` files."""
         self._note_begun(space_keys, tuple((key, files) for key in space_keys))
 
     def note_ended(self, space_keys: Sequence[str]) -> None:
-        """Record that it has come to its end, now."""
+        """Record that the reading in these spaces has finished now."""
         self._note_begun(space_keys, ())
         write_about(self.paths, replace(self.about(), read_at=time.time()))
 
