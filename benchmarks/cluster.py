@@ -107,19 +107,19 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--stored", type=int, default=100_000)
-    asked = parser.parse_args()
+    pending = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as there:
         prepared, folder = Path(there) / "prepared", Path(there) / "pictures"
         load_model(device="cpu", workspace=prepared)
         folder.mkdir()
-        write_pictures(folder, asked.pictures)
+        write_pictures(folder, pending.pictures)
         seconds_of(folder, prepared)  # compiles what later runs find compiled
-        for workers in (0, *asked.workers) * asked.rounds:
+        for workers in (0, *pending.workers) * pending.rounds:
             options = ["--ray", "local", "--workers", str(workers)] if workers else []
             wall_s, cpu_s = seconds_of(folder, prepared, *options)
-            print(f"{' '.join(options) or 'plain':24} {wall_s:6.1f} s, {cpu_s:6.1f} CPU s, {asked.pictures} pictures")
-        for done, a_second in stored_a_second(asked.stored, prepared) if asked.stored else ():
+            print(f"{' '.join(options) or 'plain':24} {wall_s:6.1f} s, {cpu_s:6.1f} CPU s, {pending.pictures} pictures")
+        for done, a_second in stored_a_second(pending.stored, prepared) if pending.stored else ():
             print(f"stored {done:>9,}: {a_second:,.0f} a second")
 
 

@@ -16,10 +16,10 @@ from url_viz.cluster.chunks import (
     Done,
     Ready,
     chunk_size,
-    embedded_by,
-    first_of_each,
+    embed_on_workers,
+    without_duplicates,
 )
-from url_viz.cluster.on_ray import OnRay, share_of
+from url_viz.cluster.on_ray import OnRay, allocate
 from url_viz.errors import ClusterError
 from url_viz.imaging.scan import FoundFile
 from url_viz.pipeline.embedded import EmbeddedFiles, Row
@@ -41,11 +41,11 @@ def without_model(file: FoundFile) -> EmbeddedFiles:
 
 
 class Threads:
-    """A crew of threads; `dies` says of a worker's number and its files, None at its start, whether it dies there."""
+    """A pool of threads; `dies` says of a worker's number and its files, None at its start, whether it dies there."""
 
     def __init__(self, dies: Callable[[int, Sequence[FoundFile] | None], bool]) -> None:
         self._dies = dies
-        self._happened: SimpleQueue[Ready | Done | Died] = SimpleQueue()
+        self._event: SimpleQueue[Ready | Done | Died] = SimpleQueue()
         self._inbox: dict[int, SimpleQueue[Sequence[FoundFile]]] = {}
         self.deaths = 0
 
@@ -63,22 +63,22 @@ class Threads:
 
     def next(self, within_s: float) -> Ready | Done | Died | None:
         try:
-            return self._happened.get(timeout=within_s)
+            return self._event.get(timeout=within_s)
         except Empty:
             return None
 
     def _work(self, number: int) -> None:
         if not self._dies(number, None):
-            self._happened.put(Ready(number))
+            self._event.put(Ready(number))
             while not self._dies(number, given := self._inbox[number].get()):
-                self._happened.put(Done(number, EmbeddedFiles(tuple(map(row, given)), (None,))))
+                self._event.put(Done(number, EmbeddedFiles(tuple(map(row, given)), (None,))))
         self.deaths += 1
-        self._happened.put(Died(number, f"worker {number} fell over"))
+        self._event.put(Died(number, f"worker {number} fell over"))
 
 
-def outcomes(crew: Threads, found: list[FoundFile], *, workers: int) -> Counter[int]:
+def outcomes(pool: Threads, found: list[FoundFile], *, workers: int) -> Counter[int]:
     """How many outcomes each file has, by id."""
-    arriving = embedded_by(crew, found, workers=workers, without_model=without_model)
+    arriving = embed_on_workers(pool, found, workers=workers, without_model=without_model)
     return Counter(one.id for done in arriving for one in done.rows)
 
 
@@ -89,9 +89,9 @@ def once(found: list[FoundFile]) -> Counter[int]:
 @pytest.mark.parametrize(("count", "workers"), [(0, 1), (1, 3), (15, 2), (16, 2), (1000, 3), (5000, 1)])
 def test_every_file_is_read_once(count: int, workers: int) -> None:
     found = files(count)
-    crew = Threads(lambda number, given: False)
-    assert outcomes(crew, found, workers=workers) == once(found)
-    assert crew.started <= workers
+    pool = Threads(lambda number, given: False)
+    assert outcomes(pool, found, workers=workers) == once(found)
+    assert pool.started <= workers
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -104,16 +104,16 @@ def test_every_file_is_read_once_whoever_dies(seed: int) -> None:
         left[number] = left.get(number, 1000) - 1
         return left[number] < 0
 
-    crew = Threads(dies)
-    assert outcomes(crew, found, workers=3) == once(found)
-    assert crew.deaths
+    pool = Threads(dies)
+    assert outcomes(pool, found, workers=3) == once(found)
+    assert pool.deaths
 
 
 def test_a_file_at_which_workers_die_is_the_only_one_that_fails() -> None:
     found = files(4096)
     bad = {found[7].id, found[8].id, found[3000].id}
-    crew = Threads(lambda number, given: given is not None and not bad.isdisjoint(file.id for file in given))
-    arriving = embedded_by(crew, found, workers=2, without_model=without_model)
+    pool = Threads(lambda number, given: given is not None and not bad.isdisjoint(file.id for file in given))
+    arriving = embed_on_workers(pool, found, workers=2, without_model=without_model)
     rows = [one for done in arriving for one in done.rows]
     assert Counter(one.id for one in rows) == once(found)
     assert {one.id for one in rows if one.failure == BY_ITSELF} == bad
@@ -121,35 +121,35 @@ def test_a_file_at_which_workers_die_is_the_only_one_that_fails() -> None:
 
 def test_one_death_is_no_reason_to_suspect_a_file() -> None:
     found = files(40)
-    crew = Threads(lambda number, given: given is not None and number < 2)
-    arriving = embedded_by(crew, found, workers=2, without_model=without_model)
+    pool = Threads(lambda number, given: given is not None and number < 2)
+    arriving = embed_on_workers(pool, found, workers=2, without_model=without_model)
     assert not [one for done in arriving for one in done.rows if one.failure]
 
 
 def test_workers_that_never_become_ready_are_replaced() -> None:
     found = files(100)
-    crew = Threads(lambda number, given: number < 5)
-    assert outcomes(crew, found, workers=2) == once(found)
-    assert crew.deaths == 5
+    pool = Threads(lambda number, given: number < 5)
+    assert outcomes(pool, found, workers=2) == once(found)
+    assert pool.deaths == 5
 
 
 def test_workers_that_do_nothing_but_die_end_the_run_with_their_reason() -> None:
-    crew = Threads(lambda number, given: True)
+    pool = Threads(lambda number, given: True)
     with pytest.raises(ClusterError, match=r"died one after the other.*worker \d+ fell over"):
-        outcomes(crew, files(10), workers=2)
+        outcomes(pool, files(10), workers=2)
 
 
 def test_without_a_worker_the_run_ends() -> None:
     hold = threading.Event()
-    crew = Threads(lambda number, given: not hold.wait())
+    pool = Threads(lambda number, given: not hold.wait())
     with pytest.raises(ClusterError, match=r"No worker of Ray was ready for 0\.01 s"):
-        list(embedded_by(crew, files(3), workers=1, without_model=without_model, patience_s=0.01))
+        list(embed_on_workers(pool, files(3), workers=1, without_model=without_model, timeout_s=0.01))
     hold.set()
 
 
 def test_a_run_that_is_left_early_gives_out_no_more() -> None:
-    crew = Threads(lambda number, given: False)
-    arriving = embedded_by(crew, files(5000), workers=1, without_model=without_model)
+    pool = Threads(lambda number, given: False)
+    arriving = embed_on_workers(pool, files(5000), workers=1, without_model=without_model)
     assert len(next(arriving).rows) == MOST_FILES
     arriving.close()
     assert not list(arriving)
@@ -168,7 +168,7 @@ def test_a_content_that_two_workers_embedded_is_taken_once() -> None:
         return Embeddings(column, column[:, None].astype(np.float16), column.astype(np.float32))
 
     arriving = [EmbeddedFiles((), (rows, None)) for rows in (of(1, 2), of(2, 3), of(2), of(4, 1))]
-    taken = [one.embeddings for one in first_of_each(iter(arriving), [{4}, set()])]
+    taken = [one.embeddings for one in without_duplicates(iter(arriving), [{4}, set()])]
     contents = [None if first is None else first.content.tolist() for first, _ in taken]
     assert contents == [[1, 2], [3], None, None]
     assert taken[1][0] is not None
@@ -180,26 +180,26 @@ class TestShares:
 
     def test_one_a_gpu_with_its_part_of_the_cores(self) -> None:
         nodes = [{"CPU": 4.0}, {"CPU": 64.0, "GPU": 8.0}, {"CPU": 20.0, "GPU": 2.0}]
-        share = share_of(nodes, OnRay("auto"))
-        assert (share.workers, share.cores, share.gpus) == (10, 8, 1)
-        assert share_of(nodes, OnRay("auto", workers=3)).workers == 3
+        allocation = allocate(nodes, OnRay("auto"))
+        assert (allocation.workers, allocation.cores, allocation.gpus) == (10, 8, 1)
+        assert allocate(nodes, OnRay("auto", workers=3)).workers == 3
 
     def test_one_a_machine_without_gpus(self) -> None:
         nodes = [{"CPU": 8.0}, {"CPU": 4.0}, {"CPU": 0.0}]
-        share = share_of(nodes, OnRay("auto"))
-        assert (share.workers, share.cores, share.gpus) == (2, 4, 0)
-        share = share_of(nodes, OnRay("auto", workers=5))
-        assert (share.workers, share.cores) == (5, 1)
+        allocation = allocate(nodes, OnRay("auto"))
+        assert (allocation.workers, allocation.cores, allocation.gpus) == (2, 4, 0)
+        allocation = allocate(nodes, OnRay("auto", workers=5))
+        assert (allocation.workers, allocation.cores) == (5, 1)
 
     def test_the_cpu_where_it_is_asked_for(self) -> None:
-        share = share_of([{"CPU": 16.0, "GPU": 4.0}], OnRay("auto", device="cpu"))
-        assert (share.workers, share.cores, share.gpus) == (1, 16, 0)
+        allocation = allocate([{"CPU": 16.0, "GPU": 4.0}], OnRay("auto", device="cpu"))
+        assert (allocation.workers, allocation.cores, allocation.gpus) == (1, 16, 0)
 
     @pytest.mark.parametrize("nodes", [[], [{"GPU": 0.0, "memory": 1.0}], [{"CPU": 0.5}]])
     def test_nothing_to_work_on(self, nodes: list[dict[str, float]]) -> None:
         with pytest.raises(ClusterError, match="has no CPU"):
-            share_of(nodes, OnRay("auto"))
+            allocate(nodes, OnRay("auto"))
 
     def test_no_gpu_where_one_is_asked_for(self) -> None:
         with pytest.raises(ClusterError, match=r"has no GPU.*leave out --device cuda"):
-            share_of([{"CPU": 4.0}], OnRay("auto", device="cuda"))
+            allocate([{"CPU": 4.0}], OnRay("auto", device="cuda"))

@@ -196,7 +196,7 @@ class TestACluster:
     def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(
         self, pictures: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(on_ray, "Orders", partial(on_ray.Orders, version="0.0.1"))
+        monkeypatch.setattr(on_ray, "WorkerConfig", partial(on_ray.WorkerConfig, version="0.0.1"))
         with pytest.raises(ClusterError, match=r"A worker on '.*' cannot start: it has URL-Viz .*0\.0\.1"):
             embed_folder(pictures, model=bare_model, workspace=workspace, ray=OnRay("auto"))
         _, left = psutil.wait_procs(worker_processes(), timeout=20)

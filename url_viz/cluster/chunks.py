@@ -16,13 +16,13 @@ from url_viz.store.tables import Embeddings
 MOST_FILES = 512
 """Files of a chunk: with their thumbnails and embeddings about 10 MB on their way back."""
 FEWEST_FILES = 16
-CHUNKS_A_WORKER = 4
+CHUNKS_PER_WORKER = 4
 """Where files are few, chunks are smaller, so that every worker has some."""
-IN_HAND = 2
+CHUNKS_IN_FLIGHT = 2
 """Chunks that a worker has at a time: the next one is there when it is done with one."""
-KILLS = 2
+DEATHS_TO_SUSPECT = 2
 """So many workers have to die at a chunk before it is suspected; one may have died of anything."""
-WITHOUT_WORKERS_S = 600.0
+NO_WORKER_TIMEOUT_S = 600.0
 """So long may there be no worker at all that is ready."""
 TICK_S = 5.0
 
@@ -50,7 +50,7 @@ class Died:
     why: str
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers on some machines, by number. They do what they are given in its order."""
 
     def start(self) -> None:
@@ -65,58 +65,58 @@ class Crew(Protocol):
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Files that are read together; `kills` workers died while they read these, or a chunk that these are a part of."""
+    """Files that are read together; `deaths_here` workers died while they read these, or a chunk that these are a part of."""
 
     files: tuple[FoundFile, ...]
-    kills: int = 0
+    deaths_here: int = 0
 
     def parts(self) -> list["_Chunk"]:
         """What to try next after a worker died: the same once more; then, as it is suspected, its halves."""
         middle = len(self.files) // 2
-        if self.kills < KILLS:
+        if self.deaths_here < DEATHS_TO_SUSPECT:
             return [self]
         return [replace(self, files=files) for files in (self.files[:middle], self.files[middle:])]
 
 
-def embedded_by(
-    crew: Crew,
+def embed_on_workers(
+    pool: WorkerPool,
     files: Sequence[FoundFile],
     *,
     workers: int,
     without_model: Callable[[FoundFile], EmbeddedFiles],
-    patience_s: float = WITHOUT_WORKERS_S,
+    timeout_s: float = NO_WORKER_TIMEOUT_S,
 ) -> Generator[EmbeddedFiles, None, None]:
-    """What becomes of files by a crew of so many workers, in no order; each file is in one of the results.
+    """What becomes of files by a pool of so many workers, in no order; each file is in one of the results.
 
     Files whose worker died go back to the others. A file at which workers die, again and again, is read by
-    `without_model` in the end. Raises ClusterError if workers do nothing but die, or if there is none for `patience_s`.
+    `without_model` in the end. Raises ClusterError if workers do nothing but die, or if there is none for `timeout_s`.
     """
     size = chunk_size(len(files), workers)
     chunks = (tuple(files[start : start + size]) for start in range(0, len(files), size))
-    shift = _Shift(crew, deque(map(_Chunk, chunks)), workers, patience_s)
-    while shift.has_work:
-        yield from map(without_model, shift.take_given_up())
-        done = shift.step()
+    scheduler = _Scheduler(pool, deque(map(_Chunk, chunks)), workers, timeout_s)
+    while scheduler.has_work:
+        yield from map(without_model, scheduler.take_given_up())
+        done = scheduler.step()
         if done is not None:
             yield done
 
 
 def chunk_size(files: int, workers: int) -> int:
     """How many files make a chunk: a multiple of the fewest, so that batches are those of one machine."""
-    fair = -(-files // (CHUNKS_A_WORKER * workers))
+    fair = -(-files // (CHUNKS_PER_WORKER * workers))
     return min(MOST_FILES, -(-max(fair, 1) // FEWEST_FILES) * FEWEST_FILES)
 
 
-class _Shift:
+class _Scheduler:
     """The chunks that wait, those that workers have in hand, and the files that were given up."""
 
-    def __init__(self, crew: Crew, waiting: deque[_Chunk], workers: int, patience_s: float) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, waiting: deque[_Chunk], workers: int, timeout_s: float) -> None:
+        self._crew = pool
         self._waiting = waiting
         self._most = workers
         self._most_deaths = 3 * workers + 9  # one machine with many workers may go at once
-        self._patience_s = patience_s
-        self._in_hand: dict[int, deque[_Chunk]] = {}
+        self._timeout_s = timeout_s
+        self._in_flight: dict[int, deque[_Chunk]] = {}
         self._starting = 0
         self._given_up: list[FoundFile] = []
         self._deaths = 0
@@ -125,7 +125,7 @@ class _Shift:
     @property
     def has_work(self) -> bool:
         """Whether a file has no outcome yet."""
-        return bool(self._waiting or self._given_up or any(self._in_hand.values()))
+        return bool(self._waiting or self._given_up or any(self._in_flight.values()))
 
     def take_given_up(self) -> list[FoundFile]:
         """The files that no worker is to be given again; each once."""
@@ -136,71 +136,71 @@ class _Shift:
         """Start workers, give out chunks, and wait for what happens next."""
         if not self.has_work:
             return None
-        self._staff()
-        self._deal()
-        match self._crew.next(min(TICK_S, self._patience_s)):
+        self._scale_up()
+        self._assign()
+        match self._crew.next(min(TICK_S, self._timeout_s)):
             case Ready(worker):
                 self._starting -= 1
-                self._in_hand[worker] = deque()
+                self._in_flight[worker] = deque()
             case Done(worker, files):
-                self._in_hand[worker].popleft()
+                self._in_flight[worker].popleft()
                 self._deaths = 0
                 return files
             case Died(worker, why):
-                self._bury(worker, why)
+                self._on_death(worker, why)
             case None:
-                self._check_patience()
+                self._check_timeout()
         return None
 
-    def _staff(self) -> None:
+    def _scale_up(self) -> None:
         """Ask for as many workers as there is work for, also in the place of those that died."""
-        chunks = len(self._waiting) + sum(map(len, self._in_hand.values()))
-        while self._starting + len(self._in_hand) < min(self._most, chunks):
+        chunks = len(self._waiting) + sum(map(len, self._in_flight.values()))
+        while self._starting + len(self._in_flight) < min(self._most, chunks):
             self._crew.start()
             self._starting += 1
 
-    def _deal(self) -> None:
+    def _assign(self) -> None:
         """Give out chunks: one to each worker, before any has a second."""
-        for chunks in range(IN_HAND):
-            for worker, in_hand in self._in_hand.items():
-                if self._waiting and len(in_hand) == chunks:
-                    in_hand.append(self._waiting.popleft())
-                    self._crew.give(worker, in_hand[-1].files)
+        for chunks in range(CHUNKS_IN_FLIGHT):
+            for worker, in_flight in self._in_flight.items():
+                if self._waiting and len(in_flight) == chunks:
+                    in_flight.append(self._waiting.popleft())
+                    self._crew.give(worker, in_flight[-1].files)
 
-    def _bury(self, worker: int, why: str) -> None:
+    def _on_death(self, worker: int, why: str) -> None:
         """Put back what a worker had in hand; what it was at goes to the end of the queue, for it may be the reason."""
         self._deaths += 1
         if self._deaths > self._most_deaths:
             raise ClusterError(
                 f"{self._deaths} workers of Ray died one after the other. Of the last one it says: {why}"
             )
-        if worker not in self._in_hand:  # it was never ready
+        if worker not in self._in_flight:  # it was never ready
             self._starting -= 1
             return
-        chunks = self._in_hand.pop(worker)
+        chunks = self._in_flight.pop(worker)
         self._last_ready = time.monotonic()
         if not chunks:
             return
         at = chunks.popleft()
         self._waiting.extendleft(reversed(chunks))
-        at = replace(at, kills=at.kills + 1)
-        if at.kills >= KILLS and len(at.files) == 1:
+        at = replace(at, deaths_here=at.deaths_here + 1)
+        if at.deaths_here >= DEATHS_TO_SUSPECT and len(at.files) == 1:
             self._given_up.append(at.files[0])
             self._deaths = 0
         else:
             self._waiting.extend(at.parts())
 
-    def _check_patience(self) -> None:
-        if self._in_hand:
+    def _check_timeout(self) -> None:
+        if self._in_flight:
             self._last_ready = time.monotonic()
-        elif time.monotonic() - self._last_ready > self._patience_s:
+        elif time.monotonic() - self._last_ready > self._timeout_s:
             raise ClusterError(
-                f"No worker of Ray was ready for {self._patience_s:g} s: machines are gone, or busy with other work "
+                f"No worker of Ray was ready for {self._timeout_s:g} s: machines are gone, or busy with other work "
                 "(`ray status`). What was read is kept, and the same command goes on from here."
             )
 
 
-def first_of_each(arriving: Iterator[EmbeddedFiles], embedded: Sequence[set[int]]) -> Iterator[EmbeddedFiles]:
+def without_duplicates(arriving: Iterator[EmbeddedFiles], embedded: Sequence[set[int]]) -> Iterator[EmbeddedFiles]:
     """The same without embeddings of contents that are `embedded`, a set a model, which grows.
 
     Workers do not know of each other: a content that two of them met is embedded by both.

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from url_viz.cluster.chunks import Died, Done, Ready, embedded_by, first_of_each
-from url_viz.cluster.worker import Orders, Worker
+from url_viz.cluster.chunks import Died, Done, Ready, embed_on_workers, without_duplicates
+from url_viz.cluster.worker import WorkerConfig, Worker
 from url_viz.errors import ClusterError, UrlVizError, UsageError
 from url_viz.imaging.scan import FoundFile
 from url_viz.models.model import Model
@@ -36,14 +36,14 @@ _BEFORE_RAY = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # prints no paragraph for each worker that dies: its log has it
 }
 BREAKPOINT = "PYTHONBREAKPOINT"  # which Ray sets for its own debugger
-STORE_BYTES_A_WORKER = 64 << 20
+STORE_BYTES_PER_WORKER = 64 << 20
 """Of the memory in which answers wait for the driver: some times what a worker has on its way."""
-ASKING_S = 30.0
+STATUS_TIMEOUT_S = 30.0
 KILLS_WORKERS = "ends every process that reads and embeds it: the model may need more memory for it than there is"
 
 
 @dataclass(frozen=True)
-class Share:
+class Allocation:
     """How many workers, and what each has: cores, and a GPU or none."""
 
     workers: int
@@ -90,24 +90,26 @@ def _embed(
     with ExitStack() as running:
         running.enter_context(_environment_restored())
         ray = running.enter_context(_started(on.workers or 1) if on.where == "local" else _joined(os.environ))
-        share = share_of([node["Resources"] for node in ray.nodes() if node["Alive"]], on)
-        crew = running.enter_context(closing(_Crew(ray, _orders(embedding, workspace, share), embedding, share)))
+        allocation = allocate([node["Resources"] for node in ray.nodes() if node["Alive"]], on)
+        pool = running.enter_context(
+            closing(_RayWorkers(ray, _worker_config(embedding, workspace, allocation), embedding, allocation))
+        )
         without_model = partial(read_without_model, embedding, why=KILLS_WORKERS)
-        arriving = embedded_by(crew, files, workers=share.workers, without_model=without_model)
-        yield from first_of_each(arriving, embedding.embedded)
+        arriving = embed_on_workers(pool, files, workers=allocation.workers, without_model=without_model)
+        yield from without_duplicates(arriving, embedding.embedded)
 
 
-def cluster_named(environment: Mapping[str, str] = os.environ) -> str | None:
+def cluster_address(environment: Mapping[str, str] = os.environ) -> str | None:
     """The address of the cluster that $RAY_ADDRESS names, if Ray is installed; None if there is none to be offered."""
     return environment.get("RAY_ADDRESS") if find_spec("ray") else None
 
 
-def share_of(nodes: Sequence[Mapping[str, float]], on: OnRay) -> Share:
+def allocate(nodes: Sequence[Mapping[str, float]], on: OnRay) -> Allocation:
     """What each worker gets of the machines of a cluster, whose resources are given. Raises ClusterError if nothing."""
     with_gpus = [node for node in nodes if node.get("GPU", 0) >= 1]
     if with_gpus and on.device != "cpu":
         workers = on.workers or sum(int(node["GPU"]) for node in with_gpus)
-        return Share(workers, max(1, min(int(node.get("CPU", 0) // node["GPU"]) for node in with_gpus)), 1)
+        return Allocation(workers, max(1, min(int(node.get("CPU", 0) // node["GPU"]) for node in with_gpus)), 1)
     with_cores = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
     if on.device == "cuda" or not with_cores:
         needed = "GPU" if on.device == "cuda" else "CPU"
@@ -116,19 +118,19 @@ def share_of(nodes: Sequence[Mapping[str, float]], on: OnRay) -> Share:
             + (", or leave out --device cuda." if on.device == "cuda" else ".")
         )
     workers = on.workers or len(with_cores)
-    return Share(workers, max(1, min(with_cores) // -(-workers // len(with_cores))))
+    return Allocation(workers, max(1, min(with_cores) // -(-workers // len(with_cores))))
 
 
-def _orders(embedding: Embedding, workspace: Workspace, share: Share) -> Orders:
+def _worker_config(embedding: Embedding, workspace: Workspace, allocation: Allocation) -> WorkerConfig:
     models = [model for model in embedding.models if isinstance(model, Model)]
-    return Orders(
+    return WorkerConfig(
         tuple((_named(model.name), model.space.key) for model in models),
         models[0].space.precision,
-        "cuda" if share.gpus else "cpu",
+        "cuda" if allocation.gpus else "cpu",
         workspace.root,
         embedding.source.root,
         embedding.source.within,
-        share.cores,
+        allocation.cores,
     )
 
 
@@ -177,7 +179,7 @@ def _started(workers: int) -> Iterator[ModuleType]:
         "address": "local",
         "num_cpus": max(os.cpu_count() or 1, workers),
         "include_dashboard": False,
-        "object_store_memory": max(4, workers) * STORE_BYTES_A_WORKER,
+        "object_store_memory": max(4, workers) * STORE_BYTES_PER_WORKER,
     }
     with _connected(ray, own, "Ray does not start on this machine"):
         yield ray
@@ -252,9 +254,9 @@ def _refusal(address: str, environment: Mapping[str, str]) -> str:
     words = [sys.executable, "-m", "ray.scripts.scripts", "status"]
     asking = {**environment, "RAY_ADDRESS": address}
     try:
-        done = subprocess.run(words, env=asking, capture_output=True, text=True, check=False, timeout=ASKING_S)
+        done = subprocess.run(words, env=asking, capture_output=True, text=True, check=False, timeout=STATUS_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        return f"it does not answer within {ASKING_S:g} s"
+        return f"it does not answer within {STATUS_TIMEOUT_S:g} s"
     return (done.stderr.strip().splitlines() or ["it says nothing"])[-1] if done.returncode else ""
 
 
@@ -262,18 +264,18 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-class _Crew:
-    """Actors of Ray as workers; see `url_viz.cluster.chunks.Crew`. Ray itself starts and repeats nothing again."""
+class _RayWorkers:
+    """Actors of Ray as workers; see `url_viz.cluster.chunks.WorkerPool`. Ray itself starts and repeats nothing again."""
 
-    def __init__(self, ray: ModuleType, orders: Orders, embedding: Embedding, share: Share) -> None:
+    def __init__(self, ray: ModuleType, config: WorkerConfig, embedding: Embedding, allocation: Allocation) -> None:
         self._ray = ray
         self._actor = ray.remote(max_restarts=0, max_task_retries=0)(Worker).options(
-            num_cpus=share.cores, num_gpus=share.gpus, scheduling_strategy="SPREAD"
+            num_cpus=allocation.cores, num_gpus=allocation.gpus, scheduling_strategy="SPREAD"
         )
         contents = [np.fromiter(one, np.int64) for one in (embedding.known, *embedding.embedded)]
-        self._first = (orders, *map(ray.put, contents))
+        self._first = (config, *map(ray.put, contents))
         self._actors: dict[int, Any] = {}
-        self._asked: dict[int, deque[Any]] = {}
+        self._pending: dict[int, deque[Any]] = {}
         self._opening: set[int] = set()
         self._number = 0
 
@@ -281,22 +283,22 @@ class _Crew:
         """Ask for one more actor."""
         self._number += 1
         actor = self._actors[self._number] = self._actor.remote()
-        self._asked[self._number] = deque([actor.open.remote(*self._first)])
+        self._pending[self._number] = deque([actor.open.remote(*self._first)])
         self._opening.add(self._number)
 
     def give(self, worker: int, files: Sequence[FoundFile]) -> None:
         """Have an actor read files."""
-        self._asked[worker].append(self._actors[worker].embed.remote(files))
+        self._pending[worker].append(self._actors[worker].embed.remote(files))
 
     def next(self, within_s: float) -> Ready | Done | Died | None:
         """What happens next. An actor answers in order: where a later answer is lost, so is its earlier one."""
-        first = {asked[0]: worker for worker, asked in self._asked.items() if asked}
+        first = {pending[0]: worker for worker, pending in self._pending.items() if pending}
         ready, _ = self._ray.wait(list(first), num_returns=1, timeout=within_s)
-        return self._happened(first[ready[0]]) if ready else None
+        return self._event(first[ready[0]]) if ready else None
 
-    def _happened(self, worker: int) -> Ready | Done | Died:
+    def _event(self, worker: int) -> Ready | Done | Died:
         try:
-            answer = self._ray.get(self._asked[worker].popleft())
+            answer = self._ray.get(self._pending[worker].popleft())
         except self._ray.exceptions.RayTaskError as error:
             raise ClusterError(f"A worker of Ray failed: {_first_line(error.cause)}") from error
         except self._ray.exceptions.RayError as error:
@@ -311,7 +313,7 @@ class _Crew:
 
     def _end(self, worker: int) -> None:
         """End an actor, if it is not dead: its answers may be lost alone."""
-        self._asked.pop(worker, None)
+        self._pending.pop(worker, None)
         self._opening.discard(worker)
         self._ray.kill(self._actors.pop(worker))
 

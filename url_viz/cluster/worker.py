@@ -22,7 +22,7 @@ VERSION: str = importlib.import_module("url_viz").__version__
 
 
 @dataclass(frozen=True)
-class Orders:
+class WorkerConfig:
     """What a worker is told at first: `models` by name with the keys of their spaces, and the `root` of the pictures.
 
     Nothing outside the folders `within`, where given, is read. `cores` are those that are its own. There are no
@@ -42,14 +42,14 @@ class Orders:
 class Worker:
     """Runs in a process of its own, perhaps on another machine. An error of ours is an answer: it ends the run."""
 
-    def open(self, orders: Orders, known: NDArray[np.int64], *embedded: NDArray[np.int64]) -> UrlVizError | None:
+    def open(self, config: WorkerConfig, known: NDArray[np.int64], *embedded: NDArray[np.int64]) -> UrlVizError | None:
         """Load the models; with the contents that need not be decoded, and those embedded already, by model."""
         try:
-            self._embedding = _opened(orders, known, embedded)
+            self._embedding = _opened(config, known, embedded)
         except UrlVizError as error:
             return ClusterError(f"A worker on {socket.gethostname()!r} cannot start: {error}")
-        self._cores = orders.cores
-        self._decoders = Decoders(max(2, orders.cores))  # two: one that hangs does not block the others
+        self._cores = config.cores
+        self._decoders = Decoders(max(2, config.cores))  # two: one that hangs does not block the others
         return None
 
     def embed(self, files: Sequence[FoundFile]) -> EmbeddedFiles | UrlVizError:
@@ -60,18 +60,18 @@ class Worker:
             return error
 
 
-def _opened(orders: Orders, known: NDArray[np.int64], embedded: Sequence[NDArray[np.int64]]) -> Embedding:
-    if orders.version != VERSION:
+def _opened(config: WorkerConfig, known: NDArray[np.int64], embedded: Sequence[NDArray[np.int64]]) -> Embedding:
+    if config.version != VERSION:
         raise ClusterError(
-            f"it has URL-Viz {VERSION}, and the command is of {orders.version}. Install the same on all."
+            f"it has URL-Viz {VERSION}, and the command is of {config.version}. Install the same on all."
         )
-    models = [_loaded(name, key, orders) for name, key in orders.models]
+    models = [_loaded(name, key, config) for name, key in config.models]
     contents = [set(one.tolist()) for one in embedded]
-    return Embedding(models, source_of(orders.root, within=orders.within), set(known.tolist()), contents)
+    return Embedding(models, source_of(config.root, within=config.within), set(known.tolist()), contents)
 
 
-def _loaded(name: str, space_key: str, orders: Orders) -> Model:
-    model = load_model(name, device=orders.device, precision=orders.precision, workspace=orders.workspace)
+def _loaded(name: str, space_key: str, config: WorkerConfig) -> Model:
+    model = load_model(name, device=config.device, precision=config.precision, workspace=config.workspace)
     if model.space.key != space_key:
         raise ClusterError(
             f"its weights of {name!r} are others than where the command runs. Give both the same file, or the same "

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.cluster.on_ray import cluster_named
+from url_viz.cluster.on_ray import cluster_address
 from url_viz.models.runtime import PRECISION_MEANS, PRECISIONS, Precision, devices
 from url_viz.ui.session import DEVICE, ON_RAY, PRECISION
 from url_viz.ui.text import escape
@@ -23,7 +23,7 @@ def show_how_to_read() -> None:
 
 def _pick_device() -> None:
     here = {AUTO: "Automatic", **devices()}
-    cluster = cluster_named()
+    cluster = cluster_address()
     known = here if cluster is None else {**here, ON_RAY: f"Ray cluster {cluster}"}
     names = list(known)
     now = DEVICE.get() or AUTO
