@@ -65,15 +65,15 @@ class WorkerPool(Protocol):
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Files that are read together; `deaths_here` workers died while they read these, or a chunk that these are a part of."""
+    """Files that are read together, and how many workers died at them, or at a chunk that they were part of."""
 
     files: tuple[FoundFile, ...]
-    deaths_here: int = 0
+    deaths: int = 0
 
     def parts(self) -> list["_Chunk"]:
         """What to try next after a worker died: the same once more; then, as it is suspected, its halves."""
         middle = len(self.files) // 2
-        if self.deaths_here < DEATHS_TO_SUSPECT:
+        if self.deaths < DEATHS_TO_SUSPECT:
             return [self]
         return [replace(self, files=files) for files in (self.files[:middle], self.files[middle:])]
 
@@ -183,8 +183,8 @@ class _Scheduler:
             return
         at = chunks.popleft()
         self._waiting.extendleft(reversed(chunks))
-        at = replace(at, deaths_here=at.deaths_here + 1)
-        if at.deaths_here >= DEATHS_TO_SUSPECT and len(at.files) == 1:
+        at = replace(at, deaths=at.deaths + 1)
+        if at.deaths >= DEATHS_TO_SUSPECT and len(at.files) == 1:
             self._given_up.append(at.files[0])
             self._deaths = 0
         else:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from url_viz.cluster.chunks import Died, Done, Ready, embed_on_workers, without_duplicates
-from url_viz.cluster.worker import WorkerConfig, Worker
+from url_viz.cluster.worker import Worker, WorkerConfig
 from url_viz.errors import ClusterError, UrlVizError, UsageError
 from url_viz.imaging.scan import FoundFile
 from url_viz.models.model import Model
@@ -265,7 +265,7 @@ def _first_line(error: BaseException) -> str:
 
 
 class _RayWorkers:
-    """Actors of Ray as workers; see `url_viz.cluster.chunks.WorkerPool`. Ray itself starts and repeats nothing again."""
+    """A `url_viz.cluster.chunks.WorkerPool` of Ray actors; Ray itself restarts and retries nothing."""
 
     def __init__(self, ray: ModuleType, config: WorkerConfig, embedding: Embedding, allocation: Allocation) -> None:
         self._ray = ray
