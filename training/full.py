@@ -41,7 +41,7 @@ from url_viz.analysis.order_metrics import classification_auroc, r_auroc, recall
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, normalised
-from url_viz.imaging.read import Picture, reading_of
+from url_viz.imaging.read import Picture, fetch_and_decode
 from url_viz.models.backbone import Backbone, Loaded, save_backbone
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
@@ -157,7 +157,7 @@ def split_of(
     With `embed`, crops to embeddings, whole groups of twins are held out, unless these are whole classes, as an
     untrained backbone sees them. Raises FolderError if too few are left.
     """
-    readings = read_each(pictures.paths, lambda path: reading_of(partial(pictures.read, path), preprocessing))
+    readings = read_each(pictures.paths, lambda path: fetch_and_decode(partial(pictures.read, path), preprocessing))
     clean = {position: picture.crop for position, picture in enumerate(readings) if isinstance(picture, Picture)}
     positions = np.array(list(clean), np.int64)
     ids = pictures.ids[positions]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from training.data.pictures import PictureList
 from url_viz.analysis.crop_test import CROP_SHARES, middle_of
 from url_viz.errors import NoImagesError
-from url_viz.imaging.read import Picture, Reading, reading_of
+from url_viz.imaging.read import DecodeResult, Picture, fetch_and_decode
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
 from url_viz.progress import Clock, ProgressCallback
@@ -47,8 +47,8 @@ def embed_pictures(
     failures: list[tuple[str, str]] = []
     parts: list[tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float16]]] = []
 
-    def read(position: int) -> tuple[int, Reading]:
-        return position, reading_of(partial(pictures.read, pictures.paths[position]), model.space.preprocessing)
+    def read(position: int) -> tuple[int, DecodeResult]:
+        return position, fetch_and_decode(partial(pictures.read, pictures.paths[position]), model.space.preprocessing)
 
     starts = range(0, len(pictures), BATCH)
     for readings in read_ahead((range(start, min(start + BATCH, len(pictures))) for start in starts), read):

@@ -22,7 +22,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Known, Picture, read_picture
-from url_viz.imaging.workers import Decoders, decoders, read_apart
+from url_viz.imaging.workers import Decoders, decoders, read_picture_isolated
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
@@ -164,14 +164,14 @@ class TestReadApart:
         (tmp_path / "empty.jpg").touch()
         (tmp_path / "odd \udcff\n.jpg").write_bytes(b"<html>")
         good = os.fsencode(tmp_path / "0000.jpg")
-        here, apart = read_picture(good, Preprocessing()), read_apart(good, Preprocessing())
+        here, apart = read_picture(good, Preprocessing()), read_picture_isolated(good, Preprocessing())
         assert isinstance(here, Picture)
         assert isinstance(apart, Picture)
         assert (here.crop == apart.crop).all()
         assert (here.content, here.width, here.thumbnail) == (apart.content, apart.width, apart.thumbnail)
         for name in ("empty.jpg", "odd \udcff\n.jpg", "gone.jpg"):
             path = os.fsencode(tmp_path / name)
-            assert read_apart(path, Preprocessing()) == read_picture(path, Preprocessing())
+            assert read_picture_isolated(path, Preprocessing()) == read_picture(path, Preprocessing())
 
     def test_a_known_content_goes_to_no_process(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTHONPATH", crashing_environment(tmp_path)["PYTHONPATH"])
@@ -179,4 +179,4 @@ class TestReadApart:
         write_bad(path, SEGFAULT)
         content = content_key(path.read_bytes())
         with closing(Decoders(1)) as crashing:
-            assert read_apart(os.fsencode(path), Preprocessing(), known={content}, by=crashing) == Known(content)
+            assert read_picture_isolated(os.fsencode(path), Preprocessing(), known={content}, by=crashing) == Known(content)

@@ -1,4 +1,4 @@
-"""Reading a picture gives one outcome a file: crop, size and thumbnail, or a reason."""
+"""Reading a picture gives one outcome per file: crop, size and thumbnail, or a reason."""
 
 import io
 import os

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.imaging.read import Picture, Reading
-from url_viz.imaging.workers import fetched_apart
+from url_viz.imaging.read import DecodeResult, Picture
+from url_viz.imaging.workers import fetch_and_decode_isolated
 from url_viz.models.model import BATCH, Model
 from url_viz.read_ahead import read_ahead
 
@@ -63,8 +63,8 @@ def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> It
     tables: list[pd.DataFrame] = []
     unreadable = 0
 
-    def read(subject: Subject) -> tuple[Subject, Reading]:
-        return subject, fetched_apart(subject.fetch, model.space.preprocessing)
+    def read(subject: Subject) -> tuple[Subject, DecodeResult]:
+        return subject, fetch_and_decode_isolated(subject.fetch, model.space.preprocessing)
 
     done = 0
     for batch in read_ahead((subjects[start : start + BATCH] for start in range(0, len(subjects), BATCH)), read):

@@ -47,7 +47,7 @@ class Failure:
     reason: str
 
 
-Reading = Picture | Known | Failure
+DecodeResult = Picture | Known | Failure
 
 
 @dataclass(frozen=True)
@@ -86,19 +86,19 @@ def read_picture(
     *,
     known: Container[int] = (),
     also: Sequence[Preprocessing] = (),
-) -> Reading:
+) -> DecodeResult:
     """Read the file at `path`; an unreadable file is a Failure, not an exception."""
-    return reading_of(partial(read_file, path), preprocessing, known=known, also=also)
+    return fetch_and_decode(partial(read_file, path), preprocessing, known=known, also=also)
 
 
-def reading_of(
+def fetch_and_decode(
     fetch: Callable[[], bytes],
     preprocessing: Preprocessing,
     *,
     known: Container[int] = (),
     also: Sequence[Preprocessing] = (),
     decoded: Callable[..., Picture] = picture_of,
-) -> Reading:
+) -> DecodeResult:
     """Read the bytes that `fetch` brings; an ImageError of it, or of decoding, is a Failure.
 
     Content keys in `known` are not decoded again; the bytes of all others go to `decoded`, as to `picture_of`.

@@ -15,7 +15,7 @@ from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Picture, Reading, picture_of, reading_of
+from url_viz.imaging.read import DecodeResult, Picture, fetch_and_decode, picture_of
 from url_viz.limited_processes import Answer, LimitedProcesses, serve
 
 MOST_S = 60.0
@@ -76,28 +76,28 @@ atexit.register(decoders.close)
 os.register_at_fork(after_in_child=decoders.forget)
 
 
-def read_apart(
+def read_picture_isolated(
     path: bytes,
     preprocessing: Preprocessing,
     *,
     known: Container[int] = (),
     also: Sequence[Preprocessing] = (),
     by: Decoders = decoders,
-) -> Reading:
+) -> DecodeResult:
     """Like `read_picture`, but decoded in a process with limits on time and memory: a crash is a Failure too."""
-    return fetched_apart(partial(read_file, path), preprocessing, known=known, also=also, by=by)
+    return fetch_and_decode_isolated(partial(read_file, path), preprocessing, known=known, also=also, by=by)
 
 
-def fetched_apart(
+def fetch_and_decode_isolated(
     fetch: Callable[[], bytes],
     preprocessing: Preprocessing,
     *,
     known: Container[int] = (),
     also: Sequence[Preprocessing] = (),
     by: Decoders = decoders,
-) -> Reading:
+) -> DecodeResult:
     """The same of the bytes that `fetch` brings."""
-    return reading_of(fetch, preprocessing, known=known, also=also, decoded=by.read)
+    return fetch_and_decode(fetch, preprocessing, known=known, also=also, decoded=by.read)
 
 
 # The rest of this module runs in the worker processes.

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Failure, Picture, Reading
-from url_viz.imaging.workers import read_apart
+from url_viz.imaging.read import DecodeResult, Failure, Picture
+from url_viz.imaging.workers import read_picture_isolated
 from url_viz.models.checkpoint_folder import opened_by
 from url_viz.models.head import Head, load_head
 from url_viz.models.model_names import (
@@ -212,8 +212,8 @@ class Model:
                 pieces.append(self.run(np.stack([picture.crop for _, picture in pictures])))
         return self._aligned(files, good, pieces, reasons)
 
-    def _read(self, files: Sequence[Path]) -> list[Reading]:
-        read = partial(read_apart, preprocessing=self.space.preprocessing)
+    def _read(self, files: Sequence[Path]) -> list[DecodeResult]:
+        read = partial(read_picture_isolated, preprocessing=self.space.preprocessing)
         return read_each(map(os.fsencode, files), read)
 
     def _aligned(

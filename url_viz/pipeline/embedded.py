@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import BucketError
-from url_viz.imaging.read import Failure, Known, Picture, Reading, Unfetched
+from url_viz.imaging.read import DecodeResult, Failure, Known, Picture, Unfetched
 from url_viz.imaging.scan import FoundFile
 from url_viz.imaging.source import Source
-from url_viz.imaging.workers import Decoders, decoders, fetched_apart
+from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
 from url_viz.pipeline.external_embeddings import Given
@@ -84,7 +84,7 @@ Embed = Callable[[Embedding, Sequence[FoundFile]], Generator[EmbeddedFiles, None
 """A way to embed files: `embed_files` on this machine, or one that has others do it."""
 
 
-def row_of(file: FoundFile, reading: Reading) -> Row:
+def row_of(file: FoundFile, reading: DecodeResult) -> Row:
     """The row of a file that was read."""
     start = (file.id, file.path, file.size_bytes, file.mtime_ns)
     if isinstance(reading, Failure):
@@ -147,7 +147,7 @@ def _joined(parts: Sequence[Embeddings | None]) -> Embeddings | None:
     return Embeddings(*map(np.concatenate, columns)) if there else None
 
 
-_Read = tuple[FoundFile, Reading | Unfetched]
+_Read = tuple[FoundFile, DecodeResult | Unfetched]
 
 
 def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[FoundFile], _Read]:
@@ -159,7 +159,7 @@ def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[FoundFile], _Rea
         with budget.reserve(file.size_bytes) if source.at_a_time else nullcontext():
             try:
                 fetch = partial(source.read, file)
-                return file, fetched_apart(fetch, sheet, known=embedding.known, also=others, by=by)
+                return file, fetch_and_decode_isolated(fetch, sheet, known=embedding.known, also=others, by=by)
             except BucketError as error:
                 return file, Unfetched(str(error))
 
