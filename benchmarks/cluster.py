@@ -24,7 +24,7 @@ import psutil
 from benchmarks.machine import machine
 from tests.imaging.pictures import encoded, noise
 from url_viz.cluster.chunks import MOST_FILES
-from url_viz.imaging.scan import FoundFile, Scan
+from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.models.model import load_model
 from url_viz.pipeline.embed import embed
 from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, Row
@@ -70,7 +70,7 @@ def _cpu_s_of(process: psutil.Process) -> dict[int, float]:
 
 
 def answers(
-    embedding: Embedding, files: Sequence[FoundFile], *, thumbnail: bytes
+    embedding: Embedding, files: Sequence[ScannedFile], *, thumbnail: bytes
 ) -> Generator[EmbeddedFiles, None, None]:
     """What workers would answer, made of dice."""
     rng = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def answers(
 def stored_a_second(count: int, prepared: Path) -> list[tuple[int, float]]:
     """Pictures stored so far, and how many a second since the last such line."""
     model = load_model(device="cpu", workspace=prepared)
-    files = tuple(FoundFile(b"%08d.jpg" % number, 1, 1) for number in range(count))
+    files = tuple(ScannedFile(b"%08d.jpg" % number, 1, 1) for number in range(count))
     lines, last = [], [0, time.perf_counter()]
 
     def report(progress: Progress) -> None:

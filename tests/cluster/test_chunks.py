@@ -21,32 +21,32 @@ from url_viz.cluster.chunks import (
 )
 from url_viz.cluster.on_ray import OnRay, allocate
 from url_viz.errors import ClusterError
-from url_viz.imaging.scan import FoundFile
+from url_viz.imaging.scan import ScannedFile
 from url_viz.pipeline.embedded import EmbeddedFiles, Row
 from url_viz.store.tables import Embeddings
 
 BY_ITSELF = "was read without a worker"
 
 
-def files(count: int) -> list[FoundFile]:
-    return [FoundFile(b"%05d.jpg" % number, 1, 1) for number in range(count)]
+def files(count: int) -> list[ScannedFile]:
+    return [ScannedFile(b"%05d.jpg" % number, 1, 1) for number in range(count)]
 
 
-def row(file: FoundFile, failure: str | None = None) -> Row:
+def row(file: ScannedFile, failure: str | None = None) -> Row:
     return Row(file.id, file.path, file.size_bytes, file.mtime_ns, failure=failure)
 
 
-def without_model(file: FoundFile) -> EmbeddedFiles:
+def without_model(file: ScannedFile) -> EmbeddedFiles:
     return EmbeddedFiles((row(file, BY_ITSELF),), (None,))
 
 
 class Threads:
     """A pool of threads; `dies` says of a worker's number and its files, None at its start, whether it dies there."""
 
-    def __init__(self, dies: Callable[[int, Sequence[FoundFile] | None], bool]) -> None:
+    def __init__(self, dies: Callable[[int, Sequence[ScannedFile] | None], bool]) -> None:
         self._dies = dies
         self._event: SimpleQueue[Ready | Done | Died] = SimpleQueue()
-        self._inbox: dict[int, SimpleQueue[Sequence[FoundFile]]] = {}
+        self._inbox: dict[int, SimpleQueue[Sequence[ScannedFile]]] = {}
         self.deaths = 0
 
     @property
@@ -58,7 +58,7 @@ class Threads:
         self._inbox[number] = SimpleQueue()
         threading.Thread(target=self._work, args=(number,), daemon=True).start()
 
-    def give(self, worker: int, files: Sequence[FoundFile]) -> None:
+    def give(self, worker: int, files: Sequence[ScannedFile]) -> None:
         self._inbox[worker].put(files)
 
     def next(self, within_s: float) -> Ready | Done | Died | None:
@@ -76,13 +76,13 @@ class Threads:
         self._event.put(Died(number, f"worker {number} fell over"))
 
 
-def outcomes(pool: Threads, found: list[FoundFile], *, workers: int) -> Counter[int]:
+def outcomes(pool: Threads, found: list[ScannedFile], *, workers: int) -> Counter[int]:
     """How many outcomes each file has, by id."""
     arriving = embed_on_workers(pool, found, workers=workers, without_model=without_model)
     return Counter(one.id for done in arriving for one in done.rows)
 
 
-def once(found: list[FoundFile]) -> Counter[int]:
+def once(found: list[ScannedFile]) -> Counter[int]:
     return Counter(file.id for file in found)
 
 
@@ -100,7 +100,7 @@ def test_every_file_is_read_once_whoever_dies(seed: int) -> None:
     left = {0: 1, **{number: dice.randrange(4) for number in range(1, 8)}}
     """How many chunks, its start counted, each of the first workers lives through; the others live on."""
 
-    def dies(number: int, given: Sequence[FoundFile] | None) -> bool:
+    def dies(number: int, given: Sequence[ScannedFile] | None) -> bool:
         left[number] = left.get(number, 1000) - 1
         return left[number] < 0
 

@@ -16,7 +16,7 @@ from url_viz.errors import BucketError, FolderError, ImageError
 from url_viz.imaging import bucket as of_bucket
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import MOST_BYTES, read_file
-from url_viz.imaging.scan import FoundFile, scan
+from url_viz.imaging.scan import ScannedFile, scan
 from url_viz.imaging.source import Folder, source_of
 from url_viz.roots import root_of
 
@@ -73,10 +73,10 @@ WRONG = {b"empty.png": 0, b"gone.png": 5, b"odd \xff.png": 5, b"huge.png": MOST_
 
 @pytest.mark.parametrize(
     "file",
-    [FoundFile(name, size, 0) for name, size in WRONG.items()],
+    [ScannedFile(name, size, 0) for name, size in WRONG.items()],
     ids=list(map(repr, WRONG)),
 )
-def test_a_picture_s_own_fault_has_the_words_of_a_folder(tmp_path: Path, file: FoundFile) -> None:
+def test_a_picture_s_own_fault_has_the_words_of_a_folder(tmp_path: Path, file: ScannedFile) -> None:
     (tmp_path / "empty.png").touch()
     with (tmp_path / "huge.png").open("wb") as huge:
         huge.truncate(file.size_bytes)
@@ -97,11 +97,11 @@ class Unasked:
 
 def test_what_is_too_large_is_not_fetched(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="1,025 MiB"):
-        Bucket(ROOT, store=Unasked()).read(FoundFile(b"bomb.png", 1025 << 20, 0))
+        Bucket(ROOT, store=Unasked()).read(ScannedFile(b"bomb.png", 1025 << 20, 0))
     with (tmp_path / "grown.png").open("wb") as grown:
         grown.truncate(MOST_BYTES + 1)
     with pytest.raises(ImageError, match="are not read"):
-        local(tmp_path).read(FoundFile(b"grown.png", 5, 0))
+        local(tmp_path).read(ScannedFile(b"grown.png", 5, 0))
 
 
 def test_nothing_outside_the_buckets_that_may_be_read_is_opened() -> None:
@@ -151,5 +151,5 @@ def test_a_store_that_never_answers_is_waited_for_no_longer_than_is_said(monkeyp
         monkeypatch.setattr(of_bucket, "RETRIES", 0)
         began = time.monotonic()
         with pytest.raises(BucketError, match="does not answer in time"):
-            Bucket(ROOT, fetch_s=0.5, retry_s=0.5).read(FoundFile(b"a.png", 5, 0))
+            Bucket(ROOT, fetch_s=0.5, retry_s=0.5).read(ScannedFile(b"a.png", 5, 0))
         assert time.monotonic() - began < 5

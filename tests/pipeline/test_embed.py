@@ -15,7 +15,7 @@ from tests.imaging.pictures import noise, write_folder
 from tests.pipeline.reader import Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
 from url_viz.imaging.digest import image_id
-from url_viz.imaging.scan import FoundFile, Scan, Walk, scan
+from url_viz.imaging.scan import Scan, ScannedFile, Walk, scan
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model
 from url_viz.models.runtime_torch import TorchRuntime
@@ -358,7 +358,7 @@ def test_the_growing_map_has_every_picture_where_its_embedding_belongs(
     rng = np.random.default_rng(0)
     same = rng.normal(0, 1, (64, EMBEDDING_SIZE)).astype(np.float16)
 
-    def again_and_again(_: Embedding, files: Sequence[FoundFile]) -> Generator[EmbeddedFiles, None, None]:
+    def again_and_again(_: Embedding, files: Sequence[ScannedFile]) -> Generator[EmbeddedFiles, None, None]:
         for start in range(0, len(files), 64):
             some = files[start : start + 64]
             content = np.array([file.id for file in some])
@@ -366,7 +366,7 @@ def test_the_growing_map_has_every_picture_where_its_embedding_belongs(
             rows = tuple(Row(f.id, f.path, f.size_bytes, f.mtime_ns, f.id, 1, 1, b"") for f in some)
             yield EmbeddedFiles(rows, (Embeddings(content, values, np.zeros(64, np.float32)),))
 
-    found = Scan(tmp_path, tuple(FoundFile(b"%04d.jpg" % number, 1, 1) for number in range(64 * 8)))
+    found = Scan(tmp_path, tuple(ScannedFile(b"%04d.jpg" % number, 1, 1) for number in range(64 * 8)))
     with Writer(Workspace.at(tmp_path / "home").set_paths("0" * 16), tmp_path) as writer:
         embed(bare_model, found, writer, limit=None, report=silent, embed_by=again_and_again)
         placed = writer.coordinates(bare_model.space.key)

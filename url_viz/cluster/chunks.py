@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from url_viz.errors import ClusterError
-from url_viz.imaging.scan import FoundFile
+from url_viz.imaging.scan import ScannedFile
 from url_viz.pipeline.embedded import EmbeddedFiles
 from url_viz.store.tables import Embeddings
 
@@ -56,7 +56,7 @@ class WorkerPool(Protocol):
     def start(self) -> None:
         """Ask for one more worker; it may take its time, or never come."""
 
-    def give(self, worker: int, files: Sequence[FoundFile]) -> None:
+    def give(self, worker: int, files: Sequence[ScannedFile]) -> None:
         """Give a worker files to read."""
 
     def next(self, within_s: float) -> Ready | Done | Died | None:
@@ -67,7 +67,7 @@ class WorkerPool(Protocol):
 class _Chunk:
     """Files that are read together, and how many workers died at them, or at a chunk that they were part of."""
 
-    files: tuple[FoundFile, ...]
+    files: tuple[ScannedFile, ...]
     deaths: int = 0
 
     def parts(self) -> list["_Chunk"]:
@@ -80,10 +80,10 @@ class _Chunk:
 
 def embed_on_workers(
     pool: WorkerPool,
-    files: Sequence[FoundFile],
+    files: Sequence[ScannedFile],
     *,
     workers: int,
-    without_model: Callable[[FoundFile], EmbeddedFiles],
+    without_model: Callable[[ScannedFile], EmbeddedFiles],
     timeout_s: float = NO_WORKER_TIMEOUT_S,
 ) -> Generator[EmbeddedFiles, None, None]:
     """What becomes of files by a pool of so many workers, in no order; each file is in one of the results.
@@ -118,7 +118,7 @@ class _Scheduler:
         self._timeout_s = timeout_s
         self._in_flight: dict[int, deque[_Chunk]] = {}
         self._starting = 0
-        self._given_up: list[FoundFile] = []
+        self._given_up: list[ScannedFile] = []
         self._deaths = 0
         self._last_ready = time.monotonic()
 
@@ -127,7 +127,7 @@ class _Scheduler:
         """Whether a file has no outcome yet."""
         return bool(self._waiting or self._given_up or any(self._in_flight.values()))
 
-    def take_given_up(self) -> list[FoundFile]:
+    def take_given_up(self) -> list[ScannedFile]:
         """The files that no worker is to be given again; each once."""
         files, self._given_up = self._given_up, []
         return files

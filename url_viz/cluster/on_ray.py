@@ -23,7 +23,7 @@ import numpy as np
 from url_viz.cluster.chunks import Died, Done, Ready, embed_on_workers, without_duplicates
 from url_viz.cluster.worker import Worker, WorkerConfig
 from url_viz.errors import ClusterError, UrlVizError, UsageError
-from url_viz.imaging.scan import FoundFile
+from url_viz.imaging.scan import ScannedFile
 from url_viz.models.model import Model
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, read_without_model
 from url_viz.workspace import Workspace
@@ -83,7 +83,7 @@ class OnRay:
 
 
 def _embed(
-    on: OnRay, workspace: Workspace, embedding: Embedding, files: Sequence[FoundFile]
+    on: OnRay, workspace: Workspace, embedding: Embedding, files: Sequence[ScannedFile]
 ) -> Generator[EmbeddedFiles, None, None]:
     if not files:
         return
@@ -286,7 +286,7 @@ class _RayWorkers:
         self._pending[self._number] = deque([actor.open.remote(*self._first)])
         self._opening.add(self._number)
 
-    def give(self, worker: int, files: Sequence[FoundFile]) -> None:
+    def give(self, worker: int, files: Sequence[ScannedFile]) -> None:
         """Have an actor read files."""
         self._pending[worker].append(self._actors[worker].embed.remote(files))
 

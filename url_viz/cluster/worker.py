@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import ClusterError, UrlVizError
-from url_viz.imaging.scan import FoundFile
+from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import Decoders
 from url_viz.models.model import Model, load_model
@@ -52,7 +52,7 @@ class Worker:
         self._decoders = Decoders(max(2, config.cores))  # two: one that hangs does not block the others
         return None
 
-    def embed(self, files: Sequence[FoundFile]) -> EmbeddedFiles | UrlVizError:
+    def embed(self, files: Sequence[ScannedFile]) -> EmbeddedFiles | UrlVizError:
         """What becomes of files."""
         try:
             return joined(list(embed_files(self._embedding, files, by=self._decoders, at_a_time=self._cores)))

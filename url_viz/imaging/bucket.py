@@ -17,7 +17,7 @@ from typing import Any
 from url_viz.errors import BucketError, FolderError, ImageError
 from url_viz.imaging.decode import EMPTY, refuse_large
 from url_viz.imaging.opened import VANISHED
-from url_viz.imaging.scan import FoundFile, Scan, is_hidden, other_kind
+from url_viz.imaging.scan import Scan, ScannedFile, is_hidden, other_kind
 from url_viz.roots import BucketAddress, is_in_bucket
 
 AT_A_TIME = 64
@@ -53,7 +53,7 @@ class Bucket:
 
     def list(self) -> Scan:
         """Every picture by its key, with size and last change. Raises BucketError if the store does not list them."""
-        found: list[FoundFile] = []
+        found: list[ScannedFile] = []
         other: Counter[str] = Counter()
         for key, size, changed in self._objects():
             *folders, name = key.split(b"/")
@@ -63,11 +63,11 @@ class Bucket:
             if kind is not None:
                 other[kind] += 1
             else:
-                found.append(FoundFile(key, size, _nanoseconds(changed)))
+                found.append(ScannedFile(key, size, _nanoseconds(changed)))
         found.sort(key=lambda file: file.path)
         return Scan(self.root, tuple(found), tuple(other.most_common()))
 
-    def read(self, file: FoundFile) -> bytes:
+    def read(self, file: ScannedFile) -> bytes:
         """The bytes of an object. Raises ImageError if it is empty, too large or gone, BucketError if the store fails.
 
         An object that is too large is not fetched.

@@ -21,7 +21,7 @@ PASSED_OVER_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost
 
 
 @dataclass(frozen=True)
-class FoundFile:
+class ScannedFile:
     """One candidate file: root-relative path as bytes, size, time of last change, whether it is a plain file."""
 
     path: bytes
@@ -45,7 +45,7 @@ class Scan:
     """
 
     root: Path
-    files: tuple[FoundFile, ...]
+    files: tuple[ScannedFile, ...]
     other: tuple[tuple[str, int], ...] = ()
     unreadable_folders: tuple[tuple[bytes, str], ...] = ()
     within: Sequence[Path] | None = None
@@ -100,7 +100,7 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     """
     walk = Walk.into(root, within=within)
     candidates = list(walk.files())
-    candidates += [FoundFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
+    candidates += [ScannedFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
     files = sorted(candidates, key=lambda file: file.path)
     walk.refuse_unlisted()
     return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable), within)
@@ -151,11 +151,11 @@ class Walk:
         if why is not None:
             raise FolderError(f"{str(self.root)!r} cannot be listed: {why}. Check its permissions.")
 
-    def files(self) -> Iterator[FoundFile]:
+    def files(self) -> Iterator[ScannedFile]:
         """Every candidate file, as it is met; what is passed over is counted in `other`."""
         return (file for file in self.steps() if file is not None)
 
-    def steps(self) -> Iterator[FoundFile | None]:
+    def steps(self) -> Iterator[ScannedFile | None]:
         """The same, and None for every folder: a walk can be left where there are no candidates, too."""
         pending = [b""]
         while pending:
@@ -194,7 +194,7 @@ class Walk:
             return False
         return not any(target.is_relative_to(folder) for folder in self._within)
 
-    def _candidate(self, entry: "os.DirEntry[bytes]", relative: bytes) -> FoundFile | None:
+    def _candidate(self, entry: "os.DirEntry[bytes]", relative: bytes) -> ScannedFile | None:
         other = other_kind(entry.name)
         if other is not None:
             self.other[other] += 1
@@ -202,8 +202,8 @@ class Walk:
         try:
             status = entry.stat()
         except OSError:  # a dangling symlink, or gone since: reading it later gives the reason
-            return FoundFile(relative, 0, 0)
-        return FoundFile(relative, status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode))
+            return ScannedFile(relative, 0, 0)
+        return ScannedFile(relative, status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode))
 
 
 def is_hidden(name: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from url_viz.imaging.bucket import Bucket, refuse_outside
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.scan import FoundFile, Scan, absolute, scan
+from url_viz.imaging.scan import Scan, ScannedFile, absolute, scan
 from url_viz.roots import is_in_bucket
 
 
@@ -29,7 +29,7 @@ class Source(Protocol):
     def list(self) -> Scan:
         """Every candidate file by path, with its size and time. Raises FolderError if they cannot be listed."""
 
-    def read(self, file: FoundFile) -> bytes:
+    def read(self, file: ScannedFile) -> bytes:
         """The bytes of a file. Raises ImageError, with the reason, where the fault is the file's own.
 
         BucketError where it is that of the store.
@@ -52,7 +52,7 @@ class Folder:
         """See `url_viz.imaging.scan.scan`."""
         return scan(self.root, within=self.within)
 
-    def read(self, file: FoundFile) -> bytes:
+    def read(self, file: ScannedFile) -> bytes:
         """See `url_viz.imaging.decode.read_file`."""
         return read_file(absolute(self.root, file.path), within=self.within)
 

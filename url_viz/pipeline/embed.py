@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
-from url_viz.imaging.scan import FoundFile, Scan
+from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import source_of
 from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, Row, embed_files
@@ -34,7 +34,7 @@ _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "h
 class Plan:
     """What a run has to do: files to read, in the order they are read, and ids that have left the folder."""
 
-    to_read: tuple[FoundFile, ...]
+    to_read: tuple[ScannedFile, ...]
     gone: tuple[int, ...]
     unchanged: int
 

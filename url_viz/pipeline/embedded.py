@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import BucketError
 from url_viz.imaging.read import DecodeResult, Failure, Known, Picture, Unfetched
-from url_viz.imaging.scan import FoundFile
+from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import Source
 from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated
 from url_viz.models.model import Model
@@ -80,11 +80,11 @@ class Embedding:
     embedded: Sequence[set[int]]
 
 
-Embed = Callable[[Embedding, Sequence[FoundFile]], Generator[EmbeddedFiles, None, None]]
+Embed = Callable[[Embedding, Sequence[ScannedFile]], Generator[EmbeddedFiles, None, None]]
 """A way to embed files: `embed_files` on this machine, or one that has others do it."""
 
 
-def row_of(file: FoundFile, reading: DecodeResult) -> Row:
+def row_of(file: ScannedFile, reading: DecodeResult) -> Row:
     """The row of a file that was read."""
     start = (file.id, file.path, file.size_bytes, file.mtime_ns)
     if isinstance(reading, Failure):
@@ -95,7 +95,7 @@ def row_of(file: FoundFile, reading: DecodeResult) -> Row:
 
 
 def embed_files(
-    embedding: Embedding, files: Sequence[FoundFile], *, by: Decoders = decoders, at_a_time: int | None = None
+    embedding: Embedding, files: Sequence[ScannedFile], *, by: Decoders = decoders, at_a_time: int | None = None
 ) -> Generator[EmbeddedFiles, None, None]:
     """Read and embed files, batch by batch, in their order.
 
@@ -124,7 +124,7 @@ def embed_files(
             yield EmbeddedFiles((), tuple(None for _ in each), is_cut_off=True)
 
 
-def read_without_model(embedding: Embedding, file: FoundFile, *, why: str) -> EmbeddedFiles:
+def read_without_model(embedding: Embedding, file: ScannedFile, *, why: str) -> EmbeddedFiles:
     """One file that is not to reach a model: it is read and decoded, and fails for the reason `why` if it is sound."""
     _, reading = _reader(embedding, by=decoders)(file)
     read = [(file, Failure(why) if isinstance(reading, Picture) else reading)]
@@ -147,15 +147,15 @@ def _joined(parts: Sequence[Embeddings | None]) -> Embeddings | None:
     return Embeddings(*map(np.concatenate, columns)) if there else None
 
 
-_Read = tuple[FoundFile, DecodeResult | Unfetched]
+_Read = tuple[ScannedFile, DecodeResult | Unfetched]
 
 
-def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[FoundFile], _Read]:
+def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[ScannedFile], _Read]:
     """How one file is read."""
     source, budget = embedding.source, MemoryBudget(MOST_FETCHED_BYTES)
     sheet, *others = (model.space.preprocessing for model in embedding.models)
 
-    def read(file: FoundFile) -> _Read:
+    def read(file: ScannedFile) -> _Read:
         with budget.reserve(file.size_bytes) if source.at_a_time else nullcontext():
             try:
                 fetch = partial(source.read, file)
@@ -190,7 +190,7 @@ class _ModelRun:
         self._embedded = embedded
         self._place = place
 
-    def begin(self, pictures: Mapping[int, tuple[FoundFile, Picture | Known]]) -> Callable[[], Embeddings | None]:
+    def begin(self, pictures: Mapping[int, tuple[ScannedFile, Picture | Known]]) -> Callable[[], Embeddings | None]:
         """Begin to embed those of the pictures, by content, that it has not yet; the call waits for the end."""
         fresh = {content: one for content, one in pictures.items() if content not in self._embedded}
         if not fresh:
@@ -205,7 +205,7 @@ class _ModelRun:
 
         return finish
 
-    def _started(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Wait:
+    def _started(self, fresh: list[tuple[ScannedFile, Picture | Known]]) -> Wait:
         """Outputs of contents that have none yet; known ones come up only if embeddings are given."""
         if isinstance(self._model, Given):
             outputs = self._model.of(file for file, _ in fresh)

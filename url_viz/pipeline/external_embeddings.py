@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.scan import FoundFile, Scan, display_name
+from url_viz.imaging.scan import Scan, ScannedFile, display_name
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.head import Head
 from url_viz.models.model import GIVEN, LARGEST, EmbeddingSpace, ModelSource
@@ -47,7 +47,7 @@ class Given:
         """The name that opens the image set under these embeddings."""
         return ModelSource(self.space.backbone, self.space.backbone, None)
 
-    def of(self, files: Iterable[FoundFile]) -> Outputs:
+    def of(self, files: Iterable[ScannedFile]) -> Outputs:
         """The embeddings (B, D) of files, without logits."""
         rows = self.embedding[[self.row[file.id] for file in files]].astype(np.float32)
         return Outputs(np.zeros((len(rows), 0), np.float32), rows)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.scan import FoundFile, display_name
+from url_viz.imaging.scan import ScannedFile, display_name
 from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace
 from url_viz.roots import is_in_bucket, root_of
@@ -253,7 +253,7 @@ def _compared(store: Store, root: Path) -> Agreement:
 def _content_at(source: Source, path: bytes) -> int | None:
     """The content key of a file; None if it cannot be read, which counts as different here."""
     try:
-        return content_key(source.read(FoundFile(path, 0, 0)))
+        return content_key(source.read(ScannedFile(path, 0, 0)))
     except ImageError:
         return None
 

@@ -11,7 +11,7 @@ from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.opened import opened
-from url_viz.imaging.scan import FoundFile, absolute, display_name
+from url_viz.imaging.scan import ScannedFile, absolute, display_name
 from url_viz.imaging.workers import decoders
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import embed_command
@@ -58,7 +58,7 @@ class SetFiles:
         path = self._core.paths_of([image_id])[0]
         with self._naming_the_picture(path):
             if is_in_bucket(self._core.root):
-                return self._bucket.read(FoundFile(path, 0, 0))
+                return self._bucket.read(ScannedFile(path, 0, 0))
             return read_file(absolute(self._core.root, path), within=self._within)
 
     def read(self, image_id: int) -> "Picture":
