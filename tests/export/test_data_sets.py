@@ -24,7 +24,7 @@ from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.opened import VANISHED
+from url_viz.imaging.plain_file import VANISHED
 from url_viz.models.model import Model
 
 

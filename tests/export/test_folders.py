@@ -12,7 +12,7 @@ from tests.read_sets import undecided
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.folders import MARKER, paths_text, sort_into_folders
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.imaging.opened import VANISHED
+from url_viz.imaging.plain_file import VANISHED
 from url_viz.models.model import Model
 
 ODD = b"cat/\xff odd; name.jpg"

@@ -27,7 +27,7 @@ from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.opened import OUTSIDE
+from url_viz.imaging.plain_file import OUTSIDE
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.jobs import JobState, log_tail
 from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretraining

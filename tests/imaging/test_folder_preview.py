@@ -8,50 +8,50 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.errors import FolderError, NoImagesError
 from url_viz.imaging import folder_preview
-from url_viz.imaging.folder_preview import Glance, glances
+from url_viz.imaging.folder_preview import FolderPreview, preview_folder
 from url_viz.imaging.scan import scan
 
 
-def last(root: Path) -> Glance:
-    return list(glances(root))[-1]
+def last(root: Path) -> FolderPreview:
+    return list(preview_folder(root))[-1]
 
 
 def test_it_tells_pictures_folders_and_classes_as_a_scan_finds_them(tmp_path: Path) -> None:
     write_folder(tmp_path / "train", 6, classes=("cat", "dog", "cow"))
     (tmp_path / "train" / "notes.txt").write_text("words")
     seen = last(tmp_path)
-    assert seen == Glance(len(scan(tmp_path).files), 4, ("cat", "cow", "dog"), is_over=True, is_whole=True)
-    assert seen.words == "6 pictures in 4 folders: 3 classes (cat, cow, dog)"
+    assert seen == FolderPreview(len(scan(tmp_path).files), 4, ("cat", "cow", "dog"), is_done=True, is_complete=True)
+    assert seen.text == "6 pictures in 4 folders: 3 classes (cat, cow, dog)"
 
 
 def test_a_flat_folder_of_one_picture_is_told_in_words(tmp_path: Path) -> None:
     write_folder(tmp_path, 1)
-    assert last(tmp_path).words == "1 picture, no class folders"
+    assert last(tmp_path).text == "1 picture, no class folders"
 
 
 def test_counting_ends_at_a_bound_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_preview, "MOST_PICTURES", 4)
     write_folder(tmp_path, 6, classes=("cat", "dog", "cow"))
     seen = last(tmp_path)
-    assert (seen.pictures, seen.is_over, seen.is_whole) == (4, True, False)
-    assert seen.words.startswith("Over 4 pictures in over ")
+    assert (seen.pictures, seen.is_done, seen.is_complete) == (4, True, False)
+    assert seen.text.startswith("Over 4 pictures in over ")
     monkeypatch.setattr(folder_preview, "MOST_PICTURES", 6)
-    assert last(tmp_path).is_whole, "as many as are counted at most are still all"
+    assert last(tmp_path).is_complete, "as many as are counted at most are still all"
 
 
 def test_counting_ends_after_its_time_even_where_there_are_no_pictures(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
-    seen = list(glances(tmp_path, most_s=-1.0))
-    assert seen == [Glance(0, 0, is_over=True)]
+    seen = list(preview_folder(tmp_path, most_s=-1.0))
+    assert seen == [FolderPreview(0, 0, is_done=True)]
 
 
 def test_counts_only_grow_while_they_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_preview, "EVERY_S", -1.0)
     write_folder(tmp_path, 6, classes=("cat", "dog"))
-    told = list(glances(tmp_path))
+    told = list(preview_folder(tmp_path))
     assert len(told) > 6
     assert all(before.pictures <= after.pictures for before, after in pairwise(told))
-    assert [one.is_over for one in told] == [False] * (len(told) - 1) + [True]
+    assert [one.is_done for one in told] == [False] * (len(told) - 1) + [True]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,6 @@ def test_nothing_outside_the_allowed_folders_is_counted(tmp_path: Path) -> None:
     write_folder(tmp_path / "in" / "own", 2)
     write_folder(tmp_path / "out", 3)
     (tmp_path / "in" / "link").symlink_to(tmp_path / "out")
-    assert list(glances(tmp_path / "in", within=[tmp_path / "in"]))[-1].pictures == 2
+    assert list(preview_folder(tmp_path / "in", within=[tmp_path / "in"]))[-1].pictures == 2
     with pytest.raises(FolderError, match="outside the folders"):
-        list(glances(tmp_path / "out", within=[tmp_path / "in"]))
+        list(preview_folder(tmp_path / "out", within=[tmp_path / "in"]))

@@ -10,10 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from url_viz.errors import FolderError
-from url_viz.imaging.folder_preview import Glance
+from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.jobs import list_jobs
 from url_viz.ui import folder_previews
-from url_viz.ui.folder_previews import Glances
+from url_viz.ui.folder_previews import FolderPreviews
 from url_viz.workspace import Workspace
 
 
@@ -70,23 +70,23 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """A disk that goes on with a count when the event is set."""
     going_on = threading.Event()
 
-    def counted(root: Path, *, within: object) -> Iterator[Glance]:
-        yield Glance(3, 1)
+    def counted(root: Path, *, within: object) -> Iterator[FolderPreview]:
+        yield FolderPreview(3, 1)
         going_on.wait(30)
-        yield Glance(7, 1, is_over=True, is_whole=True)
+        yield FolderPreview(7, 1, is_done=True, is_complete=True)
 
-    monkeypatch.setattr(folder_previews, "glances", counted)
+    monkeypatch.setattr(folder_previews, "preview_folder", counted)
     yield going_on
     going_on.set()
 
 
 def test_a_slow_disk_keeps_nobody_waiting(slow: threading.Event, tmp_path: Path) -> None:
-    looks = Glances()
+    looks = FolderPreviews()
     while not (first := looks.at(tmp_path, within=(), wait_s=0)).pictures:
         time.sleep(0.01)
-    assert first == Glance(3, 1)
+    assert first == FolderPreview(3, 1)
     slow.set()
-    assert looks.at(tmp_path, within=(), wait_s=30) == Glance(7, 1, is_over=True, is_whole=True)
+    assert looks.at(tmp_path, within=(), wait_s=30) == FolderPreview(7, 1, is_done=True, is_complete=True)
 
 
 def test_a_folder_that_is_still_counted_can_be_read(slow: threading.Event, home: Workspace, tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_a_folder_that_is_still_counted_can_be_read(slow: threading.Event, home:
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """A disk that begins a count when the event is set."""
-    going_on, really = threading.Event(), folder_previews.glances
+    going_on, really = threading.Event(), folder_previews.preview_folder
 
-    def counted(root: Path, *, within: list[Path]) -> Iterator[Glance]:
+    def counted(root: Path, *, within: list[Path]) -> Iterator[FolderPreview]:
         going_on.wait(30)
         yield from really(root, within=within)
 
-    monkeypatch.setattr(folder_previews, "glances", counted)
+    monkeypatch.setattr(folder_previews, "preview_folder", counted)
     return going_on
 
 
@@ -132,7 +132,7 @@ def test_a_click_on_a_folder_that_turns_out_empty_says_so_and_starts_nothing(
 
 
 def test_a_count_is_told_again_for_a_while_and_then_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = Glances()
+    looks = FolderPreviews()
     write_folder(tmp_path / "a", 2)
     assert looks.at(tmp_path, within=(tmp_path,), wait_s=30).pictures == 2
     write_folder(tmp_path / "b", 3)

@@ -16,7 +16,7 @@ from typing import Any
 
 from url_viz.errors import BucketError, FolderError, ImageError
 from url_viz.imaging.decode import EMPTY, refuse_large
-from url_viz.imaging.opened import VANISHED
+from url_viz.imaging.plain_file import VANISHED
 from url_viz.imaging.scan import Scan, ScannedFile, is_hidden, other_kind
 from url_viz.roots import BucketAddress, is_in_bucket
 

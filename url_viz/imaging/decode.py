@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from url_viz.errors import ImageError
-from url_viz.imaging.opened import opened
+from url_viz.imaging.plain_file import open_plain_file
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
@@ -57,11 +57,11 @@ _large: AbstractContextManager[object] = threading.Lock()
 
 
 def read_file(path: bytes, *, within: Sequence[Path] | None = None) -> bytes:
-    """The bytes of a plain file, with `within` of one in these folders; raises ImageError as `opened` does.
+    """The bytes of a plain file, with `within` of one in these folders; raises ImageError as `open_plain_file` does.
 
     Also if it is empty or too large.
     """
-    with opened(path, within=within) as file:
+    with open_plain_file(path, within=within) as file:
         refuse_large(os.fstat(file.fileno()).st_size)
         try:
             data = file.read(MOST_BYTES + 1)

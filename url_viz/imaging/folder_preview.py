@@ -16,28 +16,28 @@ EXAMPLES = 4
 
 
 @dataclass(frozen=True)
-class Glance:
+class FolderPreview:
     """What was met in a folder: picture files, subfolders, and the names of the folders that are its classes.
 
-    `is_over`: counting has ended; `is_whole`: nothing is left to count, and only then classes are known.
+    `is_done`: counting has ended; `is_complete`: nothing is left to count, and only then classes are known.
     """
 
     pictures: int
     folders: int
     classes: tuple[str, ...] = ()
-    is_over: bool = False
-    is_whole: bool = False
+    is_done: bool = False
+    is_complete: bool = False
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """In a line: "1,296 pictures in 81 folders: 81 classes (anjou, apple, avocado, banana, …)"."""
-        over = "" if self.is_whole else "over "
+        over = "" if self.is_complete else "over "
         said = f"{over}{_counted(self.pictures, 'picture')}"
         said += f" in {over}{_counted(self.folders, 'folder')}" if self.folders else ""
         if self.classes:
             names = ", ".join(self.classes[:EXAMPLES]) + (", …" if len(self.classes) > EXAMPLES else "")
             said += f": {_counted(len(self.classes), 'class')} ({names})"
-        elif self.is_whole:
+        elif self.is_complete:
             said += ", no class folders"
         return said[:1].upper() + said[1:]
 
@@ -47,8 +47,10 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{plural * (count != 1)}"
 
 
-def glances(root: Path, *, within: Sequence[Path] | None = None, most_s: float = MOST_SECONDS) -> Iterator[Glance]:
-    """What is in a folder, a few times a second while it is counted; the last one has `is_over`.
+def preview_folder(
+    root: Path, *, within: Sequence[Path] | None = None, most_s: float = MOST_SECONDS
+) -> Iterator[FolderPreview]:
+    """What is in a folder, a few times a second while it is counted; the last one has `is_done`.
 
     Counting ends at `MOST_PICTURES` pictures or after `most_s` seconds. Nothing is opened. Raises FolderError, as a
     reading would at once, if `root` is no folder, cannot be listed or lies outside `within`, NoImagesError if no file
@@ -57,19 +59,19 @@ def glances(root: Path, *, within: Sequence[Path] | None = None, most_s: float =
     walk = Walk.into(root, within=within)
     start = told = time.monotonic()
     paths: list[bytes] = []
-    is_whole = True
+    is_complete = True
     for file in walk.steps():
         now = time.monotonic()
         if now - start > most_s or (file is not None and len(paths) == MOST_PICTURES):
-            is_whole = False
+            is_complete = False
             break
         if file is not None:
             paths.append(file.path)
         if now - told > EVERY_S:
             told = now
-            yield Glance(len(paths), walk.folders)
+            yield FolderPreview(len(paths), walk.folders)
     walk.refuse_unlisted()
-    if is_whole and not paths:
+    if is_complete and not paths:
         raise NoImagesError(why_empty(root, walk.other.most_common()))
-    level = find_classes(paths).class_level if is_whole else None  # of some folders alone it may be another level
-    yield Glance(len(paths), walk.folders, level.names if level else (), is_over=True, is_whole=is_whole)
+    level = find_classes(paths).class_level if is_complete else None  # of some folders alone it may be another level
+    yield FolderPreview(len(paths), walk.folders, level.names if level else (), is_done=True, is_complete=is_complete)

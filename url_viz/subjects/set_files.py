@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.opened import opened
+from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.scan import ScannedFile, absolute, display_name
 from url_viz.imaging.workers import decoders
 from url_viz.roots import is_in_bucket
@@ -44,10 +44,10 @@ class SetFiles:
     def open(self, path: bytes) -> AbstractContextManager[BinaryIO]:
         """A picture's file by its root-relative path, open for reading; every file of a set is opened here.
 
-        Raises ImageError as `url_viz.imaging.opened` does, also for one that leads out of `within`; FolderError for
+        Raises ImageError as `url_viz.imaging.plain_file` does, also for one that leads out of `within`; FolderError for
         pictures in object storage.
         """
-        return opened(absolute(self._core.root, path), within=self._within)
+        return open_plain_file(absolute(self._core.root, path), within=self._within)
 
     def data(self, image_id: int) -> bytes:
         """The bytes of a picture's file, from its folder or from object storage.

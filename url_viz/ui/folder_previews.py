@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from url_viz.errors import UrlVizError
-from url_viz.imaging.folder_preview import Glance, glances
+from url_viz.imaging.folder_preview import FolderPreview, preview_folder
 
 WAIT_S = 0.3
 """How long a page waits for the count to end; most folders take less."""
@@ -23,7 +23,7 @@ class _Look:
 
     def __init__(self, folder: Path, within: Sequence[Path]) -> None:
         self._folder, self._within = folder, within
-        self._latest = Glance(0, 0)
+        self._latest = FolderPreview(0, 0)
         self._error: UrlVizError | None = None
         self._ended_at: float | None = None
         self._over, self._has_some = threading.Event(), threading.Event()
@@ -33,7 +33,7 @@ class _Look:
     def is_stale(self) -> bool:
         return self._ended_at is not None and time.monotonic() - self._ended_at > FRESH_S
 
-    def told(self, wait_s: float, *, till_some: bool) -> Glance:
+    def told(self, wait_s: float, *, till_some: bool) -> FolderPreview:
         (self._has_some if till_some else self._over).wait(wait_s)
         if self._error is not None:
             raise self._error
@@ -41,9 +41,9 @@ class _Look:
 
     def _count(self) -> None:
         try:
-            for glance in glances(self._folder, within=self._within):
-                self._latest = glance
-                if glance.pictures:
+            for preview in preview_folder(self._folder, within=self._within):
+                self._latest = preview
+                if preview.pictures:
                     self._has_some.set()
         except UrlVizError as error:  # told to whoever asks, as if the count had run there
             self._error = error
@@ -53,15 +53,15 @@ class _Look:
             self._has_some.set()
 
 
-class Glances:
+class FolderPreviews:
     """The latest counts; one folder is counted once at a time, whoever asks."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: OrderedDict[Path, _Look] = OrderedDict()
 
-    def at(self, folder: Path, *, within: Sequence[Path], wait_s: float = WAIT_S) -> Glance:
-        """What is known of a folder by now, `is_over` once it is counted.
+    def at(self, folder: Path, *, within: Sequence[Path], wait_s: float = WAIT_S) -> FolderPreview:
+        """What is known of a folder by now, `is_done` once it is counted.
 
         Raises FolderError if a reading of it would fail at once.
         """
@@ -82,4 +82,4 @@ class Glances:
         return look
 
 
-folder_glances = Glances()
+folder_previews = FolderPreviews()

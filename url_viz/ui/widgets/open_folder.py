@@ -6,10 +6,10 @@ from typing import Literal
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.imaging.folder_preview import Glance
+from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import may_read, roots, subfolders
-from url_viz.ui.folder_previews import folder_glances
+from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import BROWSED, Key, choice
 from url_viz.ui.text import escape, show_error
@@ -18,7 +18,7 @@ from url_viz.ui.widgets.embed_job import open_folder, readable, set_title
 TICK_S = 0.5
 LIST_HEIGHT_PX = 320
 MOST_RECENT = 4
-_UNCOUNTED = Glance(0, 0, is_over=True)
+_UNCOUNTED = FolderPreview(0, 0, is_done=True)
 
 
 @st.dialog("Open a folder of pictures", width="medium")
@@ -46,7 +46,7 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
 def show_answer(field: Key[str], *, key: str) -> None:
     """What is in the folder that was typed, or what is wrong with it, and the button that reads it."""
     found = _look(_typed(field))
-    is_counting = isinstance(found, Glance) and not found.is_over
+    is_counting = isinstance(found, FolderPreview) and not found.is_done
     st.fragment(_answer, run_every=TICK_S if is_counting else None)(field, key)
 
 
@@ -54,11 +54,11 @@ def _typed(field: Key[str]) -> Path:
     return Path((field.get() or "").strip()).expanduser()
 
 
-def _look(folder: Path) -> Glance | UrlVizError:
+def _look(folder: Path) -> FolderPreview | UrlVizError:
     """What is there so far (a bucket is not looked into); the error, if reading the folder would fail."""
     try:
         root = readable(folder)
-        return _UNCOUNTED if is_in_bucket(root) else folder_glances.at(root, within=may_read())
+        return _UNCOUNTED if is_in_bucket(root) else folder_previews.at(root, within=may_read())
     except UrlVizError as error:
         return error
 
@@ -67,17 +67,17 @@ def _answer(field: Key[str], key: str) -> None:
     # Read here: Streamlit runs a click before the newly typed path where a tick of this fragment was waiting.
     folder = _typed(field)
     found = _look(folder)
-    if isinstance(found, Glance):
-        counting = "" if found.is_over else "Counting: "
-        words = "Object storage: it is listed when it is read." if found is _UNCOUNTED else counting + found.words
+    if isinstance(found, FolderPreview):
+        counting = "" if found.is_done else "Counting: "
+        words = "Object storage: it is listed when it is read." if found is _UNCOUNTED else counting + found.text
         st.markdown(f":material/photo_library: {escape(words)}")
     else:
         show_error(found)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
-    if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(found, Glance)):
+    if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(found, FolderPreview)):
         try:
             if found is not _UNCOUNTED:
-                folder_glances.refuse_empty(readable(folder), within=may_read())
+                folder_previews.refuse_empty(readable(folder), within=may_read())
             open_folder(folder, model=choice().model)
         except UrlVizError as error:
             show_error(error)

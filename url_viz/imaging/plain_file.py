@@ -18,7 +18,7 @@ _LONGEST_PATH = 1024
 
 
 @contextmanager
-def opened(path: bytes, *, within: Sequence[Path] | None = None) -> Iterator[BinaryIO]:
+def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Iterator[BinaryIO]:
     """The file at `path`, open for reading; with `within` (real paths) only if it lies in one of these folders.
 
     Where it lies is asked of the open file and not of its path: whatever is exchanged for a link meanwhile, what was
