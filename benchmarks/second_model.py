@@ -38,7 +38,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
-from url_viz.models.model_names import DEFAULT, SECONDS
+from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.confusability import SecondLists, confusability, confusability_by_both
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives
@@ -81,7 +81,7 @@ def main() -> None:
     """Measure and print, or print again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="*", type=Path)
-    parser.add_argument("--also", default=SECONDS[0])
+    parser.add_argument("--also", default=SECOND_MODELS[0])
     parser.add_argument("--probe", default="tf_efficientnet_lite1", help="the third backbone, for P")
     parser.add_argument("--limit", type=int, help="at most so many pictures of a folder")
     parser.add_argument("--views", type=int, default=0, help="so many pictures are viewed three times more")

@@ -14,7 +14,7 @@ image_set = require_image_set()
 
 st.subheader("Adapt and finetune", anchor=False)
 st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures · {escape(image_set.source.title)}")
-if image_set.source.is_given:
+if image_set.source.is_external:
     st.info(
         "These embeddings were imported from a file, so there is no model to adapt. Choose a model in the sidebar, or "
         "enter the backbone that you finetuned as BACKBONE:PATH.",

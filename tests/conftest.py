@@ -23,7 +23,7 @@ from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, load_model, load_source, prepared_folder, resolve, with_head
-from url_viz.models.model_names import DEFAULT, SECONDS
+from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.models.runtime_openvino import convert
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -31,7 +31,7 @@ EMBEDDING_SIZE = 1280
 SHIPPED_PX = 224
 SIDE_PX = 64
 """The side of what the models see in tests: a tenth of the work of the side that they are shipped with."""
-SECOND = SECONDS[0]
+SECOND = SECOND_MODELS[0]
 SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 """About how long a test with each mark takes."""
 ON_ONE_SERVER = {

@@ -22,7 +22,7 @@ from url_viz.imaging import workers
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import EmbeddingSpace, Model, with_head
-from url_viz.models.model_names import DEFAULT, packaged_second
+from url_viz.models.model_names import DEFAULT, default_second_model
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.store.sets import drop_model
 
@@ -294,6 +294,6 @@ class TestOutside:
 
 def test_which_model_is_asked_beside_another() -> None:
     for name, wanted in ((DEFAULT, SECOND), (SECOND, DEFAULT), ("resnet18", SECOND)):
-        found = packaged_second(name)
+        found = default_second_model(name)
         assert found is not None
         assert found.name == wanted

@@ -615,7 +615,7 @@ def embed_folder(
     """
     report = progress or silent
     if ray is not None:
-        ray.check(is_given=embeddings is not None)
+        ray.check(is_external=embeddings is not None)
     home = Workspace.at(workspace)
     root = address_in(folder) or Path(folder).expanduser()
     report(Progress("scan", 0))

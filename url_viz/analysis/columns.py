@@ -73,14 +73,14 @@ from url_viz.store.whitened_rows import WhitenedRows
 class SetContext:
     """What the columns of one snapshot are of: its tables, the model that it is looked at with, and what is decided.
 
-    With `is_single_model` no second model takes part. `is_given` is for embeddings of the user's own, which no head of
+    With `is_single_model` no second model takes part. `is_external` is for embeddings of the user's own, which no head of
     ours reads: the first uncertainty that was brought stands for `uncertainty`.
     """
 
     store: Snapshot
     space: EmbeddingSpace
     head: Head | None
-    is_given: bool
+    is_external: bool
     is_single_model: bool
     answers: Answers
     decisions: Callable[[], Decisions]
@@ -113,7 +113,7 @@ def _sources(context: SetContext) -> Iterator[Source]:
     second = "" if context.is_single_model else second_models_version(store, context.space)
     yield Source("second_tables", lambda: second, lambda: store)
     yield Source("space", lambda: key, lambda: context)
-    yield Source("set", lambda: f"{key} {head} {context.is_given} {context.is_single_model}", lambda: context)
+    yield Source("set", lambda: f"{key} {head} {context.is_external} {context.is_single_model}", lambda: context)
     yield Source("imports", lambda: user_files.version_of(paths), lambda: paths)
     yield Source("decisions", lambda: str(context.decisions().version), lambda: context.decisions().now())
     yield Source("given_labels", lambda: str(_version_of_labels(context)), lambda: context.decisions().now())
@@ -367,7 +367,7 @@ def _measured(get: Get) -> pd.DataFrame:
     """The table before reasons and decisions are joined to it."""
     imported: Imported = get("imported")
     columns = dict(get("labels").columns)
-    if get("set").is_given and imported.uncertainty is not None:
+    if get("set").is_external and imported.uncertainty is not None:
         columns |= {"uncertainty": imported.uncertainty, "percentile": percentile(imported.uncertainty)}
     table = with_user_columns(get("base").table.assign(**columns), imported)
     for name in OF_THE_TABLE:

@@ -106,7 +106,7 @@ def _on_ray(config: EmbedConfig) -> "OnRay | None":
             raise UsageError(f"--workers is {config.workers}, of Ray's workers. Give --ray local or --ray auto too.")
         return None
     on_ray = OnRay(config.ray, config.workers, config.device)
-    on_ray.check(is_given=config.embeddings is not None)
+    on_ray.check(is_external=config.embeddings is not None)
     return on_ray
 
 

@@ -63,12 +63,12 @@ class OnRay:
     workers: int | None = None
     device: str = "auto"
 
-    def check(self, *, is_given: bool = False) -> None:
+    def check(self, *, is_external: bool = False) -> None:
         """Raise ClusterError or UsageError for what can be seen before anything is started.
 
-        `is_given` says that embeddings come from a file.
+        `is_external` says that embeddings come from a file.
         """
-        if is_given:
+        if is_external:
             raise UsageError("Embeddings from a file need no model, and so no workers of Ray. Leave out one of them.")
         if self.device not in ("auto", "cuda", "cpu"):
             raise UsageError(f"--device is {self.device!r}, and Ray hands out the GPUs. Give auto, cuda or cpu.")

@@ -45,7 +45,7 @@ BATCH = 64
 LARGEST = float(np.finfo(np.float16).max)
 """The largest float16: embeddings are stored in float16."""
 _NOT_FINITE = "the model gives no finite embedding of it, or no finite uncertainty"
-GIVEN = "own:"
+EXTERNAL_PREFIX = "own:"
 """Prefix of the names of embeddings that the user brought."""
 
 
@@ -72,9 +72,9 @@ class ModelSource:
         return self.head.provenance.weights_digest if self.head else None
 
     @property
-    def is_given(self) -> bool:
+    def is_external(self) -> bool:
         """Whether these are embeddings that the user brought: no model can embed a new picture."""
-        return self.backbone.startswith(GIVEN)
+        return self.backbone.startswith(EXTERNAL_PREFIX)
 
     @property
     def title(self) -> str:
@@ -84,8 +84,8 @@ class ModelSource:
 
 def title_of(name: str) -> str:
     """A model's name for people: `…/cats-20260101/head.safetensors` is `cats-20260101`."""
-    if name.startswith(GIVEN):
-        return f"{name.removeprefix(GIVEN)} (your embeddings)"
+    if name.startswith(EXTERNAL_PREFIX):
+        return f"{name.removeprefix(EXTERNAL_PREFIX)} (your embeddings)"
     paper = paper_named(name)
     if paper is not None:
         return paper[0].title + paper[1].replace("@", ", preprocessing of ")
@@ -314,7 +314,7 @@ def load_model(
     source = resolve(
         name if preprocessing is None else _prepared_as(str(name), preprocessing), workspace=Workspace.at(workspace)
     )
-    if source.is_given:
+    if source.is_external:
         raise ModelError(
             f"{source.name!r} are embeddings from a file: there is no model to embed a new picture. "
             f"Search with a picture of the set, choose a model, or give a file that has the new pictures too "

@@ -129,13 +129,13 @@ def paper_named(name: str) -> tuple[PaperModel, str] | None:
     return (PAPERS[plain], mark + preset) if plain in PAPERS else None
 
 
-SECONDS = ("tf_efficientnet_lite2", "tf_efficientnet_lite0")
+SECOND_MODELS = ("tf_efficientnet_lite2", "tf_efficientnet_lite0")
 """Second models to ask, the first choice first; the other one of two that differ."""
 
 
-def packaged_second(backbone: str) -> PackagedBackbone | None:
+def default_second_model(backbone: str) -> PackagedBackbone | None:
     """The model to ask beside one of this backbone: one that is installed, if there is any."""
-    others = [PACKAGED[name] for name in SECONDS if name in PACKAGED and name != backbone]
+    others = [PACKAGED[name] for name in SECOND_MODELS if name in PACKAGED and name != backbone]
     return next((model for model in others if model.is_installed), next(iter(others), None))
 
 

@@ -224,8 +224,8 @@ class _Run:
         self._facts = _facts_by_content(writer)
         self._thumbnail_of = {holder: content for content, (_, _, holder) in self._facts.items()}
         self._rescued: dict[int, bytes] = {}
-        is_given = any(isinstance(model, Given) for model in models)
-        in_reach = self._facts if is_given else set.intersection(*self.embedded)  # what need not be decoded
+        is_external = any(isinstance(model, Given) for model in models)
+        in_reach = self._facts if is_external else set.intersection(*self.embedded)  # what need not be decoded
         self.known = {content for content in in_reach if content in self._facts}
         self._waiting: list[Row] = []
         self._stored = 0

@@ -47,7 +47,7 @@ class SetCore:
         self.root = store.about().root
         self.answers = Answers(store.paths.decisions)
         self.context = SetContext(
-            store, space, source.head, source.is_given, is_single_model, self.answers, lambda: self.decisions
+            store, space, source.head, source.is_external, is_single_model, self.answers, lambda: self.decisions
         )
         self.derived = derived_columns(self.context)
 

@@ -4,19 +4,19 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.models.model_names import PackagedBackbone, packaged_second
+from url_viz.models.model_names import PackagedBackbone, default_second_model
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.embed_job import running, start_reading
 
 
 def show_second(image_set: ImageSet) -> None:
     """A button: ask a second model to read these pictures too; once one has, judge by both or by one."""
-    if image_set.source.is_given:
+    if image_set.source.is_external:
         return
     if image_set.second.available is not None:
         _show_switch(image_set, image_set.second.available.title)
         return
-    second = packaged_second(image_set.space.backbone)
+    second = default_second_model(image_set.space.backbone)
     if second is not None and running(image_set.set_id) is None:
         _offer(image_set, second)
 

@@ -51,7 +51,7 @@ class Query:
 def query_of(image_set: ImageSet) -> Query | None:
     """The query in the session or the address; None if there is none, or its picture is not in the set."""
     file = QUERY_FILE.get()
-    if file is not None and not image_set.source.is_given:
+    if file is not None and not image_set.source.is_external:
         return _from_outside(file, image_set)
     image_id = QUERY_ID.get() if QUERY_ID.is_set else _in_address()
     if image_id is None:
@@ -78,12 +78,12 @@ def show_query(query: Query) -> None:
 
 def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     """Pick a query: by file, clipboard, or a path in the set, with two rows of `columns` pictures."""
-    if image_set.source.is_given:
+    if image_set.source.is_external:
         st.caption("These embeddings were imported, so a new picture cannot be embedded. Search with one of the set.")
     else:
         _pick_outside()
     typed = st.text_input(
-        "Or find one in the set" if not image_set.source.is_given else "Find one in the set",
+        "Or find one in the set" if not image_set.source.is_external else "Find one in the set",
         placeholder="part of a path or class",
         key="search.filter",
         icon=":material/search:",

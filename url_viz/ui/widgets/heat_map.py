@@ -32,7 +32,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     """The picture, at its final size from the start, and a switch that overlays its heat map."""
     container = st.empty()
     container.html(picture_html(image_set, image_id, row, None))
-    is_wanted = st.toggle("Show where it comes from", key=HEAT, disabled=image_set.source.is_given)
+    is_wanted = st.toggle("Show where it comes from", key=HEAT, disabled=image_set.source.is_external)
     caption = st.empty()
     caption.caption(
         HOW if not is_wanted else "Covering one part after another …"
