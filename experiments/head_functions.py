@@ -31,7 +31,7 @@ from training.store import Cache, open_cache
 from training.train import train, uncertainty_of
 from training.training_rows import Rows, rows_of
 from url_viz.analysis.order_metrics import auroc
-from url_viz.models.backbone import Loaded
+from url_viz.models.backbone import LoadedBackbone
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
 from url_viz.models.model import Model, load_model, load_source
 from url_viz.progress import command_report, silent
@@ -102,7 +102,7 @@ def _case(spec: str, model: Model) -> Case:
 
 
 @torch.no_grad()
-def _case_of_cache(cache: Cache, loaded: Loaded) -> Case:
+def _case_of_cache(cache: Cache, loaded: LoadedBackbone) -> Case:
     """The clean pictures of a cache, of classes with at least two, as a labelled set."""
     kept = np.flatnonzero(np.bincount(cache.labels)[cache.labels] > 1)
     embedding, label = cache.clean_of(kept), cache.labels[kept]
@@ -110,7 +110,7 @@ def _case_of_cache(cache: Cache, loaded: Loaded) -> Case:
     return case_of(LabelledSet(cache.paths.folder.name, embedding, logits, label), seed=0)
 
 
-def _measured(caches: Sequence[Cache], loaded: Loaded, cases: Sequence[Case], use: str) -> list[OrderFigure]:
+def _measured(caches: Sequence[Cache], loaded: LoadedBackbone, cases: Sequence[Case], use: str) -> list[OrderFigure]:
     rows = rows_of(Sources(tuple(caches)), held_out=LINEAR.held_out, device=CPU)
     found = []
     for name, order in _orders(rows, loaded).items():
@@ -122,7 +122,7 @@ def _measured(caches: Sequence[Cache], loaded: Loaded, cases: Sequence[Case], us
     return found
 
 
-def _orders(rows: Rows, loaded: Loaded) -> Mapping[str, Order]:
+def _orders(rows: Rows, loaded: LoadedBackbone) -> Mapping[str, Order]:
     """Orders by name: single baselines, single functions, and heads that are trained on the rows."""
     functions, read = read_by_functions(rows, loaded)
     deep = train(rows, DEEP, seed=0, report=silent).module

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.models.model import EXTERNAL_PREFIX
+from url_viz.models.model import EXTERNAL
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import choice
 from url_viz.ui.streamlit_private import end_page
@@ -18,7 +18,7 @@ image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None el
 if image_set is not None and not len(image_set):
     image_set = None
 
-if now.model.startswith(EXTERNAL_PREFIX):
+if now.model.startswith(EXTERNAL):
     upload.show_cannot_embed(now)
     end_page()
 

@@ -42,7 +42,7 @@ from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, normalised
 from url_viz.imaging.read import Picture, fetch_and_decode
-from url_viz.models.backbone import Backbone, Loaded, save_backbone
+from url_viz.models.backbone import Backbone, LoadedBackbone, save_backbone
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.model_names import file_digest
@@ -104,7 +104,7 @@ class Split:
 
 
 def finetune_everything(
-    config: FinetuneConfig, loaded: Loaded, head: Head | None, report: ProgressCallback
+    config: FinetuneConfig, loaded: LoadedBackbone, head: Head | None, report: ProgressCallback
 ) -> FullReport:
     """Train the backbone of `loaded` with a new classifier and a new head, save them, and report.
 
@@ -177,7 +177,7 @@ def split_of(
     return Split(pictures, training, held_out, crops, len(pictures) - len(positions))
 
 
-def probe_and_scores(loaded: Loaded, head: Head | None, split: Split, device: torch.device) -> tuple[nn.Linear, Scores]:
+def probe_and_scores(loaded: LoadedBackbone, head: Head | None, split: Split, device: torch.device) -> tuple[nn.Linear, Scores]:
     """A linear classifier fitted on the training pictures' embeddings, and its and the head's scores of all."""
     embedding = _embeddings(loaded.backbone.eval(), split.clean, preprocessing=loaded.preprocessing, device=device)
     probe = linear_probe(embedding[: len(split.training)], split.training_labels, len(split.pictures.classes))
@@ -251,7 +251,7 @@ def _metrics_of(scores: Scores, split: Split) -> dict[str, object]:
 
 def _trained(
     config: FinetuneConfig,
-    loaded: Loaded,
+    loaded: LoadedBackbone,
     split: Split,
     probe: nn.Linear,
     device: torch.device,
@@ -325,7 +325,7 @@ def _view(
 
 
 def _saved(
-    config: FinetuneConfig, loaded: Loaded, model: JointModel, split: Split, paths: RunPaths
+    config: FinetuneConfig, loaded: LoadedBackbone, model: JointModel, split: Split, paths: RunPaths
 ) -> tuple[Head, Scores]:
     """Write backbone and head, with the scores of all pictures as load_model will give them (from embeddings)."""
     device = next(model.parameters()).device
@@ -341,7 +341,7 @@ def _saved(
 
 
 def _provenance(
-    config: FinetuneConfig, loaded: Loaded, split: Split, weights_digest: str, after: Scores
+    config: FinetuneConfig, loaded: LoadedBackbone, split: Split, weights_digest: str, after: Scores
 ) -> HeadProvenance:
     recipe = {
         "mode": config.mode,

@@ -21,7 +21,7 @@ from url_viz.models.head_module import HeadModule
 from url_viz.rows import l2_normalize
 
 if TYPE_CHECKING:
-    from url_viz.models.backbone import Loaded
+    from url_viz.models.backbone import LoadedBackbone
 
 AXES = 256
 DISTANCE = NAMES.index("distance")
@@ -34,7 +34,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
-def read_by_functions(rows: Rows, loaded: "Loaded") -> tuple[ClassifierFunctions, Rows]:
+def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> tuple[ClassifierFunctions, Rows]:
     """The functions that fit the rows' sources, and the same rows with their values instead of embeddings.
 
     Raises CacheError if the backbone has no linear classifier.
@@ -107,7 +107,7 @@ def _classes_of(sources: Sources) -> Integers:
     return end_to_end([number[cache.labels] for number, cache in zip(numbers, sources.caches, strict=True)])
 
 
-def _classifier_of(loaded: "Loaded") -> tuple[NDArray[np.float16], Floats]:
+def _classifier_of(loaded: "LoadedBackbone") -> tuple[NDArray[np.float16], Floats]:
     classifier = loaded.backbone.network.get_classifier()
     if not isinstance(classifier, nn.Linear):
         raise CacheError(

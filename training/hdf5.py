@@ -29,7 +29,7 @@ from url_viz.errors import CacheError
 from url_viz.progress import Clock, ProgressCallback, command_report
 
 if TYPE_CHECKING:
-    from url_viz.models.backbone import Loaded
+    from url_viz.models.backbone import LoadedBackbone
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 SHARD_ROWS = 1 << 16
@@ -40,7 +40,7 @@ ABOUT = {"target": "classifier"}
 def cache_of_hdf5(
     file: Path,
     folder: Path,
-    loaded: "Loaded",
+    loaded: "LoadedBackbone",
     report: ProgressCallback | None = None,
     *,
     shard_rows: int = SHARD_ROWS,
@@ -85,7 +85,7 @@ def _labels(source: Any, file: Path) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def _classifier(source: Any, file: Path, loaded: "Loaded", labels: NDArray[np.int64]) -> torch.nn.Module:
+def _classifier(source: Any, file: Path, loaded: "LoadedBackbone", labels: NDArray[np.int64]) -> torch.nn.Module:
     classifier: torch.nn.Module = loaded.backbone.network.get_classifier()
     inputs, outputs = getattr(classifier, "in_features", 0), getattr(classifier, "out_features", 0)
     size, highest = source["embed"].shape[1], int(labels.max())
@@ -97,7 +97,7 @@ def _classifier(source: Any, file: Path, loaded: "Loaded", labels: NDArray[np.in
     return classifier
 
 
-def _manifest(file: Path, source: Any, loaded: "Loaded", labels: NDArray[np.int64], shard_rows: int) -> Manifest:
+def _manifest(file: Path, source: Any, loaded: "LoadedBackbone", labels: NDArray[np.int64], shard_rows: int) -> Manifest:
     # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
     state = hashlib.blake2b(labels.tobytes(), digest_size=8)
     for row in np.linspace(0, len(labels) - 1, 16).astype(int):

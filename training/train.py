@@ -41,7 +41,7 @@ from url_viz.wording import decimal
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from url_viz.models.backbone import Loaded
+    from url_viz.models.backbone import LoadedBackbone
 
 BATCH_OF_BASE_RATE = 256
 BETAS = (0.8, 0.95)
@@ -123,7 +123,7 @@ def _cache_of(path: Path, config: TrainConfig, name: str) -> Cache:
     return cache_of_hdf5(path, config.out / name, load_backbone(config.backbone))
 
 
-def _backbone_of(sources: Sources) -> "Loaded":
+def _backbone_of(sources: Sources) -> "LoadedBackbone":
     """The backbone that wrote the caches; raises CacheError if the name means other weights now."""
     manifest = sources.manifest
     loaded = load_source(resolve(manifest.backbone))

@@ -25,7 +25,7 @@ from url_viz.errors import CheckpointError, UrlVizError
 from url_viz.limited_processes import LimitedProcesses
 from url_viz.models import checkpoint_folder
 from url_viz.models.catalogue import KnownModel, known_models
-from url_viz.models.checkpoint_folder import Recognised
+from url_viz.models.checkpoint_folder import CheckpointInfo
 from url_viz.models.checkpoints import load_finetuned, read_state
 from url_viz.models.head import save_head
 from url_viz.models.model_names import DEFAULT, FinetunedWeights, shipped_head
@@ -115,7 +115,7 @@ class TestThePages:
         torch.save({"module." * 400_000: torch.zeros(1)}, home.checkpoints / "endless.pth")
         with closing(readers(most_s=4)) as limited:
             monkeypatch.setattr(checkpoint_folder, "_readers", limited)
-            [row] = bad(home, patience_s=0)
+            [row] = bad(home, timeout_s=0)
             assert (row.state, "still being looked at" in row.why) == ("being read", True)
             [row] = bad(home)
         assert "takes longer than 4 s" in row.why
@@ -192,7 +192,7 @@ def reason(limited: LimitedProcesses, path: Path) -> str:
     except UrlVizError as error:
         return str(error)
     if "why" not in facts:
-        read_plain(Recognised, facts)
+        read_plain(CheckpointInfo, facts)
     return str(facts.get("why", ""))
 
 
@@ -217,5 +217,5 @@ def readers(*, most_s: float) -> LimitedProcesses:
     )
 
 
-def bad(home: Workspace, *, patience_s: float | None = None) -> list[KnownModel]:
-    return [model for model in known_models(home, patience_s=patience_s) if model.kind == "own" and not model.is_ready]
+def bad(home: Workspace, *, timeout_s: float | None = None) -> list[KnownModel]:
+    return [model for model in known_models(home, timeout_s=timeout_s) if model.kind == "own" and not model.is_ready]

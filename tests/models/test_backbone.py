@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
-from url_viz.models.backbone import Backbone, by_position, load_backbone, preprocessing_of, undrawn_network
+from url_viz.models.backbone import Backbone, by_position, empty_network, load_backbone, preprocessing_of
 from url_viz.models.model_names import DEFAULT, PACKAGED, file_digest
 
 TINY = "test_resnet.r160_in1k"
@@ -47,7 +47,7 @@ def test_logits_are_timms_own_bit_for_bit_and_the_classifier_reads_the_embedding
 def test_an_undrawn_network_draws_nothing_and_is_the_same_once_its_weights_are_loaded(name: str) -> None:
     drawn = timm.create_model(name, pretrained=False).eval()
     before = torch.get_rng_state()
-    undrawn = undrawn_network(name).eval()
+    undrawn = empty_network(name).eval()
     assert torch.equal(torch.get_rng_state(), before)
     undrawn.load_state_dict(drawn.state_dict())
     pixels = pixels_of(drawn.pretrained_cfg["input_size"][1])

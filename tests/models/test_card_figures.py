@@ -2,7 +2,7 @@
 
 import pytest
 
-from url_viz.models.card_figures import NOT_MEASURED, REPORTED, card_rows, worth_in_words
+from url_viz.models.card_figures import NOT_MEASURED, REPORTED, card_rows, describe_card
 
 HEADER = "| set | uncertainty | entropy | energy |\n| --- | --- | --- | --- |"
 BIRDS = "| birds | 0.612 (0.550 to 0.670) | 0.581 (0.500 to 0.640) | – |"
@@ -14,7 +14,7 @@ def card(*rows: str) -> str:
 
 
 def test_of_one_set_the_mean_is_that_set_with_its_interval() -> None:
-    text = worth_in_words(card(BIRDS, "| mean | 0.612 | 0.581 | – |"))
+    text = describe_card(card(BIRDS, "| mean | 0.612 | 0.581 | – |"))
     assert "orders 1 set that took no part" in text
     assert ".61 (.55 to .67), beside .58 (.50 to .64) of entropy" in text
     assert text.endswith("By set: birds .61.")
@@ -22,7 +22,7 @@ def test_of_one_set_the_mean_is_that_set_with_its_interval() -> None:
 
 def test_of_several_sets_their_mean_is_told() -> None:
     mean = "| mean | 0.656 (0.100 to 1.200) | 0.591 (0.460 to 0.720) | – |"
-    text = worth_in_words(card(BIRDS, CARS, mean))
+    text = describe_card(card(BIRDS, CARS, mean))
     assert "orders 2 sets that took no part" in text
     assert ".66 (.10 to 1.20), beside .59 (.46 to .72) of entropy" in text
     assert text.endswith("By set: birds .61, cars .70.")
@@ -31,4 +31,4 @@ def test_of_several_sets_their_mean_is_told() -> None:
 @pytest.mark.parametrize("text", ["", "# A head", card()])
 def test_without_figures_it_says_so(text: str) -> None:
     assert card_rows(text) == ()
-    assert worth_in_words(text) == NOT_MEASURED
+    assert describe_card(text) == NOT_MEASURED

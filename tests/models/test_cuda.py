@@ -15,7 +15,7 @@ from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import gpus
-from url_viz.models.runtime_several import SeveralRuntimes
+from url_viz.models.runtime_multi_gpu import MultiGpuRuntime
 from url_viz.models.runtime_torch import LARGEST_BATCH, SMALLEST_BATCH, TorchRuntime
 
 pytestmark = [
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_halved(crops: np.ndarray) -> None:
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one GPU here")
 def test_several_gpus_read_in_turn(crops: np.ndarray) -> None:
     model = load_model(DEFAULT, device="cuda", precision="exact")
-    assert isinstance(model.runtime, SeveralRuntimes)
+    assert isinstance(model.runtime, MultiGpuRuntime)
     for name in gpus():
         assert runtime("exact", name).run(crops[:8]).embedding == pytest.approx(
             model.run(crops[:8]).embedding, rel=1e-2, abs=1e-3

@@ -17,12 +17,12 @@ from tests.conftest import SIDE_PX
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
-from url_viz.models.backbone import Backbone, Loaded, load_backbone
+from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import Outputs, choose_device, devices, gpus, joined
+from url_viz.models.runtime_multi_gpu import MultiGpuRuntime
 from url_viz.models.runtime_openvino import OpenVinoRuntime, _without_altered, convert, converted
-from url_viz.models.runtime_several import SeveralRuntimes
 from url_viz.models.runtime_torch import TorchRuntime, batch_for
 
 ROOT = Path(__file__).parents[2]
@@ -77,14 +77,14 @@ class TestOpenVino:
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Loaded:
+def loaded() -> LoadedBackbone:
     torch.manual_seed(0)
     network = timm.create_model("test_vit", pretrained=False)
-    return Loaded("test_vit", Backbone(network).eval(), "0" * 16, Preprocessing(size_px=160))
+    return LoadedBackbone("test_vit", Backbone(network).eval(), "0" * 16, Preprocessing(size_px=160))
 
 
 @pytest.fixture(scope="module")
-def graph(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def graph(loaded: LoadedBackbone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "graph"
     convert(loaded, folder)
     return folder
@@ -99,7 +99,7 @@ class Untraceable(nn.Module):
 
 def test_what_cannot_be_traced_is_a_runtime_error_and_leaves_nothing(tmp_path: Path) -> None:
     """Of any kind: `load_model` then has torch run the network."""
-    loaded = Loaded("odd", Untraceable(), "0" * 16, Preprocessing(size_px=32))  # type: ignore[arg-type]
+    loaded = LoadedBackbone("odd", Untraceable(), "0" * 16, Preprocessing(size_px=32))  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="looks at its values"):
         convert(loaded, tmp_path / "models" / "graph")
     assert list((tmp_path / "models").iterdir()) == []
@@ -148,7 +148,7 @@ class TestDamagedGraph:
         assert np.array_equal(read(), before)
         assert (folder / "compiled-exact.json").stat().st_mtime_ns == noted  # nothing was compiled
 
-    def test_is_made_again_with_nothing_half_made_beside_it(self, graph: Path, loaded: Loaded) -> None:
+    def test_is_made_again_with_nothing_half_made_beside_it(self, graph: Path, loaded: LoadedBackbone) -> None:
         (graph / "graph.bin").write_bytes(b"")
         convert(loaded, graph)
         crop = np.zeros((1, 160, 160, 3), np.uint8)
@@ -304,7 +304,7 @@ class TestAhead:
 
     def test_several_devices_take_batches_in_turn(self) -> None:
         networks, runtimes = self.runtimes(3)
-        several = SeveralRuntimes(runtimes)
+        several = MultiGpuRuntime(runtimes)
         batches = np.random.default_rng(0).integers(0, 256, (7, 2, 8, 8, 3), dtype=np.uint8)
         found = [wait().embedding for wait in [several.start(batch) for batch in batches]]
         assert [len(network.asked) for network in networks] == [3, 2, 2]

@@ -21,7 +21,7 @@ from url_viz.analysis.holdout_report import Told, told_from
 from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
+from url_viz.models.backbone import LoadedBackbone, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.model_names import file_digest
@@ -43,12 +43,12 @@ def coloured(tmp_path: Path) -> Path:
     return tmp_path / "coloured"
 
 
-def tiny() -> Loaded:
+def tiny() -> LoadedBackbone:
     """A small network for small pictures with random weights, the same each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = create_network(NAME)
-    return Loaded(NAME, as_backbone(network), "0" * 16, replace(preprocessing_of(network, NAME), size_px=64))
+    return LoadedBackbone(NAME, as_backbone(network), "0" * 16, replace(preprocessing_of(network, NAME), size_px=64))
 
 
 def config_of(data: Path, out: Path, **joint: object) -> FinetuneConfig:

@@ -18,7 +18,7 @@ from training.training_rows import rows_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.backbone import Backbone, Loaded
+from url_viz.models.backbone import Backbone, LoadedBackbone
 from url_viz.models.classifier_functions import NAMES
 from url_viz.progress import silent
 
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 
 class Network(nn.Module):
-    """What `Loaded` is asked for here: its classifier."""
+    """What `LoadedBackbone` is asked for here: its classifier."""
 
     def __init__(self, classifier: nn.Module) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ class Network(nn.Module):
         return self.classifier
 
 
-def loaded(classifier: nn.Module) -> Loaded:
-    return Loaded("made", Backbone(Network(classifier)), "0" * 16, Preprocessing(8, 1.0))
+def loaded(classifier: nn.Module) -> LoadedBackbone:
+    return LoadedBackbone("made", Backbone(Network(classifier)), "0" * 16, Preprocessing(8, 1.0))
 
 
 def linear(seed: int = 0, *, classes: int = 40, size: int = 12) -> nn.Linear:

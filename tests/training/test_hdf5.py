@@ -13,7 +13,7 @@ from training.hdf5 import cache_of_hdf5
 from training.train import RunPaths, main, sources_of
 from training.training_rows import rows_of
 from url_viz.errors import CacheError
-from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
+from url_viz.models.backbone import LoadedBackbone, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
 from url_viz.progress import silent
 
@@ -21,9 +21,9 @@ CLASSES, SIZE, ROWS = 40, 96, 230
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Loaded:
+def loaded() -> LoadedBackbone:
     network = create_network("test_resnet", num_classes=CLASSES)
-    return Loaded("test_resnet", as_backbone(network), "1" * 16, preprocessing_of(network, "test_resnet"))
+    return LoadedBackbone("test_resnet", as_backbone(network), "1" * 16, preprocessing_of(network, "test_resnet"))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def write(path: Path, labels: np.ndarray, size: int = SIZE) -> Path:
     return path
 
 
-def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loaded: Loaded) -> None:
+def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loaded: LoadedBackbone) -> None:
     cache = cache_of_hdf5(file, tmp_path / "cache", loaded, silent, shard_rows=100)
     with h5py.File(file) as source:
         embed, label = source["embed"][:], source["label"][:, 0].astype(int)
@@ -59,7 +59,7 @@ def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loade
     assert cache.loss() == pytest.approx(np.array(expected), rel=1e-5)
 
 
-def test_no_class_is_both_learnt_from_and_held_out(file: Path, tmp_path: Path, loaded: Loaded) -> None:
+def test_no_class_is_both_learnt_from_and_held_out(file: Path, tmp_path: Path, loaded: LoadedBackbone) -> None:
     # A row's picture is unknown there, and another view of it may stand anywhere; a class is on one side only.
     cache = cache_of_hdf5(file, tmp_path / "cache", loaded, silent)
     rows = rows_of(cache, held_out=0.3, device=torch.device("cpu"))
@@ -71,7 +71,7 @@ def test_no_class_is_both_learnt_from_and_held_out(file: Path, tmp_path: Path, l
     assert rows.criterion == "rank agreement"
 
 
-def test_a_stopped_run_goes_on_and_another_file_is_refused(file: Path, tmp_path: Path, loaded: Loaded) -> None:
+def test_a_stopped_run_goes_on_and_another_file_is_refused(file: Path, tmp_path: Path, loaded: LoadedBackbone) -> None:
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
@@ -85,7 +85,7 @@ def test_a_stopped_run_goes_on_and_another_file_is_refused(file: Path, tmp_path:
         cache_of_hdf5(other, tmp_path / "cache", loaded, silent, shard_rows=100)
 
 
-def test_what_is_no_such_cache_is_told(tmp_path: Path, loaded: Loaded) -> None:
+def test_what_is_no_such_cache_is_told(tmp_path: Path, loaded: LoadedBackbone) -> None:
     def refused(path: Path, match: str) -> None:
         with pytest.raises(CacheError, match=match):
             cache_of_hdf5(path, tmp_path / "cache", loaded, silent)

@@ -73,8 +73,8 @@ from url_viz.store.whitened_rows import WhitenedRows
 class SetContext:
     """What the columns of one snapshot are of: its tables, the model that it is looked at with, and what is decided.
 
-    With `is_single_model` no second model takes part. `is_external` is for embeddings of the user's own, which no head of
-    ours reads: the first uncertainty that was brought stands for `uncertainty`.
+    With `is_single_model` no second model takes part. `is_external` is for embeddings from a file, which no head
+    of ours reads: the first uncertainty that was brought stands for `uncertainty`.
     """
 
     store: Snapshot

@@ -62,10 +62,10 @@ def columns(
 def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str) -> "Given":
     """The user's embeddings of a folder's pictures; prints what was matched. A model `own:NAME` names them."""
     from url_viz.imaging.source import source_of
-    from url_viz.models.model import EXTERNAL_PREFIX
+    from url_viz.models.model import EXTERNAL
     from url_viz.pipeline.external_embeddings import given_embeddings
 
-    name = model if model.startswith(EXTERNAL_PREFIX) else None
+    name = model if model.startswith(EXTERNAL) else None
     given = given_embeddings(embeddings, source_of(root_of(folder)).list(), paths=paths, name=name)
     print("\n".join(given.words))
     return given

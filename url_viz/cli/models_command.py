@@ -26,7 +26,7 @@ def models(
 
     Any other timm name is downloaded from the hub when online.
     """
-    from url_viz.models.catalogue import KINDS, WITHOUT_ANY, known_models
+    from url_viz.models.catalogue import EMPTY_KIND, KINDS, known_models
     from url_viz.workspace import Workspace
 
     known = known_models(Workspace.at(workspace))
@@ -35,7 +35,7 @@ def models(
         return
     for kind, title in KINDS.items():
         lines = [line for model in known if model.kind == kind for line in _lines(model)]
-        print("\n".join([f"{title}:", *(lines or [f"  {WITHOUT_ANY[kind]}"]), ""]))
+        print("\n".join([f"{title}:", *(lines or [f"  {EMPTY_KIND[kind]}"]), ""]))
     print(f"The folder of checkpoints is {Workspace.at(workspace).checkpoints}")
     print("Any other timm name works too, without a head: entropy and 1/norm serve as baselines.")
 

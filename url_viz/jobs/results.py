@@ -8,7 +8,7 @@ from url_viz.analysis.holdout_report import details, headline, told_from
 from url_viz.errors import JobError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.jobs.job import Job
-from url_viz.models.card_figures import worth_in_words
+from url_viz.models.card_figures import describe_card
 from url_viz.sealed import record_in
 
 OF_BOTH = "This run also changed the backbone: using it reads every picture again. Existing results are kept."
@@ -68,7 +68,7 @@ def head_made(job: Job) -> JobResult:
     """The head of a run on labelled sets, with its card. Raises JobError if that is gone."""
     card = head_of(job).with_suffix(".md")
     try:
-        return JobResult(worth_in_words(card.read_text("utf-8")), head=head_of(job), card=card)
+        return JobResult(describe_card(card.read_text("utf-8")), head=head_of(job), card=card)
     except (OSError, ValueError) as error:
         raise _gone(job, "card") from error
 

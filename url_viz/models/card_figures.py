@@ -58,15 +58,15 @@ def in_words(rows: Sequence[CardRow]) -> str:
     )
 
 
-def worth_in_words(card: str) -> str:
+def describe_card(card: str) -> str:
     """What the text of a card tells of a head's worth; where it was measured on no set, that."""
     return in_words(card_rows(card)) or NOT_MEASURED
 
 
-def worth_at(card: Path) -> str:
+def describe_card_file(card: Path) -> str:
     """What the card in a file tells of its head's worth; "" if it cannot be read."""
     try:
-        return worth_in_words(card.read_text("utf-8"))
+        return describe_card(card.read_text("utf-8"))
     except (OSError, ValueError):
         return ""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from url_viz.errors import ModelError
-from url_viz.models.checkpoint_folder import Found, found_checkpoints, papers_in
+from url_viz.models.checkpoint_folder import CheckpointFile, list_checkpoints, papers_in
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import title_of
 from url_viz.models.model_names import (
@@ -31,7 +31,7 @@ KINDS: dict[Kind, str] = {
     "own": "Other checkpoints",
 }
 """The kinds of models and their titles, in the order in which they are listed."""
-WITHOUT_ANY: dict[Kind, str] = {
+EMPTY_KIND: dict[Kind, str] = {
     "trained": "None yet. A head that is adapted to an image set, or learnt from several, is listed here.",
     "own": "None. A file of weights in the folder of checkpoints is listed here.",
 }
@@ -97,12 +97,12 @@ class KnownModel:
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def known_models(workspace: Workspace, *, patience_s: float | None = None) -> tuple[KnownModel, ...]:
+def known_models(workspace: Workspace, *, timeout_s: float | None = None) -> tuple[KnownModel, ...]:
     """Every model that this machine knows, by kind; a file that cannot be read is one that says why.
 
-    `patience_s` is as for `found_checkpoints`.
+    `timeout_s` is as for `list_checkpoints`.
     """
-    found = found_checkpoints(workspace, patience_s=patience_s)
+    found = list_checkpoints(workspace, timeout_s=timeout_s)
     papers = papers_in(found)
     return (
         *map(_packaged, PACKAGED.values()),
@@ -197,14 +197,14 @@ def _paper(model: PaperModel, file: Path | None, workspace: Workspace) -> KnownM
     )
 
 
-def _others(found: Sequence[Found]) -> Iterable[KnownModel]:
+def _others(found: Sequence[CheckpointFile]) -> Iterable[KnownModel]:
     """The files that are not behind a short name, those of the authors first."""
     papers = papers_in(found).values()
     listed = [_other(one) for one in found if one.path not in papers]
     return sorted(listed, key=lambda model: list(KINDS).index(model.kind))
 
 
-def _other(one: Found) -> KnownModel:
+def _other(one: CheckpointFile) -> KnownModel:
     if one.is_what is None:
         state: State = "being read" if one.is_being_read else "cannot be read"
         return KnownModel(printable(str(one.path)), printable(one.path.name), "own", "", state, one.why, file=one.path)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
-from url_viz.models.backbone import Loaded, as_backbone, preprocessing_of, undrawn_network
+from url_viz.models.backbone import LoadedBackbone, as_backbone, empty_network, preprocessing_of
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model_names import AuthorsFile, FinetunedWeights
 from url_viz.terminal_text import printable
@@ -95,7 +95,7 @@ def _head(contents: Contents, path: Path, *, digest: str) -> Head:
     )
 
 
-def load_authors(file: AuthorsFile) -> Loaded:
+def load_authors(file: AuthorsFile) -> LoadedBackbone:
     """The backbone in a checkpoint, with a classifier of any number of classes; digest and preprocessing of `file`.
 
     Raises CheckpointError if tensors are missing, left over or of another shape, naming some of them, and
@@ -103,9 +103,9 @@ def load_authors(file: AuthorsFile) -> Loaded:
     """
     contents = contents_of(read_record(file.path), file.path)
     _fitting(file.path, contents, head_of(file))
-    network = undrawn_network(contents.backbone, num_classes=_classes(contents, file.path))
+    network = empty_network(contents.backbone, num_classes=_classes(contents, file.path))
     network.load_state_dict(dict(contents.tensors))
-    return Loaded(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
+    return LoadedBackbone(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _outline(backbone: str, network: Any, preprocessing: Preprocessing) -> Outli
 def _fitting(path: Path, contents: Contents, head: Head) -> Any:
     """The network of a checkpoint as shapes without numbers, which its tensors and its head fit."""
     with torch.device("meta"):  # no memory for what only the file says
-        network = undrawn_network(contents.backbone, num_classes=_classes(contents, path))
+        network = empty_network(contents.backbone, num_classes=_classes(contents, path))
     reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
         raise HeadMismatchError(
@@ -306,7 +306,7 @@ def _short(text: str) -> str:
 def _classes(contents: Contents, path: Path) -> int:
     """How many classes the classifier in a checkpoint has; 0 without one."""
     with torch.device("meta"):
-        classifier = undrawn_network(contents.backbone).pretrained_cfg.get("classifier")
+        classifier = empty_network(contents.backbone).pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
         raise ModelError(f"{contents.backbone!r} in {str(path)!r} has no single classifier, and one is needed here.")
     return _rows(contents.tensors.get(f"{classifier}.bias"))
@@ -330,22 +330,22 @@ WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", 
 State = Mapping[str, Tensor]
 
 
-def load_finetuned(weights: FinetunedWeights) -> Loaded:
+def load_finetuned(weights: FinetunedWeights) -> LoadedBackbone:
     """The backbone in a checkpoint, with a classifier of any number of classes, or without one.
 
     Raises CheckpointError if the file is damaged, or tensors are missing, left over or of another shape, with their
     names and count; ModelError for a name that timm does not know.
     """
     state, classes = _fitting_state(weights, read_state(weights.path))[1:]
-    network = undrawn_network(weights.backbone, num_classes=classes)
+    network = empty_network(weights.backbone, num_classes=classes)
     network.load_state_dict(dict(state))
-    return Loaded(weights.backbone, as_backbone(network), weights.digest, _sheet(weights, network))
+    return LoadedBackbone(weights.backbone, as_backbone(network), weights.digest, _sheet(weights, network))
 
 
 def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State", int]:
     """The network that a state fits, as shapes without numbers, the state by its names, and its number of classes."""
     with torch.device("meta"):  # no memory for what only the file says
-        bare = undrawn_network(weights.backbone, num_classes=0)
+        bare = empty_network(weights.backbone, num_classes=0)
     classifier = bare.pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
         raise ModelError(
@@ -354,7 +354,7 @@ def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "Sta
     state = unwrapped(state, bare.state_dict())
     classes = _rows(state.get(f"{classifier}.weight"))
     with torch.device("meta"):
-        network = undrawn_network(weights.backbone, num_classes=classes)
+        network = empty_network(weights.backbone, num_classes=classes)
     _check(state, network.state_dict(), weights)
     return network, state, classes
 

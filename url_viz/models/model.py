@@ -19,7 +19,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import DecodeResult, Failure, Picture
 from url_viz.imaging.workers import read_picture_isolated
-from url_viz.models.checkpoint_folder import opened_by
+from url_viz.models.checkpoint_folder import resolve_paper_name
 from url_viz.models.head import Head, load_head
 from url_viz.models.model_names import (
     DEFAULT,
@@ -31,7 +31,7 @@ from url_viz.models.model_names import (
     check_length,
     expanded,
     file_digest,
-    paper_named,
+    parse_paper_name,
     shipped_head,
 )
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, Wait, choose_device, gpus
@@ -39,13 +39,13 @@ from url_viz.read_ahead import read_each
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
-    from url_viz.models.backbone import Loaded
+    from url_viz.models.backbone import LoadedBackbone
 
 BATCH = 64
 LARGEST = float(np.finfo(np.float16).max)
 """The largest float16: embeddings are stored in float16."""
 _NOT_FINITE = "the model gives no finite embedding of it, or no finite uncertainty"
-EXTERNAL_PREFIX = "own:"
+EXTERNAL = "own:"
 """Prefix of the names of embeddings that the user brought."""
 
 
@@ -74,7 +74,7 @@ class ModelSource:
     @property
     def is_external(self) -> bool:
         """Whether these are embeddings that the user brought: no model can embed a new picture."""
-        return self.backbone.startswith(EXTERNAL_PREFIX)
+        return self.backbone.startswith(EXTERNAL)
 
     @property
     def title(self) -> str:
@@ -84,9 +84,9 @@ class ModelSource:
 
 def title_of(name: str) -> str:
     """A model's name for people: `…/cats-20260101/head.safetensors` is `cats-20260101`."""
-    if name.startswith(EXTERNAL_PREFIX):
-        return f"{name.removeprefix(EXTERNAL_PREFIX)} (your embeddings)"
-    paper = paper_named(name)
+    if name.startswith(EXTERNAL):
+        return f"{name.removeprefix(EXTERNAL)} (your embeddings)"
+    paper = parse_paper_name(name)
     if paper is not None:
         return paper[0].title + paper[1].replace("@", ", preprocessing of ")
     finetuned = FinetunedWeights.named(name)
@@ -243,8 +243,8 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
     """
     text = str(name)
     check_length(text)
-    if paper_named(text) is not None:
-        return replace(resolve(opened_by(text, workspace or Workspace.at())), name=text)
+    if parse_paper_name(text) is not None:
+        return replace(resolve(resolve_paper_name(text, workspace or Workspace.at())), name=text)
     finetuned = FinetunedWeights.named(text)
     if finetuned is not None:
         if not finetuned.path.is_file():
@@ -327,7 +327,7 @@ def load_model(
 
 
 def _prepared_as(name: str, preset: Preset) -> str:
-    paper = paper_named(name)
+    paper = parse_paper_name(name)
     if paper is not None:
         return paper[0].name + ("" if preset == "authors" else f"@{preset}")
     file = AuthorsFile.named(name)
@@ -342,7 +342,7 @@ def with_head(model: Model, source: ModelSource) -> Model:
     return Model(source, model.space, model.runtime)
 
 
-def load_source(source: ModelSource) -> "Loaded":
+def load_source(source: ModelSource) -> "LoadedBackbone":
     """The backbone of a model in torch, from the weights that `source` names."""
     if source.finetuned is not None:
         from url_viz.models.checkpoints import load_finetuned
@@ -357,8 +357,8 @@ def load_source(source: ModelSource) -> "Loaded":
     return load_backbone(source.backbone, weights=source.weights)
 
 
-def _on_torch(source: ModelSource, loaded: "Loaded", device: str, precision: Precision) -> Model:
-    from url_viz.models.runtime_several import SeveralRuntimes
+def _on_torch(source: ModelSource, loaded: "LoadedBackbone", device: str, precision: Precision) -> Model:
+    from url_viz.models.runtime_multi_gpu import MultiGpuRuntime
     from url_viz.models.runtime_torch import TorchRuntime
 
     space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
@@ -368,7 +368,7 @@ def _on_torch(source: ModelSource, loaded: "Loaded", device: str, precision: Pre
         TorchRuntime(backbone, loaded.preprocessing, device=name, precision=precision)
         for name, backbone in zip(names, backbones, strict=True)
     ]
-    return Model(source, space, runtimes[0] if len(runtimes) == 1 else SeveralRuntimes(runtimes))
+    return Model(source, space, runtimes[0] if len(runtimes) == 1 else MultiGpuRuntime(runtimes))
 
 
 def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:

@@ -123,7 +123,7 @@ PAPERS = {
 """The paper's models by the names under which they open once their file is in the folder of checkpoints."""
 
 
-def paper_named(name: str) -> tuple[PaperModel, str] | None:
+def parse_paper_name(name: str) -> tuple[PaperModel, str] | None:
     """A model of the paper and what follows its name ("" or "@timm"); None for any other name."""
     plain, mark, preset = name.partition("@")
     return (PAPERS[plain], mark + preset) if plain in PAPERS else None
@@ -144,7 +144,7 @@ def expanded(path: str) -> Path:
     return Path(os.path.expanduser(path))
 
 
-def is_endless(name: str) -> bool:
+def is_too_long(name: str) -> bool:
     """Whether no file system takes a model's name as the name or the path of a file."""
     longest = max(len(part.encode(errors="replace")) for part in name.split("/"))
     return len(name) > MOST_LETTERS or longest > MOST_BYTES_A_PART
@@ -152,7 +152,7 @@ def is_endless(name: str) -> bool:
 
 def check_length(name: str) -> None:
     """Raise ModelError for a model's name that is endless."""
-    if is_endless(name):
+    if is_too_long(name):
         raise ModelError(
             f"{name[:40] + '…'!r} is too long for a model's name: {len(name):,} letters. Choose a model that "
             f"`python -m url_viz models` lists, or give the path of a file."

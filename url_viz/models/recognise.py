@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from url_viz.errors import CheckpointError, ModelError
 from url_viz.limited_processes import Answer, allow_memory, serve
-from url_viz.models.checkpoint_folder import Recognised
+from url_viz.models.checkpoint_folder import CheckpointInfo
 from url_viz.models.checkpoints import (
     Contents,
     Outline,
@@ -36,7 +36,7 @@ CANDIDATES = (*PACKAGED, *(paper.backbone for paper in PAPERS.values()))
 """Backbones that weights without a name are compared with."""
 
 
-def recognised(path: Path) -> Recognised:
+def recognised(path: Path) -> CheckpointInfo:
     """What the file at `path` is. Raises CheckpointError or another ModelError that says why it is nothing."""
     if path.suffix == ".safetensors" and _is_head(path):
         return _of_head(path)
@@ -55,16 +55,16 @@ def _is_head(path: Path) -> bool:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error}. Copy or download it again.") from error
 
 
-def _of_head(path: Path) -> Recognised:
+def _of_head(path: Path) -> CheckpointInfo:
     head = load_head(path)
     size = head.provenance.preprocessing.get("size_px")
     px = size if isinstance(size, int) else None
-    return Recognised(str(path), "own", head.provenance.backbone, True, head.embedding_size, px)
+    return CheckpointInfo(str(path), "own", head.provenance.backbone, True, head.embedding_size, px)
 
 
-def _of_authors(file: AuthorsFile, contents: Contents) -> Recognised:
+def _of_authors(file: AuthorsFile, contents: Contents) -> CheckpointInfo:
     outline = outline_authors(file, contents)
-    return Recognised(
+    return CheckpointInfo(
         file.name,
         "authors",
         outline.backbone,
@@ -86,11 +86,11 @@ def _paper_of(outline: Outline) -> str:
     return next(found, "")
 
 
-def _of_backbone(path: Path, arch: object, state: State) -> Recognised:
+def _of_backbone(path: Path, arch: object, state: State) -> CheckpointInfo:
     backbone = _backbone_of(path, arch, state)
     weights = FinetunedWeights(backbone, path.absolute())
     outline = outline_finetuned(weights, state)
-    return Recognised(weights.name, "own", backbone, False, outline.embedding_size, outline.input_px)
+    return CheckpointInfo(weights.name, "own", backbone, False, outline.embedding_size, outline.input_px)
 
 
 def _backbone_of(path: Path, arch: object, state: State) -> str:

@@ -23,7 +23,7 @@ from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 
 if TYPE_CHECKING:
-    from url_viz.models.backbone import Loaded
+    from url_viz.models.backbone import LoadedBackbone
 
 GRAPH = "graph.xml"
 WEIGHTS = "graph.bin"
@@ -38,7 +38,7 @@ def openvino() -> ModuleType:
     return importlib.import_module("openvino")
 
 
-def convert(loaded: "Loaded", folder: Path) -> None:
+def convert(loaded: "LoadedBackbone", folder: Path) -> None:
     """Write a backbone as an OpenVINO graph, with its metadata, into `folder`: whole or not at all."""
     import torch
 

@@ -16,7 +16,7 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.scan import Scan, ScannedFile, display_name
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.head import Head
-from url_viz.models.model import EXTERNAL_PREFIX, LARGEST, EmbeddingSpace, ModelSource
+from url_viz.models.model import EXTERNAL, LARGEST, EmbeddingSpace, ModelSource
 from url_viz.models.runtime import Outputs
 from url_viz.store.imported_columns import import_name
 from url_viz.store.user_arrays import MOST_NUMBERS
@@ -83,8 +83,8 @@ def given_embeddings(
     digest = hashlib.blake2b(source.data, digest_size=8)
     if path_file is not None:  # other paths make other embeddings of the same values
         digest.update(path_file.data)
-    called = import_name(name.removeprefix(EXTERNAL_PREFIX) if name else Path(source.name).stem)
-    space = EmbeddingSpace(f"{EXTERNAL_PREFIX}{called}", digest.hexdigest(), Preprocessing(), "exact")
+    called = import_name(name.removeprefix(EXTERNAL) if name else Path(source.name).stem)
+    space = EmbeddingSpace(f"{EXTERNAL}{called}", digest.hexdigest(), Preprocessing(), "exact")
     row = {found.files[place].id: number for number, place in enumerate(matched.row[taken])}
     said = _words(table, matched.count, matched.examples, len(found.files), scaled)
     return Given(space, row, embedding, said)

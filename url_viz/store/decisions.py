@@ -551,9 +551,9 @@ def _did_give(given: Sequence[str | None], gave: str, took: str) -> str:
     return " and ".join(parts)
 
 
-def _did_both(before: Decided, after: Decided, is_external: NDArray[np.bool_], did_give: Callable[[Decided], str]) -> str:
-    """What was decided, and which labels or names were given (`is_external`, `did_give`)."""
-    decided, given = np.flatnonzero(after.code != before.code), np.flatnonzero(is_external)
+def _did_both(before: Decided, after: Decided, is_given: NDArray[np.bool_], did_give: Callable[[Decided], str]) -> str:
+    """What was decided, and which labels or names were given (`is_given`, `did_give`)."""
+    decided, given = np.flatnonzero(after.code != before.code), np.flatnonzero(is_given)
     parts = [_did_decide(before.rows_at(decided), after.rows_at(decided))] if len(decided) else []
     parts += [did_give(after.rows_at(given))] if len(given) else []
     return ", and ".join(parts)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from url_viz.files import replaced
-from url_viz.models.model import EXTERNAL_PREFIX, EmbeddingSpace
+from url_viz.models.model import EXTERNAL, EmbeddingSpace
 from url_viz.sealed import sealed, unsealed
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.reader import Store
@@ -29,7 +29,7 @@ def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace
     """The spaces of other models that the set was read with, the latest first; not of a user's embeddings."""
     for other in reversed(store.about().spaces):
         is_other = (other.backbone, other.weights_digest) != (space.backbone, space.weights_digest)
-        if is_other and not any(one.backbone.startswith(EXTERNAL_PREFIX) for one in (space, other)):
+        if is_other and not any(one.backbone.startswith(EXTERNAL) for one in (space, other)):
             yield other
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import Polygon, Scope, thinned
-from url_viz.models.model_names import DEFAULT, check_length, is_endless
+from url_viz.models.model_names import DEFAULT, check_length, is_too_long
 
 if TYPE_CHECKING:
     from weakref import ReferenceType
@@ -299,7 +299,7 @@ def choice() -> Choice:
     """The current choice: the session's, else the one in the address."""
     set_id = CHOSEN_SET.get() if CHOSEN_SET.is_set else st.query_params.get(_SET)
     named = st.query_params.get(_MODEL, DEFAULT)
-    return Choice(set_id, CHOSEN_MODEL.get() or (DEFAULT if is_endless(named) else named))
+    return Choice(set_id, CHOSEN_MODEL.get() or (DEFAULT if is_too_long(named) else named))
 
 
 def choose(set_id: str | None, *, model: str | None = None) -> None:

@@ -9,7 +9,7 @@ from url_viz.analysis.compare import Compared, Comparison, disagreements, in_wor
 from url_viz.analysis.measures import MEASURES
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.models.checkpoint_folder import PATIENCE_S, checkpoint_names
+from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
 from url_viz.models.model import title_of
 from url_viz.models.model_names import PACKAGED, workspace_heads
 from url_viz.store.about import About, known_sets
@@ -66,7 +66,7 @@ def _other_names(image_set: ImageSet) -> list[str]:
     """Available models other than the current one: packaged, adapted heads, and those this set was read with."""
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     spaces = [space.backbone for space in _about(image_set.set_id).spaces]
-    heads = [*map(str, workspace_heads(Workspace.at())), *checkpoint_names(Workspace.at(), patience_s=PATIENCE_S)]
+    heads = [*map(str, workspace_heads(Workspace.at())), *checkpoint_names(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)]
     names = dict.fromkeys([*at_hand, *heads, *spaces, *user_models(image_set.set_id)])
     return [name for name in names if name != image_set.source.name]
 

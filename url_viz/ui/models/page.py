@@ -4,10 +4,10 @@ import streamlit as st
 
 from url_viz.analysis.holdout_report import headline, told_at
 from url_viz.jobs.heads import adapted_to_another
-from url_viz.models.card_figures import worth_at
-from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
-from url_viz.models.checkpoint_folder import PATIENCE_S
-from url_viz.models.model_names import paper_named
+from url_viz.models.card_figures import describe_card_file
+from url_viz.models.catalogue import KINDS, EMPTY_KIND, KnownModel, known_models
+from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S
+from url_viz.models.model_names import parse_paper_name
 from url_viz.store.about import known_sets
 from url_viz.terminal_text import printable
 from url_viz.ui.session import choice, choose
@@ -20,12 +20,12 @@ COLUMNS = 2
 
 def show_models() -> None:
     """Every model as a card, by kind."""
-    known = known_models(Workspace.at(), patience_s=PATIENCE_S)
+    known = known_models(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)
     for kind, title in KINDS.items():
         st.markdown(f"**{escape(title)}**")
         models = [model for model in known if model.kind == kind]
         if not models:
-            st.caption(escape(WITHOUT_ANY[kind]))
+            st.caption(escape(EMPTY_KIND[kind]))
         for start in range(0, len(models), COLUMNS):
             for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
                 with column, st.container(border=True, gap="xsmall"):
@@ -72,7 +72,7 @@ def _figures(model: KnownModel) -> list[Markdown]:
     """What a head is worth: by its card, or by the run that adapted it."""
     told = told_at(model.report) if model.report is not None else ()
     lines = [f"{headline(one)} that neither trained nor chose" for one in told if one.after is not None]
-    worth = worth_at(model.card) if model.card is not None else ""
+    worth = describe_card_file(model.card) if model.card is not None else ""
     return [escape(line) for line in lines or filter(None, [worth])]
 
 
@@ -132,7 +132,7 @@ def _show_details(model: KnownModel) -> None:
     """Its name for commands, its file, and the file's digest."""
     st.caption("Name, for the command line and Python")
     st.code(model.name, language=None, wrap_lines=True)
-    if (paper := paper_named(model.name)) is not None:
+    if (paper := parse_paper_name(model.name)) is not None:
         st.caption(escape(paper[0].about))
     if model.file is not None:
         st.caption(escape(f"Its file has the digest {model.digest or 'unknown'}"))

@@ -7,8 +7,8 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
-from url_viz.models.checkpoint_folder import PATIENCE_S, checkpoint_names
-from url_viz.models.model import EXTERNAL_PREFIX, title_of
+from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
+from url_viz.models.model import EXTERNAL, title_of
 from url_viz.models.model_names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
@@ -76,7 +76,7 @@ def _pick_model() -> None:
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     from_user = user_models(choice().set_id)
     workspace = Workspace.at()
-    in_folders = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace, patience_s=PATIENCE_S)]
+    in_folders = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace, timeout_s=PAGE_TIMEOUT_S)]
     names = list(dict.fromkeys([*at_hand, *in_folders, *from_user, choice().model]))
     picked = st.selectbox(
         "Model",
@@ -98,7 +98,7 @@ def user_models(set_id: str | None) -> list[str]:
     about = dict(known_sets(Workspace.at())).get(set_id or "")
     if about is None or set_id is None:
         return []
-    given = [space.backbone for space in about.spaces if space.backbone.startswith(EXTERNAL_PREFIX)]
+    given = [space.backbone for space in about.spaces if space.backbone.startswith(EXTERNAL)]
     jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
     weights = [FinetunedWeights.named(job.about.get("model", "")) for job in jobs]
     return list(
@@ -109,7 +109,7 @@ def user_models(set_id: str | None) -> list[str]:
 
 
 def _offer_update(set_id: str) -> None:
-    if choice().model.startswith(EXTERNAL_PREFIX):
+    if choice().model.startswith(EXTERNAL):
         st.caption("New pictures need imported embeddings: `python -m url_viz embed FOLDER --embeddings FILE`.")
         return
     image_set = open_sets().get(set_id, choice().model)
@@ -129,9 +129,9 @@ def show_not_read(now: Choice) -> None:
     if about is None or running(now.set_id) is not None:
         st.caption("The map appears as soon as the first pictures are read.")
         return
-    if now.model.startswith(EXTERNAL_PREFIX):
+    if now.model.startswith(EXTERNAL):
         st.info(
-            f"{escape(set_name(about.root))} has no embeddings {escape(repr(now.model.removeprefix(EXTERNAL_PREFIX)))}. "
+            f"{escape(set_name(about.root))} has no embeddings {escape(repr(now.model.removeprefix(EXTERNAL)))}. "
             "Choose another model, or import them: `python -m url_viz embed FOLDER --embeddings FILE`.",
             icon=":material/info:",
         )

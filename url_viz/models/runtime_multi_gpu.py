@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from url_viz.models.runtime import Outputs, Runtime, Wait
 
 
-class SeveralRuntimes:
+class MultiGpuRuntime:
     """Runs the same backbone on several devices."""
 
     def __init__(self, runtimes: Sequence[Runtime]) -> None:
