@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.machine import machine
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, normalised, resized
-from url_viz.imaging.read import read_picture
+from url_viz.imaging.read import fetch_and_decode
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
@@ -102,7 +103,7 @@ def ours(folder: Path, workspace: Path, precision: str, device: str) -> Callable
 def forward_only(files: list[Path], workspace: Path, device: str) -> Callable[[], None]:
     """The bare forward pass on crops that are in memory already, as many under way as the pipeline has."""
     model = load_model(DEFAULT, device=device, workspace=workspace)
-    reading = read_picture(bytes(files[0]), model.space.preprocessing)
+    reading = fetch_and_decode(partial(read_file, bytes(files[0])), model.space.preprocessing)
     size = min(model.runtime.batch, len(files))
     crops = np.repeat(reading.crop[None], size, axis=0)  # type: ignore[union-attr]
 
@@ -120,11 +121,11 @@ def forward_only(files: list[Path], workspace: Path, device: str) -> Callable[[]
 
 def decode_only(files: list[Path], workspace: Path) -> Callable[[], None]:
     """Decoding, crop and thumbnail on one core."""
-    sheet = load_model(DEFAULT, device="cpu", workspace=workspace).space.preprocessing
+    preprocessing = load_model(DEFAULT, device="cpu", workspace=workspace).space.preprocessing
 
     def run() -> None:
         for path in files:
-            read_picture(bytes(path), sheet)
+            fetch_and_decode(partial(read_file, bytes(path)), preprocessing)
 
     return run
 

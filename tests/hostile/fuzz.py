@@ -1,7 +1,6 @@
 """Mutants of valid pictures, read one after the other; run as a process, so that a crash is seen from outside."""
 
 import json
-import os
 import resource
 import sys
 import time
@@ -12,9 +11,9 @@ import numpy as np
 
 from tests.hostile.encode import animation, clear_palette, rotated, srgb_profile, with_profile, ycck_jpeg
 from tests.hostile.zoo import MORE_KINDS, PLAIN_KINDS
-from tests.imaging.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise, read_picture
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Failure, read_picture
+from url_viz.imaging.read import Failure
 
 TELLING = (0, 1, 0x7F, 0x80, 0xFF)
 """Bytes at the edges of what counts and sizes may be."""
@@ -72,7 +71,7 @@ def run(folder: Path, *, first: int, count: int) -> Seen:
         path.write_bytes(mutant(files[number % len(files)], np.random.default_rng(number)))
         start = time.monotonic()
         try:
-            reading = read_picture(os.fsencode(path), preprocessing)
+            reading = read_picture(path, preprocessing)
             is_bad = isinstance(reading, Failure)
             seen.refused, seen.read = seen.refused + is_bad, seen.read + (not is_bad)
         except BaseException as error:  # noqa: BLE001 - whatever comes out is what this looks for

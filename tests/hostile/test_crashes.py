@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,15 +16,16 @@ from PIL import Image
 
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, HANG, KILLED, SEGFAULT, SLOW, crashing_environment, write_bad
-from tests.imaging.pictures import noise, write_folder
+from tests.imaging.pictures import noise, read_picture, write_folder
 from tests.jobs.conftest import command_of
 from tests.processes import ROOT, decoding_below, embed_words, run_python
 from url_viz.cli.main import STRICT_STATUS, main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Known, Picture, read_picture
-from url_viz.imaging.workers import Decoders, decoders, read_picture_isolated
+from url_viz.imaging.read import DecodeResult, Known, Picture
+from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
@@ -156,22 +159,24 @@ class TestSignals:
         assert (len(crashing.image_set), crashing.failures) == (GOOD + 10, {})
 
 
-class TestReadApart:
+def read_isolated(path: Path, **options: Any) -> DecodeResult:
+    return fetch_and_decode_isolated(partial(read_file, os.fsencode(path)), Preprocessing(), **options)
+
+
+class TestReadIsolated:
     """The same outcome as in this process, and one outcome more."""
 
     def test_the_same_outcomes(self, tmp_path: Path) -> None:
         write_folder(tmp_path, 1)
         (tmp_path / "empty.jpg").touch()
         (tmp_path / "odd \udcff\n.jpg").write_bytes(b"<html>")
-        good = os.fsencode(tmp_path / "0000.jpg")
-        here, apart = read_picture(good, Preprocessing()), read_picture_isolated(good, Preprocessing())
+        here, apart = read_picture(tmp_path / "0000.jpg", Preprocessing()), read_isolated(tmp_path / "0000.jpg")
         assert isinstance(here, Picture)
         assert isinstance(apart, Picture)
         assert (here.crop == apart.crop).all()
         assert (here.content, here.width, here.thumbnail) == (apart.content, apart.width, apart.thumbnail)
         for name in ("empty.jpg", "odd \udcff\n.jpg", "gone.jpg"):
-            path = os.fsencode(tmp_path / name)
-            assert read_picture_isolated(path, Preprocessing()) == read_picture(path, Preprocessing())
+            assert read_isolated(tmp_path / name) == read_picture(tmp_path / name, Preprocessing())
 
     def test_a_known_content_goes_to_no_process(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTHONPATH", crashing_environment(tmp_path)["PYTHONPATH"])
@@ -179,4 +184,4 @@ class TestReadApart:
         write_bad(path, SEGFAULT)
         content = content_key(path.read_bytes())
         with closing(Decoders(1)) as crashing:
-            assert read_picture_isolated(os.fsencode(path), Preprocessing(), known={content}, by=crashing) == Known(content)
+            assert read_isolated(path, known={content}, by=crashing) == Known(content)

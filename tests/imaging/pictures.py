@@ -1,10 +1,17 @@
 """Pictures made in memory for tests: seeded, small, and different from each other."""
 
 import io
+import os
+from collections.abc import Container
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import DecodeResult, fetch_and_decode
 
 
 def noise(seed: int = 0, *, width: int = 64, height: int = 48) -> Image.Image:
@@ -35,6 +42,11 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def read_picture(path: Path, preprocessing: Preprocessing, *, known: Container[int] = ()) -> DecodeResult:
+    """The file at `path`, read and decoded in this process."""
+    return fetch_and_decode(partial(read_file, os.fsencode(path)), preprocessing, known=known)
 
 
 def write_folder(root: Path, count: int, *, classes: tuple[str, ...] = (), start: int = 0) -> Path:

@@ -137,7 +137,7 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.Monkey
     ],
 )
 def test_what_a_store_says_is_told_in_our_words(text: str, told: str) -> None:
-    said = str(of_bucket._told(ROOT, RuntimeError(text)))
+    said = str(of_bucket._bucket_error(ROOT, RuntimeError(text)))
     assert told in said
     assert "SESAME" not in said
     assert "no picture's fault" in said

@@ -7,13 +7,12 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from url_viz.errors import FolderError, NoImagesError
-from url_viz.imaging import folder_preview
 from url_viz.imaging.folder_preview import FolderPreview, preview_folder
 from url_viz.imaging.scan import scan
 
 
-def last(root: Path) -> FolderPreview:
-    return list(preview_folder(root))[-1]
+def last(root: Path, **limits: int) -> FolderPreview:
+    return list(preview_folder(root, **limits))[-1]
 
 
 def test_it_tells_pictures_folders_and_classes_as_a_scan_finds_them(tmp_path: Path) -> None:
@@ -29,14 +28,12 @@ def test_a_flat_folder_of_one_picture_is_told_in_words(tmp_path: Path) -> None:
     assert last(tmp_path).text == "1 picture, no class folders"
 
 
-def test_counting_ends_at_a_bound_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_preview, "MOST_PICTURES", 4)
+def test_counting_ends_at_a_bound_and_says_so(tmp_path: Path) -> None:
     write_folder(tmp_path, 6, classes=("cat", "dog", "cow"))
-    seen = last(tmp_path)
+    seen = last(tmp_path, most_pictures=4)
     assert (seen.pictures, seen.is_done, seen.is_complete) == (4, True, False)
     assert seen.text.startswith("Over 4 pictures in over ")
-    monkeypatch.setattr(folder_preview, "MOST_PICTURES", 6)
-    assert last(tmp_path).is_complete, "as many as are counted at most are still all"
+    assert last(tmp_path, most_pictures=6).is_complete
 
 
 def test_counting_ends_after_its_time_even_where_there_are_no_pictures(tmp_path: Path) -> None:
@@ -45,13 +42,12 @@ def test_counting_ends_after_its_time_even_where_there_are_no_pictures(tmp_path:
     assert seen == [FolderPreview(0, 0, is_done=True)]
 
 
-def test_counts_only_grow_while_they_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_preview, "EVERY_S", -1.0)
+def test_counts_only_grow(tmp_path: Path) -> None:
     write_folder(tmp_path, 6, classes=("cat", "dog"))
-    told = list(preview_folder(tmp_path))
-    assert len(told) > 6
-    assert all(before.pictures <= after.pictures for before, after in pairwise(told))
-    assert [one.is_done for one in told] == [False] * (len(told) - 1) + [True]
+    previews = list(preview_folder(tmp_path, every_s=-1.0))
+    assert len(previews) > 6
+    assert all(before.pictures <= after.pictures for before, after in pairwise(previews))
+    assert [preview.is_done for preview in previews] == [False] * (len(previews) - 1) + [True]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,16 @@
 """Reading a picture gives one outcome per file: crop, size and thumbnail, or a reason."""
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.imaging.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise, read_picture
 from url_viz.imaging import read as module
 from url_viz.imaging.preprocess import Preprocessing, normalised
-from url_viz.imaging.read import Failure, Known, Picture, picture_of, read_picture
+from url_viz.imaging.read import Failure, Known, Picture, picture_of
 from url_viz.imaging.workers import decoders
 
 PREPROCESSING = Preprocessing(size_px=32, crop_share=0.8)
@@ -24,7 +23,7 @@ def test_the_crop_is_timms_evaluation_transform(tmp_path: Path) -> None:
         image = noise(number, width=size[0], height=size[1])
         path = tmp_path / f"{number}.png"
         image.save(path)
-        reading = read_picture(os.fsencode(path), PREPROCESSING)
+        reading = read_picture(path, PREPROCESSING)
         assert isinstance(reading, Picture)
         transform = create_transform(
             (3, 32, 32), interpolation="bicubic", crop_pct=0.8, mean=PREPROCESSING.mean, std=PREPROCESSING.std
@@ -36,7 +35,7 @@ def test_the_crop_is_timms_evaluation_transform(tmp_path: Path) -> None:
 def test_a_thumbnail_is_a_small_jpeg_of_the_whole(tmp_path: Path) -> None:
     path = tmp_path / "wide.jpg"
     noise(1, width=1200, height=300).save(path)
-    reading = read_picture(os.fsencode(path), Preprocessing())
+    reading = read_picture(path, Preprocessing())
     assert isinstance(reading, Picture)
     assert (reading.width, reading.height) == (1200, 300)
     shown = Image.open(io.BytesIO(reading.thumbnail))
@@ -48,7 +47,7 @@ def test_very_long_pictures_are_read_in_bounded_memory(tmp_path: Path) -> None:
     for number, size in enumerate([(1, 10_000), (10_000, 1), (1, 1)]):
         path = tmp_path / f"{number}.png"
         Image.new("RGB", size, "red").save(path)
-        reading = read_picture(os.fsencode(path), Preprocessing())
+        reading = read_picture(path, Preprocessing())
         assert isinstance(reading, Picture)
         assert reading.crop.shape == (224, 224, 3)
         assert (reading.width, reading.height) == size
@@ -57,15 +56,15 @@ def test_very_long_pictures_are_read_in_bounded_memory(tmp_path: Path) -> None:
 def test_known_content_is_not_decoded_again(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(noise(1)))
-    first = read_picture(os.fsencode(path), PREPROCESSING)
+    first = read_picture(path, PREPROCESSING)
     assert isinstance(first, Picture)
-    assert read_picture(os.fsencode(path), PREPROCESSING, known={first.content}) == Known(first.content)
+    assert read_picture(path, PREPROCESSING, known={first.content}) == Known(first.content)
 
 
 def test_a_bad_file_is_an_outcome(tmp_path: Path) -> None:
     path = tmp_path / "bad.jpg"
     path.write_bytes(b"<html></html>")
-    reading = read_picture(os.fsencode(path), PREPROCESSING)
+    reading = read_picture(path, PREPROCESSING)
     assert isinstance(reading, Failure)
     assert "HTML" in reading.reason
 

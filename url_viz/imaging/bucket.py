@@ -25,35 +25,32 @@ FETCH_S = 300.0
 CONNECT_S = 10.0
 RETRIES = 4
 RETRY_S = 30.0
-"""A request is made again for at most so long; what it asks for then stays to be read."""
+"""How long a failing request is retried; the file is then left for the next run."""
 LIST_CHUNK = 1_000
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
-_START = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_ALLOW_HTTP = ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 class Bucket:
     """The objects whose keys begin with an address, as if they were files in a folder. Thread-safe.
 
-    A failure of the store itself (no answer, no access, no such bucket) is a BucketError: no picture's fault. Raises
-    it at once where obstore is missing.
+    A failure of the store itself (no answer, no access, no such bucket, obstore not installed) is a BucketError, not
+    the fault of a picture.
     """
 
     within = None
+    at_a_time = AT_A_TIME  # many, as each read waits for the network
 
     def __init__(self, root: Path, *, store: Any = None, fetch_s: float = FETCH_S, retry_s: float = RETRY_S) -> None:
         """`store`, if it is given, is the obstore store to read; `fetch_s` and `retry_s` bound one request."""
         self.root = root
-        self._store = store if store is not None else _opened(root, fetch_s=fetch_s, retry_s=retry_s)
-
-    @property
-    def at_a_time(self) -> int | None:
-        """Many: each is waited for."""
-        return AT_A_TIME
+        self._store = store if store is not None else _open_store(root, fetch_s=fetch_s, retry_s=retry_s)
 
     def list(self) -> Scan:
         """Every picture by its key, with size and last change. Raises BucketError if the store does not list them."""
-        found: list[ScannedFile] = []
+        files: list[ScannedFile] = []
         other: Counter[str] = Counter()
         for key, size, changed in self._objects():
             *folders, name = key.split(b"/")
@@ -63,9 +60,9 @@ class Bucket:
             if kind is not None:
                 other[kind] += 1
             else:
-                found.append(ScannedFile(key, size, _nanoseconds(changed)))
-        found.sort(key=lambda file: file.path)
-        return Scan(self.root, tuple(found), tuple(other.most_common()))
+                files.append(ScannedFile(key, size, _nanoseconds(changed)))
+        files.sort(key=lambda file: file.path)
+        return Scan(self.root, tuple(files), tuple(other.most_common()))
 
     def read(self, file: ScannedFile) -> bytes:
         """The bytes of an object. Raises ImageError if it is empty, too large or gone, BucketError if the store fails.
@@ -75,7 +72,7 @@ class Bucket:
         refuse_large(file.size_bytes)
         try:
             data = self._fetched(file.path.decode())
-        except UnicodeDecodeError:  # no key: of a set that was moved here from a folder
+        except UnicodeDecodeError:  # not a key: the set was moved here from a folder
             raise ImageError(VANISHED) from None
         if not data:
             raise ImageError(EMPTY)
@@ -87,34 +84,30 @@ class Bucket:
             refuse_large(answer.meta["size"])  # it may have changed since it was listed
             return bytes(answer.bytes())
         except FileNotFoundError:
-            self._refuse_unlisted()
+            next(self._objects(), None)  # raises BucketError if it is the bucket itself that is missing
             raise ImageError(VANISHED) from None
         except _errors() as error:
-            raise _told(self.root, error) from None
-
-    def _refuse_unlisted(self) -> None:
-        """Raise BucketError if it is the bucket itself that is not there."""
-        next(self._objects(), None)
+            raise _bucket_error(self.root, error) from None
 
     def _objects(self) -> Iterator[tuple[bytes, int, datetime.datetime]]:
         """Key (below the address), size and last change of every object, as they come."""
         try:
             for chunk in self._store.list(chunk_size=LIST_CHUNK):
-                yield from ((one["path"].encode(), one["size"], one["last_modified"]) for one in chunk)
-        except _errors() as error:  # one that is not found is an OSError
-            raise _told(self.root, error) from None
+                yield from ((meta["path"].encode(), meta["size"], meta["last_modified"]) for meta in chunk)
+        except _errors() as error:  # FileNotFoundError is an OSError
+            raise _bucket_error(self.root, error) from None
 
 
 def refuse_outside(root: Path, within: Sequence[Path]) -> None:
-    """Raise FolderError if an address lies in none of those `within`."""
-    buckets = [one for one in within if is_in_bucket(one)]
-    if not any(root.is_relative_to(one) for one in buckets):
+    """Raise FolderError if an address lies outside all of `within`."""
+    buckets = [address for address in within if is_in_bucket(address)]
+    if not any(map(root.is_relative_to, buckets)):
         named = ", ".join(map(str, buckets)) or "none"
         raise FolderError(f"{str(root)!r} is outside the buckets that may be read ({named}). Give an address in them.")
 
 
 def require_obstore() -> None:
-    """Raise BucketError if obstore, which only those with pictures in object storage need, is not installed."""
+    """Raise BucketError if obstore, an optional dependency, is not installed."""
     if find_spec("obstore") is None:
         raise BucketError(
             f"Pictures in object storage take obstore, which {sys.executable} lacks. Run `pip install "
@@ -122,8 +115,8 @@ def require_obstore() -> None:
         )
 
 
-def _opened(root: Path, *, fetch_s: float, retry_s: float) -> Any:
-    """obstore's store of an address, with what the environment says of endpoint and credentials."""
+def _open_store(root: Path, *, fetch_s: float, retry_s: float) -> Any:
+    """obstore's store for an address, with endpoint and credentials from the environment."""
     require_obstore()
     from obstore.store import from_url
 
@@ -137,52 +130,48 @@ def _opened(root: Path, *, fetch_s: float, retry_s: float) -> Any:
     try:
         return from_url(str(root), client_options=limits, retry_config=retries)
     except _errors() as error:
-        raise _told(root, error) from None
+        raise _bucket_error(root, error) from None
 
 
 def _is_plain_http(environment: Mapping[str, str]) -> bool:
-    """Whether the user named an endpoint without TLS, as a server of one's own may be."""
-    return any(environment.get(name, "").startswith("http://") for name in _ENDPOINTS) or any(
-        environment.get(name, "").lower() in ("1", "true") for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
-    )
+    """Whether the environment names an endpoint without TLS, such as a server in the local network, or allows one."""
+    is_named = any(environment.get(name, "").startswith("http://") for name in _ENDPOINTS)
+    return is_named or any(environment.get(name, "").lower() in ("1", "true") for name in _ALLOW_HTTP)
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What obstore raises of a store."""
+    """What obstore raises for a store."""
     from obstore.exceptions import BaseError
 
     return (BaseError, OSError, ValueError, NotImplementedError)
 
 
 def _nanoseconds(moment: datetime.datetime) -> int:
-    return (moment - _START) // _MICROSECOND * 1_000
+    return (moment - _EPOCH) // _MICROSECOND * 1_000
 
 
-_KEPT = "It is no picture's fault: what was read is kept, and the same command goes on from here."
+_RESUMES = "It is no picture's fault: what was read is kept, and the same command goes on from here."
 
 
-def _told(root: Path, error: Exception) -> BucketError:
-    """What is wrong with a store, in words of ours."""
-    why, step = _why(str(error))
-    return BucketError(f"{str(root)!r} {why}. {step} {_KEPT}")
+def _bucket_error(root: Path, error: Exception) -> BucketError:
+    """A readable error for one of obstore, without its text, which may name the key."""
+    why, step = _diagnosis(str(error))
+    return BucketError(f"{str(root)!r} {why}. {step} {_RESUMES}")
 
 
-def _why(text: str) -> tuple[str, str]:
-    """What is wrong, and what to do, by the text of obstore's error."""
+def _diagnosis(text: str) -> tuple[str, str]:
+    """What is wrong, and what to do, from the text of obstore's error."""
     status = re.search(r"status code: (\d{3})", text)
     code = int(status[1]) if status else 0
     if "invalid path" in text:
-        return (
-            "holds a key with '//' or a part that is '.' or '..', which obstore does not read",
-            "Rename it, or give a folder beside it.",
-        )
+        why = "holds a key with '//' or a part that is '.' or '..', which obstore does not read"
+        return why, "Rename it, or give a folder beside it."
     if "169.254.169.254" in text or "oken request" in text or "Account must be specified" in text:
         return "cannot be read without credentials, and the environment has none", _SET_THEM
     if "Received redirect" in text:
         return "lies in another region than the environment says", "Set $AWS_REGION."
     if code in (400, 401, 403) or "Unauthenticated" in text or "PermissionDenied" in text:
-        said = f" ({code})" if code else ""
-        return f"refuses the credentials of the environment{said}", _SET_THEM
+        return "refuses the credentials of the environment" + (f" ({code})" if code else ""), _SET_THEM
     if code == 404:
         return "is not there: the store knows no such bucket (404)", "Check its name, region and endpoint."
     if code:

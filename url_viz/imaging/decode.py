@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +29,7 @@ STRIP_PIXELS = 1 << 22
 LARGE_PIXELS = 50_000_000
 """Larger pictures are decoded one at a time, whatever the number of threads: each may need gigabytes."""
 
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "DIB",
-    "TIFF",
-    "PPM",
-    "HEIF",
-    "AVIF",
-    "TGA",
-    "JPEG2000",
-    "ICO",
-    "PCX",
-)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "HEIF", "AVIF", "TGA", "JPEG2000", "ICO", "PCX")
 """Accepted formats. Pillow knows more, among them PostScript, for which it would start another program."""
 WEBP_MOST_PIXELS = 120_000_000
 """An animated WebP takes four times the memory of another picture, and 4 kB may declare a canvas of any size."""
@@ -52,15 +38,11 @@ WEBP_MOST_PIXELS = 120_000_000
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # Pillow warns of damaged metadata and ignores it. Damaged pixels raise an error, which is reported here.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-_is_heif_ready = False
 _large: AbstractContextManager[object] = threading.Lock()
 
 
 def read_file(path: bytes, *, within: Sequence[Path] | None = None) -> bytes:
-    """The bytes of a plain file, with `within` of one in these folders; raises ImageError as `open_plain_file` does.
-
-    Also if it is empty or too large.
-    """
+    """The bytes of a plain file; raises ImageError as `open_plain_file` does, and if it is empty or too large."""
     with open_plain_file(path, within=within) as file:
         refuse_large(os.fstat(file.fileno()).st_size)
         try:
@@ -73,7 +55,7 @@ def read_file(path: bytes, *, within: Sequence[Path] | None = None) -> bytes:
 
 
 def refuse_large(size_bytes: int) -> None:
-    """Raise ImageError for a file of more bytes than are read."""
+    """Raise ImageError if a file is larger than `MOST_BYTES`."""
     if size_bytes > MOST_BYTES:
         raise ImageError(f"is {size_bytes / 2**20:,.0f} MiB; files over {MOST_BYTES / 2**20:,.0f} are not read")
 
@@ -86,9 +68,9 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
     CMYK is converted with its profile if it has one, and only the first frame of an animation is decoded.
     Raises ImageError with a readable reason.
     """
-    _ready_heif()
+    _register_heif()
     try:
-        return _decoded_in_spite_of_metadata(data, short_side_px)
+        return _decode_despite_metadata(data, short_side_px)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -102,7 +84,7 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
 
 
 def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
-    """The size at which `decode` would decode a file that is a JPEG; None for another, which is never scaled."""
+    """The size at which `decode` would decode a JPEG; None for any other file, which is never scaled."""
     if not data.startswith(JPEG_START):
         return None
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -111,14 +93,14 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
 
 
 def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
-    """Decode large pictures while holding `turns` from now on; for one of several decoding processes."""
+    """From now on decode large pictures only while holding the lock `turns`, which other processes share."""
     global _large
     _large = turns
 
 
 def format_of(data: bytes) -> str | None:
     """Pillow's name of a file's format by its first bytes; None if the format is not accepted."""
-    _ready_heif()
+    _register_heif()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.format
@@ -126,16 +108,16 @@ def format_of(data: bytes) -> str | None:
         return None
 
 
-def _decoded_in_spite_of_metadata(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
+def _decode_despite_metadata(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
     try:
-        return _decoded(data, short_side_px)
+        return _decode(data, short_side_px)
     except ValueError as error:  # Pillow's limit on unpacked text chunks; the pixels may be fine
         if "MAX_TEXT_" not in str(error):
             raise
-        return _decoded(without_metadata(data), short_side_px)
+        return _decode(_without_metadata(data), short_side_px)
 
 
-def _decoded(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
+def _decode(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
     most = WEBP_MOST_PIXELS if image.format == "WEBP" else MOST_PIXELS
@@ -149,7 +131,9 @@ def _decoded(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple
     with _large if is_large else nullcontext():
         image.load()
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        upright = _turned(_rgb(image), orientation)
+        rgb = _rgb(image)
+        turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+        upright = rgb if turn is None else rgb.transpose(turn)
     return upright, ((height, width) if orientation in (5, 6, 7, 8) else (width, height))
 
 
@@ -169,11 +153,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def _turned(image: Image.Image, orientation: object) -> Image.Image:
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -231,11 +210,7 @@ def _through_profile(image: Image.Image) -> Image.Image:
             managed = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
             if managed is not None:
                 return managed
-        except (
-            ImageCms.PyCMSError,
-            OSError,
-            ValueError,
-        ):  # a corrupt profile: convert without it
+        except (ImageCms.PyCMSError, OSError, ValueError):  # a corrupt profile: convert without it
             return image.convert("RGB")
     if image.mode == "LAB":
         transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
@@ -243,14 +218,12 @@ def _through_profile(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _ready_heif() -> None:
+@cache
+def _register_heif() -> None:
     """Register HEIC and HEIF with Pillow, once."""
-    global _is_heif_ready
-    if not _is_heif_ready:
-        from pillow_heif import register_heif_opener
+    from pillow_heif import register_heif_opener
 
-        register_heif_opener()
-        _is_heif_ready = True
+    register_heif_opener()
 
 
 _MARKS = {
@@ -289,14 +262,14 @@ def _why_not_decoded(error: Exception) -> str:
     return f"is damaged: {text or type(error).__name__}"
 
 
-_BESIDE_THE_PIXELS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf"))
+_METADATA_CHUNKS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf"))
 _FRAME_BYTES = 12
 """Bytes around a chunk's body: its length, its kind, its checksum."""
 
 
-def without_metadata(data: bytes) -> bytes:
+def _without_metadata(data: bytes) -> bytes:
     """The same PNG without texts, profile and EXIF, for metadata that exceed Pillow's limits when unpacked."""
-    chunks = [data[start:end] for kind, start, end in _chunks(data) if kind not in _BESIDE_THE_PIXELS]
+    chunks = [data[start:end] for kind, start, end in _chunks(data) if kind not in _METADATA_CHUNKS]
     return PNG_START + b"".join(chunks)
 
 

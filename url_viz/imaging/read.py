@@ -3,14 +3,13 @@
 import io
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, read_file, scaled_size
+from url_viz.imaging.decode import decode, scaled_size
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
 
@@ -52,7 +51,7 @@ DecodeResult = Picture | Known | Failure
 
 @dataclass(frozen=True)
 class Unfetched:
-    """A file that its store did not give just now, and why: nothing is known of it, and it stays to be read."""
+    """A file that its store failed to deliver, and why: it is not recorded, so that the next run reads it."""
 
     reason: str
 
@@ -62,8 +61,8 @@ def picture_of(
 ) -> Picture:
     """The `Picture` from the bytes of a file; raises ImageError as `decode` does.
 
-    With crops for the backbones `also`, the same as each would have by itself: from one decoding, but for a large JPEG
-    that they need at different fractions of its size.
+    The crops for the backbones `also` are identical to those of separate calls. The file is decoded once, except a
+    large JPEG that the backbones need at different fractions of its size.
     """
     image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
     small = resized(image, preprocessing)
@@ -80,17 +79,6 @@ def _other_crop(data: bytes, image: Image.Image, done: Preprocessing, other: Pre
     return middle(resized(image, other), other.size_px)
 
 
-def read_picture(
-    path: bytes,
-    preprocessing: Preprocessing,
-    *,
-    known: Container[int] = (),
-    also: Sequence[Preprocessing] = (),
-) -> DecodeResult:
-    """Read the file at `path`; an unreadable file is a Failure, not an exception."""
-    return fetch_and_decode(partial(read_file, path), preprocessing, known=known, also=also)
-
-
 def fetch_and_decode(
     fetch: Callable[[], bytes],
     preprocessing: Preprocessing,
@@ -99,9 +87,9 @@ def fetch_and_decode(
     also: Sequence[Preprocessing] = (),
     decoded: Callable[..., Picture] = picture_of,
 ) -> DecodeResult:
-    """Read the bytes that `fetch` brings; an ImageError of it, or of decoding, is a Failure.
+    """Read the bytes that `fetch` returns; an ImageError from it, or from decoding, becomes a Failure.
 
-    Content keys in `known` are not decoded again; the bytes of all others go to `decoded`, as to `picture_of`.
+    Contents whose keys are in `known` are not decoded again; all others are decoded by `decoded`, like `picture_of`.
     """
     try:
         data = fetch()

@@ -12,7 +12,7 @@ from url_viz.roots import is_in_bucket
 
 
 class Source(Protocol):
-    """A place of pictures."""
+    """Where the pictures of a set are."""
 
     @property
     def root(self) -> Path:
@@ -20,20 +20,17 @@ class Source(Protocol):
 
     @property
     def within(self) -> Sequence[Path] | None:
-        """The folders outside of which nothing is read; None without such a bound, and in object storage."""
+        """The only folders from which files are read; None without such a limit, and in object storage."""
 
     @property
     def at_a_time(self) -> int | None:
-        """How many files are read beside each other; None for one a core."""
+        """How many files are read at the same time; None means one per core."""
 
     def list(self) -> Scan:
         """Every candidate file by path, with its size and time. Raises FolderError if they cannot be listed."""
 
     def read(self, file: ScannedFile) -> bytes:
-        """The bytes of a file. Raises ImageError, with the reason, where the fault is the file's own.
-
-        BucketError where it is that of the store.
-        """
+        """The bytes of a file. Raises ImageError for a fault of the file, BucketError for one of the store."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +39,7 @@ class Folder:
 
     root: Path
     within: Sequence[Path] | None = None
-
-    @property
-    def at_a_time(self) -> int | None:
-        """One a core: a disk answers sooner than a picture is decoded."""
-        return None
+    at_a_time = None  # a disk is faster than decoding
 
     def list(self) -> Scan:
         """See `url_viz.imaging.scan.scan`."""
@@ -58,7 +51,7 @@ class Folder:
 
 
 def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:
-    """The pictures that lie at `root` (of `root_of`), of which nothing outside `within` is read.
+    """The source at `root` (from `root_of`); nothing outside `within` is read.
 
     Raises FolderError for an address in object storage outside `within`, BucketError if it cannot be read here.
     """

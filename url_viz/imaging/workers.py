@@ -4,7 +4,6 @@ import atexit
 import os
 from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractContextManager, suppress
-from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, read_file
+from url_viz.imaging.decode import decode, decode_large_in_turns, format_of
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import DecodeResult, Picture, fetch_and_decode, picture_of
@@ -24,7 +23,7 @@ MOST_MEMORY_BYTES = 6 << 30
 
 
 class Decoders(LimitedProcesses):
-    """A pool of at most `most` decoding processes; what becomes of a picture that crashes one is an ImageError."""
+    """A pool of at most `most` decoding processes; a picture that crashes one raises ImageError."""
 
     def __init__(
         self, most: int | None = None, *, most_s: float = MOST_S, most_memory_bytes: int = MOST_MEMORY_BYTES
@@ -50,12 +49,11 @@ class Decoders(LimitedProcesses):
         Raises ImageError as `decode` does, or after a crash or timeout.
         """
         key = content_key(data) if content is None else content
-        asked = (preprocessing, *also)
-        facts, body = self.ask("read", data, preprocessings=[one.as_record() for one in asked])
-        ends = np.cumsum([0, *(3 * one.size_px**2 for one in asked)]).tolist()
-        flat = np.frombuffer(body, np.uint8, ends[-1])
-        parts = zip(ends[:-1], ends[1:], asked, strict=True)
-        crop, *others = (flat[start:end].reshape(one.size_px, one.size_px, 3) for start, end, one in parts)
+        preprocessings = (preprocessing, *also)
+        facts, body = self.ask("read", data, preprocessings=[p.as_record() for p in preprocessings])
+        ends = np.cumsum([3 * p.size_px**2 for p in preprocessings]).tolist()
+        parts = np.split(np.frombuffer(body, np.uint8, ends[-1]), ends[:-1])
+        crop, *others = (part.reshape(p.size_px, p.size_px, 3) for part, p in zip(parts, preprocessings, strict=True))
         return Picture(key, facts["width"], facts["height"], crop, body[ends[-1] :], tuple(others))
 
     def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
@@ -76,18 +74,6 @@ atexit.register(decoders.close)
 os.register_at_fork(after_in_child=decoders.forget)
 
 
-def read_picture_isolated(
-    path: bytes,
-    preprocessing: Preprocessing,
-    *,
-    known: Container[int] = (),
-    also: Sequence[Preprocessing] = (),
-    by: Decoders = decoders,
-) -> DecodeResult:
-    """Like `read_picture`, but decoded in a process with limits on time and memory: a crash is a Failure too."""
-    return fetch_and_decode_isolated(partial(read_file, path), preprocessing, known=known, also=also, by=by)
-
-
 def fetch_and_decode_isolated(
     fetch: Callable[[], bytes],
     preprocessing: Preprocessing,
@@ -96,7 +82,7 @@ def fetch_and_decode_isolated(
     also: Sequence[Preprocessing] = (),
     by: Decoders = decoders,
 ) -> DecodeResult:
-    """The same of the bytes that `fetch` brings."""
+    """Like `fetch_and_decode`, but in a process with limits on time and memory: a crash is a Failure too."""
     return fetch_and_decode(fetch, preprocessing, known=known, also=also, decoded=by.read)
 
 
@@ -104,8 +90,8 @@ def fetch_and_decode_isolated(
 
 
 def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> Answer:
-    asked = [Preprocessing(**one | {name: tuple(one[name]) for name in ("mean", "std")}) for one in preprocessings]
-    picture = picture_of(data, asked[0], content=0, also=asked[1:])  # the key is known to the parent process
+    first, *also = (Preprocessing(**{**p, "mean": tuple(p["mean"]), "std": tuple(p["std"])}) for p in preprocessings)
+    picture = picture_of(data, first, content=0, also=also)  # the parent process knows the key
     crops = b"".join(crop.tobytes() for crop in (picture.crop, *picture.also))
     return {"width": picture.width, "height": picture.height}, crops + picture.thumbnail
 

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.imaging.decode import read_file
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import DecodeResult, Failure, Picture
-from url_viz.imaging.workers import read_picture_isolated
+from url_viz.imaging.workers import fetch_and_decode_isolated
 from url_viz.models.checkpoint_folder import resolve_paper_name
 from url_viz.models.head import Head, load_head
 from url_viz.models.model_names import (
@@ -163,7 +164,7 @@ class Model:
         return triple
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
-        """Run crops (B, S, S, 3) uint8, as `read_picture` cuts them."""
+        """Run crops (B, S, S, 3) uint8, as `picture_of` cuts them."""
         return self.runtime.run(crops)
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
@@ -213,7 +214,9 @@ class Model:
         return self._aligned(files, good, pieces, reasons)
 
     def _read(self, files: Sequence[Path]) -> list[DecodeResult]:
-        read = partial(read_picture_isolated, preprocessing=self.space.preprocessing)
+        def read(path: bytes) -> DecodeResult:
+            return fetch_and_decode_isolated(partial(read_file, path), self.space.preprocessing)
+
         return read_each(map(os.fsencode, files), read)
 
     def _aligned(
