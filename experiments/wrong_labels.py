@@ -38,8 +38,8 @@ from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, Judged, judge
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.errors import FolderError
+from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
-from url_viz.imaging.query import upright_query
 from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
@@ -153,7 +153,7 @@ def read(folder: Path, model: Model) -> EmbeddedSet:
     sheet, rng = model.space.preprocessing, np.random.default_rng(0)
     crops = []
     for file in found:
-        image = upright_query(folder / file.path.decode(), short_side_px=sheet.resize_px)
+        image = decode((folder / file.path.decode()).read_bytes(), short_side_px=sheet.resize_px)[0]
         crops.append(middle(resized(image, sheet), sheet.size_px))
     pixels = np.stack(crops)
     other = np.array([rng.choice(np.flatnonzero(label != own)) for own in label])

@@ -31,7 +31,7 @@ from url_viz.analysis.twin_groups import left_of_twins, one_of_each, twin_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
-from url_viz.imaging.scan import Scan, display_name
+from url_viz.imaging.scan import Scan, display_name, why_empty
 from url_viz.imaging.source import source_of
 from url_viz.models.head import Head
 from url_viz.models.imagenet import class_names
@@ -629,7 +629,7 @@ def embed_folder(
     others = _second_model(also, chosen, home, ray)
     paths = home.set_paths(find_set(root, home))
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
-        raise NoImagesError(found.why_empty)
+        raise NoImagesError(why_empty(found.root, found.other))
     with Writer(paths, root) as writer:
         embed_by = embed_files if ray is None else ray.embed_by(home)
         outcome = embed(chosen, found, writer, also=others, limit=limit, report=report, embed_by=embed_by)

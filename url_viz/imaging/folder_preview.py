@@ -57,7 +57,7 @@ def preview_folder(
     raises FolderError if `root` is no folder, cannot be listed or lies outside `within`, and NoImagesError if no file
     in it can be a picture.
     """
-    walk = Walk.into(root, within=within)
+    walk = Walk(root, within=within)
     start = updated = time.monotonic()
     paths: list[bytes] = []
     is_complete = True

@@ -23,23 +23,13 @@ def query_crop(query: Path | Image.Image, preprocessing: Preprocessing) -> NDArr
     """The crop (S, S, 3) uint8 of a query image for the backbone; a file is decoded in a separate process."""
     if isinstance(query, (str, os.PathLike)):
         return read_query(query, preprocessing).crop
-    return middle(
-        resized(upright_query(query, short_side_px=preprocessing.resize_px), preprocessing), preprocessing.size_px
-    )
+    return middle(resized(decode(_as_png(query))[0], preprocessing), preprocessing.size_px)
 
 
 def read_query(path: Path, preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()) -> Picture:
     """A file decoded in a separate process; raises ImageError also if that process crashes."""
     with _naming_the_file(path):
         return decoders.read(read_file(os.fsencode(path)), preprocessing, also=also)
-
-
-def upright_query(query: Path | Image.Image, *, short_side_px: int) -> Image.Image:
-    """A query image, upright RGB, decoded like the pictures of the set even if it comes from memory."""
-    if not isinstance(query, (str, os.PathLike)):
-        return decode(_as_png(query))[0]
-    with _naming_the_file(query):
-        return decode(read_file(os.fsencode(query)), short_side_px=short_side_px)[0]
 
 
 @contextmanager
@@ -53,6 +43,7 @@ def _naming_the_file(path: Path) -> Iterator[None]:
 
 
 def _as_png(image: Image.Image) -> bytes:
+    """A picture in memory as a file, so that it is decoded like the pictures of the set."""
     file = io.BytesIO()
     upright = ImageOps.exif_transpose(image)
     upright = upright if upright.mode in _MODES_OF_PNG else upright.convert("RGB")

@@ -37,11 +37,11 @@ class ScannedFile:
 
 @dataclass(frozen=True)
 class Scan:
-    """What lies in a folder. `files` are sorted by path; `other` counts passed-over files by extension.
+    """The contents of a folder. `files` are sorted by path; `other` counts ignored files by extension.
 
     `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each is also in
     `files`, with a slash at its end, so that reading it adds a row to the failure list. Nothing outside `within` was
-    listed, and none of it is to be read.
+    listed, or may be read.
     """
 
     root: Path
@@ -50,15 +50,10 @@ class Scan:
     unreadable_folders: tuple[tuple[bytes, str], ...] = ()
     within: Sequence[Path] | None = None
 
-    @property
-    def why_empty(self) -> str:
-        """The message for a folder without pictures: which files were ignored, and what to give instead."""
-        return why_empty(self.root, self.other)
 
-
-def why_empty(root: Path, passed_over: Sequence[tuple[str, int]]) -> str:
-    """The message for a folder without pictures, with the files that were `passed_over`, by extension."""
-    examples = ", ".join(f"{count} {extension}" for extension, count in passed_over[:5])
+def why_empty(root: Path, other: Sequence[tuple[str, int]]) -> str:
+    """The message for a folder without pictures: which `other` files were ignored, and what to give instead."""
+    examples = ", ".join(f"{count} {extension}" for extension, count in other[:5])
     return (
         f"There are no pictures in {str(root)!r}"
         + (f" (passed over: {examples})" if examples else "")
@@ -78,12 +73,12 @@ def absolute(root: Path, relative: bytes) -> bytes:
 
 
 def located(root: Path, relative: bytes) -> bytes:
-    """Where a picture lies, for lists: its file-system path, or its address in object storage."""
+    """A picture's file-system path, or its address in object storage, for lists."""
     return os.path.join(os.fsencode(root), relative)
 
 
 def refuse_bucket(root: Path) -> None:
-    """Raise FolderError where the pictures lie in object storage and files of a folder are needed."""
+    """Raise FolderError if the pictures are in object storage, where files of a folder are needed."""
     if is_in_bucket(root):
         raise FolderError(
             f"The pictures of {str(root)!r} lie in object storage, and this works on files in a folder only. Copy them "
@@ -98,8 +93,8 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     out of all these folders, counted as LEADS_OUT. Raises FolderError if `root` cannot be read as a folder, or lies
     outside `within`.
     """
-    walk = Walk.into(root, within=within)
-    candidates = list(walk.files())
+    walk = Walk(root, within=within)
+    candidates = [file for file in walk.steps() if file is not None]
     candidates += [ScannedFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
     files = sorted(candidates, key=lambda file: file.path)
     walk.refuse_unlisted()
@@ -107,7 +102,7 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
 
 
 def _check_inside(root: Path, within: Sequence[Path]) -> None:
-    """Raise FolderError if `root` leads out of `within`, or one of these is itself a link to another folder."""
+    """Raise FolderError if `root` lies outside `within`, or if one of these is itself a link to another folder."""
     for folder in within:
         if folder.resolve() != folder:
             raise FolderError(f"{str(folder)!r} is a link to {str(folder.resolve())!r}. Give that path itself.")
@@ -119,26 +114,24 @@ def _check_inside(root: Path, within: Sequence[Path]) -> None:
 
 
 class Walk:
-    """One depth-first walk; remembers folders by device and inode, so that a loop of symlinks ends."""
+    """One depth-first walk; remembers folders by device and inode, so that a loop of symlinks ends.
 
-    def __init__(self, root: Path, within: Sequence[Path] | None = None) -> None:
-        self.root = root
-        self._root = os.fsencode(root)
-        self._within = within
-        self.other: Counter[str] = Counter()
-        self.unreadable: list[tuple[bytes, str]] = []
-        self._seen: set[tuple[int, int]] = set()
+    Raises FolderError if `root` is not a folder, or lies outside `within`.
+    """
 
-    @classmethod
-    def into(cls, root: Path, *, within: Sequence[Path] | None = None) -> "Walk":
-        """A walk below `root`. Raises FolderError if that is no folder, or lies outside `within`."""
+    def __init__(self, root: Path, *, within: Sequence[Path] | None = None) -> None:
         refuse_bucket(address_in(root) or root)
         if within is not None:
             _check_inside(root, within)
         if not os.path.isdir(root):
             what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
             raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
-        return cls(root, within)
+        self.root = root
+        self._root = os.fsencode(root)
+        self._within = within
+        self.other: Counter[str] = Counter()
+        self.unreadable: list[tuple[bytes, str]] = []
+        self._seen: set[tuple[int, int]] = set()
 
     @property
     def folders(self) -> int:
@@ -151,12 +144,11 @@ class Walk:
         if why is not None:
             raise FolderError(f"{str(self.root)!r} cannot be listed: {why}. Check its permissions.")
 
-    def files(self) -> Iterator[ScannedFile]:
-        """Every candidate file, as it is met; what is passed over is counted in `other`."""
-        return (file for file in self.steps() if file is not None)
-
     def steps(self) -> Iterator[ScannedFile | None]:
-        """The same, and None for every folder: a walk can be left where there are no candidates, too."""
+        """Every candidate file, and None for every folder, so that callers can stop between folders without files.
+
+        Ignored files are counted in `other`.
+        """
         pending = [b""]
         while pending:
             folder = pending.pop()
@@ -201,18 +193,18 @@ class Walk:
             return None
         try:
             status = entry.stat()
-        except OSError:  # a dangling symlink, or gone since: reading it later gives the reason
+        except OSError:  # a dangling symlink, or deleted meanwhile: reading it later gives the reason
             return ScannedFile(relative, 0, 0)
         return ScannedFile(relative, status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode))
 
 
 def is_hidden(name: bytes) -> bool:
-    """Whether a file or folder of this name is passed over, and not counted."""
+    """Whether a file or folder of this name is ignored without being counted."""
     return name.startswith(b".") or name in PASSED_OVER_FOLDERS
 
 
 def other_kind(name: bytes) -> str | None:
-    """The extension of a file that is no picture by it, as it is counted; None for a picture."""
+    """The extension under which a file that is not a picture is counted; None for a picture."""
     extension = os.path.splitext(name)[1].lower()
     return None if extension in EXTENSIONS else display_name(extension) or "no extension"
 

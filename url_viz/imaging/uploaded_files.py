@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -20,7 +21,7 @@ _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif", "
 
 
 class Incoming(Protocol):
-    """A file from outside. Its name may hold anything: it is shown, and never used as a path."""
+    """A file from outside. Its name may be hostile: it is shown, but never used as a path."""
 
     @property
     def name(self) -> str:
@@ -44,23 +45,22 @@ class IncomingFile:
 
 @dataclass(frozen=True)
 class Copies:
-    """The result of copying into a folder: files newly written, and files that were there with the same bytes."""
+    """The result of copying into a folder: new files, and files that were there already with the same bytes."""
 
     written: tuple[Path, ...]
     already_there: tuple[Path, ...]
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a scan of a folder would pass this file over: hidden, or in a hidden or shadow folder (not `..`)."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
+    """Whether a scan of a folder would ignore this file: hidden, or in a hidden or shadow folder (not `..`)."""
+    parts = _posix(name).parts
     is_hidden = any(part.startswith(".") and part.strip(".") for part in parts)
     return is_hidden or any(part.encode("utf-8", "replace") in PASSED_OVER_FOLDERS for part in parts)
 
 
 def safe_name(name: str) -> str:
     """A plain file name made from a hostile one: one part, no control characters, not hidden, at most 120 bytes."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    text = unicodedata.normalize("NFC", last.encode("utf-8", "replace").decode())
+    text = unicodedata.normalize("NFC", _posix(name).name.encode("utf-8", "replace").decode())
     plain = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in text).strip(" .")
     stem, dot, ending = plain.rpartition(".") if "." in plain else (plain, "", "")
     if not stem or is_device(stem):
@@ -79,7 +79,7 @@ def unique_names(names: Iterable[str]) -> Iterator[str]:
 
 
 def copy_into(folder: Path, files: Sequence[Incoming]) -> Copies:
-    """Copy files into `folder` (created if it is new) under safe names; existing files are not overwritten.
+    """Copy files into `folder` (created if missing) under safe names; existing files are not overwritten.
 
     A picture without an image extension gets the extension of its format, so that a scan finds it. Raises FolderError
     if the folder cannot be written to, ImageError if a file cannot be read.
@@ -116,21 +116,15 @@ def _put(folder: Path, name: str, data: bytes) -> tuple[Path, bool]:
 
 
 def _variants(name: str) -> Iterator[str]:
-    yield name
     path = PurePosixPath(name)
-    number = 2
-    while True:
-        yield f"{path.stem}-{number}{path.suffix}"
-        number += 1
+    return chain([name], (f"{path.stem}-{number}{path.suffix}" for number in count(2)))
 
 
 def _with_ending(name: str, data: bytes) -> str:
     if PurePosixPath(name).suffix.lower().encode() in EXTENSIONS:
         return name
     kind = decoders.format_of(data)
-    if kind is None:  # not a picture: it keeps its name, and the scan counts it as ignored
-        return name
-    return name + _ENDINGS.get(kind, f".{kind.lower()}")
+    return name + _ENDINGS.get(kind, f".{kind.lower()}") if kind else name  # the scan ignores what is not a picture
 
 
 def _cut(text: str, most_bytes: int) -> str:
@@ -151,9 +145,6 @@ class Limits:
     most_ratio: float = 200.0
     """Unpacked to packed size of one file; files below `ratio_from_bytes` are not limited."""
     ratio_from_bytes: int = 1 << 20
-
-
-LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -194,12 +185,12 @@ def is_zip(name: str) -> bool:
     return name.lower().endswith(".zip")
 
 
-def open_archive(name: str, data: bytes, *, limits: Limits = LIMITS) -> Archive:
+def open_archive(name: str, data: bytes, *, limits: Limits = Limits()) -> Archive:
     """The contents of the zip `data` (`name` is for messages); nothing is unpacked yet, and nothing to the disk.
 
-    Raises FolderError if it is not a zip, or holds more files or bytes than `limits` allow. A single bad file is
-    refused alone: one that is too large, packed too tightly, encrypted, a symlink, an archive, without an image
-    extension, or with a path that leads out of the archive.
+    Raises FolderError if it is not a zip, or holds more files or bytes than `limits` allow. A bad file does not affect
+    the others: one that is too large, packed too tightly, encrypted, a symlink, an archive, without an image
+    extension, or with a path that leads out of the archive is among `refused`.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -207,16 +198,9 @@ def open_archive(name: str, data: bytes, *, limits: Limits = LIMITS) -> Archive:
         raise FolderError(f"{name!r} is not a readable zip archive ({error}). Pack it again.") from error
     infos = [i for i in archive.infolist() if not i.is_dir() and not is_passed_over(i.filename)]
     _check_whole(name, infos, limits)
-    members: list[ZipMember] = []
-    refused: list[RefusedMember] = []
-    for info in infos:
-        shown = f"{name}/{info.filename}"
-        reason = _why_refused(info, limits)
-        if reason is None:
-            members.append(ZipMember(shown, archive, info))
-        else:
-            refused.append(RefusedMember(shown, reason))
-    return Archive(tuple(members), tuple(refused))
+    checked = [(f"{name}/{info.filename}", info, _why_refused(info, limits)) for info in infos]
+    members = tuple(ZipMember(shown, archive, info) for shown, info, reason in checked if reason is None)
+    return Archive(members, tuple(RefusedMember(shown, reason) for shown, _, reason in checked if reason is not None))
 
 
 def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, beside: Mapping[str, bytes] | None = None) -> bytes:
@@ -235,28 +219,26 @@ def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, beside: Mapping[str
     return target.getvalue()
 
 
-def _path(info: zipfile.ZipInfo) -> PurePosixPath:
-    """The path that a file has in its archive; archives made on Windows may hold backslashes."""
-    return PurePosixPath(info.filename.replace("\\", "/"))
+def _posix(name: str) -> PurePosixPath:
+    """The path in a name from outside; those from Windows may hold backslashes."""
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def _check_whole(name: str, infos: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
     if len(infos) > limits.most_files:
-        raise FolderError(
-            f"{name!r} holds {len(infos):,} files; at most {limits.most_files:,} are read out of one zip. "
-            f"Open it as a folder instead."
-        )
+        raise _too_large(name, f"{len(infos):,} files", f"{limits.most_files:,}")
     total = sum(info.file_size for info in infos)
     if total > limits.most_bytes:
-        raise FolderError(
-            f"{name!r} holds {total / 2**20:,.0f} MiB unpacked; at most {limits.most_bytes / 2**20:,.0f} MiB are read "
-            f"out of one zip. Open it as a folder instead."
-        )
+        raise _too_large(name, f"{total / 2**20:,.0f} MiB unpacked", f"{limits.most_bytes / 2**20:,.0f} MiB")
+
+
+def _too_large(name: str, holds: str, most: str) -> FolderError:
+    return FolderError(f"{name!r} holds {holds}; at most {most} are read out of one zip. Open it as a folder instead.")
 
 
 def _why_refused(info: zipfile.ZipInfo, limits: Limits) -> str | None:
     """The reason to refuse a file of an archive; None to accept it."""
-    path = _path(info)
+    path = _posix(info.filename)
     kind = stat.S_IFMT(info.external_attr >> 16)
     ending = path.suffix.lower()
     if path.is_absolute() or str(path)[1:2] == ":" or ".." in path.parts:
@@ -274,10 +256,8 @@ def _why_refused(info: zipfile.ZipInfo, limits: Limits) -> str | None:
 
 def _too_much(info: zipfile.ZipInfo, limits: Limits) -> str | None:
     if info.file_size > limits.most_file_bytes:
-        return (
-            f"is {info.file_size / 2**20:,.0f} MiB; files over {limits.most_file_bytes / 2**20:,.0f} MiB "
-            f"are not unpacked"
-        )
+        most = f"{limits.most_file_bytes / 2**20:,.0f} MiB"
+        return f"is {info.file_size / 2**20:,.0f} MiB; files over {most} are not unpacked"
     ratio = info.file_size / max(1, info.compress_size)
     if info.file_size >= limits.ratio_from_bytes and ratio > limits.most_ratio:
         return f"is packed {ratio:,.0f} to 1; more than {limits.most_ratio:,.0f} to 1 is not unpacked"
