@@ -1,4 +1,4 @@
-"""Classes found in folders: which level of folders they are, and what the levels of splits and dates tell."""
+"""Classes from folders: which level of folders holds them, and columns from the levels of splits and dates."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from url_viz.imaging.scan import display_name
 
 Kind = Literal["splits", "dates", "single", "names"]
-"""What the folders of a level are: all splits, all dates, one folder around everything, or anything else."""
+"""What the folders of a level are: all splits, all dates, a single folder around everything, or anything else."""
 SPLIT, DATE = "split", "date"
 COLUMN_OF: dict[Kind, str] = {"splits": SPLIT, "dates": DATE}
 """The column of the table that levels of a kind become."""
@@ -75,19 +75,19 @@ class FolderClasses:
         return self.names_at(self.class_level.number if self.class_level else None)
 
     def names_at(self, number: int | None) -> NDArray[np.object_]:
-        """The folder of each picture (N,) at a level, None for a picture that does not lie as deep."""
-        return self._spread([names[number - 1] if number and number <= len(names) else None for names in self.folders])
+        """The folder of each picture (N,) at a level, None for a picture that is not that deep."""
+        return self._per_image([_joined(names, [number] if number else []) for names in self.folders])
 
     @property
     def columns(self) -> dict[str, NDArray[np.object_]]:
-        """What levels of splits and dates tell of each picture (N,), by column; several levels are joined by `/`."""
+        """The split and date of each picture (N,), by column, if there are such levels; several are joined by `/`."""
         numbers: dict[str, list[int]] = {}
         for level in self.levels:
             if level.kind in COLUMN_OF:
                 numbers.setdefault(COLUMN_OF[level.kind], []).append(level.number)
-        return {column: self._spread([_joined(names, of) for names in self.folders]) for column, of in numbers.items()}
+        return {name: self._per_image([_joined(f, of) for f in self.folders]) for name, of in numbers.items()}
 
-    def _spread(self, values: Sequence[str | None]) -> NDArray[np.object_]:
+    def _per_image(self, values: Sequence[str | None]) -> NDArray[np.object_]:
         """Values (F) of folders as values (N,) of pictures."""
         return np.array([*values, None], dtype=object)[self.folder]
 

@@ -1,4 +1,4 @@
-"""The one way to open a picture's file: a plain file that, as it is open, lies where pictures may be read from."""
+"""The only way to open a picture's file: it must be a plain file in a folder that may be read, checked once open."""
 
 import fcntl
 import os
@@ -21,8 +21,8 @@ _LONGEST_PATH = 1024
 def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Iterator[BinaryIO]:
     """The file at `path`, open for reading; with `within` (real paths) only if it lies in one of these folders.
 
-    Where it lies is asked of the open file and not of its path: whatever is exchanged for a link meanwhile, what was
-    checked is what is read. Raises ImageError if it is gone, cannot be opened, lies outside, or is no plain file.
+    The check looks at the open file, not at its path: even if the path is replaced by a link meanwhile, what was
+    checked is what is read. Raises ImageError if the file is gone, cannot be opened, lies outside, or is not plain.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -37,7 +37,7 @@ def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Ite
 
 
 def _refuse(handle: int, within: Sequence[Path] | None) -> None:
-    """Raise ImageError for an open file that lies outside `within`, or is no plain file."""
+    """Raise ImageError for an open file that lies outside `within`, or is not a plain file."""
     if within is not None:
         real = _real_path(handle)
         if not any(real.is_relative_to(folder) for folder in within):
@@ -47,7 +47,7 @@ def _refuse(handle: int, within: Sequence[Path] | None) -> None:
 
 
 def _real_path(handle: int) -> Path:
-    """Where an open file lies, all links followed, by what the system knows of it."""
+    """Where an open file lies, with all links resolved by the system."""
     try:
         if sys.platform == "darwin":
             return Path(os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(_LONGEST_PATH)).rstrip(b"\0")))

@@ -54,8 +54,7 @@ def resized(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 
 def middle(image: Image.Image, size_px: int) -> NDArray[np.uint8]:
     """The middle square of a resized picture: (size, size, 3) uint8."""
-    left = round((image.width - size_px) / 2)
-    top = round((image.height - size_px) / 2)
+    left, top = (round((side - size_px) / 2) for side in image.size)
     return np.asarray(image.crop((left, top, left + size_px, top + size_px)), dtype=np.uint8)
 
 
@@ -72,7 +71,5 @@ def _cut_long(image: Image.Image) -> Image.Image:
     if long <= keep:
         return image
     start = (long - keep) // 2
-    box = (
-        (start, 0, start + keep, image.height) if image.width > image.height else (0, start, image.width, start + keep)
-    )
-    return image.crop(box)
+    is_wide = image.width > image.height
+    return image.crop((start, 0, start + keep, short) if is_wide else (0, start, short, start + keep))

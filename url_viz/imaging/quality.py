@@ -15,15 +15,15 @@ DIRECTIONS = ((0, 1, 3), (1, 1, 2), (1, 0, 3), (1, -1, 2))
 """Steps down and to the right, and how many of them on either side of a pixel: 6 pixels along rows and columns, 5.7
 along diagonals. An edge's height is measured over them, its steepness over one: a sharp edge rises in one step."""
 STRIDE_PX = 2
-"""Edges are looked for at every second pixel of every second row: they are long, and it takes half the time."""
+"""Edges are looked for at every second pixel of every second row: they are long, and this takes half the time."""
 HIGH_QUANTILE, EDGE_SHARE = 0.99, 0.4
-"""An edge is at least such a share as high as the highest hundredth of the picture's differences …"""
+"""An edge is at least this fraction of the 99th percentile of the picture's differences …"""
 LEAST_EDGE = 8
-"""… and so many grey levels: below, sharp and blurred cannot be distinguished."""
+"""… and at least this many grey levels: below, sharp and blurred cannot be distinguished."""
 DIRECTION_SHARE, FEWEST_EDGES = 0.1, 24
-"""A direction is measured if this share of the edges, and so many, rise along it: a horizon has none along itself."""
+"""A direction is measured if this fraction of the edges, and this many, rise along it: a horizon has none along it."""
 SHARPEST = 0.9
-"""The quantile of the edges of a direction that speaks for it: a sharp subject before a soft background is sharp."""
+"""The quantile of a direction's edges that represents it: a sharp subject before a soft background is sharp."""
 LEAST_SIDE_PX = 16
 FLAT_LEVELS = 9
 """Grey levels that count as one flat tone: JPEG's own ripple is about as wide."""
@@ -92,15 +92,14 @@ class Sharpness:
 def sharpness_of(grey: NDArray[np.uint8]) -> Sharpness:
     """The sharpness of a grey picture (H, W).
 
-    Motion, of the hand or of the subject, spreads edges along itself and leaves those across as they are, so that the
-    least sharp direction tells what the sharpest one hides. What else was tried, and what is found: docs/reasons.md.
+    Motion of the camera or the subject blurs edges along its direction and leaves those across it sharp, so the least
+    sharp direction shows what the sharpest one hides. What else was tried, and the results: docs/reasons.md.
     """
-    found = sharpness_by_direction(grey)
-    known = [value for value in found if not math.isnan(value)]
-    if not known:
+    values = sharpness_by_direction(grey)
+    if np.isnan(values).all():
         return Sharpness(math.nan, math.nan, math.nan)
-    least = found.index(min(known))
-    return Sharpness(max(known), found[least], found[(least + 2) % len(found)])
+    least = int(np.nanargmin(values))
+    return Sharpness(float(np.nanmax(values)), values[least], values[(least + 2) % len(values)])
 
 
 def sharpness_by_direction(grey: NDArray[np.uint8]) -> list[float]:
@@ -111,12 +110,12 @@ def sharpness_by_direction(grey: NDArray[np.uint8]) -> list[float]:
     highest = np.maximum.reduce(rises)
     edges = np.flatnonzero(highest >= _least_edge(highest))
     height, left = highest.ravel()[edges], np.ones(len(edges), bool)
-    found = []
+    values = []
     for direction, rise in zip(DIRECTIONS, rises, strict=True):
         is_along = left & (rise.ravel()[edges] == height)  # an edge counts for the first of its steepest directions
         left &= ~is_along
-        found.append(_sharpest(grey, direction, edges[is_along], height[is_along], len(edges)))
-    return found
+        values.append(_sharpest(grey, direction, edges[is_along], height[is_along], len(edges)))
+    return values
 
 
 def grey_thumbnail(jpeg: bytes, *, width: int, height: int) -> Image.Image:
@@ -166,9 +165,9 @@ def _sharpest(
         after = flat[at + steps * step]
         np.maximum(steepest, np.maximum(before, after) - np.minimum(before, after), out=steepest)
         before = after
-    share = np.minimum(steepest / height, 1) / math.hypot(down, right)
-    place = math.ceil(SHARPEST * len(share)) - 1
-    return float(np.partition(share, place)[place])
+    sharpness = np.minimum(steepest / height, 1) / math.hypot(down, right)
+    index = math.ceil(SHARPEST * len(sharpness)) - 1
+    return float(np.partition(sharpness, index)[index])
 
 
 def _levels(counts: NDArray[np.int64], shares: tuple[float, ...]) -> list[int]:
