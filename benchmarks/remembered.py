@@ -22,20 +22,16 @@ class Remembered:
         self.device, self.batch, self.ahead = runtime.device, runtime.batch, runtime.ahead
         self._seen: dict[bytes, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
-    def run(self, crops: NDArray[np.uint8]) -> Outputs:
-        """Run what is new of a batch of crops (B, H, W, 3)."""
+    def start(self, crops: NDArray[np.uint8]) -> Wait:
+        """Run what is new of a batch of crops (B, H, W, 3); the outputs are there at once."""
         keys = [hashlib.blake2b(crop.tobytes(), digest_size=16).digest() for crop in crops]
         new = [row for row, key in enumerate(keys) if key not in self._seen]
         if new:
-            outputs = self.runtime.run(crops[new])
+            outputs = self.runtime.start(crops[new])()
             for row, logits, embedding in zip(new, outputs.logits, outputs.embedding, strict=True):
                 self._seen[keys[row]] = logits, embedding
         found = [self._seen[key] for key in keys]
-        return Outputs(np.stack([logits for logits, _ in found]), np.stack([embedding for _, embedding in found]))
-
-    def start(self, crops: NDArray[np.uint8]) -> Wait:
-        """As `run`; the outputs are there at once."""
-        outputs = self.run(crops)
+        outputs = Outputs(np.stack([logits for logits, _ in found]), np.stack([embedding for _, embedding in found]))
         return lambda: outputs
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:

@@ -37,12 +37,12 @@ def runtime(precision: str, device: str = "cuda:0") -> TorchRuntime:
 
 
 def test_exact_is_what_the_cpu_gives(crops: np.ndarray) -> None:
-    ours, theirs = runtime("exact").run(crops).embedding, runtime("exact", "cpu").run(crops).embedding
+    ours, theirs = runtime("exact").start(crops)().embedding, runtime("exact", "cpu").start(crops)().embedding
     assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
 
 
 def test_fast_is_near_it(crops: np.ndarray) -> None:
-    ours, theirs = runtime("fast").run(crops).embedding, runtime("exact").run(crops).embedding
+    ours, theirs = runtime("fast").start(crops)().embedding, runtime("exact").start(crops)().embedding
     cosine = (ours * theirs).sum(axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
     assert cosine.min() > 0.99
 
@@ -51,7 +51,7 @@ def test_rows_are_in_the_order_of_their_batches_however_many_are_under_way(crops
     one = runtime("exact")
     waits = [one.start(part) for part in np.split(crops, 6)]
     found = np.concatenate([wait().embedding for wait in waits])
-    assert np.abs(found - one.run(crops).embedding).max() < 1e-3 * np.abs(found).max()
+    assert np.abs(found - one.start(crops)().embedding).max() < 1e-3 * np.abs(found).max()
 
 
 class Slow(nn.Module):
@@ -66,7 +66,7 @@ class Slow(nn.Module):
 
 def test_a_batch_is_under_way_when_start_returns(crops: np.ndarray) -> None:
     one = TorchRuntime(Slow(), SHEET, device="cuda:0", precision="exact")  # type: ignore[arg-type]
-    one.run(crops[:4])
+    one.start(crops[:4])()
     wait = one.start(crops[:4])
     under_way = torch.cuda.Event()
     under_way.record()
@@ -81,12 +81,12 @@ def test_batches_are_by_memory() -> None:
 
 def test_what_does_not_fit_is_halved(crops: np.ndarray) -> None:
     one = runtime("exact")
-    expected = one.run(crops).embedding
+    expected = one.start(crops)().embedding
     torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
     torch.cuda.set_per_process_memory_fraction(min(1.0, (total - free + 300 * 2**20) / total))
     try:
-        found = one.run(np.concatenate([crops] * 8)).embedding
+        found = one.start(np.concatenate([crops] * 8))().embedding
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert np.abs(found[: len(crops)] - expected).max() < 1e-3 * np.abs(expected).max()
@@ -97,7 +97,7 @@ def test_several_gpus_read_in_turn(crops: np.ndarray) -> None:
     model = load_model(DEFAULT, device="cuda", precision="exact")
     assert isinstance(model.runtime, MultiGpuRuntime)
     for name in gpus():
-        assert runtime("exact", name).run(crops[:8]).embedding == pytest.approx(
+        assert runtime("exact", name).start(crops[:8])().embedding == pytest.approx(
             model.run(crops[:8]).embedding, rel=1e-2, abs=1e-3
         )
 

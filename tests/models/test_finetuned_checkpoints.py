@@ -154,7 +154,7 @@ def test_it_reads_a_folder_and_a_head_on_it_fits(state: State, tmp_path: Path) -
     paths = RunPaths(tmp_path / "run")
     paths.folder.mkdir()
     carry_backbone(model.source, paths)
-    head = dice_head(size=model.runtime.run(np.zeros((1, 160, 160, 3), np.uint8)).embedding.shape[1], backbone=TINY)
+    head = dice_head(size=model.run(np.zeros((1, 160, 160, 3), np.uint8)).embedding.shape[1], backbone=TINY)
     save_head(head, paths.head)
     carried = load_source(resolve(paths.head))
     assert all(torch.equal(carried.backbone.network.state_dict()[n], t) for n, t in state.items())

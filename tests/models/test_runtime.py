@@ -22,7 +22,7 @@ from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import Outputs, choose_device, devices, gpus, joined
 from url_viz.models.runtime_multi_gpu import MultiGpuRuntime
-from url_viz.models.runtime_openvino import OpenVinoRuntime, _without_altered, convert, converted
+from url_viz.models.runtime_openvino import OpenVinoRuntime, _remove_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime, batch_for
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def crops() -> np.ndarray:
 @pytest.fixture(scope="module")
 def exact_in_torch(crops: np.ndarray) -> Outputs:
     loaded = load_backbone(DEFAULT)
-    return TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact").run(crops)
+    return TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact").start(crops)()
 
 
 class TestOpenVino:
@@ -135,7 +135,7 @@ class TestDamagedGraph:
         preprocessing = Preprocessing(size_px=160)
 
         def read() -> np.ndarray:
-            return OpenVinoRuntime(folder, preprocessing, precision="exact").run(crop).embedding
+            return OpenVinoRuntime(folder, preprocessing, precision="exact").start(crop)().embedding
 
         before = read()
         [blob] = (folder / "compiled-exact").glob("*.blob")
@@ -143,7 +143,7 @@ class TestDamagedGraph:
         for offset in (len(whole) // 2, len(whole) - 1000):
             blob.write_bytes(whole[:offset] + bytes([whole[offset] ^ 64]) + whole[offset + 1 :])
             assert np.array_equal(read(), before)
-            assert _without_altered(folder / "compiled-exact").keys() == {blob.name}
+            assert _remove_altered(folder / "compiled-exact").keys() == {blob.name}
         noted = (folder / "compiled-exact.json").stat().st_mtime_ns
         assert np.array_equal(read(), before)
         assert (folder / "compiled-exact.json").stat().st_mtime_ns == noted  # nothing was compiled
@@ -153,7 +153,7 @@ class TestDamagedGraph:
         convert(loaded, graph)
         crop = np.zeros((1, 160, 160, 3), np.uint8)
         runtime = OpenVinoRuntime(graph, loaded.preprocessing, precision="exact")
-        assert runtime.run(crop).logits.shape == (1, 1000)
+        assert runtime.start(crop)().logits.shape == (1, 1000)
         assert [p.name for p in graph.parent.iterdir()] == ["graph"]
 
     def test_one_that_goes_as_it_is_opened_is_made_again(
@@ -197,7 +197,7 @@ class TestTwoRuntimes:
         crops = [random.integers(0, 255, (1 + i % 3, 160, 160, 3)).astype(np.uint8) for i in range(8)]
 
         def run_all(runtime: OpenVinoRuntime) -> np.ndarray:
-            return np.concatenate([runtime.run(crop).embedding for crop in crops * 3])
+            return np.concatenate([runtime.start(crop)().embedding for crop in crops * 3])
 
         alone = run_all(runtimes[0])
         with ThreadPoolExecutor(2) as pool:
@@ -263,7 +263,7 @@ class TestOutOfMemory:
     def test_the_rows_come_back_in_order(self, count: int, most: int) -> None:
         crops = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
         network = Forgetful(most)
-        result, expected = self.runtime(network).run(crops), self.runtime(Forgetful(99)).run(crops)
+        result, expected = self.runtime(network).start(crops)(), self.runtime(Forgetful(99)).start(crops)()
         assert np.array_equal(result.embedding, expected.embedding)
         assert np.array_equal(result.logits, expected.logits)
         assert sum(size for size in network.asked if size <= most) == count, "every picture ran once"
@@ -272,12 +272,12 @@ class TestOutOfMemory:
         network = Forgetful(4)
         runtime = self.runtime(network)
         for _ in range(2):
-            runtime.run(np.zeros((9, 8, 8, 3), np.uint8))
+            runtime.start(np.zeros((9, 8, 8, 3), np.uint8))()
         assert network.asked == [9, 4, 4, 1, 4, 4, 1]
 
     def test_one_picture_that_does_not_fit_is_an_error_with_a_way_out(self) -> None:
         with pytest.raises(ModelError, match="--device cpu"):
-            self.runtime(Forgetful(0)).run(np.zeros((4, 8, 8, 3), np.uint8))
+            self.runtime(Forgetful(0)).start(np.zeros((4, 8, 8, 3), np.uint8))()
 
     def test_pixels_are_halved_too(self) -> None:
         pixels = np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
@@ -299,8 +299,8 @@ class TestAhead:
         batches = np.random.default_rng(0).integers(0, 256, (3, 2, 8, 8, 3), dtype=np.uint8)
         waits = [runtime.start(batch) for batch in batches]
         for wait, batch in reversed(list(zip(waits, batches, strict=True))):
-            assert np.array_equal(wait().embedding, runtime.run(batch).embedding)
-            assert np.array_equal(wait().embedding, runtime.run(batch).embedding), "however often it is asked"
+            assert np.array_equal(wait().embedding, runtime.start(batch)().embedding)
+            assert np.array_equal(wait().embedding, runtime.start(batch)().embedding), "however often it is asked"
 
     def test_several_devices_take_batches_in_turn(self) -> None:
         networks, runtimes = self.runtimes(3)
@@ -308,12 +308,12 @@ class TestAhead:
         batches = np.random.default_rng(0).integers(0, 256, (7, 2, 8, 8, 3), dtype=np.uint8)
         found = [wait().embedding for wait in [several.start(batch) for batch in batches]]
         assert [len(network.asked) for network in networks] == [3, 2, 2]
-        assert np.array_equal(found, [runtimes[0].run(batch).embedding for batch in batches])
+        assert np.array_equal(found, [runtimes[0].start(batch)().embedding for batch in batches])
         assert (several.ahead, several.batch) == (5, runtimes[0].batch)
         assert several.device == "cpu and cpu and cpu"
         pixels = np.zeros((2, 3, 8, 8), np.float32)
         assert np.array_equal(several.run_pixels(pixels).embedding, np.zeros((2, 3)))
-        assert np.array_equal(several.run(batches[0]).embedding, found[0])
+        assert np.array_equal(several.start(batches[0])().embedding, found[0])
 
     def test_a_batch_by_memory(self) -> None:
         mib = 2**20

@@ -25,10 +25,10 @@ from url_viz.records import read_json
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0
-DRAWN = frozenset(
+RANDOM_INIT = frozenset(
     {nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_, Tensor.normal_, Tensor.uniform_, Tensor.erfinv_}
 )
-"""What weights are drawn with, as torch tells of it; `erfinv_` makes a truncated normal of a uniform one."""
+"""The functions that initialise weights at random; `erfinv_` makes a truncated normal of a uniform distribution."""
 
 
 class Backbone(nn.Module):
@@ -73,9 +73,7 @@ def load_backbone(name: str, *, weights: Path | None = None) -> LoadedBackbone:
     """
     if weights is not None:
         return _from_file(name, weights)
-    if name in PACKAGED:
-        return _from_package(PACKAGED[name])
-    return _from_hub(name)
+    return _from_package(PACKAGED[name]) if name in PACKAGED else _from_hub(name)
 
 
 def as_backbone(network: nn.Module) -> Backbone:
@@ -93,11 +91,10 @@ def _from_package(model: PackagedBackbone) -> LoadedBackbone:
 def by_position(theirs: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Rename a state dict of the same network: equal count, order and shapes, and the last part of each name."""
     ours = network.state_dict()
-    fits = len(ours) == len(theirs) and all(
-        a.shape == b.shape for a, b in zip(ours.values(), theirs.values(), strict=False)
+    kinds, their_kinds = (
+        [(name.rpartition(".")[2], tensor.shape) for name, tensor in state.items()] for state in (ours, theirs)
     )
-    kinds_agree = all(a.rsplit(".", 1)[-1] == b.rsplit(".", 1)[-1] for a, b in zip(ours, theirs, strict=False))
-    if not fits or not kinds_agree:
+    if kinds != their_kinds:
         raise CheckpointError("The weights file does not fit the network. Install the package in the version required.")
     return dict(zip(ours, theirs.values(), strict=True))
 
@@ -112,24 +109,23 @@ def save_backbone(network: nn.Module, path: Path, preprocessing: Preprocessing) 
 
 
 def _from_file(name: str, weights: Path) -> LoadedBackbone:
-    state, about = _read(weights)
-    n_classes = next(
-        (len(t) for key, t in reversed(state.items()) if key.endswith(("classifier.bias", "head.bias", "fc.bias"))), 0
-    )
-    network = empty_network(name, num_classes=n_classes)
+    state, metadata = _read(weights)
+    biases = [tensor for key, tensor in state.items() if key.endswith(("classifier.bias", "head.bias", "fc.bias"))]
+    network = empty_network(name, num_classes=len(biases[-1]) if biases else 0)
+    saved = metadata.get("preprocessing")
     try:
         network.load_state_dict(state)
-        saved = _preprocessing_in(about)
+        preprocessing = preprocessing_of(network, name) if saved is None else read_json(Preprocessing, saved)
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
         raise CheckpointError(
             f"{weights} does not fit the backbone {name!r}: its tensors have other names or shapes, "
             f"or its header is damaged."
         ) from error
-    return LoadedBackbone(name, as_backbone(network), file_digest(weights), saved or preprocessing_of(network, name))
+    return LoadedBackbone(name, as_backbone(network), file_digest(weights), preprocessing)
 
 
 def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and the text in its header; raises CheckpointError if it is not one."""
+    """The tensors and the metadata of a safetensors file; raises CheckpointError if it is not one."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -139,24 +135,23 @@ def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"Cannot read the backbone's weights {weights}: {error}.") from error
 
 
-def _preprocessing_in(about: dict[str, str]) -> Preprocessing | None:
-    if "preprocessing" not in about:
-        return None
-    return read_json(Preprocessing, about["preprocessing"])
-
-
 def _from_hub(name: str) -> LoadedBackbone:
     try:
-        with _hub_asked_once():  # a name such as `hf-hub:…` needs the hub even for the architecture
+        with _offline_if_unreachable():  # a name such as `hf-hub:…` needs the hub even for the architecture
             network = empty_network(name)
             config: dict[str, Any] = network.pretrained_cfg
             if not config.get("hf_hub_id") and not config.get("url"):
                 raise WeightsUnavailableError(
                     f"timm knows {name!r} but has no pretrained weights for it. `python -m url_viz models` lists some."
                 )
-            network = timm.create_model(name, pretrained=True)  # which may not load all: what it leaves out is drawn
+            network = timm.create_model(name, pretrained=True)  # random init: the file may lack some weights
     except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsUnavailableError(_unavailable(name, str(error).partition("\n")[0])) from error
+        why = str(error).partition("\n")[0]
+        raise WeightsUnavailableError(
+            f"The weights of {name!r} are not on this machine and the hub cannot be reached ({why}). "
+            f"Go online once, copy the hub's cache folder from a machine that has it, "
+            f"or choose one of: {', '.join(PACKAGED)}."
+        ) from error
     digest = hashlib.blake2b(digest_size=8)
     for tensor in network.state_dict().values():
         digest.update(tensor.contiguous().numpy().tobytes())
@@ -176,27 +171,27 @@ def create_network(name: str, **options: int) -> Any:
 
 
 def empty_network(name: str, **options: int) -> Any:
-    """As `create_network`, but with zeros for random weights: for a network whose weights are all loaded next.
+    """As `create_network`, but with zeros for random weights, which take most of the time of a large network.
 
-    Drawing them takes most of the time that a large network takes.
+    For a network whose weights are all loaded next.
     """
     with _NoRandomInit():
         return create_network(name, **options)
 
 
 class _NoRandomInit(TorchFunctionMode):
-    """Within it, what would be drawn at random is zero: what lay in memory before may be slow to reckon with."""
+    """Fills tensors with zeros instead of random numbers; left uninitialised, they might be slow denormal numbers."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
-        if func not in DRAWN:
+        if func not in RANDOM_INIT:
             return func(*args, **named)
         with torch.no_grad():
             return (args[0] if args else named["tensor"]).zero_()
 
 
 @contextmanager
-def _hub_asked_once() -> Iterator[None]:
+def _offline_if_unreachable() -> Iterator[None]:
     """Restrict timm to its local cache if the hub does not answer: otherwise it retries for minutes offline."""
     import huggingface_hub.constants as constants
 
@@ -217,14 +212,6 @@ def hub_answers() -> bool:
     except OSError:
         return False
     return True
-
-
-def _unavailable(name: str, why: str) -> str:
-    return (
-        f"The weights of {name!r} are not on this machine and the hub cannot be reached ({why}). "
-        f"Go online once, copy the hub's cache folder from a machine that has it, "
-        f"or choose one of: {', '.join(PACKAGED)}."
-    )
 
 
 def preprocessing_of(network: nn.Module, name: str) -> Preprocessing:

@@ -1,15 +1,15 @@
-"""Figures of a head as its model card tells them: on the sets that took no part in any choice."""
+"""Figures of a head from its model card: on the sets that took no part in any choice."""
 
-import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from url_viz.wording import counted, decimal, with_interval
+
 REPORTED = "## Sets that took no part in any choice"
 HEAD = "uncertainty"
-OF_ONE_PICTURE = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm", "stack")
-"""The columns of baselines that, as the head, know one picture at a time."""
+SINGLE_IMAGE_BASELINES = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm", "stack")
+"""The columns of baselines that, like the head, know one picture at a time."""
 NOT_MEASURED = (
     "Measured on no set that took no part in its making: how well it orders new pictures is not known. The figures of "
     "its training are in its card."
@@ -20,23 +20,21 @@ _FIGURE = re.compile(r"(-?[\d.]+)(?: [\[(](-?[\d.]+)(?:, | to )(-?[\d.]+)[\])])?
 
 @dataclass(frozen=True)
 class CardFigure:
-    """A figure of a card, with the ends of its 95 % interval; nan where there is none, as of the mean of one set."""
+    """A figure of a card, and its 95 % interval; nan where there is none, as for the mean of one set."""
 
     value: float
     low: float
     high: float
 
     @property
-    def in_words(self) -> str:
-        """The figure and its interval, to two places: ".65 (.45 to .85)"; without an interval ".65"."""
-        if math.isnan(self.low):
-            return _short(self.value)
-        return f"{_short(self.value)} ({_short(self.low)} to {_short(self.high)})"
+    def text(self) -> str:
+        """The figure and its interval: ".65 [.45, .85]"; without an interval ".65"."""
+        return with_interval(self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class CardRow:
-    """R-AUROC on one set, or the mean of all: of the head, and of the baseline that is best there, by its name."""
+    """R-AUROC on one set, or the mean of all: of the head, and of the best baseline there, by its name."""
 
     set_name: str
     head: CardFigure
@@ -44,43 +42,31 @@ class CardRow:
     best: CardFigure
 
 
-def in_words(rows: Sequence[CardRow]) -> str:
-    """What a card's rows tell, in two sentences; "" of none."""
+def describe_card(card: str) -> str:
+    """How good a head is, from the text of its card, in two sentences; `NOT_MEASURED` without figures."""
+    rows = card_rows(card)
     if not rows:
-        return ""
+        return NOT_MEASURED
     *sets, mean = rows
     whole = sets[0] if len(sets) == 1 else mean
-    by_set = ", ".join(f"{row.set_name} {_short(row.head.value)}" for row in sets)
+    by_set = ", ".join(f"{row.set_name} {decimal(row.head.value)}" for row in sets)
     return (
-        f"How well the head orders {_counted(len(sets))} that took no part in its making (R-AUROC, .5 is chance): "
-        f"{whole.head.in_words}, beside {whole.best.in_words} of {whole.baseline.replace('_', ' ')}, the best baseline "
-        f"that knows one picture alone. By set: {by_set}."
+        f"How well the head orders {counted(len(sets), 'set')} that took no part in its making (R-AUROC, .5 is "
+        f"chance): {whole.head.text}, beside {whole.best.text} of {whole.baseline.replace('_', ' ')}, the best "
+        f"baseline that knows one picture alone. By set: {by_set}."
     )
 
 
-def describe_card(card: str) -> str:
-    """What the text of a card tells of a head's worth; where it was measured on no set, that."""
-    return in_words(card_rows(card)) or NOT_MEASURED
-
-
 def describe_card_file(card: Path) -> str:
-    """What the card in a file tells of its head's worth; "" if it cannot be read."""
+    """As `describe_card`, from the card in a file; "" if it cannot be read."""
     try:
         return describe_card(card.read_text("utf-8"))
     except (OSError, ValueError):
         return ""
 
 
-def _counted(sets: int) -> str:
-    return "1 set" if sets == 1 else f"{sets:,} sets"
-
-
-def _short(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0")
-
-
 def card_rows(text: str) -> tuple[CardRow, ...]:
-    """The sets that took no part in any choice, then their mean, from a card's own table; none if it has none."""
+    """The sets that took no part in any choice, then their mean, from a card's own table; empty without one."""
     _, _, section = text.partition(REPORTED)
     lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
     if len(lines) < 3:
@@ -96,7 +82,7 @@ def _cells(line: str) -> list[str]:
 
 def _row(cells: dict[str, str]) -> CardRow | None:
     head = _figure(cells.get(HEAD, ""))
-    baselines = {name: one for name in OF_ONE_PICTURE if (one := _figure(cells.get(name, ""))) is not None}
+    baselines = {name: figure for name in SINGLE_IMAGE_BASELINES if (figure := _figure(cells.get(name, "")))}
     if head is None or not baselines:
         return None
     best = max(baselines, key=lambda name: baselines[name].value)

@@ -6,7 +6,7 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,14 @@ from url_viz.models.model_names import AuthorsFile, FinetunedWeights
 from url_viz.terminal_text import printable
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Where the weights are, in the order in which the authors' own loader looks."""
+"""Keys of the weights, in the order in which the authors' own loader looks."""
 BACKBONE = "model."
 HEAD = "unc_module.unc_module."
 WRAPPED = "module."
 """What DataParallel puts before every name."""
 NAMED_AT_MOST = 5
 LETTERS_AT_MOST = 80
-"""Of a name that a file says."""
+"""How much of a text from a file is quoted."""
 MOST_HEAD_BYTES = 64 << 20
 """Ten times the largest head that the authors' trainer makes: three hidden layers of 1,024 on 1,024 numbers."""
 MOST_SIDE_PX = 4096
@@ -52,7 +52,7 @@ DAMAGE = (
     *(pickle.UnpicklingError, struct.error, zipfile.BadZipFile, SafetensorError, OSError, EOFError, MemoryError),
     *(RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError),
 )
-"""What is raised for a file that is cut off, damaged, of another kind, a bomb, or that would execute code."""
+"""Errors for a file that is cut off, damaged, of another kind, a bomb, or that would execute code."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,7 @@ def load_authors(file: AuthorsFile) -> LoadedBackbone:
 
 @dataclass(frozen=True)
 class Outline:
-    """What a file of weights would be as a model: its backbone, D, the pixels of a side, and how many blocks it has.
-
-    `blocks` is 0 of a network that has none, such as a convolutional one.
-    """
+    """What model a file of weights makes: backbone, D, input size, and number of blocks (0 for a convolutional one)."""
 
     backbone: str
     embedding_size: int
@@ -122,15 +119,15 @@ class Outline:
 
 
 def outline_authors(file: AuthorsFile, contents: Contents) -> Outline:
-    """What a checkpoint of the authors is, without making its network; raises what `load_authors` raises."""
+    """What model a checkpoint of the authors makes, without building it; raises what `load_authors` raises."""
     network = _fitting(file.path, contents, _head(contents, file.path, digest=""))
     return _outline(contents.backbone, network, _preprocessing(file, contents, network))
 
 
 def outline_finetuned(weights: FinetunedWeights, state: "State") -> Outline:
-    """What a user's weights are, by their tensors, without making their network; raises what `load_finetuned` does."""
+    """What model a user's weights make, without building it; raises what `load_finetuned` raises."""
     network = _fitting_state(weights, state)[0]
-    return _outline(weights.backbone, network, _sheet(weights, network))
+    return _outline(weights.backbone, network, _preprocessing_of(weights, network))
 
 
 def _outline(backbone: str, network: Any, preprocessing: Preprocessing) -> Outline:
@@ -138,8 +135,8 @@ def _outline(backbone: str, network: Any, preprocessing: Preprocessing) -> Outli
 
 
 def _fitting(path: Path, contents: Contents, head: Head) -> Any:
-    """The network of a checkpoint as shapes without numbers, which its tensors and its head fit."""
-    with torch.device("meta"):  # no memory for what only the file says
+    """The network of a checkpoint on the meta device, after checking that its tensors and its head fit."""
+    with torch.device("meta"):  # no memory for sizes that the file only claims
         network = empty_network(contents.backbone, num_classes=_classes(contents, path))
     reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
@@ -147,14 +144,14 @@ def _fitting(path: Path, contents: Contents, head: Head) -> Any:
             f"The head in {str(path)!r} reads embeddings of size {reads}; {contents.backbone!r} gives {gives}. "
             f"Give the file that this head was trained in."
         )
-    _check_names(contents.tensors, network.state_dict(), path)
+    _refuse_misfits(contents.tensors, network.state_dict(), path)
     return network
 
 
 def read_record(path: Path) -> dict[Any, Any]:
-    """What a checkpoint holds: tensors, plain values and `HARMLESS`; anything else raises CheckpointError.
+    """The contents of a checkpoint: tensors, plain values and `HARMLESS`; anything else raises CheckpointError.
 
-    Of safetensors, its tensors by name.
+    For safetensors, its tensors by name.
     """
     try:
         if path.suffix == ".safetensors":
@@ -176,14 +173,14 @@ def read_record(path: Path) -> dict[Any, Any]:
 
 
 def _check_members(path: Path) -> None:
-    """Raise ValueError if a member of the archive is packed: torch packs none, and a small one may unfold to a lot."""
+    """Raise ValueError if a member of the archive is compressed: torch compresses none, and it may be a bomb."""
     with zipfile.ZipFile(path) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("its archive is compressed, which no checkpoint is")
 
 
 def _check_bytes(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raise CheckpointError for tensors that are not plain, or say more numbers than their bytes hold."""
+    """Raise CheckpointError for tensors that are not plain, or claim more numbers than their bytes hold."""
     wrong = [name for name, tensor in tensors.items() if not _is_plain(tensor)]
     if wrong:
         raise CheckpointError(
@@ -201,17 +198,14 @@ def _is_plain(tensor: Tensor) -> bool:
 
 def contents_of(record: Mapping[Any, Any], path: Path) -> Contents:
     """The parts of a checkpoint of the authors. Raises CheckpointError if it is not one, or a bomb."""
-    state = next((record[name] for name in STATES if isinstance(record.get(name), dict)), None)
-    arch = record.get("arch")
+    state, arch = _weights_in(record), record.get("arch")
     if state is None or not isinstance(arch, str):
         raise CheckpointError(
             f"{str(path)!r} has no `arch` and `state_dict`, so it is not a checkpoint of the authors. "
             f"Give a file written by their train.py, a .safetensors head, or weights of your own as BACKBONE:PATH."
         )
-    tensors = {_name(name).removeprefix(WRAPPED): value for name, value in state.items()}
-    unknown = [
-        name for name, value in tensors.items() if not name.startswith((BACKBONE, HEAD)) or not torch.is_tensor(value)
-    ]
+    tensors = {_name(key).removeprefix(WRAPPED): value for key, value in state.items()}
+    unknown = [n for n, value in tensors.items() if not n.startswith((BACKBONE, HEAD)) or not torch.is_tensor(value)]
     if unknown:
         raise CheckpointError(
             f"{str(path)!r} has {len(unknown)} tensors that belong to neither backbone nor head: {_some(unknown)}. "
@@ -221,12 +215,16 @@ def contents_of(record: Mapping[Any, Any], path: Path) -> Contents:
     return Contents(_known(arch, path), _below(BACKBONE, tensors), _below(HEAD, tensors), _size_px(record, path))
 
 
+def _weights_in(record: Mapping[Any, Any]) -> dict[Any, Any] | None:
+    return next((record[name] for name in STATES if isinstance(record.get(name), dict)), None)
+
+
 def _name(key: object) -> str:
     return key if isinstance(key, str) else f"a key of type {type(key).__name__}"
 
 
 def _known(arch: str, path: Path) -> str:
-    """`arch`, the name of a network that timm brings: any other may lead to a hub or to a folder of this machine."""
+    """`arch`, if it is a network of timm's: any other name may lead to a hub or to a folder of this machine."""
     if not is_known_to_timm(arch):
         raise CheckpointError(
             f"{str(path)!r} says that its network (`arch`) is {_short(arch)!r}, which timm does not know by that name. "
@@ -236,7 +234,7 @@ def _known(arch: str, path: Path) -> str:
 
 
 def is_known_to_timm(name: str) -> bool:
-    """Whether timm brings a network of this bare name, without a hub, an address or a path."""
+    """Whether timm itself has a network of this name, which is no hub's, no address and no path."""
     return not set(":/\\") & set(name) and timm.is_model(name)
 
 
@@ -245,15 +243,15 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _size_px(record: Mapping[Any, Any], path: Path) -> int | None:
-    asked = getattr(record.get("args"), "img_size", None)
-    if not isinstance(asked, int) or asked <= 0:
+    size_px = getattr(record.get("args"), "img_size", None)
+    if not isinstance(size_px, int) or size_px <= 0:
         return None
-    if asked > MOST_SIDE_PX:
+    if size_px > MOST_SIDE_PX:
         raise CheckpointError(
             f"{str(path)!r} wants pictures of more than {MOST_SIDE_PX:,} pixels a side (`args.img_size`). "
             f"Download it again, or take another epoch's file."
         )
-    return asked
+    return size_px
 
 
 def _layers(tensors: Mapping[str, Tensor], path: Path) -> range:
@@ -261,7 +259,7 @@ def _layers(tensors: Mapping[str, Tensor], path: Path) -> range:
     numbered = [int(number) for number in (name.partition(".")[0] for name in tensors) if number.isdecimal()]
     numbers = range(0, 1 + min(max(numbered, default=4), 2 * len(tensors) + 4), 2)
     expected = [f"{number}.{kind}" for number in numbers for kind in ("weight", "bias")]
-    _check_names(tensors, dict.fromkeys(expected), path, prefix=HEAD)
+    _refuse_misfits(tensors, dict.fromkeys(expected), path, prefix=HEAD)
     return numbers
 
 
@@ -272,10 +270,18 @@ def _array(tensor: Tensor, path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     return array
 
 
-def _check_names(
+def _refuse_misfits(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor | None], path: Path, *, prefix: str = BACKBONE
 ) -> None:
-    """Raise CheckpointError, naming some, if tensors are missing, left over or of another shape than `expected`."""
+    problems = _misfits(tensors, expected, prefix)
+    if problems:
+        raise CheckpointError(
+            f"{str(path)!r} {', '.join(problems)}, so it is not what its `arch` says. Download it again."
+        )
+
+
+def _misfits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor | None], prefix: str = "") -> list[str]:
+    """Which tensors are missing, left over or of another shape than `expected`, with their count and some names."""
     wrong = {
         "lacks": [prefix + name for name in expected if name not in tensors],
         "has left over": [prefix + name for name in tensors if name not in expected],
@@ -285,11 +291,7 @@ def _check_names(
             if tensor is not None and name in tensors and tensors[name].shape != tensor.shape
         ],
     }
-    problems = [f"{what} {len(names)} tensors ({_some(names)})" for what, names in wrong.items() if names]
-    if problems:
-        raise CheckpointError(
-            f"{str(path)!r} {', '.join(problems)}, so it is not what its `arch` says. Download it again."
-        )
+    return [f"{what} {len(names):,} tensors ({_some(names)})" for what, names in wrong.items() if names]
 
 
 def _some(names: Iterable[str]) -> str:
@@ -299,7 +301,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 def _short(text: str) -> str:
-    """What a file says, on one line for people, and not all of it if there is no end."""
+    """A text from a file, printable and cut to `LETTERS_AT_MOST`."""
     return printable(text if len(text) <= LETTERS_AT_MOST else f"{text[:LETTERS_AT_MOST]}…")
 
 
@@ -317,15 +319,14 @@ def _rows(tensor: Tensor | None) -> int:
 
 
 def _preprocessing(file: AuthorsFile, contents: Contents, network: nn.Module) -> Preprocessing:
-    timms = preprocessing_of(network, contents.backbone)
     fixed = getattr(getattr(network, "patch_embed", None), "img_size", None)
     size_px = fixed[0] if fixed else contents.size_px or AUTHORS.size_px
-    base = timms if file.preset == "timm" else AUTHORS
-    return Preprocessing(size_px, base.crop_share, base.interpolation, base.mean, base.std)
+    base = preprocessing_of(network, contents.backbone)
+    return replace(base if file.preset == "timm" else AUTHORS, size_px=size_px)
 
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.")
-"""What DataParallel, torch.compile, Lightning and users put before every name, one within the other."""
+"""What DataParallel, torch.compile, Lightning and users put before every name, possibly nested."""
 
 State = Mapping[str, Tensor]
 
@@ -339,12 +340,12 @@ def load_finetuned(weights: FinetunedWeights) -> LoadedBackbone:
     state, classes = _fitting_state(weights, read_state(weights.path))[1:]
     network = empty_network(weights.backbone, num_classes=classes)
     network.load_state_dict(dict(state))
-    return LoadedBackbone(weights.backbone, as_backbone(network), weights.digest, _sheet(weights, network))
+    return LoadedBackbone(weights.backbone, as_backbone(network), weights.digest, _preprocessing_of(weights, network))
 
 
 def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State", int]:
-    """The network that a state fits, as shapes without numbers, the state by its names, and its number of classes."""
-    with torch.device("meta"):  # no memory for what only the file says
+    """The network that a state fits, on the meta device; the state by the network's names; the number of classes."""
+    with torch.device("meta"):  # no memory for sizes that the file only claims
         bare = empty_network(weights.backbone, num_classes=0)
     classifier = bare.pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
@@ -355,15 +356,18 @@ def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "Sta
     classes = _rows(state.get(f"{classifier}.weight"))
     with torch.device("meta"):
         network = empty_network(weights.backbone, num_classes=classes)
-    _check(state, network.state_dict(), weights)
+    problems = _misfits(state, network.state_dict())
+    if problems:
+        raise CheckpointError(
+            f"{str(weights.path)!r} does not fit the backbone {weights.backbone!r}: it {', and '.join(problems)}. "
+            f"Give the timm name that it was trained as."
+        )
     return network, state, classes
 
 
-def _sheet(weights: FinetunedWeights, network: nn.Module) -> Preprocessing:
+def _preprocessing_of(weights: FinetunedWeights, network: nn.Module) -> Preprocessing:
     timms = preprocessing_of(network, weights.backbone)
-    if weights.preset == "timm":
-        return timms
-    return Preprocessing(timms.size_px, AUTHORS.crop_share, AUTHORS.interpolation, AUTHORS.mean, AUTHORS.std)
+    return timms if weights.preset == "timm" else replace(AUTHORS, size_px=timms.size_px)
 
 
 def read_state(path: Path) -> State:
@@ -372,9 +376,10 @@ def read_state(path: Path) -> State:
 
 
 def state_of(record: Mapping[Any, Any], path: Path) -> State:
-    """The tensors by name in what a checkpoint holds. Raises CheckpointError if there are none, or for a bomb."""
-    state: Any = next((record[name] for name in STATES if isinstance(record.get(name), dict)), record)
-    tensors = {name: value for name, value in state.items() if isinstance(name, str) and torch.is_tensor(value)}
+    """The tensors by name in the contents of a checkpoint. Raises CheckpointError if there are none, or for a bomb."""
+    state = _weights_in(record)
+    items = (record if state is None else state).items()
+    tensors = {name: value for name, value in items if isinstance(name, str) and torch.is_tensor(value)}
     if not tensors:
         raise CheckpointError(f"{str(path)!r} holds no tensors by name. Save the model's state_dict(), not the model.")
     _check_bytes(tensors, path)
@@ -390,32 +395,11 @@ def unwrapped(state: State, expected: Mapping[str, Any]) -> State:
     """The state without those prefixes of `WRAPPERS` whose removal gives the most `expected` names."""
     best, most = state, sum(name in expected for name in state)
     while True:
-        shorter = [_without(prefix, state) for prefix in WRAPPERS if any(name.startswith(prefix) for name in state)]
-        if not shorter:
+        prefixes = [prefix for prefix in WRAPPERS if any(name.startswith(prefix) for name in state)]
+        if not prefixes:
             return best
-        state = max(shorter, key=lambda shorter_state: sum(name in expected for name in shorter_state))
+        shorter = [{name.removeprefix(prefix): tensor for name, tensor in state.items()} for prefix in prefixes]
+        state = max(shorter, key=lambda tensors: sum(name in expected for name in tensors))
         count = sum(name in expected for name in state)
         if count > most:
             best, most = state, count
-
-
-def _without(prefix: str, state: State) -> State:
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-
-
-def _check(state: State, expected: State, weights: FinetunedWeights) -> None:
-    wrong = {
-        "lacks": [name for name in expected if name not in state],
-        "has left over": [name for name in state if name not in expected],
-        "has in another shape": [
-            f"{name} {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
-            for name, tensor in expected.items()
-            if name in state and state[name].shape != tensor.shape
-        ],
-    }
-    problems = [f"{what} {len(names):,} tensors ({_some(names)})" for what, names in wrong.items() if names]
-    if problems:
-        raise CheckpointError(
-            f"{str(weights.path)!r} does not fit the backbone {weights.backbone!r}: it {', and '.join(problems)}. "
-            f"Give the timm name that it was trained as."
-        )

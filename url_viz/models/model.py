@@ -165,7 +165,7 @@ class Model:
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
         """Run crops (B, S, S, 3) uint8, as `picture_of` cuts them."""
-        return self.runtime.run(crops)
+        return self.runtime.start(crops)()
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
         """Begin to run crops; a GPU computes until the outputs are waited for."""

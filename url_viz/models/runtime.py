@@ -33,17 +33,14 @@ class Outputs:
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
 
-    def __post_init__(self) -> None:
-        assert len(self.logits) == len(self.embedding)
-
     @property
     def entropy(self) -> NDArray[np.float32]:
         """Entropy (B,) of the softmax over the classes, in nats; nan if the model has no classifier."""
         if self.logits.shape[1] == 0:
             return np.full(len(self.embedding), np.nan, np.float32)
         shifted = self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return np.asarray(-(np.exp(shifted - log_sum) * (shifted - log_sum)).sum(axis=1), np.float32)
+        log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return np.asarray(-(np.exp(log_softmax) * log_softmax).sum(axis=1), np.float32)
 
 
 Wait = Callable[[], Outputs]
@@ -59,20 +56,17 @@ class Runtime(Protocol):
 
     @property
     def batch(self) -> int:
-        """How many pictures a forward pass takes at best."""
+        """The best number of pictures for a forward pass."""
 
     @property
     def ahead(self) -> int:
-        """How many batches are started before the outputs of the first are waited for: 0 on a CPU."""
+        """How many batches to start before waiting for the first: 0 on a CPU."""
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
-        """Begin to run a batch of crops; outputs are in the order of the crops."""
-
-    def run(self, crops: NDArray[np.uint8]) -> Outputs:
-        """Normalise and run a batch of crops."""
+        """Begin to normalise and run a batch of crops; outputs are in the order of the crops."""
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        """Run a batch that is normalised already."""
+        """Run a batch that is already normalised."""
 
 
 def joined(parts: list[Outputs]) -> Outputs:
@@ -80,39 +74,38 @@ def joined(parts: list[Outputs]) -> Outputs:
     return Outputs(np.concatenate([p.logits for p in parts]), np.concatenate([p.embedding for p in parts]))
 
 
-def choose_device(asked: str) -> str:
-    """`auto` → `cuda` if an NVIDIA driver has a device and torch can use it, else `cpu`; others are checked.
+def choose_device(name: str) -> str:
+    """`auto` → `cuda` if an NVIDIA driver has a device and torch can use it, else `cpu`; other names are checked.
 
-    A CPU-only machine is recognised by its driver, so that torch need not be imported.
+    A machine without a GPU is recognised by its driver, so that torch need not be imported.
     """
-    if asked not in DEVICES and _ONE_GPU.fullmatch(asked) is None:
-        raise ModelError(f"No device {asked!r}. Choose one of: {', '.join(DEVICES)}, or one of several GPUs: cuda:1.")
-    if asked == "cpu":
-        return asked
-    if asked == "mps":
-        if not _torch_has_mps():
-            raise ModelError("No MPS device can be used here. Choose --device cpu.")
-        return asked
+    if name not in DEVICES and _ONE_GPU.fullmatch(name) is None:
+        raise ModelError(f"No device {name!r}. Choose one of: {', '.join(DEVICES)}, or one of several GPUs: cuda:1.")
+    if name == "mps" and not _has_mps():
+        raise ModelError("No MPS device can be used here. Choose --device cpu.")
+    if name in ("cpu", "mps"):
+        return name
     names = gpus()
-    if asked != "auto" and not names:
+    if name != "auto" and not names:
         raise ModelError("No CUDA device can be used here. Choose --device cpu, or install a CUDA build of torch.")
-    if asked not in ("auto", "cuda", *names):
-        raise ModelError(f"There is no GPU {asked!r}. Choose one of: {', '.join(names)}.")
-    return asked if asked != "auto" else "cuda" if names else "cpu"
+    if name not in ("auto", "cuda", *names):
+        raise ModelError(f"There is no GPU {name!r}. Choose one of: {', '.join(names)}.")
+    return name if name != "auto" else "cuda" if names else "cpu"
 
 
 @cache
 def gpus() -> dict[str, str]:
-    """The GPUs that torch can use, `cuda:0` and so on, with their names; without one torch is not imported."""
-    if not (has_gpu() and _torch_has_cuda()):
+    """The GPUs that torch can use, `cuda:0` and so on, with their names; without a GPU torch is not imported."""
+    if not has_gpu():
         return {}
     import torch
 
-    return {f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return {f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(count)}
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA driver is here and has a device; torch is not asked."""
+    """Whether there is an NVIDIA driver with a device; torch is not imported."""
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)
@@ -122,19 +115,13 @@ def has_gpu() -> bool:
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
 
 
-def _torch_has_cuda() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
-
-
 def devices() -> dict[str, str]:
-    """What this machine can run a model on, by what `--device` calls it: the CPU, then each GPU by its name."""
-    has_mps = sys.platform == "darwin" and _torch_has_mps()
+    """The devices of this machine, by their names for `--device`: the CPU, then each GPU."""
+    has_mps = sys.platform == "darwin" and _has_mps()
     return {"cpu": "CPU", **gpus(), **({"mps": "GPU of this Mac"} if has_mps else {})}
 
 
-def _torch_has_mps() -> bool:
+def _has_mps() -> bool:
     import torch
 
     return torch.backends.mps.is_available()

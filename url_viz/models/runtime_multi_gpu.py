@@ -1,4 +1,4 @@
-"""Several GPUs as one runtime: they take batches in turn."""
+"""Several GPUs as one runtime that gives them batches in turn."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -13,7 +13,6 @@ class MultiGpuRuntime:
     """Runs the same backbone on several devices."""
 
     def __init__(self, runtimes: Sequence[Runtime]) -> None:
-        assert runtimes
         self._runtimes = tuple(runtimes)
         self._turns = cycle(self._runtimes)
 
@@ -24,22 +23,18 @@ class MultiGpuRuntime:
 
     @property
     def batch(self) -> int:
-        """What the device with the least memory takes."""
+        """The batch of the device with the least memory."""
         return min(runtime.batch for runtime in self._runtimes)
 
     @property
     def ahead(self) -> int:
-        """Enough that each device has what it has alone."""
+        """Enough for each device to be as far ahead as it would be alone."""
         return sum(runtime.ahead + 1 for runtime in self._runtimes) - 1
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
         """Begin to run a batch on the device whose turn it is."""
         return next(self._turns).start(crops)
 
-    def run(self, crops: NDArray[np.uint8]) -> Outputs:
-        """Run a batch on the device whose turn it is."""
-        return self.start(crops)()
-
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        """Run a batch that is normalised already."""
+        """Run a batch that is already normalised."""
         return next(self._turns).run_pixels(pixels)

@@ -29,7 +29,7 @@ GRAPH = "graph.xml"
 WEIGHTS = "graph.bin"
 ABOUT = "about.json"
 _in_use: "WeakValueDictionary[tuple[object, ...], Any]" = WeakValueDictionary()
-"""The compiled networks of this process while a runtime holds them: a second runtime of the same compiles nothing."""
+"""The compiled networks that runtimes of this process use, so that a second runtime need not compile again."""
 
 
 def openvino() -> ModuleType:
@@ -39,7 +39,7 @@ def openvino() -> ModuleType:
 
 
 def convert(loaded: "LoadedBackbone", folder: Path) -> None:
-    """Write a backbone as an OpenVINO graph, with its metadata, into `folder`: whole or not at all."""
+    """Write a backbone as an OpenVINO graph, with its metadata, into `folder`, atomically."""
     import torch
 
     ov = openvino()
@@ -49,7 +49,7 @@ def convert(loaded: "LoadedBackbone", folder: Path) -> None:
     example = torch.zeros(2, 3, size_px, size_px)
     with warnings.catch_warnings():  # warnings of OpenVINO's tracer do not concern the user
         warnings.simplefilter("ignore")
-        # Left to itself it would check the trace by three more runs on zeros: half of the time, and they say little.
+        # By default the trace is checked by three more runs on zeros: half of the time, for little.
         unchecked = {"check_trace": False}
         traced = ts_decoder.TorchScriptPythonDecoder(loaded.backbone, example_input=example, trace_kwargs=unchecked)
         graph = ov.convert_model(traced, example_input=example)
@@ -92,31 +92,31 @@ def _crc(path: Path) -> int:
     return zlib.crc32(path.read_bytes())
 
 
-def _without_altered(cache: Path) -> dict[str, int]:
+def _remove_altered(cache: Path) -> dict[str, int]:
     """Remove cached compiled networks whose CRC differs from the recorded one: OpenVINO compiles these again.
 
     Returns the recorded CRCs of the others, by name.
     """
     try:
-        noted = unsealed(_notes(cache).read_bytes())
+        recorded = unsealed(_record(cache).read_bytes())
     except (OSError, ValueError):  # from an older version, or without a record: accepted
         return {}
     for blob in cache.glob("*.blob"):
-        if blob.name in noted and _crc(blob) != noted[blob.name]:
+        if blob.name in recorded and _crc(blob) != recorded[blob.name]:
             blob.unlink(missing_ok=True)
-            del noted[blob.name]
-    return noted
+            del recorded[blob.name]
+    return recorded
 
 
-def _note_compiled(cache: Path, known: dict[str, int]) -> None:
+def _record_compiled(cache: Path, known: dict[str, int]) -> None:
     """Record the CRC of every compiled network next to the cache, if it has one that is not `known`."""
     blobs = list(cache.glob("*.blob"))
     if any(blob.name not in known for blob in blobs):
-        with suppress(OSError), replaced(_notes(cache)) as temporary:
+        with suppress(OSError), replaced(_record(cache)) as temporary:
             temporary.write_text(sealed({blob.name: known.get(blob.name, _crc(blob)) for blob in blobs}))
 
 
-def _notes(cache: Path) -> Path:
+def _record(cache: Path) -> Path:
     return cache.with_suffix(".json")
 
 
@@ -139,22 +139,18 @@ class OpenVinoRuntime:
     ahead = 0
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
-        """Run a batch of crops at once."""
-        outputs = self.run(crops)
+        """Normalise and run a batch of crops; it is done when this returns."""
+        outputs = self._on_crops(crops)
         return lambda: outputs
 
-    def run(self, crops: NDArray[np.uint8]) -> Outputs:
-        """Normalise and run a batch of crops."""
-        return self._on_crops(crops)
-
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        """Run a batch that is normalised already."""
+        """Run a batch that is already normalised."""
         if self._on_pixels is None:
             self._on_pixels = _Request(self._compiled(takes_crops=False))
         return self._on_pixels(pixels)
 
     def _compiled(self, *, takes_crops: bool) -> Any:
-        """The compiled network: the one in use in this process, if another runtime has compiled the same files."""
+        """The compiled network, shared with other runtimes of this process that use the same files."""
         files = (os.stat(self._folder / name) for name in (GRAPH, WEIGHTS))
         written = tuple((file.st_dev, file.st_ino, file.st_size, file.st_ctime_ns) for file in files)
         key = (written, self._precision, takes_crops, self._preprocessing)
@@ -176,9 +172,9 @@ class OpenVinoRuntime:
             "PERFORMANCE_HINT": "LATENCY",
             "CACHE_DIR": str(cache),
         }
-        known = _without_altered(cache)
+        known = _remove_altered(cache)
         compiled = core.compile_model(graph, "CPU", options)
-        _note_compiled(cache, known)
+        _record_compiled(cache, known)
         return compiled
 
     def _with_normalisation(self, ov: ModuleType, graph: Any) -> Any:
@@ -192,16 +188,12 @@ class OpenVinoRuntime:
 
 
 class _Request:
-    """One runtime's way to run a compiled network that several may share: OpenVINO runs a request once at a time."""
+    """One runtime's request to a compiled network that several may share; OpenVINO runs it once at a time."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
         self._request = compiled.create_infer_request()
 
     def __call__(self, pictures: NDArray[np.generic]) -> Outputs:
-        return _outputs(self._request.infer(pictures, share_inputs=True))
-
-
-def _outputs(result: Any) -> Outputs:
-    logits, embedding = result[0], result[1]
-    return Outputs(np.array(logits, np.float32), np.array(embedding, np.float32))
+        result = self._request.infer(pictures, share_inputs=True)
+        return Outputs(np.array(result[0], np.float32), np.array(result[1], np.float32))

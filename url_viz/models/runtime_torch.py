@@ -1,4 +1,4 @@
-"""Torch runtime for a backbone: bf16 and channels_last on a GPU, which computes while the next batch is made ready."""
+"""Torch runtime for a backbone: bf16 and channels_last on a GPU, which computes while the next batch is prepared."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ from url_viz.models.backbone import Backbone
 from url_viz.models.runtime import CPU_BATCH, Outputs, Precision, Wait, joined
 
 PROBED = 16
-"""Pictures that are run to see how much memory one takes."""
-MEMORY_SHARE = 0.5
-"""Share of a GPU's free memory that batches may take together."""
+"""Pictures that are run to measure how much memory one takes."""
+MEMORY_FRACTION = 0.5
+"""Fraction of a GPU's free memory that batches may take together."""
 SMALLEST_BATCH, LARGEST_BATCH = 16, 512
 
 
 class TorchRuntime:
-    """Runs `backbone` on a torch device; `ahead` batches are started before the first is waited for (a GPU: one)."""
+    """Runs `backbone` on a torch device, by default one batch `ahead` on a GPU."""
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class TorchRuntime:
 
     @property
     def ahead(self) -> int:
-        """How many batches are started before the outputs of the first are waited for."""
+        """How many batches to start before waiting for the first."""
         return self._ahead
 
     @property
     def batch(self) -> int:
-        """Pictures of a batch: on a GPU as many as its free memory allows, measured with the first use."""
+        """Pictures per batch: on a GPU as many as its free memory allows, measured on first use."""
         if self._batch is None:
             free, each = self._free_and_each()
             self._batch = batch_for(free, each, under_way=self._ahead + 1)
@@ -67,28 +67,21 @@ class TorchRuntime:
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
         """Copy to the device, normalise there and begin to run."""
-        begun = self._begin(self._on_host(torch.from_numpy(crops)), self._normalised)
+        batch = torch.from_numpy(crops)
+        begun = self._begin(batch.pin_memory() if self._is_gpu else batch, self._normalised)
         return lambda: joined([wait() for wait in begun])
 
-    def run(self, crops: NDArray[np.uint8]) -> Outputs:
-        """Normalise on the device and run."""
-        return self.start(crops)()
-
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        """Run a batch that is normalised already."""
+        """Run a batch that is already normalised."""
         begun = self._begin(torch.from_numpy(pixels), lambda batch: batch.to(self._device))
         return joined([wait() for wait in begun])
-
-    def _on_host(self, crops: Tensor) -> Tensor:
-        """In memory that a GPU copies from while this program goes on."""
-        return crops.pin_memory() if self._is_gpu else crops
 
     def _normalised(self, crops: Tensor) -> Tensor:
         pixels = crops.to(self._device, non_blocking=True).permute(0, 3, 1, 2).float()
         return (pixels - self._mean) / self._std
 
     def _begin(self, batch: Tensor, prepare: Callable[[Tensor], Tensor]) -> list[Wait]:
-        """Begin a batch, in parts if it does not fit; later ones are parted at once."""
+        """Begin a batch, in parts if it does not fit; later batches are split from the start."""
         if self._most is not None and len(batch) > self._most:
             starts = range(0, len(batch), self._most)
             parts = [batch[start : start + starts.step] for start in starts]
@@ -116,7 +109,7 @@ class TorchRuntime:
         return lambda: outputs
 
     def _copied(self, *tensors: Tensor) -> Wait:
-        """Begin to copy to the host; the event comes once they are there."""
+        """Begin to copy to the host, with an event that marks the end."""
         copies = [torch.empty(tensor.shape, pin_memory=True).copy_(tensor, non_blocking=True) for tensor in tensors]
         with torch.cuda.device(self._device):
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -132,17 +125,17 @@ class TorchRuntime:
     def _free_and_each(self) -> tuple[int, float]:
         """Free bytes of the GPU, and the bytes that one picture takes while it is run."""
         crops = np.zeros((PROBED, self._size_px, self._size_px, 3), np.uint8)
-        self.run(crops)  # kernels are chosen, and what stays allocated is
+        self.start(crops)()  # selects kernels, and allocates what stays
         before = torch.cuda.memory_allocated(self._device)
         torch.cuda.reset_peak_memory_stats(self._device)
-        self.run(crops)
+        self.start(crops)()
         taken = torch.cuda.max_memory_allocated(self._device) - before
         return torch.cuda.mem_get_info(self._device)[0], taken / PROBED
 
 
 def batch_for(free_bytes: float, picture_bytes: float, *, under_way: int) -> int:
     """The largest power of two of pictures, 16 to 512, of which `under_way` batches fit half of the free memory."""
-    fitting = MEMORY_SHARE * free_bytes / (max(1.0, picture_bytes) * under_way)
+    fitting = MEMORY_FRACTION * free_bytes / (max(1.0, picture_bytes) * under_way)
     size = SMALLEST_BATCH
     while 2 * size <= min(fitting, LARGEST_BATCH):
         size *= 2

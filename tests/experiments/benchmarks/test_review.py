@@ -212,13 +212,10 @@ class Doubling:
     device, batch, ahead = "made", 4, 0
     ran = 0
 
-    def run(self, crops: np.ndarray) -> Outputs:
+    def start(self, crops: np.ndarray) -> Wait:
         self.ran += len(crops)
         first = 2.0 * crops[:, 0, 0, :1].astype(np.float32)
-        return Outputs(first, first + 1)
-
-    def start(self, crops: np.ndarray) -> Wait:
-        return lambda: self.run(crops)
+        return lambda: Outputs(first, first + 1)
 
     def run_pixels(self, pixels: np.ndarray) -> Outputs:
         raise NotImplementedError
@@ -228,7 +225,7 @@ def test_a_picture_is_run_once() -> None:
     runtime = Doubling()
     remembered = Remembered(runtime)
     crops = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    remembered.run(crops[[0, 1]])
+    remembered.start(crops[[0, 1]])()
     outputs = remembered.start(crops[[3, 1, 0, 2]])()
     assert runtime.ran == 4
     assert outputs.logits[:, 0].tolist() == [6, 2, 0, 4]
