@@ -1,4 +1,4 @@
-"""Every model that this machine knows, ready or not: packaged ones, heads trained here, the paper's, other files."""
+"""Every model known on this machine, ready or not: packaged ones, heads trained here, the paper's, other files."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,19 +35,19 @@ EMPTY_KIND: dict[Kind, str] = {
     "trained": "None yet. A head that is adapted to an image set, or learnt from several, is listed here.",
     "own": "None. A file of weights in the folder of checkpoints is listed here.",
 }
-"""What to say of a kind of which there are no models; there are always some of the others."""
+"""The texts for kinds without models; the other kinds always have some."""
 State = Literal["ready", "not installed", "not here", "being read", "cannot be read"]
 UNKNOWN: tuple[State, ...] = ("being read", "cannot be read")
-"""States of files of which nothing more is known."""
+"""States of files about which nothing else is known."""
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model that this machine knows: `name` opens it once its `state` is ready, and `why` says what is to be done.
+    """A known model: `name` opens it once its `state` is ready, and `why` says what to do until then.
 
-    `file` has its weights, or its head where that is its own. `input_px` is the side of the square that its network
-    sees. `card` is Markdown on the head, `report` the JSON of the run that made it, `made_for` the folder of pictures
-    that it was adapted to. What is not known is None, "" or, of numbers, 0.
+    `file` has its weights, or its head if that is a separate file. `input_px` is the side of the square that the
+    network sees. `card` is Markdown about the head, `report` the JSON of the run that made it, `made_for` the folder
+    of pictures that it was adapted to. Unknown values are None, "" or 0.
     """
 
     name: str
@@ -72,7 +72,7 @@ class KnownModel:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits made from its file; "" without one, or if that cannot be read."""
+        """16 hexadecimal digits from its file; "" if there is none, or if it cannot be read."""
         try:
             return "" if self.file is None or self.state in UNKNOWN else file_digest(self.file)
         except OSError:
@@ -80,8 +80,8 @@ class KnownModel:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """What is known of it, in a few words each."""
-        known = [
+        """Short facts about it, for a list."""
+        facts = [
             self.backbone if self.backbone != self.name else "",
             "with head" if self.has_head else "no head",
             f"{self.embedding_size:,} numbers a picture" if self.embedding_size else "",
@@ -89,7 +89,7 @@ class KnownModel:
             self.licence,
             f"adapted to {self.made_for}" if self.made_for is not None else "",
         ]
-        return tuple(filter(None, known if self.state not in UNKNOWN else known[:1]))
+        return tuple(filter(None, facts if self.state not in UNKNOWN else facts[:1]))
 
     def as_record(self) -> dict[str, object]:
         """The fields and the digest as values of JSON."""
@@ -98,22 +98,22 @@ class KnownModel:
 
 
 def known_models(workspace: Workspace, *, timeout_s: float | None = None) -> tuple[KnownModel, ...]:
-    """Every model that this machine knows, by kind; a file that cannot be read is one that says why.
+    """Every known model, by kind; a file that cannot be read is listed with the reason.
 
     `timeout_s` is as for `list_checkpoints`.
     """
-    found = list_checkpoints(workspace, timeout_s=timeout_s)
-    papers = papers_in(found)
+    files = list_checkpoints(workspace, timeout_s=timeout_s)
+    papers = papers_in(files)
     return (
         *map(_packaged, PACKAGED.values()),
         *map(_trained, workspace_heads(workspace)),
         *(_paper(model, papers.get(name), workspace) for name, model in PAPERS.items()),
-        *_others(found),
+        *_others(files),
     )
 
 
 def adapted_to(head: Path) -> Path | None:
-    """The folder of pictures that a head was adapted to, by the configuration beside it; None if none is known."""
+    """The folder of pictures that a head was adapted to, from the configuration next to it; None if unknown."""
     try:
         return _adapted_to(head.with_name("config.json"), head.stat().st_mtime_ns)
     except OSError:
@@ -160,7 +160,7 @@ def _trained(path: Path) -> KnownModel:
         head.provenance.backbone,
         has_head=True,
         embedding_size=head.embedding_size,
-        input_px=_size_px(head),
+        input_px=head.input_px or 0,
         file=path,
         card=_existing(path.with_suffix(".md")),
         report=_existing(path.with_name("report.json")),
@@ -171,11 +171,6 @@ def _trained(path: Path) -> KnownModel:
 @lru_cache(maxsize=64)
 def _head(path: Path, written_ns: int) -> Head:
     return load_head(path)
-
-
-def _size_px(head: Head) -> int:
-    size = head.provenance.preprocessing.get("size_px")
-    return size if isinstance(size, int) else 0
 
 
 def _existing(path: Path) -> Path | None:
@@ -197,24 +192,25 @@ def _paper(model: PaperModel, file: Path | None, workspace: Workspace) -> KnownM
     )
 
 
-def _others(found: Sequence[CheckpointFile]) -> Iterable[KnownModel]:
-    """The files that are not behind a short name, those of the authors first."""
-    papers = papers_in(found).values()
-    listed = [_other(one) for one in found if one.path not in papers]
-    return sorted(listed, key=lambda model: list(KINDS).index(model.kind))
+def _others(files: Sequence[CheckpointFile]) -> Iterable[KnownModel]:
+    """The files without a short name, those of the authors first."""
+    papers = papers_in(files).values()
+    models = [_other(file) for file in files if file.path not in papers]
+    return sorted(models, key=lambda model: list(KINDS).index(model.kind))
 
 
-def _other(one: CheckpointFile) -> KnownModel:
-    if one.is_what is None:
-        state: State = "being read" if one.is_being_read else "cannot be read"
-        return KnownModel(printable(str(one.path)), printable(one.path.name), "own", "", state, one.why, file=one.path)
+def _other(file: CheckpointFile) -> KnownModel:
+    path, info = file.path, file.info
+    if info is None:
+        state: State = "being read" if file.is_being_read else "cannot be read"
+        return KnownModel(printable(str(path)), printable(path.name), "own", "", state, file.why, file=path)
     return KnownModel(
-        one.is_what.name,
-        title_of(one.is_what.name),
-        one.is_what.kind,
-        one.is_what.backbone,
-        has_head=one.is_what.has_head,
-        embedding_size=one.is_what.embedding_size,
-        input_px=one.is_what.input_px or 0,
-        file=one.path,
+        info.name,
+        title_of(info.name),
+        info.kind,
+        info.backbone,
+        has_head=info.has_head,
+        embedding_size=info.embedding_size,
+        input_px=info.input_px or 0,
+        file=path,
     )

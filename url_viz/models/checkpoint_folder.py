@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,20 +19,20 @@ from url_viz.records import read_plain
 from url_viz.terminal_text import printable
 from url_viz.workspace import Workspace, has_control_characters
 
-BESIDE_A_HEAD = ".backbone.safetensors"
-"""The ending of a backbone that belongs to the head beside it, and is no model of its own."""
+HEAD_BACKBONE = ".backbone.safetensors"
+"""The ending of a backbone that belongs to the head of the same name, and is no separate model."""
 MOST_S = 20.0
 PAGE_TIMEOUT_S = 10.0
-"""How long a page waits for what new files are: the process takes some seconds to start."""
+"""How long a page waits until new files are recognised: the process takes some seconds to start."""
 IDLE_S = 60.0
-"""How long the process stays for files that are put there next."""
+"""How long the process stays alive for further new files."""
 LETTERS_AT_MOST = 1_000
-"""Of a reason, which quotes what a file says."""
+"""The limit of a reason, which quotes the file."""
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a file is: `name` opens it, and `paper` is the name of the paper's model that it is, if it is one."""
+    """What a file is: `name` opens it; `paper` is the short name of the paper's model that it is, if it is one."""
 
     name: str
     kind: Literal["authors", "own"]
@@ -45,22 +45,22 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """A file of the folder: what it is, or `why` it cannot be read, or not yet while it is looked at."""
+    """A file of the folder: what it is, or `why` that is unknown; `is_being_read` while it is inspected."""
 
     path: Path
-    is_what: CheckpointInfo | None
+    info: CheckpointInfo | None
     why: str = ""
     is_being_read: bool = False
 
 
 @dataclass(frozen=True)
-class _Look:
-    """A file that is looked at, or was: as it was written then, since when, and what comes of it."""
+class _Inspection:
+    """The inspection of a file in a state (`stamp`: size, time, inode), when it began, and its result."""
 
     path: Path
-    written: tuple[int, ...]
-    since_s: float
-    outcome: Future[CheckpointFile]
+    stamp: tuple[int, ...]
+    started_s: float
+    result: Future[CheckpointFile]
 
 
 _readers = LimitedProcesses(
@@ -73,34 +73,33 @@ _readers = LimitedProcesses(
 atexit.register(_readers.close)
 os.register_at_fork(after_in_child=_readers.forget)
 _lock = threading.Lock()
-_looks: dict[Path, _Look] = {}
+_inspections: dict[Path, _Inspection] = {}
 
 
 def list_checkpoints(workspace: Workspace, *, timeout_s: float | None = None) -> tuple[CheckpointFile, ...]:
     """Every file of weights in the folder of checkpoints and in the folders in it, by path.
 
-    A new file is looked at in a process with limits, and never in this one. A page waits no longer than `timeout_s`
-    after that has begun; the others wait to the end.
+    A new file is inspected in a process with limits, never in this one. Waits at most `timeout_s` since the start of
+    each inspection, and without it to the end.
     """
-    return tuple(_found(workspace, timeout_s))
+    return tuple(_files(workspace, timeout_s))
 
 
 def checkpoint_names(workspace: Workspace, *, timeout_s: float | None = None) -> list[str]:
-    """The names that open what lies in the folder of checkpoints; `timeout_s` as for `list_checkpoints`."""
-    return names_in(list_checkpoints(workspace, timeout_s=timeout_s))
+    """The names that open the models in the folder of checkpoints, the paper's by their short names.
+
+    `timeout_s` is as for `list_checkpoints`.
+    """
+    files = list_checkpoints(workspace, timeout_s=timeout_s)
+    papers = papers_in(files)
+    others = (file.info for file in files if file.path not in papers.values())
+    return [*papers, *(info.name for info in others if info is not None)]
 
 
-def papers_in(found: Sequence[CheckpointFile]) -> dict[str, Path]:
-    """The file of each of the paper's models, by its short name: the first by its path, where there are several."""
-    files = {one.is_what.paper: one.path for one in reversed(found) if one.is_what is not None}
-    return {paper: files[paper] for paper in PAPERS if paper in files}
-
-
-def names_in(found: Sequence[CheckpointFile]) -> list[str]:
-    """The names that open these files; the paper's models by their short names."""
-    papers = papers_in(found)
-    others = (one.is_what for one in found if one.path not in papers.values())
-    return [*papers, *(what.name for what in others if what is not None)]
+def papers_in(files: Sequence[CheckpointFile]) -> dict[str, Path]:
+    """The path of each of the paper's models, by its short name: the first path, where there are several."""
+    paths = {file.info.paper: file.path for file in reversed(files) if file.info is not None}
+    return {paper: paths[paper] for paper in PAPERS if paper in paths}
 
 
 def resolve_paper_name(name: str, workspace: Workspace) -> str:
@@ -108,80 +107,82 @@ def resolve_paper_name(name: str, workspace: Workspace) -> str:
 
     Raises WeightsUnavailableError if no such file is in the folder of checkpoints: what to download, and where to.
     """
-    named = parse_paper_name(name)
-    if named is None:
+    parsed = parse_paper_name(name)
+    if parsed is None:
         return name
-    paper, more = named
-    names = (one.path for one in _found(workspace) if one.is_what is not None and one.is_what.paper == paper.name)
-    path = next(names, None)
+    paper, suffix = parsed
+    paths = (file.path for file in _files(workspace) if file.info is not None and file.info.paper == paper.name)
+    path = next(paths, None)
     if path is None:
         raise WeightsUnavailableError(
             f"{name!r} is not on this machine. {paper.how_to_get(workspace.checkpoints)} {paper.about}."
         )
-    return f"{path}{more}"
+    return f"{path}{suffix}"
 
 
-def _found(workspace: Workspace, timeout_s: float | None = None) -> Iterator[CheckpointFile]:
-    inside, closed = _listing(workspace.checkpoints)
-    for folder in filter(os.path.isdir, inside):
-        deeper, more = _listing(folder)
-        inside, closed = [*inside, *deeper], [*closed, *more]
-    files = _looks_at(sorted(path for path in inside if _is_weights(path)))
-    for one in sorted([*files, *closed], key=lambda one: one.path):
-        yield one if isinstance(one, CheckpointFile) else _outcome(one, timeout_s)
+def _files(workspace: Workspace, timeout_s: float | None = None) -> Iterator[CheckpointFile]:
+    paths, unlisted = _listing(workspace.checkpoints)
+    for folder in filter(os.path.isdir, paths):
+        inside, failed = _listing(folder)
+        paths, unlisted = [*paths, *inside], [*unlisted, *failed]
+    files = _inspected(sorted(path for path in paths if _is_weights(path)))
+    for file in sorted([*files, *unlisted], key=lambda file: file.path):
+        yield file if isinstance(file, CheckpointFile) else _result(file, timeout_s)
 
 
 def _listing(folder: Path) -> tuple[list[Path], list[CheckpointFile]]:
-    """What lies in a folder; and why it cannot be listed, if there is one."""
+    """The paths in a folder; if it cannot be listed, an entry with the reason."""
     try:
         return list(folder.iterdir()), []
     except FileNotFoundError:
         return [], []
     except OSError as error:
-        return [], [CheckpointFile(folder, None, f"{str(folder)!r} cannot be listed: {error.strerror}.")]
+        return [], [_unreadable(folder, f"cannot be listed: {error.strerror}.")]
+
+
+def _unreadable(path: Path, why: str) -> CheckpointFile:
+    return CheckpointFile(path, None, f"{str(path)!r} {why}")
 
 
 def _is_weights(path: Path) -> bool:
-    is_named_so = path.name.endswith(FINETUNED_SUFFIXES) and not path.name.endswith(BESIDE_A_HEAD)
+    is_named_so = path.name.endswith(FINETUNED_SUFFIXES) and not path.name.endswith(HEAD_BACKBONE)
     return is_named_so and not os.path.isdir(path)
 
 
-def _looks_at(paths: Sequence[Path]) -> list[CheckpointFile | _Look]:
-    """Each file as it was looked at last; those that are new, or were written again, are looked at from now on."""
+def _inspected(paths: Sequence[Path]) -> list[CheckpointFile | _Inspection]:
+    """The latest inspection of each file; those of new and changed files are started."""
     with _lock:
-        looks = [_last_look(path) for path in paths]
-        new = [look for look in looks if isinstance(look, _Look) and _looks.get(look.path) is not look]
-        _looks.update({look.path: look for look in new})
+        inspections = [_latest(path) for path in paths]
+        new = [i for i in inspections if isinstance(i, _Inspection) and _inspections.get(i.path) is not i]
+        _inspections.update({inspection.path: inspection for inspection in new})
     if new:
-        threading.Thread(target=_look_at, args=(new,), daemon=True).start()
-    return looks
+        threading.Thread(target=_inspect_all, args=(new,), daemon=True).start()
+    return inspections
 
 
-def _last_look(path: Path) -> CheckpointFile | _Look:
-    """How a file was looked at last, or a new look; no look at what is no plain file, and may never end."""
+def _latest(path: Path) -> CheckpointFile | _Inspection:
+    """The latest inspection of a file, or a new one; special files, on which reading may never end, are refused."""
     try:
         status = path.stat()
     except OSError as error:
-        return CheckpointFile(path, None, f"{str(path)!r} cannot be read: {error.strerror}.")
+        return _unreadable(path, f"cannot be read: {error.strerror}.")
     if not stat.S_ISREG(status.st_mode):
-        return CheckpointFile(path, None, f"{str(path)!r} is no plain file but a pipe, a socket or a device.")
+        return _unreadable(path, "is no plain file but a pipe, a socket or a device.")
     if has_control_characters(path):
-        return CheckpointFile(
-            path, None, f"{str(path)!r} has control characters, or bytes that are no UTF-8. Rename it."
-        )
-    written = (status.st_size, status.st_mtime_ns, status.st_ino)
-    last = _looks.get(path)
-    return last if last is not None and last.written == written else _Look(path, written, time.monotonic(), Future())
+        return _unreadable(path, "has control characters or bytes that are not UTF-8. Rename it.")
+    stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+    last = _inspections.get(path)
+    return last if last is not None and last.stamp == stamp else _Inspection(path, stamp, time.monotonic(), Future())
 
 
-def _look_at(looks: Sequence[_Look]) -> None:
-    for look in looks:
-        look.outcome.set_result(_outcome_of(look.path))
+def _inspect_all(inspections: Sequence[_Inspection]) -> None:
+    for inspection in inspections:
+        inspection.result.set_result(_inspect(inspection.path))
     time.sleep(IDLE_S)
     _readers.close()  # torch takes some 300 MiB
 
 
-def _outcome_of(path: Path) -> CheckpointFile:
+def _inspect(path: Path) -> CheckpointFile:
     try:
         facts, _ = _readers.ask("recognise", os.fsencode(path))
         if "why" not in facts:
@@ -192,14 +193,10 @@ def _outcome_of(path: Path) -> CheckpointFile:
     return CheckpointFile(path, None, printable(why[:LETTERS_AT_MOST]))
 
 
-def _outcome(look: _Look, timeout_s: float | None) -> CheckpointFile:
-    left_s = None if timeout_s is None else max(0.0, look.since_s + timeout_s - time.monotonic())
+def _result(inspection: _Inspection, timeout_s: float | None) -> CheckpointFile:
+    left_s = None if timeout_s is None else max(0.0, inspection.started_s + timeout_s - time.monotonic())
     try:
-        return look.outcome.result(left_s)
+        return inspection.result.result(left_s)
     except TimeoutError:
-        return CheckpointFile(
-            look.path,
-            None,
-            f"{str(look.path)!r} is still being looked at. Load this page again in a while.",
-            is_being_read=True,
-        )
+        why = "is still being looked at. Load this page again in a while."
+        return replace(_unreadable(inspection.path, why), is_being_read=True)

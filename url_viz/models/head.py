@@ -81,6 +81,12 @@ class Head:
         """D, the size of the embeddings that this head reads."""
         return int(self.weights[0].shape[1]) if self.functions is None else self.functions.embedding_size
 
+    @property
+    def input_px(self) -> int | None:
+        """The side of the pictures that it was trained on; None if its file does not say."""
+        size = self.provenance.preprocessing.get("size_px")
+        return size if isinstance(size, int) else None
+
     @cached_property
     def digest(self) -> str:
         """16 hexadecimal digits that name this head's function: weights, LayerNorm, scaler and what it reads."""

@@ -1,4 +1,4 @@
-"""What a file of weights is, told by its tensors, in a process with limits: it may be made to harm who reads it."""
+"""Recognises what a file of weights is by its tensors, in a process with limits, as the file may be hostile."""
 
 import os
 import sys
@@ -29,17 +29,18 @@ from url_viz.models.head import FORMAT, load_head
 from url_viz.models.model_names import PACKAGED, PAPERS, AuthorsFile, FinetunedWeights
 
 MOST_MEMORY_BYTES = 4 << 30
-"""What reading a file may take, besides a file that is mapped."""
-AWAY = ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen")
-"""Python's events on the way to another machine or program (`sys.audit`)."""
+"""The limit for reading a file, besides the file itself if it is mapped."""
+FORBIDDEN_EVENTS = ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen")
+"""Audit events (`sys.audit`) of connecting to another machine, or starting a program."""
 CANDIDATES = (*PACKAGED, *(paper.backbone for paper in PAPERS.values()))
-"""Backbones that weights without a name are compared with."""
+"""Backbones with which weights without a name are compared."""
 
 
 def recognised(path: Path) -> CheckpointInfo:
-    """What the file at `path` is. Raises CheckpointError or another ModelError that says why it is nothing."""
+    """What the file at `path` is. Raises CheckpointError or another ModelError with the reason if it is no model."""
     if path.suffix == ".safetensors" and _is_head(path):
-        return _of_head(path)
+        head = load_head(path)
+        return CheckpointInfo(str(path), "own", head.provenance.backbone, True, head.embedding_size, head.input_px)
     record = read_record(path)
     state = state_of(record, path)
     if has_authors_head(state):
@@ -55,35 +56,18 @@ def _is_head(path: Path) -> bool:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error}. Copy or download it again.") from error
 
 
-def _of_head(path: Path) -> CheckpointInfo:
-    head = load_head(path)
-    size = head.provenance.preprocessing.get("size_px")
-    px = size if isinstance(size, int) else None
-    return CheckpointInfo(str(path), "own", head.provenance.backbone, True, head.embedding_size, px)
-
-
 def _of_authors(file: AuthorsFile, contents: Contents) -> CheckpointInfo:
     outline = outline_authors(file, contents)
-    return CheckpointInfo(
-        file.name,
-        "authors",
-        outline.backbone,
-        True,
-        outline.embedding_size,
-        outline.input_px,
-        _paper_of(outline),
-    )
+    size, paper = outline.embedding_size, _paper_of(outline)
+    return CheckpointInfo(file.name, "authors", outline.backbone, True, size, outline.input_px, paper)
 
 
 def _paper_of(outline: Outline) -> str:
-    """The paper's model that tensors of this width and depth are, if their network is a plain ViT of it."""
-    is_vit = outline.backbone.startswith("vit_") and "_patch16_224" in outline.backbone
-    found = (
-        paper.name
-        for paper in PAPERS.values()
-        if is_vit and (paper.embedding_size, paper.depth) == (outline.embedding_size, outline.blocks)
-    )
-    return next(found, "")
+    """The short name of the paper's model with this width and depth, if the network is a plain ViT."""
+    if not (outline.backbone.startswith("vit_") and "_patch16_224" in outline.backbone):
+        return ""
+    sizes = {(paper.embedding_size, paper.depth): paper.name for paper in PAPERS.values()}
+    return sizes.get((outline.embedding_size, outline.blocks), "")
 
 
 def _of_backbone(path: Path, arch: object, state: State) -> CheckpointInfo:
@@ -94,15 +78,15 @@ def _of_backbone(path: Path, arch: object, state: State) -> CheckpointInfo:
 
 
 def _backbone_of(path: Path, arch: object, state: State) -> str:
-    """The backbone of weights: the one that the file says, that its folder is named after, or that its tensors fit."""
+    """The backbone of weights: the one that the file or its folder names, or that its tensors fit."""
     named = next((n for n in (arch, path.parent.name) if isinstance(n, str) and is_known_to_timm(n)), None)
-    found = named or next((name for name in CANDIDATES if _fits(FinetunedWeights(name, path), state)), None)
-    if found is None:
+    backbone = named or next((name for name in CANDIDATES if _fits(FinetunedWeights(name, path), state)), None)
+    if backbone is None:
         raise CheckpointError(
             f"{str(path)!r} has {len(state):,} tensors and does not say of which network. Put it into a folder named "
             f"after its timm backbone, or open it as BACKBONE:{path}."
         )
-    return found
+    return backbone
 
 
 def _fits(weights: FinetunedWeights, state: State) -> bool:
@@ -124,18 +108,18 @@ def _answer(data: bytes) -> Answer:
         return asdict(recognised(path)), b""
     except ModelError as error:
         return {"why": str(error)}, b""
-    except Exception as error:  # noqa: BLE001 - whatever a hostile file raises is why it is none of ours
+    except Exception as error:  # noqa: BLE001 - a hostile file may raise anything
         return {"why": f"{str(path)!r} cannot be read ({type(error).__name__}: {error})."}, b""
 
 
 def _stay_here(event: str, arguments: tuple[object, ...]) -> None:
-    if event in AWAY:
+    if event in FORBIDDEN_EVENTS:
         raise PermissionError(f"A checkpoint that is looked at may not lead elsewhere ({event}).")
 
 
 def _prepare(turns: AbstractContextManager[object]) -> None:
     sys.addaudithook(_stay_here)
-    warnings.simplefilter("ignore")  # of torch, about the file: what is wrong with it is told in a sentence
+    warnings.simplefilter("ignore")  # torch's, about the file: the answer says what is wrong with it
 
 
 if __name__ == "__main__":
