@@ -177,7 +177,9 @@ def split_of(
     return Split(pictures, training, held_out, crops, len(pictures) - len(positions))
 
 
-def probe_and_scores(loaded: LoadedBackbone, head: Head | None, split: Split, device: torch.device) -> tuple[nn.Linear, Scores]:
+def probe_and_scores(
+    loaded: LoadedBackbone, head: Head | None, split: Split, device: torch.device
+) -> tuple[nn.Linear, Scores]:
     """A linear classifier fitted on the training pictures' embeddings, and its and the head's scores of all."""
     embedding = _embeddings(loaded.backbone.eval(), split.clean, preprocessing=loaded.preprocessing, device=device)
     probe = linear_probe(embedding[: len(split.training)], split.training_labels, len(split.pictures.classes))

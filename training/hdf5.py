@@ -97,7 +97,9 @@ def _classifier(source: Any, file: Path, loaded: "LoadedBackbone", labels: NDArr
     return classifier
 
 
-def _manifest(file: Path, source: Any, loaded: "LoadedBackbone", labels: NDArray[np.int64], shard_rows: int) -> Manifest:
+def _manifest(
+    file: Path, source: Any, loaded: "LoadedBackbone", labels: NDArray[np.int64], shard_rows: int
+) -> Manifest:
     # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
     state = hashlib.blake2b(labels.tobytes(), digest_size=8)
     for row in np.linspace(0, len(labels) - 1, 16).astype(int):

@@ -5,7 +5,7 @@ import streamlit as st
 from url_viz.analysis.holdout_report import headline, told_at
 from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.card_figures import describe_card_file
-from url_viz.models.catalogue import KINDS, EMPTY_KIND, KnownModel, known_models
+from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, known_models
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S
 from url_viz.models.model_names import parse_paper_name
 from url_viz.store.about import known_sets
