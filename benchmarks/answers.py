@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 
 from benchmarks.answers_figure import figure
 from benchmarks.machine import machine
-from experiments.kept import keep, kept
+from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.order_metrics import auroc
@@ -79,9 +79,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.photos:
         found = measured(given.photos, given.draws, also=given.also)
-        keep(figures_of(found, also=given.also), given.json, digits=DIGITS)
+        write_figures(figures_of(found, also=given.also), given.json, digits=DIGITS)
         print(f"{machine()}\n")
-    found = frame_of(kept(given.json))
+    found = frame_of(read_figures(given.json))
     print(f"{table_by_set(found)}\n\n{table_by_way(found)}")
     if given.figure is not None:
         given.figure.write_text(figure(drawn(found)))

@@ -23,7 +23,7 @@ from scipy.special import stdtrit
 from sklearn.cluster import KMeans
 
 from benchmarks.machine import machine
-from experiments.kept import keep, kept
+from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.probe import fit_probe, probe_inputs
@@ -50,9 +50,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=FIGURES)
     given = parser.parse_args()
     if given.photos:
-        keep(measured(given.photos), given.json, digits=DIGITS)
+        write_figures(measured(given.photos), given.json, digits=DIGITS)
         print(f"{machine()}\n")
-    figures = kept(given.json)
+    figures = read_figures(given.json)
     print(f"{ways_table(figures)}\n\n{suggestions_table(figures)}")
 
 

@@ -43,7 +43,7 @@ from benchmarks.machine import machine
 from benchmarks.remembered import remembering
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_labels
-from experiments.kept import keep, kept
+from experiments.figure_files import read_figures, write_figures
 from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
 from url_viz.analysis.review_spec import ReviewSpec
@@ -141,12 +141,12 @@ def _measure(given: argparse.Namespace) -> None:
     shares = {"wrong": WRONG_SHARE, "useless": USELESS_SHARE, "worth_wrong": WORTH_WRONG_SHARE}
     for seed, findings in enumerate(measured(given.photos, given.draws, cleanlab, worth=given.worth)):
         config |= {"shares": shares | {"worth_looked": WORTH_LOOKED}, "seeds": list(range(seed + 1))}
-        keep({"config": config, **asdict(findings)}, given.json, digits=DIGITS)
+        write_figures({"config": config, **asdict(findings)}, given.json, digits=DIGITS)
 
 
 def read_findings(figures: Path) -> tuple[dict[str, Any], Findings]:
     """What is kept: how it was measured, and the findings."""
-    read = kept(figures)
+    read = read_figures(figures)
     curves = tuple(Curve(**curve) for curve in read["curves"])
     return read["config"], Findings(curves, tuple(WorthOfReview(**one) for one in read["worth"]))
 

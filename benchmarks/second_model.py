@@ -28,7 +28,7 @@ from PIL import Image
 from scipy.stats import t as student
 
 from benchmarks.machine import machine
-from experiments.kept import keep, kept
+from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.order_metrics import auroc
@@ -90,12 +90,12 @@ def main() -> None:
     given = parser.parse_args()
     if given.photos:
         config = {"model": DEFAULT, "also": given.also, "probe": given.probe, "limit": given.limit}
-        keep(
+        write_figures(
             {"config": config | {"views": given.views, "seed": SEED}, "sets": measured(given)},
             given.json,
             digits=DIGITS,
         )
-    found = kept(given.json)
+    found = read_figures(given.json)
     print(f"{table_of_orders(found)}\n\n{table_of_spaces(found)}")
 
 

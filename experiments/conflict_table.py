@@ -1,7 +1,7 @@
 """The tables of docs/training.md on the gradient conflict: `python -m experiments.conflict_table [SUMMARY …]`.
 
-Each SUMMARY is a summary.json of `python -m experiments.gradient_conflict`, of five seeds; it is kept in conflict/
-under a name that its configuration gives. Without any the table of those that are kept is printed.
+Each SUMMARY is a summary.json of `python -m experiments.gradient_conflict`, of five seeds; it is stored in conflict/
+under a name that its configuration gives. Without any the table of the stored ones is printed.
 """
 
 import argparse
@@ -15,30 +15,30 @@ from url_viz.wording import decimal, with_interval
 
 FIGURES = Path(__file__).with_name("conflict")
 DIGITS, PHOTOGRAPHS = "noisy digits", "photographs"
-KEPT = ("backbone", "classes", "size_px", "noise", "runs", "uncertainty_weight", "epochs", "batch", "rate")
-"""What is kept of a configuration: paths are of the machine that ran it."""
+STORED = ("backbone", "classes", "size_px", "noise", "runs", "uncertainty_weight", "epochs", "batch", "rate")
+"""Fields of a configuration that are stored: paths are of the machine that ran it."""
 
 
 def main() -> None:
-    """Keep the summaries that are named, and print the table."""
+    """Store the summaries that are named, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("summaries", nargs="*", type=Path)
     for path in parser.parse_args().summaries:
-        keep(json.loads(path.read_text("utf-8")))
-    print(table(kept()))
+        store_summary(json.loads(path.read_text("utf-8")))
+    print(table(stored_summaries()))
 
 
-def keep(summary: Mapping[str, Any]) -> None:
-    """Keep a summary with what its run was of, and the settings that are not of one machine."""
+def store_summary(summary: Mapping[str, Any]) -> None:
+    """Store a summary with its kind of pictures and the settings that do not depend on the machine."""
     config = summary["config"]
     pictures = DIGITS if config["data"] is None else PHOTOGRAPHS
-    record = {**summary, "config": {"pictures": pictures, **{name: config[name] for name in KEPT}}}
+    record = {**summary, "config": {"pictures": pictures, **{name: config[name] for name in STORED}}}
     path = FIGURES / f"{pictures.rpartition(' ')[2]}-{config['uncertainty_weight']:g}.json"
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def kept() -> list[dict[str, Any]]:
-    """The summaries that are kept: digits before photographs, lighter weights first."""
+def stored_summaries() -> list[dict[str, Any]]:
+    """The stored summaries: digits before photographs, lighter weights first."""
     found = [json.loads(path.read_text("utf-8")) for path in FIGURES.glob("*.json")]
     return sorted(found, key=lambda one: (one["config"]["pictures"], one["config"]["uncertainty_weight"]))
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from experiments.kept import measured_or_kept
+from experiments.figure_files import measured_or_read
 from experiments.spoiling import SPOILINGS
 from training.benchmark.benchmark_tables import cell, markdown
 from url_viz.analysis.evaluation import share_interval
@@ -132,10 +132,10 @@ def table(figures: dict[str, dict[str, dict[str, object]]]) -> str:
     sets = [one for use in figures.values() for one in use.values()]
     rows = []
     for way, spoiling in SPOILINGS.items():
-        told = f"{way}: {', '.join(f'{one:g}' for one in spoiling.strengths)} ({spoiling.unit})"
+        title = f"{way}: {', '.join(f'{one:g}' for one in spoiling.strengths)} ({spoiling.unit})"
         for measure in MEASURES:
             cells = [cell(pooled(sets, way, measure, strength), digits=2) for strength in STRENGTHS]
-            rows.append([told if measure == MEASURES[0] else "", measure, *cells])
+            rows.append([title if measure == MEASURES[0] else "", measure, *cells])
     return markdown(["spoiled by", "measure", "weakest", *(str(one + 1) for one in STRENGTHS[1:-1]), "strongest"], rows)
 
 
@@ -201,9 +201,9 @@ def _points(x: Sequence[float], share: Sequence[float], high: float) -> str:
 
 def main() -> None:
     """Measure the sets in PHOTOS that have been read, write the figures, and print the tables; or print them again."""
-    kept = measured_or_kept(__doc__, FIGURES, sets=SETS, of=figures_of)
-    print(f"{table(kept)}\n\n{table_by_set(kept)}")
-    DRAWING.write_text(drawing(kept), encoding="utf-8")
+    figures = measured_or_read(__doc__, FIGURES, sets=SETS, of=figures_of)
+    print(f"{table(figures)}\n\n{table_by_set(figures)}")
+    DRAWING.write_text(drawing(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

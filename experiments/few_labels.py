@@ -20,7 +20,7 @@ OUTCOME = "nearest"
 RIVALS = (HEAD, "confusability", "ambiguity")
 
 
-def kept(benchmark: Benchmark) -> Benchmark:
+def orders_by_labels(benchmark: Benchmark) -> Benchmark:
     """The orders by labels, their means and verdicts alone."""
     return replace(
         benchmark,
@@ -48,19 +48,19 @@ def table_of_leads(benchmark: Benchmark) -> str:
     rows = []
     for rival in RIVALS:
         for outcome, letter in LETTER.items():
-            told = [found[order, rival, outcome] for order in BY_LABELS if (order, rival, outcome) in found]
-            if told:
-                rows.append([rival, letter, *(f"{cell(one.lead, signed=True)} {one.verdict}" for one in told)])
+            verdicts = [found[order, rival, outcome] for order in BY_LABELS if (order, rival, outcome) in found]
+            if verdicts:
+                rows.append([rival, letter, *(f"{cell(one.lead, signed=True)} {one.verdict}" for one in verdicts)])
     return markdown(["over", "on", *BY_LABELS], rows)
 
 
 def main() -> None:
     """Keep what is needed of a benchmark, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("benchmark", type=Path, nargs="?", help="the JSON; without it the kept figures are told")
+    parser.add_argument("benchmark", type=Path, nargs="?", help="the JSON; without it the stored figures are used")
     options = parser.parse_args()
     if options.benchmark is not None:
-        write_json(kept(read_benchmark(options.benchmark)), FIGURES)
+        write_json(orders_by_labels(read_benchmark(options.benchmark)), FIGURES)
         FIGURES.write_text(json.dumps(json.loads(FIGURES.read_text("utf-8")), separators=(",", ":")), "utf-8")
     benchmark = read_benchmark(FIGURES)
     print(f"{table_by_set(benchmark)}\n\n{table_of_leads(benchmark)}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.kept import keep, kept
+from experiments.figure_files import read_figures, write_figures
 from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.labelled import LabelledSet, case_of
 from training.benchmark.measured import figures_of_set
@@ -34,8 +34,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.arrays is not None:
         sets = {name: _measured(next(given.arrays.glob(f"*-{name}.npz"))) for name in SETS}
-        keep({"config": {"seed": SEED, "counts": COUNTS}, "sets": sets}, FIGURES, digits=DIGITS)
-    print(table(kept(FIGURES)))
+        write_figures({"config": {"seed": SEED, "counts": COUNTS}, "sets": sets}, FIGURES, digits=DIGITS)
+    print(table(read_figures(FIGURES)))
 
 
 def _measured(path: Path) -> dict[str, dict[str, list[float]]]:
@@ -67,8 +67,8 @@ def table(figures: dict[str, Any]) -> str:
         for count in figures["config"]["counts"]:
             found = [figures["sets"][name][order][str(count)] for name in SETS]
             cells = [cell(Figure(value, Interval(low, high))) for value, low, high in found]
-            told = f"up to {count}" if count == MOST else f"{count}"
-            rows.append([f"{order}, {told} a class", *cells, cell(np.mean([value for value, *_ in found]))])
+            size = f"up to {count}" if count == MOST else f"{count}"
+            rows.append([f"{order}, {size} a class", *cells, cell(np.mean([value for value, *_ in found]))])
     return markdown(["", *SETS, "mean"], rows)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.kept import keep, kept
+from experiments.figure_files import read_figures, write_figures
 from training.benchmark.benchmark_tables import cell, markdown
 from training.train import RunPaths
 from url_viz.analysis.holdout_report import BEFORE, TITLES, told_from
@@ -23,13 +23,13 @@ DIGITS = 4
 
 
 def main() -> None:
-    """Keep the reports of runs if there are any, and print the table."""
+    """Store the reports of runs if there are any, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="*")
     given = parser.parse_args()
     if given.runs:
-        keep(of_runs(given.runs), FIGURES, digits=DIGITS)
-    print(table(kept(FIGURES)))
+        write_figures(of_runs(given.runs), FIGURES, digits=DIGITS)
+    print(table(read_figures(FIGURES)))
 
 
 def of_runs(runs: Sequence[Path]) -> dict[str, Any]:
@@ -43,13 +43,13 @@ def of_runs(runs: Sequence[Path]) -> dict[str, Any]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """By set: how many pictures trained and are told of, and each measure before, after, and the gain."""
+    """By set: how many pictures trained and gave the figures, and each measure before, after, and the gain."""
     rows = []
     for name, run in figures.items():
-        told = {one.measure: one for one in told_from(run["report"])}
+        figures_by_measure = {one.measure: one for one in told_from(run["report"])}
         cells = [name, f"{run['report']['trained']:,}", f"{run['report']['told_pictures']:,}"]
         for measure in MEASURES:
-            one = told[measure]
+            one = figures_by_measure[measure]
             before = MISSING if one.before is None else cell(one.before.value)
             after = MISSING if one.after is None else cell(one.after.value)
             gain = cell(one.gains[BEFORE], signed=True) if BEFORE in one.gains else MISSING

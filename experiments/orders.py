@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("figures", type=Path, nargs="?")
     given = parser.parse_args()
     if given.figures is not None:
-        write_json(kept(read_benchmark(given.figures)), FIGURES)
+        write_json(listed_orders(read_benchmark(given.figures)), FIGURES)
     figures = read_benchmark(FIGURES)
     tables = [sets_table(figures), means_table(figures)]
     tables += [by_set(figures, "nearest", within=WITHIN), by_set(figures, "probe"), people_table(figures)]
@@ -63,7 +63,7 @@ def main() -> None:
     print("\n\n".join(tables))
 
 
-def kept(benchmark: Benchmark) -> Benchmark:
+def listed_orders(benchmark: Benchmark) -> Benchmark:
     """The orders that are told, without means and verdicts."""
     sets = [replace(one, orders=tuple(_orders([one], name)[0] for name in TITLES)) for one in benchmark.sets]
     return replace(benchmark, sets=tuple(sets), means=(), verdicts=())

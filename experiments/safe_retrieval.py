@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.kept import measured_or_kept
+from experiments.figure_files import measured_or_read
 from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.order_metrics import Figure, Influenced, Interval
 from url_viz.analysis.selective_retrieval import (
@@ -206,9 +206,9 @@ def drawing(figures: dict[str, dict[str, dict[str, object]]]) -> str:
 
 def main() -> None:
     """Measure the sets in PHOTOS that have been read, write the figures, and print the table; or print it again."""
-    kept = measured_or_kept(__doc__, FIGURES, sets=SETS, of=figures_of)
-    print(table(kept))
-    (FIGURES.parents[1] / "docs" / "safe_retrieval.svg").write_text(drawing(kept), encoding="utf-8")
+    figures = measured_or_read(__doc__, FIGURES, sets=SETS, of=figures_of)
+    print(table(figures))
+    (FIGURES.parents[1] / "docs" / "safe_retrieval.svg").write_text(drawing(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ def table_of_reports() -> str:
         means = {mean.name: mean for mean in report.means}
         for outcome, title in OUTCOMES.items():
             verdict = next(one for one in report.verdicts if (one.order, one.outcome) == (HEAD, outcome))
-            told = f"{verdict.verdict}: {cell(verdict.lead, signed=True)} of {verdict.baseline}"
+            comparison = f"{verdict.verdict}: {cell(verdict.lead, signed=True)} of {verdict.baseline}"
             figures = [cell(means[name].of(outcome).auroc.value) for name in ORDERS]
-            rows.append([path.name.partition("-")[0], title, *figures, told])
+            rows.append([path.name.partition("-")[0], title, *figures, comparison])
     return markdown(["", "", *ORDERS, "head against the best baseline of a picture alone"], rows)
 
 

@@ -18,7 +18,7 @@ from experiments import (
     unfamiliar,
     wrong_labels,
 )
-from experiments.kept import kept
+from experiments.figure_files import read_figures
 from training.benchmark.benchmark_records import read_benchmark
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None
 
 
 def test_the_gradient_conflict_is_told_from_its_figures() -> None:
-    summaries = conflict_table.kept()
+    summaries = conflict_table.stored_summaries()
     assert {one["config"]["runs"] for one in summaries} == {5}
     assert conflict_table.table(summaries) in (ROOT / "docs" / "training.md").read_text("utf-8")
 
@@ -63,7 +63,7 @@ def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
 def test_what_few_labels_reach_is_told_from_its_figures() -> None:
     benchmark = read_benchmark(few_labels.FIGURES)
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
-    assert few_labels.kept(benchmark) == benchmark
+    assert few_labels.orders_by_labels(benchmark) == benchmark
     assert few_labels.table_by_set(benchmark) in told
     assert few_labels.table_of_leads(benchmark) in told
 
@@ -85,23 +85,23 @@ def test_what_orders_pictures_is_told_from_its_figures() -> None:
     assert orders.by_set(figures, "probe") in told
     assert orders.people_table(figures) in told
     assert orders.emoji_table(figures) in told
-    assert few_pictures.table(kept(few_pictures.FIGURES)) in told
+    assert few_pictures.table(read_figures(few_pictures.FIGURES)) in told
 
 
 def test_what_finetuning_gains_is_told_from_its_figures() -> None:
     told = (ROOT / "docs" / "training.md").read_text("utf-8")
-    assert finetuning.table(kept(finetuning.FIGURES)) in told
+    assert finetuning.table(read_figures(finetuning.FIGURES)) in told
 
 
 def test_what_names_teach_is_told_from_its_figures() -> None:
-    figures = kept(naming.FIGURES)
+    figures = read_figures(naming.FIGURES)
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
     assert naming.ways_table(figures) in told
     assert naming.suggestions_table(figures) in told
 
 
 def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
-    found = answers.frame_of(kept(answers.FIGURES))
+    found = answers.frame_of(read_figures(answers.FIGURES))
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
     assert answers.table_by_set(found) in told
     assert answers.table_by_way(found) in told
@@ -110,7 +110,7 @@ def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
 
 
 def test_what_a_second_model_is_worth_is_told_from_its_figures() -> None:
-    figures = kept(second_model.FIGURES)
+    figures = read_figures(second_model.FIGURES)
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
     assert second_model.table_of_orders(figures) in told
     assert second_model.table_of_spaces(figures) in told

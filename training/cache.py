@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,13 @@ from numpy.typing import NDArray
 from training import store
 from training.augment import drawn_view
 from training.command import command
-from training.config import Augmentation, CacheConfig
+from training.config import Augmentation, CacheConfig, FinetuneConfig, PretrainConfig, Target
 from training.data.picture_stream import Encoded, PictureSource, source_of
 from training.data.pictures import NO_LABEL
 from training.data.tars import BadSample, classes_of_size
 from training.distributed import SINGLE, Process
 from training.groups import groups_of
-from training.lock import alone_in
+from training.lock import locked
 from training.sources import Sources
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import classifier_loss, fitted_classifier_loss, instance_loss
@@ -82,6 +83,12 @@ def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> 
     return cache
 
 
+def cache_config(config: FinetuneConfig | PretrainConfig, data: str, out: Path, *, target: Target) -> CacheConfig:
+    """The configuration of a cache of `data` in `out` with the options of a larger run."""
+    shared = ("model", "augmentation", "instance", "precision", "device", "limit")
+    return CacheConfig(data, out, target=target, **{name: getattr(config, name) for name in shared})
+
+
 def embedded_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
     """Write or continue the embeddings of `config` with a loaded `model`, and open the cache.
 
@@ -106,7 +113,7 @@ def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *,
     paths = store.open_for_writing(config.out, manifest)
     clock = Clock("cache", source.total, already=_shards_written(paths, manifest) * max(1, manifest.shard_pictures))
     writer = _Writer(config, model, source, _all_known_classes(source.classes, n_classes), paths, clock, report)
-    with alone_in(config.out, part=f"process-{process.rank}"):
+    with locked(config.out, part=f"process-{process.rank}"):
         for number in process.numbers_of(manifest.shards):
             if not paths.shard(number).is_dir():
                 writer.write(number)

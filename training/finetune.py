@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from training.benchmark.labelled import space_of
-from training.cache import embedded_cache
+from training.cache import cache_config, embedded_cache
 from training.command import command
-from training.config import CacheConfig, FinetuneConfig
+from training.config import FinetuneConfig
 from training.holdout import SplitCache, confusability_in, figures_of, split_cache
-from training.lock import alone_in
+from training.lock import locked
 from training.record_files import write_json
 from training.store import Cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, instance_loss
@@ -53,7 +53,7 @@ class FinetuneReport:
 
 def main(config: FinetuneConfig) -> None:
     """Finetune as `config` says, and print the advice and the figures."""
-    with alone_in(config.out):
+    with locked(config.out):
         _run(config)
 
 
@@ -98,19 +98,8 @@ def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallbac
     """The cache of the pictures' views, in the run's folder; raises NoImagesError if no picture could be read."""
     if config.mode == "full":
         raise ModelError("--mode full trains the backbone, too: see training.full.finetune_everything.")
-    cache = CacheConfig(
-        data=config.data,
-        out=config.out / "cache",
-        model=config.model,
-        target=config.mode,
-        augmentation=config.augmentation,
-        instance=config.instance,
-        precision=config.precision,
-        device=config.device,
-        seed=config.seed,
-        limit=config.limit,
-    )
-    return embedded_cache(cache, model, report)
+    cache = cache_config(config, config.data, config.out / "cache", target=config.mode)
+    return embedded_cache(replace(cache, seed=config.seed), model, report)
 
 
 def _loss_record(config: FinetuneConfig) -> dict[str, object]:

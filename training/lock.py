@@ -10,7 +10,7 @@ from url_viz.errors import FolderError
 
 
 @contextmanager
-def alone_in(folder: Path, *, part: str = "run") -> Iterator[None]:
+def locked(folder: Path, *, part: str = "run") -> Iterator[None]:
     """Lock `folder` (created if missing), or that part of it; raises FolderError if another process holds the lock."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

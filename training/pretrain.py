@@ -17,11 +17,11 @@ import torch
 from training import overlap
 from training.benchmark import __main__ as benchmark
 from training.benchmark.benchmark_records import read_benchmark
-from training.cache import write_cache
+from training.cache import cache_config, write_cache
 from training.command import command
-from training.config import BenchmarkConfig, CacheConfig, OverlapConfig, PretrainConfig, as_record
+from training.config import BenchmarkConfig, OverlapConfig, PretrainConfig, as_record
 from training.functions import read_by_functions
-from training.lock import alone_in
+from training.lock import locked
 from training.model_card import card_text
 from training.record_files import write_json
 from training.sources import Sources
@@ -67,7 +67,7 @@ class PretrainPaths:
 
 def main(config: PretrainConfig) -> None:
     """Make the head of `config`, and say where it is."""
-    with alone_in(config.out):
+    with locked(config.out):
         head = pretrain(config, report=command_report())
     paths = PretrainPaths(config.out)
     print(f"{paths.head}: head {head.digest}; its card is {paths.card}. Open it with --model {paths.head}.")
@@ -104,17 +104,7 @@ def _refuse_another_run(config: PretrainConfig, paths: PretrainPaths) -> None:
 def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: ProgressCallback) -> Sources:
     caches = []
     for number, data in enumerate(config.data):
-        cache = CacheConfig(
-            data=data,
-            out=paths.cache(number, data),
-            model=config.model,
-            target=config.target,
-            augmentation=config.augmentation,
-            instance=config.instance,
-            precision=config.precision,
-            device=config.device,
-            limit=config.limit,
-        )
+        cache = cache_config(config, data, paths.cache(number, data), target=config.target)
         caches.append(write_cache(cache, model, _numbered(report, "set", number, len(config.data))))
     return Sources(tuple(caches))
 

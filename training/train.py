@@ -22,7 +22,7 @@ from training.command import train_command
 from training.config import Mixture, Recipe, TrainConfig
 from training.functions import read_by_functions, weigh_distance, without_distance
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
-from training.lock import alone_in
+from training.lock import locked
 from training.losses import recipe_loss
 from training.record_files import write_csv, write_json
 from training.sources import Sources
@@ -83,7 +83,7 @@ class RunPaths:
 
 def main(config: TrainConfig) -> None:
     """Train on the caches of `config`, and save the head of the best epoch."""
-    with alone_in(config.out):
+    with locked(config.out):
         _run(config)
 
 

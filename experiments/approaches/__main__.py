@@ -26,7 +26,7 @@ from training.command import command
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
-from training.lock import alone_in
+from training.lock import locked
 from training.record_files import write_json
 from training.store import Cache, Manifest, open_cache
 from url_viz.errors import CacheError, FolderError, UsageError
@@ -41,7 +41,7 @@ def main(config: ApproachesConfig) -> None:
     lists = [labelled_pictures_of(spec, limit=config.limit) for spec in config.data]
     cache = open_cache(config.cache)
     upstream = upstream_of(cache, held_out=config.held_out)
-    with alone_in(config.out):
+    with locked(config.out):
         sets = _embedded(config, cache.manifest, lists)
         about = _about(config, cache, lists)
         clock, found = Clock("approaches", len(names)), []

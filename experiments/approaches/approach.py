@@ -39,7 +39,7 @@ class Approach(nn.Module):
         """The approach's own embedding (B, E) of (B, D), to be compared by cosine; None if it has none."""
         return None
 
-    def settle(self, x: Tensor) -> None:
+    def finish(self, x: Tensor) -> None:
         """Called once after training with all training embeddings (N, D)."""
 
 

@@ -82,7 +82,7 @@ class CrossEntropy(Approach):
 
 
 class Dropout(CrossEntropy):
-    """A linear classifier behind dropout with `rate`, which stays on when it is asked."""
+    """A linear classifier behind dropout with `rate`, which stays on at prediction."""
 
     def __init__(self, size: int, classes: int, *, rate: float) -> None:
         super().__init__(size, classes)
@@ -99,8 +99,8 @@ class Dropout(CrossEntropy):
 
     def dropped(self, x: Tensor, generator: np.random.Generator) -> Tensor:
         """Values of x (B, D) with some set to zero and the others scaled up."""
-        kept = torch.from_numpy(generator.random(tuple(x.shape), np.float32) >= self.rate)
-        return x * kept / (1 - self.rate)
+        mask = torch.from_numpy(generator.random(tuple(x.shape), np.float32) >= self.rate)
+        return x * mask / (1 - self.rate)
 
 
 class Ensemble(Approach):
@@ -183,7 +183,7 @@ class RandomFeatures(Approach):
         variance = feature_variance(features.double(), self.seen.double(), ridge=RIDGE).float()
         return entropy(F.log_softmax(mean_field_logits(self.classifier(features), variance), dim=1))
 
-    def settle(self, x: Tensor) -> None:
+    def finish(self, x: Tensor) -> None:
         """Keep the features of all that was seen, from which the covariance follows."""
         self.seen = self.features(x).detach()
 

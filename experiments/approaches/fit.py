@@ -117,7 +117,7 @@ def fitted(name: str, upstream: TrainingPictures, *, setting: Setting, seed: int
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     with torch.no_grad():
-        approach.settle(normalised(upstream.views[:, 0]))
+        approach.finish(normalised(upstream.views[:, 0]))
     return approach
 
 

@@ -21,7 +21,7 @@ from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, Target, TrainConfig
 from training.finetune import finetune
 from training.finetune import main as finetune_main
-from training.lock import alone_in
+from training.lock import locked
 from training.store import Cache, CachePaths, open_cache, read_failures
 from training.train import main as train_main
 from url_viz.errors import CacheError, FolderError
@@ -150,21 +150,21 @@ def load_head_of(data: bytes, tmp_path: Path):  # type: ignore[no-untyped-def]
 
 class TestTwoAtOnce:
     def test_a_second_process_is_refused_in_words(self, tmp_path: Path, pictures: Path, exact: Model) -> None:
-        with alone_in(tmp_path / "run"), pytest.raises(FolderError, match="choose another --out"):
+        with locked(tmp_path / "run"), pytest.raises(FolderError, match="choose another --out"):
             finetune_main(finetune_config(pictures, tmp_path / "run"))
-        with alone_in(tmp_path / "run"), pytest.raises(FolderError, match="Another process writes"):
+        with locked(tmp_path / "run"), pytest.raises(FolderError, match="Another process writes"):
             train_main(TrainConfig(cache=(tmp_path / "none",), out=tmp_path / "run"))
-        with alone_in(tmp_path / "cache", part="process-0"), pytest.raises(FolderError, match="Another process writes"):
+        with locked(tmp_path / "cache", part="process-0"), pytest.raises(FolderError, match="Another process writes"):
             write_cache(cache_config(pictures, tmp_path / "cache"), exact, silent)
 
     def test_other_shares_of_a_cache_go_on(self, tmp_path: Path, pictures: Path, exact: Model) -> None:
-        with alone_in(tmp_path / "cache", part="process-1"):
+        with locked(tmp_path / "cache", part="process-1"):
             assert len(write_cache(cache_config(pictures, tmp_path / "cache"), exact, silent)) == 2 * PICTURES
 
     def test_a_dead_process_holds_nothing(self, tmp_path: Path) -> None:
         script = f"import os, filelock; filelock.FileLock({str(tmp_path / '.run.lock')!r}).acquire(); os._exit(9)"
         run_python("-c", script)
-        with alone_in(tmp_path):
+        with locked(tmp_path):
             assert FileLock(tmp_path / ".run.lock").lock_file
 
 

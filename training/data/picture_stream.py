@@ -29,29 +29,16 @@ class Encoded:
     load: Callable[[], bytes]
 
 
-@dataclass(frozen=True)
 class FileSource:
     """Files of a picture list, `shard_pictures` per shard; `total` is the end of the progress count."""
 
-    listed: PictureList
-    shard_pictures: int
-    tars: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        return self.listed.digest
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.listed.classes
-
-    @property
-    def pictures(self) -> int:
-        return len(self.listed)
-
-    @property
-    def total(self) -> int:
-        return len(self.listed)
+    def __init__(self, listed: PictureList, shard_pictures: int) -> None:
+        self.listed = listed
+        self.shard_pictures = shard_pictures
+        self.digest = listed.digest
+        self.classes = listed.classes
+        self.pictures = self.total = len(listed)
+        self.tars: tuple[str, ...] = ()
 
     def done(self, shard: int, position: int) -> int:
         """Progress out of `total` after the picture at `position` in `shard`."""
@@ -72,35 +59,22 @@ class FileSource:
         )
 
 
-@dataclass(frozen=True)
 class TarSource:
     """Tar shards, one per shard of the cache; each has an equal range of positions.
 
     `classes` are the WordNet ids that labels index. With `is_strict` an unknown label is an error; otherwise such
     pictures have no label. At most `most` pictures of each tar are read. How many pictures there are is unknown before
-    reading, so `pictures` and `shard_pictures` are 0, and progress counts tars.
+    reading, so `pictures` and `shard_pictures` are 0, and progress counts tars. The digest is of names, sizes and
+    `most`: the tars are not read for it.
     """
 
-    files: tuple[Path, ...]
-    classes: tuple[str, ...]
-    is_strict: bool
-    most: int | None = None
-    pictures: int = 0
-    shard_pictures: int = 0
-
-    @property
-    def tars(self) -> tuple[str, ...]:
-        return tuple(file.name for file in self.files)
-
-    @property
-    def digest(self) -> str:
-        """16 hexadecimal digits: a hash of names, sizes and `most`; the tars are not read."""
-        sizes = [f"{file.name}\0{file.stat().st_size}\0" for file in self.files]
-        return hashlib.blake2b("".join([*sizes, str(self.most)]).encode(), digest_size=8).hexdigest()
-
-    @property
-    def total(self) -> int:
-        return len(self.files)
+    def __init__(self, files: tuple[Path, ...], classes: tuple[str, ...], *, is_strict: bool, most: int | None) -> None:
+        self.files, self.classes, self.is_strict, self.most = files, classes, is_strict, most
+        self.pictures = self.shard_pictures = 0
+        self.total = len(files)
+        self.tars = tuple(file.name for file in files)
+        sizes = [f"{file.name}\0{file.stat().st_size}\0" for file in files]
+        self.digest = hashlib.blake2b("".join([*sizes, str(most)]).encode(), digest_size=8).hexdigest()
 
     def done(self, shard: int, position: int) -> int:
         """Tars that are done while `shard` is read."""
@@ -140,4 +114,4 @@ def source_of(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
         return FileSource(of(config.data, limit=config.limit), per_shard)
     files = shards_of(tar_path(config.data))
     most = None if config.limit is None else -(-config.limit // len(files))
-    return TarSource(files, classes_of_size(classifier_classes), config.target == "labels", most)
+    return TarSource(files, classes_of_size(classifier_classes), is_strict=config.target == "labels", most=most)

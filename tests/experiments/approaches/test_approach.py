@@ -38,7 +38,7 @@ def test_the_loss_falls_and_reaches_every_weight(name: str) -> None:
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     idle = [name for name, one in approach.named_parameters() if one.grad is None or not one.grad.abs().sum() > 0]
     assert not idle
-    approach.settle(given.first)
+    approach.finish(given.first)
     found = approach.uncertainty(given.first, generator)
     assert found.shape == (24,)
     assert torch.isfinite(found).all()
@@ -52,7 +52,7 @@ def test_the_same_seed_is_the_same_approach(name: str) -> None:
     found = []
     for seed in (0, 0, 1):
         approach = fresh(name, 10, 3, setting=APPROACHES[name].settings[0], seed=seed)
-        approach.settle(given.first)
+        approach.finish(given.first)
         found.append(approach.uncertainty(given.first, np.random.default_rng(0)))
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.answers import COUNTS, SHIPPED, WAYS, Asked, drawn, figures_of, frame_of, table_by_set, table_by_way
 from benchmarks.answers_figure import figure
-from experiments.kept import keep, kept
+from experiments.figure_files import read_figures, write_figures
 from tests.analysis.test_pair_measures import made
 from tests.pipeline.whitened_examples import classes
 from url_viz.analysis.tuned import fitted_weights
@@ -60,8 +60,8 @@ def test_the_tables_and_the_figure(tmp_path: Path) -> None:
         for seed in (0, 1)
         for count in COUNTS
     ]
-    keep(figures_of(pd.DataFrame(rows)), tmp_path / "figures.json", digits=4)
-    found = frame_of(kept(tmp_path / "figures.json"))
+    write_figures(figures_of(pd.DataFrame(rows)), tmp_path / "figures.json", digits=4)
+    found = frame_of(read_figures(tmp_path / "figures.json"))
     pd.testing.assert_frame_equal(found, pd.DataFrame(rows)[list(found)], check_exact=False)
     told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table_by_set(found).splitlines()]
     gains = ["+.015 (-.002)", "+.025 (-.002)", "+.055 (-.002)", "+.105 (-.002)"]

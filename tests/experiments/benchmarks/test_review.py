@@ -31,7 +31,7 @@ from benchmarks.review import (
 from benchmarks.review import LOOKED as LOOKED_AT
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import BLANK, BLURRED, FOREIGN, NEAR, USELESS, WRONG, Photos, lay_out, wrong_labels
-from experiments.kept import keep
+from experiments.figure_files import write_figures
 from tests.imaging.pictures import write_folder
 from tests.twin_groups import twin_column
 from url_viz.analysis.twin_groups import group_codes
@@ -194,7 +194,7 @@ def test_what_is_kept_is_told_again_in_tables(tmp_path: Path) -> None:
     arms = dict.fromkeys(ARMS, 0.8)
     drawn = [WorthOfReview("a", arms, 0.5, 0.08), WorthOfReview("a", arms | {"mended": 0.9}, 0.7, 0.08)]
     findings = Findings(two_draws(), mean_worth(drawn))
-    keep({"config": {"seeds": [0, 1]}, **asdict(findings)}, tmp_path / "review.json", digits=4)
+    write_figures({"config": {"seeds": [0, 1]}, **asdict(findings)}, tmp_path / "review.json", digits=4)
     config, read = read_findings(tmp_path / "review.json")
     assert config == {"seeds": [0, 1]}
     told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in found_table(read).splitlines()]

@@ -1,4 +1,4 @@
-"""Figures of studies on image sets that have been read: measured anew, or those that are kept."""
+"""Figures of studies as JSON: measured on image sets that have been read, or read from the file."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from url_viz.image_set import ImageSet, open_image_set
 
 
-def measured_or_kept(
+def measured_or_read(
     about: str | None, figures: Path, *, sets: Mapping[str, Sequence[str]], of: Callable[[ImageSet], Any]
 ) -> Any:
     """The figures of `sets` (names by their use) as JSON in the file `figures`, for a command that `about` describes.
@@ -19,27 +19,27 @@ def measured_or_kept(
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument(
-        "photos", type=Path, nargs="?", help="the folders of the sets; without it the kept figures are told"
+        "photos", type=Path, nargs="?", help="the folders of the sets; without it the stored figures are used"
     )
     parser.add_argument("--workspace", type=Path, help="where they were read")
     options = parser.parse_args()
     if options.photos is not None:
-        found = {
+        measured = {
             use: {name: of(open_image_set(options.photos / name, workspace=options.workspace)) for name in names}
             for use, names in sets.items()
         }
-        keep(found, figures)
-    return kept(figures)
+        write_figures(measured, figures)
+    return read_figures(figures)
 
 
-def keep(found: Mapping[str, Any], figures: Path, *, digits: int | None = None) -> None:
+def write_figures(record: Mapping[str, Any], figures: Path, *, digits: int | None = None) -> None:
     """Write figures as compact JSON, rounded to so many `digits` where these are given; a missing one (nan) is null."""
-    text = json.dumps(_plain(found, digits), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_plain(record, digits), separators=(",", ":"), allow_nan=False)
     figures.write_text(text + "\n", encoding="utf-8")
 
 
-def kept(figures: Path) -> Any:
-    """What `keep` wrote."""
+def read_figures(figures: Path) -> Any:
+    """What `write_figures` wrote."""
     return json.loads(figures.read_text(encoding="utf-8"))
 
 
