@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -48,13 +49,30 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return opened
 
 
+Put = Callable[[Path], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def put_bad(tmp_path_factory: pytest.TempPathFactory) -> Put:
+    """Puts every bad file into a folder, as links to files that are written once; what is said of each, by name."""
+    once = tmp_path_factory.mktemp("bad")
+    reasons = write_all(once)
+
+    def put(folder: Path) -> dict[str, str]:
+        for path in once.iterdir():
+            os.link(path, folder / path.name, follow_symlinks=False)
+        return reasons
+
+    return put
+
+
 class Listed:
     """The real command on a folder of bad files, with a closed folder and a good file; no other machine answers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, put_bad: Put) -> None:
         home = Workspace.at(folder / "home")
         (home.checkpoints / "closed").mkdir(parents=True)
-        self.expected = write_all(home.checkpoints)
+        self.expected = put_bad(home.checkpoints)
         save_head(dice_head(), home.checkpoints / "good.safetensors")
         shutil.copy(home.checkpoints / "good.safetensors", home.checkpoints / "closed")
         (home.checkpoints / "closed").chmod(0)
@@ -73,10 +91,10 @@ class Listed:
 
 
 @pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory) -> Listed:
+def listed(tmp_path_factory: pytest.TempPathFactory, put_bad: Put) -> Listed:
     if os.geteuid() == 0 and not sys.platform.startswith("linux"):
         pytest.skip("only on Linux can root go without its key")
-    return Listed(tmp_path_factory.mktemp("listed"))
+    return Listed(tmp_path_factory.mktemp("listed"), put_bad)
 
 
 class TestTheCommand:
@@ -96,8 +114,8 @@ class TestTheCommand:
 
 
 class TestThePages:
-    def test_stand_and_say_what_cannot_be_used(self, home: Workspace) -> None:
-        expected = write_all(home.checkpoints)
+    def test_stand_and_say_what_cannot_be_used(self, home: Workspace, put_bad: Put) -> None:
+        expected = put_bad(home.checkpoints)
         (home.checkpoints / NOT_UTF8).write_bytes(b"no checkpoint")
         known_models(home)  # so that the pages do not wait
         for page in ("explore", "models"):
@@ -122,9 +140,11 @@ class TestThePages:
 
 
 class TestTheProcess:
-    def test_takes_little_memory_and_gets_no_keys(self, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_takes_little_memory_and_gets_no_keys(
+        self, home: Workspace, put_bad: Put, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
-        names = write_all(home.checkpoints)
+        names = put_bad(home.checkpoints)
         with closing(readers(most_s=20)) as limited:
             reasons = {name: reason(limited, home.checkpoints / name) for name in names if name not in NO_FILES}
             process = process_of(limited)
