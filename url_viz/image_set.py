@@ -42,7 +42,7 @@ from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import embed_files
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
 from url_viz.pipeline.postprocess import update_derived
-from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_alone
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_selection
 from url_viz.pipeline.tsne import tsne_coordinates
 from url_viz.pipeline.twins import twin_stars
 from url_viz.pipeline.whitening import whitened_for
@@ -553,7 +553,7 @@ class ImageSet:
             read = self._store.embeddings(self.space.key, contents)
             found = tsne_coordinates(read.content, read.embedding, self.graph)
         else:
-            found = project_alone(whitened_for(self._store, self.space.key, contents), self.graph)
+            found = project_selection(whitened_for(self._store, self.space.key, contents), self.graph)
         place = positions_of(self.contents[rows], found.content)
         all_ids = self._frame["id"].to_numpy(np.int64)
         method_of: dict[int, Literal["t-SNE", "UMAP"]] = {TSNE: "t-SNE", UMAP: "UMAP"}

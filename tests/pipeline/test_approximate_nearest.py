@@ -50,10 +50,9 @@ def test_rows_of_few_and_of_odd_numbers_have_full_lists(size: int) -> None:
     assert (np.diff(found.similarity, axis=1) <= 0).all()
 
 
-def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact() -> None:
     rows = of_length_one(classes(180, of=6, size=24)[0])
-    monkeypatch.setattr(approximate_nearest, "PROBED", 10_000)
-    found = nearest_candidates(find_candidates(rows, 180), 12, twins=no_twins(180), counts=every(180))
+    found = nearest_candidates(find_candidates(rows, 180, probed=10_000), 12, twins=no_twins(180), counts=every(180))
     exact = top_k_of_all(rows, 12, exclude=itself(180), counts=every(180))
     np.testing.assert_allclose(found.similarity, exact.similarity, atol=1e-5)
 

@@ -14,7 +14,7 @@ from url_viz.pipeline.projection import (
     fit_pca,
     pca_coordinates,
     place,
-    project_alone,
+    project_selection,
 )
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
@@ -134,10 +134,9 @@ def test_umap_stands_copies_and_rows_without_direction() -> None:
 
 
 @pytest.mark.slow
-def test_beyond_the_bound_a_sample_is_fitted_and_the_rest_placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.pipeline.projection.SAMPLE_ROWS", 40)
+def test_beyond_the_bound_a_sample_is_fitted_and_the_rest_placed() -> None:
     embeddings = blobs(90)
-    found = fit_map(embeddings, graph_of(embeddings))
+    found = fit_map(embeddings, graph_of(embeddings), most=40)
     assert (found.method == UMAP).sum() == 40
     assert (found.method == PLACED).sum() == 50
     centres = np.stack([found.xy[heap::3].mean(axis=0) for heap in range(3)])
@@ -148,14 +147,14 @@ def test_beyond_the_bound_a_sample_is_fitted_and_the_rest_placed(monkeypatch: py
 @pytest.mark.parametrize("count", [0, 1, 2, FEWEST_FOR_UMAP - 1])
 def test_a_few_alone_are_mapped_by_pca(count: int) -> None:
     embeddings = as_whitened(dice(count))
-    assert np.array_equal(project_alone(embeddings, None).xy, pca_coordinates(embeddings).xy)
+    assert np.array_equal(project_selection(embeddings, None).xy, pca_coordinates(embeddings).xy)
 
 
 @pytest.mark.slow
 def test_a_selection_alone_is_mapped_by_its_own_neighbours_the_same_each_time() -> None:
     embeddings = blobs(60)
     some = rows_of(embeddings, np.arange(0, 60, 2))
-    found, again = project_alone(some, graph_of(embeddings)), project_alone(some, None)
+    found, again = project_selection(some, graph_of(embeddings)), project_selection(some, None)
     assert np.array_equal(found.content, some.content)
     assert np.array_equal(found.xy, again.xy)
     assert (found.method == UMAP).all()
@@ -163,20 +162,18 @@ def test_a_selection_alone_is_mapped_by_its_own_neighbours_the_same_each_time() 
 
 
 @pytest.mark.slow
-def test_of_a_large_selection_a_sample_is_fitted_and_the_rest_placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.pipeline.projection.MOST_ALONE", 40)
+def test_of_a_large_selection_a_sample_is_fitted_and_the_rest_placed() -> None:
     embeddings = blobs(120)
     whole = graph_of(embeddings)
     some = rows_of(embeddings, np.arange(10, 110))
-    found = project_alone(some, whole)
+    found = project_selection(some, whole, most=40)
     assert np.array_equal(found.content, some.content)
     assert [(found.method == how).sum() for how in (UMAP, PLACED)] == [40, 60]
     centres = np.stack([found.xy[(heap - 10) % 3 :: 3].mean(axis=0) for heap in range(3)])
     nearest = np.linalg.norm(found.xy[:, None] - centres, axis=2).argmin(axis=1)
     assert (nearest == np.arange(10, 110) % 3).mean() > 0.95
-    stale = project_alone(
-        some, Graph(whole.content[:60], whole.position[:60].clip(-1, 59), whole.similarity[:60], no_twins(60))
-    )
+    older = Graph(whole.content[:60], whole.position[:60].clip(-1, 59), whole.similarity[:60], no_twins(60))
+    stale = project_selection(some, older, most=40)
     assert np.isfinite(stale.xy).all()
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from url_viz.pipeline import tsne
 from url_viz.pipeline.graph import neighbours_among
 from url_viz.pipeline.tsne import fit_tsne, tsne_coordinates
 from url_viz.store.tables import PLACED, TSNE, Graph, no_twins
@@ -27,13 +26,12 @@ def test_what_is_alike_lies_together_and_the_same_every_time(count: int, each: i
     np.testing.assert_array_equal(xy, fit_tsne(rows))
 
 
-def test_of_many_a_sample_is_fitted_and_the_others_lie_among_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tsne, "MOST", 60)
+def test_of_many_a_sample_is_fitted_and_the_others_lie_among_their_neighbours() -> None:
     rows, label = heaps(3, 40)
     content = np.arange(len(rows)) * 7
     near = neighbours_among(rows / np.linalg.norm(rows, axis=1, keepdims=True), k=15)
     graph = Graph(content, near.position, near.similarity, no_twins(len(rows)))
-    found = tsne_coordinates(content, rows, graph)
+    found = tsne_coordinates(content, rows, graph, most=60)
     assert found.content.tolist() == content.tolist()
     assert sorted(np.unique(found.method, return_counts=True)[1].tolist()) == [60, 60]
     assert set(found.method.tolist()) == {PLACED, TSNE}

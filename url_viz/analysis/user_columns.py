@@ -253,7 +253,7 @@ def imported_columns(base: Frame, paths: SetPaths, present: Callable[[], NDArray
     for one in kept.read_imports(paths):
         row = one.rows_of(ids, base.contents, present=present())
         for column in _told(one):
-            values = kept.spread(one.columns[column.name], row)
+            values = kept.values_at(one.columns[column.name], row)
             name = _free(column.name, one.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
             columns[name] = values
             listed.append(replace(column, name=name, known=int(pd.notna(values).sum())))

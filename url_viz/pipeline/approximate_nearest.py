@@ -42,14 +42,19 @@ Done = Callable[[int], None]
 
 
 def find_candidates(
-    rows: NDArray[np.floating], k: int, *, which: NDArray[np.int64] | None = None, report: Done = lambda _: None
+    rows: NDArray[np.floating],
+    k: int,
+    *,
+    which: NDArray[np.int64] | None = None,
+    probed: int = PROBED,
+    report: Done = lambda _: None,
 ) -> Nearest:
     """At least `k` candidates for each row (N, A) among those of `which` (M,), itself left out, with exact cosines.
 
     Rows are of about length one, as whitened ones are, in half precision: what ranks the candidates is exact then.
     """
     among = np.arange(len(rows)) if which is None else which
-    search = _Index(rows, among)
+    search = _Index(rows, among, probed=probed)
     length = np.concatenate([np.linalg.norm(rows[part].astype(np.float32), axis=1) for part in _parts(len(rows))])
     length = np.maximum(length, LEAST_LENGTH)
     width = min(k + SPARE, len(among))
@@ -68,7 +73,7 @@ def find_candidates(
 class _Index:
     """Finds candidates of unit queries among rows (N, A) at `which` (M,)."""
 
-    def __init__(self, rows: NDArray[np.floating], which: NDArray[np.int64], *, seed: int = 0) -> None:
+    def __init__(self, rows: NDArray[np.floating], which: NDArray[np.int64], *, probed: int, seed: int = 0) -> None:
         faiss: Any = import_module("faiss")  # only very large sets need it; its types differ from release to release
         self._which = np.append(which, NONE)
         count = max(1, min(int(LISTS * len(which) ** 0.5), len(which) // FEWEST_IN_LIST))
@@ -76,8 +81,8 @@ class _Index:
         sample = l2_normalize(rows[which[np.sort(drawn)]])
         kind = f"IVF{count},{_codes(sample)},Refine(SQfp16)"
         self._index = faiss.index_factory(rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-        probed = faiss.SearchParametersIVF(nprobe=min(PROBED, count))
-        self._how = faiss.IndexRefineSearchParameters(k_factor=REFINED, base_index_params=probed)
+        lists = faiss.SearchParametersIVF(nprobe=min(probed, count))
+        self._how = faiss.IndexRefineSearchParameters(k_factor=REFINED, base_index_params=lists)
         self._index.train(sample)
         for part in _parts(len(which)):
             self._index.add(rows[which[part]].astype(np.float32))  # not of length one: so half precision is exact

@@ -95,7 +95,7 @@ def confusability(
     """
     rows, representative = _counted(position, representative)
     reference, mean = _ranked(position, similarity, rows, representative)
-    return _spread(mean, rows, representative), reference
+    return _for_all_rows(mean, rows, representative), reference
 
 
 def confusability_by_both(
@@ -114,7 +114,7 @@ def confusability_by_both(
     about = position[rows, 0], second.cosine[rows]
     other, of_second = _ranked(second.position, second.similarity, rows, representative, about=about)
     mean = (of_first + of_second) / 2
-    return _spread(mean, rows, representative), ReferenceOfBoth(first, other, np.sort(mean))
+    return _for_all_rows(mean, rows, representative), ReferenceOfBoth(first, other, np.sort(mean))
 
 
 def _counted(
@@ -148,7 +148,7 @@ def _ranked(
     return ConfusabilityReference(quantities, np.sort(isolation), np.sort(mean), scale, first), mean
 
 
-def _spread(mean: Doubles, rows: NDArray[np.int64], representative: NDArray[np.integer]) -> Floats:
+def _for_all_rows(mean: Doubles, rows: NDArray[np.int64], representative: NDArray[np.integer]) -> Floats:
     """Mid-ranks of `mean` (R,), put to 0 … 1, at `rows` and those they represent; nan elsewhere."""
     values = np.full(len(representative), np.nan, np.float32)
     values[rows] = (mid_ranks(mean) - 0.5) / max(1, len(rows))

@@ -20,7 +20,7 @@ UMAP_EPOCHS_FEW = 300
 FEW_ROWS = 10_000
 SAMPLE_ROWS = 100_000
 """UMAP is fitted on at most this many rows; the others are placed by their neighbours."""
-MOST_ALONE = 20_000
+MOST_SELECTED = 20_000
 """The most pictures that the map of a selection is fitted on, as a user waits for it; the others are placed."""
 PCA_SAMPLE_ROWS = 20_000
 PCA_ROWS_AT_ONCE = 16_384
@@ -67,35 +67,37 @@ def pca_coordinates(whitened: WhitenedRows, basis: PcaBasis | None = None) -> Co
     return Coordinates(whitened.content, xy, np.full(len(xy), PCA, np.int8))
 
 
-def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED) -> Coordinates:
+def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED, most: int = SAMPLE_ROWS) -> Coordinates:
     """UMAP of the rows of `graph`, started from PCA; PCA alone below 15 rows.
 
-    Twins, which the graph leaves out, count as neighbours here: they lie together. Beyond a bound a sample is fitted,
-    the rest placed by its neighbours (method PLACED). Deterministic for a seed.
+    Twins, which the graph leaves out, count as neighbours here: they lie together. Beyond `most` rows a sample is
+    fitted, the rest placed by its neighbours (method PLACED). Deterministic for a seed.
     """
     assert np.array_equal(whitened.content, graph.content)
     if len(graph) < FEWEST_FOR_UMAP:
         return pca_coordinates(whitened)
     start = fit_pca(whitened.rows)(whitened.rows)
     whole = _with_twins(graph)
-    if len(graph) <= SAMPLE_ROWS:
+    if len(graph) <= most:
         xy = _umap(start, whole.position, whole.similarity, seed)
         return Coordinates(graph.content, xy, np.full(len(xy), UMAP, np.int8))
-    return _fit_sample(whole, start, seed)
+    return _fit_sample(whole, start, seed, most)
 
 
-def project_alone(whitened: WhitenedRows, graph: Graph | None, *, seed: int = SEED) -> Coordinates:
+def project_selection(
+    whitened: WhitenedRows, graph: Graph | None, *, seed: int = SEED, most: int = MOST_SELECTED
+) -> Coordinates:
     """Coordinates of some pictures by themselves, as if there were no others; PCA below 15.
 
-    Their neighbours are searched among them again. Beyond 20,000 a random sample is fitted, and the others are placed
+    Their neighbours are searched among them again. Beyond `most` a random sample is fitted, and the others are placed
     by what `graph`, that of the whole set, knows of their neighbours. Deterministic for a seed.
     """
     if len(whitened) < FEWEST_FOR_UMAP:
         return pca_coordinates(whitened)
-    if len(whitened) <= MOST_ALONE or graph is None:
-        return _fit_alone(whitened, seed)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(whitened), MOST_ALONE, replace=False))
-    fitted = _fit_alone(WhitenedRows(whitened.whitening, whitened.content[chosen], whitened.rows[chosen]), seed)
+    if len(whitened) <= most or graph is None:
+        return _fit_selection(whitened, seed)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(whitened), most, replace=False))
+    fitted = _fit_selection(WhitenedRows(whitened.whitening, whitened.content[chosen], whitened.rows[chosen]), seed)
     rows = positions_of(whitened.content, graph.content)
     placed = place(_restricted(graph, np.sort(rows[rows >= 0])), fitted)
     xy = np.tile(fitted.xy.mean(axis=0), (len(whitened), 1))  # what no graph knows yet stays in the middle
@@ -106,7 +108,7 @@ def project_alone(whitened: WhitenedRows, graph: Graph | None, *, seed: int = SE
     return Coordinates(whitened.content, xy, method)
 
 
-def _fit_alone(whitened: WhitenedRows, seed: int) -> Coordinates:
+def _fit_selection(whitened: WhitenedRows, seed: int) -> Coordinates:
     near = neighbours_among(whitened.rows, k=UMAP_NEIGHBOURS)
     xy = _umap(fit_pca(whitened.rows)(whitened.rows), near.position, near.similarity, seed)
     return Coordinates(whitened.content, xy, np.full(len(xy), UMAP, np.int8))
@@ -176,8 +178,8 @@ def _by_neighbours(
     return np.asarray(usable.any(axis=1)), where.astype(np.float32)
 
 
-def _fit_sample(graph: Graph, start: Array, seed: int) -> Coordinates:
-    chosen = np.sort(np.random.default_rng(seed).choice(len(graph), SAMPLE_ROWS, replace=False))
+def _fit_sample(graph: Graph, start: Array, seed: int, most: int) -> Coordinates:
+    chosen = np.sort(np.random.default_rng(seed).choice(len(graph), most, replace=False))
     sample = _restricted(graph, chosen)
     xy = _umap(start[chosen], sample.position, sample.similarity, seed)
     return place(graph, Coordinates(sample.content, xy, np.full(len(xy), UMAP, np.int8)))

@@ -26,10 +26,12 @@ def fit_tsne(embedding: NDArray[np.floating], *, seed: int = SEED) -> NDArray[np
     return np.asarray(fit.fit_transform(np.asarray(embedding, np.float32)), np.float32)
 
 
-def tsne_coordinates(content: NDArray[np.int64], embedding: NDArray[np.floating], graph: Graph | None) -> Coordinates:
-    """Coordinates of contents (M,) with raw embeddings (M, D); beyond MOST of a sample, the others by `graph`."""
-    if len(content) <= MOST or graph is None:
+def tsne_coordinates(
+    content: NDArray[np.int64], embedding: NDArray[np.floating], graph: Graph | None, *, most: int = MOST
+) -> Coordinates:
+    """Coordinates of contents (M,) with raw embeddings (M, D); beyond `most` of a sample, the others by `graph`."""
+    if len(content) <= most or graph is None:
         return Coordinates(content, fit_tsne(embedding), np.full(len(content), TSNE, np.int8))
-    chosen = np.sort(np.random.default_rng(SEED).choice(len(content), MOST, replace=False))
+    chosen = np.sort(np.random.default_rng(SEED).choice(len(content), most, replace=False))
     fitted = fit_tsne(embedding[chosen])
-    return place(graph, Coordinates(content[chosen], fitted, np.full(MOST, TSNE, np.int8)))
+    return place(graph, Coordinates(content[chosen], fitted, np.full(most, TSNE, np.int8)))

@@ -208,12 +208,9 @@ def column_names(imports: Iterable[Import]) -> set[str]:
     return {name for imported in imports for name in imported.columns}
 
 
-def spread(values: Values, row: NDArray[np.int64]) -> Column:
+def values_at(values: Values, row: NDArray[np.int64]) -> Column:
     """A column at the rows (N,) of an import, missing if the row is −1."""
-    if values.kind == "numeric":
-        column = np.full(len(row), np.nan)
-        column[row >= 0] = values.values[row[row >= 0]]
-        return column
-    texts = np.full(len(row), None, dtype=object)
-    texts[row >= 0] = values.values[row[row >= 0]]
-    return pd.Series(texts, dtype=object)
+    is_number = values.kind == "numeric"
+    column = np.full(len(row), np.nan if is_number else None, float if is_number else object)
+    column[row >= 0] = values.values[row[row >= 0]]
+    return column if is_number else pd.Series(column, dtype=object)
