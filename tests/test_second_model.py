@@ -197,13 +197,13 @@ class TestJudgement:
         image_set.labels.use(None)
         assert image_set.order().reason.startswith(f"Ordered by confusability within the set, {by_both}")
 
-    @pytest.mark.parametrize("kept_from", [1, columns.KEPT_FROM], ids=["rows are kept", "few rows"])
+    @pytest.mark.parametrize("kept_from", [1, columns.CACHED_FROM], ids=["rows are kept", "few rows"])
     @pytest.mark.parametrize("part", ["data", "_versions"])
     @pytest.mark.parametrize("kind", ["graph", "whitened", "whitening", "embeddings"])
     def test_damage_to_its_tables_costs_its_say_alone(
         self, image_set: ImageSet, kind: str, part: str, kept_from: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(columns, "KEPT_FROM", kept_from)
+        monkeypatch.setattr(columns, "CACHED_FROM", kept_from)
         assert opened_again(image_set).table()["confusability"].notna().all()  # rows by both are kept now
         assert image_set.second.active is not None
         before, folder = image_set.single_model.table(), image_set.workspace.root / "sets" / image_set.set_id

@@ -48,7 +48,7 @@ from url_viz.pipeline.twins import twin_stars
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in
-from url_viz.rows import KEPT_FROM
+from url_viz.rows import CACHED_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.decisions import Action, Decisions
 from url_viz.store.reader import Store
@@ -325,7 +325,7 @@ class ImageSet:
         """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""
         with suppress(DamageError):  # of labels, which is told where they are shown
             self.order()
-        if len(self) >= KEPT_FROM:
+        if len(self) >= CACHED_FROM:
             _ = self.whitened
 
     def search(

@@ -37,7 +37,7 @@ def named(rows: NDArray[np.integer]) -> str:
 
 EXACT_ROWS = 150_000
 """Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made and marked as such."""
-KEPT_FROM = 50_000
+CACHED_FROM = 50_000
 """From this many pictures, joined and ordered tables are cached in files, which is faster than to compute them."""
 
 SHORTEST = 1e-12

@@ -30,7 +30,7 @@ NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg"
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (columns, image_set_module):
-        monkeypatch.setattr(module, "KEPT_FROM", 1)
+        monkeypatch.setattr(module, "CACHED_FROM", 1)
 
 
 def read(root: Path, home: Path, *, names: list[str] = NAMES, copies: bool = True) -> ImageSet:

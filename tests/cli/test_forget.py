@@ -16,7 +16,7 @@ from url_viz.jobs import Job, cancel_job, list_jobs, start_job
 from url_viz.jobs.forgetting import leaving
 from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
-from url_viz.store.sets import kept, list_sets
+from url_viz.store.sets import list_sets, stored_data
 
 Answer = Callable[[str], int]
 
@@ -102,13 +102,15 @@ def test_what_goes_is_counted(image_set: ImageSet) -> None:
     assert "decided, tagged or corrected of 1 picture. " in leaving(folder, workspace=home).words[0]
     image_set.decisions.tag([second], "night")
     image_set.labels.correct({third: "cat"})
-    assert kept(folder, workspace=home).judged == 3
+    assert stored_data(folder, workspace=home).judged == 3
     image_set.decisions.undo()
-    assert kept(folder, workspace=home).judged == 2
+    assert stored_data(folder, workspace=home).judged == 2
     files = [path for path in image_set.workspace.set_paths(image_set.set_id).folder.rglob("*") if path.is_file()]
-    assert kept(folder, workspace=home).megabytes == pytest.approx(sum(file.stat().st_size for file in files) / 2**20)
+    assert stored_data(folder, workspace=home).megabytes == pytest.approx(
+        sum(file.stat().st_size for file in files) / 2**20
+    )
     image_set.workspace.set_paths(image_set.set_id).decisions.write_bytes(b"no database")
-    assert kept(folder, workspace=home).judged is None
+    assert stored_data(folder, workspace=home).judged is None
     assert "and what was decided, tagged or corrected. " in leaving(folder, workspace=home).words[0]
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from url_viz.errors import WorkspaceError
 from url_viz.store.reviews import (
-    MOST_KEPT,
-    KeptReview,
+    MOST_STORED,
+    StoredReview,
     list_reviews,
     locked_reviews,
     read_review,
@@ -26,13 +26,13 @@ def paths(tmp_path: Path) -> SetPaths:
     return SetPaths(tmp_path / "set")
 
 
-def review(number: int = 0) -> KeptReview:
+def review(number: int = 0) -> StoredReview:
     ids = np.array([-(2**63), 2**63 - 1, number], np.int64)
-    return KeptReview({"review": ["ambiguity"], "most": [str(number)]}, ids, "2026-11-25T10:00:00+00:00")
+    return StoredReview({"review": ["ambiguity"], "most": [str(number)]}, ids, "2026-11-25T10:00:00+00:00")
 
 
 def test_comes_back(paths: SetPaths) -> None:
-    kept = KeptReview(review().query, review().ids, review().begun, frozenset({-(2**63), 5}), frozenset({7}))
+    kept = StoredReview(review().query, review().ids, review().begun, frozenset({-(2**63), 5}), frozenset({7}))
     write_review(paths, kept)
     found = read_review(paths, review_key(kept.query))
     assert found is not None
@@ -53,11 +53,11 @@ def test_the_key_is_of_the_address_whatever_its_order() -> None:
 
 
 def test_those_not_touched_for_longest_go(paths: SetPaths) -> None:
-    for number in range(MOST_KEPT + 3):
+    for number in range(MOST_STORED + 3):
         write_review(paths, review(number))
         os.utime(paths.reviews / f"{review_key(review(number).query)}.json", ns=(number, number * 10**9))
     numbers = [int(one.query["most"][0]) for one in list_reviews(paths)]
-    assert len(numbers) == MOST_KEPT
+    assert len(numbers) == MOST_STORED
     assert 0 not in numbers
     write_review(paths, review(5))
     assert next(list_reviews(paths)).query["most"] == ["5"]

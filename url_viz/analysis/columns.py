@@ -56,7 +56,7 @@ from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
 from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
-from url_viz.rows import KEPT_FROM
+from url_viz.rows import CACHED_FROM
 from url_viz.store import imported_columns as user_files
 from url_viz.store.answers import Answered, Answers
 from url_viz.store.decisions import Decided, Decisions
@@ -94,7 +94,7 @@ class SetContext:
 def derived_columns(context: SetContext) -> Derived:
     """All columns of a snapshot, of which none is made yet."""
     store = context.store
-    disk = DiskCache(store.paths.derived, context.key, size=lambda: store.count("images"), large_from=KEPT_FROM)
+    disk = DiskCache(store.paths.derived, context.key, size=lambda: store.count("images"), large_from=CACHED_FROM)
     return Derived(COLUMNS, _sources(context), disk=disk)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from url_viz.rows import KEPT_FROM
+from url_viz.rows import CACHED_FROM
 from url_viz.store.derived_cache import MOST_CACHED, read_cached, write_cached
 
 MOST_RESULTS = 64
@@ -78,7 +78,7 @@ class DiskCache:
     folder: Path
     space_key: str
     size: Callable[[], int]
-    large_from: int = KEPT_FROM
+    large_from: int = CACHED_FROM
 
     def takes(self, on_disk: OnDisk) -> bool:
         """Whether a column of this set is cached."""

@@ -25,7 +25,7 @@ from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decided, Decisions, Judgement
-from url_viz.store.reviews import KeptReview, locked_reviews, read_review, review_key, write_review
+from url_viz.store.reviews import StoredReview, locked_reviews, read_review, review_key, write_review
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
 
@@ -180,14 +180,14 @@ class Review(Queue):
         """When the queue was made: its order is of then."""
         return datetime.datetime.fromisoformat(self._kept.begun)
 
-    def _resumed(self) -> KeptReview | None:
+    def _resumed(self) -> StoredReview | None:
         """What was kept of this review, without pictures that are gone since."""
         kept = read_review(self._paths, self._key)
         return None if kept is None else replace(kept, ids=kept.ids[self._can_ask(kept.ids)])
 
-    def _begun(self, known: QueueCache | None) -> KeptReview:
+    def _begun(self, known: QueueCache | None) -> StoredReview:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return KeptReview(as_query(self.spec), self._queue() if known is None else known(self._queue), now)
+        return StoredReview(as_query(self.spec), self._queue() if known is None else known(self._queue), now)
 
     def _in_scope(self) -> Bools:
         """Which pictures (N,) the scope has."""
@@ -208,7 +208,7 @@ class Review(Queue):
         self._keep(lambda kept: replace(kept, skipped=kept.skipped - {image_id}, answered=kept.answered | noted))
         return action
 
-    def _latest(self) -> KeptReview:
+    def _latest(self) -> StoredReview:
         """What is kept now, by this window or by another one in which the same review is open."""
         kept = read_review(self._paths, self._key)
         if kept is None:
@@ -217,7 +217,7 @@ class Review(Queue):
             return kept if kept.begun == self._kept.begun else self._kept
         return self._kept if self._is_afresh else replace(self._kept, skipped=kept.skipped, answered=kept.answered)
 
-    def _keep(self, change: Callable[[KeptReview], KeptReview]) -> None:
+    def _keep(self, change: Callable[[StoredReview], StoredReview]) -> None:
         """Keep the queue, with a change to what is kept of it."""
         with locked_reviews(self._paths):
             before = self._latest()

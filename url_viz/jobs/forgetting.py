@@ -8,7 +8,7 @@ from url_viz.jobs.job import Job
 from url_viz.jobs.kinds import ADAPT, KINDS
 from url_viz.jobs.results import head_of
 from url_viz.store.about import read_before
-from url_viz.store.sets import Kept, forget, kept
+from url_viz.store.sets import StoredData, forget, stored_data
 from url_viz.workspace import Workspace
 
 _READ_FILES_ALONE = frozenset(kind.name for kind in KINDS if kind.reads_files_alone)
@@ -16,12 +16,12 @@ _READ_FILES_ALONE = frozenset(kind.name for kind in KINDS if kind.reads_files_al
 
 @dataclass(frozen=True)
 class Leaving:
-    """What forgetting an image set would do: `kept` goes, `heads` adapted to it stay.
+    """What forgetting an image set would do: `stored` goes, `heads` adapted to it stay.
 
     Of its jobs that wait or run, `stopped` work on what goes; `going_on` read the pictures alone.
     """
 
-    kept: Kept
+    stored: StoredData
     heads: int
     stopped: tuple[Job, ...]
     going_on: tuple[Job, ...]
@@ -30,8 +30,8 @@ class Leaving:
     def words(self) -> tuple[str, ...]:
         """The same in sentences."""
         told = [
-            f"This removes {self.kept.megabytes:,.1f} MB: thumbnails, embeddings and maps, columns that you added, "
-            f"answers and reviews, and {_judged(self.kept.judged)}. The pictures themselves are not touched."
+            f"This removes {self.stored.megabytes:,.1f} MB: thumbnails, embeddings and maps, columns that you added, "
+            f"answers and reviews, and {_judged(self.stored.judged)}. The pictures themselves are not touched."
         ]
         if self.heads:
             one = self.heads == 1
@@ -53,7 +53,7 @@ def leaving(folder: str | Path, *, workspace: str | Path | None = None) -> Leavi
     jobs = list_jobs(home, about={"set_id": read_before(folder, home)})
     live = [job for job in jobs if job.status().is_live]
     return Leaving(
-        kept(folder, workspace=home.root),
+        stored_data(folder, workspace=home.root),
         heads=len({head_of(job) for job in jobs if job.kind == ADAPT.name and head_of(job).exists()}),
         stopped=tuple(job for job in live if job.kind not in _READ_FILES_ALONE),
         going_on=tuple(job for job in live if job.kind in _READ_FILES_ALONE),

@@ -19,14 +19,14 @@ from url_viz.sealed import sealed, unsealed
 from url_viz.store.damage import raising_disk_errors
 from url_viz.workspace import SetPaths
 
-MOST_KEPT = 50
+MOST_STORED = 50
 """Reviews of one image set; the one that was not touched for longest goes."""
 _ENDING = ".json"
 LOCK_S = 5.0
 
 
 @dataclass(frozen=True)
-class KeptReview:
+class StoredReview:
     """The pictures of a review in their order, `ids` (Q,) int64; `begun` (UTC, ISO 8601); ids of those `skipped`.
 
     `answered` are the ids that somebody answered in this review: a picture that had a decision before counts as done
@@ -49,7 +49,7 @@ def review_key(query: Mapping[str, Sequence[str]]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
-def read_review(paths: SetPaths, key: str) -> KeptReview | None:
+def read_review(paths: SetPaths, key: str) -> StoredReview | None:
     """The review stored under a key; None if there is none, or it is damaged: only the place in the queue is lost."""
     try:
         record = unsealed(_file(paths, key).read_bytes())
@@ -57,12 +57,12 @@ def read_review(paths: SetPaths, key: str) -> KeptReview | None:
         skipped, answered = (frozenset(int(one) for one in record[name]) for name in ("skipped", "answered"))
         query = {str(name): [str(one) for one in values] for name, values in record["query"].items()}
         begun = datetime.datetime.fromisoformat(record["begun"])
-        return KeptReview(query, ids, begun.isoformat(), skipped, answered)
+        return StoredReview(query, ids, begun.isoformat(), skipped, answered)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 
-def list_reviews(paths: SetPaths) -> Iterator[KeptReview]:
+def list_reviews(paths: SetPaths) -> Iterator[StoredReview]:
     """The reviews that are kept, the one that was worked on last first, each read when it is reached.
 
     Damaged ones are left out.
@@ -97,7 +97,7 @@ def locked_reviews(paths: SetPaths) -> Iterator[None]:
         lock.release()
 
 
-def write_review(paths: SetPaths, review: KeptReview) -> None:
+def write_review(paths: SetPaths, review: StoredReview) -> None:
     """Keep a review, under the lock of reviews. Raises WorkspaceError if the disk is full or cannot be written."""
     record: dict[str, Any] = {"query": {name: list(values) for name, values in review.query.items()}}
     record |= {"ids": review.ids.tolist(), "begun": review.begun}
@@ -106,7 +106,7 @@ def write_review(paths: SetPaths, review: KeptReview) -> None:
         with replaced(_file(paths, review_key(review.query))) as temporary:
             temporary.write_text(sealed(record))
         kept = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns)
-        for file in kept[:-MOST_KEPT]:
+        for file in kept[:-MOST_STORED]:
             file.unlink(missing_ok=True)
 
 

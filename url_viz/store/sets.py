@@ -73,7 +73,7 @@ def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredData:
     """What is stored of a folder: megabytes, and how many pictures are decided on, tagged or have a label corrected.
 
     `judged` is None where the log of decisions is damaged.
@@ -190,7 +190,7 @@ def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Me
         return repair.mend(writer, root)
 
 
-def kept(folder: str | Path, *, workspace: str | Path | None = None) -> Kept:
+def stored_data(folder: str | Path, *, workspace: str | Path | None = None) -> StoredData:
     """What `forget` would remove, also of a set that is damaged. Raises ImageSetError if the folder was never read."""
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
@@ -199,7 +199,7 @@ def kept(folder: str | Path, *, workspace: str | Path | None = None) -> Kept:
             judged = 0 if log is None else len(log.stored)
     except WorkspaceError:
         judged = None
-    return Kept(_bytes_in(paths.folder) / 2**20, judged)
+    return StoredData(_bytes_in(paths.folder) / 2**20, judged)
 
 
 def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
