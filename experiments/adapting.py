@@ -1,8 +1,8 @@
 """What a head that adapts to a folder without labels should learn: `python -m experiments.adapting --data SPEC …`.
 
-Each way is tried on labelled development sets: of each set a share of the pictures, whole groups of twins, takes no
-part, and R-AUROC of *N* (the nearest picture in the whitened space that is no twin has another class) is measured on
-these and on all pictures. Views are embedded once a set. Sets given as --report are run with the default alone, and
+Each way is tried on labelled development sets. A share of the pictures of each, whole groups of twins, takes no part;
+R-AUROC of *N* (the nearest picture in the whitened space that is not a twin has another class) is measured on these and
+on all pictures. Views are embedded once a set. Sets given as --report are run with the default alone, and
 chose nothing. The figures go to adapting.json; `--table` prints docs/training.md's table from it.
 """
 
@@ -135,8 +135,8 @@ def study_of(config: AdaptingStudy) -> AdaptingFigures:
     caches = {Path(spec).name: _cache(config, spec, limit=None) for spec in config.data}
     runs = [run for name, cache in caches.items() for run in runs_of(name, cache, ways(), config)]
     others = {Path(spec).name: _cache(config, spec, limit=config.limit) for spec in config.report}
-    alone = {name: way for name, way in ways().items() if name in (DEFAULT, BEFORE)}
-    reported = [run for name, cache in others.items() for run in runs_of(name, cache, alone, config)]
+    default = {name: way for name, way in ways().items() if name in (DEFAULT, BEFORE)}
+    reported = [run for name, cache in others.items() for run in runs_of(name, cache, default, config)]
     sizes = {name: len(cache.pictures) for name, cache in (caches | others).items()}
     record = {name: value for name, value in as_record(config).items() if name in ("model", "views", "told", "seeds")}
     return AdaptingFigures(record, sizes, tuple(runs), means_of(runs), tuple(reported), means_of(reported))
@@ -200,12 +200,12 @@ def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callab
         if is_whitened:
             clean, views = space.whitened.rows, space.whitened.whitening.transform(views)
         tau = crowd_scale(*_lists(clean, space.graph.position)) if temperature is None else temperature
-        found = np.full(len(cache), np.nan, np.float32)
-        place = np.searchsorted(learnt, cache.clean_rows[rows])
-        found[rows] = instance_loss(
-            views.__getitem__, np.arange(len(rows)), place, clean, target=InstanceTarget(temperature=tau), seed=0
+        task_loss = np.full(len(cache), np.nan, np.float32)
+        of_view = np.searchsorted(learnt, cache.clean_rows[rows])
+        task_loss[rows] = instance_loss(
+            views.__getitem__, np.arange(len(rows)), of_view, clean, target=InstanceTarget(temperature=tau), seed=0
         )
-        return found
+        return task_loss
 
     return losses
 

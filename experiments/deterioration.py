@@ -1,9 +1,8 @@
-"""How often a spoiled photograph is above itself: `python -m experiments.deterioration PHOTOS --workspace DIR`.
+"""How often a spoiled photograph is trusted less: `python -m experiments.deterioration PHOTOS --workspace DIR`.
 
 Some pictures of each set are spoiled in every way and strength of experiments/spoiling.py, and read again. Compared are
-the head's uncertainty, the entropy of the backbone's classifier, and confusability in the set, of which the picture
-itself and its twins are no part (METHOD 5.4 c). .5 is what a value says that is not touched by it. Nothing is chosen
-here.
+the head's uncertainty, the entropy of the backbone's classifier, and confusability in the set without the picture
+and its twins (METHOD 5.4 c). A value that does not change gives .5. Nothing is chosen here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""What few labels reach, as docs/order.md tells it: `python -m experiments.few_labels [BENCHMARK]`.
+"""Orders that learn from few labels, the tables of docs/order.md: `python -m experiments.few_labels [BENCHMARK]`.
 
-BENCHMARK is the JSON of `training.benchmark` on the labelled sets; what the tables need of it is kept in
-few_labels.json. Without it the tables are printed from what is kept. URL (arXiv 2307.03810) has such a study.
+BENCHMARK is the JSON of `training.benchmark` on the labelled sets; what the tables need of it is stored in
+few_labels.json. Without it the tables are printed from there. URL (arXiv 2307.03810) has such a study.
 """
 
 import argparse
@@ -21,7 +21,7 @@ RIVALS = (HEAD, "confusability", "ambiguity")
 
 
 def orders_by_labels(benchmark: Benchmark) -> Benchmark:
-    """The orders by labels, their means and verdicts alone."""
+    """Only the orders by labels, their means and verdicts."""
     return replace(
         benchmark,
         sets=tuple(
@@ -55,7 +55,7 @@ def table_of_leads(benchmark: Benchmark) -> str:
 
 
 def main() -> None:
-    """Keep what is needed of a benchmark, and print the tables."""
+    """Store what is needed of a benchmark, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("benchmark", type=Path, nargs="?", help="the JSON; without it the stored figures are used")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Orders of sets with few pictures a class, as docs/order.md tells them: `python -m experiments.few_pictures [ARRAYS]`.
+"""Orders of sets with few pictures per class (docs/order.md): `python -m experiments.few_pictures [ARRAYS]`.
 
 ARRAYS is the folder that `python -m training.benchmark … --arrays ARRAYS` leaves. Without it the table is printed from
 few_pictures.json. Each set is cut to 4 or 8 pictures a class, drawn by SEED.

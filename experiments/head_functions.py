@@ -104,8 +104,8 @@ def _case(spec: str, model: Model) -> Case:
 @torch.no_grad()
 def _case_of_cache(cache: Cache, loaded: LoadedBackbone) -> Case:
     """The clean pictures of a cache, of classes with at least two, as a labelled set."""
-    kept = np.flatnonzero(np.bincount(cache.labels)[cache.labels] > 1)
-    embedding, label = cache.clean_of(kept), cache.labels[kept]
+    rows = np.flatnonzero(np.bincount(cache.labels)[cache.labels] > 1)
+    embedding, label = cache.clean_of(rows), cache.labels[rows]
     logits = loaded.backbone.network.get_classifier()(torch.from_numpy(embedding.astype(np.float32))).numpy()
     return case_of(LabelledSet(cache.paths.folder.name, embedding, logits, label), seed=0)
 

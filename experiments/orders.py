@@ -1,7 +1,7 @@
-"""What orders pictures, ours and other tools', as docs/order.md tells it: `python -m experiments.orders [FIGURES]`.
+"""Orders of URL-Viz and of other tools, the tables of docs/order.md: `python -m experiments.orders [FIGURES]`.
 
-FIGURES is what the last of three commands leaves (other tools run in Pythons of their own, see there); what the tables
-need of it is kept in orders.json, from which they are printed without it:
+FIGURES is what the last of three commands leaves (other tools run in separate Pythons, see there); what the tables need
+of it is stored in orders.json, from which they are printed without it:
 
     python -m training.benchmark --data grocery --data … --data cifar10-test --model tf_efficientnet_lite0 \\
         --votes cifar10h-counts.npy --votes-order cifar10h-order.txt --arrays ARRAYS
@@ -40,9 +40,9 @@ TITLES = {
     "normalized_margin": "*cleanlab, normalized margin*",
     "confidence_weighted_entropy": "*cleanlab, confidence-weighted entropy*",
 }
-"""The orders that are told, by the names of the benchmark. Those in italics look at the picture's own label."""
+"""The orders in the tables, by the names of the benchmark. Those in italics look at the picture's label."""
 WITHIN = ("ambiguity", "confusability")
-"""The orders of which the figure within classes is told set by set too."""
+"""The orders whose figure within classes is listed set by set, too."""
 PEOPLE = "cifar10-test"
 EMOJI = "emoji"
 """Of `benchmarks.emoji_set`, a class a sign; no part of any mean."""
@@ -50,7 +50,7 @@ OF_EMOJI = ("ambiguity", "confusability", "entropy", "nearest_similarity", "clas
 
 
 def main() -> None:
-    """Keep what is needed of figures if there are any, and print the tables."""
+    """Store what is needed of figures if there are any, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", type=Path, nargs="?")
     given = parser.parse_args()
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def listed_orders(benchmark: Benchmark) -> Benchmark:
-    """The orders that are told, without means and verdicts."""
+    """The orders in the tables, without means and verdicts."""
     sets = [replace(one, orders=tuple(_orders([one], name)[0] for name in TITLES)) for one in benchmark.sets]
     return replace(benchmark, sets=tuple(sets), means=(), verdicts=())
 

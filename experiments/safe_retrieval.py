@@ -1,8 +1,8 @@
-"""What the gate of a safe search is worth: `python -m experiments.safe_retrieval PHOTOS --workspace DIR`.
+"""How much recall@1 the gate of a safe search gains: `python -m experiments.safe_retrieval PHOTOS --workspace DIR`.
 
 Recall@1 where a share of the pictures is withheld by a measure, beyond withholding as many at random: from the
 database, from the queries, or from both (METHOD 7), over the whole set and inside each class. Copies count once, twins
-do not find each other, a query never finds itself. Intervals are over classes. The sets are those that the shipped
+never find each other, nor a query itself. Intervals are over classes. The sets are those that the shipped
 head was chosen on (development) and those that took no part (report); nothing is chosen here.
 """
 

@@ -1,4 +1,4 @@
-"""What tells a blurred photograph: `python -m experiments.sharpness --judged FOLDER --others FOLDER …`.
+"""Which measure detects a blurred photograph: `python -m experiments.sharpness --judged FOLDER --others FOLDER …`.
 
 FOLDER of `--judged` is Grocery, whose pictures in blurred_pictures.csv were judged by eye: smeared by motion, out of
 focus, slightly so, only the subject so, or sharp. "low" were among the lowest by seven measures of sharpness, "drawn"

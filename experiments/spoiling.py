@@ -19,7 +19,7 @@ FINER = 8
 class Spoiling:
     """One way to make a picture worse: `strengths`, the weakest first, in `unit`; `made` does it, by a seeded rng.
 
-    `reason` is the reason of a picture that was spoiled so, if there is one by that name.
+    `reason` is the name of the reason that fits such a picture, if there is one.
     """
 
     strengths: tuple[float, ...]
@@ -29,23 +29,23 @@ class Spoiling:
 
 
 def out_of_focus(image: Image.Image, radius: float, rng: np.random.Generator) -> Image.Image:
-    """Spread over a disc, whose radius is told as a share of the long side."""
+    """Spread over a disc, whose radius is a fraction of the long side."""
     return _spread(image, disc(radius * max(image.size)))
 
 
 def in_motion(image: Image.Image, length: float, rng: np.random.Generator) -> Image.Image:
-    """Spread along a straight line in a drawn direction; its length is told as a share of the long side."""
+    """Spread along a straight line in a random direction; its length is a fraction of the long side."""
     return _spread(image, line(length * max(image.size), rng.uniform(0, math.pi)))
 
 
 def with_noise(image: Image.Image, deviation: float, rng: np.random.Generator) -> Image.Image:
-    """Normal noise on each pixel and colour, of this standard deviation as a share of the scale."""
+    """Normal noise on each pixel and colour, of this standard deviation as a fraction of the scale."""
     values = np.asarray(image.convert("RGB"), np.float32)
     return _image(values + rng.normal(0, 255 * deviation, values.shape))
 
 
 def cropped(image: Image.Image, share: float, rng: np.random.Generator) -> Image.Image:
-    """A part at a drawn place, with this share of either side, in its own pixels."""
+    """A part at a random position, with this fraction of either side, not resized."""
     width, height = (max(1, round(share * side)) for side in image.size)
     left = int(rng.integers(0, image.width - width + 1))
     top = int(rng.integers(0, image.height - height + 1))
@@ -53,7 +53,7 @@ def cropped(image: Image.Image, share: float, rng: np.random.Generator) -> Image
 
 
 def in_low_light(image: Image.Image, light: float, rng: np.random.Generator) -> Image.Image:
-    """Every value times this share."""
+    """Every value times this fraction."""
     return _image(np.asarray(image.convert("RGB"), np.float32) * light)
 
 

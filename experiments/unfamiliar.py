@@ -1,9 +1,9 @@
-"""Whether uncertainty tells what is unfamiliar: `python -m experiments.unfamiliar --known FOLDER --data FOLDER …`.
+"""Whether the unfamiliar gets a higher uncertainty: `python -m experiments.unfamiliar --known FOLDER --data FOLDER …`.
 
 KNOWN holds pictures of the classes that the classifier was trained on, each other folder pictures of other classes. The
-figure is the chance that a picture of these stands above one of the known: .5 where nothing is told, and its sign is
-never turned. A head that is aleatoric has no reason to be above .5. The figures go to unfamiliar.json; `--table` prints
-the table of docs/benchmark.md from it.
+figure is the chance that one of these is above one of the known: .5 means that the order does not tell them apart, and
+its sign is never turned. An aleatoric head has no reason to be above .5. The figures go to unfamiliar.json; `--table`
+prints the table of docs/benchmark.md from it.
 """
 
 import json
@@ -30,8 +30,8 @@ from url_viz.wording import with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 HEAD = "uncertainty"
-ALONE = ("entropy", "max_probability", "energy", "inverse_norm")
-"""Baselines of a picture by itself: those that look at its neighbours are of its set, and say nothing between two."""
+SINGLE_BASELINES = ("entropy", "max_probability", "energy", "inverse_norm")
+"""Baselines of single pictures: those that look at neighbours depend on the set, and cannot be compared between two."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def main(study: UnfamiliarStudy) -> None:
 
 
 def read(folder: Path, model: Model, limit: int) -> OrderedSet:
-    """The orders of a picture alone: the head's, and what the classifier's outputs give without one."""
+    """The orders of single pictures: the head's, and those of the classifier's outputs."""
     pictures = labelled_pictures_of(str(folder), limit=limit)
     embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
     baselines = all_baselines(embedded.embedding, embedded.logits)
-    orders = {name: np.minimum(baselines[name], np.finfo(np.float64).max) for name in ALONE}
+    orders = {name: np.minimum(baselines[name], np.finfo(np.float64).max) for name in SINGLE_BASELINES}
     head = {} if model.head is None else {HEAD: model.head(embedded.embedding)}
     return OrderedSet({**head, **orders}, pictures.labels[embedded.positions].astype(np.int64))
 

@@ -6,7 +6,7 @@ recognition: their labels stay, and are no errors. The constants of the check we
 given as --report chose nothing. Mistakes that a set has by itself count against every method, since only planted ones
 are known. The figures go to wrong_labels.json; `--table` prints the tables of docs/labels.md from it.
 
-cleanlab (Apache-2.0 since December 2025) is no dependency of the app: it runs in a Python of its own,
+cleanlab (Apache-2.0 since December 2025) is not a dependency of the app: it runs in a separate Python,
 
     python -m venv build/cleanlab
     build/cleanlab/bin/pip install "cleanlab[datalab]"
@@ -83,7 +83,7 @@ class EmbeddedSet:
 class Planted:
     """A set with errors planted: `truth` (N,) of TRUTHS, `label` (N,) as given.
 
-    `whitened` (N, A) are its `embedding` (N, D) in its own space, `graph` theirs.
+    `whitened` (N, A) are its `embedding` (N, D) in its own space, `graph` cleanlab_rows.
     """
 
     pictures: EmbeddedSet
@@ -138,9 +138,9 @@ def figures_of(folders: Sequence[Path], study: WrongLabelsStudy, model: Model) -
     """Means over the draws: the scores of each set, noise and method, and what became of the pictures of each set."""
     sets = [read(folder, model) for folder in folders]
     cases = [plant(pictures, noise, seed) for pictures in sets for noise in NOISES for seed in range(study.seeds)]
-    rows, judgements = ours(cases)
+    rows, judgements = our_rows(cases)
     if study.cleanlab.exists():
-        rows += theirs(cases, study.cleanlab)
+        rows += cleanlab_rows(cases, study.cleanlab)
     means = pd.DataFrame(rows).groupby(["set", "noise", "method"], sort=False).mean(numeric_only=True).reset_index()
     return {"scores": means.round(4).to_dict("records"), "became": what_became(cases, judgements)}
 
@@ -181,9 +181,9 @@ def _degraded(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
     image, side = Image.fromarray(pixels), pixels.shape[0]
     if rng.random() < 0.5:
         return np.asarray(image.filter(ImageFilter.GaussianBlur(side * rng.uniform(0.04, 0.1))))
-    kept = int(side * rng.uniform(0.15, 0.3))
-    left, top = rng.integers(0, side - kept, 2).tolist()
-    return np.asarray(image.crop((left, top, left + kept, top + kept)).resize((side, side), Image.Resampling.BICUBIC))
+    part = int(side * rng.uniform(0.15, 0.3))
+    left, top = rng.integers(0, side - part, 2).tolist()
+    return np.asarray(image.crop((left, top, left + part, top + part)).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _embedded(model: Model, pixels: NDArray[np.uint8]) -> Floats:
@@ -220,7 +220,7 @@ def _most_similar_class(pictures: EmbeddedSet) -> Codes:
     return nearest
 
 
-def ours(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged]]:
+def our_rows(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged]]:
     """Judge every case, and by the neighbours' votes alone."""
     rows: list[dict[str, object]] = []
     judgements = []
@@ -254,7 +254,7 @@ def _row(
     }
 
 
-def theirs(cases: list[Planted], python: Path) -> list[dict[str, object]]:
+def cleanlab_rows(cases: list[Planted], python: Path) -> list[dict[str, object]]:
     """Datalab's label issues for every case, worked out by another Python."""
     rows = []
     with tempfile.TemporaryDirectory() as place:

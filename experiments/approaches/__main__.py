@@ -5,7 +5,7 @@
 Each trains a small head on the same pictures of the cache, by their labels, views or task losses. Three settings of
 each are tried; the best by R-AUROC on held-out pictures of the cache runs with every seed, and is measured on each
 --data set against the same outcome: whether the backbone's own nearest neighbour has the same label. Writes
-OUT/approaches.json, table.md and scatter.svg; runs that are done are kept in OUT/runs, and not made again.
+OUT/approaches.json, table.md and scatter.svg; runs that are done are stored in OUT/runs, and not made again.
 """
 
 import json
@@ -46,7 +46,7 @@ def main(config: ApproachesConfig) -> None:
         about = _about(config, cache, lists)
         clock, found = Clock("approaches", len(names)), []
         for done, name in enumerate(names, 1):
-            found.append(_kept(name, upstream, sets, config, f"{APPROACHES[name].settings} {about}"))
+            found.append(_runs_of(name, upstream, sets, config, f"{APPROACHES[name].settings} {about}"))
             command_report()(clock.at(done))
         comparison = compared(config, cache.manifest, upstream, sets, found)
         write_json(comparison, config.out / "approaches.json")
@@ -106,10 +106,10 @@ def _measured(spec: str, pictures: PictureList, model: Model) -> MeasuredSet:
     return MeasuredSet.of(spec, embedded.embedding, pictures.labels[embedded.positions])
 
 
-def _kept(
+def _runs_of(
     name: str, upstream: TrainingPictures, sets: Sequence[MeasuredSet], config: ApproachesConfig, about: str
 ) -> Runs:
-    """An approach's runs, those of an earlier command where they are of the same."""
+    """An approach's runs, read from an earlier command that did the same."""
     path = runs_path(config.out, name)
     found = read_runs(name, path, about=about)
     if found is None:
@@ -119,7 +119,7 @@ def _kept(
 
 
 def runs_path(out: Path, name: str) -> Path:
-    """Where the runs of an approach are kept."""
+    """The file with the runs of an approach."""
     return out / "runs" / f"{''.join(letter if letter.isalnum() else '-' for letter in name)}.npz"
 
 

@@ -13,7 +13,7 @@ from experiments.wrong_labels import (
     VOTES,
     EmbeddedSet,
     Noise,
-    ours,
+    our_rows,
     plant,
     tables,
     what_became,
@@ -58,7 +58,7 @@ def test_what_is_planted(pictures: EmbeddedSet, noise: Noise) -> None:
 
 def test_errors_between_far_groups_are_found_and_the_table_says_so(pictures: EmbeddedSet) -> None:
     cases = [plant(pictures, ("any class", 0.1), seed) for seed in range(2)]
-    rows, judgements = ours(cases)
+    rows, judgements = our_rows(cases)
     for row in rows:
         if row["method"] == OURS:
             assert float(str(row["average precision"])) > 0.4, "by dice .1"
