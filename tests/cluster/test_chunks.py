@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from url_viz.cluster.chunks import (
     embed_on_workers,
     without_duplicates,
 )
-from url_viz.cluster.on_ray import OnRay, allocate
+from url_viz.cluster.on_ray import Allocation, OnRay, allocate
 from url_viz.errors import ClusterError
 from url_viz.imaging.scan import ScannedFile
 from url_viz.pipeline.embedded import EmbeddedFiles, Row
@@ -175,31 +176,33 @@ def test_a_content_that_two_workers_embedded_is_taken_once() -> None:
     assert taken[1][0].embedding.tolist() == [[3]]
 
 
-class TestShares:
+GPUS = [{"CPU": 4.0}, {"CPU": 64.0, "GPU": 8.0}, {"CPU": 20.0, "GPU": 2.0}]
+CPUS = [{"CPU": 8.0}, {"CPU": 4.0}, {"CPU": 0.0}]
+
+
+class TestAllocation:
     """What each worker gets of the machines."""
 
-    def test_one_a_gpu_with_its_part_of_the_cores(self) -> None:
-        nodes = [{"CPU": 4.0}, {"CPU": 64.0, "GPU": 8.0}, {"CPU": 20.0, "GPU": 2.0}]
-        allocation = allocate(nodes, OnRay("auto"))
-        assert (allocation.workers, allocation.cores, allocation.gpus) == (10, 8, 1)
-        assert allocate(nodes, OnRay("auto", workers=3)).workers == 3
-
-    def test_one_a_machine_without_gpus(self) -> None:
-        nodes = [{"CPU": 8.0}, {"CPU": 4.0}, {"CPU": 0.0}]
-        allocation = allocate(nodes, OnRay("auto"))
-        assert (allocation.workers, allocation.cores, allocation.gpus) == (2, 4, 0)
-        allocation = allocate(nodes, OnRay("auto", workers=5))
-        assert (allocation.workers, allocation.cores) == (5, 1)
-
-    def test_the_cpu_where_it_is_asked_for(self) -> None:
-        allocation = allocate([{"CPU": 16.0, "GPU": 4.0}], OnRay("auto", device="cpu"))
-        assert (allocation.workers, allocation.cores, allocation.gpus) == (1, 16, 0)
+    @pytest.mark.parametrize(
+        ("nodes", "options", "workers", "cores", "gpus"),
+        [
+            (GPUS, {}, 10, 8, 1),
+            (GPUS, {"workers": 3}, 3, 8, 1),
+            (CPUS, {}, 2, 4, 0),
+            (CPUS, {"workers": 5}, 5, 1, 0),
+            ([{"CPU": 16.0, "GPU": 4.0}], {"device": "cpu"}, 1, 16, 0),
+        ],
+    )
+    def test_by_hand(
+        self, nodes: list[dict[str, float]], options: dict[str, Any], workers: int, cores: int, gpus: int
+    ) -> None:
+        assert allocate(nodes, OnRay("auto", **options)) == Allocation(workers, cores, gpus)
 
     @pytest.mark.parametrize("nodes", [[], [{"GPU": 0.0, "memory": 1.0}], [{"CPU": 0.5}]])
     def test_nothing_to_work_on(self, nodes: list[dict[str, float]]) -> None:
         with pytest.raises(ClusterError, match="has no CPU"):
             allocate(nodes, OnRay("auto"))
 
-    def test_no_gpu_where_one_is_asked_for(self) -> None:
+    def test_no_gpu_where_one_is_required(self) -> None:
         with pytest.raises(ClusterError, match=r"has no GPU.*leave out --device cuda"):
             allocate([{"CPU": 4.0}], OnRay("auto", device="cuda"))

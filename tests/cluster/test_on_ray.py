@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -19,7 +18,7 @@ import pytest
 
 from tests.browser.fixtures import free_port
 from tests.imaging.pictures import encoded, noise
-from tests.processes import ROOT, stored_files
+from tests.processes import ROOT, await_stored, run_python, stored_files
 from url_viz.cli.main import main
 from url_viz.cluster import on_ray
 from url_viz.cluster.on_ray import OnRay
@@ -40,15 +39,9 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray (the 
 def ray_head(folder: Path, variables: dict[str, str]) -> Iterator[str]:
     """The address of a cluster of this machine alone."""
     address = f"127.0.0.1:{free_port()}"
-    options = {"--port": address.rpartition(":")[2], "--num-cpus": "2", "--object-store-memory": str(100 << 20)}
-    words = ["start", "--head", "--block", "--include-dashboard=false", f"--temp-dir={folder}"]
-    command = [
-        sys.executable,
-        "-m",
-        "ray.scripts.scripts",
-        *words,
-        *(word for pair in options.items() for word in pair),
-    ]
+    options = [f"--port={address.rpartition(':')[2]}", "--num-cpus=2", f"--object-store-memory={100 << 20}"]
+    words = ["start", "--head", "--block", "--include-dashboard=false", f"--temp-dir={folder}", *options]
+    command = [sys.executable, "-m", "ray.scripts.scripts", *words]
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "HOME": str(folder)}
     with subprocess.Popen(
         command, env={**os.environ, **quiet, **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -78,11 +71,15 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def join(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """The environment of who belongs to a cluster."""
+    for name, value in {**TOKEN, "RAY_ADDRESS": address}.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture
 def joined(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of who belongs to the cluster."""
-    for name, value in {**TOKEN, "RAY_ADDRESS": cluster}.items():
-        monkeypatch.setenv(name, value)
+    join(monkeypatch, cluster)
 
 
 @pytest.fixture(scope="module")
@@ -167,11 +164,9 @@ class TestACluster:
         with subprocess.Popen(
             [sys.executable, "-m", "url_viz", *command], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
         ) as run:
-            while not (stored := stored_files(workspace)):
-                assert run.poll() is None, "it ended before it could be killed"
-                time.sleep(0.02)
+            await_stored(workspace, run)
             os.killpg(run.pid, signal.SIGKILL)
-        assert stored < COUNT
+        assert stored_files(workspace) < COUNT
         assert main([*command, "--strict"]) == 3
         is_the_same(open_image_set(pictures, model=DEFAULT, workspace=workspace), by_one_process)
 
@@ -179,14 +174,7 @@ class TestACluster:
     def test_a_wrong_token_is_refused(self, pictures: Path, workspace: Path) -> None:
         command = ["embed", str(pictures), "--workspace", str(workspace), "--ray", "auto"]
         wrong = {**os.environ, "RAY_AUTH_TOKEN": "f" * 64}
-        done = subprocess.run(
-            [sys.executable, "-m", "url_viz", *command],
-            cwd=ROOT,
-            env=wrong,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_python("-m", "url_viz", *command, env=wrong)
         assert done.returncode == 1
         assert "cannot be joined" in done.stderr
         assert "Traceback" not in done.stderr
@@ -207,8 +195,7 @@ class TestACluster:
         self, pictures: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with short_folder() as folder, ray_head(folder, {"RAY_AUTH_MODE": "disabled"}) as address:
-            for name, value in {**TOKEN, "RAY_ADDRESS": address}.items():
-                monkeypatch.setenv(name, value)
+            join(monkeypatch, address)
             with pytest.raises(ClusterError, match="lets in whoever reaches it"):
                 embed_folder(pictures, model=bare_model, workspace=workspace, ray=OnRay("auto"))
 
@@ -222,8 +209,7 @@ def test_a_process_that_had_a_ray_of_its_own_joins_a_cluster_later(
     before = dict(os.environ)
     embed_folder(tmp_path, model=bare_model, workspace=workspace, ray=OnRay("local", 1))
     assert dict(os.environ) == before
-    for name, value in {**TOKEN, "RAY_ADDRESS": cluster}.items():
-        monkeypatch.setenv(name, value)
+    join(monkeypatch, cluster)
     (tmp_path / "two.jpg").write_bytes(encoded(noise(2, width=60, height=40)))
     assert len(embed_folder(tmp_path, model=bare_model, workspace=workspace, ray=OnRay("auto"))) == 2
 
@@ -245,9 +231,7 @@ def test_a_ray_for_the_run_alone_leaves_nothing_and_says_nothing(
     pictures: Path, workspace: Path, by_one_process: ImageSet
 ) -> None:
     command = ["embed", str(pictures), "--workspace", str(workspace), "--ray", "local", "--workers", "2", "--strict"]
-    done = subprocess.run(
-        [sys.executable, "-m", "url_viz", *command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run_python("-m", "url_viz", *command)
     assert done.returncode == 3, done.stderr
     image_set = open_image_set(pictures, model=DEFAULT, workspace=workspace)
     is_the_same(image_set, by_one_process)
@@ -372,14 +356,7 @@ def test_a_picture_at_which_every_worker_dies_is_a_row_with_that_reason(
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     (folder / "poison.jpg").write_bytes((folder / "0005.jpg").read_bytes() + b"POISON")
     command = ["embed", str(folder), "--workspace", str(workspace), "--ray", "local", "--workers", "2", "--strict"]
-    done = subprocess.run(
-        [sys.executable, "-m", "url_viz", *command],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-m", "url_viz", *command, env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 3, done.stderr
     image_set = open_image_set(folder, model=DEFAULT, workspace=workspace)
     failures = dict(image_set.failures().itertuples(index=False))

@@ -87,9 +87,9 @@ def cat() -> Tensor:
 
     from url_viz.imaging.preprocess import middle, normalised, resized
 
-    sheet = PACKAGED[DEFAULT].preprocessing
-    crop = middle(resized(Image.fromarray(skimage.chelsea()), sheet), sheet.size_px)
-    return torch.from_numpy(normalised(crop[None], sheet))
+    preprocessing = PACKAGED[DEFAULT].preprocessing
+    crop = middle(resized(Image.fromarray(skimage.chelsea()), preprocessing), preprocessing.size_px)
+    return torch.from_numpy(normalised(crop[None], preprocessing))
 
 
 class TestByPosition:
@@ -143,14 +143,17 @@ class TestWeightsOfOurs:
 class TestNames:
     """A name that gives no model says which would."""
 
-    @pytest.mark.parametrize(("wrong", "right"), [("resnet_18", "resnet18"), ("resnet5O", "resnet50")])
-    def test_an_unknown_name_is_told_close_ones(self, wrong: str, right: str) -> None:
-        with pytest.raises(ModelError, match=f"{wrong}.*Close to it.*{right}"):
-            load_backbone(wrong)
-
-    @pytest.mark.parametrize("name", ["qqqqqqqq", "foo:bar"])
-    def test_a_name_like_no_other_is_told_where_to_look(self, name: str) -> None:
-        with pytest.raises(ModelError, match=rf"'{name}'\. `python -m url_viz models`"):
+    @pytest.mark.parametrize(
+        ("name", "hint"),
+        [
+            ("resnet_18", "Close to it.*resnet18"),
+            ("resnet5O", "Close to it.*resnet50"),
+            ("qqqqqqqq", "`python -m url_viz models`"),
+            ("foo:bar", "`python -m url_viz models`"),
+        ],
+    )
+    def test_an_unknown_name_gets_a_hint(self, name: str, hint: str) -> None:
+        with pytest.raises(ModelError, match=rf"'{name}'\. ?{hint}"):
             load_backbone(name)
 
     @pytest.mark.parametrize("name", ["resnet18", "hf-hub:timm/resnet18.a1_in1k"])
@@ -181,15 +184,15 @@ def unreachable_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("change", "says"), [({"crop_mode": "border"}, "crop mode"), ({"input_size": (3, 160, 200)}, "only square")]
 )
-def test_a_data_sheet_that_cannot_be_followed_is_refused(change: dict[str, object], says: str) -> None:
+def test_a_preprocessing_that_cannot_be_followed_is_refused(change: dict[str, object], says: str) -> None:
     network = tiny()
     network.pretrained_cfg = {**network.pretrained_cfg, **change}
     with pytest.raises(ModelError, match=says):
         preprocessing_of(network, TINY)
 
 
-def test_the_data_sheet_is_timms(tmp_path: Path) -> None:
-    sheet = preprocessing_of(tiny(), TINY)
+def test_the_preprocessing_is_timms() -> None:
+    ours = preprocessing_of(tiny(), TINY)
     config = tiny().pretrained_cfg
-    assert (sheet.size_px, sheet.interpolation) == (config["input_size"][1], config["interpolation"])
-    assert np.allclose((sheet.mean, sheet.std), (config["mean"], config["std"]))
+    assert (ours.size_px, ours.interpolation) == (config["input_size"][1], config["interpolation"])
+    assert np.allclose((ours.mean, ours.std), (config["mean"], config["std"]))

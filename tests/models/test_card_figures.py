@@ -28,7 +28,7 @@ def test_of_several_sets_their_mean_is_told() -> None:
     assert text.endswith("By set: birds .61, cars .70.")
 
 
-@pytest.mark.parametrize("text", ["", "# A head", card()])
+@pytest.mark.parametrize("text", ["", "# A head", "# A head\n\n| set | uncertainty |\n", card()])
 def test_without_figures_it_says_so(text: str) -> None:
     assert card_rows(text) == ()
     assert describe_card(text) == NOT_MEASURED

@@ -96,11 +96,8 @@ class TestFiles:
         assert title_of(f"{TINY}@timm") == "ViT-Tiny of the paper, preprocessing of timm"
 
     def test_another_width_or_depth_is_none_of_the_papers(self, home: Workspace) -> None:
-        write(
-            home.checkpoints / "vit-tiny.pth.tar",
-            tensors_of("resnet18", classes=4, width=8, hidden=2),
-            arch="resnet18",
-        )
+        tensors = tensors_of("resnet18", classes=4, width=8, hidden=2)
+        write(home.checkpoints / "vit-tiny.pth.tar", tensors, arch="resnet18")
         known = by_name(home)
         assert known[TINY].state == "not here"
         row = known[str(home.checkpoints / "vit-tiny.pth.tar")]
@@ -173,10 +170,6 @@ def test_a_shipped_card_tells_the_head_beside_the_best_baseline(name: str) -> No
     assert mean.set_name == "mean"
     assert [row.set_name for row in sets] == ["caltech101", "flowers102", "cifar10-test", "imagenet-val-1000"]
     assert all(row.head.low <= row.head.value <= row.head.high for row in sets)
-
-
-def test_a_card_without_the_table_tells_nothing() -> None:
-    assert card_rows("# A head\n\n| set | uncertainty |\n") == ()
 
 
 @pytest.mark.slow

@@ -75,10 +75,6 @@ def test_predict_keeps_all_rows_and_says_which_count(tmp_path: Path, workspace: 
     assert scaled(tmp_path, workspace, 1e6).predict(paths).ok.tolist() == [True, False, True, True]
 
 
-def test_nothing_was_readable_and_nothing_counts(tmp_path: Path, bare_model: Model) -> None:
-    assert bare_model.predict([tmp_path / "none.jpg"]).ok.tolist() == [False]
-
-
 def test_what_earlier_versions_stored_is_told_with_the_way_out(
     tmp_path: Path, workspace: Path, bare_model: Model
 ) -> None:
