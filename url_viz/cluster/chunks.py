@@ -1,5 +1,6 @@
 """Which worker reads which files, and what becomes of files whose worker died: every file once, whoever dies."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -14,16 +15,16 @@ from url_viz.pipeline.embedded import EmbeddedFiles
 from url_viz.store.tables import Embeddings
 
 MOST_FILES = 512
-"""Files of a chunk: with their thumbnails and embeddings about 10 MB on their way back."""
+"""Files per chunk: their thumbnails and embeddings are about 10 MB to send back."""
 FEWEST_FILES = 16
 CHUNKS_PER_WORKER = 4
-"""Where files are few, chunks are smaller, so that every worker has some."""
+"""With few files, chunks are smaller, so that every worker gets some."""
 CHUNKS_IN_FLIGHT = 2
-"""Chunks that a worker has at a time: the next one is there when it is done with one."""
+"""Chunks that a worker has at a time, so that it never waits for the next one."""
 DEATHS_TO_SUSPECT = 2
-"""So many workers have to die at a chunk before it is suspected; one may have died of anything."""
+"""How many workers must die at a chunk before it is suspected; one may have died of anything."""
 NO_WORKER_TIMEOUT_S = 600.0
-"""So long may there be no worker at all that is ready."""
+"""How long there may be no ready worker at all."""
 TICK_S = 5.0
 
 
@@ -36,7 +37,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of the files that a worker was given first of those it has."""
+    """The results of the first chunk that a worker has."""
 
     worker: int
     files: EmbeddedFiles
@@ -44,23 +45,23 @@ class Done:
 
 @dataclass(frozen=True)
 class Died:
-    """A worker that is gone, ready or not, with all it was given; and why, in words of others."""
+    """A worker that died, ready or not, with all its chunks; and why, as its cluster says."""
 
     worker: int
     why: str
 
 
 class WorkerPool(Protocol):
-    """Workers on some machines, by number. They do what they are given in its order."""
+    """Workers on some machines, by number; each does its chunks in order."""
 
     def start(self) -> None:
-        """Ask for one more worker; it may take its time, or never come."""
+        """Request one more worker; it may come late, or never."""
 
     def give(self, worker: int, files: Sequence[ScannedFile]) -> None:
         """Give a worker files to read."""
 
     def next(self, within_s: float) -> Ready | Done | Died | None:
-        """What happens next; None if nothing does for so long. Raises UrlVizError if a worker cannot go on."""
+        """The next event; None if there is none within that time. Raises UrlVizError if a worker cannot continue."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class _Chunk:
     deaths: int = 0
 
     def parts(self) -> list["_Chunk"]:
-        """What to try next after a worker died: the same once more; then, as it is suspected, its halves."""
+        """What to try after a worker died: the same chunk once more; then, as it is suspected, its halves."""
         middle = len(self.files) // 2
         if self.deaths < DEATHS_TO_SUSPECT:
             return [self]
@@ -86,10 +87,10 @@ def embed_on_workers(
     without_model: Callable[[ScannedFile], EmbeddedFiles],
     timeout_s: float = NO_WORKER_TIMEOUT_S,
 ) -> Generator[EmbeddedFiles, None, None]:
-    """What becomes of files by a pool of so many workers, in no order; each file is in one of the results.
+    """Embed files by a pool of so many workers; yields results in any order, each file exactly once.
 
-    Files whose worker died go back to the others. A file at which workers die, again and again, is read by
-    `without_model` in the end. Raises ClusterError if workers do nothing but die, or if there is none for `timeout_s`.
+    Files whose worker died go to the others; a file at which workers repeatedly die is finally read by
+    `without_model`. Raises ClusterError if workers keep dying, or if there is none for `timeout_s`.
     """
     size = chunk_size(len(files), workers)
     chunks = (tuple(files[start : start + size]) for start in range(0, len(files), size))
@@ -102,13 +103,13 @@ def embed_on_workers(
 
 
 def chunk_size(files: int, workers: int) -> int:
-    """How many files make a chunk: a multiple of the fewest, so that batches are those of one machine."""
-    fair = -(-files // (CHUNKS_PER_WORKER * workers))
-    return min(MOST_FILES, -(-max(fair, 1) // FEWEST_FILES) * FEWEST_FILES)
+    """Files per chunk: a multiple of `FEWEST_FILES`, so that batches are those of one machine."""
+    even = math.ceil(files / (CHUNKS_PER_WORKER * workers))
+    return min(MOST_FILES, math.ceil(max(even, 1) / FEWEST_FILES) * FEWEST_FILES)
 
 
 class _Scheduler:
-    """The chunks that wait, those that workers have in hand, and the files that were given up."""
+    """The chunks that wait, those that workers have, and the files that were given up."""
 
     def __init__(self, pool: WorkerPool, waiting: deque[_Chunk], workers: int, timeout_s: float) -> None:
         self._crew = pool
@@ -128,12 +129,12 @@ class _Scheduler:
         return bool(self._waiting or self._given_up or any(self._in_flight.values()))
 
     def take_given_up(self) -> list[ScannedFile]:
-        """The files that no worker is to be given again; each once."""
+        """The files that no worker may read again; each once."""
         files, self._given_up = self._given_up, []
         return files
 
     def step(self) -> EmbeddedFiles | None:
-        """Start workers, give out chunks, and wait for what happens next."""
+        """Start workers, assign chunks, and wait for the next event."""
         if not self.has_work:
             return None
         self._scale_up()
@@ -153,14 +154,14 @@ class _Scheduler:
         return None
 
     def _scale_up(self) -> None:
-        """Ask for as many workers as there is work for, also in the place of those that died."""
+        """Request as many workers as there is work for, also to replace those that died."""
         chunks = len(self._waiting) + sum(map(len, self._in_flight.values()))
         while self._starting + len(self._in_flight) < min(self._most, chunks):
             self._crew.start()
             self._starting += 1
 
     def _assign(self) -> None:
-        """Give out chunks: one to each worker, before any has a second."""
+        """Assign chunks: one to each worker, before any gets a second."""
         for chunks in range(CHUNKS_IN_FLIGHT):
             for worker, in_flight in self._in_flight.items():
                 if self._waiting and len(in_flight) == chunks:
@@ -168,7 +169,7 @@ class _Scheduler:
                     self._crew.give(worker, in_flight[-1].files)
 
     def _on_death(self, worker: int, why: str) -> None:
-        """Put back what a worker had in hand; what it was at goes to the end of the queue, for it may be the reason."""
+        """Requeue a worker's chunks; the one that it was reading goes last, as it may be the reason."""
         self._deaths += 1
         if self._deaths > self._most_deaths:
             raise ClusterError(
@@ -201,9 +202,9 @@ class _Scheduler:
 
 
 def without_duplicates(arriving: Iterator[EmbeddedFiles], embedded: Sequence[set[int]]) -> Iterator[EmbeddedFiles]:
-    """The same without embeddings of contents that are `embedded`, a set a model, which grows.
+    """Drop embeddings of contents that are in `embedded`, one set per model, and add the others to it.
 
-    Workers do not know of each other: a content that two of them met is embedded by both.
+    Workers do not know of each other, so two of them may embed the same content.
     """
     for files in arriving:
         pairs = zip(files.embeddings, embedded, strict=True)

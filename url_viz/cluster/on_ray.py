@@ -37,7 +37,7 @@ _BEFORE_RAY = {
 }
 BREAKPOINT = "PYTHONBREAKPOINT"  # which Ray sets for its own debugger
 STORE_BYTES_PER_WORKER = 64 << 20
-"""Of the memory in which answers wait for the driver: some times what a worker has on its way."""
+"""Shared memory for answers to the driver: several times what a worker sends at a time."""
 STATUS_TIMEOUT_S = 30.0
 KILLS_WORKERS = "ends every process that reads and embeds it: the model may need more memory for it than there is"
 
@@ -53,10 +53,10 @@ class Allocation:
 
 @dataclass(frozen=True)
 class OnRay:
-    """Have Ray's workers read and embed: of a Ray that is started on this machine for the run, or of a cluster.
+    """Read and embed on Ray's workers: of a Ray that is started on this machine for the run, or of a cluster.
 
     `where` is "local", or "auto" for the cluster of $RAY_ADDRESS, else that of this machine. `workers`: by default one
-    a GPU, or, where there is none, one a machine. `device`: auto, cuda or cpu.
+    per GPU, or without GPUs one per machine. `device`: auto, cuda or cpu.
     """
 
     where: Where
@@ -64,9 +64,9 @@ class OnRay:
     device: str = "auto"
 
     def check(self, *, is_external: bool = False) -> None:
-        """Raise ClusterError or UsageError for what can be seen before anything is started.
+        """Raise ClusterError or UsageError for problems that are visible before anything is started.
 
-        `is_external` says that embeddings come from a file.
+        `is_external` is set if embeddings come from a file.
         """
         if is_external:
             raise UsageError("Embeddings from a file need no model, and so no workers of Ray. Leave out one of them.")
@@ -78,7 +78,7 @@ class OnRay:
             _refuse_without_token(os.environ)
 
     def embed_by(self, workspace: Workspace) -> Embed:
-        """A way to embed files for the pipeline: by these workers, which are there until all files are read."""
+        """The function with which the pipeline embeds files: on these workers, which stay until all are read."""
         return partial(_embed, self, workspace)
 
 
@@ -100,12 +100,12 @@ def _embed(
 
 
 def cluster_address(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The address of the cluster that $RAY_ADDRESS names, if Ray is installed; None if there is none to be offered."""
+    """The address in $RAY_ADDRESS, if Ray is installed, else None."""
     return environment.get("RAY_ADDRESS") if find_spec("ray") else None
 
 
 def allocate(nodes: Sequence[Mapping[str, float]], on: OnRay) -> Allocation:
-    """What each worker gets of the machines of a cluster, whose resources are given. Raises ClusterError if nothing."""
+    """Divide the resources of a cluster's machines among workers. Raises ClusterError if they do not suffice."""
     with_gpus = [node for node in nodes if node.get("GPU", 0) >= 1]
     if with_gpus and on.device != "cpu":
         workers = on.workers or sum(int(node["GPU"]) for node in with_gpus)
@@ -135,16 +135,13 @@ def _worker_config(embedding: Embedding, workspace: Workspace, allocation: Alloc
 
 
 def _named(model: str) -> str:
-    """A model's name; that of a file by its whole path, for a worker is at home in another folder."""
+    """A model's name; a file by its absolute path, as a worker runs in another folder."""
     return os.path.abspath(model) if Path(model).is_file() else model
-
-
-# What follows is Ray's.
 
 
 @contextmanager
 def _environment_restored() -> Iterator[None]:
-    """At the end the variables that we and Ray set are as they were: this process may join another cluster later."""
+    """Restores the variables that we and Ray set, as this process may join another cluster later."""
 
     def of_ray() -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name.startswith("RAY_") or name == BREAKPOINT}
@@ -159,7 +156,7 @@ def _environment_restored() -> Iterator[None]:
 
 
 def _ray() -> ModuleType:
-    """Ray, which is told first to report nothing."""
+    """Ray, with its usage reports switched off."""
     os.environ.update(_BEFORE_RAY)
     import ray
 
@@ -171,7 +168,7 @@ def _ray() -> ModuleType:
 
 @contextmanager
 def _started(workers: int) -> Iterator[ModuleType]:
-    """A Ray of this machine alone, until the end of the context. Only who has its token, made now, is let in."""
+    """A Ray on this machine only, until the end of the context, which requires a token that is generated here."""
     os.environ[AUTH_MODE] = "token"
     os.environ.setdefault(TOKEN, secrets.token_hex(32))
     ray = _ray()
@@ -187,7 +184,7 @@ def _started(workers: int) -> Iterator[ModuleType]:
 
 @contextmanager
 def _joined(environment: Mapping[str, str]) -> Iterator[ModuleType]:
-    """The cluster of $RAY_ADDRESS, or of this machine. Raises ClusterError if it lets in who has no token."""
+    """The cluster of $RAY_ADDRESS, or of this machine. Raises ClusterError if it admits anybody without a token."""
     ray, address = _ray(), environment.get("RAY_ADDRESS", "auto")
     _check_cluster(address, environment)
     with _connected(ray, {"address": address}, f"The Ray cluster {address!r} cannot be joined"):
@@ -234,7 +231,7 @@ def _refuse_without_token(environment: Mapping[str, str]) -> None:
 
 
 def _check_cluster(address: str, environment: Mapping[str, str]) -> None:
-    """Raise ClusterError for a cluster that does not let us in, or that lets in somebody without a token too."""
+    """Raise ClusterError for a cluster that does not admit us, or that admits anybody without a token."""
     refusal = _refusal(address, environment)
     if refusal:
         raise ClusterError(f"The Ray cluster {address!r} cannot be joined: {refusal}")
@@ -250,7 +247,7 @@ def _check_cluster(address: str, environment: Mapping[str, str]) -> None:
 
 
 def _refusal(address: str, environment: Mapping[str, str]) -> str:
-    """What a cluster says to a process with this environment that asks how it is; "" if it answers."""
+    """Why a cluster refuses to tell its status to a process with this environment; "" if it does not."""
     words = [sys.executable, "-m", "ray.scripts.scripts", "status"]
     asking = {**environment, "RAY_ADDRESS": address}
     try:
@@ -291,7 +288,7 @@ class _RayWorkers:
         self._pending[worker].append(self._actors[worker].embed.remote(files))
 
     def next(self, within_s: float) -> Ready | Done | Died | None:
-        """What happens next. An actor answers in order: where a later answer is lost, so is its earlier one."""
+        """The next event. An actor answers in order: if a later answer is lost, so is an earlier one."""
         first = {pending[0]: worker for worker, pending in self._pending.items() if pending}
         ready, _ = self._ray.wait(list(first), num_returns=1, timeout=within_s)
         return self._event(first[ready[0]]) if ready else None
@@ -312,7 +309,7 @@ class _RayWorkers:
         return Done(worker, answer)
 
     def _end(self, worker: int) -> None:
-        """End an actor, if it is not dead: its answers may be lost alone."""
+        """End an actor, which may be alive though its answers are lost."""
         self._pending.pop(worker, None)
         self._opening.discard(worker)
         self._ray.kill(self._actors.pop(worker))

@@ -1,4 +1,4 @@
-"""What one worker does: it loads the models once, then reads and embeds the files that it is given."""
+"""A worker: loads the models once, then reads and embeds the files that it is given."""
 
 import importlib
 import socket
@@ -23,10 +23,10 @@ VERSION: str = importlib.import_module("url_viz").__version__
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker is told at first: `models` by name with the keys of their spaces, and the `root` of the pictures.
+    """What a worker needs to start: `models` by name with the keys of their spaces, and the `root` of the pictures.
 
-    Nothing outside the folders `within`, where given, is read. `cores` are those that are its own. There are no
-    secrets: what a bucket takes is in each machine's environment.
+    Nothing outside the folders `within`, if given, is read. `cores` are for this worker alone. There are no secrets:
+    credentials for a bucket are in each machine's environment.
     """
 
     models: tuple[tuple[str, str], ...]
@@ -40,10 +40,10 @@ class WorkerConfig:
 
 
 class Worker:
-    """Runs in a process of its own, perhaps on another machine. An error of ours is an answer: it ends the run."""
+    """Runs in a separate process, perhaps on another machine. An error of ours is returned, and ends the run."""
 
     def open(self, config: WorkerConfig, known: NDArray[np.int64], *embedded: NDArray[np.int64]) -> UrlVizError | None:
-        """Load the models; with the contents that need not be decoded, and those embedded already, by model."""
+        """Load the models; `known` contents are not decoded, `embedded` ones not embedded again, by model."""
         try:
             self._embedding = _opened(config, known, embedded)
         except UrlVizError as error:

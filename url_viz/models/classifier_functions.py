@@ -1,7 +1,7 @@
-"""Four fixed functions of an embedding, from which a head can tell unclear pictures of classes that nobody knows.
+"""Four fixed functions of an embedding, with which a head recognises unclear pictures of unknown classes.
 
-They are what transfers from the pictures a backbone knows to sets of other classes (docs/training.md tells what was
-measured): a whole embedding teaches a head about the pictures it was trained on.
+They transfer from the pictures that a backbone knows to sets of other classes (measured in docs/training.md), while a
+head on the whole embedding learns about the pictures it was trained on.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from url_viz.errors import CheckpointError
 
 NAMES = ("logit_gap", "cosine", "cosine_gap", "distance")
 RIVALS = 5
-"""The largest logit is compared with the fifth: the picture's class may be none that the classifier knows."""
+"""The largest logit is compared with the fifth: the picture's class may be unknown to the classifier."""
 FARTHEST = 5.0
-"""Standardised functions end here on both sides, so that no outlier leads."""
+"""Standardised functions are clipped here on both sides, so that no outlier dominates."""
 LEAST = 1e-12
 NUMBERS_AT_ONCE = 1 << 23
 
@@ -26,10 +26,9 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class NaturalPictures:
-    """How embeddings of natural pictures are spread, of unit length: a Gaussian of K axes and the same in all others.
+    """The distribution of unit embeddings of natural pictures, by probabilistic PCA (Tipping and Bishop 1999).
 
-    `mean` (D,), `axes` (K, D) orthonormal, `variance` (K,) along them and `rest` along any other direction:
-    probabilistic principal components (Tipping and Bishop 1999).
+    `mean` (D,), `axes` (K, D) orthonormal, `variance` (K,) along them and `rest` along any other direction.
     """
 
     mean: Array
@@ -41,8 +40,8 @@ class NaturalPictures:
         """Mahalanobis distance (N,) from the mean, of embeddings (N, D): small for a picture like any other."""
         centred: Array = embedding / _length_of(embedding)[:, None] - self.mean
         along: Array = np.square(centred @ self.axes.T)
-        beside = np.maximum(np.square(centred).sum(axis=1) - along.sum(axis=1), 0)
-        distance: Array = np.sqrt((along / self.variance).sum(axis=1) + beside / self.rest, dtype=np.float32)
+        other = np.maximum(np.square(centred).sum(axis=1) - along.sum(axis=1), 0)
+        distance: Array = np.sqrt((along / self.variance).sum(axis=1) + other / self.rest, dtype=np.float32)
         return distance
 
 
@@ -134,14 +133,10 @@ class ClassifierFunctions:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> "ClassifierFunctions":
-        """What `tensors` gave. Raises KeyError where one is missing, ValueError where a scale is none."""
+        """The inverse of `tensors`. Raises KeyError for a missing tensor, ValueError for a scale of 0 or less."""
         as_float = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
-        pictures = NaturalPictures(
-            as_float["pictures.mean"],
-            as_float["pictures.axes"],
-            as_float["pictures.variance"],
-            as_float["pictures.rest"].item(),
-        )
+        mean, axes, variance, rest = (as_float[f"pictures.{field.name}"] for field in fields(NaturalPictures))
+        pictures = NaturalPictures(mean, axes, variance, rest.item())
         functions = cls(
             np.asarray(tensors["classifier.weight"], np.float16),
             as_float["classifier.bias"],
@@ -161,10 +156,7 @@ def _length_of(vectors: Array) -> Array:
     return length
 
 
-def gap_to(values: Array, place: int) -> Array:
-    """The largest of each row (N, C) less the one at `place` (2 = the second largest): (N,)."""
-    columns = values.shape[1]
-    places = [columns - place, columns - 1]
-    ends = np.partition(values, places, axis=1)[:, places]
-    gap: Array = ends[:, 1] - ends[:, 0]
+def gap_to(values: Array, rank: int) -> Array:
+    """The largest of each row (N, C) less the one of `rank` (2 = the second largest): (N,)."""
+    gap: Array = values.max(axis=1) - np.partition(values, -rank, axis=1)[:, -rank]
     return gap

@@ -50,13 +50,16 @@ class HeadProvenance:
     metrics: Mapping[str, object] = field(default_factory=dict)
 
 
+PROVENANCE_RECORDS = ("preprocessing", "recipe", "metrics")
+
+
 @dataclass(frozen=True)
 class Head:
     """Weights of a head: `weights[i]` (out, in), `biases[i]` (out,), float32; the last layer has one output.
 
     The first layer reads the embedding, or with `functions` their values. `layer_norm` puts a LayerNorm without
-    parameters in front. `scaler` multiplies the output (only the order of
-    uncertainties means anything; the authors' checkpoints carry a scaler that they do not save, and 1 is used there).
+    parameters in front. `scaler` multiplies the output (only the order of uncertainties means anything; the authors'
+    checkpoints do not save theirs, and 1 is used there).
     """
 
     weights: tuple[Array, ...]
@@ -148,9 +151,7 @@ def save_head(head: Head, path: Path) -> None:
         "format_version": str(FORMAT_VERSION if head.functions else 1),
         "backbone": head.provenance.backbone,
         "weights_digest": head.provenance.weights_digest,
-        "preprocessing": json.dumps(dict(head.provenance.preprocessing)),
-        "recipe": json.dumps(dict(head.provenance.recipe)),
-        "metrics": json.dumps(dict(head.provenance.metrics)),
+        **{name: json.dumps(dict(getattr(head.provenance, name))) for name in PROVENANCE_RECORDS},
         "layer_norm": json.dumps(head.layer_norm),
         "scaler": repr(head.scaler),
         "digest": head.digest,
@@ -178,10 +179,6 @@ def load_head(path: Path) -> Head:
     return _head_from(tensors, about, path)
 
 
-_FLAGS = {"true": True, "false": False}
-"""JSON as it stands in a header."""
-
-
 def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Path) -> Head:
     try:
         version = int(about.get("format_version", "0"))
@@ -197,11 +194,9 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             provenance=HeadProvenance(
                 about["backbone"],
                 about.get("weights_digest", ""),
-                record_in(about.get("preprocessing", "{}")),
-                record_in(about.get("recipe", "{}")),
-                record_in(about.get("metrics", "{}")),
+                **{name: record_in(about.get(name, "{}")) for name in PROVENANCE_RECORDS},
             ),
-            layer_norm=_FLAGS[about.get("layer_norm", "false")],
+            layer_norm={"true": True, "false": False}[about.get("layer_norm", "false")],
             scaler=scaler,
             functions=ClassifierFunctions.from_tensors(tensors) if "classifier.weight" in tensors else None,
         )

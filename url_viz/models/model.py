@@ -47,15 +47,14 @@ LARGEST = float(np.finfo(np.float16).max)
 """The largest float16: embeddings are stored in float16."""
 _NOT_FINITE = "the model gives no finite embedding of it, or no finite uncertainty"
 EXTERNAL = "own:"
-"""Prefix of the names of embeddings that the user brought."""
+"""Prefix of the names of embeddings from a file."""
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """The parts of a model, resolved from its name without loading it; `weights` None means timm's own.
+    """The parts of a model, resolved from its name without loading it; `weights` is None for timm's own.
 
-    `authors` is set if the weights are in a checkpoint of the authors, with its preprocessing; `finetuned` if they
-    are a user's.
+    `authors` is set if the weights are in a checkpoint of the authors, `finetuned` if they are a user's.
     """
 
     name: str
@@ -74,7 +73,7 @@ class ModelSource:
 
     @property
     def is_external(self) -> bool:
-        """Whether these are embeddings that the user brought: no model can embed a new picture."""
+        """Whether these are embeddings from a file, so that no model can embed a new picture."""
         return self.backbone.startswith(EXTERNAL)
 
     @property
@@ -109,7 +108,7 @@ class EmbeddingSpace:
 
     @property
     def is_finetuned(self) -> bool:
-        """Whether the weights are a user's, so that the backbone's name alone does not mean them."""
+        """Whether the weights are a user's, so that the backbone's name is not enough to load them."""
         return self.weights_digest.startswith(FINETUNED_MARK)
 
     @property
@@ -158,17 +157,15 @@ class Model:
         array = np.ascontiguousarray(pixels.detach().cpu() if is_tensor else pixels, dtype=np.float32)
         outputs = self.runtime.run_pixels(array)
         triple = (outputs.logits, self.uncertainty(outputs.embedding), outputs.embedding)
-        if is_tensor:
-            from_numpy = sys.modules["torch"].from_numpy
-            return from_numpy(triple[0]), from_numpy(triple[1]), from_numpy(triple[2])
-        return triple
+        logits, uncertainty, embedding = map(sys.modules["torch"].from_numpy, triple) if is_tensor else triple
+        return logits, uncertainty, embedding
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
         """Run crops (B, S, S, 3) uint8, as `picture_of` cuts them."""
         return self.runtime.start(crops)()
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
-        """Begin to run crops; a GPU computes until the outputs are waited for."""
+        """Begin to run crops; a GPU computes in the background until the outputs are waited for."""
         return self.runtime.start(crops)
 
     def uncertainty(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -198,7 +195,7 @@ class Model:
     def predict(self, paths: Iterable[str | Path]) -> Prediction:
         """Read and score files, in their order; a bad file is a row of nan and an entry in `.failures`.
 
-        So is a file of which the model gives no finite embedding.
+        So is a file for which the model gives no finite embedding.
         """
         files = [Path(path) for path in paths]
         good: list[int] = []
@@ -265,14 +262,17 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
         weights = backbone_weights_of(path)
         return ModelSource(text, head.provenance.backbone, head, weights if os.path.isfile(weights) else None)
     if (authors := AuthorsFile.named(text)) is not None:
-        return _of_authors(authors)
+        from url_viz.models.checkpoints import head_of
+
+        head = head_of(authors)
+        return ModelSource(authors.name, head.provenance.backbone, head, authors.path, authors)
     shipped = shipped_head(text)
     return ModelSource(text, text, _shipped(shipped) if shipped else None)
 
 
 @cache
 def _shipped(path: Path) -> Head:
-    """A head that comes with the package: its file stays as it is while this process runs."""
+    """A head that comes with the package; its file does not change while this process runs."""
     return load_head(path)
 
 
@@ -282,13 +282,6 @@ def packaged_name(space: EmbeddingSpace) -> str | None:
         return None
     digest = resolve(space.backbone).weights_digest
     return space.backbone if digest in (None, space.weights_digest) else None
-
-
-def _of_authors(file: AuthorsFile) -> ModelSource:
-    from url_viz.models.checkpoints import head_of
-
-    head = head_of(file)
-    return ModelSource(file.name, head.provenance.backbone, head, file.path, file)
 
 
 def backbone_weights_of(head: Path) -> Path:
@@ -384,7 +377,7 @@ def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> 
             runtime = OpenVinoRuntime(folder, prepared[1], precision=precision)
             return Model(source, EmbeddingSpace(source.backbone, *prepared, precision), runtime)
         except (RuntimeError, OSError):
-            # Damage that only OpenVINO detects, or a file that has gone meanwhile: prepare it again.
+            # Damage that only OpenVINO detects, or a file that was removed meanwhile: prepare it again.
             shutil.rmtree(folder, ignore_errors=True)
     loaded = load_source(source)
     try:
@@ -398,21 +391,15 @@ def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> 
 
 
 def prepared_folder(source: ModelSource, workspace: Workspace) -> Path:
-    """Where a backbone is prepared for a CPU: named after it and, if there is one, the digest of its weights file."""
-    return workspace.models / _prepared_name(source)
-
-
-def _prepared_name(source: ModelSource) -> str:
+    """Where a backbone prepared for a CPU is kept: named after it and the digest of its weights file."""
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
-    if source.authors is not None:
-        return f"{safe}-{source.authors.digest}"
-    if source.finetuned is not None:
-        return f"{safe}-{source.finetuned.digest}"
-    if source.weights is not None:
-        return f"{safe}-{file_digest(source.weights)}"
-    if source.backbone in PACKAGED:
-        return f"{safe}-{file_digest(PACKAGED[source.backbone].weights())}"
-    return f"{safe}-hub"
+    if (user_file := source.authors or source.finetuned) is not None:
+        digest = user_file.digest
+    elif source.weights is not None or source.backbone in PACKAGED:
+        digest = file_digest(source.weights or PACKAGED[source.backbone].weights())
+    else:
+        digest = "hub"
+    return workspace.models / f"{safe}-{digest}"
 
 
 def _check_fit(source: ModelSource, space: EmbeddingSpace) -> None:
