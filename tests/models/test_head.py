@@ -133,9 +133,6 @@ def written(path: Path, tensors: dict[str, np.ndarray] = TENSORS, **about: str) 
 class TestUntrustedFiles:
     """A checkpoint is a stranger's file: whatever is wrong with it is a CheckpointError that names it."""
 
-    def test_the_plain_one_is_fine(self, tmp_path: Path) -> None:
-        assert load_head(written(tmp_path / "h.safetensors")).embedding_size == 3
-
     @pytest.mark.parametrize(
         ("change", "says"),
         [
@@ -151,6 +148,7 @@ class TestUntrustedFiles:
         ],
     )
     def test_a_wrong_header(self, tmp_path: Path, change: dict[str, str], says: str) -> None:
+        assert load_head(written(tmp_path / "h.safetensors")).embedding_size == 3
         path = written(tmp_path / "h.safetensors", **change)
         with pytest.raises(CheckpointError, match=rf"h\.safetensors.*{says}"):
             load_head(path)
