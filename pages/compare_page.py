@@ -5,6 +5,7 @@ import streamlit as st
 from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
 from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.widgets.charts import show_figure
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import require_image_set
@@ -34,13 +35,7 @@ compare_maps.show_selected(linked, total=len(compared))
 left, right = st.columns([2, 3], gap="large")
 with left:
     figure = compare_maps.scatter_figure(compared, names=(first.source.title, second.source.title), ids=linked.ids)
-    st.plotly_chart(
-        figure,
-        width="stretch",
-        key="compare.scatter",
-        config={"displayModeBar": False},
-        alt="Each picture by its percentile under both models",
-    )
+    show_figure(figure, key="compare.scatter", alt="Each picture by its percentile under both models")
     compare.show_download(first, compared)
 with right:
     in_gallery = compare.show_disagreements(first, second, compared, selected=linked.ids)

@@ -10,7 +10,7 @@ from url_viz.ui.explore.finding_list import show_findings
 from url_viz.ui.explore.refit import show_refit
 from url_viz.ui.explore.twin_dialog import show_twins_button
 from url_viz.ui.explore.view_address import current_view, keep_view
-from url_viz.ui.session import DECIDE, grid_of
+from url_viz.ui.session import DECIDE, GRID
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.embed_job import running
 from url_viz.ui.widgets.filter_controls import show_filter_popover
@@ -21,7 +21,7 @@ from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
-view = current_view(explore_map.map_key(image_set), grid_of(image_set.set_id))
+view = current_view(explore_map.map_key(image_set), GRID.of(image_set.set_id))
 view = explore_map.without_stale_lasso(image_set, view)
 above = st.container(key="explore_above", gap="small")
 with above:
@@ -43,7 +43,7 @@ with above:
     bar = st.container(key="explore_bar")
     controls.show_order(image_set, measure)
 
-table = explore_map.only_alone(image_set, page.ranked_by(image_set.table(), view, measure))
+table = explore_map.rows_on_map(image_set, page.ranked_by(image_set.table(), view, measure))
 rows = scoped(table, view.scope)
 
 left, right = (st.container(), st.container()) if view.is_wide else st.columns([9, 11], gap="medium")
@@ -52,7 +52,7 @@ with left:
     if not view.is_wide:
         note = "still reading" if running(image_set.set_id) else ""
         event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
-        explore_map.show_alone_button(image_set, rows, total=len(table))
+        explore_map.show_subset_button(image_set, rows, total=len(table))
         show_refit(image_set)
 with right:
     page.show_chips(image_set, view)

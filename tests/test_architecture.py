@@ -64,12 +64,9 @@ def may_import(importer: str, imported: str) -> bool:
 
 
 @cache
-def imported_modules(path: Path, *, at_run_time: bool = False) -> set[str]:
-    """What a file imports, `from x import y` as x.y where that is a module of ours, else x; also within functions."""
+def imported_modules(path: Path) -> set[str]:
+    """What a file imports, `from x import y` as x.y where that is a module of ours, else x; for types and late too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if at_run_time and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            node.body = []
     result: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -109,7 +106,7 @@ def test_imports_run_one_way() -> None:
 
 
 def test_no_circle_stands_between_files() -> None:
-    imports = {m: {n for n in imported_modules(p, at_run_time=True) if n in MODULES} - {m} for m, p in MODULES.items()}
+    imports = {m: {n for n in imported_modules(p) if n in MODULES} - {m} for m, p in MODULES.items()}
     while free := {module for module, others in imports.items() if not others}:
         imports = {module: others - free for module, others in imports.items() if module not in free}
     assert not imports, f"each of these imports another one of them: {sorted(imports)}"

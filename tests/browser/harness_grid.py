@@ -19,12 +19,13 @@ from tests.browser.harness_components import FIRST_ID, tile_of
 from url_viz.store import decision_log
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
-from url_viz.ui.response_cache import held_orders, keep_order, order_of
+from url_viz.ui.response_cache import cache_order, cached_orders, order_of
+from url_viz.ui.session_records import Side
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.urls import order_url
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import GalleryEvent
-from url_viz.ui.widgets.grid import INLINE, Pane, Side, grid_state, show_grid
+from url_viz.ui.widgets.grid import INLINE, Pane, grid_state, show_grid
 
 KEY = "grid"
 
@@ -47,7 +48,7 @@ def tile_now(image_id: int, decision: str | None) -> Tile:
 
 def answer_tiles(request: Request) -> Response:
     query = request.query_params
-    order, count = held_orders.get(query["order"]), int(query["n"])
+    order, count = cached_orders.get(query["order"]), int(query["n"])
     assert order is not None
     now = decisions_of(query["run"], count).now().decision
     ids = order.ids[int(query["from"]) : int(query["to"])].tolist()
@@ -55,7 +56,7 @@ def answer_tiles(request: Request) -> Response:
 
 
 def pane_of(title: str, rows: pd.DataFrame, decisions: Decisions, run: str) -> Pane:
-    order, now = keep_order(order_of(rows)), decisions.now().decision
+    order, now = cache_order(order_of(rows)), decisions.now().decision
     query = f"order={order}&n={len(rows)}&run={run}&state={decisions.version}"
     return Pane(
         title=title,

@@ -146,4 +146,4 @@ def test_removed_uploads_do_not_come_back(app: str, open_page: OpenPage, files: 
     expect(page.get_by_text("Drop pictures, a folder or a zip.")).to_be_visible()
     expect(page.get_by_test_id("stFileChip")).to_have_count(0)
     upload(page, files[2:3])
-    expect(page.get_by_text("1 pictures · scored with")).to_be_visible()
+    expect(page.get_by_text("1 picture · scored with")).to_be_visible()

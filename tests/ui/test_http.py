@@ -12,12 +12,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import config
 
 from tests.imaging.pictures import noise, write_folder
+from tests.ui.decoded_points import decode_mask, decode_points
 from url_viz.analysis.ranking import ends, percentile, with_percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.http import map_points, mask_url, middleware, routes
-from url_viz.ui.points import decode_mask, decode_points
-from url_viz.ui.response_cache import Held, held_masks, held_orders, ids_at, keep_order, order_of, places_of
+from url_viz.ui.response_cache import LruCache, cache_order, cached_masks, cached_orders, ids_at, order_of, ranges_of
 from url_viz.ui.tile_data import ordinal
 from url_viz.ui.urls import card_url, order_url, picture_url, points_url, thumbnail_url, tiles_url
 
@@ -164,7 +164,7 @@ def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -
     is_kept = rng.random(100) < 0.5
     for measure in ("uncertainty", "own", None):
         points = map_points(table, measure=measure)
-        mask = held_masks.get(mask_url(table, is_kept, measure=measure).rsplit("/", 1)[1])
+        mask = cached_masks.get(mask_url(table, is_kept, measure=measure).rsplit("/", 1)[1])
         assert mask is not None
         assert len(points) == 40
         assert measure is None or {0, 100} <= set(points.value)
@@ -174,7 +174,7 @@ def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -
 def test_an_order_is_served_in_parts_with_what_stands_on_its_tiles(image_set: ImageSet, client: TestClient) -> None:
     table = image_set.table()
     rows = ends(with_percentile(table, "uncertainty"), by="uncertainty").ambiguous
-    key = keep_order(order_of(rows))
+    key = cache_order(order_of(rows))
     assert np.frombuffer(client.get(order_url(key)).content, "<i8").tolist() == rows["id"].tolist()
     image_set.decisions.decide([int(rows["id"].iloc[2])], "drop")
     at = tiles_url(image_set, order=key, measure="uncertainty")
@@ -194,7 +194,7 @@ def test_an_order_is_served_in_parts_with_what_stands_on_its_tiles(image_set: Im
 
 def test_an_order_skips_what_has_left_the_set() -> None:
     rows = pd.DataFrame({"id": [5, 7, 9], "rank_percentile": [100.0, 50, 0], "twins": [0, 2, 0]})
-    order = held_orders.get(keep_order(order_of(rows)))
+    order = cached_orders.get(cache_order(order_of(rows)))
     assert order is not None
     found = order.rows(rows[rows["id"] != 5], start=0, stop=2)
     assert found["id"].tolist() == [7]
@@ -202,18 +202,18 @@ def test_an_order_skips_what_has_left_the_set() -> None:
 
 
 def test_ranges_of_an_order_are_its_pictures() -> None:
-    key = keep_order(order_of(pd.DataFrame({"id": [5, 7, 9, 11], "rank_percentile": np.zeros(4)})))
+    key = cache_order(order_of(pd.DataFrame({"id": [5, 7, 9, 11], "rank_percentile": np.zeros(4)})))
     assert ids_at(key, [(0, 1), (2, 4)]).tolist() == [5, 9, 11]
     assert ids_at(key, [(-3, 2), (3, 99)]).tolist() == [5, 7, 11]
     assert ids_at(key, []).tolist() == []
-    assert places_of(key, np.array([11, 5, 9, 4])) == [(0, 1), (2, 4)]
-    assert places_of(key, np.array([], np.int64)) == places_of("gone", np.array([5])) == []
+    assert ranges_of(key, np.array([11, 5, 9, 4])) == [(0, 1), (2, 4)]
+    assert ranges_of(key, np.array([], np.int64)) == ranges_of("gone", np.array([5])) == []
     assert ids_at("gone", [(0, 4)]).tolist() == []
 
 
 def test_masks_are_let_go_of() -> None:
-    masks = Held[bytes](most=2)
-    keys = [masks.keep(value, value) for value in (b"\x01", b"\x02", b"\x01", b"\x03")]
+    masks = LruCache[bytes, bytes](most=2)
+    keys = [masks.put(value, value) for value in (b"\x01", b"\x02", b"\x01", b"\x03")]
     assert [masks.get(key) for key in keys] == [b"\x01", None, b"\x01", b"\x03"]
 
 

@@ -16,7 +16,7 @@ from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import start_job
-from url_viz.ui.labels.page import Pair, each_way, in_scope, of_pair, pair_at, tiles, with_decisions
+from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_decisions
 from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
@@ -124,7 +124,7 @@ def made() -> LabelCheck:
 
 
 def test_a_pair_shows_both_ways_also_what_is_no_suspect() -> None:
-    rows = of_pair(made(), Pair("cat", "dog"))
+    rows = of_pair(made(), ("cat", "dog"))
     assert rows["id"].tolist() == [1, 2, 3]
     assert rows["suggested"].tolist() == ["dog", "cat", "dog"]
     assert in_scope(made(), kind="label error", label=None)["id"].tolist() == [1]
@@ -134,11 +134,11 @@ def test_a_pair_shows_both_ways_also_what_is_no_suspect() -> None:
 def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
     confused = made().confused
     first = confused.iloc[0]
-    told = each_way(confused, Pair(first["class_a"], first["class_b"]))
+    told = each_way(confused, (first["class_a"], first["class_b"]))
     assert told.startswith(f"{first['a_as_b']} (")
     assert f"of {first['class_a']} look like {first['class_b']}, {first['b_as_a']} (" in told
     pairs = [pair_at(confused, [row]) for row in range(len(confused))]
-    assert Pair("cat", "dog") in pairs
+    assert ("cat", "dog") in pairs
     assert pair_at(confused, []) is pair_at(confused, [len(confused)]) is None
 
 

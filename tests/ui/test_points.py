@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.ui.decoded_points import decode_mask, decode_points
 from url_viz.store.decisions import DECISIONS
 from url_viz.ui.points import (
     BYTES_PER_POINT,
@@ -15,13 +16,12 @@ from url_viz.ui.points import (
     MAGIC,
     MASK_HEADER,
     Points,
-    decode_mask,
-    decode_points,
     drawn_sample,
     encode_mask,
     encode_points,
 )
-from url_viz.ui.widgets.map import STYLES, Style
+from url_viz.ui.session_records import Style
+from url_viz.ui.widgets.map import STYLES
 from url_viz.ui.wire import WIRE
 
 
@@ -162,10 +162,3 @@ class TestMask:
         ids = np.arange(20)
         with pytest.raises(ValueError, match="bytes"):
             decode_mask(change(encode_mask(ids, ids)))
-
-
-def test_taking_rows_takes_them_of_every_column() -> None:
-    points = points_of(6)
-    few = points.rows_at(np.array([4, 1]))
-    for name, column in vars(few).items():
-        np.testing.assert_array_equal(column, getattr(points, name)[[4, 1]])

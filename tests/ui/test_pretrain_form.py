@@ -27,7 +27,7 @@ from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.page import (
     NONE_TEACHES,
     WITHOUT_SETS,
-    Chosen,
+    TrainingSets,
     estimate,
     labelled_sets,
     pretrain_config,
@@ -66,9 +66,9 @@ def words(at: AppTest) -> str:
     return "\n".join(str(one.value).replace("\\", "") for kind in kinds for one in kind)
 
 
-def chosen_of(teach: ImageSet, *measured: ImageSet) -> Chosen:
+def chosen_of(teach: ImageSet, *measured: ImageSet) -> TrainingSets:
     known = {one.set_id: one for one in labelled_sets()}
-    return Chosen((known[teach.set_id],), tuple(known[one.set_id] for one in measured))
+    return TrainingSets((known[teach.set_id],), tuple(known[one.set_id] for one in measured))
 
 
 def ended(job: Job) -> Job:

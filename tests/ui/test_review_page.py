@@ -15,7 +15,8 @@ from url_viz.analysis.review_queue import Review
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.jobs import start_job
-from url_viz.ui.review.desk import DeskAnswer, OpenReview, answer_of, opened, state_of, take_answers
+from url_viz.ui.review.desk import DeskAnswer, answer_of, opened, state_of, take_answers
+from url_viz.ui.session_records import OpenReview
 from url_viz.ui.widgets.embed_job import KIND
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -170,9 +171,9 @@ class TestDesk:
         assert ("Class", card["label_given"]) in card["facts"]
         assert card["picture"].startswith("/url-viz/picture/")
         assert len(card["panels"]) == 2
-        before = dict(review.known)
+        before = dict(review.drawn)
         state_of(image_set, review)
-        assert all(review.known[one] is before[one] for one in before)
+        assert all(review.drawn[one] is before[one] for one in before)
 
     def test_pairs_are_answered_taken_back_and_told(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled, ReviewSpec("pairs"))

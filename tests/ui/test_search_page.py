@@ -17,8 +17,9 @@ from url_viz.models.model import Model
 from url_viz.ui.open_sets import evidence_for
 from url_viz.ui.search.evidence import verdict
 from url_viz.ui.search.page import Gate, warning
-from url_viz.ui.search.query_picture import Query, between_shares, matches, shortened, spread
+from url_viz.ui.search.query_picture import Query, between_shares, evenly_sampled, matches
 from url_viz.ui.widgets.measure_choice import offered
+from url_viz.wording import decimal
 
 COUNT = 24
 
@@ -124,7 +125,7 @@ def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: I
 
 def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
     row = image_set.table().sort_values("ambiguity").iloc[-1].to_dict()
-    lies = f"between {row['first_class']} ({shortened(row['first_share'])}) and {row['second_class']} ("
+    lies = f"between {row['first_class']} ({decimal(row['first_share'])}) and {row['second_class']} ("
     at = opened(image_set, "search", search__query_id=int(row["id"]))
     assert f"Lies {lies}" in words(at)
     picker(at).set_value("ambiguity").run()
@@ -179,11 +180,6 @@ def test_a_query_without_the_value_is_not_vouched_for() -> None:
     assert not Gate("confusability", 60).withholds(query_at(60))
     assert Gate("confusability", 60).withholds(query_at(60.1))
     assert not Gate("confusability", 100).withholds(query_at(100))
-
-
-@pytest.mark.parametrize(("cosine", "text"), [(0.834, ".83"), (-0.12, "−.12"), (1.0, "1.00"), (0.0, ".00")])
-def test_a_similarity_is_short(cosine: float, text: str) -> None:
-    assert shortened(cosine) == text
 
 
 def test_a_picture_from_outside_is_scored_and_searched_with(image_set: ImageSet) -> None:
@@ -244,10 +240,10 @@ def test_names_are_found_by_all_their_words_and_by_class(image_set: ImageSet) ->
 
 def test_a_spread_looks_into_the_whole_table(image_set: ImageSet) -> None:
     table = image_set.table()
-    assert spread(table, 3)["path"].tolist() == [table["path"].iloc[i] for i in (0, 12, 23)]
-    assert len(spread(table, 100)) == COUNT
-    assert spread(table.iloc[:0], 5).empty
-    assert len(spread(table.iloc[:1], 5)) == 1
+    assert evenly_sampled(table, 3)["path"].tolist() == [table["path"].iloc[i] for i in (0, 12, 23)]
+    assert len(evenly_sampled(table, 100)) == COUNT
+    assert evenly_sampled(table.iloc[:0], 5).empty
+    assert len(evenly_sampled(table.iloc[:1], 5)) == 1
 
 
 def test_a_set_with_few_pictures_offers_the_measures_it_has(tmp_path: Path, workspace: Path, model: Model) -> None:

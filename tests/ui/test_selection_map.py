@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.decoded_points import decode_points
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import cancel_job, list_jobs, why_it_failed
@@ -22,7 +23,6 @@ from url_viz.models.model import Model
 from url_viz.store.tables import PLACED, UMAP, Coordinates
 from url_viz.store.writer import Writer
 from url_viz.ui.http import routes
-from url_viz.ui.points import decode_points
 from url_viz.ui.urls import points_url, representatives_url
 from url_viz.workspace import Workspace
 

@@ -12,7 +12,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs.mapping import find_map
 from url_viz.ui import session
 from url_viz.ui.explore.view_address import query_of
-from url_viz.ui.session import ALONE, VIEW, ExploreView, Key, map_of
+from url_viz.ui.session import MAP, SUBSET_MAP, VIEW, ExploreView, Key
 
 ROOT = Path(__file__).parents[2]
 SESSION = ROOT / "url_viz" / "ui" / "session.py"
@@ -78,7 +78,7 @@ def count_shown(at: AppTest) -> str:
 
 
 def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
-    on_map, lasso = map_of(image_set.set_id), around_the_first(image_set)
+    on_map, lasso = MAP.of(image_set.set_id), around_the_first(image_set)
     at = app(image_set)
     at.session_state[on_map] = {"polygon": lasso, "threshold": 0.0, "style": "fog", "representatives": True}
     at.run()
@@ -109,11 +109,11 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
 
 def test_a_chip_takes_the_lasso_out_of_map_view_and_address(image_set: ImageSet) -> None:
     at = app(image_set)
-    at.session_state[map_of(image_set.set_id)] = {"polygon": around_the_first(image_set)}
+    at.session_state[MAP.of(image_set.set_id)] = {"polygon": around_the_first(image_set)}
     at.run()
     assert "lasso" in at.query_params
     at.button(key="chip.selection").click().run()
-    assert at.session_state[map_of(image_set.set_id)]["polygon"] is None
+    assert at.session_state[MAP.of(image_set.set_id)]["polygon"] is None
     assert at.session_state[VIEW] == ExploreView()
     assert "lasso" not in at.query_params
 
@@ -123,13 +123,13 @@ def test_a_lasso_does_not_go_along_to_a_separate_map(image_set: ImageSet) -> Non
     x, y = (image_set.table()[axis] for axis in ("x", "y"))
     low, high, middle = float(y.min()) - 1, float(y.max()) + 1, float(x.median())
     at = app(image_set)
-    at.session_state[map_of(image_set.set_id)] = {
+    at.session_state[MAP.of(image_set.set_id)] = {
         "polygon": ((float(x.min()) - 1, low), (middle, low), (middle, high), (float(x.min()) - 1, high)),
         "style": "fog",
     }
     at.run()
     at.button(key="alone").click().run()
-    assert find_map(image_set, at.session_state[ALONE]) is not None
+    assert find_map(image_set, at.session_state[SUBSET_MAP]) is not None
     assert not [button for button in at.button if button.key == "chip.selection"]
     assert at.session_state[VIEW] == ExploreView(style="fog"), "the style goes along"
 
@@ -139,12 +139,12 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
         import streamlit as st
 
         from url_viz.ui.explore.view_address import current_view
-        from url_viz.ui.session import ExploreView, choose, grid_of, map_of
+        from url_viz.ui.session import MAP, ExploreView, choose, grid_of
 
         choose("a set", model="a model")
-        st.text(repr(current_view(map_of("a set"), grid_of("a set")) == ExploreView()))
+        st.text(repr(current_view(MAP.of("a set"), grid_of("a set")) == ExploreView()))
         choose("another set")
-        st.text(repr(current_view(map_of("another set"), grid_of("another set")) == ExploreView()))
+        st.text(repr(current_view(MAP.of("another set"), grid_of("another set")) == ExploreView()))
 
     at = AppTest.from_function(script)
     at.query_params["by"] = "entropy"
@@ -156,11 +156,11 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
     assert [text.value for text in at.text] == ["False", "True"], "the address had the view of the set before"
     assert at.session_state[VIEW] == ExploreView()
     assert at.session_state["view.within"] is False
-    assert map_of("a set") not in at.session_state
+    assert MAP.of("a set") not in at.session_state
     assert at.session_state["upload.measure"] == "entropy", "uploads are of no set"
 
 
 def test_keys_are_made_of_what_they_depend_on() -> None:
-    assert map_of("abc") == "view.map.abc"
-    assert map_of("abc", "sub") == "view.map.abc.sub"
-    assert isinstance(map_of("abc"), Key)
+    assert MAP.of("abc") == "view.map.abc"
+    assert MAP.of("abc", "sub") == "view.map.abc.sub"
+    assert isinstance(MAP.of("abc"), Key)

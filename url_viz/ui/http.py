@@ -33,7 +33,7 @@ from url_viz.ui.auth import access_token, login, may_enter
 from url_viz.ui.card import card_of, number_of
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
-from url_viz.ui.response_cache import held_masks, held_orders
+from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
 from url_viz.ui.tile_data import tile_data, tiles
 from url_viz.ui.token import TokenGate
 from url_viz.ui.urls import BASE, thumbnail_url
@@ -163,12 +163,10 @@ def mask_url(
     if is_kept.all():
         return ""
     is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
-    rows, ids = (
-        _drawn_rows(table, _values(table, measure, within) if is_crowd else None),
-        table["id"].to_numpy(np.int64),
-    )
+    rows = _drawn_rows(table, _values(table, measure, within) if is_crowd else None)
+    ids = table["id"].to_numpy(np.int64)
     mask = encode_mask(ids[rows], ids[is_kept])
-    return f"{BASE}/mask/{held_masks.keep(mask, mask)}"
+    return f"{BASE}/mask/{cached_masks.put(key_of(mask), mask)}"
 
 
 def _values(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> NDArray[np.float32]:
@@ -186,11 +184,6 @@ def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) ->
     return placed[drawn_sample(percentiles[placed], MOST_DRAWN, seed=0)]
 
 
-def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """The classes of a table, by name."""
-    return category_names(table)
-
-
 def _answered(answer: Answer) -> Answer:
     """Turn users' errors into 404, and keep other sites from embedding private data.
 
@@ -205,10 +198,10 @@ def _answered(answer: Answer) -> Answer:
         if not may_enter(request.cookies, origin=f"{request.url.scheme}://{request.url.netloc}"):
             return PlainTextResponse("Log in first.", status_code=401)
         try:
-            response = answer(request) if _is_id(request) else _not_there()
+            response = answer(request) if _is_id(request) else _not_found()
         except UrlVizError as error:
             print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
-            response = _not_there(_OUTSIDE if isinstance(error, NotAllowedError) else _GONE)
+            response = _not_found(_OUTSIDE if isinstance(error, NotAllowedError) else _GONE)
         if login() != "none":
             response.headers["Cache-Control"] = "no-store"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -223,7 +216,7 @@ def _is_id(request: Request) -> bool:
     return int(request.path_params.get("image_id", 0)) < MOST_IDS
 
 
-def _not_there(words: str = _GONE) -> Response:
+def _not_found(words: str = _GONE) -> Response:
     return PlainTextResponse(words, status_code=404)
 
 
@@ -293,10 +286,7 @@ def _representatives(request: Request) -> Response:
     subset = _requested_subset(request, image_set)
     if subset is not None and subset.projection is None:
         return JSONResponse([])  # its map is still being computed
-    representatives = image_set.representatives(on=subset.projection if subset is not None else None)
-    rows = representatives.assign(label=representatives["label"].where(representatives["label"].notna(), None)).to_dict(
-        "records"
-    )
+    rows = image_set.representatives(on=subset.projection if subset is not None else None).to_dict("records")
     return JSONResponse(
         [
             {
@@ -306,7 +296,7 @@ def _representatives(request: Request) -> Response:
                 "x": float(row["x"]),
                 "y": float(row["y"]),
                 "size": int(row["size"]),
-                "label": row["label"],
+                "label": row["label"] if isinstance(row["label"], str) else None,
                 "share": number_of(row["share"]),
                 "looks_like": row["looks_like"],
             }
@@ -326,33 +316,33 @@ def _bytes(request: Request, data: bytes) -> Response:
 
 
 def _mask(request: Request) -> Response:
-    mask = held_masks.get(request.path_params["key"])
+    mask = cached_masks.get(request.path_params["key"])
     if mask is None:
         return PlainTextResponse("This filter has expired. Reload the page.", status_code=404)
     return _bytes(request, mask)
 
 
 def _order(request: Request) -> Response:
-    order = held_orders.get(request.path_params["key"])
+    order = cached_orders.get(request.path_params["key"])
     if order is None:
         return PlainTextResponse("This order has expired. Reload the page.", status_code=404)
     return _bytes(request, order.ids.astype("<i8").tobytes())
 
 
 def _tiles(request: Request) -> Response:
-    """Tiles of a held order as JSON, at most MOST_TILES, from the place `from` on."""
+    """Tiles of a cached order as JSON, at most MOST_TILES, from the position `from` on."""
     image_set, query = _image_set(request), request.query_params
-    order, measure, table = held_orders.get(query.get("order", "")), query.get("measure", ""), image_set.table()
-    places = [query.get(name, "") for name in ("from", "to")]
-    if order is None or not _is_of_numbers(table, measure) or not all(_is_place(place) for place in places):
+    order, measure, table = cached_orders.get(query.get("order", "")), query.get("measure", ""), image_set.table()
+    positions = [query.get(name, "") for name in ("from", "to")]
+    if order is None or not _is_of_numbers(table, measure) or not all(_is_position(text) for text in positions):
         return PlainTextResponse("This order has expired. Reload the page.", status_code=404)
-    start, stop = map(int, places)
+    start, stop = map(int, positions)
     rows = order.rows(table, start=start, stop=min(stop, start + MOST_TILES))
-    found = tiles(rows, set_id=image_set.set_id, measure=measure, ringed_id=None)
-    return JSONResponse(list(map(tile_data, found)), headers={"Cache-Control": "private, no-cache"})
+    shown = tiles(rows, set_id=image_set.set_id, measure=measure)
+    return JSONResponse(list(map(tile_data, shown)), headers={"Cache-Control": "private, no-cache"})
 
 
-def _is_place(text: str) -> bool:
+def _is_position(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 9
 
 

@@ -1,7 +1,6 @@
 """Caches that all sessions share: open image sets, loaded models, and evidence."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -16,10 +15,11 @@ from url_viz.models.runtime import Precision
 from url_viz.recent_sets import RecentSets
 from url_viz.store.reader import Store
 from url_viz.ui.allowed_paths import allowed_model, may_read
+from url_viz.ui.response_cache import LruCache
 from url_viz.workspace import Workspace
 
 MOST_OPEN = 4
-OPENED_BESIDE = 16
+OPENING_LOCKS = 16
 
 
 class OpenSets:
@@ -31,27 +31,20 @@ class OpenSets:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._lock = threading.Lock()
-        self._opening = tuple(threading.Lock() for _ in range(OPENED_BESIDE))
+        self._opening = tuple(threading.Lock() for _ in range(OPENING_LOCKS))
         self._stores: dict[str, Store] = {}
-        self._open: OrderedDict[tuple[str, str], ImageSet] = OrderedDict()
+        self._open: LruCache[tuple[str, str], ImageSet] = LruCache(MOST_OPEN)
 
     def get(self, set_id: str, model: str = DEFAULT) -> ImageSet:
         """The latest snapshot of an image set under a model. Raises ImageSetError if there is none."""
         allowed_model(model)
         key = set_id, model
-        with self._opening[hash(key) % OPENED_BESIDE]:  # opened once, and nobody waits for another set
-            held = self._open.get(key)
-            if held is None or not held.is_current():
-                held = open_set(set_id, model=model, workspace=self.workspace, within=may_read())
-            self._hold(key, held)
-            return held
-
-    def _hold(self, key: tuple[str, str], held: ImageSet) -> None:
-        with self._lock:
-            self._open[key] = held
-            self._open.move_to_end(key)
-            while len(self._open) > MOST_OPEN:
-                self._open.popitem(last=False)
+        with self._opening[hash(key) % OPENING_LOCKS]:  # opened once, and nobody waits for another set
+            image_set = self._open.get(key)
+            if image_set is None or not image_set.is_current():
+                image_set = open_set(set_id, model=model, workspace=self.workspace, within=may_read())
+                self._open.put(key, image_set)
+            return image_set
 
     def find(self, set_id: str, model: str = DEFAULT) -> ImageSet | None:
         """Like `get`, but None if the set has not been read with this model yet."""
@@ -73,8 +66,7 @@ class OpenSets:
         """Drop an image set from the cache."""
         with self._lock:
             self._stores.pop(set_id, None)
-            for key in [key for key in self._open if key[0] == set_id]:
-                del self._open[key]
+        self._open.forget(lambda key: key[0] == set_id)
 
 
 @cache

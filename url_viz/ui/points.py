@@ -19,9 +19,7 @@ A filter's mask has one bit per point (1: kept), in the order of the ids, the lo
 
 import math
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +64,6 @@ class Points:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def rows_at(self, rows: NDArray[np.int64]) -> "Points":
-        """The points of these rows (M,), in their order."""
-        return Points(*(column[rows] for column in vars(self).values()))
-
 
 def encode_points(points: Points) -> bytes:
     """The points as bytes in the layout above. Raises ValueError for coordinates, values or categories beyond it."""
@@ -86,24 +80,6 @@ def encode_points(points: Points) -> bytes:
     return HEADER.pack(MAGIC, len(points), x_min, x_max, y_min, y_max) + b"".join(block.tobytes() for block in blocks)
 
 
-def decode_points(data: bytes) -> Points:
-    """The points in such bytes, to the precision of their steps. Raises ValueError if the bytes are malformed."""
-    if len(data) < HEADER.size or data[:4] != MAGIC:
-        raise ValueError(f"These {len(data):,} bytes do not start like a map's points: {data[:4]!r}.")
-    _, n, x_min, x_max, y_min, y_max = HEADER.unpack_from(data)
-    if len(data) != HEADER.size + BYTES_PER_POINT * n:
-        raise ValueError(f"{n:,} points take {HEADER.size + BYTES_PER_POINT * n:,} bytes; these are {len(data):,}.")
-    ids, x, y, category, value, size = _blocks(data, n)
-    return Points(
-        ids=ids.astype(np.int64),
-        x=_restored(x, x_min, x_max),
-        y=_restored(y, y_min, y_max),
-        value=_percentiles(value),
-        category=np.where(category == NO_CATEGORY, -1, category.astype(np.int32)).astype(np.int32),
-        size=_percentiles(size),
-    )
-
-
 def encode_mask(points_ids: NDArray[np.int64], kept_ids: NDArray[np.int64]) -> bytes:
     """A filter's mask of the map's points, given their ids (N,) in the map's order: 12.5 kB for 100,000.
 
@@ -111,17 +87,6 @@ def encode_mask(points_ids: NDArray[np.int64], kept_ids: NDArray[np.int64]) -> b
     """
     bits = np.packbits(np.isin(points_ids, kept_ids), bitorder="little")
     return MASK_HEADER.pack(MASK_MAGIC, len(points_ids), int(np.bitwise_xor.reduce(points_ids))) + bits.tobytes()
-
-
-def decode_mask(data: bytes) -> NDArray[np.bool_]:
-    """The mask (N,) in such bytes. Raises ValueError if they are malformed."""
-    if len(data) < MASK_HEADER.size or data[:4] != MASK_MAGIC:
-        raise ValueError(f"These {len(data):,} bytes do not start like a map's mask: {data[:4]!r}.")
-    _, n, _ = MASK_HEADER.unpack_from(data)
-    if len(data) != MASK_HEADER.size + (n + 7) // 8:
-        raise ValueError(f"{n:,} points take {MASK_HEADER.size + (n + 7) // 8:,} bytes; these are {len(data):,}.")
-    bits = np.frombuffer(data, np.uint8, offset=MASK_HEADER.size)
-    return np.unpackbits(bits, count=n, bitorder="little").astype(bool)
 
 
 def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -151,11 +116,6 @@ def _quantised(values: Floats, low: float, high: float) -> NDArray[np.uint16]:
     return steps
 
 
-def _restored(steps: NDArray[np.uint16], low: float, high: float) -> Floats:
-    values: Floats = (low + steps.astype(np.float64) * ((high - low) / COORDINATE_STEPS)).astype(np.float32)
-    return values
-
-
 def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
     known = ~np.isnan(percentiles)
     beyond = known & ((percentiles < 0) | (percentiles > 100))
@@ -166,25 +126,12 @@ def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
     return steps
 
 
-def _percentiles(steps: NDArray[np.uint8]) -> Floats:
-    percentiles: Floats = np.where(steps == NO_VALUE, np.nan, steps * (100 / VALUE_STEPS)).astype(np.float32)
-    return percentiles
-
-
 def _category_numbers(category: NDArray[np.int32]) -> NDArray[np.uint16]:
     if len(category) and (category.max() >= NO_CATEGORY or category.min() < -1):
         bounds = f"{category.min():,} to {category.max():,}"
         raise ValueError(f"Categories go from -1 to {NO_CATEGORY - 1:,}; these from {bounds}.")
     numbers: NDArray[np.uint16] = np.where(category < 0, NO_CATEGORY, category).astype("<u2")
     return numbers
-
-
-def _blocks(data: bytes, n: int) -> Iterator[NDArray[Any]]:
-    """The six arrays behind the header, in their order."""
-    offset = HEADER.size
-    for kind in ("<i8", "<u2", "<u2", "<u2", "u1", "u1"):
-        yield np.frombuffer(data, dtype=kind, count=n, offset=offset)
-        offset += n * np.dtype(kind).itemsize
 
 
 def _extremes(percentiles: Floats, *, most: int) -> NDArray[np.int64]:

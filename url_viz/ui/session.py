@@ -13,6 +13,7 @@ import streamlit as st
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import Polygon, Scope, thinned
 from url_viz.models.model_names import DEFAULT, check_length, is_too_long
+from url_viz.ui.session_records import BulkAction, Handled, OpenReview, Side, Style, UploadAnswers
 
 if TYPE_CHECKING:
     from weakref import ReferenceType
@@ -29,14 +30,9 @@ if TYPE_CHECKING:
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet
     from url_viz.models.runtime import Precision
-    from url_viz.ui.review.desk import OpenReview
-    from url_viz.ui.upload.upload_review import UploadAnswers
-    from url_viz.ui.widgets.actions import Handled
-    from url_viz.ui.widgets.decide import BulkAction
-    from url_viz.ui.widgets.grid import Side
-    from url_viz.ui.widgets.map import Style
 
 T = TypeVar("T")
+Value = TypeVar("Value")
 _SET, _MODEL = "set", "model"
 
 
@@ -62,6 +58,20 @@ class Key(str, Generic[T]):
             self.set(make())
         value: T = st.session_state[self]
         return value
+
+    def get_for(
+        self: "Key[tuple[tuple[object, ...], Value]]", of: tuple[object, ...], make: Callable[[], Value]
+    ) -> Value:
+        """The value if it was made of the same `of`; else `make()`, which is then kept with it."""
+        cached = self.get()
+        if cached is None or cached[0] != of:
+            cached = of, make()
+            self.set(cached)
+        return cached[1]
+
+    def of(self, *parts: object) -> "Key[T]":
+        """The key of one of several values that differ by these parts; empty parts are left out."""
+        return Key(".".join(filter(None, map(str, (self, *parts)))))
 
     def set(self, value: T) -> None:
         """Set the value; that of a widget before the widget is drawn."""
@@ -93,18 +103,14 @@ OPENED: Key[int] = Key("view.opened")
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
 """Whether the picture in the address of a new session was opened."""
 HEAT = "view.heat"
-HANDLED: "Key[Handled]" = Key("actions.handled")
+HANDLED: Key[Handled] = Key("actions.handled")
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 
 
-def decision_of(image_id: int, decision: str) -> Key[bool]:
-    """The button of a decision on a picture."""
-    return Key(f"view.decided.{image_id}.{decision}")
-
-
-def label_of(image_id: int) -> Key[str | None]:
-    """The control of a picture's label."""
-    return Key(f"view.labelled.{image_id}")
+DECIDED: Key[bool] = Key("view.decided")
+"""The buttons of the decisions on a picture, by its id and the decision."""
+LABELLED: Key[str | None] = Key("view.labelled")
+"""The control of a picture's label, by its id."""
 
 
 def classes_of(set_id: str) -> Key[str]:
@@ -112,7 +118,7 @@ def classes_of(set_id: str) -> Key[str]:
     return Key(f"classes.{set_id}")
 
 
-def wish_of(bar: str) -> "Key[BulkAction]":
+def pending_action(bar: str) -> Key[BulkAction]:
     """The action that a decide bar asks to confirm."""
     return Key(f"{bar}.wish")
 
@@ -148,60 +154,36 @@ REASON: Key[str | None] = Key("view.reason")
 FILTER_COLUMN = "view.filter_column"
 FILTER_NAME: Key[str] = Key("view.filter_name")
 TSNE: Key[bool] = Key("view.tsne")
-ALONE: Key[str] = Key("view.alone")
+SUBSET_MAP: Key[str] = Key("view.alone")
 """The key of the pictures on a separate map, and their ids (M,)."""
-ALONE_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
+SUBSET_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
 DECIDE = "view.decide"
+FINDINGS_WANTED: Key[bool] = Key("explore.findings")
+"""Whether the findings of a large set are wanted, by its id."""
+FILTER: Key[Any] = Key("view.filter")
+"""The controls of a filter, by its column: a list of values, or with "low" and "high" a number."""
+MAP: Key[MutableMapping[str, object]] = Key("view.map")
+"""The map of a set, by its id; with the key of a subset its separate map, so that each keeps its own zoom."""
+GRID: Key[MutableMapping[str, object]] = Key("view.grid")
+"""The grid of a set, by its id."""
+GALLERY: Key[MutableMapping[str, object]] = Key("view.gallery")
+"""A gallery of Explore, by the set's id: "between" two classes, or a group of "twins"."""
 
 
-def findings_asked(set_id: str) -> Key[bool]:
-    """Whether the findings of a large set are asked for."""
-    return Key(f"explore.findings.{set_id}")
-
-
-def filter_of(column: str, bound: str = "") -> Key[Any]:
-    """The control of a filter on a column: a list of values, or a number for a `bound` (low, high)."""
-    return Key(f"view.filter.{column}{bound and f'.{bound}'}")
-
-
-def map_of(set_id: str, subset: str = "") -> Key[MutableMapping[str, object]]:
-    """The map of a set; one per separate map, so that each keeps its own zoom."""
-    return Key(f"view.map.{set_id}{subset and f'.{subset}'}")
-
-
-def grid_of(set_id: str) -> Key[MutableMapping[str, object]]:
-    """The grid of a set."""
-    return Key(f"view.grid.{set_id}")
-
-
-def kept_choice(grid: str) -> "Key[NDArray[np.int64]]":
+def chosen_before(grid: str) -> "Key[NDArray[np.int64]]":
     """Ids (M,) that were chosen in a grid, which forgets them while another page is shown."""
     return Key(f"{grid}.kept")
-
-
-def gallery_of(set_id: str, what: str) -> str:
-    """A gallery of Explore: `between` two classes, or a group of `twins`."""
-    return f"view.gallery.{set_id}.{what}"
 
 
 # Check labels
 SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
 
-
-def confused_pairs(version: str) -> str:
-    """The table of confused classes; a selection in that of another version does not apply."""
-    return f"view.labels.pairs.{version}"
-
-
-def suspects_of(set_id: str) -> str:
-    """The gallery of suspects."""
-    return f"view.labels.gallery.{set_id}"
-
-
-def page_of_suspects(pages: int, suspects: int) -> Key[int]:
-    """The page of the suspects that is shown."""
-    return Key(f"view.labels.page.{pages}.{suspects}")
-
+CONFUSED_PAIRS: Key[Any] = Key("view.labels.pairs")
+"""The table of confused classes, by the set's version: a selection in that of another version does not apply."""
+SUSPECTS: Key[Any] = Key("view.labels.gallery")
+"""The gallery of suspects, by the set's id."""
+SUSPECTS_PAGE: Key[int] = Key("view.labels.page")
+"""The page of the suspects that is shown, by the number of pages and of suspects."""
 
 # Review
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
@@ -223,10 +205,8 @@ HEAD_BEFORE: Key[str] = Key("finetune.before")
 FINETUNE_PLACE: Key[str] = Key("finetune.place")
 PARTITION: Key[str] = Key("finetune.slurm.partition")
 
-
-def slurm_number(name: str, partition: str) -> Key[int]:
-    """A number of a SLURM request; one per partition, so that it is never outside another partition's bounds."""
-    return Key(f"finetune.slurm.{name}.{partition}")
+SLURM_NUMBER: Key[int] = Key("finetune.slurm")
+"""A number of a SLURM request, by its name and partition, so that it is never outside another partition's bounds."""
 
 
 def pretrain_sets(use: str, set_id: str) -> Key[list[str]]:
@@ -254,30 +234,24 @@ QUERY_SCORED: "Key[tuple[tuple[object, ...], Scored | Refused]]" = Key("search.s
 SEARCH_MEASURE: Key[str | None] = Key("search.measure")
 SEARCH_ANYWAY: Key[tuple[str, str, int]] = Key("search.anyway")
 
-
-def evidence_asked(set_id: str) -> Key[bool]:
-    """Whether the evidence of a large set is asked for."""
-    return Key(f"search.evidence.{set_id}")
-
+EVIDENCE_WANTED: Key[bool] = Key("search.evidence")
+"""Whether the evidence of a large set is wanted, by its id."""
 
 # Sort uploads
 UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
 UPLOADS_SCORED: "Key[dict[tuple[str, str], Scored | Refused]]" = Key("upload.outcomes")
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
-UPLOADS_REVIEW: "Key[UploadAnswers]" = Key("upload.review")
+UPLOADS_REVIEW: Key[UploadAnswers] = Key("upload.review")
 UPLOADS_ROUND: Key[int] = Key("uploads.round")
 """How often all uploads were removed."""
 UPLOAD_MEASURE: Key[str | None] = Key("upload.measure")
+UPLOADS_PAGE: Key[int] = Key("upload.page")
+"""The page of a gallery of uploads that is shown, by its side and the number of pages."""
 
 
 def dropped(*, is_folder: bool) -> "Key[Sequence[UploadedFile]]":
     """The uploader of files or of a folder; another one once all were removed: the browser keeps a widget's files."""
     return Key(f"upload.drop{'_folder' if is_folder else ''}.{UPLOADS_ROUND.get() or 0}")
-
-
-def page_of_uploads(side: str, pages: int) -> Key[int]:
-    """The page of a gallery of uploads that is shown."""
-    return Key(f"upload.page.{side}.{pages}")
 
 
 def remove_uploads() -> None:
@@ -288,18 +262,18 @@ def remove_uploads() -> None:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SetChoice:
     """The image set (None: none chosen yet) and the model that all pages show."""
 
     set_id: str | None
     model: str
 
 
-def choice() -> Choice:
+def choice() -> SetChoice:
     """The current choice: the session's, else the one in the address."""
     set_id = CHOSEN_SET.get() if CHOSEN_SET.is_set else st.query_params.get(_SET)
     named = st.query_params.get(_MODEL, DEFAULT)
-    return Choice(set_id, CHOSEN_MODEL.get() or (DEFAULT if is_too_long(named) else named))
+    return SetChoice(set_id, CHOSEN_MODEL.get() or (DEFAULT if is_too_long(named) else named))
 
 
 def choose(set_id: str | None, *, model: str | None = None) -> None:
@@ -309,7 +283,7 @@ def choose(set_id: str | None, *, model: str | None = None) -> None:
     """
     check_length(model or "")
     before = choice()
-    after = Choice(set_id, model or before.model)
+    after = SetChoice(set_id, model or before.model)
     if after != before:
         for key in keys_under("view."):
             del st.session_state[key]
@@ -333,7 +307,7 @@ def show_in_address() -> None:
     check_length(named)
 
 
-def _choose(now: Choice) -> None:
+def _choose(now: SetChoice) -> None:
     CHOSEN_SET.set(now.set_id)
     CHOSEN_MODEL.set(now.model)
 
@@ -352,14 +326,14 @@ class ExploreView:
     measure: str | None = None
     colour: str = "value"
     collapse_twins: bool = True
-    style: "Style" = "points"
+    style: Style = "points"
     size: str = ""
     within_class: bool = False
     class_by_class: bool = False
     representatives: bool = False
     names: bool = True
     is_tsne: bool = False
-    side: "Side" = "both"
+    side: Side = "both"
     is_wide: bool = False
     pair: tuple[str, str] | None = None
     threshold_percentile: float | None = None

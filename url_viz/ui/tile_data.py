@@ -38,24 +38,28 @@ def tile_data(tile: Tile) -> dict[str, object]:
     return asdict(tile) | {"id": str(tile.id)}
 
 
-def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None) -> tuple[Tile, ...]:
+def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None = None) -> tuple[Tile, ...]:
     """Rows as tiles, with the measure's value and percentile printed on each."""
     return tuple(_tile(row, set_id=set_id, measure=measure, ringed_id=ringed_id) for row in rows.to_dict("records"))
 
 
 def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: int | None) -> Tile:
-    image_id = int(row["id"])
-    return Tile(
-        id=image_id,
-        name=str(row["path"]),
-        thumbnail=thumbnail_url(set_id, image_id),
+    return tile_of(
+        row,
+        set_id=set_id,
         value=value_text(float(row[measure]), float(row["rank_percentile"])),
-        label=row["label"] if isinstance(row["label"], str) else None,
         question=question_of({str(column): value for column, value in row.items()}),
         twins=int(row.get("twins", 0)),
-        is_ringed=image_id == ringed_id,
+        is_ringed=int(row["id"]) == ringed_id,
         decision=row.get("decision"),
     )
+
+
+def tile_of(row: Mapping[Hashable, Any], *, set_id: str, value: str, **more: Any) -> Tile:
+    """A row (id, path, label) as a tile with a text `value`; `more` are other fields of the tile."""
+    image_id, label = int(row["id"]), row.get("label")
+    usual = {"thumbnail": thumbnail_url(set_id, image_id), "label": label if isinstance(label, str) else None}
+    return Tile(image_id, str(row["path"]), value=value, **usual | more)
 
 
 def value_text(value: float, rank: float) -> str:
@@ -63,6 +67,11 @@ def value_text(value: float, rank: float) -> str:
     if not np.isfinite(value):
         return "–"
     return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {ordinal(rank)}"
+
+
+def value_with_percentile(value: float, rank: float) -> str:
+    """`0.4123 · 97th percentile`, or the value alone where nan is its percentile."""
+    return f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")
 
 
 def ordinal(rank: float) -> str:

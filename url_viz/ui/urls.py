@@ -49,12 +49,12 @@ def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "
 
 
 def order_url(key: str) -> str:
-    """The URL of the ids of an order that is held (`url_viz.ui.response_cache`)."""
+    """The URL of the ids of a cached order (`url_viz.ui.response_cache`)."""
     return f"{BASE}/order/{key}"
 
 
 def tiles_url(image_set: ImageSet, *, order: str, measure: str) -> str:
-    """The URL of tiles of the held order `order`, with placeholders `{from}` and `{to}` for the places, from 0.
+    """The URL of tiles of the cached order `order`, with placeholders `{from}` and `{to}` for the positions, from 0.
 
     `measure` is printed on them. Another version of the decisions has another URL.
     """
@@ -64,6 +64,6 @@ def tiles_url(image_set: ImageSet, *, order: str, measure: str) -> str:
 
 def _query(image_set: ImageSet, **parameters: str | None) -> str:
     """The query of a URL: the model, what is given of `parameters`, and the version."""
-    alone = "1" if image_set.is_single_model else None
-    query = {"model": image_set.source.name, "alone": alone, **parameters, "v": image_set.version}
+    single = "1" if image_set.is_single_model else None
+    query = {"model": image_set.source.name, "alone": single, **parameters, "v": image_set.version}
     return urlencode({name: value for name, value in query.items() if value})

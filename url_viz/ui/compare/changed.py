@@ -7,8 +7,8 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import Tile, ordinal
-from url_viz.ui.urls import card_url, points_url, thumbnail_url
+from url_viz.ui.tile_data import ordinal, tile_of
+from url_viz.ui.urls import card_url, points_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, show_map
 
@@ -54,13 +54,7 @@ def _show_moved(image_set: ImageSet, changed: Change, *, is_up: bool) -> None:
     rows = changed.table.sort_values("change", ascending=not is_up, kind="stable").head(MOVED_SHOWN)
     rows = rows[rows["change"] > 0] if is_up else rows[rows["change"] < 0]
     tiles = tuple(
-        Tile(
-            id=int(row["id"]),
-            name=str(row["path"]),
-            thumbnail=thumbnail_url(image_set.set_id, int(row["id"])),
-            value=f"{ordinal(row['before'])} → {ordinal(row['after'])}",
-            label=row["label"] if isinstance(row["label"], str) else None,
-        )
+        tile_of(row, set_id=image_set.set_id, value=f"{ordinal(row['before'])} → {ordinal(row['after'])}")
         for row in rows.to_dict("records")
     )
     show_gallery(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from url_viz.analysis.compare import Compared
 from url_viz.analysis.measures import title_of
@@ -17,14 +16,13 @@ from url_viz.ui.http import mask_url
 from url_viz.ui.session import COMPARED_MAPS, LASSOS, OPENED, keys_under, state_of
 from url_viz.ui.text import escape
 from url_viz.ui.urls import card_url, points_url
-from url_viz.ui.widgets.charts import ramp_now
+from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
 from url_viz.ui.widgets.map import MapView, map_event, show_map
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MAP_HEIGHT_PX = 500
-MOST_DOTS = 4_000
 SIDES = ("first", "second")
 
 
@@ -106,9 +104,8 @@ def scatter_figure(compared: Compared, *, names: tuple[str, str], ids: "pd.Serie
     import plotly.graph_objects as go
 
     table = compared.change.table
-    drawn = table.iloc[_sample(len(table))]
+    drawn = table.iloc[sampled(np.arange(len(table)))]
     chosen = None if ids is None else np.flatnonzero(drawn["id"].isin(ids).to_numpy())
-    ramp = ramp_now()
     figure = go.Figure(
         go.Scatter(
             x=drawn["before"],
@@ -122,28 +119,13 @@ def scatter_figure(compared: Compared, *, names: tuple[str, str], ids: "pd.Serie
                 "color": drawn["change"].abs(),
                 "cmin": 0,
                 "cmax": 100,
-                "colorscale": [[position / (len(ramp) - 1), colour] for position, colour in enumerate(ramp)],
+                "colorscale": colour_scale(),
                 "opacity": 0.75,
             },
             unselected={"marker": {"opacity": 0.08}},
         )
     )
-    figure.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": "#8b95a5", "dash": "dot", "width": 1.4})
+    figure.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title=f"Percentile, {html.escape(names[0])}", range=[-2, 102], dtick=25)
     figure.update_yaxes(title=f"Percentile, {html.escape(names[1])}", range=[-2, 102], dtick=25)
-    figure.update_layout(
-        margin={"l": 0, "r": 10, "t": 8, "b": 0},
-        height=380,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        dragmode=False,
-        showlegend=False,
-    )
-    return figure
-
-
-def _sample(count: int) -> NDArray[np.int64]:
-    """Rows to draw, few enough for SVG; the same in every run."""
-    if count <= MOST_DOTS:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, MOST_DOTS, replace=False))
+    return quiet(figure, height_px=380)

@@ -1,35 +1,32 @@
 """Parts of the Compare models page: second model, agreement in words, and pictures the models disagree on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words, titled
 from url_viz.analysis.measures import MEASURES
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
 from url_viz.models.model import title_of
-from url_viz.models.model_names import PACKAGED, workspace_heads
-from url_viz.store.about import About, known_sets
+from url_viz.store.about import known_sets
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import COMPARED_GALLERY, COMPARED_MEASURE, OPENED, SECOND, choice
-from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.tile_data import Tile, ordinal
-from url_viz.ui.urls import thumbnail_url
+from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.tile_data import ordinal, tile_of
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import running, space_read, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure, with_first
-from url_viz.ui.widgets.sidebar import user_models
+from url_viz.ui.widgets.sidebar import known_models
 from url_viz.workspace import Workspace
 
 TILES = 8
 
 
 def pick_second(image_set: ImageSet) -> ImageSet | None:
-    """The image set under the second model alone; None if it was not read with it, after offering to do so."""
+    """The image set under the second model only; None if it was not read with it, after offering to do so."""
     names = _other_names(image_set)
     ready = [name for name in names if space_read(image_set.set_id, name) is not None]
     options = [*ready, *(name for name in names if name not in ready)]
@@ -64,15 +61,9 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
 
 def _other_names(image_set: ImageSet) -> list[str]:
     """Available models other than the current one: packaged, adapted heads, and those this set was read with."""
-    at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
-    spaces = [space.backbone for space in _about(image_set.set_id).spaces]
-    heads = [*map(str, workspace_heads(Workspace.at())), *checkpoint_names(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)]
-    names = dict.fromkeys([*at_hand, *heads, *spaces, *user_models(image_set.set_id)])
+    spaces = [space.backbone for space in dict(known_sets(Workspace.at()))[image_set.set_id].spaces]
+    names = dict.fromkeys([*known_models(image_set.set_id), *spaces])
     return [name for name in names if name != image_set.source.name]
-
-
-def _about(set_id: str) -> About:
-    return dict(known_sets(Workspace.at()))[set_id]
 
 
 def _show_only_one(image_set: ImageSet) -> None:
@@ -90,11 +81,8 @@ def _offer_reading(image_set: ImageSet, name: str) -> None:
         return
     st.info(f"This image set has not been read with {escape(title_of(name))} yet.", icon=":material/info:")
     if st.button("Read with this model", type="primary", key="compare.read"):
-        try:
+        with errors_shown(st.error):
             start_reading(image_set.root, set_id=image_set.set_id, model=name)
-        except UrlVizError as error:
-            show_error(error)
-        else:
             st.rerun()
 
 
@@ -125,8 +113,8 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
         lines.append("Uncertainty cannot be compared: one of the two models has no head.")
     if comparison.neighbourhoods is not None:
         lines.append(neighbours_in_words(comparison.neighbourhoods))
-    alone = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]
-    lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in alone if count]
+    missing = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]
+    lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in missing if count]
     st.markdown(_as_list(lines))
 
 
@@ -177,20 +165,17 @@ def show_disagreements(
 
 def _within(compared: Compared, ids: "pd.Series[int]") -> Compared:
     table = compared.change.table
-    narrowed = type(compared.change)(table[table["id"].isin(ids)], compared.change.rank_correlation)
-    return Compared(compared.measure, narrowed, compared.interval, compared.top_shared, compared.top_by_chance)
+    return replace(compared, change=replace(compared.change, table=table[table["id"].isin(ids)]))
 
 
 def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> int | None:
     st.markdown(f"**{escape(title)}**")
     ringed = OPENED.get()
     tiles = tuple(
-        Tile(
-            id=int(row["id"]),
-            name=str(row["path"]),
-            thumbnail=thumbnail_url(image_set.set_id, int(row["id"])),
+        tile_of(
+            row,
+            set_id=image_set.set_id,
             value=f"{ordinal(row['before'])} | {ordinal(row['after'])}",
-            label=row["label"] if isinstance(row["label"], str) else None,
             is_ringed=int(row["id"]) == ringed,
         )
         for row in rows.to_dict("records")

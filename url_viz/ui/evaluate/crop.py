@@ -18,6 +18,7 @@ from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import CROP_TEST
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.download import download_table
+from url_viz.wording import percent
 
 SIZES = (100, 200, 500, 1000)
 SEED = 0
@@ -46,7 +47,10 @@ def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> list[Subje
     first = np.unique(image_set.contents, return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
     ids, names = (image_set.table()[column].iloc[rows].tolist() for column in ("id", "path"))
-    return [Subject(one, name, partial(image_set.files.data, one)) for one, name in zip(ids, names, strict=True)]
+    return [
+        Subject(image_id, name, partial(image_set.files.data, image_id))
+        for image_id, name in zip(ids, names, strict=True)
+    ]
 
 
 def _pick_size(pictures: int) -> int:
@@ -99,8 +103,8 @@ def _line(test: CropTest, measure: str) -> Markdown:
     wins, count = test.wins(measure)
     if not count:
         return Markdown("")
-    interval = share_interval(wins, count)
+    interval, fraction = share_interval(wins, count), percent(wins / count, digits=1)
     return Markdown(
-        f"{escape(title_of(measure))} is higher on the crop for **{100 * wins / count:.1f} %** of {count:,} pictures "
+        f"{escape(title_of(measure))} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
     )

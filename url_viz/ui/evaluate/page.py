@@ -16,9 +16,8 @@ from url_viz.analysis.order_metrics import spearman
 from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate.measure_charts import deciles_figure, intervals_figure, shown_at_first
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import Tile, value_text
-from url_viz.ui.urls import thumbnail_url
-from url_viz.ui.widgets.charts import coverage_figure
+from url_viz.ui.tile_data import Tile, tile_of, value_text
+from url_viz.ui.widgets.charts import coverage_figure, show_figure
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 MOST_TILES = 12
 MOST_DRAWN = 16
 """So many figures and tables of results are kept, each of a set as it is and a measure."""
-_QUIET = {"displayModeBar": False}
 
 
 def show_without_classes(image_set: ImageSet) -> None:
@@ -65,11 +63,9 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     name = f"{image_set.root.name}-measures"
     _title("How well each measure predicts errors", results.table(), name, key="measures")
     if any(np.isfinite(measure.r_auroc) for measure in results.measures):
-        st.plotly_chart(
+        show_figure(
             drawn_intervals(results),
-            width="stretch",
             key="evaluate.intervals",
-            config=_QUIET,
             alt="R-AUROC of each measure with its interval; the table below has the numbers",
         )
     else:
@@ -92,11 +88,9 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     """Recall@1 of the kept queries, with the least certain left out."""
     table = coverage_table(results.pictures, results.measures)
     _title("Leaving out the least certain", table, f"{image_set.root.name}-coverage", key="coverage")
-    st.plotly_chart(
+    show_figure(
         drawn_coverage(results),
-        width="stretch",
         key="evaluate.coverage",
-        config=_QUIET,
         alt="Recall@1 of the pictures that are kept as the least certain are left out, a curve for each measure",
     )
     st.caption(
@@ -137,11 +131,9 @@ def show_deciles(image_set: ImageSet, pictures: Counted, *, measure: str) -> Non
     """Recall@1 by deciles of a measure."""
     tenths, figure = drawn_deciles(pictures, measure)
     _title("From clear to ambiguous", deciles_table(tenths), f"{image_set.root.name}-tenths-{measure}", key="deciles")
-    st.plotly_chart(
+    show_figure(
         figure,
-        width="stretch",
         key="evaluate.deciles",
-        config=_QUIET,
         alt="Recall@1 of each tenth of the pictures, from the clearest to the most ambiguous",
     )
     st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
@@ -219,11 +211,10 @@ def class_order(pictures: Counted, *, label: str, measure: str) -> NDArray[np.in
 
 def _tiles(image_set: ImageSet, pictures: Counted, positions: NDArray[np.int64], *, measure: str) -> Iterator[Tile]:
     shown = image_set.table().iloc[pictures.rows[positions]][["id", "path"]]
-    for position, (image_id, path) in zip(positions, shown.itertuples(index=False), strict=True):
-        yield Tile(
-            id=int(image_id),
-            name=str(path),
-            thumbnail=thumbnail_url(image_set.set_id, int(image_id)),
+    for position, row in zip(positions, shown.to_dict("records"), strict=True):
+        yield tile_of(
+            row,
+            set_id=image_set.set_id,
             value=value_text(float(pictures.values[measure][position]), float("nan")),
             label=f"nearest: {pictures.nearest_labels[position]}",
             mark=None if pictures.is_right[position] else "wrong",

@@ -10,7 +10,7 @@ from url_viz.analysis.between import between_classes
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import OPENED, VIEW, gallery_of, view
+from url_viz.ui.session import GALLERY, OPENED, VIEW, view
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.decide import handle_gallery_event
@@ -48,7 +48,7 @@ def show_between(image_set: ImageSet, table: pd.DataFrame, pair: tuple[str, str]
     rows = between_classes(with_percentile(table, AMBIGUITY.name), *pair, most=MOST_SHOWN)
     event = show_gallery(
         tiles(rows, set_id=image_set.set_id, measure=AMBIGUITY.name, ringed_id=OPENED.get()),
-        key=gallery_of(image_set.set_id, "between"),
+        key=GALLERY.of(image_set.set_id, "between"),
         empty="No pictures lie between these two classes.",
         columns=4,
         handle=partial(handle_gallery_event, image_set),

@@ -3,11 +3,11 @@
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, meaning_of, title_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.second import show_second
-from url_viz.ui.http import class_names_of
 from url_viz.ui.session import (
     BY_CLASS,
     COLLAPSE,
@@ -124,7 +124,7 @@ def _numbers(image_set: ImageSet, measure: str) -> list[str]:
 
 def pick_class(image_set: ImageSet) -> None:
     """One class, or all: a shortcut for the filter on the class."""
-    names = image_set.cached_of_table(class_names_of)
+    names = image_set.cached_of_table(category_names)
     if not names:
         return
     now = filter_on("label")

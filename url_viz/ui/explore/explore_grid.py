@@ -17,13 +17,14 @@ from url_viz.analysis.twin_groups import with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import ranked_by
-from url_viz.ui.response_cache import MOST_IN_ORDER, Order, keep_order, order_of
-from url_viz.ui.session import DECIDE, OPENED, ExploreView, grid_of
+from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, order_of
+from url_viz.ui.session import DECIDE, GRID, OPENED, ExploreView
 from url_viz.ui.tile_data import Tile, ordinal, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
 from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
 from url_viz.ui.widgets.tiles import sides
+from url_viz.wording import counted
 
 NOTHING = "No picture is inside the lasso and passes all filters. Take one of the chips above away."
 
@@ -36,7 +37,7 @@ _OF_ORDER = ("id", "label", "twin_group", "rank_percentile")
 class _End:
     """One end of an order: so many `pictures`, for so many `twins` too, and the `first` tiles."""
 
-    order: Order
+    order: GridOrder
     pictures: int
     twins: int
     first: tuple[Tile, ...]
@@ -48,7 +49,7 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
     shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
     return show_grid(
         [_pane(image_set, both, side, view, measure=measure) for side in shown],
-        key=grid_of(image_set.set_id),
+        key=GRID.of(image_set.set_id),
         side=view.side,
         is_wide=view.is_wide,
         ringed_id=OPENED.get(),
@@ -91,14 +92,14 @@ def _end(of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame
     """One end of so many pictures and twins, whose first tiles are made of `rows`, with all columns."""
     inline = of_side.head(INLINE)
     full = rows.loc[inline.index].assign(twins=inline["twins"])
-    first = tiles(full, set_id=set_id, measure=measure, ringed_id=None)
+    first = tiles(full, set_id=set_id, measure=measure)
     return _End(order_of(of_side), pictures, twins, first)
 
 
 def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: ExploreView, *, measure: str) -> Pane:
     end, total = both[side], sum(one.pictures for one in both.values())
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
-    order = keep_order(end.order)
+    order = cache_order(end.order)
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
         note=_note(end, of=None if view.threshold_percentile is None else total),
@@ -117,7 +118,7 @@ def _note(end: _End, *, of: int | None) -> str:
     twins = end.twins
     count = f"{end.pictures:,}" if of is None else f"{end.pictures:,} of {of:,}"
     first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
-    return f"{first}{count}" + (f", and {twins:,} {'twin' if twins == 1 else 'twins'}" if twins else "")
+    return f"{first}{count}" + (f", and {counted(twins, 'twin')}" if twins else "")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import show_subset
 from url_viz.ui.http import MOST_DRAWN, mask_url
-from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, PLACES, TSNE, VIEW, ExploreView, Key, map_of, state_of, view
+from url_viz.ui.session import MAP, OPENED, PLACES, SUBSET_IDS, SUBSET_MAP, TSNE, VIEW, ExploreView, Key, state_of, view
 from url_viz.ui.text import errors_shown
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.embed_job import set_name
@@ -33,18 +33,18 @@ PROBED = 8
 def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
     """The key of the map that is shown."""
     subset = subset_shown(image_set)
-    return map_of(image_set.set_id, subset.key if subset is not None else "")
+    return MAP.of(image_set.set_id, subset.key if subset is not None else "")
 
 
 def subset_shown(image_set: ImageSet) -> Subset | None:
     """The pictures on a separate map, if any; a map that was dropped meanwhile is started again."""
-    key, ids = ALONE.get(), ALONE_IDS.get()
+    key, ids = SUBSET_MAP.get(), SUBSET_IDS.get()
     if key is None or ids is None:
         return _whole_by_tsne(image_set) if TSNE.get() and len(image_set) else None
     found = find_map(image_set, key)
     if found is None:
-        _look_alone(image_set, ids)
-        found = find_map(image_set, ALONE.get() or "")
+        _show_subset_map(image_set, ids)
+        found = find_map(image_set, SUBSET_MAP.get() or "")
     return found
 
 
@@ -60,26 +60,26 @@ def _start_map(image_set: ImageSet, ids: NDArray[np.int64], *, again: bool = Fal
     return start_map(image_set, ids, method=method, name=set_name(image_set.root), again=again)
 
 
-def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
+def show_subset_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
     """Offer a separate map of the pictures in scope."""
-    if 2 < len(rows) < total and ALONE.get() is None:
+    if 2 < len(rows) < total and SUBSET_MAP.get() is None:
         ids = rows["id"].to_numpy(np.int64)
         st.button(
             "Separate map",
             icon=":material/zoom_in_map:",
             key="alone",
-            on_click=_look_alone,
+            on_click=_show_subset_map,
             args=(image_set, ids),
             help="Computes a map of these pictures only; you can go back to the full map at any time",
         )
 
 
-def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
+def rows_on_map(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
     """The table, or its rows on the separate map with their coordinates there; then also shows the way back."""
     subset = subset_shown(image_set)
     if subset is None:
         return table
-    show_subset(image_set, subset, on_back=_look_at_all, on_again=partial(_try_again, image_set, subset.ids))
+    show_subset(image_set, subset, on_back=_show_full_map, on_again=partial(_try_again, image_set, subset.ids))
     return subset.table_of(table)
 
 
@@ -168,18 +168,18 @@ def _note(table: pd.DataFrame, note: str) -> str:
     return " · ".join(notes)
 
 
-def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
+def _show_subset_map(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
     """Show a separate map of those of `ids` that are still in the set; the full map if none is."""
     present = ids[np.isin(ids, image_set.table()["id"].to_numpy(np.int64))]
     if not len(present):
-        _look_at_all()
+        _show_full_map()
         st.toast("The pictures of the separate map are no longer in this image set.", icon=":material/info:")
         return
     with errors_shown():
         key = _start_map(image_set, present)
         VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
-        ALONE.set(key)
-        ALONE_IDS.set(present)
+        SUBSET_MAP.set(key)
+        SUBSET_IDS.set(present)
 
 
 def _try_again(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
@@ -187,8 +187,8 @@ def _try_again(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
         _start_map(image_set, ids, again=True)
 
 
-def _look_at_all() -> None:
-    if ALONE.get() is None:
+def _show_full_map() -> None:
+    if SUBSET_MAP.get() is None:
         TSNE.set(False)
-    ALONE.clear()
-    ALONE_IDS.clear()
+    SUBSET_MAP.clear()
+    SUBSET_IDS.clear()

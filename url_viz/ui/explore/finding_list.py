@@ -9,9 +9,10 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import findings_asked
+from url_viz.ui.session import FINDINGS_WANTED
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.embed_job import running
+from url_viz.wording import counted
 
 FIRST = 4
 """So many are shown before the others are unfolded."""
@@ -25,59 +26,55 @@ def show_findings(image_set: ImageSet) -> None:
     Draw it last, into a container at its place: it may take a moment when a set is opened, and nothing waits for it.
     On a narrow screen all of it is folded (`url_viz/ui/style.py`).
     """
-    if running(image_set.set_id) is not None or not _is_asked(image_set):
+    if running(image_set.set_id) is not None or not _is_wanted(image_set):
         return
     try:
-        found = image_set.findings()
+        findings = image_set.findings()
     except UrlVizError as error:
         st.caption(escape(error))
         return
-    if not found:
+    if not findings:
         return
     with st.container(key="findings"):
         with st.container(key="findings_fold"):
-            st.toggle(f"{len(found):,} {'finding' if len(found) == 1 else 'findings'}", key="findings.fold")
+            st.toggle(escape(counted(len(findings), "finding")), key="findings.fold")
         with st.container(key="findings_lines"):
-            for one in found[: FIRST - 1]:
-                _show_line(image_set, one)
+            for finding in findings[: FIRST - 1]:
+                _show_line(image_set, finding)
             with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-                for one in found[FIRST - 1 : FIRST]:
-                    _show_line(image_set, one, width="content")
-                if found[FIRST:]:
-                    with st.popover(f"{len(found) - FIRST:,} more", type="tertiary", key="findings.more"):
-                        for one in found[FIRST:]:
-                            _show_line(image_set, one)
+                for finding in findings[FIRST - 1 : FIRST]:
+                    _show_line(image_set, finding, width="content")
+                if findings[FIRST:]:
+                    with st.popover(f"{len(findings) - FIRST:,} more", type="tertiary", key="findings.more"):
+                        for finding in findings[FIRST:]:
+                            _show_line(image_set, finding)
 
 
-def _is_asked(image_set: ImageSet) -> bool:
-    asked = findings_asked(image_set.set_id)
-    if len(image_set) < MANY or asked.get():
+def _is_wanted(image_set: ImageSet) -> bool:
+    wanted = FINDINGS_WANTED.of(image_set.set_id)
+    if len(image_set) < MANY or wanted.get():
         return True
     st.button(
         "What should I look at first?",
         type="tertiary",
         icon=":material/lightbulb:",
         key="findings.ask",
-        on_click=asked.set,
+        on_click=wanted.set,
         args=(True,),
         help="Looks for leaks between splits, likely wrong labels, bursts and more; takes seconds in so large a set",
     )
     return False
 
 
-def _show_line(image_set: ImageSet, one: Finding, *, width: Literal["stretch", "content"] = "stretch") -> None:
+def _show_line(image_set: ImageSet, finding: Finding, *, width: Literal["stretch", "content"] = "stretch") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width=width):
-        st.markdown(_in_words(one), width="content")
-        words, icon = ("List", ":material/list:") if one.opens is None else ("Review", ":material/rate_review:")
-        if st.button(words, type="tertiary", icon=icon, key=f"findings.{one.kind}", help=escape(one.why)):
-            if one.opens is None:
+        st.markdown(Markdown(f"**{finding.count:,}** {escape(finding.what)}"), width="content")
+        words, icon = ("List", ":material/list:") if finding.opens is None else ("Review", ":material/rate_review:")
+        if st.button(words, type="tertiary", icon=icon, key=f"findings.{finding.kind}", help=escape(finding.why)):
+            if finding.opens is None:
                 _failures_dialog(image_set)
             else:
-                go_to_review(one.opens)
-
-
-def _in_words(one: Finding) -> Markdown:
-    return Markdown(f"**{one.count:,}** {escape(one.what)}")
+                go_to_review(finding.opens)
 
 
 @st.dialog("Files that could not be read", width="large")

@@ -26,6 +26,7 @@ from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filter_controls import show_filter_chips
 from url_viz.ui.widgets.user_column_dialog import show_user_columns
+from url_viz.wording import counted
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec) -> None:
@@ -130,8 +131,7 @@ def show_failures(image_set: ImageSet) -> None:
     failures = image_set.failures()
     if failures.empty:
         return
-    count = "1 file" if len(failures) == 1 else f"{len(failures):,} files"
-    with st.expander(f"{escape(count)} could not be read", icon=":material/broken_image:"):
+    with st.expander(escape(f"{counted(len(failures), 'file')} could not be read"), icon=":material/broken_image:"):
         show_failure_list(image_set)
 
 

@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.models.model_names import PackagedBackbone, default_second_model
-from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.embed_job import running, start_reading
 
 
@@ -22,16 +21,16 @@ def show_second(image_set: ImageSet) -> None:
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
-    is_asked, first = image_set.second.active is not None, image_set.source.title
+    is_active, first = image_set.second.active is not None, image_set.source.title
     words = (
         f"Order by {first} alone; what {second} has read is kept"
-        if is_asked
+        if is_active
         else f"Let {second}, which has read these pictures too, have its say"
     )
     st.button(
-        "By one model" if is_asked else "By two models",
+        "By one model" if is_active else "By two models",
         type="tertiary",
-        icon=":material/person:" if is_asked else ":material/group:",
+        icon=":material/person:" if is_active else ":material/group:",
         key="second.switch",
         on_click=_switch,
         args=(image_set,),
@@ -46,8 +45,8 @@ def _switch(image_set: ImageSet) -> None:
 
 def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
     """A button that has a second model start reading; it says why not, if it cannot."""
-    behind = image_set.second.incomplete
-    beginning = "" if behind is None else f"{behind.backbone} has not read all of these pictures. "
+    partial = image_set.second.incomplete
+    beginning = "" if partial is None else f"{partial.backbone} has not read all of these pictures. "
     words = (
         f"{beginning}{second.name} reads the pictures too, which takes about as long as the first time. Confusability "
         "and ambiguity are then by both models, and truer"
@@ -56,10 +55,7 @@ def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
         "Ask a second model", type="tertiary", icon=":material/group_add:", key="second.ask", help=escape(words)
     ):
         return
-    try:
-        second.weights()  # refuses one that is not installed, and says how to install it
+    with errors_shown(st.error):
+        second.weights()  # raises an error for one that is not installed, which says how to install it
         start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name, also=second.name)
-    except UrlVizError as error:
-        show_error(error)
-    else:
         st.rerun()

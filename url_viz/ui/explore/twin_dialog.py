@@ -11,7 +11,7 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import gallery_of
+from url_viz.ui.session import GALLERY
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.decide import handle_gallery_event
@@ -89,8 +89,8 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     rows = table[table["twin_group"] == group]
     st.markdown(f"**The pictures of this group** · {len(rows):,}" if len(rows) <= MOST_SHOWN else _many(len(rows)))
     show_gallery(
-        tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure, ringed_id=None),
-        key=gallery_of(image_set.set_id, "twins"),
+        tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure),
+        key=GALLERY.of(image_set.set_id, "twins"),
         empty="This group has no pictures left.",
         columns=6,
         handle=partial(handle_gallery_event, image_set),

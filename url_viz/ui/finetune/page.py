@@ -34,7 +34,7 @@ LIMIT = "Learn from at most so many pictures"
 
 
 @dataclass(frozen=True)
-class Choice:
+class TrainingGoal:
     """Something to learn: its `title`, what it does, its button, and the options that are shown first, with titles."""
 
     title: str
@@ -44,8 +44,8 @@ class Choice:
     icon: str = ":material/model_training:"
 
 
-CHOICES: dict[What, Choice] = {
-    "instance": Choice(
+GOALS: dict[What, TrainingGoal] = {
+    "instance": TrainingGoal(
         "Which of these pictures are easily confused, without labels",
         (
             "The head learns which pictures are easily confused with others here, without labels, and tells it of "
@@ -55,7 +55,7 @@ CHOICES: dict[What, Choice] = {
         "Adapt to these pictures",
         {"limit": LIMIT, "recipe.epochs": "Epochs"},
     ),
-    "labels": Choice(
+    "labels": TrainingGoal(
         "Which pictures are hard to put into your classes",
         (
             "The head learns which pictures a classifier of your class folders gets wrong. The backbone does not "
@@ -64,7 +64,7 @@ CHOICES: dict[What, Choice] = {
         "Adapt to these classes",
         {"limit": LIMIT, "recipe.epochs": "Epochs"},
     ),
-    "full": Choice(
+    "full": TrainingGoal(
         "Backbone and head together, on your classes (slow)",
         (
             "The backbone learns your class folders, with a new head beside it. What was read stays; using the "
@@ -73,7 +73,7 @@ CHOICES: dict[What, Choice] = {
         "Finetune backbone and head",
         {"limit": LIMIT, "joint.joint_epochs": "Epochs", "joint.backbone_rate": "Learning rate of the backbone"},
     ),
-    "pretrain": Choice(
+    "pretrain": TrainingGoal(
         "Which pictures are ambiguous in sets it never saw, from labelled image sets",
         (
             "The head learns from the class folders of one image set or several which pictures a classifier gets "
@@ -147,33 +147,33 @@ def show_adapt(image_set: ImageSet) -> None:
     """What is learnt, its few main options, the others folded, and the button that starts it."""
     st.caption(escape(f"What these pictures have without any job: {image_set.order().reason}"))
     chosen = st.radio(
-        "What to learn", list(CHOICES), format_func=lambda name: escape(CHOICES[name].title), key="finetune.mode"
+        "What to learn", list(GOALS), format_func=lambda name: escape(GOALS[name].title), key="finetune.mode"
     )
-    st.markdown(escape(CHOICES[chosen].about))
+    st.markdown(escape(GOALS[chosen].about))
     try:
         if chosen == "pretrain":
-            _show_pretrain(CHOICES[chosen], image_set)
+            _show_pretrain(GOALS[chosen], image_set)
         else:
-            _show_mode(CHOICES[chosen], replace(config_to_adapt(image_set), mode=chosen), image_set)
+            _show_mode(GOALS[chosen], replace(config_to_adapt(image_set), mode=chosen), image_set)
     except ValueError as error:
         show_error(f"These options cannot be combined: {error}")
 
 
-def _show_mode(choice: Choice, config: FinetuneConfig, image_set: ImageSet) -> None:
+def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) -> None:
     why = why_no_classes(image_set) if config.mode != "instance" else None
     if why is not None:
         st.warning(escape(f"{why}, and this learns from them."), icon=":material/info:")
     first, more = _places()
-    config = _options(config, choice, first, more, key="finetune", leave_out=config.unread)
+    config = _options(config, goal, first, more, key="finetune", leave_out=config.unread)
 
     def start() -> Job:
         name = set_name(image_set.root)
         return ADAPT.start_on(image_set, config, name=name, on_slurm=chosen_request(), mode=config.mode)
 
-    _show_start(choice, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None)
+    _show_start(goal, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None)
 
 
-def _show_pretrain(choice: Choice, image_set: ImageSet) -> None:
+def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
     st.caption(escape(FOR_BACKBONE.format(title_of(backbone_of(image_set.source)))))
     sets = labelled_sets()
     if not sets:
@@ -185,7 +185,7 @@ def _show_pretrain(choice: Choice, image_set: ImageSet) -> None:
     with more:
         config = show_field(pretrain_config(image_set, chosen), "reads", key=key, title=READS_TITLE)
     config = with_its_recipe(config)
-    config = _options(config, choice, first, more, key=f"{key}.{config.reads}", leave_out=_unread(config))
+    config = _options(config, goal, first, more, key=f"{key}.{config.reads}", leave_out=_unread(config))
 
     def start() -> Job:
         for one in (*chosen.teach, *chosen.measured):
@@ -201,7 +201,7 @@ def _show_pretrain(choice: Choice, image_set: ImageSet) -> None:
 
     pictures, measured = ([one.pictures for one in sets] for sets in (chosen.teach, chosen.measured))
     cost = estimate(config, *pictures, measured=sum(measured)) if chosen.teach else NONE_TEACHES
-    _show_start(choice, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
+    _show_start(goal, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
 
 
 def _places() -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
@@ -211,7 +211,7 @@ def _places() -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.
 
 def _options(
     config: Config,
-    choice: Choice,
+    goal: TrainingGoal,
     first: "st.delta_generator.DeltaGenerator",
     more: "st.delta_generator.DeltaGenerator",
     *,
@@ -219,26 +219,26 @@ def _options(
     leave_out: Collection[str],
 ) -> Config:
     """Widgets for the options that a run reads, which are all but those to `leave_out`."""
-    for column, (name, title) in zip(first.columns(3), choice.main.items(), strict=False):
+    for column, (name, title) in zip(first.columns(3), goal.main.items(), strict=False):
         with column:
             config = show_field(config, name, key=key, title=title)
     titles = OF_SEEDS if isinstance(config, PretrainConfig) else TITLES
     with more:
-        return show_form(config, key=key, leave_out={*NOT_ASKED, *choice.main, *leave_out}, titles=titles)
+        return show_form(config, key=key, leave_out={*NOT_ASKED, *goal.main, *leave_out}, titles=titles)
 
 
-def _show_start(choice: Choice, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool) -> None:
+def _show_start(goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool) -> None:
     """What a run costs, where it takes place, and the button that starts it."""
     st.caption(escape(cost))
     show_target()
-    if st.button(escape(choice.button), type="primary", icon=choice.icon, key=key, disabled=not is_ready):
+    if st.button(escape(goal.button), type="primary", icon=goal.icon, key=key, disabled=not is_ready):
         with errors_shown(st.error):
             start()
             st.rerun()
 
 
 @dataclass(frozen=True)
-class Chosen:
+class TrainingSets:
     """The image sets of a run: those that `teach` the head, and those on which it is `measured`."""
 
     teach: tuple[RecentSet, ...]
@@ -263,7 +263,7 @@ def labelled_sets() -> tuple[RecentSet, ...]:
     )
 
 
-def pretrain_config(image_set: ImageSet, chosen: Chosen) -> PretrainConfig:
+def pretrain_config(image_set: ImageSet, chosen: TrainingSets) -> PretrainConfig:
     """The config of a head for the open set's backbone; it reads the classifier's functions if there is one."""
     teach, measured = ([one.about.root for one in sets] for sets in (chosen.teach, chosen.measured))
     config = config_to_pretrain(teach, measured, backbone=backbone_of(image_set.source))
@@ -276,14 +276,14 @@ def with_its_recipe(config: PretrainConfig) -> PretrainConfig:
     return replace(config, recipe=PRESETS["functions" if config.reads == "functions" else "laptop"])
 
 
-def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> Chosen:
+def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> TrainingSets:
     """Two lists of sets; one that teaches cannot be measured on."""
     known = {one.set_id: one for one in sets}
     usual = [image_set.set_id] if image_set.set_id in known else []
     teach = _sets_picked(image_set, "teach", "Sets that teach", known, usual=usual)
     others = {set_id: one for set_id, one in known.items() if set_id not in teach}
     measured = _sets_picked(image_set, "measure", "Sets that it is measured on", others)
-    return Chosen(tuple(map(known.__getitem__, teach)), tuple(map(known.__getitem__, measured)))
+    return TrainingSets(tuple(map(known.__getitem__, teach)), tuple(map(known.__getitem__, measured)))
 
 
 HELP = {

@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.errors import JobError
 from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions, require_submitit
-from url_viz.ui.session import FINETUNE_PLACE, PARTITION, slurm_number
+from url_viz.ui.session import FINETUNE_PLACE, PARTITION, SLURM_NUMBER
 from url_viz.ui.text import escape, show_error
 
 HERE, ON_SLURM = "This machine", "SLURM"
@@ -77,12 +77,12 @@ def _show_request(available: list[Partition]) -> None:
             value=usual if most is None else min(usual, most),
             step=1,
             disabled=most == least,
-            key=slurm_number(field, name),
+            key=SLURM_NUMBER.of(field, name),
             help=None if most is None else f"At most {most:,} in this partition.",
         )
 
 
 def _number(name: str, partition: str) -> int:
-    number = slurm_number(name, partition).get()
+    number = SLURM_NUMBER.of(name, partition).get()
     assert number is not None
     return int(number)

@@ -70,7 +70,7 @@ def _show_running() -> None:
 def _running() -> None:
     for job in reversed(live_jobs(Workspace.at())):
         now = progress_of(job)
-        st.progress(now.share, text=f"**{escape(title_of_job(job))}** · {escape(now.words)}")
+        st.progress(now.fraction, text=f"**{escape(title_of_job(job))}** · {escape(now.words)}")
 
 
 def _show_recent(recent: Sequence[RecentSet]) -> None:

@@ -22,7 +22,7 @@ def show_jobs() -> None:
     if ended:
         st.markdown(f"**Ended** · {len(ended):,}")
     for job in ended[:MOST_SHOWN]:
-        show_job(job, is_open=False, more=show_result, beside=_offer_set)
+        show_job(job, is_open=False, more=show_result, last=_offer_set)
     if len(ended) > MOST_SHOWN:
         st.caption(f"The latest {MOST_SHOWN} are shown. Delete some to see those before.")
 
@@ -33,7 +33,7 @@ def _show_live(shown: list[str]) -> None:
     if [job.id for job in jobs] != shown:
         st.rerun()
     for job in reversed(jobs):
-        show_job(job, is_open=True, beside=_offer_set)
+        show_job(job, is_open=True, last=_offer_set)
 
 
 def _offer_set(job: Job, status: Status) -> None:

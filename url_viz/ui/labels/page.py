@@ -1,7 +1,6 @@
 """Parts of the Check labels page: headline, filters, the gallery of suspects, and confused classes."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,16 +16,17 @@ from url_viz.analysis.scope import Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import SUSPECT_CLASS, SUSPECT_KIND, confused_pairs, page_of_suspects, suspects_of
+from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tile_data import Tile
-from url_viz.ui.urls import thumbnail_url
+from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.filter_controls import set_filter
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.tiles import one_page
 
+ClassPair = tuple[str, str]
+"""Two classes that are confused with each other."""
 TILES_PER_PAGE = 18
 ALL_CLASSES = "All classes"
 TITLES = {
@@ -36,14 +36,6 @@ TITLES = {
     ALONE: "Outliers",
 }
 _MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", ALONE: "alone"}
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two classes that are confused with each other."""
-
-    first: str
-    second: str
 
 
 def show_why_not(image_set: ImageSet) -> None:
@@ -110,16 +102,16 @@ def in_scope(check: LabelCheck, *, kind: str | None, label: str | None) -> pd.Da
     return rows if label is None else rows[rows["label"] == label]
 
 
-def of_pair(check: LabelCheck, pair: Pair) -> pd.DataFrame:
+def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
     """The pictures of two classes that are confused with the other one, the most doubtful first."""
     pictures = check.pictures
-    there = (pictures["label"] == pair.first) & (pictures["taken_for"] == pair.second)
-    back = (pictures["label"] == pair.second) & (pictures["taken_for"] == pair.first)
+    there = (pictures["label"] == pair[0]) & (pictures["taken_for"] == pair[1])
+    back = (pictures["label"] == pair[1]) & (pictures["taken_for"] == pair[0])
     rows = pictures[there | back]
     return rows.assign(suggested=rows["taken_for"])[list(COLUMNS)]
 
 
-def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
+def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
     confused = check.confused
     st.markdown(f"**Confused classes** · {len(confused):,}")
@@ -134,7 +126,7 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={"pictures": st.column_config.NumberColumn("", format="localized", width=40)},
-        key=confused_pairs(image_set.version),
+        key=CONFUSED_PAIRS.of(image_set.version),
         alt="Pairs of classes that are confused, with the number of pictures",
     )
     st.caption("Click the left edge of a row to see the pictures of that pair; click again for all suspects.")
@@ -145,19 +137,19 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
     return pair
 
 
-def _show_open_button(pair: Pair) -> None:
+def _show_open_button(pair: ClassPair) -> None:
     if st.button("All pictures between the two, on Explore", icon=":material/map:", key="labels.explore"):
-        for one in between_filters((pair.first, pair.second)):
-            set_filter(one.column, one)
+        for between in between_filters(pair):
+            set_filter(between.column, between)
         st.switch_page("pages/explore_page.py")
 
 
-def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:
+def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> ClassPair | None:
     """The pair in the first selected row; None if none is selected, or the table has become shorter since."""
     if not rows or rows[0] >= len(confused):
         return None
     row = confused.iloc[rows[0]]
-    return Pair(str(row["class_a"]), str(row["class_b"]))
+    return str(row["class_a"]), str(row["class_b"])
 
 
 def _as_shown(confused: pd.DataFrame) -> pd.DataFrame:
@@ -166,15 +158,15 @@ def _as_shown(confused: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"pictures": confused["pictures"].to_numpy(), "Classes": names})
 
 
-def each_way(confused: pd.DataFrame, pair: Pair) -> str:
+def each_way(confused: pd.DataFrame, pair: ClassPair) -> str:
     """How many of each class look like the other: "6 (50%) of orange look like lime, 1 (8%) the other way"."""
-    row = confused[(confused["class_a"] == pair.first) & (confused["class_b"] == pair.second)].iloc[0]
+    row = confused[(confused["class_a"] == pair[0]) & (confused["class_b"] == pair[1])].iloc[0]
     there, back = (f"{row[name]:,} ({row[f'{name}_share']:.0%})" for name in ("a_as_b", "b_as_a"))
-    return f"{there} of {pair.first} look like {pair.second}, {back} the other way"
+    return f"{there} of {pair[0]} look like {pair[1]}, {back} the other way"
 
 
 def show_suspects(
-    image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: Pair | None, label: str | None
+    image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: ClassPair | None, label: str | None
 ) -> int | None:
     """The gallery of suspects (of the class `label`) or of a pair; return the id of a picture that was clicked.
 
@@ -187,26 +179,26 @@ def show_suspects(
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(words, width="content")
         if pair is not None:
-            st.text(f"{pair.first} ↔ {pair.second}", width="content")  # not Markdown: names may contain markup
+            st.text(f"{pair[0]} ↔ {pair[1]}", width="content")  # not Markdown: names may contain markup
         _show_review_button(rows, pair, label)
         _show_accept(image_set, rows, key="labels.accept")
         show_undo(image_set, key="labels")
-        _download(rows, f"{image_set.root.name}-suspects")
-    with one_page(rows, partial(page_of_suspects, suspects=len(rows)), size=TILES_PER_PAGE) as page:
+        download_table("Relabel list (CSV)", rows, file_name=f"{image_set.root.name}-suspects.csv", key="labels.csv")
+    with one_page(rows, lambda pages: SUSPECTS_PAGE.of(pages, len(rows)), size=TILES_PER_PAGE) as page:
         event = show_gallery(
             tiles(with_decisions(page, image_set), set_id=image_set.set_id),
-            key=suspects_of(image_set.set_id),
-            empty=_nothing(check),
+            key=SUSPECTS.of(image_set.set_id),
+            empty="No suspects of this kind and class." if len(check.suspects) else "No suspects.",
             handle=partial(handle_gallery_event, image_set),
         )
     return event.clicked_id
 
 
-def _show_review_button(rows: pd.DataFrame, pair: Pair | None, label: str | None) -> None:
+def _show_review_button(rows: pd.DataFrame, pair: ClassPair | None, label: str | None) -> None:
     filters = () if label is None else (OneOf("label", (label,)),)
     spec = ReviewSpec("suspects", Scope(filters=filters))
     if pair is not None:
-        spec = ReviewSpec(AMBIGUITY.name, Scope(filters=between_filters((pair.first, pair.second))))
+        spec = ReviewSpec(AMBIGUITY.name, Scope(filters=between_filters(pair)))
     if st.button("Review", type="primary", icon=":material/rate_review:", key="labels.review", disabled=rows.empty):
         go_to_review(spec)
 
@@ -242,28 +234,18 @@ def with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
     return rows.assign(decision=pd.Series(values, index=rows.index, dtype=object))
 
 
-def _nothing(check: LabelCheck) -> str:
-    return "No suspects of this kind and class." if len(check.suspects) else "No suspects."
-
-
 def tiles(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
     """Suspects as tiles: label, suggested label, score, and support among the neighbours."""
     return tuple(_tile(row, set_id) for row in rows.to_dict("records"))
 
 
 def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
-    image_id = int(row["id"])
     has_other = isinstance(row["suggested"], str)
-    return Tile(
-        id=image_id,
-        name=str(row["path"]),
-        thumbnail=thumbnail_url(set_id, image_id),
+    return tile_of(
+        row,
+        set_id=set_id,
         value=f"{row['score']:.2f}" + (f" · {row['support']} of {row['neighbours']}" if has_other else ""),
         label=f"{row['label']} → {row['suggested']}" if has_other else str(row["label"]),
         mark=_MARKS.get(row["kind"]),
         decision=row.get("decision"),
     )
-
-
-def _download(rows: pd.DataFrame, name: str) -> None:
-    download_table("Relabel list (CSV)", rows, file_name=f"{name}.csv", key="labels.csv")

@@ -2,66 +2,30 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic, TypeVar, cast
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.cards import NOTHING, Card, CardAnswer, Moved, Queue
+from url_viz.analysis.cards import NOTHING, Card, CardAnswer
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import DECISIONS
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import state_of as component_state
+from url_viz.ui.session_records import DeskState, OpenReview, Queued, RefusedAnswer
 from url_viz.ui.urls import picture_url, thumbnail_url
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
-from url_viz.ui.widgets.assets import script_of, text_of
+from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.picture import facts_of
 from url_viz.ui.widgets.reason_pills import title_of_reason
 
-_mount = st.components.v2.component(
-    "url_viz_review",
-    html=text_of("review", ".html"),
-    css=text_of("review", ".css"),
-    js=script_of("review"),
-)
+_mount = component_of("review")
 
 AHEAD, BEHIND = 12, 3
 """So many cards are sent of those that wait, and so many of those before."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """An answer that could not be stored: its number, the position of its picture, and why."""
-
-    sequence: int
-    position: int
-    message: str
-
-
-@dataclass(frozen=True)
-class DeskState:
-    """What the component shows: `review` names the queue; a queue of another name begins at `place`.
-
-    `cards` are some cards of the queue as it takes them (`Card` in url_viz/frontend/review/queue.js), `upcoming` the
-    positions of those that wait for an answer, the next first. `change` is what answers have changed, where they teach
-    an order; `names` have a key.
-    """
-
-    review: str
-    cards: tuple[Mapping[str, Any], ...]
-    upcoming: tuple[int, ...]
-    place: int
-    total: int
-    done: int
-    skipped: int
-    classes: tuple[str, ...]
-    refused: tuple[Refused, ...] = ()
-    change: Moved | None = None
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,23 +43,6 @@ class DeskAnswer:
     said: CardAnswer = NOTHING
     skip: bool = False
     unskip: bool = False
-
-
-Queued = TypeVar("Queued", bound=Queue)
-
-
-@dataclass
-class OpenReview(Generic[Queued]):
-    """A review that is open in this session: `at` is the position shown, `known` the cards drawn before.
-
-    `shown` is what was drawn last: it stays where the decisions cannot be read for once, with the answer taken back.
-    """
-
-    review: Queued
-    at: int
-    known: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-    refused: tuple[Refused, ...] = ()
-    shown: DeskState | None = None
 
 
 def opened(review: Queued) -> OpenReview[Queued]:
@@ -158,9 +105,9 @@ def _upcoming(waits: NDArray[np.bool_], at: int) -> list[int]:
 
 def _card(image_set: ImageSet | None, here: OpenReview[Any], version: str, image_id: int) -> dict[str, Any]:
     """What cannot change of a card is drawn once."""
-    if (version, image_id) not in here.known:
-        here.known[version, image_id] = _drawn(image_set, here.review.card(image_id))
-    return here.known[version, image_id]
+    if (version, image_id) not in here.drawn:
+        here.drawn[version, image_id] = _drawn(image_set, here.review.card(image_id))
+    return here.drawn[version, image_id]
 
 
 def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
@@ -213,7 +160,7 @@ def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: s
             _store(here, answer, who)
         except UrlVizError as error:
             here.at = answer.position
-            refused.append(Refused(answer.sequence, answer.position, str(error)))
+            refused.append(RefusedAnswer(answer.sequence, answer.position, str(error)))
     here.refused = tuple(refused)
 
 

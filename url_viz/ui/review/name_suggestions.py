@@ -10,9 +10,9 @@ from url_viz.store.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tile_data import Tile
-from url_viz.ui.urls import thumbnail_url
+from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.wording import percent
 
 SHOWN = 24
 
@@ -49,12 +49,12 @@ def _order_by_names(image_set: ImageSet) -> None:
 
 
 def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
-    found = image_set.names.suggestions()
-    if found.empty:
+    suggestions = image_set.names.suggestions()
+    if suggestions.empty:
         st.caption("Two names suggest names for the others." if names.nunique() < 2 else "Every picture has a name.")
         return
     least = st.slider("Suggestions from share", 0.5, 1.0, SUGGESTED_FROM, 0.01, key="review.names.share", width=360)
-    rows = found[found["share"] >= least]
+    rows = suggestions[suggestions["share"] >= least]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             f"Accept {len(rows):,} suggestions",
@@ -65,10 +65,10 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
             args=(image_set, rows),
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
-        st.caption(f"of {len(found):,} pictures without a name; below, the least certain of them. Undo takes all back.")
-    st.caption(
-        "Accepted names agree with the neighbours that suggest them: what is told of an order by them is too good."
-    )
+        st.caption(
+            f"of {len(suggestions):,} pictures without a name; below, the least certain of them. Undo takes all back."
+        )
+    st.caption("Accepted names agree with the neighbours that suggest them: figures of an order by them are too good.")
     least_certain = rows.iloc[::-1].head(SHOWN)
     show_gallery(
         _tiles(least_certain, image_set.set_id), key="review.names.tiles", empty="No suggestion is so certain."
@@ -82,12 +82,6 @@ def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
 
 def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:
     return tuple(
-        Tile(
-            id=int(row["id"]),
-            name=str(row["path"]),
-            thumbnail=thumbnail_url(set_id, int(row["id"])),
-            value=f"{row['share']:.0%}".replace("%", " %"),
-            label=str(row["name"]),
-        )
+        tile_of(row, set_id=set_id, value=percent(row["share"]), label=str(row["name"]))
         for row in rows.to_dict("records")
     )

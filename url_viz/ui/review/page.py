@@ -10,13 +10,15 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.review.desk import opened, show_open_review
 from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW
+from url_viz.ui.session_records import OpenReview
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.decide import show_undo
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.measure_choice import choice_of_measure, offered
+from url_viz.wording import counted
 
 GO_ON = 4
 """So many reviews that were begun are offered to go on with."""
@@ -43,20 +45,21 @@ def show_start(image_set: ImageSet) -> None:
             _offer(review.spec, f"{progress.done:,} of {progress.total:,} done", key=f"review.go.{number}")
     check = image_set.labels.check()
     has_suspects = check is not None and not check.suspects.empty
-    known = {review.spec for review in begun}
+    begun_specs = {review.spec for review in begun}
     measure, has_graph = image_set.order().measure, image_set.has_graph
     leaks = image_set.splits.leaks()
     has_leaks = leaks is not None and not leaks.empty
-    there = {"has_suspects": has_suspects, "has_graph": has_graph, "has_leaks": has_leaks}
-    every = image_set.cached_of_table(ready_reviews, measure, **there)
-    ready = [spec for spec in every if spec not in known]
+    available = {"has_suspects": has_suspects, "has_graph": has_graph, "has_leaks": has_leaks}
+    offers = image_set.cached_of_table(ready_reviews, measure, **available)
+    ready = [spec for spec in offers if spec not in begun_specs]
     if ready:
         st.markdown("**Begin**")
     for number, spec in enumerate(ready):
         count = len(image_set.reviews.open(spec))
         unit = REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture"
-        words = f"{count:,} {unit}{'' if count == 1 else 's'}" if count else "nothing left"
-        _offer(spec, words, key=f"review.begin.{number}", is_first=not number)
+        _offer(
+            spec, counted(count, unit) if count else "nothing left", key=f"review.begin.{number}", is_first=not number
+        )
     _show_own(image_set, has_suspects=has_suspects)
 
 

@@ -1,4 +1,6 @@
-"""What the decisions were worth, on the Review page: accuracies of a linear probe, told plainly."""
+"""What the decisions were worth, on the Review page: accuracies of a linear probe."""
+
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -8,6 +10,9 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import REVIEW_WORTH
 from url_viz.ui.text import escape, show_error
+from url_viz.wording import percent
+
+shown = partial(percent, digits=1)
 
 
 def show_worth(image_set: ImageSet) -> None:
@@ -26,11 +31,11 @@ def show_worth(image_set: ImageSet) -> None:
             return
         try:
             with st.spinner("Teaching the probe, on five folds and with five seeds"):
-                found = image_set.cached(_worth_at, now)
+                worth = image_set.cached(_worth_at, now)
         except UrlVizError as error:
             show_error(error)
         else:
-            _show(found)
+            _show(worth)
 
 
 def _worth_at(image_set: ImageSet, version: str) -> Worth:
@@ -38,26 +43,24 @@ def _worth_at(image_set: ImageSet, version: str) -> Worth:
     return image_set.labels.worth(seeds=SEEDS)
 
 
-def _show(found: Worth) -> None:
-    st.markdown(escape(found.words))
-    rows = [(title, arm.accuracy, arm.under_given) for title, arm in found.arms]
+def _show(worth: Worth) -> None:
+    st.markdown(escape(worth.words))
+    rows = [(title, arm.accuracy, arm.under_given) for title, arm in worth.arms]
     table = pd.DataFrame(
         {
             "Taught": [title for title, _, _ in rows],
-            "Right, under the labels now": [_percent(one.value) for _, one, _ in rows],
-            "95 % interval over seeds": [
-                f"{_percent(o.interval.low)} to {_percent(o.interval.high)}" for _, o, _ in rows
-            ],
-            "Right, under the labels as given": [_percent(one.value) for _, _, one in rows],
+            "Right, under the labels now": [shown(accuracy.value) for _, accuracy, _ in rows],
+            "95 % interval over seeds": [f"{shown(a.interval.low)} to {shown(a.interval.high)}" for _, a, _ in rows],
+            "Right, under the labels as given": [shown(given.value) for _, _, given in rows],
         }
     )
     st.dataframe(
         table, hide_index=True, width="content", alt="What a classifier gets right, with and without the review"
     )
-    if len(found.differing):
+    if len(worth.differing):
         st.markdown("**Classes where it made a difference**")
         st.dataframe(
-            _classes(found.differing),
+            _classes(worth.differing),
             hide_index=True,
             width="content",
             height="auto",
@@ -70,12 +73,8 @@ def _classes(rows: pd.DataFrame) -> pd.DataFrame:
         {
             "Class": rows["label"],
             "Pictures": rows["pictures"],
-            "As given": rows["given"].map(_percent),
-            "As decided": rows["decided"].map(_percent),
+            "As given": rows["given"].map(shown),
+            "As decided": rows["decided"].map(shown),
             "Difference": [f"{100 * value:+.1f}" for value in rows["difference"]],
         }
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

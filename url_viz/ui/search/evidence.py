@@ -12,20 +12,19 @@ from url_viz.analysis.order import in_brackets
 from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
 from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import MOST_AT_ONCE, evidence_for
-from url_viz.ui.session import evidence_asked
+from url_viz.ui.session import EVIDENCE_WANTED
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure
+from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure, show_figure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_QUIET = {"displayModeBar": False}
 MOST_DRAWN = 8
 
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
     """The evidence for a measure, as far as the page shows it; None without classes, or if it was not asked for."""
-    is_asked_for = len(image_set) <= MOST_AT_ONCE or bool(evidence_asked(image_set.set_id).get())
+    is_asked_for = len(image_set) <= MOST_AT_ONCE or bool(EVIDENCE_WANTED.of(image_set.set_id).get())
     return evidence_for(image_set, measure) if is_asked_for else None
 
 
@@ -33,7 +32,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
     """Curves and table for a labelled image set; without classes, what is missing."""
     st.markdown("**Does withholding help here?**")
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
-        f"Compute it on {len(image_set):,} pictures (takes a while)", key=evidence_asked(image_set.set_id)
+        f"Compute it on {len(image_set):,} pictures (takes a while)", key=EVIDENCE_WANTED.of(image_set.set_id)
     ):
         return
     with st.spinner("Searching with every picture"):
@@ -83,11 +82,9 @@ def _show_curves(results: list[Evidence]) -> None:
     )
     if any(result.measure == AMBIGUITY.name for result in results):
         st.caption("Ambiguity knows these classes, though not the picture's own label; the others know none.")
-    st.plotly_chart(
+    show_figure(
         _drawn_curves(tuple(results)),
-        width="stretch",
         key="search.coverage",
-        config=_QUIET,
         alt="Recall@1 of the pictures that are kept as the least certain are left out, a curve for each measure",
     )
 
@@ -105,11 +102,9 @@ def _drawn_restriction(evidence: Evidence) -> "Figure":
 
 def _show_modes(evidence: Evidence) -> None:
     st.markdown(f"**Leaving out by {escape(named(evidence.measure))}**")
-    st.plotly_chart(
+    show_figure(
         _drawn_restriction(evidence),
-        width="stretch",
         key="search.restriction",
-        config=_QUIET,
         alt="Recall@1 where queries, hits or both are left out; the table below has the numbers",
     )
     st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")

@@ -13,12 +13,13 @@ from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.evidence import named
-from url_viz.ui.search.query_picture import Query, search_with, shortened
+from url_viz.ui.search.query_picture import Query, search_with
 from url_viz.ui.session import SEARCH_ANYWAY, SEARCH_MEASURE
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import ordinal, tiles
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure
+from url_viz.wording import counted, decimal
 
 HITS = 24
 OFF = 100
@@ -65,10 +66,10 @@ def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
 
 def gated_search(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
     """The search of `ImageSet.safe_search` under the gate."""
-    asked = query.image_id if query.image_id is not None else query.embedding
-    assert asked is not None
+    picture = query.image_id if query.image_id is not None else query.embedding
+    assert picture is not None
     return image_set.safe_search(
-        asked,
+        picture,
         k=HITS,
         by=gate.measure,
         max_percentile=gate.percentile if gate.is_on else None,
@@ -96,13 +97,13 @@ def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
     """Whether to show hits; for a query that the gate withholds, only once the user insists after a warning."""
     if not gate.withholds(query):
         return True
-    asked = (query.name, gate.measure, gate.percentile)
-    if SEARCH_ANYWAY.get() == asked:
+    search = (query.name, gate.measure, gate.percentile)
+    if SEARCH_ANYWAY.get() == search:
         st.caption(":material/warning: The query itself is above the threshold.")
         return True
     st.warning(warning(query, gate, evidence), icon=":material/warning:")
     if st.button("Search anyway", key="search.go_on", icon=":material/search:"):
-        SEARCH_ANYWAY.set(asked)
+        SEARCH_ANYWAY.set(search)
         st.rerun()
     return False
 
@@ -138,11 +139,8 @@ def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
 def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
     """The hits, and the number of nearer pictures that were withheld; a click on a picture searches with it."""
     if len(result.withheld):
-        noun = "picture" if len(result.withheld) == 1 else "pictures"
-        is_shown = st.toggle(
-            f"{len(result.withheld):,} nearer {escape(noun)} withheld: show", key="search.show_withheld"
-        )
-        if is_shown:
+        words = f"{counted(len(result.withheld), 'nearer picture')} withheld: show"
+        if st.toggle(escape(words), key="search.show_withheld"):
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
     st.markdown(f"**Most similar** · {len(result.hits):,}")
@@ -152,11 +150,11 @@ def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
 def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -> None:
     ranks = with_percentile(image_set.table(), gate.measure).set_index("id")["rank_percentile"]
     ranked = rows.assign(rank_percentile=ranks.loc[rows["id"]].to_numpy(float))
-    plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure, ringed_id=None)
-    similarity, place = rows["similarity"], ranked["rank_percentile"]
+    plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure)
+    similarity, percentiles = rows["similarity"], ranked["rank_percentile"]
     shown = tuple(
-        replace(tile, value=f"similarity {shortened(cosine)}", mark=ordinal(at) if np.isfinite(at) else None)
-        for tile, cosine, at in zip(plain, similarity, place, strict=True)
+        replace(tile, value=f"similarity {decimal(cosine)}", mark=ordinal(at) if np.isfinite(at) else None)
+        for tile, cosine, at in zip(plain, similarity, percentiles, strict=True)
     )
     empty = "Every picture is above the threshold. Raise it to see hits."
     clicked = show_gallery(shown, key=key, empty=empty, columns=6).clicked_id

@@ -1,6 +1,5 @@
 """The search query: a picture of the image set or an uploaded one, with its values."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from url_viz.ui.upload.page import data_url
 from url_viz.ui.urls import picture_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.paste import show_paste
+from url_viz.wording import decimal
 
 _ID_IN_ADDRESS = "id"
 
@@ -83,13 +83,13 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     else:
         _pick_outside()
     typed = st.text_input(
-        "Or find one in the set" if not image_set.source.is_external else "Find one in the set",
+        "Find one in the set" if image_set.source.is_external else "Or find one in the set",
         placeholder="part of a path or class",
         key="search.filter",
         icon=":material/search:",
     )
     rows = matches(with_percentile(image_set.table(), measure), typed)
-    shown = spread(rows, 2 * columns)
+    shown = evenly_sampled(rows, 2 * columns)
     clicked = show_gallery(
         tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=QUERY_ID.get()),
         key="search.matches",
@@ -115,7 +115,7 @@ def _pick_outside() -> None:
     show_paste(key="search.paste")
 
 
-def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+def evenly_sampled(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     """At most `count` rows, evenly spaced over the table, so that all folders are represented."""
     positions = np.unique(np.linspace(0, max(0, len(rows) - 1), count).round().astype(int))
     return rows.iloc[positions[: len(rows)]]
@@ -171,27 +171,22 @@ def between_shares(row: Mapping[str, Any]) -> str | None:
     """A row's two likeliest classes, "between cucumber (.48) and banana (.31)"; None if they are not known."""
     if not isinstance(row["first_class"], str) or not isinstance(row["second_class"], str):
         return None
-    first, second = (f"{row[f'{which}_class']} ({shortened(row[f'{which}_share'])})" for which in ("first", "second"))
+    first, second = (f"{row[f'{which}_class']} ({decimal(row[f'{which}_share'])})" for which in ("first", "second"))
     return between(first, second)
-
-
-def shortened(value: float) -> str:
-    """A share or a cosine as `.83`, `−.12` or `1.00`."""
-    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}").replace("-", "−")
 
 
 def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
     """The outcome of scoring a file, cached for the same file and model."""
     second = image_set.second.name
     key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None, second)
-    known = QUERY_SCORED.get()
-    if known is None or known[0] != key:
+
+    def score() -> Scored | Refused:
         incoming = IncomingFile(shown_name(file.name), file.getvalue())
         with st.spinner("Reading the picture"):
             [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision, second=second)
-        known = (key, outcome)
-        QUERY_SCORED.set(known)
-    return known[1]
+        return outcome
+
+    return QUERY_SCORED.get_for(key, score)
 
 
 def _store_file() -> None:

@@ -21,7 +21,7 @@ from url_viz.imaging.uploaded_files import (
 )
 from url_viz.models.runtime import Precision
 from url_viz.ui.open_sets import running_model
-from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, Choice
+from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, SetChoice
 
 SCORED_AT_ONCE = 32
 
@@ -54,7 +54,7 @@ def uploaded() -> tuple[UploadedFile, ...]:
     return UPLOADS.get() or ()
 
 
-def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet | None) -> UploadBatch:
+def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: ImageSet | None) -> UploadBatch:
     """Score the files with the chosen model, with progress; files scored before are not scored again.
 
     Also with the second model, where one has its say in the image set.

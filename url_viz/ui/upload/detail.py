@@ -14,7 +14,7 @@ from url_viz.analysis.uploads import MEASURED, Scored, hashes_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tile_data import ordinal, tiles
+from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import data_url, in_set
 from url_viz.ui.widgets.gallery import show_gallery
@@ -57,7 +57,7 @@ def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set
 def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measure: str) -> None:
     ids = similar_ids(batch.scored[number], image_set)
     rows = with_percentile(image_set.table(), measure).set_index("id", drop=False).loc[ids]
-    shown = tiles(rows, set_id=image_set.set_id, measure=measure, ringed_id=None)
+    shown = tiles(rows, set_id=image_set.set_id, measure=measure)
     show_gallery(shown, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
     st.caption("The nearest ones; copies and near copies of this picture are left out.")
 
@@ -83,15 +83,10 @@ def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:
     """What is known of an upload, one row a fact: Fact, Value."""
     facts = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["first_class"], str):
-        facts += [("Likeliest class", _share(row, "first")), ("Second class", _share(row, "second"))]
+        named = (f"{row[f'{nth}_class']} · share {float(row[f'{nth}_share']):.2f}" for nth in ("first", "second"))
+        facts += zip(("Likeliest class", "Second class"), named, strict=True)
     for measure in MEASURED:
         value, rank = float(str(row[measure])), float(str(row[f"{measure}_percentile"]))
         if np.isfinite(value):
-            facts.append(
-                (title_of(measure), f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else ""))
-            )
+            facts.append((title_of(measure), value_with_percentile(value, rank)))
     return pd.DataFrame(facts, columns=["Fact", "Value"])
-
-
-def _share(row: "pd.Series[Any]", which: str) -> str:
-    return f"{row[f'{which}_class']} · share {float(row[f'{which}_share']):.2f}"

@@ -11,7 +11,7 @@ from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import Incoming, copy_into, sorted_zip
 from url_viz.ui.allowed_paths import allowed, roots
-from url_viz.ui.session import Choice
+from url_viz.ui.session import SetChoice
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import SortedUploads
@@ -21,7 +21,7 @@ from url_viz.ui.widgets.embed_job import open_folder
 FOLDER_NAME = "uploads"
 
 
-def show_exports(batch: UploadBatch, done: SortedUploads, now: Choice, image_set: ImageSet | None) -> None:
+def show_exports(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set: ImageSet | None) -> None:
     """Two downloads, created on request, and a popover that adds the pictures to a folder."""
     with st.container(horizontal=True, gap="small"):
         download(
@@ -59,7 +59,7 @@ def zip_of(batch: UploadBatch, done: SortedUploads) -> bytes:
     return sorted_zip(folders, beside={"ranking.csv": ranking_csv(done)})
 
 
-def _show_add(batch: UploadBatch, done: SortedUploads, now: Choice, image_set: ImageSet | None) -> None:
+def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set: ImageSet | None) -> None:
     st.caption("Copies pictures into a folder and reads it, without those you dropped. Nothing there is overwritten.")
     sides = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
     choices = {name: rows[rows["decision"] != "drop"] for name, rows in sides.items()}
@@ -84,7 +84,7 @@ def _show_add(batch: UploadBatch, done: SortedUploads, now: Choice, image_set: I
             )
 
 
-def add_to(typed: Path, files: Sequence[Incoming], now: Choice, image_set: ImageSet | None) -> int:
+def add_to(typed: Path, files: Sequence[Incoming], now: SetChoice, image_set: ImageSet | None) -> int:
     """Copy files into a folder inside the allowed roots, start reading it, and return how many are new there.
 
     If the folder is inside the open image set, that set is read again; else the folder becomes an image set.

@@ -19,22 +19,23 @@ from url_viz.models.model import resolve
 from url_viz.ui.session import (
     UPLOAD_MEASURE,
     UPLOADS,
+    UPLOADS_PAGE,
     UPLOADS_RANKED,
-    Choice,
     Key,
+    SetChoice,
     dropped,
-    page_of_uploads,
     remove_uploads,
 )
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import Tile, value_text
+from url_viz.ui.tile_data import tile_of, value_text
 from url_viz.ui.upload.batch import UploadBatch
-from url_viz.ui.widgets.charts import behind_of, uploads_figure
+from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure, with_first
 from url_viz.ui.widgets.paste import show_paste
 from url_viz.ui.widgets.tiles import one_page
+from url_viz.wording import counted
 
 TILES_PER_PAGE = 12
 THRESHOLD = 80
@@ -74,7 +75,7 @@ def show_drop() -> None:
         show_paste(key="upload.paste")
 
 
-def show_cannot_embed(now: Choice) -> None:
+def show_cannot_embed(now: SetChoice) -> None:
     """Why nothing can be scored under imported embeddings."""
     st.subheader("Sort uploads", anchor=False)
     st.info(
@@ -84,13 +85,13 @@ def show_cannot_embed(now: Choice) -> None:
     )
 
 
-def show_empty(now: Choice, image_set: ImageSet | None) -> None:
+def show_empty(now: SetChoice, image_set: ImageSet | None) -> None:
     """What the page does, shown before any upload."""
-    beside = f"**{escape(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
+    others = f"**{escape(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
     model = escape(resolve(now.model).title)
     st.markdown(
         f"Drop pictures, a folder or a zip. They are scored with **{model}** in memory: nothing is stored unless you "
-        f"ask. They are sorted from most to least ambiguous, and compared with {beside}."
+        f"ask. They are sorted from most to least ambiguous, and compared with {others}."
     )
     st.caption("Download the ranking as CSV or the pictures as a sorted zip, or add the pictures to a folder.")
 
@@ -98,17 +99,13 @@ def show_empty(now: Choice, image_set: ImageSet | None) -> None:
 def ranked(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
     """The table of `analysis.uploads.rank`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
-    known = UPLOADS_RANKED.get()
-    if known is None or known[0] != key:
-        known = (key, rank(batch.scored, image_set.reference() if image_set is not None else None))
-        UPLOADS_RANKED.set(known)
-    return known[1]
+    return UPLOADS_RANKED.get_for(key, lambda: rank(batch.scored, image_set.reference() if image_set else None))
 
 
-def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) -> None:
+def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None) -> None:
     """The number of uploads, the model, and the image set that they are compared with."""
     left, right = st.columns([6, 1], vertical_alignment="center")
-    beside = (
+    compared = (
         f"percentiles are within {set_name(image_set.root)} ({len(image_set):,} pictures)"
         if image_set is not None
         else "compared with each other: no image set is open"
@@ -116,7 +113,7 @@ def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) ->
     second, named = (image_set.second.active, image_set.second.name) if image_set is not None else (None, None)
     models = " and ".join([resolve(now.model).title, *([named] if named else [])])
     models += f" alone, since the weights of {second.space.backbone} are in no package" if second and not named else ""
-    left.caption(f"{len(batch.scored):,} pictures · scored with {escape(models)} · {escape(beside)}")
+    left.caption(f"{escape(counted(len(batch.scored), 'picture'))} · scored with {escape(models)} · {escape(compared)}")
     right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=remove_uploads, width="stretch")
 
 
@@ -173,18 +170,16 @@ def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *
     rows = pd.concat([done.clear, done.ambiguous])
     behind = behind_of(image_set.reference().xy)
     figure = uploads_figure(rows, behind, threshold=threshold, title=f"{title_of(measure)} percentile")
-    st.plotly_chart(
+    show_figure(
         figure,
-        width="stretch",
         key="upload.map",
-        config={"displayModeBar": False, "scrollZoom": False},
         alt="The uploads on the map of the image set, each beside its neighbours",
     )
-    known = int((table["twin_of"] >= 0).sum())
+    present = int((table["twin_of"] >= 0).sum())
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
-    if known:
-        verb = "is" if known == 1 else "are"
-        parts.append(f"{known:,} {verb} already in the image set (or a near copy is)")
+    if present:
+        verb = "is" if present == 1 else "are"
+        parts.append(f"{present:,} {verb} already in the image set (or a near copy is)")
     st.caption(escape(" · ".join(parts)))
 
 
@@ -200,11 +195,11 @@ def _gallery(
     batch: UploadBatch, rows: pd.DataFrame, title: str, copies: Collection[int], *, measure: str, columns: int
 ) -> int | None:
     st.markdown(f"**{escape(title)}** · {len(rows):,}")
-    with one_page(rows, partial(page_of_uploads, title), size=TILES_PER_PAGE) as page:
+    with one_page(rows, partial(UPLOADS_PAGE.of, title), size=TILES_PER_PAGE) as page:
         shown = tuple(
-            Tile(
-                id=int(row["id"]),
-                name=str(row["path"]),
+            tile_of(
+                row,
+                set_id="",
                 thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
                 value=value_text(float(row[measure]), float(row["rank_percentile"])),
                 label=classes_in_words(row, is_clear=title == "Clear"),
@@ -235,8 +230,8 @@ def show_refused(batch: UploadBatch) -> None:
     if not batch.refused:
         return
     table = pd.DataFrame([(r.name, r.reason) for r in batch.refused], columns=["file", "reason"])
-    count = "1 file was" if len(table) == 1 else f"{len(table):,} files were"
-    with st.expander(f"{escape(count)} not scored", icon=":material/broken_image:", expanded=not batch.scored):
+    count = f"{counted(len(table), 'file')} {'was' if len(table) == 1 else 'were'} not scored"
+    with st.expander(escape(count), icon=":material/broken_image:", expanded=not batch.scored):
         st.dataframe(table, hide_index=True, width="stretch", alt="Files that were not scored, with reasons")
 
 

@@ -1,7 +1,7 @@
 """The review of uploads, one after the other; what is answered stays in the session and goes into the exports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,23 +13,15 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.store.decisions import checked_label
-from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.review.desk import opened, show_open_review
 from url_viz.ui.session import UPLOADS_REVIEW
+from url_viz.ui.session_records import UploadAnswers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import facts_of_upload, similar_ids
 from url_viz.ui.upload.page import SortedUploads, data_url
 
 LONG_SIDE_PX = 1200
 TAKES: tuple[Asked, ...] = ("decision", "label")
-
-
-@dataclass
-class UploadAnswers:
-    """What was answered of the uploads of a session, and which were passed over, by their content."""
-
-    answers: dict[int, CardAnswer] = field(default_factory=dict)
-    skipped: set[int] = field(default_factory=set)
-    here: "OpenReview[UploadQueue] | None" = None
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,14 @@
 The browser numbers every action, and sends it with all those before it until the server confirms it.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 from url_viz.ui.session import HANDLED, state_of
+from url_viz.ui.session_records import Handled
 
 Record = Mapping[str, object]
 """An action as the browser sends it, with its number under `sequence`."""
-
-
-@dataclass(frozen=True)
-class Handled:
-    """For each component of a session, the number of the last action that was handled.
-
-    It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
-    overtaken still finishes the actions it has begun, and later actions have to wait for that.
-    """
-
-    last: dict[str, int] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def handle_new(key: str, state: Record, handle: Callable[[list[Record]], None]) -> None:
@@ -54,3 +41,7 @@ def new_records(state: Record, handled: int) -> list[Record]:
 def sequence_of(record: Record) -> int:
     """The number of an action."""
     return int(cast(float, record["sequence"]))
+
+
+def nothing() -> None:
+    """A callback that does nothing; it makes Streamlit create the state, so that it can always be read and set."""

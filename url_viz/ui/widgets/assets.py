@@ -6,9 +6,12 @@ component's modules into one.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import streamlit as st
 
 FOLDER = Path(__file__).parents[2] / "frontend"
 
@@ -25,6 +28,12 @@ _OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 def text_of(component: str, suffix: str) -> str:
     """All files of a component with this suffix (".html", ".css"), joined in the order of their names."""
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / component).glob(f"*{suffix}")))
+
+
+def component_of(name: str, *, styled_as: str = "") -> Callable[..., Any]:
+    """The Streamlit component of a folder, to be mounted on pages; with the styles of another one before its own."""
+    css = (text_of(styled_as, ".css") if styled_as else "") + text_of(name, ".css")
+    return st.components.v2.component(f"url_viz_{name}", html=text_of(name, ".html"), css=css, js=script_of(name))
 
 
 def script_of(component: str, *, folder: Path = FOLDER) -> str:

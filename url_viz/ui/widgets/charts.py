@@ -16,8 +16,8 @@ from url_viz.ui.tile_data import ordinal
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-MOST_BEHIND = 4_000
-"""Points of the image set that are drawn behind uploads, as SVG: not every machine has WebGL."""
+MOST_POINTS = 4_000
+"""Points that a figure draws at most, as SVG: not every machine has WebGL."""
 
 _RAMPS = {
     "light": ("#3b527c", "#634e93", "#8b4e9e", "#ad5695", "#c6617c", "#db6a56", "#ed7200"),
@@ -119,24 +119,28 @@ def curve_colour(measure: str) -> str:
 
 def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:
     """A sample (M, 2) of the finite coordinates, few enough to draw; the same in every run."""
-    placed: NDArray[np.floating] = xy[np.isfinite(xy[:, 0])]
-    if len(placed) <= MOST_BEHIND:
-        return placed
-    return np.random.default_rng(0).choice(placed, MOST_BEHIND, replace=False)
+    return xy[sampled(np.flatnonzero(np.isfinite(xy[:, 0])))]
 
 
-def ramp_now() -> tuple[str, ...]:
-    """The map's colour ramp in the page's theme, clear to ambiguous."""
-    return _RAMPS["dark" if st.context.theme.type == "dark" else "light"]
+def sampled(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """So many of the rows (M,) as a figure draws, sorted; the same in every run."""
+    if len(rows) <= MOST_POINTS:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+
+
+def colour_scale() -> list[list[object]]:
+    """The map's colour ramp in the page's theme, clear to ambiguous, as plotly takes it."""
+    ramp = _RAMPS["dark" if st.context.theme.type == "dark" else "light"]
+    return [[position / (len(ramp) - 1), colour] for position, colour in enumerate(ramp)]
 
 
 def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
-    ramp = ramp_now()
     return {
         "color": rank,
         "cmin": 0,
         "cmax": 100,
-        "colorscale": [[position / (len(ramp) - 1), colour] for position, colour in enumerate(ramp)],
+        "colorscale": colour_scale(),
         "colorbar": {
             "title": {"text": title, "side": "top"},
             "orientation": "h",
@@ -145,6 +149,11 @@ def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
             "y": -0.06,
         },
     }
+
+
+def show_figure(figure: "Figure", *, key: str, alt: str) -> None:
+    """Draw a figure without plotly's buttons; `alt` describes it to people who do not see it."""
+    st.plotly_chart(figure, width="stretch", key=key, config={"displayModeBar": False}, alt=alt)
 
 
 def quiet(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure":

@@ -1,6 +1,6 @@
 """Decisions on pages: events of a gallery, and the bar that decides on all pictures in scope."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -13,8 +13,9 @@ from url_viz.errors import DecisionError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Decisions, checked_tag
 from url_viz.ui.auth import user_name
-from url_viz.ui.session import wish_of
-from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.session import pending_action
+from url_viz.ui.session_records import BulkAction, BulkKind
+from url_viz.ui.text import Markdown, errors_shown, escape, show_error
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.widgets.sort import show_sort
 from url_viz.ui.wire import WIRE
@@ -39,25 +40,7 @@ KEYS = (
 
 
 NAMING = "What the pictures are, one name each; the review *Name these first* goes on with it. Tags stay"
-What = Literal["decide", "tag", "untag", "name"]
-_WORDS: dict[What, str] = {"tag": "Tag", "untag": "Untag", "name": "Name"}
-
-
-@dataclass(frozen=True)
-class BulkAction:
-    """An action on some pictures: a decision (None clears it), tags added or removed, or a name; `word` names it."""
-
-    word: str
-    ids: tuple[int, ...]
-    what: What = "decide"
-    decision: Decision | None = None
-    tags: tuple[str, ...] = ()
-
-    @property
-    def question(self) -> Markdown:
-        """The question that asks for confirmation."""
-        named = f" ({escape(', '.join(self.tags))})" if self.tags else ""
-        return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
+_WORDS: dict[BulkKind, str] = {"tag": "Tag", "untag": "Untag", "name": "Name"}
 
 
 def decisions_here(image_set: ImageSet) -> Decisions:
@@ -76,10 +59,10 @@ def handle_gallery_event(
     `stacks` are the rows of `image_set.table()` of which one tile stands for a picture and its twins.
     """
     sentences: list[str] = []
-    asked: BulkAction | None = None
+    large: BulkAction | None = None
     for action in event.actions if stacks is None else map(partial(_with_twins, stacks), event.actions):
         if bar is not None and len(action.chosen) > ASK_ABOVE:
-            asked = _bulk(action.chosen, action.decision)
+            large = _bulk(action.chosen, action.decision)
             continue
         try:
             sentences += _done(image_set, action)
@@ -87,9 +70,9 @@ def handle_gallery_event(
             sentences.append(str(error))
     for sentence in sentences:
         st.toast(escape(sentence))
-    if bar is not None and asked is not None:
-        wish_of(bar).set(asked)
-        st.toast(f"Above the map you are asked: {asked.question}", icon=":material/arrow_upward:")
+    if bar is not None and large is not None:
+        pending_action(bar).set(large)
+        st.toast(f"Above the map you are asked: {large.question}", icon=":material/arrow_upward:")
 
 
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which: str = "") -> None:
@@ -100,13 +83,13 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
     buttons.
     """
     ids = tuple(rows["id"].tolist())
-    action = wish_of(key).get()
+    action = pending_action(key).get()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.bar"):
         if action is not None and set(action.ids) == set(ids):
             _ask(image_set, action, key=key)
             return
-        wish_of(key).clear()  # what was asked is of other pictures
-        st.markdown(_counted(len(ids), len(image_set), which), help=KEYS, width="content")
+        pending_action(key).clear()  # it was about other pictures
+        st.markdown(_in_scope(len(ids), len(image_set), which), help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
             st.button(
                 escape(word),
@@ -127,8 +110,8 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
         return action
     ids = action.chosen or (action.id,)
     rows = with_twins_of(table, table["id"].isin(ids).to_numpy(dtype=bool))
-    found = tuple(table["id"].to_numpy(np.int64)[rows].tolist())
-    return action if len(found) <= 1 else replace(action, id=None, chosen=found)
+    stack = tuple(table["id"].to_numpy(np.int64)[rows].tolist())
+    return action if len(stack) <= 1 else replace(action, id=None, chosen=stack)
 
 
 def show_counts(image_set: ImageSet) -> None:
@@ -165,34 +148,31 @@ def _step_history(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
 def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
     """Carry out an action, or ask for confirmation if it is large."""
     if len(action.ids) > ASK_ABOVE:
-        wish_of(key).set(action)
+        pending_action(key).set(action)
     else:
         _carry_out(image_set, action, key)
 
 
 def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
     decisions = decisions_here(image_set)
-    try:
-        if action.what == "decide":
+    pending_action(key).clear()
+    with errors_shown():
+        if action.kind == "decide":
             results = [decisions.decide(action.ids, action.decision)]
-        elif action.what == "name":
+        elif action.kind == "name":
             results = [decisions.name_each(dict.fromkeys(action.ids, name)) for name in action.tags]
         else:
             results = [
-                (decisions.tag if action.what == "tag" else decisions.untag)(action.ids, tag) for tag in action.tags
+                (decisions.tag if action.kind == "tag" else decisions.untag)(action.ids, tag) for tag in action.tags
             ]
-        sentences = [result.sentence for result in results]
-    except UrlVizError as error:
-        sentences = [str(error)]
-    wish_of(key).clear()
-    for sentence in sentences:
-        st.toast(escape(sentence))
+        for result in results:
+            st.toast(escape(result.sentence))
 
 
 def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
     st.markdown(action.question, width="content")
     st.button(escape(action.word), type="primary", key=f"{key}.yes", on_click=_carry_out, args=(image_set, action, key))
-    st.button("Cancel", key=f"{key}.no", on_click=wish_of(key).clear)
+    st.button("Cancel", key=f"{key}.no", on_click=pending_action(key).clear)
 
 
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
@@ -214,14 +194,14 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
             show_error(problem)
         is_ready = bool(ids and tags and problem is None)
         with buttons:
-            for what, word in _WORDS.items():
+            for kind, word in _WORDS.items():
                 st.button(
                     f"{escape(word)} {len(ids):,} pictures",
-                    key=f"{key}.{what}",
-                    disabled=not is_ready or (what == "name" and len(tags) > 1),
-                    help=NAMING if what == "name" else None,
+                    key=f"{key}.{kind}",
+                    disabled=not is_ready or (kind == "name" and len(tags) > 1),
+                    help=NAMING if kind == "name" else None,
                     on_click=_request,
-                    args=(image_set, BulkAction(word, ids, what, tags=tags), key),
+                    args=(image_set, BulkAction(word, ids, kind, tags=tags), key),
                 )
 
 
@@ -251,14 +231,11 @@ def show_undo(image_set: ImageSet, *, key: str) -> None:
 
 
 def _on_step(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
-    try:
-        sentence = _step_history(image_set, command)
-    except UrlVizError as error:
-        sentence = str(error)
-    st.toast(escape(sentence))
+    with errors_shown():
+        st.toast(escape(_step_history(image_set, command)))
 
 
-def _counted(shown: int, total: int, which: str) -> Markdown:
+def _in_scope(shown: int, total: int, which: str) -> Markdown:
     if which:
         return Markdown(f"**{shown:,}** {escape(which)}")
     return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")

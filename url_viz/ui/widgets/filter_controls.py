@@ -18,7 +18,7 @@ from url_viz.analysis.filters import (
     values_of,
 )
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import FILTER_COLUMN, FILTER_NAME, VIEW, filter_of, view
+from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, VIEW, view
 from url_viz.ui.text import escape
 
 _TITLES = {"label": "Class", "": "none"}
@@ -83,7 +83,7 @@ def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:
 
 def _pick_values(counts: Mapping[str, int], column: str) -> None:
     now = filter_on(column)
-    key = filter_of(column)
+    key = FILTER.of(column)
     key.set([v for v in now.values if v in counts] if isinstance(now, OneOf) else [])
     st.multiselect(
         "Any of",
@@ -97,7 +97,7 @@ def _pick_values(counts: Mapping[str, int], column: str) -> None:
 
 
 def _apply_values(column: str) -> None:
-    values = tuple(filter_of(column).get() or ())
+    values = tuple(FILTER.of(column).get() or ())
     set_filter(column, OneOf(column, values) if values else None)
 
 
@@ -107,7 +107,7 @@ def _pick_range(values: "pd.Series[float]", column: str) -> None:
     st.caption(f"From {values.min():.6g} to {values.max():.6g} in this image set")
     left, right = st.columns(2)
     for container, title, bound, value in ((left, "At least", "low", low), (right, "At most", "high", high)):
-        key = filter_of(column, bound)
+        key = FILTER.of(column, bound)
         key.set(value)
         container.number_input(
             escape(title),
@@ -121,5 +121,5 @@ def _pick_range(values: "pd.Series[float]", column: str) -> None:
 
 
 def _apply_range(column: str) -> None:
-    low, high = filter_of(column, "low").get(), filter_of(column, "high").get()
+    low, high = FILTER.of(column, "low").get(), FILTER.of(column, "high").get()
     set_filter(column, None if low is None and high is None else Between(column, low, high))

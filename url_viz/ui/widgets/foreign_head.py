@@ -5,13 +5,13 @@ from pathlib import Path
 import streamlit as st
 
 from url_viz.jobs.heads import adapted_to_another
-from url_viz.ui.session import Choice, choose
+from url_viz.ui.session import SetChoice, choose
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.workspace import Workspace
 
 
-def show_foreign_head(now: Choice, root: Path) -> None:
+def show_foreign_head(now: SetChoice, root: Path) -> None:
     """Say that the chosen head was adapted to another image set than the one at `root`, if it was."""
     assert now.set_id is not None
     other = adapted_to_another(now.model, set_id=now.set_id, root=root, workspace=Workspace.at())

@@ -6,21 +6,15 @@ from functools import partial
 from typing import Literal, cast
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.store.decisions import DECISIONS, Decision
 from url_viz.ui.session import state_of
 from url_viz.ui.tile_data import Tile, tile_data
-from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records
-from url_viz.ui.widgets.assets import script_of, text_of
+from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records, nothing
+from url_viz.ui.widgets.assets import component_of
 
-_mount = st.components.v2.component(
-    "url_viz_gallery",
-    html=text_of("gallery", ".html"),
-    css=text_of("gallery", ".css"),
-    js=script_of("gallery"),
-)
+_mount = component_of("gallery")
 
 
 @dataclass(frozen=True)
@@ -62,10 +56,10 @@ def show_gallery(
         "can_decide": handle is not None,
         "taken": handled_before(key),
     }
-    on_actions = _nothing if handle is None else partial(_handle_from_session, key, handle)
-    result = _mount(key=key, data=data, on_clicked_change=_nothing, on_actions_change=on_actions)
+    on_actions = nothing if handle is None else partial(handle_actions, key, handle)
+    result = _mount(key=key, data=data, on_clicked_change=nothing, on_actions_change=on_actions)
     if handle is not None:
-        _handle(key, result, handle)  # usually none are left, unless another run came between
+        handle_actions(key, handle, result)  # usually none are left, unless another run came between
     return GalleryEvent(gallery_event(result).clicked_id)
 
 
@@ -75,22 +69,28 @@ def gallery_event(state: Mapping[str, object], *, handled: int = 0) -> GalleryEv
     return GalleryEvent(None if clicked is None else int(clicked), actions_of(new_records(state, handled)))
 
 
-def _handle_from_session(key: str, handle: HandleEvent) -> None:
-    _handle(key, state_of(key), handle)
+def _none_chosen(chosen: object) -> NDArray[np.int64]:
+    return np.empty(0, np.int64)
 
 
-def _handle(key: str, state: Mapping[str, object], handle: HandleEvent) -> None:
-    handle_new(key, state, lambda records: handle(GalleryEvent(None, actions_of(records))))
+ChosenIds = Callable[[object], NDArray[np.int64]]
+"""Which pictures the browser calls chosen, as ids (M,)."""
 
 
-def actions_of(
-    records: Iterable[Record], chosen_ids: Callable[[object], NDArray[np.int64]] = lambda chosen: np.empty(0, np.int64)
-) -> tuple[GalleryAction, ...]:
+def handle_actions(
+    key: str, handle: HandleEvent, state: Record | None = None, *, chosen_ids: ChosenIds = _none_chosen
+) -> None:
+    """Handle the new actions in a component's `state`, by default that in the session."""
+    now = state_of(key) if state is None else state
+    handle_new(key, now, lambda records: handle(GalleryEvent(None, actions_of(records, chosen_ids))))
+
+
+def actions_of(records: Iterable[Record], chosen_ids: ChosenIds = _none_chosen) -> tuple[GalleryAction, ...]:
     """What the browser sent, without what is invalid; `chosen_ids` tells which pictures it calls chosen."""
     return tuple(action for record in records if (action := _action(record, chosen_ids)) is not None)
 
 
-def _action(record: Record, chosen_ids: Callable[[object], NDArray[np.int64]]) -> GalleryAction | None:
+def _action(record: Record, chosen_ids: ChosenIds) -> GalleryAction | None:
     """An action sent by the browser; None if it is invalid."""
     command, decision = record.get("command"), record.get("decision")
     if command == "undo" or command == "redo":
@@ -102,7 +102,3 @@ def _action(record: Record, chosen_ids: Callable[[object], NDArray[np.int64]]) -
         return GalleryAction(int(cast(str, record["id"])), known_decision)
     chosen = tuple(chosen_ids(record.get("chosen")).tolist())
     return GalleryAction(decision=known_decision, chosen=chosen) if chosen else None
-
-
-def _nothing() -> None:
-    """A callback that does nothing; it makes Streamlit create the state, so that it can always be read."""

@@ -3,35 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.ui.response_cache import ids_at, places_of
-from url_viz.ui.session import has_state, kept_choice, state_of
+from url_viz.ui.response_cache import ids_at, ranges_of
+from url_viz.ui.session import chosen_before, has_state
+from url_viz.ui.session_records import Side
 from url_viz.ui.tile_data import Tile, tile_data
-from url_viz.ui.widgets.actions import handle_new, handled_before
-from url_viz.ui.widgets.assets import script_of, text_of
-from url_viz.ui.widgets.gallery import GalleryEvent, HandleEvent, actions_of
+from url_viz.ui.widgets.actions import handled_before, nothing
+from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.gallery import HandleEvent, handle_actions
 
-Side = Literal["both", "ambiguous", "clear"]
 SIDES: tuple[Side, ...] = ("both", "ambiguous", "clear")
 INLINE = 48
 """So many tiles of an order come with the page, so that they are there at once; others when they are scrolled to."""
 
-_mount = st.components.v2.component(
-    "url_viz_grid",
-    html=text_of("grid", ".html"),
-    css=text_of("gallery", ".css") + text_of("grid", ".css"),
-    js=script_of("grid"),
-)
+_mount = component_of("grid", styled_as="gallery")
 
 
 @dataclass(frozen=True)
 class Pane:
-    """One order of `total` pictures, held by the key `order`; `first` are its first tiles, at most INLINE.
+    """One order of `total` pictures, cached under the key `order`; `first` are its first tiles, at most INLINE.
 
     `note` follows the title, `empty` stands there if it has no pictures. `order_url`, `tiles_url` and `thumbnail_url`
     give the others (`url_viz.ui.urls`).
@@ -78,10 +72,10 @@ def show_grid(
     """Draw one pane, or two side by side, as high as the window; `ringed_id` is the picture that was opened last.
 
     `handle` is that of `show_gallery`; a decision on more chosen pictures than `ask_above` shows no mark before the
-    server has answered. The state is that of `key` in the session: `side`, `is_wide`, `chosen` (ranges of held orders),
-    `actions`, and `clicked` for one run. What was chosen when the page was left is chosen again.
+    server has answered. The state is that of `key` in the session: `side`, `is_wide`, `chosen` (ranges of cached
+    orders), `actions`, and `clicked` for one run. What was chosen when the page was left is chosen again.
     """
-    kept = kept_choice(key)
+    kept = chosen_before(key)
     again = np.empty(0, np.int64) if has_state(key) else kept.get_or(lambda: np.empty(0, np.int64))
     data = {
         "panes": [_pane_data(pane) for pane in panes],
@@ -90,19 +84,19 @@ def show_grid(
         "ringed": None if ringed_id is None else str(ringed_id),
         "ask_above": ask_above,
         "taken": handled_before(key),
-        "kept": [places_of(pane.order, again) for pane in panes] if len(again) else None,
+        "kept": [ranges_of(pane.order, again) for pane in panes] if len(again) else None,
     }
     result = _mount(
         key=key,
         data=data,
         default={"side": None, "is_wide": None, "chosen": None},
-        on_side_change=_nothing,
-        on_is_wide_change=_nothing,
-        on_chosen_change=_nothing,
-        on_clicked_change=_nothing,
-        on_actions_change=partial(_handle_from_session, key, handle),
+        on_side_change=nothing,
+        on_is_wide_change=nothing,
+        on_chosen_change=nothing,
+        on_clicked_change=nothing,
+        on_actions_change=partial(handle_actions, key, handle, chosen_ids=chosen_ids),
     )
-    _handle(key, result, handle)  # usually none are left, unless another run came between
+    handle_actions(key, handle, result, chosen_ids=chosen_ids)  # usually none are left, unless another run came between
     clicked = cast(str | None, result.get("clicked"))
     chosen = again if len(again) else grid_state(result).chosen
     kept.set(chosen)
@@ -140,15 +134,3 @@ def _pane_data(pane: Pane) -> dict[str, object]:
         "has_questions": any(tile.question for tile in pane.first),
         "has_labels": any(tile.label is not None for tile in pane.first),
     }
-
-
-def _handle_from_session(key: str, handle: HandleEvent) -> None:
-    _handle(key, state_of(key), handle)
-
-
-def _handle(key: str, state: Mapping[str, object], handle: HandleEvent) -> None:
-    handle_new(key, state, lambda records: handle(GalleryEvent(None, actions_of(records, chosen_ids))))
-
-
-def _nothing() -> None:
-    """A callback that does nothing; it makes Streamlit create each state, so that the page can read and set it."""

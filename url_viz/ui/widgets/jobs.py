@@ -66,10 +66,10 @@ STAGES = {
 
 
 @dataclass(frozen=True)
-class Told:
-    """How far a job is: `share` from 0 to 1, and in words."""
+class JobProgress:
+    """How far a job is: `fraction` from 0 to 1, and in words."""
 
-    share: float
+    fraction: float
     words: str
 
 
@@ -80,14 +80,14 @@ def title_of_job(job: Job) -> str:
     return job.title if then is None or about is None else job.title.replace(then, set_title(about), 1)
 
 
-def progress_of(job: Job) -> Told:
+def progress_of(job: Job) -> JobProgress:
     """How far a live job is, or what it waits for."""
     status = job.status()
     if status.state is JobState.QUEUED:
-        return Told(0.0, status.reason or waiting_in_words(waiting_for(job)))
+        return JobProgress(0.0, status.reason or waiting_in_words(waiting_for(job)))
     step = progress(job)
-    share = step.done / step.total if step is not None and step.total else 0.0
-    return Told(min(1.0, share), "Starting" if step is None else step_in_words(step))
+    fraction = step.done / step.total if step is not None and step.total else 0.0
+    return JobProgress(min(1.0, fraction), "Starting" if step is None else step_in_words(step))
 
 
 def step_in_words(step: Progress) -> str:
@@ -111,16 +111,14 @@ def step_in_words(step: Progress) -> str:
 
 def waiting_in_words(waiting: Waiting | None) -> str:
     """What a job waits for: "Waiting for “Read zoo” (30 s left in this stage) and 1 more · for 12 s so far"."""
-    if waiting is None:
+    if waiting is None or not (waiting.jobs or waiting.mb is not None):
         return "Starting"
     if waiting.mb is not None:
         what = f"memory: {waiting.mb:,} of {LIGHT_NEEDS_MB:,} MB are free"
-    elif waiting.jobs:
+    else:
         first = waiting.jobs[0]
         more = len(waiting.jobs) - 1
         what = f"“{title_of_job(first)}”{_time_left(first)}" + (f" and {more} more" if more else "")
-    else:
-        return "Starting"
     return f"Waiting for {what} · for {duration(waiting.seconds)} so far"
 
 
@@ -147,20 +145,16 @@ def show_running_jobs() -> None:
 def _running_jobs() -> None:
     for job in reversed(live_jobs(Workspace.at())):
         now = progress_of(job)
-        st.progress(now.share, text=f"**{escape(title_of_job(job))}**  \n{escape(now.words)}")
+        st.progress(now.fraction, text=f"**{escape(title_of_job(job))}**  \n{escape(now.words)}")
 
 
 More = Callable[[Job, Status], object]
 
 
-def show_nothing(job: Job, status: Status) -> None:
-    """Draw nothing more."""
-
-
 def show_progress(job: Job) -> None:
     """A bar and a line of how far a live job is."""
     now = progress_of(job)
-    st.progress(now.share, text=escape(now.words))
+    st.progress(now.fraction, text=escape(now.words))
 
 
 def show_result(job: Job, status: Status) -> bool:
@@ -190,32 +184,31 @@ def _show(result: JobResult) -> None:
             st.code(result.card.read_text("utf-8"), language="markdown", wrap_lines=True)
 
 
-def show_job(job: Job, *, is_open: bool, more: More = show_nothing, beside: More = show_nothing) -> None:
-    """One job: what it does, how far it is or how it ended, `more` of it, its buttons with others `beside`, its log."""
+def show_job(job: Job, *, is_open: bool, more: More | None = None, last: More | None = None) -> None:
+    """One job: what it does, how far it is or how it ended, `more` of it, its buttons, log, and `last` others."""
     status = job.status()
     with st.expander(escape(_heading(job, status)), expanded=is_open, icon=LOOKS[status.state][1]):
         if status.is_live:
             show_progress(job)
         elif status.reason:
             st.caption(escape(status.reason))
-        more(job, status)
+        if more is not None:
+            more(job, status)
         with st.container(horizontal=True, vertical_alignment="center"):
             _show_buttons(job, status)
             with st.popover("Log"):
                 st.code(log_tail(job, 100) or "(empty)", language=None)
-            beside(job, status)
+            if last is not None:
+                last(job, status)
 
 
 def _heading(job: Job, status: Status) -> str:
     """ "Read zoo with tf_efficientnet_lite0 · 26 Nov 12:30 · done in 40 s"."""
     started = time.strftime("%d %b %H:%M", time.localtime(job.created))
     took = None if status.started is None or status.finished is None else status.finished - status.started
-    ended = LOOKS[status.state][0] + ("" if took is None else f" {_ended_after(status)} {duration(max(0.0, took))}")
+    preposition = "in" if status.state is JobState.SUCCEEDED else "after"
+    ended = LOOKS[status.state][0] + ("" if took is None else f" {preposition} {duration(max(0.0, took))}")
     return f"{title_of_job(job)} · {started} · {ended}"
-
-
-def _ended_after(status: Status) -> str:
-    return "in" if status.state is JobState.SUCCEEDED else "after"
 
 
 def _show_buttons(job: Job, status: Status) -> None:

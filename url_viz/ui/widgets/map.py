@@ -5,21 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, cast
 
-import streamlit as st
-
 from url_viz.analysis.scope import Polygon
 from url_viz.ui.session import state_of
-from url_viz.ui.widgets.assets import script_of, text_of
+from url_viz.ui.session_records import Style
+from url_viz.ui.widgets.actions import nothing
+from url_viz.ui.widgets.assets import component_of
 
 Colour = Literal["value", "category"]
-Style = Literal["points", "fog", "density"]
-
 STYLES: tuple[Style, ...] = ("points", "fog", "density")
 CATEGORIES_LISTED = 1_000
 
-_mount = st.components.v2.component(
-    "url_viz_map", html=text_of("map", ".html"), css=text_of("map", ".css"), js=script_of("map")
-)
+_mount = component_of("map")
 
 
 @dataclass(frozen=True)
@@ -110,13 +106,13 @@ def show_map(
         data=_data_of(view, key=key) | {"fits": height_px is None, "can_pick": on_pick is not None},
         default={"polygon": None, "threshold": None, "style": None, "representatives": None, "names": None},
         height="content" if height_px is None else height_px,
-        on_polygon_change=_nothing,
-        on_threshold_change=_nothing,
-        on_style_change=_nothing,
-        on_representatives_change=_nothing,
-        on_names_change=_nothing,
+        on_polygon_change=nothing,
+        on_threshold_change=nothing,
+        on_style_change=nothing,
+        on_representatives_change=nothing,
+        on_names_change=nothing,
         on_picked_change=partial(_pick, key, view.categories, on_pick or _ignore),
-        on_clicked_change=_nothing,
+        on_clicked_change=nothing,
     )
     return map_event(result)
 
@@ -147,34 +143,15 @@ def _ignore(names: tuple[str, ...]) -> None:
     """For a map whose categories no filter asks for."""
 
 
-def _nothing() -> None:
-    """A callback that does nothing; it makes Streamlit create each state, so that pages can read and set it."""
-
-
 def _data_of(view: MapView, *, key: str) -> dict[str, object]:
     """The data for the browser; ids as text, because JavaScript's numbers hold 53 bits."""
-    return {
+    return vars(view) | {
         "key": key,
-        "points_url": view.points_url,
-        "card_url": view.card_url,
-        "mask_url": view.mask_url,
-        "representatives_url": view.representatives_url,
-        "total": view.total,
-        "colour": view.colour,
         "title": view.title,
-        "ends": view.ends,
-        "category_title": view.category_title,
-        "category_colours": view.category_colours,
         "categories": view.categories[:CATEGORIES_LISTED],
         "unlisted": max(0, len(view.categories) - CATEGORIES_LISTED),
-        "style": view.style,
-        "size_title": view.size_title,
         "names": view.with_names,
-        "chosen": view.chosen,
-        "is_of_order": view.is_of_order,
         "representatives": view.with_representatives,
         "threshold": view.threshold_percentile,
         "ringed": None if view.ringed_id is None else str(view.ringed_id),
-        "polygon": view.polygon,
-        "note": view.note,
     }

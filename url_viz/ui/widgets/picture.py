@@ -15,9 +15,9 @@ from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision
 from url_viz.ui.auth import user_name
 from url_viz.ui.search.query_picture import search_with
-from url_viz.ui.session import LINK_FOLLOWED, OPENED, decision_of, label_of, queried, write_query
+from url_viz.ui.session import DECIDED, LABELLED, LINK_FOLLOWED, OPENED, queried, write_query
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tile_data import ordinal, tiles
+from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import show_with_heat
@@ -75,7 +75,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         st.caption("This image set has no other pictures.")
         return
     near = near.assign(rank_percentile=_ranks(image_set, near, measure))
-    shown = tiles(near, set_id=image_set.set_id, measure=measure, ringed_id=None)
+    shown = tiles(near, set_id=image_set.set_id, measure=measure)
     handle = partial(handle_gallery_event, image_set)
     event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
     _open_clicked(event.clicked_id)
@@ -97,7 +97,7 @@ def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) ->
             st.caption(f"{escape(name)} · {share:.0%}")
             near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
             near = near.assign(rank_percentile=float("nan"))
-            shown = tiles(near, set_id=image_set.set_id, measure="similarity", ringed_id=None)
+            shown = tiles(near, set_id=image_set.set_id, measure="similarity")
             event = show_gallery(shown, key=f"between.{image_id}.{name}", empty="No other pictures.", columns=3)
             _open_clicked(event.clicked_id)
 
@@ -118,7 +118,7 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
             st.button(
                 escape(word),
                 icon=icon,
-                key=decision_of(image_id, decision),
+                key=DECIDED.of(image_id, decision),
                 type="primary" if is_it else "secondary",
                 on_click=_decide,
                 args=(image_set, image_id, None if is_it else decision),
@@ -130,7 +130,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     """The label, to be corrected by choosing or typing another; what it was given as stands under it."""
     names = sorted(image_set.table()["label"].dropna().astype(str).unique())
     label, given = row["label"], row["label_given"]
-    key = label_of(image_id)
+    key = LABELLED.of(image_id)
     key.set(label if isinstance(label, str) else None)
     st.selectbox(
         "Label",
@@ -148,7 +148,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
 
 def _label(image_set: ImageSet, image_id: int) -> None:
     with errors_shown():
-        image_set.labels.correct({image_id: label_of(image_id).get()}, who=user_name())
+        image_set.labels.correct({image_id: LABELLED.of(image_id).get()}, who=user_name())
 
 
 def _decide(image_set: ImageSet, image_id: int, decision: Decision | None) -> None:
@@ -221,8 +221,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
 
 def _value_of(row: dict[str, object], measure: str) -> str:
     column = percentile_column(measure)
-    rank = float("nan") if column is None else _number(row, column)
-    return f"{_number(row, measure):.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")
+    return value_with_percentile(_number(row, measure), float("nan") if column is None else _number(row, column))
 
 
 def _number(row: dict[str, object], column: str) -> float:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
@@ -14,9 +13,9 @@ from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
 from url_viz.ui.first.page import show_first_page
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import NOT_THERE, Choice, choice, choose
+from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import escape, show_error
+from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.embed_job import (
     KIND,
     latest,
@@ -73,11 +72,7 @@ def _pick_set() -> None:
 
 
 def _pick_model() -> None:
-    at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
-    from_user = user_models(choice().set_id)
-    workspace = Workspace.at()
-    in_folders = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace, timeout_s=PAGE_TIMEOUT_S)]
-    names = list(dict.fromkeys([*at_hand, *in_folders, *from_user, choice().model]))
+    names = list(dict.fromkeys([*known_models(choice().set_id), choice().model]))
     picked = st.selectbox(
         "Model",
         names,
@@ -93,6 +88,14 @@ def _pick_model() -> None:
         st.rerun()
 
 
+def known_models(set_id: str | None) -> list[str]:
+    """The models to choose from: installed ones, adapted heads, checkpoints, and those that one image set has."""
+    workspace = Workspace.at()
+    installed = [name for name, model in PACKAGED.items() if model.is_installed]
+    heads = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace, timeout_s=PAGE_TIMEOUT_S)]
+    return [*installed, *heads, *user_models(set_id)]
+
+
 def user_models(set_id: str | None) -> list[str]:
     """Models of one image set that no list contains: imported embeddings, and backbones finetuned by the user."""
     about = dict(known_sets(Workspace.at())).get(set_id or "")
@@ -101,11 +104,8 @@ def user_models(set_id: str | None) -> list[str]:
     given = [space.backbone for space in about.spaces if space.backbone.startswith(EXTERNAL)]
     jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
     weights = [FinetunedWeights.named(job.about.get("model", "")) for job in jobs]
-    return list(
-        dict.fromkeys(
-            [*given, *(finetuned.name for finetuned in weights if finetuned is not None and finetuned.path.is_file())]
-        )
-    )
+    finetuned = (weight.name for weight in weights if weight is not None and weight.path.is_file())
+    return list(dict.fromkeys([*given, *finetuned]))
 
 
 def _offer_update(set_id: str) -> None:
@@ -114,15 +114,12 @@ def _offer_update(set_id: str) -> None:
         return
     image_set = open_sets().get(set_id, choice().model)
     if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
-        try:
+        with errors_shown(st.error):
             open_folder(image_set.root, model=choice().model, also=image_set.second.name)
-        except UrlVizError as error:
-            show_error(error)
-        else:
             st.rerun()
 
 
-def show_not_read(now: Choice) -> None:
+def show_not_read(now: SetChoice) -> None:
     """Why a set has nothing to show: it is being read, or was not read with this model."""
     assert now.set_id is not None
     about = dict(known_sets(Workspace.at())).get(now.set_id)

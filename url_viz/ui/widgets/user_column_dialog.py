@@ -1,5 +1,7 @@
 """The dialog for user columns: import from a file matched by path, the label column, and the imports so far."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
@@ -48,12 +50,11 @@ def _add(image_set: ImageSet) -> None:
     )
     if dropped is None:
         return
-    asked = (
-        st.text_input("Column with the paths", key="own.path_column", placeholder="detected by name").strip() or None
-    )
+    typed = st.text_input("Column with the paths", key="own.path_column", placeholder="detected by name")
+    path_column = typed.strip() or None
     try:
         with st.spinner("Matching rows to pictures"):
-            prepared = _matched(image_set, dropped, asked, ())
+            prepared = _matched(image_set, dropped, path_column, ())
     except UrlVizError as error:
         show_error(error)
         return
@@ -67,23 +68,16 @@ def _add(image_set: ImageSet) -> None:
         help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
     )
     if st.button("Keep these columns", type="primary", key="own.keep", icon=":material/check:"):
-        try:
-            image_set.imports.keep(_matched(image_set, dropped, asked, tuple(marked)))
-        except UrlVizError as error:
-            show_error(error)
-        else:
+        with errors_shown(st.error):
+            image_set.imports.keep(_matched(image_set, dropped, path_column, tuple(marked)))
             st.rerun(scope="app")
 
 
 def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
     """The file matched to the set, cached for the same file and options."""
     key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
-    known = MATCHED_COLUMNS.get()
-    if known is None or known[0] != key:
-        incoming = IncomingFile(file.name, file.getvalue())
-        known = (key, image_set.imports.match(incoming, path_column=path_column, uncertainties=marked))
-        MATCHED_COLUMNS.set(known)
-    return known[1]
+    match = partial(image_set.imports.match, path_column=path_column, uncertainties=marked)
+    return MATCHED_COLUMNS.get_for(key, lambda: match(IncomingFile(file.name, file.getvalue())))
 
 
 def _show_matched(prepared: Prepared) -> None:
