@@ -1,11 +1,18 @@
 """How tests open a page of the app as a visitor meets it, and the words that stand on it."""
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
 from url_viz.image_set import ImageSet
+from url_viz.jobs import Job, start_job
+from url_viz.ui.widgets.embed_job import KIND, about_job
 
+LONG = ("-c", "import time; time.sleep(60)")
+"""A command that no test waits for."""
+PATIENCE_S = 120
 APP = Path(__file__).parents[2] / "app.py"
 
 
@@ -33,3 +40,26 @@ def words(at: AppTest) -> str:
     labels = (at.button, at.toggle, at.expander)
     said = [str(e.value) for kind in (*kinds, *boxes) for e in kind]
     return "\n".join([*said, *(e.label for kind in labels for e in kind)])
+
+
+def linked(image_set: ImageSet, **query: str | list[str]) -> AppTest:
+    """The app before its first run, with a set chosen and these parameters in its address."""
+    at = app(image_set)
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at
+
+
+def reading(image_set: ImageSet, command: Sequence[str] = LONG) -> Job:
+    """A job that reads the set, as far as pages know."""
+    about = about_job(image_set.root, image_set.set_id, model=image_set.source.name)
+    return start_job(list(command), kind=KIND, title="Read", workspace=image_set.workspace, about=about)
+
+
+def ended(job: Job) -> Job:
+    """The job once it has ended."""
+    deadline = time.monotonic() + PATIENCE_S
+    while job.status().is_live:
+        assert time.monotonic() < deadline, "the job did not end"
+        time.sleep(0.05)
+    return job

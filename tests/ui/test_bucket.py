@@ -1,7 +1,6 @@
 """A set in object storage on the pages: shown as any other, its large views fetched, no bucket opened unasked."""
 
 import io
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
-from tests.ui.pages import opened
+from tests.ui.pages import ended, opened
 from url_viz.errors import BucketError, FolderError, NotAllowedError
 from url_viz.export.folders import paths_text, sort_into_folders
 from url_viz.export.selection import listed
@@ -169,9 +168,7 @@ def test_a_reading_of_the_app_keeps_no_secret(
     running.put("zoo/new.png", encoded(noise(77), "PNG"))
     start_reading(image_set.root, set_id=image_set.set_id, model=DEFAULT)
     [job] = list_jobs(image_set.workspace)
-    while job.status().is_live:
-        time.sleep(0.1)
-    assert job.status().state == "succeeded", job.paths.log.read_text()
+    assert ended(job).status().state == "succeeded", job.paths.log.read_text()
     assert f"/{BUCKET}/zoo/new.png" in running.asked
     kept = b"".join(path.read_bytes() for path in image_set.workspace.root.rglob("*") if path.is_file())
     for secret in (KEY, SECRET):

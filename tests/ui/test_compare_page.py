@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from tests.ui.pages import opened, words
+from tests.ui.pages import opened, reading, words
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import list_jobs, start_job
+from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
 from url_viz.ui.compare.maps import scatter_figure
@@ -156,9 +156,8 @@ def test_a_comparison_is_worked_out_once_and_keeps_no_snapshot(image_set: ImageS
     assert held() is None
 
 
-def test_while_the_set_is_read_nothing_is_compared(image_set: ImageSet, other_head: str, home: Workspace) -> None:
-    about = {"set_id": image_set.set_id, "model": image_set.source.name, "folder": str(image_set.root)}
-    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+def test_while_the_set_is_read_nothing_is_compared(image_set: ImageSet, other_head: str) -> None:
+    reading(image_set)
     said = words(opened(image_set, "compare", **second(image_set, other_head)))
     assert "The comparison appears once reading has finished" in said
     assert "Spearman" not in said

@@ -8,18 +8,16 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import opened, words
+from tests.ui.pages import opened, reading, words
 from url_viz.analysis.evaluated import Evaluated, Lead, deciles_table, with_interval
 from url_viz.analysis.evaluation import Counted
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.order_metrics import Interval
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import start_job
 from url_viz.models.model import Model
 from url_viz.ui.evaluate.crop import sample_of
 from url_viz.ui.evaluate.measure_charts import intervals_figure
 from url_viz.ui.evaluate.page import class_order, coverage_table, drawn_coverage
-from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
 COUNT = 40
@@ -125,9 +123,8 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
     assert "than uncertainty" not in words(at)
 
 
-def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet, home: Workspace) -> None:
-    about = {"set_id": labelled.set_id, "model": labelled.source.name, "folder": str(labelled.root)}
-    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet) -> None:
+    reading(labelled)
     at = opened(labelled, "evaluate")
     assert "The figures appear once reading has finished" in words(at)
     assert not at.metric

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import app, opened, words
+from tests.ui.pages import LONG, app, ended, linked, opened, words
 from url_viz.analysis.filters import OneOf
+from url_viz.analysis.scope import scoped
 from url_viz.errors import NoImagesError, NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
@@ -22,6 +24,10 @@ from url_viz.pipeline import embed as pipeline
 from url_viz.progress import Progress
 from url_viz.store.sets import list_sets
 from url_viz.store.writer import Writer
+from url_viz.ui.explore.explore_grid import acted_on
+from url_viz.ui.explore.explore_grid import review_of as narrowed_review
+from url_viz.ui.explore.page import ranked_by, review_of
+from url_viz.ui.explore.view_address import view_of
 from url_viz.ui.session import ExploreView
 from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace, set_id_of
@@ -43,17 +49,6 @@ def with_twins(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(folder)
 
 
-def run_dialog() -> AppTest:
-    """The dialog by itself: AppTest runs no fragments, so one that a button opened is gone at the next click."""
-
-    def script() -> None:
-        from url_viz.ui.widgets.open_folder import ask_for_folder
-
-        ask_for_folder()
-
-    return AppTest.from_function(script, default_timeout=30).run()
-
-
 def panes(at: AppTest) -> list[dict[str, Any]]:
     """What the grid shows, as the browser gets it."""
     grid = next(e for e in at.get("bidi_component") if e.proto.component_name == "url_viz_grid")
@@ -67,16 +62,6 @@ def map_data(at: AppTest) -> dict[str, Any]:
         next(e for e in at.get("bidi_component") if e.proto.component_name == "url_viz_map").proto.json
     )
     return found
-
-
-def test_a_newcomer_is_told_what_this_is_and_offered_two_ways_in(home: Workspace) -> None:
-    at = opened()
-    assert at.title[0].value == "Which of your pictures are ambiguous?"
-    assert [b.label for b in at.button if b.key in ("demo", "open_folder_welcome")] == [
-        "Browse",
-        "Try the demo pictures",
-    ]
-    assert "No pictures read yet." in words(at)
 
 
 def test_a_loaded_set_shows_both_ends_counts_and_failures(image_set: ImageSet) -> None:
@@ -166,10 +151,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageS
 
 def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
     last = image_set.table().iloc[-1]
-    at = app()
-    at.query_params["set"], at.query_params["model"] = image_set.set_id, image_set.source.name
-    at.query_params["picture"] = str(last["id"])
-    at.run()
+    at = linked(image_set, picture=str(last["id"])).run()
     assert at.code[0].value == last["path"]
     assert at.query_params["picture"] == str(last["id"])
     at.run()
@@ -179,10 +161,7 @@ def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
 
 @pytest.mark.parametrize("text", ["17", "x", "", "9" * 30])
 def test_a_link_to_no_picture_opens_none(image_set: ImageSet, text: str) -> None:
-    at = app()
-    at.query_params["set"], at.query_params["model"] = image_set.set_id, image_set.source.name
-    at.query_params["picture"] = text
-    at.run()
+    at = linked(image_set, picture=text).run()
     assert not at.code
     assert "picture" not in at.query_params
 
@@ -214,7 +193,7 @@ def test_one_picture_is_a_set_too(home: Workspace, tmp_path: Path, model: Model)
 
 def test_a_set_that_is_being_read_says_how_far(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "slow", 3)
-    job = a_job(home, folder, "import time; time.sleep(60)")
+    job = a_job(home, folder, LONG[1])
     at = opened(chosen_set=set_id_of(folder.resolve()))
     assert "The map appears as soon as the first pictures are read." in words(at)
     assert [b.key for b in at.button if b.key == "stop_reading"]
@@ -227,7 +206,7 @@ FAILS = "import sys; print('error: There are no pictures in it.'); sys.exit(1)"
 
 def after_a_failure(home: Workspace, folder: Path, **state: object) -> AppTest:
     """The page of a folder whose reading has failed."""
-    wait_for_end(a_job(home, folder, FAILS))
+    ended(a_job(home, folder, FAILS))
     at = opened(chosen_set=set_id_of(folder.resolve()), **state)
     assert at.error[0].value == "Reading stopped. There are no pictures in it."
     return at
@@ -254,7 +233,7 @@ def test_a_second_failure_shows_after_the_first_was_put_away(home: Workspace, tm
     at = after_a_failure(home, folder)
     at.button(key="put_away").click().run()
     assert at.session_state["chosen_set"] is None, "nothing of it is left in the session"
-    wait_for_end(a_job(home, folder, FAILS))
+    ended(a_job(home, folder, FAILS))
     at.session_state["chosen_set"] = set_id_of(folder.resolve())
     at.run()
     assert at.error[0].value == "Reading stopped. There are no pictures in it."
@@ -290,7 +269,7 @@ def test_a_set_that_is_not_here_is_said_to_be_so(home: Workspace) -> None:
 def test_a_reading_that_was_stopped_before_its_first_picture_says_so(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "slow", 3)
     at = app(chosen_set=set_id_of(folder.resolve()))
-    cancel_job(a_job(home, folder, "import time; time.sleep(60)"), grace_s=0.1)
+    cancel_job(a_job(home, folder, LONG[1]), grace_s=0.1)
     at.run()
     assert "was stopped before anything of it was kept" in at.info[0].value
     assert at.button(key="read_again")
@@ -380,48 +359,11 @@ def test_a_link_keeps_its_set_on_the_next_page(image_set: ImageSet) -> None:
         assert "zoo · 12 pictures" in words(at) or f"12 pictures · {image_set.source.title}" in words(at), page
 
 
-def test_an_unknown_set_in_the_address_says_so(home: Workspace) -> None:
-    at = app()
-    at.query_params["set"] = "0123456789abcdef"
-    at.run()
-    assert "not in this workspace" in words(at)
-
-
 def test_a_nonsense_set_in_the_address_is_an_error_not_a_crash(home: Workspace) -> None:
     at = app()
     at.query_params["set"] = "../../etc"
     at.run()
     assert "is not an image-set id" in at.error[0].value
-
-
-def test_opening_a_folder_reads_it_as_a_job(home: Workspace, tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "new", 4)
-    at = run_dialog()
-    at.text_input[0].set_value(str(folder)).run()
-    at.button(key="read_folder").click().run()
-    assert not at.error
-    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder.resolve())]
-
-
-def test_browsing_goes_into_folders_and_up_to_the_root(
-    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
-    (tmp_path / "a_b" / "*c*").mkdir(parents=True)
-    at = run_dialog()
-    at.button(key=f"browse_to_{tmp_path / 'a_b'}").click().run()
-    assert at.text_input[0].value == str(tmp_path / "a_b")
-    assert [b.label for b in at.button if str(b.key).startswith("browse_to_")] == ["Up", "\\*c\\*"]
-    at.button(key=f"browse_to_{tmp_path}").click().run()
-    assert "Up" not in [b.label for b in at.button]
-
-
-def test_a_folder_outside_the_roots_is_refused(home: Workspace, tmp_path: Path) -> None:
-    at = run_dialog()
-    at.text_input[0].set_value("/etc").run()
-    assert at.button(key="read_folder").disabled
-    assert "outside the folders that this app may read" in at.error[0].value
-    assert not list_jobs(home)
 
 
 def test_names_are_shown_as_they_are(home: Workspace, tmp_path: Path, model: Model) -> None:
@@ -435,15 +377,6 @@ def a_job(home: Workspace, folder: Path, code: str) -> Job:
     root = folder.resolve()
     about = {"set_id": set_id_of(root), "model": "tf_efficientnet_lite0", "folder": str(root)}
     return start_job(["-c", code], kind=KIND, title="Read", workspace=home, about=about)
-
-
-def wait_for_end(job: Job) -> None:
-    import time
-
-    deadline = time.monotonic() + 20
-    while job.status().is_live and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not job.status().is_live
 
 
 def test_an_opened_picture_can_be_searched_with(image_set: ImageSet) -> None:
@@ -565,7 +498,7 @@ def test_the_page_runs_again_for_what_the_model_shown_reads(
     name = image_set.source.name
     reader = name if is_the_model_shown else "resnet18"
     about = {"set_id": image_set.set_id, "model": reader, "folder": str(image_set.root)}
-    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+    start_job(list(LONG), kind=KIND, title="Read", workspace=home, about=about)
 
     def script(set_id: str) -> None:
         import streamlit as st
@@ -662,12 +595,6 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
     def _there(self, of_many: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("URL_VIZ_HOME", str(of_many.workspace.root))
 
-    def opened(self, of_many: ImageSet, **query: str | list[str]) -> AppTest:
-        at = app(of_many)
-        for name, value in query.items():
-            at.query_params[name] = value
-        return at.run()
-
     def lasso(self, of_many: ImageSet) -> str:
         """The left half of the map."""
         x, y = of_many.table()["x"], of_many.table()["y"]
@@ -687,19 +614,26 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
     @pytest.mark.parametrize("part", ["lasso", "filter", "separate"])
     @pytest.mark.parametrize("measure", ["uncertainty", "tuned", "entropy", "mine"])
     def test_beyond_a_threshold(self, of_many: ImageSet, measure: str, part: str, side: str) -> None:
-        within = {"in.label": "dog"} if part == "filter" else {"lasso": self.lasso(of_many)}
-        at = self.opened(of_many, by=measure, side=side, above="60", **within)
+        narrowed = {"in.label": ["dog"]} if part == "filter" else {"lasso": [self.lasso(of_many)]}
+        view = view_of({"by": [measure], "side": [side], "above": ["60"], **narrowed})
+        rows = scoped(ranked_by(of_many.table(), view, measure), view.scope)
         if part == "separate":
-            at.button(key="alone").click().run()
+            view = replace(view, polygon=None)
+        acted = acted_on(rows, view, np.array([], int), measure=measure, on_separate_map=part == "separate")
+        spec = narrowed_review(review_of(view, measure), acted)
+        assert 0 < len(of_many.reviews.open(spec).ids) == len(acted.rows) < 20
+
+    def test_beyond_a_threshold_on_the_page(self, of_many: ImageSet) -> None:
+        at = linked(of_many, by="tuned", side="clear", above="60", lasso=self.lasso(of_many)).run()
         assert 0 < self.reviewed(at, of_many) < 20
 
     def test_on_a_separate_map(self, of_many: ImageSet) -> None:
-        at = self.opened(of_many, lasso=self.lasso(of_many))
+        at = linked(of_many, lasso=self.lasso(of_many)).run()
         at.button(key="alone").click().run()
         assert self.reviewed(at, of_many) == 20
 
     def test_between_two_classes(self, of_many: ImageSet) -> None:
-        at = self.opened(of_many, lasso=self.lasso(of_many), between=["cat", "dog"])
+        at = linked(of_many, lasso=self.lasso(of_many), between=["cat", "dog"]).run()
         assert 0 < self.reviewed(at, of_many) <= 20
 
     def test_in_a_lasso_of_more_corners_than_an_address_holds(self, of_many: ImageSet) -> None:
@@ -707,7 +641,7 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         turns = np.linspace(0, 2 * np.pi, 400, endpoint=False)
         star = np.where(np.arange(400) % 2, 0.3, 1.2)
         polygon = np.stack([x.mean() + star * x.std() * np.cos(turns), y.mean() + star * y.std() * np.sin(turns)], 1)
-        at = self.opened(of_many)
+        at = linked(of_many).run()
         at.session_state[f"view.map.{of_many.set_id}"] = {"polygon": polygon.tolist()}
         at.run()
         assert 0 < self.reviewed(at, of_many) < 40

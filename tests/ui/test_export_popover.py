@@ -2,16 +2,15 @@
 
 import io
 import json
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import eventually
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from tests.ui.pages import ended
 from url_viz.export.data_sets import Program
 from url_viz.image_set import ImageSet
 from url_viz.jobs import JobState, cancel_job, latest_job, log_tail
@@ -21,8 +20,6 @@ from url_viz.jobs.sharing import start_sharing
 from url_viz.ui.widgets import export
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import zip_of
-
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -78,7 +75,7 @@ def test_two_jobs_of_one_moment_write_each_its_own(image_set: ImageSet) -> None:
     assert lists == [bytes(image_set.root / path) + b"\0" for path in image_set.table()["path"][:2]]
     for job in started:
         cancel_job(job, grace_s=0.1)
-    eventually(lambda: not any(job.status().is_live for job in started))
+        ended(job)
 
 
 @pytest.mark.slow
@@ -93,10 +90,7 @@ def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
     job = latest_job(image_set.workspace, kind=SHARE.name, set_id=image_set.set_id)
     assert job is not None
     assert job.title == f"Write {count} pictures of {set_name(image_set.root)} for Hugging Face"
-    deadline = time.monotonic() + PATIENCE_S
-    while job.status().is_live and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert job.state is JobState.SUCCEEDED, log_tail(job, 20)
+    assert ended(job).state is JobState.SUCCEEDED, log_tail(job, 20)
     out = out_of(job)
     assert out.parent == image_set.workspace.exports
     assert (out.with_name(f"{out.name}.paths")).exists() == (count < 6), "all pictures need no list"

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
-from tests.ui.pages import opened, words
+from tests.ui.pages import LONG, opened, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.model import Model
@@ -25,6 +25,9 @@ def pictures(at: AppTest) -> list[int]:
 
 def test_a_newcomer_sees_what_the_demo_gives(home: Workspace) -> None:
     at = opened()
+    assert at.title[0].value == "Which of your pictures are ambiguous?"
+    assert {"Browse", "Try the demo pictures"} <= {button.label for button in at.button}
+    assert "No pictures read yet." in words(at)
     assert "**What you get** · the demo pictures" in words(at)
     assert pictures(at) == [SHOWN] * 3
     bodies = [strip.proto.body for strip in at.get("html")]
@@ -64,7 +67,7 @@ def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
 
 
 def test_what_runs_stands_there(home: Workspace) -> None:
-    start_job(["-c", "import time; time.sleep(60)"], kind="x", title="Count sheep", workspace=home)
+    start_job(list(LONG), kind="x", title="Count sheep", workspace=home)
     at = opened()
     assert any(bar.proto.text.startswith("**Count sheep** · ") for bar in at.main.get("progress"))
 

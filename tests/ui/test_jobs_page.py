@@ -1,13 +1,14 @@
 """Jobs on pages: named by what they do, told what they wait for, seen from every page, and there when they end."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
-from tests.ui.pages import opened
+from tests.ui.pages import LONG, ended, opened
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, Waiting, list_jobs, start_job, waiting_for
 from url_viz.jobs.kinds import ADAPT
@@ -18,21 +19,11 @@ from url_viz.ui.widgets.embed_job import KIND, about_job, start_reading
 from url_viz.ui.widgets.jobs import progress_of, step_in_words, title_of_job, waiting_in_words
 from url_viz.workspace import Workspace
 
-LONG = ["-c", "import time; time.sleep(60)"]
 
-
-def a_job(image_set: ImageSet, command: list[str], *, kind: str = KIND) -> Job:
+def a_job(image_set: ImageSet, command: Sequence[str], *, kind: str = KIND) -> Job:
     about = about_job(image_set.root, image_set.set_id, model="m")
     title = f"Read {about['set_name']} with m"
-    return start_job(command, kind=kind, title=title, workspace=image_set.workspace, about=about)
-
-
-def ended(job: Job) -> Job:
-    deadline = time.monotonic() + 20
-    while job.status().is_live:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return job
+    return start_job(list(command), kind=kind, title=title, workspace=image_set.workspace, about=about)
 
 
 def headings(at: AppTest) -> list[str]:

@@ -8,16 +8,14 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import opened, words
+from tests.ui.pages import opened, reading, words
 from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import OneOf, kept
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
-from url_viz.jobs import start_job
 from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_decisions
-from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
 COUNT = 24
@@ -96,9 +94,8 @@ def test_one_class_is_nothing_to_check(unlabelled: ImageSet, tmp_path: Path) -> 
     assert "All labelled pictures are of one class" in words(opened(unlabelled, "labels"))
 
 
-def test_while_the_set_is_read_nothing_is_judged(labelled: ImageSet, home: Workspace) -> None:
-    about = {"set_id": labelled.set_id, "model": labelled.source.name, "folder": str(labelled.root)}
-    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+def test_while_the_set_is_read_nothing_is_judged(labelled: ImageSet) -> None:
+    reading(labelled)
     assert "Labels are checked once reading has finished" in words(opened(labelled, "labels"))
 
 

@@ -65,6 +65,26 @@ def test_below_a_folder_that_is_not_there_the_nearest_one_is_browsed(home: Works
     assert "here" in [button.label for button in at.button]
 
 
+def test_browsing_goes_into_folders_and_up_to_the_root(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
+    (tmp_path / "a_b" / "*c*").mkdir(parents=True)
+    at = dialog(tmp_path)
+    at.button(key=f"browse_to_{tmp_path / 'a_b'}").click().run()
+    assert at.text_input[0].value == str(tmp_path / "a_b")
+    assert [b.label for b in at.button if str(b.key).startswith("browse_to_")] == ["Up", "\\*c\\*"]
+    at.button(key=f"browse_to_{tmp_path}").click().run()
+    assert "Up" not in [b.label for b in at.button]
+
+
+def test_a_folder_outside_the_roots_is_refused(home: Workspace, tmp_path: Path) -> None:
+    at = dialog("/etc")
+    assert at.button(key="read_folder").disabled
+    assert "outside the folders that this app may read" in at.error[0].value
+    assert not list_jobs(home)
+
+
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """A disk that goes on with a count when the event is set."""

@@ -1,6 +1,5 @@
 """On the Finetune page: a head from labelled image sets, its options, its job, its card and its use."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from tests.ui.pages import ended, opened, words
 from training.command import FLAT
 from training.config import PRESETS, PretrainConfig
 from url_viz.child_environment import within_variable
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress_history
+from url_viz.jobs import JobState, cancel_job, list_jobs, log_tail, progress_history
 from url_viz.jobs.heads import config_to_pretrain, start_pretraining
 from url_viz.jobs.kinds import PRETRAIN
 from url_viz.jobs.results import head_of
@@ -39,13 +39,7 @@ from url_viz.ui.session import pretrain_sets
 from url_viz.ui.widgets.jobs import step_in_words
 from url_viz.workspace import Workspace
 
-APP = Path(__file__).parents[2] / "app.py"
-PATIENCE_S = 120
-
-
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", 24, classes=("cat", "dog")))
+COUNT = 24
 
 
 @pytest.fixture
@@ -53,17 +47,12 @@ def other(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "farm", 20, classes=("cow", "hen")))
 
 
-def opened(image_set: ImageSet) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.session_state["chosen_set"] = image_set.set_id
-    at.session_state["chosen_model"] = image_set.source.name
-    at.session_state["finetune.mode"] = "pretrain"
-    return at.switch_page("pages/finetune_page.py").run()
+def form(image_set: ImageSet) -> AppTest:
+    return opened(image_set, "finetune", finetune__mode="pretrain")
 
 
-def words(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.info, at.error, at.warning, at.success)
-    return "\n".join(str(one.value).replace("\\", "") for kind in kinds for one in kind)
+def said(at: AppTest) -> str:
+    return words(at).replace("\\", "")
 
 
 def chosen_of(teach: ImageSet, *measured: ImageSet) -> TrainingSets:
@@ -71,31 +60,23 @@ def chosen_of(teach: ImageSet, *measured: ImageSet) -> TrainingSets:
     return TrainingSets((known[teach.set_id],), tuple(known[one.set_id] for one in measured))
 
 
-def ended(job: Job) -> Job:
-    deadline = time.monotonic() + PATIENCE_S
-    while job.status().is_live and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return job
-
-
 def test_the_open_set_teaches_at_first_and_cannot_measure_then(image_set: ImageSet, other: ImageSet) -> None:
-    at = opened(image_set)
+    at = form(image_set)
     teach, measure = (pretrain_sets(use, image_set.set_id) for use in ("teach", "measure"))
     assert at.multiselect(key=teach).value == [image_set.set_id]
     assert [option.partition(" · ")[2] for option in at.multiselect(key=measure).options] == ["20 pictures, 2 classes"]
     at.multiselect(key=measure).select(other.set_id).run()
-    assert not at.exception
     at.multiselect(key=teach).select(other.set_id).run()
     assert at.multiselect(key=measure).value == []
-    assert "44 pictures · under a minute" in words(at)
+    assert "44 pictures · under a minute" in said(at)
     at.multiselect(key=teach).set_value([]).run()
-    assert NONE_TEACHES in words(at)
+    assert NONE_TEACHES in said(at)
     assert at.button(key="pretrain").disabled
 
 
 def test_without_class_folders_nothing_teaches(home: Workspace, tmp_path: Path, model: Model) -> None:
-    at = opened(embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root))
-    assert WITHOUT_SETS in words(at)
+    at = form(embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root))
+    assert WITHOUT_SETS in said(at)
     assert not [one for one in at.button if one.key == "pretrain"]
 
 
@@ -107,19 +88,18 @@ def test_a_set_whose_label_is_another_column_teaches_by_its_folders(home: Worksp
 
 
 def test_only_options_that_make_sense_are_asked_for(image_set: ImageSet, other: ImageSet) -> None:
-    at = opened(image_set)
+    at = form(image_set)
     start = f"pretrain.{image_set.set_id}."
 
-    def asked() -> set[str]:
+    def options() -> set[str]:
         found = {str(one.key) for one in (*at.number_input, *at.selectbox, *at.toggle, *at.text_input)}
         return {key.removeprefix(start).partition(".")[2] for key in found if key.startswith(start)}
 
-    assert {"seeds", "recipe.epochs", "limit", "device", "augmentation.views", "recipe.margin"} <= asked()
-    assert not {"recipe.depth", "precision", "target", "instance.temperature", "mixture.share"} & asked()
+    assert {"seeds", "recipe.epochs", "limit", "device", "augmentation.views", "recipe.margin"} <= options()
+    assert not {"recipe.depth", "precision", "target", "instance.temperature", "mixture.share"} & options()
     at.multiselect(key=pretrain_sets("teach", image_set.set_id)).select(other.set_id)
     at.selectbox(key=f"{start}reads").set_value("embedding").run()
-    assert not at.exception
-    assert {"recipe.depth", "recipe.width", "mixture.share"} <= asked()
+    assert {"recipe.depth", "recipe.width", "mixture.share"} <= options()
     assert at.number_input(key=f"{start}embedding.recipe.depth").value == 2
 
 
@@ -164,8 +144,8 @@ def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
     root, backbone = image_set.root, image_set.space.backbone
     job = start_pretraining(config_to_pretrain([root], [], backbone=backbone), teachers="zoo", workspace=home)
     cancel_job(job, grace_s=0.1)
-    at = opened(other)
-    assert GOES_ON in words(at)
+    at = form(other)
+    assert GOES_ON in said(at)
     at.button(key=f"again.{job.id}").click().run()
     again, _ = list_jobs(home, kind=PRETRAIN.name)
     assert again.command == job.command, "the folder is the same, so that it goes on"
@@ -173,7 +153,7 @@ def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
 
 @pytest.mark.slow
 def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: ImageSet, other: ImageSet) -> None:
-    at = opened(image_set)
+    at = form(image_set)
     at.multiselect(key=pretrain_sets("measure", image_set.set_id)).select(other.set_id).run()
     start = f"pretrain.{image_set.set_id}.functions"
     at.number_input(key=f"{start}.seeds").set_value(2)
@@ -187,18 +167,17 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= {
         record.progress.stage for record in progress_history(job)
     }
-    at = opened(image_set)
-    text = words(at)
+    at = form(image_set)
+    text = said(at)
     assert "How well the head orders 1 set that took no part in its making" in text
     assert any("# Uncertainty head for" in one.value for one in at.code)
     at.button(key=f"use.{job.id}").click().run()
-    assert not at.exception
     assert at.session_state["chosen_model"] == str(head_of(job))
-    assert "This head is in use." in words(at)
+    assert "This head is in use." in said(at)
 
     (listed,) = [one for one in known_models(home) if one.kind == "trained"]
     assert listed.file == head_of(job)
     assert listed.card is not None
     assert listed.made_for is None
     at = at.switch_page("pages/models_page.py").run()
-    assert "How well the head orders 1 set that took no part in its making" in words(at)
+    assert "How well the head orders 1 set that took no part in its making" in said(at)

@@ -10,16 +10,15 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from tests.ui.pages import app, linked, reading, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.review_queue import Review
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
-from url_viz.jobs import start_job
-from url_viz.ui.review.desk import DeskAnswer, answer_of, opened, state_of, take_answers
+from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
+from url_viz.ui.review.desk import opened as begun
 from url_viz.ui.session_records import OpenReview
-from url_viz.ui.widgets.embed_job import KIND
 
-APP = Path(__file__).parents[2] / "app.py"
 PAGE = "pages/review_page.py"
 
 
@@ -36,25 +35,11 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "flat", 8))
 
 
-def app(image_set: ImageSet, **query: str | list[str]) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.session_state["chosen_set"] = image_set.set_id
-    at.session_state["chosen_model"] = image_set.source.name
-    for name, value in query.items():
-        at.query_params[name] = value
-    return at
-
-
 def page(image_set: ImageSet, spec: ReviewSpec | None = None) -> AppTest:
     at = app(image_set)
     at.run()
     at.session_state["view.review"] = spec
     return at.switch_page(PAGE).run()
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.button)
-    return "\n".join(str(getattr(e, "label", None) or e.value) for kind in kinds for e in kind)
 
 
 def desk_key(image_set: ImageSet) -> str:
@@ -112,9 +97,7 @@ class TestStart:
         assert table[["Who", "What", "State"]].to_numpy().tolist() == [["anna", "kept 1 picture", "done"]]
 
     def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
-        about = {"set_id": image_set.set_id, "model": image_set.source.name, "folder": str(image_set.root)}
-        sleep = ["-c", "import time; time.sleep(60)"]
-        start_job(sleep, kind=KIND, title="Read", workspace=image_set.workspace, about=about)
+        reading(image_set)
         assert "A review begins once reading has finished" in words(page(image_set))
 
 
@@ -141,7 +124,7 @@ class TestDesk:
         assert len(image_set.decisions.history()) == 2
 
     def test_what_cannot_be_stored_comes_back_with_the_reason(self, image_set: ImageSet) -> None:
-        review = opened(image_set.reviews.open(ReviewSpec("confusability")))
+        review = begun(image_set.reviews.open(ReviewSpec("confusability")))
         first = int(review.review.ids[0])
         take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * 300))], who=None)
         assert (review.at, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
@@ -151,7 +134,7 @@ class TestDesk:
         assert (review.at, review.refused) == (1, ())
 
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
-        review = opened(image_set.reviews.open(ReviewSpec("twins")))
+        review = begun(image_set.reviews.open(ReviewSpec("twins")))
         card = state_of(image_set, review).cards[0]
         assert (card["takes"], card["question"]) == (("keep", "decision"), "keep which?")
         members = [int(picture["id"]) for picture in card["panels"][0]["near"]]
@@ -163,7 +146,7 @@ class TestDesk:
         assert state_of(image_set, review).cards[0]["kept"] == [other]
 
     def test_cards_say_what_is_asked_and_stay_the_same_objects(self, image_set: ImageSet) -> None:
-        review = opened(image_set.reviews.open(ReviewSpec("confusability")))
+        review = begun(image_set.reviews.open(ReviewSpec("confusability")))
         state = state_of(image_set, review)
         assert state.upcoming[:3] == (0, 1, 2)
         card = state.cards[0]
@@ -244,7 +227,7 @@ class TestDesk:
         assert re.search(r"\d+ pairs", said)
 
     def test_without_classes_there_is_nothing_to_choose_among(self, unlabelled: ImageSet) -> None:
-        state = state_of(unlabelled, opened(unlabelled.reviews.open(ReviewSpec("entropy"))))
+        state = state_of(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
         assert state.cards[0]["question"] == "like this one?"
         assert [panel["label"] for panel in state.cards[0]["panels"]] == [None]
         assert state.classes == ()
@@ -285,7 +268,7 @@ class TestLinks:
     """From other pages, and from addresses."""
 
     def test_an_address_of_any_page_opens_the_review(self, image_set: ImageSet) -> None:
-        at = app(image_set, review="confusability", most="5", **{"in.label": "cat"})
+        at = linked(image_set, review="confusability", most="5", **{"in.label": "cat"})
         at.run()
         assert here(at).review.spec.most == 5
         assert here(at).review.spec.scope.filters[0].column == "label"
@@ -300,7 +283,7 @@ class TestLinks:
         assert "There are no labels to check" in words(page(unlabelled, ReviewSpec("suspects")))
 
     def test_explore_leads_to_what_it_shows(self, image_set: ImageSet) -> None:
-        at = app(image_set, **{"in.label": "dog", "by": "entropy"})
+        at = linked(image_set, **{"in.label": "dog", "by": "entropy"})
         at.run()
         at.button(key="explore.review").click().run()
         spec = here(at).review.spec

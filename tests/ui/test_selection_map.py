@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.decoded_points import decode_points
+from tests.ui.pages import ended
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import cancel_job, list_jobs, why_it_failed
@@ -204,9 +205,6 @@ class TestRefit:
         assert at.button(key="refit").label == "Recompute the map (50% added later)"
         at.button(key="refit").click().run()
         job = list_jobs(home)[0]
-        deadline = time.monotonic() + PATIENCE_S
-        while job.status().is_live:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        ended(job)
         assert not image_set.is_current()
         assert open_image_set(image_set.root, workspace=home.root).placed_share == 0

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import time
 import zipfile
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import opened, words
+from tests.ui.pages import ended, opened, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.uploads import Scored, score
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -143,16 +142,10 @@ def test_clear_uploads_are_added_to_the_image_set_and_read(image_set: ImageSet, 
     at.button(key="upload.add").click().run()
     assert "5 pictures copied" in words(at)
     assert sorted(path.name for path in (image_set.root / "uploads").iterdir()) == sorted(PICTURES)
-    await_jobs(image_set.workspace)
+    for job in list_jobs(image_set.workspace):
+        ended(job)
     again = open_image_set(image_set.root, model=model.name, workspace=image_set.workspace.root)
     assert len(again) == 13
-
-
-def await_jobs(workspace: Workspace) -> None:
-    deadline = time.monotonic() + 120
-    while any(job.status().is_live for job in list_jobs(workspace)):
-        assert time.monotonic() < deadline, "the reading did not end"
-        time.sleep(0.2)
 
 
 def test_a_folder_outside_the_roots_is_refused_and_nothing_is_written(
