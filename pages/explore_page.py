@@ -26,7 +26,7 @@ view = explore_map.without_stale_lasso(image_set, view)
 above = st.container(key="explore_above", gap="small")
 with above:
     heading = st.container()
-    found = st.container()
+    findings = st.container()
     with st.container(key="explore_fold"):
         st.toggle("Order, colour and filters", key="explore.fold")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_controls"):
@@ -74,7 +74,7 @@ show_pairs(image_set, table)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)
 keep_view(lasting)
-with found:
+with findings:
     show_findings(image_set)
 
 opened = event.clicked_id if event is not None and event.clicked_id is not None else shown.clicked_id

@@ -93,7 +93,7 @@ def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageS
     assert at.button(key="chip.selection").label == "Selection"
 
 
-def test_a_lasso_ends_where_the_map_is_made_anew(home: Workspace, tmp_path: Path, model: Model) -> None:
+def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path: Path, model: Model) -> None:
     folder = write_folder(tmp_path / "grows", 8)
     image_set = embed_folder(folder, model=model, workspace=home.root)
     x, y = image_set.table()["x"], image_set.table()["y"]
@@ -112,7 +112,7 @@ def test_a_lasso_ends_where_the_map_is_made_anew(home: Workspace, tmp_path: Path
     assert not np.allclose(grown["x"].head(8), x)
     at.run()
     assert "**28** pictures" in words(at)
-    assert [toast.value for toast in at.toast] == ["The map was made anew, so the selection on it has ended."]
+    assert [toast.value for toast in at.toast] == ["The map was computed again, so the selection on it has ended."]
     at.run()
     assert not at.toast
 

@@ -81,7 +81,7 @@ def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: 
         assert "No GPU can be used on this machine" in words(at)
     at.selectbox(key="models.pick_device").set_value("cpu").run()
     at.selectbox(key="models.pick_precision").set_value("exact").run()
-    assert "the next reading, in another precision, reads it anew" in words(at)
+    assert "the next reading, in another precision, reads it again" in words(at)
     at.switch_page("pages/jobs_page.py").run()
     at.switch_page("pages/models_page.py").run()
     assert (at.session_state[DEVICE], at.session_state[PRECISION]) == ("cpu", "exact")

@@ -32,7 +32,7 @@ write any address into an account.
 """
 
 TOKEN_VARIABLE = "URL_VIZ_TOKEN"
-"""Whether a token is asked for: `on`, `off`, or `auto` (if unset): where other people have accounts on this machine."""
+"""Whether a token is required: `on`, `off`, or `auto` (if unset): where other people have accounts on this machine."""
 
 OPEN_TO_OTHERS = (
     "This app accepts connections from other machines ({address}) and has no login: anyone who can reach this port can "
@@ -48,16 +48,16 @@ NOT_LISTED = (
     "This account has no access to this app. Ask its administrator to add you to $URL_VIZ_ALLOWED_USERS. Only an "
     "address that your login says it has verified counts."
 )
-Login = Literal["none", "asked", "unreadable"]
+Login = Literal["none", "required", "unreadable"]
 
 _login_was_seen = threading.Event()
 
 
 def login() -> Login:
-    """Whether a login is `asked` for (a section [auth] in secrets.toml), or its settings are `unreadable`."""
+    """Whether a login is `required` (a section [auth] in secrets.toml), or its settings are `unreadable`."""
     if _has_auth_section():
         _login_was_seen.set()
-        return "asked"
+        return "required"
     return "unreadable" if _login_was_seen.is_set() or _secrets_are_broken() else "none"
 
 
@@ -80,7 +80,7 @@ def _secrets_are_broken() -> bool:
 
 @cache
 def access_token() -> str | None:
-    """The secret in the app's address, made once a process; None where none is asked for. Raises UsageError.
+    """The secret in the app's address, made once in a process; None if none is required. Raises UsageError.
 
     With a login there is none: its provider leads back from another site, where browsers send no such cookie.
     """
@@ -115,10 +115,10 @@ def show_gate() -> bool:
     warning = open_warning()
     if warning is not None:
         st.warning(escape(warning), icon=":material/lock_open:")
-    asked = login()
-    if asked == "none":
+    state = login()
+    if state == "none":
         return True
-    if asked == "unreadable":
+    if state == "unreadable":
         st.error(UNREADABLE, icon=":material/lock:")
         return False
     if st.user.is_logged_in and _is_listed(st.user.to_dict()):
@@ -135,7 +135,7 @@ def show_gate() -> bool:
 
 def user_name() -> str | None:
     """Who is logged in, for the log of decisions; None without a login."""
-    if login() != "asked" or not st.user.is_logged_in:
+    if login() != "required" or not st.user.is_logged_in:
         return None
     return str(st.user.get("email") or st.user.get("name") or "") or None
 
@@ -152,9 +152,9 @@ def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
 
     `origin` is the scheme and host that the request was sent to; it must match the origin in the cookie.
     """
-    asked = login()
-    if asked != "asked":
-        return asked == "none"
+    state = login()
+    if state != "required":
+        return state == "none"
     user = signed_in_user(cookies)
     return user.get("is_logged_in") is True and user.get("origin") in _origins(origin) and _is_listed(user)
 

@@ -114,8 +114,8 @@ def routes() -> list[Route]:
 def middleware() -> list[Middleware]:
     """Accept only requests with a Host of this machine or in `$URL_VIZ_ALLOWED_HOSTS` (against DNS rebinding).
 
-    The WebSocket opens only for the app's own pages, not for those of another port. Where a token is asked for, all of
-    the app answers those alone who have it.
+    The WebSocket opens only for the app's own pages, not for those of another port. Where a token is required, the
+    app answers only requests with it.
     """
     token = access_token()
     named = [host for host in os.environ.get(HOSTS_VARIABLE, "").split(",") if host]

@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def guard_settings(script: Path) -> None:
-    """From now on, read settings beside the app's script and in the home folder alone.
+    """From now on, read only settings next to the app's script and in the home folder.
 
     Raises UsageError if `streamlit run` has taken settings of another folder already, as the port and the address that
     it listens on by now.
@@ -79,7 +79,7 @@ async def serving(app: object) -> AsyncIterator[None]:
 
 
 def address() -> str:
-    """Where browsers find the app, with the token if one is asked for."""
+    """Where browsers find the app, with the token if one is required."""
     at, named = st.get_option("server.address"), st.get_option("browser.serverAddress")
     host = named if named != "localhost" or at in (None, "", "0.0.0.0", "::") else at
     scheme = "https" if st.get_option("server.sslCertFile") else "http"

@@ -1,7 +1,7 @@
 """What one browser session looks at: every key of the session by name, the chosen image set, and the view of Explore.
 
 No other file touches `st.session_state`. The keys below are what our code reads or sets, and all that is cleared with
-the set or the uploads; a button's own key, which only identifies it, stands beside the button.
+the set or the uploads; a button's own key, which only identifies it, stands next to the button.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -97,7 +97,7 @@ READING_TICKS: Key[int] = Key("reading_ticks")
 DISMISSED: Key[frozenset[str]] = Key("reading.put_away")
 """The ids of failed reading jobs whose message was dismissed."""
 NOT_THERE: Key[str] = Key("not_there")
-"""The id of the job whose reading left nothing, "" for an image set that is not here: told on the first page."""
+"""The id of the job whose reading left nothing, "" for an image set that is not here; the first page says so."""
 OPENED: Key[int] = Key("view.opened")
 """The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
@@ -210,7 +210,7 @@ SLURM_NUMBER: Key[int] = Key("finetune.slurm")
 
 
 def pretrain_sets(use: str, set_id: str) -> Key[list[str]]:
-    """The ids of the image sets that teach a head, or that it is measured on; asked while the set `set_id` is open."""
+    """The ids of the image sets to train a head on or to measure it on (`use`), chosen while `set_id` is open."""
     return Key(f"pretrain.{use}.{set_id}")
 
 

@@ -14,20 +14,20 @@ from streamlit.runtime.scriptrunner import StopException
 def run_app_for_every_page() -> None:
     """Let the first page of a session run `app.py`, although its folder is called `pages`.
 
-    Else a link to a page, opened first, would run that page's file alone: without login, sidebar and chosen set.
+    Else a link to a page, opened first, would run only that page's file: without login, sidebar and chosen set.
     """
     PagesManager.uses_pages_directory = False
 
 
 def read_settings_beside(script: Path) -> None:
-    """Let Streamlit look for settings and secrets in the home folder and beside the app's script, and nowhere else.
+    """Let Streamlit look for settings and secrets in the home folder and next to the app's script, and nowhere else.
 
     It would also look in the working folder, at the start and whenever a file there changes.
     """
 
     def files(file_name: str) -> list[str]:
-        beside = file_util.get_main_script_streamlit_file_path(str(script.absolute()), file_name)
-        return [file_util.get_streamlit_file_path(file_name), beside]
+        in_script_folder = file_util.get_main_script_streamlit_file_path(str(script.absolute()), file_name)
+        return [file_util.get_streamlit_file_path(file_name), in_script_folder]
 
     config.get_config_files = files
 

@@ -101,7 +101,7 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
 @lru_cache(maxsize=MOST_DRAWN)
 def drawn_coverage(results: Evaluated) -> "Figure":
     """The curves of all measures; most baselines are hidden at first."""
-    pictures, curves = results.pictures, {one.name: one.curve for one in results.measures}
+    pictures, curves = results.pictures, {measure.name: measure.curve for measure in results.measures}
     hidden = [name for name in curves if not shown_at_first(name)]
     return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
 

@@ -56,5 +56,5 @@ def show_between(image_set: ImageSet, table: pd.DataFrame, pair: tuple[str, str]
     return event.clicked_id
 
 
-def _show_pair(one: str | None = None, other: str | None = None) -> None:
-    VIEW.set(replace(view(), pair=None if one is None or other is None else (one, other)))
+def _show_pair(*pair: str) -> None:
+    VIEW.set(replace(view(), pair=(pair[0], pair[1]) if pair else None))

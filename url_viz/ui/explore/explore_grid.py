@@ -79,13 +79,12 @@ def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -
     of_one = partial(_end, rows=rows, measure=measure, set_id=set_id)
     if view.threshold_percentile is None and not view.class_by_class:
         all_of = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER)
-        found = {"ambiguous": all_of.ambiguous, "clear": all_of.clear}
-        return {side: of_one(rows_of, all_of.pictures, all_of.twins) for side, rows_of in found.items()}
+        return {side: of_one(getattr(all_of, side), all_of.pictures, all_of.twins) for side in ("ambiguous", "clear")}
     both = sides(narrow, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
-    found = {"ambiguous": both.ambiguous, "clear": both.clear}
+    tables = {"ambiguous": both.ambiguous, "clear": both.clear}
     if view.class_by_class:
-        found = {side: first_of_each_class(rows_of, PER_CLASS) for side, rows_of in found.items()}
-    return {side: of_one(rows_of, len(rows_of), int(rows_of["twins"].sum())) for side, rows_of in found.items()}
+        tables = {side: first_of_each_class(rows_of, PER_CLASS) for side, rows_of in tables.items()}
+    return {side: of_one(rows_of, len(rows_of), int(rows_of["twins"].sum())) for side, rows_of in tables.items()}
 
 
 def _end(of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame, measure: str, set_id: str) -> _End:
@@ -97,7 +96,7 @@ def _end(of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame
 
 
 def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: ExploreView, *, measure: str) -> Pane:
-    end, total = both[side], sum(one.pictures for one in both.values())
+    end, total = both[side], sum(each.pictures for each in both.values())
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
     order = cache_order(end.order)
     return Pane(
@@ -138,16 +137,16 @@ def acted_on(
 ) -> Acted:
     """What is chosen (with the twins that its tiles stand for), else what lies beyond the threshold, else all `rows`.
 
-    With a threshold it is the ambiguous side, unless the clear one is shown alone; of two classes, what lies between
+    With a threshold it is the ambiguous side, unless only the clear one is shown; of two classes, what lies between
     them. On a separate map a review names its pictures: no lasso on the map of all tells them.
     """
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
         count = int(is_chosen.sum())
-        found = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
-        twins = len(found) - count
+        acted = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
+        twins = len(acted) - count
         which = f"chosen, {twins:,} of them twins of others" if twins else "chosen"
-        return Acted(found, which, _of_ids(found))
+        return Acted(acted, which, _of_ids(acted))
     if view.pair is not None:
         return Acted(scoped(rows, Scope(filters=between_filters(view.pair))))
     threshold = view.threshold_percentile
@@ -155,10 +154,10 @@ def acted_on(
         return Acted(rows, scope=_of_ids(rows) if on_separate_map else None)
     rank = rows["rank_percentile"].to_numpy()
     is_above = view.side != "clear"
-    found = rows[rank >= threshold if is_above else rank < threshold]
+    acted = rows[rank >= threshold if is_above else rank < threshold]
     which = f"{'from' if is_above else 'below'} the {ordinal(threshold)} percentile{' on' if is_above else ''}"
     is_named = view.within_class or on_separate_map
-    return Acted(found, which, _of_ids(found) if is_named else _of_side(rows, view, threshold, measure))
+    return Acted(acted, which, _of_ids(acted) if is_named else _of_side(rows, view, threshold, measure))
 
 
 def _of_ids(rows: pd.DataFrame) -> Scope:

@@ -27,7 +27,7 @@ from url_viz.ui.widgets.map import MapEvent, MapView, show_map
 
 _DECIDED = ("decision", "tags", "name")
 PROBED = 8
-"""Pictures by which a map that was made anew is told: all of them move."""
+"""So many pictures show whether the map was computed again: all of them move then."""
 
 
 def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
@@ -41,11 +41,11 @@ def subset_shown(image_set: ImageSet) -> Subset | None:
     key, ids = SUBSET_MAP.get(), SUBSET_IDS.get()
     if key is None or ids is None:
         return _whole_by_tsne(image_set) if TSNE.get() and len(image_set) else None
-    found = find_map(image_set, key)
-    if found is None:
+    subset = find_map(image_set, key)
+    if subset is None:
         _show_subset_map(image_set, ids)
-        found = find_map(image_set, SUBSET_MAP.get() or "")
-    return found
+        subset = find_map(image_set, SUBSET_MAP.get() or "")
+    return subset
 
 
 def _whole_by_tsne(image_set: ImageSet) -> Subset | None:
@@ -84,7 +84,7 @@ def rows_on_map(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
-    """The view without its lasso if the map was made anew since it was drawn last: there it holds other pictures."""
+    """The view without its lasso if the map was computed again since: the lasso would hold other pictures."""
     table, columns = image_set.table(), ["id", "x", "y"]
     before = PLACES.get()
     PLACES.set(table.head(PROBED)[columns])
@@ -95,7 +95,7 @@ def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
     if np.allclose(both[["x_before", "y_before"]].to_numpy(), both[["x", "y"]].to_numpy(), equal_nan=True):
         return now
     state_of(map_key(image_set))["polygon"] = None
-    st.toast("The map was made anew, so the selection on it has ended.", icon=":material/info:")
+    st.toast("The map was computed again, so the selection on it has ended.", icon=":material/info:")
     return replace(now, polygon=None)
 
 

@@ -21,7 +21,7 @@ MANY = 100_000
 
 
 def show_findings(image_set: ImageSet) -> None:
-    """What was found, what matters most first; nothing while pictures come in, or if nothing was found.
+    """The findings, the most important first; nothing while pictures come in, or without any.
 
     Draw it last, into a container at its place: it may take a moment when a set is opened, and nothing waits for it.
     On a narrow screen all of it is folded (`url_viz/ui/style.py`).

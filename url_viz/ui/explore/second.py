@@ -23,9 +23,9 @@ def show_second(image_set: ImageSet) -> None:
 def _show_switch(image_set: ImageSet, second: str) -> None:
     is_active, first = image_set.second.active is not None, image_set.source.title
     words = (
-        f"Order by {first} alone; what {second} has read is kept"
+        f"Order by {first} only; what {second} has read stays"
         if is_active
-        else f"Let {second}, which has read these pictures too, have its say"
+        else f"Let {second}, which has read these pictures too, take part"
     )
     st.button(
         "By one model" if is_active else "By two models",

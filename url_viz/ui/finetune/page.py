@@ -67,7 +67,7 @@ GOALS: dict[What, TrainingGoal] = {
     "full": TrainingGoal(
         "Backbone and head together, on your classes (slow)",
         (
-            "The backbone learns your class folders, with a new head beside it. What was read stays; using the "
+            "The backbone learns your class folders, with a new head on it. What was read stays; using the "
             "result reads every picture again. On two CPU cores this takes minutes for hundreds of pictures."
         ),
         "Finetune backbone and head",
@@ -79,7 +79,7 @@ GOALS: dict[What, TrainingGoal] = {
             "The head learns from the class folders of one image set or several which pictures a classifier gets "
             "wrong, and then orders pictures that it never saw, one at a time and without labels. This is for another "
             "backbone, any of timm, that has no head, or for a field of pictures far from photographs, such as scans "
-            "or drawings. Without labels, or to order these pictures alone, the first choice is right."
+            "or drawings. Without labels, or to order only these pictures, the first choice is right."
         ),
         "Make this head",
         {"seeds": "Seeds", "recipe.epochs": "Epochs", "limit": f"{LIMIT} of each set"},
@@ -105,7 +105,7 @@ TITLES = {
 OF_SEEDS = {**TITLES, "held_out": "Share of pictures that choose epoch and seed"}
 READS_TITLE = "What the head reads"
 NOT_ASKED = (
-    *("data", "out", "model", "mode", "report"),  # told by the sets that are chosen, and by the open one
+    *("data", "out", "model", "mode", "report"),  # follow from the chosen sets and the open one
     *("develop", "earlier", "votes", "votes_order"),  # of studies
     "target",  # of pictures without classes
 )
@@ -127,7 +127,7 @@ BYTES_PER_VIEW = 2 * 1280 + 16
 def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: int = 0) -> str:
     """A rough estimate of a run's time and disk use, in words, by the numbers of pictures of each set.
 
-    Each measured picture is read with a crop and by a second backbone, then once more beside those that teach.
+    Each measured picture is read with a crop and by a second backbone, then once more with those that teach.
     """
     used = sum(min(count, config.limit or count) for count in pictures)
     if isinstance(config, FinetuneConfig) and config.mode == "full":
@@ -188,8 +188,8 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
     config = _options(config, goal, first, more, key=f"{key}.{config.reads}", leave_out=_unread(config))
 
     def start() -> Job:
-        for one in (*chosen.teach, *chosen.measured):
-            readable(one.about.root)
+        for image_set_used in (*chosen.teach, *chosen.measured):
+            readable(image_set_used.about.root)
         return start_pretraining(
             config,
             teachers=chosen.names,
@@ -199,7 +199,7 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
             on_slurm=chosen_request(),
         )
 
-    pictures, measured = ([one.pictures for one in sets] for sets in (chosen.teach, chosen.measured))
+    pictures, measured = ([each.pictures for each in sets] for sets in (chosen.teach, chosen.measured))
     cost = estimate(config, *pictures, measured=sum(measured)) if chosen.teach else NONE_TEACHES
     _show_start(goal, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
 
@@ -251,21 +251,21 @@ class TrainingSets:
 
 
 def _names(sets: Sequence[RecentSet]) -> list[str]:
-    return [set_title(one.about) for one in sets]
+    return [set_title(each.about) for each in sets]
 
 
 def labelled_sets() -> tuple[RecentSet, ...]:
     """The image sets of the workspace whose pictures lie in class folders, the one that was read last first."""
     return tuple(
-        one
-        for one in recent_sets().latest(MOST_SETS)
-        if one.folder_classes >= LEAST_CLASSES and one.about.root.is_dir()
+        recent
+        for recent in recent_sets().latest(MOST_SETS)
+        if recent.folder_classes >= LEAST_CLASSES and recent.about.root.is_dir()
     )
 
 
 def pretrain_config(image_set: ImageSet, chosen: TrainingSets) -> PretrainConfig:
     """The config of a head for the open set's backbone; it reads the classifier's functions if there is one."""
-    teach, measured = ([one.about.root for one in sets] for sets in (chosen.teach, chosen.measured))
+    teach, measured = ([each.about.root for each in sets] for sets in (chosen.teach, chosen.measured))
     config = config_to_pretrain(teach, measured, backbone=backbone_of(image_set.source))
     reads: Reads = "functions" if has_classifier(image_set) else "embedding"
     return replace(config, reads=reads, precision=image_set.space.precision)
@@ -278,17 +278,17 @@ def with_its_recipe(config: PretrainConfig) -> PretrainConfig:
 
 def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> TrainingSets:
     """Two lists of sets; one that teaches cannot be measured on."""
-    known = {one.set_id: one for one in sets}
+    known = {each.set_id: each for each in sets}
     usual = [image_set.set_id] if image_set.set_id in known else []
     teach = _sets_picked(image_set, "teach", "Sets that teach", known, usual=usual)
-    others = {set_id: one for set_id, one in known.items() if set_id not in teach}
+    others = {set_id: recent for set_id, recent in known.items() if set_id not in teach}
     measured = _sets_picked(image_set, "measure", "Sets that it is measured on", others)
     return TrainingSets(tuple(map(known.__getitem__, teach)), tuple(map(known.__getitem__, measured)))
 
 
 HELP = {
     "teach": "Image sets with class folders, as they are on disk. More kinds of pictures make a head that holds wider.",
-    "measure": "Other labelled sets, which take no part in the learning: how well the head orders them is told beside "
+    "measure": "Other labelled sets, which take no part in the learning: how well the head orders them is shown with "
     "baselines. A set that teaches cannot tell that.",
 }
 
@@ -309,12 +309,12 @@ def _sets_picked(
     )
 
 
-def _described(one: RecentSet) -> str:
-    return f"{set_title(one.about)} · {one.pictures:,} pictures, {one.folder_classes:,} classes"
+def _described(recent: RecentSet) -> str:
+    return f"{set_title(recent.about)} · {recent.pictures:,} pictures, {recent.folder_classes:,} classes"
 
 
 def _unread(config: PretrainConfig) -> set[str]:
-    """Fields that are asked elsewhere or that a run with this config does not read."""
+    """Fields that the form asks for elsewhere or that a run with this config does not read."""
     layers = LAYERS if config.reads == "functions" else ()
     mixture = ("mixture",) if len(config.data) < 2 else ()
     return {"reads", "precision", "instance", *layers, *mixture}

@@ -33,7 +33,7 @@ DEMO_CLEAR = (
     *("moon/whole-0.jpg", "motorcycle_left/whole-0.jpg", "grass/whole-0.jpg"),
     *("flower/whole-0.jpg", "chelsea/whole-0.jpg", "hubble_deep_field/crop-1.jpg"),
 )
-"""The first of each photograph at both ends of the demo set's own order, with its questions. Not read anew to be shown:
+"""The first of each photograph at both ends of the demo set's own order, with its questions. Not computed to be shown:
 a test reads the demo and holds them to it."""
 
 
@@ -48,7 +48,7 @@ class Example:
 
 
 def show_example(example: Example) -> None:
-    """Draw the three rows beside each other."""
+    """Draw the three rows side by side."""
     st.markdown(f"**What you get** · {escape(example.of)}")
     before, ambiguous, clear = st.columns(3, gap="medium")
     for column, title, pictures in (
@@ -105,9 +105,9 @@ Words = Callable[[dict[str, object]], str | None]
 
 def _small(image_set: ImageSet, rows: pd.DataFrame, words: Words) -> tuple[Small, ...]:
     """Rows as small pictures, each with what `words` says of its row."""
-    found = inlined(image_set, rows["id"], side_px=EDGE_PX)
+    thumbnails = inlined(image_set, rows["id"], side_px=EDGE_PX)
     records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
-    return tuple(Small(found[int(row["id"])], words(row) or "") for row in records if int(row["id"]) in found)
+    return tuple(Small(thumbnails[int(row["id"])], words(row) or "") for row in records if int(row["id"]) in thumbnails)
 
 
 def _class_of(row: dict[str, object]) -> str | None:

@@ -13,10 +13,10 @@ from url_viz.roots import is_in_bucket
 from url_viz.ui.first.example import Example, demo_example, example_of, show_example
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import BROWSED, TYPED, choice, choose
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.embed_job import open_demo, open_folder, running, set_title
 from url_viz.ui.widgets.embed_status import show_not_there
-from url_viz.ui.widgets.jobs import TICK_S, progress_of, title_of_job
+from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
 from url_viz.ui.widgets.strip import Small, show_strip
 from url_viz.workspace import Workspace
@@ -64,13 +64,7 @@ def _show_ways_in() -> None:
 def _show_running() -> None:
     if live_jobs(Workspace.at()):
         st.markdown("**Running**")
-        st.fragment(_running, run_every=TICK_S)()
-
-
-def _running() -> None:
-    for job in reversed(live_jobs(Workspace.at())):
-        now = progress_of(job)
-        st.progress(now.fraction, text=f"**{escape(title_of_job(job))}** · {escape(now.words)}")
+        show_running_jobs(separator=Markdown(" · "))
 
 
 def _show_recent(recent: Sequence[RecentSet]) -> None:
@@ -78,27 +72,27 @@ def _show_recent(recent: Sequence[RecentSet]) -> None:
         return
     st.markdown("**Image sets, the latest first**")
     for start in range(0, len(recent), IN_A_ROW):
-        for column, one in zip(st.columns(IN_A_ROW, gap="medium"), recent[start : start + IN_A_ROW], strict=False):
+        for column, known in zip(st.columns(IN_A_ROW, gap="medium"), recent[start : start + IN_A_ROW], strict=False):
             with column:
-                _show_card(one)
+                _show_card(known)
 
 
-def _show_card(one: RecentSet) -> None:
+def _show_card(known: RecentSet) -> None:
     with st.container(border=True, gap="xsmall"):
-        show_strip([Small(_address(jpeg)) for jpeg in one.thumbnails], columns=THUMBNAILS)
-        st.markdown(f"**{escape(set_title(one.about))}**")
-        classes = f" · {one.classes:,} classes" if one.classes else ""
+        show_strip([Small(_address(jpeg)) for jpeg in known.thumbnails], columns=THUMBNAILS)
+        st.markdown(f"**{escape(set_title(known.about))}**")
+        classes = f" · {known.classes:,} classes" if known.classes else ""
         st.caption(
-            f"{one.pictures:,} pictures{classes} · {escape(when(one.read_at))} · {escape(', '.join(one.models))}"
+            f"{known.pictures:,} pictures{classes} · {escape(when(known.read_at))} · {escape(', '.join(known.models))}"
         )
-        job = running(one.set_id)
+        job = running(known.set_id)
         if job is not None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
-        elif one.unfinished is not None:
-            st.markdown(f":orange[:material/pause_circle:] {escape(one.unfinished.words)}")
-        if not is_in_bucket(one.about.root) and not one.about.root.is_dir():
+        elif known.unfinished is not None:
+            st.markdown(f":orange[:material/pause_circle:] {escape(known.unfinished.words)}")
+        if not is_in_bucket(known.about.root) and not known.about.root.is_dir():
             st.caption(":material/link_off: The folder is not there now; what was read of it is.")
-        _show_buttons(one, is_running=job is not None)
+        _show_buttons(known, is_running=job is not None)
 
 
 @lru_cache(maxsize=MOST_RECENT * THUMBNAILS)
@@ -106,15 +100,15 @@ def _address(jpeg: bytes) -> str:
     return data_url(shrunk(jpeg, THUMBNAIL_PX))
 
 
-def _show_buttons(one: RecentSet, *, is_running: bool) -> None:
+def _show_buttons(known: RecentSet, *, is_running: bool) -> None:
     with st.container(horizontal=True, gap="small"):
-        if st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{one.set_id}"):
-            choose(one.set_id)
+        if st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{known.set_id}"):
+            choose(known.set_id)
             st.rerun()
-        is_whole = one.unfinished is None or is_running
-        if not is_whole and st.button("Continue", icon=":material/play_arrow:", key=f"first.continue.{one.set_id}"):
+        is_whole = known.unfinished is None or is_running
+        if not is_whole and st.button("Continue", icon=":material/play_arrow:", key=f"first.continue.{known.set_id}"):
             with errors_shown(st.error):
-                open_folder(one.about.root, model=choice().model)
+                open_folder(known.about.root, model=choice().model)
                 st.rerun()
 
 
@@ -135,10 +129,10 @@ def when(seconds: float) -> str:
 
 def _example(recent: Sequence[RecentSet]) -> Example:
     """Of the user's latest set that is whole and has an order; else of the demo."""
-    for one in recent:
-        is_demo = one.about.root.is_relative_to(Workspace.at().demo)
-        if one.unfinished is None and running(one.set_id) is None and not is_demo:
-            image_set = open_sets().find(one.set_id, choice().model)
+    for known in recent:
+        is_demo = known.about.root.is_relative_to(Workspace.at().demo)
+        if known.unfinished is None and running(known.set_id) is None and not is_demo:
+            image_set = open_sets().find(known.set_id, choice().model)
             example = None if image_set is None else example_of(image_set)
             if example is not None:
                 return example

@@ -153,7 +153,7 @@ def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> ClassPair | None:
 
 
 def _as_shown(confused: pd.DataFrame) -> pd.DataFrame:
-    """One row a pair, narrow enough to stand beside a gallery: its number of pictures first."""
+    """One row per pair, narrow enough to stand next to a gallery: its number of pictures first."""
     names = [f"{first} ↔ {second}" for first, second in zip(confused["class_a"], confused["class_b"], strict=True)]
     return pd.DataFrame({"pictures": confused["pictures"].to_numpy(), "Classes": names})
 

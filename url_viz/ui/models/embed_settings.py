@@ -53,11 +53,11 @@ def _pick_precision() -> None:
         format_func=str.capitalize,
         key="models.pick_precision",
         help=escape(
-            "Numbers of one precision are compared with each other only. A set that was read in one is read anew in "
+            "Numbers of one precision are compared with each other only. A set that was read in one is read again in "
             "the other, into a place of its own; the one that was read last is shown. Image sets removes what is there."
         ),
     )
-    chosen = next((one for one in PRECISIONS if one == picked), None)
+    chosen = next((name for name in PRECISIONS if name == picked), None)
     PRECISION.set(chosen)
     st.caption(escape(_meaning(chosen)))
 
@@ -65,4 +65,4 @@ def _pick_precision() -> None:
 def _meaning(picked: Precision | None) -> str:
     if picked is None:
         return f"A set goes on as it was read; a new one is read fast: {PRECISION_MEANS['fast']}"
-    return f"{PRECISION_MEANS[picked]} A set that was read in the other precision is read anew, beside what is there."
+    return f"{PRECISION_MEANS[picked]} A set that was read in the other precision is read again; what is there stays."

@@ -70,8 +70,8 @@ def _show_title(model: KnownModel) -> None:
 
 def _figures(model: KnownModel) -> list[Markdown]:
     """What a head is worth: by its card, or by the run that adapted it."""
-    told = told_at(model.report) if model.report is not None else ()
-    lines = [f"{headline(one)} that neither trained nor chose" for one in told if one.after is not None]
+    reports = told_at(model.report) if model.report is not None else ()
+    lines = [f"{headline(report)} that neither trained nor chose" for report in reports if report.after is not None]
     worth = describe_card_file(model.card) if model.card is not None else ""
     return [escape(line) for line in lines or filter(None, [worth])]
 
@@ -114,7 +114,7 @@ def _meaning(name: str, set_id: str) -> str:
         return f"{title} has not been read with it: every picture would be read once. What is there is kept."
     if precision_for(set_id, name) != space.precision:
         return (
-            f"{title} has been read with it, {space.precision}: the next reading, in another precision, reads it anew."
+            f"{title} has been read with it, {space.precision}: the next reading, in another precision, reads it again."
         )
     if other is not None:
         return f"{title} has been read with its backbone, {space.precision}; the head was adapted to other pictures."

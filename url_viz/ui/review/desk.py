@@ -1,4 +1,4 @@
-"""The desk of a review: one large picture, what is asked of it, and keys; it knows cards and answers, and no kinds."""
+"""The desk of a review: one large picture, its question, and keys; it knows cards and answers, not kinds of reviews."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -112,8 +112,8 @@ def _card(image_set: ImageSet | None, here: OpenReview[Any], version: str, image
 
 def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     """A card as the browser takes it: `Card` in url_viz/frontend/review/queue.js."""
-    of = cast(ImageSet, image_set)  # without one, picture and facts are the card's, and there are none beside
-    choices: list[tuple[str | None, float]] = [(one.label, one.share) for one in card.question.choices]
+    of = cast(ImageSet, image_set)  # without one, picture and facts are the card's, and no other pictures are shown
+    choices: list[tuple[str | None, float]] = [(choice.label, choice.share) for choice in card.question.choices]
     facts = facts_of(of, dict(card.row)) if card.facts is None else card.facts
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
@@ -177,7 +177,7 @@ def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
 def answer_of(record: Record) -> DeskAnswer | None:
     """An answer as the browser sent it; None if it is none."""
     decision, label, keep = record.get("decision"), record.get("label"), record.get("keep")
-    known = next((one for one in DECISIONS if one == decision), None)
+    known = next((name for name in DECISIONS if name == decision), None)
     if known != decision or not (label is None or isinstance(label, str)):
         return None
     try:
@@ -190,7 +190,7 @@ def answer_of(record: Record) -> DeskAnswer | None:
                 known,
                 label,
                 same=None if (same := record.get("same")) is None else same is True,
-                keep=None if keep is None else tuple(int(one) for one in cast("Sequence[str]", keep)),
+                keep=None if keep is None else tuple(map(int, cast("Sequence[str]", keep))),
                 twins=record.get("twins") is True,
             ),
             skip=record.get("skip") is True,

@@ -36,7 +36,7 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
 
 
 def show_start(image_set: ImageSet) -> None:
-    """Reviews to go on with, ready ones, and one of one's own."""
+    """Reviews to go on with, ready ones, and one put together by the user."""
     begun = image_set.reviews.kept(GO_ON)
     if begun:
         st.markdown("**Go on**")
@@ -124,7 +124,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
 
 @st.fragment
 def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
-    """The review, and what comes after it; an answer runs this part of the page alone."""
+    """The review, and what comes after it; an answer reruns only this part of the page."""
     try:
         show_open_review(image_set, here, key=f"review.desk.{image_set.set_id}")
         is_finished = not here.refused and here.review.progress().left == 0

@@ -22,7 +22,7 @@ def show_worth(image_set: ImageSet) -> None:
     with st.expander("What was it worth?", icon=":material/trending_up:", expanded=True):
         now = f"{image_set.version}.{image_set.decisions.version}"
         st.caption(
-            "A linear classifier on the stored embeddings is taught the set as given and as decided, and asked of "
+            "A linear classifier on the stored embeddings is taught the set as given and as decided, and tested on "
             "pictures it has not seen. It takes seconds; the network itself is not trained. Suggestions that were "
             "accepted without a look please it whatever is true: compare the last column."
         )

@@ -23,9 +23,9 @@ MOST_DRAWN = 8
 
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
-    """The evidence for a measure, as far as the page shows it; None without classes, or if it was not asked for."""
-    is_asked_for = len(image_set) <= MOST_AT_ONCE or bool(EVIDENCE_WANTED.of(image_set.set_id).get())
-    return evidence_for(image_set, measure) if is_asked_for else None
+    """The evidence for a measure, as far as the page shows it; None without classes, or if nobody wanted it."""
+    is_wanted = len(image_set) <= MOST_AT_ONCE or bool(EVIDENCE_WANTED.of(image_set.set_id).get())
+    return evidence_for(image_set, measure) if is_wanted else None
 
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:

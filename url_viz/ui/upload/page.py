@@ -173,7 +173,7 @@ def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *
     show_figure(
         figure,
         key="upload.map",
-        alt="The uploads on the map of the image set, each beside its neighbours",
+        alt="The uploads on the map of the image set, each next to its neighbours",
     )
     present = int((table["twin_of"] >= 0).sum())
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
@@ -187,8 +187,8 @@ def in_set(batch: UploadBatch, image_set: ImageSet | None) -> frozenset[int]:
     """The rows of the uploads whose very file the image set has."""
     if image_set is None:
         return frozenset()
-    known = np.isin([upload.content for upload in batch.scored], image_set.contents)
-    return frozenset(np.flatnonzero(known).tolist())
+    is_present = np.isin([upload.content for upload in batch.scored], image_set.contents)
+    return frozenset(np.flatnonzero(is_present).tolist())
 
 
 def _gallery(

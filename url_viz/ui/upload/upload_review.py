@@ -49,7 +49,7 @@ class UploadQueue(Queue):
     @property
     def classes(self) -> list[str]:
         known = set() if self.image_set is None else set(self.image_set.table()["label"].dropna().astype(str))
-        return sorted(known | {one.label for one in self.said.answers.values() if one.label is not None})
+        return sorted(known | {answer.label for answer in self.said.answers.values() if answer.label is not None})
 
     def card(self, image_id: int) -> Card:
         [at] = np.flatnonzero(self.ids == image_id)
@@ -59,11 +59,11 @@ class UploadQueue(Queue):
         return Card(row, question, near, TAKES, picture=_picture(self.batch, image_id), facts=facts)
 
     def _near(self, number: int, question: Question) -> list[pd.DataFrame]:
-        """The nearest pictures of the set, of each class that is asked for."""
+        """The nearest pictures of the set, of each class in question."""
         if self.image_set is None:
             return []
         rows, upload = self.image_set.table().set_index("id", drop=False), self.batch.scored[number]
-        of_each = [similar_ids(upload, self.image_set, of_class=one.label)[:3] for one in question.choices]
+        of_each = [similar_ids(upload, self.image_set, of_class=choice.label)[:3] for choice in question.choices]
         return [rows.loc[ids] for ids in of_each or [similar_ids(upload, self.image_set)]]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
@@ -109,7 +109,7 @@ def upload_answers() -> UploadAnswers:
 def with_answers(table: pd.DataFrame, batch: UploadBatch) -> pd.DataFrame:
     """The table of uploads with `decision` and `label`, None where nothing was answered."""
     said = [upload_answers().answers.get(upload.content, NOTHING) for upload in batch.scored]
-    columns = {name: [getattr(one, name) for one in said] for name in ("decision", "label")}
+    columns = {name: [getattr(answer, name) for answer in said] for name in ("decision", "label")}
     return table.assign(**{name: pd.Series(of, index=table.index, dtype=object) for name, of in columns.items()})
 
 

@@ -62,18 +62,18 @@ def _in_order(path: Path, importers: tuple[Path, ...]) -> Iterator[Path]:
     if path in importers:
         circle = " → ".join(map(_name, (*importers[importers.index(path) :], path)))
         raise ValueError(f"These modules import each other: {circle}. Move what they share to a module of its own.")
-    for found in _IMPORT.finditer(path.read_text(encoding="utf-8")):
-        if found["module"]:
-            yield from _in_order((path.parent / found["module"]).resolve(), (*importers, path))
+    for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
+        if match["module"]:
+            yield from _in_order((path.parent / match["module"]).resolve(), (*importers, path))
     yield path
 
 
-def _constant(path: Path, exported: Mapping[Path, list[str]], found: re.Match[str]) -> str:
+def _constant(path: Path, exported: Mapping[Path, list[str]], match: re.Match[str]) -> str:
     """What stands in place of an import by the module `path`."""
-    if found["json"]:
-        return f"const {found['constant']} = {(path.parent / found['json']).read_text(encoding='utf-8').strip()};"
-    module = (path.parent / found["module"]).resolve()
-    names = re.findall(r"\w+", found["names"])
+    if match["json"]:
+        return f"const {match['constant']} = {(path.parent / match['json']).read_text(encoding='utf-8').strip()};"
+    module = (path.parent / match["module"]).resolve()
+    names = re.findall(r"\w+", match["names"])
     if missing := [name for name in names if name not in exported[module]]:
         raise ValueError(f"{_name(path)} imports {', '.join(missing)}, which {_name(module)} does not export.")
     return f"const {_list(names)} = {_variable(module)};"

@@ -25,14 +25,17 @@ class ClassChoice:
 def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
     """The options of an image set, by what `ImageSet.labels.use` takes (NONE for None)."""
     now = image_set.labels.levels()
-    found = next((level for level in now.levels if level.number == now.found), None)
-    choices = {FOLDERS: ClassChoice("Class folders", "none found" if found is None else found.shown)}
+    taken = next((level for level in now.levels if level.number == now.found), None)
+    choices = {FOLDERS: ClassChoice("Class folders", "none found" if taken is None else taken.shown)}
     for level in now.levels:
-        if level != found or now.chosen == level.choice:
+        if level != taken or now.chosen == level.choice:
             choices[level.choice] = ClassChoice(f"Level {level.number} of the folders", level.shown)
     choices[NAMES] = ClassChoice("Names", "what you called a picture")
     choices[TAGS] = ClassChoice("Tags", "the first tag of a picture by the alphabet, its name among them")
-    choices |= {one.name: ClassChoice(one.name, f"your column, from {one.source}") for one in image_set.user_columns()}
+    choices |= {
+        column.name: ClassChoice(column.name, f"your column, from {column.source}")
+        for column in image_set.user_columns()
+    }
     if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
         choices[now.chosen] = ClassChoice(now.chosen)
     return choices | {NONE: ClassChoice("No classes")}

@@ -55,7 +55,7 @@ def handle_gallery_event(
     """Carry out the actions of a gallery: pass this as its `handle`, with the image set bound.
 
     All of it is done before the first call of Streamlit, as `show_gallery` requires. Decisions show in the gallery;
-    undo, redo and errors are reported in toasts. A decision on more than ASK_ABOVE pictures is asked about in `bar`.
+    undo, redo and errors are reported in toasts. One on more than ASK_ABOVE pictures needs a confirmation in `bar`.
     `stacks` are the rows of `image_set.table()` of which one tile stands for a picture and its twins.
     """
     sentences: list[str] = []
@@ -178,12 +178,12 @@ def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
     with st.popover("Tag", icon=":material/label:"):
         buttons = st.container(horizontal=True)  # above the list that opens below
-        known = image_set.decisions.tag_counts()
+        counts = image_set.decisions.tag_counts()
         tags = tuple(
             st.multiselect(
                 "Tags, or a name",
-                list(known),
-                format_func=lambda tag: f"{tag} ({known[tag]:,})" if tag in known else tag,
+                list(counts),
+                format_func=lambda tag: f"{tag} ({counts[tag]:,})" if tag in counts else tag,
                 accept_new_options=True,
                 placeholder="Choose tags, or type new ones",
                 key=f"{key}.tags",

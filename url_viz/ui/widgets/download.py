@@ -1,4 +1,4 @@
-"""Downloads on pages: made when they are asked for, without running the page again."""
+"""Downloads on pages: made on request, without running the page again."""
 
 from collections.abc import Callable
 from mimetypes import guess_type

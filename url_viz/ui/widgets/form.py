@@ -19,8 +19,8 @@ def show_form(
 ) -> Config:
     """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; return the edited config.
 
-    A field's documentation becomes its help text. `leave_out` names fields, GROUP.NAME in a group, that are not asked
-    for; `titles` has those that are not called by their names. Raises the dataclass's ValueError for fields that
+    A field's documentation becomes its help text. `leave_out` names fields, GROUP.NAME in a group, that get no
+    widget; `titles` has those that are not called by their names. Raises the dataclass's ValueError for fields that
     conflict.
     """
     hints = get_type_hints(type(config), include_extras=True)

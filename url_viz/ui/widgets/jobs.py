@@ -24,7 +24,7 @@ from url_viz.jobs.results import JobResult
 from url_viz.jobs.turn import LIGHT_NEEDS_MB
 from url_viz.progress import Progress
 from url_viz.store.about import known_sets
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.embed_job import set_title
 from url_viz.workspace import Workspace
 
@@ -136,16 +136,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def show_running_jobs() -> None:
-    """In the sidebar: the jobs that wait or run, whatever page is looked at; nothing without any."""
+def show_running_jobs(*, separator: Markdown) -> None:
+    """The jobs that wait or run, with a bar each; nothing without any."""
     if live_jobs(Workspace.at()):
-        st.fragment(_running_jobs, run_every=TICK_S)()
+        st.fragment(_running_jobs, run_every=TICK_S)(separator)
 
 
-def _running_jobs() -> None:
+def _running_jobs(separator: Markdown) -> None:
     for job in reversed(live_jobs(Workspace.at())):
         now = progress_of(job)
-        st.progress(now.fraction, text=f"**{escape(title_of_job(job))}**  \n{escape(now.words)}")
+        st.progress(now.fraction, text=f"**{escape(title_of_job(job))}**{separator}{escape(now.words)}")
 
 
 More = Callable[[Job, Status], object]

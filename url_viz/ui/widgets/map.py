@@ -136,7 +136,7 @@ def map_event(state: Mapping[str, object]) -> MapEvent:
 def _pick(key: str, names: tuple[str, ...], on_pick: Callable[[tuple[str, ...]], None]) -> None:
     picked = state_of(key).get("picked")
     if isinstance(picked, list):
-        on_pick(tuple(names[one] for one in picked if isinstance(one, int) and 0 <= one < len(names)))
+        on_pick(tuple(names[number] for number in picked if isinstance(number, int) and 0 <= number < len(names)))
 
 
 def _ignore(names: tuple[str, ...]) -> None:

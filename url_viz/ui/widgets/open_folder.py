@@ -45,8 +45,8 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
 
 def show_answer(field: Key[str], *, key: str) -> None:
     """What is in the folder that was typed, or what is wrong with it, and the button that reads it."""
-    found = _look(_typed(field))
-    is_counting = isinstance(found, FolderPreview) and not found.is_done
+    preview = _look(_typed(field))
+    is_counting = isinstance(preview, FolderPreview) and not preview.is_done
     st.fragment(_answer, run_every=TICK_S if is_counting else None)(field, key)
 
 
@@ -66,17 +66,17 @@ def _look(folder: Path) -> FolderPreview | UrlVizError:
 def _answer(field: Key[str], key: str) -> None:
     # Read here: Streamlit runs a click before the newly typed path where a tick of this fragment was waiting.
     folder = _typed(field)
-    found = _look(folder)
-    if isinstance(found, FolderPreview):
-        counting = "" if found.is_done else "Counting: "
-        words = "Object storage: it is listed when it is read." if found is _UNCOUNTED else counting + found.text
+    preview = _look(folder)
+    if isinstance(preview, FolderPreview):
+        counting = "" if preview.is_done else "Counting: "
+        words = "Object storage: it is listed when it is read." if preview is _UNCOUNTED else counting + preview.text
         st.markdown(f":material/photo_library: {escape(words)}")
     else:
-        show_error(found)
+        show_error(preview)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
-    if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(found, FolderPreview)):
+    if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(preview, FolderPreview)):
         try:
-            if found is not _UNCOUNTED:
+            if preview is not _UNCOUNTED:
                 folder_previews.refuse_empty(readable(folder), within=may_read())
             open_folder(folder, model=choice().model)
         except UrlVizError as error:
@@ -92,8 +92,9 @@ def _offer_recent() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("Recent", width="content")
-        for one in recent:
-            _folder_button(set_title(one.about), one.about.root, icon=":material/history:", key=f"recent.{one.set_id}")
+        for known in recent:
+            key = f"recent.{known.set_id}"
+            _folder_button(set_title(known.about), known.about.root, icon=":material/history:", key=key)
 
 
 def _browse(here: Path) -> None:

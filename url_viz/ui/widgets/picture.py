@@ -82,7 +82,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
 
 
 def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The question between its two classes, with the nearest pictures of each beside each other; nothing if clear."""
+    """The question between its two classes, with the nearest pictures of each side by side; nothing if clear."""
     question = question_of(row)
     if question is None:
         return

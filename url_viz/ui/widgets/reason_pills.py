@@ -15,7 +15,7 @@ from url_viz.ui.widgets.filter_controls import filter_on, set_filter
 def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
     """The reasons in `table`, rows of the set's, as pills with counts; the picked one filters the view.
 
-    What explains most of the set's order comes first; what nearly all of its pictures share is told above, once.
+    What explains most of the set's order comes first; what nearly all of its pictures share is said once, above.
     """
     for shared in image_set.shared_reasons():
         st.caption(escape(shared.words))

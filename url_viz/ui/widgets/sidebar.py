@@ -15,7 +15,7 @@ from url_viz.ui.first.page import show_first_page
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.embed_job import (
     KIND,
     latest,
@@ -34,7 +34,7 @@ from url_viz.workspace import Workspace
 def show_sidebar() -> None:
     """Draw the pickers, which set the image set and model of every page."""
     with st.sidebar:
-        show_running_jobs()
+        show_running_jobs(separator=Markdown("  \n"))
         _pick_set()
         _pick_model()
         if choice().set_id is not None and st.button(

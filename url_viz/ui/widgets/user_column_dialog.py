@@ -119,10 +119,10 @@ def _show_imports(image_set: ImageSet) -> None:
     columns = image_set.user_columns()
     for source in dict.fromkeys(column.source for column in columns):
         mine = [column for column in columns if column.source == source]
-        known = max(column.known for column in mine)
+        pictures = max(column.known for column in mine)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             names = ", ".join(column.name for column in mine)
-            st.markdown(f"**{escape(source)}** · {known:,} pictures · {escape(names)}")
+            st.markdown(f"**{escape(source)}** · {pictures:,} pictures · {escape(names)}")
             if st.button("Remove", icon=":material/delete:", key=f"own.remove.{source}", type="tertiary"):
                 image_set.remove_columns(source)
                 st.rerun(scope="app")
