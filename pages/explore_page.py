@@ -65,7 +65,7 @@ with right:
 acted = explore_grid.acted_on(rows, view, shown.chosen, measure=measure, on_separate_map=len(table) < len(image_set))
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
-    page.show_heading(image_set, table, acted.rows, explore_grid.review_of(page.review_of(lasting, measure), acted))
+    page.show_heading(image_set, table, acted.rows, page.review_of(lasting, measure, acted.scope))
 with bar:
     show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
 with reasons:

@@ -25,7 +25,6 @@ from url_viz.progress import Progress
 from url_viz.store.sets import list_sets
 from url_viz.store.writer import Writer
 from url_viz.ui.explore.explore_grid import acted_on
-from url_viz.ui.explore.explore_grid import review_of as narrowed_review
 from url_viz.ui.explore.page import ranked_by, review_of
 from url_viz.ui.explore.view_address import view_of
 from url_viz.ui.session import ExploreView
@@ -620,7 +619,7 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         if part == "separate":
             view = replace(view, polygon=None)
         acted = acted_on(rows, view, np.array([], int), measure=measure, on_separate_map=part == "separate")
-        spec = narrowed_review(review_of(view, measure), acted)
+        spec = review_of(view, measure, acted.scope)
         assert 0 < len(of_many.reviews.open(spec).ids) == len(acted.rows) < 20
 
     def test_beyond_a_threshold_on_the_page(self, of_many: ImageSet) -> None:

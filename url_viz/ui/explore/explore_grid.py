@@ -1,7 +1,7 @@
 """The grid of Explore: both ends of the order, and which pictures the buttons above act on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
-from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import EVERYTHING, Scope, scoped
 from url_viz.analysis.twin_groups import with_twins_of
 from url_viz.image_set import ImageSet
@@ -170,8 +169,3 @@ def _of_side(rows: pd.DataFrame, view: ExploreView, threshold: float, measure: s
     below = float(np.nextafter(value, -np.inf))
     bounds = Between(measure, None, below) if view.side == "clear" else Between(measure, value)
     return Scope(view.scope.polygon, (*view.filters, bounds))
-
-
-def review_of(spec: ReviewSpec, acted: Acted) -> ReviewSpec:
-    """The review of what the buttons act on: that of all that is shown, narrowed."""
-    return spec if acted.scope is None else replace(spec, scope=acted.scope)

@@ -76,12 +76,12 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
             )
 
 
-def review_of(view: ExploreView, measure: str) -> ReviewSpec:
-    """The review of what Explore shows: its order, lasso, filters, and the two classes that are looked between."""
+def review_of(view: ExploreView, measure: str, scope: Scope | None = None) -> ReviewSpec:
+    """The review of what Explore shows: its order, in `scope` or by default in lasso, filters and two classes."""
     between = () if view.pair is None else between_filters(view.pair)
     return ReviewSpec(
         measure if view.pair is None else AMBIGUITY.name,
-        Scope(view.scope.polygon, (*view.filters, *between)),
+        scope or Scope(view.scope.polygon, (*view.filters, *between)),
         within_class=view.within_class,
         per_class=REVIEWED_PER_CLASS if view.class_by_class else None,
     )
