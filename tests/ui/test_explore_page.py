@@ -574,12 +574,13 @@ def test_what_is_chosen_is_acted_on_and_reviewed(image_set: ImageSet) -> None:
 
 @pytest.fixture(scope="module")
 def of_many(tmp_path_factory: pytest.TempPathFactory, model: Model) -> ImageSet:
-    """Forty pictures with answers and a column of the user's."""
+    """Forty pictures with as many answers as tune the order, and a column of the user's."""
     here = tmp_path_factory.mktemp("many")
     folder = write_folder(here / "zoo", 40, classes=("cat", "dog"))
     image_set = embed_folder(folder, model=model, workspace=here / "home")
-    pairs = image_set.answers.ask(6)[["id", "neighbour_id"]].itertuples(index=False)
+    pairs = image_set.answers.ask(14)[["id", "neighbour_id"]].itertuples(index=False)
     image_set.answers.give({(one, other): number % 2 == 0 for number, (one, other) in enumerate(pairs)})
+    assert image_set.order().measure == "tuned"
     table = image_set.table()
     table[["path"]].assign(mine=table["id"] % 1009).to_csv(here / "mine.csv", index=False)
     image_set.add_columns(here / "mine.csv", uncertainties=["mine"])

@@ -139,12 +139,12 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
         import streamlit as st
 
         from url_viz.ui.explore.view_address import current_view
-        from url_viz.ui.session import MAP, ExploreView, choose, grid_of
+        from url_viz.ui.session import GRID, MAP, ExploreView, choose
 
         choose("a set", model="a model")
-        st.text(repr(current_view(MAP.of("a set"), grid_of("a set")) == ExploreView()))
+        st.text(repr(current_view(MAP.of("a set"), GRID.of("a set")) == ExploreView()))
         choose("another set")
-        st.text(repr(current_view(MAP.of("another set"), grid_of("another set")) == ExploreView()))
+        st.text(repr(current_view(MAP.of("another set"), GRID.of("another set")) == ExploreView()))
 
     at = AppTest.from_function(script)
     at.query_params["by"] = "entropy"
