@@ -84,7 +84,7 @@ test("places are those of the stage, by id", () => {
   assert.deepEqual([...placesOf(points, view)], [[7n, [400, 300]], [-1n, view.toStage(0, 10)]]);
 });
 
-test("a map made anew is told by points that moved, not by more points, a box that grew, or strangers", () => {
+test("a map computed again is known by points that moved, not by more points, a box that grew, or strangers", () => {
   const of = (ids, x, y, box = [0, 10, 0, 10]) => ({ ids: BigInt64Array.from(ids), x, y, box });
   const before = of([7n, 8n], [5, 0], [5, 10]);
   const step = 20 / 65535;

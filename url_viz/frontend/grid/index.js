@@ -9,7 +9,7 @@ import { Pane } from "./pane.js";
 
 const SIZE_KEY = "url-viz.tile-px"; // in the browser's own storage: a matter of its screen
 const USUAL_PX = 110;
-const PATIENCE_MS = 150; // a choice that goes on is told once
+const PATIENCE_MS = 150; // a choice that goes on is sent once
 
 class Grid {
   constructor(element) {
@@ -97,7 +97,7 @@ class Grid {
     if (!this.panes.every(({ source }) => source.isComplete)) return;
     this.restore();
     const isLess = this.choice.keepOnly(this.panes.map(({ ids }) => ids));
-    if (isLess || (this.choice.size && this.told !== this.orders())) this.tellChoice(); // places mean another order
+    if (isLess || (this.choice.size && this.sent !== this.orders())) this.sendChoice(); // places mean another order
   }
 
   // Choose again what was chosen when the page was left.
@@ -227,7 +227,7 @@ class Grid {
   choose(change) {
     change();
     for (const pane of this.panes) pane.draw();
-    this.tellChoice();
+    this.sendChoice();
   }
 
   letGo() {
@@ -246,7 +246,7 @@ class Grid {
     this.element.classList.toggle("choosing", this.choice.size > 0);
   }
 
-  tellChoice() {
+  sendChoice() {
     this.showChoice();
     clearTimeout(this.patience);
     this.patience = setTimeout(() => this.tellNow(), PATIENCE_MS);
@@ -255,7 +255,7 @@ class Grid {
   tellNow() {
     clearTimeout(this.patience);
     this.patience = undefined;
-    this.told = this.orders();
+    this.sent = this.orders();
     this.setStateValue("chosen", this.choice.size ? this.chosen() : null);
   }
 }

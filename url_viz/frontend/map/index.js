@@ -50,7 +50,7 @@ export class PointMap {
       names: true,
       hovered: -1,
       data: {},
-      told: {},
+      sent: {},
     });
     this.raster = new Raster(element.querySelector(".raster"));
     this.shade = new Shade();
@@ -106,19 +106,19 @@ export class PointMap {
 
   // Tell Python what the user chose; it comes back with the data of a later run.
   tell(name) {
-    (this.told[name] ??= []).push(this[name]);
+    (this.sent[name] ??= []).push(this[name]);
     this.setStateValue(name, this[name]);
   }
 
   // The page may also set the user's state (clear a selection). Only a change by the page is adopted, and is sent back,
-  // because the next run of the page gets the browser's copy of the state. What the user told before is no such change:
+  // because the next run of the page gets the browser's copy of the state. What the browser sent before is no such change:
   // it comes back when the user may have gone on.
   adoptState(name, before, now) {
-    const told = this.told[name] ?? [];
-    if (same(now, this[name])) told.length = 0;
+    const sent = this.sent[name] ?? [];
+    if (same(now, this[name])) sent.length = 0;
     if (same(before, now) || same(now, this[name])) return;
-    const place = told.findIndex((value) => same(value, now));
-    told.splice(0, place + 1);
+    const place = sent.findIndex((value) => same(value, now));
+    sent.splice(0, place + 1);
     if (place >= 0) return;
     this[name] = now ?? null;
     if (name === "polygon") this.drawnOn = null;

@@ -13,7 +13,7 @@ export const MOST_ZOOM = 60; // beyond it the quantisation of coordinates would 
 export const LEAST_ZOOM = 0.5;
 export const NARROW = 520; // CSS pixels: on a narrower stage the toolbar would cover points
 const TOOLBAR = 46;
-const PROBED = 8; // points by which a map that was made anew is told: all of them move
+const PROBED = 8; // so many points show whether the map was computed again: all of them move then
 
 /** A framing, the stage's width and height in CSS pixels, the points' box, and whether the user has moved it. */
 export class View {

@@ -51,7 +51,7 @@ function keycap(text) {
 export function newKeys({ takes, panels }) {
   const isChoice = takes.includes("label") && panels.some(({ label }) => label !== null);
   const answered = isChoice ? [...takes, "choice"] : takes;
-  const shown = KEYS.filter(([, , asked]) => !asked || asked.some((one) => answered.includes(one)));
+  const shown = KEYS.filter(([, , kinds]) => !kinds || kinds.some((kind) => answered.includes(kind)));
   return shown.flatMap(([keys, words]) => {
     const term = made("dt", "");
     term.append(...keys.split(" ").flatMap((key) => [key === "…" ? key : keycap(key), " "]));

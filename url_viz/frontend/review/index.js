@@ -81,9 +81,9 @@ class Desk {
     return this.cards.get(this.at);
   }
 
-  // Whether the card takes one of these in answer: all that keys and buttons know of what is asked.
-  takes(...asked) {
-    return asked.some((one) => this.card.takes.includes(one));
+  // Whether the card takes one of these in answer: all that keys and buttons know of its question.
+  takes(...kinds) {
+    return kinds.some((kind) => this.card.takes.includes(kind));
   }
 
   draw() {

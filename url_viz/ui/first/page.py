@@ -72,27 +72,27 @@ def _show_recent(recent: Sequence[RecentSet]) -> None:
         return
     st.markdown("**Image sets, the latest first**")
     for start in range(0, len(recent), IN_A_ROW):
-        for column, known in zip(st.columns(IN_A_ROW, gap="medium"), recent[start : start + IN_A_ROW], strict=False):
+        for column, entry in zip(st.columns(IN_A_ROW, gap="medium"), recent[start : start + IN_A_ROW], strict=False):
             with column:
-                _show_card(known)
+                _show_card(entry)
 
 
-def _show_card(known: RecentSet) -> None:
+def _show_card(entry: RecentSet) -> None:
     with st.container(border=True, gap="xsmall"):
-        show_strip([Small(_address(jpeg)) for jpeg in known.thumbnails], columns=THUMBNAILS)
-        st.markdown(f"**{escape(set_title(known.about))}**")
-        classes = f" · {known.classes:,} classes" if known.classes else ""
+        show_strip([Small(_address(jpeg)) for jpeg in entry.thumbnails], columns=THUMBNAILS)
+        st.markdown(f"**{escape(set_title(entry.about))}**")
+        classes = f" · {entry.classes:,} classes" if entry.classes else ""
         st.caption(
-            f"{known.pictures:,} pictures{classes} · {escape(when(known.read_at))} · {escape(', '.join(known.models))}"
+            f"{entry.pictures:,} pictures{classes} · {escape(when(entry.read_at))} · {escape(', '.join(entry.models))}"
         )
-        job = running(known.set_id)
+        job = running(entry.set_id)
         if job is not None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
-        elif known.unfinished is not None:
-            st.markdown(f":orange[:material/pause_circle:] {escape(known.unfinished.words)}")
-        if not is_in_bucket(known.about.root) and not known.about.root.is_dir():
+        elif entry.unfinished is not None:
+            st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
+        if not is_in_bucket(entry.about.root) and not entry.about.root.is_dir():
             st.caption(":material/link_off: The folder is not there now; what was read of it is.")
-        _show_buttons(known, is_running=job is not None)
+        _show_buttons(entry, is_running=job is not None)
 
 
 @lru_cache(maxsize=MOST_RECENT * THUMBNAILS)
@@ -100,15 +100,15 @@ def _address(jpeg: bytes) -> str:
     return data_url(shrunk(jpeg, THUMBNAIL_PX))
 
 
-def _show_buttons(known: RecentSet, *, is_running: bool) -> None:
+def _show_buttons(entry: RecentSet, *, is_running: bool) -> None:
     with st.container(horizontal=True, gap="small"):
-        if st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{known.set_id}"):
-            choose(known.set_id)
+        if st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{entry.set_id}"):
+            choose(entry.set_id)
             st.rerun()
-        is_whole = known.unfinished is None or is_running
-        if not is_whole and st.button("Continue", icon=":material/play_arrow:", key=f"first.continue.{known.set_id}"):
+        is_whole = entry.unfinished is None or is_running
+        if not is_whole and st.button("Continue", icon=":material/play_arrow:", key=f"first.continue.{entry.set_id}"):
             with errors_shown(st.error):
-                open_folder(known.about.root, model=choice().model)
+                open_folder(entry.about.root, model=choice().model)
                 st.rerun()
 
 
@@ -129,10 +129,10 @@ def when(seconds: float) -> str:
 
 def _example(recent: Sequence[RecentSet]) -> Example:
     """Of the user's latest set that is whole and has an order; else of the demo."""
-    for known in recent:
-        is_demo = known.about.root.is_relative_to(Workspace.at().demo)
-        if known.unfinished is None and running(known.set_id) is None and not is_demo:
-            image_set = open_sets().find(known.set_id, choice().model)
+    for entry in recent:
+        is_demo = entry.about.root.is_relative_to(Workspace.at().demo)
+        if entry.unfinished is None and running(entry.set_id) is None and not is_demo:
+            image_set = open_sets().find(entry.set_id, choice().model)
             example = None if image_set is None else example_of(image_set)
             if example is not None:
                 return example

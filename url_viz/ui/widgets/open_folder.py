@@ -92,9 +92,9 @@ def _offer_recent() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("Recent", width="content")
-        for known in recent:
-            key = f"recent.{known.set_id}"
-            _folder_button(set_title(known.about), known.about.root, icon=":material/history:", key=key)
+        for entry in recent:
+            key = f"recent.{entry.set_id}"
+            _folder_button(set_title(entry.about), entry.about.root, icon=":material/history:", key=key)
 
 
 def _browse(here: Path) -> None:
