@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.hostile.encode import chunk, png_header, text_bomb
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError
-from url_viz.imaging.uploaded_files import IncomingFile, copy_into, is_passed_over, safe_name, unique_names
+from url_viz.imaging.uploaded_files import IncomingFile, copy_into, is_ignored, safe_name, unique_names
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_names(name: str, safe: str) -> None:
 
 @pytest.mark.parametrize("name", ["a/.hidden.jpg", ".git/x.jpg", "__MACOSX/x.jpg", "a\\.b\\c.jpg"])
 def test_what_a_scan_passes_over_is_passed_over(name: str) -> None:
-    assert is_passed_over(name)
-    assert not is_passed_over("../" + name.replace(".", "").replace("__MACOSX", "macosx").replace("git", "g"))
+    assert is_ignored(name)
+    assert not is_ignored("../" + name.replace(".", "").replace("__MACOSX", "macosx").replace("git", "g"))
 
 
 @given(st.text(max_size=400))

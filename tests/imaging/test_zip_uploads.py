@@ -128,7 +128,7 @@ def test_a_damaged_member_is_one_bad_file() -> None:
 
 def test_a_sorted_zip_has_safe_names_each_once_and_opens_again() -> None:
     hostile = [IncomingFile("../../a<b>.jpg", b"one"), IncomingFile("A_b_.JPG", b"two"), IncomingFile("x/c.jpg", b"3")]
-    packed = sorted_zip({"ambiguous": hostile, "clear": ()}, beside={"ranking.csv": b"name\n"})
+    packed = sorted_zip({"ambiguous": hostile, "clear": ()}, top_level={"ranking.csv": b"name\n"})
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
         assert files == {

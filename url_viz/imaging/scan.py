@@ -17,7 +17,7 @@ EXTENSIONS = frozenset(
     b".mpo .ico .pcx".split()
 )
 LEADS_OUT = "link that leads out of the allowed folders"
-PASSED_OVER_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost+found"))
+IGNORED_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost+found"))
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Walk:
 
 def is_hidden(name: bytes) -> bool:
     """Whether a file or folder of this name is ignored without being counted."""
-    return name.startswith(b".") or name in PASSED_OVER_FOLDERS
+    return name.startswith(b".") or name in IGNORED_FOLDERS
 
 
 def other_kind(name: bytes) -> str | None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from url_viz.errors import FolderError, ImageError
 from url_viz.files import is_device
-from url_viz.imaging.scan import EXTENSIONS, PASSED_OVER_FOLDERS
+from url_viz.imaging.scan import EXTENSIONS, IGNORED_FOLDERS
 from url_viz.imaging.workers import decoders
 
 LONGEST_NAME_BYTES = 120
@@ -51,11 +51,11 @@ class Copies:
     already_there: tuple[Path, ...]
 
 
-def is_passed_over(name: str) -> bool:
+def is_ignored(name: str) -> bool:
     """Whether a scan of a folder would ignore this file: hidden, or in a hidden or shadow folder (not `..`)."""
     parts = _posix(name).parts
     is_hidden = any(part.startswith(".") and part.strip(".") for part in parts)
-    return is_hidden or any(part.encode("utf-8", "replace") in PASSED_OVER_FOLDERS for part in parts)
+    return is_hidden or any(part.encode("utf-8", "replace") in IGNORED_FOLDERS for part in parts)
 
 
 def safe_name(name: str) -> str:
@@ -196,15 +196,15 @@ def open_archive(name: str, data: bytes, *, limits: Limits = Limits()) -> Archiv
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise FolderError(f"{name!r} is not a readable zip archive ({error}). Pack it again.") from error
-    infos = [i for i in archive.infolist() if not i.is_dir() and not is_passed_over(i.filename)]
+    infos = [i for i in archive.infolist() if not i.is_dir() and not is_ignored(i.filename)]
     _check_whole(name, infos, limits)
     checked = [(f"{name}/{info.filename}", info, _why_refused(info, limits)) for info in infos]
     members = tuple(ZipMember(shown, archive, info) for shown, info, reason in checked if reason is None)
     return Archive(members, tuple(RefusedMember(shown, reason) for shown, _, reason in checked if reason is not None))
 
 
-def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, beside: Mapping[str, bytes] | None = None) -> bytes:
-    """A zip with the files of each folder under safe unique names, and the files of `beside` at the top level.
+def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, top_level: Mapping[str, bytes] | None = None) -> bytes:
+    """A zip with the files of each folder under safe unique names, and those of `top_level` next to the folders.
 
     Pictures are packed already, so nothing is compressed again. Raises ImageError if a file cannot be read.
     """
@@ -214,7 +214,7 @@ def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, beside: Mapping[str
             archive.mkdir(folder)
             for file, name in zip(files, unique_names(safe_name(f.name) for f in files), strict=True):
                 archive.writestr(f"{folder}/{name}", file.read())
-        for name, data in (beside or {}).items():
+        for name, data in (top_level or {}).items():
             archive.writestr(name, data, zipfile.ZIP_DEFLATED)
     return target.getvalue()
 

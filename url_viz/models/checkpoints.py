@@ -212,7 +212,12 @@ def contents_of(record: Mapping[Any, Any], path: Path) -> Contents:
             f"Only heads of linear layers on the embedding are read."
         )
     _check_bytes(tensors, path)
-    return Contents(_known(arch, path), _below(BACKBONE, tensors), _below(HEAD, tensors), _size_px(record, path))
+    if not is_known_to_timm(arch):  # it may lead to a hub, or to a folder of this machine
+        raise CheckpointError(
+            f"{str(path)!r} says that its network (`arch`) is {_short(arch)!r}, which timm does not know by that name. "
+            f"Update timm, or write the network's timm name into the file."
+        )
+    return Contents(arch, _below(BACKBONE, tensors), _below(HEAD, tensors), _size_px(record, path))
 
 
 def _weights_in(record: Mapping[Any, Any]) -> dict[Any, Any] | None:
@@ -223,18 +228,8 @@ def _name(key: object) -> str:
     return key if isinstance(key, str) else f"a key of type {type(key).__name__}"
 
 
-def _known(arch: str, path: Path) -> str:
-    """`arch`, if it is a network of timm's: any other name may lead to a hub or to a folder of this machine."""
-    if not is_known_to_timm(arch):
-        raise CheckpointError(
-            f"{str(path)!r} says that its network (`arch`) is {_short(arch)!r}, which timm does not know by that name. "
-            f"Update timm, or write the network's timm name into the file."
-        )
-    return arch
-
-
 def is_known_to_timm(name: str) -> bool:
-    """Whether timm itself has a network of this name, which is no hub's, no address and no path."""
+    """Whether timm itself has a network of this name; names of a hub, addresses and paths are refused."""
     return not set(":/\\") & set(name) and timm.is_model(name)
 
 

@@ -1,4 +1,4 @@
-"""Names of the 1,000 ImageNet classes in the classifier's order, as timm brings them along."""
+"""Names of the 1,000 ImageNet classes in the classifier's order, from timm."""
 
 import importlib.util
 from functools import cache
@@ -7,14 +7,14 @@ from pathlib import Path
 
 @cache
 def class_names() -> tuple[str, ...]:
-    """The first name of each class, as "tench", "goldfish"; empty if the installed timm has no such list.
+    """The first name of each class, like "tench", "goldfish"; empty if the installed timm has no such list.
 
-    timm itself is not imported, which would take seconds.
+    timm itself is not imported, as that would take seconds.
     """
-    found = importlib.util.find_spec("timm")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("timm")
+    if spec is None or spec.origin is None:
         return ()
-    folder = Path(found.origin).parent / "data" / "_info"
+    folder = Path(spec.origin).parent / "data" / "_info"
     try:
         numbers = (folder / "imagenet_synsets.txt").read_text(encoding="utf-8").split()
         lines = (folder / "imagenet_synset_to_lemma.txt").read_text(encoding="utf-8").splitlines()

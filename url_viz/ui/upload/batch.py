@@ -15,7 +15,7 @@ from url_viz.imaging.uploaded_files import (
     IncomingFile,
     RefusedMember,
     ZipMember,
-    is_passed_over,
+    is_ignored,
     is_zip,
     open_archive,
 )
@@ -79,7 +79,7 @@ def _unpacked(files: Sequence[UploadedFile]) -> tuple[list[Item], list[Refused |
     refused: list[Refused | RefusedMember] = []
     for file in files:
         name = shown_name(file.name)
-        if "/" in name and is_passed_over(name):  # a folder's hidden files, which a scan skips too
+        if "/" in name and is_ignored(name):  # a folder's hidden files, which a scan skips too
             continue
         if not is_zip(name):
             items.append(Item(file.file_id, IncomingFile(name, file.getvalue())))

@@ -56,7 +56,7 @@ def zip_of(batch: UploadBatch, done: SortedUploads) -> bytes:
     folders = {"ambiguous": _files(batch, done.ambiguous), "clear": _files(batch, done.clear)}
     if len(done.unknown):
         folders["no-value"] = _files(batch, done.unknown)
-    return sorted_zip(folders, beside={"ranking.csv": ranking_csv(done)})
+    return sorted_zip(folders, top_level={"ranking.csv": ranking_csv(done)})
 
 
 def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set: ImageSet | None) -> None:
