@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from training.benchmark.benchmark_tables import markdown
-from url_viz.image_set import load_model
 from url_viz.models.head import Head, HeadProvenance
+from url_viz.models.model import load_model
 
 BATCH = 32
 ROUNDS = 25

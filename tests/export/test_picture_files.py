@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.export.sets import ODD
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.picture_files import chosen, lay_out, new_folder, safe_names
+from url_viz.export.picture_files import lay_out, new_folder, rows_to_export, safe_names
 from url_viz.image_set import ImageSet
 from url_viz.progress import silent
 
@@ -85,10 +85,10 @@ def test_no_name_leads_out_or_is_like_another(paths: list[bytes]) -> None:
 
 
 def test_the_names_of_a_hostile_set_can_be_made_on_disk(shared_set: ImageSet, tmp_path: Path) -> None:
-    picked = chosen(shared_set, None)
-    assert {path for path in picked.paths if path in ODD} == set(ODD)
-    names = safe_names(picked.paths, picked.table["id"])
-    lay_out(shared_set, picked.paths, [tmp_path / name for name in names], how="link", progress=silent)
+    table, paths = rows_to_export(shared_set, None)
+    assert {path for path in paths if path in ODD} == set(ODD)
+    names = safe_names(paths, table["id"])
+    lay_out(shared_set, paths, [tmp_path / name for name in names], how="link", progress=silent)
     assert sum(1 for p in tmp_path.rglob("*") if p.is_file()) == len(shared_set)
 
 
@@ -123,6 +123,6 @@ def test_a_folder_that_is_taken_or_within_the_pictures_is_refused(shared_set: Im
 
 def test_ids_that_are_not_there_are_told(shared_set: ImageSet) -> None:
     with pytest.raises(ImageSetError, match="no picture with id 5"):
-        chosen(shared_set, [5])
+        rows_to_export(shared_set, [5])
     with pytest.raises(ImageSetError, match="None of 0 pictures"):
         lay_out(shared_set, [], [], how="link", progress=silent)

@@ -23,7 +23,7 @@ _ANSWERS = {
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedAnswers:
     """What a file of answers brought: `action` stored them; so many rows had no answer, or pictures not in the set."""
 
     action: Action
@@ -59,7 +59,7 @@ def _table(image_set: ImageSet, pairs: NDArray[np.int64], same: NDArray[np.str_]
     return pd.DataFrame(dict(zip(COLUMNS, (names[row[:, 0]], names[row[:, 1]], same, *keys), strict=True)))
 
 
-def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who: str | None = None) -> Imported:
+def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who: str | None = None) -> ImportedAnswers:
     """Store the answers of a CSV file with the columns path, neighbour_path and same, or those of `answers_table`.
 
     Pairs are known by content where the file tells it, else by path. Rows without an answer are passed over, and those
@@ -86,7 +86,7 @@ def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who:
     same = words[answered.index].map(_ANSWERS).to_numpy(bool)[known]
     answers = {(int(one), int(two)): bool(value) for (one, two), value in zip(pairs[known], same, strict=True)}
     action = image_set.answers.log.answer(answers, who=who)
-    return Imported(action, len(table) - len(answered), int((~known).sum()))
+    return ImportedAnswers(action, len(table) - len(answered), int((~known).sum()))
 
 
 def _contents(image_set: ImageSet, rows: pd.DataFrame) -> NDArray[np.int64]:

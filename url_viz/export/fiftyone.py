@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
-from url_viz.export.picture_files import Exported, How, chosen, lay_out, new_folder, safe_names
+from url_viz.export.picture_files import Exported, How, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import provenance
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent
@@ -73,12 +73,12 @@ def write_fiftyone(
     value. Pictures whose file cannot be opened are left out, and told.
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
-    picked = chosen(image_set, ids)
-    names = safe_names(picked.paths, picked.table["id"])
+    table, paths = rows_to_export(image_set, ids)
+    names = safe_names(paths, table["id"])
     with new_folder(out, image_set) as folder:
-        there = lay_out(image_set, picked.paths, [folder / MEDIA / name for name in names], how=how, progress=progress)
+        there = lay_out(image_set, paths, [folder / MEDIA / name for name in names], how=how, progress=progress)
         there.write_left_out(folder)
-        samples = samples_of(picked.table.iloc[there.rows], [f"{MEDIA}/{names[row]}" for row in there.rows])
+        samples = samples_of(table.iloc[there.rows], [f"{MEDIA}/{names[row]}" for row in there.rows])
         with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(as_json(sample) + "\n" for sample in samples)
         about = {

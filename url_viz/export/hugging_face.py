@@ -10,7 +10,7 @@ from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percent
 from url_viz.analysis.order import Order
 from url_viz.export.class_paths import chosen_level, corrected_paths
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
-from url_viz.export.picture_files import Exported, How, chosen, lay_out, new_folder, safe_names
+from url_viz.export.picture_files import Exported, How, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent
@@ -36,13 +36,13 @@ def write_image_folder(
     card. Pictures whose file cannot be opened are left out, and told.
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
-    picked = chosen(image_set, ids)
-    places = corrected_paths(picked.table, picked.paths, level=chosen_level(image_set))
-    names = safe_names(places, picked.table["id"])
+    table, paths = rows_to_export(image_set, ids)
+    places = corrected_paths(table, paths, level=chosen_level(image_set))
+    names = safe_names(places, table["id"])
     with new_folder(out, image_set) as folder:
-        there = lay_out(image_set, picked.paths, [folder / SPLIT / name for name in names], how=how, progress=progress)
+        there = lay_out(image_set, paths, [folder / SPLIT / name for name in names], how=how, progress=progress)
         there.write_left_out(folder)
-        table, names = picked.table.iloc[there.rows], [names[row] for row in there.rows]
+        table, names = table.iloc[there.rows], [names[row] for row in there.rows]
         (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
         origin, order = provenance(image_set, with_folder=with_folder), image_set.order()
         card = dataset_card(origin, order, pictures=len(names), table=table)

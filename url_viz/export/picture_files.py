@@ -63,24 +63,16 @@ def words_of(left_out: LeftOut) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Pictures to export: `table` has their rows of `ImageSet.table()`, `paths` (N) are relative to its root."""
+def rows_to_export(image_set: ImageSet, ids: Iterable[int] | None) -> tuple[pd.DataFrame, list[bytes]]:
+    """The rows of `table()` with these ids (None: all), in its order, and their paths relative to the root.
 
-    table: pd.DataFrame
-    paths: list[bytes]
-
-    def __post_init__(self) -> None:
-        assert len(self.table) == len(self.paths)
-
-
-def chosen(image_set: ImageSet, ids: Iterable[int] | None) -> Chosen:
-    """The pictures with these ids (None: all), in the order of `table()`. Raises ImageSetError for an unknown id."""
+    Raises ImageSetError for an unknown id.
+    """
     refuse_bucket(image_set.root)
     table = image_set.table()
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))]
-    return Chosen(table.reset_index(drop=True), image_set.paths_of(table["id"]))
+    return table.reset_index(drop=True), image_set.paths_of(table["id"])
 
 
 @dataclass(frozen=True)
@@ -131,7 +123,7 @@ def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
     unique. Folders that a loader would take for a split ("test") get a capital letter. A name never starts with a dot,
     leads out of the folder, or is long.
     """
-    used = _Names()
+    used = _UniqueNames()
     result = []
     for path, image_id in zip(paths, ids, strict=True):
         *above, last = path.split(b"/")
@@ -144,7 +136,7 @@ def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
     return result
 
 
-class _Names:
+class _UniqueNames:
     """A unique name for each file, and for each folder, whose path ends in a slash."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ _PAGE = Path(__file__).parent / "page"
 
 
 @dataclass(frozen=True)
-class Layer:
+class MapLayer:
     """One colouring of the map: `paths` are SVG, `classes` the names of its colours, None for a ramp of percentiles."""
 
     title: str
@@ -109,7 +109,7 @@ def _meanings(facts: ReportFacts) -> list[tuple[str, str]]:
     return [(title_of(name), meaning_of(name)) for name in names if has_values(facts.table, name)]
 
 
-def _layers(facts: ReportFacts, points: MapPoints) -> list[Layer]:
+def _layers(facts: ReportFacts, points: MapPoints) -> list[MapLayer]:
     """The colourings of the map; none if no picture has coordinates yet."""
     if not len(points):
         return []
@@ -119,12 +119,12 @@ def _layers(facts: ReportFacts, points: MapPoints) -> list[Layer]:
         if name not in ranks:
             ranks[name] = table[str(percentile_column(name))].to_numpy(dtype=float)
     layers = [
-        Layer(title_of(name), measure_paths(points, values))
+        MapLayer(title_of(name), measure_paths(points, values))
         for name, values in ranks.items()
         if np.isfinite(values[points.rows]).any()
     ]
     if facts.class_count > 1:
-        layers.append(Layer("Class", *class_paths(points, table["label"])))
+        layers.append(MapLayer("Class", *class_paths(points, table["label"])))
     return layers
 
 
