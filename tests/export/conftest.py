@@ -1,4 +1,4 @@
-"""One image set for all tests of sharing that only read it."""
+"""One image set for all tests of exports that only read it."""
 
 from pathlib import Path
 

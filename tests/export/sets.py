@@ -1,4 +1,4 @@
-"""The image sets that the tests of sharing stand on: one of odd names, a bad file and markup, and small plain ones."""
+"""The image sets that the tests of exports stand on: one of odd names, a bad file and markup, and small plain ones."""
 
 import os
 import shutil

@@ -30,10 +30,10 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.plain_file import OUTSIDE
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.jobs import JobState, log_tail
+from url_viz.jobs.exporting import start_export
 from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretraining
 from url_viz.jobs.kinds import ADAPT, about_of
 from url_viz.jobs.results import out_of
-from url_viz.jobs.sharing import start_sharing
 from url_viz.models.model import Model
 from url_viz.progress import Progress
 from url_viz.ui.evaluate.crop import sample_of
@@ -180,7 +180,7 @@ def test_one_exchanged_while_others_are_copied_is_left_out(
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_job_that_shares_holds_to_what_the_app_may_read(in_the_app: ImageSet, base: Path, program: Program) -> None:
     exchange(base)
-    job = start_sharing(in_the_app, program=program, ids=None, how="copy", name="zoo")
+    job = start_export(in_the_app, program=program, ids=None, how="copy", name="zoo")
     eventually(lambda: not job.status().is_live)
     assert job.state is JobState.SUCCEEDED, log_tail(job, 20)
     assert OUTSIDE in log_tail(job, 20)

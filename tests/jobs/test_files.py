@@ -29,7 +29,7 @@ from url_viz.jobs import (
 from url_viz.jobs.control import HISTORY_BYTES
 from url_viz.jobs.job_records import JobConfig, Processes, Result, write_record
 from url_viz.jobs.paths import JobPaths, is_job_id, new_job_id
-from url_viz.jobs.process import ProcessLook, ProcessMark, look_in_proc, look_with_ps, mark_of, this_machine
+from url_viz.jobs.process import ProcessMark, ProcessStatus, mark_of, status_by_ps, status_in_proc, this_machine
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -136,24 +136,24 @@ def test_a_folder_without_a_runner_is_queued_at_first_and_lost_later(done: Job) 
     assert early.state == "lost"
 
 
-def seen(look: Callable[[int], ProcessLook | None], pid: int) -> ProcessLook:
-    looked_up = look(pid)
-    assert looked_up is not None
-    return looked_up
+def seen(status_of: Callable[[int], ProcessStatus | None], pid: int) -> ProcessStatus:
+    status = status_of(pid)
+    assert status is not None
+    return status
 
 
-@pytest.mark.parametrize("look", [look_in_proc, look_with_ps])
+@pytest.mark.parametrize("status_of", [status_in_proc, status_by_ps])
 def test_both_ways_to_look_tell_processes_apart_and_know_a_zombie(
-    look: Callable[[int], ProcessLook | None], bystander: subprocess.Popen[bytes]
+    status_of: Callable[[int], ProcessStatus | None], bystander: subprocess.Popen[bytes]
 ) -> None:
-    looked_up = seen(look, bystander.pid)
-    assert looked_up.state[0] in "SRD"
-    assert looked_up.started == seen(look, bystander.pid).started
-    assert looked_up.started not in {"", seen(look, 1).started}
+    status = seen(status_of, bystander.pid)
+    assert status.state[0] in "SRD"
+    assert status.started == seen(status_of, bystander.pid).started
+    assert status.started not in {"", seen(status_of, 1).started}
     bystander.kill()
-    until(lambda: seen(look, bystander.pid).state[0] == "Z")
+    until(lambda: seen(status_of, bystander.pid).state[0] == "Z")
     bystander.wait()
-    assert look(bystander.pid) is None
+    assert status_of(bystander.pid) is None
 
 
 def test_a_process_with_brackets_and_spaces_in_its_name_is_read_right(tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_a_process_with_brackets_and_spaces_in_its_name_is_read_right(tmp_path: 
     process = subprocess.Popen([str(odd), "60"])
     try:
         until(lambda: "x) R" in Path(f"/proc/{process.pid}/stat").read_text())
-        until(lambda: seen(look_in_proc, process.pid).state == "S")
-        assert int(seen(look_in_proc, process.pid).started) > int(seen(look_in_proc, os.getpid()).started)
+        until(lambda: seen(status_in_proc, process.pid).state == "S")
+        assert int(seen(status_in_proc, process.pid).started) > int(seen(status_in_proc, os.getpid()).started)
     finally:
         process.kill()
         process.wait()

@@ -14,8 +14,8 @@ from training.command import FLAT
 from training.config import FinetuneConfig, PretrainConfig
 from url_viz.cli.main import app
 from url_viz.jobs import JobState, log_tail
-from url_viz.jobs.configs import EmbedConfig, ProjectConfig, RefitConfig, ShareConfig
-from url_viz.jobs.kinds import ADAPT, EMBED, KINDS, NOWHERE, PRETRAIN, PROJECT, REFIT, SHARE, About, JobKind
+from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig
+from url_viz.jobs.kinds import ADAPT, EMBED, EXPORT, KINDS, NOWHERE, PRETRAIN, PROJECT, REFIT, About, JobKind
 from url_viz.workspace import Workspace
 
 ZOO, HOME = Path("/zoo"), Path("/home")
@@ -23,7 +23,7 @@ ASKED: list[tuple[JobKind[Any], Any]] = [
     (EMBED, EmbedConfig(ZOO, "b0", also="b1", workspace=HOME, strict=True, within=(ZOO, HOME), limit=3, ray="auto")),
     (REFIT, RefitConfig(ZOO, workspace=HOME)),
     (PROJECT, ProjectConfig(ZOO, Path("ids"), Path("map.csv"), "tsne")),
-    (SHARE, ShareConfig(ZOO, Path("out"), "fiftyone", how="copy", listed=Path("list"), above=2.5, within=(ZOO,))),
+    (EXPORT, ExportConfig(ZOO, Path("out"), "fiftyone", how="copy", listed=Path("list"), above=2.5, within=(ZOO,))),
     (ADAPT, FinetuneConfig("folder:/zoo", Path("out"), "b0", mode="labels", limit=None)),
     (PRETRAIN, PretrainConfig(("folder:/zoo", "folder:/farm"), Path("out"), report=("folder:/sea",))),
 ]
@@ -68,9 +68,9 @@ def test_one_declaration_is_a_job(tmp_path: Path) -> None:
 
 def test_a_new_folder_is_taken_where_none_is_chosen(tmp_path: Path) -> None:
     home, about = Workspace(tmp_path), {"set_name": "my / zoo"}
-    usual, chosen = ShareConfig(ZOO, NOWHERE, "fiftyone"), ShareConfig(ZOO, tmp_path, "fiftyone")
-    placed = [SHARE.placed(usual, about=about, workspace=home).out for _ in range(2)]
+    usual, chosen = ExportConfig(ZOO, NOWHERE, "fiftyone"), ExportConfig(ZOO, tmp_path, "fiftyone")
+    placed = [EXPORT.placed(usual, about=about, workspace=home).out for _ in range(2)]
     assert len(set(placed)) == 2
     assert {path.parent for path in placed} == {home.exports}
     assert all(path.name.startswith("my-zoo-fiftyone-") for path in placed)
-    assert SHARE.placed(chosen, about=about, workspace=home) is chosen
+    assert EXPORT.placed(chosen, about=about, workspace=home) is chosen

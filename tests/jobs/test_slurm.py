@@ -213,7 +213,7 @@ def slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr("url_viz.jobs.slurm.LOOK_AGE_S", 0.0)
+    monkeypatch.setattr("url_viz.jobs.slurm.STATUS_AGE_S", 0.0)
 
     def say(**scripts: str) -> None:
         for name, script in scripts.items():

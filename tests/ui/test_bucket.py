@@ -19,9 +19,9 @@ from url_viz.export.selection import listed
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging import bucket as of_bucket
 from url_viz.jobs import list_jobs
+from url_viz.jobs.exporting import start_export
 from url_viz.jobs.heads import config_to_adapt
 from url_viz.jobs.kinds import ADAPT, about_of
-from url_viz.jobs.sharing import start_sharing
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.roots import root_of
@@ -180,7 +180,7 @@ def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tm
     before = len(list_jobs(image_set.workspace))
     for call in (
         lambda: ADAPT.start(config_to_adapt(image_set), about=about_of(image_set), workspace=image_set.workspace),
-        lambda: start_sharing(image_set, program="fiftyone", ids=None, how="copy", name="zoo"),
+        lambda: start_export(image_set, program="fiftyone", ids=None, how="copy", name="zoo"),
         lambda: sort_into_folders(image_set, tmp_path / "out", by="label", how="copy"),
         lambda: image_set.files.path(large(image_set)),
     ):

@@ -14,9 +14,9 @@ from tests.ui.pages import ended
 from url_viz.export.data_sets import Program
 from url_viz.image_set import ImageSet
 from url_viz.jobs import JobState, cancel_job, latest_job, log_tail
-from url_viz.jobs.kinds import SHARE
+from url_viz.jobs.exporting import start_export
+from url_viz.jobs.kinds import EXPORT
 from url_viz.jobs.results import out_of
-from url_viz.jobs.sharing import start_sharing
 from url_viz.ui.widgets import export
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import zip_of
@@ -70,7 +70,7 @@ def test_many_pictures_are_written_by_a_job(
 def test_two_jobs_of_one_moment_write_each_its_own(image_set: ImageSet) -> None:
     """As two people do who look at one set."""
     ids = image_set.table()["id"].tolist()
-    started = [start_sharing(image_set, program="fiftyone", ids=[chosen], how="link", name="zoo") for chosen in ids[:2]]
+    started = [start_export(image_set, program="fiftyone", ids=[chosen], how="link", name="zoo") for chosen in ids[:2]]
     lists = [out_of(job).with_name(f"{out_of(job).name}.paths").read_bytes() for job in started]
     assert lists == [bytes(image_set.root / path) + b"\0" for path in image_set.table()["path"][:2]]
     for job in started:
@@ -87,7 +87,7 @@ def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
     at = popover_of(image_set, count)
     looked_at(at.checkbox(key="share.copy").check().run())
     looked_at(at.button(key="share.huggingface.job").click().run())
-    job = latest_job(image_set.workspace, kind=SHARE.name, set_id=image_set.set_id)
+    job = latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)
     assert job is not None
     assert job.title == f"Write {count} pictures of {set_name(image_set.root)} for Hugging Face"
     assert ended(job).state is JobState.SUCCEEDED, log_tail(job, 20)

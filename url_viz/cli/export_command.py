@@ -10,7 +10,7 @@ from url_viz.cli.decide_command import paths_listed
 from url_viz.cli.printing import PrintingApp, progress_shown
 from url_viz.errors import ImageSetError
 from url_viz.jobs.arguments import DEFAULT, Above, Below, By, Folder, ModelName, WithFolder, Word, WorkspaceDir, bound
-from url_viz.jobs.configs import ShareConfig
+from url_viz.jobs.configs import ExportConfig
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -20,7 +20,7 @@ def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="export")(export)
     app.command(name="report")(report)
-    app.command_on(ShareConfig, name="share")(share)
+    app.command_on(ExportConfig, name="share")(share)
 
 
 def export(
@@ -76,7 +76,7 @@ def report(
     )
 
 
-def share(config: ShareConfig) -> None:
+def share(config: ExportConfig) -> None:
     """Write a data set for another program."""
     from url_viz.export.data_sets import DATA_SETS
     from url_viz.image_set import open_image_set

@@ -75,7 +75,7 @@ class ProjectConfig:
 
 
 @dataclass(frozen=True)
-class ShareConfig:
+class ExportConfig:
     """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens."""
 
     folder: Positional[Folder]

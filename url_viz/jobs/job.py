@@ -156,7 +156,7 @@ def _live(paths: JobPaths, created: float) -> Status | None:
 
 def _unreported(paths: JobPaths, created: float) -> Status | None:
     """The status of a job whose runner has not reported; in SLURM it may wait for days."""
-    waiting = slurm.look(paths)
+    waiting = slurm.status_of(paths)
     if waiting is not None:
         return None if waiting.is_over else Status(JobState.QUEUED, waiting.sentence)
     return Status(JobState.QUEUED) if time.time() - created < START_GRACE_S else None
@@ -168,7 +168,7 @@ def _has_runner(runner: ProcessMark, paths: JobPaths) -> bool:
     seen = _last_sign_of_life(paths)
     if seen is not None and time.time() - seen < SILENCE_S:
         return True
-    in_slurm = slurm.look(paths)
+    in_slurm = slurm.status_of(paths)
     return in_slurm is not None and not in_slurm.is_over
 
 

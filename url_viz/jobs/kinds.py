@@ -16,7 +16,7 @@ from url_viz.export.provenance import name_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.arguments import words_of
-from url_viz.jobs.configs import EmbedConfig, ProjectConfig, RefitConfig, ShareConfig
+from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig
 from url_viz.jobs.job import Job
 from url_viz.jobs.paths import new_output_folder
 from url_viz.jobs.results import JobResult, data_set_written, head_adapted, head_made
@@ -156,7 +156,7 @@ def _folder_of_head(config: PretrainConfig, about: About) -> str:
     return f"pretrained-on-{Path(first.removeprefix('folder:')).name}" + (f"-and-{len(others)}-more" if others else "")
 
 
-def _folder_of_data_set(config: ShareConfig, about: About) -> str:
+def _folder_of_data_set(config: ExportConfig, about: About) -> str:
     plain = re.sub(r"[^\w.+-]+", "-", about[SET_NAME]).strip("-.")[:60]
     return f"{plain or 'pictures'}-{config.kind}"
 
@@ -180,7 +180,7 @@ PROJECT: JobKind[ProjectConfig] = JobKind(
     ),
     weight=lambda config: "free",
 )
-SHARE: JobKind[ShareConfig] = JobKind(
+EXPORT: JobKind[ExportConfig] = JobKind(
     "share",
     ("url_viz", "share"),
     title=lambda config, about: (
@@ -211,4 +211,4 @@ PRETRAIN: JobKind[PretrainConfig] = JobKind(
     reads_files_alone=True,
     result=head_made,
 )
-KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, SHARE, ADAPT, PRETRAIN)
+KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, EXPORT, ADAPT, PRETRAIN)

@@ -35,12 +35,12 @@ class ProcessMark:
 
     def is_alive(self) -> bool:
         """Whether this very process runs on this machine; a zombie does not count."""
-        look = _look(self.pid) if self.is_here() else None
-        return look is not None and look.started == self.started and not look.state.startswith(DEAD)
+        status = _status_of(self.pid) if self.is_here() else None
+        return status is not None and status.started == self.started and not status.state.startswith(DEAD)
 
 
 @dataclass(frozen=True)
-class ProcessLook:
+class ProcessStatus:
     """An entry of the process table: the state (first letter as in proc(5)) and when it started."""
 
     state: str
@@ -49,8 +49,8 @@ class ProcessLook:
 
 def mark_of(pid: int) -> ProcessMark | None:
     """The identity of the process that has this id now; None if there is none."""
-    look = _look(pid)
-    return None if look is None else ProcessMark(pid, look.started, this_machine())
+    status = _status_of(pid)
+    return None if status is None else ProcessMark(pid, status.started, this_machine())
 
 
 @lru_cache(maxsize=1)
@@ -61,11 +61,11 @@ def this_machine() -> str:
     return platform.node()
 
 
-def _look(pid: int) -> ProcessLook | None:
-    return look_in_proc(pid) if (PROC / "self/stat").exists() else look_with_ps(pid)
+def _status_of(pid: int) -> ProcessStatus | None:
+    return status_in_proc(pid) if (PROC / "self/stat").exists() else status_by_ps(pid)
 
 
-def look_in_proc(pid: int) -> ProcessLook | None:
+def status_in_proc(pid: int) -> ProcessStatus | None:
     """For Linux: a start time in clock ticks since the boot, which `this_machine` names."""
     try:
         text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
@@ -73,10 +73,10 @@ def look_in_proc(pid: int) -> ProcessLook | None:
         return None
     # The second field is the program's name in brackets and may hold spaces and brackets itself.
     after_name = text[text.rindex(")") + 1 :].split()
-    return ProcessLook(after_name[STATE_FIELD - 3], after_name[START_FIELD - 3])
+    return ProcessStatus(after_name[STATE_FIELD - 3], after_name[START_FIELD - 3])
 
 
-def look_with_ps(pid: int) -> ProcessLook | None:
+def status_by_ps(pid: int) -> ProcessStatus | None:
     """For macOS and the BSDs: one call of ps, whose start time has whole seconds."""
     listed = subprocess.run(
         ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)],
@@ -86,4 +86,4 @@ def look_with_ps(pid: int) -> ProcessLook | None:
         env={**os.environ, "LC_ALL": "C"},
     )
     state, _, started = listed.stdout.strip().partition(" ")
-    return ProcessLook(state, " ".join(started.split())) if state else None
+    return ProcessStatus(state, " ".join(started.split())) if state else None

@@ -26,7 +26,7 @@ PARTITION_FORM = re.compile(r"[A-Za-z0-9_.-]+")
 """What a partition's name looks like; it is written into a shell script."""
 
 ANSWER_TIMEOUT_S = 10.0
-LOOK_AGE_S = 2.0
+STATUS_AGE_S = 2.0
 """How long an answer of SLURM is cached: a page asks every two seconds, and queries load the controller."""
 
 LIMIT_NEAR_S = 60.0
@@ -79,7 +79,7 @@ class SlurmTicket:
 
 
 @dataclass(frozen=True)
-class SlurmLook:
+class SlurmStatus:
     """SLURM's answer about a job: its state as squeue names it, and why it waits."""
 
     state: str
@@ -149,7 +149,7 @@ def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], va
 
     executor = submitit.SlurmExecutor(folder=paths.folder)
     executor.update_parameters(
-        **_asked(request),
+        **_sbatch_options(request),
         job_name=f"url-viz-{paths.folder.name}",
         setup=[f"export {name}={shlex.quote(value)}" for name, value in variables.items()],
         use_srun=False,  # the runner itself is the batch script's process, and so gets SLURM's SIGTERM
@@ -166,7 +166,7 @@ def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], va
         raise JobError(f"SLURM did not take it: {_last_line(str(error))} Change partition, GPUs or time.") from error
 
 
-def _asked(request: SlurmRequest) -> dict[str, str | int]:
+def _sbatch_options(request: SlurmRequest) -> dict[str, str | int]:
     """The request as options of sbatch; options left to the cluster's defaults are omitted."""
     options: dict[str, str | int] = {"time": request.minutes, "cpus_per_task": request.cpus}
     if request.partition is not None:
@@ -181,7 +181,7 @@ def _last_line(text: str) -> str:
     return lines[-1].removeprefix("sbatch: error: ").rstrip(".") + "."
 
 
-def look(paths: JobPaths) -> SlurmLook | None:
+def status_of(paths: JobPaths) -> SlurmStatus | None:
     """SLURM's answer about the job in this folder; None if SLURM does not run it.
 
     An answer is cached for two seconds, the answer that a job has ended for good.
@@ -189,35 +189,28 @@ def look(paths: JobPaths) -> SlurmLook | None:
     ticket = find_record(SlurmTicket, paths.slurm)
     if ticket is None or ticket.slurm_id is None:
         return None
-    timed = _looks.get(ticket.slurm_id)
-    if timed is None or (not timed.look.is_over and time.monotonic() - timed.at > LOOK_AGE_S):
-        timed = _TimedLook(_ask(ticket.slurm_id), time.monotonic())
-        _looks[ticket.slurm_id] = timed
-    return timed.look
+    status, at = _statuses.get(ticket.slurm_id, (None, 0.0))
+    if status is None or (not status.is_over and time.monotonic() - at > STATUS_AGE_S):
+        status = _query(ticket.slurm_id)
+        _statuses[ticket.slurm_id] = status, time.monotonic()
+    return status
 
 
-@dataclass(frozen=True)
-class _TimedLook:
-    """A look and its time on the monotonic clock."""
-
-    look: SlurmLook
-    at: float
+_statuses: dict[str, tuple[SlurmStatus, float]] = {}
+"""The latest answer by SLURM's id, with its time on the monotonic clock."""
 
 
-_looks: dict[str, _TimedLook] = {}
-
-
-def _ask(slurm_id: str) -> SlurmLook:
+def _query(slurm_id: str) -> SlurmStatus:
     """Query squeue, and if it has forgotten the job, sacct, which a cluster may lack."""
     queued = _run("squeue", "--noheader", "--states=all", f"--jobs={slurm_id}", "--format=%T %r")
     if queued.is_good and queued.text:
         state, _, why = queued.text.partition(" ")
-        return SlurmLook(state, why)
+        return SlurmStatus(state, why)
     if not queued.is_good and "Invalid job id" not in queued.text:
-        return SlurmLook(SILENT, queued.text)
+        return SlurmStatus(SILENT, queued.text)
     accounted = _run("sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={slurm_id}", "--format=State")
     words = accounted.text.split() if accounted.is_good else []
-    return SlurmLook(words[0] if words else UNKNOWN)  # "CANCELLED by 1000"
+    return SlurmStatus(words[0] if words else UNKNOWN)  # "CANCELLED by 1000"
 
 
 def _run(*command: str) -> Answer:
@@ -234,7 +227,7 @@ def end_reason(paths: JobPaths, *, has_reported: bool) -> str:
 
     `has_reported`: whether its runner ever wrote into the folder.
     """
-    status = look(paths)
+    status = status_of(paths)
     if status is None or not status.is_over:
         return ""
     if status.state in _ENDS:
@@ -256,7 +249,7 @@ def cancel(paths: JobPaths) -> None:
     if ticket is None or ticket.slurm_id is None:
         return
     answer = _run("scancel", ticket.slurm_id)
-    _looks.pop(ticket.slurm_id, None)
+    _statuses.pop(ticket.slurm_id, None)
     if not answer.is_good and "Invalid job id" not in answer.text:
         raise JobError(f"SLURM did not cancel its job {ticket.slurm_id}: {answer.text}. Try again, or use scancel.")
 

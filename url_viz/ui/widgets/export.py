@@ -12,8 +12,8 @@ from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
-from url_viz.jobs.kinds import SHARE
-from url_viz.jobs.sharing import start_sharing
+from url_viz.jobs.exporting import start_export
+from url_viz.jobs.kinds import EXPORT
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import set_name
@@ -79,14 +79,14 @@ def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None
         for program, data_set in DATA_SETS.items():
             if st.button(escape(data_set.title), icon=":material/drive_folder_upload:", key=f"share.{program}.job"):
                 with errors_shown(st.error):
-                    start_sharing(
+                    start_export(
                         image_set,
                         program=program,
                         ids=None if is_all else rows["id"].tolist(),
                         how="copy" if is_copied else "link",
                         name=set_name(image_set.root),
                     )
-    if (job := latest_job(image_set.workspace, kind=SHARE.name, set_id=image_set.set_id)) is not None:
+    if (job := latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)) is not None:
         is_live = job.status().is_live
         st.fragment(_show_latest, run_every=TICK_S if is_live else None)(job, was_live=is_live)
 
