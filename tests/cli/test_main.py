@@ -12,7 +12,8 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.analysis.twin_groups import first_of_each
-from url_viz.cli.main import STRICT_STATUS, main
+from url_viz.cli.embed_command import STRICT_STATUS
+from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT, PACKAGED

@@ -19,7 +19,8 @@ from tests.hostile.crashing import ABORT, HANG, KILLED, SEGFAULT, SLOW, crashing
 from tests.imaging.pictures import noise, read_picture, write_folder
 from tests.jobs.conftest import command_of
 from tests.processes import ROOT, decoding_below, embed_words, run_python
-from url_viz.cli.main import STRICT_STATUS, main
+from url_viz.cli.embed_command import STRICT_STATUS
+from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key

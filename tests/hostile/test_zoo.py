@@ -13,7 +13,8 @@ import pytest
 from tests.hostile.zoo import LARGE, Case, Special, build, everything, oriented
 from tests.imaging.pictures import noise, write_folder
 from tests.processes import embed_words, run_python
-from url_viz.cli.main import STRICT_STATUS, main
+from url_viz.cli.embed_command import STRICT_STATUS
+from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import display_name

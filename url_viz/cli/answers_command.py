@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.command_app import app
+from url_viz.cli.printing import write_rows
 from url_viz.errors import UrlVizError
-from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count, Seed
 
 if TYPE_CHECKING:
@@ -18,20 +18,14 @@ if TYPE_CHECKING:
 LISTED = 20
 
 
-def register(app: PrintingApp) -> None:
-    """Add this command to the command line."""
-    app.command(name="answers")(answers)
-
-
+@app.on_set()
 def answers(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     action: Positional[Literal["list", "ask", "export", "import"]] = "list",
     file: Positional[Annotated[Path | None, arg(help="the CSV file to write (ask, export) or read (import)")]] = None,
     *,
     n: Annotated[Count, arg(help="how many pairs to ask about")] = LISTED,
     seed: Annotated[Seed, arg(help="another one draws other pairs")] = 0,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """Say whether pictures and their nearest are the same kind of thing: a few answers make the order truer.
 
@@ -39,15 +33,13 @@ def answers(
     kinds among them, the measure `tuned` has them taken in, and leads where no classes do. In the app: Review.
     """
     from url_viz.export.answers_file import answers_table, import_answers, questions_table
-    from url_viz.image_set import open_image_set
 
-    image_set = open_image_set(folder, model=model, workspace=workspace)
     if action == "list":
         _list(image_set)
     elif action == "ask":
-        _written(questions_table(image_set, n, seed=seed), file, "pairs to ask about")
+        _write(questions_table(image_set, n, seed=seed), file, "pair to ask about", "pairs to ask about")
     elif action == "export":
-        _written(answers_table(image_set), file, "answers")
+        _write(answers_table(image_set), file, "answer", "answers")
     elif file is None:
         raise UrlVizError(
             "Say which file to import: answers FOLDER import FILE.csv, as `answers FOLDER ask` writes it."
@@ -56,14 +48,10 @@ def answers(
         print(import_answers(image_set, file).words)
 
 
-def _written(table: "pd.DataFrame", file: Path | None, what: str) -> None:
+def _write(table: "pd.DataFrame", file: Path | None, noun: str, plural: str) -> None:
     """Write a table to a file, or print it if none is named."""
-    from url_viz.export.table_files import write_table
-
-    if file is None:
+    if not write_rows(table, file, noun, plural):
         print(table.to_csv(index=False), end="")
-    else:
-        print(f"{len(table):,} {what} in {write_table(table, file)}.")
 
 
 def _list(image_set: "ImageSet") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.command_app import app
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.jobs.arguments import Folder, WorkspaceDir
 from url_viz.roots import root_of
@@ -18,12 +18,7 @@ NO_LABELS = "none"
 _LABEL_GONE = " The label was one of its columns, and is the class folder again."
 
 
-def register(app: PrintingApp) -> None:
-    """Add these commands to the command line."""
-    app.command(name="columns")(columns)
-    app.command(name="labels")(labels)
-
-
+@app.command()
 def columns(
     folder: Positional[Folder],
     action: Positional[Literal["add", "list", "remove"]],
@@ -83,6 +78,7 @@ def _list(image_set: "ImageSet") -> None:
     print(f"The label is {source_in_words(image_set.labels.chosen)}.")
 
 
+@app.command()
 def labels(
     folder: Positional[Folder],
     chosen: Positional[

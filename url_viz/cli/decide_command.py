@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.command_app import app
+from url_viz.cli.printing import print_rest, table_text
 from url_viz.errors import DecisionError
 from url_viz.jobs.arguments import DEFAULT, AllowedFolders, By, Folder, ListFile, ModelName, WorkspaceDir, bound
 from url_viz.options import Count, OptionalPercentile, Percentile
+from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -19,14 +21,9 @@ Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(hel
 Tags = UseAppendAction[tuple[str, ...]]
 
 
-def register(app: PrintingApp) -> None:
-    """Add these commands to the command line."""
-    for function in (decide, relabel, undo, redo, decisions, twins, sort):
-        app.command(name=function.__name__)(function)
-
-
+@app.on_set()
 def decide(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     decision: Positional[Word],
     paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
     *,
@@ -37,15 +34,12 @@ def decide(
     tag: Annotated[Tags, arg(help="give this tag; may be repeated")] = (),
     untag: Annotated[Tags, arg(help="remove this tag; may be repeated")] = (),
     name: Annotated[str | None, arg(help="call them so, in place of the name they have; '' takes it away")] = None,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """Decide on pictures, tag or name them; each decision, tag and name is an action that `undo` takes back."""
     from url_viz.export.selection import chosen_ids
 
     if decision == "leave" and not tag and not untag and name is None:
         raise DecisionError("There is nothing to do: 'leave' decides nothing, so give --tag, --untag or --name.")
-    image_set = _opened(folder, model, workspace)
     named = [*paths, *paths_listed(listed)] if paths or listed is not None else None
     ids = chosen_ids(image_set, paths=named, above=above, below=below, by=by).tolist()
     log = image_set.decisions
@@ -57,20 +51,18 @@ def decide(
         print(f"{action.sentence}.")
 
 
+@app.on_set()
 def relabel(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     label: Positional[Annotated[str | None, arg(help="the class they are of; with --back the first picture")]] = None,
     paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
     *,
     listed: ListFile = None,
     back: Annotated[bool, arg(help="take corrected labels back: the label as given counts again")] = False,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """Correct or confirm the label of pictures; their files stay where they are, and `undo` takes it back."""
     from url_viz.export.selection import chosen_ids
 
-    image_set = _opened(folder, model, workspace)
     named = [*([label] if back and label is not None else []), *paths, *paths_listed(listed)]
     if not named or (label is None and not back):
         raise DecisionError("Say which class, then which pictures: by paths, or a list (--from).")
@@ -78,34 +70,31 @@ def relabel(
     print(f"{image_set.labels.correct(dict.fromkeys(ids, None if back else label)).sentence}.")
 
 
-def undo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
+@app.on_set()
+def undo(image_set: "ImageSet") -> None:
     """Undo the latest decision, tag or label of any user."""
-    action = _opened(folder, model, workspace).decisions.undo()
-    if action is None:
-        raise DecisionError(f"There is nothing to undo in {str(folder)!r}.")
+    if (action := image_set.decisions.undo()) is None:
+        raise DecisionError(f"There is nothing to undo in {str(image_set.root)!r}.")
     print(f"{action.sentence}.")
 
 
-def redo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
+@app.on_set()
+def redo(image_set: "ImageSet") -> None:
     """Redo the action that was undone last."""
-    action = _opened(folder, model, workspace).decisions.redo()
-    if action is None:
-        raise DecisionError(
-            f"There is nothing to redo in {str(folder)!r}: only what was undone last can be done again."
-        )
+    if (action := image_set.decisions.redo()) is None:
+        why = "only what was undone last can be done again"
+        raise DecisionError(f"There is nothing to redo in {str(image_set.root)!r}: {why}.")
     print(f"{action.sentence}.")
 
 
+@app.on_set()
 def decisions(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     *,
     top: Annotated[Count, arg(help="how many pictures to list; all of them: export --decision")] = 20,
     log: Annotated[bool, arg(help="list the latest actions instead: when, who, what")] = False,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """Count and list the decisions, tags, names and corrected labels of a folder."""
-    image_set = _opened(folder, model, workspace)
     if log:
         print(_history(image_set, top))
         return
@@ -119,59 +108,47 @@ def decisions(
         print(f"name {name!r}: {count:,}")
     checked = table["label_checked"].value_counts()
     if len(checked):
-        print(", ".join(f"{count:,} {'label' if count == 1 else 'labels'} {what}" for what, count in checked.items()))
+        print(", ".join(f"{counted(count, 'label')} {what}" for what, count in checked.items()))
     is_decided = table[["decision", "name", "label_checked"]].notna().any(axis=1) | (table["tags"] != "")
     decided = table[is_decided]
     if len(decided):
-        columns = [
-            "decision",
-            "tags",
-            *(["name"] if decided["name"].notna().any() else []),
-            *(["label", "label_given"] if len(checked) else []),
-            "path",
-        ]
-        print(decided[columns].head(top).fillna("-").to_string(index=False))
-    if len(decided) > top:
-        print(f"… and {len(decided) - top:,} more (--top, or export --decision)")
+        names = ["name"] if decided["name"].notna().any() else []
+        labels = ["label", "label_given"] if len(checked) else []
+        print(table_text(decided[["decision", "tags", *names, *labels, "path"]].head(top).fillna("-")))
+    print_rest(len(decided), top, "--top, or export --decision")
 
 
 def _history(image_set: "ImageSet", count: int) -> str:
-    history = image_set.decisions.history(count)
-    told = history.drop(columns="count").replace("", "-").to_string(index=False)
-    return told if len(history) else "Nothing was decided yet."
+    history = image_set.decisions.history(count).drop(columns="count")
+    return table_text(history.replace("", "-")) if len(history) else "Nothing was decided yet."
 
 
+@app.on_set()
 def twins(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     *,
     keep_one: Annotated[bool, arg(help="decide: keep one of each, drop its twins")] = False,
     top: Annotated[Count, arg(help="how many groups to list")] = 20,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """List groups of copies and near duplicates, with the pair that is least alike and the picture to keep.
 
     Of a group that is a chain of twins several stay: only a twin of a picture that is kept is dropped.
     """
-    image_set = _opened(folder, model, workspace)
     groups = image_set.twins()
     if groups.empty:
         print("There are no twins.")
         return
     names = image_set.table().set_index("id")["path"]
     shown = groups.assign(least_alike=groups["first"].map(names) + " | " + groups["second"].map(names))
-    columns = ["size", "kind", "cosine", "path", "least_alike"]
-    print(
-        shown[columns].head(top).rename(columns={"path": "keep"}).to_string(index=False, float_format="{:.4f}".format)
-    )
-    print(
-        f"{len(groups):,} groups, {groups['size'].sum():,} pictures; {groups['left'].sum():,} of them stay: "
-        "most pixels, most twins, clearest, first path."
-    )
+    shown = shown[["size", "kind", "cosine", "path", "least_alike"]].rename(columns={"path": "keep"})
+    print(table_text(shown.head(top), "{:.4f}"))
+    sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), 'picture')}"
+    print(f"{sizes}; {groups['left'].sum():,} of them stay: most pixels, most twins, clearest, first path.")
     if keep_one:
         print(f"{image_set.keep_one_of_each().sentence}.")
 
 
+@app.command()
 def sort(
     folder: Positional[Folder],
     out: Positional[Annotated[Path, arg(help="a new or empty folder, or one sorted into before")]],
@@ -188,16 +165,11 @@ def sort(
 ) -> None:
     """Sort pictures by decision, by label as corrected, or in ambiguous/ and clear/; overwrites and removes nothing."""
     from url_viz.export.folders import sort_into_folders
-
-    image_set = _opened(folder, model, workspace, within)
-    done = sort_into_folders(image_set, out, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided)
-    print("\n".join(done.words))
-
-
-def _opened(folder: Path, model: str, workspace: Path | None, within: tuple[Path, ...] = ()) -> "ImageSet":
     from url_viz.image_set import open_image_set
 
-    return open_image_set(folder, model=model, workspace=workspace, within=bound(within))
+    image_set = open_image_set(folder, model=model, workspace=workspace, within=bound(within))
+    done = sort_into_folders(image_set, out, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided)
+    print("\n".join(done.words))
 
 
 def _decision(word: str) -> "Decision | None":

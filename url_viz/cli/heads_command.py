@@ -12,31 +12,29 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from url_viz.cli.printing import PrintingApp, progress_shown
+from url_viz.cli.command_app import app
+from url_viz.cli.printing import progress_shown
 from url_viz.errors import FolderError, ImageSetError, JobError
 from url_viz.imaging.scan import refuse_bucket
-from url_viz.jobs.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
+from url_viz.jobs.arguments import DEFAULT, DeviceName, ModelName, WorkspaceDir
 from url_viz.options import Count, OptionalCount, Seed
 from url_viz.progress import Progress
 
 if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet
     from url_viz.jobs import Job
     from url_viz.jobs.job import Status
     from url_viz.jobs.results import JobResult
+    from url_viz.workspace import Workspace
 
 TICK_S = 0.2
 STOPPED_STATUS = 130
 Background = Annotated[bool, arg(help="start it, and return at once; it goes on by itself")]
 
 
-def register(app: PrintingApp) -> None:
-    """Add these commands to the command line."""
-    app.command(name="adapt")(adapt)
-    app.command(name="pretrain")(pretrain)
-
-
+@app.on_set()
 def adapt(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     *,
     mode: Annotated[
         Literal["instance", "labels", "full"],
@@ -46,8 +44,6 @@ def adapt(
     seed: Annotated[Seed, arg(help="another one draws other views and weights")] = 0,
     device: DeviceName = "auto",
     background: Background = False,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> int:
     """Adapt an uncertainty head to the pictures of a folder that was read, and say what it is worth.
 
@@ -55,11 +51,9 @@ def adapt(
     training: `python -m training.finetune`.
     """
     from url_viz.export.provenance import name_of
-    from url_viz.image_set import open_image_set
     from url_viz.jobs.heads import config_to_adapt, why_no_classes
     from url_viz.jobs.kinds import ADAPT
 
-    image_set = open_image_set(folder, model=model, workspace=workspace)
     why = None if mode == "instance" else why_no_classes(image_set)
     if why is not None:
         raise ImageSetError(f"{why}, which --mode {mode} needs. Leave --mode out: it needs no labels.")
@@ -74,11 +68,12 @@ def adapt(
         again = "reads every picture again, as the backbone changed" if result.note else "reads no picture"
         print(f"To use it ({again}), then to see its order:")
         for command in (["embed", str(image_set.root)], ["rank", str(image_set.root), "--by", "uncertainty"]):
-            print(f"    python -m url_viz {shlex.join([*command, *_with(result, workspace)])}")
+            print(f"    python -m url_viz {shlex.join([*command, *_with(result, image_set.workspace)])}")
 
     return followed(start, tell, background=background)
 
 
+@app.command()
 def pretrain(
     folders: Positional[Annotated[tuple[Path, ...], arg(help="folders of pictures in class folders, which teach")]],
     *,
@@ -112,14 +107,15 @@ def pretrain(
 
     def tell(result: "JobResult") -> None:
         print(*result.lines, f"Its card: {result.card}", sep="\n")
-        print(f"To read a folder with it:\n    python -m url_viz embed FOLDER {shlex.join(_with(result, workspace))}")
+        print(f"To read a folder with it:\n    python -m url_viz embed FOLDER {shlex.join(_with(result, home))}")
 
     return followed(start, tell, background=background)
 
 
-def _with(result: "JobResult", workspace: Path | None) -> list[str]:
-    """The options of commands that use the head."""
-    return ["--model", str(result.head), *([] if workspace is None else ["--workspace", str(workspace)])]
+def _with(result: "JobResult", workspace: "Workspace") -> list[str]:
+    """The options of commands that use the head; the workspace is left out if it is the default."""
+    is_default = workspace.root == type(workspace).at(None).root
+    return ["--model", str(result.head), *([] if is_default else ["--workspace", str(workspace.root)])]
 
 
 def _folders(folders: Sequence[Path]) -> list[Path]:

@@ -2,48 +2,40 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from tyro.conf import Positional, arg
 
-from url_viz.cli.printing import PrintingApp, progress_shown
+from url_viz.cli.command_app import app
+from url_viz.cli.printing import progress_shown, table_text, write_rows
 from url_viz.errors import FolderError
-from url_viz.jobs.arguments import DEFAULT, Folder, Method, ModelName, WorkspaceDir
+from url_viz.jobs.arguments import Method, TableOut
 from url_viz.jobs.configs import ProjectConfig, RefitConfig
 from url_viz.options import OptionalCount, Within
+from url_viz.wording import counted
+
+if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet
 
 
-def register(app: PrintingApp) -> None:
-    """Add these commands to the command line."""
-    app.command(name="representatives")(representatives)
-    app.command_on(ProjectConfig, name="project")(project)
-    app.command_on(RefitConfig, name="refit")(refit)
-    app.command(name="figure")(figure)
-
-
+@app.on_set()
 def representatives(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     *,
     count: Annotated[
         OptionalCount, arg(help="at most this many (default: by the number of pictures, at most 32)")
     ] = None,
-    out: Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")] = None,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
+    out: TableOut = None,
 ) -> None:
     """Print one representative picture per region of the map: its path, the pictures of the region, and their class."""
-    from url_viz.export.table_files import write_table
-    from url_viz.image_set import open_image_set
-
-    table = open_image_set(folder, model=model, workspace=workspace).representatives(count)
-    if out is not None:
-        print(f"{len(table)} representatives in {write_table(table, out)}.")
-        return
-    columns = ["size", "path", *(["label", "share"] if table["label"].notna().any() else [])]
-    print(table[columns].to_string(index=False, float_format=lambda share: f"{share:.0%}") if len(table) else "(none)")
+    table = image_set.representatives(count)
+    if not write_rows(table, out, "representative"):
+        columns = ["size", "path", *(["label", "share"] if table["label"].notna().any() else [])]
+        print(table_text(table[columns], "{:.0%}"))
 
 
+@app.command_on(ProjectConfig)
 def project(config: ProjectConfig) -> None:
     """Write a map of some pictures only."""
     from url_viz.image_set import open_image_set
@@ -55,11 +47,12 @@ def project(config: ProjectConfig) -> None:
     with progress_shown() as report:
         report(Progress("map", 0))
         projection = write_map(image_set, wanted, config.out, method=config.method)
-    print(f"{len(projection):,} pictures by {projection.by} in {config.out}.")
+    print(f"{counted(len(projection), 'picture')} by {projection.by} in {config.out}.")
 
 
+@app.on_set()
 def figure(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     out: Positional[Annotated[Path, arg(help="a .png file")]],
     *,
     method: Method = "tsne",
@@ -67,21 +60,18 @@ def figure(
     classes: Annotated[tuple[str, ...], arg(help="only pictures of these classes")] = (),
     gallery: Annotated[Path | None, arg(help="a .png file for the clearest and the most ambiguous pictures")] = None,
     count: Annotated[int, Within(1, 100), arg(help="pictures in each line of the gallery")] = 8,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """Draw the paper's figure of a set: clear pictures small and crisp, ambiguous ones large and faint."""
     from url_viz.export.figure import write_figure, write_gallery
-    from url_viz.image_set import open_image_set
 
-    image_set = open_image_set(folder, model=model, workspace=workspace)
     measure, shown = write_figure(image_set, out, by=by, classes=classes, method=method)
-    print(f"{shown:,} pictures by {measure} in {out}.")
+    print(f"{counted(shown, 'picture')} by {measure} in {out}.")
     if gallery is not None:
         write_gallery(image_set, gallery, by=measure, classes=classes, count=count)
         print(f"The clearest and the most ambiguous in {gallery}.")
 
 
+@app.command_on(RefitConfig)
 def refit(config: RefitConfig) -> None:
     """Make the map again."""
     from url_viz.image_set import open_image_set
@@ -89,7 +79,7 @@ def refit(config: RefitConfig) -> None:
     image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
     with progress_shown() as report:
         image_set.refit(report)
-    print(f"The map of {len(image_set):,} pictures in {image_set.root} is made again.")
+    print(f"The map of {counted(len(image_set), 'picture')} in {image_set.root} was made again.")
 
 
 def _ids_in(path: Path) -> list[int]:

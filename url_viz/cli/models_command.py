@@ -5,18 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.command_app import app
 from url_viz.jobs.arguments import DEFAULT, WorkspaceDir
 
 if TYPE_CHECKING:
     from url_viz.models.catalogue import KnownModel
 
 
-def register(app: PrintingApp) -> None:
-    """Add this command to the command line."""
-    app.command(name="models")(models)
-
-
+@app.command()
 def models(
     *,
     as_json: Annotated[bool, arg(name="json", help="as JSON, with the digest of each file")] = False,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.command_app import app
 from url_viz.errors import FolderError
 from url_viz.files import require_parent
-from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count
+from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -18,28 +18,19 @@ if TYPE_CHECKING:
 PICTURE_PX = 800
 
 
-def register(app: PrintingApp) -> None:
-    """Add these commands to the command line."""
-    app.command(name="reasons")(reasons)
-    app.command(name="why")(why)
-
-
+@app.on_set()
 def reasons(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     *,
     reason: Annotated[str | None, arg(help="list the pictures with this reason, the strongest first")] = None,
     top: Annotated[Count, arg(help="how many pictures to list")] = 40,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
     from url_viz.analysis.reasons import reason_counts, with_reason
-    from url_viz.image_set import open_image_set
 
-    image_set = open_image_set(folder, model=model, workspace=workspace)
     if reason is not None:
         pictures = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
-        print(f"{len(pictures)} of {len(image_set)} pictures: {reason}")
+        print(f"{len(pictures):,} of {counted(len(image_set), 'picture')}: {reason}")
         for row in pictures.head(top).itertuples():
             print(f"  {row.strength:.2f}  {row.path}  {row.detail}")
         return
@@ -51,19 +42,16 @@ def reasons(
         print(shared.words)
 
 
+@app.on_set()
 def why(
-    folder: Positional[Folder],
+    image_set: "ImageSet",
     picture: Positional[Annotated[Path, arg(help="a picture: its path as seen from here, or in the folder")]],
     *,
     heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG")] = None,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
 ) -> None:
     """Explain why one picture is ambiguous, and on request which part of it is."""
     from url_viz.export.selection import listed
-    from url_viz.image_set import open_image_set
 
-    image_set = open_image_set(folder, model=model, workspace=workspace)
     image_id = int(listed(image_set, [str(picture)])[0])
     row = image_set.row(image_id)
     print(f"{row['path']}: {_value(image_set, row)}")

@@ -1,25 +1,21 @@
 """Commands for image sets: list, rename, relocate, compact, repair, pack, unpack and forget."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.printing import PrintingApp
+from url_viz.cli.command_app import app
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.jobs.arguments import Folder, WorkspaceDir
 
+_NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
 Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]
 
 
-def register(app: PrintingApp) -> None:
-    """Add these commands to the command line."""
-    for name, function in _COMMANDS.items():
-        app.command(name=name)(function)
-
-
+@app.command()
 def sets(
     folder: Positional[Annotated[Path | None, arg(help="only this image set: its disk use by part")]] = None,
     *,
@@ -43,6 +39,7 @@ def sets(
         print(table.to_string(index=False) if len(table) else "(no file was ignored)")
 
 
+@app.command()
 def rename(
     folder: Positional[Known],
     name: Positional[Annotated[str, arg(help='what to call it; "" for the name of its folder')]],
@@ -55,6 +52,7 @@ def rename(
     print(f"{folder} is called {rename(folder, name, workspace=workspace)!r} now.")
 
 
+@app.command()
 def repoint(
     old: Positional[Annotated[Path, arg(help="where the folder lay")]],
     new: Positional[Annotated[Path, arg(help="where the same pictures lie now")]],
@@ -68,21 +66,23 @@ def repoint(
     print(f"{old} lies in {new} now: {agreement.equal} of {agreement.compared} pictures compared are the same.")
 
 
-def drop(
+@app.command("drop-model")
+def drop_model(
     folder: Positional[Known],
     model: Positional[Annotated[str, arg(help="the backbone whose embeddings go")]],
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Remove one model's embeddings, scores and map of an image set."""
-    from url_viz.store.sets import drop_model
+    from url_viz.store.sets import drop_model as drop
 
-    freed = drop_model(folder, model, workspace=workspace)
+    freed = drop(folder, model, workspace=workspace)
     print(
         f"Dropped what {model} left of {folder}: {freed:,.1f} MiB. Reading the folder with that model makes it again."
     )
 
 
+@app.command()
 def compact(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     """Remove unused tables, and merge the fragments of many small writes."""
     from url_viz.store.sets import compact
@@ -90,6 +90,7 @@ def compact(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> Non
     print(f"Compacted {folder}: {compact(folder, workspace=workspace):,.1f} MiB freed.")
 
 
+@app.command()
 def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     """Repair an image set whose files were cut off, lost or altered."""
     from url_viz.store.sets import mend
@@ -100,6 +101,7 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     print(f"Read it again: python -m url_viz embed {str(folder)!r}" if mended else "Everything can be read.")
 
 
+@app.command()
 def forget(
     folder: Positional[Folder],
     *,
@@ -131,6 +133,7 @@ def _is_sure(folder: Path, words: Sequence[str]) -> bool:
         return False
 
 
+@app.command()
 def pack(
     folder: Positional[Known],
     out: Positional[Annotated[Path, arg(help="the .tar file to write; must not exist")]],
@@ -144,6 +147,7 @@ def pack(
     print(f"{out}: {size / 2**20:,.1f} MiB. On the other machine: python -m url_viz unpack {out.name} --root FOLDER")
 
 
+@app.command()
 def unpack(
     file: Positional[Annotated[Path, arg(help="a file that `pack` wrote")]],
     *,
@@ -157,17 +161,3 @@ def unpack(
         raise ImageSetError(f"{str(file)!r} is a folder. Give the file that `python -m url_viz pack` wrote.")
     agreement = unpack(file, root=root, workspace=workspace)
     print(f"{root} is an image set now: {agreement.equal} of {agreement.compared} pictures compared are the same.")
-
-
-_NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
-_COMMANDS: dict[str, Callable[..., int | None]] = {
-    "sets": sets,
-    "rename": rename,
-    "repoint": repoint,
-    "drop-model": drop,
-    "compact": compact,
-    "mend": mend,
-    "forget": forget,
-    "pack": pack,
-    "unpack": unpack,
-}

@@ -28,6 +28,7 @@ Above = Annotated[OptionalPercentile, arg(help="only pictures from this percenti
 Below = Annotated[OptionalPercentile, arg(help="only pictures below this percentile")]
 By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
 WithFolder = Annotated[bool, arg(help="include the whole path of the folder, not only its name")]
+TableOut = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")]
 Method = Annotated[Literal["umap", "tsne"], arg(help="UMAP, or t-SNE as in the paper's figure")]
 
 

@@ -1,0 +1,115 @@
+"""The registry of commands: decorators that make a command of a function, of an image set or of a configuration."""
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from functools import wraps
+from inspect import Parameter
+from pathlib import Path
+from typing import Any, TextIO, TypeVar, cast, get_type_hints
+
+from tyro.conf import Positional
+from tyro.extras import SubcommandApp
+
+from url_viz.cli.printing import PrintableOutput
+from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.options import check_number, numbers
+from url_viz.roots import address_in
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Config = TypeVar("Config")
+OnConfig = Callable[[Config], Any]
+
+FOLDER = Parameter("folder", Parameter.POSITIONAL_OR_KEYWORD, annotation=Positional[Folder])
+OF_A_SET = (
+    Parameter("model", Parameter.KEYWORD_ONLY, default=DEFAULT, annotation=ModelName),
+    Parameter("workspace", Parameter.KEYWORD_ONLY, default=None, annotation=WorkspaceDir),
+)
+
+
+class CommandApp:
+    """tyro's SubcommandApp whose commands print only printable text; its help keeps its colours.
+
+    `commands` are the functions by name. A number that is out of the bounds of its annotation is refused first.
+    """
+
+    def __init__(self) -> None:
+        self._app = SubcommandApp()
+        self.commands: dict[str, Callable[..., Any]] = {}
+
+    def command(self, name: str | None = None) -> Callable[[Command], Command]:
+        """Register a function as a command, by default under its own name."""
+
+        def registered(function: Command) -> Command:
+            @wraps(function)
+            def run(*values: Any, **named: Any) -> Any:
+                values, named = tuple(map(_addressed, values)), {name: _addressed(at) for name, at in named.items()}
+                _check_numbers(function, *values, **named)
+                with redirect_stdout(cast(TextIO, PrintableOutput(sys.stdout))):
+                    return function(*values, **named)
+
+            self._app.command(name=name or function.__name__)(run)
+            self.commands[name or function.__name__] = function
+            return function
+
+        return registered
+
+    def on_set(self, name: str | None = None) -> Callable[[Command], Command]:
+        """Register a function of an open image set, its first parameter: the command takes folder, model, workspace."""
+
+        def registered(function: Command) -> Command:
+            def run(folder: Path, *values: Any, model: str, workspace: Path | None, **named: Any) -> Any:
+                from url_viz.image_set import open_image_set
+
+                return function(open_image_set(folder, model=model, workspace=workspace), *values, **named)
+
+            _, *others = inspect.signature(function).parameters.values()
+            _declare(run, inspect.Signature([FOLDER, *others, *OF_A_SET]), doc=function.__doc__)
+            self.command(name or function.__name__)(run)
+            return function
+
+        return registered
+
+    def command_on(
+        self, config_type: type[Config], name: str | None = None
+    ) -> Callable[[OnConfig[Config]], OnConfig[Config]]:
+        """Register a function of a configuration as a command: the fields are its arguments."""
+
+        def registered(function: OnConfig[Config]) -> OnConfig[Config]:
+            def run(*values: Any, **named: Any) -> Any:
+                return function(config_type(*values, **named))
+
+            _declare(run, inspect.signature(config_type), doc=config_type.__doc__)
+            self.command(name or function.__name__)(run)
+            return function
+
+        return registered
+
+    def cli(self, *, prog: str, args: Sequence[str] | None, description: str | None = None) -> Any:
+        """Run the command that `args` name; `prog` and `description` are for the help."""
+        with numbers():
+            return self._app.cli(prog=prog, args=args, description=description)
+
+
+app = CommandApp()
+
+
+def _declare(run: Callable[..., Any], signature: inspect.Signature, *, doc: str | None) -> None:
+    """Give a function the parameters that are read from the command line, and the text of its help."""
+    run.__doc__ = doc
+    run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    run.__signature__ = signature  # type: ignore[attr-defined]
+
+
+def _addressed(value: Any) -> Any:
+    """The same value, a path that is an address in object storage (or several) as such: a Path takes one slash away."""
+    if isinstance(value, tuple):
+        return tuple(map(_addressed, value))
+    return (address_in(value) or value) if isinstance(value, Path) else value
+
+
+def _check_numbers(function: Callable[..., Any], *values: Any, **named: Any) -> None:
+    hints = get_type_hints(function, include_extras=True)
+    for name, value in inspect.signature(function).bind(*values, **named).arguments.items():
+        check_number(f"--{name.replace('_', '-')}", hints[name], value)

@@ -1,0 +1,96 @@
+"""Commands that read pictures: `embed` a folder, and the demo set."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from url_viz.cli.command_app import app
+from url_viz.cli.printing import print_rest, progress_shown
+from url_viz.errors import UsageError
+from url_viz.jobs.arguments import DEFAULT, ModelName, WorkspaceDir, bound
+from url_viz.jobs.configs import EmbedConfig
+from url_viz.progress import Progress, command_report
+from url_viz.wording import counted
+
+if TYPE_CHECKING:
+    from url_viz.cluster.on_ray import OnRay
+    from url_viz.image_set import ImageSet
+
+STRICT_STATUS = 3
+FAILURES_SHOWN = 20
+
+
+@app.command_on(EmbedConfig)
+def embed(config: EmbedConfig) -> int:
+    """Embed the pictures of a folder; return the exit status."""
+    from url_viz.cli.columns_command import given_for
+    from url_viz.image_set import embed_folder
+    from url_viz.models.model import load_model
+
+    on_ray = _on_ray(config)
+    device = config.device if on_ray is None else "cpu"  # what the workers have is theirs
+    load = partial(load_model, device=device, precision=config.precision, workspace=config.workspace)
+    given = None
+    with progress_shown() as report:
+        report(Progress("prepare", 0))
+        if config.embeddings is not None:
+            given = given_for(config.folder, config.embeddings, paths=config.paths, model=config.model)
+        loaded = load(config.model) if given is None else None
+        second = None if config.also is None else load(config.also)
+        image_set = embed_folder(
+            config.folder,
+            model=loaded or config.model,
+            also=second,
+            embeddings=given,
+            workspace=config.workspace,
+            limit=config.limit,
+            progress=report,
+            refit=config.refit,
+            within=bound(config.within),
+            ray=on_ray,
+        )
+    if image_set.second.incomplete is not None:
+        print(image_set.second.in_words(image_set.source))
+    where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
+    how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
+    how += f", and with {second.name} beside it" if second else ""
+    print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
+    return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
+
+
+def _print_failures(image_set: "ImageSet") -> int:
+    """Print the files that could not be read, and give how many they are."""
+    failures = image_set.failures()
+    if len(failures):
+        print(f"{counted(len(failures), 'file')} could not be read:")
+        for path, reason in failures.head(FAILURES_SHOWN).itertuples(index=False):
+            print(f"  {path} {reason}")
+        print_rest(len(failures), FAILURES_SHOWN, "python -m url_viz export --failures")
+    return len(failures)
+
+
+def _on_ray(config: EmbedConfig) -> "OnRay | None":
+    """The workers that were asked for. Raises ClusterError or UsageError for what can be seen before a model loads."""
+    from url_viz.cluster.on_ray import OnRay
+
+    if config.ray is None:
+        if config.workers is not None:
+            raise UsageError(f"--workers is {config.workers}, of Ray's workers. Give --ray local or --ray auto too.")
+        return None
+    on_ray = OnRay(config.ray, config.workers, config.device)
+    on_ray.check(is_external=config.embeddings is not None)
+    return on_ray
+
+
+@app.command()
+def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
+    """Build and read the demo image set, and print whether each value finds the known degradations."""
+    from url_viz.demo import build_demo, measure
+    from url_viz.image_set import embed_folder
+    from url_viz.workspace import Workspace
+
+    root = build_demo(Workspace.at(workspace))
+    image_set = embed_folder(root, model=model, workspace=workspace, progress=command_report())
+    print(f"{counted(len(image_set), 'view')} in {root}.")
+    print("Spearman of value and strength of degradation within a photograph, mean over photographs (1 is perfect):")
+    columns = ("uncertainty", "confusability", "entropy", "inverse_norm")
+    print(measure(image_set.table(), columns=columns).round(2).to_string())
