@@ -16,7 +16,7 @@ from url_viz.analysis.holdout_report import as_text, told_from
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, start_job
-from url_viz.jobs.job import living
+from url_viz.jobs.job import alive_processes
 from url_viz.jobs.kinds import ADAPT
 from url_viz.jobs.results import head_of, report_of
 from url_viz.models.model import Model
@@ -134,7 +134,7 @@ def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_p
     assert "Cancelled; no head was made." in (tmp_path / "told").read_text()
     assert "Traceback" not in (tmp_path / "told").read_text()
     assert not head_of(job).exists()
-    assert living(processes_of(job)) == []
+    assert alive_processes(processes_of(job)) == []
 
 
 @pytest.mark.slow

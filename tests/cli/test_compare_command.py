@@ -67,7 +67,7 @@ def test_report(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.Captu
         capsys, "report", folder, out, "--model", one, "--decision", "keep", status=1
     )
     run(capsys, "decide", folder, "keep", "cat/0000.jpg", "--model", one)
-    assert "1 pictures in" in run(capsys, "report", folder, out, "--model", one, "--decision", "keep")
+    assert "1 picture in" in run(capsys, "report", folder, out, "--model", one, "--decision", "keep")
     assert "7 pictures in" in run(capsys, "report", folder, out, "--model", one, "--decision", "none")
 
 

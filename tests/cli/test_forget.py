@@ -13,7 +13,7 @@ from tests.jobs.conftest import LONG, running
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
-from url_viz.jobs.forgetting import leaving
+from url_viz.jobs.forgetting import forget_plan
 from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
 from url_viz.store.sets import list_sets, stored_data
@@ -32,7 +32,7 @@ def image_set(tmp_path: Path) -> Iterator[ImageSet]:
 
 def test_a_head_that_is_being_made_from_it_goes_on(image_set: ImageSet) -> None:
     making = job_on(image_set, PRETRAIN.name, "Make a head from zoo")
-    found = leaving(image_set.root, workspace=image_set.workspace.root)
+    found = forget_plan(image_set.root, workspace=image_set.workspace.root)
     assert (found.stopped, [job.id for job in found.going_on]) == ((), [making.id])
 
 
@@ -97,9 +97,9 @@ def test_without_a_terminal_it_is_refused_unless_one_is_sure(
 def test_what_goes_is_counted(image_set: ImageSet) -> None:
     folder, home = image_set.root, image_set.workspace.root
     first, second, third = image_set.ids.tolist()
-    assert "the log of decisions, in which nothing stands" in leaving(folder, workspace=home).words[0]
+    assert "the log of decisions, in which nothing stands" in forget_plan(folder, workspace=home).words[0]
     image_set.decisions.decide([first], "drop")
-    assert "decided, tagged or corrected of 1 picture. " in leaving(folder, workspace=home).words[0]
+    assert "decided, tagged or corrected of 1 picture. " in forget_plan(folder, workspace=home).words[0]
     image_set.decisions.tag([second], "night")
     image_set.labels.correct({third: "cat"})
     assert stored_data(folder, workspace=home).judged == 3
@@ -111,7 +111,7 @@ def test_what_goes_is_counted(image_set: ImageSet) -> None:
     )
     image_set.workspace.set_paths(image_set.set_id).decisions.write_bytes(b"no database")
     assert stored_data(folder, workspace=home).judged is None
-    assert "and what was decided, tagged or corrected. " in leaving(folder, workspace=home).words[0]
+    assert "and what was decided, tagged or corrected. " in forget_plan(folder, workspace=home).words[0]
 
 
 @pytest.mark.slow

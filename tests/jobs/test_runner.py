@@ -26,7 +26,7 @@ from url_viz.jobs import (
     run_again,
 )
 from url_viz.jobs import start as start_module
-from url_viz.jobs.job import living
+from url_viz.jobs.job import alive_processes
 from url_viz.jobs.job_records import Result, find_record
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.workspace import Workspace
@@ -57,7 +57,7 @@ def test_ctrl_c_while_a_job_starts_cancels_it(workspace: Workspace) -> None:
         start(LONG, workspace=workspace)
     (job,) = list_jobs(workspace)
     assert job.state == "cancelled"
-    assert not job.paths.processes.exists() or living(processes_of(job)) == []
+    assert not job.paths.processes.exists() or alive_processes(processes_of(job)) == []
 
 
 def test_ctrl_c_within_the_start_of_the_runner_cancels_it_before_anything_runs(

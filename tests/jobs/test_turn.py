@@ -8,7 +8,7 @@ from tests.jobs.conftest import LONG, ended, running, start
 from url_viz.jobs import Job, cancel_job, list_jobs, live_jobs, waiting_for
 from url_viz.jobs import memory as memory_of
 from url_viz.jobs.memory import available_mb
-from url_viz.jobs.turn import LIGHT_NEEDS_MB, Turn, goes_beside
+from url_viz.jobs.turn import LIGHT_NEEDS_MB, Turn, can_run_alongside
 from url_viz.workspace import Workspace
 
 GIB = 2**30
@@ -61,7 +61,7 @@ class TestRealJobs:
     ) -> None:
         first = running(light(workspace, "a"))
         second = ended(light(workspace, "b", ["-c", "pass"]))  # so that its own runner has left its place
-        assert goes_beside(second, [first])
+        assert can_run_alongside(second, [first])
         turn = Turn(second)
         monkeypatch.setattr(memory_of, "CGROUP", tmp_path / "none")
         monkeypatch.setattr(memory_of, "MEMINFO", meminfo(tmp_path, kib=(LIGHT_NEEDS_MB - 1) * 1024))

@@ -109,9 +109,9 @@ def forget(
     workspace: WorkspaceDir = None,
 ) -> int:
     """Remove everything stored for a folder, after a question; the pictures themselves are not touched."""
-    from url_viz.jobs.forgetting import forget_set, leaving
+    from url_viz.jobs.forgetting import forget_plan, forget_set
 
-    words = leaving(folder, workspace=workspace).words
+    words = forget_plan(folder, workspace=workspace).words
     if not yes and not _is_sure(folder, words):
         print("Nothing was removed.")
         return 1

@@ -68,6 +68,6 @@ def _option(name: str, value: object, *, repeats: bool) -> list[str]:
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no-{name}"]
     if isinstance(value, tuple):
-        several = list(map(str, value))
-        return [word for one in several for word in (f"--{name}", one)] if repeats else [f"--{name}", *several]
+        several = map(str, value)
+        return [word for each in several for word in (f"--{name}", each)] if repeats else [f"--{name}", *several]
     return [f"--{name}", str(value)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
-from url_viz.jobs.job import Job, JobState, living, read_job
+from url_viz.jobs.job import Job, JobState, alive_processes, read_job
 from url_viz.jobs.job_records import Processes, StopRequest, find_record, write_record
 from url_viz.jobs.paths import JobPaths, is_job_id
 from url_viz.jobs.process import ProcessMark
@@ -51,18 +51,18 @@ def find_job(workspace: Workspace, job_id: str) -> Job:
 
 def jobs_in(jobs_folder: Path) -> list[Job]:
     """All jobs of this folder, newest first. Other files (locks, folders being made) are ignored."""
-    if not jobs_folder.is_dir():
-        return []
-    names = sorted((path.name for path in jobs_folder.iterdir() if is_job_id(path.name)), reverse=True)
-    return [read_job(JobPaths(jobs_folder / name)) for name in names]
+    return list(map(read_job, _paths_in(jobs_folder)))
+
+
+def _paths_in(jobs_folder: Path) -> list[JobPaths]:
+    names = [path.name for path in jobs_folder.iterdir() if is_job_id(path.name)] if jobs_folder.is_dir() else []
+    return [JobPaths(jobs_folder / name) for name in sorted(names, reverse=True)]
 
 
 def live_jobs(workspace: Workspace) -> list[Job]:
     """The jobs that wait or run, newest first; of those that have ended nothing is read but that they have."""
-    folder = workspace.jobs
-    names = [path.name for path in folder.iterdir() if is_job_id(path.name)] if folder.is_dir() else []
-    paths = [JobPaths(folder / name) for name in sorted(names, reverse=True)]
-    return [job for one in paths if not one.result.exists() and (job := read_job(one)).status().is_live]
+    paths = _paths_in(workspace.jobs)
+    return [job for path in paths if not path.result.exists() and (job := read_job(path)).status().is_live]
 
 
 def queue_mates(job: Job) -> list[Job]:
@@ -124,7 +124,7 @@ def log_tail(job: Job, lines: int = 200) -> str:
 
 
 def why_it_failed(job: Job) -> str:
-    """The last error that the command of a job told, else how it ended."""
+    """The last error that the command of a job printed, else how it ended."""
     last = next((line for line in reversed(log_tail(job).splitlines()) if line.startswith("error:")), "")
     return last.removeprefix("error: ") or job.status().reason
 
@@ -202,7 +202,7 @@ def end_processes(job: Job, *, grace_s: float, is_over: Callable[[], bool] = lam
     """SIGTERM, then SIGKILL, to the job's processes on this machine; whether all ended and `is_over` became true."""
 
     def has_ended() -> bool:
-        return is_over() and not _living_of(job)
+        return is_over() and not _alive_processes_of(job)
 
     _signal_group(job, signal.SIGTERM)
     if _wait_until(has_ended, grace_s + RUNNER_GRACE_S):
@@ -230,7 +230,7 @@ def _is_at_work(job: Job) -> bool:
     """Whether there is a process to stop. A runner that has written its result ends by itself."""
     status = job.status()
     is_unclear = status.state is JobState.DAMAGED
-    return status.is_live or status.has_leftover or (is_unclear and bool(_living_of(job)))
+    return status.is_live or status.has_leftover or (is_unclear and bool(_alive_processes_of(job)))
 
 
 def _processes_of(job: Job) -> Processes | None:
@@ -240,8 +240,8 @@ def _processes_of(job: Job) -> Processes | None:
         return None  # the job is listed as damaged with this error; its processes are unknown
 
 
-def _living_of(job: Job) -> list[ProcessMark]:
-    return living(_processes_of(job))
+def _alive_processes_of(job: Job) -> list[ProcessMark]:
+    return alive_processes(_processes_of(job))
 
 
 def _signal_group(job: Job, number: signal.Signals) -> None:
@@ -250,7 +250,7 @@ def _signal_group(job: Job, number: signal.Signals) -> None:
     The group keeps the runner's id after the runner has ended: no new process gets the id of an existing group.
     """
     processes = _processes_of(job)
-    if processes is None or not living(processes):
+    if processes is None or not alive_processes(processes):
         return
     try:
         os.killpg(processes.runner.pid, number)

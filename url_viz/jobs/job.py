@@ -123,7 +123,7 @@ def read_job(paths: JobPaths) -> Job:
         return Job(paths, nothing, str(damage))
 
 
-def living(processes: Processes | None) -> list[ProcessMark]:
+def alive_processes(processes: Processes | None) -> list[ProcessMark]:
     """The processes of a job that run on this machine."""
     marks = [] if processes is None else [processes.runner, processes.command]
     return [mark for mark in marks if mark is not None and mark.is_alive()]
@@ -174,7 +174,7 @@ def _has_runner(runner: ProcessMark, paths: JobPaths) -> bool:
 
 def _gone(paths: JobPaths) -> Status:
     processes = find_record(Processes, paths.processes)
-    leftover = bool(living(processes))
+    leftover = bool(alive_processes(processes))
     state = JobState.CANCELLED if paths.cancelled.exists() else JobState.LOST
     reason = "" if state is JobState.CANCELLED else _reason_of_loss(paths, has_reported=processes is not None)
     if leftover:

@@ -9,8 +9,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 def available_mb() -> int:
     """MiB that a new process can have, as far as the kernel and this container's limit tell; 0 if neither does."""
-    told = [mb for mb in (_of_kernel(), _of_container()) if mb is not None]
-    return min(told, default=0)
+    return min((mb for mb in (_of_kernel(), _of_container()) if mb is not None), default=0)
 
 
 def _of_kernel() -> int | None:

@@ -98,10 +98,10 @@ def is_job_id(name: str) -> bool:
     return ID_FORM.fullmatch(name) is not None
 
 
-def queue_lock(jobs_folder: Path, queue: str, place: int = 0) -> Path:
-    """The lock file of a place in a queue, from 0. Raises JobError if the name is not plain."""
+def queue_lock(jobs_folder: Path, queue: str, slot: int = 0) -> Path:
+    """The lock file of a slot of a queue, from 0. Raises JobError if the name is not plain."""
     if not QUEUE_FORM.fullmatch(queue):
         raise JobError(
             f"{queue!r} cannot name a queue. Use small letters, digits, - and _, at most 41, such as 'gpu-0'."
         )
-    return jobs_folder / f".queue-{queue}{f'.{place}' if place else ''}.lock"
+    return jobs_folder / f".queue-{queue}{f'.{slot}' if slot else ''}.lock"

@@ -30,10 +30,10 @@ class JobResult:
 
     @property
     def lines(self) -> list[str]:
-        """The head with what is said of it, and a line for each figure, for a terminal."""
+        """The head with its summary, and a line for each figure, for a terminal."""
         return [
             f"{self.head}: {self.summary}",
-            *(line for first, rest in self.figures for line in (first, *(f"  {one}" for one in rest))),
+            *(line for first, rest in self.figures for line in (first, *(f"  {detail}" for detail in rest))),
         ]
 
 
@@ -60,7 +60,7 @@ def head_adapted(job: Job) -> JobResult:
     report = report_of(job)
     if report is None:
         raise _gone(job, "report")
-    figures = tuple((headline(one), details(one)) for one in told_from(report))
+    figures = tuple((headline(figure), details(figure)) for figure in told_from(report))
     return JobResult(report["advice"], figures, OF_BOTH if report.get("mode") == "full" else "", head_of(job))
 
 

@@ -25,7 +25,7 @@ TICK_S = 0.25
 LEFTOVER_GRACE_S = 5.0
 
 
-class StopAsked:
+class StopSignal:
     """Whether this job was asked to stop: by SIGTERM or SIGINT, or by the marker in its folder."""
 
     def __init__(self, paths: JobPaths) -> None:
@@ -51,27 +51,27 @@ class StopAsked:
 
 def run(job: Job) -> Result:
     """Run the job from its first report to its result, which is returned and written."""
-    stop_asked = StopAsked(job.paths)
-    stop_asked.listen()
+    should_stop = StopSignal(job.paths)
+    should_stop.listen()
     job.paths.heartbeat.touch()
     runner = _surely(mark_of(os.getpid()))
     write_record(job.paths.processes, Processes(runner))
     if job.config.queue is None:
-        return _finish(job, runner, stop_asked)
+        return _finish(job, runner, should_stop)
     turn = Turn(job)
     try:
-        wait_for_turn(job, turn, stop_asked)
-        return _finish(job, runner, stop_asked)
+        wait_for_turn(job, turn, should_stop)
+        return _finish(job, runner, should_stop)
     finally:
         turn.leave()
 
 
-def wait_for_turn(job: Job, turn: Turn, stop_asked: StopAsked) -> None:
+def wait_for_turn(job: Job, turn: Turn, should_stop: StopSignal) -> None:
     """Return once the job has its turn, or is asked to stop."""
     ahead = jobs_ahead(job)
     if ahead:
         _say(f"waiting for {len(ahead)} before it in the queue {job.config.queue!r}")
-    while not stop_asked():
+    while not should_stop():
         job.paths.heartbeat.touch()
         ahead = [other for other in ahead if other.status().is_live]
         if turn.take(ahead):
@@ -89,8 +89,8 @@ def _end_leftovers(job: Job) -> None:
                 raise JobError(f"The command of the killed job {other.id} does not end. End it, then run this again.")
 
 
-def _finish(job: Job, runner: ProcessMark, stop_asked: StopAsked) -> Result:
-    result = _stopped_early(job) if stop_asked() else run_command(job, runner, stop_asked)
+def _finish(job: Job, runner: ProcessMark, should_stop: StopSignal) -> Result:
+    result = _stopped_early(job) if should_stop() else run_command(job, runner, should_stop)
     _say(f"{result.state}. {result.reason}".rstrip())
     write_record(job.paths.result, result)
     return result
@@ -102,7 +102,7 @@ def _stopped_early(job: Job) -> Result:
     return Result(JobState.FAILED, None, time.time(), "Stopped from outside before its command started. Run it again.")
 
 
-def run_command(job: Job, runner: ProcessMark, stop_asked: StopAsked) -> Result:
+def run_command(job: Job, runner: ProcessMark, should_stop: StopSignal) -> Result:
     """Run the command to its end, in the runner's process group, and return its result."""
     _say("running python " + shlex.join(job.command))
     try:
@@ -111,7 +111,7 @@ def run_command(job: Job, runner: ProcessMark, stop_asked: StopAsked) -> Result:
         return Result(JobState.FAILED, None, time.time(), f"The command could not be started ({error}).")
     try:
         write_record(job.paths.processes, Processes(runner, _surely(mark_of(command.pid)), time.time()))
-        _attend(command, job.paths, stop_asked)
+        _attend(command, job.paths, should_stop)
     finally:
         # Also if the runner itself fails (a full disk, a deleted folder): no command may run without a runner.
         _end_group(command)
@@ -123,14 +123,14 @@ def _environment(job: Job) -> dict[str, str]:
     return {**os.environ, **job.config.env, **ours}
 
 
-def _attend(command: subprocess.Popen[bytes], paths: JobPaths, stop_asked: StopAsked) -> None:
+def _attend(command: subprocess.Popen[bytes], paths: JobPaths, should_stop: StopSignal) -> None:
     """Wait for the end of the command, with a heartbeat each tick; on a request to stop, terminate it, then kill it."""
     kill_at: float | None = None
     while _still_runs(command):
         paths.heartbeat.touch()
-        if kill_at is None and stop_asked():
+        if kill_at is None and should_stop():
             command.terminate()
-            kill_at = time.monotonic() + stop_asked.grace_s()
+            kill_at = time.monotonic() + should_stop.grace_s()
         elif kill_at is not None and time.monotonic() > kill_at:
             command.kill()
 

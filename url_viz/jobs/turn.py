@@ -11,7 +11,7 @@ from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.memory import available_mb
 from url_viz.jobs.paths import queue_lock
 
-SIDE_BY_SIDE = 2
+MOST_LIGHT_JOBS = 2
 LIGHT_NEEDS_MB = 2048
 """What must be available for a light job to start beside another: more than twice what reading 1,818 photographs (500
 MiB; 700 with a second model) and training a head on 1,296 (900) were seen to take at most."""
@@ -33,22 +33,22 @@ def waiting_for(job: Job) -> Waiting | None:
     ahead = jobs_ahead(job)
     in_order = sorted(ahead, key=lambda other: other.id)
     seconds = max(0.0, time.time() - job.created)
-    if ahead and goes_beside(job, ahead):
+    if ahead and can_run_alongside(job, ahead):
         return Waiting((), seconds, available_mb())
     return Waiting(tuple(in_order), seconds)
 
 
-def goes_beside(job: Job, ahead: Sequence[Job]) -> bool:
-    """Whether a job may run beside all jobs that are before it, if there is enough memory.
+def can_run_alongside(job: Job, ahead: Sequence[Job]) -> bool:
+    """Whether a job may run alongside all jobs that are before it, if there is enough memory.
 
     It and they are light, of different image sets, and none of them waits: whoever waits longer begins first.
     """
-    if not job.config.is_light or len(ahead) >= SIDE_BY_SIDE:
+    if not job.config.is_light or len(ahead) >= MOST_LIGHT_JOBS:
         return False
-    return all(_is_good_neighbour(job, other) for other in ahead)
+    return all(_tolerates(job, other) for other in ahead)
 
 
-def _is_good_neighbour(job: Job, other: Job) -> bool:
+def _tolerates(job: Job, other: Job) -> bool:
     is_of_same_set = "set_id" in job.about and job.about["set_id"] == other.about.get("set_id")
     return other.config.is_light and not is_of_same_set and other.state is JobState.RUNNING
 
@@ -60,11 +60,11 @@ class Turn:
         assert job.config.queue is not None
         self._job = job
         folder, queue = job.paths.folder.parent, job.config.queue
-        self._locks = [FileLock(queue_lock(folder, queue, place)) for place in range(SIDE_BY_SIDE)]
+        self._locks = [FileLock(queue_lock(folder, queue, slot)) for slot in range(MOST_LIGHT_JOBS)]
 
     def take(self, ahead: Sequence[Job]) -> bool:
         """Take the turn if it has come, where the jobs `ahead` are still live; return whether it was taken."""
-        if ahead and not (goes_beside(self._job, ahead) and available_mb() >= LIGHT_NEEDS_MB):
+        if ahead and not (can_run_alongside(self._job, ahead) and available_mb() >= LIGHT_NEEDS_MB):
             return False
         if self._job.config.is_light:
             return any(map(_has, self._locks))

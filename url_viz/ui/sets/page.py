@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.jobs.forgetting import forget_set, leaving
+from url_viz.jobs.forgetting import forget_plan, forget_set
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.sets import compact, disk_use, drop_model, list_sets, rename, repoint, skipped
@@ -146,7 +146,7 @@ def _moved(old: Path, new: str) -> str:
 def _ask_forget(set_id: str, about: About) -> None:
     """Ask before forgetting an image set, and say what is deleted."""
     st.code(str(about.root), language=None, wrap_lines=True)
-    st.markdown(Markdown("\n\n".join(map(escape, leaving(about.root, workspace=Workspace.at().root).words))))
+    st.markdown(Markdown("\n\n".join(map(escape, forget_plan(about.root, workspace=Workspace.at().root).words))))
     yes, no = st.columns(2)
     if yes.button("Forget", type="primary", icon=":material/delete:", width="stretch", key="sets.forget_yes"):
         _do(set_id, lambda: _forgotten(set_id, about))
