@@ -75,15 +75,15 @@ def test_again_after_another_correction_tells_what_lies_elsewhere(
         return sort_into_folders(image_set, tmp_path / "out", by="label", how=how)  # type: ignore[arg-type]
 
     correct(image_set, **{"kiwi/2.png": "plum"})
-    assert again().elsewhere == ()
+    assert again().elsewhere == []
     correct(image_set, **{"kiwi/2.png": "apple"})
     done = again()
-    assert (done.elsewhere, done.present, sum(done.created.values())) == (("kiwi/2.png",), 3, 1)
+    assert (done.elsewhere, done.present, sum(done.created.values())) == (["kiwi/2.png"], 3, 1)
     assert done.words[-1].startswith("1 still lie where an earlier sorting put them. Sort into a new folder")
     correct(image_set, **{"kiwi/2.png": None})
-    assert again().elsewhere == ("kiwi/2.png",), "neither plum nor apple is its folder"
+    assert again().elsewhere == ["kiwi/2.png"], "neither plum nor apple is its folder"
     image_set.decisions.decide(ids_of(image_set, "apple/1.png"), "drop")
-    assert again().elsewhere == ("apple/1.png", "kiwi/2.png"), "a dropped one lies in a folder that is trained on"
+    assert again().elsewhere == ["apple/1.png", "kiwi/2.png"], "a dropped one lies in a folder that is trained on"
     assert len(list((tmp_path / "out").rglob("*.png"))) == 6, "nothing is removed"
 
 
@@ -98,10 +98,10 @@ def test_two_of_one_name_both_find_a_place(image_set: ImageSet, tmp_path: Path) 
     }
     assert lying(first, image_set) == expected
     second = sort_into_folders(image_set, tmp_path / "out", by="label")
-    assert (second.present, second.blocked, second.elsewhere) == (4, (), ())
+    assert (second.present, second.blocked, second.elsewhere) == (4, [], [])
     image_set.decisions.decide(ids_of(image_set, "plum/1.png"), "drop")
     third = sort_into_folders(image_set, tmp_path / "out", by="label")
-    assert (third.present, third.blocked, third.elsewhere) == (3, (), ("plum/1.png",))
+    assert (third.present, third.blocked, third.elsewhere) == (3, [], ["plum/1.png"])
     assert lying(third, image_set) == expected
 
 
@@ -109,14 +109,14 @@ def test_a_correction_after_sorting_moves_nobody_else(image_set: ImageSet, tmp_p
     sort_into_folders(image_set, tmp_path / "out", by="label")
     correct(image_set, **{"apple/1.png": "plum"})
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
-    assert (done.created, done.present, done.blocked) == ({"plum": 1, "kiwi": 0}, 3, ())
+    assert (done.created, done.present, done.blocked) == ({"plum": 1, "kiwi": 0}, 3, [])
     assert lying(done, image_set)["plum/1.png"] == "plum/1.png"
 
 
 def test_a_swap_is_not_taken_for_an_earlier_sorting(image_set: ImageSet, tmp_path: Path) -> None:
     correct(image_set, **{"apple/1.png": "plum", "plum/1.png": "apple"})
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
-    assert (done.elsewhere, done.blocked) == ((), ())
+    assert (done.elsewhere, done.blocked) == ([], [])
     assert (lying(done, image_set)["plum/1.png"], lying(done, image_set)["apple/1.png"]) == (
         "apple/1.png",
         "plum/1.png",
@@ -154,12 +154,6 @@ def test_labels_of_a_level_change_that_level(tmp_path: Path) -> None:
     correct(image_set, **{"citrus/citrus/1.png": "lime"})
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
     assert lying(done, image_set)["citrus/lime/1.png"] == "citrus/citrus/1.png"
-
-
-def test_a_label_of_two_hundred_letters_makes_a_folder(image_set: ImageSet, tmp_path: Path) -> None:
-    correct(image_set, **{"kiwi/1.png": "果" * 200})
-    done = sort_into_folders(image_set, tmp_path / "out", by="label")
-    assert sum(done.created.values()) == 4
 
 
 def test_of_many_folders_some_are_named(tmp_path: Path) -> None:

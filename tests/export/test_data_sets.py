@@ -22,7 +22,6 @@ from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.fiftyone import RESERVED, SCRIPT, write_fiftyone
 from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
-from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.plain_file import VANISHED
 from url_viz.models.model import Model
@@ -236,10 +235,3 @@ class TestCorrectedLabels:
         assert found == list(self.EXPECTED)
         files = [(tmp_path / "out" / s["filepath"]).readlink() for s in samples]
         assert files == [image_set.root / s["path"] for s in samples]
-
-    @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-    def test_tables_have_all_three(self, image_set: ImageSet, tmp_path: Path, ending: str) -> None:
-        file = write_table(image_set.table(), tmp_path / f"out{ending}")
-        table = pd.read_csv(file) if ending == ".csv" else pd.read_parquet(file)
-        rows = table[["label", "label_given", "label_checked"]].astype(object)
-        assert [tuple(row) for row in rows.where(rows.notna(), None).to_numpy()] == list(self.EXPECTED)

@@ -78,7 +78,7 @@ class TestByDecision:
         decide(image_set, drop=[1, 2])
         again = sort_into_folders(image_set, tmp_path / "out")
         assert (again.created, again.present) == ({"keep": 0, "drop": 2}, 1)
-        assert again.elsewhere == (image_set.table()["path"].iloc[1],)
+        assert again.elsewhere == [image_set.table()["path"].iloc[1]]
         assert len(below(tmp_path / "out")) == 1 + 4, "the older link still lies in keep/"
 
     def test_nothing_decided_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ class TestNothingIsLost:
         (tmp_path / "out" / "keep" / first).unlink()
         (tmp_path / "out" / "keep" / first).write_text("mine")
         done = sort_into_folders(image_set, tmp_path / "out")
-        assert (done.blocked, done.present) == ((first,), 1)
+        assert (done.blocked, done.present) == ([first], 1)
         assert (tmp_path / "out" / "keep" / first).read_text() == "mine"
         assert second in below(tmp_path / "out" / "keep")
 
@@ -170,7 +170,7 @@ class TestNothingIsLost:
             done = sort_into_folders(image_set, tmp_path / "out")
         finally:
             shutil.move(tmp_path / "away.jpg", path)
-        assert (done.created, done.left_out) == ({"keep": 1}, ((image_set.table()["path"].iloc[0], VANISHED),))
+        assert (done.created, done.left_out) == ({"keep": 1}, [(image_set.table()["path"].iloc[0], VANISHED)])
         assert any("which is not there any more" in sentence for sentence in done.words)
 
     def test_a_place_that_cannot_be_written_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:

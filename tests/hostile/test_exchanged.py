@@ -147,7 +147,7 @@ def test_it_is_told_and_a_link_inside_is_followed(
 def test_sorting_tells_it_too(in_the_app: ImageSet, base: Path, tmp_path: Path, by: str) -> None:
     exchange(base)
     done = sort_into_folders(in_the_app, tmp_path / "out", by=by, how="copy")
-    assert done.left_out == ((EXCHANGED, OUTSIDE),)
+    assert done.left_out == [(EXCHANGED, OUTSIDE)]
     assert any(EXCHANGED in sentence for sentence in done.words)
     again = sort_into_folders(in_the_app, tmp_path / "out", by=by, how="copy")
     assert (again.present, again.left_out) == (len(PATHS) - 1, done.left_out)

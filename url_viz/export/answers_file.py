@@ -14,6 +14,7 @@ from url_viz.store.decisions import Action
 from url_viz.store.tables import positions_of
 from url_viz.store.user_files import opened, read_csv
 from url_viz.store.user_paths import match
+from url_viz.wording import counted
 
 COLUMNS = ["path", "neighbour_path", "same", "content", "neighbour_content"]
 _ANSWERS = {
@@ -33,10 +34,9 @@ class ImportedAnswers:
     @property
     def words(self) -> str:
         """For people."""
-        rows = "row" if self.unanswered == 1 else "rows"
-        left = [f"{self.unanswered:,} {rows} without an answer"] if self.unanswered else []
-        left += [f"{self.unknown:,} of pictures that are not in this set"] if self.unknown else []
-        return f"{self.action.sentence}{'; passed over ' if left else ''}{' and '.join(left)}."
+        skipped = [f"{counted(self.unanswered, 'row')} without an answer"] if self.unanswered else []
+        skipped += [f"{self.unknown:,} of pictures that are not in this set"] if self.unknown else []
+        return f"{self.action.sentence}{'; passed over ' if skipped else ''}{' and '.join(skipped)}."
 
 
 def answers_table(image_set: ImageSet) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def _table(image_set: ImageSet, pairs: NDArray[np.int64], same: NDArray[np.str_]
 def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who: str | None = None) -> ImportedAnswers:
     """Store the answers of a CSV file with the columns path, neighbour_path and same, or those of `answers_table`.
 
-    Pairs are known by content where the file tells it, else by path. Rows without an answer are passed over, and those
+    Pairs are known by content where the file has it, else by path. Rows without an answer are passed over, and those
     of pictures that are not in this set. A single action for undo. Raises FolderError for a file that cannot be read,
     has other columns, or an answer that is neither yes nor no; nothing is stored then.
     """
@@ -84,7 +84,7 @@ def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who:
     if not known.any():
         raise DecisionError(f"None of the {len(answered):,} answers in {source.name!r} is of pictures of this set.")
     same = words[answered.index].map(_ANSWERS).to_numpy(bool)[known]
-    answers = {(int(one), int(two)): bool(value) for (one, two), value in zip(pairs[known], same, strict=True)}
+    answers = {(int(a), int(b)): bool(value) for (a, b), value in zip(pairs[known], same, strict=True)}
     action = image_set.answers.log.answer(answers, who=who)
     return ImportedAnswers(action, len(table) - len(answered), int((~known).sum()))
 
@@ -96,14 +96,14 @@ def _contents(image_set: ImageSet, rows: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _side(image_set: ImageSet, rows: pd.DataFrame, path: str, content: str) -> NDArray[np.int64]:
-    found = np.zeros(len(rows), np.int64)
+    by_content = np.zeros(len(rows), np.int64)
     if content in rows:
         keys = np.array([_key(text) for text in rows[content]], np.int64)
-        found = np.where(positions_of(keys, image_set.contents) >= 0, keys, 0)
+        by_content = np.where(positions_of(keys, image_set.contents) >= 0, keys, 0)
     names, number = np.unique(rows[path].to_numpy(str), return_inverse=True)
     row = match(names.tolist(), image_set.paths_of(image_set.ids), root=image_set.root, is_csv=True).row
     by_path = np.where(row >= 0, image_set.contents[row], 0)[number]
-    return np.where(found != 0, found, by_path)
+    return np.where(by_content != 0, by_content, by_path)
 
 
 def _key(text: str) -> int:

@@ -26,17 +26,17 @@ def corrected_paths(
     """
     levels = [_level_of(path, given, level) for path, given in zip(paths, table["label_given"], strict=True)]
     folders = _folders(paths, levels)
-    found = [
+    moved = [
         _moved(path, at, _folder_now(label, folders), make_folder=make_folder) if isinstance(label, str) else path
         for path, at, label in zip(paths, levels, table["label"], strict=True)
     ]
-    taken = {wanted for path, wanted in zip(paths, found, strict=True) if wanted == path}
+    taken = {wanted for path, wanted in zip(paths, moved, strict=True) if wanted == path}
     for number, path in enumerate(paths):
-        if found[number] != path:
-            if found[number] in taken:
-                found[number] = _beside(found[number], path, taken)
-            taken.add(found[number])
-    return found
+        if moved[number] != path:
+            if moved[number] in taken:
+                moved[number] = _free_path(moved[number], path, taken)
+            taken.add(moved[number])
+    return moved
 
 
 def chosen_level(image_set: ImageSet) -> int | None:
@@ -78,15 +78,15 @@ def _moved(path: bytes, level: int | None, folder: bytes, *, make_folder: bool) 
     return b"/".join(parts)
 
 
-def _beside(wanted: bytes, path: bytes, taken: set[bytes]) -> bytes:
-    """A free path beside one that is taken, with the folders that the picture comes from in its name."""
+def _free_path(wanted: bytes, path: bytes, taken: set[bytes]) -> bytes:
+    """A free path next to one that is taken, with the folders that the picture comes from in its name."""
     above, last = os.path.split(wanted)
     stem, ending = os.path.splitext(last)
     folders = os.path.dirname(path).replace(b"/", b"-")
     came_from = folders if len(folders) <= LONGEST_NAME // 2 else _digest(folders)
     names = (b"-%b%b" % (came_from, b"-%d" % number if number > 1 else b"") for number in itertools.count(1))
-    places = (os.path.join(above, _cut(stem, (name if folders else name[1:]) + ending)) for name in names)
-    return next(place for place in places if place not in taken)
+    free = (os.path.join(above, _cut(stem, (name if folders else name[1:]) + ending)) for name in names)
+    return next(path for path in free if path not in taken)
 
 
 def _cut(name: bytes, ending: bytes) -> bytes:

@@ -14,18 +14,18 @@ from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
 
 
-def write_evaluation(image_set: ImageSet, found: Evaluated, path: Path) -> Path:
+def write_evaluation(image_set: ImageSet, evaluated: Evaluated, path: Path) -> Path:
     """Write `evaluation_record` to a file. Raises FolderError if it cannot be written."""
-    return write_bytes((as_json(evaluation_record(image_set, found), indent=1) + "\n").encode("utf-8"), path)
+    return write_bytes((as_json(evaluation_record(image_set, evaluated), indent=1) + "\n").encode("utf-8"), path)
 
 
-def evaluation_record(image_set: ImageSet, found: Evaluated) -> dict[str, Any]:
+def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, Any]:
     """Recall@1, each measure's figures and its tenths, and the classes; null for what there is not.
 
     Ends of intervals are `_low` and `_high`, 95 %; `pictures` are those counted, on which every figure is. The classes'
     percentiles are of the measure `classes_by`.
     """
-    pictures = found.pictures
+    pictures = evaluated.pictures
     interval = pictures.recall_interval
     by = image_set.order().measure
     by = by if by in pictures.values else next(iter(pictures.values))
@@ -37,23 +37,23 @@ def evaluation_record(image_set: ImageSet, found: Evaluated) -> dict[str, Any]:
         "recall_at_1": pictures.recall,
         "recall_at_1_low": interval.low,
         "recall_at_1_high": interval.high,
-        "measures": [row | _about(found, str(row["measure"])) for row in _rows(found.table())],
+        "measures": [row | _about(evaluated, str(row["measure"])) for row in _rows(evaluated.table())],
         "lead": None
-        if found.lead is None
+        if evaluated.lead is None
         else {
-            "ahead": found.lead.ahead,
-            "behind": found.lead.behind,
-            "by": plain_value(found.lead.by),
-            "low": plain_value(found.lead.interval.low),
-            "high": plain_value(found.lead.interval.high),
+            "ahead": evaluated.lead.ahead,
+            "behind": evaluated.lead.behind,
+            "by": plain_value(evaluated.lead.by),
+            "low": plain_value(evaluated.lead.interval.low),
+            "high": plain_value(evaluated.lead.interval.high),
         },
         "classes_by": by,
         "by_class": _rows(by_class(pictures, str(by))),
     }
 
 
-def _about(found: Evaluated, measure: str) -> dict[str, Any]:
-    pictures = found.pictures
+def _about(evaluated: Evaluated, measure: str) -> dict[str, Any]:
+    pictures = evaluated.pictures
     tenths = deciles_table(deciles(pictures.values[measure], pictures.is_right))
     return {
         "title": title_of(measure),

@@ -70,15 +70,15 @@ def write_fiftyone(
 
     `out/data` holds links or copies in their folders, `out/samples.jsonl` a sample each: its class as `ground_truth`,
     its tags and decision as tags, its size, and a field for every other column of `table()` in which a picture has a
-    value. Pictures whose file cannot be opened are left out, and told.
+    value. Pictures whose file cannot be opened are left out, and listed.
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     table, paths = rows_to_export(image_set, ids)
     names = safe_names(paths, table["id"])
     with new_folder(out, image_set) as folder:
-        there = lay_out(image_set, paths, [folder / MEDIA / name for name in names], how=how, progress=progress)
-        there.write_left_out(folder)
-        samples = samples_of(table.iloc[there.rows], [f"{MEDIA}/{names[row]}" for row in there.rows])
+        done = lay_out(image_set, paths, [folder / MEDIA / name for name in names], how=how, progress=progress)
+        done.write_left_out(folder)
+        samples = samples_of(table.iloc[done.rows], [f"{MEDIA}/{names[row]}" for row in done.rows])
         with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(as_json(sample) + "\n" for sample in samples)
         about = {
@@ -87,7 +87,7 @@ def write_fiftyone(
         }
         (folder / "provenance.json").write_text(as_json(about, indent=1), "utf-8")
         (folder / SCRIPT).write_text(_OPEN, "utf-8")
-    return Exported(Path(out).expanduser().absolute(), len(there.rows), there.left_out)
+    return Exported(Path(out).expanduser().absolute(), len(done.rows), done.left_out)
 
 
 def samples_of(rows: pd.DataFrame, files: list[str]) -> Iterator[dict[str, Any]]:

@@ -99,9 +99,9 @@ def figure_picture(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) ->
         shrink = min(1.0, USUAL / len(rows))
         radius = np.sqrt(areas_of(v) * shrink / math.pi) * DPI * SMOOTH / POINTS_PER_INCH
         colours = _colours(table["label"].iloc[rows])
-        places = _places(xy[rows], size)
+        centres = _centres(xy[rows], size)
         for i in np.argsort(-v, kind="stable"):
-            _disc(picture, places[i], max(float(radius[i]), 1.0), colours[i], float(opacities_of(v)[i]))
+            _disc(picture, centres[i], max(float(radius[i]), 1.0), colours[i], float(opacities_of(v)[i]))
     return picture.resize((size[0] // SMOOTH, size[1] // SMOOTH), Image.Resampling.LANCZOS)
 
 
@@ -111,19 +111,19 @@ def _colours(labels: "pd.Series[str]") -> list[tuple[int, int, int]]:
     return [(int(name[1:3], 16), int(name[3:5], 16), int(name[5:7], 16)) for name in named]
 
 
-def _places(xy: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
+def _centres(xy: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
     low, high = xy.min(axis=0), xy.max(axis=0)
-    share = (xy - low) / np.maximum(high - low, 1e-9)
-    share[:, 1] = 1 - share[:, 1]  # the picture's y axis points down
-    return np.asarray((MARGIN + (1 - 2 * MARGIN) * share) * np.array(size), np.float64)
+    at = (xy - low) / np.maximum(high - low, 1e-9)
+    at[:, 1] = 1 - at[:, 1]  # the picture's y axis points down
+    return np.asarray((MARGIN + (1 - 2 * MARGIN) * at) * np.array(size), np.float64)
 
 
-def _disc(picture: Image.Image, place: NDArray[np.floating], radius: float, colour: object, opacity: float) -> None:
-    """Paint one disc over what is there."""
-    left, top = (math.floor(float(at) - radius) for at in place)
+def _disc(picture: Image.Image, centre: NDArray[np.floating], radius: float, colour: object, opacity: float) -> None:
+    """Paint one disc over the picture."""
+    left, top = (math.floor(float(at) - radius) for at in centre)
     side = math.ceil(2 * radius) + 2
     mask = Image.new("L", (side, side), 0)
-    middle = float(place[0]) - left, float(place[1]) - top
+    middle = float(centre[0]) - left, float(centre[1]) - top
     box = (middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius)
     ImageDraw.Draw(mask).ellipse(box, fill=round(255 * opacity))
     picture.paste(Image.new("RGB", (side, side), colour), (left, top), mask)  # type: ignore[arg-type]

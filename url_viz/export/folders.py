@@ -17,12 +17,13 @@ import pandas as pd
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths
-from url_viz.export.picture_files import How, LeftOut, link_or_copy, words_of
+from url_viz.export.picture_files import How, examples, link_or_copy, words_of
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name, located, refuse_bucket
 from url_viz.sealed import record_in
 from url_viz.store.decisions import DECISIONS
+from url_viz.wording import counted
 
 MARKER = ".url-viz-sorted.json"
 """The file in every sorted folder that names the image set: only such a folder may be sorted into again."""
@@ -31,9 +32,11 @@ UNDECIDED = "undecided"
 BY_LABEL = "label"
 MOST_NAMED = 6
 """Folders counted by name in the result."""
+Place = tuple[bytes, tuple[bytes, ...]]
+"""Where a picture goes, and where an earlier sorting may have put it: paths within the target."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class SortedFolders:
     """Result of sorting into `out`.
 
@@ -46,41 +49,28 @@ class SortedFolders:
     out: Path
     created: dict[str, int]
     present: int = 0
-    left_out: LeftOut = ()
-    blocked: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
     @property
     def words(self) -> tuple[str, ...]:
         """The result as sentences."""
-        counted = ", ".join(f"{count:,} in {name}/" for name, count in list(self.created.items())[:MOST_NAMED])
+        folders = ", ".join(f"{count:,} in {name}/" for name, count in list(self.created.items())[:MOST_NAMED])
         more = len(self.created) - MOST_NAMED
-        counted += f", and the others in {more:,} more folders" if more > 0 else ""
-        sentences = [f"{sum(self.created.values()):,} pictures sorted into {str(self.out)!r} ({counted})."]
+        folders += f", and the others in {counted(more, 'more folder')}" if more > 0 else ""
+        pictures = counted(sum(self.created.values()), "picture")
+        sentences = [f"{pictures} sorted into {str(self.out)!r} ({folders})."]
         if self.present:
             sentences.append(f"{self.present:,} were there already.")
         sentences += words_of(self.left_out)
-        for paths, what in (
-            (self.blocked, "were left out: something else has their place, or their name leads out of the folder"),
-            (
-                self.elsewhere,
-                "still lie where an earlier sorting put them. Sort into a new folder to be rid of them",
-            ),
-        ):
-            if paths:
-                sentences.append(f"{len(paths):,} {what}: {', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}.")
+        if self.blocked:
+            why = "were left out: something else has their place, or their name leads out of the folder"
+            sentences.append(f"{len(self.blocked):,} {why}: {examples(self.blocked)}.")
+        if self.elsewhere:
+            where = "still lie where an earlier sorting put them. Sort into a new folder to be rid of them"
+            sentences.append(f"{len(self.elsewhere):,} {where}: {examples(self.elsewhere)}.")
         return tuple(sentences)
-
-
-@dataclass
-class _Tally:
-    """Counts while sorting."""
-
-    created: dict[str, int]
-    present: int = 0
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    blocked: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
 
 
 def sort_into_folders(
@@ -107,7 +97,7 @@ def sort_into_folders(
     folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
     target = Path(out).expanduser().absolute()
     names = tuple(dict.fromkeys((*_folders_of(by, with_undecided=with_undecided), *folders.unique())))
-    tally = _Tally({name: 0 for name in names if (folders == name).any()})
+    done = SortedFolders(target, {name: 0 for name in names if (folders == name).any()})
     paths = image_set.paths_of(table["id"])
     sorted_paths = [paths[row] for row in folders.index]
     try:
@@ -116,17 +106,15 @@ def sort_into_folders(
         if by == BY_LABEL:
             of_all = corrected_paths(table, paths, level=chosen_level(image_set), make_folder=True)
             at = dict(zip(sorted_paths, (of_all[row] for row in folders.index), strict=True))
-            tally.elsewhere += target_folder.left_behind(paths, at)
-            places = [_Place(at[path]) for path in sorted_paths]
+            done.elsewhere += target_folder.left_behind(paths, at)
+            places: list[Place] = [(at[path], ()) for path in sorted_paths]
         else:
             places = list(_places(sorted_paths, folders, names))
-        for path, folder, place in zip(sorted_paths, folders, places, strict=True):
-            target_folder.put(path, folder, place, tally=tally)
+        for path, folder, (place, others) in zip(sorted_paths, folders, places, strict=True):
+            target_folder.put(path, folder, place, others, done=done)
     except OSError as error:
         raise FolderError(_advice_on(target, error, how)) from error
-    return SortedFolders(
-        target, tally.created, tally.present, tuple(tally.left_out), tuple(tally.blocked), tuple(tally.elsewhere)
-    )
+    return done
 
 
 def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) -> bytes:
@@ -145,19 +133,11 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
     return b"".join(path + end for path in paths)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a picture goes, `at`, and where an earlier sorting may have put it: paths within the target."""
-
-    at: bytes
-    others: tuple[bytes, ...] = ()
-
-
-def _places(paths: Sequence[bytes], folders: Iterable[str], names: Sequence[str]) -> Iterator[_Place]:
+def _places(paths: Sequence[bytes], folders: Iterable[str], names: Sequence[str]) -> Iterator[Place]:
     """Each at its path within the image set, in its folder."""
     for path, folder in zip(paths, folders, strict=True):
         others = tuple(os.path.join(name.encode(), path) for name in names if name != folder)
-        yield _Place(os.path.join(folder.encode(), path), others)
+        yield os.path.join(folder.encode(), path), others
 
 
 def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_undecided: bool) -> "pd.Series[str]":
@@ -253,31 +233,34 @@ class _TargetFolder:
         self._how = how
         self._is_inside: dict[bytes, bool] = {}
 
-    def put(self, path: bytes, folder: str, place: _Place, *, tally: _Tally) -> None:
-        """Put one picture (root-relative `path`) into its place, counted under `folder`, or record why not."""
-        if not _is_plain(place.at):
-            tally.blocked.append(display_name(path))
+    def put(self, path: bytes, folder: str, place: bytes, others: Iterable[bytes] = (), *, done: SortedFolders) -> None:
+        """Put one picture (root-relative `path`) into its place, counted under `folder` in `done`, or say why not.
+
+        It is `elsewhere`, too, if something lies at one of the `others`.
+        """
+        if not _is_plain(place):
+            done.blocked.append(display_name(path))
             return
         try:
             with self._image_set.files.open(path) as file:
-                self._put(file, path, folder, place, tally)
+                if not self._has_folder(os.path.dirname(place)):
+                    done.blocked.append(display_name(path))
+                    return
+                if any(os.path.lexists(os.path.join(self._target, other)) for other in others):
+                    done.elsewhere.append(display_name(path))
+                self._put(file, path, folder, os.path.join(self._target, place), done)
         except ImageError as error:
-            tally.left_out.append((display_name(path), str(error)))
+            done.left_out.append((display_name(path), str(error)))
 
-    def _put(self, file: BinaryIO, path: bytes, folder: str, place: _Place, tally: _Tally) -> None:
-        source, destination = absolute(self._image_set.root, path), os.path.join(self._target, place.at)
-        if not self._has_folder(os.path.dirname(place.at)):
-            tally.blocked.append(display_name(path))
-            return
-        if any(os.path.lexists(os.path.join(self._target, other)) for other in place.others):
-            tally.elsewhere.append(display_name(path))
+    def _put(self, file: BinaryIO, path: bytes, folder: str, destination: bytes, done: SortedFolders) -> None:
+        source = absolute(self._image_set.root, path)
         if not os.path.lexists(destination):
             _create(file, source, destination, how=self._how)
-            tally.created[folder] += 1
+            done.created[folder] += 1
         elif _is_same(source, os.fstat(file.fileno()), destination):
-            tally.present += 1
+            done.present += 1
         else:
-            tally.blocked.append(display_name(path))
+            done.blocked.append(display_name(path))
 
     def left_behind(self, paths: Sequence[bytes], places: Mapping[bytes, bytes]) -> list[str]:
         """Of pictures (`paths`) those that an earlier sorting put where none has its place now; `places` are by path.

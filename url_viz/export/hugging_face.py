@@ -33,21 +33,21 @@ def write_image_folder(
 
     `out/train` holds links or copies in their class folders, as corrected, and `metadata.jsonl` with file_name, the id
     as text, and all columns in which any picture has a value; a missing value is null. `out/README.md` is a data set
-    card. Pictures whose file cannot be opened are left out, and told.
+    card. Pictures whose file cannot be opened are left out, and listed.
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     table, paths = rows_to_export(image_set, ids)
     places = corrected_paths(table, paths, level=chosen_level(image_set))
     names = safe_names(places, table["id"])
     with new_folder(out, image_set) as folder:
-        there = lay_out(image_set, paths, [folder / SPLIT / name for name in names], how=how, progress=progress)
-        there.write_left_out(folder)
-        table, names = table.iloc[there.rows], [names[row] for row in there.rows]
+        done = lay_out(image_set, paths, [folder / SPLIT / name for name in names], how=how, progress=progress)
+        done.write_left_out(folder)
+        table, names = table.iloc[done.rows], [names[row] for row in done.rows]
         (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
         origin, order = provenance(image_set, with_folder=with_folder), image_set.order()
         card = dataset_card(origin, order, pictures=len(names), table=table)
         (folder / "README.md").write_text(card, encoding="utf-8")
-    return Exported(Path(out).expanduser().absolute(), len(names), there.left_out)
+    return Exported(Path(out).expanduser().absolute(), len(names), done.left_out)
 
 
 def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:

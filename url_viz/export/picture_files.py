@@ -23,6 +23,7 @@ from url_viz.files import is_device, require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name, refuse_bucket
 from url_viz.progress import Clock, ProgressCallback
+from url_viz.wording import counted
 
 How = Literal["link", "copy"]
 
@@ -33,7 +34,7 @@ _PLAIN = re.compile(r"\w[\w .,+()@=-]*(?<![ .])")
 _SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![a-zA-Z])")
 
 
-LeftOut = tuple[tuple[str, str], ...]
+LeftOut = Sequence[tuple[str, str]]
 """Pictures that were left out, by path, each with the reason."""
 
 
@@ -48,7 +49,7 @@ class Exported:
     @property
     def words(self) -> tuple[str, ...]:
         """The result as sentences."""
-        return (f"{self.pictures:,} pictures in {str(self.out)!r}.", *words_of(self.left_out))
+        return (f"{counted(self.pictures, 'picture')} in {str(self.out)!r}.", *words_of(self.left_out))
 
 
 def words_of(left_out: LeftOut) -> list[str]:
@@ -57,8 +58,7 @@ def words_of(left_out: LeftOut) -> list[str]:
     for path, reason in left_out:
         by_reason.setdefault(reason, []).append(path)
     return [
-        f"{len(paths):,} left out, {'which' if len(paths) == 1 else 'each of which'} {reason}: "
-        f"{', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}."
+        f"{len(paths):,} left out, {'which' if len(paths) == 1 else 'each of which'} {reason}: {examples(paths)}."
         for reason, paths in by_reason.items()
     ]
 
@@ -73,6 +73,11 @@ def rows_to_export(image_set: ImageSet, ids: Iterable[int] | None) -> tuple[pd.D
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))]
     return table.reset_index(drop=True), image_set.paths_of(table["id"])
+
+
+def examples(paths: Sequence[str]) -> str:
+    """The first three of some paths."""
+    return ", ".join([*paths[:3], *("…" for _ in paths[3:4])])
 
 
 @dataclass(frozen=True)
@@ -90,29 +95,23 @@ class LaidOut:
 
 
 def lay_out(
-    image_set: ImageSet, paths: Sequence[bytes], places: Sequence[Path | None], *, how: How, progress: ProgressCallback
+    image_set: ImageSet, paths: Sequence[bytes], places: Sequence[Path], *, how: How, progress: ProgressCallback
 ) -> LaidOut:
-    """Put each picture at its place, as a link or a copy; None for one that is named where it is.
-
-    Raises ImageSetError if not one of them can be opened.
-    """
+    """Put each picture at its place, as a link or a copy. Raises ImageSetError if not one of them can be opened."""
     clock, rows, left_out = Clock("share", len(paths)), [], []
     for row, (path, at) in enumerate(zip(paths, places, strict=True)):
         try:
             with image_set.files.open(path) as file:
-                if at is not None:
-                    at.parent.mkdir(parents=True, exist_ok=True)
-                    link_or_copy(file, absolute(image_set.root, path), os.fsencode(at), how=how)
+                at.parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(file, absolute(image_set.root, path), os.fsencode(at), how=how)
             rows.append(row)
         except ImageError as error:
             left_out.append((display_name(path), str(error)))
         progress(clock.at(row + 1))
     if not rows:
-        reason = f" {words_of(tuple(left_out))[0]}" if left_out else ""
-        raise ImageSetError(
-            f"None of {len(paths):,} pictures of {str(image_set.root)!r} can be shared.{reason} Choose others, or read "
-            "the folder again."
-        )
+        reason = f" {words_of(left_out)[0]}" if left_out else ""
+        none = f"None of {counted(len(paths), 'picture')} of {str(image_set.root)!r} can be exported."
+        raise ImageSetError(f"{none}{reason} Choose others, or read the folder again.")
     return LaidOut(rows, tuple(left_out))
 
 

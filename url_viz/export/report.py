@@ -70,7 +70,7 @@ def report_html(
 
 
 def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
-    ends = [rows["id"] for one in facts.classes for rows in (one.ambiguous, one.clear)]
+    ends = [rows["id"] for row in facts.classes for rows in (row.ambiguous, row.clear)]
     return page_of(
         facts,
         points,

@@ -76,8 +76,8 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
     """The facts of the pictures of `table`, rows of `image_set.table()` with `rank_percentile`."""
     measure = measure_of(image_set)
     both = ends(table, by=measure)
-    found = image_set.evaluate()
-    pictures = None if found is None else found.pictures
+    evaluated = image_set.evaluate()
+    pictures = None if evaluated is None else evaluated.pictures
     groups, members = _twins(table)
     return ReportFacts(
         title=title,
@@ -96,7 +96,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         shared_reasons=tuple(shared.words for shared in image_set.shared_reasons()),
         decisions=decision_counts(table),
         failures=failure_counts(image_set.failures()),
-        evaluated=() if found is None else found.measures,
+        evaluated=() if evaluated is None else evaluated.measures,
         pictures_evaluated=pictures,
         worth=image_set.labels.worth() if image_set.labels.is_reviewed() else None,
         findings=image_set.findings(),

@@ -55,7 +55,7 @@ def page_of(facts: ReportFacts, points: MapPoints, *, large: Thumbnails, small: 
         layers=_layers(facts, points),
         dot=_dot_px(len(points)),
         meanings=_meanings(facts),
-        classes=sorted(facts.classes, key=lambda one: -np.nan_to_num(one.mean_percentile, nan=-1.0)),
+        classes=sorted(facts.classes, key=lambda row: -np.nan_to_num(row.mean_percentile, nan=-1.0)),
         changed_classes=[] if facts.worth is None else _changed_most(facts.worth),
         cautions=_cautions(facts),
         thumbnails=large,
