@@ -1,11 +1,14 @@
 """What tests of commands share: a command run on the image set of the test's own module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
+from url_viz.jobs import cancel_job, live_jobs
+from url_viz.workspace import Workspace
 
 Run = Callable[..., str]
 
@@ -22,3 +25,11 @@ def run(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> Run:
         return shown.err if status else shown.out
 
     return ran
+
+
+@contextmanager
+def ending_jobs(workspace: Workspace) -> Iterator[None]:
+    """The jobs of a workspace end with the block."""
+    yield
+    for job in live_jobs(workspace):
+        cancel_job(job, grace_s=0.1)

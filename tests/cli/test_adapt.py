@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
 from url_viz.analysis.holdout_report import as_text, told_from
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import Job, JobState, cancel_job, list_jobs, start_job
+from url_viz.jobs import Job, JobState, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
 from url_viz.jobs.kinds import ADAPT
 from url_viz.jobs.results import head_of, report_of
@@ -52,10 +53,8 @@ def image_set(
 ) -> Iterator[ImageSet]:
     """Pictures in two class folders, in a workspace whose jobs end with the test."""
     monkeypatch.setenv(HOME_VARIABLE, str(workspace))
-    yield embed_folder(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")), model=bare_model)
-    for job in list_jobs(Workspace.at(workspace)):
-        if job.status().is_live:
-            cancel_job(job, grace_s=0.1)
+    with ending_jobs(Workspace.at(workspace)):
+        yield embed_folder(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")), model=bare_model)
 
 
 def the_job(image_set: ImageSet) -> Job:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
-from url_viz.analysis.evaluation import by_class, counted, lead_over, measured
+from url_viz.analysis.evaluation import by_class, lead_over
 from url_viz.image_set import ImageSet
 
 COUNT = 40
@@ -28,24 +28,16 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 
 def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet, run: Run) -> None:
-    graph = image_set.graph
-    assert graph is not None
-    pictures = counted(
-        image_set.table(),
-        image_set.contents,
-        graph=graph,
-        embeddings=lambda: image_set.whitened.rows,
-        user_measures=["doubt"],
-    )
-    assert pictures is not None
+    evaluated = image_set.evaluate()
+    assert evaluated is not None
     lines = run("evaluate").splitlines()
-    low, high = pictures.recall_interval.low, pictures.recall_interval.high
+    low, high = evaluated.pictures.recall_interval.low, evaluated.pictures.recall_interval.high
     assert lines[0] == (
-        f"Recall@1 {100 * pictures.recall:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %, counted on 36 "
-        f"pictures of 2 classes; 4 left out (copies, and pictures without a class, neighbours or a value)."
+        f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
+        "counted on 36 pictures of 2 classes; 4 left out (copies, and pictures without a class, neighbours or a value)."
     )
     assert lines[1].split()[:3] == ["Measure", "Knows", "R-AUROC"]
-    figures = {one.name: one for one in measured(pictures)}
+    figures = {one.name: one for one in evaluated.measures}
     assert {"ambiguity", "confusability", "uncertainty", "inverse_norm", "doubt"} < set(figures)
     assert list(figures)[-3:] == ["nearest_similarity", "nearest_gap", "doubt"]
     for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):

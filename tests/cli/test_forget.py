@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import ending_jobs
 from tests.given import given_set
 from tests.jobs.conftest import LONG, running
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
-from url_viz.jobs import Job, cancel_job, list_jobs, start_job
+from url_viz.jobs import Job, start_job
 from url_viz.jobs.forgetting import forget_plan
 from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
@@ -23,11 +24,9 @@ Answer = Callable[[str], int]
 
 @pytest.fixture
 def image_set(tmp_path: Path) -> Iterator[ImageSet]:
-    found = given_set(tmp_path, ("cat/a.png", "cat/b.png", "dog/c.png"))
-    yield found
-    for job in list_jobs(found.workspace):
-        if job.status().is_live:
-            cancel_job(job, grace_s=0.1)
+    read = given_set(tmp_path, ("cat/a.png", "cat/b.png", "dog/c.png"))
+    with ending_jobs(read.workspace):
+        yield read
 
 
 def test_a_head_that_is_being_made_from_it_goes_on(image_set: ImageSet) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from url_viz.cli.main import main
-from url_viz.jobs import cancel_job, list_jobs
+from url_viz.jobs import list_jobs
 from url_viz.jobs.kinds import PRETRAIN
 from url_viz.jobs.results import head_of
 from url_viz.models.card_figures import NOT_MEASURED
@@ -19,11 +20,9 @@ from url_viz.workspace import HOME_VARIABLE, Workspace
 def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     """A workspace whose jobs end with the test."""
     monkeypatch.setenv(HOME_VARIABLE, str(workspace))
-    opened = Workspace.at(workspace)
-    yield opened
-    for job in list_jobs(opened):
-        if job.status().is_live:
-            cancel_job(job, grace_s=0.1)
+    home = Workspace.at(workspace)
+    with ending_jobs(home):
+        yield home
 
 
 @pytest.fixture

@@ -5,32 +5,29 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.cli.conftest import Run
 from tests.imaging.pictures import noise
 from url_viz.cli.main import main
-from url_viz.image_set import embed_folder
+from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A folder of three sharp pictures and a dark one, read; the options that name it and its model."""
-    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
+    """Three sharp pictures and a dark one."""
     root = tmp_path / "zoo"
     root.mkdir()
     for number in range(3):
         noise(number, width=32, height=24).resize((128, 96), 0).save(root / f"{number}.png")
     noise(3, width=32, height=24).resize((128, 96), 0).point(lambda v: v // 12).save(root / "dark.png")
-    embed_folder(root, model=model, workspace=workspace)
-    return [str(root), "--model", model.name]
+    return embed_folder(root, model=model, workspace=workspace)
 
 
-def test_counts_and_a_list(pictures: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["reasons", *pictures]) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_counts_and_a_list(run: Run) -> None:
+    lines = run("reasons").splitlines()
     assert lines[0].split() == ["1", "dark"]
     assert lines[-1].endswith("none of these")
-    assert main(["reasons", *pictures, "--reason", "dark"]) == 0
-    printed = capsys.readouterr().out
+    printed = run("reasons", "--reason", "dark")
     assert "1 of 4 pictures: dark" in printed
     assert "dark.png  nine tenths of it are darker than" in printed
 
@@ -49,31 +46,22 @@ def test_what_nearly_all_pictures_share_is_told_below(
     assert not any(line.split()[1:] == ["tiny"] for line in lines)
 
 
-def test_an_unknown_reason_is_told_with_those_there_are(
-    pictures: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["reasons", *pictures, "--reason", "ugly"]) == 1
-    assert "no reason 'ugly'. There are: motion blur, blurred, dark," in capsys.readouterr().err
+def test_an_unknown_reason_is_told_with_those_there_are(run: Run) -> None:
+    assert "no reason 'ugly'. There are: motion blur, blurred, dark," in run("reasons", "--reason", "ugly", status=1)
 
 
-def test_why_one_picture_and_where(pictures: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_one_picture_and_where(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "heat.png"
-    assert main(["why", pictures[0], "dark.png", "--heat", str(out), *pictures[1:]]) == 0
-    printed = capsys.readouterr().out
+    printed = run("why", "dark.png", "--heat", out)
     assert printed.startswith("dark.png: confusability "), "the leading order"
     assert "dark: nine tenths" in printed
     with Image.open(out) as image:
         assert image.size == (128, 96)
-    assert main(["why", pictures[0], "0.png", *pictures[1:]]) == 0
-    printed = capsys.readouterr().out
+    printed = run("why", "0.png")
     assert printed.startswith("0.png: confusability ")
     assert "dark" not in printed
 
 
-def test_why_says_what_to_do_about_a_wrong_path(
-    pictures: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["why", pictures[0], "nowhere.png", *pictures[1:]]) == 1
-    assert "'nowhere.png'" in capsys.readouterr().err
-    assert main(["why", pictures[0], "dark.png", "--heat", str(tmp_path / "heat.jpg"), *pictures[1:]]) == 1
-    assert "ends in .png" in capsys.readouterr().err
+def test_why_says_what_to_do_about_a_wrong_path(run: Run, tmp_path: Path) -> None:
+    assert "'nowhere.png'" in run("why", "nowhere.png", status=1)
+    assert "ends in .png" in run("why", "dark.png", "--heat", tmp_path / "heat.jpg", status=1)

@@ -40,10 +40,7 @@ def test_python_measures_what_was_decided(image_set: ImageSet) -> None:
     image_set.decisions.decide(wrong_cats(image_set), "drop")
     found = image_set.labels.worth(seeds=2)
     assert (found.pictures, found.classes, found.dropped, found.corrected) == (COUNT, 2, 6, 0)
-    assert found.decided.accuracy.value == pytest.approx(18 / 24, abs=0.05), (
-        "the dropped are asked too, and are no cats"
-    )
-    assert image_set.labels.worth(seeds=2).words == found.words
+    assert found.decided.accuracy.value == pytest.approx(18 / 24, abs=0.05), "dropped ones count, and are no cats"
     image_set.decisions.decide(wrong_cats(image_set), "keep")
     assert not image_set.labels.is_reviewed(), "kept is not dropped"
 

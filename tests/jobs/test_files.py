@@ -47,6 +47,13 @@ def done(workspace: Workspace) -> Job:
     return Job(paths, config)
 
 
+@pytest.fixture
+def mark(bystander: subprocess.Popen[bytes]) -> ProcessMark:
+    mark = mark_of(bystander.pid)
+    assert mark is not None
+    return mark
+
+
 def with_processes(job: Job, processes: Processes) -> Job:
     """The job as if it had no result yet and these processes worked for it."""
     job.paths.result.unlink(missing_ok=True)
@@ -55,11 +62,9 @@ def with_processes(job: Job, processes: Processes) -> Job:
 
 
 def test_a_reused_process_id_is_not_taken_for_the_job_and_never_signalled(
-    done: Job, bystander: subprocess.Popen[bytes]
+    done: Job, bystander: subprocess.Popen[bytes], mark: ProcessMark
 ) -> None:
-    now_there = mark_of(bystander.pid)
-    assert now_there is not None
-    job = with_processes(done, Processes(replace(now_there, started="1"), replace(now_there, started="2"), time.time()))
+    job = with_processes(done, Processes(replace(mark, started="1"), replace(mark, started="2"), time.time()))
     assert job.state == "lost"
     assert "left no result" in job.status().reason
     with pytest.raises(JobError, match="lost: there is nothing to stop"):
@@ -69,9 +74,9 @@ def test_a_reused_process_id_is_not_taken_for_the_job_and_never_signalled(
     delete_job(job)
 
 
-def test_the_same_mark_with_the_right_start_time_is_alive(done: Job, bystander: subprocess.Popen[bytes]) -> None:
-    mark = mark_of(bystander.pid)
-    assert mark is not None
+def test_the_same_mark_with_the_right_start_time_is_alive(
+    done: Job, bystander: subprocess.Popen[bytes], mark: ProcessMark
+) -> None:
     job = with_processes(done, Processes(mark, None, time.time()))
     assert job.state == "running"
     bystander.kill()
@@ -79,12 +84,8 @@ def test_the_same_mark_with_the_right_start_time_is_alive(done: Job, bystander: 
     assert Path(f"/proc/{bystander.pid}/stat").exists()
 
 
-def test_a_runner_on_another_machine_lives_as_long_as_its_heart_beats(
-    done: Job, bystander: subprocess.Popen[bytes]
-) -> None:
-    here = mark_of(bystander.pid)
-    assert here is not None
-    job = with_processes(done, Processes(replace(here, machine="elsewhere"), None, time.time()))
+def test_a_runner_on_another_machine_lives_as_long_as_its_heart_beats(done: Job, mark: ProcessMark) -> None:
+    job = with_processes(done, Processes(replace(mark, machine="elsewhere"), None, time.time()))
     job.paths.heartbeat.touch()
     assert job.state == "running"
     os.utime(job.paths.heartbeat, (time.time() - 3600,) * 2)
@@ -95,11 +96,9 @@ def test_a_runner_on_another_machine_lives_as_long_as_its_heart_beats(
 
 
 def test_a_job_on_another_machine_that_does_not_answer_is_not_signalled_here(
-    done: Job, bystander: subprocess.Popen[bytes]
+    done: Job, bystander: subprocess.Popen[bytes], mark: ProcessMark
 ) -> None:
-    here = mark_of(bystander.pid)
-    assert here is not None
-    job = with_processes(done, Processes(replace(here, machine="elsewhere"), None, time.time()))
+    job = with_processes(done, Processes(replace(mark, machine="elsewhere"), None, time.time()))
     job.paths.heartbeat.touch()
     with pytest.raises(JobError, match="another machine"):
         cancel_job(job, grace_s=-1.4)

@@ -237,22 +237,18 @@ def taken(workspace: Workspace, slurm_says: Say, tmp_path: Path) -> Job:
 NO_SUCH_JOB = "echo slurm_load_jobs error: Invalid job id specified >&2; exit 1"
 
 
-def test_the_batch_script_says_what_was_asked_for(workspace: Workspace, slurm_says: Say, tmp_path: Path) -> None:
+def test_the_batch_script_says_what_was_asked_for_and_no_more(
+    workspace: Workspace, slurm_says: Say, tmp_path: Path
+) -> None:
     slurm_says(sbatch=f'cp "$1" "{tmp_path}/batch.sh"; {TAKES_IT}', squeue="echo PENDING None")
-    request = SlurmRequest(partition="gpu-a", gpus=2, cpus=6, minutes=90)
-    start(["-c", "pass"], workspace=workspace, on_slurm=request)
-    lines = (tmp_path / "batch.sh").read_text().splitlines()
+    start(["-c", "pass"], workspace=workspace, on_slurm=SlurmRequest(partition="gpu-a", gpus=2, cpus=6, minutes=90))
+    text = (tmp_path / "batch.sh").read_text()
     asked = {"--partition=gpu-a", "--gpus-per-node=2", "--cpus-per-task=6", "--time=90", "--no-requeue"}
-    assert {f"#SBATCH {option}" for option in asked} <= set(lines)
-    assert "srun" not in (tmp_path / "batch.sh").read_text()
-
-
-def test_what_is_left_to_the_cluster_is_not_asked_for(workspace: Workspace, slurm_says: Say, tmp_path: Path) -> None:
-    slurm_says(sbatch=f'cp "$1" "{tmp_path}/batch.sh"; {TAKES_IT}', squeue="echo PENDING None")
+    assert {f"#SBATCH {option}" for option in asked} <= set(text.splitlines())
+    assert "srun" not in text
     start_on_slurm(["-c", "pass"], workspace=workspace)
     text = (tmp_path / "batch.sh").read_text()
-    assert "--partition" not in text
-    assert "--gpus" not in text
+    assert not {option for option in ("--partition", "--gpus") if option in text}, "left to the cluster"
 
 
 @pytest.mark.parametrize(
@@ -274,15 +270,19 @@ def test_a_job_that_slurm_ended_is_lost_and_says_why(taken: Job, slurm_says: Say
     assert told in taken.status().reason
 
 
-def test_accounting_is_asked_for_a_job_that_the_queue_has_forgotten(taken: Job, slurm_says: Say) -> None:
-    slurm_says(squeue=NO_SUCH_JOB, sacct="echo CANCELLED by 1000")
-    assert "from outside" in taken.status().reason
-
-
-def test_a_job_that_slurm_has_forgotten_without_accounting_is_lost(taken: Job, slurm_says: Say) -> None:
-    slurm_says(squeue=NO_SUCH_JOB, sacct="echo Slurm accounting storage is disabled >&2; exit 1")
+@pytest.mark.parametrize(
+    ("accounting", "reason"),
+    [
+        ("echo CANCELLED by 1000", "from outside"),
+        ("echo Slurm accounting storage is disabled >&2; exit 1", "does not know it any more"),
+    ],
+)
+def test_accounting_is_asked_for_a_job_that_the_queue_has_forgotten(
+    taken: Job, slurm_says: Say, accounting: str, reason: str
+) -> None:
+    slurm_says(squeue=NO_SUCH_JOB, sacct=accounting)
     assert taken.state == "lost"
-    assert "does not know it any more" in taken.status().reason
+    assert reason in taken.status().reason
 
 
 def test_a_cluster_that_does_not_answer_ends_nothing(taken: Job, slurm_says: Say) -> None:
