@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
@@ -41,13 +42,20 @@ def has_control_characters(path: Path) -> bool:
     return any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in str(path))
 
 
-class _Inside:
+class HasFolder(Protocol):
+    """What names the files of a folder."""
+
+    @property
+    def folder(self) -> Path: ...
+
+
+class FileInside:
     """An attribute that is a path inside the folder of its owner."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, owner: "SetPaths | Workspace", _: type | None = None) -> Path:
+    def __get__(self, owner: "HasFolder | Workspace", _: type | None = None) -> Path:
         return (owner.root if isinstance(owner, Workspace) else owner.folder) / self._name
 
 
@@ -56,18 +64,18 @@ class SetPaths:
     """The files of one image set."""
 
     folder: Path
-    about = _Inside("set.json")
-    about_copy = _Inside("set.copy.json")
-    tables = _Inside("tables")
-    lock = _Inside("writer.lock")
-    columns = _Inside("columns")
-    labels = _Inside("labels.json")
-    second = _Inside("second.json")
-    decisions = _Inside("decisions.db")
-    reviews = _Inside("reviews")
-    maps = _Inside("maps")
+    about = FileInside("set.json")
+    about_copy = FileInside("set.copy.json")
+    tables = FileInside("tables")
+    lock = FileInside("writer.lock")
+    columns = FileInside("columns")
+    labels = FileInside("labels.json")
+    second = FileInside("second.json")
+    decisions = FileInside("decisions.db")
+    reviews = FileInside("reviews")
+    maps = FileInside("maps")
     """Maps of selections of pictures."""
-    derived = _Inside("derived")
+    derived = FileInside("derived")
     """Cached columns that follow from tables and decisions, a folder for each; all of it can be deleted."""
 
     @property
@@ -81,14 +89,14 @@ class Workspace:
     """A folder that holds image sets, prepared models and jobs."""
 
     root: Path
-    about = _Inside("workspace.json")
-    sets = _Inside("sets")
-    models = _Inside("models")
-    heads = _Inside("heads")
-    jobs = _Inside("jobs")
-    exports = _Inside("exports")
-    demo = _Inside("demo")
-    checkpoints = _Inside("checkpoints")
+    about = FileInside("workspace.json")
+    sets = FileInside("sets")
+    models = FileInside("models")
+    heads = FileInside("heads")
+    jobs = FileInside("jobs")
+    exports = FileInside("exports")
+    demo = FileInside("demo")
+    checkpoints = FileInside("checkpoints")
     """The folder that a user puts files of models into; it may not exist."""
 
     @classmethod

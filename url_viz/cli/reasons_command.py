@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
-from url_viz.errors import FolderError
 from url_viz.files import require_parent
 from url_viz.options import Count
 from url_viz.wording import counted
@@ -80,16 +79,13 @@ def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
     from url_viz.analysis.occlusion import in_words, over
+    from url_viz.export.figure import require_png, write_png
     from url_viz.imaging.decode import decode
 
-    if out.suffix.lower() != ".png":
-        raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
+    require_png(out)
     require_parent(out)
     heat = image_set.heat(image_id)
     picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
-    try:
-        over(picture, heat).save(out, "PNG")
-    except OSError as error:
-        raise FolderError(f"Cannot write {str(out)!r}: {error.strerror}. Choose another folder.") from error
+    write_png(over(picture, heat), out)
     print(f"{in_words(heat)} The picture with its map: {out}")

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from url_viz.analysis.ranking import ends
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.files import replaced
+from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
 
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 3.25, 3.2, 300
@@ -54,7 +54,7 @@ def write_figure(
     measure, rows = _rows(image_set, by, classes)
     projection = image_set.project(rows["id"], method=method)
     rows = rows.set_index("id").loc[projection.ids].reset_index()
-    _save(figure_picture(rows, projection.xy, by=measure), out)
+    write_png(figure_picture(rows, projection.xy, by=measure), out)
     return measure, int(rows[measure].notna().sum())
 
 
@@ -64,7 +64,7 @@ def write_gallery(image_set: ImageSet, out: Path, *, by: str, classes: tuple[str
     both = ends(rows, by=by)
     lines = {"clear": both.clear.head(count), "ambiguous": both.ambiguous.head(count)}
     thumbnails = image_set.thumbnails(pd.concat(lines.values())["id"])
-    _save(gallery_picture(lines, thumbnails, by=by), out)
+    write_png(gallery_picture(lines, thumbnails, by=by), out)
 
 
 def _rows(image_set: ImageSet, by: str | None, classes: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
@@ -78,11 +78,18 @@ def _rows(image_set: ImageSet, by: str | None, classes: tuple[str, ...]) -> tupl
     return measure, table[table["label"].isin(classes)] if classes else table
 
 
-def _save(picture: Image.Image, out: Path) -> None:
+def write_png(picture: Image.Image, out: Path) -> None:
+    """Write a picture as PNG, atomically. Raises FolderError for another ending, or if it cannot be written."""
+    require_png(out)
+    data = io.BytesIO()
+    picture.save(data, "PNG", dpi=(DPI, DPI))
+    write_bytes(data.getvalue(), out)
+
+
+def require_png(out: Path) -> None:
+    """Raise FolderError for a file that does not end in .png."""
     if out.suffix.lower() != ".png":
-        raise FolderError(f"A figure is written as .png, and {str(out)!r} ends otherwise.")
-    with replaced(out) as temporary:
-        picture.save(temporary, "PNG", dpi=(DPI, DPI))
+        raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
 
 
 def figure_picture(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) -> Image.Image:

@@ -17,7 +17,7 @@ import pandas as pd
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths
-from url_viz.export.picture_files import How, examples, link_or_copy, words_of
+from url_viz.export.picture_files import How, examples, link_or_copy, refuse_within_pictures, unwritten, words_of
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name, located, refuse_bucket
@@ -29,6 +29,7 @@ MARKER = ".url-viz-sorted.json"
 """The file in every sorted folder that names the image set: only such a folder may be sorted into again."""
 
 UNDECIDED = "undecided"
+IF_FULL = "What is there is whole: make room and sort again, or take links."
 BY_LABEL = "label"
 MOST_NAMED = 6
 """Folders counted by name in the result."""
@@ -113,7 +114,7 @@ def sort_into_folders(
         for path, folder, (place, others) in zip(sorted_paths, folders, places, strict=True):
             target_folder.put(path, folder, place, others, done=done)
     except OSError as error:
-        raise FolderError(_advice_on(target, error, how)) from error
+        raise unwritten(target, error, if_full=IF_FULL, how=how) from error
     return done
 
 
@@ -191,12 +192,7 @@ def _folders_of(by: str, *, with_undecided: bool) -> tuple[str, ...]:
 
 def _claim(target: Path, root: Path) -> None:
     """Mark `target` as sorted: a new or empty folder, or one from an earlier sorting of the same set."""
-    real = Path(os.path.realpath(target))
-    if real == root or root in real.parents:
-        raise FolderError(
-            f"{str(target)!r} lies within the pictures in {str(root)!r}: the next reading would find everything twice. "
-            "Choose a folder outside."
-        )
+    refuse_within_pictures(target, root)
     if target.exists() and not target.is_dir():
         raise FolderError(f"{str(target)!r} is a file. Choose a new or empty folder.")
     marker = target / MARKER
@@ -338,11 +334,3 @@ def _is_same(source: bytes, first: os.stat_result, destination: bytes) -> bool:
         return False
     second = os.stat(destination)
     return first.st_size == second.st_size and abs(first.st_mtime - second.st_mtime) < 2  # FAT counts in steps of 2 s
-
-
-def _advice_on(target: Path, error: OSError, how: How) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk of {str(target)!r} is full. What is there is whole: make room and sort again, or take links."
-    if how == "link" and error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-        return f"{str(target)!r} cannot hold links ({error.strerror}). Take copies instead (--how copy)."
-    return f"Cannot write to {str(target)!r}: {error.strerror}. Choose another folder."

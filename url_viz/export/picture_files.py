@@ -30,6 +30,7 @@ How = Literal["link", "copy"]
 LONGEST_PART = 80
 COPIED_BYTES = 1 << 20
 LEFT_OUT = "left-out.txt"
+IF_FULL = "Nothing was left there: make room, or take links (--how link)."
 _PLAIN = re.compile(r"\w[\w .,+()@=-]*(?<![ .])")
 _SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![a-zA-Z])")
 
@@ -170,6 +171,16 @@ def _without_split(folder: str) -> str:
     return _SPLIT.sub(lambda match: match[0].capitalize(), folder)
 
 
+def refuse_within_pictures(target: Path, root: Path) -> None:
+    """Raise FolderError for a folder that lies within the pictures in `root`."""
+    real = Path(os.path.realpath(target))
+    if real == root or root in real.parents:
+        raise FolderError(
+            f"{str(target)!r} lies within the pictures in {str(root)!r}: the next reading would find everything twice. "
+            "Choose a folder outside."
+        )
+
+
 @contextmanager
 def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
     """A temporary folder that becomes `out` on success and is deleted on failure.
@@ -177,12 +188,7 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
     Raises FolderError if `out` is not new or empty, lies within the pictures or in no folder, or cannot be written.
     """
     target = Path(out).expanduser().absolute()
-    real = Path(os.path.realpath(target))
-    if real == image_set.root or image_set.root in real.parents:
-        raise FolderError(
-            f"{str(target)!r} lies within the pictures in {str(image_set.root)!r}: the next reading would find "
-            "everything twice. Choose a folder outside."
-        )
+    refuse_within_pictures(target, image_set.root)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FolderError(f"{str(target)!r} is there already and is not an empty folder. Choose a new one.")
     require_parent(target)
@@ -193,7 +199,7 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
             yield filled
             os.replace(filled, target)
     except OSError as error:
-        raise FolderError(_advice_on(target, error)) from error
+        raise unwritten(target, error, if_full=IF_FULL) from error
 
 
 def link_or_copy(file: BinaryIO, source: bytes, at: bytes, *, how: How) -> None:
@@ -208,9 +214,10 @@ def link_or_copy(file: BinaryIO, source: bytes, at: bytes, *, how: How) -> None:
     os.utime(at, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _advice_on(target: Path, error: OSError) -> str:
+def unwritten(target: Path, error: OSError, *, if_full: str, how: How = "link") -> FolderError:
+    """The error of pictures that could not be written to a folder, with what to do: `if_full` if its disk is full."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk of {str(target)!r} is full. Nothing was left there: make room, or take links (--how link)."
-    if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-        return f"{str(target)!r} cannot hold links ({error.strerror}). Take copies instead (--how copy)."
-    return f"Cannot write to {str(target)!r}: {error.strerror}. Choose another folder."
+        return FolderError(f"The disk of {str(target)!r} is full. {if_full}")
+    if how == "link" and error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+        return FolderError(f"{str(target)!r} cannot hold links ({error.strerror}). Take copies instead (--how copy).")
+    return FolderError(f"Cannot write to {str(target)!r}: {error.strerror}. Choose another folder.")

@@ -13,7 +13,8 @@ from url_viz.export.report_facts import ReportFacts, facts_of, ranked
 from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
 from url_viz.export.report_page import page_of
 from url_viz.export.report_thumbnails import inlined
-from url_viz.files import replaced, require_parent
+from url_viz.export.table_files import write_bytes
+from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 
 GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64
@@ -38,12 +39,7 @@ def write_report(
         raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
     require_parent(target)
     page = report_html(image_set, ids=ids, title=title, with_folder=with_folder)
-    try:
-        with replaced(target) as temporary:
-            temporary.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise FolderError(f"Cannot write {str(target)!r}: {error.strerror}. Choose another path.") from error
-    return target
+    return write_bytes(page.encode("utf-8"), target)
 
 
 def report_html(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from url_viz.errors import JobError
 from url_viz.files import replaced
+from url_viz.workspace import FileInside
 
 ID_FORM = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{6}")
 QUEUE_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -21,46 +22,22 @@ class JobPaths:
     """The files of one job; its folder's name is the job's id."""
 
     folder: Path
-
-    @property
-    def config(self) -> Path:
-        """The configuration of the job; written once, before the folder gets its name."""
-        return self.folder / "job.json"
-
-    @property
-    def log(self) -> Path:
-        """Everything that the runner and its command print."""
-        return self.folder / "log.txt"
-
-    @property
-    def progress(self) -> Path:
-        """One JSON line per progress record, appended by the command."""
-        return self.folder / "progress.jsonl"
-
-    @property
-    def heartbeat(self) -> Path:
-        """An empty file that the runner touches regularly."""
-        return self.folder / "heartbeat"
-
-    @property
-    def processes(self) -> Path:
-        """The processes of the job, each with its start time."""
-        return self.folder / "process.json"
-
-    @property
-    def result(self) -> Path:
-        """How the job ended."""
-        return self.folder / "result.json"
-
-    @property
-    def slurm(self) -> Path:
-        """The request to SLURM and SLURM's job id; only if SLURM runs the job."""
-        return self.folder / "slurm.json"
-
-    @property
-    def cancelled(self) -> Path:
-        """The marker that the job was asked to stop."""
-        return self.folder / "cancelled"
+    config = FileInside("job.json")
+    """The configuration of the job; written once, before the folder gets its name."""
+    log = FileInside("log.txt")
+    """Everything that the runner and its command print."""
+    progress = FileInside("progress.jsonl")
+    """One JSON line per progress record, appended by the command."""
+    heartbeat = FileInside("heartbeat")
+    """An empty file that the runner touches regularly."""
+    processes = FileInside("process.json")
+    """The processes of the job, each with its start time."""
+    result = FileInside("result.json")
+    """How the job ended."""
+    slurm = FileInside("slurm.json")
+    """The request to SLURM and SLURM's job id; only if SLURM runs the job."""
+    cancelled = FileInside("cancelled")
+    """The marker that the job was asked to stop."""
 
 
 def new_job_id() -> str:

@@ -186,14 +186,19 @@ def status_of(paths: JobPaths) -> SlurmStatus | None:
 
     An answer is cached for two seconds, the answer that a job has ended for good.
     """
-    ticket = find_record(SlurmTicket, paths.slurm)
-    if ticket is None or ticket.slurm_id is None:
+    if (slurm_id := _slurm_id_of(paths)) is None:
         return None
-    status, at = _statuses.get(ticket.slurm_id, (None, 0.0))
+    status, at = _statuses.get(slurm_id, (None, 0.0))
     if status is None or (not status.is_over and time.monotonic() - at > STATUS_AGE_S):
-        status = _query(ticket.slurm_id)
-        _statuses[ticket.slurm_id] = status, time.monotonic()
+        status = _query(slurm_id)
+        _statuses[slurm_id] = status, time.monotonic()
     return status
+
+
+def _slurm_id_of(paths: JobPaths) -> str | None:
+    """SLURM's id of the job in this folder; None if SLURM has not accepted it."""
+    ticket = find_record(SlurmTicket, paths.slurm)
+    return None if ticket is None else ticket.slurm_id
 
 
 _statuses: dict[str, tuple[SlurmStatus, float]] = {}
@@ -245,13 +250,12 @@ def cancel(paths: JobPaths) -> None:
 
     Raises JobError if SLURM refuses.
     """
-    ticket = find_record(SlurmTicket, paths.slurm)
-    if ticket is None or ticket.slurm_id is None:
+    if (slurm_id := _slurm_id_of(paths)) is None:
         return
-    answer = _run("scancel", ticket.slurm_id)
-    _statuses.pop(ticket.slurm_id, None)
+    answer = _run("scancel", slurm_id)
+    _statuses.pop(slurm_id, None)
     if not answer.is_good and "Invalid job id" not in answer.text:
-        raise JobError(f"SLURM did not cancel its job {ticket.slurm_id}: {answer.text}. Try again, or use scancel.")
+        raise JobError(f"SLURM did not cancel its job {slurm_id}: {answer.text}. Try again, or use scancel.")
 
 
 def limit_hint(environment: Mapping[str, str]) -> str:
