@@ -9,6 +9,7 @@ from url_viz.cli.command_app import app
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.jobs.arguments import Folder, WorkspaceDir
 from url_viz.roots import root_of
+from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -72,7 +73,8 @@ def _list(image_set: "ImageSet") -> None:
     user_columns = image_set.user_columns()
     for column in user_columns:
         kind = "uncertainty" if column.is_uncertainty else column.kind
-        print(f"{column.name}: {kind}, {column.known:,} of {len(image_set):,} pictures, from {column.source!r}")
+        pictures = f"{column.known:,} of {counted(len(image_set), 'picture')}"
+        print(f"{column.name}: {kind}, {pictures}, from {column.source!r}")
     if not user_columns:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
     print(f"The label is {source_in_words(image_set.labels.chosen)}.")
@@ -87,7 +89,7 @@ def labels(
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Choose what the label of a picture is; without a choice, tell what it is and the levels of folders.
+    """Choose what the label of a picture is; without a choice, print what it is and the levels of folders.
 
     `folders` is the class folder as found, `level:1` the first folder from the root, `names` what you
     called a picture, `tags` its first tag by the alphabet, the name counted among them.
@@ -96,20 +98,20 @@ def labels(
 
     image_set = _opened(folder, workspace)
     if chosen is None:
-        _tell_levels(image_set)
+        _print_levels(image_set)
         return
     image_set.labels.use(None if chosen == NO_LABELS else chosen)
     now = image_set.labels.levels()
-    print(f"The label is {source_in_words(now.chosen)} from now on: {now.classes:,} classes.")
+    print(f"The label is {source_in_words(now.chosen)} from now on: {counted(now.classes, 'class')}.")
 
 
-def _tell_levels(image_set: "ImageSet") -> None:
+def _print_levels(image_set: "ImageSet") -> None:
     now = image_set.labels.levels()
     print(f"{now.words}.")
     for level in now.levels:
         notes = [(level.number == now.found, "the class folder"), (level.is_chosen, "the label")]
-        told = ", ".join([f"({level.shown})", *(note for is_so, note in notes if is_so)])
-        print(f"{level.choice}: {level.names:,} {'folder' if level.names == 1 else 'folders'} {told}")
+        shown = ", ".join([f"({level.shown})", *(note for is_so, note in notes if is_so)])
+        print(f"{level.choice}: {counted(level.names, 'folder')} {shown}")
 
 
 def _opened(folder: Path, workspace: Path | None) -> "ImageSet":

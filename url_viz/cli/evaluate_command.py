@@ -27,13 +27,13 @@ def evaluate(
     from url_viz.export.evaluation_files import write_evaluation
 
     require_parent(json)
-    found = image_set.evaluate()
-    if found is None:
+    evaluated = image_set.evaluate()
+    if evaluated is None:
         raise ImageSetError(
             f"{NEEDED} Choose other classes with `python -m url_viz labels {image_set.root}`, or add pictures."
         )
-    print(f"Recall@1 {100 * found.pictures.recall:.1f} %, {found.recall_words}")
-    print(found.shown().to_string(index=False))
-    print("\n".join(filter(None, (found.verdict, found.how_to_read))))
+    print(f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, {evaluated.recall_words}")
+    print(evaluated.shown().to_string(index=False))
+    print("\n".join(filter(None, (evaluated.verdict, evaluated.how_to_read))))
     if json is not None:
-        print(f"Every figure is in {write_evaluation(image_set, found, json)}.")
+        print(f"Every figure is in {write_evaluation(image_set, evaluated, json)}.")

@@ -3,13 +3,17 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.jobs.arguments import Folder, WorkspaceDir
+from url_viz.wording import counted
+
+if TYPE_CHECKING:
+    from url_viz.store.sets import Agreement
 
 _NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
 Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]
@@ -23,18 +27,18 @@ def sets(
     workspace: WorkspaceDir = None,
 ) -> None:
     """List the image sets of the workspace; for one folder, its disk use or the files ignored in it."""
-    from url_viz.store import sets as of
+    from url_viz.store import sets as store
 
     if folder is None and not skipped:
-        table = of.list_sets(workspace)
+        table = store.list_sets(workspace)
         shown = table if table["state"].any() else table.drop(columns="state")
         print(shown.to_string(index=False) if len(table) else _NONE_YET)
         return
-    folders = [str(folder)] if folder is not None else of.list_sets(workspace)["folder"].tolist()
+    folders = [str(folder)] if folder is not None else store.list_sets(workspace)["folder"].tolist()
     if not folders:
         print(_NONE_YET)
     for path in folders:
-        table = of.skipped(path, workspace=workspace) if skipped else of.disk_use(path, workspace=workspace)
+        table = store.skipped(path, workspace=workspace) if skipped else store.disk_use(path, workspace=workspace)
         print(path)
         print(table.to_string(index=False) if len(table) else "(no file was ignored)")
 
@@ -63,7 +67,7 @@ def repoint(
     from url_viz.store.sets import repoint
 
     agreement = repoint(old, new, workspace=workspace)
-    print(f"{old} lies in {new} now: {agreement.equal} of {agreement.compared} pictures compared are the same.")
+    print(f"{old} lies in {new} now: {_same_in(agreement)}.")
 
 
 @app.command("drop-model")
@@ -160,4 +164,8 @@ def unpack(
     if file.is_dir():
         raise ImageSetError(f"{str(file)!r} is a folder. Give the file that `python -m url_viz pack` wrote.")
     agreement = unpack(file, root=root, workspace=workspace)
-    print(f"{root} is an image set now: {agreement.equal} of {agreement.compared} pictures compared are the same.")
+    print(f"{root} is an image set now: {_same_in(agreement)}.")
+
+
+def _same_in(agreement: "Agreement") -> str:
+    return f"{agreement.equal:,} of {counted(agreement.compared, 'picture')} compared are the same"

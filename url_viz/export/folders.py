@@ -150,13 +150,13 @@ def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_
 
 def _by_label(table: pd.DataFrame) -> "pd.Series[str]":
     labels = table["label"].reset_index(drop=True)
-    kept = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
-    if kept.empty:
+    labels = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
+    if labels.empty:
         raise ImageSetError(
             "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels "
             "FOLDER`, or sort by another column: by='decision'."
         )
-    return kept
+    return labels
 
 
 def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str]":

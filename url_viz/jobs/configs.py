@@ -48,7 +48,7 @@ class EmbedConfig:
     paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one per line or a table")] = None
     ray: Annotated[
         Literal["auto", "local"] | None,
-        arg(help="have workers of Ray read: of the cluster that this machine is of, or of one for this run alone"),
+        arg(help="have workers of Ray read: of the cluster of this machine (auto), or of one for this run (local)"),
     ] = None
     workers: Annotated[OptionalCount, arg(help="with --ray: how many (default: one a GPU, else one a machine)")] = None
 

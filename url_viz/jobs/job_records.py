@@ -20,8 +20,8 @@ Kind = TypeVar("Kind")
 class JobConfig:
     """The configuration of a job: `command` are arguments to this Python, `created` is Unix seconds.
 
-    `queue` is None if the job does not wait for others; a job that `is_light` may run beside another light one. `env`
-    is added to the environment at the start. A page finds its jobs by `about`.
+    `queue` is None if the job does not wait for others; a job that `is_light` may run alongside another one. `env` is
+    added to the environment at the start. A page finds its jobs by `about`.
     """
 
     command: tuple[str, ...]

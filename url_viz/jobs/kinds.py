@@ -40,7 +40,7 @@ NOWHERE = Path()
 
 
 def about_of(image_set: ImageSet, *, name: str | None = None, **more: str) -> dict[str, str]:
-    """What is kept with a job on an image set, called by `name`, by default that of its user or its folder."""
+    """What is stored with a job on an image set, under `name`, by default that of its user or its folder."""
     return {
         "set_id": image_set.set_id,
         "model": image_set.source.name,
@@ -97,8 +97,8 @@ class JobKind(Generic[Config]):
     ) -> Job:
         """Start the job. Raises JobError if it cannot start, FolderError for files that lie in object storage.
 
-        `about` is kept with it, and where it writes; `title` is another one than that of the kind; `within` are the
-        folders outside of which a command of training reads no picture.
+        `about` is stored with it, and where it writes; `title` replaces that of the kind; a command of training reads
+        no picture outside the folders `within`.
         """
         if self.takes_files:
             refuse_bucket(root_of(about["folder"]))
@@ -170,7 +170,7 @@ EMBED: JobKind[EmbedConfig] = JobKind(
 REFIT: JobKind[RefitConfig] = JobKind(
     "embed",  # its progress is shown where that of reading is
     ("url_viz", "refit"),
-    title=lambda config, about: f"Make the map of {about[SET_NAME]} anew",
+    title=lambda config, about: f"Make the map of {about[SET_NAME]} again",
 )
 PROJECT: JobKind[ProjectConfig] = JobKind(
     "project",

@@ -25,7 +25,7 @@ from url_viz.jobs.paths import written_for_a_job
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 
 MOST = 12
-"""So many maps of a set stay on disk: those looked at last."""
+"""How many maps of a set stay on disk: those looked at last."""
 KEY_FORM = re.compile(r"(umap|tsne)-[0-9a-f]{24}")
 
 
@@ -71,8 +71,8 @@ def start_map(image_set: ImageSet, ids: NDArray[np.int64], *, method: Method, na
     wanted = np.unique(np.asarray(ids, np.int64))
     key = f"{method}-{_digest(image_set, wanted)}"
     listed, out = _file(image_set, key, ".ids"), _file(image_set, key, ".parquet")
-    found = find_map(image_set, key)
-    if found is not None and not (again and found.projection is None and not found.is_being_made):
+    subset = find_map(image_set, key)
+    if subset is not None and not (again and subset.projection is None and not subset.is_being_made):
         return key
     with written_for_a_job(listed) as temporary:
         temporary.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")

@@ -13,8 +13,8 @@ from url_viz.jobs.paths import queue_lock
 
 MOST_LIGHT_JOBS = 2
 LIGHT_NEEDS_MB = 2048
-"""What must be available for a light job to start beside another: more than twice what reading 1,818 photographs (500
-MiB; 700 with a second model) and training a head on 1,296 (900) were seen to take at most."""
+"""What must be available for a light job to start alongside another: more than twice what reading 1,818 photographs
+(500 MiB; 700 with a second model) and training a head on 1,296 (900) were seen to take at most."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _tolerates(job: Job, other: Job) -> bool:
 
 
 class Turn:
-    """A place in the queue of a job: a light job holds one of its locks, a heavy one all of them."""
+    """The turn of a job in its queue: a light job takes one of the locks of the queue, a heavy one all of them."""
 
     def __init__(self, job: Job) -> None:
         assert job.config.queue is not None
@@ -74,7 +74,7 @@ class Turn:
         return False
 
     def leave(self) -> None:
-        """Give back whatever is held."""
+        """Release the locks."""
         for lock in self._locks:
             lock.release()
 
