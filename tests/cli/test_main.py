@@ -217,26 +217,6 @@ class TestSearch:
         assert main([*command, "--max-percentile", "100"]) == 0
         assert capsys.readouterr().err == ""
 
-    def test_the_gate_is_the_leading_measure_or_the_one_asked_for(self, run: Run, read: Path, head_file: Path) -> None:
-        query, image_set = read / "dog" / "0003.jpg", open_image_set(read, model=str(head_file))
-        for by in ("confusability", "uncertainty", "ambiguity"):
-            option = () if by == image_set.order().measure else ("--by", by)
-            shown = run("search", read, query, "--model", head_file, "--max-percentile", 50, *option)
-            found = image_set.safe_search(query, by=by, max_percentile=50)
-            assert [line.split()[2] for line in shown.splitlines() if ".jpg" in line] == found.hits["path"].tolist()
-            assert by in shown.splitlines()[0]
-        assert "'width' is not a measure of this set" in run("search", read, query, "--by", "width", status=1)
-
-    def test_a_gate_without_a_head_takes_the_measures_that_there_are(
-        self, run: Run, read: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("url_viz.models.model_names.HEADS", read)  # no head is shipped from there
-        gate = ("search", read, read / "dog" / "0003.jpg", "--max-percentile", "50")
-        leading = open_image_set(read, model=DEFAULT).order().measure
-        assert leading in ("ambiguity", "confusability")
-        assert f"withheld: above percentile 50 of {leading}" in run(*gate)
-        assert "'uncertainty' is not a measure of this set" in run(*gate, "--by", "uncertainty", status=1)
-
     def test_a_query_that_is_none(self, run: Run, read: Path, head_file: Path) -> None:
         assert "none.jpg" in run("search", read, "none.jpg", "--model", head_file, status=1)
 
