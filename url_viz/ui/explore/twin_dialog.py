@@ -12,7 +12,7 @@ from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import GALLERY
-from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
@@ -87,7 +87,8 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
 def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     table = with_percentile(image_set.table(), measure)
     rows = table[table["twin_group"] == group]
-    st.markdown(f"**The pictures of this group** · {len(rows):,}" if len(rows) <= MOST_SHOWN else _many(len(rows)))
+    first = "" if len(rows) <= MOST_SHOWN else f"the first {MOST_SHOWN:,} of "
+    st.markdown(f"**The pictures of this group** · {first}{len(rows):,}")
     show_gallery(
         tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure),
         key=GALLERY.of(image_set.set_id, "twins"),
@@ -95,10 +96,6 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
         columns=6,
         handle=partial(handle_gallery_event, image_set),
     )
-
-
-def _many(count: int) -> Markdown:
-    return Markdown(f"**The pictures of this group** · the first {MOST_SHOWN:d} of {count:,}")
 
 
 def _keep_one_of_each(image_set: ImageSet) -> None:

@@ -30,10 +30,6 @@ def show_models() -> None:
             for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
                 with column, st.container(border=True, gap="xsmall"):
                     _show_one(model)
-    _show_folder()
-
-
-def _show_folder() -> None:
     st.caption("The folder of checkpoints. Files in it, and in the folders in it, are listed here:")
     st.code(str(Workspace.at().checkpoints), language=None, wrap_lines=True)
 

@@ -1,6 +1,6 @@
 """The uploads of a session: files and zip members, scored once each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -29,14 +29,6 @@ Outcome = Scored | Refused
 
 
 @dataclass(frozen=True)
-class Item:
-    """One file to score; `key` is unique among the uploads of the session."""
-
-    key: str
-    file: Incoming
-
-
-@dataclass(frozen=True)
 class UploadBatch:
     """The uploads: `files` and `scored` correspond row by row; `refused` are files that could not be read."""
 
@@ -44,9 +36,6 @@ class UploadBatch:
     files: tuple[Incoming, ...]
     scored: tuple[Scored, ...]
     refused: tuple[Refused | RefusedMember, ...]
-
-    def __post_init__(self) -> None:
-        assert len(self.files) == len(self.scored)
 
 
 def uploaded() -> tuple[UploadedFile, ...]:
@@ -59,43 +48,40 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
 
     Also with the second model, where one has its say in the image set.
     """
-    items, refused = _unpacked(files)
+    incoming, refused = _unpacked(files)
     precision = image_set.space.precision if image_set is not None else "fast"
     second = image_set.second.name if image_set is not None else None
-    outcomes = _outcomes(items, now.model, precision, second)
-    good = [(item.file, outcome) for item, outcome in zip(items, outcomes, strict=True) if isinstance(outcome, Scored)]
-    bad = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    outcomes = _outcomes(incoming, now.model, precision, second)
+    scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Scored)}
     return UploadBatch(
-        key="|".join([now.model, second or "", *(item.key for item in items)]),
-        files=tuple(file for file, _ in good),
-        scored=tuple(outcome for _, outcome in good),
-        refused=(*refused, *bad),
+        key="|".join([now.model, second or "", *incoming]),
+        files=tuple(incoming[key] for key in scored),
+        scored=tuple(scored.values()),
+        refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, Refused))),
     )
 
 
-def _unpacked(files: Sequence[UploadedFile]) -> tuple[list[Item], list[Refused | RefusedMember]]:
-    """Every file and every member of a zip; second, those that are refused without trying to read them."""
-    items: list[Item] = []
+def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[Refused | RefusedMember]]:
+    """Every file and every member of a zip, by a key unique in the session; and those refused unread."""
+    incoming: dict[str, Incoming] = {}
     refused: list[Refused | RefusedMember] = []
     for file in files:
         name = shown_name(file.name)
         if "/" in name and is_ignored(name):  # a folder's hidden files, which a scan skips too
             continue
         if not is_zip(name):
-            items.append(Item(file.file_id, IncomingFile(name, file.getvalue())))
+            incoming[file.file_id] = IncomingFile(name, file.getvalue())
             continue
         try:
             archive = open_archive(name, file.getvalue())
         except FolderError as error:
             refused.append(Refused(name, str(error)))
             continue
-        items += [_item(file.file_id, number, member) for number, member in enumerate(archive.members)]
+        for number, member in enumerate(archive.members):
+            named = ZipMember(shown_name(member.name), member.archive, member.info)
+            incoming[f"{file.file_id}/{number}"] = named
         refused += [RefusedMember(shown_name(member.name), member.reason) for member in archive.refused]
-    return items, refused
-
-
-def _item(file_id: str, number: int, member: ZipMember) -> Item:
-    return Item(f"{file_id}/{number}", ZipMember(shown_name(member.name), member.archive, member.info))
+    return incoming, refused
 
 
 def shown_name(name: str) -> str:
@@ -121,22 +107,21 @@ def score_for_all(
         return also_embedded(scored, readings, running)
 
 
-def _outcomes(items: Sequence[Item], model: str, precision: Precision, second: str | None) -> list[Outcome]:
-    """One outcome per item; stored in the session after every batch, so that a rerun continues there."""
+def _outcomes(
+    incoming: Mapping[str, Incoming], model: str, precision: Precision, second: str | None
+) -> dict[str, Outcome]:
+    """The outcome of each file by its key; stored in the session after every batch, so that a rerun continues there."""
     space = f"{model}|{second or ''}|{precision}"
-    before = UPLOADS_SCORED.get() or {}
-    known = {key: before[key] for key in ((space, item.key) for item in items) if key in before}
-    waiting = [item for item in items if (space, item.key) not in known]
-    bar = st.progress(0.0, text="Loading the model") if waiting else None
+    stored = UPLOADS_SCORED.get() or {}
+    outcomes = {key: stored[space, key] for key in incoming if (space, key) in stored}
+    waiting = [key for key in incoming if key not in outcomes]
+    bar = st.progress(0.0, text="Loading the model") if waiting else st.empty()
     for start in range(0, len(waiting), SCORED_AT_ONCE):
         part = waiting[start : start + SCORED_AT_ONCE]
-        scored = score_for_all([item.file for item in part], model, precision, second=second)
-        known = known | {(space, item.key): outcome for item, outcome in zip(part, scored, strict=True)}
-        UPLOADS_SCORED.set(known)
-        done = len(items) - len(waiting) + start + len(part)
-        assert bar is not None
-        bar.progress(done / len(items), text=f"Scoring pictures · {done:,} of {len(items):,}")
-    if bar is not None:
-        bar.empty()
-    UPLOADS_SCORED.set(known)
-    return [known[space, item.key] for item in items]
+        scored = score_for_all([incoming[key] for key in part], model, precision, second=second)
+        outcomes |= zip(part, scored, strict=True)
+        UPLOADS_SCORED.set({(space, key): outcome for key, outcome in outcomes.items()})
+        bar.progress(len(outcomes) / len(incoming), text=f"Scoring pictures · {len(outcomes):,} of {len(incoming):,}")
+    bar.empty()
+    UPLOADS_SCORED.set({(space, key): outcome for key, outcome in outcomes.items()})
+    return {key: outcomes[key] for key in incoming}

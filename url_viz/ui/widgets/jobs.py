@@ -42,27 +42,20 @@ LOOKS = {
 """Each state in a word, and its icon."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What a stage of a job does, in words, and what it counts."""
-
-    words: str
-    counted: str = "pictures"
-
-
 STAGES = {
-    "prepare": Stage("Preparing the model (the first time takes some seconds)"),
-    "scan": Stage("Looking for pictures"),
-    "read": Stage("Reading pictures"),
-    "measure": Stage("Measuring brightness and sharpness"),
-    "neighbours": Stage("Finding neighbours"),
-    "map": Stage("Making the map", ""),
-    "cache": Stage("Reading pictures, each in several views"),
-    "train": Stage("Training the head", "steps"),
-    "embed": Stage("Reading pictures for the figures"),
-    "share": Stage("Writing the data set"),
-    "epochs": Stage("Training backbone and head", "epochs"),
+    "prepare": ("Preparing the model (the first time takes some seconds)", "pictures"),
+    "scan": ("Looking for pictures", "pictures"),
+    "read": ("Reading pictures", "pictures"),
+    "measure": ("Measuring brightness and sharpness", "pictures"),
+    "neighbours": ("Finding neighbours", "pictures"),
+    "map": ("Making the map", ""),
+    "cache": ("Reading pictures, each in several views", "pictures"),
+    "train": ("Training the head", "steps"),
+    "embed": ("Reading pictures for the figures", "pictures"),
+    "share": ("Writing the data set", "pictures"),
+    "epochs": ("Training backbone and head", "epochs"),
 }
+"""What each stage of a job does, and what it counts, "" for nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +89,10 @@ def step_in_words(step: Progress) -> str:
     A stage that comes several times says which it is behind a comma: "train, seed 2 of 3".
     """
     name, _, which = step.stage.partition(", ")
-    stage = STAGES.get(name, Stage(name, ""))
-    parts = [stage.words, *([which] if which else [])]
-    if step.total and stage.counted:
-        parts.append(f"{step.done:,} of {step.total:,} {stage.counted}")
+    words, unit = STAGES.get(name, (name, ""))
+    parts = [words, *([which] if which else [])]
+    if step.total and unit:
+        parts.append(f"{step.done:,} of {step.total:,} {unit}")
     if step.rate_per_s:
         parts.append(f"{step.rate_per_s:,.0f} per second")
     if step.seconds_left is not None and step.total != step.done:
