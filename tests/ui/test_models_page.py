@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
-from tests.ui.pages import opened, words
+from tests.ui.pages import PATIENCE_S, opened, words
 from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
@@ -44,7 +45,9 @@ def test_every_model_is_a_card_whatever_its_state(home: Workspace) -> None:
     home.checkpoints.mkdir()
     write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
     (home.checkpoints / "cut.pt").write_bytes(b"half")
-    at = opened(page="models")
+    at, deadline = opened(page="models"), time.monotonic() + PATIENCE_S
+    while "cannot be read as a checkpoint" not in words(at) and time.monotonic() < deadline:
+        at.run()  # a page does not wait for the inspection of checkpoints
     text = words(at).replace("\\", "")
     for title in (DEFAULT, "ViT-Tiny of the paper", "ViT-Large of the paper", "cut.pt"):
         assert f"**{title}**" in text
