@@ -82,11 +82,6 @@ def test_names_are_text(page: str) -> None:
     assert HOSTILE not in page
     assert "<img src=x" not in page.replace("&lt;", "")
     assert any(HOSTILE in str(name) for name in data_of(page)["name"])
-    assert HOSTILE not in report_html_titled(page)
-
-
-def report_html_titled(page: str) -> str:
-    return page[: page.index("<main>")]
 
 
 def test_a_title_is_text(shared_set: ImageSet) -> None:
