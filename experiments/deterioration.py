@@ -17,7 +17,7 @@ from experiments.figure_files import measured_or_read
 from experiments.spoiling import SPOILINGS
 from training.benchmark.benchmark_tables import cell, markdown
 from url_viz.analysis.evaluation import share_interval
-from url_viz.analysis.new_pictures import Reference, beside
+from url_viz.analysis.new_pictures import Reference, compare_to_reference
 from url_viz.analysis.order_metrics import Figure
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import decode, read_file
@@ -65,7 +65,7 @@ def values_of(crops: NDArray[np.uint8], sample: Sample, model: Model) -> Values:
     """
     parts = [model.run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)]
     embedding = np.concatenate([model.as_stored(part.embedding) for part in parts])
-    found = beside(embedding, sample.reference.content[sample.row], sample.reference)
+    found = compare_to_reference(embedding, sample.reference.content[sample.row], sample.reference)
     entropy = np.concatenate([part.entropy for part in parts])
     return dict(zip(MEASURES, (model.uncertainty(embedding), entropy, found.confusability), strict=True))
 

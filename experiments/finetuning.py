@@ -13,7 +13,7 @@ from typing import Any
 from experiments.figure_files import read_figures, write_figures
 from training.benchmark.benchmark_tables import cell, markdown
 from training.train import RunPaths
-from url_viz.analysis.holdout_report import BEFORE, TITLES, told_from
+from url_viz.analysis.holdout_report import BEFORE, TITLES, figures_from
 from url_viz.wording import MISSING
 
 FIGURES = Path(__file__).with_suffix(".json")
@@ -46,7 +46,7 @@ def table(figures: dict[str, Any]) -> str:
     """By set: how many pictures trained and gave the figures, and each measure before, after, and the gain."""
     rows = []
     for name, run in figures.items():
-        figures_by_measure = {one.measure: one for one in told_from(run["report"])}
+        figures_by_measure = {one.measure: one for one in figures_from(run["report"])}
         cells = [name, f"{run['report']['trained']:,}", f"{run['report']['told_pictures']:,}"]
         for measure in MEASURES:
             one = figures_by_measure[measure]

@@ -16,7 +16,7 @@ from experiments.figure_files import measured_or_read
 from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.order_metrics import Figure, Influenced, Interval
 from url_viz.analysis.selective_retrieval import (
-    LabelledSet,
+    SearchedPictures,
     is_correct,
     keep_at_random,
     keep_class_wise,
@@ -53,7 +53,7 @@ class AtRandom:
     right_kept: Floats
 
 
-def gains(pictures: LabelledSet, kept: Bools, random: AtRandom, code: NDArray[np.integer]) -> dict[str, Figure]:
+def gains(pictures: SearchedPictures, kept: Bools, random: AtRandom, code: NDArray[np.integer]) -> dict[str, Figure]:
     """Recall@1 gained in each mode by keeping the pictures `kept` (N,), with 95 % intervals over classes `code`."""
     inside, right = is_correct(pictures, kept) == 1, pictures.is_right == 1
     weights = {
@@ -76,7 +76,7 @@ def _difference(weight: Floats, right: Floats, weight_random: Floats, right_rand
     return Influenced(float(mean - mean_random), influence)
 
 
-def at_random(pictures: LabelledSet, kept: Bools, labels: NDArray[np.generic] | None) -> AtRandom:
+def at_random(pictures: SearchedPictures, kept: Bools, labels: NDArray[np.generic] | None) -> AtRandom:
     """The mean of DRAWS removals of as many pictures, of each class as many where `labels` are given."""
     generator = np.random.default_rng(SEED)
     draws = [keep_at_random(kept, generator, labels=labels) for _ in range(DRAWS)]
@@ -113,7 +113,7 @@ def figures_of(image_set: ImageSet) -> dict[str, object]:
     }
 
 
-def _pictures(image_set: ImageSet) -> tuple[LabelledSet, dict[str, Floats]]:
+def _pictures(image_set: ImageSet) -> tuple[SearchedPictures, dict[str, Floats]]:
     table, whitened, graph = image_set.table(), image_set.whitened.rows, image_set.graph
     rows, pictures = taking_part(table, whitened, image_set.contents, graph=graph, measure="ambiguity")
     values = {name: table[name].to_numpy(np.float64)[rows] for name in MEASURES if name != "oracle"}

@@ -125,7 +125,7 @@ class TestTable:
         group = table["twin_group"]
         assert group.dtype == "Int64"
         assert group[first] == group[copy] == first
-        assert group.value_counts().to_dict() == dict(image_set.twins()[["group", "size"]].to_numpy())
+        assert group.value_counts().to_dict() == dict(image_set.twins.groups()[["group", "size"]].to_numpy())
         written = pd.read_csv(write_table(table, tmp_path / "out.csv"), dtype={"twin_group": str})["twin_group"]
         assert written.dropna().tolist() == [str(one) for one in group.dropna()]
         assert pd.read_parquet(write_table(table, tmp_path / "out.parquet"))["twin_group"].equals(group)
@@ -273,7 +273,7 @@ class TestSearch:
         assert (len(found.hits), len(found.withheld)) == (0, 7)
 
     def test_a_gate_by_a_measure_that_the_set_has_not_is_an_error(self, image_set: ImageSet, bare_model: Model) -> None:
-        bare = ImageSet(image_set._store, image_set.space, bare_model.source, image_set.workspace)
+        bare = ImageSet(image_set.store, image_set.space, bare_model.source, image_set.workspace)
         with pytest.raises(
             ImageSetError, match=r"'uncertainty' is not a measure of this set\. It has: ambiguity, confusability"
         ):

@@ -109,7 +109,7 @@ def test_answers_stay_by_content_whatever_becomes_of_files_and_graph(tmp_path: P
     image_set = made(tmp_path)
     answer(image_set)
     before, known = image_set.table().set_index("path")["tuned"], image_set.answers.log.now().as_dict()
-    image_set.refit()
+    image_set.maps.refit()
     root = image_set.root
     (root / "0001.jpg").rename(root / "moved.jpg")
     noise(999).save(root / "0500.jpg")
@@ -150,7 +150,7 @@ class TestReview:
         again = opened_again(image_set).reviews.open(ReviewSpec("pairs", most=12))
         assert np.array_equal(again.ids, review.ids)
         progress = again.progress()
-        assert (progress.done, progress.skipped, again.place()) == (1, 1, 2)
+        assert (progress.done, progress.skipped, again.next_index()) == (1, 1, 2)
         assert again.state([first]) == [CardAnswer(same=True)]
         again.store(first, CardAnswer())
         assert again.progress().done == 0

@@ -59,11 +59,11 @@ def test_the_table_tells_at_once_and_the_snapshot_stays_current(image_set: Image
 
 
 def test_the_table_is_joined_anew_only_after_a_change(image_set: ImageSet) -> None:
-    frame = image_set._frame
-    assert image_set._frame is frame
+    frame = image_set.frame
+    assert image_set.frame is frame
     image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
-    assert image_set._frame is not frame
-    assert image_set._frame is image_set._frame
+    assert image_set.frame is not frame
+    assert image_set.frame is image_set.frame
 
 
 def test_decisions_go_along_with_files(image_set: ImageSet, model: Model) -> None:
@@ -89,15 +89,15 @@ def test_decisions_go_along_with_files(image_set: ImageSet, model: Model) -> Non
 
 
 def test_one_of_each_twins_is_kept_and_taken_back(image_set: ImageSet) -> None:
-    found = image_set.twins()
+    found = image_set.twins.groups()
     copies = found[found["kind"] == "exact"].iloc[0]
     assert copies["path"] == "cat/0000.jpg"
     assert [copies["first"], copies["second"]] == ids_of(image_set, "cat/0000.jpg", "dog/copy.jpg")
-    assert image_set.keep_one_of_each().count == found["size"].sum()
+    assert image_set.twins.keep_one_of_each().count == found["size"].sum()
     table = image_set.table()
     for _, group in table.groupby("twin_group"):
         assert (group["decision"] != "drop").sum() == 1, "one of each is left"
-    assert image_set.keep_one_of_each().count == 0
+    assert image_set.twins.keep_one_of_each().count == 0
     image_set.decisions.undo()
     assert decided(image_set) == {}
 
@@ -115,8 +115,8 @@ def test_of_a_chain_of_twins_only_pairs_of_what_is_kept_go(
     graph = image_set.graph
     assert graph is not None
     assert graph.twins.is_thinned == (most_pairs == 3)
-    [group] = image_set.twins()[["size", "left"]].to_numpy().tolist()
-    image_set.keep_one_of_each()
+    [group] = image_set.twins.groups()[["size", "left"]].to_numpy().tolist()
+    image_set.twins.keep_one_of_each()
     kept = [number for number, path in enumerate(paths) if decided(image_set)[path] == "keep"]
     assert all(any(abs(number - one) <= 1 for one in kept) for number in range(5)), "each is a twin of one that is kept"
     assert all(b - a > 1 for a, b in pairwise(kept))
@@ -167,10 +167,10 @@ class TestCorrectedLabels:
         assert self.labels(image_set) == {}
 
     def test_a_decision_alone_works_nothing_out_again(self, image_set: ImageSet) -> None:
-        version, measured = image_set.version, image_set._core.measured
+        version, measured = image_set.version, image_set.measured
         image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
         assert image_set.version == version
-        assert image_set._core.measured is measured
+        assert image_set.measured is measured
 
     def test_survive_a_read_and_a_move_and_belong_to_their_choice(self, image_set: ImageSet, model: Model) -> None:
         image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))

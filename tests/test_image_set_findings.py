@@ -74,7 +74,7 @@ def test_the_review_of_leaks(image_set: ImageSet) -> None:
     assert image_set.splits.leaks()["path"].tolist() == [COPY]
     assert counts(image_set)["leaks"] == 1
     again = image_set.reviews.open(ReviewSpec("leaks"))
-    assert (len(again), again.place()) == (2, review.place())
+    assert (len(again), again.next_index()) == (2, review.next_index())
     assert image_set.reviews.open(ReviewSpec("leaks"), afresh=True).ids.tolist() == [id_of(image_set, COPY)]
 
 

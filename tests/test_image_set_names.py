@@ -149,7 +149,7 @@ class TestReview:
         assert review.classes == ["kiwi"]
         again = opened_again(image_set).reviews.open(ReviewSpec("names", most=12))
         progress = again.progress()
-        assert (progress.done, progress.skipped, again.place()) == (2, 1, 3)
+        assert (progress.done, progress.skipped, again.next_index()) == (2, 1, 3)
         again.store(first, CardAnswer())
         assert again.progress().done == 1
 
@@ -169,11 +169,11 @@ class TestReview:
         assert isinstance(review, NameReview)
         for number, one in enumerate(review.ids[:LATEST].tolist()):
             review.store(one, CardAnswer(label=f"n{number}"))
-        assert review.names == tuple(f"n{number}" for number in range(LATEST))
+        assert review.name_keys == tuple(f"n{number}" for number in range(LATEST))
         review.store(int(review.ids[9]), CardAnswer(label="n4"))
-        assert review.names[4] == "n4"
+        assert review.name_keys[4] == "n4"
         review.store(int(review.ids[10]), CardAnswer(label="new"))
-        assert review.names == ("new", *(f"n{number}" for number in range(1, LATEST)))
+        assert review.name_keys == ("new", *(f"n{number}" for number in range(1, LATEST)))
 
     def test_is_offered_where_there_are_no_labels(self, image_set: ImageSet) -> None:
         table = image_set.table()

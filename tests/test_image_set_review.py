@@ -8,10 +8,8 @@ import pytest
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.analysis.cards import CardAnswer, of_use
-from url_viz.analysis.filters import OneOf
 from url_viz.analysis.review import REVIEWS, list_review, title_of_review
 from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.scope import Scope
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.store.sets import forget
@@ -139,33 +137,11 @@ class TestReview:
         with pytest.raises(ImageSetError, match="no labels to check"):
             image_set.reviews.open(ReviewSpec("suspects"))
 
-    def test_looking_begins_none_and_an_answer_begins_one(self, image_set: ImageSet) -> None:
-        review = image_set.reviews.open(ReviewSpec("confusability"))
-        review.card(int(review.ids[0]))
-        assert image_set.reviews.kept() == []
-        review.store(int(review.ids[0]), CardAnswer("drop"))
-        (found,) = image_set.reviews.kept()
-        assert found.spec == review.spec
-        assert found.ids.tolist() == review.ids.tolist()
-
-    def test_it_goes_on_in_another_process_unless_afresh(self, image_set: ImageSet) -> None:
-        spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("cat",)),)), most=6)
-        review = image_set.reviews.open(spec)
-        first, second = (int(one) for one in review.ids[:2])
-        review.store(first, CardAnswer("keep"))
-        review.skip(second)
-        again = opened_again(image_set).reviews.open(spec)
-        assert again.ids.tolist() == review.ids.tolist()
-        assert (again.progress().done, again.progress().skipped, again.place()) == (1, 1, 2)
-        afresh = opened_again(image_set).reviews.open(spec, afresh=True)
-        assert first not in afresh.ids.tolist()
-        assert (len(afresh), afresh.progress().done, afresh.progress().skipped) == (6, 0, 0)
-
     def test_the_one_worked_on_last_comes_first(self, image_set: ImageSet) -> None:
         specs = [ReviewSpec("ambiguity"), ReviewSpec("confusability"), ReviewSpec("twins")]
         for spec in [*specs, specs[1]]:
             review = image_set.reviews.open(spec)
-            review.skip(int(review.ids[review.place()]))
+            review.skip(int(review.ids[review.next_index()]))
         assert [review.spec.by for review in image_set.reviews.kept()] == ["confusability", "twins", "ambiguity"]
 
     def test_no_more_are_made_than_are_asked_for(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
-from url_viz.analysis.uploads import Scored, rank, score
+from url_viz.analysis.uploads import ScoredUpload, rank, score
 from url_viz.demo import demo_view, photograph_names
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -94,7 +94,7 @@ def test_what_reads_pairs_follows(copied: ImageSet) -> None:
     leaks, expected = copied.splits.leaks(), planted(copied)
     assert {frozenset(row) for row in leaks[["path", "twin_path"]].itertuples(index=False)} == expected
     assert (leaks["kind"] == "near").all()
-    assert len(copied.twins()) == len(expected)
+    assert len(copied.twins.groups()) == len(expected)
     table = copied.table().set_index("path")
     for one, other in expected:
         assert table["confusability"][one] == table["confusability"][other]
@@ -117,7 +117,7 @@ def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
     table, name = copied.table().set_index("path"), photograph_names()[0]
     worn = [encoded(resized(share)(photographs()[name]), quality=12) for share in (0.5, 0.25)]
     scored = score([IncomingFile(f"{number}.jpg", data) for number, data in enumerate(worn)], model)
-    uploads = [one for one in scored if isinstance(one, Scored)]
+    uploads = [one for one in scored if isinstance(one, ScoredUpload)]
     original = int(table["id"][f"train/{name}.jpg"])
     copies = {original, *table["id"][table["twin_group"] == table["twin_group"][f"train/{name}.jpg"]].tolist()}
     reference = copied.reference()
@@ -155,7 +155,7 @@ def as_before(reader: Reader, image_set: ImageSet) -> None:
         graph = build_graph(old.rows, raw, content=content, key=old.whitening.key)
         writer.put_whitened(key, old)
         writer.put_graph(key, graph, columns_of(graph))
-    shutil.rmtree(image_set._store.paths.tables / f"{HASH_TABLE}.lance")
+    shutil.rmtree(image_set.store.paths.tables / f"{HASH_TABLE}.lance")
 
 
 def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied: ImageSet, read: Reader) -> None:

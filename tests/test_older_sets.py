@@ -32,11 +32,11 @@ def raw_lists(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def made_old(image_set: ImageSet) -> None:
     """Take a set's whitened space and graph away, and write the graph of before, as its version wrote it."""
-    paths, key = image_set._store.paths, image_set.space.key
+    paths, key = image_set.store.paths, image_set.space.key
     for kind in NEW:
         shutil.rmtree(paths.tables / f"{kind}-{key}.lance")
     shutil.rmtree(paths.derived, ignore_errors=True)
-    stored = image_set._store.embeddings(key)
+    stored = image_set.store.embeddings(key)
     position, similarity = raw_lists(stored.embedding)
     fields = [
         pa.field("content", pa.int64(), nullable=False),
@@ -59,7 +59,7 @@ def old(read: Reader) -> ImageSet:
 
 
 def tables_of(image_set: ImageSet) -> set[str]:
-    return {folder.name.partition("-")[0] for folder in image_set._store.paths.tables.glob("*.lance")}
+    return {folder.name.partition("-")[0] for folder in image_set.store.paths.tables.glob("*.lance")}
 
 
 @pytest.mark.slow
@@ -70,7 +70,7 @@ def test_it_opens_by_the_nearest_and_says_why(old: ImageSet) -> None:
     assert order.measure == "confusability"
     assert "read by an older version" in order.reason
     assert "no picture is embedded again" in order.reason
-    stored = old._store.embeddings(old.space.key, np.unique(old.contents))
+    stored = old.store.embeddings(old.space.key, np.unique(old.contents))
     position, cosine = raw_lists(stored.embedding)
     nearest = np.array([row[row < 0.96][0] for row in cosine])[np.searchsorted(stored.content, old.contents)]
     assert (position >= 0).all()
@@ -90,7 +90,7 @@ def test_everything_that_a_page_asks_of_it_works(old: ImageSet) -> None:
     assert len(old.search(first, k=5)) == 5
     assert len(old.neighbours(first, k=5)) == 5
     assert first not in set(old.neighbours(first, k=5)["id"])
-    assert len(old.representatives()) > 0
+    assert len(old.maps.representatives()) > 0
     assert old.labels.check() is None
     assert len(old.reference()) == COUNT
     assert tables_of(old).isdisjoint(NEW)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.map_figure import map_figure
 from url_viz.analysis.ranking import percentile, with_percentile
-from url_viz.analysis.uploads import Scored, rank, score
+from url_viz.analysis.uploads import ScoredUpload, rank, score
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.report_facts import measure_of, ranked
 from url_viz.export.selection import chosen_ids
@@ -43,9 +43,9 @@ def by_hand(image_set: ImageSet, measure: str) -> NDArray[np.float64]:
     return np.where(value.index == "pear/0001.jpg", 50 + 50 * is_ahead, 50 - 50 / 9 * is_ahead)
 
 
-def uploads_of(image_set: ImageSet, model: Model) -> list[Scored]:
+def uploads_of(image_set: ImageSet, model: Model) -> list[ScoredUpload]:
     files = [IncomingFile(str(i), image_set.files.path(int(i)).read_bytes()) for i in image_set.ids]
-    return [one for one in score(files, model) if isinstance(one, Scored)]
+    return [one for one in score(files, model) if isinstance(one, ScoredUpload)]
 
 
 def on_card(image_set: ImageSet, image_id: int, measure: str) -> float:
@@ -90,7 +90,7 @@ def test_a_query_from_outside_stands_on_the_steps_of_the_set(image_set: ImageSet
 
 def test_an_upload_with_a_value_of_the_set_stands_where_that_stands(image_set: ImageSet, model: Model) -> None:
     [upload] = uploads_of(image_set, model)[:1]
-    outside = Scored(**(vars(upload) | {"content": upload.content + 1}))
+    outside = ScoredUpload(**(vars(upload) | {"content": upload.content + 1}))
     found = rank([outside], image_set.reference())
     assert found["uncertainty_percentile"].iloc[0] == image_set.table()["percentile"].iloc[0]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.imaging.pictures import noise, write_folder
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.recent_sets import THUMBNAILS, RecentSets, _spread
+from url_viz.recent_sets import THUMBNAILS, RecentSets, _evenly_spaced
 from url_viz.store.about import read_about, write_about
 from url_viz.store.sets import forget, rename
 from url_viz.workspace import Workspace, set_id_of
@@ -66,7 +66,7 @@ def test_the_pictures_shown_are_spread_over_the_set(count: int) -> None:
     paths = [b"%04d" % number for number in range(count)]
     ids = np.arange(count, dtype=np.int64)
     shuffled = np.random.default_rng(0).permutation(count)
-    shown = _spread(ids[shuffled], [paths[row] for row in shuffled])
+    shown = _evenly_spaced(ids[shuffled], [paths[row] for row in shuffled])
     assert len(shown) == min(count, THUMBNAILS) == len(set(shown))
     assert list(shown) == sorted(shown)
     if count > 1:

@@ -13,9 +13,9 @@ from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
 from url_viz.analysis import columns
-from url_viz.analysis.pair_measures import NAMES, SECOND_NAMES
+from url_viz.analysis.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES
 from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.analysis.uploads import MEASURED, Scored, rank, score
+from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank, score
 from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers
@@ -230,7 +230,7 @@ class TestJudgement:
 
     def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
         image_set.labels.use(None)
-        assert image_set.answers.measures.names == (*NAMES, *SECOND_NAMES)
+        assert image_set.answers.measures.names == (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
         asked = image_set.answers.ask(20)
         pairs = asked[["id", "neighbour_id"]].itertuples(index=False)
         image_set.answers.give({tuple(pair): number % 2 == 0 for number, pair in enumerate(pairs)})
@@ -250,11 +250,11 @@ class TestOutside:
     ) -> None:
         table = image_set.table()
         files = [IncomingFile(str(i), image_set.files.path(i).read_bytes()) for i in table["id"].head(30)]
-        outcomes = [one for one in score(files, model, second=second_model) if isinstance(one, Scored)]
+        outcomes = [one for one in score(files, model, second=second_model) if isinstance(one, ScoredUpload)]
         known = rank(outcomes, image_set.reference())
         for measure in MEASURED:
             np.testing.assert_allclose(known[measure], table[measure].head(30), rtol=1e-6)
-        unknown = [Scored(**{**vars(one), "content": -1 - number}) for number, one in enumerate(outcomes)]
+        unknown = [ScoredUpload(**{**vars(one), "content": -1 - number}) for number, one in enumerate(outcomes)]
         new = rank(unknown, image_set.reference())
         assert np.corrcoef(new["confusability"], known["confusability"])[0, 1] > 0.9
         assert (new["first_class"] == known["first_class"]).mean() > 0.7
@@ -262,9 +262,9 @@ class TestOutside:
     def test_a_bad_upload_is_one_outcome(self, model: Model, second_model: Model) -> None:
         files = [IncomingFile("a.png", encoded(noise(1), "PNG")), IncomingFile("b.png", b"no picture")]
         good, bad = score(files, model, second=second_model)
-        assert isinstance(good, Scored)
+        assert isinstance(good, ScoredUpload)
         assert good.second is not None
-        assert not isinstance(bad, Scored)
+        assert not isinstance(bad, ScoredUpload)
 
     def test_a_query_stands_where_it_would_as_an_upload(
         self, image_set: ImageSet, tmp_path: Path, model: Model, second_model: Model
@@ -273,7 +273,7 @@ class TestOutside:
         noise(1234).save(path)
         found = image_set.safe_search(path, by="confusability")
         [outcome] = score([IncomingFile("new.png", path.read_bytes())], model, second=second_model)
-        assert isinstance(outcome, Scored)
+        assert isinstance(outcome, ScoredUpload)
         row = rank([outcome], image_set.reference()).iloc[0]
         assert found.query_value == pytest.approx(row["confusability"], abs=0.03)
         by_first = image_set.safe_search(outcome.embedding, by="confusability")  # nobody has the second one's embedding
@@ -287,7 +287,7 @@ class TestOutside:
     ) -> None:
         monkeypatch.setattr(SecondModelChoice, "name", None)
         [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], model)
-        assert isinstance(outcome, Scored)
+        assert isinstance(outcome, ScoredUpload)
         assert np.isfinite(rank([outcome], image_set.reference()).iloc[0]["confusability"])
         assert image_set.second_model is None
 

@@ -34,6 +34,7 @@ def test_signs_and_digits_as_asked() -> None:
 def test_an_interval_stands_in_brackets_if_there_is_one() -> None:
     assert with_interval(0.871, 0.852, 0.9) == ".87 [.85, .90]"
     assert with_interval(0.02, -0.01, 0.05, signed=True) == "+.02 [−.01, +.05]"
+    assert with_interval(1.0, 0.5, 1.0) == "1.00 [.50, 1.00]"
     assert with_interval(0.5, NAN, NAN) == ".50"
     assert with_interval(NAN, 0.1, 0.2) == "–"
 

@@ -27,7 +27,7 @@ from training.store import Cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, instance_loss
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from training.training_rows import Rows, rows_of
-from url_viz.analysis.holdout_report import AFTER, BEFORE, Told, advice, as_text
+from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, advice, as_text
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.files import replaced
 from url_viz.models.head import Head
@@ -47,7 +47,7 @@ class FinetuneReport:
     trained: int
     chose: int
     told_pictures: int
-    told: tuple[Told, ...]
+    told: tuple[HoldoutFigure, ...]
     advice: str
 
 

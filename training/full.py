@@ -36,7 +36,7 @@ from training.joint import (
 from training.linear_probe import linear_probe
 from training.record_files import write_json
 from training.train import RunPaths, write_run_records
-from url_viz.analysis.holdout_report import AFTER, BEFORE, Told, headline, told_of, words_of
+from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of
 from url_viz.analysis.order_metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.imaging.decode import decode
@@ -77,7 +77,7 @@ class FullReport:
     told_pictures: int
     classes: int
     stop_gradient: bool
-    told: tuple[Told, ...]
+    told: tuple[HoldoutFigure, ...]
     advice: str
 
 
@@ -189,7 +189,7 @@ def probe_and_scores(
     return probe, Scores(logits, uncertainty, embedding)
 
 
-def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Told, ...]:
+def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[HoldoutFigure, ...]:
     """Accuracy, recall@1 and R-AUROC on the held-out pictures, each in the space of its model among all pictures.
 
     R-AUROC is compared with the orders that the new space has without a head. Intervals are over classes.
@@ -209,8 +209,8 @@ def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Told
     }
     others = {name: (values, nearest[AFTER]) for name, values in orders_without_a_job(spaces[AFTER], label).items()}
     return (
-        told_of("accuracy", is_right, _share, label[is_test], count=int(is_test.sum())),
-        told_of("recall_at_1", finds, _share, label[known], count=int(known.sum())),
+        holdout_figure("accuracy", is_right, _share, label[is_test], count=int(is_test.sum())),
+        holdout_figure("recall_at_1", finds, _share, label[known], count=int(known.sum())),
         r_auroc_of(orders | others, is_test, label),
     )
 
@@ -361,10 +361,10 @@ def _provenance(
     )
 
 
-def advice(figures: Sequence[Told]) -> str:
+def advice(figures: Sequence[HoldoutFigure]) -> str:
     """Advice on the new model, in one sentence with its figures."""
     accuracy, _, order = figures
-    text = "; ".join(f"{headline(figure)}, {words_of(figure.before)} before" for figure in figures)
+    text = "; ".join(f"{headline(figure)}, {text_of(figure.before)} before" for figure in figures)
     gain = accuracy.gains.get(BEFORE)
     if gain is not None and gain.interval.high < 0:
         otherwise = "train longer, or adapt a head to the labels instead (mode labels)"

@@ -12,7 +12,7 @@ from training.sources import Sources
 from training.store import Cache
 from training.training_rows import MOST_HELD_OUT, are_held_out
 from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.holdout_report import Told, told_of
+from url_viz.analysis.holdout_report import HoldoutFigure, holdout_figure
 from url_viz.analysis.order_metrics import auroc, spearman
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
@@ -49,7 +49,7 @@ def confusability_in(space: Space) -> NDArray[np.float32]:
     return confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
 
 
-def figures_of(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> tuple[Told, ...]:
+def figures_of(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> tuple[HoldoutFigure, ...]:
     """R-AUROC, where there are classes, and rank agreement with the task loss, of the heads AFTER and BEFORE.
 
     `loss` (R,) is of all rows. The agreement is over views, its interval over twins. R-AUROC (see `r_auroc_of`) is
@@ -64,12 +64,12 @@ def figures_of(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.fl
     return r_auroc_of(orders | others, split.is_test, split.cache.labels), agreement
 
 
-def _agreement(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> Told:
+def _agreement(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> HoldoutFigure:
     rows = np.flatnonzero(split.is_test[split.cache.clean_rows] & np.isfinite(loss))
     views = split.cache.embeddings(rows)
     orders = {name: (head(views), loss[rows]) for name, head in heads.items()}
     pictures = split.cache.clean_rows[rows]
-    return told_of("agreement", orders, _spearman, split.group[pictures], count=len(np.unique(pictures)))
+    return holdout_figure("agreement", orders, _spearman, split.group[pictures], count=len(np.unique(pictures)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class NearestErrors:
 
 def r_auroc_of(
     orders: Mapping[str, tuple[NDArray[np.floating], NearestErrors]], is_test: Bools, label: NDArray[np.integer]
-) -> Told:
+) -> HoldoutFigure:
     """R-AUROC of orders, each values (P,) with the errors of its space, on the test pictures that all of them know.
 
     Intervals are over the classes, `label` (P,).
@@ -98,7 +98,7 @@ def r_auroc_of(
     knows = [np.isfinite(values) & nearest.known for values, nearest in orders.values()]
     rows = np.flatnonzero(is_test & np.all(knows, axis=0))
     arrays = {name: (values[rows], nearest.is_wrong[rows]) for name, (values, nearest) in orders.items()}
-    return told_of("r_auroc", arrays, auroc, label[rows], count=len(rows))
+    return holdout_figure("r_auroc", arrays, auroc, label[rows], count=len(rows))
 
 
 def orders_without_a_job(space: Space, label: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:

@@ -35,7 +35,7 @@ DONE = ".complete"
 
 
 @dataclass(frozen=True)
-class View:
+class DemoView:
     """One view: what was done (`whole`, `crop`, `blur`, `dark`) and how strongly (0 to 6)."""
 
     kind: str
@@ -81,11 +81,11 @@ def photograph_names() -> list[str]:
     return sorted(photograph.stem for photograph in _photographs())
 
 
-def views(image: Image.Image, *, seed: int) -> Iterator[View]:
+def views(image: Image.Image, *, seed: int) -> Iterator[DemoView]:
     """The views of one photograph: whole, and six levels each of crop, blur and low light."""
     rng = np.random.default_rng(seed)
     image.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
-    yield View("whole", 0, image)
+    yield DemoView("whole", 0, image)
     ways: dict[str, tuple[tuple[float, ...], Callable[[float], Image.Image]]] = {
         "crop": (CROP_SIDES, lambda side: _cropped(image, side, rng)),
         "blur": (BLUR_RADII, lambda radius: image.filter(ImageFilter.GaussianBlur(radius * max(image.size)))),
@@ -93,7 +93,7 @@ def views(image: Image.Image, *, seed: int) -> Iterator[View]:
     }
     for kind, (strengths, change) in ways.items():
         for level, strength in enumerate(strengths, 1):
-            yield View(kind, level, change(strength))
+            yield DemoView(kind, level, change(strength))
 
 
 def degradations(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,38 +3,30 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.columns import user_version
-from url_viz.analysis.compare import Comparison, Read, compare
+from url_viz.analysis.compare import Comparison, ModelReading, compare
 from url_viz.analysis.evaluated import Evaluated, evaluated
-from url_viz.analysis.evaluation import counted
+from url_viz.analysis.evaluation import counted_pictures
 from url_viz.analysis.findings import Finding
-from url_viz.analysis.looks import NEAR, look_of
 from url_viz.analysis.map_figure import Style, map_figure
-from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.order import Order
 from url_viz.analysis.reason_rules import Shared
-from url_viz.analysis.reasons import Reasons, reasons_by_id
-from url_viz.analysis.representatives import representatives
-from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.analysis.selective_retrieval import near_in_graph
-from url_viz.analysis.twin_groups import left_of_twins, one_of_each, twin_table
+from url_viz.analysis.reasons import Reasons, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
 from url_viz.imaging.scan import Scan, display_name, why_empty
 from url_viz.imaging.source import source_of
 from url_viz.models.head import Head
-from url_viz.models.imagenet import class_names
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import Precision
@@ -42,28 +34,24 @@ from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import embed_files
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
 from url_viz.pipeline.postprocess import update_derived
-from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_selection
-from url_viz.pipeline.tsne import tsne_coordinates
-from url_viz.pipeline.twins import twin_stars
-from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
-from url_viz.store.decisions import Action, Decisions
 from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import choose_second_model, other_spaces, second_models_version
-from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, Twins, no_twins, positions_of
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables import GraphColumns
 from url_viz.store.writer import Writer
 from url_viz.subjects.set_answers import SetAnswers
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_files import SetFiles
 from url_viz.subjects.set_labels import SetLabels
+from url_viz.subjects.set_maps import SetMaps
 from url_viz.subjects.set_names import SetNames
 from url_viz.subjects.set_reviews import SetReviews
 from url_viz.subjects.set_search import SearchResult, SetSearch
 from url_viz.subjects.set_splits import SetSplits
+from url_viz.subjects.set_twins import SetTwins
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -77,36 +65,18 @@ Result = TypeVar("Result")
 Options = ParamSpec("Options")
 
 MANY = 5_000
-"""From so many pictures on, class shares are worked out at the end of reading; of fewer when they are first shown."""
+"""From this many pictures on, class shares are computed at the end of reading; of fewer when they are first shown."""
 
 
-@dataclass(frozen=True)
-class Projection:
-    """Pictures on a map of their own: `ids` (M,) int64 in the order of `table()`, `xy` (M, 2) float32.
-
-    It is by UMAP or t-SNE, or by PCA alone, because they are few.
-    """
-
-    ids: NDArray[np.int64]
-    xy: NDArray[np.float32]
-    by: Literal["UMAP", "t-SNE", "PCA"]
-
-    def __post_init__(self) -> None:
-        assert len(self.ids) == len(self.xy)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-class ImageSet:
+class ImageSet(SetCore):
     """A snapshot of one folder's pictures as read by one model. Made by `embed_folder` and `open_image_set`.
 
     Rows have the same order in `table()` and `embeddings()`: by path. Every table is read as it was at the opening:
-    what another process reads of the folder later is seen by opening the image set again, and `is_current` tells
+    what another process reads of the folder later is seen by opening the image set again, and `is_current` says
     whether there is anything new. Decisions, labels and the user's columns are seen at once.
 
     What concerns one subject is on a small object of its own: `labels`, `answers`, `names`, `reviews`, `splits`,
-    `files`, `imports`, and `second` for the second model.
+    `twins`, `maps`, `files`, `imports`, and `second` for the second model.
     """
 
     def __init__(
@@ -120,34 +90,30 @@ class ImageSet:
         within: Sequence[Path] | None = None,
     ) -> None:
         """With `is_single_model`, no second model takes part, whatever was chosen; `within` as for `open_image_set`."""
+        super().__init__(store.pinned(), space, source, workspace, is_single_model=is_single_model)
         self.set_id = store.paths.folder.name
-        self.space, self.source, self.workspace = space, source, workspace
-        self._store = store.pinned()
-        self._core = SetCore(self._store, space, source, workspace, is_single_model=is_single_model)
-        self.root = self._core.root
         self.within = None if within is None else tuple(dict.fromkeys((*within, self.root)))
         others = [other.key for other in other_spaces(store, space)]
         self._watch = store.watch(space.key, source.head.digest if source.head else None, others=others)
-        self._read_at = self._version_in(self._store)
-        self._derived = self._core.derived
-        if not self._derived.is_cached("rows"):
-            self._derived.get("files")  # so that damage is reported at once
-        self.imports = UserImports(self._derived.get, self._store.paths, self.root)
-        self.labels = SetLabels(self._core, self.imports)
-        self.answers = SetAnswers(self._core)
-        self.names = SetNames(self._core)
-        self.splits = SetSplits(self._core)
-        self.reviews = SetReviews(
-            self._core, labels=self.labels, answers=self.answers, names=self.names, splits=self.splits
-        )
-        self.files = SetFiles(self._core, within=self.within)
-        self._search = SetSearch(self._core)
+        self._read_at = self._version_in(self.store)
+        if not self.derived.is_cached("rows"):
+            self.derived.get("files")  # so that damage is reported at once
+        self.imports = UserImports(self.derived.get, self.store.paths, self.root)
+        self.labels = SetLabels(self, self.imports)
+        self.answers = SetAnswers(self)
+        self.names = SetNames(self)
+        self.splits = SetSplits(self)
+        self.reviews = SetReviews(self, labels=self.labels, answers=self.answers, names=self.names, splits=self.splits)
+        self.files = SetFiles(self, within=self.within)
+        self.maps = SetMaps(self)
+        self.twins = SetTwins(self)
+        self._search = SetSearch(self)
 
     def __repr__(self) -> str:
         return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
 
     def __len__(self) -> int:
-        return len(self._core.base.table)
+        return len(self.base.table)
 
     @property
     def head(self) -> Head | None:
@@ -157,15 +123,15 @@ class ImageSet:
     @property
     def version(self) -> str:
         """A short text that changes with the snapshot, and with what the user brought to it since (`user_columns`)."""
-        own = user_version(self._core.context)
+        own = user_version(self.context)
         return f"{self._read_at}.{own}" if own else self._read_at
 
     def is_current(self) -> bool:
-        """Whether nothing was read since this snapshot was opened; the user's own columns are there at once."""
+        """Whether this snapshot is the newest: nothing was read since it was opened. User columns appear at once."""
         now = self._watch.look()
         if self._watch.is_as_seen(now):
             return True
-        is_current = self._read_at == self._version_in(self._store.latest)
+        is_current = self._read_at == self._version_in(self.store.latest)
         if is_current:
             self._watch.see(now)
         return is_current
@@ -176,42 +142,33 @@ class ImageSet:
         return f"{of_model}.{beside}" if beside else of_model
 
     def files_begun(self) -> int | None:
-        """How many files a reading that has not come to its end was to leave, as of now; None if every one has.
+        """How many files an unfinished reading of this folder is to have; None if every reading has finished.
 
-        It may still run. Until its end there may be no neighbours, no map but a rough one, and fewer pictures.
+        It may still run. Until then there may be no neighbours, only a rough map, and fewer pictures.
         """
-        return self._store.about().files_begun(self.space.key)
-
-    @property
-    def is_single_model(self) -> bool:
-        """Whether no second model takes part in this snapshot, whatever was chosen."""
-        return self._core.is_single_model
+        return self.store.about().files_begun(self.space.key)
 
     @cached_property
     def single_model(self) -> "ImageSet":
         """The same snapshot by its own model only."""
         if self.is_single_model:
             return self
-        return ImageSet(self._store, self.space, self.source, self.workspace, is_single_model=True, within=self.within)
-
-    @property
-    def second(self) -> SecondModelChoice:
-        """Which second model confusability and ambiguity are by, too, and which could be (`.active`, `.use`)."""
-        return self._core.second
+        store, within = self.store, self.within
+        return ImageSet(store, self.space, self.source, self.workspace, is_single_model=True, within=within)
 
     def table(self) -> pd.DataFrame:
         """One row per picture, by path.
 
         id, path (for people; odd bytes escaped), label (class folder, or what `labels.use` chose, as corrected),
         label_given (before any correction), label_checked ("corrected", "confirmed", or None), split and date where
-        folders tell them, width, height,
+        folders have them, width, height,
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
         nearest_similarity, twin_group (Int64: one number a group, none without twins), what `url_viz.imaging.quality`
         measures, x, y; the user's own columns; reasons;
-        decision, tags and name (None for none). All values of ours are higher = more ambiguous, but for
+        decision, tags and name (None for none). For all our measures, higher = more ambiguous, except
         nearest_similarity and the qualities; nan if there is none.
         """
-        return self._frame.copy(deep=False)  # pandas copies a column once somebody writes to it
+        return self.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
 
     def cached_of_table(
         self, make: Callable[Concatenate[pd.DataFrame, Options], Result], *args: Options.args, **named: Options.kwargs
@@ -221,8 +178,11 @@ class ImageSet:
         The result is shared, and not to be changed. `make` is a function of a module: a new closure would never be
         found in the cache.
         """
-        key = make, args, tuple(sorted(named.items()))
-        result: Result = self._derived.result("table", key, lambda table: make(table.copy(deep=False), *args, **named))
+
+        def of(table: pd.DataFrame) -> Result:
+            return make(table.copy(deep=False), *args, **named)
+
+        result: Result = self.derived.result("table", (make, args, tuple(sorted(named.items()))), of)
         return result
 
     def cached(
@@ -230,10 +190,10 @@ class ImageSet:
     ) -> Result:
         """As `cached_of_table`, the result of `make` on this set; computed again once labels or answers change.
 
-        The cache belongs to this snapshot and goes with it, where a cache of functions would keep both alive.
+        The cache belongs to this snapshot and is freed with it; a cache of the function would keep both alive.
         """
         key = make, args, tuple(sorted(named.items()))
-        result: Result = self._derived.result("measured", key, lambda measured: make(self, *args, **named))
+        result: Result = self.derived.result("measured", key, lambda measured: make(self, *args, **named))
         return result
 
     def add_columns(
@@ -245,7 +205,7 @@ class ImageSet:
         paths: "str | Path | IncomingFile | None" = None,
         uncertainties: Collection[str] = (),
     ) -> Prepared:
-        """Keep columns of a CSV, Parquet or NumPy file with this set, by path, and tell what matched.
+        """Keep columns of a CSV, Parquet or NumPy file with this set, by path, and return what matched.
 
         `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
         of numbers, higher = more ambiguous. Raises FolderError if the file cannot be read or nothing matches.
@@ -255,12 +215,12 @@ class ImageSet:
         return matched
 
     def remove_columns(self, name: str) -> None:
-        """Take away what an import brought. Raises ImageSetError if there is none of this name."""
+        """Remove an import with its columns. Raises ImageSetError if there is none of this name."""
         self.imports.remove(name)
 
     def user_columns(self) -> tuple[UserColumn, ...]:
         """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
-        listed: tuple[UserColumn, ...] = self._derived.get("imported").listed
+        listed: tuple[UserColumn, ...] = self.derived.get("imported").listed
         return listed
 
     def findings(self) -> tuple[Finding, ...]:
@@ -269,22 +229,24 @@ class ImageSet:
         Leaked twins, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
         read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
         """
-        found: tuple[Finding, ...] = self._derived.get("findings")
+        found: tuple[Finding, ...] = self.derived.get("findings")
         return found
 
     def reasons(self, ids: Iterable[int] | None = None) -> pd.DataFrame:
         """Why pictures (default: all) are ambiguous, one row per reason: id, reason, strength (0 to 1), detail.
 
-        What explains most of a picture comes first: its strength, times how much it goes with the leading order.
+        What explains most of a picture comes first: its strength, times how much it correlates with the leading order.
+        Ids that are not there are left out.
         """
-        return reasons_by_id(self._core.measured, self._reasons, ids)
+        rows = None if ids is None else np.flatnonzero(np.isin(self.ids, np.fromiter(ids, np.int64)))
+        return reason_table(self.measured, self._reasons, rows=rows)
 
     def reason_names(self) -> tuple[str, ...]:
         """The reasons that pictures of this set have, what explains most of its leading order first."""
         return self._reasons.order()
 
     def shared_reasons(self) -> tuple[Shared, ...]:
-        """The reasons that nearly all pictures have, which are told once, of the set, and given to none."""
+        """The reasons that nearly all pictures have, which are stated once, for the set, and given to none."""
         return self._reasons.shared
 
     def heat(self, image_id: int) -> Heat:
@@ -293,7 +255,7 @@ class ImageSet:
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
-        return self._store.embeddings(self.space.key, self.contents).embedding.astype(np.float32)
+        return self.store.embeddings(self.space.key, self.contents).embedding.astype(np.float32)
 
     def failures(self) -> pd.DataFrame:
         """Files that are no readable picture: path and reason."""
@@ -301,9 +263,9 @@ class ImageSet:
 
     @cached_property
     def _failures(self) -> pd.DataFrame:
-        if not self._core.stored_rows.failed:  # the table of files need not be read
+        if not self.stored_rows.failed:  # the table of files need not be read
             return pd.DataFrame({"path": [], "reason": []}, dtype=object)
-        rows = self._core.files.filter(self._core.files["failure"].is_valid()).select(["path", "failure"]).to_pandas()
+        rows = self.file_table.filter(self.file_table["failure"].is_valid()).select(["path", "failure"]).to_pandas()
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 
     def map(self, *, colour: str | None = None, style: Style = "points", size_by: str | None = None) -> "Figure":
@@ -313,17 +275,13 @@ class ImageSet:
         """
         return map_figure(self.table(), by=self.order().measure, colour=colour, style=style, size_by=size_by)
 
-    def measures(self) -> tuple[str, ...]:
-        """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
-        return self._core.measures()
-
     def order(self) -> Order:
         """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""
-        return self._core.order
+        return self.leading_order
 
     def prepare(self) -> None:
         """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""
-        with suppress(DamageError):  # of labels, which is told where they are shown
+        with suppress(DamageError):  # of labels, which is reported where they are shown
             self.order()
         if len(self) >= CACHED_FROM:
             _ = self.whitened
@@ -369,48 +327,14 @@ class ImageSet:
         """The k pictures of a class that are nearest to one of this set and no twins of it: columns as of `search`."""
         return self._search.nearest_of_class(image_id, label, k)
 
-    def reference(self) -> Reference:
-        """What pictures from outside are compared with: the distinct contents of this set."""
-        return self._search.reference()
-
-    def row_of(self, image_id: int) -> int:
-        """The row of a picture in `table()`; raises ImageSetError for an id that is not in this set."""
-        return self._core.row_of(image_id)
-
-    def rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
-        """The rows (M,) of pictures in `table()`, in the order of `ids`.
-
-        Raises ImageSetError for an id that is not in this set.
-        """
-        return self._core.rows_of(ids)
-
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""
-        values = self._frame.iloc[self.row_of(image_id)].to_dict()
+        values = self.frame.iloc[self.row_of(image_id)].to_dict()
         return {str(column): value for column, value in values.items()}
-
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """Ids (N,) int64, rows in the order of `table()`."""
-        return self._core.ids
-
-    @property
-    def contents(self) -> NDArray[np.int64]:
-        """Content keys (N,), rows in the order of `table()`: equal ones are copies of one file."""
-        return self._core.contents
-
-    def paths_of(self, ids: Iterable[int]) -> list[bytes]:
-        """Root-relative paths of pictures, as the file system has them, in the order of `ids`."""
-        return self._core.paths_of(ids)
 
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG, at most 256 px) by id."""
-        return self._store.thumbnails(ids)
-
-    @property
-    def decisions(self) -> Decisions:
-        """Decide on pictures, tag them, and take it back; `table()` shows it at once."""
-        return self._core.decisions
+        return self.store.thumbnails(ids)
 
     def compare(self, other: "ImageSet") -> Comparison:
         """How another model's reading of the same folder differs from this one; see `url_viz.analysis.compare`.
@@ -427,12 +351,14 @@ class ImageSet:
                 f"{self.source.title!r} and {other.source.title!r} are one model, which agrees with itself on "
                 "everything. Give another model or head."
             )
-        return compare(*(Read(one.table(), one.contents, one.graph) for one in (self.single_model, other.single_model)))
+        return compare(
+            *(ModelReading(each.table(), each.contents, each.graph) for each in (self.single_model, other.single_model))
+        )
 
     def is_by_same_model(self, other: "ImageSet") -> bool:
         """Whether both were read by one backbone under one head, whatever their files are called."""
-        mine, others = (one.head.digest if one.head else None for one in (self, other))
-        return self.space.key == other.space.key and mine == others
+        mine, theirs = (each.head.digest if each.head else None for each in (self, other))
+        return self.space.key == other.space.key and mine == theirs
 
     def evaluate(self) -> Evaluated | None:
         """How well each measure tells where the nearest is of another class, with 95 % intervals and baselines.
@@ -443,8 +369,8 @@ class ImageSet:
         """
         if self.graph is None:
             return None
-        pictures = counted(
-            self._frame,
+        pictures = counted_pictures(
+            self.frame,
             self.contents,
             graph=self.graph,
             embeddings=lambda: self.whitened.rows,
@@ -452,138 +378,15 @@ class ImageSet:
         )
         return None if pictures is None else evaluated(pictures)
 
-    def twins(self) -> pd.DataFrame:
-        """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""
-        return twin_table(self._frame, self.contents, lambda rows: self._core.unit[rows], self._left_of_twins())
-
-    def keep_one_of_each(self) -> Action:
-        """Decide to keep one of each pictures that are twins, and to drop those that are a pair of one that is kept.
-
-        Of a group in which not each is a twin of each, several stay: see `left_of_twins`.
-        """
-        return self.decisions.decide_each(one_of_each(self._frame, self._left_of_twins()))
-
-    def _left_of_twins(self) -> NDArray[np.bool_]:
-        """Which pictures are left once one of each is kept; copies alone are pairs before there is a graph."""
-        content, key = np.unique(self.contents, return_inverse=True)
-        graph = self.graph
-        if graph is None:
-            return left_of_twins(self._frame, key, no_twins(len(content)), lambda _: no_twins(len(content)))
-
-        def stars(order: NDArray[np.int64]) -> Twins:
-            raw = self._store.embeddings(self.space.key, graph.content).embedding
-            return twin_stars(graph.twins, order, raw, hashes=self._store.hashes(graph.content))
-
-        return left_of_twins(self._frame, positions_of(self.contents, graph.content), graph.twins, stars)
-
-    @property
-    def graph(self) -> Graph | None:
-        """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
-        return self._core.graph
-
-    @property
-    def has_graph(self) -> bool:
-        """Whether there is a graph in the whitened space: pairs and names to ask about need one."""
-        return self._core.has_graph
-
     @property
     def graph_columns(self) -> GraphColumns | None:
         """What the graph says of each distinct content, without its lists; confusability by both models."""
-        columns: GraphColumns | None = self._derived.get("graph_columns")
+        columns: GraphColumns | None = self.derived.get("graph_columns")
         return columns
 
     @property
-    def whitened(self) -> WhitenedRows:
-        """The pictures in the set's whitened space, rows in the order of `table()`."""
-        return self._core.whitened
-
-    @property
-    def model(self) -> Model:
-        """The model that read this set, loaded when it is first needed for a new picture."""
-        return self._core.model
-
-    @property
-    def second_model(self) -> Model | None:
-        """The second model, loaded when it is first needed for a new picture; None if it has no name."""
-        return self._core.second_model
-
-    def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
-        """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
-
-        `looks_like` is the class of ImageNet that the backbone sees in a picture and its neighbours, with its
-        `like_share`; None without a head that knows the classifier, or where no class is clear. `count` bounds their
-        number; by default it follows that of the pictures (`url_viz.analysis.representatives`). `on` is another map to
-        look at: what `project` gave.
-        """
-        if on is None:
-            found = representatives(self._frame, self.contents, self.graph, count=count, by=self.order().measure)
-            return self._with_looks(found)
-        rows = np.unique(self.rows_of(on.ids))
-        table = self._frame.iloc[rows].assign(x=on.xy[:, 0], y=on.xy[:, 1])
-        found = representatives(table, self.contents[rows], self.graph, count=count, by=self.order().measure)
-        return self._with_looks(found)
-
-    def _with_looks(self, found: pd.DataFrame) -> pd.DataFrame:
-        names, functions = class_names(), self.head.functions if self.head is not None else None
-        if functions is None or len(functions.bias) != len(names):
-            return found.assign(looks_like=None, like_share=np.nan)
-        looks = [look_of(functions.shares(self._near_embeddings(int(one))), names) for one in found["id"]]
-        return found.assign(
-            looks_like=pd.Series([name for name, _ in looks], dtype=object, index=found.index),
-            like_share=np.array([share for _, share in looks], np.float32),
-        )
-
-    def _near_embeddings(self, image_id: int) -> NDArray[np.float32]:
-        """Embeddings (M, D) of a picture and its nearest in the graph, M at most NEAR + 1."""
-        row = self.row_of(image_id)
-        near = near_in_graph(row, self.contents, self.graph)
-        rows = [row] if near is None else [row, *near[0][:NEAR]]
-        contents = np.unique(self.contents[rows])
-        return self._store.embeddings(self.space.key, contents).embedding.astype(np.float32)
-
-    def project(self, ids: Iterable[int], *, method: Literal["umap", "tsne"] = "umap") -> Projection:
-        """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.
-
-        Beyond 20,000 a sample is fitted and the others are placed. `tsne` is t-SNE of the raw embeddings, as in the
-        paper's figure; beyond 10,000 of a sample. Raises ImageSetError for an id that is not in this set.
-        """
-        rows = np.unique(self.rows_of(ids))
-        contents = np.unique(self.contents[rows])
-        if method == "tsne" and len(contents) >= FEWEST_FOR_UMAP:
-            read = self._store.embeddings(self.space.key, contents)
-            found = tsne_coordinates(read.content, read.embedding, self.graph)
-        else:
-            found = project_selection(whitened_for(self._store, self.space.key, contents), self.graph)
-        place = positions_of(self.contents[rows], found.content)
-        all_ids = self._frame["id"].to_numpy(np.int64)
-        method_of: dict[int, Literal["t-SNE", "UMAP"]] = {TSNE: "t-SNE", UMAP: "UMAP"}
-        by: Literal["UMAP", "t-SNE", "PCA"] = "PCA"
-        by = next((name for code, name in method_of.items() if (found.method == code).any()), by)
-        return Projection(all_ids[rows], found.xy[place], by)
-
-    def refit(self, progress: ProgressCallback | None = None) -> None:
-        """Make the map of what was read again; everything moves. Seen by opening the set again.
-
-        Raises WorkspaceError if another process writes.
-        """
-        with Writer(self._store.paths, self.root) as writer:
-            update_derived(writer, self.space.key, report=progress or silent, refit=True)
-
-    @cached_property
-    def placed_share(self) -> float:
-        """The share of the map's pictures that came after its fit, and were placed by their neighbours."""
-        known = self._store.coordinates(self.space.key)
-        if known is None or not (known.method == UMAP).any():
-            return 0.0
-        return float((known.method == PLACED).mean())
-
-    @property
-    def _frame(self) -> pd.DataFrame:
-        return self._core.table
-
-    @property
     def _reasons(self) -> Reasons:
-        reasons: Reasons = self._derived.get("reasons")
+        reasons: Reasons = self.derived.get("reasons")
         return reasons
 
 

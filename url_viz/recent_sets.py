@@ -52,18 +52,18 @@ class RecentSets:
         sets = [
             (_read_at(about, paths(set_id)), set_id, about) for set_id, about in sets_with_pictures(self._workspace)
         ]
-        latest = sorted(sets, key=lambda one: (-one[0], one[1]))[:most]
-        return [self._told(set_id, about, read_at) for read_at, set_id, about in latest]
+        latest = sorted(sets, key=lambda entry: (-entry[0], entry[1]))[:most]
+        return [self._described(set_id, about, read_at) for read_at, set_id, about in latest]
 
-    def _told(self, set_id: str, about: About, read_at: float) -> RecentSet:
+    def _described(self, set_id: str, about: About, read_at: float) -> RecentSet:
         partial = unfinished(set_id, self._workspace) if about.begun else None
         with self._lock:
             store = self._stores.setdefault(set_id, Store(self._workspace.set_paths(set_id)))
             key = _version(store, about)
             if self._known.get(set_id, (None, None))[0] != key:
                 self._known[set_id] = (key, _counted(store, about, self._workspace))
-            told = self._known[set_id][1]
-        return replace(told, about=about, read_at=read_at, unfinished=partial)
+            recent = self._known[set_id][1]
+        return replace(recent, about=about, read_at=read_at, unfinished=partial)
 
 
 def _read_at(about: About, paths: SetPaths) -> float:
@@ -83,18 +83,18 @@ def _counted(store: Store, about: About, workspace: Workspace) -> RecentSet:
     paths = [path for path, is_one in zip(files["path"].to_pylist(), is_picture, strict=True) if is_one]
     models = tuple(dict.fromkeys(space.backbone for space in reversed(about.spaces)))
     classes = _classes(store, about, workspace)
-    shown = _spread(ids, paths)
+    shown = _evenly_spaced(ids, paths)
     found = store.thumbnails(shown)
-    small = tuple(found[one] for one in shown if one in found)
+    small = tuple(found[image_id] for image_id in shown if image_id in found)
     found_classes = len(set(find_classes(paths).class_names) - {None})
     return RecentSet(store.paths.folder.name, about, len(ids), classes, found_classes, 0.0, models, small, None)
 
 
-def _spread(ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", paths: Sequence[bytes]) -> tuple[int, ...]:
+def _evenly_spaced(ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", paths: Sequence[bytes]) -> tuple[int, ...]:
     """The ids of some pictures, evenly spread over all in the order of their paths."""
     order = sorted(range(len(paths)), key=paths.__getitem__)
     if len(order) > THUMBNAILS:
-        order = [order[int(place)] for place in np.linspace(0, len(order) - 1, THUMBNAILS).round()]
+        order = [order[int(index)] for index in np.linspace(0, len(order) - 1, THUMBNAILS).round()]
     return tuple(int(ids[row]) for row in order)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from url_viz.analysis.ambiguity import AmbiguityModel, LabelEvidence
-from url_viz.analysis.classes import CLASS_COLUMNS, ContentLabels, picture_labels
+from url_viz.analysis.classes import CLASS_COLUMNS, CodedLabels, picture_labels
 from url_viz.analysis.columns import AMBIGUITY_COLUMN, columns_of_classes
-from url_viz.analysis.derived import Derived, DiskCache, Source
+from url_viz.analysis.derived import Derived, DiskCache, Input
 from url_viz.analysis.order import Order, leading_order
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
@@ -37,8 +37,8 @@ class Classed:
             "base": lambda: base,
             "second": lambda: None,
         }
-        sources = [Source(name, lambda: key, read) for name, read in values.items()]
-        labels = Source("picture_labels", self._digest, lambda: picture_labels(self._table["label"]))
+        sources = [Input(name, lambda: key, read) for name, read in values.items()]
+        labels = Input("picture_labels", self._digest, lambda: picture_labels(self._table["label"]))
         disk = DiskCache(numbers.folder, "space", lambda: len(numbers.contents), large_from)
         columns = [*columns_of_classes("picture_labels"), AMBIGUITY_COLUMN]
         self.derived = Derived(columns, [*sources, labels], disk=disk)
@@ -51,7 +51,7 @@ class Classed:
         self._table = table
         return table.assign(**self.derived.get("ambiguity"))
 
-    def labels(self, table: pd.DataFrame) -> ContentLabels:
+    def labels(self, table: pd.DataFrame) -> CodedLabels:
         self._table = table
         return self.derived.get("content_labels")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.twin_groups import twin_column
 from url_viz.analysis.compare import (
-    Read,
+    ModelReading,
     compare,
     disagreements,
     in_words,
@@ -34,8 +34,8 @@ def table_of(ids: list[int], uncertainty: list[float], confusability: list[float
     return pd.DataFrame(about | measures)
 
 
-def read_of(table: pd.DataFrame, graph: Graph | None = None) -> Read:
-    return Read(table, table["id"].to_numpy(np.int64) * 10, graph)
+def read_of(table: pd.DataFrame, graph: Graph | None = None) -> ModelReading:
+    return ModelReading(table, table["id"].to_numpy(np.int64) * 10, graph)
 
 
 def graph_of(content: list[int], position: list[list[int]]) -> Graph:
@@ -45,7 +45,7 @@ def graph_of(content: list[int], position: list[list[int]]) -> Graph:
     )
 
 
-def dice_read(count: int, *, seed: int, k: int = 6, first: int = 0) -> Read:
+def dice_read(count: int, *, seed: int, k: int = 6, first: int = 0) -> ModelReading:
     dice = np.random.default_rng(seed)
     ids = (first + dice.permutation(count)).tolist()
     near = [dice.permutation(np.delete(np.arange(count), row))[:k] for row in range(count)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.derived import MOST_RESULTS, Column, Derived, DiskCache, Get, OnDisk, Source
+from url_viz.analysis.derived import MOST_RESULTS, Column, Derived, DiskCache, Get, Input, OnDisk
 
 
 class Counted:
@@ -20,7 +20,7 @@ class Counted:
         self.values = {"pictures": 3, "labels": 1}
         self.made: list[str] = []
         sources = [
-            Source(name, lambda name=name: str(self.values[name]), lambda name=name: self.values[name])  # type: ignore[misc]
+            Input(name, lambda name=name: str(self.values[name]), lambda name=name: self.values[name])  # type: ignore[misc]
             for name in self.values
         ]
         stored = OnDisk(lambda v: pa.table({"v": [v]}), lambda t, get: int(t["v"][0].as_py()), only_large=True)
@@ -121,14 +121,14 @@ def test_a_table_of_another_kind_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_column_reads_only_what_it_is_declared_to_be_of() -> None:
-    source = Source("labels", lambda: "1", lambda: 1)
+    source = Input("labels", lambda: "1", lambda: 1)
     derived = Derived([Column("bad", (), lambda get: get("labels"))], [source])
     with pytest.raises(KeyError, match="'bad' is not declared to be of 'labels'"):
         derived.get("bad")
 
 
 def test_no_circle_and_no_name_twice_can_be_declared() -> None:
-    source = Source("labels", lambda: "1", lambda: 1)
+    source = Input("labels", lambda: "1", lambda: 1)
     with pytest.raises(ValueError, match="'b'"):
         Derived([Column("a", ("b",), lambda get: 1), Column("b", ("a",), lambda get: 1)], [source])
     with pytest.raises(ValueError, match="declared twice"):
@@ -137,7 +137,7 @@ def test_no_circle_and_no_name_twice_can_be_declared() -> None:
 
 def test_each_source_is_asked_once_a_look() -> None:
     asked: list[str] = []
-    source = Source("labels", lambda: asked.append("") or "1", lambda: 1)  # type: ignore[func-returns-value]
+    source = Input("labels", lambda: asked.append("") or "1", lambda: 1)  # type: ignore[func-returns-value]
     columns = [Column(f"c{n}", ("labels",), lambda get: get("labels")) for n in range(5)]
     derived = Derived([*columns, Column("all", tuple(c.name for c in columns), lambda get: 0)], [source])
     derived.get("all")

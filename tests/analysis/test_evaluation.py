@@ -16,9 +16,9 @@ from training.listed_embeddings import EmbeddedPictures
 from url_viz.analysis.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.analysis.evaluation import (
     ALL,
-    Counted,
+    CountedPictures,
     by_class,
-    counted,
+    counted_pictures,
     deciles,
     lead_over,
     measured,
@@ -68,11 +68,11 @@ class Set:
         embedding = self.embedding[first].astype(np.float16)
         return build_graph(embedding, self.raw[first], k=self.k, content=keys)
 
-    def counted(self, *, user_measures: Sequence[str] = ()) -> Counted | None:
+    def counted_pictures(self, *, user_measures: Sequence[str] = ()) -> CountedPictures | None:
         graph = self.graph()
         value = confusability(graph.position, graph.similarity)[0]
         table = self.table.assign(confusability=value[positions_of(self.contents, graph.content)])
-        return counted(
+        return counted_pictures(
             table,
             self.contents,
             graph=graph,
@@ -80,19 +80,19 @@ class Set:
             user_measures=user_measures,
         )
 
-    def some(self) -> Counted:
-        found = self.counted()
+    def some(self) -> CountedPictures:
+        found = self.counted_pictures()
         assert found is not None
         return found
 
 
-def made(is_right: list[bool], values: Mapping[str, list[float]], labels: list[str] | None = None) -> Counted:
+def made(is_right: list[bool], values: Mapping[str, list[float]], labels: list[str] | None = None) -> CountedPictures:
     """Counted pictures whose search and values are given."""
     names = np.array(labels or ["a"] * len(is_right))
     others = np.where(is_right, names, "other")
     rows = np.arange(len(is_right))
     arrays = {name: np.array(v, float) for name, v in values.items()}
-    return Counted(rows, rows[::-1], names, others, arrays, left_out=0)
+    return CountedPictures(rows, rows[::-1], names, others, arrays, left_out=0)
 
 
 def test_everything_is_counted_as_plain_recall_and_baselines_do() -> None:
@@ -181,12 +181,12 @@ def test_a_users_own_uncertainty_is_measured_where_enough_pictures_have_it() -> 
     given = Set()
     given.table["risk"] = np.where(np.arange(COUNT) % 10 == 0, np.nan, np.arange(COUNT))
     given.table["rare"] = np.where(np.arange(COUNT) % 3 == 0, 1.0, np.nan)
-    found = given.counted(user_measures=("risk", "rare"))
+    found = given.counted_pictures(user_measures=("risk", "rare"))
     assert found is not None
     assert list(found.values) == [*given.some().values, "risk"]
     assert len(found) == COUNT * 9 // 10
     assert np.array_equal(found.values["risk"], found.rows)
-    assert measured(found)[-1].r_auroc == pytest.approx(r_auroc(found.rows.astype(float), found.is_right))
+    assert measured(found)[-1].auroc.value == pytest.approx(r_auroc(found.rows.astype(float), found.is_right))
 
 
 def test_without_a_head_the_other_measures_remain() -> None:
@@ -209,7 +209,7 @@ def test_too_few_pictures_or_classes_are_not_evaluated() -> None:
     unlabelled.table["label"] = None
     one_class.table["label"] = "same"
     few.table.loc[10:, "label"] = None
-    assert unlabelled.counted() is one_class.counted() is few.counted() is None
+    assert unlabelled.counted_pictures() is one_class.counted_pictures() is few.counted_pictures() is None
 
 
 def test_recall_and_r_auroc_are_those_of_the_evidence_beside_a_search() -> None:
@@ -224,7 +224,7 @@ def test_recall_and_r_auroc_are_those_of_the_evidence_beside_a_search() -> None:
     )
     ours = next(one for one in measured(found) if one.name == "uncertainty")
     assert (ours.name, found.recall) == ("uncertainty", pytest.approx(beside.recall))
-    assert ours.r_auroc == pytest.approx(beside.auroc.value)
+    assert ours.auroc.value == pytest.approx(beside.auroc.value)
     assert ours.curve.recall.tolist() == pytest.approx(beside.curve.recall.tolist())
     assert found.oracle.recall.tolist() == pytest.approx(beside.oracle.recall.tolist())
 
@@ -234,15 +234,15 @@ def test_measured_is_by_the_metrics_and_the_lead_is_paired() -> None:
     for one in measured(found):
         values = found.values[one.name]
         plain = auroc_by_blocks(values, ~found.is_right, found.code).interval
-        assert one.r_auroc == pytest.approx(r_auroc(values, found.is_right))
-        assert (one.interval.low, one.interval.high) == pytest.approx((plain.low, plain.high))
+        assert one.auroc.value == pytest.approx(r_auroc(values, found.is_right))
+        assert (one.auroc.interval.low, one.auroc.interval.high) == pytest.approx((plain.low, plain.high))
         assert one.aurc == pytest.approx(risk_coverage(values, ~found.is_right).aurc)
         if one.name == "nearest_similarity":
-            assert np.isnan(one.beyond_nearest)
+            assert np.isnan(one.over_nearest.value)
         else:
-            expected = one.r_auroc - r_auroc(found.values["nearest_similarity"], found.is_right)
-            assert one.beyond_nearest == pytest.approx(expected)
-            assert one.beyond_interval.low <= one.beyond_nearest <= one.beyond_interval.high
+            expected = one.auroc.value - r_auroc(found.values["nearest_similarity"], found.is_right)
+            assert one.over_nearest.value == pytest.approx(expected)
+            assert one.over_nearest.interval.low <= one.over_nearest.value <= one.over_nearest.interval.high
 
 
 def test_intervals_are_about_those_of_classes_drawn_anew() -> None:
@@ -250,7 +250,7 @@ def test_intervals_are_about_those_of_classes_drawn_anew() -> None:
     one = next(one for one in measured(found) if one.name == "uncertainty")
     arrays = found.values["uncertainty"], found.is_right
     drawn = bootstrap_interval(r_auroc, *arrays, resamples=2000, seed=1, block=found.code)
-    assert one.interval.high - one.interval.low == pytest.approx(drawn.high - drawn.low, rel=0.4)
+    assert one.auroc.interval.high - one.auroc.interval.low == pytest.approx(drawn.high - drawn.low, rel=0.4)
 
 
 def test_a_measure_leads_itself_by_nothing_and_the_lead_turns_with_the_pair() -> None:
@@ -323,14 +323,14 @@ def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path
     assert found.recall == pytest.approx(reported.recall_at_1)
     for mine, theirs in (("uncertainty", "head"), ("inverse_norm",) * 2, ("nearest_similarity",) * 2):
         order = reported.order(theirs)
-        assert ours[mine].r_auroc == pytest.approx(order.r_auroc), mine
+        assert ours[mine].auroc.value == pytest.approx(order.r_auroc), mine
         assert ours[mine].aurc == pytest.approx(order.aurc), mine
 
 
-def as_the_paper_counts(image_set: ImageSet, stored: np.ndarray) -> Counted:
+def as_the_paper_counts(image_set: ImageSet, stored: np.ndarray) -> CountedPictures:
     """Counted by raw cosine, twins in: what the training command reports, where a set counts in its whitened space."""
     assert image_set.graph is not None
-    found = counted(
+    found = counted_pictures(
         image_set.table(), image_set.contents, graph=image_set.graph, embeddings=lambda: image_set.whitened.rows
     )
     assert found is not None

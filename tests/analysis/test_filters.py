@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from url_viz.analysis.filters import (
     Between,
     Filter,
-    Named,
+    NameContains,
     OneOf,
     as_query,
     filterable,
     from_query,
     in_words,
-    kept,
     kind_of,
+    passes_all,
     replaced_in,
     values_of,
 )
@@ -47,17 +47,17 @@ TABLE = pd.DataFrame(
         ((Between("width", 20, 30),), [1, 2]),
         ((Between("uncertainty", None, 0.3),), [0, 2]),
         ((Between("uncertainty"),), [0, 2, 3]),
-        ((Named("cat"),), [0, 2]),
-        ((Named("cat"), OneOf("label", ("dog",))), [2]),
+        ((NameContains("cat"),), [0, 2]),
+        ((NameContains("cat"), OneOf("label", ("dog",))), [2]),
         ((OneOf("left.the.table", ("x",)),), [0, 1, 2, 3]),
     ],
 )
 def test_rows_that_pass(filters: tuple[Filter, ...], rows: list[int]) -> None:
-    assert np.flatnonzero(kept(TABLE, filters)).tolist() == rows
+    assert np.flatnonzero(passes_all(TABLE, filters)).tolist() == rows
 
 
 def test_names_are_no_patterns() -> None:
-    assert not kept(TABLE, [Named(".*")]).any()
+    assert not passes_all(TABLE, [NameContains(".*")]).any()
 
 
 def test_what_can_be_filtered_by() -> None:
@@ -87,7 +87,7 @@ def test_chips_are_in_words() -> None:
     assert in_words(OneOf("decision", ("keep", ""))) == "Decision: keep or none"
     assert in_words(Between("nearest_similarity", None, 0.5)) == "Nearest similarity ≤ 0.5"
     assert in_words(Between("width", 100, 300)) == "Width 100 – 300"
-    assert in_words(Named("beach")) == "Name: beach"
+    assert in_words(NameContains("beach")) == "Name: beach"
 
 
 def test_nonsense_in_an_address_is_passed_over() -> None:

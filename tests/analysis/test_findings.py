@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.twin_groups import twin_column
+from tests.analysis.set_table import set_table
 from url_viz.analysis.findings import (
     COMMON_SHARE,
     FEW,
     KNOWN_SHARE,
     Finding,
-    Seen,
+    FindingInputs,
     findings,
     knows_classes,
     mixed_pairs,
@@ -30,20 +30,7 @@ COUNT = 40
 
 def table(**columns: object) -> pd.DataFrame:
     """Forty pictures, twenty ants and twenty bees, none a twin, none decided on."""
-    base = {
-        "id": np.arange(COUNT) + 100,
-        "path": [f"{number}.jpg" for number in range(COUNT)],
-        "label": pd.Series(["ant"] * 20 + ["bee"] * 20, dtype=object),
-        "label_checked": pd.Series([None] * COUNT, dtype=object),
-        "decision": pd.Series([None] * COUNT, dtype=object),
-        "twin_group": np.arange(COUNT),
-        "uncertainty": 0.5,
-        "width": 10,
-        "height": 10,
-    }
-    values = {name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in columns.items()}
-    made = pd.DataFrame({**base, **values})
-    return made.assign(twin_group=twin_column(made["twin_group"].astype(int)))
+    return set_table(COUNT, {"label": ["ant"] * 20 + ["bee"] * 20, "uncertainty": 0.5}, columns)
 
 
 def strengths(**given: dict[int, float]) -> Reasons:
@@ -68,9 +55,9 @@ def check(
     return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0)
 
 
-def seen(rows: pd.DataFrame | None = None, **parts: object) -> Seen:
+def seen(rows: pd.DataFrame | None = None, **parts: object) -> FindingInputs:
     base = {"reasons": strengths(), "check": None, "leaks": None, "failures": 0}
-    return Seen(**{"table": table() if rows is None else rows, **base, **parts})  # type: ignore[arg-type]
+    return FindingInputs(**{"table": table() if rows is None else rows, **base, **parts})  # type: ignore[arg-type]
 
 
 def told(found: tuple[Finding, ...]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.given import given_set
 from tests.read_sets import copied
-from url_viz.analysis.filters import OneOf, filterable, kept
+from url_viz.analysis.filters import OneOf, filterable, passes_all
 from url_viz.analysis.label_choice import in_words
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
@@ -63,7 +63,7 @@ class TestFound:
     def test_a_split_is_filtered_by_as_other_columns(self, image_set: ImageSet) -> None:
         table = image_set.table()
         assert filterable(table)["split"] == "category"
-        assert kept(table, [OneOf("split", ("train",))]).tolist() == [name == "train" for name in SPLIT]
+        assert passes_all(table, [OneOf("split", ("train",))]).tolist() == [name == "train" for name in SPLIT]
 
     def test_many_dates_and_no_classes_in_words(self, tmp_path: Path) -> None:
         names = [f"{year}/{year}.jpg" for year in range(2020, 2024)]
@@ -146,9 +146,9 @@ class TestTags:
     def test_a_decision_without_a_tag_joins_nothing_again(self, image_set: ImageSet) -> None:
         image_set.labels.use("tags")
         image_set.decisions.tag(image_set.table()["id"].tolist()[:2], "striped")
-        before = image_set._core.measured
+        before = image_set.measured
         image_set.decisions.decide(image_set.table()["id"].tolist()[:3], "keep")
-        assert image_set._core.measured is before
+        assert image_set.measured is before
 
     def test_tags_matter_to_no_other_choice(self, image_set: ImageSet) -> None:
         before = image_set.version

@@ -14,17 +14,17 @@ from tests.pipeline.examples import embeddings_of
 from url_viz.analysis.ambiguity import LabelEvidence, classify
 from url_viz.analysis.classes import agreed_label, content_labels, picture_labels
 from url_viz.analysis.label_issues import (
-    ALONE,
     AMBIGUOUS,
     CLEAR_SHARE,
     COLUMNS,
     CONFLICTING,
     LABEL_ERROR,
+    OUTLIER,
     OWN_SHARE,
     SPREAD_QUANTILE,
     Judged,
     LabelCheck,
-    _is_alone,
+    _is_outlier,
     check_labels,
     confused_pairs,
     judge,
@@ -166,7 +166,7 @@ def test_a_label_error_is_what_the_definition_says() -> None:
         opinion.own <= OWN_SHARE * opinion.best,
         opinion.spread <= usual,
     ]
-    is_error = np.logical_and.reduce(holds) & (found.kind != ALONE) & (found.kind != CONFLICTING)
+    is_error = np.logical_and.reduce(holds) & (found.kind != OUTLIER) & (found.kind != CONFLICTING)
     assert np.array_equal(found.kind == LABEL_ERROR, is_error)
     assert np.isin(np.flatnonzero(is_error), wrong).mean() > 0.8
     assert is_error.sum() > 20
@@ -201,17 +201,17 @@ def test_pictures_between_all_classes_are_ambiguous_rather_than_label_errors() -
 def test_a_picture_unlike_all_others_is_out_on_its_own() -> None:
     embedding, label = clusters()
     embedding[7] = -embedding[7]
-    assert judged(embedding, label).kind[7] == ALONE
+    assert judged(embedding, label).kind[7] == OUTLIER
 
 
 def test_the_fence_is_a_quartile_range_below_the_quartile() -> None:
     near = np.array([0.5] * 3 + [0.6] * 3 + [0.7] * 3 + [0.42, 0.38], np.float32)  # quartiles .5 and .65, fence .35
     position = np.where(np.arange(11) == 10, 0, 10)[:, None].astype(np.int32)
-    alone = [_is_alone(Graph(np.arange(11), position, at[:, None], no_twins(11))).tolist() for at in (near, near - 1)]
+    alone = [_is_outlier(Graph(np.arange(11), position, at[:, None], no_twins(11))).tolist() for at in (near, near - 1)]
     assert alone == [[False] * 11] * 2
     near[10] = 0.34
     graph = Graph(np.arange(11), position, near[:, None], no_twins(11))
-    assert np.flatnonzero(_is_alone(graph)).tolist() == [10]
+    assert np.flatnonzero(_is_outlier(graph)).tolist() == [10]
 
 
 def test_copies_under_two_labels_are_a_case_of_their_own() -> None:

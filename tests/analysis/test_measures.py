@@ -4,17 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.measures import (
-    MEASURES,
-    TABLE_MEASURES,
-    choice_of,
-    colour_of,
-    is_measure,
-    meaning_of,
-    measures_of,
-    percentile_column,
-    title_of,
-)
+from url_viz.analysis.measures import MEASURES, TABLE_MEASURES, is_measure, measure_named, measures_of, title_of
 
 
 def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
@@ -32,11 +22,11 @@ def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
 def test_what_is_said_of_one_and_of_a_users_column() -> None:
     assert (is_measure("entropy"), is_measure("risk")) == (True, False)
     assert (title_of("inverse_norm"), title_of("risk")) == ("1 / norm", "risk")
-    assert (choice_of("ambiguity"), choice_of("risk")) == ("Between classes", "risk")
-    assert (colour_of("ambiguity"), colour_of("risk")) == ("#d55e00", None)
-    assert choice_of("tuned") == "Your answers"
-    assert "you brought" in meaning_of("risk")
-    assert meaning_of("confusability").endswith("Knows no classes.")
+    assert (measure_named("ambiguity").choice, measure_named("risk").choice) == ("Between classes", "risk")
+    assert (measure_named("ambiguity").colour, measure_named("risk").colour) == ("#d55e00", None)
+    assert measure_named("tuned").choice == "Your answers"
+    assert "you brought" in measure_named("risk").meaning
+    assert measure_named("confusability").meaning.endswith("Knows no classes.")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +40,7 @@ def test_what_is_said_of_one_and_of_a_users_column() -> None:
     ],
 )
 def test_the_column_of_its_percentile(name: str, column: str | None) -> None:
-    assert percentile_column(name) == column
+    assert measure_named(name).percentile == column
 
 
 def test_a_table_has_those_it_has_values_of() -> None:

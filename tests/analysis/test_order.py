@@ -8,9 +8,10 @@ import pytest
 
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from url_viz.analysis.classes import content_labels, picture_labels
-from url_viz.analysis.order import in_brackets, leading_order
-from url_viz.analysis.order_metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
+from url_viz.analysis.order import leading_order
+from url_viz.analysis.order_metrics import auroc, auroc_by_blocks, share_by_blocks
 from url_viz.store.tables import positions_of
+from url_viz.wording import decimal
 
 
 def without_classes(numbers: LabelledNumbers) -> LabelledNumbers:
@@ -46,11 +47,9 @@ def test_what_it_tells_is_what_the_metrics_say_of_the_set(tmp_path: Path) -> Non
     assert list(order.others) == ["confusability", "uncertainty"]
     for name, figure in order.others.items():
         assert figure.value == pytest.approx(auroc(table[name], is_wrong))
-    shown = in_brackets(order.evidence)
+    others = ", ".join(f"{name} {decimal(figure.value)}" for name, figure in order.others.items())
     assert order.reason == (
-        f"Ordered by ambiguity between your 4 classes: R-AUROC {shown}; without knowing them confusability "
-        f"{in_brackets(order.others['confusability'])[:3]}, uncertainty "
-        f"{in_brackets(order.others['uncertainty'])[:3]}."
+        f"Ordered by ambiguity between your 4 classes: R-AUROC {order.evidence.text()}; without knowing them {others}."
     )
 
 
@@ -148,10 +147,3 @@ def test_copies_count_once(tmp_path: Path) -> None:
     ).order()
     assert doubled.recall == once.recall
     assert doubled.evidence == once.evidence
-
-
-def test_figures_in_words() -> None:
-    none = Interval(float("nan"), float("nan"))
-    assert in_brackets(Figure(0.8701, Interval(0.8504, 0.9))) == ".87 [.85, .90]"
-    assert in_brackets(Figure(1.0, Interval(0.5, 1.0))) == "1.00 [.50, 1.00]"
-    assert in_brackets(Figure(0.5, none)) == ".50"

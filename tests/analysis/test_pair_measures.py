@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 
 from tests.pipeline.whitened_examples import classes, with_burst
 from url_viz.analysis import pair_measures
-from url_viz.analysis.pair_measures import NAMES, POWERS, PRIOR_NAMES, PairMeasures
+from url_viz.analysis.pair_measures import PAIR_MEASURES, POWERS, PRIOR_NAMES, PairMeasures
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives
@@ -77,7 +77,7 @@ def test_is_the_definition_in_each_space(power: float, monkeypatch: pytest.Monke
 def test_ranks_are_mid_ranks_within_the_set_and_other_pairs_stand_among_them() -> None:
     measures, _, _ = made(classes(120)[0])
     raw = measures._raw(measures.rows, measures.nearest)
-    for k in range(len(NAMES)):
+    for k in range(len(PAIR_MEASURES)):
         assert measures.ranks[:, k] == pytest.approx((rankdata(raw[:, k]) - 0.5) / len(raw))
     assert measures.of(measures.rows, measures.nearest) == pytest.approx(measures.ranks)
     others = measures.of(np.array([0, 5]), np.array([100, 60]))
@@ -86,7 +86,7 @@ def test_ranks_are_mid_ranks_within_the_set_and_other_pairs_stand_among_them() -
 
 def test_the_prior_is_confusability() -> None:
     measures, graph, _ = made(classes(300)[0])
-    prior = measures.ranks[:, [NAMES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
+    prior = measures.ranks[:, [PAIR_MEASURES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
     known = confusability(graph.position, graph.similarity, representative=measures.representative)[0][measures.rows]
     assert np.corrcoef(rankdata(prior), rankdata(known))[0, 1] > 0.995
 
@@ -100,4 +100,4 @@ def test_of_a_burst_one_counts_and_few_pictures_have_short_lists() -> None:
         assert len(few.rows) == count
         assert np.isfinite(few.ranks).all()
     alone, _, _ = made(classes(1, of=1)[0])
-    assert alone.ranks.shape == (0, len(NAMES))
+    assert alone.ranks.shape == (0, len(PAIR_MEASURES))

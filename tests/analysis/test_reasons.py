@@ -9,7 +9,7 @@ from PIL import ImageFilter
 
 from tests.imaging.pictures import noise
 from tests.twin_groups import twin_column
-from url_viz.analysis.filters import OneOf, kept
+from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.reason_rules import NAMES
 from url_viz.analysis.reasons import Ramp, reason_counts, reason_table, reasons_of
 from url_viz.image_set import ImageSet, embed_folder
@@ -182,7 +182,7 @@ def test_the_strongest_comes_first_and_filters_and_counts_find_each() -> None:
     table["reasons"] = named(table)
     assert table["reasons"].tolist() == ["dark; tiny; blurred", "blurred", ""]
     assert reason_counts(table["reasons"]) == {"blurred": 2, "dark": 1, "tiny": 1}
-    assert kept(table, [OneOf("reasons", ("blurred",))]).tolist() == [True, True, False]
+    assert passes_all(table, [OneOf("reasons", ("blurred",))]).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -248,4 +248,4 @@ class TestAnImageSet:
         assert joined.tolist() == table["reasons"].tolist()
 
     def test_they_are_worked_out_once(self, planted: ImageSet) -> None:
-        assert planted._frame is planted._frame
+        assert planted.frame is planted.frame

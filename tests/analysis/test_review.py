@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.analysis.set_table import set_table
 from tests.twin_groups import twin_column
 from url_viz.analysis.cards import CardAnswer, Choice, Question, between_classes, of_any_label, of_label
 from url_viz.analysis.filters import Between, OneOf
@@ -31,31 +32,21 @@ COUNT = 8
 
 def table(**columns: object) -> pd.DataFrame:
     """Eight pictures of two classes, ids 100 to 107, 102 and 103 twins; the later the more ambiguous, the last nan."""
-    ambiguity = np.append(np.arange(COUNT - 1) / 10, np.nan)
+    ambiguity, labels = np.append(np.arange(COUNT - 1) / 10, np.nan), ["ant", "bee"] * 4
     base = {
-        "id": np.arange(COUNT) + 100,
-        "path": [f"{number}.jpg" for number in range(COUNT)],
-        "label": pd.Series(["ant", "bee"] * 4, dtype=object),
-        "label_given": pd.Series(["ant", "bee"] * 4, dtype=object),
-        "label_checked": pd.Series([None] * COUNT, dtype=object),
-        "decision": pd.Series([None] * COUNT, dtype=object),
+        "label": labels,
+        "label_given": labels,
         "tags": "",
-        "uncertainty": ambiguity,
-        "entropy": ambiguity,
-        "ambiguity": ambiguity,
-        "first_class": pd.Series(["ant", "ant"] * 4, dtype=object),
-        "second_class": pd.Series(["bee", "cat"] * 4, dtype=object),
+        **dict.fromkeys(("uncertainty", "entropy", "ambiguity"), ambiguity),
+        "first_class": ["ant"] * COUNT,
+        "second_class": ["bee", "cat"] * 4,
         "first_share": 0.6,
         "second_share": 0.3,
         "twin_group": [0, 1, 2, 2, 4, 5, 6, 7],
-        "width": 10,
-        "height": 10,
         "x": np.arange(COUNT, dtype=float),
         "y": np.zeros(COUNT),
     }
-    values = {name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in columns.items()}
-    made = pd.DataFrame({**base, **values})
-    return made.assign(twin_group=twin_column(made["twin_group"].astype(int)))
+    return set_table(COUNT, base, columns)
 
 
 SUSPECT_ROWS = pd.DataFrame({"id": [105, 101, 103, 102], "suggested": ["cat", None, "ant", "bee"]})
@@ -245,7 +236,7 @@ class TestReview:
 
     def test_nothing_is_written_before_the_first_answer(self, paths: SetPaths) -> None:
         review = opened(paths)
-        assert (review.progress().total, review.progress().left, review.place(), len(review)) == (7, 7, 0, 7)
+        assert (review.progress().total, review.progress().left, review.next_index(), len(review)) == (7, 7, 0, 7)
         assert list(paths.folder.iterdir()) == []
 
     def test_answers_count_and_the_queue_stays_as_it_was(self, paths: SetPaths) -> None:
@@ -256,12 +247,12 @@ class TestReview:
         review.skip(third)
         progress = review.progress()
         assert (progress.done, progress.skipped, progress.left) == (2, 1, 4)
-        assert review.place() == 3
+        assert review.next_index() == 3
         card = review.card(second)
         assert (card.row["label"], card.row["label_given"], card.row["label_checked"]) == ("cat", "bee", "cat")
         assert review.classes == ["ant", "bee", "cat"]
         review.unskip()
-        assert review.place() == 2
+        assert review.next_index() == 2
 
     def test_goes_on_where_it_was_left(self, paths: SetPaths) -> None:
         review = opened(paths)
@@ -272,7 +263,7 @@ class TestReview:
         again = opened(paths, rows=later)
         assert again.ids.tolist() == review.ids.tolist()
         assert again.begun == review.begun
-        assert (again.place(), again.progress().skipped) == (2, 1)
+        assert (again.next_index(), again.progress().skipped) == (2, 1)
         afresh = opened(paths, rows=later.iloc[1:].reset_index(drop=True), afresh=True)
         assert afresh.ids[0] == 101
         assert abs(afresh.begun - datetime.datetime.now(datetime.UTC)) < datetime.timedelta(minutes=1)

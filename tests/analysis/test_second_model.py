@@ -7,7 +7,7 @@ import pytest
 
 from tests.analysis.test_pair_measures import made, naive
 from tests.pipeline.whitened_examples import classes
-from url_viz.analysis.pair_measures import NAMES, OF_A_SPACE, PRIOR_NAMES, SECOND_PRIOR_NAMES, PairMeasures
+from url_viz.analysis.pair_measures import OF_A_SPACE, PAIR_MEASURES, PRIOR_NAMES, SECOND_PRIOR_NAMES, PairMeasures
 from url_viz.analysis.second_model import SecondModel, cosines_of, side_by_side
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.postprocess import columns_of
@@ -89,8 +89,8 @@ def test_pairs_have_the_second_models_measures_behind_the_others(second: SecondM
     pairs = [*zip(measures.rows.tolist()[:40], measures.nearest.tolist()[:40], strict=True), (0, 150), (3, 77)]
     first, other = np.array(pairs).T
     raw = measures._raw(first, other)
-    assert raw.shape == (42, len(NAMES) + len(OF_A_SPACE))
-    assert raw[:, : len(NAMES) - 2] == pytest.approx(alone._raw(first, other)[:, :-2])
+    assert raw.shape == (42, len(PAIR_MEASURES) + len(OF_A_SPACE))
+    assert raw[:, : len(PAIR_MEASURES) - 2] == pytest.approx(alone._raw(first, other)[:, :-2])
     wanted = naive(second.graph, second.whitened, 0.5, pairs)
-    assert raw[:, len(NAMES) :] == pytest.approx(wanted, rel=2e-3, abs=2e-3)
+    assert raw[:, len(PAIR_MEASURES) :] == pytest.approx(wanted, rel=2e-3, abs=2e-3)
     assert measures.of(measures.rows, measures.nearest) == pytest.approx(measures.ranks)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.selective_retrieval import (
     MODES,
-    LabelledSet,
+    SearchedPictures,
     is_correct,
     keep_at_random,
     keep_class_wise,
@@ -152,6 +152,6 @@ def test_an_uncertainty_that_knows_gains_and_stays_below_the_oracle() -> None:
 def test_short_lists_and_whole_ones_agree() -> None:
     embeddings, labels = blobs(60)
     whole, short = labelled_set(embeddings, labels, k=59), labelled_set(embeddings, labels, k=2)
-    bare = LabelledSet(whole.unit, whole.labels, np.full((60, 1), -1), whole.group)
+    bare = SearchedPictures(whole.unit, whole.labels, np.full((60, 1), -1), whole.group)
     kept = np.arange(60) % 3 > 0
     assert restricted_recall(whole, kept) == restricted_recall(short, kept) == restricted_recall(bare, kept)

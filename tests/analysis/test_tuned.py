@@ -10,22 +10,23 @@ from numpy.typing import NDArray
 from tests.analysis.test_pair_measures import made
 from tests.pipeline.whitened_examples import classes, with_burst
 from url_viz.analysis.order_metrics import auroc
-from url_viz.analysis.pair_measures import NAMES, PRIOR_NAMES, PairMeasures
+from url_viz.analysis.pair_measures import PAIR_MEASURES, PRIOR_NAMES, PairMeasures
 from url_viz.analysis.tuned import (
-    FAIR_SHARE,
     FEWEST,
     PENALTY,
     PRIOR,
+    UNIFORM_FRACTION,
     Tuned,
+    _examples,
     _fitted,
-    _lessons,
     change_in_words,
-    drawn_alike,
+    in_uniform_sample,
     moved_share,
     pairs_to_ask,
     tune,
 )
 from url_viz.store.answers import NO_ANSWERS, Answered
+from url_viz.wording import decimal
 
 COUNT, KINDS = 600, 150
 Drawings = tuple[PairMeasures, NDArray[np.int64], NDArray[np.int64]]
@@ -59,7 +60,7 @@ class TestTuned:
     def test_answers_make_the_order_truer(self, drawings: Drawings) -> None:
         measures, content, kind = drawings
         is_wrong = kind[measures.rows] != kind[measures.nearest]
-        prior = measures.ranks[:, [NAMES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
+        prior = measures.ranks[:, [PAIR_MEASURES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
         found = [tune(measures, content, oracle(drawings, 100, seed)) for seed in range(3)]
         gained = [auroc(one.values[measures.rows], is_wrong) - auroc(prior, is_wrong) for one in found if one]
         assert len(gained) == 3
@@ -79,17 +80,17 @@ class TestTuned:
     def test_the_fit_is_the_minimum_of_its_loss(self, drawings: Drawings) -> None:
         """By Newton's steps on the same loss, written out."""
         measures, content, _ = drawings
-        lessons = _lessons(measures, content, oracle(drawings, 40))
-        found = _fitted(lessons)
-        prior = np.zeros(1 + len(NAMES))
-        prior[[1 + NAMES.index(name) for name in PRIOR_NAMES]] = PRIOR
-        pull = np.diag([PENALTY / 300, *[PENALTY] * len(NAMES)])
-        rows, wrong = np.insert(lessons.ranks, 0, 1, axis=1), lessons.is_other[lessons.answer]
+        examples = _examples(measures, content, oracle(drawings, 40))
+        found = _fitted(examples)
+        prior = np.zeros(1 + len(PAIR_MEASURES))
+        prior[[1 + PAIR_MEASURES.index(name) for name in PRIOR_NAMES]] = PRIOR
+        pull = np.diag([PENALTY / 300, *[PENALTY] * len(PAIR_MEASURES)])
+        rows, wrong = np.insert(examples.ranks, 0, 1, axis=1), examples.is_other[examples.answer]
         theta = prior.copy()
         for _ in range(120):
             share = 1 / (1 + np.exp(-rows @ theta))
-            slope = rows.T @ (lessons.weight * (share - wrong)) + pull @ (theta - prior)
-            curve = (rows * (lessons.weight * share * (1 - share))[:, None]).T @ rows + pull
+            slope = rows.T @ (examples.weight * (share - wrong)) + pull @ (theta - prior)
+            curve = (rows * (examples.weight * share * (1 - share))[:, None]).T @ rows + pull
             theta -= 0.3 * np.linalg.solve(curve, slope)
         assert [found.constant, *found.weights] == pytest.approx(theta, abs=2e-3)
 
@@ -97,7 +98,7 @@ class TestTuned:
         """Answers that say just what confusability says leave its order almost as it was."""
         measures, _, _ = made(classes(COUNT, of=30)[0])
         content = np.arange(COUNT) * 97
-        prior = measures.ranks[:, [NAMES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
+        prior = measures.ranks[:, [PAIR_MEASURES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
         pairs = np.stack([measures.rows, measures.nearest], axis=1)
         few = np.random.default_rng(0).choice(len(pairs), 12, replace=False)
         found = tune(measures, content, answered(content, pairs[few], prior[few] < np.median(prior)))
@@ -107,8 +108,8 @@ class TestTuned:
     def test_answered_pictures_have_no_value_of_their_own(self, drawings: Drawings) -> None:
         """Two with equal ranks stand together, whatever was said of one."""
         measures, content, _ = drawings
-        lessons = _lessons(measures, content, oracle(drawings, 60))
-        odds = _fitted(lessons)(measures.ranks)
+        examples = _examples(measures, content, oracle(drawings, 60))
+        odds = _fitted(examples)(measures.ranks)
         found = tune(measures, content, oracle(drawings, 60))
         assert found is not None
         assert np.array_equal(np.argsort(found.values[measures.rows], kind="stable"), np.argsort(odds, kind="stable"))
@@ -131,8 +132,8 @@ class TestTuned:
         assert first.values == pytest.approx(second.values, abs=1e-6)
 
 
-class TestLessons:
-    """What an answer teaches."""
+class TestExamples:
+    """The training examples of an answer."""
 
     def test_in_the_directions_in_which_it_is_nearest_else_in_both(self, drawings: Drawings) -> None:
         measures, content, _ = drawings
@@ -141,11 +142,11 @@ class TestLessons:
         mutual = next((i, j) for i, j in nearest.items() if nearest[j] == i)
         neither = next((i, j) for i in range(9) for j in range(9, 99) if nearest[i] != j and nearest[j] != i)
         pairs = np.array([one_way, mutual, neither])
-        lessons = _lessons(measures, content, answered(content, pairs, np.array([True, True, False])))
-        assert lessons.is_nearest.tolist() == [True, True, False]
-        assert [(lessons.answer == number).sum() for number in range(3)] == [1, 2, 2]
-        assert np.bincount(lessons.answer, lessons.weight).tolist() == [1, 1, 1]
-        assert lessons.ranks[lessons.answer == 0] == pytest.approx(measures.of(*np.array([one_way]).T))
+        examples = _examples(measures, content, answered(content, pairs, np.array([True, True, False])))
+        assert examples.is_nearest.tolist() == [True, True, False]
+        assert [(examples.answer == number).sum() for number in range(3)] == [1, 2, 2]
+        assert np.bincount(examples.answer, examples.weight).tolist() == [1, 1, 1]
+        assert examples.ranks[examples.answer == 0] == pytest.approx(measures.of(*np.array([one_way]).T))
 
     def test_one_that_is_nearest_no_more_teaches_and_leaves_the_evidence(self, drawings: Drawings) -> None:
         measures, content, _ = drawings
@@ -157,7 +158,7 @@ class TestLessons:
         without, with_them = tune(measures, content, full), tune(measures, content, both)
         assert without is not None
         assert with_them is not None
-        assert (without.fair, without.answers) == (with_them.fair, with_them.answers - 40)
+        assert (without.uniform_answers, without.answers) == (with_them.uniform_answers, with_them.answers - 40)
         assert not np.array_equal(without.values, with_them.values)
 
     def test_contents_that_are_gone_teach_nothing(self, drawings: Drawings) -> None:
@@ -178,12 +179,12 @@ class TestEvidence:
         measures, content, kind = drawings
         is_wrong = kind[measures.rows] != kind[measures.nearest]
         told, true = [], []
-        for seed in range(12):
+        for seed in range(6):
             found = tune(measures, content, oracle(drawings, 100, seed))
             assert found is not None
             assert found.evidence is not None
             assert found.before is not None
-            assert found.fair == round(100 * FAIR_SHARE)
+            assert found.uniform_answers == round(100 * UNIFORM_FRACTION)
             told.append(found.evidence.value)
             true.append(auroc(found.values[measures.rows], is_wrong))
         assert np.mean(told) == pytest.approx(np.mean(true), abs=0.06)
@@ -191,7 +192,7 @@ class TestEvidence:
     def test_is_none_without_both_kinds_among_those_drawn_alike(self, drawings: Drawings) -> None:
         measures, content, _ = drawings
         full = oracle(drawings, 100)
-        kept = ~(drawn_alike(full.pairs) & full.is_same)
+        kept = ~(in_uniform_sample(full.pairs) & full.is_same)
         found = tune(measures, content, Answered(full.pairs[kept], full.is_same[kept]))
         assert found is not None
         assert (found.evidence, found.before) == (None, None)
@@ -226,23 +227,23 @@ class TestPairsToAsk:
     def test_a_fair_share_is_drawn_alike(self, drawings: Drawings, seed: int, count: int) -> None:
         measures, content, _ = drawings
         pairs = pairs_to_ask(measures, content, NO_ANSWERS, count=count, seed=seed)
-        is_fair = drawn_alike(np.sort(content[pairs], axis=1))
-        assert is_fair.sum() == np.ceil(count * FAIR_SHARE)
-        assert is_fair[0]
+        is_uniform = in_uniform_sample(np.sort(content[pairs], axis=1))
+        assert is_uniform.sum() == np.ceil(count * UNIFORM_FRACTION)
+        assert is_uniform[0]
 
     def test_those_drawn_alike_are_and_the_others_are_where_measures_disagree(self, drawings: Drawings) -> None:
         measures, content, _ = drawings
         spread = dict(zip(measures.rows.tolist(), measures.ranks.std(axis=1).tolist(), strict=True))
         every = pairs_to_ask(measures, content, NO_ANSWERS, count=COUNT)
-        pool = drawn_alike(np.sort(content[every], axis=1))
+        pool = in_uniform_sample(np.sort(content[every], axis=1))
         assert 0.35 < pool.mean() < 0.65
         alike, chosen = [], []
         for seed in range(60):
             pairs = pairs_to_ask(measures, content, NO_ANSWERS, count=20, seed=seed)
-            is_fair = drawn_alike(np.sort(content[pairs], axis=1))
+            is_uniform = in_uniform_sample(np.sort(content[pairs], axis=1))
             values = np.array([spread[row] for row in pairs[:, 0].tolist()])
-            alike += values[is_fair].tolist()
-            chosen += values[~is_fair].tolist()
+            alike += values[is_uniform].tolist()
+            chosen += values[~is_uniform].tolist()
         means = [np.mean([spread[row] for row in every[part, 0].tolist()]) for part in (pool, ~pool)]
         assert np.mean(alike) == pytest.approx(means[0], rel=0.05)
         assert np.mean(chosen) > 1.05 * means[1]
@@ -281,10 +282,8 @@ class TestWords:
             assert isinstance(found, Tuned)
             assert found.evidence is not None
             said = change_in_words(answers, found, moved=0.305)
-            assert "Of the most ambiguous tenth 30 % are other pictures than before; R-AUROC ." in said.replace(
-                "0.", "."
-            )
-            assert said.endswith(f"→ {found.evidence.value:.2f}{few}")
+            assert "Of the most ambiguous tenth 30 % are other pictures than before; R-AUROC ." in said
+            assert said.endswith(f"→ {decimal(found.evidence.value)}{few}")
 
     def test_the_share_of_the_first_tenth_that_is_new(self) -> None:
         order = np.arange(40) / 40

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.analysis.new_pictures import Reference, beside, nearest_without_twins
-from url_viz.analysis.uploads import MEASURED, Refused, Scored, rank, score
+from url_viz.analysis.new_pictures import Reference, compare_to_reference, nearest_without_twins
+from url_viz.analysis.uploads import MEASURED, RefusedUpload, ScoredUpload, rank, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -38,10 +38,10 @@ def contents_of(image_set: ImageSet) -> "np.ndarray[tuple[int], np.dtype[np.int6
     return np.array([content_key(file.data) for file in uploads_of(image_set)])
 
 
-def scored(files: list[IncomingFile], model: Model) -> list[Scored]:
+def scored(files: list[IncomingFile], model: Model) -> list[ScoredUpload]:
     found = score(files, model)
-    assert all(isinstance(one, Scored) for one in found)
-    return [one for one in found if isinstance(one, Scored)]
+    assert all(isinstance(one, ScoredUpload) for one in found)
+    return [one for one in found if isinstance(one, ScoredUpload)]
 
 
 def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSet, model: Model) -> None:
@@ -75,7 +75,7 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
     reference = image_set.reference()
     [upload] = scored([IncomingFile("new.jpg", changed)], model)
     row = rank([upload], reference).iloc[0]
-    put = beside(upload.embedding[None], np.array([upload.content]), reference)
+    put = compare_to_reference(upload.embedding[None], np.array([upload.content]), reference)
     listed = [*put.twin[put.twin >= 0], *put.nearest.position[0]][:5]
     near = reference.xy[listed]
     assert (near.min(axis=0) - 1e-4 <= [row.x, row.y]).all()
@@ -123,11 +123,11 @@ def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_scored(
 ) -> None:
     good = encoded(noise(1, width=400, height=300))
     first, bad, last = score([IncomingFile(n, d) for n, d in (("a", good), ("b", damage(good)), ("c", good))], model)
-    assert isinstance(bad, Refused)
+    assert isinstance(bad, RefusedUpload)
     assert bad.name == "b"
     assert reason in bad.reason
-    assert isinstance(first, Scored)
-    assert isinstance(last, Scored)
+    assert isinstance(first, ScoredUpload)
+    assert isinstance(last, ScoredUpload)
     assert first.content == last.content
 
 
@@ -176,7 +176,9 @@ def test_the_nearest_are_those_of_a_loop_however_many_are_twins() -> None:
 def test_a_copy_has_the_confusability_of_what_it_is_a_copy_of() -> None:
     rows = np.random.default_rng(3).normal(size=(60, 12)).astype(np.float16)
     reference = reference_of(rows)
-    put = beside(rows, np.arange(60), reference)  # as many as were whitened there: else the last bit may differ
+    put = compare_to_reference(
+        rows, np.arange(60), reference
+    )  # as many as were whitened there: else the last bit may differ
     assert put.confusability == pytest.approx(reference.table["confusability"].to_numpy(), abs=1e-6)
     assert put.twin.tolist() == list(range(60))
 

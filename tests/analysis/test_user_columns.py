@@ -89,7 +89,7 @@ class TestTheTable:
 
     def test_nothing_is_joined_again_while_nothing_changes(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(a=[1] * 6))
-        assert image_set._core.measured is image_set._core.measured
+        assert image_set.measured is image_set.measured
 
     def test_a_damaged_import_says_how_to_get_rid_of_it(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.add_columns(table_of(a=[1] * 6))

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
-from url_viz.analysis.holdout_report import as_text, told_from
+from url_viz.analysis.holdout_report import as_text, figures_from
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, JobState, list_jobs, start_job
@@ -81,7 +81,7 @@ def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
     assert head.is_file()
     lines = shown.out.splitlines()
     assert lines[0] == f"{head}: {report['advice']}"
-    assert as_text(told_from(report)) in shown.out
+    assert as_text(figures_from(report)) in shown.out
     commands = [line.split() for line in lines if line.startswith("    python -m url_viz ")]
     assert [words[3] for words in commands] == ["embed", "rank"]
     for words in commands:

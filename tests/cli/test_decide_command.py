@@ -119,7 +119,7 @@ def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet)
     shown = run("twins")
     assert re.search(r"2 +exact +1\.0000 +cat/0000\.jpg +cat/0000\.jpg \| dog/copy\.jpg", shown)
     assert decided(image_set) == {}
-    groups = len(image_set.twins())
+    groups = len(image_set.twins.groups())
     assert f"Kept {groups} and dropped" in run("twins", "--keep-one")
     result = decided(image_set)
     assert (result["cat/0000.jpg"], result["dog/copy.jpg"]) == ("keep", "drop")

@@ -10,6 +10,7 @@ from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
 from url_viz.analysis.evaluation import by_class, lead_over
 from url_viz.image_set import ImageSet
+from url_viz.wording import decimal
 
 COUNT = 40
 
@@ -41,7 +42,7 @@ def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet
     assert {"ambiguity", "confusability", "uncertainty", "inverse_norm", "doubt"} < set(figures)
     assert list(figures)[-3:] == ["nearest_similarity", "nearest_gap", "doubt"]
     for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):
-        assert f"{one.r_auroc:.3f} ({one.interval.low:.3f} to {one.interval.high:.3f}) {one.aurc:.3f}" in line
+        assert f"{one.auroc.text(digits=3)} {decimal(one.aurc, digits=3)}" in line
     assert lines[2 + len(figures)].startswith("Of those that know no classes, confusability ")
     assert "1 / norm, nearest similarity and nearest gap are baselines." in lines[-1]
 
@@ -58,7 +59,7 @@ def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run
     by_name = {one["measure"]: one for one in told["measures"]}
     for one in found.measures:
         figures = by_name[one.name]
-        assert (figures["r_auroc"], figures["r_auroc_low"]) == (one.r_auroc, one.interval.low)
+        assert (figures["r_auroc"], figures["r_auroc_low"]) == (one.auroc.value, one.auroc.interval.low)
         assert sum(tenth["pictures"] for tenth in figures["tenths"]) == 36
     assert by_name["nearest_similarity"]["lead_over_nearest_similarity"] is None
     baselines = [name for name, one in by_name.items() if one["is_baseline"]]

@@ -18,7 +18,7 @@ def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
 
 
 def test_representatives(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
-    table = image_set.representatives(2)
+    table = image_set.maps.representatives(2)
     shown = run("representatives", "--count", 2)
     assert all(path in shown for path in table["path"])
     assert "share" in shown
@@ -32,7 +32,7 @@ def test_project_and_refit(image_set: ImageSet, tmp_path: Path, run: Run) -> Non
     (tmp_path / "ids.txt").write_text("\n".join(map(str, ids)))
     assert "4 pictures by PCA" in run("project", tmp_path / "ids.txt", tmp_path / "map.csv")
     written = pd.read_csv(tmp_path / "map.csv")
-    own = image_set.project(ids)
+    own = image_set.maps.project(ids)
     assert written["id"].tolist() == own.ids.tolist()
     assert written[["x", "y"]].to_numpy() == pytest.approx(own.xy, abs=1e-4)
     assert "The map of 6 pictures" in run("refit")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.export.sets import HOSTILE, hostile_set
-from url_viz.analysis.measures import meaning_of
+from url_viz.analysis.measures import measure_named
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.report import report_html, write_report
 from url_viz.export.report_facts import decision_counts
@@ -60,7 +60,7 @@ def test_it_says_what_was_read_with_what(page: str, shared_set: ImageSet) -> Non
     assert "Ambiguity knows these classes, though never a picture's own label" in html.unescape(said)
     assert "fusion" not in said.lower()
     for measure in ("ambiguity", "confusability", "uncertainty"):
-        assert meaning_of(measure) in html.unescape(said)
+        assert measure_named(measure).meaning in html.unescape(said)
     assert "Keeping one of each" in said
 
 

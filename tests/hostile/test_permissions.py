@@ -96,7 +96,7 @@ def test_a_workspace_that_may_not_be_written_to_is_told(reader: Reader) -> None:
 
 def test_a_set_that_may_not_be_written_to_is_told(reader: Reader, bare_model: Model) -> None:
     embed_folder(reader.folder, model=bare_model, workspace=reader.workspace)
-    folder = reader.image_set._store.paths.folder
+    folder = reader.image_set.store.paths.folder
     (folder / "writer.lock").unlink(missing_ok=True)
     folder.chmod(0o555)
     done = reader()

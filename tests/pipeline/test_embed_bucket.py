@@ -58,7 +58,7 @@ def png(seed: int) -> bytes:
 def rows(image_set: ImageSet) -> list[dict[str, object]]:
     """All that is kept of the files, but for their times."""
     columns = [name for name in IMAGES.names if name != "mtime_ns"]
-    return sorted(image_set._store.images(columns).to_pylist(), key=lambda row: row["path"])
+    return sorted(image_set.store.images(columns).to_pylist(), key=lambda row: row["path"])
 
 
 def test_rows_are_those_of_a_folder_with_the_same_files(
@@ -81,7 +81,7 @@ def test_rows_are_those_of_a_folder_with_the_same_files(
     shown = there.table()
     assert shown["label"].tolist() == here.table()["label"].tolist()
     assert shown["uncertainty"].tolist() == here.table()["uncertainty"].tolist()
-    assert there._store.about().skipped == here._store.about().skipped == ((".txt", 1),)
+    assert there.store.about().skipped == here.store.about().skipped == ((".txt", 1),)
 
 
 def test_only_new_changed_and_deleted_objects_are_found(store: ObjectStore, of: Reader) -> None:

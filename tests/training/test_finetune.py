@@ -15,7 +15,7 @@ from training.holdout import are_test_pictures, confusability_in, split_cache
 from training.store import open_cache
 from training.train import RunPaths
 from training.training_rows import are_held_out
-from url_viz.analysis.holdout_report import told_from
+from url_viz.analysis.holdout_report import figures_from
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import HeadMismatchError
 from url_viz.models.head import load_head
@@ -60,7 +60,7 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
     split = split_cache(open_cache(tmp_path / "out" / "cache"), config.told)
     assert spearman(uncertainty, confusability_in(split.space)) > 0.3
     record = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert told_from(record) == found.told
+    assert figures_from(record) == found.told
     assert record["advice"] == found.advice
     assert [one.measure for one in found.told] == ["r_auroc", "agreement"]
     assert list(found.told[0].others) == ["confusability", "ambiguity"]

@@ -17,7 +17,7 @@ from training.finetune import carry_backbone, finetune, main
 from training.full import FullReport, advice, finetune_everything, probe_and_scores, split_of
 from training.holdout import NearestErrors
 from training.train import RunPaths
-from url_viz.analysis.holdout_report import Told, told_from
+from url_viz.analysis.holdout_report import HoldoutFigure, figures_from
 from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
@@ -105,7 +105,7 @@ def test_the_model_it_writes_is_the_model_it_reports(coloured: Path, tmp_path: P
     assert right == pytest.approx(value_of(told, "accuracy"), abs=0.06)
 
     record = json.loads((config.out / "report.json").read_text())
-    assert told_from(record) == told.told
+    assert figures_from(record) == told.told
     assert (record["advice"], record["stop_gradient"]) == (told.advice, True)
     with paths.history.open() as file:
         history = list(csv.DictReader(file))
@@ -213,12 +213,16 @@ def test_no_picture_both_trains_and_is_held_out(coloured: Path) -> None:
 def test_advice_follows_the_intervals() -> None:
     better, worse = Figure(0.1, Interval(0.05, 0.15)), Figure(-0.1, Interval(-0.15, -0.05))
     sure, unsure = Figure(0.7, Interval(0.6, 0.8)), Figure(0.7, Interval(0.4, 0.9))
-    plain = Told("recall_at_1", 90, sure, sure)
+    plain = HoldoutFigure("recall_at_1", 90, sure, sure)
 
-    def told(gain: Figure, order: Figure) -> tuple[Told, ...]:
-        return Told("accuracy", 90, sure, sure, gains={"before": gain}), plain, Told("r_auroc", 90, order)
+    def told(gain: Figure, order: Figure) -> tuple[HoldoutFigure, ...]:
+        return (
+            HoldoutFigure("accuracy", 90, sure, sure, gains={"before": gain}),
+            plain,
+            HoldoutFigure("r_auroc", 90, order),
+        )
 
-    assert advice(told(better, sure)).startswith("trained (Accuracy .70 (.60 to .80), 90 pictures, .70")
-    assert "R-AUROC .70 (.60 to .80), 90 pictures, none before" in advice(told(better, sure))
+    assert advice(told(better, sure)).startswith("trained (Accuracy .70 [.60, .80], 90 pictures, .70")
+    assert "R-AUROC .70 [.60, .80], 90 pictures, none before" in advice(told(better, sure))
     assert advice(told(worse, sure)).startswith("worse")
     assert "not sure" in advice(told(better, unsure))

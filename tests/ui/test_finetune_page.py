@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import ended, opened, words
-from url_viz.analysis.holdout_report import Told
+from url_viz.analysis.holdout_report import HoldoutFigure
 from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.child_environment import WITHIN_VARIABLE
 from url_viz.image_set import ImageSet, embed_folder
@@ -120,7 +120,7 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     job = ended(a_run(home, image_set, "pass"))
     out = Path(job.about["out"])
     save_head(dice_head(seed=3), out / "head.safetensors")
-    told = Told(
+    told = HoldoutFigure(
         "r_auroc",
         130,
         Figure(0.712, Interval(0.64, 0.77)),
@@ -131,10 +131,10 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     (out / "report.json").write_text(json.dumps({"told": [asdict(told)], "advice": "adapted (as planned)."}))
     at = run(image_set)
     text = words(at)
-    assert "**R-AUROC .71 (.64 to .77), 130 pictures**" in text
-    assert "Before: .60 (.52 to .68); these pictures do not tell which is better." in text
-    worse = "the new one is worse (−.10 (−.16 to −.04))"
-    assert f"Confusability, without any job: .81 (.75 to .87); {worse}." in text
+    assert "**R-AUROC .71 [.64, .77], 130 pictures**" in text
+    assert "Before: .60 [.52, .68]; these pictures do not tell which is better." in text
+    worse = "the new one is worse (−.10 [−.16, −.04])"
+    assert f"Confusability, without any job: .81 [.75, .87]; {worse}." in text
     assert "adapted (as planned)." in text
     at.button(key=f"use.{job.id}").click().run()
     assert at.session_state["chosen_model"] == str(out / "head.safetensors")

@@ -10,7 +10,7 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
 from url_viz.analysis.between import between_filters
-from url_viz.analysis.filters import OneOf, kept
+from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
@@ -143,8 +143,8 @@ def test_a_pair_opens_explore_on_the_pictures_between_the_two(labelled: ImageSet
     filters = between_filters(("cat", "dog"))
     table = labelled.table()
     assert filters == tuple(OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class"))
-    assert kept(table, filters).tolist() == table["first_class"].notna().tolist()
-    assert not kept(table, between_filters(("cat", "emu"))).any()
+    assert passes_all(table, filters).tolist() == table["first_class"].notna().tolist()
+    assert not passes_all(table, between_filters(("cat", "emu"))).any()
 
 
 def test_what_is_said_of_the_check_is_what_is_done(labelled: ImageSet) -> None:

@@ -11,7 +11,7 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import opened, words
 from url_viz.analysis.order_metrics import auroc_by_blocks
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.selective_retrieval import Comparison, Curve, Evidence, Restricted, Study
+from url_viz.analysis.selective_retrieval import Curve, Evidence, RestrictedRecall, Restriction, RestrictionStudy
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.open_sets import evidence_for
@@ -146,8 +146,8 @@ def evidence_of(uncertainty: list[float], is_right: list[bool]) -> Evidence:
     values, right = np.tile(uncertainty, 6), np.tile(is_right, 6)
     code = np.repeat(np.arange(6), len(uncertainty))
     nothing = Curve(np.ones(1), np.ones(1))
-    left_out = Comparison(*(Restricted(0.9, recall, recall, recall) for recall in (0.625, 0.5, 0.75)))
-    study = Study(0.5, left_out, (0.1,), (left_out,))
+    left_out = Restriction(*(RestrictedRecall(0.9, recall, recall, recall) for recall in (0.625, 0.5, 0.75)))
+    study = RestrictionStudy(0.5, left_out, (0.1,), (left_out,))
     auroc = auroc_by_blocks(values, ~right, code)
     ranks = percentile(values)
     return Evidence("confusability", count, len(set(labels)), 0, 0.5, auroc, nothing, nothing, study, ranks, right)

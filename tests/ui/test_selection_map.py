@@ -78,7 +78,7 @@ def test_few_pictures_have_their_map_at_once(image_set: ImageSet) -> None:
     assert before.table_of(table).equals(table.iloc[[1, 3, 6]])
     after = subset.table_of(table)
     assert after["id"].tolist() == before.table_of(table)["id"].tolist()
-    own = image_set.project(ids)
+    own = image_set.maps.project(ids)
     assert after[["x", "y"]].to_numpy() == pytest.approx(own.xy)
     assert own.by == "PCA"
     assert start(image_set, ids[::-1]) == key
@@ -95,7 +95,7 @@ def test_a_job_makes_the_same_map_and_is_not_run_twice(image_set: ImageSet) -> N
     assert (first.job.about["set_id"], first.job.config.queue) == (image_set.set_id, None)
     subset = made(image_set, key)
     assert subset.projection is not None
-    own = image_set.project(ids, method="tsne")
+    own = image_set.maps.project(ids, method="tsne")
     assert subset.projection.ids.tolist() == own.ids.tolist()
     assert subset.projection.xy == pytest.approx(own.xy)
     assert (subset.projection.by, subset.method) == ("t-SNE", "tsne")
@@ -158,7 +158,7 @@ def test_a_damaged_map_is_made_again_when_that_is_wanted(image_set: ImageSet) ->
 
 def test_ids_of_no_picture_are_refused(image_set: ImageSet) -> None:
     with pytest.raises(ImageSetError, match="no picture with id 5"):
-        image_set.project([5, int(image_set.table()["id"].iloc[0])])
+        image_set.maps.project([5, int(image_set.table()["id"].iloc[0])])
 
 
 def test_the_routes_serve_its_points_and_representatives(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,13 +185,13 @@ class TestRefit:
 
     def test_it_is_offered_and_runs_as_a_job(self, home: Workspace, tmp_path: Path, model: Model) -> None:
         image_set = embed_folder(write_folder(tmp_path / "some", 6), model=model, workspace=home.root)
-        assert image_set.placed_share == 0
+        assert image_set.maps.placed_fraction == 0
         contents = np.unique(image_set.contents)
         with Writer(home.set_paths(image_set.set_id), image_set.root) as writer:
             method = np.where(np.arange(6) < 3, UMAP, PLACED).astype(np.int8)
             writer.put_coordinates(image_set.space.key, Coordinates(contents, np.ones((6, 2), np.float32), method))
         image_set = open_image_set(image_set.root, workspace=home.root)
-        assert image_set.placed_share == 0.5
+        assert image_set.maps.placed_fraction == 0.5
 
         def script(image_set) -> None:  # type: ignore[no-untyped-def]
             import streamlit as st
@@ -207,4 +207,4 @@ class TestRefit:
         job = list_jobs(home)[0]
         ended(job)
         assert not image_set.is_current()
-        assert open_image_set(image_set.root, workspace=home.root).placed_share == 0
+        assert open_image_set(image_set.root, workspace=home.root).maps.placed_fraction == 0

@@ -11,11 +11,11 @@ from url_viz.analysis.votes import NONE, Codes, Doubles, vote_shares
 from url_viz.pipeline.nearest import Nearest
 
 LEAST_OF_A_CLASS = 3
-"""A class with fewer labelled pictures teaches nothing; they count as unlabelled."""
+"""Labels of a class with fewer labelled pictures are ignored: they count as unlabelled."""
 LOG_TEMPERATURES = (-3.0, 6.0)
 SAMPLE_ROWS = 20_000
 SAMPLE_CELLS = 20_000_000
-"""The softmax's temperature is found on at most so many pictures, and so many numbers."""
+"""Limits of the sample on which the softmax's temperature is found: pictures, and numbers."""
 DOUBT_TEMPERATURE = 0.1
 DOUBT_VOTES = 0.25
 NEW_AT_ONCE = 4096
@@ -64,9 +64,9 @@ class LabelEvidence:
 
 @dataclass(frozen=True)
 class AmbiguityModel:
-    """What tells the class shares of new pictures: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
+    """What gives new pictures their class shares: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
 
-    `temperature` multiplies the ridge's values before the softmax; `voter` (N,) int32 is each picture's place in
+    `temperature` multiplies the ridge's values before the softmax; `voter` (N,) int32 is each picture's index in
     `classes`, NONE if it has no vote.
     """
 
@@ -99,7 +99,7 @@ def classify(
     """Between which two classes each picture lies: the mean of its neighbours' votes and of a ridge classifier.
 
     `position`, `similarity` (N, K): the graph's lists, twins left out; `whitened` (N, A); `label` (N,) codes from 0,
-    NONE for no label; `group` (N,) source groups. Only labelled pictures vote and teach, and only classes with at
+    NONE for no label; `group` (N,) source groups. Only labelled pictures vote and are fitted, and only classes with at
     `least` so many of them; every picture gets shares. None if fewer than two such classes are left. Where a second
     model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
     numbers side by side.
@@ -155,7 +155,7 @@ def _votes(
     lists: Sequence[Nearest], rows: NDArray[np.int64], model: AmbiguityModel
 ) -> tuple[Doubles, NDArray[np.bool_]]:
     """Each class's share of the votes (R, C), the mean over the lists that have a voter, and who has any (R,)."""
-    found = [vote_shares(one.position[rows], one.similarity[rows], model.voter, len(model.classes)) for one in lists]
+    found = [vote_shares(each.position[rows], each.similarity[rows], model.voter, len(model.classes)) for each in lists]
     votes, count = sum(votes for votes, _ in found), np.sum([has_any for _, has_any in found], axis=0)
     return np.asarray(votes) / np.maximum(count, 1)[:, None], count > 0
 
@@ -234,10 +234,10 @@ def _temperature(ridge: Ridge, seed: int) -> float:
     own = np.zeros(len(labelled))
     filled = 0
     for rows, value in ridge.without_twins(is_drawn):
-        kept = is_drawn[rows]
-        part = slice(filled, filled + int(kept.sum()))
-        drawn[part] = value[kept] - value[kept].max(axis=1, keepdims=True)
-        own[part] = drawn[part][np.arange(part.stop - part.start), ridge.label[rows[kept]]]
+        is_of_sample = is_drawn[rows]
+        part = slice(filled, filled + int(is_of_sample.sum()))
+        drawn[part] = value[is_of_sample] - value[is_of_sample].max(axis=1, keepdims=True)
+        own[part] = drawn[part][np.arange(part.stop - part.start), ridge.label[rows[is_of_sample]]]
         filled = part.stop
     work = np.empty_like(drawn)
 

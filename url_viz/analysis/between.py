@@ -31,18 +31,18 @@ def between(first: object, second: object) -> str | None:
     return f"between {first} and {second}" if isinstance(first, str) and isinstance(second, str) else None
 
 
-def between_classes(table: pd.DataFrame, one: str, other: str, *, most: int = 24) -> pd.DataFrame:
+def between_classes(table: pd.DataFrame, first: str, second: str, *, most: int = 24) -> pd.DataFrame:
     """Pictures from the clear ones of one class to the clear ones of another: a quarter of `most` at each end.
 
     In the middle are the most ambiguous of those whose two likeliest classes are these, in the order of `balance`, the
-    share of `one` less that of `other` (−1 to 1); the rows are those of `ImageSet.table()` with this column.
+    share of `first` less that of `second` (−1 to 1); the rows are those of `ImageSet.table()` with this column.
     """
-    balance = _share_of(table, one) - _share_of(table, other)
+    balance = _share_of(table, first) - _share_of(table, second)
     rows = table.assign(balance=balance.astype(np.float32))
-    is_between = rows["first_class"].isin([one, other]) & rows["second_class"].isin([one, other])
+    is_between = rows["first_class"].isin([first, second]) & rows["second_class"].isin([first, second])
     middle = rows[is_between].sort_values(["ambiguity", "id"], ascending=[False, True])
     middle = first_of_each(middle).head(most // 2).sort_values(["balance", "id"], ascending=[False, True])
-    ends = [_clearest(rows[~rows["id"].isin(middle["id"])], name, most // 4) for name in (one, other)]
+    ends = [_clearest(rows[~rows["id"].isin(middle["id"])], name, most // 4) for name in (first, second)]
     return pd.concat([ends[0], middle, ends[1].iloc[::-1]], ignore_index=True)
 
 

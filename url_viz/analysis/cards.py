@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.store.decisions import Action, Decision
+from url_viz.wording import decimal
 
-Asked = Literal["decision", "label", "name", "same", "keep", "twins"]
+AnswerKind = Literal["decision", "label", "name", "same", "keep", "twins"]
 """What a card takes: a decision, a class, a name, yes or no, which of a group to keep, all of it for its twins too."""
 
 
@@ -57,14 +58,14 @@ class Card:
     `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
     choice of the question, else one such table: the nearest pictures, or the group or pair that is asked about, with a
     `mark` on each if there are any. `twins` counts the others of its group, where an answer can be for them too.
-    `reasons` say why it is ambiguous. Of a picture that is none of the set, `picture` is its address, and `facts` are
+    `reasons` say why it is ambiguous. Of a picture outside the set, `picture` is its address, and `facts` are
     what is known of it.
     """
 
     row: Mapping[str, Any]
     question: Question
     near: tuple[pd.DataFrame, ...]
-    takes: tuple[Asked, ...]
+    takes: tuple[AnswerKind, ...]
     twins: int = 0
     reasons: pd.DataFrame | None = None
     picture: str | None = None
@@ -76,7 +77,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ReviewProgress:
     """How far a review has come: of `total` pictures so many are `done`, `skipped` or `left`."""
 
     total: int
@@ -128,7 +129,7 @@ class Queue(ABC):
         """Store what is said of a picture, in place of what was. Raises a UrlVizError for what cannot be stored."""
 
     @abstractmethod
-    def settled(self) -> NDArray[np.bool_]:
+    def is_done(self) -> NDArray[np.bool_]:
         """Which pictures of the queue (Q,) are done, as of now."""
 
     @abstractmethod
@@ -149,7 +150,7 @@ class Queue(ABC):
         return ""
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def name_keys(self) -> tuple[str, ...]:
         """Names that have a key."""
         return ()
 
@@ -157,14 +158,14 @@ class Queue(ABC):
         """What the answers have changed of the `table` of the set; None where they teach no order."""
         return None
 
-    def progress(self) -> Progress:
+    def progress(self) -> ReviewProgress:
         """How far it has come, as of now."""
-        settled = self.settled()
-        return Progress(len(self.ids), int(settled.sum()), int((self.skipped() & ~settled).sum()))
+        is_done = self.is_done()
+        return ReviewProgress(len(self.ids), int(is_done.sum()), int((self.skipped() & ~is_done).sum()))
 
-    def place(self) -> int:
+    def next_index(self) -> int:
         """The position in the queue of the first picture that is neither done nor skipped; Q if there is none."""
-        waits = ~self.settled() & ~self.skipped()
+        waits = ~self.is_done() & ~self.skipped()
         return int(waits.argmax()) if waits.any() else len(self.ids)
 
 
@@ -184,7 +185,7 @@ def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     if suggested is None:
         return Question(f"labelled {label}, and like no other picture: is it right?", (_choice(row, label),))
     choices = (_choice(row, label), _choice(row, suggested))
-    share = "" if math.isnan(choices[1].share) else f" ({choices[1].share:.2f})".replace("(0.", "(.")
+    share = "" if math.isnan(choices[1].share) else f" ({decimal(choices[1].share)})"
     looks = "looks like" if row.get("first_class") != label else "and if not, like"
     return Question(f"labelled {label}, {looks} {suggested}{share}", choices)
 

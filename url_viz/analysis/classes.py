@@ -18,11 +18,8 @@ CLASS_COLUMNS = ("ambiguity", "ambiguity_percentile", "first_class", "second_cla
 
 
 @dataclass(frozen=True)
-class ContentLabels:
-    """The labels of M distinct contents: `codes` (M,) int32 among the sorted `names`, NONE for none.
-
-    A content whose copies have different labels has none: it neither votes nor teaches.
-    """
+class CodedLabels:
+    """The labels of N pictures, or of distinct contents: `codes` (N,) int32 among the sorted `names`, NONE for none."""
 
     names: tuple[str, ...]
     codes: Codes
@@ -31,24 +28,19 @@ class ContentLabels:
         return len(self.codes)
 
 
-@dataclass(frozen=True)
-class PictureLabels:
-    """The labels of N pictures: `codes` (N,) int32 among the sorted `names`, NONE for none."""
-
-    names: tuple[str, ...]
-    codes: Codes
-
-
-def picture_labels(label: "pd.Series[str]") -> PictureLabels:
+def picture_labels(label: "pd.Series[str]") -> CodedLabels:
     """The labels of pictures (N,), None for none."""
     codes, names = pd.factorize(label, sort=True)
-    return PictureLabels(tuple(map(str, names)), codes.astype(np.int32))
+    return CodedLabels(tuple(map(str, names)), codes.astype(np.int32))
 
 
-def content_labels(labels: PictureLabels, row: NDArray[np.integer], contents: int) -> ContentLabels:
-    """The labels of so many `contents`; `row` (N,) is the content of each picture, −1 for none of them."""
+def content_labels(labels: CodedLabels, row: NDArray[np.integer], contents: int) -> CodedLabels:
+    """The labels of so many `contents`; `row` (N,) is the content of each picture, −1 for none of them.
+
+    A content whose copies have different labels has none: it neither votes nor counts for its class.
+    """
     usable = (labels.codes >= 0) & (row >= 0)
-    return ContentLabels(labels.names, agreed_label(row[usable], labels.codes[usable], contents))
+    return CodedLabels(labels.names, agreed_label(row[usable], labels.codes[usable], contents))
 
 
 def agreed_label(row: NDArray[np.integer], label: Codes, contents: int) -> Codes:
@@ -64,9 +56,9 @@ def class_codes(shares: ClassShares, columns: GraphColumns, contents: NDArray[np
     """CLASS_COLUMNS of pictures with these contents (N,), classes as codes; `shares` are of the graph's contents."""
     row = columns.rows_of(contents)
     has = row >= 0
-    ambiguity = _spread(shares.ambiguity, row, has)
+    ambiguity = _per_picture(shares.ambiguity, row, has)
     classes = (np.where(has, codes[row], NONE) for codes in (shares.first_class, shares.second_class))
-    shared = (_spread(share, row, has) for share in (shares.first_share, shares.second_share))
+    shared = (_per_picture(share, row, has) for share in (shares.first_share, shares.second_share))
     return dict(zip(CLASS_COLUMNS, (ambiguity, percentile(ambiguity), *classes, *shared), strict=True))
 
 
@@ -84,6 +76,6 @@ def schema_of(names: Sequence[str]) -> pa.Schema:
     return pa.schema([(name, pa.int32() if name.endswith("_class") else pa.float32()) for name in names])
 
 
-def _spread(values: NDArray[np.floating], row: NDArray[np.int64], has: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _per_picture(values: NDArray[np.floating], row: NDArray[np.int64], has: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Values (M,) of contents as values (N,) of pictures, nan for a picture that is not in the graph."""
     return np.where(has, values[row], np.float32(np.nan)).astype(np.float32)

@@ -18,25 +18,24 @@ from numpy.typing import NDArray
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS, Classified, ClassShares, LabelEvidence, classify
 from url_viz.analysis.classes import (
     CLASS_COLUMNS,
-    ContentLabels,
-    PictureLabels,
+    CodedLabels,
     class_codes,
     content_labels,
     picture_labels,
     schema_of,
     spelled_out,
 )
-from url_viz.analysis.derived import Column, Derived, DiskCache, Get, OnDisk, Source
-from url_viz.analysis.findings import Finding, Seen, findings
+from url_viz.analysis.derived import Column, Derived, DiskCache, Get, Input, OnDisk
+from url_viz.analysis.findings import Finding, FindingInputs, findings
 from url_viz.analysis.label_choice import Labels, chosen_labels
 from url_viz.analysis.label_issues import LabelCheck, check_labels
 from url_viz.analysis.leaks import Splits, find_splits, leaks_between_splits
 from url_viz.analysis.naming import suggestions_in
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.order import Order, leading_order, order_from_table, order_to_table
-from url_viz.analysis.pair_measures import ALONE, PairMeasures
+from url_viz.analysis.pair_measures import PER_IMAGE, PairMeasures
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.reasons import Reasons, reasons_of
+from url_viz.analysis.reasons import reasons_of
 from url_viz.analysis.second_model import CONFUSABILITY_BY_BOTH, SecondModel, by_both, find_second, side_by_side
 from url_viz.analysis.stored_rows import (
     FILES,
@@ -74,7 +73,7 @@ class SetContext:
     """What the columns of one snapshot are of: its tables, the model that it is looked at with, and what is decided.
 
     With `is_single_model` no second model takes part. `is_external` is for embeddings from a file, which no head
-    of ours reads: the first uncertainty that was brought stands for `uncertainty`.
+    of ours reads: the first uncertainty column of the user takes the place of `uncertainty`.
     """
 
     store: Snapshot
@@ -98,7 +97,7 @@ def derived_columns(context: SetContext) -> Derived:
     return Derived(COLUMNS, _sources(context), disk=disk)
 
 
-def _sources(context: SetContext) -> Iterator[Source]:
+def _sources(context: SetContext) -> Iterator[Input]:
     """What columns are made of: tables, which stay as they were at the opening, and what changes at any time."""
     store, key, paths = context.store, context.key, context.store.paths
     head = context.head.digest if context.head else None
@@ -109,21 +108,21 @@ def _sources(context: SetContext) -> Iterator[Source]:
         "shown_tables": shown_tables(key, head),
     }
     for name, names in tables.items():
-        yield Source(name, partial(str, store.digest_of(names)), lambda: store)
+        yield Input(name, partial(str, store.digest_of(names)), lambda: store)
     second = "" if context.is_single_model else second_models_version(store, context.space)
-    yield Source("second_tables", lambda: second, lambda: store)
-    yield Source("space", lambda: key, lambda: context)
-    yield Source("set", lambda: f"{key} {head} {context.is_external} {context.is_single_model}", lambda: context)
-    yield Source("imports", lambda: user_files.version_of(paths), lambda: paths)
-    yield Source("decisions", lambda: str(context.decisions().version), lambda: context.decisions().now())
-    yield Source("given_labels", lambda: str(_version_of_labels(context)), lambda: context.decisions().now())
-    yield Source("answer_log", lambda: str(context.decisions().version), context.answers.now)
+    yield Input("second_tables", lambda: second, lambda: store)
+    yield Input("space", lambda: key, lambda: context)
+    yield Input("set", lambda: f"{key} {head} {context.is_external} {context.is_single_model}", lambda: context)
+    yield Input("imports", lambda: user_files.version_of(paths), lambda: paths)
+    yield Input("decisions", lambda: str(context.decisions().version), lambda: context.decisions().now())
+    yield Input("given_labels", lambda: str(_version_of_labels(context)), lambda: context.decisions().now())
+    yield Input("answer_log", lambda: str(context.decisions().version), context.answers.now)
 
 
 def _version_of_labels(context: SetContext) -> int:
     """What changes with the labels that somebody gave, and with names and tags where these are the labels."""
     decisions, is_by_words = context.decisions(), False
-    with suppress(DamageError):  # told where labels are made
+    with suppress(DamageError):  # reported where labels are made
         is_by_words = user_files.read_label_choice(context.store.paths) in (user_files.TAGS, user_files.NAMES)
     return decisions.version if is_by_words else decisions.labels_version
 
@@ -135,11 +134,6 @@ def user_version(context: SetContext) -> str:
 
 
 # What is stored
-
-
-def _files(get: Get) -> pa.Table:
-    store: Snapshot = get("image_table")
-    return store.images(FILES)
 
 
 def _own_graph_columns(get: Get) -> GraphColumns | None:
@@ -234,11 +228,7 @@ def _digest_of_words(words: "pd.Series[str]") -> bytes:
     return codes.tobytes() + "\0".join(map(str, names)).encode("utf-8", "surrogatepass")
 
 
-def _picture_labels(get: Get) -> PictureLabels:
-    return picture_labels(get("labels").columns.get("label", get("base").table["label"]))
-
-
-def _digest_of_picture_labels(labels: PictureLabels | ContentLabels | None) -> bytes:
+def _digest_of_picture_labels(labels: CodedLabels | None) -> bytes:
     if labels is None:
         return b""
     return labels.codes.tobytes() + "\0".join(labels.names).encode("utf-8", "surrogatepass")
@@ -248,18 +238,18 @@ def _digest_of_picture_labels(labels: PictureLabels | ContentLabels | None) -> b
 
 
 def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A_CLASS) -> Iterator[Column]:
-    """The columns that follow from `labels`, which is one of PictureLabels; a class has `least` so many of them."""
+    """The columns that follow from `labels`, which is one of CodedLabels; a class has `least` so many of them."""
     contents, classified, shares, codes = (f"{prefix}{name}" for name in _OF_CLASSES)
 
-    def content_labels_of(get: Get) -> ContentLabels | None:
+    def content_labels_of(get: Get) -> CodedLabels | None:
         columns: GraphColumns | None = get("own_graph_columns")
         if columns is None:
             return None
         return content_labels(get(labels), columns.rows_of(get("base").contents), len(columns.content))
 
     def classified_by(get: Get) -> Classified | None:
-        """None also while a writer fits the whitened space anew, until it has made the graph in it."""
-        known: ContentLabels | None = get(contents)
+        """None also while a writer refits the whitened space, until it has made the graph in it."""
+        known: CodedLabels | None = get(contents)
         if known is None or len(known.names) < 2:
             return None
         graph, whitened, second = get("graph"), get("whitened_graph"), get("second")
@@ -285,7 +275,7 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
         of = {name: len(known.names) for name in _SHARES if name.endswith("_class")}
         columns: dict[str, Any] = dict(numbers_from_table(table, schema_of(_SHARES), len(known), codes=of))
         shares_of, evidence = (
-            {one.name: columns[one.name] for one in fields(kind)} for kind in (ClassShares, LabelEvidence)
+            {each.name: columns[each.name] for each in fields(kind)} for kind in (ClassShares, LabelEvidence)
         )
         return ClassShares(**shares_of), LabelEvidence(**evidence)
 
@@ -305,11 +295,11 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
 
 
 _OF_CLASSES = ("content_labels", "classified", "class_shares", "class_codes")
-_SHARES = tuple(one.name for kind in (ClassShares, LabelEvidence) for one in fields(kind))
+_SHARES = tuple(each.name for kind in (ClassShares, LabelEvidence) for each in fields(kind))
 
 
 def _shares_to_table(found: tuple[ClassShares, LabelEvidence]) -> pa.Table:
-    return pa.table(dict(chain.from_iterable(_fields(one).items() for one in found)))
+    return pa.table(dict(chain.from_iterable(_fields(each).items() for each in found)))
 
 
 def _ambiguity(get: Get) -> dict[str, Any]:
@@ -326,14 +316,10 @@ def _name_suggestions(get: Get) -> pd.DataFrame:
 # Answers
 
 
-def _digest_of_answers(answered: Answered) -> bytes:
-    return answered.pairs.tobytes() + answered.is_same.tobytes()
-
-
 def _pair_measures(get: Get) -> PairMeasures:
     graph, base, second = get("graph"), get("base"), get("second")
     row = positions_of(graph.content, base.contents)
-    of_pictures = base.table[list(ALONE)].to_numpy(np.float32)
+    of_pictures = base.table[list(PER_IMAGE)].to_numpy(np.float32)
     by_itself = np.where((row >= 0)[:, None], np.nan_to_num(of_pictures[row]), 0)
     return PairMeasures(
         graph,
@@ -387,19 +373,11 @@ def _order(get: Get) -> Order:
     )
 
 
-def _reasons(get: Get) -> Reasons:
-    return reasons_of(get("measured"), leading=get("order").measure)
-
-
 def _explained(get: Get) -> pd.DataFrame:
     """The table with the reasons of each picture, before decisions are joined to it."""
     table: pd.DataFrame = get("measured")
     texts = get("reasons").texts()
     return table.assign(reasons=pd.Series(texts, index=table.index, dtype=object, copy=False))
-
-
-def _table(get: Get) -> pd.DataFrame:
-    return with_decisions(get("explained"), _of_the_table(get, "decisions"))
 
 
 def _label_check(get: Get) -> LabelCheck | None:
@@ -425,7 +403,7 @@ def _leaks(get: Get) -> pd.DataFrame | None:
 
 
 def _findings(get: Get) -> tuple[Finding, ...]:
-    return findings(Seen(get("table"), get("reasons"), get("label_check"), get("leaks"), get("rows").failed))
+    return findings(FindingInputs(get("table"), get("reasons"), get("label_check"), get("leaks"), get("rows").failed))
 
 
 def _reference(get: Get) -> Reference:
@@ -468,15 +446,11 @@ def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) ->
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {one.name: getattr(value, one.name) for one in fields(value)}
-
-
-def _bytes_or_none(values: NDArray[np.generic] | None) -> bytes:
-    return b"" if values is None else values.tobytes()
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 _STORED = (
-    Column("files", ("image_table",), _files),
+    Column("files", ("image_table",), lambda get: get("image_table").images(FILES)),
     Column(
         "own_graph_columns",
         ("graph_table", "space"),
@@ -489,7 +463,7 @@ _STORED = (
         "confusability_by_both",
         ("own_graph_columns", "graph", "second_available", "set"),
         _confusability_by_both,
-        digest=_bytes_or_none,
+        digest=lambda value: b"" if value is None else value.tobytes(),
         on_disk=OnDisk(lambda value: pa.table({"confusability": value}), _confusability_by_both_from),
     ),
     Column(
@@ -525,7 +499,12 @@ _BROUGHT = (
     ),
     Column("imported", ("base", "files", "imports"), _imported),
     Column("labels", ("base", "imported", "imports", "given_labels", "file_rows"), _labels, digest=_digest_of_labels),
-    Column("picture_labels", ("base", "labels"), _picture_labels, digest=_digest_of_picture_labels),
+    Column(
+        "picture_labels",
+        ("base", "labels"),
+        lambda get: picture_labels(get("labels").columns.get("label", get("base").table["label"])),
+        digest=_digest_of_picture_labels,
+    ),
     Column(
         "names",
         ("decisions", "file_rows"),
@@ -533,7 +512,12 @@ _BROUGHT = (
         digest=_digest_of_words,
     ),
     Column("name_labels", ("names",), lambda get: picture_labels(get("names"))),
-    Column("answered", ("answer_log",), lambda get: get("answer_log"), digest=_digest_of_answers),
+    Column(
+        "answered",
+        ("answer_log",),
+        lambda get: get("answer_log"),
+        digest=lambda answered: answered.pairs.tobytes() + answered.is_same.tobytes(),
+    ),
 )
 AMBIGUITY_COLUMN = Column("ambiguity", ("class_codes", "picture_labels"), _ambiguity, gives=CLASS_COLUMNS)
 _MEASURES = (
@@ -553,9 +537,17 @@ _TABLE = (
         _order,
         on_disk=OnDisk(order_to_table, lambda table, get: order_from_table(table), only_large=True),
     ),
-    Column("reasons", ("measured", "order"), _reasons),
+    Column(
+        "reasons",
+        ("measured", "order"),
+        lambda get: reasons_of(get("measured"), leading=get("order").measure),
+    ),
     Column("explained", ("measured", "reasons"), _explained),
-    Column("table", ("explained", "decisions", "file_rows"), _table),
+    Column(
+        "table",
+        ("explained", "decisions", "file_rows"),
+        lambda get: with_decisions(get("explained"), _of_the_table(get, "decisions")),
+    ),
     Column("label_check", ("measured", "base", "graph", "content_labels", "class_shares"), _label_check),
     Column(
         "reference",

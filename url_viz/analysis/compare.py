@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.measures import TABLE_MEASURES, title_of
-from url_viz.analysis.order_metrics import Interval, bootstrap_interval, spearman
+from url_viz.analysis.order_metrics import Figure, Interval, bootstrap_interval, spearman
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.twin_groups import first_of_each
 from url_viz.store.tables import Graph, positions_of
+from url_viz.wording import counted, percent
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Read:
+class ModelReading:
     """An image set as one model read it: its `table`, content keys (N,) in its order, and its neighbour graph."""
 
     table: pd.DataFrame
@@ -58,7 +59,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedMeasure:
     """One measure under two models.
 
     `change` has a row for each of the pictures with a value under both: `before` (the first model) and `after` (the
@@ -113,7 +114,7 @@ class Comparison:
     `shared` pictures are known to both; `only_first` and `only_second` count those that one model alone has read.
     """
 
-    measures: Mapping[str, Compared]
+    measures: Mapping[str, ComparedMeasure]
     neighbourhoods: Neighbourhoods | None
     shared: int
     only_first: int
@@ -125,14 +126,14 @@ def resamples_for(count: int) -> int:
     return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // count))
 
 
-def compare(first: Read, second: Read, *, resamples: int | None = None, seed: int = 0) -> Comparison:
+def compare(first: ModelReading, second: ModelReading, *, resamples: int | None = None, seed: int = 0) -> Comparison:
     """Compare two readings of one image set, matched by picture id, neighbours by content."""
     in_second = np.isin(first.table["id"].to_numpy(), second.table["id"].to_numpy())
     shared = int(in_second.sum())
     tables = first.table, second.table
     found = {name: _compared(*tables, name, resamples=resamples, seed=seed) for name in TABLE_MEASURES}
     return Comparison(
-        measures={name: one for name, one in found.items() if one is not None},
+        measures={name: each for name, each in found.items() if each is not None},
         neighbourhoods=neighbourhoods(first, second),
         shared=shared,
         only_first=len(first.table) - shared,
@@ -142,7 +143,7 @@ def compare(first: Read, second: Read, *, resamples: int | None = None, seed: in
 
 def _compared(
     first: pd.DataFrame, second: pd.DataFrame, measure: str, *, resamples: int | None, seed: int
-) -> Compared | None:
+) -> ComparedMeasure | None:
     """None if fewer than three pictures have the value under both."""
     found = change(first, second, measure=measure)
     if len(found.table) < FEWEST_PICTURES:
@@ -150,7 +151,7 @@ def _compared(
     before, after = (found.table[name].to_numpy(np.float64) for name in ("before", "after"))
     codes = [np.unique(values, return_inverse=True)[1].astype(np.int64) for values in (before, after)]
     draws = resamples or resamples_for(len(before))
-    return Compared(
+    return ComparedMeasure(
         measure=measure,
         change=found,
         interval=bootstrap_interval(spearman_of_codes, *codes, resamples=draws, seed=seed),
@@ -161,10 +162,10 @@ def _compared(
 
 def spearman_of_codes(first: Ints, second: Ints) -> float:
     """`metrics.spearman` of values given by their rank among the distinct ones (N,), without sorting."""
-    one, other = _mid_ranks_of(first), _mid_ranks_of(second)
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+    each, other = _mid_ranks_of(first), _mid_ranks_of(second)
+    if np.ptp(each) == 0 or np.ptp(other) == 0:
         return float("nan")
-    return float(np.corrcoef(one, other)[0, 1])
+    return float(np.corrcoef(each, other)[0, 1])
 
 
 def _mid_ranks_of(codes: Ints) -> Floats:
@@ -180,7 +181,7 @@ def top_overlap(first: Floats, second: Floats, *, share: float = TOP_SHARE) -> f
     return len(tops[0] & tops[1]) / len(tops[0] | tops[1])
 
 
-def neighbourhoods(first: Read, second: Read, *, k: int = NEIGHBOURS) -> Neighbourhoods | None:
+def neighbourhoods(first: ModelReading, second: ModelReading, *, k: int = NEIGHBOURS) -> Neighbourhoods | None:
     """How many of the `k` nearest are the same under both; None if a graph is missing or nothing is shared."""
     if first.graph is None or second.graph is None:
         return None
@@ -191,12 +192,12 @@ def neighbourhoods(first: Read, second: Read, *, k: int = NEIGHBOURS) -> Neighbo
     if len(content) < 2:
         return None
     k = min(k, len(content) - 1)
-    one, other = (_nearest(graph, content, k) for graph in (first.graph, second.graph))
+    each, other = (_nearest(graph, content, k) for graph in (first.graph, second.graph))
     same = np.zeros(len(content), np.int64)
     for place in range(k):
-        here = one[:, place : place + 1]
+        here = each[:, place : place + 1]
         same += ((here >= 0) & (here == other)).any(axis=1)
-    possible = np.minimum((one >= 0).sum(axis=1), (other >= 0).sum(axis=1))
+    possible = np.minimum((each >= 0).sum(axis=1), (other >= 0).sum(axis=1))
     overlap = np.divide(same, possible, out=np.full(len(content), np.nan), where=possible > 0)
     return Neighbourhoods(content, overlap, k, k / (len(content) - 1))
 
@@ -212,16 +213,15 @@ def _nearest(graph: Graph, content: Ints, k: int) -> Ints:
     return result
 
 
-def in_words(one: Compared) -> str:
+def in_words(compared: ComparedMeasure) -> str:
     """How far two models agree on a measure, as a sentence."""
-    rho = one.rank_correlation
+    rho, title = compared.rank_correlation, titled(compared.measure)
     if not np.isfinite(rho):
-        return f"No order to compare: {titled(one.measure)} has no spread under one of them."
-    interval = f" ({_short(one.interval.low)} to {_short(one.interval.high)})"
+        return f"No order to compare: {title} has no spread under one of them."
     return (
-        f"They {_verdict(rho)} on the order by {titled(one.measure)}: Spearman {_short(rho)}{interval} over "
-        f"{len(one):,} pictures. Of the most ambiguous tenth they share {100 * one.top_shared:.0f} % (Jaccard; chance: "
-        f"{100 * one.top_by_chance:.0f} %)."
+        f"They {_verdict(rho)} on the order by {title}: Spearman {Figure(rho, compared.interval).text()} over "
+        f"{counted(len(compared), 'picture')}. Of the most ambiguous tenth they share {percent(compared.top_shared)} "
+        f"(Jaccard; chance: {percent(compared.top_by_chance)})."
     )
 
 
@@ -252,13 +252,9 @@ def _verdict(rho: float) -> str:
     return "do not agree" if rho > -0.1 else "contradict each other"
 
 
-def _short(value: float) -> str:
-    return f"{value:.2f}".replace("0.", ".").replace("-", "−")
-
-
-def disagreements(one: Compared, *, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def disagreements(each: ComparedMeasure, *, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The pictures that are most more ambiguous to the second model, and to the first; twins are counted once."""
-    rows = one.change.table
+    rows = each.change.table
     up = first_of_each(rows.sort_values(["change", "id"], ascending=[False, True]))
     down = first_of_each(rows.sort_values(["change", "id"], ascending=[True, True]))
     return up[up["change"] > 0].head(most), down[down["change"] < 0].head(most)

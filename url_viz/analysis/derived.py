@@ -60,7 +60,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Source:
+class Input:
     """What no column makes: `fingerprint` is cheap, and another one whenever `read` would give something else."""
 
     name: str
@@ -96,7 +96,7 @@ class _Made:
 
 
 @dataclass
-class _Slot:
+class _Entry:
     """One column in memory; its lock lets one thread make it while others wait."""
 
     made: _Made | None = None
@@ -106,19 +106,19 @@ class _Slot:
 class Derived:
     """The derived columns of one snapshot. Threads may share it: a column is made by one while others wait for it.
 
-    Locks are taken from a column to what it is of, which has no circle, so nobody waits in one.
+    Locks are taken from a column to what it is made of. As that has no cycle, there is no deadlock.
     """
 
-    def __init__(self, columns: Iterable[Column], sources: Iterable[Source], *, disk: DiskCache | None = None) -> None:
+    def __init__(self, columns: Iterable[Column], sources: Iterable[Input], *, disk: DiskCache | None = None) -> None:
         """Every name in a column's `of` is a source, or a column before it: a circle cannot be declared."""
-        self._sources = {one.name: one for one in sources}
+        self._sources = {each.name: each for each in sources}
         self._columns: dict[str, Column] = {}
         for column in columns:
             unknown = [name for name in column.of if name not in self._columns and name not in self._sources]
             if unknown or column.name in self._columns or column.name in self._sources:
                 raise ValueError(f"{column.name!r} is declared twice, or of {unknown}, which stand nowhere before it")
             self._columns[column.name] = column
-        self._slots = {name: _Slot() for name in (*self._columns, *self._sources)}
+        self._slots = {name: _Entry() for name in (*self._columns, *self._sources)}
         self._results: dict[str, tuple[str, dict[Hashable, Any]]] = {}
         self._disk = disk
 

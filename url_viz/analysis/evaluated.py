@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.evaluation import NEAREST, Counted, Deciles, Measured, lead_over, measured
+from url_viz.analysis.evaluation import NEAREST, CountedPictures, Deciles, MeasureFigures, lead_over, measured
 from url_viz.analysis.measures import (
     AMBIGUITY,
     CONFUSABILITY,
@@ -16,8 +16,9 @@ from url_viz.analysis.measures import (
     is_measure,
     title_of,
 )
-from url_viz.analysis.order_metrics import Interval
+from url_viz.analysis.order_metrics import Figure
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
+from url_viz.wording import MISSING, counted, decimal, percent
 
 NEEDED = (
     f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
@@ -26,20 +27,19 @@ NEEDED = (
 
 @dataclass(frozen=True)
 class Lead:
-    """How far the R-AUROC of one measure is ahead of another's, with the 95 % interval of the difference."""
+    """How far the R-AUROC of one measure is ahead of another's: the difference, with its 95 % interval."""
 
     ahead: str
     behind: str
-    by: float
-    interval: Interval
+    by: Figure
 
     @property
     def words(self) -> str:
         """Which of the two predicts errors better, decided by the interval."""
         first, second = title_of(self.ahead).lower(), title_of(self.behind).lower()
-        by = f"difference in R-AUROC {with_interval(self.by, self.interval, signed=True)}"
-        if self.interval.low > 0 or self.interval.high < 0:
-            better = "better" if self.by > 0 else "worse"
+        by = f"difference in R-AUROC {self.by.text(digits=3, signed=True)}"
+        if self.by.interval.low > 0 or self.by.interval.high < 0:
+            better = "better" if self.by.value > 0 else "worse"
             return f"Of those that know no classes, {first} predicts errors {better} than {second}: {by}."
         return f"Of those that know no classes, {first} and {second} do not differ clearly on these pictures: {by}."
 
@@ -48,8 +48,8 @@ class Lead:
 class Evaluated:
     """The counted pictures of a set, every measure's figures, and the lead of confusability over uncertainty."""
 
-    pictures: Counted
-    measures: tuple[Measured, ...]
+    pictures: CountedPictures
+    measures: tuple[MeasureFigures, ...]
     lead: Lead | None
 
     @property
@@ -62,8 +62,8 @@ class Evaluated:
             else ""
         )
         return (
-            f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %, counted on {len(pictures):,} "
-            f"pictures of {pictures.classes:,} classes{left_out}."
+            f"95 % interval {100 * interval.low:.1f} to {percent(interval.high, digits=1)}, counted on "
+            f"{counted(len(pictures), 'picture')} of {counted(pictures.classes, 'class')}{left_out}."
         )
 
     @property
@@ -84,13 +84,13 @@ class Evaluated:
         return pd.DataFrame(
             {
                 "measure": [measure.name for measure in self.measures],
-                "r_auroc": [measure.r_auroc for measure in self.measures],
-                "r_auroc_low": [measure.interval.low for measure in self.measures],
-                "r_auroc_high": [measure.interval.high for measure in self.measures],
+                "r_auroc": [measure.auroc.value for measure in self.measures],
+                "r_auroc_low": [measure.auroc.interval.low for measure in self.measures],
+                "r_auroc_high": [measure.auroc.interval.high for measure in self.measures],
                 "aurc": [measure.aurc for measure in self.measures],
-                "lead_over_nearest_similarity": [measure.beyond_nearest for measure in self.measures],
-                "lead_low": [measure.beyond_interval.low for measure in self.measures],
-                "lead_high": [measure.beyond_interval.high for measure in self.measures],
+                "lead_over_nearest_similarity": [measure.over_nearest.value for measure in self.measures],
+                "lead_low": [measure.over_nearest.interval.low for measure in self.measures],
+                "lead_high": [measure.over_nearest.interval.high for measure in self.measures],
             }
         )
 
@@ -100,27 +100,25 @@ class Evaluated:
             {
                 "Measure": [title_of(measure.name) for measure in self.measures],
                 "Knows": [known_to(measure.name) for measure in self.measures],
-                "R-AUROC": [with_interval(measure.r_auroc, measure.interval) for measure in self.measures],
-                "AURC": [f"{measure.aurc:.3f}" for measure in self.measures],
+                "R-AUROC": [measure.auroc.text(digits=3) for measure in self.measures],
+                "AURC": [decimal(measure.aurc, digits=3) for measure in self.measures],
                 "Lead over nearest similarity": [
-                    with_interval(measure.beyond_nearest, measure.beyond_interval, signed=True)
-                    for measure in self.measures
+                    measure.over_nearest.text(digits=3, signed=True) for measure in self.measures
                 ],
             }
         )
 
 
-def evaluated(pictures: Counted) -> Evaluated:
+def evaluated(pictures: CountedPictures) -> Evaluated:
     """Work out every measure's figures on the pictures, with intervals: seconds for 100,000."""
     return Evaluated(pictures, measured(pictures), _lead(pictures))
 
 
-def _lead(pictures: Counted) -> Lead | None:
+def _lead(pictures: CountedPictures) -> Lead | None:
     first, second = CONFUSABILITY.name, UNCERTAINTY.name
     if not {first, second} <= pictures.values.keys():
         return None
-    lead = lead_over(pictures, first, second)
-    return Lead(first, second, lead.value, lead.interval)
+    return Lead(first, second, lead_over(pictures, first, second))
 
 
 def deciles_table(tenths: Deciles) -> pd.DataFrame:
@@ -164,13 +162,4 @@ def known_to(measure: str) -> str:
         return "your classes"
     if measure == TUNED.name:
         return "your answers"
-    return "no classes" if is_measure(measure) else "–"
-
-
-def with_interval(value: float, interval: Interval, *, signed: bool = False) -> str:
-    """`0.803 (0.689 to 0.892)`, or `–` for nan; `signed` is for differences."""
-    if not np.isfinite(value):
-        return "–"
-    sign = "+" if signed else ""
-    ends = f" ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})" if np.isfinite(interval.low) else ""
-    return f"{value:{sign}.3f}{ends}".replace("-", "−")
+    return "no classes" if is_measure(measure) else MISSING

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from url_viz.analysis.measures import MEASURES, NEAREST_GAP, TABLE_MEASURES
 from url_viz.analysis.measures import NEAREST as NEAREST_MEASURE
 from url_viz.analysis.order_metrics import (
-    MOST_SIMILARITIES,
+    NO_INTERVAL,
     Figure,
     Influenced,
     Interval,
-    RiskCoverage,
     auroc_influence,
     r_auroc,
     risk_coverage,
     share_by_blocks,
 )
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
+from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, Curve, nearest_outside_group, thinned
 from url_viz.pipeline.twins import source_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
@@ -39,7 +38,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)  # as `Evaluated`
-class Counted:
+class CountedPictures:
     """The M pictures that are counted: distinct, with a class, with neighbours, with a value of every measure.
 
     `rows` (M,) of the image set's table, `nearest` (M,) the rows of their nearest others among all distinct pictures
@@ -53,10 +52,6 @@ class Counted:
     nearest_labels: NDArray[np.str_]
     values: Mapping[str, Floats]
     left_out: int
-
-    def __post_init__(self) -> None:
-        assert len(self.rows) == len(self.nearest) == len(self.labels) == len(self.nearest_labels)
-        assert all(len(values) == len(self.rows) for values in self.values.values())
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -95,23 +90,20 @@ class Counted:
     def oracle(self) -> Curve:
         """Recall by coverage of the best order there can be."""
         wrong = ~self.is_right
-        return _curve(risk_coverage(wrong, wrong))
+        return thinned(risk_coverage(wrong, wrong))
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasureFigures:
     """How one measure orders the counted pictures.
 
-    `interval` is R-AUROC's of 95 % over classes (`auroc_by_blocks`); `beyond_nearest` its lead over nearest similarity
-    on the same pictures, with the interval of the difference (nan for nearest similarity itself). AURC: lower is
-    better.
+    `auroc` is its R-AUROC with an interval of 95 % over classes (`auroc_by_blocks`); `over_nearest` its lead over
+    nearest similarity on the same pictures (nan for nearest similarity itself). AURC: lower is better.
     """
 
     name: str
-    r_auroc: float
-    interval: Interval
-    beyond_nearest: float
-    beyond_interval: Interval
+    auroc: Figure
+    over_nearest: Figure
     aurc: float
     curve: Curve
 
@@ -129,14 +121,14 @@ class Deciles:
     pictures: NDArray[np.int64]
 
 
-def counted(
+def counted_pictures(
     table: pd.DataFrame,
     contents: NDArray[np.int64],
     *,
     graph: Graph,
     embeddings: Callable[[], NDArray[np.floating]],
     user_measures: Sequence[str] = (),
-) -> Counted | None:
+) -> CountedPictures | None:
     """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None if there are too few.
 
     Copies count once, as in `selective_retrieval`. `embeddings` gives rows (N, A) in the whitened space, and is asked
@@ -151,40 +143,37 @@ def counted(
     values = _values(table.iloc[database], similarity)
     known = {name: values[name] for name in ALL if np.isfinite(values[name]).any()}
     brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
-    known |= {name: one for name, one in brought.items() if np.isfinite(one).mean() >= FEWEST_OF_USER}
-    has_all = np.logical_and.reduce([np.isfinite(one) for one in known.values()])
+    known |= {name: each for name, each in brought.items() if np.isfinite(each).mean() >= FEWEST_OF_USER}
+    has_all = np.logical_and.reduce([np.isfinite(each) for each in known.values()])
     if has_all.sum() < FEWEST_PICTURES:
         return None
     labels = table["label"].to_numpy(dtype=object)
     found = database[nearest[has_all, 0]]
-    return Counted(
+    return CountedPictures(
         rows=database[has_all],
         nearest=found,
         labels=labels[database[has_all]].astype(str),
         nearest_labels=labels[found].astype(str),
-        values={name: one[has_all] for name, one in known.items()},
+        values={name: each[has_all] for name, each in known.items()},
         left_out=len(table) - int(has_all.sum()),
     )
 
 
-def measured(pictures: Counted) -> tuple[Measured, ...]:
+def measured(pictures: CountedPictures) -> tuple[MeasureFigures, ...]:
     """Every measure's figures, in the order of ALL, the user's own last."""
     return tuple(_measured(pictures, name) for name in pictures.values)
 
 
-def _measured(pictures: Counted, name: str) -> Measured:
+def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
     auroc = pictures.auroc_of(name).by_blocks(pictures.code)
-    nothing = Figure(float("nan"), Interval(float("nan"), float("nan")))
-    lead = nothing if name == NEAREST else lead_over(pictures, name, NEAREST)
+    lead = Figure(float("nan"), NO_INTERVAL) if name == NEAREST else lead_over(pictures, name, NEAREST)
     curve = risk_coverage(pictures.values[name], ~pictures.is_right)
-    return Measured(name, auroc.value, auroc.interval, lead.value, lead.interval, curve.aurc, _curve(curve))
+    return MeasureFigures(name, auroc, lead, curve.aurc, thinned(curve))
 
 
-def lead_over(pictures: Counted, name: str, other: str) -> Figure:
+def lead_over(pictures: CountedPictures, name: str, other: str) -> Figure:
     """R-AUROC of one measure minus that of another on the same pictures, with the 95 % interval of the difference."""
-    one, beside = pictures.auroc_of(name), pictures.auroc_of(other)
-    difference = Influenced(one.value - beside.value, one.influence - beside.influence)
-    return difference.by_blocks(pictures.code, least=-1)
+    return (pictures.auroc_of(name) - pictures.auroc_of(other)).by_blocks(pictures.code, least=-1)
 
 
 def deciles(values: Floats, is_right: NDArray[np.bool_]) -> Deciles:
@@ -198,7 +187,7 @@ def deciles(values: Floats, is_right: NDArray[np.bool_]) -> Deciles:
     return Deciles(recall, np.array([i.low for i in intervals]), np.array([i.high for i in intervals]), pictures)
 
 
-def by_class(pictures: Counted, measure: str) -> pd.DataFrame:
+def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     """One row per class: label, pictures, recall, mean_percentile and r_auroc of a measure, and taken_for.
 
     `mean_percentile` is among all counted pictures; `r_auroc` is nan if all of a class are right, or all wrong;
@@ -225,7 +214,7 @@ def by_class(pictures: Counted, measure: str) -> pd.DataFrame:
 def share_interval(hits: float, count: int) -> Interval:
     """Wilson's 95 % interval of a share of `count`, ties among the hits as halves; nan if there is nothing to count."""
     if count == 0:
-        return Interval(float("nan"), float("nan"))
+        return NO_INTERVAL
     z, share = _NORMAL_975, hits / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
@@ -254,27 +243,8 @@ def _two_nearest(
     similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)
     lost = np.flatnonzero((nearest < 0).any(axis=1))
     if len(lost):
-        group = source_groups(graph.twins)[in_graph]
-        nearest[lost], similarity[lost] = _searched(l2_normalize(embeddings()[database]), lost, group)
-    return nearest, similarity
-
-
-def _searched(
-    unit: NDArray[np.float32], rows: NDArray[np.int64], group: NDArray[np.integer]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The two nearest to each of `rows` that are not of its group of twins; a similarity is nan if there is none."""
-    nearest, similarity = np.empty((len(rows), 2), np.int64), np.empty((len(rows), 2), np.float32)
-    at_once = max(1, MOST_SIMILARITIES // len(unit))
-    for start in range(0, len(rows), at_once):
-        block = rows[start : start + at_once]
-        cosines = unit[block] @ unit.T
-        cosines[group[block][:, None] == group[None, :]] = -np.inf
-        two = np.argpartition(-cosines, 1, axis=1)[:, :2]
-        found = np.take_along_axis(cosines, two, 1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        nearest[start : start + at_once] = np.take_along_axis(two, order, 1)
-        similarity[start : start + at_once] = np.take_along_axis(found, order, 1)
-    similarity[np.isneginf(similarity)] = np.nan
+        unit, group = l2_normalize(embeddings()[database]), source_groups(graph.twins)[in_graph]
+        nearest[lost], similarity[lost] = nearest_outside_group(unit, lost, np.arange(len(unit)), group, k=2)
     return nearest, similarity
 
 
@@ -284,11 +254,6 @@ def _values(table: pd.DataFrame, similarity: Floats) -> dict[str, Floats]:
         NEAREST: -similarity[:, 0],
         NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0],
     }
-
-
-def _curve(found: RiskCoverage) -> Curve:
-    chosen = np.unique(np.linspace(0, len(found.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
-    return Curve(found.coverage[chosen], 1 - found.risk[chosen])
 
 
 def _most_often(names: NDArray[np.str_]) -> str | None:

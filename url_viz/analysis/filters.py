@@ -42,7 +42,7 @@ class Between:
 
 
 @dataclass(frozen=True)
-class Named:
+class NameContains:
     """Pictures whose path holds `text`, small and capital letters alike."""
 
     text: str
@@ -52,15 +52,15 @@ class Named:
         return "path"
 
 
-Filter = OneOf | Between | Named
+Filter = OneOf | Between | NameContains
 
 
-def kept(table: pd.DataFrame, filters: Iterable[Filter]) -> NDArray[np.bool_]:
+def passes_all(table: pd.DataFrame, filters: Iterable[Filter]) -> NDArray[np.bool_]:
     """Which rows (N,) pass all `filters`; one on a column that the table lacks is passed by all."""
     keep = np.ones(len(table), bool)
-    for one in filters:
-        if one.column in table.columns:
-            keep &= _passes(table, one)
+    for rule in filters:
+        if rule.column in table.columns:
+            keep &= _passes(table, rule)
     return keep
 
 
@@ -95,35 +95,36 @@ def values_of(column: "pd.Series[Any]") -> dict[str, int]:
 
 def replaced_in(filters: Sequence[Filter], column: str, new: Filter | None) -> tuple[Filter, ...]:
     """The filters with the one on `column` replaced by `new`, at its place; None takes it away."""
-    others = [new if one.column == column and new is not None else one for one in filters]
+    others = [new if rule.column == column and new is not None else rule for rule in filters]
     if new is not None and new not in others:
         others.append(new)
-    return tuple(one for one in others if one.column != column or one is new)
+    return tuple(rule for rule in others if rule.column != column or rule is new)
 
 
-def in_words(one: Filter) -> str:
+def in_words(rule: Filter) -> str:
     """A filter as its chip says it."""
-    if isinstance(one, Named):
-        return f"Name: {one.text}"
-    title = one.column.replace("_", " ").capitalize()
-    if isinstance(one, OneOf):
-        return f"{title}: {' or '.join(value or 'none' for value in one.values)}"
-    if one.low is None:
-        return f"{title} ≤ {_number(one.high)}"
-    return f"{title} ≥ {_number(one.low)}" if one.high is None else f"{title} {_number(one.low)} – {_number(one.high)}"
+    if isinstance(rule, NameContains):
+        return f"Name: {rule.text}"
+    title = rule.column.replace("_", " ").capitalize()
+    if isinstance(rule, OneOf):
+        return f"{title}: {' or '.join(value or 'none' for value in rule.values)}"
+    low, high = _number(rule.low), _number(rule.high)
+    if rule.low is None:
+        return f"{title} ≤ {high}"
+    return f"{title} ≥ {low}" if rule.high is None else f"{title} {low} – {high}"
 
 
 def as_query(filters: Iterable[Filter]) -> dict[str, list[str]]:
     """The filters as parameters of an address: `in.label=cat`, `min.width=100`, `max.width=300`, `name=beach`."""
     query: dict[str, list[str]] = {}
-    for one in filters:
-        if isinstance(one, Named):
-            query["name"] = [one.text]
-        elif isinstance(one, OneOf):
-            query[f"in.{one.column}"] = list(one.values)
+    for rule in filters:
+        if isinstance(rule, NameContains):
+            query["name"] = [rule.text]
+        elif isinstance(rule, OneOf):
+            query[f"in.{rule.column}"] = list(rule.values)
         else:
-            bounds = {"min": one.low, "max": one.high}
-            query |= {f"{end}.{one.column}": [repr(float(bound))] for end, bound in bounds.items() if bound is not None}
+            ends = {f"min.{rule.column}": rule.low, f"max.{rule.column}": rule.high}
+            query |= {end: [repr(float(bound))] for end, bound in ends.items() if bound is not None}
     return query
 
 
@@ -133,7 +134,7 @@ def from_query(query: Mapping[str, Sequence[str]]) -> tuple[Filter, ...]:
     for key, values in query.items():
         start, _, column = key.partition(".")
         if key == "name" and values and values[0]:
-            filters["path"] = Named(values[0])
+            filters["path"] = NameContains(values[0])
         elif start == "in" and column:
             filters[column] = OneOf(column, tuple(values))
         elif start in ("min", "max") and column and (bound := _finite(values)) is not None:
@@ -144,15 +145,15 @@ def from_query(query: Mapping[str, Sequence[str]]) -> tuple[Filter, ...]:
     return tuple(filters.values())
 
 
-def _passes(table: pd.DataFrame, one: Filter) -> NDArray[np.bool_]:
-    column = table[one.column]
-    if isinstance(one, Named):
-        return column.str.contains(one.text, case=False, regex=False).to_numpy(dtype=bool)
-    if isinstance(one, OneOf):
-        return _has_one_of(column, one.values)
+def _passes(table: pd.DataFrame, rule: Filter) -> NDArray[np.bool_]:
+    column = table[rule.column]
+    if isinstance(rule, NameContains):
+        return column.str.contains(rule.text, case=False, regex=False).to_numpy(dtype=bool)
+    if isinstance(rule, OneOf):
+        return _has_one_of(column, rule.values)
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    low = -math.inf if one.low is None else one.low
-    high = math.inf if one.high is None else one.high
+    low = -math.inf if rule.low is None else rule.low
+    high = math.inf if rule.high is None else rule.high
     within: NDArray[np.bool_] = (values >= low) & (values <= high)
     return within
 

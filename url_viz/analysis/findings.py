@@ -11,21 +11,22 @@ from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
 from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY
 from url_viz.analysis.reasons import Reasons
-from url_viz.analysis.review_queue import BURST, is_settled, queue_of
+from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes
+from url_viz.wording import counted
 
 FindingKind = Literal["leaks", "wrong-labels", "mixed-up", "bursts", "useless", "unreadable", "small-classes"]
 """What can be found, what matters most first; but for unreadable files, the name of the queue."""
 KNOWN_SHARE = 0.5
-"""Labels are doubted, and classes called mixed up, only where so many labels are what speaks most for their pictures:
-below, the model does not know these classes, and most doubts are its mistakes (docs/findings.md)."""
+"""Labels are doubted, and classes called mixed up, only where this fraction of labels is the likeliest class of their
+pictures: below, the model does not know these classes, and most doubts are its mistakes (docs/findings.md)."""
 MIXED_PICTURES, MIXED_SHARE = 3, 0.2
-"""Two classes are mixed up if so many pictures, and such a share of one of them, look like the other."""
+"""Two classes are mixed up if this many pictures, and this fraction of one of them, look like the other."""
 USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
 """Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
 COMMON_SHARE = 0.2
-"""What so many pictures share is how this set is, and no finding."""
+"""What this fraction of pictures share is a trait of the set, and no finding."""
 FEW = 5
 """A class of fewer pictures, twins counted once, is too small to learn or to test."""
 NAMED = 3
@@ -35,17 +36,17 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `count` and what it is of make a sentence, `why` tells why it matters."""
+    """One finding: `words` begin with its `count`, "10 pictures of test have a twin in train"; `why` it matters."""
 
     kind: FindingKind
     count: int
-    what: str
+    words: str
     why: str
 
     @property
-    def words(self) -> str:
-        """The sentence, without a full stop: "10 pictures of test have a twin in train"."""
-        return f"{self.count:,} {self.what}"
+    def what(self) -> str:
+        """The words after the count."""
+        return self.words.partition(" ")[2]
 
     @property
     def opens(self) -> ReviewSpec | None:
@@ -54,8 +55,8 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What findings are told from: `table` of `ImageSet.table()` and the `reasons` of its rows.
+class FindingInputs:
+    """What findings are computed from: `table` of `ImageSet.table()` and the `reasons` of its rows.
 
     `check` is None without labels to check, `leaks` without splits; `failures` counts files that are no picture.
     """
@@ -67,10 +68,10 @@ class Seen:
     failures: int
 
 
-def findings(seen: Seen) -> tuple[Finding, ...]:
+def findings(seen: FindingInputs) -> tuple[Finding, ...]:
     """What was found, what matters most first; nothing that is not there, or is decided on already."""
     found = (_leaks(seen), _wrong(seen), _mixed(seen), _bursts(seen), _useless(seen), _unreadable(seen), _small(seen))
-    return tuple(one for one in found if one is not None and one.count)
+    return tuple(each for each in found if each is not None and each.count)
 
 
 def wrong_labels(check: LabelCheck) -> pd.DataFrame:
@@ -122,12 +123,12 @@ def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 
 
 def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """The leaks whose group of twins is not settled yet, with their `group`.
+    """The leaks whose group of twins is not resolved yet, with their `group`.
 
-    A group is settled once all of its pictures are decided, be it that all are kept.
+    A group is resolved once all of its pictures are decided, even if all are kept.
     """
     group = group_codes(table)
-    is_open = np.bincount(group, weights=~is_settled(table), minlength=1) > 0
+    is_open = np.bincount(group, weights=~is_resolved(table), minlength=1) > 0
     of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
     found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
     return found
@@ -146,31 +147,31 @@ def small_classes(table: pd.DataFrame) -> pd.DataFrame:
     return rows[["id", "suggested", "label", "size"]]
 
 
-def _open(seen: Seen, by: FindingKind, listed: pd.DataFrame) -> int:
+def _open(seen: FindingInputs, by: FindingKind, listed: pd.DataFrame) -> int:
     """How many of the listed pictures a review still asks about."""
     return len(queue_of(seen.table, ReviewSpec(by), listed))
 
 
-def _leaks(seen: Seen) -> Finding | None:
+def _leaks(seen: FindingInputs) -> Finding | None:
     if seen.leaks is None or seen.leaks.empty:
         return None
     rows = open_leaks(seen.leaks, seen.table)
     splits, twins = (in_words(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
-    what = f"{_pictures(len(rows))} of {splits} {_has(len(rows))} a twin in {twins}"
+    words = counted(len(rows), f"picture of {splits} has", f"pictures of {splits} have") + f" a twin in {twins}"
     why = "What is trained on must not be tested on: a score on them is too good. Keep them on one side."
-    return Finding("leaks", len(rows), what, why)
+    return Finding("leaks", len(rows), words, why)
 
 
-def _wrong(seen: Seen) -> Finding | None:
+def _wrong(seen: FindingInputs) -> Finding | None:
     if seen.check is None:
         return None
     count = _open(seen, "wrong-labels", wrong_labels(seen.check))
-    what = f"{'label looks' if count == 1 else 'labels look'} wrong"
+    words = counted(count, "label looks wrong", "labels look wrong")
     why = "Neighbours and a classifier, neither of which has seen the label, speak for another one."
-    return Finding("wrong-labels", count, what, why)
+    return Finding("wrong-labels", count, words, why)
 
 
-def _mixed(seen: Seen) -> Finding | None:
+def _mixed(seen: FindingInputs) -> Finding | None:
     if seen.check is None:
         return None
     rows = mixed_up(seen.check)
@@ -178,60 +179,44 @@ def _mixed(seen: Seen) -> Finding | None:
     pairs = mixed_pairs(seen.check)[["class_a", "class_b"]].to_numpy()
     if not count or not len(pairs):
         return None
-    more = f" and {_others(len(pairs) - 1, 'pair')}" if len(pairs) > 1 else ""
-    what = f"{_pictures(count)} {_looks(count)} like the other class of a pair: {pairs[0][0]} and {pairs[0][1]}{more}"
+    more = f" and {counted(len(pairs) - 1, 'other pair')}" if len(pairs) > 1 else ""
+    looks = counted(count, "picture looks", "pictures look")
+    words = f"{looks} like the other class of a pair: {pairs[0][0]} and {pairs[0][1]}{more}"
     why = "They hardly differ, or whoever labelled them did not keep them apart: merge them, or say what divides them."
-    return Finding("mixed-up", count, what, why)
+    return Finding("mixed-up", count, words, why)
 
 
-def _bursts(seen: Seen) -> Finding:
+def _bursts(seen: FindingInputs) -> Finding:
     group = group_codes(seen.table)
     size = np.bincount(group, minlength=1)
-    is_open = np.bincount(group, weights=~is_settled(seen.table), minlength=1) > 0
+    is_open = np.bincount(group, weights=~is_resolved(seen.table), minlength=1) > 0
     sizes = size[(size >= BURST) & is_open]
-    what = f"{'burst' if len(sizes) == 1 else 'bursts'} of {BURST} twins and more: {int(sizes.sum()):,} pictures"
+    words = f"{counted(len(sizes), 'burst')} of {BURST} twins and more: {counted(int(sizes.sum()), 'picture')}"
     why = "One moment, or one file, counts many times: in training, and in every score."
-    return Finding("bursts", len(sizes), what, why)
+    return Finding("bursts", len(sizes), words, why)
 
 
-def _useless(seen: Seen) -> Finding:
+def _useless(seen: FindingInputs) -> Finding:
     rows = useless(seen.table, seen.reasons)
     count = _open(seen, "useless", rows)
     reasons = ", ".join(rows["suggested"].value_counts().index)
-    what = f"{_pictures(count)} {'shows' if count == 1 else 'show'} hardly anything ({reasons})"
-    return Finding("useless", count, what, "Nobody can learn from them, and nobody can be right on them.")
+    words = f"{counted(count, 'picture shows', 'pictures show')} hardly anything ({reasons})"
+    return Finding("useless", count, words, "Nobody can learn from them, and nobody can be right on them.")
 
 
-def _unreadable(seen: Seen) -> Finding:
-    what = f"{'file' if seen.failures == 1 else 'files'} could not be read"
+def _unreadable(seen: FindingInputs) -> Finding:
+    words = f"{counted(seen.failures, 'file')} could not be read"
     why = "They are no pictures, or damaged: training will stumble over them."
-    return Finding("unreadable", seen.failures, what, why)
+    return Finding("unreadable", seen.failures, words, why)
 
 
-def _small(seen: Seen) -> Finding | None:
+def _small(seen: FindingInputs) -> Finding | None:
     rows = small_classes(seen.table)
     names = list(dict.fromkeys(map(str, rows["label"])))
     if not names or not _open(seen, "small-classes", rows):
         return None
-    more = f" and {_others(len(names) - NAMED)}" if len(names) > NAMED else ""
+    more = f" and {counted(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
     shown = ", ".join(names[:NAMED]) if more else in_words(names)
-    what = f"{'class has' if len(names) == 1 else 'classes have'} fewer than {FEW} pictures: {shown}{more}"
+    words = f"{counted(len(names), 'class has', 'classes have')} fewer than {FEW} pictures: {shown}{more}"
     why = "Too few to learn a class from, and to tell how well it is known: find more, merge, or leave it out."
-    return Finding("small-classes", len(names), what, why)
-
-
-def _pictures(count: int) -> str:
-    return "picture" if count == 1 else "pictures"
-
-
-def _has(count: int) -> str:
-    return "has" if count == 1 else "have"
-
-
-def _looks(count: int) -> str:
-    return "looks" if count == 1 else "look"
-
-
-def _others(count: int, noun: str = "") -> str:
-    plural = "others" if not noun else f"other {noun}{'' if count == 1 else 's'}"
-    return f"{count:,} {plural if noun or count > 1 else 'other'}"
+    return Finding("small-classes", len(names), words, why)

@@ -1,4 +1,4 @@
-"""What a finetuned head is told to be worth: figures of pictures that took no part in it, with intervals, in words."""
+"""How well a finetuned head does on held-out pictures: figures with intervals, and sentences on them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.analysis.order_metrics import Figure, Interval, bootstrap_figures, percentile_interval
+from url_viz.analysis.order_metrics import NO_INTERVAL, Figure, Interval, bootstrap_figures, percentile_interval
 from url_viz.sealed import record_in
+from url_viz.wording import counted
 
 AFTER, BEFORE = "after", "before"
 TITLES = {
@@ -28,8 +29,8 @@ Statistic = Callable[..., float]
 
 
 @dataclass(frozen=True)
-class Told:
-    """One measure on `count` pictures that neither trained nor chose; a figure without an interval has nan ends.
+class HoldoutFigure:
+    """One measure on `count` held-out pictures; a figure without an interval has nan ends.
 
     `after` is of the new head, `before` of the one that the model had, None without one or if it cannot be computed.
     `others` are of orders that need no job, by the names of their columns, and `gains` what `after` is ahead of each
@@ -53,9 +54,9 @@ class Told:
         return self.after is not None and self.after.interval.low > NO_EFFECT.get(self.measure, -np.inf)
 
 
-def told_of(
+def holdout_figure(
     measure: str, orders: Mapping[str, Arrays], statistic: Statistic, block: NDArray[np.generic], *, count: int
-) -> Told:
+) -> HoldoutFigure:
     """Measure `statistic(*arrays)` of each order, with 95 % intervals over blocks (M,), such as classes.
 
     `orders` has AFTER, and BEFORE and others if there are any: arrays of M rows each, of the same pictures, of which
@@ -69,8 +70,8 @@ def told_of(
         for name, of_one in drawn.items()
         if name != AFTER and AFTER in drawn
     }
-    others = {name: one for name, one in figures.items() if name not in (AFTER, BEFORE)}
-    return Told(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)
+    others = {name: figure for name, figure in figures.items() if name not in (AFTER, BEFORE)}
+    return HoldoutFigure(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)
 
 
 def _drawn(
@@ -89,30 +90,32 @@ def _drawn(
     return dict(zip(orders, figures.T, strict=True))
 
 
-def told_from(report: Mapping[str, Any]) -> tuple[Told, ...]:
-    """What a run's report tells, from its JSON; a report of an older version has figures without intervals."""
+def figures_from(report: Mapping[str, Any]) -> tuple[HoldoutFigure, ...]:
+    """The figures in a run's report, from its JSON; a report of an older version has no intervals."""
     if "told" in report and isinstance(report["told"], list):
         return tuple(_from_record(record) for record in report["told"])
     after, before = report.get("after") or {}, report.get("before") or {}
     names = [name for name in TITLES if after.get(name) is not None]
     count = int(report.get("held_out", 0))
-    return tuple(Told(name, count, _bare(after[name]), _bare(before.get(name))) for name in names)
+    return tuple(HoldoutFigure(name, count, _bare(after[name]), _bare(before.get(name))) for name in names)
 
 
-def told_at(path: Path) -> tuple[Told, ...]:
-    """What the report of a run at `path` tells; nothing if it cannot be read."""
+def figures_at(path: Path) -> tuple[HoldoutFigure, ...]:
+    """The figures in the report of a run at `path`; none if it cannot be read."""
     try:
-        return told_from(record_in(path.read_bytes()))
+        return figures_from(record_in(path.read_bytes()))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
 
 
-def _from_record(record: Mapping[str, Any]) -> Told:
+def _from_record(record: Mapping[str, Any]) -> HoldoutFigure:
     others, gains = (
         {name: one for name, value in record[part].items() if (one := _read(value)) is not None}
         for part in ("others", "gains")
     )
-    return Told(record["measure"], record["count"], _read(record["after"]), _read(record["before"]), others, gains)
+    return HoldoutFigure(
+        record["measure"], record["count"], _read(record["after"]), _read(record["before"]), others, gains
+    )
 
 
 def _read(record: Mapping[str, Any] | None) -> Figure | None:
@@ -123,84 +126,74 @@ def _read(record: Mapping[str, Any] | None) -> Figure | None:
 
 
 def _bare(value: float | None) -> Figure | None:
-    return None if value is None else Figure(value, Interval(float("nan"), float("nan")))
+    return None if value is None else Figure(value, NO_INTERVAL)
 
 
-def headline(told: Told) -> str:
-    """The new head's figure: "R-AUROC .71 (.64 to .77), 130 pictures"."""
-    return f"{told.title} {words_of(told.after)}, {told.count:,} picture{'s' * (told.count != 1)}"
+def headline(result: HoldoutFigure) -> str:
+    """The new head's figure: "R-AUROC .71 [.64, .77], 130 pictures"."""
+    return f"{result.title} {text_of(result.after)}, {counted(result.count, 'picture')}"
 
 
-def details(told: Told) -> tuple[str, ...]:
-    """What stands below the headline: the comparisons, and what is to be known of a figure without an interval."""
-    return (*_comparisons(told), *_caution(told))
+def details(result: HoldoutFigure) -> tuple[str, ...]:
+    """The lines below the headline: comparisons, and a caution about a figure without an interval."""
+    return (*_comparisons(result), *_caution(result))
 
 
-def _comparisons(told: Told) -> tuple[str, ...]:
-    """Sentences that put the figure beside that of before, and of orders that need no job; each says what is sure."""
+def _comparisons(result: HoldoutFigure) -> tuple[str, ...]:
+    """Sentences that compare the figure with that of before and with orders that need no job."""
     lines = []
-    if told.before is not None:
-        lines.append(f"Before: {words_of(told.before)}{_verdict(told.gains.get(BEFORE))}.")
-    for name, figure in told.others.items():
-        lines.append(f"{name.capitalize()}, without any job: {words_of(figure)}{_verdict(told.gains.get(name))}.")
+    if result.before is not None:
+        lines.append(f"Before: {text_of(result.before)}{_verdict(result.gains.get(BEFORE))}.")
+    for name, figure in result.others.items():
+        lines.append(f"{name.capitalize()}, without any job: {text_of(figure)}{_verdict(result.gains.get(name))}.")
     return tuple(lines)
 
 
-def _caution(told: Told) -> tuple[str, ...]:
-    """What is to be known of a figure without an interval; nothing of others."""
-    if told.after is None:
+def _caution(result: HoldoutFigure) -> tuple[str, ...]:
+    """A caution about a figure without an interval; nothing for others."""
+    if result.after is None:
         return ("Too few pictures, or all of one outcome: nothing can be told.",)
-    if np.isnan(told.after.interval.low):
+    if np.isnan(result.after.interval.low):
         return ("No interval: of an older version, whose pictures also chose the epoch, or of too few pictures.",)
     return ()
 
 
 def _verdict(gain: Figure | None) -> str:
-    """What the difference says: nothing, unless its interval leaves zero out."""
+    """What the difference says: nothing, unless its interval excludes zero."""
     if gain is None or np.isnan(gain.interval.low):
         return ""
     if gain.interval.low <= 0 <= gain.interval.high:
         return "; these pictures do not tell which is better"
     which = "better" if gain.interval.low > 0 else "worse"
-    return f"; the new one is {which} ({words_of(gain, signed=True)})"
+    return f"; the new one is {which} ({gain.text(signed=True)})"
 
 
-def words_of(figure: Figure | None, *, signed: bool = False) -> str:
-    """A figure with its interval: ".71 (.64 to .77)"; "none" where there is none."""
-    if figure is None:
-        return "none"
-    if np.isnan(figure.interval.low):
-        return _short(figure.value, signed=signed)
-    value, low, high = (_short(one, signed=signed) for one in (figure.value, figure.interval.low, figure.interval.high))
-    return f"{value} ({low} to {high})"
+def text_of(figure: Figure | None) -> str:
+    """A figure with its interval, ".71 [.64, .77]"; "none" where there is none."""
+    return "none" if figure is None else figure.text()
 
 
-def _short(value: float, *, signed: bool) -> str:
-    digits = f"{abs(value):.2f}"
-    digits = digits.removeprefix("0") if abs(value) < 1 else digits
-    sign = "−" if round(value, 2) < 0 else "+" if signed and round(value, 2) > 0 else ""
-    return sign + digits
-
-
-def advice(told: Sequence[Told]) -> str:
+def advice(figures: Sequence[HoldoutFigure]) -> str:
     """In one sentence whether to use the new head, by the first measure that could be computed."""
-    one = next((one for one in told if one.after is not None), None)
-    if one is None:
+    result = next((result for result in figures if result.after is not None), None)
+    if result is None:
         return "too few pictures to tell what the new head is worth: add pictures."
-    figure = f"{headline(one)} that neither trained nor chose"
-    if not one.is_of_use:
+    figure = f"{headline(result)} that neither trained nor chose"
+    if not result.is_of_use:
         return f"of little use ({figure}): add pictures, or keep the head before."
-    gain = one.gains.get(BEFORE)
+    gain = result.gains.get(BEFORE)
     if gain is not None and gain.interval.high < 0:
-        return f"worse than the head before ({figure}; {words_of(gain, signed=True)}): keep that one."
+        return f"worse than the head before ({figure}; {gain.text(signed=True)}): keep that one."
     is_unsure = gain is not None and not gain.interval.low > 0
     unsure = ", but not surely better than the head before" if is_unsure else ""
-    ahead = [name for name in one.others if name in one.gains and one.gains[name].interval.high < 0]
+    ahead = [name for name in result.others if name in result.gains and result.gains[name].interval.high < 0]
     which = f"{' and '.join(ahead)} {'is a better order' if len(ahead) == 1 else 'are better orders'}"
     stay = f" For the pictures of this set {which}, without any job." if ahead else ""
     return f"adapted{unsure} ({figure}).{stay}"
 
 
-def as_text(told: Sequence[Told]) -> str:
+def as_text(figures: Sequence[HoldoutFigure]) -> str:
     """Every figure with its comparisons, a line each, for a terminal."""
-    return "\n".join(line for one in told for line in (headline(one), *(f"  {line}" for line in details(one))))
+    return "\n".join(
+        line for result in figures for line in (headline(result), *(f"  {line}" for line in details(result)))
+    )

@@ -13,6 +13,7 @@ from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel
 from url_viz.store.decisions import Decided
 from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
 from url_viz.store.user_cells import as_text
+from url_viz.wording import counted
 
 EXAMPLES = 3
 CONFIRMED, CORRECTED = "confirmed", "corrected"
@@ -70,7 +71,7 @@ class ClassLevels:
     def _classes_in_words(self) -> str:
         if not self.classes:
             return "No classes"
-        count = "1 class" if self.classes == 1 else f"{self.classes:,} classes"
+        count = counted(self.classes, "class")
         return count if self.chosen == FOLDERS else f"{count} from {source_in_words(self.chosen)}"
 
     @property
@@ -130,8 +131,8 @@ def class_levels(found: FolderClasses, chosen: str | None, *, classes: int) -> C
     number = found.class_level.number if found.class_level else None
     now = number if chosen == FOLDERS else level_of(chosen)
     levels = (
-        ClassLevel(one.number, one.kind, len(one.names), one.names[:EXAMPLES], one.number == now)
-        for one in found.levels
+        ClassLevel(each.number, each.kind, len(each.names), each.names[:EXAMPLES], each.number == now)
+        for each in found.levels
     )
     return ClassLevels(tuple(levels), chosen, classes, number)
 
@@ -161,7 +162,7 @@ def labels_of(
     """The label of each picture (N,), None for none; `decided` gives the tags and names."""
     if chosen in columns and chosen is not None:
         values = np.asarray(columns[chosen])
-        return values if values.dtype == object else np.array([as_text(float(one)) or None for one in values], object)
+        return values if values.dtype == object else np.array([as_text(float(each)) or None for each in values], object)
     if chosen in (TAGS, NAMES):
         return decided().first_tags if chosen == TAGS else decided().name
     return found.class_names if chosen == FOLDERS else found.names_at(level_of(chosen))
@@ -212,7 +213,7 @@ def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Col
     if chosen in (None, FOLDERS, TAGS, NAMES) or chosen in columns or (number is not None and number <= len(levels)):
         return
     if number is not None:
-        there = "; ".join(f"{choice_of_level(one.number)} ({shown(one.names, len(one.names))})" for one in levels)
+        there = "; ".join(f"{choice_of_level(each.number)} ({shown(each.names, len(each.names))})" for each in levels)
         raise ImageSetError(f"There is no level {number} of folders in this set. There are: {there or 'no folders'}.")
     there = ", ".join(map(repr, columns)) or "none yet (add some: `python -m url_viz columns FOLDER add FILE`)"
     raise ImageSetError(

@@ -1,5 +1,6 @@
-"""Label issues: likely wrong labels, told from ambiguous pictures and conflicting copies, and classes mixed up."""
+"""Label issues: likely wrong labels, ambiguous pictures, conflicting copies, outliers, and classes mixed up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -9,16 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LabelEvidence
-from url_viz.analysis.classes import ContentLabels
+from url_viz.analysis.classes import CodedLabels
 from url_viz.analysis.votes import NONE, VOTERS, Codes, vote_shares
 from url_viz.store.tables import Graph, positions_of
+from url_viz.wording import counted
 
 Kind = Literal["", "label error", "ambiguous", "conflicting copies", "out on its own"]
 LABEL_ERROR: Kind = "label error"
 AMBIGUOUS: Kind = "ambiguous"
 CONFLICTING: Kind = "conflicting copies"
-ALONE: Kind = "out on its own"
-KINDS: tuple[Kind, ...] = (LABEL_ERROR, AMBIGUOUS, CONFLICTING, ALONE)
+OUTLIER: Kind = "out on its own"
+KINDS: tuple[Kind, ...] = (LABEL_ERROR, AMBIGUOUS, CONFLICTING, OUTLIER)
 
 SAME_COSINE = 0.98
 CLEAR_SHARE = 0.6
@@ -34,7 +36,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Opinion:
-    """What is said of the label of R pictures, nothing of which has seen the label or the picture's twins.
+    """The evidence on the label of R pictures, from witnesses that have seen neither the label nor the picture's twins.
 
     `own` (R,) float32 is the share of a picture's label, the mean of kNN votes and ridge classifier; `best` (R,) that
     of `suggested` (R,) int32, the strongest other class; `score` (R,) float32, 0 to 1, higher = the label is more to be
@@ -92,7 +94,7 @@ def judge(row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes,
     kind = np.full(len(row), "", dtype=object)
     kind[opinion.disagrees & (opinion.spread > _usual_spread(opinion))] = AMBIGUOUS
     kind[_is_error(opinion, label, classes)] = LABEL_ERROR
-    kind[_is_alone(graph)[row]] = ALONE
+    kind[_is_outlier(graph)[row]] = OUTLIER
     suggested = np.where((kind != "") & opinion.disagrees, opinion.suggested, NONE).astype(np.int32)
     judged = Judged(opinion, kind, suggested, opinion.support, opinion.voters)
     return _with_copies(judged, row, label, voter, graph)
@@ -158,7 +160,7 @@ def _usual_value(opinion: Opinion, label: Codes, classes: int) -> NDArray[np.flo
     return mean
 
 
-def _is_alone(graph: Graph) -> NDArray[np.bool_]:
+def _is_outlier(graph: Graph) -> NDArray[np.bool_]:
     """Whether the nearest neighbour of each content (M,) is below the lower fence: quartile − FENCE quartile ranges."""
     has = graph.position[:, 0] >= 0
     nearest = np.where(has, graph.similarity[:, 0], -1)
@@ -216,12 +218,12 @@ def _conflicting(row: NDArray[np.integer], voter: Codes) -> list[NDArray[np.int6
 
 COLUMNS = ("id", "path", "label", "suggested", "score", "kind", "support", "neighbours", "spread")
 
-_WORDS: tuple[tuple[Kind, str, str], ...] = (
-    (LABEL_ERROR, "picture looks mislabelled", "pictures look mislabelled"),
-    (AMBIGUOUS, "fits no class well", "fit no class well"),
-    (CONFLICTING, "has a copy under another label", "have copies under another label"),
-    (ALONE, "is out on its own", "are out on their own"),
-)
+_WORDS: Mapping[Kind, tuple[str, str]] = {
+    LABEL_ERROR: ("picture looks mislabelled", "pictures look mislabelled"),
+    AMBIGUOUS: ("fits no class well", "fit no class well"),
+    CONFLICTING: ("has a copy under another label", "have copies under another label"),
+    OUTLIER: ("is out on its own", "are out on their own"),
+}
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ class LabelCheck:
     suggested (class to try, None if there is none), score (0 to 1, higher = the label is more to be doubted: an
     order), kind (of `suspects.KINDS`, "" if nothing is wrong, or somebody gave or confirmed the label), support of so
     many neighbours (votes for the strongest other class), spread (how many classes the neighbours amount to), and
-    taken_for: the class that most speaks for, be it the label. `left_out` counts pictures without a label or not in the
+    taken_for: the likeliest class, possibly the label. `left_out` counts pictures without a label or not in the
     graph yet.
     """
 
@@ -258,10 +260,9 @@ class LabelCheck:
     @property
     def headline(self) -> str:
         """What was found in a sentence or two: "12 pictures look mislabelled, 30 fit no class well."""
-        counts = [(self.count(kind), one, several) for kind, one, several in _WORDS]
-        told = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts[:2] if count]
-        more = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts[2:] if count]
-        sentences = [", ".join(told) or "No label looks wrong", " and ".join(more)]
+        said = {kind: counted(self.count(kind), *_WORDS[kind]) for kind in KINDS if self.count(kind)}
+        doubts, others = ([said[kind] for kind in kinds if kind in said] for kinds in (KINDS[:2], KINDS[2:]))
+        sentences = [", ".join(doubts) or "No label looks wrong", " and ".join(others)]
         return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
     @cached_property
@@ -271,7 +272,7 @@ class LabelCheck:
 
 
 def check_labels(
-    table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph, labels: ContentLabels, evidence: LabelEvidence
+    table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph, labels: CodedLabels, evidence: LabelEvidence
 ) -> LabelCheck:
     """Check the column `label` of `ImageSet.table()`, with content keys (N,) in its order.
 

@@ -16,7 +16,7 @@ from url_viz.store.tables import Twins, no_twins
 from url_viz.store.user_cells import as_text
 
 MOST_SPLITS = 50
-"""A column of more values tells pictures apart rather than splits."""
+"""A column of more values identifies pictures rather than splits."""
 _NAME = re.compile(
     r"(is[-_ ]?)?(split|subset|partition|fold|train(ing)?|val(id|idation)?|dev|test(ing)?|holdout)"
     r"([-_ ]?(set|id|no|nr|number|name))?",
@@ -46,7 +46,7 @@ class Splits:
 def find_splits(table: pd.DataFrame, brought: Iterable[str] = ()) -> Splits | None:
     """The splits of the pictures of `ImageSet.table()`; None if there are no two.
 
-    They are told by the column `split` (levels of folders, or a column of the user's), else by the first of the user's
+    They are those of the column `split` (levels of folders, or a column of the user's), else by the first of the user's
     columns `brought` that is named like one: subset, fold, is_train. Of two splits of one size training is the larger.
     """
     for name in dict.fromkeys([SPLIT, *filter(_NAME.fullmatch, brought)]):
@@ -58,14 +58,14 @@ def find_splits(table: pd.DataFrame, brought: Iterable[str] = ()) -> Splits | No
 def _splits(column: str, values: "pd.Series[Any]") -> Splits:
     codes, distinct = pd.factorize(values)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
-    names = [_named(column, value) for value in distinct]
+    names = [_split_name(column, value) for value in distinct]
     order = sorted(range(len(names)), key=lambda n: (-counts[n], not _TRAINING.search(names[n]), names[n]))
-    place = np.empty(len(names) + 1, np.int32)
-    place[order], place[-1] = np.arange(len(names)), NONE
-    return Splits(column, tuple(names[n] for n in order), place[codes])
+    rank = np.empty(len(names) + 1, np.int32)
+    rank[order], rank[-1] = np.arange(len(names)), NONE
+    return Splits(column, tuple(names[n] for n in order), rank[codes])
 
 
-def _named(column: str, value: object) -> str:
+def _split_name(column: str, value: object) -> str:
     """The name of a split: a number, or yes or no, says something beside its column alone ("fold 3")."""
     text = as_text(float(value)) if isinstance(value, (float, np.floating)) else str(value)
     is_bare = re.fullmatch(r"[-+.\d]*|true|false|yes|no|[yntf]", text, re.IGNORECASE)

@@ -15,16 +15,16 @@ RIDGE = 3.0
 CELLS = 1 << 21
 """Numbers of a block worked on together (16 MiB of float64)."""
 
-Places = NDArray[np.int64]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Ridge:
     """A ridge regression onto class indicators, and what it was fitted on.
 
-    `whitened` (N, A) rows of length one; `label` (N,) int32 codes below `classes`, NONE for a picture that did not
-    teach; `group` (N,) source groups; `inner` (A + 1, A + 1), the taught rows' products plus RIDGE on the diagonal,
-    and `sums` (A + 1, C), their sums by class, float64. The last of A + 1 is a constant 1.
+    `whitened` (N, A) rows of length one; `label` (N,) int32 codes below `classes`, NONE for a picture that was
+    not fitted; `group` (N,) source groups; `inner` (A + 1, A + 1), the fitted rows' products plus RIDGE on the
+    diagonal, and `sums` (A + 1, C), their sums by class, float64. The last of A + 1 is a constant 1.
     """
 
     whitened: NDArray[np.floating]
@@ -47,16 +47,16 @@ class Ridge:
         return _solved(self.inner, np.eye(len(self.inner)))
 
     @cached_property
-    def _by_group(self) -> tuple[Places, Places, Places]:
+    def _by_group(self) -> tuple[Rows, Rows, Rows]:
         """The rows in the order of their groups, where each group starts, and its size."""
         _, number, size = np.unique(self.group, return_inverse=True, return_counts=True)
         return np.argsort(number, kind="stable"), np.cumsum(size) - size, size
 
-    def without_twins(self, rows: NDArray[np.bool_] | None = None) -> Iterator[tuple[Places, Doubles]]:
+    def without_twins(self, rows: NDArray[np.bool_] | None = None) -> Iterator[tuple[Rows, Doubles]]:
         """Row numbers (R,) and class values (R, C) in blocks, each row once; only groups that have one of `rows` (N,).
 
         Values are about 1 for a sure class and 0 for a sure other. For a group G and a row i of it they are
-        f_i − H_iG (I − H_GG)⁻¹ (Y_G − f_G) over those of G that taught; for one alone (f − h·y) / (1 − h).
+        f_i − H_iG (I − H_GG)⁻¹ (Y_G − f_G) over those of G that were fitted; for a single row (f − h·y) / (1 − h).
         """
         order, start, size = self._by_group
         wanted = np.ones(len(size), bool) if rows is None else np.add.reduceat(rows[order], start, dtype=int) > 0
@@ -74,26 +74,26 @@ class Ridge:
     def _rows_at_once(self, count: int = 1) -> int:
         return max(1, CELLS // max(self.classes, len(self.inner), int(count)))
 
-    def _of_small(self, members: Places) -> Doubles:
+    def _of_small(self, members: Rows) -> Doubles:
         """Values (m · g, C) of m groups of g rows each, `members` (m, g)."""
         groups, count = members.shape
         rows = with_constant(self.whitened[members.ravel()])
         label = self.label[members]
         fit = (rows @ self.weights).reshape(groups, count, -1)
         pulled = (rows @ self._inverse).reshape(groups, count, -1)
-        has_taught = label != NONE
-        pull = pulled @ rows.reshape(groups, count, -1).transpose(0, 2, 1) * has_taught[:, None, :]
-        residual = -fit * has_taught[:, :, None]
-        group, member = np.nonzero(has_taught)
+        is_labelled = label != NONE
+        pull = pulled @ rows.reshape(groups, count, -1).transpose(0, 2, 1) * is_labelled[:, None, :]
+        residual = -fit * is_labelled[:, :, None]
+        group, member = np.nonzero(is_labelled)
         residual[group, member, label[group, member]] += 1
-        among = np.eye(count) - pull * has_taught[:, :, None]
+        among = np.eye(count) - pull * is_labelled[:, :, None]
         without: Doubles = fit - pull @ np.linalg.solve(among, residual)
         return without.reshape(groups * count, -1)
 
-    def _of_large(self, members: Places) -> Iterator[tuple[Places, Doubles]]:
+    def _of_large(self, members: Rows) -> Iterator[tuple[Rows, Doubles]]:
         """The same for a group of more rows than there are weights of a class: fitted again without it."""
-        taught = members[self.label[members] != NONE]
-        inner, sums = _sums(self.whitened, self.label, taught, self.classes)
+        labelled = members[self.label[members] != NONE]
+        inner, sums = _sums(self.whitened, self.label, labelled, self.classes)
         weights = _solved(self.inner - inner, self.sums - sums)
         for part in range(0, len(members), self._rows_at_once()):
             rows = members[part : part + self._rows_at_once()]
@@ -113,13 +113,13 @@ def with_constant(rows: NDArray[np.floating]) -> Doubles:
     return np.column_stack([rows, np.ones(len(rows))]).astype(np.float64, copy=False)
 
 
-def _sums(whitened: NDArray[np.floating], label: Codes, taught: Places, classes: int) -> tuple[Doubles, Doubles]:
-    """Products (A + 1, A + 1) of the rows `taught`, and their sums by class (A + 1, C)."""
+def _sums(whitened: NDArray[np.floating], label: Codes, labelled: Rows, classes: int) -> tuple[Doubles, Doubles]:
+    """Products (A + 1, A + 1) of the rows `labelled`, and their sums by class (A + 1, C)."""
     width = whitened.shape[1] + 1
     inner, sums = np.zeros((width, width)), np.zeros((classes, width))
     step = max(1, CELLS // width)
-    for start in range(0, len(taught), step):
-        part = taught[start : start + step]
+    for start in range(0, len(labelled), step):
+        part = labelled[start : start + step]
         rows = with_constant(whitened[part])
         inner += rows.T @ rows
         ones = np.ones(len(part)), (label[part], np.arange(len(part)))

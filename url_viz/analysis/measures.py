@@ -13,16 +13,16 @@ class Measure:
 
     `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` names it in sentences;
     `choice` is what a control calls it, by what it knows; `meaning` explains it to people who meet it first;
-    `percentile` is the column with its percentile, if the table has one; `colour` that of its curve. `is_baseline`
-    marks what others are compared with, `is_offered` what pages offer as an order; `in_table` is false for what only an
-    evaluation works out.
+    `percentile` is the column with its percentile, if the table has one; `colour` that of its curve, None for any.
+    `is_baseline` marks what others are compared with, `is_offered` what pages offer as an order; `in_table` is false
+    for what only an evaluation computes.
     """
 
     name: str
     title: str
     choice: str
     meaning: str
-    colour: str
+    colour: str | None
     percentile: str | None = None
     is_baseline: bool = False
     is_offered: bool = True
@@ -116,39 +116,19 @@ PERCENTILE_COLUMNS: tuple[str, ...] = tuple(m.percentile for m in MEASURES if m.
 _BY_NAME = {measure.name: measure for measure in MEASURES}
 
 
+def measure_named(name: str) -> Measure:
+    """A measure by its name; a user's column is one by its own name."""
+    return _BY_NAME.get(name) or Measure(name, name, name, "A column that you brought; higher = more ambiguous.", None)
+
+
 def is_measure(name: str) -> bool:
     """Whether a column is one of ours, not a user's."""
     return name in _BY_NAME
 
 
-def is_baseline(name: str) -> bool:
-    """Whether a measure is one that others are compared with."""
-    return name in _BY_NAME and _BY_NAME[name].is_baseline
-
-
 def title_of(name: str) -> str:
     """What pages call a measure or a column: a user's column by its own name."""
-    return _BY_NAME[name].title if name in _BY_NAME else name
-
-
-def choice_of(name: str) -> str:
-    """What a control calls a measure, by what it knows; a user's column by its own name."""
-    return _BY_NAME[name].choice if name in _BY_NAME else name
-
-
-def meaning_of(name: str) -> str:
-    """A sentence on a measure; of a user's column, that it is one."""
-    return _BY_NAME[name].meaning if name in _BY_NAME else "A column that you brought; higher = more ambiguous."
-
-
-def colour_of(name: str) -> str | None:
-    """The colour of a measure's curve; None for a user's column."""
-    return _BY_NAME[name].colour if name in _BY_NAME else None
-
-
-def percentile_column(name: str) -> str | None:
-    """The column of the table with the percentile of a measure; None if it has none."""
-    return _BY_NAME[name].percentile if name in _BY_NAME else None
+    return measure_named(name).title
 
 
 def measures_of(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables import Graph, positions_of
 
 NEIGHBOURS = 16
-"""Of each list so many are looked at: more order no better (docs/order.md)."""
+"""Neighbours of each list that are used: more order no better (docs/order.md)."""
 SUGGESTED_FROM = 0.9
 """The share from which suggestions are offered to be accepted together, at first."""
 
@@ -33,7 +33,7 @@ def names_first(
     count: int,
     among: NDArray[np.bool_] | None = None,
 ) -> Rows:
-    """The rows (≤ count,) of a graph of N pictures to name next, those whose names teach most first.
+    """The rows (≤ count,) of a graph of N pictures to name next, the most informative first.
 
     Each next one is that which covers most of what the named ones, and those before it, do not: a picture covers
     another by their similarity, if one is in the other's list, and itself wholly (facility location, chosen greedily;
@@ -91,7 +91,7 @@ def _greedy(covers: scipy.sparse.csc_array, best: NDArray[np.float64], candidate
 def suggestions_in(table: pd.DataFrame) -> pd.DataFrame:
     """What names suggest for pictures without one: id, path, name, share; the largest share first.
 
-    `table` is that of an image set whose `label` is the name, with its class columns. Of twins all are told.
+    `table` is that of an image set whose `label` is the name, with its class columns. All twins are listed.
     """
     rows = table[table["label"].isna() & table["first_class"].notna()]
     found = rows[["id", "path", "first_class", "first_share"]].rename(

@@ -1,4 +1,4 @@
-"""Pictures that are not in a set, put beside it: their nearest there, twins left out, and every measure of them."""
+"""Pictures outside a set compared with it: their nearest there, twins left out, and every measure of them."""
 
 from dataclasses import dataclass
 
@@ -33,10 +33,10 @@ Floats = NDArray[np.float32]
 class Reference:
     """What new pictures are compared with: M distinct contents of an image set, in the order of its graph.
 
-    `pictures` is the whole table of the set, where copies count each, `table` has the rows of it that stand for the
-    contents; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
-    lists: the representatives. `confusability` is None without a graph; `model` gives what tells class shares, of
-    `class_names`, and None without classes. Where a second model has its say, `second` has its vectors of the same
+    `pictures` is the whole table of the set, where copies count each, `table` has one row of it for each
+    content; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
+    lists: the representatives. `confusability` is None without a graph; `model` gives class shares, of
+    `class_names`, and is None without classes. Where a second model takes part, `second` has its vectors of the same
     contents, and the others are by both. `hashes` (M, WORDS) are what copies are known by.
     """
 
@@ -50,10 +50,6 @@ class Reference:
     class_names: tuple[str, ...] = ()
     second: "Reference | None" = None
     hashes: Hashes | None = None
-
-    def __post_init__(self) -> None:
-        assert len(self.table) == len(self.whitened) == len(self.embedding)
-        assert (self.second is not None) == isinstance(self.confusability, ReferenceOfBoth)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -76,8 +72,8 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Q new pictures beside a reference.
+class Placement:
+    """How Q new pictures compare with a reference.
 
     `nearest`: the K nearest that are no twins, cosines in the whitened space; `twin` (Q,) the row of the most alike
     twin, −1 for none; `confusability` (Q,); `shares` of the reference's classes, None without classes.
@@ -89,32 +85,32 @@ class Beside:
     shares: ClassShares | None
 
 
-def beside(
+def compare_to_reference(
     embeddings: NDArray[np.floating],
     content: NDArray[np.int64],
     reference: Reference,
     *,
     second: NDArray[np.floating] | None = None,
     hashes: Hashes | None = None,
-) -> Beside:
-    """Put Q pictures beside a set: raw `embeddings` (Q, D), `content` (Q,) keys (−1 for one of no file).
+) -> Placement:
+    """Compare Q pictures with a set: raw `embeddings` (Q, D), `content` (Q,) keys (−1 for one of no file).
 
-    `second` (Q, E) are those of the second model, which a reference by both asks for; `hashes` (Q, WORDS) tell copies.
+    `second` (Q, E) are those of the second model, which a reference by both needs; `hashes` (Q, WORDS) identify copies.
     """
     rows = reference.whitened.whitening.transform(embeddings)
     nearest, twin = nearest_without_twins(embeddings, content, reference, rows, hashes=hashes)
     model = reference.model
     if reference.second is not None:
         assert second is not None, "a reference by both needs the embeddings of both models"
-        return _beside_both(nearest, twin, rows, second, content, reference, hashes)
+        return _compare_by_both(nearest, twin, rows, second, content, reference, hashes)
     value = np.full(len(rows), np.nan, np.float32)
     if isinstance(reference.confusability, ConfusabilityReference):
         value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability)
     shares = None if model is None else classify_new(nearest.position, nearest.similarity, rows, model)
-    return Beside(nearest, twin, value, shares)
+    return Placement(nearest, twin, value, shares)
 
 
-def _beside_both(
+def _compare_by_both(
     nearest: Nearest,
     twin: NDArray[np.int64],
     rows: NDArray[np.floating],
@@ -122,7 +118,7 @@ def _beside_both(
     content: NDArray[np.int64],
     reference: Reference,
     hashes: Hashes | None,
-) -> Beside:
+) -> Placement:
     """Pictures whose lists and twins by the first model are known, with what the second says of them."""
     among = reference.second
     assert among is not None
@@ -130,14 +126,14 @@ def _beside_both(
     other = among.whitened.whitening.transform(second)
     lists, _ = nearest_without_twins(second, content, among, other, hashes=hashes)
     cosine = cosines_of(other, among.whitened.rows, nearest.position[:, 0])
-    told = SecondLists(lists.position, lists.similarity, cosine)
-    value = confusability_of_new_by_both(nearest.position, nearest.similarity, told, reference.confusability)
+    lists_of_second = SecondLists(lists.position, lists.similarity, cosine)
+    value = confusability_of_new_by_both(nearest.position, nearest.similarity, lists_of_second, reference.confusability)
     model = reference.model
     if model is None:
-        return Beside(nearest, twin, value, None)
+        return Placement(nearest, twin, value, None)
     both = side_by_side(rows, other)
     shares = classify_new(nearest.position, nearest.similarity, both, model, also=lists)
-    return Beside(nearest, twin, value, shares)
+    return Placement(nearest, twin, value, shares)
 
 
 def nearest_without_twins(
@@ -193,10 +189,10 @@ def _copy_of(embedding: NDArray[np.floating], both: Hashes, row: int, reference:
     return int(_most_alike(rows[None], cosine, is_twin[None])[0])
 
 
-def _raw_cosines(one: NDArray[np.floating], others: NDArray[np.floating], position: NDArray[np.integer]) -> Floats:
+def _raw_cosines(rows: NDArray[np.floating], others: NDArray[np.floating], position: NDArray[np.integer]) -> Floats:
     """Cosines (Q, L) of each row with those at `position` (Q, L)."""
     cosine = np.zeros(position.shape, np.float32)
-    for number, row in enumerate(l2_normalize(one)):
+    for number, row in enumerate(l2_normalize(rows)):
         cosine[number] = l2_normalize(others[position[number]]) @ row
     return cosine
 

@@ -36,9 +36,6 @@ class Heat:
     measure: str
     box: tuple[float, float, float, float]
 
-    def __post_init__(self) -> None:
-        assert self.values.ndim == 2
-
     @property
     def highest(self) -> tuple[int, int]:
         """Row and column of the part that raises it most."""

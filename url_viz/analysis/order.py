@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
-from url_viz.analysis.classes import ContentLabels
+from url_viz.analysis.classes import CodedLabels
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, title_of
 from url_viz.analysis.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
 from url_viz.analysis.tuned import FEW as FEW_ANSWERS
@@ -19,9 +19,10 @@ from url_viz.pipeline.confusability import FEW
 from url_viz.records import as_json, read_json
 from url_viz.store.derived_cache import require
 from url_viz.store.tables import GraphColumns
+from url_viz.wording import counted, decimal
 
 FEWEST = 3
-"""Below so many pictures with a neighbour nothing leads."""
+"""With fewer pictures that have a neighbour, no measure leads."""
 LEADING = (AMBIGUITY.name, TUNED.name, CONFUSABILITY.name, UNCERTAINTY.name)
 """The measures that an order may be by, or compare with."""
 _ORDER = b"order"
@@ -60,7 +61,7 @@ def leading_order(
     table: pd.DataFrame,
     contents: NDArray[np.int64],
     columns: GraphColumns | None,
-    labels: ContentLabels | None,
+    labels: CodedLabels | None,
     *,
     tuned: Tuned | None = None,
     second: str | None = None,
@@ -107,7 +108,7 @@ def order_from_table(table: pa.Table) -> Order:
 
 
 def _by_classes(
-    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels, by: str
+    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels, by: str
 ) -> Order | None:
     """The order by ambiguity; None if the pictures do not bear the classes out."""
     count = np.bincount(labels.codes[labels.codes != NONE], minlength=1)
@@ -134,7 +135,7 @@ def _by_classes(
     )
 
 
-def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels) -> _Labelled:
+def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels) -> _Labelled:
     theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
     is_known = (labels.codes != NONE) & (theirs != NONE)
     picture = np.arange(len(contents))[::-1]  # of copies the first one, which is put there last
@@ -152,36 +153,27 @@ def _figure(table: pd.DataFrame, name: str, known: _Labelled, *, is_within: bool
 
 
 def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str) -> str:
-    words = f"Ordered by ambiguity between your {classes:,} classes{by}"
+    words = f"Ordered by ambiguity between your {counted(classes, 'class')}{by}"
     if np.isfinite(evidence.value):
-        words += f": R-AUROC {in_brackets(evidence)}"
-        told = [f"{_name(name)} {_short(one.value)}" for name, one in others.items() if np.isfinite(one.value)]
-        words += f"; without knowing them {', '.join(told)}" if told else ""
+        words += f": R-AUROC {evidence.text()}"
+        values = {_name(name): figure.value for name, figure in others.items() if np.isfinite(figure.value)}
+        known = [f"{name} {decimal(value)}" for name, value in values.items()]
+        words += f"; without knowing them {', '.join(known)}" if known else ""
     return f"{words}."
 
 
 def words_of(tuned: Tuned, by: str = "") -> str:
     """Which answers were taken in, and how well the order holds on those drawn from all alike; `by` which models."""
-    words = f"Ordered by confusability{by}{',' if by else ''} with {tuned.answers:,} answers taken in"
+    words = f"Ordered by confusability{by}{',' if by else ''} with {counted(tuned.answers, 'answer')} taken in"
     if tuned.evidence is None or tuned.before is None:
         return f"{words}: too few of them to tell how well it holds."
     few = "few answers: " if tuned.answers < FEW_ANSWERS else ""
     return (
-        f"{words}: R-AUROC {in_brackets(tuned.evidence)} on {tuned.fair:,} drawn alike, each judged without itself "
-        f"({few}confusability {in_brackets(tuned.before)} on the same)."
+        f"{words}: R-AUROC {tuned.evidence.text()} on {tuned.uniform_answers:,} drawn alike, each judged without "
+        f"itself ({few}confusability {tuned.before.text()} on the same)."
     )
 
 
 def _name(name: str) -> str:
     title = title_of(name)
     return title[:1].lower() + title[1:]
-
-
-def in_brackets(figure: Figure) -> str:
-    """A figure with its interval: ".87 [.85, .90]"."""
-    low, high = figure.interval.low, figure.interval.high
-    return _short(figure.value) + (f" [{_short(low)}, {_short(high)}]" if np.isfinite(low) else "")
-
-
-def _short(value: float) -> str:
-    return f"{value:.2f}".replace("0.", ".", 1) if value < 1 else f"{value:.2f}"

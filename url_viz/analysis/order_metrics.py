@@ -1,6 +1,6 @@
 """Figures that say how well an order of pictures by uncertainty holds: recall@1, R-AUROC, risk–coverage, Spearman.
 
-All are computed in float64 with mid-ranks, so that ties count half and no score is too large to be told apart. Rows
+All are computed in float64 with mid-ranks, so that ties count half and large scores stay distinct. Rows
 that are not finite, or without a label, are never counted: they raise RowsError, a ValueError, which names them. Of an
 order itself infinity is the end, and nan alone is refused.
 """
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from url_viz.errors import RowsError
 from url_viz.rows import l2_normalize, mid_ranks, refuse, refuse_nan, refuse_not_finite
+from url_viz.wording import with_interval
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -42,10 +43,13 @@ class RiskCoverage:
 
 @dataclass(frozen=True)
 class Interval:
-    """The two ends of an interval of 95 % (or as said); nan if there was nothing to tell it from."""
+    """The two ends of an interval of 95 % (or as said); nan if there was nothing to compute it from."""
 
     low: float
     high: float
+
+
+NO_INTERVAL = Interval(float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,16 @@ class Figure:
     value: float
     interval: Interval
 
+    def text(self, *, digits: int = 2, signed: bool = False) -> str:
+        """For people: ".87 [.85, .90]", or ".87" without an interval."""
+        return with_interval(self.value, self.interval.low, self.interval.high, digits=digits, signed=signed)
+
 
 @dataclass(frozen=True)
 class Influenced:
-    """A figure of N pictures and each one's influence (N,) on it, from which intervals over blocks are told.
+    """A figure of N pictures and each one's influence (N,) on it, from which intervals over blocks follow.
 
-    Influences of figures of the same pictures add up: two can be told apart although both vary with the same classes.
+    Influences of figures of the same pictures add up, so the difference of two has an interval of its own.
     """
 
     value: float
@@ -77,7 +85,7 @@ class Influenced:
         """
         sums = np.bincount(np.unique(block, return_inverse=True)[1], self.influence)
         if np.isnan(self.value) or len(sums) < 2:
-            return Figure(self.value, Interval(float("nan"), float("nan")))
+            return Figure(self.value, NO_INTERVAL)
         half = _NORMAL_975 * float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
         return Figure(self.value, Interval(max(least, self.value - half), min(most, self.value + half)))
 
@@ -128,10 +136,10 @@ def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDA
         rows = np.arange(start, min(start + rows_at_once, len(unit)))
         cosines = unit[rows] @ unit.T
         cosines[np.arange(len(rows)), rows] = -np.inf
-        for place in range(k):
+        for position in range(k):
             best = cosines.argmax(axis=1)
-            indices[rows, place] = best
-            similarities[rows, place] = cosines[np.arange(len(rows)), best]
+            indices[rows, position] = best
+            similarities[rows, position] = cosines[np.arange(len(rows)), best]
             cosines[np.arange(len(rows)), best] = -np.inf
     return indices, similarities
 
@@ -186,7 +194,7 @@ def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
 def auroc_by_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.integer]) -> Figure:
     """`auroc` of (N,) and (N,) with a 95 % interval over blocks (N,), such as classes, not over single pictures.
 
-    Pictures of one class are not independent: what is drawn anew is the class. In closed form: each picture's influence
+    Pictures of one class are not independent: the class is what is resampled. In closed form: each picture's influence
     on the figure, summed by block (DeLong et al. 1988, Obuchowski 1997). The figure and the interval are nan if one
     kind of outcome is missing, the interval also with fewer than two blocks.
     """
@@ -247,13 +255,13 @@ def aurc_influence(uncertainty: ArrayLike, errors: ArrayLike) -> Influenced:
     averaged: its influence is (r − A) / N + the sum over k ≥ its place of (its error − r_k) / (k N).
     """
     curve, losses = risk_coverage(uncertainty, errors), np.asarray(errors, dtype=np.float64)
-    place = np.unique(mid_ranks(uncertainty), return_inverse=True)[1]
-    tied = np.bincount(place)
+    position = np.unique(mid_ranks(uncertainty), return_inverse=True)[1]
+    tied = np.bincount(position)
     starts, count = np.cumsum(tied) - tied, len(losses)
     share = 1 / np.arange(1, count + 1)
     from_here_on = (np.cumsum(values[::-1])[::-1] for values in (share, curve.risk * share))
     weight, risks, own = (
-        (np.add.reduceat(values, starts) / tied)[place] for values in (*from_here_on, curve.risk)
+        (np.add.reduceat(values, starts) / tied)[position] for values in (*from_here_on, curve.risk)
     )  # of pictures of equal uncertainty the mean over their places
     return Influenced(curve.aurc, (own - curve.aurc + losses * weight - risks) / count)
 
@@ -278,7 +286,7 @@ def mean_by_t(values: Sequence[float], *, least: float = 0.0, most: float = 1.0)
     known = np.array([value for value in values if not np.isnan(value)])
     mean = float(known.mean()) if len(known) else float("nan")
     if len(known) < 2:
-        return Figure(mean, Interval(float("nan"), float("nan")))
+        return Figure(mean, NO_INTERVAL)
     half = float(stdtrit(len(known) - 1, 0.975) * known.std(ddof=1) / np.sqrt(len(known)))
     return Figure(mean, Interval(max(least, mean - half), min(most, mean + half)))
 
@@ -417,7 +425,7 @@ def percentile_interval(figures: NDArray[np.float64], *, share: float = 0.95) ->
     """The ends of the middle `share` of figures (R,), nan left out; nan if none is left."""
     known = figures[~np.isnan(figures)]
     if len(known) == 0:
-        return Interval(float("nan"), float("nan"))
+        return NO_INTERVAL
     low, high = np.quantile(known, [(1 - share) / 2, (1 + share) / 2])
     return Interval(float(low), float(high))
 
@@ -432,7 +440,7 @@ def _drawn(count: int, members: list[NDArray[np.int64]] | None, generator: np.ra
     """As many rows as there are, or the rows of as many blocks as there are, drawn with replacement."""
     if members is None:
         return generator.integers(count, size=count)
-    return np.concatenate([members[place] for place in generator.integers(len(members), size=len(members))])
+    return np.concatenate([members[position] for position in generator.integers(len(members), size=len(members))])
 
 
 def labels_of(labels: ArrayLike, count: int) -> NDArray[np.generic]:

@@ -3,7 +3,7 @@
 They are the inputs of the order that answers tune (`url_viz.analysis.tuned`). Each is worked out in three spaces, the
 set's whitened space as it is kept (power ½), without and with full whitening (0 and 1), on the lists of 64 that the
 graph has, sorted again in each space. In a set whose drawings lie by style and not by kind, one space says another
-thing than the others, and a few answers tell which to believe. Where a second model has read the set, the same of its
+thing than the others, and a few answers show which to trust. Where a second model has read the set, the same of its
 graph in its whitened space stand beside them.
 """
 
@@ -29,12 +29,12 @@ Minus their similarity; how few neighbours their lists share, short and long one
 are about as near; its place in the other's list; how far the other is behind the eleventh; in how many short lists the
 other stands, and (minus) the picture itself; minus the similarity of the picture's 32nd neighbour.
 """
-ALONE = ("entropy", "inverse_norm")
+PER_IMAGE = ("entropy", "inverse_norm")
 """Measures of the picture by itself."""
-NAMES = (*(f"{name}_{power:g}" for power in POWERS for name in OF_A_SPACE), *ALONE)
+PAIR_MEASURES = (*(f"{name}_{power:g}" for power in POWERS for name in OF_A_SPACE), *PER_IMAGE)
 PRIOR_NAMES = ("shared_0.5", "crowd_0.5", "far_0.5")
 """Those that confusability is the mean of."""
-SECOND_NAMES = tuple(f"{name}_second" for name in OF_A_SPACE)
+SECOND_PAIR_MEASURES = tuple(f"{name}_second" for name in OF_A_SPACE)
 """The measures by a second model, after the others."""
 SECOND_PRIOR_NAMES = ("shared_second", "crowd_second", "far_second")
 IN_DEGREE, ELEVENTH, LAST = 10, 10, 31
@@ -100,7 +100,7 @@ class PairMeasures:
         is_counted = (graph.position[:, 0] >= 0) & (representative == np.arange(len(graph)))
         self.rows = np.flatnonzero(is_counted)
         self.nearest = graph.position[self.rows, 0].astype(np.int64)
-        self.names = NAMES if second is None else (*NAMES, *SECOND_NAMES)
+        self.names = PAIR_MEASURES if second is None else (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
         mean_of = PRIOR_NAMES if second is None else (*PRIOR_NAMES, *SECOND_PRIOR_NAMES)
         self.prior = np.isin(self.names, mean_of) * len(PRIOR_NAMES) / len(mean_of)
         worked_out = [self._space(graph.position, whitened, power) for power in POWERS]

@@ -1,4 +1,4 @@
-"""The linear probe: a logistic regression on whitened rows, asked only of pictures whose twins it has not seen."""
+"""The linear probe: a logistic regression on whitened rows, evaluated only on pictures whose twins it has not seen."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -34,7 +34,7 @@ class Probe:
         return value
 
     def called(self, inputs: Floats) -> Codes:
-        """The likeliest class (R,) of `probe_inputs` (R, A + 1); NONE of a probe that was taught nothing."""
+        """The likeliest class (R,) of `probe_inputs` (R, A + 1); NONE from a probe without classes."""
         if not len(self.classes):
             return np.full(len(inputs), NONE, np.int32)
         called: Codes = self.classes[(inputs @ self.weights).argmax(axis=1)]
@@ -51,19 +51,19 @@ def fit_probe(inputs: Floats, label: NDArray[np.integer], *, start: Probe | None
     """Fit to `probe_inputs` (M, A + 1) and codes (M,); the loss is mean cross-entropy + `PROBE_PENALTY` · |W|².
 
     The loss has one minimum, whatever the `start`; from a probe of nearly the same labels it is found sooner. Classes
-    that no picture has are none of the probe's.
+    that no picture has are left out.
     """
-    classes, place = np.unique(label, return_inverse=True)
+    classes, class_index = np.unique(label, return_inverse=True)
     weights = np.zeros((inputs.shape[1], len(classes)))
     if start is not None:
         _, here, there = np.intersect1d(classes, start.classes, assume_unique=True, return_indices=True)
         weights[:, here] = start.weights[:, there]
     if len(classes) > 1:
-        weights = _fitted(weights.ravel(), inputs, place).reshape(weights.shape)
+        weights = _fitted(weights.ravel(), inputs, class_index).reshape(weights.shape)
     return Probe(classes.astype(np.int32), weights.astype(np.float32))
 
 
-def _fitted(weights: Doubles, inputs: Floats, place: NDArray[np.integer]) -> Doubles:
+def _fitted(weights: Doubles, inputs: Floats, class_index: NDArray[np.integer]) -> Doubles:
     """The weights, flat, at which the loss is least, by L-BFGS, on one thread.
 
     SciPy and NumPy each have threads of their own for linear algebra, which wait for each other: with two cores that
@@ -73,7 +73,7 @@ def _fitted(weights: Doubles, inputs: Floats, place: NDArray[np.integer]) -> Dou
 
     options = {"gtol": PROBE_SLOPE, "ftol": 0, "maxiter": PROBE_STEPS}
     with _thread_pools().limit(limits=1, user_api="blas"):
-        found: Doubles = minimize(_loss, weights, (inputs, place), method="L-BFGS-B", jac=True, options=options).x
+        found: Doubles = minimize(_loss, weights, (inputs, class_index), method="L-BFGS-B", jac=True, options=options).x
     return found
 
 
@@ -83,13 +83,13 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _loss(flat: Doubles, inputs: Floats, place: NDArray[np.integer]) -> tuple[float, Doubles]:
+def _loss(flat: Doubles, inputs: Floats, class_index: NDArray[np.integer]) -> tuple[float, Doubles]:
     """The loss at the weights (A + 1, K), given flat, and its slopes; the classes of the rows (M,) by their place."""
     weights, every = flat.reshape(inputs.shape[1], -1), np.arange(len(inputs))
     value = inputs @ weights.astype(np.float32)
-    own = value[every, place]
+    own = value[every, class_index]
     cross_entropy = float((_softmax(value) - own).mean(dtype=np.float64))
-    value[every, place] -= 1
+    value[every, class_index] -= 1
     slopes = (inputs.T @ value).astype(np.float64) / len(inputs)
     slopes[:-1] += 2 * PROBE_PENALTY * weights[:-1]
     return cross_entropy + PROBE_PENALTY * float(np.square(weights[:-1]).sum()), slopes.ravel()
@@ -123,7 +123,7 @@ def out_of_fold_shares(
     inputs, fold = probe_inputs(whitened), probe_folds(group, seed=seed)
     shares = np.zeros((len(label), int(label.max()) + 1))
     for left_out in np.unique(fold):
-        asked = fold == left_out
-        probe = fit_probe(inputs[~asked], label[~asked])
-        shares[np.ix_(asked, probe.classes)] = probe.shares(inputs[asked])
+        is_left_out = fold == left_out
+        probe = fit_probe(inputs[~is_left_out], label[~is_left_out])
+        shares[np.ix_(is_left_out, probe.classes)] = probe.shares(inputs[is_left_out])
     return shares

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.measures import percentile_column
+from url_viz.analysis.measures import measure_named
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.votes import NONE
 
@@ -23,10 +23,10 @@ def percentile(values: NDArray[np.floating], *, among: NDArray[np.floating] | No
     rows = rows[np.argsort(values[rows])]  # looked up in their order, they are found several times as fast
     before, up_to = (np.searchsorted(known, values[rows], side=side) for side in ("left", "right"))
     last = len(known) - 1
-    place = np.clip((before + up_to - 1) / 2, 0, max(0, last))
+    position = np.clip((before + up_to - 1) / 2, 0, max(0, last))
     result = np.full(len(values), np.nan, np.float32)
     if len(known):
-        result[rows] = 100 * place / last if last else 50.0
+        result[rows] = 100 * position / last if last else 50.0
     return result
 
 
@@ -53,7 +53,7 @@ def rank_within(values: NDArray[np.floating], label: NDArray[np.integer]) -> NDA
 
 def percentile_of_each(rows: pd.DataFrame, measure: str, *, within: pd.DataFrame | None = None) -> NDArray[np.float32]:
     """The percentile (N,) of each of `rows` by `measure` in its set: `within` is its whole table, by default `rows`."""
-    column = percentile_column(measure)
+    column = measure_named(measure).percentile
     if column in rows:
         return np.asarray(rows[column].to_numpy(), np.float32)
     among = rows if within is None else within
@@ -81,7 +81,7 @@ def value_at(rows: pd.DataFrame, measure: str, threshold: float) -> float:
 class Ends:
     """The two ends of an order: tables with the columns of `ImageSet.table()` plus `twins`, most telling first.
 
-    All that are ordered are so many `pictures`, and `twins` that these stand for.
+    `pictures` counts all that are ordered, `twins` those that they represent.
     """
 
     ambiguous: pd.DataFrame
@@ -94,7 +94,7 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True, most: int
     """Pictures from most to least ambiguous, and the other way round; pictures without the value are left out.
 
     With `collapse_twins`, each twin group is represented by its most ambiguous (or clearest) member, and `twins`
-    says how many others it stands for. With `most`, each end has so many pictures at most.
+    says how many others it represents. With `most`, each end has at most that many pictures.
     """
     values = table[by].to_numpy(dtype=float)
     finite = np.flatnonzero(np.isfinite(values))

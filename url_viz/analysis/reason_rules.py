@@ -1,4 +1,4 @@
-"""Which reasons are told, and in which order: none that contradict each other, none that nearly all pictures share."""
+"""Which reasons are given, and in which order: none that contradict each other, none that nearly all pictures share."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ Values = NDArray[np.float32]
 MOTION_BLUR, BLURRED = "motion blur", "blurred"
 DARK, BLOWN_OUT, LOW_CONTRAST, NEAR_EMPTY = "dark", "blown out", "low contrast", "near-empty"
 TINY, EXTREME_ASPECT = "tiny", "extreme aspect"
-BETWEEN_CLASSES, CONFUSED, ALONE, TWIN = "between classes", "easily confused", "out on its own", "twin"
+BETWEEN_CLASSES, CONFUSED, OUTLIER, TWIN = "between classes", "easily confused", "out on its own", "twin"
 
 NAMES = (
     *(MOTION_BLUR, BLURRED, DARK, BLOWN_OUT, LOW_CONTRAST, NEAR_EMPTY, TINY, EXTREME_ASPECT),
-    *(BETWEEN_CLASSES, CONFUSED, ALONE, TWIN),
+    *(BETWEEN_CLASSES, CONFUSED, OUTLIER, TWIN),
 )
 """Every reason, by name; of two that explain as much, the earlier comes first."""
 
@@ -24,7 +24,7 @@ EXCLUDES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (NEAR_EMPTY, (MOTION_BLUR, BLURRED, LOW_CONTRAST, BETWEEN_CLASSES, CONFUSED)),
     (DARK, (BLOWN_OUT, LOW_CONTRAST)),
     (MOTION_BLUR, (BLURRED,)),
-    (ALONE, (CONFUSED,)),
+    (OUTLIER, (CONFUSED,)),
 )
 """Reasons that contradict or only repeat each other: a picture with the first is not given the others.
 
@@ -35,7 +35,7 @@ confusability, which counts the distance, puts it.
 
 COMMON_SHARE = 0.8
 """A reason of more pictures than this says nothing of one of them: on average they lie at most a tenth of the order
-above the middle, whatever the order, so that it is told once, of the set …"""
+above the middle, whatever the order, so it is stated once, for the set …"""
 FEWEST_FOR_COMMON = 20
 """… if that is not a handful."""
 
@@ -57,7 +57,7 @@ WORDS = {
     EXTREME_ASPECT: "are long and narrow",
     BETWEEN_CLASSES: "lie between two classes",
     CONFUSED: "are easily confused",
-    ALONE: "are out on their own",
+    OUTLIER: "are out on their own",
     TWIN: "have twins",
 }
 """What is said of a set whose pictures share a reason."""
@@ -65,7 +65,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Shared:
-    """A reason that `count` of a set's `pictures` have, too many to tell it of each; `detail` in brackets, or ""."""
+    """A reason that `count` of a set's `pictures` have, too many to state it for each; `detail` in brackets, or ""."""
 
     name: str
     count: int

@@ -1,6 +1,6 @@
 """Why a picture is ambiguous: named reasons, each with a strength and a sentence, from quality and neighbours."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from url_viz.analysis.filters import SEPARATOR
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.reason_rules import (
-    ALONE,
     BETWEEN_CLASSES,
     BLOWN_OUT,
     BLURRED,
@@ -21,6 +20,7 @@ from url_viz.analysis.reason_rules import (
     MOTION_BLUR,
     NAMES,
     NEAR_EMPTY,
+    OUTLIER,
     TINY,
     TWIN,
     Shared,
@@ -57,7 +57,7 @@ BLOWN_OUT_RAMP = Ramp(0.30, 0.80)
 WHITE_PAPER = 0.9
 """From this share of white along its border on, a picture is a drawing or a cut-out on white …"""
 PAPER_SET = 0.25
-"""… and a set with so many pictures whose border is half white is one of these: white tells nothing there."""
+"""… and a set with so many pictures whose border is half white is one of these: white means nothing there."""
 LOW_CONTRAST_RAMP = Ramp(0.19, 0.05)
 """The distance of the 2nd and the 98th percentile of grey."""
 NEAR_EMPTY_RAMP = Ramp(0.92, 0.99)
@@ -78,12 +78,12 @@ BETWEEN_TOGETHER = 0.4
 """… if both together have this share."""
 CONFUSED_RAMP = Ramp(0.90, 0.99)
 """Confusability, a rank: the last tenth of a set that is not small."""
-ALONE_FENCES = (1.0, 2.0)
+OUTLIER_FENCES = (1.0, 2.0)
 """Nearest similarity, in distances of the quartiles below the lower one."""
 FEWEST_FOR_FENCES = 20
 
 _FINEST = 2**20
-"""Steps of strength times what is explained that tell which of two reasons comes first."""
+"""Resolution at which strength times explanation decides which of two reasons comes first."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,12 @@ class Reasons:
     explains: Values
     shared: tuple[Shared, ...] = ()
 
-    def __post_init__(self) -> None:
-        assert self.strength.shape[1] == len(self.explains) == len(NAMES)
-
     def order(self) -> tuple[str, ...]:
         """The names of the reasons that some pictures have, what explains most of these first."""
         count = np.count_nonzero(self.strength, axis=0)
         mean = self.strength.sum(axis=0) / np.maximum(count, 1)
         order = np.argsort(-mean * self.explains, kind="stable")
-        return tuple(NAMES[place] for place in order if count[place])
+        return tuple(NAMES[position] for position in order if count[position])
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and numbers of the reasons that are given, row by row, what explains most first.
@@ -122,10 +119,10 @@ class Reasons:
         """The names of each picture's reasons (N,), what explains most first, joined by "; "; "" if there is none."""
         rows, which = self.pairs()
         start = np.searchsorted(rows, np.arange(len(self.strength) + 1))
-        place = np.arange(len(rows)) - start[rows]
+        position = np.arange(len(rows)) - start[rows]
         codes = np.zeros(len(self.strength), np.int64)  # one digit a reason: few distinct ones, whatever the rows
-        for digit in range(int(place.max(initial=-1)) + 1):
-            here = place == digit
+        for digit in range(int(position.max(initial=-1)) + 1):
+            here = position == digit
             codes[rows[here]] += (which[here] + 1) * (len(NAMES) + 1) ** digit
         inverse, distinct = pd.factorize(codes)
         return np.array([_spelled(code) for code in distinct.tolist()], object)[inverse]
@@ -209,7 +206,7 @@ def _strengths(table: pd.DataFrame) -> Mapping[str, Values]:
         EXTREME_ASPECT: EXTREME_ASPECT_RAMP(long / np.maximum(short, 1)),
         BETWEEN_CLASSES: np.where(is_between, BETWEEN_RAMP(second / np.maximum(first, 1e-9)), 0).astype(np.float32),
         CONFUSED: _confused(_column(table, "confusability")),
-        ALONE: _alone(_column(table, "nearest_similarity")),
+        OUTLIER: _outlier(_column(table, "nearest_similarity")),
         TWIN: (1 - 1 / np.bincount(group)[group]).astype(np.float32),
     }
 
@@ -250,7 +247,7 @@ def _confused(confusability: Values) -> Values:
     return CONFUSED_RAMP(confusability) if is_ranked else np.zeros_like(confusability)
 
 
-def _alone(similarity: Values) -> Values:
+def _outlier(similarity: Values) -> Values:
     fences = _fences(similarity)
     return np.zeros_like(similarity) if fences is None else fences(similarity)
 
@@ -261,7 +258,7 @@ def _fences(similarity: Values) -> Ramp | None:
     if len(finite) < FEWEST_FOR_FENCES:
         return None
     low, high = np.percentile(finite, [25, 75])
-    start, full = (float(low - fence * (high - low)) for fence in ALONE_FENCES)
+    start, full = (float(low - fence * (high - low)) for fence in OUTLIER_FENCES)
     return Ramp(start, full) if full < start else None
 
 
@@ -273,27 +270,15 @@ def _spelled(code: int) -> str:
     return SEPARATOR.join(names)
 
 
-def reasons_by_id(table: pd.DataFrame, found: Reasons, ids: Iterable[int] | None) -> pd.DataFrame:
-    """As `reason_table`; of some pictures by `ids`, by default of all. Ids that are not there are left out."""
-    rows = None
-    if ids is not None:
-        rows = np.flatnonzero(np.isin(table["id"].to_numpy(), np.fromiter(ids, np.int64)))
-    return reason_table(table, found, rows=rows)
-
-
-def _numbers(rows: pd.DataFrame, column: str) -> NDArray[np.float32]:
-    return rows[column].to_numpy(np.float32)
-
-
 def _shares(column: str, text: str) -> Callable[[pd.DataFrame], Sequence[str]]:
-    def told(rows: pd.DataFrame) -> list[str]:
+    def detail(rows: pd.DataFrame) -> list[str]:
         return [text.format(f"{value:.0%}") for value in rows[column]]
 
-    return told
+    return detail
 
 
 def _smeared(rows: pd.DataFrame) -> list[str]:
-    pairs = zip(_numbers(rows, "least_sharpness"), _numbers(rows, "sharpness_across"), strict=True)
+    pairs = zip(_column(rows, "least_sharpness"), _column(rows, "sharpness_across"), strict=True)
     return [
         f"in one direction its sharpest edges rise {least:.0%} of their height in a pixel of the thumbnail, across it "
         f"{across:.0%}"
@@ -318,14 +303,14 @@ def _between(rows: pd.DataFrame) -> list[str]:
 def _confused_detail(rows: pd.DataFrame) -> list[str]:
     return [
         f"more easily taken for another picture than {value:.0%} of this set"
-        for value in _numbers(rows, "confusability")
+        for value in _column(rows, "confusability")
     ]
 
 
-def _alone_detail(rows: pd.DataFrame) -> list[str]:
+def _outlier_detail(rows: pd.DataFrame) -> list[str]:
     return [
         f"the nearest picture that is no twin of it has a similarity of {value:.2f}, low for this set"
-        for value in _numbers(rows, "nearest_similarity")
+        for value in _column(rows, "nearest_similarity")
     ]
 
 
@@ -344,6 +329,6 @@ DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
     EXTREME_ASPECT: _aspects,
     BETWEEN_CLASSES: _between,
     CONFUSED: _confused_detail,
-    ALONE: _alone_detail,
+    OUTLIER: _outlier_detail,
     TWIN: _twins,
 }

@@ -35,7 +35,7 @@ def representatives(
     """Pictures that stand for the regions of the map, those of the largest regions first.
 
     `table` is that of an image set, `contents` (N,) its content keys. At most `count` regions (None: the square root
-    of the number of pictures, at most 32). `by` is the measure that tells clear ones.
+    of the number of pictures, at most 32). `by` is the measure by which pictures are clear.
 
     Columns: id, path, x, y (of the picture), size (pictures in its region),
     label (the commonest class there, None if there is none) and share (of the labelled pictures there; nan).
@@ -54,7 +54,7 @@ def representatives(
 
 
 def count_for(pictures: int) -> int:
-    """How many regions a map of so many pictures is told by."""
+    """How many regions a map of so many pictures has."""
     return min(MOST, round(math.sqrt(pictures)))
 
 
@@ -111,19 +111,19 @@ def _centrality_of_rows(
     result = np.zeros(len(rows))
     if graph is None or not len(graph):
         return result
-    place = positions_of(contents[rows], graph.content)
-    has = place >= 0
+    row_of_graph = positions_of(contents[rows], graph.content)
+    has = row_of_graph >= 0
     of_graph, twin = np.full(len(graph), -1, np.int32), -1 - np.arange(len(graph))
-    of_graph[place[has]] = region[has]
-    twin[place[has]] = group_codes(table)[rows][has]
-    result[has] = centrality(graph.position, graph.similarity, of_graph, twin)[place[has]]
+    of_graph[row_of_graph[has]] = region[has]
+    twin[row_of_graph[has]] = group_codes(table)[rows][has]
+    result[has] = centrality(graph.position, graph.similarity, of_graph, twin)[row_of_graph[has]]
     return result
 
 
 def _chosen(xy: Floats, region: NDArray[np.int32], centrality: Floats, percentile: Floats) -> Ints:
     """The row of each region's representative: of its most central quarter the clearest.
 
-    `percentile` (N,) is that of the leading measure; if it tells nothing, the most central one; among equals the one
+    `percentile` (N,) is that of the leading measure; where it is nan, the most central one; among equals the one
     nearest to the region's middle.
     """
     members = np.flatnonzero(region >= 0)

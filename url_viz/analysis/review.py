@@ -24,11 +24,11 @@ from url_viz.store.answers import ordered
 from url_viz.store.decisions import Action, Decision, Judgement
 
 ASKED = 100
-"""How many pairs or names a review asks for, if nothing else is said."""
+"""Pairs or names in a review by default."""
 MEMBERS = 9
 """So many of a group of twins are shown."""
 REFRESHED_AFTER = 5
-"""After so many names the others' suggestions are worked out again: that takes longer than an answer."""
+"""Suggestions are computed again after this many names: that takes longer than an answer."""
 ASKED_FROM = 0.5
 """The share from which a suggestion is asked about: below it more often wrong than right."""
 LATEST = 9
@@ -65,11 +65,12 @@ class GroupReview(Review):
     def _can_ask(self, ids: Ids) -> Bools:
         is_here = super()._can_ask(ids)
         return np.array(
-            [here and self._members(int(one)) is not None for one, here in zip(ids, is_here, strict=True)], bool
+            [here and self._members(int(image_id)) is not None for image_id, here in zip(ids, is_here, strict=True)],
+            bool,
         )
 
-    def _are_done(self, settled: Bools) -> Bools:
-        return np.array([settled[self._group(int(one))].all() for one in self.ids], bool)
+    def _are_done(self, is_done: Bools) -> Bools:
+        return np.array([is_done[self._group(int(image_id))].all() for image_id in self.ids], bool)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         return Question("keep which?")
@@ -79,13 +80,13 @@ class GroupReview(Review):
         return [self.table.iloc[members].assign(decision=self._now(members).decision)]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
-        groups = [self._group(one) for one in ids]
+        groups = [self._group(image_id) for image_id in ids]
         return [CardAnswer(keep=tuple(self._ids[of[self._now(of).decision == "keep"]].tolist())) for of in groups]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         members, keep = self._ids[self._group(image_id)].tolist(), answer.keep or ()
         others: Decision | None = answer.decision if answer.keep is None else answer.decision or "drop"
-        decided: dict[int, Decision | None] = {one: "keep" if one in keep else others for one in members}
+        decided: dict[int, Decision | None] = {image_id: "keep" if image_id in keep else others for image_id in members}
         return self._decisions_of(who).decide_each(decided)
 
 
@@ -113,12 +114,12 @@ class LeakReview(GroupReview):
         return ordered
 
     def _question(self, row: Mapping[str, Any]) -> Question:
-        names = dict.fromkeys(self._splits.name_of(int(one)) for one in self._group(int(row["id"])))
+        names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
         return Question(f"in {listed_in_words([name for name in names if name is not None])}: keep which?")
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         """The group, with the split of each as `mark`."""
-        marks = [self._splits.name_of(int(one)) for one in self._group(int(self._ids[at]))[:MEMBERS]]
+        marks = [self._splits.name_of(int(member)) for member in self._group(int(self._ids[at]))[:MEMBERS]]
         [near] = super()._near(at, question)
         return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
 
@@ -149,7 +150,7 @@ class PairReview(Review):
         can_ask: Bools = super()._can_ask(ids) & (self._nearest[self._rows(ids)] >= 0)
         return can_ask
 
-    def settled(self) -> Bools:
+    def is_done(self) -> Bools:
         return np.array([now.same is not None for now in self.state(self.ids.tolist())], bool)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
@@ -175,7 +176,7 @@ class PairReview(Review):
         """The contents of pictures and their nearest, as answers are kept."""
         rows = self._rows(ids)
         contents = np.stack([self._contents[rows], self._contents[self._nearest[rows]]], axis=1)
-        return [ordered((one, other)) for one, other in contents.tolist()]
+        return [ordered((first, second)) for first, second in contents.tolist()]
 
 
 class NameReview(Review):
@@ -187,23 +188,23 @@ class NameReview(Review):
         self._naming = of.naming()
         self._latest_names: list[str] = []
         self._oldest = 0
-        self._told: tuple[int, dict[int, tuple[str, float]]] | None = None
+        self._known_suggestions: tuple[int, dict[int, tuple[str, float]]] | None = None
         super().__init__(spec, of)
 
     def _queue(self) -> Ids:
         return self._ids[self._naming.first(self.spec.most or ASKED, self._in_scope())]
 
-    def settled(self) -> Bools:
+    def is_done(self) -> Bools:
         now = self._now(self._rows(self.ids))
-        settled: Bools = (now.code > 0) | (now.names != "")
-        return settled
+        is_done: Bools = (now.code > 0) | (now.names != "")
+        return is_done
 
     @property
     def classes(self) -> list[str]:
         return sorted(set(self._decisions.now().names) - {""})
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def name_keys(self) -> tuple[str, ...]:
         """At most nine: the latest new ones, each in its place until nine others came."""
         in_use = self.classes
         self._latest_names = [name for name in self._latest_names if name in in_use]
@@ -225,11 +226,11 @@ class NameReview(Review):
     def _suggestions(self) -> tuple[int, dict[int, tuple[str, float]]]:
         """How many names there were then, and what they suggest: name and share by id."""
         given = int((self._decisions.now().names != "").sum())
-        if self._told is None or abs(given - self._told[0]) >= REFRESHED_AFTER:
+        if self._known_suggestions is None or abs(given - self._known_suggestions[0]) >= REFRESHED_AFTER:
             found = self._naming.suggestions()
             known = zip(found["name"].astype(str), found["share"].astype(float), strict=True)
-            self._told = given, dict(zip(found["id"].tolist(), known, strict=True))
-        return self._told
+            self._known_suggestions = given, dict(zip(found["id"].tolist(), known, strict=True))
+        return self._known_suggestions
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         return [self._nearest_to(at, self._is_twin(at), NEAREST)]
@@ -311,7 +312,7 @@ def ready_reviews(
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
 
     Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
-    words on them tell of all others.
+    answers say much about all others.
     """
     has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].dropna().duplicated().any())
     specs = [ReviewSpec("leaks")] if has_leaks else []

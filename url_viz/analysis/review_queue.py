@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.cards import Asked, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.cards import AnswerKind, Card, CardAnswer, Question, Queue, between_classes
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.analysis.leaks import Splits
 from url_viz.analysis.naming import Naming
@@ -42,7 +42,7 @@ NEAREST_OF_CLASS = 3
 NEAREST = 6
 """How many pictures stand beside the one that is asked about: of each class, without classes."""
 BURST = 4
-"""A group of so many twins is a burst."""
+"""Twins from which on a group is a burst."""
 TWINS_LOOKED_AT = 4
 """Times as many pictures are looked at, so that of twins one stands beside."""
 
@@ -56,7 +56,7 @@ def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None 
     rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
     rows = scoped(rows, spec.scope)
     rows = rows.filter(list(dict.fromkeys([*_OF_QUEUE, spec.by])))  # taking rows of all columns is most of the work
-    rows = rows if spec.is_of_decided else rows[~is_settled(rows)]
+    rows = rows if spec.is_of_decided else rows[~is_resolved(rows)]
     rows = first_of_each(_by_measure(rows, spec) if listed is None else _as_listed(rows, listed))
     rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
     return _bounded(rows["id"].to_numpy(np.int64), spec)
@@ -67,18 +67,18 @@ _OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "rank_per
 
 
 def groups_of(table: pd.DataFrame, spec: ReviewSpec, *, least: int = 2) -> Ids:
-    """One id of each group of so many twins that has a picture in scope and is not settled: that of the one to keep."""
-    is_wanted, settled = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_settled(table)
+    """Ids of the picture to keep of each group of twins that has a picture in scope and is not resolved."""
+    is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
     members = [of for of in twin_members(table) if len(of) >= least and is_wanted[of].any()]
-    is_open = [of for of in members if spec.is_of_decided or not settled[of].all()]
+    is_open = [of for of in members if spec.is_of_decided or not resolved[of].all()]
     leads = [of[0] for of in sorted(is_open, key=len, reverse=True)]
     return _bounded(table["id"].to_numpy(np.int64)[leads], spec)
 
 
-def is_settled(table: pd.DataFrame) -> Bools:
+def is_resolved(table: pd.DataFrame) -> Bools:
     """Whether each picture (N,) was decided on, or its label given or confirmed."""
-    settled: Bools = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)
-    return settled
+    resolved: Bools = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)
+    return resolved
 
 
 def _bounded(ids: Ids, spec: ReviewSpec) -> Ids:
@@ -86,8 +86,8 @@ def _bounded(ids: Ids, spec: ReviewSpec) -> Ids:
 
 
 def _as_listed(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.assign(place=rows["id"].map(pd.Series(np.arange(len(listed)), index=listed["id"])))
-    in_order: pd.DataFrame = rows[rows["place"].notna()].sort_values("place")
+    rows = rows.assign(position=rows["id"].map(pd.Series(np.arange(len(listed)), index=listed["id"])))
+    in_order: pd.DataFrame = rows[rows["position"].notna()].sort_values("position")
     return in_order
 
 
@@ -133,7 +133,7 @@ class Review(Queue):
     hand could not be worked through.
     """
 
-    takes: tuple[Asked, ...] = ("decision", "label", "twins")
+    takes: tuple[AnswerKind, ...] = ("decision", "label", "twins")
 
     def __init__(
         self, spec: ReviewSpec, of: ReviewContext, listed: pd.DataFrame | None = None, ask: Ask = between_classes
@@ -204,7 +204,7 @@ class Review(Queue):
 
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action:
         action = self._store(image_id, answer, who)
-        noted = {image_id} if self.spec.is_of_decided else set()  # there no decision tells that it was answered here
+        noted = {image_id} if self.spec.is_of_decided else set()  # a decision does not show that it was answered here
         self._keep(lambda kept: replace(kept, skipped=kept.skipped - {image_id}, answered=kept.answered | noted))
         return action
 
@@ -235,15 +235,15 @@ class Review(Queue):
         """Which pictures of a queue that was made before can still be asked about."""
         return np.isin(ids, self._ids)
 
-    def settled(self) -> Bools:
+    def is_done(self) -> Bools:
         if self.spec.is_of_decided:
             return np.isin(self.ids, list(self._kept.answered))
         now = self._now()
         return self._are_done((now.code > 0) | pd.notna(now.labels_of(self._source)))
 
-    def _are_done(self, settled: Bools) -> Bools:
+    def _are_done(self, resolved: Bools) -> Bools:
         """Which of the queue (Q,) are done, by which pictures (N,) are."""
-        return settled[self._rows(self.ids)]
+        return resolved[self._rows(self.ids)]
 
     @property
     def classes(self) -> list[str]:
@@ -271,7 +271,9 @@ class Review(Queue):
         is_out = self._is_twin(at)
         labels = self.table["label"].to_numpy(object)
         if question.choices:
-            return [self._nearest_to(at, is_out | (labels != one.label), NEAREST_OF_CLASS) for one in question.choices]
+            return [
+                self._nearest_to(at, is_out | (labels != choice.label), NEAREST_OF_CLASS) for choice in question.choices
+            ]
         return [self._nearest_to(at, is_out, NEAREST)]
 
     def _nearest_to(self, at: int, exclude: Bools, k: int) -> pd.DataFrame:
@@ -296,7 +298,7 @@ class Review(Queue):
         twins = self._ids[self._is_twin(self._row(image_id))].tolist()
         now = dict(zip(twins, self.state(twins), strict=True))
         is_labelled = answer.label != now[image_id].label
-        others = {one: judgement if is_labelled else replace(judgement, label=now[one].label) for one in twins}
+        others = {twin: judgement if is_labelled else replace(judgement, label=now[twin].label) for twin in twins}
         return others | {image_id: judgement}
 
     def _decisions_of(self, who: str | None) -> Decisions:

@@ -10,8 +10,8 @@ from url_viz.analysis.scope import CHOSEN, Scope, scope_as_query, scope_from_que
 class ReviewSpec:
     """What a review is of: the order `by` (a measure, or a key of `analysis.review.REVIEWS`), within a scope.
 
-    `within_class` takes each picture's rank in its class; `per_class` the first so many of each class, class after
-    class; `most` so many in all.
+    `within_class` takes each picture's rank in its class; `per_class` the first of each class, class after
+    class; `most` limits all.
     """
 
     by: str
@@ -24,7 +24,7 @@ class ReviewSpec:
     def is_of_decided(self) -> bool:
         """Whether the scope asks for decided pictures, or names its pictures: else decided ones are left out."""
         return self.scope.ids is not None or any(
-            one.column in ("decision", "label_checked") for one in self.scope.filters
+            each.column in ("decision", "label_checked") for each in self.scope.filters
         )
 
 
@@ -38,7 +38,7 @@ def as_query(spec: ReviewSpec) -> dict[str, list[str]]:
 def from_query(query: Mapping[str, Sequence[str]]) -> ReviewSpec | None:
     """The review of an address; None if it names none, or more pictures than an address can.
 
-    Numbers that are none are passed over.
+    Invalid numbers are ignored.
     """
     by = query.get("review")
     if not by or not by[0]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.filters import Filter, as_query, from_query, kept
+from url_viz.analysis.filters import Filter, as_query, from_query, passes_all
 
 CELLS_AT_ONCE = 2_000_000
 MOST_CORNERS = 160
@@ -39,7 +39,7 @@ def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     """The rows in scope."""
     if scope == EVERYTHING:
         return table.copy(deep=False)
-    keep = kept(table, scope.filters)
+    keep = passes_all(table, scope.filters)
     if scope.polygon is not None:
         keep &= _inside(table, scope.polygon)
     if scope.ids is not None:
@@ -57,7 +57,7 @@ def thinned(polygon: Polygon | None) -> Polygon | None:
 def scope_as_query(scope: Scope) -> dict[str, list[str]]:
     """A scope as parameters of an address; a lasso of too many corners is left out.
 
-    Of too many ids it has a digest: that tells them from others, and cannot be read back.
+    For too many ids it has a digest: that distinguishes them from others, and cannot be read back.
     """
     query = as_query(scope.filters)
     if scope.ids is not None:

@@ -1,4 +1,4 @@
-"""A second model that has read the same pictures: asked how easily they are confused, and of which class they are."""
+"""A second model that has read the same pictures: how easily it confuses them, and of which class they are."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class SecondModel:
 
     @property
     def is_whole(self) -> bool:
-        """Whether lists and rows can be read, and are in one space; not while a writer fits that anew."""
+        """Whether lists and rows can be read, and are in one space; not while a writer refits that."""
         try:
             return self.graph.whitening == self.whitened.whitening.key
         except DamageError:
@@ -74,7 +74,7 @@ class SecondModel:
 def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64]) -> SecondModel | None:
     """The other model that read a set last, of those whose graph has just the contents (M,); None if there is none.
 
-    One whose tables are damaged has no say; that is told to who opens the set with it, and mended by `mend`.
+    One whose tables are damaged is passed over; that is reported when the set is opened with it, and fixed by `mend`.
     """
     for other in other_spaces(store, space):
         with suppress(DamageError):

@@ -1,7 +1,7 @@
 """Selective retrieval: search with ambiguous pictures withheld, and what withholding is worth (METHOD 4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -101,7 +101,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class LabelledSet:
+class SearchedPictures:
     """Pictures to search among: `unit` (N, D) of length one, `labels` (N,), and who is nearest to whom.
 
     `nearest` (N, K): rows of this set, nearest first, never the row itself, −1 if there is none. K may be short
@@ -114,9 +114,6 @@ class LabelledSet:
     nearest: NDArray[np.integer]
     group: NDArray[np.integer]
 
-    def __post_init__(self) -> None:
-        assert len(self.unit) == len(self.labels) == len(self.nearest) == len(self.group)
-
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -127,7 +124,7 @@ class LabelledSet:
 
 
 @dataclass(frozen=True)
-class Restricted:
+class RestrictedRecall:
     """Recall@1 where only `coverage` of the pictures (a share) are kept: in the database, the queries, or both."""
 
     coverage: float
@@ -141,12 +138,12 @@ class Restricted:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Restriction:
     """One restriction by uncertainty, the mean of as many pictures removed at random, and by an oracle."""
 
-    by_uncertainty: Restricted
-    at_random: Restricted
-    by_oracle: Restricted
+    by_uncertainty: RestrictedRecall
+    at_random: RestrictedRecall
+    by_oracle: RestrictedRecall
 
     def gain(self, mode: Mode) -> float:
         """How much recall@1 is won beyond removing as many pictures at random."""
@@ -154,23 +151,23 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Study:
+class RestrictionStudy:
     """Recall@1 of everything; of the class-wise restriction; and of the global one for each share in `shares`."""
 
     everything: float
-    class_wise: Comparison
+    class_wise: Restriction
     shares: tuple[float, ...]
-    overall: tuple[Comparison, ...]
+    overall: tuple[Restriction, ...]
 
 
-def labelled_set(embeddings: NDArray[np.floating], labels: ArrayLike, *, k: int = 32) -> LabelledSet:
+def labelled_set(embeddings: NDArray[np.floating], labels: ArrayLike, *, k: int = 32) -> SearchedPictures:
     """Pictures with embeddings (N, D) and labels (N,), their neighbours searched exactly, twins as good as others.
 
     Raises RowsError if an embedding is not finite, or a label is none.
     """
     names = labels_of(labels, len(embeddings))
     nearest, _ = nearest_others(embeddings, k=min(k, len(embeddings) - 1))
-    return LabelledSet(l2_normalize(embeddings), names, nearest, np.arange(len(names)))
+    return SearchedPictures(l2_normalize(embeddings), names, nearest, np.arange(len(names)))
 
 
 def keep_class_wise(uncertainty: NDArray[np.floating], labels: ArrayLike, *, share: float = CLASS_WISE_SHARE) -> Bools:
@@ -209,14 +206,14 @@ def keep_at_random(like: Bools, generator: np.random.Generator, *, labels: Array
     return kept
 
 
-def restricted_recall(pictures: LabelledSet, is_kept: Bools) -> Restricted:
+def restricted_recall(pictures: SearchedPictures, is_kept: Bools) -> RestrictedRecall:
     """Recall@1 of the three modes where the pictures `is_kept` (N,) remain.
 
     A query never finds itself: it is left out by its row, whether or not it is in the database. nan if a mode has no
     query, or no database to search.
     """
     inside = is_correct(pictures, is_kept)
-    return Restricted(
+    return RestrictedRecall(
         coverage=float(is_kept.mean()),
         database=_mean(inside),
         both=_mean(inside[is_kept]),
@@ -224,7 +221,7 @@ def restricted_recall(pictures: LabelledSet, is_kept: Bools) -> Restricted:
     )
 
 
-def is_correct(pictures: LabelledSet, is_in_database: Bools) -> NDArray[np.float64]:
+def is_correct(pictures: SearchedPictures, is_in_database: Bools) -> NDArray[np.float64]:
     """Whether each picture's nearest other picture in the database has its label: 1, 0, or nan (N,) if none is."""
     nearest = _nearest_in(pictures, is_in_database)
     right = pictures.labels[nearest] == pictures.labels
@@ -232,13 +229,13 @@ def is_correct(pictures: LabelledSet, is_in_database: Bools) -> NDArray[np.float
 
 
 def study(
-    pictures: LabelledSet,
+    pictures: SearchedPictures,
     uncertainty: NDArray[np.floating],
     *,
     shares: Sequence[float] = SHARES,
     draws: int = RANDOM_DRAWS,
     seed: int = 0,
-) -> Study:
+) -> RestrictionStudy:
     """The three modes class-wise and for each global share, beside `draws` random removals and an oracle.
 
     `uncertainty` (N,): higher = removed first. The oracle removes the pictures whose own nearest neighbour is wrong
@@ -248,17 +245,17 @@ def study(
     right = pictures.is_right
     oracle = np.where(right == 1, 0.0, 1.0) + mid_ranks(uncertainty) / (2 * len(pictures))
 
-    def compared(kept: Bools, best: Bools, labels: NDArray[np.generic] | None) -> Comparison:
+    def compared(kept: Bools, best: Bools, labels: NDArray[np.generic] | None) -> Restriction:
         drawn = [restricted_recall(pictures, keep_at_random(kept, generator, labels=labels)) for _ in range(draws)]
-        return Comparison(restricted_recall(pictures, kept), _mean_of(drawn), restricted_recall(pictures, best))
+        return Restriction(restricted_recall(pictures, kept), _mean_of(drawn), restricted_recall(pictures, best))
 
     names = pictures.labels
     class_wise = compared(keep_class_wise(uncertainty, names), keep_class_wise(oracle, names), names)
     overall = [compared(keep_overall(uncertainty, share=s), keep_overall(oracle, share=s), None) for s in shares]
-    return Study(_mean(right), class_wise, tuple(shares), tuple(overall))
+    return RestrictionStudy(_mean(right), class_wise, tuple(shares), tuple(overall))
 
 
-def _nearest_in(pictures: LabelledSet, is_in_database: Bools) -> NDArray[np.int64]:
+def _nearest_in(pictures: SearchedPictures, is_in_database: Bools) -> NDArray[np.int64]:
     """The nearest row of the database to each row (N,), itself left out; −1 where the database has no other."""
     usable = (pictures.nearest >= 0) & is_in_database[pictures.nearest]
     first = usable.argmax(axis=1)
@@ -266,35 +263,39 @@ def _nearest_in(pictures: LabelledSet, is_in_database: Bools) -> NDArray[np.int6
     nearest = np.where(usable[rows, first], pictures.nearest[rows, first], -1).astype(np.int64)
     lost = np.flatnonzero(nearest < 0)
     if len(lost):
-        nearest[lost] = _searched(pictures.unit, lost, np.flatnonzero(is_in_database), pictures.group)
+        database = np.flatnonzero(is_in_database)
+        nearest[lost] = nearest_outside_group(pictures.unit, lost, database, pictures.group, k=1)[0][:, 0]
     return nearest
 
 
-def _searched(
-    unit: NDArray[np.floating], rows: NDArray[np.int64], database: NDArray[np.int64], group: NDArray[np.integer]
-) -> NDArray[np.int64]:
-    """The nearest of `database` to each of `rows` outside its group, by exact search; −1 if there is none."""
-    found = np.full(len(rows), -1, np.int64)
-    if not len(database):
-        return found
-    at_once = max(1, MOST_SIMILARITIES // len(database))
-    for start in range(0, len(rows), at_once):
+def nearest_outside_group(
+    unit: NDArray[np.floating],
+    rows: NDArray[np.int64],
+    database: NDArray[np.int64],
+    group: NDArray[np.integer],
+    *,
+    k: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The `k` rows of `database` nearest to each of `rows` (R,) and outside its `group` (N,), with cosines, (R, k).
+
+    `unit` (N, D) are of length one. An exact search; −1 and nan where there are fewer.
+    """
+    nearest, similarity = np.full((len(rows), k), -1, np.int64), np.full((len(rows), k), np.nan, np.float32)
+    k, at_once = min(k, len(database)), max(1, MOST_SIMILARITIES // max(1, len(database)))
+    for start in range(0, len(rows) if k else 0, at_once):
         block = rows[start : start + at_once]
         cosines = unit[block] @ unit[database].T
         cosines[group[block][:, None] == group[database][None, :]] = -np.inf
-        best = cosines.argmax(axis=1)
-        is_there = np.isfinite(cosines[np.arange(len(block)), best])
-        found[start : start + len(block)] = np.where(is_there, database[best], -1)
-    return found
+        best = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(cosines, best, 1), axis=1, kind="stable"), 1)
+        of_best = np.take_along_axis(cosines, best, 1)
+        nearest[start : start + at_once, :k] = np.where(np.isfinite(of_best), database[best], -1)
+        similarity[start : start + at_once, :k] = np.where(np.isfinite(of_best), of_best, np.nan)
+    return nearest, similarity
 
 
-def _mean_of(drawn: Sequence[Restricted]) -> Restricted:
-    return Restricted(
-        coverage=float(np.mean([d.coverage for d in drawn])),
-        database=float(np.mean([d.database for d in drawn])),
-        both=float(np.mean([d.both for d in drawn])),
-        queries=float(np.mean([d.queries for d in drawn])),
-    )
+def _mean_of(drawn: Sequence[RestrictedRecall]) -> RestrictedRecall:
+    return RestrictedRecall(*np.mean([astuple(recall) for recall in drawn], axis=0).tolist())
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -333,7 +334,7 @@ class Evidence:
     auroc: Figure
     curve: Curve
     oracle: Curve
-    study: Study
+    study: RestrictionStudy
     percentile: NDArray[np.float32]
     is_right: Bools
 
@@ -356,7 +357,7 @@ def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Gra
         graph is not None
         and len(np.unique(source_groups(graph.twins)[positions_of(contents[rows], graph.content)])) < 2
     ):
-        return False  # twins of each other alone have nobody to find
+        return False  # twins of each other have no other picture to find
     return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
 
 
@@ -387,8 +388,8 @@ def evidence(
         left_out=len(table) - len(rows),
         recall=float(1 - wrong.mean()),
         auroc=auroc_by_blocks(uncertainty, wrong == 1, code),
-        curve=_curve(risk_coverage(uncertainty, wrong)),
-        oracle=_curve(risk_coverage(wrong, wrong)),
+        curve=thinned(risk_coverage(uncertainty, wrong)),
+        oracle=thinned(risk_coverage(wrong, wrong)),
         study=study(pictures, uncertainty),
         percentile=percentile_of_each(table, measure)[rows],
         is_right=wrong == 0,
@@ -402,7 +403,7 @@ def taking_part(
     *,
     graph: Graph | None,
     measure: str,
-) -> tuple[NDArray[np.int64], LabelledSet]:
+) -> tuple[NDArray[np.int64], SearchedPictures]:
     """The rows (M,) of `table` that `evidence` is of, and those pictures with their neighbours; see there."""
     rows = _rows(table, contents, graph, measure)
     return rows, _labelled(table["label"].to_numpy(dtype=str)[rows], embeddings[rows], contents[rows], graph)
@@ -419,7 +420,7 @@ def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph | None,
 
 def _labelled(
     labels: NDArray[np.str_], embeddings: NDArray[np.floating], contents: NDArray[np.int64], graph: Graph | None
-) -> LabelledSet:
+) -> SearchedPictures:
     """The pictures with the graph's neighbours among them, as rows of their own."""
     if graph is None:
         return labelled_set(embeddings, labels)
@@ -427,9 +428,10 @@ def _labelled(
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
     group = source_groups(graph.twins)[in_graph]
-    return LabelledSet(l2_normalize(embeddings), labels, number[graph.position[in_graph]], group)
+    return SearchedPictures(l2_normalize(embeddings), labels, number[graph.position[in_graph]], group)
 
 
-def _curve(found: RiskCoverage) -> Curve:
+def thinned(found: RiskCoverage) -> Curve:
+    """A risk–coverage curve as recall by coverage, of at most MOST_CURVE_POINTS."""
     chosen = np.unique(np.linspace(0, len(found.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
     return Curve(found.coverage[chosen], 1 - found.risk[chosen])

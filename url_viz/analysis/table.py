@@ -27,9 +27,6 @@ class Frame:
     paths: pa.ChunkedArray
     found: FolderClasses
 
-    def __post_init__(self) -> None:
-        assert len(self.table) == len(self.contents) == len(self.paths)
-
 
 def frame_of(rows: StoredRows) -> Frame:
     """The table of what is stored of N pictures. Columns as told in `ImageSet.table`."""

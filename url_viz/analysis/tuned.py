@@ -1,4 +1,4 @@
-"""The order that answers tune: confusability, with a person's words on some pairs taken in; and which pairs to ask."""
+"""The order that answers tune: confusability with a person's answers on pairs taken in; and which pairs to ask next."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -14,19 +14,18 @@ from url_viz.analysis.pair_measures import PairMeasures
 from url_viz.rows import mid_ranks
 from url_viz.store.answers import Answered
 from url_viz.store.tables import positions_of
+from url_viz.wording import counted, decimal, percent
 
 FEWEST = 10
-"""Below so many answers, or without both kinds, nothing is tuned."""
+"""With fewer answers, or without both kinds, nothing is tuned."""
 FEW = 30
-"""Below so many answers the evidence is said to be of few."""
+"""With fewer answers the evidence is marked as of few."""
 PENALTY, PRIOR = 3.0, 1.5
 """Of the logistic regression on ranks; chosen on development sets (docs/order.md)."""
-FAIR_SHARE = 0.4
-"""Of the pairs to ask, the share that is drawn from all alike; evidence is told from those alone."""
-SPREAD_POWER = 4
+UNIFORM_FRACTION = 0.4
+"""Of the pairs to ask, the fraction drawn uniformly; only answers on those are evidence."""
+DISAGREEMENT_POWER = 4
 FOLDS = 10
-ASKED = 100
-"""Pairs of a review, if nothing else is said."""
 
 Doubles = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -49,25 +48,25 @@ class Weights:
 class Tuned:
     """What answers made of the order of N contents.
 
-    `values` (N,) float32, 0 to 1, nan for one without a neighbour; `answers` that taught, so many of them `same`.
-    `evidence` is the R-AUROC on those drawn from all alike whose pair is nearest still (`fair` of them), each judged
+    `values` (N,) float32, 0 to 1, nan for one without a neighbour; `answers` that were used, so many of them `same`.
+    `evidence` is the R-AUROC on the `uniform_answers`, those drawn uniformly whose pair is still nearest, each judged
     without itself, and `before` that of confusability on the same; None if there are not both kinds among them.
     """
 
     values: NDArray[np.float32]
     answers: int
     same: int
-    fair: int
+    uniform_answers: int
     evidence: Figure | None
     before: Figure | None
 
 
 @dataclass(frozen=True)
-class _Lessons:
-    """What A answers teach, each in one direction or both: `ranks` (L, F) of these, whose `answer` (L,), with `weight`.
+class _Examples:
+    """The training examples of A answers, each in one direction or both: `ranks` (L, F), `answer` (L,) and `weight`.
 
     `is_other` (A,) says which pairs are not the same kind, `is_nearest` (A,) which are a picture and its nearest,
-    `is_fair` (A,) which may be drawn from all alike. The weights of an answer sum to 1. `prior` (F,) is that of the
+    `is_uniform` (A,) which may be drawn uniformly. The weights of an answer sum to 1. `prior` (F,) is that of the
     measures.
     """
 
@@ -76,7 +75,7 @@ class _Lessons:
     answer: Rows
     is_other: NDArray[np.bool_]
     is_nearest: NDArray[np.bool_]
-    is_fair: NDArray[np.bool_]
+    is_uniform: NDArray[np.bool_]
     prior: Doubles
 
     def __len__(self) -> int:
@@ -87,25 +86,30 @@ def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered)
     """The order of the contents (N,) of a graph with the answers taken in; None below FEWEST, or without both kinds.
 
     A logistic regression on the ranks of the measures that is drawn towards those of confusability, of equal weight.
-    Answered pictures have no value of their own: they are ordered by the weights like all others. An answer teaches
-    also after its pair is nearest no more.
+    Answered pictures have no value of their own: they are ordered by the weights like all others. An answer is used
+    even after its pair is no longer nearest.
     """
-    lessons = _lessons(measures, content, answered)
-    if len(lessons) < FEWEST or lessons.is_other.all() or not lessons.is_other.any():
+    examples = _examples(measures, content, answered)
+    if len(examples) < FEWEST or examples.is_other.all() or not examples.is_other.any():
         return None
-    odds = _fitted(lessons)(measures.ranks)
+    odds = _fitted(examples)(measures.ranks)
     values = np.full(len(content), np.nan, np.float32)
     values[measures.rows] = (mid_ranks(odds) - 0.5) / len(odds)
-    fair = lessons.is_fair & lessons.is_nearest
-    evidence, before = _evidence(lessons, fair)
+    is_judged = examples.is_uniform & examples.is_nearest
+    evidence, before = _evidence(examples, is_judged)
     return Tuned(
-        values[measures.representative], len(lessons), int((~lessons.is_other).sum()), int(fair.sum()), evidence, before
+        values[measures.representative],
+        len(examples),
+        int((~examples.is_other).sum()),
+        int(is_judged.sum()),
+        evidence,
+        before,
     )
 
 
 def fitted_weights(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> Weights:
-    """The weights that any answers teach, also few of them or none: then those that confusability is made of."""
-    return _fitted(_lessons(measures, content, answered))
+    """The weights by any answers, few of them or none too: then those that confusability is made of."""
+    return _fitted(_examples(measures, content, answered))
 
 
 def pairs_to_ask(
@@ -119,59 +123,59 @@ def pairs_to_ask(
 ) -> NDArray[np.int64]:
     """Rows (≤ count, 2) of pictures and their nearest to ask about next, drawn by `seed`; none that was answered.
 
-    FAIR_SHARE of them are drawn from all alike, the others more often the more the measures disagree. Which pairs may
-    be drawn alike is fixed by their contents, half of all: what is asked by disagreement is never among them, and so
-    the evidence told from them holds for all. `among` (N,), if given, are the contents whose pictures are asked about.
+    UNIFORM_FRACTION of them are drawn uniformly, the others more often the more the measures disagree. Which pairs may
+    be drawn uniformly is fixed by their contents, half of all: what is asked by disagreement is never among them, and
+    so evidence from them holds for all. `among` (N,), if given, are the contents whose pictures are asked about.
     """
     pairs = np.stack([measures.rows, measures.nearest], axis=1)
     keys = np.sort(content[pairs], axis=1)
-    _, places = np.unique(keys, axis=0, return_index=True)
-    places = places[_is_new(keys[places], answered) & (True if among is None else among[measures.rows[places]])]
+    _, indices = np.unique(keys, axis=0, return_index=True)
+    indices = indices[_is_new(keys[indices], answered) & (True if among is None else among[measures.rows[indices]])]
     generator = np.random.default_rng(seed)
-    is_alike = drawn_alike(keys[places])
-    spread = measures.ranks[places].std(axis=1) ** SPREAD_POWER
-    alike = _drawn(generator, places[is_alike], None)
-    by_spread = _drawn(generator, places[~is_alike], spread[~is_alike])
-    queues = iter(alike.tolist()), iter(by_spread.tolist())
-    asked = []
-    for turn in _turns(min(count, len(places))).tolist():
+    is_alike = in_uniform_sample(keys[indices])
+    disagreement = measures.ranks[indices].std(axis=1) ** DISAGREEMENT_POWER
+    alike = _drawn(generator, indices[is_alike], None)
+    by_disagreement = _drawn(generator, indices[~is_alike], disagreement[~is_alike])
+    queues = iter(alike.tolist()), iter(by_disagreement.tolist())
+    chosen = []
+    for turn in _turns(min(count, len(indices))).tolist():
         first, second = queues if turn else reversed(queues)
-        place = next(chain(first, second), None)
-        if place is None:
+        index = next(chain(first, second), None)
+        if index is None:
             break
-        asked.append(place)
-    return cast("NDArray[np.int64]", pairs[np.array(asked, np.int64)])
+        chosen.append(index)
+    return cast("NDArray[np.int64]", pairs[np.array(chosen, np.int64)])
 
 
 def _is_new(keys: NDArray[np.int64], answered: Answered) -> NDArray[np.bool_]:
     """Which pairs of contents (P, 2), the smaller first, nobody answered."""
     known = answered.as_dict()
     is_new = np.ones(len(keys), bool)
-    for place in np.flatnonzero(np.isin(keys[:, 0], answered.pairs[:, 0])).tolist():
-        is_new[place] = tuple(keys[place].tolist()) not in known
+    for index in np.flatnonzero(np.isin(keys[:, 0], answered.pairs[:, 0])).tolist():
+        is_new[index] = tuple(keys[index].tolist()) not in known
     return is_new
 
 
-def drawn_alike(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which pairs of contents (P, 2) may be drawn from all alike: by their keys, which are digests, half of all."""
+def in_uniform_sample(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pairs of contents (P, 2) may be drawn uniformly: half of all, by their keys, which are digests."""
     is_alike: NDArray[np.bool_] = ((pairs[:, 0] ^ pairs[:, 1]) >> 1) & 1 == 0
     return is_alike
 
 
 def _turns(count: int) -> NDArray[np.bool_]:
-    """Which of so many questions are drawn alike: FAIR_SHARE of each stretch, the first too."""
-    number = np.arange(count + 1) * FAIR_SHARE
+    """Which of so many questions are drawn uniformly: UNIFORM_FRACTION of each stretch, the first too."""
+    number = np.arange(count + 1) * UNIFORM_FRACTION
     turns: NDArray[np.bool_] = np.diff(np.ceil(number)) > 0
     return turns
 
 
-def _drawn(generator: np.random.Generator, places: Rows, weight: Doubles | None) -> Rows:
+def _drawn(generator: np.random.Generator, indices: Rows, weight: Doubles | None) -> Rows:
     """All places in an order drawn without replacement, by weight if there is one (Efraimidis and Spirakis 2006)."""
-    luck = generator.exponential(size=len(places))
-    return places[np.argsort(luck if weight is None else luck / np.maximum(weight, 1e-12), kind="stable")]
+    luck = generator.exponential(size=len(indices))
+    return indices[np.argsort(luck if weight is None else luck / np.maximum(weight, 1e-12), kind="stable")]
 
 
-def _lessons(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> _Lessons:
+def _examples(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> _Examples:
     """Each answer in the directions in which its pair is nearest, else in both; not those of contents that are gone."""
     row = positions_of(answered.pairs.ravel(), content).reshape(-1, 2)
     rows = np.where(row >= 0, measures.representative[row], -1)
@@ -181,28 +185,28 @@ def _lessons(measures: PairMeasures, content: NDArray[np.int64], answered: Answe
     nearest[measures.rows] = measures.representative[measures.nearest]
     both = np.stack([nearest[rows[:, 0]] == rows[:, 1], nearest[rows[:, 1]] == rows[:, 0]], axis=1)
     is_nearest = both[:, 0] | both[:, 1]
-    taught = both | ~is_nearest[:, None]
-    answer, side = np.nonzero(taught)
+    used = both | ~is_nearest[:, None]
+    answer, side = np.nonzero(used)
     first, second = rows[answer, side], rows[answer, 1 - side]
-    return _Lessons(
+    return _Examples(
         measures.of(first, second),
-        1 / taught.sum(axis=1)[answer],
+        1 / used.sum(axis=1)[answer],
         answer.astype(np.int64),
         ~answered.is_same[is_pair],
         is_nearest,
-        drawn_alike(pairs),
+        in_uniform_sample(pairs),
         measures.prior,
     )
 
 
-def _fitted(lessons: _Lessons, is_taken: NDArray[np.bool_] | None = None) -> Weights:
+def _fitted(examples: _Examples, is_taken: NDArray[np.bool_] | None = None) -> Weights:
     """The weights by all answers, or by those `is_taken` (A,)."""
     from scipy.optimize import minimize  # slow to import, and only answers need it
 
-    prior = np.insert(PRIOR * lessons.prior, 0, 0.0)
-    taken = np.ones(len(lessons.answer), bool) if is_taken is None else is_taken[lessons.answer]
-    ranks = np.insert(lessons.ranks[taken], 0, 1.0, axis=1)
-    weight, is_other = lessons.weight[taken], lessons.is_other[lessons.answer[taken]].astype(float)
+    prior = np.insert(PRIOR * examples.prior, 0, 0.0)
+    taken = np.ones(len(examples.answer), bool) if is_taken is None else is_taken[examples.answer]
+    ranks = np.insert(examples.ranks[taken], 0, 1.0, axis=1)
+    weight, is_other = examples.weight[taken], examples.is_other[examples.answer[taken]].astype(float)
     pull = np.full(len(prior), PENALTY)
     pull[0] = PENALTY / 300  # the constant is all but free
 
@@ -217,21 +221,23 @@ def _fitted(lessons: _Lessons, is_taken: NDArray[np.bool_] | None = None) -> Wei
     return Weights(float(found[0]), found[1:])
 
 
-def _evidence(lessons: _Lessons, is_told: NDArray[np.bool_]) -> tuple[Figure | None, Figure | None]:
-    """The R-AUROC on the answers `is_told`, each judged by weights without its fold, and that of the prior."""
-    told = np.flatnonzero(is_told)
-    if not lessons.is_other[told].any() or lessons.is_other[told].all():
+def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure | None, Figure | None]:
+    """The R-AUROC on the answers `is_judged`, each judged by weights without its fold, and that of the prior."""
+    judged = np.flatnonzero(is_judged)
+    if not examples.is_other[judged].any() or examples.is_other[judged].all():
         return None, None
-    fold = np.random.default_rng(0).permutation(len(lessons)) % FOLDS
-    odds, before = np.zeros((2, len(lessons)))
-    plain = lessons.ranks @ lessons.prior
-    np.add.at(before, lessons.answer, lessons.weight * plain)
-    for number in np.unique(fold[told]):
-        weights = _fitted(lessons, fold != number)
-        of_fold = fold[lessons.answer] == number
-        found = lessons.weight[of_fold] * (lessons.ranks[of_fold] @ weights.weights)  # constants differ between folds
-        np.add.at(odds, lessons.answer[of_fold], found)
-    figures = (auroc_by_blocks(order[told], lessons.is_other[told], np.arange(len(told))) for order in (odds, before))
+    fold = np.random.default_rng(0).permutation(len(examples)) % FOLDS
+    odds, before = np.zeros((2, len(examples)))
+    plain = examples.ranks @ examples.prior
+    np.add.at(before, examples.answer, examples.weight * plain)
+    for number in np.unique(fold[judged]):
+        weights = _fitted(examples, fold != number)
+        of_fold = fold[examples.answer] == number
+        found = examples.weight[of_fold] * (examples.ranks[of_fold] @ weights.weights)  # constants differ between folds
+        np.add.at(odds, examples.answer[of_fold], found)
+    figures = (
+        auroc_by_blocks(order[judged], examples.is_other[judged], np.arange(len(judged))) for order in (odds, before)
+    )
     return next(figures), next(figures)
 
 
@@ -286,14 +292,13 @@ def moved_share(table: pd.DataFrame) -> float:
 
 def change_in_words(answered: Answered, tuned: Tuned | None, *, moved: float) -> str:
     """For people: how many answers there are, and what they have changed; `moved` is what `moved_share` gives."""
-    same = int(answered.is_same.sum())
-    words = f"{len(answered):,} {'answer' if len(answered) == 1 else 'answers'}, {same:,} the same kind"
+    words = f"{counted(len(answered), 'answer')}, {int(answered.is_same.sum()):,} the same kind"
     if tuned is None:
         missing = FEWEST - len(answered)
         wanted = f"{missing} more" if missing > 0 else "some of the other kind"
         return f"{words}. The order changes from {FEWEST} answers on, both kinds among them: {wanted}."
-    words += f". Of the most ambiguous tenth {moved:.0%} are other pictures than before".replace("%", " %")
+    words += f". Of the most ambiguous tenth {percent(moved)} are other pictures than before"
     if tuned.evidence is None or tuned.before is None:
         return f"{words}."
     few = ", of few answers" if tuned.answers < FEW else ""
-    return f"{words}; R-AUROC {tuned.before.value:.2f} → {tuned.evidence.value:.2f}{few}."
+    return f"{words}; R-AUROC {decimal(tuned.before.value)} → {decimal(tuned.evidence.value)}{few}."

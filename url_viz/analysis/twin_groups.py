@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from url_viz.store.decisions import Decision
 from url_viz.store.tables import Twins
 
 LARGEST_COMPARED = 512
-"""Groups of up to so many distinct contents are compared pair by pair; larger ones by sweeps."""
+"""Groups of up to this many distinct contents are compared pair by pair; larger ones by sweeps."""
 SWEEPS = 4
 
 EmbeddingsOf = Callable[[NDArray[np.int64]], NDArray[np.floating]]
@@ -23,7 +23,7 @@ EmbeddingsOf = Callable[[NDArray[np.int64]], NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class WorstPair:
-    """The two members (`first`, `second`: places in the group) that are least alike, and their cosine."""
+    """The two members of a group that are least alike, `first` and `second` by their rows, and their cosine."""
 
     first: int
     second: int
@@ -34,8 +34,8 @@ class WorstPair:
 def group_codes(table: pd.DataFrame) -> NDArray[np.int64]:
     """Each picture's group of twins (N,), numbered from 0 within this table; without twins, one of its own."""
     codes = pd.factorize(table["twin_group"])[0].astype(np.int64)
-    is_alone = codes < 0
-    codes[is_alone] = codes.max(initial=-1) + 1 + np.arange(is_alone.sum())
+    has_no_twin = codes < 0
+    codes[has_no_twin] = codes.max(initial=-1) + 1 + np.arange(has_no_twin.sum())
     return codes
 
 
@@ -69,16 +69,15 @@ def twin_table(
     ids = table["id"].to_numpy()
     keep = np.array([members[is_left[members].argmax()] for members in groups], np.int64)
     worst = [_worst(members, contents, embeddings_of) for members in groups]
-    first, second = (np.array([pair[place] for pair in worst], np.int64) for place in (0, 1))
     found = pd.DataFrame(
         {
             "group": table["twin_group"].iloc[keep].to_numpy(np.int64),
             "size": [len(members) for members in groups],
             "kind": ["exact" if len(np.unique(contents[members])) == 1 else "near" for members in groups],
-            "first": ids[first],
-            "second": ids[second],
-            "cosine": [pair[2] for pair in worst],
-            "is_exact": [pair[3] for pair in worst],
+            "first": ids[np.array([pair.first for pair in worst], np.int64)],
+            "second": ids[np.array([pair.second for pair in worst], np.int64)],
+            "cosine": [pair.cosine for pair in worst],
+            "is_exact": [pair.is_exact for pair in worst],
             "left": [int(is_left[members].sum()) for members in groups],
             "keep": ids[keep],
             "path": table["path"].to_numpy()[keep],
@@ -200,22 +199,14 @@ def twin_members(table: pd.DataFrame) -> list[NDArray[np.int64]]:
     return [order[start : start + size] for start, size in both]
 
 
-def _distinct(members: NDArray[np.int64], contents: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Members by path, one of each content."""
+def _worst(members: NDArray[np.int64], contents: NDArray[np.int64], embeddings_of: EmbeddingsOf) -> WorstPair:
+    """The two members that are least alike, by their rows in the table."""
     by_path = np.sort(members)
-    return by_path[np.sort(np.unique(contents[by_path], return_index=True)[1])]
-
-
-def _worst(
-    members: NDArray[np.int64], contents: NDArray[np.int64], embeddings_of: EmbeddingsOf
-) -> tuple[int, int, float, bool]:
-    """The rows that are least alike, their cosine, and whether every pair was compared."""
-    distinct = _distinct(members, contents)
+    distinct = by_path[np.sort(np.unique(contents[by_path], return_index=True)[1])]
     if len(distinct) == 1:
-        first, second = np.sort(members)[:2].tolist()
-        return first, second, 1.0, True
+        return WorstPair(int(by_path[0]), int(by_path[1]), 1.0, is_exact=True)
     pair = worst_pair(l2_normalize(embeddings_of(distinct)))
-    return int(distinct[pair.first]), int(distinct[pair.second]), pair.cosine, pair.is_exact
+    return replace(pair, first=int(distinct[pair.first]), second=int(distinct[pair.second]))
 
 
 def _cosine(value: float) -> float:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import ClassShares
-from url_viz.analysis.new_pictures import Reference, beside
+from url_viz.analysis.new_pictures import Reference, compare_to_reference
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import ImageError
 from url_viz.imaging.perceptual_hash import WORDS, Hashes, perceptual_hash
@@ -34,7 +34,7 @@ MEASURED = ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_nor
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredUpload:
     """One upload that was read: its size, thumbnail (JPEG), embedding (D,) float16, and values of it by itself.
 
     `second` (E,) float16 is its embedding by a second model, if one was asked.
@@ -52,7 +52,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedUpload:
     """One upload that is no readable picture, and why."""
 
     name: str
@@ -61,20 +61,26 @@ class Refused:
 
 def read_all(
     files: Sequence[Incoming], preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()
-) -> list[Picture | Refused]:
-    """Read files in memory, in their order, in processes of their own; a bad file is `Refused`, never an exception."""
+) -> list[Picture | RefusedUpload]:
+    """Read files in memory, in order, in processes of their own; a bad file is a `RefusedUpload`, no exception."""
 
-    def read(file: Incoming) -> Picture | Refused:
+    def read(file: Incoming) -> Picture | RefusedUpload:
         try:
             data = file.read()
-            return decoders.read(data, preprocessing, also=also) if data else Refused(file.name, "is empty (0 bytes)")
+            return (
+                decoders.read(data, preprocessing, also=also)
+                if data
+                else RefusedUpload(file.name, "is empty (0 bytes)")
+            )
         except ImageError as error:
-            return Refused(file.name, str(error))
+            return RefusedUpload(file.name, str(error))
 
     return read_each(files, read)
 
 
-def score(files: Sequence[Incoming], model: Model, *, second: Model | None = None) -> list[Scored | Refused]:
+def score(
+    files: Sequence[Incoming], model: Model, *, second: Model | None = None
+) -> list[ScoredUpload | RefusedUpload]:
     """Read and score files in memory, in their order; see `read_all`, `score_read` and `also_embedded`."""
     others = [] if second is None else [second.space.preprocessing]
     readings = read_all(files, model.space.preprocessing, also=others)
@@ -83,19 +89,19 @@ def score(files: Sequence[Incoming], model: Model, *, second: Model | None = Non
 
 
 def also_embedded(
-    scored: Sequence[Scored | Refused], readings: Sequence[Picture | Refused], second: Model
-) -> list[Scored | Refused]:
+    scored: Sequence[ScoredUpload | RefusedUpload], readings: Sequence[Picture | RefusedUpload], second: Model
+) -> list[ScoredUpload | RefusedUpload]:
     """Scored files with their embeddings by a second model, for which they were read too."""
     pictures = [reading for reading in readings if isinstance(reading, Picture)]
     if not pictures:
         return list(scored)
     rows = iter(second.as_stored(second.run(np.stack([picture.also[0] for picture in pictures])).embedding))
-    return [replace(one, second=next(rows)) if isinstance(one, Scored) else one for one in scored]
+    return [replace(each, second=next(rows)) if isinstance(each, ScoredUpload) else each for each in scored]
 
 
 def score_read(
-    files: Sequence[Incoming], readings: Sequence[Picture | Refused], model: Model
-) -> list[Scored | Refused]:
+    files: Sequence[Incoming], readings: Sequence[Picture | RefusedUpload], model: Model
+) -> list[ScoredUpload | RefusedUpload]:
     """Score files that were read; what was refused stays so.
 
     The head reads the embedding as a store would keep it (float16), so that an upload has the value it will have once
@@ -104,12 +110,14 @@ def score_read(
     pictures = [reading for reading in readings if isinstance(reading, Picture)]
     values = iter(_values(pictures, model))
     return [
-        reading if isinstance(reading, Refused) else _scored(file.name, reading, *next(values))
+        reading
+        if isinstance(reading, RefusedUpload)
+        else ScoredUpload(file.name, reading.content, reading.width, reading.height, reading.thumbnail, *next(values))
         for file, reading in zip(files, readings, strict=True)
     ]
 
 
-def rank(scored: Sequence[Scored], reference: Reference | None) -> pd.DataFrame:
+def rank(scored: Sequence[ScoredUpload], reference: Reference | None) -> pd.DataFrame:
     """One row per upload, in their order, with every measure and its percentile.
 
     id (its number among the uploads), path (its name), width, height; each of MEASURED and `MEASURE_percentile`, among
@@ -152,31 +160,18 @@ def _values(pictures: Sequence[Picture], model: Model) -> list[tuple[NDArray[np.
     return list(zip(embedding, map(float, uncertainty), map(float, outputs.entropy), strict=True))
 
 
-def _scored(name: str, picture: Picture, embedding: NDArray[np.float16], uncertainty: float, entropy: float) -> Scored:
-    return Scored(
-        name=name,
-        content=picture.content,
-        width=picture.width,
-        height=picture.height,
-        thumbnail=picture.thumbnail,
-        embedding=embedding,
-        uncertainty=uncertainty,
-        entropy=entropy,
-    )
-
-
-def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
+def _within_batch(scored: Sequence[ScoredUpload]) -> dict[str, NDArray[np.generic]]:
     """What the uploads say of each other; copies among them count once."""
     content = np.array([upload.content for upload in scored], np.int64)
     keys, first, row = np.unique(content, return_index=True, return_inverse=True)
     embeddings = _embeddings(scored)[first]
     hashes = hashes_of(scored)[first]
     whitened = whitened_rows(keys, embeddings, hashes=hashes)
-    told = columns_of(updated_graph(None, whitened, embeddings, hashes=hashes))
+    columns = columns_of(updated_graph(None, whitened, embeddings, hashes=hashes))
     nothing = np.full(len(scored), np.nan, np.float32)
     return {
-        "confusability": told.confusability[row],
-        "nearest_similarity": told.nearest_similarity[row],
+        "confusability": columns.confusability[row],
+        "nearest_similarity": columns.nearest_similarity[row],
         **_no_classes(len(scored)),
         "twin_of": np.full(len(scored), -1, np.int64),
         "x": nothing,
@@ -184,11 +179,11 @@ def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _within(scored: Sequence[Scored], reference: Reference) -> dict[str, NDArray[np.generic]]:
+def _within(scored: Sequence[ScoredUpload], reference: Reference) -> dict[str, NDArray[np.generic]]:
     """What the reference says of the uploads: measures, nearest picture, classes, and their places on its map."""
     content = np.array([upload.content for upload in scored], np.int64)
     second, hashes = _second_embeddings(scored), hashes_of(scored)
-    found = beside(_embeddings(scored), content, reference, second=second, hashes=hashes)
+    found = compare_to_reference(_embeddings(scored), content, reference, second=second, hashes=hashes)
     xy = placed(content, found.nearest, found.twin, reference)
     has_near = found.nearest.position[:, 0] >= 0
     return {
@@ -213,7 +208,7 @@ def values_of(
 
     `second` (Q, E) are the embeddings by the second model, for a reference by both.
     """
-    found = beside(embeddings, np.full(len(embeddings), -1), reference, second=second)
+    found = compare_to_reference(embeddings, np.full(len(embeddings), -1), reference, second=second)
     nothing = np.full(len(embeddings), np.nan, np.float32)
     return {
         "ambiguity": nothing if found.shares is None else found.shares.ambiguity,
@@ -261,17 +256,17 @@ def placed(content: NDArray[np.int64], nearest: Nearest, twin: NDArray[np.int64]
     similarity = np.concatenate([np.where(twin >= 0, 1, -1)[:, None], nearest.similarity], axis=1)
     usable = (lists >= 0) & on_map[lists]
     near = np.where(usable, number[lists], -1).astype(np.int32)
-    alone = np.full((len(known), near.shape[1]), -1, np.int32)
+    no_neighbours = np.full((len(known), near.shape[1]), -1, np.int32)
     graph = Graph(
         np.concatenate([known.content, content]),
-        np.concatenate([alone, near]),
-        np.concatenate([alone, np.where(usable, similarity, -1)]).astype(np.float32),
+        np.concatenate([no_neighbours, near]),
+        np.concatenate([no_neighbours, np.where(usable, similarity, -1)]).astype(np.float32),
         no_twins(len(known) + len(content)),
     )
     return place(graph, known).xy[len(known) :]
 
 
-def _as_known(found: pd.DataFrame, scored: Sequence[Scored], reference: Reference) -> pd.DataFrame:
+def _as_known(found: pd.DataFrame, scored: Sequence[ScoredUpload], reference: Reference) -> pd.DataFrame:
     """Uploads that are in the reference byte for byte have the very values that they have there."""
     row = positions_of(np.array([upload.content for upload in scored], np.int64), reference.content)
     return found.assign(
@@ -286,17 +281,17 @@ def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     return np.asarray(table[name].to_numpy(np.float64))
 
 
-def _embeddings(scored: Sequence[Scored]) -> NDArray[np.float16]:
+def _embeddings(scored: Sequence[ScoredUpload]) -> NDArray[np.float16]:
     return np.stack([upload.embedding for upload in scored]) if scored else np.zeros((0, 1), np.float16)
 
 
-def hashes_of(scored: Sequence[Scored]) -> Hashes:
+def hashes_of(scored: Sequence[ScoredUpload]) -> Hashes:
     """The perceptual hashes (Q, WORDS) of uploads, by their thumbnails, as those of a set are made."""
     greys = [grey_thumbnail(upload.thumbnail, width=upload.width, height=upload.height) for upload in scored]
     return np.stack([perceptual_hash(grey) for grey in greys]) if greys else np.zeros((0, WORDS), np.uint64)
 
 
-def _second_embeddings(scored: Sequence[Scored]) -> NDArray[np.float16] | None:
+def _second_embeddings(scored: Sequence[ScoredUpload]) -> NDArray[np.float16] | None:
     """By the second model; None if it has not read all of them."""
     rows = [upload.second for upload in scored if upload.second is not None]
     return np.stack(rows) if rows and len(rows) == len(scored) else None

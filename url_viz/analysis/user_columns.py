@@ -18,7 +18,7 @@ from url_viz.errors import FolderError, WorkspaceError
 from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store import imported_columns as kept
+from url_viz.store import imported_columns as imports
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
 from url_viz.store.user_cells import Kind, Values
@@ -52,16 +52,13 @@ class UserColumn:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class MatchablePictures:
     """The pictures that a file is matched to: `ids` and `contents` (N,) int64, root-relative `paths` (N) as bytes."""
 
     root: Path
     ids: NDArray[np.int64]
     contents: NDArray[np.int64]
     paths: Sequence[bytes]
-
-    def __post_init__(self) -> None:
-        assert len(self.ids) == len(self.contents) == len(self.paths)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -114,7 +111,7 @@ class Prepared:
 
 def prepare(
     file: str | Path | IncomingFile,
-    pictures: Pictures,
+    pictures: MatchablePictures,
     *,
     name: str | None = None,
     path_column: str | None = None,
@@ -130,7 +127,7 @@ def prepare(
     """
     source = opened(file)
     found = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(pictures)))
-    called = kept.import_name(name if name is not None else Path(source.name).stem)
+    called = imports.import_name(name if name is not None else Path(source.name).stem)
     matched = match(found.paths, pictures.paths, root=pictures.root, is_csv=found.is_csv)
     if not matched.count:
         raise FolderError(_nothing_matches(found, pictures))
@@ -145,18 +142,18 @@ def prepare(
         file=source.name,
         ids=pictures.ids[row],
         contents=pictures.contents[row],
-        columns={names[own]: _taken(one, has_picture) for own, one in found.columns.items()},
+        columns={names[own]: _taken(values, has_picture) for own, values in found.columns.items()},
         uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits}),
     )
     return Prepared(
         content=content,
-        columns=tuple(_told(content)),
+        columns=tuple(_described(content)),
         names=names,
         rows=len(found.paths),
         examples=matched.examples,
         without=len(pictures) - matched.count,
         left_out=found.left_out,
-        infinite=sum(one.infinite for one in found.columns.values()),
+        infinite=sum(values.infinite for values in found.columns.values()),
     )
 
 
@@ -191,7 +188,7 @@ def _of_logits(measure: str, rows: Matrix) -> Values:
 
 
 def _check_uncertainties(found: UserFile, uncertainties: Collection[str]) -> None:
-    numeric = [name for name, one in found.columns.items() if one.kind == "numeric"]
+    numeric = [name for name, values in found.columns.items() if values.kind == "numeric"]
     for name in uncertainties:
         if name not in numeric:
             raise FolderError(
@@ -200,7 +197,7 @@ def _check_uncertainties(found: UserFile, uncertainties: Collection[str]) -> Non
             )
 
 
-def _nothing_matches(found: UserFile, pictures: Pictures) -> str:
+def _nothing_matches(found: UserFile, pictures: MatchablePictures) -> str:
     theirs = ", ".join(map(repr, found.paths[:3]))
     ours = ", ".join(repr(display_name(path)) for path in sorted(pictures.paths)[:3])
     return (
@@ -221,7 +218,7 @@ def _free(name: str, source: str, taken: Collection[str]) -> str:
     return unique
 
 
-def _told(one: Import) -> Iterable[UserColumn]:
+def _described(one: Import) -> Iterable[UserColumn]:
     for name, values in one.columns.items():
         yield UserColumn(name, values.kind, values.known, one.name, name in one.uncertainties)
 
@@ -238,7 +235,7 @@ class Imported:
 
     @property
     def uncertainty(self) -> NDArray[np.float32] | None:
-        name = next((one.name for one in self.listed if one.is_uncertainty), None)
+        name = next((column.name for column in self.listed if column.is_uncertainty), None)
         return None if name is None else np.asarray(self.columns[name], np.float32)
 
 
@@ -250,10 +247,10 @@ def imported_columns(base: Frame, paths: SetPaths, present: Callable[[], NDArray
     columns: dict[str, Column] = {}
     listed: list[UserColumn] = []
     ids = base.table["id"].to_numpy(np.int64)
-    for one in kept.read_imports(paths):
+    for one in imports.read_imports(paths):
         row = one.rows_of(ids, base.contents, present=present())
-        for column in _told(one):
-            values = kept.values_at(one.columns[column.name], row)
+        for column in _described(one):
+            values = imports.values_at(one.columns[column.name], row)
             name = _free(column.name, one.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
             columns[name] = values
             listed.append(replace(column, name=name, known=int(pd.notna(values).sum())))
@@ -285,8 +282,8 @@ class UserImports:
         uncertainties: Collection[str] = (),
     ) -> Prepared:
         """Match a file to the pictures without keeping it; see `prepare`."""
-        called = kept.import_name(name if name is not None else Path(opened(file).name).stem)
-        others = [one for one in kept.read_imports(self._paths) if one.name != called]
+        called = imports.import_name(name if name is not None else Path(opened(file).name).stem)
+        others = [other for other in imports.read_imports(self._paths) if other.name != called]
         return prepare(
             file,
             self._pictures,
@@ -294,7 +291,7 @@ class UserImports:
             path_column=path_column,
             paths=paths,
             uncertainties=uncertainties,
-            taken={*self._get("base").table.columns, *kept.column_names(others)},
+            taken={*self._get("base").table.columns, *imports.column_names(others)},
         )
 
     def keep(self, prepared: Prepared) -> bool:
@@ -303,19 +300,19 @@ class UserImports:
         Returns whether the label was one of the replaced columns, and is the class folder again.
         """
         with raising_disk_errors(self._paths):
-            kept.write_import(self._paths, prepared.content)
+            imports.write_import(self._paths, prepared.content)
         return self._lets_go_of_label()
 
     def remove(self, name: str) -> bool:
         """Take an import away; returns whether the label was one of its columns, and is the class folder again."""
-        kept.remove_import(self._paths, name)
+        imports.remove_import(self._paths, name)
         return self._lets_go_of_label()
 
     def _lets_go_of_label(self) -> bool:
-        with suppress(WorkspaceError):  # what else is damaged is told where it is shown, and holds no mending up
-            chosen = kept.read_label_choice(self._paths)
+        with suppress(WorkspaceError):  # other damage is reported where it is shown, and must not prevent this repair
+            chosen = imports.read_label_choice(self._paths)
             if is_column(chosen) and chosen not in self._get("imported").columns:
-                kept.write_label_choice(self._paths, FOLDERS)
+                imports.write_label_choice(self._paths, FOLDERS)
                 return True
         return False
 
@@ -324,14 +321,14 @@ class UserImports:
         columns = self._get("imported").columns if is_column(chosen) else {}
         check_choice(chosen, self._get("base").found.levels, columns)
         with raising_disk_errors(self._paths):
-            kept.write_label_choice(self._paths, chosen)
+            imports.write_label_choice(self._paths, chosen)
 
     @cached_property
-    def _pictures(self) -> Pictures:
+    def _pictures(self) -> MatchablePictures:
         """All readable pictures of the folder, whatever model read them."""
         files = self._get("files")
         files = files.filter(files["content"].is_valid())
-        return Pictures(
+        return MatchablePictures(
             root=self._root,
             ids=np.asarray(files["id"].to_numpy(), np.int64),
             contents=np.asarray(files["content"].to_numpy(), np.int64),

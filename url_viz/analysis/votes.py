@@ -29,7 +29,7 @@ def vote_shares(
     nearest = np.where(has_any, scaled.max(axis=1, initial=-np.inf), 0)
     weight = np.exp(scaled - nearest[:, None])
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
-    place = np.arange(len(code))[:, None] * classes + np.maximum(code, 0)
-    counted = np.bincount(place.ravel(), weight.ravel(), minlength=len(code) * classes)
+    cell = np.arange(len(code))[:, None] * classes + np.maximum(code, 0)
+    counted = np.bincount(cell.ravel(), weight.ravel(), minlength=len(code) * classes)
     shares: Doubles = counted.astype(np.float64).reshape(len(code), classes)  # whole numbers if there is nobody
     return shares, has_any

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.order_metrics import Figure, Interval
+from url_viz.analysis.order_metrics import Figure, mean_by_t
 from url_viz.analysis.probe import Floats, Probe, fit_probe, probe_folds, probe_inputs
 from url_viz.analysis.votes import NONE, Codes, Doubles
 from url_viz.errors import ImageSetError
+from url_viz.wording import counted, percent
 
 SEEDS = 5
 MOST_PICTURES = 20_000
@@ -33,9 +34,6 @@ class ReviewedLabels:
     given: Codes
     corrected: Codes
     is_dropped: Bools
-
-    def __post_init__(self) -> None:
-        assert len(self.given) == len(self.corrected) == len(self.is_dropped)
 
     @property
     def is_labelled(self) -> Bools:
@@ -79,9 +77,9 @@ class Arm:
 class Worth:
     """Accuracy of a linear probe on pictures that it has not seen, nor their twins; 95 % intervals over `seeds` draws.
 
-    `given` was taught all labelled `pictures` under the labels as given; `decided` all but the `dropped`, with
+    `given` was trained on all labelled `pictures` under the labels as given; `decided` all but the `dropped`, with
     `corrected` labels; `random` the labels as given of all but as many pictures, drawn at random, as were dropped or
-    corrected. All are asked of every labelled picture, the dropped as well. `over_given` and `over_random` are the
+    corrected. All are evaluated on every labelled picture, the dropped as well. `over_given` and `over_random` are the
     differences of `decided` to the others on the same folds. `by_class` has one row per class as corrected, the most
     gained first: label, pictures, accuracy given, decided and random, difference (decided − given), difference_low and
     difference_high. `drawn` pictures of `classes_drawn` were looked at by each seed, fewer than all in a large set.
@@ -121,10 +119,10 @@ class Worth:
     @cached_property
     def words(self) -> str:
         """What the review was worth, in a few sentences; says plainly where it made no difference."""
-        told = (
+        sentences = (
             [self._of_what, self._of_given, self._of_random, self._of_classes] if self.is_comparable else [self._none]
         )
-        return " ".join([*told, *self._of_draws])
+        return " ".join([*sentences, *self._of_draws])
 
     @property
     def _none(self) -> str:
@@ -135,7 +133,7 @@ class Worth:
 
     @property
     def _of_what(self) -> str:
-        dropped = f"{self.dropped:,} {'was' if self.dropped == 1 else 'were'} dropped" if self.dropped else ""
+        dropped = counted(self.dropped, "was dropped", "were dropped") if self.dropped else ""
         corrected = f"{self.corrected:,} had another label than given" if self.corrected else ""
         return f"Of {self.pictures:,} labelled pictures {' and '.join(filter(None, [dropped, corrected]))}."
 
@@ -144,7 +142,7 @@ class Worth:
         before, after = _percent(self.given.accuracy), _percent(self.decided.accuracy)
         if makes_no_difference(self.over_given):
             return (
-                f"That made no difference that can be told: a linear probe calls {before} of held-out pictures right "
+                f"That made no measurable difference: a linear probe calls {before} of held-out pictures right "
                 f"as given and {after} as decided, {_points(self.over_given)}."
             )
         did = "raised" if self.over_given.value > 0 else "lowered"
@@ -155,29 +153,27 @@ class Worth:
 
     @property
     def _of_random(self) -> str:
-        told = f"With as many pictures dropped at random it is {_percent(self.random.accuracy)}"
+        at_random = f"With as many pictures dropped at random it is {_percent(self.random.accuracy)}"
         if makes_no_difference(self.over_random):
-            return f"{told}, which is no difference that can be told: {_points(self.over_random)}."
+            return f"{at_random}, which is no measurable difference: {_points(self.over_random)}."
         is_more = "more" if self.over_random.value > 0 else "less"
-        return f"{told}, so the decisions were worth {is_more} than that: {_points(self.over_random)}."
+        return f"{at_random}, so the decisions were worth {is_more} than that: {_points(self.over_random)}."
 
     @property
     def _of_classes(self) -> str:
         up = int((self.differing["difference"] > 0).sum())
         down = len(self.differing) - up
-        return (
-            f"By class: up in {up:,}, down in {down:,}, no difference that can be told in {self.classes - up - down:,}."
-        )
+        return f"By class: up in {up:,}, down in {down:,}, no measurable difference in {self.classes - up - down:,}."
 
     @property
     def _of_draws(self) -> list[str]:
-        told = (
+        sentences = (
             [f"All under the labels as corrected; intervals are over {self.seeds} seeds."] if self.is_comparable else []
         )
         if self.drawn < self.pictures:
             of_classes = f" of {self.classes_drawn:,} classes" if self.classes_drawn < self.classes else ""
-            told.append(f"The set is large: each seed looked at {self.drawn:,} of its pictures{of_classes}.")
-        return told
+            sentences.append(f"The set is large: each seed looked at {self.drawn:,} of its pictures{of_classes}.")
+        return sentences
 
 
 def makes_no_difference(difference: Figure) -> bool:
@@ -186,13 +182,13 @@ def makes_no_difference(difference: Figure) -> bool:
 
 
 def _percent(figure: Figure) -> str:
-    return f"{100 * figure.value:.1f} %"
+    return percent(figure.value, digits=1)
 
 
 def _points(difference: Figure) -> str:
     figures = difference.value, difference.interval.low, difference.interval.high
-    value, low, high = (f"{round(100 * figure, 1) + 0.0:+.1f}" for figure in figures)  # no minus before nothing
-    return f"{value} points (95 % interval {low} to {high})"
+    value, low, high = (f"{round(100 * figure, 1) + 0.0:+.1f}".replace("-", "−") for figure in figures)
+    return f"{value} [{low}, {high}] points"
 
 
 @dataclass(frozen=True)
@@ -273,8 +269,8 @@ def _drawn(whitened: NDArray[np.floating], review: ReviewedLabels, group: NDArra
     dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
     rows = _sample(review, dice)
     picked = review.at(rows)
-    taught = _taught(picked, dice)
-    return _Draw(picked, _called(probe_inputs(whitened[rows]), taught, probe_folds(group[rows], seed=seed)))
+    labels = _labels_of_arms(picked, dice)
+    return _Draw(picked, _called(probe_inputs(whitened[rows]), labels, probe_folds(group[rows], seed=seed)))
 
 
 def _sample(review: ReviewedLabels, dice: np.random.Generator) -> NDArray[np.int64]:
@@ -292,8 +288,8 @@ def _sample(review: ReviewedLabels, dice: np.random.Generator) -> NDArray[np.int
     return np.sort(rows)
 
 
-def _taught(review: ReviewedLabels, dice: np.random.Generator) -> Codes:
-    """The label (3, M) that each arm is taught of each picture, NONE for none."""
+def _labels_of_arms(review: ReviewedLabels, dice: np.random.Generator) -> Codes:
+    """The training label (3, M) of each picture for each arm, NONE for none."""
     has_label = np.flatnonzero(review.given != NONE)
     count = min(int(review.is_decided.sum()), len(has_label))
     at_random = review.given.copy()
@@ -301,18 +297,18 @@ def _taught(review: ReviewedLabels, dice: np.random.Generator) -> Codes:
     return np.array([review.given, np.where(review.is_dropped, NONE, review.corrected), at_random])
 
 
-def _called(inputs: Floats, taught: Codes, fold: NDArray[np.integer]) -> Codes:
-    """What each arm calls each picture (3, M), having been taught the other folds alone; NONE if it learnt nothing."""
-    called = np.full_like(taught, NONE)
+def _called(inputs: Floats, labels: Codes, fold: NDArray[np.integer]) -> Codes:
+    """What each arm calls each picture (3, M), trained on the other folds alone; NONE if it learnt nothing."""
+    called = np.full_like(labels, NONE)
     for left_out in np.unique(fold):
-        is_asked, first = fold == left_out, None
-        for arm, label in enumerate(taught):
-            if first is not None and (label == taught[GIVEN])[~is_asked].all():
-                called[arm, is_asked] = called[GIVEN, is_asked]
+        is_left_out, first = fold == left_out, None
+        for arm, label in enumerate(labels):
+            if first is not None and (label == labels[GIVEN])[~is_left_out].all():
+                called[arm, is_left_out] = called[GIVEN, is_left_out]
                 continue
-            probe = _fitted(inputs[~is_asked], label[~is_asked], first)
+            probe = _fitted(inputs[~is_left_out], label[~is_left_out], first)
             first = first or probe
-            called[arm, is_asked] = probe.called(inputs[is_asked])
+            called[arm, is_left_out] = probe.called(inputs[is_left_out])
     return called
 
 
@@ -322,15 +318,7 @@ def _fitted(inputs: Floats, label: Codes, start: Probe | None) -> Probe:
 
 def over_seeds(values: Doubles) -> Figure:
     """The mean of (S,) figures of seeds, with Student's 95 % interval; nan where they are too few."""
-    if not len(values):
-        return Figure(float("nan"), Interval(float("nan"), float("nan")))
-    mean = float(values.mean())
-    if len(values) == 1:
-        return Figure(mean, Interval(float("nan"), float("nan")))
-    from scipy.special import stdtrit  # slow to import, and few commands need it
-
-    half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Figure(mean, Interval(mean - half, mean + half))
+    return mean_by_t(values.tolist(), least=-1.0)
 
 
 def _by_class(review: ReviewedLabels, share: Doubles) -> pd.DataFrame:

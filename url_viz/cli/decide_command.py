@@ -134,7 +134,7 @@ def twins(
 
     Of a group that is a chain of twins several stay: only a twin of a picture that is kept is dropped.
     """
-    groups = image_set.twins()
+    groups = image_set.twins.groups()
     if groups.empty:
         print("There are no twins.")
         return
@@ -145,7 +145,7 @@ def twins(
     sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), 'picture')}"
     print(f"{sizes}; {groups['left'].sum():,} of them stay: most pixels, most twins, clearest, first path.")
     if keep_one:
-        print(f"{image_set.keep_one_of_each().sentence}.")
+        print(f"{image_set.twins.keep_one_of_each().sentence}.")
 
 
 @app.command()

@@ -29,7 +29,7 @@ def representatives(
     out: TableOut = None,
 ) -> None:
     """Print one representative picture per region of the map: its path, the pictures of the region, and their class."""
-    table = image_set.representatives(count)
+    table = image_set.maps.representatives(count)
     if not write_rows(table, out, "representative"):
         columns = ["size", "path", *(["label", "share"] if table["label"].notna().any() else [])]
         print(table_text(table[columns], "{:.0%}"))
@@ -78,7 +78,7 @@ def refit(config: RefitConfig) -> None:
 
     image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
     with progress_shown() as report:
-        image_set.refit(report)
+        image_set.maps.refit(report)
     print(f"The map of {counted(len(image_set), 'picture')} in {image_set.root} was made again.")
 
 

@@ -32,7 +32,7 @@ def worth(
     for name, arm in result.arms:
         print(f"{name:<28}{_shown(arm.accuracy):<28}{_shown(arm.under_given)}")
     if len(result.differing):
-        print("Classes with a difference that can be told:")
+        print("Classes with a measurable difference:")
         print(table_text(result.differing))
     write_rows(result.by_class, out, "class")
 

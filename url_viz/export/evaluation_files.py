@@ -7,7 +7,7 @@ import pandas as pd
 
 from url_viz.analysis.evaluated import Evaluated, deciles_table, known_to
 from url_viz.analysis.evaluation import by_class, deciles
-from url_viz.analysis.measures import is_baseline, title_of
+from url_viz.analysis.measures import measure_named, title_of
 from url_viz.export.json_values import as_json, plain_value
 from url_viz.export.provenance import provenance
 from url_viz.export.table_files import write_bytes
@@ -43,9 +43,9 @@ def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, An
         else {
             "ahead": evaluated.lead.ahead,
             "behind": evaluated.lead.behind,
-            "by": plain_value(evaluated.lead.by),
-            "low": plain_value(evaluated.lead.interval.low),
-            "high": plain_value(evaluated.lead.interval.high),
+            "by": plain_value(evaluated.lead.by.value),
+            "low": plain_value(evaluated.lead.by.interval.low),
+            "high": plain_value(evaluated.lead.by.interval.high),
         },
         "classes_by": by,
         "by_class": _rows(by_class(pictures, str(by))),
@@ -58,7 +58,7 @@ def _about(evaluated: Evaluated, measure: str) -> dict[str, Any]:
     return {
         "title": title_of(measure),
         "knows": known_to(measure),
-        "is_baseline": is_baseline(measure),
+        "is_baseline": measure_named(measure).is_baseline,
         "tenths": _rows(tenths),
     }
 

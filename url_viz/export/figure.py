@@ -52,7 +52,7 @@ def write_figure(
 ) -> tuple[str, int]:
     """Write the figure of a set, or of some of its classes, as PNG; returns the measure and the number of pictures."""
     measure, rows = _rows(image_set, by, classes)
-    projection = image_set.project(rows["id"], method=method)
+    projection = image_set.maps.project(rows["id"], method=method)
     rows = rows.set_index("id").loc[projection.ids].reset_index()
     write_png(figure_picture(rows, projection.xy, by=measure), out)
     return measure, int(rows[measure].notna().sum())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percentile_column
+from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, measure_named
 from url_viz.analysis.order import Order
 from url_viz.export.class_paths import chosen_level, corrected_paths
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
@@ -72,7 +72,7 @@ def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.D
     facts = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in source.rows())
     classes = int(table["label"].nunique())
     of_classes = f" in {classes:,} classes (column `label`)" if classes else ""
-    by = percentile_column(order.measure or UNCERTAINTY.name) or UNCERTAINTY.percentile
+    by = measure_named(order.measure or UNCERTAINTY.name).percentile or UNCERTAINTY.percentile
     return f"""---
 {json.dumps(head, indent=1, ensure_ascii=True)}
 ---

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluation import Counted, Measured, by_class
+from url_viz.analysis.evaluation import CountedPictures, MeasureFigures, by_class
 from url_viz.analysis.findings import Finding
-from url_viz.analysis.measures import UNCERTAINTY, is_baseline, is_measure, title_of
+from url_viz.analysis.measures import UNCERTAINTY, is_measure, measure_named, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.analysis.reasons import reason_counts
 from url_viz.analysis.worth import Worth
@@ -61,8 +61,8 @@ class ReportFacts:
     shared_reasons: tuple[str, ...]
     decisions: tuple[tuple[str, int], ...]
     failures: tuple[tuple[str, int], ...]
-    evaluated: tuple[Measured, ...]
-    pictures_evaluated: Counted | None
+    evaluated: tuple[MeasureFigures, ...]
+    pictures_evaluated: CountedPictures | None
     worth: Worth | None
     findings: tuple[Finding, ...]
 
@@ -117,7 +117,7 @@ def titled(measure: str) -> str:
     """A measure within a sentence, a baseline as one; a user's column by its own name."""
     if not is_measure(measure):
         return measure
-    return f"{title_of(measure).lower()}{' (baseline)' if is_baseline(measure) else ''}"
+    return f"{title_of(measure).lower()}{' (baseline)' if measure_named(measure).is_baseline else ''}"
 
 
 def decision_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
@@ -142,7 +142,7 @@ def _twins(table: pd.DataFrame) -> tuple[int, int]:
 
 
 def _classes(
-    image_set: ImageSet, table: pd.DataFrame, measure: str, pictures: Counted | None
+    image_set: ImageSet, table: pd.DataFrame, measure: str, pictures: CountedPictures | None
 ) -> tuple[ClassFacts, ...]:
     sizes = table["label"].value_counts()
     recall = {} if pictures is None else _recall_of(pictures)
@@ -150,7 +150,7 @@ def _classes(
     return tuple(_class(table[table["label"] == name], str(name), measure, recall) for name, _ in chosen)
 
 
-def _recall_of(pictures: Counted) -> dict[str, float]:
+def _recall_of(pictures: CountedPictures) -> dict[str, float]:
     table = by_class(pictures, next(iter(pictures.values)))
     return dict(zip(table["label"].astype(str), table["recall"].astype(float), strict=True))
 

@@ -14,15 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from url_viz.analysis.between import between
 from url_viz.analysis.evaluation import NEAREST
-from url_viz.analysis.measures import (
-    AMBIGUITY,
-    CONFUSABILITY,
-    UNCERTAINTY,
-    has_values,
-    meaning_of,
-    percentile_column,
-    title_of,
-)
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, title_of
 from url_viz.analysis.worth import Worth
 from url_viz.export.report_facts import CLASSES_SHOWN, ReportFacts, titled
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
@@ -106,7 +98,7 @@ def _cards(facts: ReportFacts) -> list[tuple[str, int]]:
 
 def _meanings(facts: ReportFacts) -> list[tuple[str, str]]:
     names = dict.fromkeys([facts.measure, AMBIGUITY.name, CONFUSABILITY.name, UNCERTAINTY.name])
-    return [(title_of(name), meaning_of(name)) for name in names if has_values(facts.table, name)]
+    return [(title_of(name), measure_named(name).meaning) for name in names if has_values(facts.table, name)]
 
 
 def _layers(facts: ReportFacts, points: MapPoints) -> list[MapLayer]:
@@ -117,7 +109,7 @@ def _layers(facts: ReportFacts, points: MapPoints) -> list[MapLayer]:
     ranks = {facts.measure: table["rank_percentile"].to_numpy(dtype=float)}
     for name in (CONFUSABILITY.name, UNCERTAINTY.name):
         if name not in ranks:
-            ranks[name] = table[str(percentile_column(name))].to_numpy(dtype=float)
+            ranks[name] = table[str(measure_named(name).percentile)].to_numpy(dtype=float)
     layers = [
         MapLayer(title_of(name), measure_paths(points, values))
         for name, values in ranks.items()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import JobError
 from url_viz.export.table_files import write_table
-from url_viz.image_set import ImageSet, Projection
+from url_viz.image_set import ImageSet
 from url_viz.jobs.arguments import Method
 from url_viz.jobs.configs import ProjectConfig
 from url_viz.jobs.control import find_job
@@ -23,6 +23,7 @@ from url_viz.jobs.job import Job
 from url_viz.jobs.kinds import PROJECT
 from url_viz.jobs.paths import written_for_a_job
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
+from url_viz.subjects.set_maps import Projection
 
 MOST = 12
 """How many maps of a set stay on disk: those looked at last."""
@@ -106,7 +107,7 @@ def find_map(image_set: ImageSet, key: str) -> Subset | None:
 
 def write_map(image_set: ImageSet, ids: Iterable[int], out: Path, *, method: Method) -> Projection:
     """Compute a map of these pictures, and write their ids, paths and coordinates as a table."""
-    projection = image_set.project(ids, method=method)
+    projection = image_set.maps.project(ids, method=method)
     table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
     write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
     return projection

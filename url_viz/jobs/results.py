@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from url_viz.analysis.holdout_report import details, headline, told_from
+from url_viz.analysis.holdout_report import details, figures_from, headline
 from url_viz.errors import JobError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.jobs.job import Job
@@ -60,7 +60,7 @@ def head_adapted(job: Job) -> JobResult:
     report = report_of(job)
     if report is None:
         raise _gone(job, "report")
-    figures = tuple((headline(figure), details(figure)) for figure in told_from(report))
+    figures = tuple((headline(figure), details(figure)) for figure in figures_from(report))
     return JobResult(report["advice"], figures, OF_BOTH if report.get("mode") == "full" else "", head_of(job))
 
 

@@ -1,1 +1,1 @@
-"""The subjects of an image set as small objects: labels, answers, names, reviews, splits, files, and search."""
+"""The subjects of an image set as objects: labels, answers, names, reviews, splits, twins, maps, files and search."""

@@ -22,7 +22,7 @@ class SetAnswers:
     @property
     def log(self) -> Answers:
         """What was answered on pairs of pictures, by their contents."""
-        return self._core.answers
+        return self._core.answer_log
 
     @cached_property
     def tuning(self) -> Tuning:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.columns import SetContext, derived_columns
 from url_viz.analysis.measures import TABLE_MEASURES, has_values, measures_of
+from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.order import Order
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.stored_rows import StoredRows
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class SetCore:
-    """The rows of one snapshot of an image set, in the order of its table, and what is derived from them."""
+    """The rows of one snapshot of an image set, in the order of its table, and what is derived from them.
+
+    `ImageSet` adds what people use, and objects for its subjects, which are given this.
+    """
 
     def __init__(
         self,
@@ -45,9 +49,9 @@ class SetCore:
         self.store, self.space, self.source, self.workspace = store, space, source, workspace
         self.is_single_model = is_single_model
         self.root = store.about().root
-        self.answers = Answers(store.paths.decisions)
+        self.answer_log = Answers(store.paths.decisions)
         self.context = SetContext(
-            store, space, source.head, source.is_external, is_single_model, self.answers, lambda: self.decisions
+            store, space, source.head, source.is_external, is_single_model, self.answer_log, lambda: self.decisions
         )
         self.derived = derived_columns(self.context)
 
@@ -59,7 +63,7 @@ class SetCore:
         return SetCore(self.store, self.space, self.source, self.workspace, is_single_model=True)
 
     @property
-    def table(self) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame:
         """The table of `ImageSet.table`; not to be changed."""
         table: pd.DataFrame = self.derived.get("table")
         return table
@@ -77,7 +81,7 @@ class SetCore:
         return base
 
     @property
-    def files(self) -> "pa.Table":
+    def file_table(self) -> "pa.Table":
         """One row per file of the folder, unreadable ones too."""
         return self.derived.get("files")
 
@@ -89,12 +93,12 @@ class SetCore:
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """Ids (N,) int64."""
+        """Ids (N,) int64, rows in the order of `table()`."""
         return self.base.table["id"].to_numpy(np.int64)
 
     @property
     def contents(self) -> NDArray[np.int64]:
-        """Content keys (N,): equal ones are copies of one file."""
+        """Content keys (N,), rows in the order of `table()`: equal ones are copies of one file."""
         return self.base.contents
 
     def rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
@@ -136,7 +140,7 @@ class SetCore:
 
     @property
     def whitened(self) -> WhitenedRows:
-        """The pictures in the set's whitened space."""
+        """The pictures in the set's whitened space, rows in the order of `table()`."""
         whitened: WhitenedRows = self.derived.get("whitened")
         return whitened
 
@@ -146,15 +150,25 @@ class SetCore:
         return UnitRows(self.whitened.rows)
 
     @property
-    def order(self) -> Order:
+    def leading_order(self) -> Order:
         """The measure that leads, and why."""
         order: Order = self.derived.get("order")
         return order
 
     def measures(self) -> tuple[str, ...]:
-        """Measures that this set can be ordered by, user columns of numbers last."""
+        """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
         brought = [column.name for column in self.derived.get("imported").listed if column.kind == "numeric"]
         return measures_of(self.measured, brought)
+
+    def reference(self) -> Reference:
+        """What pictures from outside are compared with: the distinct contents of this set.
+
+        By both models only if the second can be loaded (`SecondModelChoice.name`): it must read each new picture too.
+        """
+        second = self.second
+        core = self.single_model if second.active is not None and second.name is None else self
+        reference: Reference = core.derived.get("reference")
+        return reference
 
     def check_measure(self, by: str) -> None:
         """Raise ImageSetError if `by` is not a measure that this set has values of."""
@@ -166,7 +180,7 @@ class SetCore:
     def decisions(self) -> Decisions:
         """The decisions on pictures, their tags and corrected labels."""
         rows = self.stored_rows
-        return Decisions(self.store.paths.decisions, keys_of(rows.columns if rows.is_every_file else self.files))
+        return Decisions(self.store.paths.decisions, keys_of(rows.columns if rows.is_every_file else self.file_table))
 
     def decisions_by(self, who: str | None) -> Decisions:
         """Decisions that stand in the log as made by `who`; by default the user of this process."""
@@ -174,7 +188,7 @@ class SetCore:
 
     @property
     def second(self) -> SecondModelChoice:
-        """Which second model takes part, and which could."""
+        """Which second model confusability and ambiguity are by, too, and which could be (`.active`, `.enable`)."""
         available, active = self.derived.get("second_available"), self.derived.get("second")
         return SecondModelChoice(self.store, self.space, available, active)
 

@@ -36,7 +36,7 @@ class SetFiles:
         path = Path(os.fsdecode(absolute(self._core.root, self._core.base.paths[row].as_py())))
         if not path.is_file():
             raise ImageSetError(
-                f"{self._core.table['path'].iloc[row]!r} is not in {str(self._core.root)!r} any more. "
+                f"{self._core.frame['path'].iloc[row]!r} is not in {str(self._core.root)!r} any more. "
                 f"Read the folder again: {embed_command(self._core.root)}."
             )
         return path

@@ -100,7 +100,7 @@ class SetLabels:
         `.words` says it; `.given`, `.decided` and `.random` have the figures, `.by_class` those of each class. Takes
         seconds, longer with more seeds. Raises ImageSetError below two classes or two seeds.
         """
-        group = group_codes(self._core.table)
+        group = group_codes(self._core.frame)
         return worth(self._core.whitened.rows, self._reviewed(), group=group, seeds=seeds)
 
     def _reviewed(self) -> ReviewedLabels:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
+from typing import Any
 
-import pandas as pd
-
-from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck
-from url_viz.analysis.leaks import Splits
+from url_viz.analysis.label_issues import NO_CLASSES
 from url_viz.analysis.review import REVIEWS, open_review
 from url_viz.analysis.review_queue import Review, ReviewContext
 from url_viz.analysis.review_spec import ReviewSpec, from_query
@@ -39,17 +37,17 @@ class SetReviews:
         if spec.by not in REVIEWS:
             self._core.check_measure(spec.by)
         of = ReviewContext(
-            self._core.table.copy(deep=False),
+            self._core.frame.copy(deep=False),
             self._core.unit,
             self._core.decisions,
             self._labels.source,
             self._core.store.paths,
             self._core.derived.get("reasons"),
             self._core.contents,
-            self._core.answers,
-            check=self._label_check,
-            splits=self._known_splits,
-            leaks=self._leaks,
+            self._core.answer_log,
+            check=lambda: self._needed("label_check", NO_CLASSES),
+            splits=lambda: self._needed("splits", self._splits.missing),
+            leaks=lambda: self._needed("leaks", self._splits.missing),
             tuning=lambda: self._answers.tuning,
             naming=lambda: self._names.naming,
             afresh=afresh,
@@ -70,20 +68,9 @@ class SetReviews:
                 if spec is not None:
                     yield self.open(spec)
 
-    def _label_check(self) -> LabelCheck:
-        check = self._labels.check()
-        if check is None:
-            raise ImageSetError(NO_CLASSES)
-        return check
-
-    def _known_splits(self) -> Splits:
-        splits = self._splits.get()
-        if splits is None:
-            raise ImageSetError(self._splits.missing)
-        return splits
-
-    def _leaks(self) -> pd.DataFrame:
-        leaks = self._splits.leaks()
-        if leaks is None:
-            raise ImageSetError(self._splits.missing)
-        return leaks
+    def _needed(self, column: str, missing: str) -> Any:
+        """The value of a derived column. Raises ImageSetError with `missing` if the set has none."""
+        value = self._core.derived.get(column)
+        if value is None:
+            raise ImageSetError(missing)
+        return value

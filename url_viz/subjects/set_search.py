@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.ranking import percentile, percentile_of_each
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.twin_groups import group_codes
@@ -70,9 +69,9 @@ class SetSearch:
         without_dropped: bool,
     ) -> SearchResult:
         """See `ImageSet.safe_search`."""
-        table = self._core.table
+        table = self._core.frame
         if by is None:
-            by = self._core.order.measure
+            by = self._core.leading_order.measure
         else:
             self._core.check_measure(by)
         is_allowed = np.ones(len(table), bool)
@@ -92,28 +91,18 @@ class SetSearch:
         row, unit = self._core.row_of(image_id), self._core.unit
         near = near_in_graph(row, self._core.contents, self._core.graph)
         if near is None or (len(near[0]) < k and k > K):
-            group = group_codes(self._core.table)
+            group = group_codes(self._core.frame)
             hits = search(unit[row], unit, k=k, exclude=group == group[row])
             near = hits.rows, hits.similarity
         return self._with_similarity(near[0][:k], near[1][:k])
 
     def nearest_of_class(self, image_id: int, label: str, k: int) -> pd.DataFrame:
         """See `ImageSet.nearest_of_class`."""
-        row, table, unit = self._core.row_of(image_id), self._core.table, self._core.unit
+        row, table, unit = self._core.row_of(image_id), self._core.frame, self._core.unit
         group = group_codes(table)
         is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
         hits = search(unit[row], unit, k=k, exclude=is_out)
         return self._with_similarity(hits.rows, hits.similarity)
-
-    def reference(self) -> Reference:
-        """What pictures from outside are compared with: the distinct contents of this set.
-
-        By both models only if the second can be loaded (`SecondModelChoice.name`): it must read each new picture too.
-        """
-        second = self._core.second
-        core = self._core.single_model if second.active is not None and second.name is None else self._core
-        reference: Reference = core.derived.get("reference")
-        return reference
 
     def _read(self, query: "Path | Image | int | NDArray[np.floating]") -> _Query:
         if isinstance(query, (int, np.integer)):
@@ -150,12 +139,12 @@ class SetSearch:
         if measure is None:
             return float("nan"), float("nan")
         if query.row is not None:
-            return float(self._core.table[measure].iloc[query.row]), float(ranks[query.row])
+            return float(self._core.frame[measure].iloc[query.row]), float(ranks[query.row])
         assert query.embedding is not None
         embedding = query.embedding.astype(np.float16)[None]
         second = None if query.second is None else query.second.astype(np.float16)[None]
         single = self._core.single_model.derived
-        reference = self.reference() if second is not None else single.get("reference")
+        reference = self._core.reference() if second is not None else single.get("reference")
         values = values_of(embedding, np.array([query.entropy]), self._core.source.head, reference, second=second)
         if measure not in values:
             return float("nan"), float("nan")
@@ -167,7 +156,7 @@ class SetSearch:
         return self._with_similarity(rows, cosine)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
-        table = self._core.table.iloc[rows].reset_index(drop=True)
+        table = self._core.frame.iloc[rows].reset_index(drop=True)
         table.insert(2, "similarity", similarity.astype(np.float32))
         return table
 

@@ -1,7 +1,5 @@
 """Splits of an image set, such as train and test, and the pictures that leak from one into another."""
 
-from typing import Protocol
-
 import numpy as np
 import pandas as pd
 
@@ -10,13 +8,6 @@ from url_viz.errors import ImageSetError
 from url_viz.pipeline.twins import twins_across
 from url_viz.store.tables import positions_of
 from url_viz.subjects.set_core import SetCore
-
-
-class HasSplits(Protocol):
-    """An image set, of which only this is needed."""
-
-    @property
-    def splits(self) -> "SetSplits": ...
 
 
 class SetSplits:
@@ -39,7 +30,7 @@ class SetSplits:
             "(`python -m url_viz leakage FOLDER --against OTHER`)."
         )
 
-    def leaks(self, against: "HasSplits | None" = None) -> pd.DataFrame | None:
+    def leaks(self, against: SetCore | None = None) -> pd.DataFrame | None:
         """Pictures with a twin in another split: one row for each of the smaller split, with its most similar twin.
 
         Twins are as `url_viz.pipeline.twins` has them. Columns: id, path, label, split, twin_id,
@@ -49,7 +40,7 @@ class SetSplits:
         of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another model has read.
         """
         if against is not None:
-            return _leaks_between(self._core, against.splits._core)
+            return _leaks_between(self._core, against)
         leaks: pd.DataFrame | None = self._core.derived.get("leaks")
         return leaks
 
@@ -65,5 +56,5 @@ def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
     embeddings = [each.store.embeddings(each.space.key, key).embedding for each, key in zip(both, keys, strict=True)]
     hashes = np.concatenate([each.store.hashes(key) for each, key in zip(both, keys, strict=True)])
     rows = positions_of(core.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
-    sides = [(each.table, each.contents, np.full(len(each.contents), each.root.name, object)) for each in both]
+    sides = [(each.frame, each.contents, np.full(len(each.contents), each.root.name, object)) for each in both]
     return leaks_between_sets(sides[0], sides[1], twins_across(*embeddings, hashes=hashes), rows)

@@ -286,7 +286,7 @@ def _representatives(request: Request) -> Response:
     subset = _requested_subset(request, image_set)
     if subset is not None and subset.projection is None:
         return JSONResponse([])  # its map is still being computed
-    rows = image_set.representatives(on=subset.projection if subset is not None else None).to_dict("records")
+    rows = image_set.maps.representatives(on=subset.projection if subset is not None else None).to_dict("records")
     return JSONResponse(
         [
             {

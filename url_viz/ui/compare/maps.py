@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.compare import Compared
+from url_viz.analysis.compare import ComparedMeasure
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.scope import Polygon, Scope, scoped
 from url_viz.image_set import ImageSet
@@ -52,7 +52,7 @@ def selection(first: ImageSet, second: ImageSet) -> LinkedSelection:
     return LinkedSelection(side, now[side], scoped(pair[side].table(), Scope(now[side]))["id"])
 
 
-def show_maps(first: ImageSet, second: ImageSet, compared: Compared, linked: LinkedSelection) -> int | None:
+def show_maps(first: ImageSet, second: ImageSet, compared: ComparedMeasure, linked: LinkedSelection) -> int | None:
     """Draw both maps; return the id of the picture that was clicked on one of them."""
     clicked = None
     for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
@@ -99,7 +99,7 @@ def _key(image_set: ImageSet, side: str) -> str:
     return f"{COMPARED_MAPS}{side}.{image_set.set_id}.{image_set.space.key}"
 
 
-def scatter_figure(compared: Compared, *, names: tuple[str, str], ids: "pd.Series[int] | None") -> "Figure":
+def scatter_figure(compared: ComparedMeasure, *, names: tuple[str, str], ids: "pd.Series[int] | None") -> "Figure":
     """Percentile under the second model against that under the first; pictures outside `ids` are drawn faint."""
     import plotly.graph_objects as go
 

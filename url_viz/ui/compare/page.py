@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words, titled
+from url_viz.analysis.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words, titled
 from url_viz.analysis.measures import MEASURES
 from url_viz.image_set import ImageSet
 from url_viz.models.model import title_of
@@ -150,7 +150,7 @@ def pick_measure(comparison: Comparison, leading: str | None) -> str:
 
 
 def show_disagreements(
-    first: ImageSet, second: ImageSet, compared: Compared, *, selected: "pd.Series[int] | None"
+    first: ImageSet, second: ImageSet, compared: ComparedMeasure, *, selected: "pd.Series[int] | None"
 ) -> int | None:
     """The pictures with the largest disagreements, in both directions; return the id of one that was clicked."""
     shown = compared if selected is None else _within(compared, selected)
@@ -163,7 +163,7 @@ def show_disagreements(
     return more if more is not None else less
 
 
-def _within(compared: Compared, ids: "pd.Series[int]") -> Compared:
+def _within(compared: ComparedMeasure, ids: "pd.Series[int]") -> ComparedMeasure:
     table = compared.change.table
     return replace(compared, change=replace(compared.change, table=table[table["id"].isin(ids)]))
 
@@ -185,7 +185,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
     ).clicked_id
 
 
-def show_download(first: ImageSet, compared: Compared) -> None:
+def show_download(first: ImageSet, compared: ComparedMeasure) -> None:
     """A download of both percentiles of every picture."""
     table = compared.change.table[["id", "path", "label", "before", "after", "change"]]
     named = table.rename(columns={"before": "percentile_first", "after": "percentile_second"})

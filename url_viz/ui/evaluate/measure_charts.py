@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from url_viz.analysis.evaluation import DECILES, NEAREST, Deciles, Measured
-from url_viz.analysis.measures import is_baseline
+from url_viz.analysis.evaluation import DECILES, NEAREST, Deciles, MeasureFigures
+from url_viz.analysis.measures import measure_named
 from url_viz.ui.widgets.charts import GREY, curve_colour, plotly_title, quiet
 
 if TYPE_CHECKING:
@@ -17,37 +17,35 @@ _WHISKER = "#7a8494"
 
 def shown_at_first(measure: str) -> bool:
     """Whether a curve is drawn before its name is clicked: all but the baselines, of which one is enough."""
-    return not is_baseline(measure) or measure == NEAREST
+    return not measure_named(measure).is_baseline or measure == NEAREST
 
 
-def intervals_figure(measures: Sequence[Measured]) -> "Figure":
+def intervals_figure(measures: Sequence[MeasureFigures]) -> "Figure":
     """R-AUROC of each measure with its 95 % interval, in the given order from the top; chance is dotted."""
     import plotly.graph_objects as go
 
     titles = [plotly_title(measure.name) for measure in measures]
-    scores = np.array([measure.r_auroc for measure in measures])
+    scores = np.array([measure.auroc.value for measure in measures])
     figure = go.Figure(
         go.Scatter(
             x=scores,
             y=titles,
             mode="markers",
             marker={"size": 9, "color": [curve_colour(measure.name) for measure in measures]},
-            customdata=[[measure.interval.low, measure.interval.high] for measure in measures],
-            hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
+            customdata=[[measure.auroc.interval.low, measure.auroc.interval.high] for measure in measures],
+            hovertemplate="%{y}: %{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}]<extra></extra>",
         )
     )
     for measure, title in zip(measures, titles, strict=True):
         figure.add_scatter(
-            x=[measure.interval.low, measure.interval.high],
+            x=[measure.auroc.interval.low, measure.auroc.interval.high],
             y=[title, title],
             mode="lines",
             hoverinfo="skip",
             line={"color": curve_colour(measure.name), "width": 3},
         )
-    ends = [
-        0.5,
-        *(end for measure in measures for end in (measure.interval.low, measure.interval.high) if np.isfinite(end)),
-    ]
+    intervals = [measure.auroc.interval for measure in measures]
+    ends = [0.5, *(end for interval in intervals for end in (interval.low, interval.high) if np.isfinite(end))]
     figure.add_vline(x=0.5, line={"color": GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title="R-AUROC (.5 is chance)", range=[min(ends) - 0.02, max(ends) + 0.02])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.evaluated import NEEDED, Evaluated, deciles_table
-from url_viz.analysis.evaluation import Counted, Deciles, Measured, by_class, deciles
+from url_viz.analysis.evaluation import CountedPictures, Deciles, MeasureFigures, by_class, deciles
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.image_set import ImageSet
@@ -62,7 +62,7 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     """R-AUROC of every measure with its interval, as a figure."""
     name = f"{image_set.root.name}-measures"
     _title("How well each measure predicts errors", results.table(), name, key="measures")
-    if any(np.isfinite(measure.r_auroc) for measure in results.measures):
+    if any(np.isfinite(measure.auroc.value) for measure in results.measures):
         show_figure(
             drawn_intervals(results),
             key="evaluate.intervals",
@@ -106,7 +106,7 @@ def drawn_coverage(results: Evaluated) -> "Figure":
     return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
 
 
-def coverage_table(pictures: Counted, measures: tuple[Measured, ...]) -> pd.DataFrame:
+def coverage_table(pictures: CountedPictures, measures: tuple[MeasureFigures, ...]) -> pd.DataFrame:
     """Coverage, and recall@1 of the kept queries by each measure and by an oracle, at the points of the curves."""
     oracle = pictures.oracle
     curves = {measure.name: measure.curve.recall for measure in measures}
@@ -127,7 +127,7 @@ def pick_measure(results: Evaluated) -> str:
     return picked if picked in names else names[0]
 
 
-def show_deciles(image_set: ImageSet, pictures: Counted, *, measure: str) -> None:
+def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
     tenths, figure = drawn_deciles(pictures, measure)
     _title("From clear to ambiguous", deciles_table(tenths), f"{image_set.root.name}-tenths-{measure}", key="deciles")
@@ -140,13 +140,13 @@ def show_deciles(image_set: ImageSet, pictures: Counted, *, measure: str) -> Non
 
 
 @lru_cache(maxsize=MOST_DRAWN)
-def drawn_deciles(pictures: Counted, measure: str) -> "tuple[Deciles, Figure]":
+def drawn_deciles(pictures: CountedPictures, measure: str) -> "tuple[Deciles, Figure]":
     """The deciles of a measure, and their figure."""
     tenths = deciles(pictures.values[measure], pictures.is_right)
     return tenths, deciles_figure(tenths, measure=measure, recall=pictures.recall)
 
 
-def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int | None:
+def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> int | None:
     """The table of classes, and the pictures of the selected class; return the id of a picture that was clicked."""
     table = classes_by(pictures, measure)
     _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
@@ -170,7 +170,7 @@ def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int
 
 
 @lru_cache(maxsize=MOST_DRAWN)
-def classes_by(pictures: Counted, measure: str) -> pd.DataFrame:
+def classes_by(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     """The table of classes, that with the lowest recall first."""
     table = by_class(pictures, measure)
     return table.sort_values(["recall", "pictures", "label"], ascending=[True, False, True], ignore_index=True)
@@ -192,7 +192,7 @@ def _columns(measure: str) -> dict[str, Any]:
     }
 
 
-def show_class(image_set: ImageSet, pictures: Counted, *, label: str, measure: str) -> int | None:
+def show_class(image_set: ImageSet, pictures: CountedPictures, *, label: str, measure: str) -> int | None:
     """The pictures of a class, wrong ones first, then the most ambiguous; return the id of one that was clicked."""
     positions = class_order(pictures, label=label, measure=measure)
     wrong = int((~pictures.is_right[positions]).sum())
@@ -203,13 +203,15 @@ def show_class(image_set: ImageSet, pictures: Counted, *, label: str, measure: s
     return show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6).clicked_id
 
 
-def class_order(pictures: Counted, *, label: str, measure: str) -> NDArray[np.int64]:
+def class_order(pictures: CountedPictures, *, label: str, measure: str) -> NDArray[np.int64]:
     """Positions of a class's pictures among the counted ones: wrong before right, then the most ambiguous first."""
     positions = np.flatnonzero(pictures.labels == label)
     return positions[np.lexsort((-pictures.values[measure][positions], pictures.is_right[positions]))]
 
 
-def _tiles(image_set: ImageSet, pictures: Counted, positions: NDArray[np.int64], *, measure: str) -> Iterator[Tile]:
+def _tiles(
+    image_set: ImageSet, pictures: CountedPictures, positions: NDArray[np.int64], *, measure: str
+) -> Iterator[Tile]:
     shown = image_set.table().iloc[pictures.rows[positions]][["id", "path"]]
     for position, row in zip(positions, shown.to_dict("records"), strict=True):
         yield tile_of(

@@ -5,7 +5,7 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, meaning_of, title_of
+from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_named, title_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.second import show_second
 from url_viz.ui.session import (
@@ -59,7 +59,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
         if order.measure is None or measure == order.measure:
             st.caption(escape(order.reason), width="content", help=escape(order.reason))
         else:
-            words = f"Ordered by {choice_of_measure(measure).lower()}. {meaning_of(measure)}"
+            words = f"Ordered by {choice_of_measure(measure).lower()}. {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))
             st.button(
                 escape(f"Back to {choice_of_measure(order.measure).lower()}"),

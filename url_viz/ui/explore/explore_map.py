@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
-from url_viz.analysis.filters import OneOf, kept, kind_of
+from url_viz.analysis.filters import OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
 from url_viz.image_set import ImageSet
 from url_viz.jobs.arguments import Method
@@ -120,7 +120,7 @@ def draw_map(
             state=f"{state}{version}",
         ),
         card_url=card_url(image_set, measure=measure),
-        mask_url=mask_url(table, kept(table, now.filters), measure=value, within=image_set.table()),
+        mask_url=mask_url(table, passes_all(table, now.filters), measure=value, within=image_set.table()),
         representatives_url=representatives_url(image_set, subset=key, state=state),
         total=len(table),
         colour="category" if is_category else "value",

@@ -16,7 +16,7 @@ def show_refit(image_set: ImageSet) -> None:
 
     It moves all points, so it is only done on request. Its progress is shown in the same line as that of reading.
     """
-    share = image_set.placed_share
+    share = image_set.maps.placed_fraction
     if share < NOTABLE_SHARE or running(image_set.set_id) is not None:
         return
     if st.button(

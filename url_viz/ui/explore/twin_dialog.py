@@ -37,7 +37,7 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str)
 def twins_dialog(image_set: ImageSet, measure: str) -> None:
     """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each."""
     with st.spinner("Comparing twins"):
-        groups = image_set.twins()
+        groups = image_set.twins.groups()
     exact = int((groups["kind"] == "exact").sum())
     st.caption(
         f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (a cosine of "
@@ -100,4 +100,4 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
 
 def _keep_one_of_each(image_set: ImageSet) -> None:
     with errors_shown():
-        st.toast(escape(image_set.keep_one_of_each().sentence))
+        st.toast(escape(image_set.twins.keep_one_of_each().sentence))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
+from url_viz.analysis.label_issues import AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, OUTLIER, LabelCheck
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
@@ -33,9 +33,9 @@ TITLES = {
     LABEL_ERROR: "Label errors",
     AMBIGUOUS: "Ambiguous",
     CONFLICTING: "Conflicting copies",
-    ALONE: "Outliers",
+    OUTLIER: "Outliers",
 }
-_MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", ALONE: "alone"}
+_MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", OUTLIER: "alone"}
 
 
 def show_why_not(image_set: ImageSet) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.analysis.holdout_report import headline, told_at
+from url_viz.analysis.holdout_report import figures_at, headline
 from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.card_figures import describe_card_file
 from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, known_models
@@ -66,7 +66,7 @@ def _show_title(model: KnownModel) -> None:
 
 def _figures(model: KnownModel) -> list[Markdown]:
     """What a head is worth: by its card, or by the run that adapted it."""
-    reports = told_at(model.report) if model.report is not None else ()
+    reports = figures_at(model.report) if model.report is not None else ()
     lines = [f"{headline(report)} that neither trained nor chose" for report in reports if report.after is not None]
     worth = describe_card_file(model.card) if model.card is not None else ""
     return [escape(line) for line in lines or filter(None, [worth])]

@@ -47,7 +47,7 @@ class DeskAnswer:
 
 def opened(review: Queued) -> OpenReview[Queued]:
     """A review at its place."""
-    return OpenReview(review, review.place())
+    return OpenReview(review, review.next_index())
 
 
 def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: str) -> None:
@@ -71,7 +71,7 @@ def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: 
 def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     """The cards around the place, and how far the review has come."""
     review, ids, version = here.review, here.review.ids, here.review.version
-    settled, progress = review.settled(), review.progress()
+    settled, progress = review.is_done(), review.progress()
     waits = ~settled & ~review.skipped()
     upcoming = _upcoming(waits, here.at)
     around = [*range(max(0, min(here.at, len(ids)) - BEHIND), min(here.at + 1, len(ids))), *upcoming]
@@ -85,14 +85,14 @@ def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
         review=review.name,
         cards=tuple(cards),
         upcoming=tuple(upcoming),
-        place=here.at if 0 <= here.at <= len(ids) else review.place(),
+        place=here.at if 0 <= here.at <= len(ids) else review.next_index(),
         total=progress.total,
         done=progress.done,
         skipped=progress.skipped,
         classes=tuple(review.classes),
         refused=here.refused,
         change=None if image_set is None else review.moved(image_set.table),
-        names=review.names,
+        names=review.name_keys,
     )
 
 
@@ -167,7 +167,7 @@ def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: s
 def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
     if answer.unskip:
         here.review.unskip()
-        here.at = here.review.place()
+        here.at = here.review.next_index()
     elif answer.id is not None and answer.skip:
         here.review.skip(answer.id)
     elif answer.id is not None:

@@ -8,8 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.measures import AMBIGUITY, is_measure, title_of
-from url_viz.analysis.order import in_brackets
-from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
+from url_viz.analysis.selective_retrieval import MODES, Evidence, Mode, Restriction
 from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import MOST_AT_ONCE, evidence_for
 from url_viz.ui.session import EVIDENCE_WANTED
@@ -51,7 +50,7 @@ def verdict(evidence: Evidence) -> Markdown:
     name = escape(named(evidence.measure))
     if not np.isfinite(evidence.auroc.value):
         return Markdown("Every nearest picture is of the same class, or none is: there is nothing to withhold for.")
-    figure = escape(f"R-AUROC {in_brackets(evidence.auroc)}; .5 is chance")
+    figure = escape(f"R-AUROC {evidence.auroc.text()}; .5 is chance")
     if evidence.tells_errors:
         of_queries = Markdown(f"**yes**: by {name}, those whose nearest is of another class come first ({figure}).")
     else:
@@ -63,7 +62,7 @@ def verdict(evidence: Evidence) -> Markdown:
     )
 
 
-def _tenth(evidence: Evidence) -> Comparison:
+def _tenth(evidence: Evidence) -> Restriction:
     """The restriction that leaves out a tenth of the set."""
     return evidence.study.overall[evidence.study.shares.index(0.1)]
 
@@ -75,7 +74,7 @@ def named(measure: str) -> str:
 
 def _show_curves(results: list[Evidence]) -> None:
     first = results[0]
-    scores = " · ".join(f"{title_of(result.measure)} R-AUROC {in_brackets(result.auroc)}" for result in results)
+    scores = " · ".join(f"{title_of(result.measure)} R-AUROC {result.auroc.text()}" for result in results)
     st.caption(
         f"The nearest picture that is no twin has the same class for {100 * first.recall:.1f} % of {first.pictures:,} "
         f"pictures of {first.classes:,} classes (recall@1). {escape(scores)}."
@@ -122,5 +121,5 @@ def modes_table(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(cells, index=pd.Index([MODE_NAMES[mode] for mode in MODES], name="10 % left out of"))
 
 
-def _cell(comparison: Comparison, mode: Mode) -> str:
+def _cell(comparison: Restriction, mode: Mode) -> str:
     return f"{100 * comparison.by_uncertainty.of(mode):.1f} ({100 * comparison.gain(mode):+.1f})"

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.measures import AMBIGUITY, meaning_of, title_of
-from url_viz.analysis.order import in_brackets
+from url_viz.analysis.measures import AMBIGUITY, measure_named, title_of
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet
@@ -60,7 +59,7 @@ def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
         without_dropped = bool(dropped) and st.toggle(
             f"Leave out dropped ({dropped:,})", key="search.without_dropped", help="Pictures that you decided to drop"
         )
-    st.caption(escape(meaning_of(measure)))
+    st.caption(escape(measure_named(measure).meaning))
     return Gate(measure, percentile, without_dropped)
 
 
@@ -125,7 +124,7 @@ def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
     if evidence is None:
         return Markdown("Whether the hits of such pictures are worse here is not known: that needs classes.")
     if not evidence.tells_errors:
-        figure = escape(f"R-AUROC {in_brackets(evidence.auroc)}; .5 is chance")
+        figure = escape(f"R-AUROC {evidence.auroc.text()}; .5 is chance")
         return Markdown(f"In this set that says nothing clear about its hits ({figure}).")
     low, high = evidence.wrong_on_sides(gate.percentile)
     if not np.isfinite(low) or not np.isfinite(high):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.uploads import Refused, Scored, also_embedded, read_all, score_read
+from url_viz.analysis.uploads import RefusedUpload, ScoredUpload, also_embedded, read_all, score_read
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
@@ -25,7 +25,7 @@ from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, SetChoice
 
 SCORED_AT_ONCE = 32
 
-Outcome = Scored | Refused
+Outcome = ScoredUpload | RefusedUpload
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class UploadBatch:
 
     key: str
     files: tuple[Incoming, ...]
-    scored: tuple[Scored, ...]
-    refused: tuple[Refused | RefusedMember, ...]
+    scored: tuple[ScoredUpload, ...]
+    refused: tuple[RefusedUpload | RefusedMember, ...]
 
 
 def uploaded() -> tuple[UploadedFile, ...]:
@@ -52,19 +52,19 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
     precision = image_set.space.precision if image_set is not None else "fast"
     second = image_set.second.name if image_set is not None else None
     outcomes = _outcomes(incoming, now.model, precision, second)
-    scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Scored)}
+    scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, ScoredUpload)}
     return UploadBatch(
         key="|".join([now.model, second or "", *incoming]),
         files=tuple(incoming[key] for key in scored),
         scored=tuple(scored.values()),
-        refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, Refused))),
+        refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, RefusedUpload))),
     )
 
 
-def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[Refused | RefusedMember]]:
+def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[RefusedUpload | RefusedMember]]:
     """Every file and every member of a zip, by a key unique in the session; and those refused unread."""
     incoming: dict[str, Incoming] = {}
-    refused: list[Refused | RefusedMember] = []
+    refused: list[RefusedUpload | RefusedMember] = []
     for file in files:
         name = shown_name(file.name)
         if "/" in name and is_ignored(name):  # a folder's hidden files, which a scan skips too
@@ -75,7 +75,7 @@ def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[
         try:
             archive = open_archive(name, file.getvalue())
         except FolderError as error:
-            refused.append(Refused(name, str(error)))
+            refused.append(RefusedUpload(name, str(error)))
             continue
         for number, member in enumerate(archive.members):
             named = ZipMember(shown_name(member.name), member.archive, member.info)

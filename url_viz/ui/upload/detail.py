@@ -10,7 +10,7 @@ import streamlit as st
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.uploads import MEASURED, Scored, hashes_of
+from url_viz.analysis.uploads import MEASURED, ScoredUpload, hashes_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.ui.text import errors_shown, escape
@@ -62,7 +62,7 @@ def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measu
     st.caption("The nearest ones; copies and near copies of this picture are left out.")
 
 
-def similar_ids(upload: Scored, image_set: ImageSet, *, of_class: str | None = None) -> list[int]:
+def similar_ids(upload: ScoredUpload, image_set: ImageSet, *, of_class: str | None = None) -> list[int]:
     """The ids of the pictures of the set that are nearest to an upload and no twins of it, nearest first.
 
     With `of_class`, those of this class.

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from url_viz.analysis.between import between
-from url_viz.analysis.measures import meaning_of, measures_of, title_of
+from url_viz.analysis.measures import measure_named, measures_of, title_of
 from url_viz.analysis.uploads import rank
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve
@@ -132,7 +132,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
         threshold = st.slider(
             "Ambiguous from this percentile on", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
         )
-    st.caption(escape(order.reason if order is not None and measure == leading else meaning_of(measure)))
+    st.caption(escape(order.reason if order is not None and measure == leading else measure_named(measure).meaning))
     return measure, threshold
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.cards import NOTHING, Asked, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.cards import NOTHING, AnswerKind, Card, CardAnswer, Question, Queue, between_classes
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
@@ -21,7 +21,7 @@ from url_viz.ui.upload.detail import facts_of_upload, similar_ids
 from url_viz.ui.upload.page import SortedUploads, data_url
 
 LONG_SIDE_PX = 1200
-TAKES: tuple[Asked, ...] = ("decision", "label")
+TAKES: tuple[AnswerKind, ...] = ("decision", "label")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class UploadQueue(Queue):
             self.said.skipped.discard(content)
             self.said.answers[content] = CardAnswer(answer.decision, label)
 
-    def settled(self) -> NDArray[np.bool_]:
+    def is_done(self) -> NDArray[np.bool_]:
         return np.array([now != NOTHING for now in self.state(self.ids.tolist())], bool)
 
     def skipped(self) -> NDArray[np.bool_]:

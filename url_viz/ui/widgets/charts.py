@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.measures import colour_of, title_of
+from url_viz.analysis.measures import measure_named, title_of
 from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Mode
 from url_viz.ui.tile_data import ordinal
 
@@ -114,7 +114,7 @@ def plotly_title(measure: str) -> str:
 
 def curve_colour(measure: str) -> str:
     """A measure's colour, the same in all figures; one colour for all columns that a user brought."""
-    return colour_of(measure) or _BROUGHT
+    return measure_named(measure).colour or _BROUGHT
 
 
 def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -10,7 +10,7 @@ from url_viz.analysis.filters import (
     Between,
     Filter,
     Kind,
-    Named,
+    NameContains,
     OneOf,
     filterable,
     in_words,
@@ -68,13 +68,13 @@ def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
 
 def _pick_name() -> None:
     now = filter_on("path")
-    FILTER_NAME.set(now.text if isinstance(now, Named) else "")
+    FILTER_NAME.set(now.text if isinstance(now, NameContains) else "")
     st.text_input("Part of the name", key=FILTER_NAME, on_change=_apply_name, placeholder="any")
 
 
 def _apply_name() -> None:
     text = (FILTER_NAME.get() or "").strip()
-    set_filter("path", Named(text) if text else None)
+    set_filter("path", NameContains(text) if text else None)
 
 
 def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:

@@ -33,7 +33,7 @@ class MapView:
     `categories` are the names of the categories by number, `category_title` says what they are ("Decision") if they
     are not classes, and `category_colours` (`#rrggbb`, one per name) fixes their colours if they have a meaning.
     `mask_url` returns a mask (`url_viz.ui.points`) of what the filters keep; what they leave out is dimmed.
-    `representatives_url` returns the pictures that represent regions (`ImageSet.representatives`); the map offers to
+    `representatives_url` returns the pictures that represent regions (`SetMaps.representatives`); the map offers to
     show them. `style` draws points; fog, with low values small and crisp and high ones large and faint; or shades of
     density. With a `size_title` points with higher values of that column are larger. `with_names` writes the names of
     categories at their places, else what regions look like. `chosen` are the numbers of the categories that a filter

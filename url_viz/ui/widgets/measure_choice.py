@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from url_viz.analysis.measures import choice_of, is_measure, meaning_of, title_of
+from url_viz.analysis.measures import is_measure, measure_named, title_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import Key, default_of
 from url_viz.ui.text import Markdown, escape
@@ -44,7 +44,7 @@ def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str |
 
 def choice_of_measure(name: str) -> str:
     """What a control calls a measure; for other columns, the column's display name."""
-    return choice_of(name) if is_measure(name) else title_of_column(name)
+    return measure_named(name).choice if is_measure(name) else title_of_column(name)
 
 
 def meanings(names: Sequence[str]) -> Markdown:
@@ -55,5 +55,5 @@ def meanings(names: Sequence[str]) -> Markdown:
 
 
 def _meaning(name: str) -> Markdown:
-    also = f" ({title_of(name).lower()})" if title_of(name) != choice_of(name) else ""
-    return Markdown(f"**{escape(choice_of(name))}**{escape(also)}: {escape(meaning_of(name))}")
+    also = f" ({title_of(name).lower()})" if title_of(name) != measure_named(name).choice else ""
+    return Markdown(f"**{escape(measure_named(name).choice)}**{escape(also)}: {escape(measure_named(name).meaning)}")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from url_viz.analysis.between import question_of
 from url_viz.analysis.label_choice import CORRECTED
-from url_viz.analysis.measures import TABLE_MEASURES, percentile_column, title_of
+from url_viz.analysis.measures import TABLE_MEASURES, measure_named, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.analysis.scope import id_in
 from url_viz.image_set import ImageSet
@@ -220,7 +220,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
 
 
 def _value_of(row: dict[str, object], measure: str) -> str:
-    column = percentile_column(measure)
+    column = measure_named(measure).percentile
     return value_with_percentile(_number(row, measure), float("nan") if column is None else _number(row, column))
 
 

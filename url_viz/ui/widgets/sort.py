@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from url_viz.analysis.measures import choice_of
+from url_viz.analysis.measures import measure_named
 from url_viz.errors import UrlVizError
 from url_viz.export.folders import BY_LABEL, sort_into_folders
 from url_viz.export.picture_files import How
@@ -26,7 +26,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         by = st.selectbox(
             "By",
             ["decision", BY_LABEL, *offered(image_set)],
-            format_func=lambda name: _TITLES.get(name) or escape(choice_of(name)),
+            format_func=lambda name: _TITLES.get(name) or escape(measure_named(name).choice),
             key=f"{key}.by",
         )
         threshold = 90.0

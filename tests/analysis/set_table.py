@@ -1,0 +1,24 @@
+"""Tables as `ImageSet.table()` has them, of pictures that are numbers."""
+
+import numpy as np
+import pandas as pd
+
+from tests.twin_groups import twin_column
+
+
+def set_table(count: int, base: dict[str, object], columns: dict[str, object]) -> pd.DataFrame:
+    """Ids from 100 on, no twins, nothing decided; lists become columns of objects."""
+    nothing = [None] * count
+    values: dict[str, object] = {
+        "id": np.arange(count) + 100,
+        "path": [f"{number}.jpg" for number in range(count)],
+        "label_checked": nothing,
+        "decision": nothing,
+        "twin_group": np.arange(count),
+        "width": 10,
+        "height": 10,
+        **base,
+        **columns,
+    }
+    table = pd.DataFrame({name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in values.items()})
+    return table.assign(path=table["path"].astype("str"), twin_group=twin_column(table["twin_group"].astype(int)))
