@@ -131,10 +131,10 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     (out / "report.json").write_text(json.dumps({"told": [asdict(told)], "advice": "adapted (as planned)."}))
     at = run(image_set)
     text = words(at)
-    assert "**R-AUROC .71 [.64, .77], 130 pictures**" in text
-    assert "Before: .60 [.52, .68]; these pictures do not tell which is better." in text
-    worse = "the new one is worse (−.10 [−.16, −.04])"
-    assert f"Confusability, without any job: .81 [.75, .87]; {worse}." in text
+    assert r"**R-AUROC .71 \[.64, .77\], 130 pictures**" in text
+    assert r"Before: .60 \[.52, .68\]; these pictures do not tell which is better." in text
+    worse = r"the new one is worse (−.10 \[−.16, −.04\])"
+    assert rf"Confusability, without any job: .81 \[.75, .87\]; {worse}." in text
     assert "adapted (as planned)." in text
     at.button(key=f"use.{job.id}").click().run()
     assert at.session_state["chosen_model"] == str(out / "head.safetensors")
