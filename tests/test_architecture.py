@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
@@ -120,6 +121,15 @@ def test_only_the_interface_knows_streamlit() -> None:
 def test_only_the_cluster_knows_ray() -> None:
     knowing = {m for m, path in MODULES.items() if any(n.split(".")[0] == "ray" for n in imported_modules(path))}
     assert knowing == {"url_viz.cluster.on_ray"}
+
+
+def test_each_class_has_a_name_of_its_own() -> None:
+    modules = defaultdict(set)
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].add(module)
+    assert not {name: sorted(those) for name, those in modules.items() if len(those) > 1}
 
 
 def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
