@@ -1,8 +1,8 @@
 """Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly.
 
-There are two witnesses, and the word of one is enough: raw embeddings with a cosine of at least TWIN_COSINE, and
-perceptual hashes (`near_copies`), which see the copies that embeddings take for other pictures. Without hashes only
-the first is used. Four things follow, which are said here and nowhere else; docs/architecture.md
+Either of two witnesses is enough: raw embeddings with a cosine of at least TWIN_COSINE; or, at a lower cosine,
+perceptual hashes that are nearly the same (`near_copies`), which see the copies that embeddings take for other
+pictures. Without hashes only the first is used. Four things follow, which are said here and nowhere else; docs/architecture.md
 says who goes by which:
 
 - a *pair*: two pictures that are twins (`are_twins`, `pair_matrix`); copies of one file are one content, and a pair;
