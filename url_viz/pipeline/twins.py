@@ -2,8 +2,8 @@
 
 Either of two witnesses is enough: raw embeddings with a cosine of at least TWIN_COSINE; or, at a lower cosine,
 perceptual hashes that are nearly the same (`near_copies`), which see the copies that embeddings take for other
-pictures. Without hashes only the first is used. Four things follow, which are said here and nowhere else; docs/architecture.md
-says who goes by which:
+pictures. Without hashes only the first is used. Four things follow, which are defined here and nowhere else;
+docs/architecture.md says who goes by which:
 
 - a *pair*: two pictures that are twins (`are_twins`, `pair_matrix`); copies of one file are one content, and a pair;
 - a *group*: pictures that a chain of pairs joins (`twin_groups`), whose ends need not be alike: what is shown as one;
