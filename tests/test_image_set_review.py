@@ -16,6 +16,8 @@ from url_viz.store.sets import forget
 from url_viz.subjects.set_reviews import SetReviews
 from url_viz.ui.review.desk import opened, state_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:

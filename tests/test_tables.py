@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from benchmarks import answers, naming, review, review_figure, second_model
 from benchmarks.answers_figure import figure
 from experiments import (
@@ -100,6 +102,7 @@ def test_what_names_teach_is_told_from_its_figures() -> None:
     assert naming.suggestions_table(figures) in told
 
 
+@pytest.mark.slow
 def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
     found = answers.frame_of(read_figures(answers.FIGURES))
     told = (ROOT / "docs" / "order.md").read_text("utf-8")

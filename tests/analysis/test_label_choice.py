@@ -14,6 +14,8 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.sealed import sealed
 
+pytestmark = pytest.mark.slow
+
 SPLIT_NAMES = ["test/cat/4.jpg", "test/dog/5.jpg", "train/cat/0.jpg", "train/cat/1.jpg", "train/dog/2.jpg", "x.jpg"]
 SPLIT = ["test", "test", "train", "train", "train", None]
 CLASSES = ["cat", "dog", "cat", "cat", "dog", None]

@@ -98,6 +98,7 @@ class TestLeaked:
         assert np.isinf(found.cosine[0])
         assert len(leaked(np.zeros(0, np.int32), np.zeros(0, np.int64), no_twins(0)).row) == 0
 
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(st.data())
     def test_is_what_a_loop_gives_and_leaves_no_leak(self, data: st.DataObject) -> None:

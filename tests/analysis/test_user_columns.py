@@ -19,6 +19,8 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.imported_columns import Import, import_name, names_of_imports, version_of
 from url_viz.store.user_cells import Values
 
+pytestmark = pytest.mark.slow
+
 NAMES = [f"{'cat' if i % 2 == 0 else 'dog'}/{i:04d}.jpg" for i in range(6)]
 
 

@@ -19,6 +19,8 @@ from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
 from url_viz.store.sets import list_sets, stored_data
 
+pytestmark = pytest.mark.slow
+
 Answer = Callable[[str], int]
 
 

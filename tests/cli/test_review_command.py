@@ -14,6 +14,8 @@ from tests.wrong_labels import WRONG, set_with_wrong_labels
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:

@@ -14,6 +14,8 @@ from url_viz.cli.main import main
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 
+pytestmark = pytest.mark.slow
+
 WRITERS = [
     ("export", "{out}.csv"),
     ("export", "{out}.txt"),

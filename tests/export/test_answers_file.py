@@ -15,6 +15,8 @@ from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:

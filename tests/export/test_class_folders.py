@@ -12,6 +12,8 @@ from url_viz.errors import ImageSetError
 from url_viz.export.folders import MARKER, SortedFolders, sort_into_folders
 from url_viz.image_set import ImageSet
 
+pytestmark = pytest.mark.slow
+
 PATHS = ("apple/1.png", "kiwi/1.png", "kiwi/2.png", "plum/1.png")
 
 

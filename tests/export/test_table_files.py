@@ -17,6 +17,8 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import read_user_file
 from url_viz.store.user_paths import match
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def table() -> pd.DataFrame:

@@ -42,6 +42,8 @@ from url_viz.ui.open_sets import open_sets
 from url_viz.ui.urls import picture_url
 from url_viz.ui.widgets.export import zip_of
 
+pytestmark = pytest.mark.slow
+
 PRIVATE = b"-----BEGIN PRIVATE KEY-----"
 PATHS = tuple(f"{name}/{number}.png" for name in ("cat", "dog") for number in range(4))
 EXCHANGED = "cat/1.png"

@@ -143,6 +143,7 @@ def test_what_a_store_says_is_told_in_our_words(text: str, told: str) -> None:
     assert "no picture's fault" in said
 
 
+@pytest.mark.slow
 def test_a_store_that_never_answers_is_waited_for_no_longer_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")

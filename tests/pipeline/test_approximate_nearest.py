@@ -13,6 +13,8 @@ from url_viz.pipeline.twins import is_representative, twin_pairs
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import no_twins
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,7 @@ class TestReading:
         with pytest.raises(ImageSetError, match="own:clip"):
             open_image_set(folder, model="own:other", workspace=tmp_path / "home")
 
+    @pytest.mark.slow
     def test_other_values_of_the_same_name_take_their_place(self, folder: Path, tmp_path: Path) -> None:
         embed_folder(folder, embeddings=saved(tmp_path / "clip.npz", np.eye(COUNT)), workspace=tmp_path / "home")
         file = saved(tmp_path / "clip.npz", 2 * np.eye(COUNT))

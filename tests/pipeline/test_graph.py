@@ -11,6 +11,8 @@ from url_viz.pipeline.graph import build_graph, extended
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.tables import Graph
 
+pytestmark = pytest.mark.slow
+
 
 def holds(graph: Graph, whitened: NDArray[np.floating], embeddings: NDArray[np.floating], bound: float = 0.96) -> None:
     """Every list has the nearest in the whitened space that are no twins by raw cosine; all pairs of twins are kept.

@@ -89,6 +89,7 @@ def test_pairs_are_looked_up_few_rows_at_a_time(
     assert len(found) >= COUNT // 10
 
 
+@pytest.mark.slow
 def test_a_graph_of_rows_on_disk_is_that_of_rows_in_memory(
     writer: Writer, embeddings: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
 ) -> None:

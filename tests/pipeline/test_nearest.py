@@ -41,6 +41,7 @@ def test_float32(count: int, k: int) -> None:
     holds(top_k(queries, rows, k, exclude=names(blocked)), queries, rows, blocked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("common", [0, 3])
 def test_bf16(common: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where all look alike and bf16 cannot tell: what it cannot prove is found by float32."""

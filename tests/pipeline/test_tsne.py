@@ -26,6 +26,7 @@ def test_what_is_alike_lies_together_and_the_same_every_time(count: int, each: i
     np.testing.assert_array_equal(xy, fit_tsne(rows))
 
 
+@pytest.mark.slow
 def test_of_many_a_sample_is_fitted_and_the_others_lie_among_their_neighbours() -> None:
     rows, label = heaps(3, 40)
     content = np.arange(len(rows)) * 7

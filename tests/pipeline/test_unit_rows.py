@@ -9,6 +9,7 @@ from url_viz.pipeline import unit_rows
 from url_viz.pipeline.unit_rows import UnitRows, widen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [0, 100_000], ids=["in half precision", "held in float32"])
 @given(count=st.integers(0, 40), seed=st.integers(0, 10**6), scale=st.sampled_from([1e-3, 1.0, 30.0]))
 def test_cosines_are_those_of_a_loop(held: int, count: int, seed: int, scale: float) -> None:

@@ -159,6 +159,7 @@ def test_a_space_of_another_version_is_fitted_again() -> None:
     assert np.array_equal(whitened_rows(known.content, embeddings, known=old).rows, known.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [None, 40, 60])
 def test_rows_for_a_set_are_those_kept_else_made_for_now(tmp_path: Path, kept: int | None) -> None:
     """Contents may repeat and come in any order; nothing is written by it."""

@@ -67,6 +67,7 @@ class TestClaims:
     def test_by_hand(self, present: list[tuple[int, int]], stored: list[tuple[int, int]], expected: list[int]) -> None:
         assert claimed(present, stored) == expected
 
+    @pytest.mark.slow
     @settings(max_examples=200, deadline=None)
     @given(
         st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=7, unique_by=lambda pair: pair[0]),

@@ -17,6 +17,8 @@ from url_viz.store.derived_cache import (
     write_cached,
 )
 
+pytestmark = pytest.mark.slow
+
 Numbers = dict[str, NDArray[np.generic]]
 
 

@@ -84,6 +84,7 @@ def assert_has(store: Store, count: int) -> None:
     assert len(store.thumbnails(range(100))) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_read_before", [True, False])
 def test_parts_that_are_read_later_are_those_of_its_time(writer: Writer, *, is_read_before: bool) -> None:
     whole_set(writer, 5)
@@ -105,6 +106,7 @@ def test_a_table_that_came_later_is_not_there(writer: Writer) -> None:
     assert snapshot.pinned() is snapshot
 
 
+@pytest.mark.slow
 def test_a_version_stays_as_long_after_a_newer_one_as_readers_are_given(writer: Writer) -> None:
     """However old it is itself: a set that was read last year is opened a moment before it is read again."""
     keep = timedelta(seconds=0.2)

@@ -184,6 +184,7 @@ class TestRows:
         writer.drop_images([])
         assert ids_of(writer) == [0, 1, 2, 3, 4]
 
+    @pytest.mark.slow
     def test_compaction_changes_nothing_that_is_read(self, writer: Writer) -> None:
         for part in range(12):
             writer.add_images(files([part]))

@@ -26,6 +26,7 @@ def test_it_tells_the_classes_of_pictures_it_was_not_fitted_on() -> None:
     assert (logits_of(probe, embeddings).argmax(axis=1) == labels).mean() > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "shift"), [(30.0, 0.0), (1.0, 7.0), (0.02, -3.0)])
 def test_shift_and_spread_are_folded_into_the_weights(factor: float, shift: float) -> None:
     embeddings, labels = classes_of(60, seed=1)

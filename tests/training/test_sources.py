@@ -22,6 +22,8 @@ from url_viz.models.head import load_head
 from url_viz.models.head_module import HeadModule
 from url_viz.progress import silent
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 RECIPE = Recipe(width=32, epochs=12, batch=60, warm_up_epochs=1, base_rate=4e-3)
 SIZES = 300, 90

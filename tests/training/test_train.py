@@ -40,6 +40,8 @@ from url_viz.errors import CacheError, ModelError
 from url_viz.models.head import load_head
 from url_viz.progress import Progress, silent
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SMALL = Recipe(width=64, epochs=40, batch=64, warm_up_epochs=1, base_rate=4e-3)
 

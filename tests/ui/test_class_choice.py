@@ -14,6 +14,8 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.session import VIEW, ExploreView
 from url_viz.ui.widgets.class_choice import class_choices
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = ("train/cat", "train/[dog](x)", "test/cat")
 NAMES = by_turns(6, FOLDERS)
 

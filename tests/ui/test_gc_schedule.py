@@ -7,6 +7,8 @@ import tomllib
 import weakref
 from pathlib import Path
 
+import pytest
+
 from url_viz.ui.gc_schedule import Collector
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,7 @@ def test_what_a_cycle_holds_is_free_a_while_after_the_wish() -> None:
         gc.enable()
 
 
+@pytest.mark.slow
 def test_many_wishes_are_one_collection_and_a_later_one_is_another() -> None:
     done = threading.Semaphore(0)
     collector = Collector(wait_s=0.2, collect=done.release)

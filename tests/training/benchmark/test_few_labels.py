@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+import pytest
 
 from tests.training.benchmark.made import small_case
 from training.benchmark.few_labels import HALF, SHOTS, even_of_class, probes_of_few_labels
@@ -47,6 +48,7 @@ def test_a_class_gives_no_more_than_it_has_and_few_pictures_are_told_nothing() -
     assert 0 <= np.nanmin(small[HALF]) <= np.nanmax(small[HALF]) <= 1
 
 
+@pytest.mark.slow
 def test_the_more_labels_the_truer() -> None:
     reached = []
     for seed in range(3):
