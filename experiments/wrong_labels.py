@@ -37,6 +37,7 @@ from training.command import command
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, Judged, judge
 from url_viz.analysis.left_out import fit_ridge
+from url_viz.analysis.votes import vote_shares
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
@@ -229,11 +230,21 @@ def our_rows(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged
         evidence = case.classified().evidence
         judged = judge(np.arange(len(case.label)), case.label, graph=case.graph, voter=case.label, evidence=evidence)
         seconds = time.perf_counter() - started
-        lead = np.nan_to_num(evidence.other_votes - evidence.own_votes, nan=-1)
+        lead = _lead_of_votes(case)
         rows.append(_row(case, VOTES, lead, lead > 0, float("nan")))
         rows.append(_row(case, OURS, judged.opinion.score, judged.kind == LABEL_ERROR, seconds))
         judgements.append(judged)
     return rows, judgements
+
+
+def _lead_of_votes(case: Planted) -> NDArray[np.float64]:
+    """How far the strongest other class is ahead of the label (N,) in the votes of the neighbours."""
+    every = np.arange(len(case.label))
+    share, _ = vote_shares(case.graph.position, case.graph.similarity, case.label, int(case.label.max()) + 1)
+    own = share[every, case.label]
+    share[every, case.label] = -1
+    lead: NDArray[np.float64] = share.max(axis=1) - own
+    return lead
 
 
 def _row(

@@ -39,6 +39,7 @@ left, right = st.columns(2, gap="large")
 with left:
     evaluate.show_deciles(image_set, results.pictures, measure=measure)
 with right:
+    evaluate.show_reliability(image_set)
     show_crop_test(image_set)
 clicked = evaluate.show_classes(image_set, results.pictures, measure=measure)
 

@@ -10,7 +10,15 @@ from scipy.optimize import minimize_scalar
 from tests.analysis.test_left_out import refitted
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
 from url_viz.analysis import ambiguity, left_out
-from url_viz.analysis.ambiguity import Classified, classify, classify_new
+from url_viz.analysis.ambiguity import (
+    TEMPERATURE_SPREAD,
+    USUAL_TEMPERATURE,
+    Classified,
+    classify,
+    classify_new,
+    labelled_means,
+)
+from url_viz.analysis.left_out import fit_ridge
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
 from url_viz.store.tables import Graph
@@ -36,29 +44,41 @@ def naive_fit(
     values, has = refitted(whitened, label, group, count), label >= 0
 
     def loss(log_factor: float) -> float:
-        return -np.log(softmax(values[has] * np.exp(log_factor))[np.arange(has.sum()), label[has]]).mean()
+        likelihood = softmax(values[has] * np.exp(log_factor))[np.arange(has.sum()), label[has]]
+        return -np.log(likelihood).sum() + ((log_factor - np.log(USUAL_TEMPERATURE)) / TEMPERATURE_SPREAD) ** 2 / 2
 
     return softmax(values * np.exp(minimize_scalar(loss, bounds=(-3, 6), method="bounded").x))
 
 
+def without_prior(share: NDArray[np.float64], prior: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+    weighed = share / prior**power
+    return weighed / weighed.sum(axis=1, keepdims=True)
+
+
 def is_close(found: Classified, votes: NDArray[np.float64], fit: NDArray[np.float64], label: NDArray[np.int32]) -> None:
-    share, each = (votes + fit) / 2, np.arange(len(label))
+    each, calibration = np.arange(len(label)), found.model.calibration
+    prior = np.bincount(label[label >= 0]) / (label >= 0).sum()
+    assert calibration.prior == pytest.approx(prior)
+    power = ((without_prior(votes, prior, 0.5) + without_prior(fit, prior, 0.5)) / 2) ** calibration.sharpness
+    likeness = power / power.sum(axis=1, keepdims=True)
+    share = (1 - calibration.wrong) * likeness + calibration.wrong * prior
     two = np.sort(share, axis=1)[:, ::-1][:, :2]
-    assert found.shares.first_share == pytest.approx(two[:, 0], abs=2e-4)
-    assert found.shares.second_share == pytest.approx(two[:, 1], abs=2e-4)
-    assert share[each, found.shares.first_class] == pytest.approx(two[:, 0], abs=2e-4)
-    assert share[each, found.shares.second_class] == pytest.approx(two[:, 1], abs=2e-4)
-    assert found.shares.ambiguity == pytest.approx(1 - two[:, 0] + two[:, 1], abs=4e-4)
+    assert found.shares.first_share == pytest.approx(two[:, 0], abs=4e-4)
+    assert found.shares.second_share == pytest.approx(two[:, 1], abs=4e-4)
+    assert share[each, found.shares.first_class] == pytest.approx(two[:, 0], abs=4e-4)
+    assert share[each, found.shares.second_class] == pytest.approx(two[:, 1], abs=4e-4)
+    assert found.shares.ambiguity == pytest.approx(1 - two[:, 0] + two[:, 1], abs=8e-4)
     evidence, has = found.evidence, label >= 0
-    assert evidence.own_votes[has] == pytest.approx(votes[each, label][has], abs=1e-4)
-    assert evidence.own_fit[has] == pytest.approx(fit[each, label][has], abs=1e-4)
-    value = 0.1 * np.log(fit) + 0.25 * votes
-    doubt = 1 - softmax(value / 0.1)[each, label] ** 0.1
+    own = likeness[each, label]
+    assert evidence.own_share[has] == pytest.approx(own[has], abs=4e-4)
+    wrong = calibration.wrong * prior[label] / (calibration.wrong * prior[label] + (1 - calibration.wrong) * own)
+    assert evidence.label_wrong[has] == pytest.approx(wrong[has], abs=2e-3)
+    value = np.log(without_prior(fit, prior, 1)) + 2.5 * without_prior(votes, prior, 1)
+    doubt = 1 - softmax(value)[each, label] ** 0.1
     assert evidence.doubt[has] == pytest.approx(doubt[has], abs=1e-4)
     value[each[has], label[has]] = -np.inf
-    assert value[each, evidence.other_class][has] == pytest.approx(value.max(axis=1)[has], abs=1e-3)
-    assert evidence.other_fit[has] == pytest.approx(fit[each, evidence.other_class][has], abs=1e-4)
-    assert evidence.other_votes[has] == pytest.approx(votes[each, evidence.other_class][has], abs=1e-4)
+    assert value[each, evidence.other_class][has] == pytest.approx(value.max(axis=1)[has], abs=1e-2)
+    assert evidence.other_share[has] == pytest.approx(likeness[each, evidence.other_class][has], abs=4e-4)
 
 
 @pytest.mark.parametrize("share", [1, 0.4])
@@ -76,7 +96,7 @@ def test_is_the_definition(share: float, cells: int, monkeypatch: pytest.MonkeyP
     assert found is not None
     votes, fit = naive_votes(graph, label, 5), naive_fit(whitened, label, group, 5)
     is_close(found, votes, fit, label)
-    for nothing in (found.evidence.doubt, found.evidence.own_fit, found.evidence.other_votes):
+    for nothing in (found.evidence.doubt, found.evidence.own_share, found.evidence.label_wrong):
         assert np.isnan(nothing[label < 0]).all()
     assert (found.evidence.other_class[label < 0] == -1).all()
 
@@ -91,7 +111,7 @@ def test_six_points_by_hand() -> None:
     assert found is not None
     # Votes: the only neighbour's class. Of the ridge, w = 2 / (3 + 3.64) along the axis and ½ · 6 / 9 of each class.
     assert found.model.weights == pytest.approx(np.array([[-2 / 6.64, 2 / 6.64], [3 / 9, 3 / 9]]), abs=1e-6)
-    assert found.evidence.own_votes.tolist() == [1, 1, 0, 0, 1, 1]
+    assert (found.evidence.own_share > 0.5).tolist() == [True, True, False, False, True, True]
     assert found.shares.first_class.tolist() == [0, 0, 1, 0, 1, 1]
     assert found.shares.ambiguity[2] == pytest.approx(found.shares.ambiguity[3])
     assert found.shares.ambiguity[2] > found.shares.ambiguity[1] > found.shares.ambiguity[0]
@@ -220,12 +240,13 @@ def test_a_second_models_votes_count_as_much() -> None:
     first = np.array([[1], [0], [3], [2], [5], [-1]])
     other = np.array([[1], [0], [1], [2], [2], [-1]], np.int32)
     similarity = np.full((6, 1), 0.5, np.float32)
+    ridge, lists = fit_ridge(whitened, label, np.arange(6), 2), [Nearest(first, similarity), Nearest(other, similarity)]
+    both, single = (labelled_means(ridge, of).mean[np.arange(6), label] for of in (lists, lists[:1]))
+    assert 2 * (both - single) == pytest.approx([0, 0, 0.5, 0, -0.5, 0]), (
+        "of [1, 1, .5, 0, .5, –] and [1, 1, 0, 0, 1, –]"
+    )
     found = classify(first, similarity, whitened, label, np.arange(6), also=Nearest(other, similarity))
-    alone = classify(first, similarity, whitened, label, np.arange(6))
     assert found is not None
-    assert alone is not None
-    assert found.evidence.own_votes.tolist() == [1, 1, 0.5, 0, 0.5, 0]
-    assert found.evidence.own_fit == pytest.approx(alone.evidence.own_fit)
     new = classify_new(first, similarity, whitened, found.model, also=Nearest(other, similarity))
     assert new.first_class.tolist() == [0, 0, 0, 0, 1, 1]
 

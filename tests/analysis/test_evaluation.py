@@ -31,6 +31,7 @@ from url_viz.analysis.order_metrics import (
     r_auroc,
     recall_at_1,
     risk_coverage,
+    student_975,
 )
 from url_viz.analysis.selective_retrieval import evidence
 from url_viz.image_set import ImageSet, embed_folder
@@ -250,7 +251,9 @@ def test_intervals_are_about_those_of_classes_drawn_anew() -> None:
     one = next(one for one in measured(found) if one.name == "uncertainty")
     arrays = found.values["uncertainty"], found.is_right
     drawn = bootstrap_interval(r_auroc, *arrays, resamples=2000, seed=1, block=found.code)
-    assert one.auroc.interval.high - one.auroc.interval.low == pytest.approx(drawn.high - drawn.low, rel=0.4)
+    few = student_975(len(np.unique(found.code))) / 1.96  # a bootstrap over few classes is too narrow
+    width = min(1, few * (drawn.high - drawn.low))
+    assert one.auroc.interval.high - one.auroc.interval.low == pytest.approx(width, rel=0.4)
 
 
 def test_a_measure_leads_itself_by_nothing_and_the_lead_turns_with_the_pair() -> None:

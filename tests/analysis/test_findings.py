@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.set_table import set_table
+from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.findings import (
     COMMON_SHARE,
     FEW,
@@ -50,9 +51,9 @@ def check(
     taken_for = [(taken or {}).get(row, label) for row, label in enumerate(rows["label"])]
     kind = [(kinds or {}).get(row, "") for row in range(len(rows))]
     pictures = rows[["id", "path", "label"]].assign(
-        suggested=taken_for, kind=kind, score=0.5, support=1, neighbours=2, spread=1.0, taken_for=taken_for
+        suggested=taken_for, kind=kind, score=0.5, share=0.8, wrong=0.7, support=1, neighbours=2, taken_for=taken_for
     )
-    return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0)
+    return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0, WrongLabels(0.05, 0.03, 0.08))
 
 
 def seen(rows: pd.DataFrame | None = None, **parts: object) -> FindingInputs:

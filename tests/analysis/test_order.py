@@ -8,14 +8,38 @@ import pytest
 
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from url_viz.analysis.classes import content_labels, picture_labels
-from url_viz.analysis.order import leading_order
+from url_viz.analysis.order import is_beyond_chance, leading_order
 from url_viz.analysis.order_metrics import auroc, auroc_by_blocks, share_by_blocks
-from url_viz.store.tables import positions_of
+from url_viz.store.tables import GraphColumns, positions_of
 from url_viz.wording import decimal
 
 
 def without_classes(numbers: LabelledNumbers) -> LabelledNumbers:
     return LabelledNumbers(numbers.folder, numbers.embeddings, [None] * len(numbers.label), numbers.contents)
+
+
+def test_labels_without_meaning_lead_one_time_in_forty() -> None:
+    """Two folders, split by dice: an interval of 1.96 standard errors over two classes said yes nine times in 100."""
+    leads = []
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        near = (np.arange(300) + rng.integers(1, 300, 300)) % 300
+        columns = GraphColumns(
+            np.arange(300), near.astype(np.int32), np.ones(300, np.float32), np.zeros(300, np.float32), np.arange(300)
+        )
+        leads.append(is_beyond_chance(columns, rng.integers(0, 2, 300).astype(np.int32), seed=seed))
+    assert np.mean(leads) <= 0.03
+
+
+def test_a_burst_in_one_folder_bears_no_classes_out() -> None:
+    """Twins count once: the frames of five bursts, each in one folder, whose nearest is of the next burst."""
+    group = np.repeat(np.arange(6), 20)
+    near = (np.arange(120) + 20) % 120
+    columns = GraphColumns(
+        np.arange(120), near.astype(np.int32), np.ones(120, np.float32), np.zeros(120, np.float32), group
+    )
+    assert not is_beyond_chance(columns, (group % 2).astype(np.int32))
+    assert not is_beyond_chance(columns, np.array([0, 0, 1, 1, 1, 0], np.int32)[group])
 
 
 def test_classes_that_pictures_bear_out_lead_to_ambiguity(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from url_viz.analysis import order_metrics
 from url_viz.analysis.order_metrics import (
     Figure,
+    Influenced,
     Interval,
     Scored,
     ambiguity_auroc,
@@ -201,15 +202,21 @@ class TestIntervalsOverBlocks:
     def test_auroc_by_hand(self, block: list[int], half: float) -> None:
         found = auroc_by_blocks([1, 2, 3, 4], [False, True, False, True], np.array(block))
         assert found.value == 0.75
-        assert found.interval.low == pytest.approx(max(0, 0.75 - 1.959964 * half))
-        assert found.interval.high == pytest.approx(min(1, 0.75 + 1.959964 * half))
+        student = {2: 12.7062047, 4: 3.1824463}[len(set(block))]
+        assert found.interval.low == pytest.approx(max(0, 0.75 - student * half))
+        assert found.interval.high == pytest.approx(min(1, 0.75 + student * half))
 
     def test_a_share_by_hand(self) -> None:
         """Of 3/4: influences 1/16, 1/16, −3/16, 1/16, by class 1/8 and −1/8."""
         found = share_by_blocks(np.array([True, True, False, True]), np.array([5, 5, 2, 2]))
         assert found.value == 0.75
-        half = 1.959964 * (2 / 64 * 2) ** 0.5
-        assert (found.interval.low, found.interval.high) == pytest.approx((0.75 - half, 1))
+        assert (found.interval.low, found.interval.high) == (0, 1), "two classes tell nothing of others"
+
+    def test_three_blocks_by_hand(self) -> None:
+        """Sums 0, .2 and −.2: √(.08 · 3/2) standard errors, of which Student's interval has 4.3027 each way."""
+        figure = Influenced(0.5, np.array([0.1, -0.1, 0.2, -0.2])).by_blocks(np.array([0, 0, 1, 2]), least=-9, most=9)
+        half = 4.3026527 * 0.12**0.5
+        assert (figure.interval.low, figure.interval.high) == pytest.approx((0.5 - half, 0.5 + half))
 
     def test_what_there_is_nothing_to_tell_from(self) -> None:
         one_kind = auroc_by_blocks([1, 2, 3], [True] * 3, np.arange(3))
@@ -421,3 +428,16 @@ class TestRowsThatDoNotCount:
             bootstrap_interval(r_auroc, np.arange(5.0), np.ones(4, bool))
         with pytest.raises(ValueError, match=r"at least one row; got \[0\]"):
             bootstrap_interval(np.mean, np.zeros(0))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6, 15])
+def test_intervals_over_few_classes_hold_the_figure_as_often_as_they_say(classes: int) -> None:
+    """With 1.96 in Student's place those over two classes held it 70 % of the time."""
+    rng = np.random.default_rng(1)
+    block = np.repeat(np.arange(classes), max(600, classes * 10) // classes)
+    expected, holds = 0.7602499389065233, []  # Φ(1/√2): scores of the wrong are one standard deviation higher
+    for _ in range(800):
+        is_wrong = rng.random(len(block)) < 0.2
+        interval = auroc_by_blocks(rng.standard_normal(len(block)) + is_wrong, is_wrong, block).interval
+        holds.append(interval.low <= expected <= interval.high)
+    assert 0.93 <= np.mean(holds) <= 0.965

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,6 +11,7 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
 from url_viz.analysis.between import between_filters
+from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.cli.main import main
@@ -109,12 +111,14 @@ def made() -> LabelCheck:
                 "kind": ["label error", "ambiguous", "", "out on its own"],
                 "support": [7, 5, 4, 0],
                 "neighbours": [9, 9, 9, 9],
-                "spread": [1.0, 3.0, 2.0, 1.0],
+                "share": [0.9, 0.4, np.nan, np.nan],
+                "wrong": [0.95, 0.2, 0.0, 0.1],
                 "taken_for": ["dog", "cat", "dog", "emu"],
             }
         ),
         ("cat", "dog", "emu"),
         left_out=0,
+        wrong=WrongLabels(0.05, 0.03, 0.08),
     )
 
 
@@ -156,15 +160,17 @@ def test_what_is_said_of_the_check_is_what_is_done(labelled: ImageSet) -> None:
 
 def test_tiles_say_what_to_try_and_who_says_so() -> None:
     shown = tiles(made().suspects, set_id="set")
-    assert [tile.label for tile in shown] == ["cat → dog", "dog → cat", "emu"]
-    assert [tile.value for tile in shown] == ["0.90 · 7 of 9", "0.50 · 5 of 9", "0.10"]
-    assert [tile.mark for tile in shown] == ["error", "ambiguous", "alone"]
+    assert [tile.label for tile in shown] == ["cat → dog", "emu"]
+    assert [tile.value for tile in shown] == ["95 % wrong · 7 of 9", "10 % wrong"]
+    assert [tile.mark for tile in shown] == ["error", "alone"]
+    ambiguous = tiles(in_scope(made(), kind="ambiguous", label=None), set_id="set")
+    assert [(tile.label, tile.mark) for tile in ambiguous] == [("dog → cat", "ambiguous")]
 
 
 def test_suggestions_are_accepted_for_all_that_are_shown_and_taken_back_in_one_step(labelled: ImageSet) -> None:
     at = opened(labelled, "labels")
     at.pills(key="view.labels.kind").set_value("conflicting copies").run()
-    assert "**2** of the 2 pictures shown here have a suggested class." in words(at)
+    assert "**2** of the 2 pictures shown here have a suggested class; about" in words(at)
     at.button(key="labels.accept").click().run()
     assert at.toast[0].value == "Labelled 2 pictures"
     table = labelled.table().set_index("path")

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.analysis.calibration import Calibration, WrongLabels, calibrate
 from url_viz.analysis.left_out import Ridge, fit_ridge, with_constant
 from url_viz.analysis.votes import NONE, Codes, Doubles, vote_shares
 from url_viz.pipeline.nearest import Nearest
@@ -13,9 +15,15 @@ from url_viz.pipeline.nearest import Nearest
 LEAST_OF_A_CLASS = 3
 """Labels of a class with fewer labelled pictures are ignored: they count as unlabelled."""
 LOG_TEMPERATURES = (-3.0, 6.0)
+USUAL_TEMPERATURE = 20.0
+TEMPERATURE_SPREAD = 0.3
+"""The prior of the softmax's log temperature: normal about the usual one, so that a few labels do not decide it."""
 SAMPLE_ROWS = 20_000
-SAMPLE_CELLS = 20_000_000
-"""Limits of the sample on which the softmax's temperature is found: pictures, and numbers."""
+SAMPLE_CELLS = 4_000_000
+"""Temperature and calibration are fitted on at most so many pictures, and so many numbers."""
+PRIOR_OUT_OF_SHARES = 0.5
+PRIOR_OUT_OF_DOUBT = 1.0
+"""The power of the class prior that is taken out of both witnesses: else rare classes are accused (docs/labels.md)."""
 DOUBT_TEMPERATURE = 0.1
 DOUBT_VOTES = 0.25
 NEW_AT_ONCE = 4096
@@ -49,31 +57,40 @@ class ClassShares:
 class LabelEvidence:
     """What speaks for the label of R pictures, and for the best other class; neither witness has seen the label.
 
-    `own_votes`, `own_fit` (R,) float32, the shares of the label among the neighbours' votes and in the ridge
-    classifier; `other_class` (R,) int32 the strongest other class, `other_votes`, `other_fit` its shares. `doubt` (R,)
-    float32, 0 to 1, higher = the label is more to be doubted. nan, and NONE, if a picture has no label that counts.
+    `own_share` (R,) float32 is the label's calibrated share of what the picture shows; `other_class` (R,) int32 the
+    strongest other class, `other_share` its share. `doubt` (R,) float32, 0 to 1, orders labels: higher = more doubtful.
+    `label_wrong` (R,) float32 is the probability that the label says nothing of the picture (`Calibration`). nan, and
+    NONE, if a picture has no label that counts.
     """
 
-    own_votes: Floats
-    own_fit: Floats
+    own_share: Floats
     other_class: Codes
-    other_votes: Floats
-    other_fit: Floats
+    other_share: Floats
     doubt: Floats
+    label_wrong: Floats
+
+
+class StoredClasses(NamedTuple):
+    """What is stored of `Classified`: all but the model."""
+
+    shares: ClassShares
+    evidence: LabelEvidence
+    wrong: WrongLabels
 
 
 @dataclass(frozen=True)
 class AmbiguityModel:
-    """What gives new pictures their class shares: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
+    """What gives the class shares of new pictures: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
 
     `temperature` multiplies the ridge's values before the softmax; `voter` (N,) int32 is each picture's index in
-    `classes`, NONE if it has no vote.
+    `classes`, NONE if it has no vote; `calibration` makes the witnesses' mean shares shares of cases.
     """
 
     classes: Codes
     weights: Floats
     temperature: float
     voter: Codes
+    calibration: Calibration
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,11 @@ class Classified:
     shares: ClassShares
     evidence: LabelEvidence
     model: AmbiguityModel
+
+    @property
+    def stored(self) -> StoredClasses:
+        """What is stored of it."""
+        return StoredClasses(self.shares, self.evidence, self.model.calibration.wrong_labels)
 
 
 def classify(
@@ -112,8 +134,11 @@ def classify(
     place[classes] = np.arange(len(classes))
     voter = place[label]
     ridge = fit_ridge(whitened, voter, group, len(classes))
-    model = AmbiguityModel(classes, ridge.weights.astype(np.float32), _temperature(ridge, seed), voter)
-    return Classified(*_read_off(ridge, model, _lists(position, similarity, also)), model)
+    lists = _lists(position, similarity, also)
+    of = labelled_means(ridge, lists, seed=seed)
+    calibration = calibrate(of.mean, of.label, group[of.rows], prior=of.prior)
+    model = AmbiguityModel(classes, ridge.weights.astype(np.float32), of.temperature, voter, calibration)
+    return Classified(*_read_off(ridge, model, lists), model)
 
 
 def classify_new(
@@ -132,10 +157,9 @@ def classify_new(
     lists = _lists(position, similarity, also)
     for start in range(0, len(whitened), NEW_AT_ONCE):
         rows = np.arange(start, min(start + NEW_AT_ONCE, len(whitened)))
-        value = with_constant(whitened[rows]) @ model.weights
-        votes, has_any = _votes(lists, rows, model)
-        fit = np.exp(_log_softmax(value * model.temperature))
-        code[:, rows], share[:, rows] = _first_two(_mean_share(fit, votes, has_any))
+        log_fit = _log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature)
+        mean = _mean_share(log_fit, *_votes(lists, rows, model.voter, len(model.classes)), model.calibration.prior)
+        code[:, rows], share[:, rows] = _first_two(model.calibration.shares(mean))
     return ClassShares(*model.classes[code], *share)
 
 
@@ -152,44 +176,43 @@ def _lists(
 
 
 def _votes(
-    lists: Sequence[Nearest], rows: NDArray[np.int64], model: AmbiguityModel
+    lists: Sequence[Nearest], rows: NDArray[np.int64], voter: Codes, classes: int
 ) -> tuple[Doubles, NDArray[np.bool_]]:
     """Each class's share of the votes (R, C), the mean over the lists that have a voter, and who has any (R,)."""
-    found = [vote_shares(each.position[rows], each.similarity[rows], model.voter, len(model.classes)) for each in lists]
+    found = [vote_shares(each.position[rows], each.similarity[rows], voter, classes) for each in lists]
     votes, count = sum(votes for votes, _ in found), np.sum([has_any for _, has_any in found], axis=0)
     return np.asarray(votes) / np.maximum(count, 1)[:, None], count > 0
 
 
 def _read_off(ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest]) -> tuple[ClassShares, LabelEvidence]:
-    """Shares and evidence of all pictures of the set, a block of groups at a time: (N, C) is never held."""
-    count, classes = len(model.voter), model.classes
+    """Shares and evidence of all pictures of the set, a block of groups at a time: (N, C) is never in memory."""
+    count, classes, calibration = len(model.voter), model.classes, model.calibration
     code, share = _empty(count)
     other = np.full(count, NONE, np.int32)
-    weighed = np.full((5, count), np.nan, np.float32)
+    own_share, other_share, doubt, wrong = np.full((4, count), np.nan, np.float32)
     for rows, value in ridge.without_twins():
         log_fit = _log_softmax(value * model.temperature)
-        fit = np.exp(log_fit)
-        votes, has_any = _votes(lists, rows, model)
-        code[:, rows], share[:, rows] = _first_two(_mean_share(fit, votes, has_any))
+        votes, has_any = _votes(lists, rows, model.voter, len(classes))
+        likeness = calibration.likeness(_mean_share(log_fit, votes, has_any, calibration.prior))
         has_label = model.voter[rows] != NONE
         label, labelled = model.voter[rows][has_label], rows[has_label]
-        other[labelled], weighed[4, labelled] = _doubt(log_fit[has_label], votes[has_label], label)
-        for place, classed in ((0, label), (2, other[labelled])):
-            every = np.arange(len(label))
-            weighed[place, labelled] = votes[has_label][every, classed]
-            weighed[place + 1, labelled] = fit[has_label][every, classed]
-    own_votes, own_fit, other_votes, other_fit, doubt = weighed
+        every = np.arange(len(label))
+        other[labelled], doubt[labelled] = _doubt(log_fit[has_label], votes[has_label], label, calibration.prior)
+        own = likeness[has_label][every, label]
+        own_share[labelled], other_share[labelled] = own, likeness[has_label][every, other[labelled]]
+        wrong[labelled] = calibration.label_is_wrong(own, label)
+        code[:, rows], share[:, rows] = _first_two(calibration.with_wrong_labels(likeness))
     named = np.append(classes, np.int32(NONE))[other]
-    evidence = LabelEvidence(own_votes, own_fit, named, other_votes, other_fit, doubt)
-    return ClassShares(*classes[code], *share), evidence
+    return ClassShares(*classes[code], *share), LabelEvidence(own_share, named, other_share, doubt, wrong)
 
 
-def _doubt(log_fit: Doubles, votes: Doubles, label: Codes) -> tuple[Codes, Doubles]:
-    """The strongest other class (R,) and how much the label is to be doubted (R,).
+def _doubt(log_fit: Doubles, votes: Doubles, label: Codes, prior: Doubles) -> tuple[Codes, Doubles]:
+    """The strongest other class (R,) and how doubtful the label is (R,), the class prior taken out.
 
     Of .1 · log of the ridge's share + .25 · votes; 1 − pᵀ, with p the label's share in a softmax of temperature T = .1
     over the classes.
     """
+    log_fit, votes = _without_prior(log_fit, votes, prior, PRIOR_OUT_OF_DOUBT)
     value = log_fit + DOUBT_VOTES / DOUBT_TEMPERATURE * votes
     every = np.arange(len(label))
     own = _log_softmax(value)[every, label]
@@ -197,10 +220,24 @@ def _doubt(log_fit: Doubles, votes: Doubles, label: Codes) -> tuple[Codes, Doubl
     return value.argmax(axis=1).astype(np.int32), -np.expm1(DOUBT_TEMPERATURE * own)
 
 
-def _mean_share(fit: Doubles, votes: Doubles, has_any: NDArray[np.bool_]) -> Doubles:
-    """The mean of both witnesses' shares (R, C); the ridge's alone where nobody votes."""
+def _without_prior(log_fit: Doubles, votes: Doubles, prior: Doubles, power: float) -> tuple[Doubles, Doubles]:
+    """Both witnesses with a power of the class `prior` (C,) taken out (logit adjustment, Menon et al. 2021)."""
+    weighed = votes / prior**power
+    weighed /= np.maximum(weighed.sum(axis=1, keepdims=True), 1e-12)
+    return _log_softmax(log_fit - power * np.log(prior)), weighed
+
+
+def _mean_share(
+    log_fit: Doubles,
+    votes: Doubles,
+    has_any: NDArray[np.bool_],
+    prior: Doubles,
+    prior_out: float = PRIOR_OUT_OF_SHARES,
+) -> Doubles:
+    """The mean of both witnesses' shares (R, C), a power of the prior taken out; the ridge's where nobody votes."""
+    log_fit, votes = _without_prior(log_fit, votes, prior, prior_out)
     weight = np.where(has_any, 0.5, 0)[:, None]
-    share: Doubles = (1 - weight) * fit + weight * votes
+    share: Doubles = (1 - weight) * np.exp(log_fit) + weight * votes
     return share
 
 
@@ -220,31 +257,64 @@ def _log_softmax(value: Doubles) -> Doubles:
     return log_share
 
 
-def _temperature(ridge: Ridge, seed: int) -> float:
-    """The factor of the ridge's values under which the labels are likeliest, on all or on a sample drawn by `seed`."""
-    from scipy.optimize import minimize_scalar  # slow to import, and few commands need it
+@dataclass(frozen=True)
+class LabelledMeans:
+    """What the witnesses say of R labelled pictures at `rows` (R,), own labels unseen: mean shares `mean` (R, C).
 
-    labelled = np.flatnonzero(ridge.label != NONE)
+    `label` (R,) codes; `prior` (C,) each class's fraction of all labels; `temperature` of the ridge's softmax.
+    """
+
+    rows: NDArray[np.int64]
+    mean: Doubles
+    label: Codes
+    prior: Doubles
+    temperature: float
+
+
+def labelled_means(
+    ridge: Ridge, lists: Sequence[Nearest], *, seed: int = 0, prior_out: float = PRIOR_OUT_OF_SHARES
+) -> LabelledMeans:
+    """The mean shares of all labelled pictures, or of a sample by `seed` of at most SAMPLE_ROWS and SAMPLE_CELLS.
+
+    Only pictures of classes with another picture: who has seen no other cannot know the class.
+    """
+    size = np.bincount(ridge.label[ridge.label != NONE], minlength=ridge.classes)
+    prior = size / size.sum()
+    rows = np.flatnonzero((ridge.label != NONE) & (size[ridge.label] > 1))
     most = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // ridge.classes))
-    if len(labelled) > most:
-        labelled = np.random.default_rng(seed).choice(labelled, most, replace=False)
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    value, label = _values_at(ridge, rows), ridge.label[rows]
+    temperature = _temperature(value, label)
+    votes, has_any = _votes(lists, rows, ridge.label, ridge.classes)
+    mean = _mean_share(_log_softmax(value * temperature), votes, has_any, prior, prior_out)
+    return LabelledMeans(rows, mean, label, prior, temperature)
+
+
+def _values_at(ridge: Ridge, labelled: NDArray[np.int64]) -> Doubles:
+    """The ridge's values (R, C) of these rows, in their order."""
     is_drawn = np.zeros(len(ridge.label), bool)
     is_drawn[labelled] = True
-    drawn = np.zeros((len(labelled), ridge.classes), np.float32)
-    own = np.zeros(len(labelled))
-    filled = 0
+    values = np.zeros((len(labelled), ridge.classes))
     for rows, value in ridge.without_twins(is_drawn):
-        is_of_sample = is_drawn[rows]
-        part = slice(filled, filled + int(is_of_sample.sum()))
-        drawn[part] = value[is_of_sample] - value[is_of_sample].max(axis=1, keepdims=True)
-        own[part] = drawn[part][np.arange(part.stop - part.start), ridge.label[rows[is_of_sample]]]
-        filled = part.stop
-    work = np.empty_like(drawn)
+        drawn = is_drawn[rows]
+        values[np.searchsorted(labelled, rows[drawn])] = value[drawn]
+    return values
+
+
+def _temperature(value: Doubles, label: Codes) -> float:
+    """The factor of the ridge's values (R, C) under which the labels (R,) are likeliest, given the usual one."""
+    from scipy.optimize import minimize_scalar  # slow to import, and few commands need it
+
+    shifted = value - value.max(axis=1, keepdims=True, initial=-np.inf)
+    own = shifted[np.arange(len(label)), label]
+    work = np.empty_like(shifted)
 
     def loss(log_factor: float) -> float:
         factor = np.exp(log_factor)
-        np.exp(np.multiply(drawn, np.float32(factor), out=work), out=work)
-        likelihood = np.exp(own * factor) / work.sum(axis=1, dtype=np.float64)
-        return -float(np.log(likelihood + 1e-12).mean())
+        np.exp(np.multiply(shifted, factor, out=work), out=work)
+        log_likelihood = np.log(np.exp(own * factor) / work.sum(axis=1) + 1e-12).sum()
+        prior = ((log_factor - np.log(USUAL_TEMPERATURE)) / TEMPERATURE_SPREAD) ** 2 / 2
+        return float(prior - log_likelihood)
 
     return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))

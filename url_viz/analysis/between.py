@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.twin_groups import first_of_each
+from url_viz.wording import percent
 
+RAREST = 100
+"""Shares are not told apart beyond one case in so many."""
 OPEN_QUESTION = 0.2
 """From this ambiguity on a picture's second class is named."""
 
@@ -24,6 +27,16 @@ def question_of(row: Mapping[str, object]) -> str | None:
     if not isinstance(first, str) or not isinstance(second, str) or not isinstance(ambiguity, float | np.floating):
         return None
     return f"{first} or {second}?" if float(ambiguity) >= OPEN_QUESTION else None
+
+
+def labelled_otherwise(share: float) -> str:
+    """What the share of the first class means of cases: "of pictures like this, about 1 in 4 is labelled otherwise"."""
+    others = 1 - share
+    if others < 1 / RAREST:
+        return f"of pictures like this, fewer than 1 in {RAREST} is labelled otherwise"
+    if others > 0.5:
+        return f"of pictures like this, {percent(share)} are labelled so"
+    return f"of pictures like this, about 1 in {round(1 / others)} is labelled otherwise"
 
 
 def between(first: object, second: object) -> str | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,15 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS, Classified, ClassShares, LabelEvidence, classify
+from url_viz.analysis.ambiguity import (
+    LEAST_OF_A_CLASS,
+    Classified,
+    ClassShares,
+    LabelEvidence,
+    StoredClasses,
+    classify,
+)
+from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.classes import (
     CLASS_COLUMNS,
     CodedLabels,
@@ -55,6 +62,7 @@ from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
 from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
+from url_viz.records import as_json, read_json
 from url_viz.rows import CACHED_FROM
 from url_viz.store import imported_columns as user_files
 from url_viz.store.answers import Answered, Answers
@@ -266,29 +274,30 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
             least=least,
         )
 
-    def class_shares(get: Get) -> tuple[ClassShares, LabelEvidence] | None:
+    def class_shares(get: Get) -> StoredClasses | None:
         found: Classified | None = get(classified)
-        return None if found is None else (found.shares, found.evidence)
+        return None if found is None else found.stored
 
-    def class_shares_from(table: pa.Table, get: Get) -> tuple[ClassShares, LabelEvidence]:
+    def class_shares_from(table: pa.Table, get: Get) -> StoredClasses:
         known = get(contents)
         of = {name: len(known.names) for name in _SHARES if name.endswith("_class")}
         columns: dict[str, Any] = dict(numbers_from_table(table, schema_of(_SHARES), len(known), codes=of))
         shares_of, evidence = (
             {each.name: columns[each.name] for each in fields(kind)} for kind in (ClassShares, LabelEvidence)
         )
-        return ClassShares(**shares_of), LabelEvidence(**evidence)
+        wrong = read_json(WrongLabels, table.schema.metadata[_WRONG_LABELS])
+        return StoredClasses(ClassShares(**shares_of), LabelEvidence(**evidence), wrong)
 
     def class_codes_of(get: Get) -> dict[str, NDArray[Any]] | None:
         found = get(shares)
-        return None if found is None else class_codes(found[0], get("own_graph_columns"), get("base").contents)
+        return None if found is None else class_codes(found.shares, get("own_graph_columns"), get("base").contents)
 
     def class_codes_from(table: pa.Table, get: Get) -> dict[str, NDArray[Any]]:
         of = {name: len(get(labels).names) for name in CLASS_COLUMNS if name.endswith("_class")}
         return numbers_from_table(table, schema_of(CLASS_COLUMNS), len(get("base").contents), codes=of)
 
     yield Column(contents, (labels, "own_graph_columns", "base"), content_labels_of, digest=_digest_of_picture_labels)
-    yield Column(classified, (contents, "graph", "whitened_graph", "second"), classified_by)
+    yield Column(classified, (contents, "graph", "whitened_graph", "second"), classified_by, version=2)
     yield Column(shares, (classified, contents), class_shares, on_disk=OnDisk(_shares_to_table, class_shares_from))
     on_disk = OnDisk(pa.table, class_codes_from, only_large=True)
     yield Column(codes, (shares, labels, "own_graph_columns", "base"), class_codes_of, on_disk=on_disk)
@@ -298,8 +307,12 @@ _OF_CLASSES = ("content_labels", "classified", "class_shares", "class_codes")
 _SHARES = tuple(each.name for kind in (ClassShares, LabelEvidence) for each in fields(kind))
 
 
-def _shares_to_table(found: tuple[ClassShares, LabelEvidence]) -> pa.Table:
-    return pa.table(dict(chain.from_iterable(_fields(each).items() for each in found)))
+_WRONG_LABELS = b"wrong_labels"
+
+
+def _shares_to_table(stored: StoredClasses) -> pa.Table:
+    table = pa.table({**_fields(stored.shares), **_fields(stored.evidence)})
+    return table.replace_schema_metadata({_WRONG_LABELS: as_json(stored.wrong)})
 
 
 def _ambiguity(get: Get) -> dict[str, Any]:
@@ -385,7 +398,7 @@ def _label_check(get: Get) -> LabelCheck | None:
     labels, shares = get("content_labels"), get("class_shares")
     if labels is None or shares is None:
         return None
-    return check_labels(get("measured"), get("base").contents, get("graph"), labels, shares[1])
+    return check_labels(get("measured"), get("base").contents, get("graph"), labels, shares.evidence, shares.wrong)
 
 
 def _splits(get: Get) -> Splits | None:

@@ -167,7 +167,7 @@ def _wrong(seen: FindingInputs) -> Finding | None:
         return None
     count = _open(seen, "wrong-labels", wrong_labels(seen.check))
     words = counted(count, "label looks wrong", "labels look wrong")
-    why = "Neighbours and a classifier, neither of which has seen the label, speak for another one."
+    why = f"They are likelier wrong than right. In all {seen.check.wrong.words}; what look-alikes hide is not seen."
     return Finding("wrong-labels", count, words, why)
 
 

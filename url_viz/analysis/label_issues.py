@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LabelEvidence
+from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.classes import CodedLabels
-from url_viz.analysis.votes import NONE, VOTERS, Codes, vote_shares
+from url_viz.analysis.votes import NONE, VOTERS, Codes
 from url_viz.store.tables import Graph, positions_of
 from url_viz.wording import counted
 
@@ -23,13 +24,10 @@ OUTLIER: Kind = "out on its own"
 KINDS: tuple[Kind, ...] = (LABEL_ERROR, AMBIGUOUS, CONFLICTING, OUTLIER)
 
 SAME_COSINE = 0.98
-CLEAR_SHARE = 0.6
-OWN_SHARE = 0.15
-SPREAD_QUANTILE = 0.9
+LIKELY = 0.5
+"""A label is an error where that is likelier than not, and a picture ambiguous where no class is."""
 FENCE = 1.0
 """Quartile ranges below the lower quartile; Tukey's 1.5 is never reached in a whitened space (docs/labels.md)."""
-_MIN_CLASS = 2
-_CELLS = 4_000_000
 
 Floats = NDArray[np.float32]
 
@@ -38,17 +36,17 @@ Floats = NDArray[np.float32]
 class Opinion:
     """The evidence on the label of R pictures, from witnesses that have seen neither the label nor the picture's twins.
 
-    `own` (R,) float32 is the share of a picture's label, the mean of kNN votes and ridge classifier; `best` (R,) that
-    of `suggested` (R,) int32, the strongest other class; `score` (R,) float32, 0 to 1, higher = the label is more to be
-    doubted (`LabelEvidence.doubt`); `spread` (R,) float32, how many classes the neighbours' votes amount to (the
-    exponential of their entropy, 1 if all say the same); `support` of `voters` (R,) neighbours are of `suggested`.
+    `own` (R,) float32 is the calibrated share of a picture's label, `best` (R,) that of `suggested` (R,) int32, the
+    strongest other class; `score` (R,) float32, 0 to 1, higher = the label is more doubtful (`LabelEvidence.doubt`);
+    `wrong` (R,) float32 the probability that the label is wrong; `support` of `voters` (R,) neighbours are of
+    `suggested`.
     """
 
     own: Floats
     best: Floats
     suggested: Codes
     score: Floats
-    spread: Floats
+    wrong: Floats
     support: NDArray[np.int64]
     voters: NDArray[np.int64]
 
@@ -83,81 +81,32 @@ def judge(row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes,
     `voter` (M,) are the labels of the graph's contents, NONE if copies differ, and `evidence` what speaks for them: kNN
     votes and a leave-one-out ridge classifier. The score orders pictures, and is not a probability.
 
-    A label error: another class has at least CLEAR_SHARE of what speaks for an undisputed picture of it on average, the
-    label at most OWN_SHARE of that, and the neighbours are no more spread over classes than those of nine in ten
-    undisputed pictures. Ambiguous: another class is ahead, and the neighbours are more spread. Conflicting copies:
-    equal content, or raw cosine from SAME_COSINE, under different labels. Out on its own: the nearest neighbour is so
-    far that its vote says little (FENCE). The constants were chosen on development sets (docs/labels.md).
+    A label error: the label is likelier wrong than right (`LabelEvidence.label_wrong`), and another class is ahead.
+    Ambiguous: no class has half of the shares. Conflicting copies: equal content, or raw cosine
+    from SAME_COSINE, under different labels. Out on its own: the nearest neighbour is so far that its vote says little
+    (FENCE, chosen on development sets).
     """
-    classes = int(max(label.max(initial=0), voter.max(initial=0))) + 1
-    opinion = _opinion(row, graph, voter, evidence, classes)
+    opinion, has_shares = _opinion(row, graph, voter, evidence), np.isfinite(evidence.own_share)[row]
     kind = np.full(len(row), "", dtype=object)
-    kind[opinion.disagrees & (opinion.spread > _usual_spread(opinion))] = AMBIGUOUS
-    kind[_is_error(opinion, label, classes)] = LABEL_ERROR
+    kind[has_shares & (np.maximum(opinion.own, opinion.best) < LIKELY)] = AMBIGUOUS
+    kind[opinion.disagrees & (opinion.wrong >= LIKELY)] = LABEL_ERROR
     kind[_is_outlier(graph)[row]] = OUTLIER
     suggested = np.where((kind != "") & opinion.disagrees, opinion.suggested, NONE).astype(np.int32)
     judged = Judged(opinion, kind, suggested, opinion.support, opinion.voters)
     return _with_copies(judged, row, label, voter, graph)
 
 
-def _opinion(row: NDArray[np.integer], graph: Graph, voter: Codes, evidence: LabelEvidence, classes: int) -> Opinion:
+def _opinion(row: NDArray[np.integer], graph: Graph, voter: Codes, evidence: LabelEvidence) -> Opinion:
     """A label that does not count (its copies differ, or its class is too small) has nothing for or against it."""
-    own = np.nan_to_num((evidence.own_votes + evidence.own_fit) / 2)[row]
-    best = np.nan_to_num((evidence.other_votes + evidence.other_fit) / 2)[row]
-    suggested, score = evidence.other_class[row], np.nan_to_num(evidence.doubt)[row]
-    at_once = max(64, _CELLS // classes)
-    parts = [
-        _votes(row[start : start + at_once], graph, voter, suggested[start:], classes)
-        for start in range(0, len(row), at_once)
-    ]
-    spread, support, voters = (
-        (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else (np.zeros(0),) * 3
-    )
-    return Opinion(own, best, suggested, score, spread.astype(np.float32), support.astype(int), voters.astype(int))
-
-
-def _votes(
-    row: NDArray[np.integer], graph: Graph, voter: Codes, suggested: Codes, classes: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Spread, support and number of the votes on these rows, each (R,)."""
+    suggested = evidence.other_class[row]
+    shares = (evidence.own_share, evidence.other_share, evidence.doubt, evidence.label_wrong)
+    own, best, score, wrong = (np.nan_to_num(share)[row] for share in shares)
     position = graph.position[row]
-    share, _ = vote_shares(position, graph.similarity[row], voter, classes)
-    spread = np.exp(-np.einsum("rc,rc->r", share, np.log(np.maximum(share, 1e-12))))
     code = np.where(position >= 0, voter[position], NONE)
     has_vote = code != NONE
     has_vote &= has_vote.cumsum(axis=1) <= VOTERS
-    supports = has_vote & (code == suggested[: len(row), None])
-    return spread, supports.sum(axis=1), has_vote.sum(axis=1)
-
-
-def _usual_spread(opinion: Opinion) -> float:
-    undisputed = opinion.spread[~opinion.disagrees]
-    return float(np.quantile(undisputed, SPREAD_QUANTILE)) if len(undisputed) else float("inf")
-
-
-def _is_error(opinion: Opinion, label: Codes, classes: int) -> NDArray[np.bool_]:
-    is_clear = opinion.best >= CLEAR_SHARE * _usual_value(opinion, label, classes)[opinion.suggested]
-    has_company = np.bincount(label, minlength=classes)[label] >= _MIN_CLASS
-    is_error: NDArray[np.bool_] = (
-        opinion.disagrees
-        & is_clear
-        & (opinion.own <= OWN_SHARE * opinion.best)
-        & (opinion.spread <= _usual_spread(opinion))
-        & has_company
-    )
-    return is_error
-
-
-def _usual_value(opinion: Opinion, label: Codes, classes: int) -> NDArray[np.float64]:
-    """What speaks for an undisputed picture of each class on average (C,), small classes drawn to the mean of all."""
-    undisputed = ~opinion.disagrees
-    if not undisputed.any():
-        return np.full(classes, np.inf)
-    overall, prior = float(opinion.own[undisputed].mean()), 2
-    count = np.bincount(label[undisputed], minlength=classes)
-    total = np.bincount(label[undisputed], opinion.own[undisputed], minlength=classes)
-    mean: NDArray[np.float64] = (total + prior * overall) / (count + prior)
-    return mean
+    support = (has_vote & (code == suggested[:, None])).sum(axis=1)
+    return Opinion(own, best, suggested, score, wrong, support, has_vote.sum(axis=1))
 
 
 def _is_outlier(graph: Graph) -> NDArray[np.bool_]:
@@ -216,7 +165,7 @@ def _conflicting(row: NDArray[np.integer], voter: Codes) -> list[NDArray[np.int6
     return np.split(numbers, np.flatnonzero(np.diff(row[numbers])) + 1) if len(numbers) else []
 
 
-COLUMNS = ("id", "path", "label", "suggested", "score", "kind", "support", "neighbours", "spread")
+COLUMNS = ("id", "path", "label", "suggested", "share", "score", "wrong", "kind", "support", "neighbours")
 
 _WORDS: Mapping[Kind, tuple[str, str]] = {
     LABEL_ERROR: ("picture looks mislabelled", "pictures look mislabelled"),
@@ -233,24 +182,34 @@ class LabelCheck:
     `pictures` has one row per labelled picture that has neighbours, the most doubtful first; columns id, path, label,
     suggested (class to try, None if there is none), score (0 to 1, higher = the label is more to be doubted: an
     order), kind (of `suspects.KINDS`, "" if nothing is wrong, or somebody gave or confirmed the label), support of so
-    many neighbours (votes for the strongest other class), spread (how many classes the neighbours amount to), and
+    many neighbours (votes for the strongest other class), wrong (the probability that the label is wrong), and
     taken_for: the likeliest class, possibly the label. `left_out` counts pictures without a label or not in the
-    graph yet.
+    graph yet; `wrong` is the fraction of labels that are wrong.
     """
 
     pictures: pd.DataFrame
     classes: tuple[str, ...]
     left_out: int
+    wrong: WrongLabels
 
     @cached_property
     def suspects(self) -> pd.DataFrame:
-        """The pictures whose label is to be doubted, the most doubtful first: `COLUMNS`."""
-        return self.pictures.loc[self.pictures["kind"] != "", list(COLUMNS)].reset_index(drop=True)
+        """The pictures whose label is doubtful, the most doubtful first: `COLUMNS`.
+
+        They end where a label is likelier right than wrong; a picture that no class fits is ambiguous, its label no
+        suspect.
+        """
+        return self.of_kind(None)
+
+    def of_kind(self, kind: str | None) -> pd.DataFrame:
+        """The pictures of a kind, all suspects if None, the most doubtful first: `COLUMNS`."""
+        kinds = [each for each in KINDS if each != AMBIGUOUS] if kind is None else [kind]
+        return self.pictures.loc[self.pictures["kind"].isin(kinds), list(COLUMNS)].reset_index(drop=True)
 
     @property
     def suspects_first(self) -> pd.DataFrame:
         """All rows of `pictures`, the suspects before the others."""
-        is_fine = self.pictures["kind"] == ""
+        is_fine = self.pictures["kind"].isin(["", AMBIGUOUS])
         return pd.concat([self.pictures[~is_fine], self.pictures[is_fine]], ignore_index=True)
 
     def count(self, kind: str) -> int:
@@ -272,7 +231,12 @@ class LabelCheck:
 
 
 def check_labels(
-    table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph, labels: CodedLabels, evidence: LabelEvidence
+    table: pd.DataFrame,
+    contents: NDArray[np.int64],
+    graph: Graph,
+    labels: CodedLabels,
+    evidence: LabelEvidence,
+    wrong: WrongLabels,
 ) -> LabelCheck:
     """Check the column `label` of `ImageSet.table()`, with content keys (N,) in its order.
 
@@ -283,7 +247,9 @@ def check_labels(
     number = {name: code for code, name in enumerate(labels.names)}
     codes = table["label"].iloc[usable].map(str).map(number).to_numpy().astype(np.int32)
     judged = judge(row[usable], codes, graph=graph, voter=labels.codes, evidence=evidence)
-    return LabelCheck(_as_table(table.iloc[usable], judged, labels.names), labels.names, len(table) - len(usable))
+    return LabelCheck(
+        _as_table(table.iloc[usable], judged, labels.names), labels.names, len(table) - len(usable), wrong
+    )
 
 
 def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> pd.DataFrame:
@@ -291,11 +257,12 @@ def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> p
     opinion = judged.opinion
     pictures = rows[["id", "path", "label"]].assign(
         suggested=names[judged.suggested],
+        share=np.where(judged.suggested >= 0, opinion.best, np.float32(np.nan)),
         score=opinion.score,
+        wrong=opinion.wrong,
         kind=np.where(rows["label_checked"].notna(), "", judged.kind),
         support=judged.support,
         neighbours=judged.voters,
-        spread=opinion.spread,
         taken_for=rows["first_class"].where(rows["first_class"].notna(), rows["label"]),
     )
     return pictures.sort_values(["score", "path"], ascending=[False, True], ignore_index=True)

@@ -15,7 +15,7 @@ from url_viz.store.tables import Graph, positions_of
 NEIGHBOURS = 16
 """Neighbours of each list that are used: more order no better (docs/order.md)."""
 SUGGESTED_FROM = 0.9
-"""The share from which suggestions are offered to be accepted together, at first."""
+"""The share from which suggestions are offered to be accepted together, at first: one in ten may be wrong."""
 
 Rows = NDArray[np.int64]
 

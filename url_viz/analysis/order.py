@@ -21,6 +21,8 @@ from url_viz.store.derived_cache import require
 from url_viz.store.tables import GraphColumns
 from url_viz.wording import counted, decimal
 
+SHUFFLES = 39
+"""Labels without meaning are ahead of so many shuffles of themselves one time in forty."""
 FEWEST = 3
 """With fewer pictures that have a neighbour, no measure leads."""
 LEADING = (AMBIGUITY.name, TUNED.name, CONFUSABILITY.name, UNCERTAINTY.name)
@@ -69,8 +71,9 @@ def leading_order(
     """The order of `ImageSet.table()`, with content keys (N,) in its order; `labels` are of the graph's contents.
 
     Ambiguity leads if the pictures bear the classes out: two or more with three pictures each, and the nearest picture
-    of the same class more often than under shuffled labels, by an interval. Else what answers made of it (`tuned`),
-    else confusability, from three pictures on. `second` names the second model by which these are too, if there is one.
+    of the same class more often than under any of SHUFFLES shuffles of the labels. Else what answers made of it
+    (`tuned`), else confusability, from three pictures on. `second` names the second model by which these are too, if
+    there is one.
     """
     by = f", by two models (also {second})" if second else ""
     known = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
@@ -119,7 +122,7 @@ def _by_classes(
     recall = share_by_blocks(~known.is_wrong, known.code)
     share = np.bincount(known.code) / len(known.code)
     by_chance = float((share**2).sum())
-    if not recall.interval.low > by_chance:
+    if not is_beyond_chance(columns, labels.codes):
         return None
     evidence = _figure(table, AMBIGUITY.name, known)
     others = {m.name: _figure(table, m.name, known) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)}
@@ -133,6 +136,27 @@ def _by_classes(
         by_chance=by_chance,
         classes=classes,
     )
+
+
+def is_beyond_chance(columns: GraphColumns, codes: Codes, *, seed: int = 0) -> bool:
+    """Whether the nearest has the same class more often than under each of SHUFFLES shuffles of the labels.
+
+    `codes` (M,) are the labels of the graph's contents, NONE for none. Of a group of twins the first one with a label
+    is looked at: a burst in one folder bears no classes out.
+    """
+    labelled = np.flatnonzero(codes != NONE)
+    group, first = np.unique(columns.twin_group[labelled], return_index=True)
+    own = codes[labelled[first]]
+    near = columns.nearest[labelled[first]]
+    place = np.searchsorted(group, columns.twin_group[near])
+    place = np.where(near >= 0, np.minimum(place, len(group) - 1), 0)
+    is_known = (near >= 0) & (group[place] == columns.twin_group[near])
+    rng = np.random.default_rng(seed)
+
+    def hits(shuffled: Codes) -> int:
+        return int((shuffled == shuffled[place])[is_known].sum())
+
+    return all(hits(own) > hits(rng.permutation(own)) for _ in range(SHUFFLES))
 
 
 def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels) -> _Labelled:

@@ -19,7 +19,9 @@ def names(
     action: Positional[Literal["first", "suggest", "accept"]] = "first",
     *,
     top: Annotated[Count, arg(help="how many pictures to list")] = 20,
-    share: Annotated[Fraction, arg(help="suggest, accept: from this share on (0 to 1)")] = 0.9,
+    share: Annotated[
+        Fraction, arg(help="suggest, accept: names that are each right in at least this share of cases")
+    ] = 0.9,
 ) -> None:
     """List the pictures whose names teach most, or what the names so far suggest for the others; accept that.
 
@@ -34,6 +36,7 @@ def names(
     if action == "accept":
         print(f"{image_set.names.accept(suggested['id'].tolist()).sentence}.")
         return
-    print(f"{counted(len(suggested), 'suggestion')} from share {share:.2f} on.")
+    mistakes = round(float((1 - suggested["share"]).sum()))
+    print(f"{counted(len(suggested), 'suggestion')} from share {share:.2f} on, about {mistakes:,} of them wrong.")
     if len(suggested):
         print(table_text(suggested[["name", "share", "path"]].head(top), "{:.2f}"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.label_choice import ClassLevels, Labels, class_levels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, confused_in
 from url_viz.analysis.measures import AMBIGUITY, has_values
@@ -73,6 +74,14 @@ class SetLabels:
         """The check of all labels; None if there are none. Computed again only if labels have changed."""
         check: LabelCheck | None = self._core.derived.get("label_check")
         return check
+
+    def wrong_share(self) -> WrongLabels | None:
+        """How many labels are wrong: `.share`, `.low`, `.high` (0 to 1); a lower bound, None without labels.
+
+        What a label that is wrong in favour of a look-alike hides is not in it (`analysis.calibration`).
+        """
+        check = self.check()
+        return None if check is None else check.wrong
 
     def suspects(self) -> pd.DataFrame | None:
         """Pictures with a doubtful label, the most doubtful first (columns as in `LabelCheck`); None without labels."""

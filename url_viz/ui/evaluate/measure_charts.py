@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from url_viz.analysis.evaluation import DECILES, NEAREST, Deciles, MeasureFigures
-from url_viz.analysis.measures import measure_named
+from url_viz.analysis.measures import AMBIGUITY, measure_named
+from url_viz.analysis.reliability import Reliability
 from url_viz.ui.widgets.charts import GREY, curve_colour, plotly_title, quiet
 
 if TYPE_CHECKING:
@@ -79,4 +80,26 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
     figure.add_hline(y=100 * recall, line={"color": GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title=f"{plotly_title(measure)}, percentile", range=[0, 100], dtick=20)
     figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
+    return quiet(figure, height_px=330)
+
+
+def reliability_figure(found: Reliability) -> "Figure":
+    """How often the label is the first class, by the share that was told of it; the diagonal is perfect."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        [
+            go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": GREY, "dash": "dot", "width": 1.4}),
+            go.Scatter(
+                x=100 * found.share,
+                y=100 * found.right,
+                mode="lines+markers",
+                line={"color": curve_colour(AMBIGUITY.name), "width": 2},
+                marker={"size": 7},
+            ),
+        ]
+    )
+    figure.update_traces(hovertemplate="%{x:.0f} % told, %{y:.0f} % right<extra></extra>", showlegend=False)
+    figure.update_xaxes(title="Share of the first class (%)", range=[0, 102])
+    figure.update_yaxes(title="The label is that class (%)", range=[0, 102])
     return quiet(figure, height_px=330)

@@ -13,8 +13,9 @@ from url_viz.analysis.evaluated import NEEDED, Evaluated, deciles_table
 from url_viz.analysis.evaluation import CountedPictures, Deciles, MeasureFigures, by_class, deciles
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.order_metrics import spearman
+from url_viz.analysis.reliability import FEWEST, reliability
 from url_viz.image_set import ImageSet
-from url_viz.ui.evaluate.measure_charts import deciles_figure, intervals_figure, shown_at_first
+from url_viz.ui.evaluate.measure_charts import deciles_figure, intervals_figure, reliability_figure, shown_at_first
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of, value_text
 from url_viz.ui.widgets.charts import coverage_figure, show_figure
@@ -82,6 +83,22 @@ def show_measures(results: Evaluated) -> None:
     """Every measure's figures with intervals, as a table, and how to read them."""
     st.dataframe(results.shown(), hide_index=True, width="stretch", alt="The figures of each measure")
     st.caption(escape(results.how_to_read))
+
+
+def show_reliability(image_set: ImageSet) -> None:
+    """Whether shares are shares of cases here: a drawing, and a sentence; why there is none of few pictures."""
+    found = image_set.cached_of_table(reliability)
+    if found is None:
+        st.caption(f"Whether shares are shares of cases can be told from {FEWEST} labelled pictures on.")
+        return
+    table = pd.DataFrame({"share": found.share, "right": found.right})
+    _title("Whether a share is a share of cases", table, f"{image_set.root.name}-shares", key="shares")
+    show_figure(
+        reliability_figure(found),
+        key="evaluate.reliability",
+        alt="How often the label is the first class, where so large a share of it was told; the diagonal is perfect",
+    )
+    st.caption(escape(found.words))
 
 
 def show_coverage(image_set: ImageSet, results: Evaluated) -> None:

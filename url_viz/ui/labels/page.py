@@ -24,6 +24,7 @@ from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.filter_controls import set_filter
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.tiles import one_page
+from url_viz.wording import percent
 
 ClassPair = tuple[str, str]
 """Two classes that are confused with each other."""
@@ -58,18 +59,18 @@ def show_headline(check: LabelCheck) -> None:
     """The result in a sentence, the number of checked pictures, and how it works."""
     st.markdown(f"#### {escape(check.headline)}")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
-    st.caption(
-        f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{escape(left_out)}."
-    )
+    checked = f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{left_out}. "
+    st.caption(escape(f"{checked}{check.wrong.words.capitalize()}; what look-alikes hide is not seen."))
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
             "Two signals speak for or against a label, and neither has seen it or the picture's twins: the votes of "
             "its nearest neighbours, and a linear classifier (ridge) fitted with the picture left out. Both look at "
-            "the pictures in the set's whitened space, as the map and the search do; what counts is their mean. "
-            "**Label error**: another class is clearly ahead. **Ambiguous**: another class is ahead, but the "
-            "neighbours are spread over many, so no label may be right. "
+            "the pictures in the set's whitened space, as the map and the search do; their mean is calibrated on "
+            "this set, so that a share is a share of cases. "
+            "**Label error**: the label is likelier wrong than right; the percentage says how likely. "
+            "**Ambiguous**: no class has half of the shares, so no label may be right. "
             "**Conflicting copies**: the same picture under two labels. **Outlier**: no similar picture in this set. "
-            "The score (0 to 1) orders pictures: the higher, the more doubtful the label; it is not a probability. "
+            "A label that is wrong in favour of a class that looks alike is often not seen. "
             "A suggestion is only as good as the model is on these classes: look before you relabel."
         )
 
@@ -96,9 +97,7 @@ def pick_class(check: LabelCheck, *, disabled: bool) -> str | None:
 
 def in_scope(check: LabelCheck, *, kind: str | None, label: str | None) -> pd.DataFrame:
     """The suspects of a kind and a class (None: all), the most doubtful first."""
-    rows = check.suspects
-    if kind is not None:
-        rows = rows[rows["kind"] == kind]
+    rows = check.of_kind(kind)
     return rows if label is None else rows[rows["label"] == label]
 
 
@@ -206,11 +205,12 @@ def _show_review_button(rows: pd.DataFrame, pair: ClassPair | None, label: str |
 def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
     """Give all pictures shown here the class that is suggested, once the count was seen."""
     with_suggestion = rows[rows["suggested"].notna()]
-    count = len(with_suggestion)
+    count, mistakes = len(with_suggestion), round(float((1 - with_suggestion["share"]).sum()))
     with st.popover("Accept suggestions", icon=":material/done_all:", disabled=not count):
         st.markdown(
-            f"**{count:,}** of the {len(rows):,} pictures shown here have a suggested class. Their files stay where "
-            "they are, and the label as given stands beside the new one. One undo takes all of it back."
+            f"**{count:,}** of the {len(rows):,} pictures shown here have a suggested class; about **{mistakes:,}** of "
+            "these suggestions would be wrong. Their files stay where they are, and the label as given stands beside "
+            "the new one. One undo takes all of it back."
         )
         st.button(
             f"Label {count:,} pictures as suggested",
@@ -235,7 +235,7 @@ def with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
 
 
 def tiles(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
-    """Suspects as tiles: label, suggested label, score, and support among the neighbours."""
+    """Suspects as tiles: label, suggested label, how likely the label is wrong, and support among the neighbours."""
     return tuple(_tile(row, set_id) for row in rows.to_dict("records"))
 
 
@@ -244,7 +244,7 @@ def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
     return tile_of(
         row,
         set_id=set_id,
-        value=f"{row['score']:.2f}" + (f" · {row['support']} of {row['neighbours']}" if has_other else ""),
+        value=f"{percent(row['wrong'])} wrong" + (f" · {row['support']} of {row['neighbours']}" if has_other else ""),
         label=f"{row['label']} → {row['suggested']}" if has_other else str(row["label"]),
         mark=_MARKS.get(row["kind"]),
         decision=row.get("decision"),

@@ -53,8 +53,18 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
     if suggestions.empty:
         st.caption("Two names suggest names for the others." if names.nunique() < 2 else "Every picture has a name.")
         return
-    least = st.slider("Suggestions from share", 0.5, 1.0, SUGGESTED_FROM, 0.01, key="review.names.share", width=360)
+    least = st.slider(
+        "Suggestions that are each right in at least",
+        0.5,
+        1.0,
+        SUGGESTED_FROM,
+        0.01,
+        format="percent",
+        key="review.names.share",
+        width=360,
+    )
     rows = suggestions[suggestions["share"] >= least]
+    mistakes = round(float((1 - rows["share"]).sum()))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             f"Accept {len(rows):,} suggestions",
@@ -66,7 +76,8 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
         st.caption(
-            f"of {len(suggestions):,} pictures without a name; below, the least certain of them. Undo takes all back."
+            f"of {len(suggestions):,} pictures without a name; about {mistakes:,} of them would be wrong. Below, the "
+            "least certain. Undo takes all back."
         )
     st.caption("Accepted names agree with the neighbours that suggest them: figures of an order by them are too good.")
     least_certain = rows.iloc[::-1].head(SHOWN)

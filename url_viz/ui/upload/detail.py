@@ -18,6 +18,7 @@ from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import data_url, in_set
 from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.wording import percent
 
 LONG_SIDE_PX = 1000
 NEIGHBOURS = 6
@@ -83,7 +84,7 @@ def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:
     """What is known of an upload, one row a fact: Fact, Value."""
     facts = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["first_class"], str):
-        named = (f"{row[f'{nth}_class']} · share {float(row[f'{nth}_share']):.2f}" for nth in ("first", "second"))
+        named = (f"{row[f'{nth}_class']} · {percent(float(row[f'{nth}_share']))}" for nth in ("first", "second"))
         facts += zip(("Likeliest class", "Second class"), named, strict=True)
     for measure in MEASURED:
         value, rank = float(str(row[measure])), float(str(row[f"{measure}_percentile"]))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.between import question_of
+from url_viz.analysis.between import labelled_otherwise, question_of
 from url_viz.analysis.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, measure_named, title_of
 from url_viz.analysis.ranking import ends, with_percentile
@@ -23,6 +23,7 @@ from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import show_with_heat
 from url_viz.ui.widgets.reason_pills import show_reason_badges
 from url_viz.ui.wire import WIRE
+from url_viz.wording import percent
 
 LINK = "picture"
 NEIGHBOURS = 12
@@ -199,8 +200,9 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     if isinstance(row["label"], str):
         rows.insert(0, ("Class", row["label"]))
     if isinstance(row["first_class"], str):
-        shares = f"{row['first_class']} {row['first_share']:.0%}, {row['second_class']} {row['second_share']:.0%}"
-        rows.append(("Looks like", shares))
+        first, second = _number(row, "first_share"), _number(row, "second_share")
+        shares = f"{row['first_class']} {percent(first)}, {row['second_class']} {percent(second)}"
+        rows.append(("Looks like", f"{shares}: {labelled_otherwise(first)}"))
     rows += [(title_of(name), _value_of(row, name)) for name in TABLE_MEASURES if np.isfinite(_number(row, name))]
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):

@@ -1,0 +1,137 @@
+"""Calibration of class shares: what makes a share a share of cases, and how many of a set's labels are wrong."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.analysis.votes import Codes, Doubles
+from url_viz.wording import percent
+
+USUAL_SHARPNESS = 1.4
+SHARPNESS_SPREAD = 0.15
+"""The prior of log sharpness: normal about the usual one, so that a set of a few pictures has about that one."""
+LABELS_RIGHT = 40.0
+"""The prior of wrong labels: as if so many right ones had been seen."""
+SHARPNESSES = np.geomspace(0.4, 4.0, 24)
+WRONG_SHARES = np.concatenate([[0.0], np.geomspace(0.0005, 0.6, 60)])
+LIKELIHOOD_DROP = 1.92
+"""How far the log likelihood may fall within a 95 % interval of one number (half of chi-squared's 3.84)."""
+LEAST_SHARE = 1e-9
+FEW_LABELS = 30
+"""Of fewer labels no interval is given."""
+LEAST_TOLD = 0.01
+"""Below this fraction of wrong labels no number is told."""
+
+
+@dataclass(frozen=True)
+class WrongLabels:
+    """The fraction of a set's labels that say nothing of their pictures, with its 95 % interval; nan for few labels.
+
+    A lower bound: labels that are wrong in favour of a class that looks alike are not seen.
+    """
+
+    share: float
+    low: float
+    high: float
+
+    @property
+    def words(self) -> str:
+        """What to tell people, without a full stop: "at least 4 of 100 labels look wrong (5.3 %, 4.1 to 7.7)"."""
+        ends = "" if math.isnan(self.low) else f", {100 * self.low:.1f} to {100 * self.high:.1f}"
+        estimate = f"({percent(self.share, digits=1)}{ends})"
+        least = self.share if math.isnan(self.low) else self.low
+        if least < LEAST_TOLD:
+            return f"hardly any label looks wrong {estimate}"
+        return f"at least {max(1, math.floor(100 * least))} of 100 labels look wrong {estimate}"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What takes mean shares of witnesses to shares of cases: P(label) = (1 − ε) · pᵞ + ε · class share.
+
+    `sharpness` is γ, `wrong` is ε, the fraction of labels that say nothing of the picture, with its 95 % interval
+    `low`, `high` (nan for few labels); `prior` (C,) float64 each class's fraction of the labels. A linear mean of
+    calibrated witnesses is too even, hence γ (Ranjan and Gneiting 2010). Labels that are wrong in favour of a class
+    that looks alike are not seen: ε is a lower bound.
+    """
+
+    sharpness: float
+    wrong: float
+    low: float
+    high: float
+    prior: Doubles
+
+    @property
+    def wrong_labels(self) -> WrongLabels:
+        """How many labels are wrong."""
+        return WrongLabels(self.wrong, self.low, self.high)
+
+    def likeness(self, mean: Doubles) -> Doubles:
+        """Shares (R, C) of what pictures show, from the witnesses' mean shares (R, C): pᵞ, summing to 1."""
+        return sharpened(mean, self.sharpness)
+
+    def shares(self, mean: Doubles) -> Doubles:
+        """Shares (R, C) of the labels of pictures like these, wrong ones among them."""
+        return self.with_wrong_labels(self.likeness(mean))
+
+    def with_wrong_labels(self, likeness: Doubles) -> Doubles:
+        """Shares (R, C) of labels, from those of what pictures show."""
+        shares: Doubles = (1 - self.wrong) * likeness + self.wrong * self.prior
+        return shares
+
+    def label_is_wrong(self, own: Doubles, label: Codes) -> Doubles:
+        """P (R,) that a label says nothing of its picture, from the label's likeness `own` (R,)."""
+        by_chance = self.wrong * self.prior[label]
+        probability: Doubles = by_chance / np.maximum(by_chance + (1 - self.wrong) * own, LEAST_SHARE)
+        return probability
+
+
+def sharpened(mean: Doubles, sharpness: float) -> Doubles:
+    """Shares (R, C) raised to a power, summing to 1 again."""
+    value = sharpness * np.log(np.maximum(mean, LEAST_SHARE))
+    value -= value.max(axis=1, keepdims=True)
+    np.exp(value, out=value)
+    value /= value.sum(axis=1, keepdims=True)
+    return value
+
+
+def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles) -> Calibration:
+    """The likeliest sharpness and fraction of wrong labels of R labelled pictures.
+
+    `mean` (R, C) are the witnesses' mean shares, own labels unseen; `label` (R,) codes; `group` (R,) source groups,
+    each of which counts as one picture; `prior` (C,) each class's fraction of all labels.
+    """
+    _, number, size = np.unique(group, return_inverse=True, return_counts=True)
+    weight, every = 1 / size[number], np.arange(len(label))
+    by_chance = prior[label][:, None] * WRONG_SHARES
+    surface = np.empty((len(SHARPNESSES), len(WRONG_SHARES)))
+    for row, sharpness in enumerate(SHARPNESSES):
+        own = sharpened(mean, sharpness)[every, label][:, None]
+        surface[row] = weight @ np.log(np.maximum(own * (1 - WRONG_SHARES) + by_chance, LEAST_SHARE))
+        surface[row] -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
+    low, high = _interval(surface) if len(size) >= FEW_LABELS else (np.nan, np.nan)
+    surface += LABELS_RIGHT * np.log1p(-WRONG_SHARES)
+    row, column = divmod(int(surface.argmax()), len(WRONG_SHARES))
+    best = float(np.exp(_vertex(np.log(SHARPNESSES), surface[:, column], row)))
+    wrong = max(0.0, _vertex(WRONG_SHARES, surface[row], column))
+    return Calibration(best, wrong, min(low, wrong), max(high, wrong), prior)
+
+
+def _interval(surface: Doubles) -> tuple[float, float]:
+    """The fractions of wrong labels (95 %) that the likelihood allows, whatever the sharpness."""
+    profile = surface.max(axis=0)
+    bound, best = profile.max() - LIKELIHOOD_DROP, int(profile.argmax())
+    low = np.interp(bound, profile[: best + 1], WRONG_SHARES[: best + 1]) if profile[0] < bound else 0.0
+    high = np.interp(-bound, -profile[best:], WRONG_SHARES[best:])
+    return float(low), float(high)
+
+
+def _vertex(x: Doubles, y: Doubles, at: int) -> float:
+    """Where the parabola through a grid's best value and both beside it has its top."""
+    if not 0 < at < len(x) - 1:
+        return float(x[at])
+    a, b, _ = np.polyfit(x[at - 1 : at + 2] - x[at], y[at - 1 : at + 2], 2)
+    top = -b / (2 * a) if a < 0 else 0.0
+    return float(np.clip(x[at] + top, x[at - 1], x[at + 1]))
