@@ -35,7 +35,6 @@ Repeats = Annotated[int, Within(1, 1_000)]
 Batch = Annotated[int, Within(1, 10_000_000)]
 Paired = Annotated[int, Within(2, 10_000_000)]
 Epochs = Annotated[int, Within(1, 1_000_000)]
-Resamples = Annotated[int, Within(1, 1_000_000)]
 Width = Annotated[int, Within(1, 65_536)]
 Depth = Annotated[int, Within(0, 100)]
 
@@ -263,9 +262,8 @@ class EvaluateConfig(Checked):
     figures: Annotated[Path | None, Doc("Folder for plots: risk–coverage, recall by tenths, the crop curve.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
-    resamples: Annotated[Resamples, Doc("Bootstrap resamples behind each interval.")] = 1000
     limit: Annotated[OptionalCount, Doc("Number of pictures to use, spread over the list.")] = None
-    seed: Annotated[Seed, Doc("Seed of crops and resamples.")] = 0
+    seed: Annotated[Seed, Doc("Seed of crops, and of which pictures of two sets are compared.")] = 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
 With --upstream also OOD AUROC and mixed R-AUROC; with people's votes (cifar10h:PATH, …) the rank correlation with their
 entropy; if the classifier knows the folders' WordNet ids, AUROC against its errors. Prints a table, best order
-first, with bootstrap intervals; --json keeps every figure and the risk–coverage curves, --figures DIR draws them.
+first, with intervals over classes; --json keeps every figure and the risk–coverage curves, --figures DIR draws them.
 """
 
 import math
@@ -30,12 +30,12 @@ from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.order_metrics import (
     Figure,
     Scored,
-    bootstrap_interval,
+    auroc_by_blocks,
     classification_auroc,
+    errors_in_order,
     human_alignment,
     mixed_r_auroc,
     ood_auroc,
-    r_auroc,
     recall_at_1,
     risk_coverage,
 )
@@ -116,7 +116,7 @@ def evaluate(
     uncertainties = _uncertainties(model.head, embedded, with_baselines=config.baselines)
     comparisons = compare(uncertainties, model.head, embedded, labels, config, references or References())
     orders = [
-        order_of(name, values, is_correct, resamples=config.resamples, seed=config.seed, comparisons=comparisons[name])
+        order_of(name, values, is_correct, labels, comparisons=comparisons[name])
         for name, values in uncertainties.items()
     ]
     crops = crops_of(model.head, embedded) if model.head and config.crop_test else ()
@@ -185,19 +185,22 @@ def order_of(
     name: str,
     uncertainty: Values,
     is_correct: NDArray[np.bool_],
+    labels: NDArray[np.integer],
     *,
-    resamples: int,
-    seed: int,
     comparisons: Comparisons | None = None,
 ) -> OrderResult:
-    """R-AUROC with its interval, AURC and the risk–coverage curve of an uncertainty (N,) against correctness (N,)."""
+    """R-AUROC of an uncertainty (N,) against correctness (N,), with its interval over classes `labels` (N,).
+
+    Also AURC, the risk–coverage curve and recall by tenths, in which pictures of equal uncertainty count alike.
+    """
+    figure = auroc_by_blocks(uncertainty, ~is_correct, labels)
     curve = risk_coverage(uncertainty, ~is_correct)
     points = np.unique(np.linspace(0, len(is_correct) - 1, CURVE_POINTS).round().astype(int))
-    tenths = np.array_split(is_correct[np.argsort(uncertainty, kind="stable")], min(TENTHS, len(is_correct)))
+    tenths = np.array_split(1 - errors_in_order(uncertainty, ~is_correct), min(TENTHS, len(is_correct)))
     return OrderResult(
         name,
-        r_auroc(uncertainty, is_correct),
-        bootstrap_interval(r_auroc, uncertainty, is_correct, resamples=resamples, seed=seed),
+        figure.value,
+        figure.interval,
         curve.aurc,
         tuple(curve.coverage[points].tolist()),
         tuple(curve.risk[points].tolist()),

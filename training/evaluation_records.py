@@ -14,7 +14,7 @@ HEAD = "head"
 
 @dataclass(frozen=True)
 class OrderResult:
-    """How one uncertainty orders a set. `interval` is R-AUROC's 95 % bootstrap interval, `risk` at `coverage`.
+    """How one uncertainty orders a set. `interval` is R-AUROC's of 95 % over classes, `risk` at `coverage`.
 
     `recall_by_tenth` is recall@1 of each tenth of the pictures, from the clearest to the most uncertain.
     """

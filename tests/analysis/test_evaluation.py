@@ -319,7 +319,7 @@ def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path
     stored = image_set.embeddings().astype(np.float16)
     logits = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
     embedded = EmbeddedPictures(np.arange(40), stored, logits, stored, ())
-    reported = evaluate(model, pictures, embedded, EvaluateConfig("here", str(folder), baselines=True, resamples=50))
+    reported = evaluate(model, pictures, embedded, EvaluateConfig("here", str(folder), baselines=True))
     found = as_the_paper_counts(image_set, stored)
     ours = {one.name: one for one in measured(found)}
     assert (len(found), found.classes) == (reported.pictures, reported.classes)

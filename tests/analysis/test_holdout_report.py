@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from url_viz.analysis import holdout_report
 from url_viz.analysis.holdout_report import (
     HoldoutFigure,
     advice,
@@ -15,7 +16,7 @@ from url_viz.analysis.holdout_report import (
     headline,
     holdout_figure,
 )
-from url_viz.analysis.order_metrics import Figure, Interval, auroc, bootstrap_interval
+from url_viz.analysis.order_metrics import Figure, Interval, auroc, auroc_influence, jackknife
 
 
 def figure(value: float, low: float, high: float) -> Figure:
@@ -49,7 +50,7 @@ def test_figures_and_gains_are_of_the_same_pictures() -> None:
     assert found.after.value == pytest.approx(auroc(good, is_wrong))
     assert found.gains["before"].value == pytest.approx(found.after.value - found.before.value)
     assert found.gains["before"].interval.low > 0
-    # the same order in other units: no difference in any resample
+    # the same order in other units: no difference whichever class is left out
     assert found.gains["confusability"] == figure(0.0, 0.0, 0.0)
     assert found.is_of_use
     assert "the new one is better" in details(found)[0]
@@ -57,42 +58,54 @@ def test_figures_and_gains_are_of_the_same_pictures() -> None:
     assert "Confusability, without any job:" in as_text([found])
 
 
-@pytest.mark.slow
-def test_each_interval_is_that_of_its_order_drawn_alone() -> None:
-    """All orders share what is drawn: one by one, with the same seed, they give the same to the last bit."""
+def test_intervals_are_from_the_figures_without_each_class() -> None:
     is_wrong, good, block = outcomes()
     noise = np.random.default_rng(1).normal(size=400)
-    orders = {"after": (good, is_wrong), "before": (noise, is_wrong), "confusability": (good + noise, is_wrong)}
-    found = holdout_figure("r_auroc", orders, auroc, block, count=400)
-
-    def ahead(a: np.ndarray, b: np.ndarray, wrong: np.ndarray) -> float:
-        return auroc(a, wrong) - auroc(b, wrong)
-
-    for name, one in (
-        ("after", found.after),
-        ("before", found.before),
-        ("confusability", found.others["confusability"]),
-    ):
-        assert one is not None
-        assert one.interval == bootstrap_interval(auroc, *orders[name], block=block)
-        if name != "after":
-            gain = bootstrap_interval(ahead, good, orders[name][0], is_wrong, block=block)
-            assert found.gains[name].interval == gain
+    found = holdout_figure("r_auroc", {"after": (good, is_wrong), "before": (noise, is_wrong)}, auroc, block, count=400)
+    without = [[auroc(one[block != k], is_wrong[block != k]) for k in range(20)] for one in (good, noise)]
+    assert found.after == jackknife(auroc(good, is_wrong), without[0])
+    assert found.before == jackknife(auroc(noise, is_wrong), without[1])
+    gain = auroc(good, is_wrong) - auroc(noise, is_wrong)
+    assert found.gains["before"] == jackknife(gain, np.subtract(*without))
+    by_influence = (auroc_influence(good, is_wrong) - auroc_influence(noise, is_wrong)).by_blocks(block, least=-1)
+    width = found.gains["before"].interval.high - found.gains["before"].interval.low
+    assert width == pytest.approx(by_influence.interval.high - by_influence.interval.low, rel=0.1)
 
 
-def test_whole_blocks_are_drawn() -> None:
+def test_two_classes_tell_little_of_others() -> None:
+    """Student's t of one degree of freedom is 12.7: what two classes alone have in common may be chance."""
+    is_wrong, good, _ = outcomes()
+    found = holdout_figure("r_auroc", {"after": (good, is_wrong)}, auroc, np.arange(400) % 2, count=400)
+    without = [auroc(good[k::2], is_wrong[k::2]) for k in (1, 0)]
+    assert found.after is not None
+    half = 12.7062047 * abs(without[0] - without[1]) / 2
+    assert found.after.interval.high - found.after.value == pytest.approx(half)
+
+
+def test_whole_blocks_are_left_out() -> None:
     # Twenty blocks of equal pictures: by pictures the mean of 400 looks four times as sure as by blocks.
     values = np.repeat(np.random.default_rng(0).normal(size=20), 20)
-    block = np.repeat(np.arange(20), 20)
+
+    def width(block: np.ndarray) -> float:
+        found = holdout_figure("mean", {"after": (values,)}, lambda x: float(x.mean()), block, count=400)
+        assert found.after is not None
+        return found.after.interval.high - found.after.interval.low
+
+    assert width(np.repeat(np.arange(20), 20)) / width(np.arange(400)) == pytest.approx(np.sqrt(20), rel=0.1)
+
+
+def test_of_very_many_blocks_several_are_left_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, calls = np.random.default_rng(0).normal(size=4000), []
 
     def mean(x: np.ndarray) -> float:
+        calls.append(len(x))
         return float(x.mean())
 
-    narrow = bootstrap_interval(mean, values)
-    wide = bootstrap_interval(mean, values, block=block)
-    assert (wide.high - wide.low) / (narrow.high - narrow.low) == pytest.approx(np.sqrt(20), rel=0.15)
-    alone = bootstrap_interval(mean, values, block=np.arange(400))
-    assert alone.high - alone.low == pytest.approx(narrow.high - narrow.low, rel=0.15)
+    monkeypatch.setattr(holdout_report, "MOST_PARTS", 100)
+    found = holdout_figure("mean", {"after": (values,)}, mean, np.arange(4000), count=4000)
+    assert calls == [4000, *[3960] * 100]
+    assert found.after is not None
+    assert found.after.interval.high - found.after.value == pytest.approx(1.984 * values.std() / 4000**0.5, rel=0.15)
 
 
 def test_one_block_or_one_outcome_has_no_interval() -> None:
@@ -101,6 +114,10 @@ def test_one_block_or_one_outcome_has_no_interval() -> None:
     assert found.after is not None
     assert np.isnan(found.after.interval.low)
     assert not found.is_of_use
+    one_wrong = np.where(block == 0, is_wrong, False)
+    alone = holdout_figure("r_auroc", {"after": (good, one_wrong)}, auroc, block, count=400)
+    assert alone.after is not None
+    assert np.isnan(alone.after.interval.low), "without the class that is wrong there is no figure"
     never = holdout_figure("r_auroc", {"after": (good, np.zeros(400, bool))}, auroc, block, count=400)
     assert never.after is None
     assert advice([never]).startswith("too few pictures")

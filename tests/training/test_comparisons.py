@@ -177,7 +177,7 @@ def test_the_command_measures_beside_votes_and_an_upstream_set(
     save_head(first_number_head(), tmp_path / "head.safetensors")
     spec = collection(tmp_path / "votes")
     out = tmp_path / "out.json"
-    main(EvaluateConfig(str(tmp_path / "head.safetensors"), spec, upstream=str(folder), json=out, resamples=5, limit=9))
+    main(EvaluateConfig(str(tmp_path / "head.safetensors"), spec, upstream=str(folder), json=out, limit=9))
     shown = capsys.readouterr().out
     assert "human_alignment" in shown
     assert "classification_auroc" not in shown
@@ -201,7 +201,7 @@ def test_comparisons_of_a_real_model_are_those_of_the_metrics(tmp_path: Path, mo
     assert classes[pictures.labels[embedded.positions] == 0][0] == 281  # tabby
 
     theirs = Upstream(_turned(embedded), pictures.labels[embedded.positions])
-    config = EvaluateConfig("here", str(tmp_path), resamples=5)
+    config = EvaluateConfig("here", str(tmp_path))
     found = evaluate(headed, pictures, embedded, config, References(classes=classes, upstream=theirs))
     assert headed.head is not None
     ours, upstream = headed.head(embedded.embedding), headed.head(theirs.embedded.embedding)

@@ -13,7 +13,7 @@ from training.data.spec import labelled_pictures_of, pictures_of
 from training.evaluate import _uncertainties, crops_of, evaluate, order_of, table
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.record_files import write_json
-from url_viz.analysis.order_metrics import r_auroc, recall_at_1
+from url_viz.analysis.order_metrics import auroc_by_blocks, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model import Model, ModelSource, with_head
@@ -51,7 +51,10 @@ def test_an_order_carries_its_interval_and_its_curve() -> None:
     generator = np.random.default_rng(0)
     is_correct = generator.random(400) < 0.6
     uncertainty = np.where(is_correct, 0.0, 1.0) + generator.normal(size=400)
-    order = order_of("some", uncertainty, is_correct, resamples=200, seed=0)
+    label = np.arange(400) % 20
+    order = order_of("some", uncertainty, is_correct, label)
+    assert order.r_auroc == r_auroc(uncertainty, is_correct)
+    assert order.interval == auroc_by_blocks(uncertainty, ~is_correct, label).interval
     assert order.interval.low < order.r_auroc < order.interval.high
     assert order.interval.high - order.interval.low < 0.15
     assert len(order.coverage) == len(order.risk) == 101
@@ -59,11 +62,32 @@ def test_an_order_carries_its_interval_and_its_curve() -> None:
     assert order.risk[0] < order.risk[-1]
 
 
+def test_the_interval_is_over_classes_not_pictures() -> None:
+    """Each class has twenty pictures that are alike: they tell no more than one of them would."""
+    generator = np.random.default_rng(1)
+    is_correct, uncertainty = np.repeat(generator.random(20) < 0.6, 20), np.repeat(generator.normal(size=20), 20)
+    by_class = order_of("some", uncertainty, is_correct, np.repeat(np.arange(20), 20)).interval
+    by_picture = order_of("some", uncertainty, is_correct, np.arange(400)).interval
+    assert by_class.high - by_class.low > 3 * (by_picture.high - by_picture.low)
+
+
+def test_tenths_break_ties_by_chance_and_not_by_row() -> None:
+    # All alike: each tenth has the recall of the whole, though the right ones come first by row (as classes do).
+    is_correct, label = np.arange(40) < 30, np.repeat(np.arange(4), 10)
+    assert order_of("none", np.zeros(40), is_correct, label).recall_by_tenth == (0.75,) * 10
+    # The last 20 are alike: half of them are right, in each of their five tenths.
+    tied = np.minimum(np.arange(40), 20)
+    found = order_of("half", tied, is_correct, label).recall_by_tenth
+    assert found == (1,) * 5 + (0.5,) * 5
+    shuffled = np.random.default_rng(0).permutation(40)
+    assert order_of("half", tied[shuffled], is_correct[shuffled], label[shuffled]).recall_by_tenth == found
+
+
 @pytest.mark.slow
 def test_every_figure_of_a_real_model(folder: Path, tmp_path: Path, model: Model) -> None:
     headed = with_head(model, ModelSource("first number", model.space.backbone, first_number_head()))
     (folder / "round" / "broken.png").write_bytes(b"no")
-    config = EvaluateConfig("here", f"folder:{folder}", baselines=True, resamples=20)
+    config = EvaluateConfig("here", f"folder:{folder}", baselines=True)
     pictures = labelled_pictures_of(config.data)
     embedded = embed_pictures(headed, pictures, seed=0, report=silent)
     found = evaluate(headed, pictures, embedded, config)
@@ -90,7 +114,7 @@ def test_a_model_without_a_head_needs_baselines(folder: Path, model: Model) -> N
     bare = with_head(model, ModelSource(model.name, model.space.backbone, None))
     pictures = labelled_pictures_of(f"folder:{folder}", limit=6)
     embedded = embed_pictures(bare, pictures, seed=0, report=silent)
-    config = EvaluateConfig("bare", str(folder), resamples=5)
+    config = EvaluateConfig("bare", str(folder))
     with pytest.raises(HeadMismatchError, match="no head"):
         evaluate(bare, pictures, embedded, config)
     found = evaluate(bare, pictures, embedded, replace(config, baselines=True))
@@ -135,10 +159,10 @@ def test_specs(tmp_path: Path) -> None:
 
 
 def test_a_picture_whose_embedding_is_zero_is_the_last_in_the_order_by_length() -> None:
-    """1/norm is infinite there, and a resample of infinities is refused."""
+    """1/norm is infinite there."""
     embedding = np.array([[1, 0], [0, 2], [0, 0], [3, 3]], np.float16)
     embedded = made(embedding, embedding[:0])
     lengths = _uncertainties(None, embedded, with_baselines=True)["inverse_norm"]
     assert np.argsort(-lengths).tolist() == [2, 0, 1, 3]
-    found = order_of("inverse_norm", lengths, np.array([True, True, False, True]), resamples=20, seed=0)
+    found = order_of("inverse_norm", lengths, np.array([True, True, False, True]), np.arange(4))
     assert found.r_auroc == 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.analysis.order_metrics import NO_INTERVAL, Figure, Interval, bootstrap_figures, percentile_interval
+from url_viz.analysis.order_metrics import NO_INTERVAL, Figure, Interval, jackknife
 from url_viz.sealed import record_in
 from url_viz.wording import counted
 
@@ -23,6 +23,8 @@ TITLES = {
 """What each measure is called, those that say most first."""
 NO_EFFECT = {"r_auroc": 0.5, "agreement": 0.0, "classification_auroc": 0.5}
 """The figure that a random order has."""
+MOST_PARTS = 1000
+"""Times that a figure is computed anew for its interval: of more blocks several are left out at once."""
 
 Arrays = tuple[NDArray[np.generic], ...]
 Statistic = Callable[..., float]
@@ -57,37 +59,30 @@ class HoldoutFigure:
 def holdout_figure(
     measure: str, orders: Mapping[str, Arrays], statistic: Statistic, block: NDArray[np.generic], *, count: int
 ) -> HoldoutFigure:
-    """Measure `statistic(*arrays)` of each order, with 95 % intervals over blocks (M,), such as classes.
+    """Measure `statistic(*arrays)` of each order, with 95 % intervals over blocks (M,), such as classes (`jackknife`).
 
     `orders` has AFTER, and BEFORE and others if there are any: arrays of M rows each, of the same pictures, of which
     there are `count`.
     """
     values = {name: statistic(*arrays) if len(block) else float("nan") for name, arrays in orders.items()}
-    drawn = _drawn({name: orders[name] for name, value in values.items() if not np.isnan(value)}, statistic, block)
-    figures = {name: Figure(float(values[name]), percentile_interval(of_one)) for name, of_one in drawn.items()}
+    known = {name: value for name, value in values.items() if not np.isnan(value)}
+    left_out = {name: _without_each_block(orders[name], statistic, block) for name in known}
+    figures = {name: jackknife(value, left_out[name]) for name, value in known.items()}
     gains = {
-        name: Figure(float(values[AFTER] - values[name]), percentile_interval(drawn[AFTER] - of_one))
-        for name, of_one in drawn.items()
-        if name != AFTER and AFTER in drawn
+        name: jackknife(known[AFTER] - value, left_out[AFTER] - left_out[name])
+        for name, value in known.items()
+        if name != AFTER and AFTER in known
     }
     others = {name: figure for name, figure in figures.items() if name not in (AFTER, BEFORE)}
     return HoldoutFigure(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)
 
 
-def _drawn(
-    orders: Mapping[str, Arrays], statistic: Statistic, block: NDArray[np.generic]
-) -> dict[str, NDArray[np.float64]]:
-    """The statistic of each order in each of R resamples (R,), the same pictures of all orders; nan of a lone block."""
-    if len(np.unique(block)) < 2 or not orders:
-        return dict.fromkeys(orders, np.full(1, np.nan))
-    ends = np.cumsum([len(arrays) for arrays in orders.values()]).tolist()
-    parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-
-    def of_each(*arrays: NDArray[np.generic]) -> list[float]:
-        return [statistic(*arrays[part]) for part in parts]
-
-    figures = bootstrap_figures(of_each, *(array for arrays in orders.values() for array in arrays), block=block)
-    return dict(zip(orders, figures.T, strict=True))
+def _without_each_block(arrays: Arrays, statistic: Statistic, block: NDArray[np.generic]) -> NDArray[np.float64]:
+    """The statistic without the rows of each block (K,); of very many blocks several leave at once."""
+    part = np.unique(block, return_inverse=True)[1] % MOST_PARTS
+    if not part.any():
+        return np.full(1, np.nan)
+    return np.array([statistic(*(array[part != one] for array in arrays)) for one in range(part.max() + 1)])
 
 
 def figures_from(report: Mapping[str, Any]) -> tuple[HoldoutFigure, ...]:

@@ -94,6 +94,19 @@ class Influenced:
         return Influenced(self.value, influence)
 
 
+def jackknife(value: float, left_out: ArrayLike) -> Figure:
+    """A figure with its 95 % interval from its values (K,) without each of K blocks, such as classes.
+
+    For figures whose influence nobody has worked out: of a mean over blocks of one size both intervals are the same.
+    nan of fewer than two blocks, or where one cannot be left out.
+    """
+    values = np.asarray(left_out, dtype=np.float64)
+    if np.isnan(value) or len(values) < 2 or np.isnan(values).any():
+        return Figure(value, NO_INTERVAL)
+    half = student_975(len(values)) * float(values.std() * np.sqrt(len(values) - 1))
+    return Figure(value, Interval(value - half, value + half))
+
+
 @dataclass(frozen=True)
 class Scored:
     """A labelled set under one uncertainty: `embeddings` (N, D), `uncertainty` (N,), `labels` (N,) whole numbers."""
@@ -297,6 +310,35 @@ def mean_by_t(values: Sequence[float], *, least: float = 0.0, most: float = 1.0)
     return Figure(mean, Interval(max(least, mean - half), min(most, mean + half)))
 
 
+def p_by_t(values: Sequence[float]) -> float:
+    """How often K figures of mean 0 would have a mean as far from it: Student's p-value, two-sided, K − 1.
+
+    Figures that are nan are left out; nan of fewer than two. Below .05 where `mean_by_t` leaves zero out.
+    """
+    from scipy.special import stdtr  # slow to import, and few commands need it
+
+    known = np.array([value for value in values if not np.isnan(value)])
+    if len(known) < 2:
+        return float("nan")
+    mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
+    if error == 0:
+        return float(mean == 0)
+    return float(2 * stdtr(len(known) - 1, -abs(mean) / error))
+
+
+def holm(p_values: ArrayLike, *, level: float = 0.05) -> Bools:
+    """Which hypotheses (M,) are refused so that all of them together refuse a true one at most at `level`.
+
+    The smallest p-value must be level / M at most, the next level / (M − 1), and so on; the first that is larger ends
+    it (Holm 1979). One that is nan is no test: it is not refused, and does not count.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")[: int((~np.isnan(p)).sum())]  # nan come last
+    refused = np.zeros(len(p), dtype=bool)
+    refused[order] = np.logical_and.accumulate(p[order] <= level / np.arange(len(order), 0, -1))
+    return refused
+
+
 def _ranks_within(values: NDArray[np.generic], positive: Bools) -> Floats:
     """The mid-rank of each value (N,) among those of its own kind."""
     ranks = np.empty(len(values))
@@ -361,7 +403,18 @@ def human_alignment(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
 def risk_coverage(uncertainty: ArrayLike, errors: ArrayLike) -> RiskCoverage:
     """The risk–coverage curve of `errors` (N,), 0/1 or any loss, kept from the least uncertain on.
 
-    Pictures of equal uncertainty each count with their mean error: the curve is what a random order among them gives on
+    Ties are broken by chance, see `errors_in_order`, which says what it raises.
+    """
+    losses = errors_in_order(uncertainty, errors)
+    kept = np.arange(1, len(losses) + 1)
+    risk = np.cumsum(losses) / kept
+    return RiskCoverage(kept / len(losses), risk, float(risk.mean()))
+
+
+def errors_in_order(uncertainty: ArrayLike, errors: ArrayLike) -> Floats:
+    """The `errors` (N,), 0/1 or any loss, from the least uncertain picture to the most: (N,).
+
+    Pictures of equal uncertainty each count with their mean error: it is what a random order among them gives on
     average, so it does not depend on the order of the rows. Raises ValueError without pictures, RowsError where an
     error is not finite or an uncertainty nan.
     """
@@ -370,10 +423,8 @@ def risk_coverage(uncertainty: ArrayLike, errors: ArrayLike) -> RiskCoverage:
         raise ValueError(f"Give one error a picture and at least one picture; got {losses.shape} for {ranks.shape}.")
     refuse_not_finite(losses, "errors are not finite")
     _, group = np.unique(ranks, return_inverse=True)
-    mean_of_group = np.bincount(group, weights=losses) / np.bincount(group)
-    kept = np.arange(1, len(losses) + 1)
-    risk = np.cumsum(mean_of_group[np.sort(group)]) / kept
-    return RiskCoverage(kept / len(losses), risk, float(risk.mean()))
+    mean_of_group: Floats = np.bincount(group, weights=losses) / np.bincount(group)
+    return mean_of_group[np.sort(group)]
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
@@ -396,25 +447,10 @@ def bootstrap_interval(
 ) -> Interval:
     """The percentile interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
 
-    See `bootstrap_figures`. Resamples without a figure (nan) are left out.
-    """
-    figures = bootstrap_figures(statistic, *arrays, resamples=resamples, seed=seed, block=block)
-    return percentile_interval(figures, share=share)
-
-
-def bootstrap_figures(
-    statistic: Callable[..., ArrayLike],
-    *arrays: NDArray[np.generic],
-    resamples: int = 1000,
-    seed: int = 0,
-    block: NDArray[np.generic] | None = None,
-) -> NDArray[np.float64]:
-    """`statistic(*arrays)`, one figure or F of them, of each of R resamples: (R,) or (R, F).
-
-    Rows are drawn with replacement, the same of each array (N, …). With `block` (N,), such as classes, whole blocks are
-    drawn: pictures of one are not independent. What was computed for a row before (its neighbour, say) stays its own:
-    the pictures vary, not the set they are searched in. Raises ValueError if the arrays are not of one length,
-    RowsError where a row of one is not finite.
+    With `block` (N,), such as classes, whole blocks are drawn: pictures of one are not independent. Of few blocks it
+    is too narrow; `jackknife` is not. What was computed for a row before (its neighbour, say) stays its own: the
+    pictures vary, not the set they are searched in. Resamples without a figure (nan) are left out; nan if none is
+    left. Raises ValueError if the arrays are not of one length, RowsError where a row of one is not finite.
     """
     count = len(arrays[0])
     if count == 0 or any(len(array) != count for array in arrays):
@@ -424,11 +460,7 @@ def bootstrap_figures(
     generator = np.random.default_rng(seed)
     members = None if block is None else _members(block)
     draws = (_drawn(count, members, generator) for _ in range(resamples))
-    return np.array([statistic(*(array[rows] for array in arrays)) for rows in draws], np.float64)
-
-
-def percentile_interval(figures: NDArray[np.float64], *, share: float = 0.95) -> Interval:
-    """The ends of the middle `share` of figures (R,), nan left out; nan if none is left."""
+    figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws], np.float64)
     known = figures[~np.isnan(figures)]
     if len(known) == 0:
         return NO_INTERVAL
