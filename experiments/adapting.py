@@ -32,7 +32,7 @@ from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss
 from training.train import train, uncertainty_of
 from training.training_rows import rows_of
-from url_viz.analysis.order_metrics import Figure, auroc, bootstrap_interval
+from url_viz.analysis.order_metrics import Figure, auroc, mean_by_t
 from url_viz.errors import FolderError
 from url_viz.models.model import load_model
 from url_viz.pipeline.confusability import crowd_scale
@@ -83,7 +83,7 @@ class AdaptingRun:
 
 @dataclass(frozen=True)
 class OrderMean:
-    """An order's means over sets and splits, and what they are ahead of `BEFORE`, with 95 % intervals over sets."""
+    """An order's means over sets and splits, and by how much they are ahead of `BEFORE`, by Student over sets."""
 
     order: str
     told: float
@@ -245,8 +245,8 @@ def _mean(order: str, runs: list[AdaptingRun]) -> OrderMean:
 
 
 def _ahead(values: NDArray[np.float64], sets: NDArray[np.int64]) -> Figure:
-    interval = bootstrap_interval(lambda drawn: float(drawn.mean()), values, block=sets)
-    return Figure(float(values.mean()), interval)
+    """The mean over sets of the mean over the seeds of each."""
+    return mean_by_t((np.bincount(sets, values) / np.bincount(sets)).tolist(), least=-1.0)
 
 
 def table(study: dict[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 Recall@1 where a share of the pictures is withheld by a measure, beyond withholding as many at random: from the
 database, from the queries, or from both (METHOD 7), over the whole set and inside each class. Copies count once, twins
-never find each other, nor a query itself. Intervals are over classes. The sets are those that the shipped
-head was chosen on (development) and those that took no part (report); nothing is chosen here.
+never find each other, nor a query itself. Intervals are over classes, of means Student's over the sets. The sets are
+those that the shipped head was chosen on (development) and those that took no part (report); nothing is chosen here.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.figure_files import measured_or_read
 from training.benchmark.benchmark_tables import markdown
-from url_viz.analysis.order_metrics import Figure, Influenced, Interval
+from url_viz.analysis.order_metrics import Figure, Influenced, mean_by_t
 from url_viz.analysis.selective_retrieval import (
     SearchedPictures,
     is_correct,
@@ -127,11 +127,8 @@ def _json(found: dict[str, Figure]) -> dict[str, list[float]]:
 
 
 def mean_of(sets: list[dict[str, object]], path: tuple[str, ...]) -> Figure:
-    """The mean over sets of one figure, with an interval from theirs: sets are independent of each other."""
-    found = np.array([_at(one, path) for one in sets])
-    half = float(np.sqrt((((found[:, 2] - found[:, 1]) / 2) ** 2).sum())) / len(found)
-    value = float(found[:, 0].mean())
-    return Figure(value, Interval(value - half, value + half))
+    """The mean over sets of one figure, with Student's interval over the sets: what others like them would gain."""
+    return mean_by_t([_at(one, path)[0] for one in sets], least=-1)
 
 
 def _at(tree: object, path: tuple[str, ...]) -> list[float]:
@@ -163,10 +160,13 @@ def table(figures: dict[str, dict[str, dict[str, object]]]) -> str:
 
 
 def drawing(figures: dict[str, dict[str, dict[str, object]]]) -> str:
-    """An SVG: what withholding queries gains, by the share that is withheld, on the sets that took no part."""
+    """An SVG: what withholding queries gains, by the share that is withheld, on the sets that took no part.
+
+    Bands are the intervals; the oracle, a ceiling and no measure, has none.
+    """
     sets = list(figures["report"].values())
     wide, high, left, top = 640, 380, 60, 30
-    most = 25.0
+    most = 30.0
     colours = dict(zip(MEASURES, ("#d55e00", "#7f7f7f", "#0072b2", "#009e73", "#bbbbbb"), strict=True))
 
     def place(share: float, gain: float) -> tuple[float, float]:
@@ -179,7 +179,7 @@ def drawing(figures: dict[str, dict[str, dict[str, object]]]) -> str:
         f'<rect width="{wide}" height="{high}" fill="white"/>',
         f'<text x="{left}" y="18" font-weight="bold">{TITLE}</text>',
     ]
-    for gain in (0, 5, 10, 15, 20, 25):
+    for gain in (0, 5, 10, 15, 20, 25, 30):
         x, y = place(0, gain / 100)
         parts.append(
             f'<path d="M{x:.0f} {y:.1f}H{wide - 130}" stroke="#ddd"/>'
@@ -195,7 +195,8 @@ def drawing(figures: dict[str, dict[str, dict[str, object]]]) -> str:
         line = [place(0, 0), *(place(share, one.value) for share, one in zip(SHARES, means, strict=True))]
         band = " ".join(f"{x:.1f},{y:.1f}" for x, y in [place(0, 0), *ups, *downs[::-1]])
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in line)
-        parts.append(f'<polygon points="{band}" fill="{colour}" opacity=".15"/>')
+        if name != "oracle":
+            parts.append(f'<polygon points="{band}" fill="{colour}" opacity=".15"/>')
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         y = line[-1][1] + 4
         y += LABEL_PX if any(abs(y - other) < LABEL_PX for other in taken) else 0

@@ -1,11 +1,13 @@
 """The study of adapting: means by hand, its figures as kept, and the table in the docs as printed from them."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from experiments.adapting import BEFORE, DEFAULT, FIGURES, AdaptingRun, means_of, table
 from tests.documented import between_marks
+from url_viz.analysis.order_metrics import Interval
 
 
 def test_means_are_over_sets_and_what_is_ahead_is_of_the_same_splits() -> None:
@@ -16,18 +18,28 @@ def test_means_are_over_sets_and_what_is_ahead_is_of_the_same_splits() -> None:
     assert (default.told, default.all) == (pytest.approx(0.6), pytest.approx(0.7))
     assert default.told_ahead.value == pytest.approx(0.05)
     assert default.all_ahead.value == pytest.approx(0.1)
-    # Two sets are drawn anew: both a (+.2), both b (−.1), or one of each.
-    interval = default.told_ahead.interval
-    assert (interval.low, interval.high) == (pytest.approx(-0.1), pytest.approx(0.2))
+    # Over two sets, .2 and −.1: 12.7 · .15 each way, and no difference is beyond −1 or 1.
+    assert default.told_ahead.interval == Interval(-1, 1)
 
 
-@pytest.mark.slow
+def test_seeds_of_a_set_are_no_sets_of_their_own() -> None:
+    ahead = {"a": (0.1, 0.3), "b": (0.2, 0.0), "c": (0.4, 0.2)}  # means .2, .1 and .3
+    runs = [AdaptingRun(BEFORE, name, seed, 0.5, 0.5) for name in ahead for seed in (0, 1)]
+    runs += [AdaptingRun(DEFAULT, name, seed, 0.5 + ahead[name][seed], 0.5) for name in ahead for seed in (0, 1)]
+    _, default = means_of(runs)
+    half = 4.302653 * 0.1 / 3**0.5  # Student's t of two degrees of freedom
+    assert default.told_ahead.value == pytest.approx(0.2)
+    assert default.told_ahead.interval.low == pytest.approx(0.2 - half)
+    assert default.told_ahead.interval.high == pytest.approx(0.2 + half)
+
+
 def test_the_kept_means_are_those_of_the_kept_runs() -> None:
     kept = json.loads(FIGURES.read_text())
     for runs, means in (("runs", "means"), ("report_runs", "report_means")):
         found = means_of([AdaptingRun(**run) for run in kept[runs]])
         assert [mean["order"] for mean in kept[means]] == [mean.order for mean in found]
-        assert [mean["told"] for mean in kept[means]] == pytest.approx([mean.told for mean in found])
+        for mean, again in zip(kept[means], found, strict=True):
+            assert mean == asdict(again)
 
 
 def test_the_docs_have_the_table_of_the_kept_figures() -> None:
