@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.shipped_heads import SETS, name_of
-from training.benchmark.benchmark_records import Benchmark, read_benchmark
+from training.benchmark.benchmark_records import Benchmark, read_benchmark, told_together
 from training.benchmark.benchmark_tables import LETTER, cell, markdown
 from training.benchmark.orders import BY_LABELS, HEAD
 from training.record_files import write_json
@@ -21,7 +21,7 @@ RIVALS = (HEAD, "confusability", "ambiguity")
 
 
 def orders_by_labels(benchmark: Benchmark) -> Benchmark:
-    """Only the orders by labels, their means and verdicts."""
+    """Only the orders by labels, their means, and their verdicts, told together without those on other orders."""
     return replace(
         benchmark,
         sets=tuple(
@@ -29,7 +29,7 @@ def orders_by_labels(benchmark: Benchmark) -> Benchmark:
             for one in benchmark.sets
         ),
         means=tuple(mean for mean in benchmark.means if mean.name in BY_LABELS),
-        verdicts=tuple(verdict for verdict in benchmark.verdicts if verdict.order in BY_LABELS),
+        verdicts=told_together([verdict for verdict in benchmark.verdicts if verdict.order in BY_LABELS]),
     )
 
 

@@ -5,12 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.benchmark.benchmark_records import Benchmark, Means, OrderFigures, SetFigures, Verdict, read_benchmark
+from training.benchmark.benchmark_records import (
+    LEVEL,
+    UNKNOWN,
+    Benchmark,
+    Means,
+    OrderFigures,
+    SetFigures,
+    Verdict,
+    read_benchmark,
+)
 from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.orders import HEAD, STACK
 from training.benchmark.people import OTHER_ORDERS
-from training.benchmark.verdicts import LEVEL, UNKNOWN
 from url_viz.models.head import Head, load_head
 from url_viz.wording import MISSING, counted
 
@@ -59,7 +67,7 @@ to be trusted, and only the order means anything. It is no probability."""
 
 
 def _verdicts(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
-    """Whether it is ahead of its baselines, by intervals; and heads that were measured there before."""
+    """Whether it is ahead of its baselines, by their verdicts; and heads that were measured there before."""
     if report is None:
         return "**Measured on no set that took no part in choices.** Whether it holds on new pictures is not known."
     verdicts = [verdict for verdict in report.verdicts if verdict.order == HEAD]

@@ -1,19 +1,21 @@
-"""The records of a benchmark as they are in its JSON, and reading them again."""
+"""The records of a benchmark as they are in its JSON, reading them again, and what a verdict is."""
 
 import json
 import math
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from url_viz.analysis.order_metrics import Figure, Interval
+from url_viz.analysis.order_metrics import Figure, Interval, holm, p_by_t
 from url_viz.errors import FolderError
 from url_viz.records import read_plain
 
 MISSING = Figure(math.nan, Interval(math.nan, math.nan))
 OUTCOMES = ("nearest", "probe", "paper")
 """What orders predict: N, P, and the paper's outcome."""
+AHEAD, BEHIND, LEVEL, UNKNOWN = "ahead", "behind", "level", "unknown"
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ class Means:
 
 @dataclass(frozen=True)
 class SetLead:
-    """By how much an order's R-AUROC is ahead on one set, on the same pictures, with an interval over classes."""
+    """By how much an order's R-AUROC is ahead on one set, on the same pictures, with an interval over classes.
+
+    `verdict` is by that interval alone: it is corrected for nothing.
+    """
 
     data: str
     lead: Figure
@@ -155,7 +160,8 @@ class SetLead:
 class Verdict:
     """Whether an order is ahead of a baseline: the mean `lead` in R-AUROC with Student's 95 % interval over sets.
 
-    `verdict` is "ahead" or "behind" only where the interval excludes zero, else "level"; "unknown" without one.
+    `verdict` is "ahead" or "behind" only where `holm` refuses that the mean is zero, among all verdicts on the same
+    outcome, else "level"; "unknown" without an interval. See `told_together`.
     """
 
     order: str
@@ -185,10 +191,38 @@ class Benchmark:
     head: str | None = None
 
 
+def verdict_of(lead: Figure) -> str:
+    """ "ahead" or "behind" where the interval of a lead excludes zero, "level" where it does not, else "unknown"."""
+    if math.isnan(lead.interval.low):
+        return UNKNOWN
+    if lead.interval.low > 0:
+        return AHEAD
+    return BEHIND if lead.interval.high < 0 else LEVEL
+
+
+def told_together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """The same with verdicts that hold together: by Holm over all on the same outcome, at 5 %.
+
+    Of forty orders that are no better and no worse than their baselines two would else be told apart by chance.
+    """
+    told = list(verdicts)
+    for outcome in OUTCOMES:
+        places = [place for place, one in enumerate(verdicts) if one.outcome == outcome]
+        p_values = [p_by_t([on_set.lead.value for on_set in verdicts[place].sets]) for place in places]
+        for place, is_refused in zip(places, holm(p_values), strict=True):
+            verdict = verdict_of(verdicts[place].lead)
+            told[place] = replace(verdicts[place], verdict=verdict if is_refused or verdict == UNKNOWN else LEVEL)
+    return tuple(told)
+
+
 def read_benchmark(path: Path) -> Benchmark:
-    """A benchmark from the JSON that `write_json` wrote. Raises FolderError for a file that is none."""
+    """A benchmark from the JSON that `write_json` wrote, its verdicts told anew by the rule of today.
+
+    Raises FolderError for a file that is none.
+    """
     try:
-        return read_plain(Benchmark, _nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
+        benchmark = read_plain(Benchmark, _nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
+        return replace(benchmark, verdicts=told_together(benchmark.verdicts))
     except (OSError, ValueError) as error:
         raise FolderError(
             f"{str(path)!r} is no benchmark: {error}. Give a file that training.benchmark --json wrote."

@@ -20,6 +20,10 @@ from url_viz.files import replaced, require_parent
 from url_viz.wording import MISSING, counted, decimal, with_interval
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
+CORRECTED = (
+    "Verdicts over sets are corrected for how many there are: ahead or behind only where Holm's procedure over all "
+    "verdicts on the same outcome says so at 5 %. Leads and those by set have intervals of their own, not corrected."
+)
 
 
 def main(config: BenchmarkTableConfig) -> None:
@@ -113,7 +117,7 @@ def means_table(benchmark: Benchmark) -> str:
 
 
 def verdicts_table(benchmark: Benchmark) -> str:
-    """Each order against its best baselines, over all sets and by set."""
+    """Each order against its best baselines, over all sets and by set, and how the verdicts are told."""
     rows = [
         [
             verdict.order,
@@ -128,7 +132,7 @@ def verdicts_table(benchmark: Benchmark) -> str:
         ]
         for verdict in benchmark.verdicts
     ]
-    return markdown(["order", "baseline", "on", "lead", "verdict", "by set"], rows)
+    return f"{markdown(['order', 'baseline', 'on', 'lead', 'verdict', 'by set'], rows)}\n\n{CORRECTED}"
 
 
 def _outcome_columns(outcomes: Sequence[str]) -> list[str]:

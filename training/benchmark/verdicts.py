@@ -1,15 +1,15 @@
-"""Verdicts: whether an order is ahead of a baseline, by the interval of the paired difference."""
+"""Verdicts: whether an order is ahead of a baseline, by its leads on the sets, all verdicts told together."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict
+from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict, told_together, verdict_of
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.labelled import Bools, Case
 from training.benchmark.orders import BY_LABELS, HEAD, RANK_STACK, STACK, TUNED, Orders
-from url_viz.analysis.order_metrics import Figure, Influenced, auroc, auroc_influence, mean_by_t, mean_influence
+from url_viz.analysis.order_metrics import Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 
 SET_BASELINES = (*SINGLE_BASELINES, "nearest_similarity")
 """Baselines for orders that know the set."""
@@ -23,16 +23,6 @@ RIVALS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     **dict.fromkeys(BY_LABELS, ((HEAD,), ("confusability",), ("ambiguity",))),
 }
 """Of each order the baselines that it is compared with: the best of each group."""
-AHEAD, BEHIND, LEVEL, UNKNOWN = "ahead", "behind", "level", "unknown"
-
-
-def verdict_of(lead: Figure) -> str:
-    """ "ahead" or "behind" where the interval of a lead excludes zero, "level" where it does not, else "unknown"."""
-    if np.isnan(lead.interval.low):
-        return UNKNOWN
-    if lead.interval.low > 0:
-        return AHEAD
-    return BEHIND if lead.interval.high < 0 else LEVEL
 
 
 def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders]) -> tuple[Verdict, ...]:
@@ -50,7 +40,7 @@ def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders]) -> tuple[Verdic
             ]
             rivals = (_best(sets, group) for group in groups)
             verdicts += [_verdict(name, rival, outcome, sets) for rival in rivals if rival is not None]
-    return tuple(verdicts)
+    return told_together(verdicts)
 
 
 _Measured = tuple[Case, Orders, Bools]

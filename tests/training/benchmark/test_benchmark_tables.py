@@ -10,7 +10,7 @@ import pytest
 
 from tests.training.benchmark.made import small_case, with_people
 from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.benchmark_tables import document, main, set_table
+from training.benchmark.benchmark_tables import CORRECTED, document, main, set_table
 from training.benchmark.fitted_baselines import fit_baselines
 from training.benchmark.measured import figures_of_set, means_of
 from training.benchmark.orders import orders_of
@@ -42,6 +42,12 @@ def test_the_json_is_read_as_it_was_written(benchmark: Benchmark, tmp_path: Path
     assert repr(read_benchmark(path)) == repr(benchmark)  # nan is not equal to itself
 
 
+def test_verdicts_of_an_older_json_are_told_anew(benchmark: Benchmark, tmp_path: Path) -> None:
+    by_interval = [replace(verdict, verdict="ahead") for verdict in benchmark.verdicts]
+    write_json(replace(benchmark, verdicts=by_interval), tmp_path / "out.json")
+    assert repr(read_benchmark(tmp_path / "out.json")) == repr(benchmark)
+
+
 @pytest.mark.parametrize("text", ["no", "[]", "{}", '{"model": 1}'])
 def test_another_file_is_an_error(text: str, tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text(text)
@@ -59,6 +65,7 @@ def test_the_tables_hold_the_figures(benchmark: Benchmark) -> None:
     leads = [verdict.lead.value for verdict in benchmark.verdicts if not math.isnan(verdict.lead.value)]
     assert len(leads) > 10
     assert all(f"| {decimal(lead, digits=3, signed=True)}" in text for lead in leads)
+    assert CORRECTED in text
     assert "The paper on Caltech101" in text
     assert "recall@1 .837" in text
     first, second = (set_table(one) for one in benchmark.sets)

@@ -1,4 +1,4 @@
-"""A verdict comes from the interval of the paired difference alone."""
+"""A verdict comes from the paired differences alone, and over sets only together with all others on its outcome."""
 
 import math
 from dataclasses import replace
@@ -7,8 +7,18 @@ import numpy as np
 import pytest
 
 from tests.training.benchmark.made import small_case
-from training.benchmark.verdicts import AHEAD, BEHIND, LEVEL, UNKNOWN, lead_of, verdict_of, verdicts_of
-from url_viz.analysis.order_metrics import Figure, Interval, auroc
+from training.benchmark.benchmark_records import (
+    AHEAD,
+    BEHIND,
+    LEVEL,
+    UNKNOWN,
+    SetLead,
+    Verdict,
+    told_together,
+    verdict_of,
+)
+from training.benchmark.verdicts import lead_of, verdicts_of
+from url_viz.analysis.order_metrics import Figure, Interval, auroc, mean_by_t
 
 NAN = math.nan
 
@@ -66,3 +76,29 @@ def test_one_set_has_no_verdict_over_sets() -> None:
     case = small_case(0)
     without = replace(case, outcomes=replace(case.outcomes, is_probe_wrong=None))
     assert {one.outcome for one in verdicts_of([without], [made_orders(0)])} == {"nearest", "paper"}
+
+
+def verdict(outcome: str, *leads: float) -> Verdict:
+    on_sets = tuple(SetLead("a", Figure(lead, Interval(lead - 0.01, lead + 0.01)), LEVEL) for lead in leads)
+    mean = mean_by_t(leads, least=-1.0)
+    return Verdict("uncertainty", "entropy", outcome, mean, verdict_of(mean), on_sets)
+
+
+def test_verdicts_on_one_outcome_are_told_together() -> None:
+    """Means .3 and −.3 of spread .1 over three sets: t 5.196, p .0351, sure alone but not one of two."""
+    ahead, behind, sure = (0.2, 0.3, 0.4), (-0.2, -0.3, -0.4), (0.3, 0.301, 0.299)
+
+    def told(*verdicts: Verdict) -> list[str]:
+        return [one.verdict for one in told_together(verdicts)]
+
+    assert told(verdict("nearest", *ahead), verdict("probe", *behind)) == [AHEAD, BEHIND]
+    assert told(verdict("nearest", *ahead), verdict("nearest", *behind)) == [LEVEL, LEVEL]
+    assert told(verdict("nearest", *ahead), verdict("nearest", *sure)) == [AHEAD, AHEAD]
+    assert told(verdict("nearest", *ahead), verdict("nearest", 0.5)) == [AHEAD, UNKNOWN]  # that is no test
+    leads = [one.lead for one in told_together([verdict("nearest", *ahead), verdict("nearest", *behind)])]
+    assert leads == [mean_by_t(ahead), mean_by_t(behind, least=-1.0)]
+
+
+def test_telling_together_again_changes_nothing() -> None:
+    found = verdicts_of([small_case(seed) for seed in range(4)], [made_orders(seed) for seed in range(4)])
+    assert told_together(found) == found
