@@ -19,15 +19,15 @@ from experiments.wrong_labels import (
     what_became,
 )
 
-CLASSES, EACH, SIZE = 5, 40, 6
+CLASSES, EACH, SIZE = 5, 40, 32
 
 
 @pytest.fixture(scope="module")
 def pictures() -> EmbeddedSet:
     """Five far groups in six numbers; the second is near the first, blends lie between two, degraded ones aside."""
     rng = np.random.default_rng(0)
-    middles = rng.normal(size=(CLASSES, SIZE)) * 6
-    middles[1] = middles[0] + rng.normal(size=SIZE) * 2
+    middles = rng.normal(size=(CLASSES, SIZE)) * 2
+    middles[1] = middles[0] + rng.normal(size=SIZE)
     label = np.repeat(np.arange(CLASSES, dtype=np.int32), EACH)
     noise = rng.normal(size=(3, len(label), SIZE))
     whole = middles[label] + noise[0]
@@ -35,7 +35,7 @@ def pictures() -> EmbeddedSet:
         "made",
         whole.astype(np.float32),
         ((whole + middles[(label + 1) % CLASSES]) / 2 + noise[1]).astype(np.float32),
-        (rng.normal(size=SIZE) * 6 + noise[2]).astype(np.float32),
+        (rng.normal(size=SIZE) * 2 + noise[2]).astype(np.float32),
         label,
     )
 
