@@ -90,11 +90,11 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Ran:
-    """The notebook of the review, on a few photographs, in a process of its own."""
+def ran(tmp_path_factory: pytest.TempPathFactory, prepared_as_shipped: Path) -> Ran:
+    """The notebook of the review, on a few photographs at full size, in a process of its own."""
     here = tmp_path_factory.mktemp("notebook")
     workspace = Workspace.at(here / "workspace")
-    workspace.models.symlink_to(prepared / "models")
+    workspace.models.symlink_to(prepared_as_shipped / "models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "PHOTOGRAPHS", FEW)
         demo.build_demo(workspace)
