@@ -65,11 +65,16 @@ def may_import(importer: str, imported: str) -> bool:
 
 
 @cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
 def imported_modules(path: Path) -> set[str]:
     """What a file imports, `from x import y` as x.y where that is a module of ours, else x; for types and late too."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     result: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             result |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -87,7 +92,7 @@ LATE = {
 
 def imported_late(path: Path) -> set[str]:
     """What a file imports within functions."""
-    functions = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef))
+    functions = (node for node in nodes_of(path) if isinstance(node, ast.FunctionDef))
     inside = {node for function in functions for node in ast.walk(function)}
     return {node.module for node in inside if isinstance(node, ast.ImportFrom) and node.module}
 
@@ -126,14 +131,15 @@ def test_only_the_cluster_knows_ray() -> None:
 def test_each_class_has_a_name_of_its_own() -> None:
     modules = defaultdict(set)
     for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.ClassDef):
                 modules[node.name].add(module)
     assert not {name: sorted(those) for name, those in modules.items() if len(those) > 1}
 
 
 def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
-    first = {m: (ast.get_docstring(ast.parse(p.read_text("utf-8"))) or "").split("\n\n")[0] for m, p in MODULES.items()}
+    trees = {module: nodes_of(path)[0] for module, path in MODULES.items()}
+    first = {m: (ast.get_docstring(t) or "").split("\n\n")[0] for m, t in trees.items() if isinstance(t, ast.Module)}
     assert not [module for module, sentence in first.items() if not sentence.endswith((".", ":"))]
 
 
