@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.analysis.test_ambiguity import naive_fit, naive_votes
+from tests.analysis.test_ambiguity import naive_fit, naive_votes, without_prior
 from tests.pipeline.test_confusability import naive
 from tests.pipeline.test_whitening import by_definition
 from tests.pipeline.whitened_examples import cosines, graph_of
@@ -55,7 +55,13 @@ def test_float16_changes_no_order(tmp_path: Path, bare_model: Model) -> None:
     assert auroc(ours, is_wrong) > 0.55
     found = classify(graph.position, graph.similarity, whitened, label, group)
     assert found is not None
-    share = (naive_votes(defined, label, classes) + naive_fit(exact, label, group, classes)) / 2
+    prior = np.bincount(label) / len(label)
+    witnesses = naive_votes(defined, label, classes), naive_fit(exact, label, group, classes)
+    power = (
+        np.mean([without_prior(each, prior, 0.5) for each in witnesses], axis=0) ** found.model.calibration.sharpness
+    )
+    wrong = found.model.calibration.wrong
+    share = (1 - wrong) * power / power.sum(axis=1, keepdims=True) + wrong * prior
     two = np.sort(share, axis=1)[:, ::-1]
     assert np.mean(found.shares.first_class == share.argmax(axis=1)) > 0.99
     assert auroc(found.shares.ambiguity, is_wrong) == pytest.approx(
