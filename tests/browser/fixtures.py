@@ -201,6 +201,14 @@ def written_elsewhere(log: Path) -> Iterator[None]:
         yield
 
 
+def eventually_equals(read: Callable[[], object], expected: object, *, within_s: float = PATIENT_S) -> None:
+    """Return as soon as `read` gives what is expected; fail with what it gives where it does not in time."""
+    deadline = time.monotonic() + within_s
+    while (value := read()) != expected:
+        assert time.monotonic() < deadline, f"is {value}, not {expected}"
+        time.sleep(0.02)
+
+
 def eventually(holds: Callable[[], bool], *, within_s: float = PATIENT_S) -> None:
     """Return as soon as `holds` does; fail where it does not in time."""
     deadline = time.monotonic() + within_s

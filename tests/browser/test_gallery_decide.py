@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import HARNESS, OpenPage, eventually, written_elsewhere
+from tests.browser.fixtures import HARNESS, OpenPage, eventually_equals, written_elsewhere
 from tests.browser.harness_components import FIRST_ID
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
@@ -191,7 +191,7 @@ def test_two_windows_write_to_one_set(desk: Open, decisions_folder: Path) -> Non
         other.page.keyboard.press("ArrowLeft")
     decisions = decisions_at(decisions_folder, run)
     expected = [*["keep"] * 3, *[None] * 5, "drop", "drop", None, "drop"]
-    eventually(lambda: decisions.now().decision.tolist() == expected)
+    eventually_equals(lambda: list(decisions.now().decision), expected)
     one.page.reload()
     one.tiles.first.wait_for()
     one.expect_decided("k,k,k,-,-,-,-,-,d,d,-,d")

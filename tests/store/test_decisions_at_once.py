@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 
@@ -94,3 +96,42 @@ def test_a_killed_action_is_done_whole_or_not_at_all(tmp_path: Path, delay_s: fl
     assert len(decided) == 1
     assert decisions.can_undo == (decided != {None})
     assert decisions.decide([1], "keep" if decided != {"keep"} else "drop").count == 1, "and the file works on"
+
+
+LOCKER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    connection.execute("BEGIN IMMEDIATE")
+    print("begun")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_to_read_in_one_thread_leaves_the_lock_of_another(tmp_path: Path) -> None:
+    """To open the file past SQLite and close it drops every lock of the process on it: an answer would be lost."""
+    path = tmp_path / "decisions.db"
+    decisions = Decisions(path, FileKeys(np.array([1]), np.array([1])))
+    decisions.decide([1], "keep")
+    with DecisionLog(path).writing():
+        assert shown(Decisions(path, FileKeys(np.array([1]), np.array([1])))) == ["keep"]
+        other = subprocess.run([sys.executable, "-c", LOCKER, path], capture_output=True, text=True, check=True)
+        assert other.stdout == "database is locked\n"
+
+
+def test_threads_and_another_process_lose_no_answer(tmp_path: Path) -> None:
+    path, count = tmp_path / "decisions.db", 12
+    ids = np.arange(1, 1 + 3 * count, dtype=np.int64)
+    Decisions(path, FileKeys(ids, ids)).decide([int(ids[-1])], "keep")
+
+    def decide(first: int) -> None:
+        mine = Decisions(path, FileKeys(ids, ids))
+        for image_id in range(first, first + count):
+            mine.decide([image_id], "drop")
+
+    with started(path, 1 + 2 * count, count - 1, 1) as process, ThreadPoolExecutor(2) as pool:
+        go(process)
+        list(pool.map(decide, (1, 1 + count)))
+    assert process.returncode == 0
+    assert shown(Decisions(path, FileKeys(ids, ids))) == ["drop"] * 2 * count + ["keep"] * count

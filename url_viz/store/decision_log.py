@@ -15,7 +15,7 @@ from url_viz.files import replaced
 from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
 from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decision_transaction import InconsistentLogError, Transaction
-from url_viz.store.journals import has_log_ahead, strange_journals
+from url_viz.store.journals import strange_journals
 
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
@@ -249,6 +249,7 @@ class DecisionLog:
         try:
             self._check_journals()
             connection = sqlite3.connect(self._address, uri=True, timeout=BUSY_S, isolation_level=None)
+            _refuse_log_ahead(connection)
             for statement in (*settings, begin):
                 connection.execute(statement)
             transaction = Transaction(connection)
@@ -269,8 +270,6 @@ class DecisionLog:
         strange = strange_journals(self.path)
         if strange:
             raise InconsistentLogError(f"lies beside {strange[0].name!r}, which is not ours and may not be trusted")
-        if has_log_ahead(self.path):
-            raise InconsistentLogError("is written by a write-ahead log, which none of ours is")
 
     @property
     def _address(self) -> str:
@@ -323,6 +322,17 @@ def _is_damage(error: sqlite3.Error) -> bool:
         *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
     )
     return _code(error) not in elsewhere
+
+
+def _refuse_log_ahead(connection: sqlite3.Connection) -> None:
+    """Raise InconsistentLogError for a file that is written by a write-ahead log.
+
+    SQLite is asked, since the file itself must never be opened in another way: to close it again would drop the locks
+    that other threads of this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2), and their answers with
+    them.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        raise InconsistentLogError("is written by a write-ahead log, which none of ours is")
 
 
 def _lay_out(path: Path) -> None:

@@ -4,8 +4,6 @@ import os
 from pathlib import Path
 
 _MAGIC = bytes.fromhex("d9d505f920a163d7")
-_FORMATS = 18, 20
-"""Where a database says by which kind of journal it is read and written: 2 is a write-ahead log."""
 
 
 def strange_journals(database: Path) -> list[Path]:
@@ -15,21 +13,15 @@ def strange_journals(database: Path) -> list[Path]:
     only attached databases have: SQLite deletes the file of that name, whatever it is. A write-ahead log is never ours.
     """
     journal, *logs = (database.with_name(database.name + ending) for ending in ("-journal", "-wal", "-shm"))
-    is_strange = _bytes_of(journal, -len(_MAGIC), None) == _MAGIC
+    is_strange = _end_of(journal) == _MAGIC
     return [*([journal] if is_strange else []), *(log for log in logs if os.path.lexists(log))]
 
 
-def has_log_ahead(database: Path) -> bool:
-    """Whether SQLite would write a write-ahead log next to a database."""
-    return b"\2" in _bytes_of(database, *_FORMATS)
-
-
-def _bytes_of(path: Path, start: int, end: int | None) -> bytes:
-    """Some bytes of a file, as a slice of all; none if it cannot be read: a journal goes when an action ends."""
+def _end_of(journal: Path) -> bytes:
+    """The last bytes of a journal; none if it cannot be read: it goes when an action ends."""
     try:
-        with path.open("rb") as file:
-            first, last, _ = slice(start, end).indices(os.fstat(file.fileno()).st_size)
-            file.seek(first)
-            return file.read(last - first)
+        with journal.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - len(_MAGIC)))
+            return file.read()
     except OSError:
         return b""
