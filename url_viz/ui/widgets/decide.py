@@ -154,9 +154,9 @@ def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
 
 
 def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
+    """Carry out an action, then clear it: what is written to the session may end the run."""
     decisions = decisions_here(image_set)
-    pending_action(key).clear()
-    with errors_shown():
+    try:
         if action.kind == "decide":
             results = [decisions.decide(action.ids, action.decision)]
         elif action.kind == "name":
@@ -165,8 +165,12 @@ def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
             results = [
                 (decisions.tag if action.kind == "tag" else decisions.untag)(action.ids, tag) for tag in action.tags
             ]
-        for result in results:
-            st.toast(escape(result.sentence))
+        sentences = [result.sentence for result in results]
+    except UrlVizError as error:
+        sentences = [str(error)]
+    pending_action(key).clear()
+    for sentence in sentences:
+        st.toast(escape(sentence))
 
 
 def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
