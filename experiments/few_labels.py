@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.shipped_heads import SETS, name_of
-from training.benchmark.benchmark_records import Benchmark, read_benchmark, told_together
+from training.benchmark.benchmark_records import Benchmark, corrected_for_many, read_benchmark
 from training.benchmark.benchmark_tables import LETTER, cell, markdown
 from training.benchmark.orders import BY_LABELS, HEAD
 from training.record_files import write_json
@@ -29,7 +29,7 @@ def orders_by_labels(benchmark: Benchmark) -> Benchmark:
             for one in benchmark.sets
         ),
         means=tuple(mean for mean in benchmark.means if mean.name in BY_LABELS),
-        verdicts=told_together([verdict for verdict in benchmark.verdicts if verdict.order in BY_LABELS]),
+        verdicts=corrected_for_many([verdict for verdict in benchmark.verdicts if verdict.order in BY_LABELS]),
     )
 
 

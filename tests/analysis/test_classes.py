@@ -19,7 +19,7 @@ from url_viz.store.tables import positions_of
 VALUES = ["ambiguity", "first_share", "second_share"]
 
 
-def kept(folder: Path) -> list[Path]:
+def cached_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.arrow"))
 
 
@@ -98,7 +98,7 @@ def test_what_is_kept_on_disk_is_used_and_the_same(tmp_path: Path) -> None:
     table = numbers.plain_table()
     made = numbers.classed()
     first = made.joined(table)
-    assert (numbers.times_read, len(kept(tmp_path / "shares"))) == (1, 1)
+    assert (numbers.times_read, len(cached_files(tmp_path / "shares"))) == (1, 1)
     again = numbers.classed()
     pd.testing.assert_frame_equal(again.joined(table), first)
     assert numbers.times_read == 1, "neither graph nor rows were read"
@@ -113,14 +113,14 @@ def test_what_is_damaged_on_disk_is_made_again(tmp_path: Path, damage: str) -> N
     numbers = labelled_numbers(tmp_path, 120)
     table = numbers.plain_table()
     first = numbers.classed().joined(table)
-    (file,) = kept(tmp_path)
+    (file,) = cached_files(tmp_path)
     whole = bytearray(file.read_bytes())
     bad = bytearray(whole)
     bad[len(bad) // 3] ^= 4
     file.write_bytes({"flipped": bytes(bad), "short": bytes(whole[:-50]), "empty": b"", "text": b"no table"}[damage])
     pd.testing.assert_frame_equal(numbers.classed().joined(table), first)
     assert numbers.times_read == 2
-    assert kept(tmp_path)[0].read_bytes() == bytes(whole), "and kept again"
+    assert cached_files(tmp_path)[0].read_bytes() == bytes(whole), "and kept again"
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_changed_labels_are_worked_out_again_and_the_old_ones_are_still_there(tm
     moved = table.assign(label=np.roll(table["label"].to_numpy(), 7))
     second = classed.joined(moved)
     assert not np.allclose(first["ambiguity"], second["ambiguity"])
-    assert len(kept(tmp_path)) == 2
+    assert len(cached_files(tmp_path)) == 2
     pd.testing.assert_frame_equal(numbers.classed().joined(table.copy()), first)
     assert numbers.times_read == 1, "the first choice is cached still"
 
@@ -148,9 +148,9 @@ def test_only_so_many_choices_of_labels_are_kept(tmp_path: Path) -> None:
     table = numbers.plain_table()
     for number in range(MOST_CACHED + 2):
         numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), number)))
-        for place, file in enumerate(sorted(kept(tmp_path), key=lambda path: path.stat().st_mtime)):
+        for place, file in enumerate(sorted(cached_files(tmp_path), key=lambda path: path.stat().st_mtime)):
             os.utime(file, (place, place))
-    assert len(kept(tmp_path)) == MOST_CACHED
+    assert len(cached_files(tmp_path)) == MOST_CACHED
     before = numbers.times_read
     numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), MOST_CACHED + 1)))
     assert numbers.times_read == before, "the latest is among them"
@@ -173,7 +173,7 @@ def test_without_two_classes_there_is_nothing_between(tmp_path: Path, label: str
     table, classed = numbers.plain_table(), numbers.classed()
     pd.testing.assert_frame_equal(classed.joined(table), table)
     assert classed.model(table) is classed.evidence(table) is None
-    assert kept(tmp_path) == []
+    assert cached_files(tmp_path) == []
 
 
 def test_another_whitened_space_is_worked_out_again(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_another_whitened_space_is_worked_out_again(tmp_path: Path) -> None:
     other.embeddings[:] = other.embeddings[::-1]
     for each in (numbers, other):
         each.classed().joined(each.plain_table())
-    assert (numbers.times_read, other.times_read, len(kept(tmp_path))) == (1, 1, 2)
+    assert (numbers.times_read, other.times_read, len(cached_files(tmp_path))) == (1, 1, 2)
 
 
 def test_a_space_that_is_fitted_anew_gives_no_classes_and_caches_none(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_space_that_is_fitted_anew_gives_no_classes_and_caches_none(tmp_path: 
     _ = numbers.graph
     numbers.__dict__["whitened"] = later.whitened
     assert numbers.classed().joined(numbers.plain_table())["ambiguity"].isna().all()
-    assert not kept(tmp_path)
+    assert not cached_files(tmp_path)
 
 
 def test_of_many_pictures_the_columns_themselves_are_cached(tmp_path: Path) -> None:

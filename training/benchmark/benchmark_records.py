@@ -161,7 +161,7 @@ class Verdict:
     """Whether an order is ahead of a baseline: the mean `lead` in R-AUROC with Student's 95 % interval over sets.
 
     `verdict` is "ahead" or "behind" only where `holm` refuses that the mean is zero, among all verdicts on the same
-    outcome, else "level"; "unknown" without an interval. See `told_together`.
+    outcome, else "level"; "unknown" without an interval. See `corrected_for_many`.
     """
 
     order: str
@@ -200,29 +200,29 @@ def verdict_of(lead: Figure) -> str:
     return BEHIND if lead.interval.high < 0 else LEVEL
 
 
-def told_together(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The same with verdicts that hold together: by Holm over all on the same outcome, at 5 %.
+def corrected_for_many(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """The same verdicts, corrected for how many there are: by Holm over all on the same outcome, at 5 %.
 
-    Of forty orders that are no better and no worse than their baselines two would else be told apart by chance.
+    Of forty orders that are no better and no worse than their baselines, two would otherwise differ by chance.
     """
-    told = list(verdicts)
+    corrected = list(verdicts)
     for outcome in OUTCOMES:
-        places = [place for place, one in enumerate(verdicts) if one.outcome == outcome]
+        places = [place for place, verdict in enumerate(verdicts) if verdict.outcome == outcome]
         p_values = [p_by_t([on_set.lead.value for on_set in verdicts[place].sets]) for place in places]
         for place, is_refused in zip(places, holm(p_values), strict=True):
             verdict = verdict_of(verdicts[place].lead)
-            told[place] = replace(verdicts[place], verdict=verdict if is_refused or verdict == UNKNOWN else LEVEL)
-    return tuple(told)
+            corrected[place] = replace(verdicts[place], verdict=verdict if is_refused or verdict == UNKNOWN else LEVEL)
+    return tuple(corrected)
 
 
 def read_benchmark(path: Path) -> Benchmark:
-    """A benchmark from the JSON that `write_json` wrote, its verdicts told anew by the rule of today.
+    """A benchmark from the JSON that `write_json` wrote, its verdicts by today's rule.
 
     Raises FolderError for a file that is none.
     """
     try:
         benchmark = read_plain(Benchmark, _nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
-        return replace(benchmark, verdicts=told_together(benchmark.verdicts))
+        return replace(benchmark, verdicts=corrected_for_many(benchmark.verdicts))
     except (OSError, ValueError) as error:
         raise FolderError(
             f"{str(path)!r} is no benchmark: {error}. Give a file that training.benchmark --json wrote."

@@ -1,11 +1,11 @@
-"""Verdicts: whether an order is ahead of a baseline, by its leads on the sets, all verdicts told together."""
+"""Verdicts: whether an order is ahead of a baseline, by its leads on the sets, and corrected for how many there are."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict, told_together, verdict_of
+from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict, corrected_for_many, verdict_of
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.labelled import Bools, Case
 from training.benchmark.orders import BY_LABELS, HEAD, RANK_STACK, STACK, TUNED, Orders
@@ -40,7 +40,7 @@ def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders]) -> tuple[Verdic
             ]
             rivals = (_best(sets, group) for group in groups)
             verdicts += [_verdict(name, rival, outcome, sets) for rival in rivals if rival is not None]
-    return told_together(verdicts)
+    return corrected_for_many(verdicts)
 
 
 _Measured = tuple[Case, Orders, Bools]

@@ -14,7 +14,7 @@ from training.benchmark.benchmark_records import (
     UNKNOWN,
     SetLead,
     Verdict,
-    told_together,
+    corrected_for_many,
     verdict_of,
 )
 from training.benchmark.verdicts import lead_of, verdicts_of
@@ -84,21 +84,21 @@ def verdict(outcome: str, *leads: float) -> Verdict:
     return Verdict("uncertainty", "entropy", outcome, mean, verdict_of(mean), on_sets)
 
 
-def test_verdicts_on_one_outcome_are_told_together() -> None:
+def test_verdicts_on_one_outcome_are_corrected_together() -> None:
     """Means .3 and −.3 of spread .1 over three sets: t 5.196, p .0351, sure alone but not one of two."""
     ahead, behind, sure = (0.2, 0.3, 0.4), (-0.2, -0.3, -0.4), (0.3, 0.301, 0.299)
 
     def told(*verdicts: Verdict) -> list[str]:
-        return [one.verdict for one in told_together(verdicts)]
+        return [one.verdict for one in corrected_for_many(verdicts)]
 
     assert told(verdict("nearest", *ahead), verdict("probe", *behind)) == [AHEAD, BEHIND]
     assert told(verdict("nearest", *ahead), verdict("nearest", *behind)) == [LEVEL, LEVEL]
     assert told(verdict("nearest", *ahead), verdict("nearest", *sure)) == [AHEAD, AHEAD]
     assert told(verdict("nearest", *ahead), verdict("nearest", 0.5)) == [AHEAD, UNKNOWN]  # that is no test
-    leads = [one.lead for one in told_together([verdict("nearest", *ahead), verdict("nearest", *behind)])]
+    leads = [one.lead for one in corrected_for_many([verdict("nearest", *ahead), verdict("nearest", *behind)])]
     assert leads == [mean_by_t(ahead), mean_by_t(behind, least=-1.0)]
 
 
 def test_telling_together_again_changes_nothing() -> None:
     found = verdicts_of([small_case(seed) for seed in range(4)], [made_orders(seed) for seed in range(4)])
-    assert told_together(found) == found
+    assert corrected_for_many(found) == found

@@ -76,8 +76,8 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
         st.caption(
-            f"of {len(suggestions):,} pictures without a name; about {mistakes:,} of them would be wrong. Below, the "
-            "least certain. Undo takes all back."
+            f"of {len(suggestions):,} pictures without a name. About {mistakes:,} of the accepted names are wrong. "
+            "Below, the least certain. Undo takes all back."
         )
     st.caption("Accepted names agree with the neighbours that suggest them: figures of an order by them are too good.")
     least_certain = rows.iloc[::-1].head(SHOWN)
