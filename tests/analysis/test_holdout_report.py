@@ -6,7 +6,6 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from url_viz.analysis import holdout_report
 from url_viz.analysis.holdout_report import (
     HoldoutFigure,
     advice,
@@ -94,15 +93,14 @@ def test_whole_blocks_are_left_out() -> None:
     assert width(np.repeat(np.arange(20), 20)) / width(np.arange(400)) == pytest.approx(np.sqrt(20), rel=0.1)
 
 
-def test_of_very_many_blocks_several_are_left_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_blocks_several_are_left_out_at_once() -> None:
     values, calls = np.random.default_rng(0).normal(size=4000), []
 
     def mean(x: np.ndarray) -> float:
         calls.append(len(x))
         return float(x.mean())
 
-    monkeypatch.setattr(holdout_report, "MOST_PARTS", 100)
-    found = holdout_figure("mean", {"after": (values,)}, mean, np.arange(4000), count=4000)
+    found = holdout_figure("mean", {"after": (values,)}, mean, np.arange(4000), count=4000, most_left_out=100)
     assert calls == [4000, *[3960] * 100]
     assert found.after is not None
     assert found.after.interval.high - found.after.value == pytest.approx(1.984 * values.std() / 4000**0.5, rel=0.15)

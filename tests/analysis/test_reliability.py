@@ -38,7 +38,7 @@ def table_of(count: int, *, bias: float = 0.0) -> pd.DataFrame:
 
 
 def test_shares_that_are_right_as_often_as_they_say_have_no_error() -> None:
-    found = reliability(table_of(4000), resamples=100)
+    found = reliability(table_of(4000))
     assert found is not None
     assert found.error.value < 0.04
     assert abs(found.bias) < 0.02
@@ -46,7 +46,7 @@ def test_shares_that_are_right_as_often_as_they_say_have_no_error() -> None:
 
 
 def test_shares_that_are_too_low_are_said_to_be() -> None:
-    found = reliability(table_of(4000, bias=0.1), resamples=100)
+    found = reliability(table_of(4000, bias=0.1))
     assert found is not None
     assert found.bias == pytest.approx(-0.1, abs=0.02)
     assert found.error.value == pytest.approx(0.1, abs=0.02)

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.analysis.order_metrics import NO_INTERVAL, Figure, Interval, jackknife
+from url_viz.analysis.order_metrics import (
+    MOST_LEFT_OUT,
+    NO_INTERVAL,
+    Figure,
+    Interval,
+    jackknife,
+    without_each_block,
+)
 from url_viz.sealed import record_in
 from url_viz.wording import counted
 
@@ -23,9 +30,6 @@ TITLES = {
 """What each measure is called, those that say most first."""
 NO_EFFECT = {"r_auroc": 0.5, "agreement": 0.0, "classification_auroc": 0.5}
 """The figure that a random order has."""
-MOST_PARTS = 1000
-"""Times that a figure is computed anew for its interval: of more blocks several are left out at once."""
-
 Arrays = tuple[NDArray[np.generic], ...]
 Statistic = Callable[..., float]
 
@@ -57,7 +61,13 @@ class HoldoutFigure:
 
 
 def holdout_figure(
-    measure: str, orders: Mapping[str, Arrays], statistic: Statistic, block: NDArray[np.generic], *, count: int
+    measure: str,
+    orders: Mapping[str, Arrays],
+    statistic: Statistic,
+    block: NDArray[np.generic],
+    *,
+    count: int,
+    most_left_out: int = MOST_LEFT_OUT,
 ) -> HoldoutFigure:
     """Measure `statistic(*arrays)` of each order, with 95 % intervals over blocks (M,), such as classes (`jackknife`).
 
@@ -66,7 +76,7 @@ def holdout_figure(
     """
     values = {name: statistic(*arrays) if len(block) else float("nan") for name, arrays in orders.items()}
     known = {name: value for name, value in values.items() if not np.isnan(value)}
-    left_out = {name: _without_each_block(orders[name], statistic, block) for name in known}
+    left_out = {name: without_each_block(statistic, *orders[name], block=block, most=most_left_out) for name in known}
     figures = {name: jackknife(value, left_out[name]) for name, value in known.items()}
     gains = {
         name: jackknife(known[AFTER] - value, left_out[AFTER] - left_out[name])
@@ -75,14 +85,6 @@ def holdout_figure(
     }
     others = {name: figure for name, figure in figures.items() if name not in (AFTER, BEFORE)}
     return HoldoutFigure(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)
-
-
-def _without_each_block(arrays: Arrays, statistic: Statistic, block: NDArray[np.generic]) -> NDArray[np.float64]:
-    """The statistic without the rows of each block (K,); of very many blocks several leave at once."""
-    part = np.unique(block, return_inverse=True)[1] % MOST_PARTS
-    if not part.any():
-        return np.full(1, np.nan)
-    return np.array([statistic(*(array[part != one] for array in arrays)) for one in range(part.max() + 1)])
 
 
 def figures_from(report: Mapping[str, Any]) -> tuple[HoldoutFigure, ...]:

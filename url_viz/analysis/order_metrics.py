@@ -5,6 +5,7 @@ that are not finite, or without a label, are never counted: they raise RowsError
 order itself infinity is the end, and nan alone is refused.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ Bools = NDArray[np.bool_]
 MOST_OF_A_SET = 50_000
 """Pictures that two sets are compared by, at most, of each."""
 
+MOST_LEFT_OUT = 1000
+"""How often a figure is computed again for its interval."""
 MOST_SIMILARITIES = 1 << 25
 """Cosine values held at once while neighbours are searched (128 MiB of float32)."""
 
@@ -94,17 +97,33 @@ class Influenced:
         return Influenced(self.value, influence)
 
 
-def jackknife(value: float, left_out: ArrayLike) -> Figure:
+def jackknife(value: float, left_out: ArrayLike, *, least: float = -math.inf) -> Figure:
     """A figure with its 95 % interval from its values (K,) without each of K blocks, such as classes.
 
     For figures whose influence nobody has worked out: of a mean over blocks of one size both intervals are the same.
-    nan of fewer than two blocks, or where one cannot be left out.
+    `least` is the figure's own bound. nan of fewer than two blocks, or where one cannot be left out.
     """
     values = np.asarray(left_out, dtype=np.float64)
     if np.isnan(value) or len(values) < 2 or np.isnan(values).any():
         return Figure(value, NO_INTERVAL)
     half = student_975(len(values)) * float(values.std() * np.sqrt(len(values) - 1))
-    return Figure(value, Interval(value - half, value + half))
+    return Figure(value, Interval(max(least, value - half), value + half))
+
+
+def without_each_block(
+    statistic: Callable[..., float],
+    *arrays: NDArray[np.generic],
+    block: NDArray[np.generic],
+    most: int = MOST_LEFT_OUT,
+) -> Floats:
+    """`statistic(*arrays)` without the rows of each block (K,), for `jackknife`; nan of a single block.
+
+    `arrays` and `block` (N, …) have the same rows. Beyond `most` blocks, several leave at once.
+    """
+    part = np.unique(block, return_inverse=True)[1] % most
+    if not part.any():
+        return np.full(1, np.nan)
+    return np.array([statistic(*(array[part != number] for array in arrays)) for number in range(part.max() + 1)])
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.order_metrics import Figure, bootstrap_interval
+from url_viz.analysis.order_metrics import Figure, jackknife, without_each_block
 from url_viz.analysis.twin_groups import first_of_each
 from url_viz.wording import decimal
 
 BINS = 15
 SHOWN_BINS = 10
-RESAMPLES = 300
+MOST_LEFT_OUT = 100
+"""How often the error is computed again for its interval: of more classes several leave at once."""
 FEWEST = 100
 """Of fewer labelled pictures too little can be said."""
 
@@ -41,7 +42,7 @@ class Reliability:
         )
 
 
-def reliability(table: pd.DataFrame, *, resamples: int = RESAMPLES) -> Reliability | None:
+def reliability(table: pd.DataFrame) -> Reliability | None:
     """How reliable the shares in `ImageSet.table()` are; twins count once. None below FEWEST labelled pictures."""
     rows = first_of_each(table[table["label"].notna() & table["first_class"].notna()])
     if len(rows) < FEWEST:
@@ -49,13 +50,13 @@ def reliability(table: pd.DataFrame, *, resamples: int = RESAMPLES) -> Reliabili
     share = rows["first_share"].to_numpy(np.float64)
     is_right = (rows["first_class"] == rows["label"]).to_numpy(dtype=bool)
     block = pd.factorize(rows["label"])[0]
-    interval = bootstrap_interval(calibration_error, share, is_right, resamples=resamples, block=block)
+    left_out = without_each_block(calibration_error, share, is_right, block=block, most=MOST_LEFT_OUT)
     parts = np.array_split(np.argsort(share, kind="stable"), SHOWN_BINS)
     return Reliability(
         np.array([share[part].mean() for part in parts]),
         np.array([is_right[part].mean() for part in parts]),
         len(rows),
-        Figure(calibration_error(share, is_right), interval),
+        jackknife(calibration_error(share, is_right), left_out, least=0.0),
         float(share.mean() - is_right.mean()),
     )
 
