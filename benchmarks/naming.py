@@ -3,8 +3,9 @@
 Each PHOTOS folder holds class folders, which are the names that an oracle gives. First: with one or three names per
 class, to pictures that the app would ask about, to the medoids of as many k-means clusters, or to pictures drawn by
 dice, how many of all others does a linear probe name rightly? Once more with those named last that the names so far are
-least certain of. Then, with the pictures that the app asks about: after so
-many names, how many of the others have a suggestion from a share on, and how many of those are right?
+least certain of. Then, with the pictures that the app asks about: after so many names, how many of the others have a
+suggestion from a share on, and how many of those are right? How many, from the largest share down, can be accepted so
+that 95 % of them are right, and how many could before suggestions were calibrated (measured once, with that version)?
 
 The figures go to experiments/naming.json; without a folder the tables of docs/order.md are printed from it.
 """
@@ -26,6 +27,7 @@ from benchmarks.machine import machine
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.benchmark.benchmark_tables import markdown
+from url_viz.analysis.order_metrics import mean_by_t
 from url_viz.analysis.probe import fit_probe, probe_inputs
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import load_model
@@ -37,6 +39,9 @@ DRAWS = 5
 MULTIPLES = (1, 3)
 COUNTS = (100, 200, 300)
 SHARES = (0.5, 0.7, 0.9)
+RIGHT = 0.95
+FEW_SETS = 4
+"""Of so many sets and fewer an interval of what is gained says nothing."""
 DIGITS = 4
 
 Rows = NDArray[np.int64]
@@ -47,23 +52,25 @@ def main() -> None:
     """Measure and print, or print again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="*", type=Path)
+    parser.add_argument("--workspace", type=Path, help="where they were read: a copy, for names are given in it")
     parser.add_argument("--json", type=Path, default=FIGURES)
     given = parser.parse_args()
     if given.photos:
-        write_figures(measured(given.photos), given.json, digits=DIGITS)
+        before = {"before": read_figures(FIGURES)["before"]}
+        write_figures(measured(given.photos, given.workspace) | before, given.json, digits=DIGITS)
         print(f"{machine()}\n")
     figures = read_figures(given.json)
-    print(f"{ways_table(figures)}\n\n{suggestions_table(figures)}")
+    print("\n\n".join(table(figures) for table in (ways_table, accepted_table, suggestions_table)))
 
 
-def measured(folders: Sequence[Path]) -> dict[str, Any]:
+def measured(folders: Sequence[Path], workspace: Path | None) -> dict[str, Any]:
     """The figures of the folders' image sets by their names, and how they were taken."""
     config = {"model": DEFAULT, "seeds": list(range(DRAWS)), "multiples": MULTIPLES, "counts": COUNTS, "shares": SHARES}
     sets = {}
     with tempfile.TemporaryDirectory() as place:
-        model = load_model(DEFAULT, workspace=Path(place))
+        model = load_model(DEFAULT, workspace=workspace or Path(place))
         for folder in folders:
-            sets[folder.name] = figures_of(embed_folder(folder, model=model, workspace=place))
+            sets[folder.name] = figures_of(embed_folder(folder, model=model, workspace=workspace or place))
             print(f"{folder.name}: done", file=sys.stderr)
     return {"config": config, "sets": sets}
 
@@ -150,7 +157,15 @@ def _suggested(image_set: ImageSet, count: int) -> dict[str, Any]:
         "classes": int(image_set.table()["name"].nunique()),
         "right": float(right.mean()),
         "from": [[int(part.sum()), int(right[part].sum())] for part in parts],
+        "others": len(right),
+        "accepted": _accepted(right),
     }
+
+
+def _accepted(right: NDArray[np.bool_]) -> int:
+    """How many of the suggestions (R,), the largest share first, can be accepted so that RIGHT of them are right."""
+    enough = np.flatnonzero(right.cumsum() >= RIGHT * np.arange(1, len(right) + 1))
+    return int(enough[-1]) + 1 if len(enough) else 0
 
 
 def ways_table(figures: dict[str, Any]) -> str:
@@ -186,11 +201,47 @@ def suggestions_table(figures: dict[str, Any]) -> str:
     rows = []
     for name, one in figures["sets"].items():
         for count, found in zip(figures["config"]["counts"], one["suggestions"], strict=True):
-            told = [f"{many:,}, {right / many:.1%}" if many else "none" for many, right in found["from"]]
+            told = [_told(many, right) for many, right in found["from"]]
             classes = f"{found['classes']} of {one['classes']}"
             rows.append([_of_use(name), str(count), classes, f"{found['right']:.1%}", *told])
     shares = (f"from {_short(share)}" for share in figures["config"]["shares"])
     return markdown(["set", "names", "classes found", "all: right", *shares], rows)
+
+
+def accepted_table(figures: dict[str, Any]) -> str:
+    """How many suggestions can be accepted so that RIGHT of them are right, and from a share on; before, and now.
+
+    The gain is in parts of the unnamed pictures: the mean over the sets, with Student's 95 % interval.
+    """
+    rows, most = [], figures["config"]["shares"][-1]
+    for use, names in (("development", SETS["development"]), ("report", SETS["report"]), ("**all**", figures["sets"])):
+        found = [name for name in names if name in figures["sets"] and name in figures["before"]]
+        for place, count in enumerate(figures["config"]["counts"] if found else ()):
+            ways = [
+                [figures["before"][name][place] for name in found],
+                [figures["sets"][name]["suggestions"][place] for name in found],
+            ]
+            gains = [(now["accepted"] - old["accepted"]) / now["others"] for old, now in zip(*ways, strict=True)]
+            accepted = [f"{sum(one['accepted'] for one in way):,}" for way in ways]
+            from_share = [_told(*np.sum([one["from"][-1] for one in way], axis=0)) for way in ways]
+            gain = mean_by_t(gains, least=-1).text(digits=3, signed=True) if len(gains) > FEW_SETS else "–"
+            others = f"{sum(one['others'] for one in ways[1]):,}"
+            rows.append([use, str(count), others, *accepted, gain, *from_share])
+    head = [
+        "sets",
+        "names",
+        "others",
+        f"{RIGHT:.0%} right: before",
+        "now",
+        "gain",
+        f"from {_short(most)}: before",
+        "now",
+    ]
+    return markdown(head, rows)
+
+
+def _told(many: int, right: int) -> str:
+    return f"{many:,}, {right / many:.1%}" if many else "none"
 
 
 def _of_use(name: str) -> str:

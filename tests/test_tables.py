@@ -99,6 +99,7 @@ def test_what_names_teach_is_told_from_its_figures() -> None:
     figures = read_figures(naming.FIGURES)
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
     assert naming.ways_table(figures) in told
+    assert naming.accepted_table(figures) in told
     assert naming.suggestions_table(figures) in told
 
 
