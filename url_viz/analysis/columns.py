@@ -124,7 +124,6 @@ def _sources(context: SetContext) -> Iterator[Input]:
     yield Input("imports", lambda: user_files.version_of(paths), lambda: paths)
     yield Input("decisions", lambda: str(context.decisions().version), lambda: context.decisions().now())
     yield Input("given_labels", lambda: str(_version_of_labels(context)), lambda: context.decisions().now())
-    yield Input("answer_log", lambda: str(context.decisions().version), context.answers.now)
 
 
 def _version_of_labels(context: SetContext) -> int:
@@ -527,8 +526,8 @@ _BROUGHT = (
     Column("name_labels", ("names",), lambda get: picture_labels(get("names"))),
     Column(
         "answered",
-        ("answer_log",),
-        lambda get: get("answer_log"),
+        ("decisions", "set"),
+        lambda get: get("set").answers.now(),
         digest=lambda answered: answered.pairs.tobytes() + answered.is_same.tobytes(),
     ),
 )

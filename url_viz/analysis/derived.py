@@ -100,6 +100,8 @@ class _Entry:
     """One column in memory; its lock lets one thread make it while others wait."""
 
     made: _Made | None = None
+    under: tuple[tuple[str, ...], str] = (), ""
+    """What all sources of the column were at the last look, and its digest then."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -113,11 +115,13 @@ class Derived:
         """Every name in a column's `of` is a source, or a column before it: a circle cannot be declared."""
         self._sources = {each.name: each for each in sources}
         self._columns: dict[str, Column] = {}
+        self._sources_of: dict[str, tuple[str, ...]] = {name: (name,) for name in self._sources}
         for column in columns:
             unknown = [name for name in column.of if name not in self._columns and name not in self._sources]
             if unknown or column.name in self._columns or column.name in self._sources:
                 raise ValueError(f"{column.name!r} is declared twice, or of {unknown}, which stand nowhere before it")
             self._columns[column.name] = column
+            self._sources_of[column.name] = tuple({one: None for each in column.of for one in self._sources_of[each]})
         self._slots = {name: _Entry() for name in (*self._columns, *self._sources)}
         self._results: dict[str, tuple[str, dict[Hashable, Any]]] = {}
         self._disk = disk
@@ -177,11 +181,18 @@ class Derived:
         return seen[name]
 
     def _under(self, column: Column, seen: dict[str, str]) -> str:
-        """The digest of a column's version and of what it is of."""
+        """The digest of a column's version and of what it is of: again where a source is another."""
+        slot, now = (
+            self._slots[column.name],
+            tuple(self._fingerprint(one, seen) for one in self._sources_of[column.name]),
+        )
+        if slot.under[0] == now and slot.under[1]:
+            return slot.under[1]
         digest = hashlib.blake2b(f"{column.name}\0{column.version}".encode(), digest_size=12)
         for other in column.of:
             digest.update(f"\0{self._fingerprint(other, seen)}".encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
+        slot.under = now, digest.hexdigest()
+        return slot.under[1]
 
     def _made(self, name: str, seen: dict[str, str]) -> _Made:
         source, slot = self._sources.get(name), self._slots[name]
