@@ -17,9 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from experiments.safe_retrieval import SETS
-from training.benchmark.benchmark_records import Benchmark, OrderFigures, SetFigures, read_benchmark
+from training.benchmark.benchmark_records import (
+    LEVEL,
+    Benchmark,
+    OrderFigures,
+    SetFigures,
+    read_benchmark,
+    verdict_of,
+)
 from training.benchmark.benchmark_tables import cell, markdown
 from training.record_files import write_json
+from url_viz.analysis.order_metrics import holm, mean_by_t, p_by_t
 
 FIGURES = Path(__file__).with_suffix(".json")
 NAMES = tuple(name for names in SETS.values() for name in names)
@@ -43,6 +51,14 @@ TITLES = {
 """The orders in the tables, by the names of the benchmark. Those in italics look at the picture's label."""
 WITHIN = ("ambiguity", "confusability")
 """The orders whose figure within classes is listed set by set, too."""
+LEADS = (
+    ("ambiguity", "margin of folds"),
+    ("confusability", "nearest_similarity"),
+    ("confusability", "uniqueness"),
+    ("uncertainty", "max_probability"),
+    ("label doubt", "self_confidence"),
+)
+"""Orders and the best of another's that have seen no more."""
 PEOPLE = "cifar10-test"
 EMOJI = "emoji"
 """Of `benchmarks.emoji_set`, a class a sign; no part of any mean."""
@@ -57,7 +73,7 @@ def main() -> None:
     if given.figures is not None:
         write_json(listed_orders(read_benchmark(given.figures)), FIGURES)
     figures = read_benchmark(FIGURES)
-    tables = [sets_table(figures), means_table(figures)]
+    tables = [sets_table(figures), means_table(figures), leads_table(figures)]
     tables += [by_set(figures, "nearest", within=WITHIN), by_set(figures, "probe"), people_table(figures)]
     tables.append(emoji_table(figures))
     print("\n\n".join(tables))
@@ -123,6 +139,24 @@ def means_table(figures: Benchmark) -> str:
         ]
         rows.append([title, orders[0].knows, *(cell(float(np.mean(values))) for values in found)])
     return markdown(["order", "has seen", "N", "N within class (a)", "(b)", "P", "paper"], rows)
+
+
+def leads_table(figures: Benchmark) -> str:
+    """Mean leads over the seven sets with Student's interval, and their verdicts, told together on each outcome."""
+    rows = [[TITLES[name], TITLES[rival]] for name, rival in LEADS]
+    for outcome in ("nearest", "probe"):
+        pairs = [[aurocs_of(figures, name, outcome) for name in pair] for pair in LEADS]
+        leads = [[one - other for one, other in zip(*pair, strict=True)] for pair in pairs]
+        for row, lead, is_sure in zip(rows, leads, holm([p_by_t(lead) for lead in leads]), strict=True):
+            mean = mean_by_t(lead, least=-1.0)
+            row.append(f"{cell(mean, signed=True)} {verdict_of(mean) if is_sure else LEVEL}")
+    return markdown(["order", "over", "N", "P"], rows)
+
+
+def aurocs_of(figures: Benchmark, name: str, outcome: str) -> list[float]:
+    """R-AUROC of an order on each of the seven sets."""
+    found = [one.of(outcome) for one in _orders(_sets(figures), name)]
+    return [one.auroc.value for one in found if one is not None]
 
 
 def by_set(figures: Benchmark, outcome: str, *, within: Sequence[str] = ()) -> str:

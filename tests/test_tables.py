@@ -22,6 +22,8 @@ from experiments import (
 )
 from experiments.figure_files import read_figures
 from training.benchmark.benchmark_records import read_benchmark
+from training.model_card import development_text, people_text, report_text, verdicts_text
+from url_viz.analysis.order_metrics import mean_by_t
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,11 +50,17 @@ def test_the_gradient_conflict_is_told_from_its_figures() -> None:
     assert conflict_table.table(summaries) in (ROOT / "docs" / "training.md").read_text("utf-8")
 
 
-def test_the_cards_are_of_the_reports_that_are_kept() -> None:
-    for path in sorted(shipped_heads.FIGURES.glob("lite?-report.json")):
-        digest = json.loads(path.read_text())["head"]
-        card = ROOT / "url_viz" / "models" / "heads" / f"tf_efficientnet_{path.name[:5]}.md"
-        assert f"Digest `{digest}`" in card.read_text("utf-8")
+@pytest.mark.parametrize("name", ["lite0", "lite1", "lite2"])
+def test_the_cards_are_of_the_reports_that_are_kept(name: str) -> None:
+    report = read_benchmark(shipped_heads.FIGURES / f"{name}-report.json")
+    earlier = [read_benchmark(shipped_heads.FIGURES / "lite0-first-report.json")]
+    card = (ROOT / "url_viz" / "models" / "heads" / f"tf_efficientnet_{name}.md").read_text("utf-8")
+    assert f"Digest `{report.head}`" in card
+    for part in (verdicts_text(report, earlier), report_text(report), people_text(report)):
+        assert f"\n\n{part}\n\n" in card
+    assert [Path(data).name for data in report.seen_classes] == ["imagenet-val-1000"]
+    if name == "lite0":
+        assert development_text(read_benchmark(shipped_heads.FIGURES / "lite0-development.json")) in card
 
 
 def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
@@ -83,10 +91,15 @@ def test_what_orders_pictures_is_told_from_its_figures() -> None:
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
     assert orders.sets_table(figures) in told
     assert orders.means_table(figures) in told
+    assert orders.leads_table(figures) in told
     assert orders.by_set(figures, "nearest", within=orders.WITHIN) in told
     assert orders.by_set(figures, "probe") in told
     assert orders.people_table(figures) in told
     assert orders.emoji_table(figures) in told
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name in ("ambiguity", "confusability", "uncertainty", "entropy"):
+        mean = mean_by_t(orders.aurocs_of(figures, name, "nearest"))
+        assert readme.partition(f"(`{name}`) |")[2].partition("\n")[0].endswith(f" | {mean.text()} |")
     assert few_pictures.table(read_figures(few_pictures.FIGURES)) in told
 
 

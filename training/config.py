@@ -336,6 +336,10 @@ class BenchmarkConfig(Checked):
         tuple[str, ...],
         Doc("Sets to choose a temperature and a stack's weights on; by default the others of --data for each."),
     ] = ()
+    seen_classes: Annotated[
+        tuple[str, ...],
+        Doc("Sets of --data whose classes trained the head: measured, but no part of means and verdicts."),
+    ] = ()
     upstream: Annotated[str | None, Doc("An in-distribution set, to compare each set's uncertainties with.")] = None
     votes: Annotated[
         tuple[Path, ...], Doc("People's votes: a .npy of counts, pictures by classes, or a .json of entropies by name.")

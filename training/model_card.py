@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ OUTCOMES = {
     "probe": "a linear probe of another backbone is wrong",
 }
 
+MEASURED_ON_LITE0 = """
+With the head of Lite0: photographs of classes that it was not taught get a higher uncertainty (docs/benchmark.md),
+copies with noise or in low light a lower one than the photograph itself (docs/deterioration.md)."""
+"""What is known of heads that read functions of the classifier."""
+
 
 def card_text(folder: Path) -> str:
     """The card of the run in `folder` as Markdown; its benchmarks and its overlap may be missing."""
@@ -41,10 +47,10 @@ def card_text(folder: Path) -> str:
     overlap = folder / "overlap.json"
     parts = [
         _about(head, config),
-        _verdicts(report, [read_benchmark(Path(path)) for path in config["earlier"]]),
-        _figures("Sets that took no part in any choice", report),
-        _figures("Sets that choices were looked at on, so these figures flatter", development),
-        _people(report),
+        verdicts_text(report, [read_benchmark(Path(path)) for path in config["earlier"]]),
+        report_text(report) if report else "",
+        development_text(development) if development else "",
+        people_text(report) if report else "",
         _recipe(head, config),
         _sources(head),
         _overlap(json.loads(overlap.read_text())) if overlap.is_file() else "",
@@ -66,15 +72,15 @@ Reads {reads} and gives one uncertainty: higher means less
 to be trusted, and only the order means anything. It is no probability."""
 
 
-def _verdicts(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
+def verdicts_text(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
     """Whether it is ahead of its baselines, by their verdicts; and heads that were measured there before."""
-    if report is None:
+    names = [_set_name(one) for one in report.sets if one.data not in report.seen_classes] if report else []
+    if report is None or not names:
         return "**Measured on no set that took no part in choices.** Whether it holds on new pictures is not known."
     verdicts = [verdict for verdict in report.verdicts if verdict.order == HEAD]
     lines = [f"- {_in_words(verdict)}" for outcome in OUTCOMES for verdict in verdicts if verdict.outcome == outcome]
-    names = ", ".join(map(_set_name, report.sets))
-    count = counted(len(report.sets), "set")
-    text = "\n".join([f"On {count} that took no part ({names}), R-AUROC, chance .5:", "", *lines])
+    heading = f"On {counted(len(names), 'set')} that took no part ({', '.join(names)}), R-AUROC, chance .5:"
+    text = "\n".join([heading, "", *lines])
     notes = [f"Not the first head that was measured on these sets. {_earlier(before)}" for before in earlier]
     return "\n\n".join([text, *notes])
 
@@ -94,9 +100,25 @@ def _in_words(verdict: Verdict) -> str:
     )
 
 
-def _figures(title: str, benchmark: Benchmark | None) -> str:
-    if benchmark is None:
-        return ""
+def report_text(report: Benchmark) -> str:
+    """The figures on sets that took no part, and below a heading of their own those whose classes trained the head."""
+    unseen, seen = (
+        replace(report, sets=tuple(one for one in report.sets if (one.data in report.seen_classes) == is_seen))
+        for is_seen in (False, True)
+    )
+    parts = [_figures("Sets that took no part in any choice", unseen)] if unseen.sets else []
+    if seen.sets:
+        parts.append(_figures("Other pictures of classes that trained: not zero-shot", replace(seen, means=())))
+    return "\n\n".join(parts)
+
+
+def development_text(development: Benchmark) -> str:
+    """The figures on sets that choices were looked at on."""
+    return _figures("Sets that choices were looked at on, so these figures flatter", development)
+
+
+def _figures(title: str, benchmark: Benchmark) -> str:
+    """R-AUROC on each set, and where there are means their line."""
     header = ["set", "pictures", "classes", "recall@1", *COLUMNS]
     rows = [
         [
@@ -108,7 +130,7 @@ def _figures(title: str, benchmark: Benchmark | None) -> str:
         ]
         for of_set in benchmark.sets
     ]
-    table = markdown(header, [*rows, ["mean", "", "", "", *_cells(benchmark.means)]])
+    table = markdown(header, [*rows, *([["mean", "", "", "", *_cells(benchmark.means)]] if benchmark.means else [])])
     return (
         f"## {title}\n\nThe paper's R-AUROC, 95 % intervals over classes, of the mean over sets. "
         f"`fitted_by_class` was taught the set's own errors, `confusability` looks at the set, and `ambiguity` at its "
@@ -125,18 +147,21 @@ def _set_name(of_set: SetFigures) -> str:
     return Path(of_set.data.removeprefix("folder:")).name
 
 
-def _people(report: Benchmark | None) -> str:
+def people_text(report: Benchmark) -> str:
     """Agreement with people's votes; nothing where there are none."""
     rows = [
-        [_set_name(of_set), order.name, cell(votes.spearman), cell(votes.tenth)]
-        for of_set in (report.sets if report else ())
+        [_set_name(of_set), order.name, cell(votes.spearman), cell(votes.tenth), cell(votes.disagreed)]
+        for of_set in report.sets
         for order in of_set.orders
         if (votes := order.votes) is not None and order.name in (*COLUMNS, *OTHER_ORDERS)
     ]
     if not rows:
         return ""
-    table = markdown(["set", "order", "Spearman with people", "AUROC of the most ambiguous tenth"], rows)
-    return f"## What people found ambiguous\n\nThe entropy of people's votes on a picture.\n\n{table}"
+    header = ["set", "order", "Spearman with people", "AUROC of the most ambiguous tenth", "AUROC of any disagreement"]
+    return (
+        "## What people found ambiguous\n\nThe entropy of people's votes on a picture. *Any disagreement*: pictures on "
+        f"which not all agreed, against those on which all did.\n\n{markdown(header, rows)}"
+    )
 
 
 def _recipe(head: Head, config: Mapping[str, Any]) -> str:
@@ -194,9 +219,9 @@ def _overlap(overlap: Mapping[str, Any]) -> str:
 
 
 def _limits(head: Head) -> str:
-    unfamiliar = "" if head.functions is None else " A picture unlike all that is usual looks clear to it."
+    tried = "" if head.functions is None else MEASURED_ON_LITE0
     return f"""## Limits
 
-What orders a set best looks at the set: confusability without classes, ambiguity with them (docs/order.md).{unfamiliar}
+What orders a set best looks at the set: confusability without classes, ambiguity with them (docs/order.md).{tried}
 Pictures of classes that the backbone's classifier knows are told best. The upstream pictures are some thousands, not
 ImageNet-21k: the figures are not comparable to the paper's."""

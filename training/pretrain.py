@@ -9,6 +9,7 @@ OUT/caches/, OUT/seed-0/ …, OUT/head.safetensors, OUT/overlap.json, OUT/develo
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from training.benchmark.benchmark_records import read_benchmark
 from training.cache import cache_config, write_cache
 from training.command import command
 from training.config import BenchmarkConfig, OverlapConfig, PretrainConfig, as_record
+from training.data.spec import pictures_of
 from training.functions import read_by_functions
 from training.lock import locked
 from training.model_card import card_text
@@ -157,6 +159,7 @@ def _measure(config: PretrainConfig, paths: PretrainPaths, report: ProgressCallb
                     data=data,
                     model=str(paths.head),
                     json=paths.figures(use),
+                    seen_classes=seen_classes(data, config.data),
                     choose=config.develop if use == "report" else (),  # nothing is chosen on reported sets
                     votes=config.votes if use == "report" else (),
                     votes_order=config.votes_order,
@@ -167,6 +170,13 @@ def _measure(config: PretrainConfig, paths: PretrainPaths, report: ProgressCallb
     if config.report and not paths.overlap.is_file():
         report(PREPARING)
         overlap.main(OverlapConfig(config.data, config.report, model=config.model, json=paths.overlap))
+
+
+def seen_classes(measured: Sequence[str], trained: Sequence[str]) -> tuple[str, ...]:
+    """The `measured` sets half or more of whose classes, by their names, are classes of the `trained` ones."""
+    known = {name for spec in trained for name in pictures_of(spec).classes}
+    classes = {spec: pictures_of(spec).classes for spec in measured}
+    return tuple(spec for spec, names in classes.items() if names and 2 * len(known & set(names)) >= len(names))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from training.config import PRESETS, Augmentation, PretrainConfig
 from training.model_card import command_of
 from training.pretrain import PretrainPaths, pretrain
 from url_viz.errors import FolderError
+from url_viz.models.card_figures import card_rows
 from url_viz.models.head import load_head
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT, HEADS
@@ -74,11 +75,18 @@ def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
     assert head.digest in card
     assert "Measured on no set that took no part in choices" in card
 
-    again = replace(config, develop=(str(pictures / "looked-at"),), report=(str(pictures / "blind"),))
+    draw_folder(pictures / "fresh", 24, UPSTREAM, start=400, blur_px=(5, 0, 0, 0))
+    blind, fresh = str(pictures / "blind"), str(pictures / "fresh")
+    again = replace(config, develop=(str(pictures / "looked-at"),), report=(blind, fresh))
+    assert pretrain_module.seen_classes(again.report, again.data) == (fresh,)
     assert pretrain(again, report=silent).digest == head.digest
     card = paths.card.read_text()
     assert "On 1 set that took no part (blind)" in card
     assert "| looked-at |" in card.replace("  ", "").replace("looked-at  ", "looked-at ")
+    reported, _, seen = card.partition("## Other pictures of classes that trained")
+    assert "| fresh " in seen.partition("\n## ")[0]
+    assert "| fresh " not in reported
+    assert [row.set_name for row in card_rows(card)] == ["blind", "mean"]
     assert "## Pictures in two uses" in card
     assert load_model(paths.head, device="cpu", precision="exact").head is not None
 

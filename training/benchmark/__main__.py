@@ -5,6 +5,7 @@ python -m training.benchmark --data SPEC [--data SPEC …] --model NAME_OR_PATH 
 
 import sys
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import PACKAGED
 from url_viz.progress import command_report
+
+OfSet = TypeVar("OfSet")
 
 
 def main(config: BenchmarkConfig) -> None:
@@ -61,6 +64,7 @@ def measure(
     cases = [case_of(labelled, seed=config.seed) for labelled in sets]
     reported, given = cases[: len(config.data)], cases[len(config.data) :]
     figures, all_orders = [], []
+    is_seen = [case.labelled.data in config.seen_classes for case in reported]
     for number, (case, baselines) in enumerate(zip(reported, _baselines_of(reported, given), strict=True), 1):
         orders = orders_of(case, head, baselines, seed=config.seed)
         unfamiliar = {} if upstream is None else upstream_figures(case, upstream, orders, head, baselines)
@@ -75,14 +79,20 @@ def measure(
         config.limit,
         config.seed,
         tuple(figures),
-        means_of(figures),
-        verdicts_of(reported, all_orders),
+        means_of(_unseen(figures, is_seen)),
+        verdicts_of(_unseen(reported, is_seen), _unseen(all_orders, is_seen)),
         config.upstream,
         None if head is None else head.digest,
+        config.seen_classes,
     )
     print(f"{means_table(benchmark)}\n\n{verdicts_table(benchmark)}")
     if config.json is not None:
         write_json(benchmark, config.json)
+
+
+def _unseen(of_sets: Sequence[OfSet], is_seen: Sequence[bool]) -> list[OfSet]:
+    """Without the sets whose classes trained the head."""
+    return [one for one, seen in zip(of_sets, is_seen, strict=True) if not seen]
 
 
 def _write_evidence(

@@ -43,9 +43,13 @@ def document(benchmark: Benchmark) -> str:
     upstream = "" if benchmark.upstream is None else f" *Unfamiliar*: next to `{benchmark.upstream}`."
     probe = f" P by a probe of {benchmark.probe_model}." if benchmark.probe_model else ""
     head = f" (head `{benchmark.head}`)" if benchmark.head else ""
+    seen = "".join(
+        f" Classes of `{name}` trained the head: no part of means, verdicts." for name in benchmark.seen_classes
+    )
     about = (
-        f"{benchmark.model}{head}, precision {benchmark.precision}, seed {benchmark.seed}{limit}.{probe}{upstream} "
-        f"R-AUROC with 95 % intervals: over sets for means, over classes for a set. [How to read it](benchmark.md)."
+        f"{benchmark.model}{head}, precision {benchmark.precision}, seed {benchmark.seed}{limit}.{probe}{upstream}"
+        f"{seen} R-AUROC with 95 % intervals: over sets for means, over classes for a set. [How to read it]"
+        f"(benchmark.md)."
     )
     parts = [
         "# Figures of the benchmark",

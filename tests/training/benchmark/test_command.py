@@ -42,6 +42,7 @@ def test_the_command_prints_and_writes(
     words = ["--data", str(folder), "--data", f"folder:{other}", "--model", str(tmp_path / "head.safetensors")]
     words += ["--json", str(out), "--arrays", str(tmp_path / "arrays"), "--pictures", str(tmp_path / "pictures")]
     words += ["--figures", str(tmp_path / "figures"), "--votes", str(votes), "--upstream", str(other)]
+    words += ["--seen-classes", f"folder:{other}"]
     assert command(BenchmarkConfig, program.main, words) == 0
     printed = capsys.readouterr().out
     assert "P is left out" in printed
@@ -49,6 +50,11 @@ def test_the_command_prints_and_writes(
     assert (found.probe_model, found.upstream) == (None, str(other))
     assert found.head == first_number_head().digest
     first, second = found.sets
+    assert found.seen_classes == (second.data,)
+    means = {mean.name: mean for mean in found.means}
+    for order in first.orders:  # alone in the means and the verdicts
+        assert repr(means[order.name].paper.auroc.value) == repr(order.paper.auroc.value)
+    assert {lead.data for verdict in found.verdicts for lead in verdict.sets} == {first.data}
     assert (first.data, first.pictures, first.classes) == (str(folder), 24, 2)
     assert {order.name: order.knows for order in first.orders} == {
         name: knows for name, knows in KNOWS.items() if name != "authors_class_entropy"
