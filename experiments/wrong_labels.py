@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -56,6 +56,7 @@ AMBIGUOUS_SHARE = 0.1
 FIGURES = Path(__file__).with_suffix(".json")
 VOTES, OURS = "neighbours alone", "URL-Viz"
 SCORES = ("average precision", "precision at planted", "recall of found", "precision of found")
+CLEANLAB_PYTHON = Path("build/cleanlab/bin/python")
 CLEANLAB = Path(__file__).with_name("wrong_labels_cleanlab.py")
 Noise = tuple[Literal["any class", "similar class"], float]
 NOISES: tuple[Noise, ...] = (("any class", 0.05), ("any class", 0.1), ("any class", 0.2), ("similar class", 0.1))
@@ -84,7 +85,7 @@ class EmbeddedSet:
 class Planted:
     """A set with errors planted: `truth` (N,) of TRUTHS, `label` (N,) as given.
 
-    `whitened` (N, A) are its `embedding` (N, D) in its own space, `graph` cleanlab_rows.
+    `whitened` (N, A) are its `embedding` (N, D) in its own space, `graph` the neighbours there.
     """
 
     pictures: EmbeddedSet
@@ -116,7 +117,7 @@ class WrongLabelsStudy:
 
     data: Annotated[tuple[Path, ...], Doc("Sets on which the constants were chosen; give it again.")] = ()
     report: Annotated[tuple[Path, ...], Doc("Sets that chose nothing; give it again.")] = ()
-    cleanlab: Annotated[Path, Doc("The Python that has cleanlab.")] = Path("build/cleanlab/bin/python")
+    cleanlab: Annotated[Path, Doc("The Python that has cleanlab.")] = CLEANLAB_PYTHON
     seeds: Annotated[int, Doc("Draws of each noise.")] = 3
     json: Annotated[Path, Doc("The figures.")] = FIGURES
     table: Annotated[bool, Doc("Only print the tables of the figures that are there.")] = False
@@ -204,12 +205,16 @@ def plant(pictures: EmbeddedSet, noise: Noise, seed: int) -> Planted:
     chosen = order[2 * tenth :][: int(noise[1] * count)]
     truth[chosen], label = ERROR, pictures.label.copy()
     if noise[0] == "any class":
-        shift = rng.integers(1, pictures.classes, len(chosen))
-        label[chosen] = (label[chosen] + shift) % pictures.classes
+        label[chosen] = other_class(label[chosen], pictures.classes, rng)
     else:
         label[chosen] = _most_similar_class(pictures)[label[chosen]]
     whitened = fit_whitening(embedding).transform(embedding)
     return Planted(pictures, noise, seed, embedding, label, truth, whitened, build_graph(whitened, embedding))
+
+
+def other_class(label: Codes, classes: int, rng: np.random.Generator) -> Codes:
+    """Another class than each label's (R,), by dice."""
+    return ((label + rng.integers(1, classes, len(label))) % classes).astype(np.int32)
 
 
 def _most_similar_class(pictures: EmbeddedSet) -> Codes:
@@ -230,14 +235,14 @@ def our_rows(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged
         evidence = case.classified().evidence
         judged = judge(np.arange(len(case.label)), case.label, graph=case.graph, voter=case.label, evidence=evidence)
         seconds = time.perf_counter() - started
-        lead = _lead_of_votes(case)
+        lead = lead_of_votes(case)
         rows.append(_row(case, VOTES, lead, lead > 0, float("nan")))
         rows.append(_row(case, OURS, judged.opinion.score, judged.kind == LABEL_ERROR, seconds))
         judgements.append(judged)
     return rows, judgements
 
 
-def _lead_of_votes(case: Planted) -> NDArray[np.float64]:
+def lead_of_votes(case: Planted) -> NDArray[np.float64]:
     """How far the strongest other class is ahead of the label (N,) in the votes of the neighbours."""
     every = np.arange(len(case.label))
     share, _ = vote_shares(case.graph.position, case.graph.similarity, case.label, int(case.label.max()) + 1)
@@ -266,28 +271,36 @@ def _row(
 
 
 def cleanlab_rows(cases: list[Planted], python: Path) -> list[dict[str, object]]:
-    """Datalab's label issues for every case, worked out by another Python."""
-    rows = []
+    """Datalab's label issues for every case, from embeddings and from the shares of our classifier."""
+    return [
+        _row(case, title, found[f"{key}_score"], found[f"{key}_found"], float(found[f"{key}_seconds"]))
+        for case, found in zip(cases, cleanlab_found(cases, python, {"predicted": left_out_shares}), strict=True)
+        for key, title in (("embeddings", "Datalab, embeddings"), ("predicted", "Datalab, predictions"))
+    ]
+
+
+def cleanlab_found(
+    cases: Sequence[Planted], python: Path, predictions: Mapping[str, Callable[[Planted], NDArray[np.float64]]]
+) -> list[dict[str, NDArray[Any]]]:
+    """What Datalab says of each case, worked out by another Python; see `experiments.wrong_labels_cleanlab`.
+
+    `predictions` are shares (N, C) by their names, which begin with "predicted".
+    """
     with tempfile.TemporaryDirectory() as place:
         for number, case in enumerate(cases):
             np.savez(
                 Path(place) / f"case-{number}.npz",
                 embedding=case.embedding,
                 label=case.label,
-                predicted=_left_out_shares(case),
                 position=case.graph.position,
                 similarity=case.graph.similarity,
+                **{name: of(case) for name, of in predictions.items()},  # type: ignore[arg-type]
             )
         subprocess.run([python, CLEANLAB, place], check=True)
-        for number, case in enumerate(cases):
-            with np.load(Path(place) / f"found-{number}.npz") as found:
-                for key, title in (("embeddings", "Datalab, embeddings"), ("predicted", "Datalab, predictions")):
-                    score, is_found = found[f"{key}_score"], found[f"{key}_found"]
-                    rows.append(_row(case, title, score, is_found, float(found[f"{key}_seconds"])))
-    return rows
+        return [dict(np.load(Path(place) / f"found-{number}.npz")) for number in range(len(cases))]
 
 
-def _left_out_shares(case: Planted) -> NDArray[np.float64]:
+def left_out_shares(case: Planted) -> NDArray[np.float64]:
     """The ridge classifier's shares (N, C), each picture's own label and its twins' unseen."""
     values = np.zeros((len(case.label), case.pictures.classes))
     ridge = fit_ridge(case.whitened, case.label, twin_groups(case.graph.twins), case.pictures.classes)

@@ -13,12 +13,12 @@ import numpy as np
 
 
 def main(folder: Path) -> None:
-    """Every case, from embeddings with the given neighbour graph, and from predictions of left-out pictures."""
+    """Every case, from embeddings with the given neighbour graph, and from each `predicted…` of left-out pictures."""
     for path in sorted(folder.glob("case-*.npz")):
         with np.load(path) as case:
             arrays = dict(case)
         found: dict[str, object] = {}
-        for name in ("embeddings", "predicted"):
+        for name in ("embeddings", *(name for name in arrays if name.startswith("predicted"))):
             started = time.perf_counter()
             found[f"{name}_score"], found[f"{name}_found"] = _issues(arrays, name)
             found[f"{name}_seconds"] = time.perf_counter() - started
@@ -35,11 +35,7 @@ def _issues(case: "dict[str, np.ndarray]", name: str) -> "tuple[np.ndarray, np.n
     graph = csr_matrix(
         (distance.ravel(), case["position"][:, :k].ravel(), np.arange(0, count * k + 1, k)), shape=(count, count)
     )
-    given = (
-        {"features": case["embedding"], "knn_graph": graph}
-        if name == "embeddings"
-        else {"pred_probs": case["predicted"]}
-    )
+    given = {"features": case["embedding"], "knn_graph": graph} if name == "embeddings" else {"pred_probs": case[name]}
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         lab = Datalab(data={"label": case["label"]}, label_name="label")
         lab.find_issues(**given, issue_types={"label": {}})

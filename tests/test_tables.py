@@ -14,6 +14,7 @@ from experiments import (
     few_pictures,
     finetuning,
     head_functions,
+    label_errors,
     orders,
     safe_retrieval,
     shipped_heads,
@@ -36,7 +37,9 @@ def test_the_docs_have_the_tables_of_the_figures() -> None:
 
 def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None:
     figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
-    assert wrong_labels.tables(figures) in (ROOT / "docs" / "labels.md").read_text("utf-8")
+    told = (ROOT / "docs" / "labels.md").read_text("utf-8")
+    assert wrong_labels.tables(figures) in told
+    assert label_errors.table(read_figures(label_errors.FIGURES)) in told
 
 
 def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None:

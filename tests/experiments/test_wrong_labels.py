@@ -1,8 +1,11 @@
 """The study of planted label errors plants what it says, and finds what nobody could miss."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from experiments import label_errors
 from experiments.wrong_labels import (
     BLEND,
     DEGRADED,
@@ -13,11 +16,15 @@ from experiments.wrong_labels import (
     VOTES,
     EmbeddedSet,
     Noise,
+    Planted,
+    lead_of_votes,
     our_rows,
     plant,
     tables,
     what_became,
 )
+from training.benchmark.labelled import space_of
+from url_viz.analysis.order_metrics import auroc
 
 CLASSES, EACH, SIZE = 5, 40, 32
 
@@ -73,3 +80,23 @@ def test_errors_between_far_groups_are_found_and_the_table_says_so(pictures: Emb
     assert f"**{OURS}**" in told
     assert VOTES in told
     assert "Development" not in told
+
+
+def test_the_figures_of_label_errors_by_dice(pictures: EmbeddedSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_errors, "CLEANLAB_PYTHON", Path("not there"))
+    doubt, is_error = np.array([0.9, 0.1, 0.8, 0.5]), np.array([True, True, False, False])
+    assert label_errors.false_negatives(doubt, is_error) == 0.5, "of the two most doubted one is an error"
+    space = space_of(pictures.embedding)
+    case = label_errors.planted(pictures, space, 0.3, 0)
+    assert (case.label != pictures.label).sum() == round(0.3 * CLASSES * EACH) == case.is_error.sum()
+    found = label_errors.compared([case], space.group)
+    lead = evidence_auroc(case) - auroc(lead_of_votes(case), case.is_error)
+    assert found[VOTES]["lead"][0] == pytest.approx(lead)
+    assert found[OURS]["lead"] == [0, 0, 0]
+    assert found[OURS]["auroc"][0] > 0.9, "by dice .5"
+    told = label_errors.table({"report": {"made": {"0.3": found}}})
+    assert f"| made, 30%    | **{OURS}**" in told
+
+
+def evidence_auroc(case: Planted) -> float:
+    return auroc(case.classified().evidence.doubt, case.is_error)
