@@ -33,6 +33,8 @@ PICTURES = 300
 SEED = 0
 STRENGTHS = range(5)
 MIDDLE = 2
+TABLED = {"weakest": STRENGTHS[0], "middle": MIDDLE, "strongest": STRENGTHS[-1]}
+"""Columns of the table; the drawing has all strengths."""
 CHANCE = 0.5
 TITLE = "How often a spoiled photograph is above itself, by strength (weakest to strongest)"
 
@@ -127,15 +129,16 @@ def _at(of_set: Mapping[str, object], way: str, measure: str) -> list[float]:
 
 
 def table(figures: dict[str, dict[str, dict[str, object]]]) -> str:
-    """The share of every way, measure and strength over all sets."""
+    """The share of every way and measure over all sets, at the weakest, middle and strongest strength."""
     sets = [one for use in figures.values() for one in use.values()]
     rows = []
     for way, spoiling in SPOILINGS.items():
-        title = f"{way}: {', '.join(f'{one:g}' for one in spoiling.strengths)} ({spoiling.unit})"
+        strengths = ", ".join(f"{spoiling.strengths[strength]:g}" for strength in TABLED.values())
+        title = f"{way}: {strengths} ({spoiling.unit})"
         for measure in MEASURES:
-            cells = [cell(pooled(sets, way, measure, strength), digits=2) for strength in STRENGTHS]
+            cells = [cell(pooled(sets, way, measure, strength), digits=2) for strength in TABLED.values()]
             rows.append([title if measure == MEASURES[0] else "", measure, *cells])
-    return markdown(["spoiled by", "measure", "weakest", *(str(one + 1) for one in STRENGTHS[1:-1]), "strongest"], rows)
+    return markdown(["spoiled by", "measure", *TABLED], rows)
 
 
 def table_by_set(figures: dict[str, dict[str, dict[str, object]]]) -> str:

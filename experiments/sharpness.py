@@ -3,7 +3,7 @@
 FOLDER of `--judged` is Grocery, whose pictures in blurred_pictures.csv were judged by eye: smeared by motion, out of
 focus, slightly so, only the subject so, or sharp. "low" were among the lowest by seven measures of sharpness, "drawn"
 from all others. Others are photographs that nobody judged. Some of the sharp ones, and of the others, are spoiled by a
-known amount besides. The figures go to sharpness.json; `--table` prints the tables of docs/reasons.md from it.
+known amount besides. The figures go to sharpness.json; `--table` prints its tables, one of them for docs/reasons.md.
 """
 
 import csv
@@ -117,7 +117,7 @@ def main(config: SharpnessStudy) -> None:
     if not config.table:
         write_json(study_of(config), config.json)
     found = json.loads(config.json.read_text())
-    print(f"{table_of_measures(found)}\n\n{table_of_reasons(found)}")
+    print(f"{table_of_measures(found)}\n\n{table_of_reasons(found)}\n\n{table_of_spoiled(found)}")
 
 
 def study_of(config: SharpnessStudy) -> SharpnessFigures:
@@ -324,17 +324,17 @@ def table_of_measures(found: dict[str, Any]) -> str:
 
 
 def table_of_reasons(found: dict[str, Any]) -> str:
-    """What is named, by how the pictures are; of spoiled ones shares by strength, as Markdown."""
+    """What is named, by how the pictures are, as Markdown."""
     rows = [
         [f"{one['data']}: {one['kind']}", f"{one['pictures']:,}", f"{one['smeared']:,}", f"{one['blurred']:,}"]
         for one in found["named"]
         if one["strength"] is None
     ]
-    judged = markdown(["judged by eye; all of the others", "pictures", "motion blur", "blurred"], rows)
-    return f"{judged}\n\n{_table_of_spoiled(found)}"
+    return markdown(["judged by eye; all of the others", "pictures", "motion blur", "blurred"], rows)
 
 
-def _table_of_spoiled(found: dict[str, Any]) -> str:
+def table_of_spoiled(found: dict[str, Any]) -> str:
+    """What is named of spoiled pictures: shares by strength, as Markdown."""
     rows = []
     for how in SPOILED:
         strengths = SPOILINGS[how].strengths

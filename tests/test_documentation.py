@@ -14,6 +14,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "examples" / "README.md",
+    ROOT / "experiments" / "README.md",
 ]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|experiments|docs|examples)/[\w./]*)`")

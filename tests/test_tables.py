@@ -85,7 +85,6 @@ def test_how_spoiled_photographs_stand_is_told_and_drawn_from_its_figures() -> N
     figures = json.loads(deterioration.FIGURES.read_text("utf-8"))
     told = (ROOT / "docs" / "deterioration.md").read_text("utf-8")
     assert deterioration.table(figures) in told
-    assert deterioration.table_by_set(figures) in told
     assert deterioration.DRAWING.read_text("utf-8") == deterioration.drawing(figures)
 
 
@@ -140,7 +139,5 @@ def test_what_a_review_finds_is_told_and_drawn_from_its_figures() -> None:
     config, findings = review.read_findings(review.FIGURES)
     told = (ROOT / "docs" / "review.md").read_text("utf-8")
     assert review.found_table(findings) in told
-    assert review.table_by_set(findings) in told
-    assert review.worth_table(findings) in told
     drawn = (ROOT / "docs" / "screenshots" / "review-queues.svg").read_text("utf-8")
     assert review_figure.figure(findings.curves, config["looked"]) == drawn

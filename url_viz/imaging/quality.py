@@ -93,7 +93,7 @@ def sharpness_of(grey: NDArray[np.uint8]) -> Sharpness:
     """The sharpness of a grey picture (H, W).
 
     Motion of the camera or the subject blurs edges along its direction and leaves those across it sharp, so the least
-    sharp direction shows what the sharpest one hides. What else was tried, and the results: docs/reasons.md.
+    sharp direction shows what the sharpest one hides. What else was tried: experiments/README.md.
     """
     values = sharpness_by_direction(grey)
     if np.isnan(values).all():

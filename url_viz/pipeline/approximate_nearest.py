@@ -34,7 +34,7 @@ REFINED = 4
 ROWS_AT_ONCE = 16_384
 LEAST_LENGTH = 1e-12
 LEAST_TWIN_COSINE = 0.88
-"""Pairs below this cosine in the whitened space are not compared in full: docs/performance.md has what twins had."""
+"""Pairs below this cosine in the whitened space are not compared in full."""
 
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
