@@ -87,7 +87,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures that take a few seconds together, a copy of one, and two files that are none."""
     folder = tmp_path_factory.mktemp("pictures")
     for number in range(COUNT):
-        (folder / f"{number:04}.jpg").write_bytes(encoded(noise(number, width=800, height=600), quality=90))
+        (folder / f"{number:04}.jpg").write_bytes(encoded(noise(number, width=400, height=300), quality=90))
     (folder / "copy.jpg").write_bytes((folder / "0001.jpg").read_bytes())
     (folder / "cut.jpg").write_bytes((folder / "0002.jpg").read_bytes()[:200])
     (folder / "empty.jpg").touch()
@@ -158,6 +158,7 @@ class TestACluster:
         is_the_same(image_set, by_one_process)
         assert sorted(image_set.failures()["path"]) == ["cut.jpg", "empty.jpg"]
 
+    @pytest.mark.torture
     @pytest.mark.usefixtures("joined")
     def test_a_killed_command_goes_on(self, pictures: Path, workspace: Path, by_one_process: ImageSet) -> None:
         command = ["embed", str(pictures), "--workspace", str(workspace), "--ray", "auto", "--workers", "2"]
@@ -200,7 +201,7 @@ class TestACluster:
                 embed_folder(pictures, model=bare_model, workspace=workspace, ray=OnRay("auto"))
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @needs_ray
 def test_a_process_that_had_a_ray_of_its_own_joins_a_cluster_later(
     cluster: str, tmp_path: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -33,17 +33,28 @@ from url_viz.models.model_names import DEFAULT, FinetunedWeights, shipped_head
 from url_viz.records import read_plain
 from url_viz.workspace import Workspace
 
-COUNT = 120
-"""Of mutants in a run."""
+FEW, COUNT = 40, 120
+"""Mutants in the run of `make test`, and in each of the many."""
+MOST_S = 3
 NO_FILES = ("pipe.pth", "null.pth", "loop.pth")
 MOST_MIB = 1_500
 NOT_UTF8 = os.fsdecode(b"\xff.pth")
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def limited() -> Iterator[LimitedProcesses]:
+    """One process that looks at files for all tests here, as importing timm takes seconds; in it are no keys."""
+    with pytest.MonkeyPatch.context() as patched, closing(readers()) as one:
+        patched.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+        reason(one, Path("gone.pth"))
+        yield one
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: LimitedProcesses) -> Workspace:
     monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(checkpoint_folder, "_readers", limited)
     opened = Workspace.at()
     opened.checkpoints.mkdir()
     return opened
@@ -129,38 +140,25 @@ class TestThePages:
         assert "rename it" in markdown.lower()
         assert "not plain numbers in memory" in markdown
 
-    def test_do_not_wait_for_what_never_ends(self, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-        torch.save({"module." * 400_000: torch.zeros(1)}, home.checkpoints / "endless.pth")
-        with closing(readers(most_s=4)) as limited:
-            monkeypatch.setattr(checkpoint_folder, "_readers", limited)
-            [row] = bad(home, timeout_s=0)
-            assert (row.state, "still being looked at" in row.why) == ("being read", True)
-            [row] = bad(home)
-        assert "takes longer than 4 s" in row.why
-
 
 class TestTheProcess:
     def test_takes_little_memory_and_gets_no_keys(
-        self, home: Workspace, put_bad: Put, monkeypatch: pytest.MonkeyPatch
+        self, home: Workspace, put_bad: Put, limited: LimitedProcesses
     ) -> None:
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
         names = put_bad(home.checkpoints)
-        with closing(readers(most_s=20)) as limited:
-            reasons = {name: reason(limited, home.checkpoints / name) for name in names if name not in NO_FILES}
-            process = process_of(limited)
-            assert all(reasons.values())
-            assert not [name for name, value in process.environ().items() if "secret" in value]
-            assert peak_mib(process) < MOST_MIB
-        assert not process.is_running()
+        assert all(reason(limited, home.checkpoints / name) for name in names if name not in NO_FILES)
+        process = process_of(limited)
+        assert not [name for name, value in process.environ().items() if "secret" in value]
+        assert peak_mib(process) < MOST_MIB
 
-    def test_a_file_that_was_looked_at_is_not_looked_at_again(self, home: Workspace) -> None:
+    def test_a_file_that_was_looked_at_is_not_looked_at_again(self, home: Workspace, limited: LimitedProcesses) -> None:
         (home.checkpoints / "x.pth").write_bytes(b"no checkpoint")
-        [first], [again] = bad(home), bad(home)
-        assert first == again
-        assert checkpoint_folder._readers._requests == (requests := checkpoint_folder._readers._requests)
+        [first], requests = bad(home), limited._requests
+        assert bad(home) == [first]
+        assert limited._requests == requests
         (home.checkpoints / "x.pth").write_bytes(b"another one that is none")
         bad(home)
-        assert checkpoint_folder._readers._requests == requests + 1
+        assert limited._requests == requests + 1
 
 
 class TestInThisProcess:
@@ -185,24 +183,35 @@ class TestInThisProcess:
 
 
 @pytest.mark.parametrize(
-    "first", [0, *(pytest.param(COUNT * i, marks=pytest.mark.torture) for i in range(1, 40))], ids=lambda n: f"from-{n}"
+    ("first", "count"),
+    [(0, FEW), *(pytest.param(COUNT * i, COUNT, marks=pytest.mark.torture) for i in range(40))],
 )
-def test_mutants_are_models_or_rows_with_a_reason(tmp_path: Path, first: int) -> None:
+def test_mutants_are_models_or_rows_with_a_reason(
+    tmp_path: Path, limited: LimitedProcesses, first: int, count: int
+) -> None:
     files, seconds = parents(tmp_path), []
     outcomes: Counter[bool] = Counter()
-    with closing(readers(most_s=20)) as limited:
-        for number in range(first, first + COUNT):
-            path = tmp_path / f"{number}{(parent := files[number % len(files)]).suffix}"
-            path.write_bytes(mutated(parent.read_bytes(), np.random.default_rng(number)))
-            started = time.monotonic()
-            outcomes[reason(limited, path) == ""] += 1
-            seconds.append(time.monotonic() - started)
-            path.unlink()
-        if process_of(limited).is_running():
-            assert peak_mib(process_of(limited)) < MOST_MIB
-    assert outcomes.total() == COUNT
-    assert min(outcomes.values()) > COUNT // 20, "mutants that are all alike prove nothing"
+    for number in range(first, first + count):
+        path = tmp_path / f"{number}{(parent := files[number % len(files)]).suffix}"
+        path.write_bytes(mutated(parent.read_bytes(), np.random.default_rng(number)))
+        started = time.monotonic()
+        outcomes[reason(limited, path) == ""] += 1
+        seconds.append(time.monotonic() - started)
+        path.unlink()
+    if process_of(limited).is_running():
+        assert peak_mib(process_of(limited)) < MOST_MIB
+    assert outcomes.total() == count
+    assert min(outcomes.values()) > count // 20, "mutants that are all alike prove nothing"
     assert max(seconds) < 60, f"mutant {first + int(np.argmax(seconds))}"
+
+
+def test_nothing_waits_for_what_never_ends(home: Workspace) -> None:
+    """The last one here: it ends the process."""
+    torch.save({"module." * 400_000: torch.zeros(1)}, home.checkpoints / "endless.pth")
+    [row] = bad(home, timeout_s=0)
+    assert (row.state, "still being looked at" in row.why) == ("being read", True)
+    [row] = bad(home)
+    assert f"takes longer than {MOST_S} s" in row.why
 
 
 def reason(limited: LimitedProcesses, path: Path) -> str:
@@ -227,11 +236,11 @@ def peak_mib(process: psutil.Process) -> int:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) >> 10
 
 
-def readers(*, most_s: float) -> LimitedProcesses:
+def readers() -> LimitedProcesses:
     return LimitedProcesses(
         "url_viz.models.recognise",
         most=1,
-        most_s=most_s,
+        most_s=MOST_S,
         most_memory_bytes=resource.RLIM_INFINITY,
         error=UrlVizError,
     )

@@ -12,7 +12,6 @@ from typing import Any
 
 import psutil
 import pytest
-from PIL import Image
 
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, HANG, KILLED, SEGFAULT, SLOW, crashing_environment, write_bad
@@ -84,21 +83,15 @@ def test_one_command_reads_every_good_picture_and_lists_those_that_crash(
     assert len(crashing.image_set) == GOOD + 1
 
 
-def test_a_job_of_a_page_ends_well_too(crashing: Crashing) -> None:
-    """And cancelling one ends the processes that decode for it."""
-    write_bad(crashing.folder / "a.png", ABORT)
+def test_cancelling_a_job_ends_the_processes_that_decode_for_it(crashing: Crashing) -> None:
     home = Workspace.at(crashing.workspace)
     variables = {"PYTHONPATH": os.pathsep.join([str(ROOT), crashing.environment["PYTHONPATH"]])}
-    job = start_job(["-m", "url_viz", *crashing.words], kind="embed", title="a", workspace=home, env=variables)
-    eventually(lambda: not job.status().is_live, within_s=90)
-    assert job.state == "succeeded"
-    assert (len(crashing.image_set), list(crashing.failures)) == (GOOD, ["a.png"])
     write_folder(crashing.folder, 300, start=GOOD)
-    second = start_job(["-m", "url_viz", *crashing.words], kind="embed", title="b", workspace=home, env=variables)
-    eventually(second.paths.progress.exists, within_s=60)
-    below = decoding_below(command_of(second).pid)
-    cancel_job(second, grace_s=10)
-    assert second.state == "cancelled"
+    job = start_job(["-m", "url_viz", *crashing.words], kind="embed", title="b", workspace=home, env=variables)
+    eventually(job.paths.progress.exists, within_s=60)
+    below = decoding_below(command_of(job).pid)
+    cancel_job(job, grace_s=10)
+    assert job.state == "cancelled"
     psutil.wait_procs(below, timeout=10)
     assert not any(process.is_running() for process in below)
 
@@ -106,20 +99,18 @@ def test_a_job_of_a_page_ends_well_too(crashing: Crashing) -> None:
 def test_a_run_from_python_lists_them_too(
     tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also what never ends, and what needs too much memory; here with less of both than 60 s and 6 GiB."""
+    """Also what never ends; here in less than 60 s."""
     folder = write_folder(tmp_path / "pictures", 5)
     write_bad(folder / "a.png", SEGFAULT)
     write_bad(folder / "b.png", HANG)
-    Image.new("1", (13_000, 13_000)).save(folder / "c.png")
     monkeypatch.setenv("PYTHONPATH", crashing_environment(tmp_path / "decoder")["PYTHONPATH"])
-    monkeypatch.setattr(decoders, "_bounds", (5.0, 600 << 20))
+    monkeypatch.setattr(decoders, "_bounds", (2.0, decoders._bounds[1]))
     with fresh(decoders):
         image_set = embed_folder(folder, model=model, workspace=workspace)
         reasons: dict[str, str] = dict(image_set.failures().itertuples(index=False))
-        assert (len(image_set), set(reasons)) == (5, {"a.png", "b.png", "c.png"})
+        assert (len(image_set), set(reasons)) == (5, {"a.png", "b.png"})
         assert "(SIGSEGV)" in reasons["a.png"]
-        assert "takes longer than 5 s" in reasons["b.png"]
-        assert "more memory than there is" in reasons["c.png"]
+        assert "takes longer than 2 s" in reasons["b.png"]
 
 
 @contextmanager
@@ -140,7 +131,7 @@ class TestSignals:
         command = subprocess.Popen(line, cwd=ROOT, env=crashing.environment, stderr=subprocess.PIPE, text=True)
         return command, decoding_below(command.pid)
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.torture)])
     def test_a_signal_ends_all(self, crashing: Crashing, number: signal.Signals) -> None:
         write_folder(crashing.folder, 300, start=GOOD)
         command, below = self.started(crashing)

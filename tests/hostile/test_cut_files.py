@@ -71,18 +71,21 @@ def mended(here: Path, model: Model, *, ids: list[int]) -> None:
     assert again.graph is not None
 
 
-@pytest.mark.parametrize("kind", KINDS)
+TORTURE = pytest.mark.torture
+CUTS = (
+    *(("data/*", share, set(KINDS) if share == 0.5 else set()) for share in (0.0, 0.5, 0.98)),
+    *(("_versions/*.manifest", share, {"images", "graph"} if share < 0.9 else set()) for share in (0.0, 0.5, 0.98)),
+    *(("_transactions/*", 0.5, set()), ("_versions/latest_version_hint.json", 0.5, set())),
+)
+"""Parts of a table, what is left of them, and the tables where `make test` cuts them."""
+
+
 @pytest.mark.parametrize(
-    ("part", "share"),
+    ("kind", "part", "share"),
     [
-        ("data/*", 0.5),
-        pytest.param("data/*", 0.0, marks=pytest.mark.torture),
-        pytest.param("data/*", 0.98, marks=pytest.mark.torture),
-        ("_versions/*.manifest", 0.0),
-        ("_versions/*.manifest", 0.5),
-        pytest.param("_versions/*.manifest", 0.98, marks=pytest.mark.torture),
-        pytest.param("_transactions/*", 0.5, marks=pytest.mark.torture),
-        pytest.param("_versions/latest_version_hint.json", 0.5, marks=pytest.mark.torture),
+        pytest.param(kind, part, share, marks=() if kind in often else TORTURE)
+        for part, share, often in CUTS
+        for kind in KINDS
     ],
 )
 def test_a_cut_file_of_a_table_is_told_and_mended(here: Path, model: Model, kind: str, part: str, share: float) -> None:
@@ -96,7 +99,9 @@ def test_a_cut_file_of_a_table_is_told_and_mended(here: Path, model: Model, kind
     mended(here, model, ids=ids)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in ("images", "whitening") else TORTURE) for kind in KINDS]
+)
 def test_a_lost_table_is_made_anew(here: Path, model: Model, kind: str) -> None:
     ids = open_image_set(here / "pictures", model=model.name, workspace=here / "workspace").table()["id"].tolist()
     shutil.rmtree(next(paths_of(here).tables.glob(f"{kind}*.lance")))
@@ -138,7 +143,7 @@ def test_a_cut_label_is_read_from_its_copy_until_it_is_mended(here: Path, share:
     assert Store(paths).about() == before
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("share", [0.5, pytest.param(0.0, marks=TORTURE)])
 def test_a_label_that_is_cut_with_its_copy_is_mended_and_no_decision_lost(
     tmp_path: Path, model: Model, share: float
 ) -> None:

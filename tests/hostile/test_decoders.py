@@ -78,7 +78,11 @@ class TestOneByOne:
 
     @pytest.mark.parametrize(
         ("size", "says"),
-        [(SEGFAULT, "SIGSEGV"), (ABORT, "SIGABRT"), (KILLED, "more memory than there is"), (EXIT, "exit status 1")],
+        [
+            (SEGFAULT, "SIGSEGV"),
+            (KILLED, "more memory than there is"),
+            *(pytest.param(*case, marks=pytest.mark.torture) for case in ((ABORT, "SIGABRT"), (EXIT, "exit status 1"))),
+        ],
     )
     def test_a_crash_costs_one_picture(self, size: tuple[int, int], says: str) -> None:
         with closing(Decoders(1)) as one:

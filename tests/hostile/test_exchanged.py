@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from tests.browser.fixtures import eventually
 from tests.given import given_set
 from tests.imaging.pictures import noise, write_folder
+from tests.read_sets import copied
 from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
 from training.full import split_of
@@ -29,7 +30,7 @@ from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.plain_file import OUTSIDE
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.jobs import JobState, log_tail
+from url_viz.jobs import JobState, cancel_job, log_tail
 from url_viz.jobs.exporting import start_export
 from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretraining
 from url_viz.jobs.kinds import ADAPT, about_of
@@ -54,10 +55,19 @@ HOWS: tuple[How, ...] = ("link", "copy")
 Write = Callable[[ImageSet, Path], object]
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """The pictures `PATHS`, all decided on."""
+    image_set = given_set(tmp_path_factory.mktemp("once"), PATHS)
+    image_set.decisions.decide(image_set.ids.tolist(), "keep")
+    return image_set
+
+
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that the app may read, its workspace in it; beside it lies a picture that ends with a private key."""
     allowed = tmp_path / "allowed"
+    allowed.mkdir()
     for number in range(4):
         noise(70 + number).save(folder_of_secrets(allowed) / f"{number}.png")
         with (folder_of_secrets(allowed) / f"{number}.png").open("ab") as file:
@@ -74,10 +84,9 @@ def folder_of_secrets(base: Path) -> Path:
 
 
 @pytest.fixture
-def in_the_app(base: Path) -> ImageSet:
-    """The pictures `PATHS`, all decided on, as the app has them open."""
-    image_set = given_set(base, PATHS)
-    image_set.decisions.decide(image_set.ids.tolist(), "keep")
+def in_the_app(once: ImageSet, base: Path) -> ImageSet:
+    """A copy of them, as the app has it open."""
+    image_set = copied(once, base / "photos", home=base / "home")
     return open_sets().get(image_set.set_id, image_set.source.name)
 
 
@@ -178,8 +187,7 @@ def test_one_exchanged_while_others_are_copied_is_left_out(
     assert leaked(tmp_path / "out") == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", ["huggingface", pytest.param("fiftyone", marks=pytest.mark.torture)])
 def test_the_job_that_shares_holds_to_what_the_app_may_read(in_the_app: ImageSet, base: Path, program: Program) -> None:
     exchange(base)
     job = start_export(in_the_app, program=program, ids=None, how="copy", name="zoo")
@@ -189,8 +197,8 @@ def test_the_job_that_shares_holds_to_what_the_app_may_read(in_the_app: ImageSet
     assert leaked(out_of(job)) == []
 
 
-def test_on_the_command_line_links_are_followed_unless_it_is_asked(base: Path, tmp_path: Path) -> None:
-    image_set = given_set(base, PATHS)
+def test_on_the_command_line_links_are_followed_unless_it_is_asked(once: ImageSet, base: Path, tmp_path: Path) -> None:
+    image_set = copied(once, base / "photos", home=base / "home")
     exchange(base)
     done = DATA_SETS["huggingface"].write(image_set, tmp_path / "out", how="copy")
     assert done.left_out == ()
@@ -296,7 +304,7 @@ def tried(image_set: ImageSet, base: Path, seed: int, export: str) -> None:
     assert not out.exists() or leaked(out) == []
 
 
-@pytest.mark.parametrize("export", EXPORTS)
+@pytest.mark.parametrize("export", [f"{program}, copy" for program in PROGRAMS] + ["sort by label, link"])
 def test_nothing_private_leaves_while_pictures_are_exchanged(in_the_app: ImageSet, base: Path, export: str) -> None:
     tried(in_the_app, base, 0, export)
 
@@ -324,7 +332,7 @@ class TestTraining:
             FileSource(found, 8).picture(found.paths.index(b"dog/1.png")).load()
         assert split_of(found, Preprocessing(), share=0.4).unreadable == 1
 
-    @pytest.mark.slow
+    @pytest.mark.torture
     def test_a_job_that_adapts_holds_to_what_the_app_may_read(
         self, base: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -338,7 +346,14 @@ class TestTraining:
         eventually(lambda: not job.status().is_live)
         assert "No pictures in" in log_tail(job, 20)
 
-    def test_so_does_one_that_makes_a_head(self, in_the_app: ImageSet, base: Path) -> None:
-        config = config_to_pretrain([in_the_app.root], [], backbone="no_such_model")
-        job = start_pretraining(config, teachers="zoo", workspace=in_the_app.workspace, within=[base])
-        assert json.loads(job.config.env["URL_VIZ_WITHIN"]) == [str(base)]
+    def test_jobs_that_adapt_and_make_heads_are_told(self, in_the_app: ImageSet, base: Path) -> None:
+        """And end at once: there is no such model."""
+        adapting = replace(config_to_adapt(in_the_app), model="no_such_model")
+        making = config_to_pretrain([in_the_app.root], [], backbone="no_such_model")
+        home = in_the_app.workspace
+        for job in (
+            ADAPT.start(adapting, about=about_of(in_the_app), workspace=home, within=[base]),
+            start_pretraining(making, teachers="zoo", workspace=home, within=[base]),
+        ):
+            assert json.loads(job.config.env["URL_VIZ_WITHIN"]) == [str(base)]
+            cancel_job(job, grace_s=0)

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tests.hostile.started import AGENT, STREAMLIT_RUN, Started, opens_as_it_is, started
+from tests.hostile.started import AGENT, Started, started
 from url_viz.errors import UsageError
 from url_viz.ui.accounts import others_have_accounts
 from url_viz.ui.auth import access_token
@@ -125,12 +125,6 @@ class TestAgents:
         answer = guarded.ask_agent(typed, Cookie=shown)
         assert answer.status == 200
         assert "is outside the folders that this app may read" in answer.text
-
-
-@pytest.mark.slow
-def test_without_a_token_it_opens_as_it_is(tmp_path: Path) -> None:
-    with started(tmp_path, start=STREAMLIT_RUN) as app:
-        opens_as_it_is(app)
 
 
 def test_the_setting_is_one_of_three(monkeypatch: pytest.MonkeyPatch) -> None:

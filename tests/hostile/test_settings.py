@@ -123,9 +123,9 @@ class TestStartedInAStrangersFolder:
 
 
 @pytest.mark.slow
-def test_settings_that_are_put_there_later_do_not_count_either(tmp_path: Path) -> None:
+def test_without_settings_it_opens_as_it_is_and_those_put_there_later_do_not_count_either(tmp_path: Path) -> None:
     """Streamlit reads files of settings again when they change, and those that appear."""
-    with started(tmp_path) as app:
+    with started(tmp_path, start=STREAMLIT_RUN) as app:
         opens_as_it_is(app)
         assert not app.opens_socket(Origin=EVIL)
         left_by_a_stranger(tmp_path)
@@ -146,7 +146,9 @@ def test_streamlit_itself_does_not_start_it_with_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("start", "is_option"), [(URL_VIZ, True), (STREAMLIT_RUN, False)], ids=["url-viz", "run"])
+@pytest.mark.parametrize(
+    ("start", "is_option"), [(URL_VIZ, True), pytest.param(STREAMLIT_RUN, False, marks=pytest.mark.torture)]
+)
 def test_what_the_user_sets_counts(tmp_path: Path, start: tuple[str, ...], is_option: bool) -> None:
     """By an option, a variable, and a file at home: origins, agents, a login, which needs no token."""
     home, work = tmp_path / "home", tmp_path / "work"

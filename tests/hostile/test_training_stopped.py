@@ -5,8 +5,9 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -96,20 +97,50 @@ def same(a: Cache, b: Cache) -> bool:
     return len(a) == len(b) and all(np.array_equal(x, y) or x.tobytes() == y.tobytes() for x, y in pairs)
 
 
-@pytest.mark.parametrize("after", [3, *(pytest.param(n, marks=pytest.mark.torture) for n in range(12) if n != 3)])
-@pytest.mark.parametrize(("target", "classes"), [("instance", ("cat", "dog")), ("labels", ("n01440764", "n01443537"))])
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, exact: Model) -> Callable[[Target], CacheConfig]:
+    """What wrote a cache for a target, once for the module."""
+
+    @cache
+    def written(target: Target) -> CacheConfig:
+        root = tmp_path_factory.mktemp(target)
+        folder = write_folder(root / "pictures", PICTURES, classes=("n01440764", "n01443537"))
+        config = cache_config(folder, root / "cache", target)
+        write_cache(config, exact, silent)
+        return config
+
+    return written
+
+
+@pytest.fixture
+def once(undisturbed: Callable[[Target], CacheConfig]) -> CacheConfig:
+    return undisturbed("instance")
+
+
+@pytest.mark.parametrize(
+    ("target", "after"),
+    [
+        pytest.param(target, after, marks=() if (target, after) == ("instance", 3) else pytest.mark.torture)
+        for target in ("instance", "labels")
+        for after in range(12)
+    ],
+)
 def test_a_killed_cache_goes_on_and_ends_the_same(
-    tmp_path: Path, exact: Model, workspace: Path, after: int, target: Target, classes: tuple[str, str]
+    tmp_path: Path,
+    exact: Model,
+    workspace: Path,
+    undisturbed: Callable[[Target], CacheConfig],
+    target: Target,
+    after: int,
 ) -> None:
-    pictures = write_folder(tmp_path / "pictures", PICTURES, classes=classes)
-    undisturbed = write_cache(cache_config(pictures, tmp_path / "undisturbed", target), exact, silent)
-    out = tmp_path / "cache"
+    whole, out = undisturbed(target), tmp_path / "cache"
+    pictures = whole.data
     words = ["--data", pictures, "--out", out, "--target", target, "--views", 2, "--precision", "exact"]
     words += ["--shard-rows", 2 * PICTURES // SHARDS, "--device", "cpu"]
     killed("training.cache", words, after=after, where=out, workspace=workspace)
     there = [path for path in out.glob("shard-*") if (path / "pictures.npy").exists()]
     before = {path: path.stat().st_mtime_ns for path in there}
-    assert same(write_cache(cache_config(pictures, out, target), exact, silent), undisturbed)
+    assert same(write_cache(replace(whole, out=out), exact, silent), open_cache(whole.out))
     assert {path: path.stat().st_mtime_ns for path in there} == before, "what was written is not written again"
 
 
@@ -129,14 +160,14 @@ def test_a_killed_finetune_goes_on_and_ends_the_same(
     assert {p.name for p in written} <= {p.name for p in out.iterdir()}
 
 
+@pytest.mark.torture
 def test_a_killed_train_leaves_the_head_before_or_the_new_one(
-    tmp_path: Path, pictures: Path, exact: Model, workspace: Path
+    tmp_path: Path, once: CacheConfig, workspace: Path
 ) -> None:
-    write_cache(cache_config(pictures, tmp_path / "cache"), exact, silent)
-    config = TrainConfig(cache=(tmp_path / "cache",), out=tmp_path / "run", recipe=RECIPE, device="cpu")
+    config = TrainConfig(cache=(once.out,), out=tmp_path / "run", recipe=RECIPE, device="cpu")
     train_main(config)
     before = (tmp_path / "run" / "head.safetensors").read_bytes()
-    words = ["--cache", tmp_path / "cache", "--out", tmp_path / "run", "--epochs", 2, "--batch", 16, "--seed", 5]
+    words = ["--cache", once.out, "--out", tmp_path / "run", "--epochs", 2, "--batch", 16, "--seed", 5]
     killed("training.train", [*words, "--device", "cpu"], after=0, where=tmp_path / "run", workspace=workspace)
     assert (tmp_path / "run" / "head.safetensors").read_bytes() == before
     train_main(config)
@@ -166,14 +197,6 @@ class TestTwoAtOnce:
         run_python("-c", script)
         with locked(tmp_path):
             assert FileLock(tmp_path / ".run.lock").lock_file
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory, exact: Model) -> CacheConfig:
-    root = tmp_path_factory.mktemp("whole")
-    config = cache_config(write_folder(root / "pictures", PICTURES, classes=("cat", "dog")), root / "cache")
-    write_cache(config, exact, silent)
-    return config
 
 
 class TestCutFiles:
