@@ -15,9 +15,10 @@ from url_viz.analysis.columns import user_version
 from url_viz.analysis.compare import Comparison, ModelReading, compare
 from url_viz.analysis.evaluated import Evaluated, evaluated
 from url_viz.analysis.evaluation import counted_pictures
+from url_viz.analysis.explained import explained, explained_measure
 from url_viz.analysis.findings import Finding
 from url_viz.analysis.map_figure import Style, map_figure
-from url_viz.analysis.occlusion import Heat, heat_of
+from url_viz.analysis.occlusion import Explained, Heat, heat_of
 from url_viz.analysis.order import Order
 from url_viz.analysis.reason_rules import Shared
 from url_viz.analysis.reasons import Reasons, reason_table
@@ -40,7 +41,7 @@ from url_viz.rows import CACHED_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import choose_second_model, other_spaces, second_models_version
-from url_viz.store.tables import GraphColumns
+from url_viz.store.tables import GraphColumns, positions_of
 from url_viz.store.writer import Writer
 from url_viz.subjects.set_answers import SetAnswers
 from url_viz.subjects.set_core import SetCore
@@ -249,9 +250,15 @@ class ImageSet(SetCore):
         """The reasons that nearly all pictures have, which are stated once, for the set, and given to none."""
         return self._reasons.shared
 
-    def heat(self, image_id: int) -> Heat:
-        """Which part of a picture its uncertainty comes from (entropy, without a head): 37 forward passes."""
-        return heat_of(self.model, self.files.read(image_id))
+    def heat(self, image_id: int, *, by: str | None = None) -> Heat:
+        """Which parts of a picture put it where it stands by a measure (default: `order()`'s): 37 forward passes."""
+        return heat_of(self.model, self.files.read(image_id), self.explained(image_id, by=by))
+
+    def explained(self, image_id: int, *, by: str | None = None) -> Explained:
+        """What the heat map of a picture is of: `by` or what can be explained instead, by the first model alone."""
+        row, reference = self.row(image_id), self.reference(is_single_model=True)
+        place = int(positions_of(self.contents[[self.row_of(image_id)]], reference.content)[0])
+        return explained(explained_measure(row, by, self.order().measure), row, place, reference)
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.conftest import SIDE_PX
 from tests.imaging.pictures import encoded, noise
-from url_viz.analysis.occlusion import GRID, RAISES, Heat, heat_of, in_words, over, overlay, seen_box
+from url_viz.analysis.occlusion import GRID, RAISES, Explained, Heat, heat_of, in_words, over, overlay, seen_box
 from url_viz.errors import ImageSetError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file
@@ -22,8 +22,19 @@ SHEET = Preprocessing(size_px=SIDE_PX)
 EVEN = Preprocessing(size_px=112)  # seven eighths of 128 pixels, without a remainder
 
 
-def heat(values: list[list[float]], *, base: float = 1, box: tuple[float, float, float, float] = (0, 0, 1, 1)) -> Heat:
-    return Heat(np.array(values, np.float32), base, "uncertainty", box)
+BY_HEAD = Explained("uncertainty")
+OF_TWO = Explained("ambiguity", ("cat", "dog"))
+OF_NEAREST = Explained("confusability", ("a.jpg",))
+
+
+def heat(
+    values: list[list[float]],
+    of: Explained = BY_HEAD,
+    *,
+    base: float = 1,
+    box: tuple[float, float, float, float] = (0, 0, 1, 1),
+) -> Heat:
+    return Heat(np.array(values, np.float32), base, of, box)
 
 
 def read(image: Image.Image, sheet: Preprocessing = SHEET) -> Picture:
@@ -74,10 +85,29 @@ class TestThePicture:
         assert picture.getpixel((100, 50)) != (255, 255, 255)
 
     def test_words(self) -> None:
-        assert "up to 20% (at the bottom right)" in in_words(heat([[0, 0], [0, 0.2]]))
+        assert "up to 20 % (at the bottom right)" in in_words(heat([[0, 0], [0, 0.2]]))
         assert "(in the middle)" in in_words(heat([[0, 0, 0], [0, 0.2, 0], [0, 0, 0]]))
-        assert in_words(heat([[-1, 0], [0, 0.001]])).endswith("It comes from the whole picture. Blue parts lower it.")
+        assert in_words(heat([[-1, 0], [0, 0.001]])).endswith("the value hardly falls. Blue parts lower it.")
         assert "Blue" not in in_words(heat([[0, 0], [0, 0.2]]))
+
+    def test_words_of_two_classes_and_of_the_nearest(self) -> None:
+        """An effect on a lead or a similarity is a share of 1, however small these are."""
+        assert in_words(heat([[0.3, 0], [0, -0.12]], OF_TWO, base=0.01)) == (
+            "Ambiguity between cat and dog. Orange parts speak for cat: covered, its lead falls by up to 30 points "
+            "(at the top left). Blue parts speak for dog: covered, that lead rises by up to 12 points "
+            "(at the bottom right)."
+        )
+        assert "Orange" not in in_words(heat([[0.01, 0], [0, -0.12]], OF_TWO, base=0.01))
+        assert in_words(heat([[0.3, 0], [0, -0.5]], OF_NEAREST, base=0.71)) == (
+            "Confusability: likeness to the nearest picture, a.jpg. Orange parts look like it: covered, the similarity "
+            "falls by up to 30 points (at the top left)."
+        )
+
+    def test_what_is_unlike_the_nearest_is_not_drawn(self) -> None:
+        values = [[0.3, 0], [0, -0.3]]
+        alpha = [np.asarray(overlay(heat(values, of, base=0.5), size_px=40))[-5, -5, 3] for of in (OF_TWO, OF_NEAREST)]
+        assert alpha[0] > 100
+        assert alpha[1] == 0
 
 
 @pytest.fixture(scope="module")
@@ -119,28 +149,29 @@ def test_a_planted_part_that_the_model_minds_is_the_maximum(
     part = slice(112 * row, 112 * (row + 1)), slice(112 * column, 112 * (column + 1))
     crop[part] = planted(kind, crop[part])
     whole = Image.fromarray(np.pad(crop, ((16, 16), (16, 16), (0, 0)), mode="edge"))  # the margin is not seen
-    found = heat_of(shipped, read(whole, AUTHORS))
+    found = heat_of(shipped, read(whole, AUTHORS), BY_HEAD)
     assert found.base > before
     assert found.values.max() > 0
-    assert (found.highest[0] // (GRID // 2), found.highest[1] // (GRID // 2)) == (row, column)
+    place = divmod(int(found.values.argmax()), GRID)
+    assert (place[0] // (GRID // 2), place[1] // (GRID // 2)) == (row, column)
 
 
-def test_without_a_head_it_is_of_the_entropy(bare_model: Model) -> None:
-    found = heat_of(bare_model, read(noise(2, width=256, height=256)), grid=2)
+def test_of_the_entropy(bare_model: Model) -> None:
+    found = heat_of(bare_model, read(noise(2, width=256, height=256)), Explained("entropy"), grid=2)
     crop = middle(resized(noise(2, width=256, height=256), SHEET), SIDE_PX)
-    assert (found.measure, found.values.shape) == ("entropy", (2, 2))
+    assert (found.of.measure, found.values.shape) == ("entropy", (2, 2))
     assert found.base == pytest.approx(float(bare_model.run(crop[None]).entropy[0]), rel=1e-3)
 
 
 def test_a_flat_picture_has_no_part_that_matters(shipped: Model) -> None:
     flat = read(Image.new("RGB", (256, 256), (90, 120, 60)), AUTHORS)
-    assert np.abs(heat_of(shipped, flat, grid=2).values).max() < 1e-6
+    assert np.abs(heat_of(shipped, flat, BY_HEAD, grid=2).values).max() < 1e-6
 
 
 def test_of_an_image_set(folder: Path, workspace: Path, model: Model) -> None:
     image_set = embed_folder(folder, model=model, workspace=workspace)
     image_id = int(image_set.table()["id"].iloc[0])
-    found = image_set.heat(image_id)
+    found = image_set.heat(image_id, by="uncertainty")
     assert found.values.shape == (GRID, GRID)
     assert found.base == pytest.approx(float(image_set.row(image_id)["uncertainty"]), rel=0.02)
     with pytest.raises(ImageSetError, match="no picture with id 5"):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from url_viz.analysis.classes import content_labels, picture_labels
+from url_viz.analysis.measures import title_of
 from url_viz.analysis.order import is_beyond_chance, leading_order
 from url_viz.analysis.order_metrics import auroc, auroc_by_blocks, share_by_blocks
 from url_viz.store.tables import GraphColumns, positions_of
@@ -71,7 +72,7 @@ def test_what_it_tells_is_what_the_metrics_say_of_the_set(tmp_path: Path) -> Non
     assert list(order.others) == ["confusability", "uncertainty"]
     for name, figure in order.others.items():
         assert figure.value == pytest.approx(auroc(table[name], is_wrong))
-    others = ", ".join(f"{name} {decimal(figure.value)}" for name, figure in order.others.items())
+    others = ", ".join(f"{title_of(name).lower()} {decimal(figure.value)}" for name, figure in order.others.items())
     assert order.reason == (
         f"Ordered by ambiguity between your 4 classes: R-AUROC {order.evidence.text()}; without knowing them {others}."
     )

@@ -28,7 +28,7 @@ def image_set(home: Path, zoo: ImageSet) -> ImageSet:
 
 def compared(app: str, image_set: ImageSet, open_page: OpenPage, **options: object) -> Page:
     page = open_page(f"{app}/compare?set={image_set.set_id}", **options)  # type: ignore[arg-type]
-    expect(page.get_by_text("on the order by uncertainty: Spearman")).to_be_visible()
+    expect(page.get_by_text("on the order by pretrained head: Spearman")).to_be_visible()
     expect(page.get_by_text(f"{COUNT} pictures", exact=True)).to_have_count(2)
     settled(page)
     return page

@@ -40,7 +40,7 @@ def test_compare(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.Capt
     folder, one, other = folder_read_twice
     printed = run(capsys, "compare", folder, "--model", one, "--with", other)
     assert "dice (first) and other (second), 8 pictures:" in printed
-    assert "on the order by uncertainty: Spearman" in printed
+    assert "on the order by pretrained head: Spearman" in printed
     assert "nearest of every picture are the same under both" in printed
     assert "More ambiguous to the second model by uncertainty:" in printed
     assert "was not read with" in run(capsys, "compare", folder, "--model", one, "--with", "resnet18", status=1)

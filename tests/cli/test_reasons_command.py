@@ -55,6 +55,7 @@ def test_why_one_picture_and_where(run: Run, tmp_path: Path) -> None:
     printed = run("why", "dark.png", "--heat", out)
     assert printed.startswith("dark.png: confusability "), "the leading order"
     assert "dark: nine tenths" in printed
+    assert "Confusability: likeness to the nearest picture" in printed
     with Image.open(out) as image:
         assert image.size == (128, 96)
     printed = run("why", "0.png")

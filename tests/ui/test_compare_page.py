@@ -42,7 +42,7 @@ def other_head(home: Workspace) -> str:
 
 def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
     said = words(opened(image_set, "compare", **second(image_set, other_head)))
-    assert "on the order by uncertainty: Spearman" in said
+    assert "on the order by pretrained head: Spearman" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert f"over {COUNT} pictures" in said
     assert "nearest of every picture are the same under both" in said
@@ -64,7 +64,7 @@ def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
 
 
 def measure_shown(at: AppTest) -> object:
-    return next(control.value for control in at.segmented_control if control.label == "Uncertainty")
+    return next(control.value for control in at.segmented_control if control.label == "Order by")
 
 
 def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:
@@ -125,7 +125,7 @@ def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_s
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     said = words(opened(image_set, "compare", **second(image_set, zoo.DEFAULT)))
-    assert "one of the two models has no head" in said
+    assert "one of the two models has none" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert "Spearman" not in said
 

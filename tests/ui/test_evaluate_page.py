@@ -11,7 +11,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
 from url_viz.analysis.evaluated import Evaluated, Lead, deciles_table
 from url_viz.analysis.evaluation import CountedPictures
-from url_viz.analysis.measures import AMBIGUITY
+from url_viz.analysis.measures import AMBIGUITY, title_of
 from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -51,7 +51,7 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
     assert dict(zip(shown["Measure"], shown["Knows"], strict=True)) == {
         "Ambiguity": "your classes",
         "Confusability": "no classes",
-        "Uncertainty": "no classes",
+        "Pretrained head": "no classes",
         "Entropy": "no classes",
         "1 / norm": "no classes",
         "Nearest similarity": "no classes",
@@ -84,7 +84,7 @@ def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlab
     assert "rank correlation" in text
     assert not at.metric
     at.button(key="evaluate.crop.run").click().run()
-    assert "Uncertainty is higher on the crop for **" in words(at)
+    assert "Pretrained head is higher on the crop for **" in words(at)
     assert "of 25 pictures (95 % interval" in words(at)
 
 
@@ -94,6 +94,10 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
     (labelled.root / "dog" / "0001.jpg").write_bytes(b"<html>")
     at.button(key="evaluate.crop.run").click().run()
     assert f"of {COUNT - 2} pictures" in words(at)
+    leading = title_of(labelled.order().measure or "")
+    assert f"{leading}, which leads here, is higher" in words(at)
+    for title in {"Ambiguity", "Confusability", "Pretrained head"} - {leading}:
+        assert f"{title} is higher on the crop for **" in words(at)
     assert "2 files could not be read and are not counted" in words(at)
 
 
@@ -120,7 +124,7 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
         "Nearest similarity",
         "Nearest gap",
     ]
-    assert "than uncertainty" not in words(at)
+    assert "than pretrained head" not in words(at)
 
 
 def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet) -> None:

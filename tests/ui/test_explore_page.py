@@ -145,7 +145,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageS
     assert at.code[0].value == "cat/0000.jpg"
     facts = at.dataframe[-1].value.set_index("Fact")["Value"]
     assert facts["Size"] == "64 × 48 px"
-    assert "percentile" in facts["Uncertainty"]
+    assert "percentile" in facts["Pretrained head"]
 
 
 def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
@@ -426,7 +426,7 @@ def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet)
     assert map_data(at)["size_title"] == "Entropy"
     at.selectbox(key="view.colour").set_value("uncertainty").run()
     data = map_data(at)
-    assert (data["colour"], data["title"], data["is_of_order"]) == ("value", "Uncertainty percentile", False)
+    assert (data["colour"], data["title"], data["is_of_order"]) == ("value", "Pretrained head percentile", False)
 
 
 def test_a_class_filter_is_what_the_map_s_legend_has_chosen(image_set: ImageSet) -> None:

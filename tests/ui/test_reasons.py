@@ -86,7 +86,7 @@ def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: Ima
     at = picture(image_set, "0.png", **{HEAT: True})
     assert not at.error
     text = words(at)
-    assert "Orange parts raise the uncertainty" in text or "No one part of it" in text
+    assert "Confusability: likeness to the nearest picture" in text
 
 
 def test_a_file_that_is_gone_is_told_in_the_map_s_place(image_set: ImageSet) -> None:

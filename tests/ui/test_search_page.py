@@ -43,7 +43,7 @@ def by_confusability(image_set: ImageSet, place: int) -> int:
 
 def picker(at: AppTest) -> Any:
     """The control that chooses by which measure to withhold."""
-    return next(control for control in at.segmented_control if control.label == "Uncertainty")
+    return next(control for control in at.segmented_control if control.label == "Order by")
 
 
 def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) -> None:
@@ -57,7 +57,7 @@ def test_a_picture_of_the_set_finds_all_others_and_not_itself(image_set: ImageSe
     at = opened(image_set, "search", search__query_id=by_confusability(image_set, 0))
     text = words(at)
     assert f"**Most similar** · {COUNT - 1}" in text
-    assert "Uncertainty **" in text
+    assert "Pretrained head **" in text
     assert "withheld" not in text
     assert at.query_params["id"] == str(by_confusability(image_set, 0))
 
@@ -210,7 +210,7 @@ def test_the_evidence_says_recall_and_both_measures(image_set: ImageSet) -> None
     at = opened(image_set, "search")
     text = words(at)
     assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
-    scores = [f"{name} R-AUROC" for name in ("Confusability", "Ambiguity", "Uncertainty", "Entropy")]
+    scores = [f"{name} R-AUROC" for name in ("Confusability", "Ambiguity", "Pretrained head", "Entropy")]
     assert all(score in text for score in scores)
     assert "Ambiguity knows these classes" in text
     of_confusability = evidence_for(image_set, "confusability")

@@ -62,7 +62,7 @@ def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet
     assert "zoo (8 pictures)" in text
     assert "6 uploads among 8 pictures, each placed by its neighbours" in text
     assert "already in the image set" in text
-    assert [group.value for group in at.button_group if group.label == "Uncertainty"] == ["confusability"]
+    assert [group.value for group in at.button_group if group.label == "Order by"] == ["confusability"]
     assert image_set.order().reason in text
 
 
@@ -76,7 +76,7 @@ def first_id(image_set: ImageSet) -> int:
 
 def test_the_threshold_moves_uploads_from_one_side_to_the_other(home: Workspace, model: Model) -> None:
     at = dropped(without_set(model), PICTURES)
-    by = next(control for control in at.segmented_control if control.label == "Uncertainty")
+    by = next(control for control in at.segmented_control if control.label == "Order by")
     assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"
     by.set_value("uncertainty").run()
     assert "**Ambiguous** · 1\n**Clear** · 4" in words(at)
@@ -234,7 +234,7 @@ def test_uploads_follow_the_leading_order_of_the_set_and_say_between_which_class
     assert classed.order().measure == "ambiguity"
     known = classed.files.path(first_id(classed)).read_bytes()
     at = dropped(opened(classed, "upload"), {"new.png": encoded(blended(77, 200), "PNG"), "known.png": known})
-    assert [one.value for one in at.button_group if one.label == "Uncertainty"] == ["ambiguity"]
+    assert [one.value for one in at.button_group if one.label == "Order by"] == ["ambiguity"]
     assert "Ordered by ambiguity between your 2 classes" in words(at)
     table = at.session_state["upload.ranked"][1]
     assert set(table["first_class"]) <= {"day", "night"}

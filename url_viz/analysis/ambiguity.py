@@ -1,14 +1,14 @@
 """Ambiguity: between which two classes a picture lies, its own label and its twins' unseen; and what labels rest on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.analysis.calibration import Calibration, WrongLabels, calibrate
-from url_viz.analysis.left_out import Ridge, fit_ridge, with_constant
+from url_viz.analysis.left_out import Ridge, fit_ridge, weights_without, with_constant
 from url_viz.analysis.votes import NONE, Codes, Doubles, vote_shares
 from url_viz.pipeline.nearest import Nearest
 
@@ -83,7 +83,8 @@ class AmbiguityModel:
     """What gives the class shares of new pictures: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
 
     `temperature` multiplies the ridge's values before the softmax; `voter` (N,) int32 is each picture's index in
-    `classes`, NONE if it has no vote; `calibration` makes the witnesses' mean shares shares of cases.
+    `classes`, NONE if it has no vote; `calibration` makes the witnesses' mean shares shares of cases. `inner`
+    (A + 1, A + 1) and `sums` (A + 1, C) are what `weights` were solved from, as in `Ridge`.
     """
 
     classes: Codes
@@ -91,6 +92,13 @@ class AmbiguityModel:
     temperature: float
     voter: Codes
     calibration: Calibration
+    inner: Doubles
+    sums: Doubles
+
+    def without(self, rows: NDArray[np.integer], whitened: NDArray[np.floating]) -> "AmbiguityModel":
+        """This model as fitted without the pictures at `rows` (R,), whose numbers are `whitened` (R, A)."""
+        weights = weights_without(self.inner, self.sums, whitened, self.voter[rows])
+        return replace(self, weights=weights.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,8 @@ def classify(
     lists = _lists(position, similarity, also)
     of = labelled_means(ridge, lists, seed=seed)
     calibration = calibrate(of.mean, of.label, group[of.rows], prior=of.prior)
-    model = AmbiguityModel(classes, ridge.weights.astype(np.float32), of.temperature, voter, calibration)
+    weights = ridge.weights.astype(np.float32)
+    model = AmbiguityModel(classes, weights, of.temperature, voter, calibration, ridge.inner, ridge.sums)
     return Classified(*_read_off(ridge, model, lists), model)
 
 
@@ -157,10 +166,17 @@ def classify_new(
     lists = _lists(position, similarity, also)
     for start in range(0, len(whitened), NEW_AT_ONCE):
         rows = np.arange(start, min(start + NEW_AT_ONCE, len(whitened)))
-        log_fit = _log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature)
-        mean = _mean_share(log_fit, *_votes(lists, rows, model.voter, len(model.classes)), model.calibration.prior)
-        code[:, rows], share[:, rows] = _first_two(model.calibration.shares(mean))
+        code[:, rows], share[:, rows] = _first_two(shares_of_new(lists, rows, whitened, model))
     return ClassShares(*model.classes[code], *share)
+
+
+def shares_of_new(
+    lists: Sequence[Nearest], rows: NDArray[np.int64], whitened: NDArray[np.floating], model: AmbiguityModel
+) -> Doubles:
+    """The shares (R, C) of `model.classes` of the new pictures at `rows` (R,): `classify_new` has the two largest."""
+    log_fit = _log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature)
+    mean = _mean_share(log_fit, *_votes(lists, rows, model.voter, len(model.classes)), model.calibration.prior)
+    return model.calibration.shares(mean)
 
 
 def _empty(count: int) -> tuple[Codes, Floats]:

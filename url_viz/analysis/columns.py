@@ -440,9 +440,8 @@ def _reference(get: Get) -> Reference:
     else:
         among = by_both(graph, get("second"))[1]
     model = None if classified is None else classified.model
-    return Reference(
-        table, table.iloc[rows], whitened, embeddings, is_counted, among, model, labels.names, second, hashes
-    )
+    reference = Reference(table, table.iloc[rows], whitened, embeddings, is_counted, among, model, labels.names)
+    return replace(reference, second=second, hashes=hashes, groups=source_groups(graph.twins))
 
 
 def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) -> Reference | None:

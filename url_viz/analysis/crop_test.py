@@ -1,4 +1,4 @@
-"""The crop test, which needs no labels: how often a picture's middle, blown up, is more uncertain than the whole."""
+"""The crop test, which needs no labels: how often a picture's middle, blown up, counts as more ambiguous."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from url_viz.analysis.new_pictures import Reference, compare_to_reference
 from url_viz.imaging.read import DecodeResult, Picture
 from url_viz.imaging.workers import fetch_and_decode_isolated
 from url_viz.models.model import BATCH, Model
 from url_viz.read_ahead import read_ahead
+from url_viz.store.tables import positions_of
 
 CROP_SHARES = (0.1, 0.75)
 """Sides of the crops as shares of the whole (PVU 4.3 of the method: f ~ U(.1, .75))."""
+TESTED = ("ambiguity", "confusability", "uncertainty", "entropy")
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,15 @@ class Subject:
 class CropTest:
     """What became of a sample: `table` has one row per picture that was read, `unreadable` counts the others.
 
-    Columns: id, path, crop_share, and whole and crop values of each measure (`uncertainty`, `uncertainty_of_crop`,
-    `entropy`, `entropy_of_crop`); nan without a head, or without a classifier.
+    Columns: id, path, crop_share, and whole and crop values of each of TESTED (`entropy`, `entropy_of_crop`); nan
+    without classes, a graph, a head, or a classifier.
     """
 
     table: pd.DataFrame
     unreadable: int
 
     def wins(self, measure: str) -> tuple[int, int]:
-        """How many crops are strictly more uncertain by `measure`, of how many pictures with values; a tie is none."""
+        """How many crops are strictly higher by `measure`, of how many pictures with values; a tie is none."""
         whole, crop = (self.table[name].to_numpy(np.float64) for name in (measure, f"{measure}_of_crop"))
         known = np.isfinite(whole) & np.isfinite(crop)
         return int((crop[known] > whole[known]).sum()), int(known.sum())
@@ -58,8 +61,13 @@ def middle_of(crop: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> Iterator[tuple[int, CropTest]]:
-    """Read, crop and score pictures batch by batch: yields how many are done, and the test so far, after each batch."""
+def crop_test(
+    model: Model, subjects: Sequence[Subject], *, reference: Reference | None = None, seed: int = 0
+) -> Iterator[tuple[int, CropTest]]:
+    """Read, crop and score pictures batch by batch: yields how many are done, and the test so far, after each batch.
+
+    Ambiguity and confusability are within a `reference` by this model, without the picture and its twins.
+    """
     tables: list[pd.DataFrame] = []
     unreadable = 0
 
@@ -71,27 +79,38 @@ def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> It
         good = [(subject, reading.crop) for subject, reading in batch if isinstance(reading, Picture)]
         unreadable += len(batch) - len(good)
         if good:
-            tables.append(_scored(model, good, seed=seed))
+            tables.append(_scored(model, good, reference, seed=seed))
         done += len(batch)
         yield done, CropTest(_joined(tables), unreadable)
 
 
-def _scored(model: Model, good: Sequence[tuple[Subject, NDArray[np.uint8]]], *, seed: int) -> pd.DataFrame:
+def _scored(
+    model: Model, good: Sequence[tuple[Subject, NDArray[np.uint8]]], reference: Reference | None, *, seed: int
+) -> pd.DataFrame:
+    ids = np.array([subject.id for subject, _ in good], np.int64)
     shares = [crop_share(subject.id, seed=seed) for subject, _ in good]
     whole = np.stack([crop for _, crop in good])
     cut = np.stack([middle_of(crop, share) for crop, share in zip(whole, shares, strict=True)])
-    columns: dict[str, object] = {
-        "id": [subject.id for subject, _ in good],
-        "path": [subject.name for subject, _ in good],
-        "crop_share": shares,
-    }
+    columns: dict[str, object] = {"id": ids, "path": [subject.name for subject, _ in good], "crop_share": shares}
     for ending, crops in (("", whole), ("_of_crop", cut)):
         outputs = model.run(crops)
-        columns[f"uncertainty{ending}"] = model.uncertainty(model.as_stored(outputs.embedding))
-        columns[f"entropy{ending}"] = outputs.entropy
+        embeddings = model.as_stored(outputs.embedding)
+        within = [np.nan] * 2 if reference is None else _within(reference, ids, embeddings)
+        values = *within, model.uncertainty(embeddings), outputs.entropy
+        columns |= {f"{name}{ending}": of_crops for name, of_crops in zip(TESTED, values, strict=True)}
     return pd.DataFrame(columns)
 
 
+def _within(reference: Reference, ids: NDArray[np.int64], embeddings: NDArray[np.float16]) -> NDArray[np.float64]:
+    """Ambiguity and confusability (2, Q) of copies of pictures, each without its picture and that one's twins."""
+    values = np.full((2, len(ids)), np.nan)
+    rows = positions_of(ids, reference.ids)
+    for number in np.flatnonzero(rows >= 0):
+        found = compare_to_reference(embeddings[[number]], np.full(1, -1), reference.without(rows[number]))
+        values[:, number] = np.nan if found.shares is None else found.shares.ambiguity[0], found.confusability[0]
+    return values
+
+
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    columns = ["id", "path", "crop_share", "uncertainty", "entropy", "uncertainty_of_crop", "entropy_of_crop"]
+    columns = ["id", "path", "crop_share", *TESTED, *(f"{name}_of_crop" for name in TESTED)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=float)

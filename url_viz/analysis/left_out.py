@@ -92,9 +92,7 @@ class Ridge:
 
     def _of_large(self, members: Rows) -> Iterator[tuple[Rows, Doubles]]:
         """The same for a group of more rows than there are weights of a class: fitted again without it."""
-        labelled = members[self.label[members] != NONE]
-        inner, sums = _sums(self.whitened, self.label, labelled, self.classes)
-        weights = _solved(self.inner - inner, self.sums - sums)
+        weights = weights_without(self.inner, self.sums, self.whitened[members], self.label[members])
         for part in range(0, len(members), self._rows_at_once()):
             rows = members[part : part + self._rows_at_once()]
             yield rows, with_constant(self.whitened[rows]) @ weights
@@ -106,6 +104,12 @@ def fit_ridge(
     """Fit on the rows (N, A) whose `label` is not NONE; one solve, whatever N."""
     inner, sums = _sums(whitened, label, np.flatnonzero(label != NONE), classes)
     return Ridge(whitened, label, group, inner + ridge * np.eye(len(inner)), sums)
+
+
+def weights_without(inner: Doubles, sums: Doubles, whitened: NDArray[np.floating], label: Codes) -> Doubles:
+    """The weights (A + 1, C) of `inner` and `sums`, as in `Ridge`, without the rows (R, A) of `label` (R,) in them."""
+    less, less_of_class = _sums(whitened, label, np.flatnonzero(label != NONE), sums.shape[1])
+    return _solved(inner - less, sums - less_of_class)
 
 
 def with_constant(rows: NDArray[np.floating]) -> Doubles:

@@ -54,9 +54,9 @@ TUNED = Measure(
 )
 UNCERTAINTY = Measure(
     "uncertainty",
-    "Uncertainty",
     "Pretrained head",
-    "The uncertainty of the pretrained head: of each picture by itself, learnt elsewhere. Knows nothing of this set.",
+    "Pretrained head",
+    "The value of the pretrained head: of each picture by itself, learnt elsewhere. Knows nothing of this set.",
     "#009e73",
     percentile="percentile",
 )

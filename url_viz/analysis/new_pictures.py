@@ -1,6 +1,6 @@
 """Pictures outside a set compared with it: their nearest there, twins left out, and every measure of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ class Reference:
     content; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
     lists: the representatives. `confusability` is None without a graph; `model` gives class shares, of
     `class_names`, and is None without classes. Where a second model takes part, `second` has its vectors of the same
-    contents, and the others are by both. `hashes` (M, WORDS) are what copies are known by.
+    contents, and the others are by both. `hashes` (M, WORDS) are what copies are known by, `groups` (M,) source groups.
     """
 
     pictures: pd.DataFrame
@@ -50,9 +50,18 @@ class Reference:
     class_names: tuple[str, ...] = ()
     second: "Reference | None" = None
     hashes: Hashes | None = None
+    groups: NDArray[np.integer] | None = None
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def without(self, row: int) -> "Reference":
+        """This reference as copies of the picture at `row` meet it: without that and its source group."""
+        if self.groups is None:
+            return self
+        out = self.groups == self.groups[row]
+        model = None if self.model is None else self.model.without(np.flatnonzero(out), self.whitened.rows[out])
+        return replace(self, counts=self.counts & ~out, model=model)
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -97,42 +106,22 @@ def compare_to_reference(
 
     `second` (Q, E) are those of the second model, which a reference by both needs; `hashes` (Q, WORDS) identify copies.
     """
-    rows = reference.whitened.whitening.transform(embeddings)
+    rows: NDArray[np.floating] = reference.whitened.whitening.transform(embeddings)
     nearest, twin = nearest_without_twins(embeddings, content, reference, rows, hashes=hashes)
-    model = reference.model
+    lists, also, among, model = (nearest.position, nearest.similarity), None, reference.confusability, reference.model
+    value = np.full(len(rows), np.nan, np.float32)
     if reference.second is not None:
         assert second is not None, "a reference by both needs the embeddings of both models"
-        return _compare_by_both(nearest, twin, rows, second, content, reference, hashes)
-    value = np.full(len(rows), np.nan, np.float32)
-    if isinstance(reference.confusability, ConfusabilityReference):
-        value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability)
-    shares = None if model is None else classify_new(nearest.position, nearest.similarity, rows, model)
-    return Placement(nearest, twin, value, shares)
-
-
-def _compare_by_both(
-    nearest: Nearest,
-    twin: NDArray[np.int64],
-    rows: NDArray[np.floating],
-    second: NDArray[np.floating],
-    content: NDArray[np.int64],
-    reference: Reference,
-    hashes: Hashes | None,
-) -> Placement:
-    """Pictures whose lists and twins by the first model are known, with what the second says of them."""
-    among = reference.second
-    assert among is not None
-    assert isinstance(reference.confusability, ReferenceOfBoth)
-    other = among.whitened.whitening.transform(second)
-    lists, _ = nearest_without_twins(second, content, among, other, hashes=hashes)
-    cosine = cosines_of(other, among.whitened.rows, nearest.position[:, 0])
-    lists_of_second = SecondLists(lists.position, lists.similarity, cosine)
-    value = confusability_of_new_by_both(nearest.position, nearest.similarity, lists_of_second, reference.confusability)
-    model = reference.model
-    if model is None:
-        return Placement(nearest, twin, value, None)
-    both = side_by_side(rows, other)
-    shares = classify_new(nearest.position, nearest.similarity, both, model, also=lists)
+        assert isinstance(among, ReferenceOfBoth)
+        whitened = reference.second.whitened
+        other = whitened.whitening.transform(second)
+        also, _ = nearest_without_twins(second, content, reference.second, other, hashes=hashes)
+        of_second = SecondLists(also.position, also.similarity, cosines_of(other, whitened.rows, lists[0][:, 0]))
+        value = confusability_of_new_by_both(*lists, of_second, among)
+        rows = side_by_side(rows, other)
+    elif isinstance(among, ConfusabilityReference):
+        value = confusability_of_new(*lists, among)
+    shares = None if model is None else classify_new(*lists, rows, model, also=also)
     return Placement(nearest, twin, value, shares)
 
 

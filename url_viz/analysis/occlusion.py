@@ -1,16 +1,16 @@
-"""Occlusion maps: which parts of a picture raise its uncertainty, found by covering them, and drawn over it."""
+"""Occlusion maps: which parts of a picture put it where it stands, found by covering them, and drawn over it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from url_viz.analysis.measures import ENTROPY, title_of
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture
 from url_viz.models.model import Model
-from url_viz.models.runtime import Outputs
 
 GRID = 6
 """Cells along a side: 36 forward passes."""
@@ -22,37 +22,48 @@ BATCH = 16
 
 
 @dataclass(frozen=True)
-class Heat:
-    """How much covering each part of a picture lowers its uncertainty.
+class Explained:
+    """What a heat map is of: a measure, and how its value for copies of a picture follows from what the model gives.
 
-    `values` (G, G) float32, rows from the top: positive where the part raises the uncertainty (it falls when the part
-    is covered), negative where the part lowers it. `base` is the value of the whole picture; `measure` says of what:
-    "uncertainty", or "entropy" (nats) where the model has no head. `box` is the part of the upright picture that the
-    model sees, left, top, right, bottom as shares of its width and height.
+    `sides` are what parts may look like: the first and second class (ambiguity) or the nearest picture (confusability).
+    `value_of` makes values (Q,) of raw embeddings (Q, D) float16; without it they are the head's, or the entropy.
+    """
+
+    measure: str
+    sides: tuple[str, ...] = ()
+    value_of: Callable[[NDArray[np.float16]], NDArray[np.float32]] | None = None
+
+
+@dataclass(frozen=True)
+class Heat:
+    """How much covering each part of a picture lowers a value of it, and of what that is.
+
+    `values` (G, G) float32, rows from the top: positive where the value falls when the part is covered, negative where
+    it rises; `base` is the value of the whole picture. Of ambiguity it is the first class's lead over the second (−1 to
+    1), of confusability the nearest picture's similarity, else the measure itself. `box` is the part of the upright
+    picture that the model sees, left, top, right, bottom as shares of its width and height.
     """
 
     values: NDArray[np.float32]
     base: float
-    measure: str
+    of: Explained
     box: tuple[float, float, float, float]
 
     @property
-    def highest(self) -> tuple[int, int]:
-        """Row and column of the part that raises it most."""
-        row, column = np.unravel_index(int(self.values.argmax()), self.values.shape)
-        return int(row), int(column)
+    def scale(self) -> float:
+        """What an effect is a share of: 1 for leads and similarities, else the value itself."""
+        return 1.0 if self.of.sides else max(self.base, 0.0)
 
 
-def heat_of(model: Model, picture: Picture, *, grid: int = GRID) -> Heat:
+def heat_of(model: Model, picture: Picture, of: Explained, *, grid: int = GRID) -> Heat:
     """The heat map of a picture that was read: occlusion, by a blur of what is there, through whatever runs the model.
 
     A gradient would take one backward pass, but OpenVINO has none, and a map should not depend on where a model runs.
     """
-    values = np.concatenate([_values(model, batch) for batch in _covered(picture.crop, grid)])
-    base = float(_values(model, picture.crop[None])[0])
-    falls = (base - values).reshape(grid, grid).astype(np.float32)
+    values = np.concatenate([_values(model, batch, of) for batch in _covered(picture.crop, grid)])
+    base = float(_values(model, picture.crop[None], of)[0])
     box = seen_box((picture.width, picture.height), model.space.preprocessing)
-    return Heat(falls, base, "uncertainty" if model.head else "entropy", box)
+    return Heat((base - values).reshape(grid, grid).astype(np.float32), base, of, box)
 
 
 def seen_box(size: tuple[int, int], sheet: Preprocessing) -> tuple[float, float, float, float]:
@@ -78,9 +89,11 @@ def _covered(crop: NDArray[np.uint8], grid: int) -> Iterator[NDArray[np.uint8]]:
         yield batch
 
 
-def _values(model: Model, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    outputs: Outputs = model.run(crops)
-    return model.uncertainty(outputs.embedding) if model.head else outputs.entropy
+def _values(model: Model, crops: NDArray[np.uint8], of: Explained) -> NDArray[np.float32]:
+    outputs = model.run(crops)
+    if of.value_of is not None:
+        return of.value_of(model.as_stored(outputs.embedding))
+    return outputs.entropy if of.measure == ENTROPY.name else model.uncertainty(outputs.embedding)
 
 
 RAISES = (213, 94, 0)
@@ -89,11 +102,11 @@ LOWERS = (0, 114, 178)
 MOST_OPAQUE = 0.7
 OVERLAY_PX = 256
 FAINT = 0.1
-"""Share of the value: a part that changes it by less is drawn the fainter, the less it does."""
+"""Of `Heat.scale`: a part that changes the value by less is drawn the fainter, the less it does."""
 DRAWN_FROM = 0.4
 """Share of the strongest effect: weaker ones are not drawn."""
 LITTLE = 0.02
-"""Share of the value: below it, no part can be said to matter."""
+"""Of `Heat.scale`: below it, no part can be said to matter."""
 
 
 def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
@@ -102,7 +115,7 @@ def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
     Effects below `DRAWN_FROM` are left out: a veil over most of a picture would not say where.
     """
     smooth = Image.fromarray(_scaled(heat)).resize((size_px, size_px), Image.Resampling.BICUBIC)
-    values = np.clip(np.asarray(smooth), -1, 1)
+    values = np.clip(np.asarray(smooth), 0 if len(heat.of.sides) == 1 else -1, 1)
     colours = np.where((values > 0)[..., None], RAISES, LOWERS)
     drawn = np.clip((np.abs(values)[..., None] - DRAWN_FROM) / (1 - DRAWN_FROM), 0, 1)
     alpha = drawn * (255 * MOST_OPAQUE)
@@ -121,29 +134,32 @@ def over(picture: Image.Image, heat: Heat) -> Image.Image:
 
 
 def in_words(heat: Heat) -> str:
-    """What the map means, and where it is strongest, in two sentences."""
-    fall = float(heat.values.max()) / heat.base if heat.base > 0 else 0.0
-    rise = -float(heat.values.min()) / heat.base if heat.base > 0 else 0.0
-    lowers = " Blue parts lower it." if rise >= LITTLE else ""
-    if fall < LITTLE:
-        whole = f"No one part of it: whatever is covered, the {heat.measure} hardly falls."
-        return f"{whole} It comes from the whole picture.{lowers}"
-    falls = f"where one is covered it falls, by up to {fall:.0%} ({_place(heat)})"
-    return f"Orange parts raise the {heat.measure}: {falls}.{lowers}"
+    """Of which order the map is, what its colours mean, and where they are strongest."""
+    title, unit = title_of(heat.of.measure), "points" if heat.of.sides else "%"
+    effects = [(float(values.max()) / (heat.scale or 1), _place(values)) for values in (heat.values, -heat.values)]
+    fall, rise = (f"by up to {100 * effect:.0f} {unit} ({place})" for effect, place in effects)
+    up, down = f"Orange parts raise it: covered, it falls {fall}.", "Blue parts lower it."
+    match heat.of.sides:
+        case (first, second):
+            title += f" between {first} and {second}"
+            up = f"Orange parts speak for {first}: covered, its lead falls {fall}."
+            down = f"Blue parts speak for {second}: covered, that lead rises {rise}."
+        case (nearest,):
+            title += f": likeness to the nearest picture, {nearest}"
+            up, down = f"Orange parts look like it: covered, the similarity falls {fall}.", ""
+    if effects[0][0] < LITTLE:
+        up = "No one part of it: whatever is covered, the value hardly falls."
+    return " ".join(filter(None, (f"{title}.", up, down if effects[1][0] >= LITTLE else "")))
 
 
 def _scaled(heat: Heat) -> NDArray[np.float32]:
     """−1 to 1, where the strongest effect stays faint in a map of next to none."""
-    most = max(float(np.abs(heat.values).max()), FAINT * abs(heat.base), 1e-12)
+    most = max(float(np.abs(heat.values).max()), FAINT * heat.scale, 1e-12)
     return heat.values / np.float32(most)
 
 
-def _place(heat: Heat) -> str:
-    """Where the strongest part is, in words: `at the top left`."""
-    thirds = [
-        names[min(2, int(3 * (place + 0.5) / count))]
-        for place, count, names in zip(
-            heat.highest, heat.values.shape, (("top", "", "bottom"), ("left", "", "right")), strict=True
-        )
-    ]
-    return f"at the {' '.join(filter(None, thirds))}" if any(thirds) else "in the middle"
+def _place(values: NDArray[np.float32]) -> str:
+    """Where the highest of values (G, G) is, in words: `at the top left`."""
+    thirds = (min(2, int(3 * (place + 0.5) / len(values))) for place in divmod(int(values.argmax()), len(values)))
+    names = (words[third] for words, third in zip((("top", "", "bottom"), ("left", "", "right")), thirds, strict=True))
+    return f"at the {found}" if (found := " ".join(filter(None, names))) else "in the middle"

@@ -160,13 +160,14 @@ class SetCore:
         brought = [column.name for column in self.derived.get("imported").listed if column.kind == "numeric"]
         return measures_of(self.measured, brought)
 
-    def reference(self) -> Reference:
+    def reference(self, *, is_single_model: bool = False) -> Reference:
         """What pictures from outside are compared with: the distinct contents of this set.
 
         By both models only if the second can be loaded (`SecondModelChoice.name`): it must read each new picture too.
         """
         second = self.second
-        core = self.single_model if second.active is not None and second.name is None else self
+        is_single = second.active is not None and (is_single_model or second.name is None)
+        core = self.single_model if is_single else self
         reference: Reference = core.derived.get("reference")
         return reference
 

@@ -110,7 +110,7 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     if same:
         lines.append(f"The order by {listed(same)} is the same under both.")
     if "uncertainty" not in comparison.measures:
-        lines.append("Uncertainty cannot be compared: one of the two models has no head.")
+        lines.append("The pretrained head cannot be compared: one of the two models has none.")
     if comparison.neighbourhoods is not None:
         lines.append(neighbours_in_words(comparison.neighbourhoods))
     missing = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]

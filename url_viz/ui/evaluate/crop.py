@@ -1,14 +1,12 @@
-"""The crop test on the Evaluate page: uncertainty of whole pictures against their crops; it needs no labels."""
+"""The crop test on the Evaluate page: each measure of whole pictures against their crops; it needs no labels."""
 
 import weakref
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.crop_test import CropTest, Subject, crop_test
+from url_viz.analysis.crop_test import TESTED, CropTest, Subject, crop_test
 from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.measures import title_of
 from url_viz.errors import UrlVizError
@@ -27,9 +25,11 @@ SEED = 0
 def show_crop_test(image_set: ImageSet) -> None:
     """The button, the progress, and the result, which is stored for this snapshot of the set."""
     st.markdown("**Crop test**")
+    alone = f", by {image_set.source.title} alone" if image_set.second.active else ""
     st.caption(
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
-        "than the whole picture, so a good uncertainty is higher on the crop. 50 % is chance. No classes are needed."
+        "than the whole picture, so a good order puts it higher. 50 % is chance. No classes are needed. Ambiguity and "
+        f"confusability are judged without the picture and its twins{escape(alone)}."
     )
     if is_in_bucket(image_set.root):
         st.caption("It reads files in a folder, and the pictures of this set lie in object storage.")
@@ -68,29 +68,23 @@ def _pick_size(pictures: int) -> int:
 
 
 def _run(image_set: ImageSet, size: int) -> None:
-    bar = st.progress(0.0, text="Loading the model")
+    """The crop test of a sample, with progress."""
+    bar, sample = st.progress(0.0, text="Loading the model"), sample_of(image_set, size)
     try:
-        test = _tested(image_set, sample_of(image_set, size), bar)
+        reference = image_set.reference(is_single_model=True)
+        with running_model(image_set.source.name, precision=image_set.space.precision) as model:
+            for done, so_far in crop_test(model, sample, reference=reference, seed=SEED):
+                test = so_far
+                bar.progress(done / len(sample), text=f"Reading and cropping · {done:,} of {len(sample):,}")
+        CROP_TEST.set((weakref.ref(image_set), test))
     except UrlVizError as error:
         show_error(error)
-    else:
-        CROP_TEST.set((weakref.ref(image_set), test))
     finally:
         bar.empty()
 
 
-def _tested(image_set: ImageSet, sample: Sequence[Subject], bar: st.delta_generator.DeltaGenerator) -> CropTest:
-    """The crop test of a sample, with progress on `bar`."""
-    test = CropTest(pd.DataFrame(), 0)
-    with running_model(image_set.source.name, precision=image_set.space.precision) as model:
-        for done, so_far in crop_test(model, sample, seed=SEED):
-            test = so_far
-            bar.progress(done / len(sample), text=f"Reading and cropping · {done:,} of {len(sample):,}")
-    return test
-
-
 def _show_result(image_set: ImageSet, test: CropTest) -> None:
-    lines = [_line(test, measure) for measure in ("uncertainty", "entropy")]
+    lines = [_line(test, measure, leads=measure == image_set.order().measure) for measure in TESTED]
     st.markdown("  \n".join(filter(None, lines)) or "None of the files could be read.")
     if test.unreadable:
         st.caption(f"{test.unreadable:,} files could not be read and are not counted.")
@@ -99,12 +93,13 @@ def _show_result(image_set: ImageSet, test: CropTest) -> None:
     )
 
 
-def _line(test: CropTest, measure: str) -> Markdown:
+def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
     wins, count = test.wins(measure)
     if not count:
         return Markdown("")
     interval, fraction = share_interval(wins, count), percent(wins / count, digits=1)
+    title = escape(f"{title_of(measure)}{', which leads here,' if leads else ''}")
     return Markdown(
-        f"{escape(title_of(measure))} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
+        f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
     )

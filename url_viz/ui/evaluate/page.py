@@ -41,7 +41,7 @@ def show_without_classes(image_set: ImageSet) -> None:
     rho = spearman(both["uncertainty"], both["confusability"])
     if np.isfinite(rho):
         st.markdown(
-            f"Without classes: uncertainty and confusability have a rank correlation of **{rho:.2f}** over "
+            f"Without classes: the pretrained head and confusability have a rank correlation of **{rho:.2f}** over "
             f"{len(both):,} pictures. This says how similar the two orders are, not which of them is right."
         )
 

@@ -161,7 +161,7 @@ def show_sides(
     with right:
         second = _gallery(batch, done.clear, "Clear", copies, measure=measure, columns=columns)
     if len(done.unknown):
-        st.caption(f"{len(done.unknown):,} pictures have no {escape(title_of(measure).lower())} here.")
+        st.caption(f"{len(done.unknown):,} pictures have no {escape(title_of(measure).lower())} value here.")
     return first if first is not None else second
 
 

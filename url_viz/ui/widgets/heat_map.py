@@ -1,4 +1,4 @@
-"""The occlusion heat map of an opened picture: which parts raise its uncertainty, computed on request."""
+"""The occlusion heat map of an opened picture: which parts put it where it stands, computed on request."""
 
 import base64
 import html
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.analysis.occlusion import heat_of, in_words, overlay
+from url_viz.analysis.explained import explained_measure
+from url_viz.analysis.measures import title_of
+from url_viz.analysis.occlusion import LOWERS, RAISES, heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import running_model
@@ -16,36 +18,52 @@ from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.urls import picture_url
 
 MOST_KEPT = 256
-HOW = "Covers one part after another and runs the model again: if the value falls, that part had raised it."
+HOW = "Covers one part after another and runs the model again: which parts put the picture where it stands?"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A rendered heat map: `png`, the part of the picture it covers (`box`), and its description."""
+    """A rendered heat map: `png`, the part of the picture it covers (`box`), its description, what colours are of."""
 
     png: bytes
     box: tuple[float, float, float, float]
     words: str
+    sides: tuple[str, ...]
 
 
-def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The picture, at its final size from the start, and a switch that overlays its heat map."""
+def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *, measure: str) -> None:
+    """The picture, at its final size from the start, and a switch that overlays the heat map of a measure."""
+    measure = explained_measure(row, measure, image_set.order().measure)
     container = st.empty()
     container.html(picture_html(image_set, image_id, row, None))
-    is_wanted = st.toggle("Show where it comes from", key=HEAT, disabled=image_set.source.is_external)
+    title = f"Show where it comes from: {title_of(measure).lower()}"
+    is_wanted = st.toggle(escape(title), key=HEAT, disabled=image_set.source.is_external)
     caption = st.empty()
-    caption.caption(
-        HOW if not is_wanted else "Covering one part after another …"
-    )  # never empty, so that the layout does not move
+    # never empty, so that the layout does not move
+    caption.caption("Covering one part after another …" if is_wanted else HOW)
     if not is_wanted:
         return
     try:
-        layer = _layer(_key(image_set, image_id), image_set, image_id)
+        head = image_set.head.digest if image_set.head else ""
+        layer = _layer((image_set.set_id, image_set.version, head), image_set, image_id, measure)
     except UrlVizError as error:
         caption.error(escape(error), icon=ERROR_ICON)
         return
     container.html(picture_html(image_set, image_id, row, layer))
-    caption.caption(escape(layer.words))
+    with caption.container():
+        st.html(legend_html(layer))
+        alone = f" By {image_set.source.title} alone." if image_set.second.active else ""
+        st.caption(escape(layer.words + alone))
+
+
+def legend_html(layer: Layer) -> str:
+    """What each colour speaks for, as HTML."""
+    box = "display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: .15em;"
+    entries = (
+        f'<span style="margin-right: 1em"><span style="{box} background: rgb{colour}"></span>{html.escape(name)}</span>'
+        for name, colour in zip(layer.sides, (RAISES, LOWERS), strict=False)
+    )
+    return f'<div style="font-size: .875rem; overflow-wrap: anywhere">{"".join(entries)}</div>'
 
 
 def picture_html(image_set: ImageSet, image_id: int, row: dict[str, object], layer: Layer | None) -> str:
@@ -70,17 +88,12 @@ def _layer_html(layer: Layer) -> str:
     )
 
 
-def _key(image_set: ImageSet, image_id: int) -> str:
-    content = image_set.contents[image_set.row_of(image_id)]
-    return f"{image_set.set_id}.{image_set.space.key}.{image_set.head.digest if image_set.head else '-'}.{content}"
-
-
 @st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
-def _layer(key: str, _image_set: ImageSet, _image_id: int) -> Layer:
-    """`key` says what the map depends on; Streamlit's cache does not hash the other arguments."""
-    picture = _image_set.files.read(_image_id)
+def _layer(of: tuple[str, ...], _image_set: ImageSet, image_id: int, measure: str) -> Layer:
+    """`of` says which state of the set the map is of; Streamlit's cache does not hash the set."""
+    picture, explained = _image_set.files.read(image_id), _image_set.explained(image_id, by=measure)
     with running_model(_image_set.source.name, precision=_image_set.space.precision) as model:
-        heat = heat_of(model, picture)
+        heat = heat_of(model, picture, explained)
     file = io.BytesIO()
     overlay(heat).save(file, "PNG")
-    return Layer(file.getvalue(), heat.box, in_words(heat))
+    return Layer(file.getvalue(), heat.box, in_words(heat), heat.of.sides or ("raises it", "lowers it"))

@@ -1,4 +1,4 @@
-"""The control "Uncertainty": a choice among measures, each named by what it knows."""
+"""The control "Order by": a choice among measures, each named by what it knows."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str |
         key.set(first)
     default_of(key).set(first)
     picked = st.segmented_control(
-        "Uncertainty",
+        "Order by",
         names,
         required=True,
         format_func=lambda name: escape(choice_of_measure(name)),

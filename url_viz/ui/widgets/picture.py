@@ -58,7 +58,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     row = image_set.row(image_id)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        show_with_heat(image_set, image_id, row)
+        show_with_heat(image_set, image_id, row, measure=measure)
     with right:
         _show_steps(image_set, image_id, measure)
         st.code(str(row["path"]), language=None, wrap_lines=True)

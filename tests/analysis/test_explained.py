@@ -1,0 +1,123 @@
+"""What a heat map explains: unaltered copies stand where their pictures do, and each half speaks for its own class."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.analysis.test_ambiguity import classes, graph_of
+from tests.imaging.pictures import noise
+from tests.pipeline.whitened_examples import with_burst
+from url_viz.analysis.ambiguity import classify, shares_of_new
+from url_viz.analysis.crop_test import Subject, crop_test
+from url_viz.analysis.explained import explained_measure
+from url_viz.analysis.left_out import RIDGE, fit_ridge, weights_without
+from url_viz.analysis.occlusion import Heat
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.pipeline.nearest import Nearest
+from url_viz.pipeline.twins import twin_groups
+
+
+def striped(number: int, *, upright: bool) -> NDArray[np.uint8]:
+    """Stripes of one direction, of drawn widths and colours, with grain: no two pictures are twins."""
+    rng = np.random.default_rng(number)
+    wave = rng.integers(0, 200, (64, 3)).repeat(rng.integers(3, 9), axis=0)[:128]
+    lines = np.broadcast_to(wave if upright else wave[:, None], (128, 128, 3))
+    return (lines + np.asarray(noise(number, width=128, height=128), int) // 5).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+    """Two classes of 30 striped pictures, and one of either in each half: level on the left, upright on the right."""
+    folder = tmp_path_factory.mktemp("halves") / "pictures"
+    for number in range(60):
+        name = ("level", "upright")[number % 2]
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(striped(number, upright=number % 2 == 1)).save(folder / name / f"{number}.png")
+    both = np.concatenate([striped(90, upright=False)[:, :64], striped(90, upright=True)[:, 64:]], axis=1)
+    Image.fromarray(both).save(folder / "level" / "both.png")
+    return embed_folder(folder, model=model, workspace=prepared)
+
+
+def heat_of(image_set: ImageSet, path: str, by: str | None = None) -> Heat:
+    table = image_set.table().set_index("path")
+    return image_set.heat(int(table.at[path, "id"]), by=by)
+
+
+def test_each_half_speaks_for_its_class(halves: ImageSet) -> None:
+    row = halves.table().set_index("path").loc["level/both.png"]
+    found = heat_of(halves, "level/both.png")
+    assert (halves.order().measure, found.of.measure) == ("ambiguity", "ambiguity")
+    assert found.of.sides == (row["first_class"], row["second_class"])
+    assert found.base == pytest.approx(row["first_share"] - row["second_share"], abs=0.02)
+    level = found.values if found.of.sides[0] == "level" else -found.values
+    assert level[:, :2].mean() > 0.02
+    assert level[:, -2:].mean() < -0.02
+
+
+def test_confusability_is_of_the_nearest_and_others_of_the_picture_by_itself(halves: ImageSet) -> None:
+    row = halves.table().set_index("path").loc["level/both.png"]
+    near = halves.neighbours(int(row["id"]), 1).iloc[0]
+    found = heat_of(halves, "level/both.png", "confusability")
+    assert (found.of.measure, found.of.sides) == ("confusability", (near["path"],))
+    assert found.base == pytest.approx(near["similarity"], abs=0.02)
+    for name in ("uncertainty", "entropy"):
+        found = heat_of(halves, "level/both.png", name)
+        assert (found.of.measure, found.of.sides) == (name, ())
+        assert found.base == pytest.approx(row[name], rel=0.02)
+
+
+def test_the_crop_test_judges_whole_pictures_as_the_set_does(halves: ImageSet, model: Model) -> None:
+    """Without their labels; twins, which have their representative's confusability there, aside."""
+    table = halves.table()
+    sample = [Subject(one, str(one), partial(halves.files.data, one)) for one in halves.ids.tolist()]
+    test = list(crop_test(model, sample, reference=halves.reference()))[-1][1]
+    has_none = table["twin_group"].isna().to_numpy()
+    assert has_none.sum() > 30
+    for name in ("ambiguity", "confusability"):
+        whole, known = test.table[name].to_numpy(float)[has_none], table[name].to_numpy(float)[has_none]
+        assert whole == pytest.approx(known, abs=0.05), name
+        assert test.wins(name)[1] == len(halves)
+
+
+def test_what_cannot_be_explained_is_explained_by_what_leads() -> None:
+    row = {"ambiguity": 0.5, "confusability": 0.2, "uncertainty": np.nan, "entropy": 1.0, "risk": 3.0}
+    assert explained_measure(row, "risk", "confusability") == "confusability"
+    assert explained_measure(row, "tuned", "ambiguity") == "confusability"
+    assert explained_measure(row, "risk", None) == "entropy", "there is no head"
+    assert explained_measure({**row, "ambiguity": np.nan}, "ambiguity", "confusability") == "confusability"
+
+
+def test_weights_without_rows_are_those_that_never_saw_them() -> None:
+    """A naive fit, with one row unlabelled among those that leave."""
+    rng = np.random.default_rng(0)
+    rows, label = rng.normal(size=(40, 5)), rng.integers(0, 3, 40).astype(np.int32)
+    label[7] = -1
+    out = np.array([3, 7, 20])
+    ridge = fit_ridge(rows, label, np.arange(40), 3)
+    left = np.setdiff1d(np.arange(40), out)
+    x, y = np.column_stack([rows[left], np.ones(37)]), np.eye(3)[label[left]]
+    naive = np.linalg.solve(x.T @ x + RIDGE * np.eye(6), x.T @ y)
+    assert weights_without(ridge.inner, ridge.sums, rows[out], label[out]) == pytest.approx(naive)
+
+
+def test_copies_that_are_not_altered_have_the_shares_of_their_pictures() -> None:
+    """A burst among them, each frame of which is judged without the others."""
+    embeddings = with_burst(120, 6)
+    label = np.append(classes(120, of=3)[1], np.full(5, 2)).astype(np.int32)
+    graph, whitened = graph_of(embeddings)
+    group = twin_groups(graph.twins)
+    found = classify(graph.position, graph.similarity, whitened, label, group)
+    assert found is not None
+    for row in (0, 5, 119, 122):
+        out = np.flatnonzero(group == group[row])
+        lists = Nearest(graph.position[[row]], graph.similarity[[row]])
+        [shares] = shares_of_new([lists], np.zeros(1, int), whitened[[row]], found.model.without(out, whitened[out]))
+        assert np.sort(shares)[::-1][:2] == pytest.approx(
+            [found.shares.first_share[row], found.shares.second_share[row]], abs=1e-4
+        )
+        assert found.model.classes[shares.argmax()] == found.shares.first_class[row]
