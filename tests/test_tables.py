@@ -17,6 +17,7 @@ from experiments import (
     label_errors,
     orders,
     safe_retrieval,
+    scatter_and_gaussians,
     shipped_heads,
     unfamiliar,
     wrong_labels,
@@ -40,6 +41,12 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     told = (ROOT / "docs" / "labels.md").read_text("utf-8")
     assert wrong_labels.tables(figures) in told
     assert label_errors.table(read_figures(label_errors.FIGURES)) in told
+
+
+def test_what_was_tried_and_left_out_is_told_from_its_figures() -> None:
+    figures = read_figures(scatter_and_gaussians.FIGURES)
+    told = (ROOT / "experiments" / "README.md").read_text("utf-8").splitlines()
+    assert set(scatter_and_gaussians.lines(figures).splitlines()) <= set(told)
 
 
 def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None:
