@@ -4,10 +4,11 @@ Each PHOTOS folder holds class folders, read by both models from one decoding of
 ambiguity by one and by both, for N (the picture nearest to the first model has another class) and P (a linear probe on
 a third backbone, which neither order has seen, calls it wrong); how often the nearest is right to each model and in the
 space of both side by side; and confusability about the nearest there. With `--views`, the same of a space in which what
-varies between views of one picture counts less. With `--cost`, the seconds of reading by one model, by the other, and
-by both, side by side.
+varies between views of one picture counts less. With `--cost`, time and truth of one run: the seconds of reading by
+the first model, by the second one afterwards, by the second alone, and by both from one decoding.
 
-The figures go to experiments/second_model.json; without a folder the tables of docs/order.md are printed from it.
+The figures go to experiments/second_model.json, with `--cost` to second_model_cost.json beside it; without a folder the
+tables of docs/order.md are printed from these.
 """
 
 import argparse
@@ -47,6 +48,7 @@ from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "second_model.json"
+COSTS = FIGURES.with_name("second_model_cost.json")
 SEED, DIGITS = 0, 4
 ORDERS, OUTCOMES = ("confusability", "ambiguity"), ("N", "P")
 SPACES = {
@@ -86,42 +88,36 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most so many pictures of a folder")
     parser.add_argument("--views", type=int, default=0, help="so many pictures are viewed three times more")
     parser.add_argument("--cost", action="store_true", help="also take the time of reading")
-    parser.add_argument("--json", type=Path, default=FIGURES)
+    parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    given.json = given.json or (COSTS if given.cost else FIGURES)
     if given.photos:
         config = {"model": DEFAULT, "also": given.also, "probe": given.probe, "limit": given.limit}
-        write_figures(
-            {"config": config | {"views": given.views, "seed": SEED}, "sets": measured(given)},
-            given.json,
-            digits=DIGITS,
-        )
+        config |= {"views": given.views, "seed": SEED} | ({"machine": machine()} if given.cost else {})
+        write_figures({"config": config, "sets": measured(given)}, given.json, digits=DIGITS)
     found = read_figures(given.json)
-    print(f"{table_of_orders(found)}\n\n{table_of_spaces(found)}")
+    print(table_of_costs(found) if given.cost else f"{table_of_orders(found)}\n\n{table_of_spaces(found)}")
 
 
 def measured(given: argparse.Namespace) -> dict[str, dict[str, object]]:
-    """The figures of each folder by its name; what reading costs is printed."""
-    costs, found = [], {}
+    """The figures of each folder by its name, with what reading cost if that is wanted."""
+    found = {}
     with tempfile.TemporaryDirectory() as place:
         models = [load_model(name, workspace=place) for name in (DEFAULT, given.also, given.probe)]
         if given.cost:
             with tempfile.TemporaryDirectory() as warm:  # the first map of a process compiles UMAP
                 embed_folder(given.photos[0], model=models[0], workspace=warm, limit=20)
         for folder in given.photos:
-            if given.cost:
-                costs.append(cost(folder, models, place, given.limit))
-            else:
+            if not given.cost:
                 embed_folder(folder, model=models[0], also=models[1], workspace=place, limit=given.limit)
-            found[folder.name] = figures(Case(folder, models, place, given.limit), given.views)
+            seconds = cost(folder, models, place, given.limit) if given.cost else {}
+            found[folder.name] = figures(Case(folder, models, place, given.limit), given.views) | seconds
             print(f"{folder.name}: done", file=sys.stderr)
-    if costs:
-        rows = [list(map(str, one.values())) for one in costs]
-        print(f"{machine()}\n\n{markdown(list(costs[0]), rows)}\n")
     return found
 
 
-def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> dict[str, str]:
-    """Seconds to read a folder, graph and map with it; the last reading, by both, stays in `place`."""
+def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> dict[str, object]:
+    """Seconds to read a folder, graph and map with it; what one after the other read, as of new sets, stays in `place`."""
     first, second, _ = models
 
     def seconds(model: Model, workspace: str, **options: object) -> float:
@@ -129,12 +125,9 @@ def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> di
         embed_folder(folder, model=model, workspace=workspace, limit=limit, **options)  # type: ignore[arg-type]
         return time.perf_counter() - start
 
+    found = {"first": seconds(first, place), "then second": seconds(first, place, also=second)}
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        alone = seconds(first, one), seconds(second, other)
-    both = seconds(first, place, also=second)
-    names = first.name, second.name, "both at once", "of their sum"
-    times = (*(f"{each:.1f}" for each in (*alone, both)), f"{both / sum(alone):.2f}")
-    return {"set": folder.name, **dict(zip(names, times, strict=True))}
+        return found | {"second alone": seconds(second, one), "at once": seconds(first, other, also=second)}
 
 
 @dataclass
@@ -281,6 +274,20 @@ def table_of_orders(found: dict[str, Any]) -> str:
     head = [name if name.endswith(", one") else "two" for name in columns]
     gains = {name: name.removesuffix("two") + "one" for name in columns if name.endswith(", two")}
     return markdown(["set", *head], _rows(found, columns, gains))
+
+
+def table_of_costs(found: dict[str, Any]) -> str:
+    """Seconds by one model and by two, one after the other and at once, and the truth of the orders of the same run."""
+    gains = ("confusability, N", "ambiguity, P")
+    rows = []
+    for name, one in found["sets"].items():
+        total = one["first"] + one["then second"]
+        times = [one["first"], total, total / one["first"], one["at once"] / (one["first"] + one["second alone"])]
+        truths = (f"{_cell(one[f'{gain}, one'], gain)} → {_cell(one[f'{gain}, two'], gain)}" for gain in gains)
+        shown = (f"{value:.{digits}f}" for value, digits in zip(times, (0, 0, 2, 2), strict=True))
+        rows.append([name, f"{one['pictures']:,}", *shown, *truths])
+    head = ("set", "pictures", "one model, s", "then the second, s", "of one", "both at once, of both alone", *gains)
+    return markdown(list(head), rows)
 
 
 def table_of_spaces(found: dict[str, Any]) -> str:

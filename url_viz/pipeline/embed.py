@@ -32,11 +32,19 @@ _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "h
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do: files to read, in the order they are read, and ids that have left the folder."""
+    """What a run has to do: files to read, in the order they are read, and ids that have left the folder.
+
+    `stored` has the content, by id, of files to read whose row is there: they lack an embedding alone.
+    """
 
     to_read: tuple[ScannedFile, ...]
     gone: tuple[int, ...]
     unchanged: int
+    stored: Mapping[int, int]
+
+    def has_work(self, embedded: Set[int]) -> bool:
+        """Whether a model that has embedded these contents has to embed more, or nobody has."""
+        return not self.to_read or any(self.stored.get(file.id) not in embedded for file in self.to_read)
 
 
 @dataclass(frozen=True)
@@ -70,24 +78,27 @@ def make_plan(
 
     Or if it has no embedding yet in one of the spaces. Only ids in `wanted` are read, if it is given.
 
-    Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole; `limit` bounds
-    how many pictures the image set has in the end (those read before count).
+    Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole, those that lack
+    an embedding alone first; `limit` bounds how many pictures the image set has in the end (those read before count).
     """
     rows = writer.images(_KNOWN_COLUMNS)
     embedded = set.intersection(*(_embedded(writer, key) for key in space_keys))
-    known = {
-        row["id"]: (row["size_bytes"], row["mtime_ns"], row["failure"] is not None or row["content"] in embedded)
-        for row in rows.to_pylist()
-    }
+    known = {row["id"]: row for row in rows.to_pylist()}
     files = [f for f in scan.files if wanted is None or f.id in wanted]
-    new = [f for f in files if known.get(f.id) != (f.size_bytes, f.mtime_ns, True)]
+    stamped = ((f, known.get(f.id, {})) for f in files)
+    same = {
+        f.id: row for f, row in stamped if (row.get("size_bytes"), row.get("mtime_ns")) == (f.size_bytes, f.mtime_ns)
+    }
+    done = {i for i, row in same.items() if row["failure"] is not None or row["content"] in embedded}
+    new = [f for f in files if f.id not in done]
+    stored = {f.id: same[f.id]["content"] for f in new if f.id in same}
     present = {f.id for f in scan.files} | _out_of_sight(rows, scan)
     order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
     unchanged = len(files) - len(new)
-    to_read = [new[i] for i in order]
+    to_read = sorted((new[i] for i in order), key=lambda file: file.id not in stored)
     if limit is not None:
         to_read = to_read[: max(0, limit - unchanged)]
-    return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged)
+    return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged, stored)
 
 
 def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
@@ -126,14 +137,15 @@ def embed(
     wanted = model.row if isinstance(model, Given) else None
     plan = make_plan(scan, writer, *(each.space.key for each in models), limit=limit, wanted=wanted)
     writer.note_skipped(scan.other)
-    run = _Run(models, writer)
+    run = _Run(models, writer, plan.stored)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
     embedding = Embedding(models, source_of(scan.root, within=scan.within), run.known, run.embedded)
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
             noted.enter_context(_noted(writer, each.space))
-        writer.note_begun([each.space.key for each in models], plan.unchanged + len(plan.to_read))
+        begun = [one.space.key for one, has in zip(models, run.embedded, strict=True) if plan.has_work(has)]
+        writer.note_begun(begun, plan.unchanged + len(plan.to_read))
         with closing(embed_by(embedding, plan.to_read)) as arriving:
             for files in arriving:
                 run.take(files)
@@ -213,8 +225,9 @@ class _UnstoredRows:
 class _Run:
     """One run's state: what is known, what is done, and what waits to be stored."""
 
-    def __init__(self, models: Sequence[Model | Given], writer: Writer) -> None:
+    def __init__(self, models: Sequence[Model | Given], writer: Writer, stored: Mapping[int, int]) -> None:
         self.writer = writer
+        self._stored_contents = stored
         self.done = 0
         self.failed = 0
         self._unfetched: list[str] = []
@@ -228,13 +241,14 @@ class _Run:
         in_reach = self._facts if is_external else set.intersection(*self.embedded)  # what need not be decoded
         self.known = {content for content in in_reach if content in self._facts}
         self._waiting: list[Row] = []
-        self._stored = 0
+        self._stored = self._done_at_store = 0
         self._last_store = time.monotonic()
 
     def take(self, files: EmbeddedFiles) -> None:
         """Let what became of some files wait to be stored, and store what waits, if it is time to."""
         thumbnails = self._thumbnails({row.content for row in files.rows if row.content is not None and row.is_known})
-        self._waiting += [self._with_facts(row, thumbnails) for row in files.rows]
+        fresh = (row for row in files.rows if row.content is None or row.content != self._stored_contents.get(row.id))
+        self._waiting += [self._with_facts(row, thumbnails) for row in fresh]
         for of_model, rows in zip(self._unstored, files.embeddings, strict=True):
             of_model.add(rows)
         self.done += len(files.rows)
@@ -254,7 +268,7 @@ class _Run:
     def store(self) -> None:
         """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
         waiting, self._waiting = self._waiting, []
-        self._last_store = time.monotonic()
+        self._done_at_store, self._last_store = self.done, time.monotonic()
         self._stored += max(of_model.store() for of_model in self._unstored)
         if waiting:
             self._rescue_thumbnails(waiting)
@@ -262,7 +276,7 @@ class _Run:
             self.writer.add_images(pa.table(columns, schema=IMAGES))
 
     def _is_time(self) -> bool:
-        waiting = len(self._waiting)
+        waiting = self.done - self._done_at_store
         is_first = self._stored == 0 and waiting >= FIRST_FLUSH_PICTURES
         return is_first or waiting >= FLUSH_PICTURES or time.monotonic() - self._last_store > FLUSH_S
 

@@ -60,12 +60,16 @@ class Unfinished:
 
 
 def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
-    """The latest unfinished reading of an image set; None if all were finished, or one is in progress."""
+    """The unfinished reading by the model that read a set last; None if it was finished, or one is in progress.
+
+    A second model that has not read all of it has no say, and leaves the set whole.
+    """
     store = Store(workspace.set_paths(set_id))
-    begun = store.about().begun
-    if not begun or is_being_written(store.paths):
+    about = store.about()
+    key = about.spaces[-1].key if about.spaces else ""
+    count = about.files_begun(key)
+    if count is None or is_being_written(store.paths):
         return None
-    key, count = begun[-1]
     files = store.images(["content", "failure"])
     content = files["content"].drop_null().to_numpy()
     read = int((positions_of(content, store.embedded(key).content) >= 0).sum())

@@ -158,6 +158,8 @@ SUBSET_MAP: Key[str] = Key("view.alone")
 """The key of the pictures on a separate map, and their ids (M,)."""
 SUBSET_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
 DECIDE = "view.decide"
+SECOND_SEEN: Key[str] = Key("view.second_seen")
+"""How Explore drew a set last: ordered by "one" model, by "two", or by two with the "news" that it is so now."""
 FINDINGS_WANTED: Key[bool] = Key("explore.findings")
 """Whether the findings of a large set are wanted, by its id."""
 FILTER: Key[Any] = Key("view.filter")
@@ -219,6 +221,8 @@ DEVICE: Key[str] = Key("models.device")
 """Where readings that the app starts run; none chosen is auto."""
 ON_RAY = "ray"
 """In the place of a device: on the cluster that $RAY_ADDRESS names."""
+ONE_MODEL: Key[bool] = Key("models.one_model")
+"""Whether no second model reads a new set unasked."""
 PRECISION: "Key[Precision | None]" = Key("models.precision")
 """In which precision they read; None is the one in which a set was read."""
 

@@ -7,7 +7,7 @@ from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_named, title_of
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.second import show_second
+from url_viz.ui.explore.second import show_change, show_second
 from url_viz.ui.session import (
     BY_CLASS,
     COLLAPSE,
@@ -52,9 +52,10 @@ def pick_measure(image_set: ImageSet) -> str:
 def show_order(image_set: ImageSet, measure: str) -> None:
     """A line on the order: why it leads and how well it holds here; for another measure, the way back.
 
-    With a button for the second model.
+    With a button for the second model, and a line above once that has begun to take part.
     """
     order = image_set.order()
+    show_change(image_set)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_order"):
         if order.measure is None or measure == order.measure:
             st.caption(escape(order.reason), width="content", help=escape(order.reason))

@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet
 from url_viz.models.model_names import PackagedBackbone, default_second_model
+from url_viz.ui.session import SECOND_SEEN
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.embed_job import running, start_reading
 
@@ -18,6 +19,34 @@ def show_second(image_set: ImageSet) -> None:
     second = default_second_model(image_set.space.backbone)
     if second is not None and running(image_set.set_id) is None:
         _offer(image_set, second)
+
+
+def show_change(image_set: ImageSet) -> None:
+    """Say that two models order the set now, where it was one when this page was drawn last; with the way back."""
+    second, before = image_set.second.active, SECOND_SEEN.get()
+    SECOND_SEEN.set("one" if second is None else "two" if before in (None, "two") else "news")
+    if second is None or SECOND_SEEN.get() != "news":
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="second_news"):
+        both = f"{image_set.source.title} and {second.title}"
+        st.markdown(f":blue[:material/group:] **Ordered by two models now**: {escape(both)}.", width="content")
+        st.button(
+            "Back to one",
+            type="tertiary",
+            icon=":material/undo:",
+            key="second.undo",
+            on_click=_switch,
+            args=(image_set,),
+        )
+        st.button(
+            "",
+            type="tertiary",
+            icon=":material/close:",
+            key="second.seen",
+            on_click=SECOND_SEEN.set,
+            args=("two",),
+            help="Close",
+        )
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
@@ -41,6 +70,7 @@ def _show_switch(image_set: ImageSet, second: str) -> None:
 def _switch(image_set: ImageSet) -> None:
     with errors_shown():
         image_set.second.enable(is_enabled=image_set.second.active is None)
+        SECOND_SEEN.clear()
 
 
 def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:

@@ -1,10 +1,11 @@
-"""On the Models page: the device and the precision of readings that the app starts."""
+"""On the Models page: the device, the precision and the second model of readings that the app starts."""
 
 import streamlit as st
 
 from url_viz.cluster.on_ray import cluster_address
 from url_viz.models.runtime import PRECISION_MEANS, PRECISIONS, Precision, devices
-from url_viz.ui.session import DEVICE, ON_RAY, PRECISION
+from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
+from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION
 from url_viz.ui.text import escape
 
 AUTO = "auto"
@@ -12,13 +13,14 @@ AS_READ = "as read before"
 
 
 def show_how_to_read() -> None:
-    """Two controls, kept for the session, and what a change of them means."""
+    """Three controls, kept for the session, and what a change of them means."""
     with st.container(border=True):
         left, right = st.columns(2, gap="large")
         with left:
             _pick_device()
         with right:
             _pick_precision()
+        _switch_second()
 
 
 def _pick_device() -> None:
@@ -60,6 +62,23 @@ def _pick_precision() -> None:
     chosen = next((name for name in PRECISIONS if name == picked), None)
     PRECISION.set(chosen)
     st.caption(escape(_meaning(chosen)))
+
+
+def _switch_second() -> None:
+    """Whether a second model reads new sets unasked."""
+    is_two = st.toggle(
+        "A second model reads new image sets too",
+        value=is_on() and not ONE_MODEL.get(),
+        key="models.second",
+        disabled=not is_on(),
+        help=escape(
+            f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model that is installed "
+            "reads it, which takes about as long again. Confusability and ambiguity are then by both, and truer."
+        ),
+    )
+    ONE_MODEL.set(not is_two)
+    if not is_on():
+        st.caption(escape(f"Switched off for this app by ${VARIABLE}."))
 
 
 def _meaning(picked: Precision | None) -> str:

@@ -12,7 +12,7 @@ from url_viz.models.runtime import Precision
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
 from url_viz.store.sets import unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
-from url_viz.ui.session import DEVICE, ON_RAY, PRECISION, choose
+from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choose
 from url_viz.workspace import Workspace
 
 KIND = EMBED.name
@@ -57,6 +57,7 @@ def reading_config(root: Path, *, set_id: str, model: str, also: str | None = No
         device="auto" if where == ON_RAY else where,
         precision=precision_for(set_id, model),
         within=may_read(),
+        one_model=bool(ONE_MODEL.get()),
         ray="auto" if where == ON_RAY else None,
     )
 

@@ -6,7 +6,8 @@ from typing import Self
 
 import streamlit as st
 
-from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, why_it_failed
+from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress, why_it_failed
+from url_viz.models.model import title_of
 from url_viz.store.about import known_sets
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.open_sets import open_sets
@@ -68,13 +69,21 @@ def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
     job = latest(set_id)
     if job is None or job.id != job_id or not job.status().is_live:
         st.rerun()
+    step = progress(job)
+    second = "" if step is None else step.stage.partition(", ")[2]
     left, right = st.columns([12, 1], vertical_alignment="center")
     with left:
         show_progress(job)
+        if second:
+            st.caption(
+                escape(
+                    f"The order is by {title_of(job.about['model'])} so far, and by both models once "
+                    f"{title_of(second)} has read the pictures too."
+                )
+            )
     with right:
-        if st.button(
-            "", icon=":material/close:", help="Stop reading; pictures read so far are kept", key="stop_reading"
-        ):
+        kept = "the set stays whole, ordered by one model" if second else "pictures read so far are kept"
+        if st.button("", icon=":material/close:", help=f"Stop reading; {kept}", key="stop_reading"):
             cancel_job(job)
             st.rerun()
     _refresh_when_grown(set_id, job, shown_version)

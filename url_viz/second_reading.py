@@ -1,0 +1,85 @@
+"""A second model that reads an image set after the first one, without being named: of which sets, and when."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from url_viz.analysis.second_model import find_second
+from url_viz.errors import DamageError
+from url_viz.image_set import ImageSet
+from url_viz.models.model import EmbeddingSpace, Model, packaged_name
+from url_viz.models.model_names import PACKAGED, default_second_model
+from url_viz.progress import Progress, ProgressCallback
+from url_viz.roots import is_in_bucket
+from url_viz.store.about import find_set
+from url_viz.store.reader import Store
+from url_viz.store.second_model_choice import is_second_model_used
+from url_viz.workspace import Workspace
+
+MOST_PICTURES = 20_000
+"""Up to so many pictures are read by a second model without being asked."""
+VARIABLE = "URL_VIZ_SECOND_MODEL"
+"""Environment variable: `off` where no second model reads unasked."""
+
+
+def is_on() -> bool:
+    """Whether a second model may read unasked in this process."""
+    return os.environ.get(VARIABLE) != "off"
+
+
+def embed_by_two(
+    read: Callable[..., ImageSet],
+    root: Path,
+    *,
+    model: Model,
+    load: Callable[[str], Model],
+    progress: ProgressCallback,
+    workspace: str | Path | None = None,
+) -> ImageSet:
+    """`read` the folder `root` by `model`; then have a second one, which `load` loads by name, read what it has not.
+
+    `read` is `embed_folder` with all but models and progress. The second model is the one that takes part already, or
+    of a new set in a folder the default one, if its weights are here and `model` comes in a package: what it is worth
+    was measured with those. It reads MOST_PICTURES at most. The set is whole by `model` before that begins, and stays
+    so if it is stopped. The stages of the second reading have the model's name behind a comma.
+    """
+    home = Workspace.at(workspace)
+    name = _second_for(root, Store(home.set_paths(find_set(root, home))), model.space)
+    image_set = read(model=model, progress=progress)
+    if name is None or image_set.second.active is not None or _unread(image_set, name) > MOST_PICTURES:
+        return image_set
+
+    def named(step: Progress) -> None:
+        progress(replace(step, stage=f"{step.stage}, {name}"))
+
+    return read(model=model, also=load(name), refit=False, progress=named)
+
+
+def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:
+    """The name of the second model for a set as it is before a reading; None for none, or none with weights here."""
+    if _is_new(store):
+        default = None if is_in_bucket(root) or packaged_name(space) is None else default_second_model(space.backbone)
+        return default.name if default is not None and default.is_installed else None
+    with suppress(DamageError):
+        columns = store.graph_columns(space.key) if is_second_model_used(store.paths) else None
+        second = None if columns is None else find_second(store, space, columns.content)
+        name = packaged_name(second.space) if second is not None and second.space.precision == space.precision else None
+        return name if name is not None and PACKAGED[name].is_installed else None
+    return None
+
+
+def _is_new(store: Store) -> bool:
+    """Whether no reading of a set has come to its end."""
+    about = store.about() if store.paths.about.exists() else None
+    return about is None or all(about.files_begun(space.key) is not None for space in about.spaces)
+
+
+def _unread(image_set: ImageSet, second: str) -> int:
+    """How many pictures of a set a second model has not read."""
+    space = image_set.store.about().space(second)
+    read = () if space is None else image_set.store.embedded(space.key).content
+    return len(np.setdiff1d(image_set.contents, read))
