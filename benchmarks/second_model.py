@@ -117,7 +117,7 @@ def measured(given: argparse.Namespace) -> dict[str, dict[str, object]]:
 
 
 def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> dict[str, object]:
-    """Seconds to read a folder, graph and map with it; what one after the other read, as of new sets, stays in `place`."""
+    """Seconds to read a folder, graph and map with it; what one after the other read, as of new sets, is in `place`."""
     first, second, _ = models
 
     def seconds(model: Model, workspace: str, **options: object) -> float:

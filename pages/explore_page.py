@@ -12,7 +12,7 @@ from url_viz.ui.explore.twin_dialog import show_twins_button
 from url_viz.ui.explore.view_address import current_view, keep_view
 from url_viz.ui.session import DECIDE, GRID
 from url_viz.ui.widgets.decide import show_decide_bar
-from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.filter_controls import show_filter_popover
 from url_viz.ui.widgets.grid import GridEvent
 from url_viz.ui.widgets.picture import linked_picture, open_picture
@@ -50,7 +50,7 @@ left, right = (st.container(), st.container()) if view.is_wide else st.columns([
 with left:
     event = None
     if not view.is_wide:
-        note = "still reading" if image_set.files_begun() is not None and running(image_set.set_id) else ""
+        note = "still reading" if is_growing(image_set.set_id) else ""
         event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
         explore_map.show_subset_button(image_set, rows, total=len(table))
         show_refit(image_set)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.ui.labels import page as labels
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import open_picture
@@ -13,7 +13,7 @@ from url_viz.ui.widgets.sidebar import require_image_set
 image_set = require_image_set()
 
 show_heading("Check labels", image_set, with_model=True)
-if running(image_set.set_id) is not None:
+if is_growing(image_set.set_id):
     st.caption("Labels are checked once reading has finished. Until then every new picture would change the result.")
     end_page()
 

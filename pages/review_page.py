@@ -8,14 +8,14 @@ from url_viz.ui.review.pair_answers import show_answers
 from url_viz.ui.review.review_address import chosen_review
 from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
 spec = chosen_review()
-if running(image_set.set_id) is not None:
+if is_growing(image_set.set_id):
     show_heading("Review", image_set)
     st.caption("A review begins once reading has finished. Until then every new picture would change the order.")
     end_page()

@@ -61,21 +61,17 @@ def embed_by_two(
 
 def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:
     """The name of the second model for a set as it is before a reading; None for none, or none with weights here."""
-    if _is_new(store):
+    about, name = store.about() if store.paths.about.exists() else None, None
+    if about is None or all(about.files_begun(each.key) is not None for each in about.spaces):  # never read to the end
         default = None if is_in_bucket(root) or packaged_name(space) is None else default_second_model(space.backbone)
-        return default.name if default is not None and default.is_installed else None
-    with suppress(DamageError):
-        columns = store.graph_columns(space.key) if is_second_model_used(store.paths) else None
-        second = None if columns is None else find_second(store, space, columns.content)
-        name = packaged_name(second.space) if second is not None and second.space.precision == space.precision else None
-        return name if name is not None and PACKAGED[name].is_installed else None
-    return None
-
-
-def _is_new(store: Store) -> bool:
-    """Whether no reading of a set has come to its end."""
-    about = store.about() if store.paths.about.exists() else None
-    return about is None or all(about.files_begun(space.key) is not None for space in about.spaces)
+        name = None if default is None else default.name
+    elif is_second_model_used(store.paths):
+        with suppress(DamageError):
+            known = store.graph_columns(space.key)
+            second = None if known is None else find_second(store, space, known.content)
+            is_alike = second is not None and second.space.precision == space.precision
+            name = packaged_name(second.space) if second is not None and is_alike else None
+    return name if name is not None and PACKAGED[name].is_installed else None
 
 
 def _unread(image_set: ImageSet, second: str) -> int:

@@ -100,13 +100,7 @@ def pick_colour(image_set: ImageSet, measure: str) -> str:
         return VALUE
     if COLOUR.get() not in options:
         COLOUR.set(VALUE)
-    return st.selectbox(
-        "Colour",
-        options,
-        format_func=_title_of_option,
-        key=COLOUR,
-        width=180,
-    )
+    return st.selectbox("Colour", options, format_func=_title_of_option, key=COLOUR, width=180)
 
 
 def _with_values(table: pd.DataFrame) -> frozenset[str]:

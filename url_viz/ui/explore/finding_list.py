@@ -11,7 +11,7 @@ from url_viz.ui.explore.page import show_failure_list
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import FINDINGS_WANTED
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.embed_job import running
+from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.wording import counted
 
 FIRST = 4
@@ -26,7 +26,7 @@ def show_findings(image_set: ImageSet) -> None:
     Draw it last, into a container at its place: it may take a moment when a set is opened, and nothing waits for it.
     On a narrow screen all of it is folded (`url_viz/ui/style.py`).
     """
-    if running(image_set.set_id) is not None or not _is_wanted(image_set):
+    if is_growing(image_set.set_id) or not _is_wanted(image_set):
         return
     try:
         findings = image_set.findings()

@@ -1,5 +1,7 @@
 """The second model on the Explore page: ask one, leave it out, or take it in again."""
 
+from functools import partial
+
 import streamlit as st
 
 from url_viz.image_set import ImageSet
@@ -14,7 +16,8 @@ def show_second(image_set: ImageSet) -> None:
     if image_set.source.is_external:
         return
     if image_set.second.available is not None:
-        _show_switch(image_set, image_set.second.available.title)
+        if SECOND_SEEN.get() != "news":  # else the line above has the way back
+            _show_switch(image_set, image_set.second.available.title)
         return
     second = default_second_model(image_set.space.backbone)
     if second is not None and running(image_set.set_id) is None:
@@ -30,41 +33,20 @@ def show_change(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="second_news"):
         both = f"{image_set.source.title} and {second.title}"
         st.markdown(f":blue[:material/group:] **Ordered by two models now**: {escape(both)}.", width="content")
-        st.button(
-            "Back to one",
-            type="tertiary",
-            icon=":material/undo:",
-            key="second.undo",
-            on_click=_switch,
-            args=(image_set,),
-        )
-        st.button(
-            "",
-            type="tertiary",
-            icon=":material/close:",
-            key="second.seen",
-            on_click=SECOND_SEEN.set,
-            args=("two",),
-            help="Close",
-        )
+        back = ("Back to one", ":material/undo:", "second.undo", partial(_switch, image_set))
+        close = ("", ":material/close:", "second.seen", partial(SECOND_SEEN.set, "two"))
+        for label, icon, key, then in (back, close):
+            st.button(label, type="tertiary", icon=icon, key=key, on_click=then)
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
-    is_active, first = image_set.second.active is not None, image_set.source.title
-    words = (
-        f"Order by {first} only; what {second} has read stays"
-        if is_active
-        else f"Let {second}, which has read these pictures too, take part"
-    )
-    st.button(
-        "By one model" if is_active else "By two models",
-        type="tertiary",
-        icon=":material/person:" if is_active else ":material/group:",
-        key="second.switch",
-        on_click=_switch,
-        args=(image_set,),
-        help=escape(words),
-    )
+    if image_set.second.active is not None:
+        label, icon = "By one model", "person"
+        words = f"Order by {image_set.source.title} only; what {second} has read stays"
+    else:
+        label, icon, words = "By two models", "group", f"Let {second}, which has read these pictures too, take part"
+    then, shown = partial(_switch, image_set), f":material/{icon}:"
+    st.button(label, type="tertiary", icon=shown, key="second.switch", on_click=then, help=escape(words))
 
 
 def _switch(image_set: ImageSet) -> None:

@@ -66,19 +66,16 @@ def _pick_precision() -> None:
 
 def _switch_second() -> None:
     """Whether a second model reads new sets unasked."""
-    is_two = st.toggle(
-        "A second model reads new image sets too",
-        value=is_on() and not ONE_MODEL.get(),
-        key="models.second",
-        disabled=not is_on(),
-        help=escape(
-            f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model that is installed "
-            "reads it, which takes about as long again. Confusability and ambiguity are then by both, and truer."
-        ),
+    words = (
+        f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model reads it too, if one is "
+        "installed, which takes about as long again. Confusability and ambiguity are then by both, and truer."
     )
-    ONE_MODEL.set(not is_two)
-    if not is_on():
-        st.caption(escape(f"Switched off for this app by ${VARIABLE}."))
+    off, label = f"Switched off for this app by ${VARIABLE}.", "A second model reads new image sets too"
+    is_two = is_on() and not ONE_MODEL.get()
+    with_both = st.toggle(
+        label, is_two, key="models.second", disabled=not is_on(), help=escape(words if is_on() else off)
+    )
+    ONE_MODEL.set(not with_both)
 
 
 def _meaning(picked: Precision | None) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from url_viz.demo import build_demo
 from url_viz.errors import UrlVizError
-from url_viz.jobs import Job, latest_job
+from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.jobs.kinds import EMBED, SET_NAME
 from url_viz.models.model import EmbeddingSpace, resolve
@@ -120,3 +120,15 @@ def running(set_id: str) -> Job | None:
     """The reading of an image set that is queued or running."""
     job = latest(set_id)
     return job if job is not None and job.status().is_live else None
+
+
+def second_reading(job: Job) -> str:
+    """The name of the second model that reads a set after the first one; "" while that does, or without any."""
+    step = progress(job)
+    return "" if step is None else step.stage.partition(", ")[2]
+
+
+def is_growing(set_id: str) -> bool:
+    """Whether pictures of an image set still come in: it is being read, and not for the second time."""
+    job = running(set_id)
+    return job is not None and not second_reading(job)

@@ -6,14 +6,14 @@ from typing import Self
 
 import streamlit as st
 
-from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress, why_it_failed
+from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, why_it_failed
 from url_viz.models.model import title_of
 from url_viz.store.about import known_sets
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice
 from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.embed_job import KIND, latest, open_folder
+from url_viz.ui.widgets.embed_job import KIND, latest, open_folder, second_reading
 from url_viz.ui.widgets.jobs import show_progress
 from url_viz.workspace import Workspace
 
@@ -45,7 +45,7 @@ def show_reading(set_id: str, reading: Reading, *, shown_version: str | None) ->
     """
     job, state = reading.job, reading.state
     if job is not None and state in (JobState.QUEUED, JobState.RUNNING):
-        st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version)
+        st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version, second_reading(job))
     elif job is not None and state not in _ENDED_WELL and job.id not in _dismissed():
         _show_failed(job)
     elif shown_version is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
@@ -65,22 +65,17 @@ def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:
                 st.rerun()
 
 
-def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
+def _line(job_id: str, set_id: str, shown_version: str | None, second: str) -> None:
+    """How far a job is; `second` is the model of its second reading as the page was drawn, "" before that."""
     job = latest(set_id)
-    if job is None or job.id != job_id or not job.status().is_live:
+    if job is None or job.id != job_id or not job.status().is_live or second_reading(job) != second:
         st.rerun()
-    step = progress(job)
-    second = "" if step is None else step.stage.partition(", ")[2]
     left, right = st.columns([12, 1], vertical_alignment="center")
     with left:
         show_progress(job)
         if second:
-            st.caption(
-                escape(
-                    f"The order is by {title_of(job.about['model'])} so far, and by both models once "
-                    f"{title_of(second)} has read the pictures too."
-                )
-            )
+            first = title_of(job.about["model"])
+            st.caption(escape(f"The order is by {first} so far, and by both once {title_of(second)} has read too."))
     with right:
         kept = "the set stays whole, ordered by one model" if second else "pictures read so far are kept"
         if st.button("", icon=":material/close:", help=f"Stop reading; {kept}", key="stop_reading"):

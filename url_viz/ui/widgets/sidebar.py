@@ -16,14 +16,7 @@ from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, errors_shown, escape
-from url_viz.ui.widgets.embed_job import (
-    KIND,
-    latest,
-    open_folder,
-    running,
-    set_name,
-    titles,
-)
+from url_viz.ui.widgets.embed_job import KIND, latest, open_folder, running, set_name, titles
 from url_viz.ui.widgets.embed_status import Reading, show_reading
 from url_viz.ui.widgets.foreign_head import show_foreign_head
 from url_viz.ui.widgets.jobs import show_running_jobs
