@@ -30,16 +30,20 @@ def striped(number: int, *, upright: bool) -> NDArray[np.uint8]:
     return (lines + np.asarray(noise(number, width=128, height=128), int) // 5).astype(np.uint8)
 
 
-@pytest.fixture(scope="module")
-def halves(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
-    """Two classes of 30 striped pictures, and one of either in each half: level on the left, upright on the right."""
-    folder = tmp_path_factory.mktemp("halves") / "pictures"
-    for number in range(60):
+def striped_folder(folder: Path, count: int) -> Path:
+    """Two classes of striped pictures, and one of either in its halves: level on the left, upright on the right."""
+    for number in range(count):
         name = ("level", "upright")[number % 2]
         (folder / name).mkdir(parents=True, exist_ok=True)
         Image.fromarray(striped(number, upright=number % 2 == 1)).save(folder / name / f"{number}.png")
     both = np.concatenate([striped(90, upright=False)[:, :64], striped(90, upright=True)[:, 64:]], axis=1)
     Image.fromarray(both).save(folder / "level" / "both.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+    folder = striped_folder(tmp_path_factory.mktemp("halves") / "pictures", 60)
     return embed_folder(folder, model=model, workspace=prepared)
 
 
@@ -82,6 +86,20 @@ def test_the_crop_test_judges_whole_pictures_as_the_set_does(halves: ImageSet, m
         whole, known = test.table[name].to_numpy(float)[has_none], table[name].to_numpy(float)[has_none]
         assert whole == pytest.approx(known, abs=0.05), name
         assert test.wins(name)[1] == len(halves)
+
+
+def test_where_two_models_take_part_it_is_by_the_first(
+    tmp_path: Path, workspace: Path, model: Model, second_model: Model
+) -> None:
+    """Of the two classes that both have found; the first model by itself has a lead of its own between them."""
+    image_set = embed_folder(striped_folder(tmp_path / "two", 40), model=model, also=second_model, workspace=workspace)
+    row, alone = (each.table().set_index("path").loc["level/both.png"] for each in (image_set, image_set.single_model))
+    assert image_set.second.active is not None
+    assert row["first_share"] != alone["first_share"]
+    lead = {alone["first_class"]: alone["first_share"], alone["second_class"]: alone["second_share"]}
+    found = heat_of(image_set, "level/both.png", "ambiguity")
+    assert found.of.sides == (row["first_class"], row["second_class"])
+    assert found.base == pytest.approx(lead[found.of.sides[0]] - lead[found.of.sides[1]], abs=0.02)
 
 
 def test_what_cannot_be_explained_is_explained_by_what_leads() -> None:
