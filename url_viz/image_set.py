@@ -331,7 +331,7 @@ class ImageSet(SetCore):
         return self._search.neighbours(image_id, k)
 
     def nearest_of_class(self, image_id: int, label: str, k: int = 3) -> pd.DataFrame:
-        """The k pictures of a class that are nearest to one of this set and no twins of it: columns as of `search`."""
+        """The k pictures of a class that are nearest to one of this set, of another source: columns as of `search`."""
         return self._search.nearest_of_class(image_id, label, k)
 
     def row(self, image_id: int) -> dict[str, Any]:
@@ -359,7 +359,10 @@ class ImageSet(SetCore):
                 "everything. Give another model or head."
             )
         return compare(
-            *(ModelReading(each.table(), each.contents, each.graph) for each in (self.single_model, other.single_model))
+            *(
+                ModelReading(each.table(), each.contents, each.witnesses)
+                for each in (self.single_model, other.single_model)
+            )
         )
 
     def is_by_same_model(self, other: "ImageSet") -> bool:
@@ -374,12 +377,12 @@ class ImageSet(SetCore):
         Measures of the user's own take part. None below 20 pictures with a class, two classes, or without neighbours.
         Seconds of work for 100,000 pictures.
         """
-        if self.graph is None:
+        if self.witnesses is None:
             return None
         pictures = counted_pictures(
             self.frame,
             self.contents,
-            graph=self.graph,
+            graph=self.witnesses,
             embeddings=lambda: self.whitened.rows,
             user_measures=[column.name for column in self.user_columns() if column.is_uncertainty],
         )

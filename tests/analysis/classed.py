@@ -32,7 +32,7 @@ class Classed:
         base = SimpleNamespace(contents=numbers.contents)
         values = {
             "own_graph_columns": lambda: numbers.columns,
-            "graph": numbers.read_graph,
+            "witnesses": numbers.read_graph,
             "whitened_graph": lambda: numbers.whitened,
             "base": lambda: base,
             "second": lambda: None,

@@ -67,12 +67,12 @@ def told(found: tuple[Finding, ...]) -> dict[str, str]:
 
 def test_nothing_is_said_of_what_is_not_there() -> None:
     assert findings(seen(check=check(table()))) == ()
-    leaks = pd.DataFrame({"id": [], "split": [], "twin_split": []})
+    leaks = pd.DataFrame({"id": [], "split": [], "twin_split": [], "kind": []})
     assert findings(seen(leaks=leaks)) == ()
 
 
 class TestLeaks:
-    LEAKS = pd.DataFrame({"id": [101, 105], "split": "test", "twin_split": ["train", "val"]})
+    LEAKS = pd.DataFrame({"id": [101, 105], "split": "test", "twin_split": ["train", "val"], "kind": "near"})
     GROUPS = np.where(np.arange(COUNT) == 1, 0, np.where(np.arange(COUNT) == 5, 4, np.arange(COUNT)))
 
     def test_the_pictures_that_leak(self) -> None:
@@ -190,6 +190,6 @@ def test_unreadable_files_open_no_review() -> None:
 
 def test_what_matters_most_is_first() -> None:
     rows = table(twin_group=np.where(np.arange(COUNT) < BURST, 0, np.arange(COUNT)))
-    leaks = pd.DataFrame({"id": [101], "split": "test", "twin_split": "train"})
+    leaks = pd.DataFrame({"id": [101], "split": "test", "twin_split": "train", "kind": "near"})
     found = findings(seen(rows, leaks=leaks, check=check(rows, kinds={30: LABEL_ERROR}), failures=2))
     assert [one.kind for one in found] == ["leaks", "wrong-labels", "bursts", "unreadable"]

@@ -46,6 +46,15 @@ def test_each_choice_is_told_and_kept(labels: Labels) -> None:
     assert labels("folders") == ["The label is the class folder from now on: 2 classes."]
 
 
+def test_what_is_kept_apart_is_told_and_kept(labels: Labels) -> None:
+    assert labels("--apart", "level:1")[0] == "Pictures are apart by level 1 of the folders (2 groups) from now on."
+    assert labels()[0] == "2 classes; test and train as split; apart by level 1 of the folders (2 groups)."
+    assert labels("--apart", "none")[0] == "Pictures are apart as twins only from now on."
+    [line] = labels("--apart", "patient", status=1)
+    assert "no 'patient'" in line
+    assert "name:1" in line
+
+
 def test_a_level_that_is_not_there(labels: Labels) -> None:
     [line] = labels("level:3", status=1)
     assert "no level 3" in line

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from tests.pipeline.whitened_examples import classes, cosines, graph_of, with_burst
 from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.pipeline import twins
-from url_viz.pipeline.graph import build_graph, extended
+from url_viz.pipeline.graph import apart_graph, build_graph, extended
+from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.tables import Graph
 
@@ -66,6 +67,30 @@ def test_rows_of_zeros() -> None:
     embeddings = np.concatenate([classes(80)[0], np.zeros((3, 64), np.float16)])
     graph, whitened = graph_of(embeddings, k=16)
     holds(graph, whitened, embeddings)
+
+
+@pytest.mark.parametrize("size", [2, 12, 150])  # a list loses few, more than half of it, or nearly everybody
+def test_lists_without_their_source_are_the_naive_ones(size: int) -> None:
+    """The nearest representatives of other source groups, as many as there are or half of a list at least."""
+    embeddings = classes(300, spread=0.4)[0]
+    graph, whitened = graph_of(embeddings)
+    apart = np.where(np.arange(300) % 5 == 4, -1, np.arange(300) // size).astype(np.int32)
+    found, near = apart_graph(graph, whitened, apart), cosines(whitened)
+    source, stands = source_groups(graph.twins, apart), twins.is_representative(graph.twins)
+    assert found.apart is apart
+    for row in range(300):
+        others = np.flatnonzero(stands & (source != source[row]))
+        place = found.position[row][found.position[row] >= 0]
+        best = np.sort(near[row, others])[::-1][: len(place)]
+        assert np.isin(place, others).all()
+        assert len(place) >= min(32, len(others))
+        assert near[row, place] == pytest.approx(best, abs=2e-6)
+        assert found.similarity[row, : len(best)] == pytest.approx(best, abs=2e-6)
+        assert (found.similarity[row, len(best) :] == -1).all()
+    renamed = apart_graph(graph, whitened, np.where(apart < 0, -1, apart[::-1].max() - apart).astype(np.int32))
+    assert np.array_equal(renamed.position, found.position)
+    alone = apart_graph(graph, whitened, np.arange(300, dtype=np.int32))
+    assert alone.position is graph.position
 
 
 def test_to_permute_the_pictures_permutes_the_graph() -> None:

@@ -9,7 +9,7 @@ from tests.pipeline.whitened_examples import classes, cosines, with_burst
 from url_viz.imaging.perceptual_hash import WORDS, Hashes
 from url_viz.pipeline import twins
 from url_viz.pipeline.near_copies import COPY_COSINE, VIEW_COSINE, are_copies, are_views
-from url_viz.pipeline.twins import twin_groups, twin_pairs, twins_across, twins_in_blocks
+from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs, twins_across, twins_in_blocks
 from url_viz.store.tables import Twins
 
 
@@ -68,6 +68,15 @@ def test_groups_are_chains() -> None:
     found = twin_pairs(np.stack([np.cos(angle), np.sin(angle)], axis=1))
     assert pairs(found).keys() == {(0, 1), (1, 2)}
     assert twin_groups(found).tolist() == [0, 0, 0, 1]
+
+
+def test_groups_of_one_code_are_joined_by_hand() -> None:
+    """Twins 0–1 of two patients join these; 5 and 6 have no patient; copies of an order are numbered alike."""
+    group = np.array([0, 0, 1, 2, 3, 4, 4, 5])
+    apart = np.array([7, 2, 2, 7, 3, -1, -1, 3], np.int32)
+    assert joined_groups(group, apart).tolist() == [0, 0, 0, 0, 1, 2, 2, 1]
+    assert joined_groups(group, None).tolist() == group.tolist()
+    assert joined_groups(group, np.arange(8, dtype=np.int32)).tolist() == group.tolist()
 
 
 def test_zeros_are_no_twins_and_no_rows_have_none() -> None:

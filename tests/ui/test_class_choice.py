@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 FOLDERS = ("train/cat", "train/[dog](x)", "test/cat")
 NAMES = by_turns(6, FOLDERS)
+PARTS = ["first part of the file name", "first 2 parts of the file name"]
 
 
 @pytest.fixture
@@ -91,3 +92,13 @@ def test_a_choice_made_elsewhere_is_shown(shown: Callable[[], AppTest], image_se
     at.run()
     assert at.radio[0].value == "level:2"
     assert line(at) == "2 classes from level 2 of the folders; test and train as split"
+
+
+def test_what_is_kept_apart_is_one_click(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
+    at = shown()
+    assert at.selectbox[0].options == ["twins only", "level 1 of the folders", "level 2 of the folders", *PARTS]
+    at.selectbox[0].set_value("level:1").run()
+    assert image_set.labels.apart.choice == "level:1"
+    assert line(at).endswith("; apart by level 1 of the folders (2 groups)")
+    at.selectbox[0].set_value("none").run()
+    assert image_set.labels.apart.choice is None

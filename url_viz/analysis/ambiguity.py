@@ -60,7 +60,7 @@ class LabelEvidence:
     `own_share` (R,) float32 is the label's calibrated share of what the picture shows; `other_class` (R,) int32 the
     strongest other class, `other_share` its share. `doubt` (R,) float32, 0 to 1, orders labels: higher = more doubtful.
     `label_wrong` (R,) float32 is the probability that the label says nothing of the picture (`Calibration`). nan, and
-    NONE, if a picture has no label that counts.
+    NONE, if a picture has no label that counts, or no other source group has a picture of its class.
     """
 
     own_share: Floats
@@ -210,7 +210,7 @@ def _read_off(ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest]) -> 
         log_fit = _log_softmax(value * model.temperature)
         votes, has_any = _votes(lists, rows, model.voter, len(classes))
         likeness = calibration.likeness(_mean_share(log_fit, votes, has_any, calibration.prior))
-        has_label = model.voter[rows] != NONE
+        has_label = (model.voter[rows] != NONE) & ridge.is_spread[model.voter[rows]]
         label, labelled = model.voter[rows][has_label], rows[has_label]
         every = np.arange(len(label))
         other[labelled], doubt[labelled] = _doubt(log_fit[has_label], votes[has_label], label, calibration.prior)
@@ -292,11 +292,11 @@ def labelled_means(
 ) -> LabelledMeans:
     """The mean shares of all labelled pictures, or of a sample by `seed` of at most SAMPLE_ROWS and SAMPLE_CELLS.
 
-    Only pictures of classes with another picture: who has seen no other cannot know the class.
+    Only pictures of classes with one of another source group: who has seen no other cannot know the class.
     """
     size = np.bincount(ridge.label[ridge.label != NONE], minlength=ridge.classes)
     prior = size / size.sum()
-    rows = np.flatnonzero((ridge.label != NONE) & (size[ridge.label] > 1))
+    rows = np.flatnonzero((ridge.label != NONE) & ridge.is_spread[ridge.label])
     most = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // ridge.classes))
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

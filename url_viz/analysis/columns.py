@@ -22,6 +22,15 @@ from url_viz.analysis.ambiguity import (
     StoredClasses,
     classify,
 )
+from url_viz.analysis.apart import (
+    Apart,
+    ApartSuggestion,
+    apart_choices,
+    apart_codes,
+    content_codes,
+    near_pairs,
+    suggest,
+)
 from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.classes import (
     CLASS_COLUMNS,
@@ -36,7 +45,7 @@ from url_viz.analysis.derived import Column, Derived, DiskCache, Get, Input, OnD
 from url_viz.analysis.findings import Finding, FindingInputs, findings
 from url_viz.analysis.label_choice import Labels, chosen_labels
 from url_viz.analysis.label_issues import LabelCheck, check_labels
-from url_viz.analysis.leaks import Splits, find_splits, leaks_between_splits
+from url_viz.analysis.leaks import APART, Splits, find_splits, leaks_between_splits
 from url_viz.analysis.naming import suggestions_in
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.order import Order, leading_order, order_from_table, order_to_table
@@ -55,12 +64,15 @@ from url_viz.analysis.stored_rows import (
 )
 from url_viz.analysis.table import frame_of, with_decisions
 from url_viz.analysis.tuned import FEWEST, Tuned, tune
+from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.user_columns import Imported, imported_columns, with_user_columns
+from url_viz.analysis.votes import Codes
 from url_viz.errors import DamageError
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
-from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
+from url_viz.pipeline.graph import apart_graph
+from url_viz.pipeline.twins import is_representative, joined_groups, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.records import as_json, read_json
 from url_viz.rows import CACHED_FROM
@@ -230,6 +242,10 @@ def _digest_of_labels(labels: Labels) -> bytes:
     return b"\0".join([*parts, *map(_digest_of_words, labels.columns.values())])
 
 
+def _digest_of_array(values: NDArray[Any] | None) -> bytes:
+    return b"" if values is None else values.tobytes()
+
+
 def _digest_of_words(words: "pd.Series[str]") -> bytes:
     codes, names = pd.factorize(words)
     return codes.tobytes() + "\0".join(map(str, names)).encode("utf-8", "surrogatepass")
@@ -239,6 +255,39 @@ def _digest_of_picture_labels(labels: CodedLabels | None) -> bytes:
     if labels is None:
         return b""
     return labels.codes.tobytes() + "\0".join(labels.names).encode("utf-8", "surrogatepass")
+
+
+def _apart(get: Get) -> Apart:
+    choice = user_files.read_apart(get("imports"))
+    return Apart() if choice is None else Apart(choice, apart_codes(choice, get("base"), get("imported").columns))
+
+
+def _content_apart(get: Get) -> Codes | None:
+    """The codes (M,) of what is kept apart; None for twins alone."""
+    codes, columns = get("apart").codes, get("own_graph_columns")
+    if codes is None or columns is None:
+        return None
+    return content_codes(codes, columns.rows_of(get("base").contents), len(columns.content))
+
+
+def _witnesses(get: Get) -> Graph | None:
+    """The graph whose lists hold nothing of the source group of their row."""
+    graph: Graph | None = get("graph")
+    apart = get("content_apart")
+    if graph is None or apart is None or get("whitened_graph").whitening.key != graph.whitening:
+        return graph
+    return apart_graph(graph, get("whitened_graph").rows, apart)
+
+
+def _apart_suggestion(get: Get) -> ApartSuggestion | None:
+    graph, labels, base, columns = get("graph"), get("content_labels"), get("base"), get("imported").columns
+    if graph is None or labels is None or get("apart").choice is not None:
+        return None
+    store, key, row = get("shown_tables"), get("space").key, positions_of(base.contents, graph.content)
+    codes = {choice: apart_codes(choice, base, columns) for choice in apart_choices(base, columns)}
+    candidates = {choice: content_codes(of, row, len(graph)) for choice, of in codes.items()}
+    pairs = near_pairs(graph, lambda rows: store.embeddings(key, graph.content[rows]).embedding)
+    return suggest(pairs, candidates, labels.codes)
 
 
 # Classes, by labels and by names
@@ -259,10 +308,10 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
         known: CodedLabels | None = get(contents)
         if known is None or len(known.names) < 2:
             return None
-        graph, whitened, second = get("graph"), get("whitened_graph"), get("second")
+        graph, whitened, second = get("witnesses"), get("whitened_graph"), get("second")
         if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
             return None
-        groups = source_groups(graph.twins)
+        groups = source_groups(graph.twins, graph.apart)
         return classify(
             graph.position,
             graph.similarity,
@@ -296,7 +345,7 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
         return numbers_from_table(table, schema_of(CLASS_COLUMNS), len(get("base").contents), codes=of)
 
     yield Column(contents, (labels, "own_graph_columns", "base"), content_labels_of, digest=_digest_of_picture_labels)
-    yield Column(classified, (contents, "graph", "whitened_graph", "second"), classified_by, version=2)
+    yield Column(classified, (contents, "witnesses", "whitened_graph", "second"), classified_by, version=3)
     yield Column(shares, (classified, contents), class_shares, on_disk=OnDisk(_shares_to_table, class_shares_from))
     on_disk = OnDisk(pa.table, class_codes_from, only_large=True)
     yield Column(codes, (shares, labels, "own_graph_columns", "base"), class_codes_of, on_disk=on_disk)
@@ -374,11 +423,16 @@ def _measured(get: Get) -> pd.DataFrame:
 
 
 def _order(get: Get) -> Order:
+    """The nearest picture that tells of the classes is of another source group."""
     second: SecondModel | None = get("second")
+    columns, witnesses = get("graph_columns"), get("content_apart") is not None and get("witnesses")
+    if columns is not None and witnesses:
+        nearest, source = witnesses.position[:, 0], source_groups(witnesses.twins, witnesses.apart)
+        columns = replace(columns, nearest=nearest, twin_group=source)
     return leading_order(
         get("measured"),
         get("base").contents,
-        get("graph_columns"),
+        columns,
         get("content_labels"),
         tuned=get("tuned_order"),
         second=None if second is None else second.title,
@@ -397,7 +451,7 @@ def _label_check(get: Get) -> LabelCheck | None:
     labels, shares = get("content_labels"), get("class_shares")
     if labels is None or shares is None:
         return None
-    return check_labels(get("measured"), get("base").contents, get("graph"), labels, shares.evidence, shares.wrong)
+    return check_labels(get("measured"), get("base").contents, get("witnesses"), labels, shares.evidence, shares.wrong)
 
 
 def _splits(get: Get) -> Splits | None:
@@ -405,13 +459,18 @@ def _splits(get: Get) -> Splits | None:
 
 
 def _leaks(get: Get) -> pd.DataFrame | None:
-    """Twins in two splits; None without splits."""
+    """Twins in two splits, and what is kept apart and lies in two; None without splits."""
     splits, graph, contents = get("splits"), get("graph"), get("base").contents
     if splits is None:
         return None
     twins = replace(no_twins(0), is_thinned=True) if graph is None else graph.twins
     key = contents if graph is None else positions_of(contents, graph.content)
-    return leaks_between_splits(get("table"), contents, splits, key, twins)
+    leaks = leaks_between_splits(get("table"), contents, splits, key, twins)
+    if get("apart").codes is None:
+        return leaks
+    sources = get("sources").astype(np.int64)
+    others = leaks_between_splits(get("table"), contents, splits, sources, no_twins(len(sources)))
+    return pd.concat([leaks, others[~others["id"].isin(leaks["id"])].assign(kind=APART)], ignore_index=True)
 
 
 def _findings(get: Get) -> tuple[Finding, ...]:
@@ -441,7 +500,7 @@ def _reference(get: Get) -> Reference:
         among = by_both(graph, get("second"))[1]
     model = None if classified is None else classified.model
     reference = Reference(table, table.iloc[rows], whitened, embeddings, is_counted, among, model, labels.names)
-    return replace(reference, second=second, hashes=hashes, groups=source_groups(graph.twins))
+    return replace(reference, second=second, hashes=hashes, groups=source_groups(graph.twins, get("content_apart")))
 
 
 def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) -> Reference | None:
@@ -474,7 +533,7 @@ _STORED = (
         "confusability_by_both",
         ("own_graph_columns", "graph", "second_available", "set"),
         _confusability_by_both,
-        digest=lambda value: b"" if value is None else value.tobytes(),
+        digest=_digest_of_array,
         on_disk=OnDisk(lambda value: pa.table({"confusability": value}), _confusability_by_both_from),
     ),
     Column(
@@ -510,6 +569,10 @@ _BROUGHT = (
     ),
     Column("imported", ("base", "files", "imports"), _imported),
     Column("labels", ("base", "imported", "imports", "given_labels", "file_rows"), _labels, digest=_digest_of_labels),
+    Column("apart", ("base", "imported", "imports"), _apart, digest=lambda apart: _digest_of_array(apart.codes)),
+    Column("sources", ("base", "apart"), lambda get: joined_groups(group_codes(get("base").table), get("apart").codes)),
+    Column("content_apart", ("apart", "own_graph_columns", "base"), _content_apart, digest=_digest_of_array),
+    Column("witnesses", ("graph", "whitened_graph", "content_apart"), _witnesses),
     Column(
         "picture_labels",
         ("base", "labels"),
@@ -534,6 +597,11 @@ AMBIGUITY_COLUMN = Column("ambiguity", ("class_codes", "picture_labels"), _ambig
 _MEASURES = (
     *columns_of_classes("picture_labels"),
     AMBIGUITY_COLUMN,
+    Column(
+        "apart_suggestion",
+        ("graph", "base", "imported", "content_labels", "apart", "shown_tables", "space"),
+        _apart_suggestion,
+    ),
     Column("pair_measures", ("graph", "whitened_graph", "base", "second"), _pair_measures),
     Column("tuned_order", ("answered", "own_graph_columns", "pair_measures", "graph"), _tuned_order),
     Column("tuned", ("tuned_order", "base", "graph"), _tuned, gives=("tuned",)),
@@ -544,7 +612,7 @@ _TABLE = (
     Column("measured", ("base", "imported", "labels", "set", *OF_THE_TABLE), _measured),
     Column(
         "order",
-        ("measured", "base", "graph_columns", "content_labels", "tuned_order", "second"),
+        ("measured", "base", "graph_columns", "content_labels", "tuned_order", "second", "witnesses", "content_apart"),
         _order,
         on_disk=OnDisk(order_to_table, lambda table, get: order_from_table(table), only_large=True),
     ),
@@ -559,17 +627,17 @@ _TABLE = (
         ("explained", "decisions", "file_rows"),
         lambda get: with_decisions(get("explained"), _of_the_table(get, "decisions")),
     ),
-    Column("label_check", ("measured", "base", "graph", "content_labels", "class_shares"), _label_check),
+    Column("label_check", ("measured", "base", "witnesses", "content_labels", "class_shares"), _label_check),
     Column(
         "reference",
         (
-            *("measured", "base", "graph", "whitened", "content_labels", "classified", "second"),
+            *("measured", "base", "graph", "whitened", "content_labels", "classified", "second", "content_apart"),
             *("shown_tables", "second_tables", "space"),
         ),
         _reference,
     ),
     Column("splits", ("table", "imported"), _splits),
-    Column("leaks", ("splits", "graph", "base", "table"), _leaks),
+    Column("leaks", ("splits", "graph", "base", "table", "apart", "sources"), _leaks),
     Column("findings", ("table", "reasons", "label_check", "leaks", "rows"), _findings),
     *columns_of_classes("name_labels", "name_", least=1),
     Column("name_suggestions", ("names", "name_class_codes", "name_labels", "base"), _name_suggestions),

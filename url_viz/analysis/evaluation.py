@@ -145,7 +145,7 @@ def counted_pictures(
     brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
     known |= {name: each for name, each in brought.items() if np.isfinite(each).mean() >= FEWEST_OF_USER}
     has_all = np.logical_and.reduce([np.isfinite(each) for each in known.values()])
-    if has_all.sum() < FEWEST_PICTURES:
+    if NEAREST not in known or has_all.sum() < FEWEST_PICTURES:  # all of one source group have no neighbour
         return None
     labels = table["label"].to_numpy(dtype=object)
     found = database[nearest[has_all, 0]]
@@ -243,7 +243,7 @@ def _two_nearest(
     similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)
     lost = np.flatnonzero((nearest < 0).any(axis=1))
     if len(lost):
-        unit, group = l2_normalize(embeddings()[database]), source_groups(graph.twins)[in_graph]
+        unit, group = l2_normalize(embeddings()[database]), source_groups(graph.twins, graph.apart)[in_graph]
         nearest[lost], similarity[lost] = nearest_outside_group(unit, lost, np.arange(len(unit)), group, k=2)
     return nearest, similarity
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
+from url_viz.analysis.leaks import APART
 from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY
 from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
@@ -123,11 +124,11 @@ def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 
 
 def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """The leaks whose group of twins is not resolved yet, with their `group`.
+    """The leaks by twins whose group is not resolved yet, with their `group`.
 
     A group is resolved once all of its pictures are decided, even if all are kept.
     """
-    group = group_codes(table)
+    group, leaks = group_codes(table), leaks[leaks["kind"] != APART]
     is_open = np.bincount(group, weights=~is_resolved(table), minlength=1) > 0
     of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
     found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]

@@ -15,6 +15,8 @@ from url_viz.imaging.folder_classes import SPLIT
 from url_viz.store.tables import Twins, no_twins
 from url_viz.store.user_cells import as_text
 
+APART = "kept apart"
+"""The kind of a leak that is no twin: of one patient, or whatever is kept apart."""
 MOST_SPLITS = 50
 """A column of more values identifies pictures rather than splits."""
 _NAME = re.compile(

@@ -43,6 +43,14 @@ class Ridge:
         return _solved(self.inner, self.sums)
 
     @cached_property
+    def is_spread(self) -> NDArray[np.bool_]:
+        """Whether a class (C,) has rows of two source groups: who must not see its only one cannot know the class."""
+        fitted = self.label != NONE
+        classes = np.unique(np.stack([self.label[fitted], self.group[fitted]]), axis=1)[0]
+        spread: NDArray[np.bool_] = np.bincount(classes, minlength=self.classes) > 1
+        return spread
+
+    @cached_property
     def _inverse(self) -> Doubles:
         return _solved(self.inner, np.eye(len(self.inner)))
 

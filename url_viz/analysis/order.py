@@ -141,20 +141,20 @@ def _by_classes(
 def is_beyond_chance(columns: GraphColumns, codes: Codes, *, seed: int = 0) -> bool:
     """Whether the nearest has the same class more often than under each of SHUFFLES shuffles of the labels.
 
-    `codes` (M,) are the labels of the graph's contents, NONE for none. Of a group of twins the first one with a label
-    is looked at: a burst in one folder bears no classes out.
+    `codes` (M,) are the labels of the graph's contents, NONE for none. Pictures of one label among twins, or among
+    what is kept apart, count as one, and are shuffled as one: a burst in one folder bears no classes out.
     """
     labelled = np.flatnonzero(codes != NONE)
-    group, first = np.unique(columns.twin_group[labelled], return_index=True)
-    own = codes[labelled[first]]
-    near = columns.nearest[labelled[first]]
-    place = np.searchsorted(group, columns.twin_group[near])
+    of_label = columns.twin_group.astype(np.int64) * (int(codes.max(initial=0)) + 2) + codes + 1
+    group, first, unit, size = np.unique(of_label[labelled], return_index=True, return_inverse=True, return_counts=True)
+    own, near = codes[labelled[first]], columns.nearest[labelled]
+    place = np.searchsorted(group, of_label[near])
     place = np.where(near >= 0, np.minimum(place, len(group) - 1), 0)
-    is_known = (near >= 0) & (group[place] == columns.twin_group[near])
-    rng = np.random.default_rng(seed)
+    is_known = (near >= 0) & (group[place] == of_label[near])
+    weight, rng = is_known / size[unit], np.random.default_rng(seed)
 
-    def hits(shuffled: Codes) -> int:
-        return int((shuffled == shuffled[place])[is_known].sum())
+    def hits(shuffled: Codes) -> float:
+        return round(float(weight @ (shuffled[unit] == shuffled[place])), 6)
 
     return all(hits(own) > hits(rng.permutation(own)) for _ in range(SHUFFLES))
 

@@ -101,11 +101,11 @@ def _by_measure(rows: pd.DataFrame, spec: ReviewSpec) -> pd.DataFrame:
 class ReviewContext:
     """What a review is opened in: an image set as it is now, and where the place of the review is kept.
 
-    `unit` (N, A) are the pictures of `table` in the whitened space, `contents` (N,) their contents; `source` is what
-    labels are taken from. What only some reviews ask for is called where it is needed, and raises ImageSetError where
-    the set has none. A review that was begun before goes on where it was left, unless it is to begin `afresh`. `known`
-    gives the queue of one that begins, if it was made before for this table and these answers, else what it is handed
-    makes.
+    `unit` (N, A) are the pictures of `table` in the whitened space, `contents` (N,) their contents, `sources` their
+    source groups (N,); `source` is what labels are taken from. What only some reviews ask for is called where it is
+    needed, and raises ImageSetError where the set has none. A review that was begun before goes on where it was left,
+    unless it is to begin `afresh`. `known` gives the queue of one that begins, if it was made before for this table and
+    these answers, else what it is handed makes.
     """
 
     table: pd.DataFrame
@@ -116,6 +116,7 @@ class ReviewContext:
     reasons: Reasons
     contents: Ids
     answers: Answers
+    sources: Callable[[], NDArray[np.int32]]
     check: Callable[[], LabelCheck]
     splits: Callable[[], Splits]
     leaks: Callable[[], pd.DataFrame]
@@ -141,7 +142,7 @@ class Review(Queue):
         """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
         self.spec, self.table = spec, of.table
         self._unit, self._decisions, self._source, self._paths = of.unit, of.decisions, of.source, of.paths
-        self._reasons, self._listed, self._ask = of.reasons, listed, ask
+        self._reasons, self._sources, self._listed, self._ask = of.reasons, of.sources, listed, ask
         self._ids = of.table["id"].to_numpy(np.int64)
         self._file_rows = of.decisions.files.rows_of(self._ids)
         self._key = review_key(as_query(spec))
@@ -268,7 +269,8 @@ class Review(Queue):
         return self._ask(row, suggested if isinstance(suggested, str) else None)
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
-        is_out = self._is_twin(at)
+        sources = self._sources()
+        is_out = sources == sources[at]
         labels = self.table["label"].to_numpy(object)
         if question.choices:
             return [

@@ -353,11 +353,10 @@ class Evidence:
 def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph | None, measure: str) -> bool:
     """Whether enough pictures of at least two classes have a value, so that there is something to compute."""
     rows = _rows(table, contents, graph, measure)
-    if (
-        graph is not None
-        and len(np.unique(source_groups(graph.twins)[positions_of(contents[rows], graph.content)])) < 2
-    ):
-        return False  # twins of each other have no other picture to find
+    if graph is not None:
+        source = source_groups(graph.twins, graph.apart)
+        if len(np.unique(source[positions_of(contents[rows], graph.content)])) < 2:
+            return False  # twins of each other have no other picture to find
     return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
 
 
@@ -427,7 +426,7 @@ def _labelled(
     in_graph = positions_of(contents, graph.content)
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
-    group = source_groups(graph.twins)[in_graph]
+    group = source_groups(graph.twins, graph.apart)[in_graph]
     return SearchedPictures(l2_normalize(embeddings), labels, number[graph.position[in_graph]], group)
 
 

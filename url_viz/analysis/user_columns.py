@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.apart import NAME_PARTS, apart_codes, apart_in_words
 from url_viz.analysis.baselines import margin, max_probability, softmax_entropy
 from url_viz.analysis.derived import Get
 from url_viz.analysis.label_choice import check_choice, is_column, level_of
 from url_viz.analysis.table import Frame
-from url_viz.errors import FolderError, WorkspaceError
+from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -294,27 +295,31 @@ class UserImports:
             taken={*self._get("base").table.columns, *imports.column_names(others)},
         )
 
-    def keep(self, prepared: Prepared) -> bool:
+    def keep(self, prepared: Prepared) -> str:
         """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk.
 
-        Returns whether the label was one of the replaced columns, and is the class folder again.
+        Returns what became of choices whose column was replaced, in sentences; "" for nothing.
         """
         with raising_disk_errors(self._paths):
             imports.write_import(self._paths, prepared.content)
-        return self._lets_go_of_label()
+        return self._without_lost_choices()
 
-    def remove(self, name: str) -> bool:
-        """Take an import away; returns whether the label was one of its columns, and is the class folder again."""
+    def remove(self, name: str) -> str:
+        """Take an import away; returns what became of choices of its columns, in sentences; "" for nothing."""
         imports.remove_import(self._paths, name)
-        return self._lets_go_of_label()
+        return self._without_lost_choices()
 
-    def _lets_go_of_label(self) -> bool:
+    def _without_lost_choices(self) -> str:
+        said = []
         with suppress(WorkspaceError):  # other damage is reported where it is shown, and must not prevent this repair
-            chosen = imports.read_label_choice(self._paths)
+            chosen, apart = imports.read_label_choice(self._paths), imports.read_apart(self._paths)
             if is_column(chosen) and chosen not in self._get("imported").columns:
                 imports.write_label_choice(self._paths, FOLDERS)
-                return True
-        return False
+                said.append("The label was one of its columns, and is the class folder again.")
+            if is_column(apart) and apart not in (*NAME_PARTS, *self._get("imported").columns):
+                imports.write_apart(self._paths, None)
+                said.append(f"Pictures of one {apart!r} are no longer kept apart.")
+        return " ".join(said)
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is, as in `ImageSet.labels.use`. Raises ImageSetError for what there is not."""
@@ -322,6 +327,13 @@ class UserImports:
         check_choice(chosen, self._get("base").found.levels, columns)
         with raising_disk_errors(self._paths):
             imports.write_label_choice(self._paths, chosen)
+
+    def use_apart(self, chosen: str | None) -> None:
+        """Choose what is kept apart, as in `ImageSet.labels.set_apart`. Raises ImageSetError for what there is not."""
+        if chosen and not apart_codes(chosen, self._get("base"), self._get("imported").columns).any():
+            raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
+        with raising_disk_errors(self._paths):
+            imports.write_apart(self._paths, chosen)
 
     @cached_property
     def _pictures(self) -> MatchablePictures:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from url_viz.pipeline.external_embeddings import Given
 
 NO_LABELS = "none"
-_LABEL_GONE = " The label was one of its columns, and is the class folder again."
 
 
 @app.command()
@@ -32,6 +31,7 @@ def columns(
         tuple[str, ...], arg(help="columns of numbers that are higher for more ambiguous pictures")
     ] = (),
     label: Annotated[str | None, arg(help="the column that is the label from now on")] = None,
+    apart: Annotated[str | None, arg(help="the column by which pictures are no witnesses for each other")] = None,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Add columns of a CSV, Parquet or NumPy file to the pictures of a folder by path; list or remove them."""
@@ -42,17 +42,18 @@ def columns(
     if what is None:
         raise UrlVizError(f"Say what to {action}: a file to add, or the name of an import (columns FOLDER list).")
     if action == "remove":
-        is_label_gone = image_set.imports.remove(what)
-        print(f"Removed {what!r}.{_LABEL_GONE if is_label_gone else ''}")
+        print(f"Removed {what!r}. {image_set.imports.remove(what)}".rstrip())
         return
     added = image_set.imports.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
-    as_label = None if label is None else added.named(label)
-    is_label_gone = image_set.imports.keep(added)
-    print("\n".join(added.words) + (_LABEL_GONE if is_label_gone else ""))
+    as_label, as_apart = (None if column is None else added.named(column) for column in (label, apart))
+    became = image_set.imports.keep(added)
+    print("\n".join(added.words), became, sep=" " if became else "")
     print(f"Added as {added.content.name!r}: {', '.join(column.name for column in added.columns)}.")
     if as_label is not None:
         image_set.labels.use(as_label)
         print(f"The label is the column {as_label!r} from now on.")
+    if as_apart is not None:
+        _set_apart(image_set, as_apart)
 
 
 def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str) -> "Given":
@@ -87,16 +88,22 @@ def labels(
         Annotated[str | None, arg(help="`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
     ] = None,
     *,
+    apart: Annotated[
+        str | None, arg(help="`patient` or another column, `level:1`, `name:1` (part of the file's name), or `none`")
+    ] = None,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Choose what the label of a picture is; without a choice, print what it is and the levels of folders.
 
     `folders` is the class folder as found, `level:1` the first folder from the root, `names` what you
-    called a picture, `tags` its first tag by the alphabet, the name counted among them.
+    called a picture, `tags` its first tag by the alphabet, the name counted among them. Pictures of one value of
+    `--apart` (a patient, a video) are no witnesses for each other, as twins are none.
     """
     from url_viz.analysis.label_choice import source_in_words
 
     image_set = _opened(folder, workspace)
+    if apart is not None:
+        _set_apart(image_set, apart)
     if chosen is None:
         _print_levels(image_set)
         return
@@ -107,11 +114,19 @@ def labels(
 
 def _print_levels(image_set: "ImageSet") -> None:
     now = image_set.labels.levels()
-    print(f"{now.words}.")
+    print(f"{'; '.join(filter(None, [now.words, image_set.labels.apart.words]))}.")
     for level in now.levels:
         notes = [(level.number == now.found, "the class folder"), (level.is_chosen, "the label")]
         shown = ", ".join([f"({level.shown})", *(note for is_so, note in notes if is_so)])
         print(f"{level.choice}: {counted(level.names, 'folder')} {shown}")
+    suggestion = image_set.labels.suggested_apart()
+    if suggestion is not None:
+        print(f"{suggestion.words} Do so: python -m url_viz labels FOLDER --apart {suggestion.choice}")
+
+
+def _set_apart(image_set: "ImageSet", chosen: str) -> None:
+    image_set.labels.set_apart(None if chosen == NO_LABELS else chosen)
+    print(f"Pictures are {image_set.labels.apart.words or 'apart as twins only'} from now on.")
 
 
 def _opened(folder: Path, workspace: Path | None) -> "ImageSet":

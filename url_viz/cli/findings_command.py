@@ -35,6 +35,7 @@ def leakage(
     out: TableOut = None,
 ) -> None:
     """List the pictures of one split that have a twin in another (train/ and test/), or in another folder."""
+    from url_viz.analysis.leaks import APART
     from url_viz.image_set import open_image_set
 
     other = None
@@ -46,7 +47,8 @@ def leakage(
     if write_rows(rows, out, "leak"):
         return
     where = "another split" if other is None else str(other.root)
-    print(f"{len(rows):,} of {counted(len(image_set), 'picture')} have a twin in {where}.")
+    also = ", or a picture that is kept apart with them," if (rows["kind"] == APART).any() else ""
+    print(f"{len(rows):,} of {counted(len(image_set), 'picture')} have a twin{also} in {where}.")
     if len(rows):
         print(table_text(rows.head(top)[["cosine", "kind", "split", "path", "twin_split", "twin_path"]]))
     print_rest(len(rows), top, "--top, --out")

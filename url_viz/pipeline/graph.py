@@ -1,6 +1,7 @@
 """The neighbour graph of an image set: nearest in the whitened space, twins apart; extended when pictures change."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.approximate_nearest import SPARE, find_candidates, nearest_candidates, twins_among_candidates
 from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
-from url_viz.pipeline.twins import is_representative, pair_matrix, twin_groups, twin_pairs
+from url_viz.pipeline.twins import is_representative, pair_matrix, source_groups, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import Graph, Twins, no_twins, positions_of
@@ -73,7 +74,7 @@ def build_graph(
     if len(whitened) > EXACT_ROWS or isinstance(embeddings, RawRows):
         return _approximate_graph(whitened, embeddings, k, keys, key, twins, hashes, report)
     twins = twin_pairs(embeddings, hashes=hashes) if twins is None else twins
-    exclude = _not_of_own_group(twins) if twins.is_thinned else pair_matrix(twins).__getitem__
+    exclude = _not_of_own(twin_groups(twins)) if twins.is_thinned else pair_matrix(twins).__getitem__
     nearest = top_k_of_all(whitened, k, exclude=exclude, counts=is_representative(twins), report=report)
     return Graph(keys, nearest.position, nearest.similarity, twins, key)
 
@@ -96,6 +97,29 @@ def _approximate_graph(
         candidates = find_candidates(whitened, k, which=np.flatnonzero(counts), report=report)
     nearest = nearest_candidates(candidates, k, twins=twins, counts=counts)
     return Graph(keys, nearest.position, nearest.similarity, twins, key, is_approximate=True)
+
+
+def apart_graph(graph: Graph, whitened: NDArray[np.floating], apart: NDArray[np.int32]) -> Graph:
+    """The graph whose lists hold no row of the same source group, by codes `apart` (M,), negative for no value.
+
+    `whitened` (M, A) are the rows it is of. A list that is left with less than half of its places is searched again,
+    exactly. Where no two groups of twins are joined, lists stay.
+    """
+    source = source_groups(graph.twins, apart)
+    if source.max(initial=-1) == twin_groups(graph.twins).max(initial=-1):
+        return replace(graph, apart=apart)
+    is_own = source[graph.position] == source[:, None]
+    is_left = (graph.position != NONE) & ~is_own
+    order = np.argsort(~is_left, axis=1, kind="stable")
+    position = np.take_along_axis(np.where(is_left, graph.position, NONE), order, 1)
+    similarity = np.take_along_axis(np.where(is_left, graph.similarity, NONE), order, 1)
+    short = np.flatnonzero(is_own.any(axis=1) & (2 * is_left.sum(axis=1) < is_left.shape[1]))
+    among, exclude = np.flatnonzero(is_representative(graph.twins)), _not_of_own(source)
+    nearest = top_k(
+        whitened[short], whitened[among], is_left.shape[1], exclude=lambda part: exclude(short[part])[:, among]
+    )
+    position[short], similarity[short] = np.append(among, NONE)[nearest.position], nearest.similarity
+    return replace(graph, position=position, similarity=similarity, apart=apart)
 
 
 def neighbours_among(whitened: NDArray[np.floating], *, k: int) -> Graph:
@@ -153,11 +177,10 @@ def _assert_same_rows(whitened: NDArray[np.floating], embeddings: Raw) -> None:
         raise ValueError(f"{len(whitened)} whitened rows and {len(embeddings)} embeddings are not of one set.")
 
 
-def _not_of_own_group(twins: Twins) -> Exclude:
-    """Each row with all of its group, worked out for some rows at a time: all such pairs may be billions."""
-    group = twin_groups(twins)
-    places = np.arange(twins.rows, dtype=np.int32), group
-    member = scipy.sparse.coo_array((np.ones(twins.rows, bool), places)).tocsr()
+def _not_of_own(group: NDArray[np.integer]) -> Exclude:
+    """Each row with all of its group (N,), worked out for some rows at a time: all such pairs may be billions."""
+    places = np.arange(len(group), dtype=np.int32), group
+    member = scipy.sparse.coo_array((np.ones(len(group), bool), places)).tocsr()
     return lambda rows: member[rows] @ member.T
 
 

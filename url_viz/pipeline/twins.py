@@ -8,7 +8,8 @@ docs/architecture.md says who goes by which:
 - a *pair*: two pictures that are twins (`are_twins`, `pair_matrix`); copies of one file are one content, and a pair;
 - a *group*: pictures that a chain of pairs joins (`twin_groups`), whose ends need not be alike: what is shown as one;
 - a *representative*: of pictures that are pairs of one, the one that counts (`twin_representatives`);
-- a *source group*: pictures that are no witnesses for each other, nor parted by a split (`source_groups`).
+- a *source group*: pictures that are no witnesses for each other, nor parted by a split: twins, joined with what the
+  user keeps apart (a patient, a video; `source_groups`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -194,9 +195,24 @@ def twin_groups(twins: Twins) -> Ids:
     return group.astype(np.int32)
 
 
-def source_groups(twins: Twins) -> Ids:
-    """Source group (N,) of each row, numbered from 0: its group of twins, since a burst is of one source."""
-    return twin_groups(twins)
+def source_groups(twins: Twins, apart: NDArray[np.integer] | None = None) -> Ids:
+    """Source group (N,) of each row, numbered from 0: its group of twins, joined with those of one code in `apart`."""
+    return joined_groups(twin_groups(twins), apart)
+
+
+def joined_groups(group: NDArray[np.integer], apart: NDArray[np.integer] | None) -> Ids:
+    """Groups (N,), of codes from 0, joined where rows have the same code in `apart` (N,), negative for no value.
+
+    Of one group some rows may have a code and others another, as twins of two patients: then all of these are one.
+    """
+    if apart is None:
+        return group.astype(np.int32)
+    known, groups = np.flatnonzero(apart >= 0), int(group.max(initial=-1)) + 1
+    size = groups + int(apart.max(initial=-1)) + 1
+    ends = group[known], groups + apart[known]
+    links = scipy.sparse.coo_array((np.ones(len(known), bool), ends), shape=(size, size))
+    number = connected_components(links, directed=False)[1]
+    return np.unique(number[group], return_inverse=True)[1].astype(np.int32)
 
 
 def twin_representatives(twins: Twins) -> Ids:

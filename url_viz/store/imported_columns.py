@@ -181,26 +181,44 @@ def remove_import(paths: SetPaths, name: str) -> None:
 
 def read_label_choice(paths: SetPaths) -> str | None:
     """The chosen label: FOLDERS, FIRST_FOLDERS, TAGS, a level, None for no label, or the name of a user column."""
+    record = _choices(paths)
+    is_first = record["label"] == FOLDERS and record.get("rule") != _RULE
+    return FIRST_FOLDERS if is_first else record["label"]
+
+
+def read_apart(paths: SetPaths) -> str | None:
+    """What pictures are kept apart by: a user column, a level, a part of the name; None for twins alone."""
+    return _choices(paths).get("apart")
+
+
+def _choices(paths: SetPaths) -> dict[str, str | None]:
     try:
-        record = unsealed(paths.labels.read_bytes())
-        chosen = record["label"]
-        if not isinstance(chosen, str | None):
-            raise ValueError(f"{chosen!r} is no choice")
+        record: dict[str, str | None] = unsealed(paths.labels.read_bytes())
+        if not all(isinstance(chosen, str | None) for chosen in (record["label"], record.get("apart"))):
+            raise ValueError(f"{record!r} is no choice")
+        return record
     except FileNotFoundError:
-        return FIRST_FOLDERS
+        return {"label": FOLDERS}
     except (ValueError, KeyError) as error:
         raise DamageError(
             f"{paths.labels} is damaged. Choose the labels again: `python -m url_viz labels FOLDER folders`."
         ) from error
-    if chosen == FOLDERS and record.get("rule") != _RULE:
-        return FIRST_FOLDERS
-    return chosen
 
 
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
-    """Store the choice of the label."""
+    """Store the choice of the label; what is kept apart stays, unless the file is damaged."""
+    before: dict[str, str | None] = {}
+    with suppress(DamageError):
+        before = _choices(paths)
     with replaced(paths.labels) as temporary:
-        temporary.write_text(sealed({"label": chosen, "rule": _RULE}))
+        temporary.write_text(sealed({**before, "label": chosen, "rule": _RULE}))
+
+
+def write_apart(paths: SetPaths, chosen: str | None) -> None:
+    """Store what pictures are kept apart by. Raises DamageError for a damaged file."""
+    choices = _choices(paths)
+    with replaced(paths.labels) as temporary:
+        temporary.write_text(sealed({**choices, "apart": chosen}))
 
 
 def column_names(imports: Iterable[Import]) -> set[str]:

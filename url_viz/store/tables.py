@@ -126,7 +126,8 @@ class Graph:
 
     `position` (M, K) int32 are rows of this graph, nearest first, never the row itself nor its twins, −1 if there are
     fewer than K others; `similarity` (M, K) float32 their cosines (−1 there). `twins` are pairs that count as one;
-    `whitening` is the key of the space. `is_approximate` marks a graph that may miss some.
+    `whitening` is the key of the space. `is_approximate` marks a graph that may miss some. With `apart`, codes (M,) of
+    what the user keeps apart, NONE for no value, lists hold no row of the same source group (`graph.apart_graph`).
     """
 
     content: NDArray[np.int64]
@@ -135,6 +136,7 @@ class Graph:
     twins: Twins
     whitening: int = 0
     is_approximate: bool = False
+    apart: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.content)

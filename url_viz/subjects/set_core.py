@@ -127,6 +127,18 @@ class SetCore:
         return graph
 
     @property
+    def witnesses(self) -> Graph | None:
+        """The graph whose lists hold no picture that is kept apart from its row (`labels.set_apart`); None as above."""
+        witnesses: Graph | None = self.derived.get("witnesses")
+        return witnesses
+
+    @property
+    def source_groups(self) -> NDArray[np.int32]:
+        """The source group (N,) of each picture: twins, and what is kept apart, are no witnesses for each other."""
+        sources: NDArray[np.int32] = self.derived.get("sources")
+        return sources
+
+    @property
     def has_graph(self) -> bool:
         """Whether there is a graph in the whitened space: pairs and names to ask about need one."""
         return self.derived.get("own_graph_columns") is not None

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from url_viz.analysis.apart import Apart, ApartSuggestion
 from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.label_choice import ClassLevels, Labels, class_levels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, confused_in
 from url_viz.analysis.measures import AMBIGUITY, has_values
-from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.user_columns import UserImports
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.errors import ImageSetError
@@ -47,6 +47,26 @@ class SetLabels:
         level that does not exist.
         """
         self._imports.use_labels(chosen)
+
+    @property
+    def apart(self) -> Apart:
+        """What pictures are kept apart by: `.choice` as of `set_apart`, and `.words`."""
+        apart: Apart = self._core.derived.get("apart")
+        return apart
+
+    def set_apart(self, chosen: str | None) -> None:
+        """Choose by what pictures are no witnesses for each other, as twins are none; nothing is read again.
+
+        A column of the user's own (a patient, a video), "level:1" (the first folder from the root), "name:1" or
+        "name:2" (so many parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
+        `worth` and leaks go by it. Raises ImageSetError for what there is not.
+        """
+        self._imports.use_apart(chosen)
+
+    def suggested_apart(self) -> ApartSuggestion | None:
+        """What nearly alike pictures run along, if it is to be kept apart (`analysis.apart.suggest`); else None."""
+        suggestion: ApartSuggestion | None = self._core.derived.get("apart_suggestion")
+        return suggestion
 
     def correct(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
         """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
@@ -109,7 +129,7 @@ class SetLabels:
         `.words` says it; `.given`, `.decided` and `.random` have the figures, `.by_class` those of each class. Takes
         seconds, longer with more seeds. Raises ImageSetError below two classes or two seeds.
         """
-        group = group_codes(self._core.frame)
+        group = self._core.source_groups
         return worth(self._core.whitened.rows, self._reviewed(), group=group, seeds=seeds)
 
     def _reviewed(self) -> ReviewedLabels:

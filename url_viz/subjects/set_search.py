@@ -99,7 +99,7 @@ class SetSearch:
     def nearest_of_class(self, image_id: int, label: str, k: int) -> pd.DataFrame:
         """See `ImageSet.nearest_of_class`."""
         row, table, unit = self._core.row_of(image_id), self._core.frame, self._core.unit
-        group = group_codes(table)
+        group = self._core.source_groups
         is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
         hits = search(unit[row], unit, k=k, exclude=is_out)
         return self._with_similarity(hits.rows, hits.similarity)

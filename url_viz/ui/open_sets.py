@@ -118,7 +118,7 @@ def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
 
 
 def _evidence(image_set: ImageSet, measure: str) -> Evidence | None:
-    table, keys, graph = image_set.table(), image_set.contents, image_set.graph
+    table, keys, graph = image_set.table(), image_set.contents, image_set.witnesses
     if graph is None or not has_evidence(table, keys, graph=graph, measure=measure):
         return None
     return evidence(table, image_set.whitened.rows, keys, graph=graph, measure=measure)

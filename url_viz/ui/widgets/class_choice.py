@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.image_set import ImageSet
+from url_viz.analysis.apart import apart_choices, apart_in_words
+from url_viz.image_set import MANY, ImageSet
 from url_viz.store.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.ui.session import classes_of
 from url_viz.ui.text import errors_shown, escape
@@ -46,7 +47,8 @@ def show_class_choice(image_set: ImageSet) -> None:
     now, choices = image_set.labels.levels(), class_choices(image_set)
     key = classes_of(image_set.set_id)
     key.set(now.chosen or NONE)  # another session or a command may have chosen
-    with st.popover(escape(now.words), type="tertiary", help="Choose what the classes are; nothing is read again"):
+    words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
+    with st.popover(words, type="tertiary", help="Choose what the classes are; nothing is read again"):
         st.radio(
             "Classes from",
             list(choices),
@@ -56,6 +58,29 @@ def show_class_choice(image_set: ImageSet) -> None:
             on_change=_take_classes,
             args=(image_set,),
         )
+        _show_apart(image_set)
+
+
+def _show_apart(image_set: ImageSet) -> None:
+    """The choice of what is no witness for each other, and what is suggested."""
+    now = image_set.labels.apart.choice or NONE
+    choices = (NONE, *apart_choices(image_set.base, [column.name for column in image_set.user_columns()]))
+    picked = st.selectbox(
+        "Keep apart",
+        choices,
+        index=choices.index(now),
+        format_func=lambda choice: "twins only" if choice == NONE else apart_in_words(choice),
+        key=f"apart.{image_set.version}",
+        help="Pictures of one patient, video or camera are then no witnesses for each other, as twins are none",
+    )
+    suggestion = image_set.labels.suggested_apart() if len(image_set) < MANY else None
+    if suggestion is not None:
+        st.caption(escape(suggestion.words))
+        picked = suggestion.choice if st.button("Keep them apart", key="apart.suggested") else picked
+    if picked != now:
+        with errors_shown():
+            image_set.labels.set_apart(None if picked == NONE else picked)
+            st.rerun()
 
 
 def _take_classes(image_set: ImageSet) -> None:
