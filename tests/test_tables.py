@@ -8,6 +8,7 @@ import pytest
 from benchmarks import answers, naming, review, review_figure, second_model
 from benchmarks.answers_figure import figure
 from experiments import (
+    apart,
     conflict_table,
     deterioration,
     few_labels,
@@ -41,6 +42,7 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     told = (ROOT / "docs" / "labels.md").read_text("utf-8")
     assert wrong_labels.tables(figures) in told
     assert label_errors.table(read_figures(label_errors.FIGURES)) in told
+    assert apart.table(read_figures(apart.FIGURES)) in told
 
 
 def test_what_was_tried_and_left_out_is_told_from_its_figures() -> None:
