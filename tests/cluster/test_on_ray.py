@@ -186,12 +186,15 @@ class TestACluster:
         self, pictures: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(on_ray, "WorkerConfig", partial(on_ray.WorkerConfig, version="0.0.1"))
+        before = dict(os.environ)
         with pytest.raises(ClusterError, match=r"A worker on '.*' cannot start: it has URL-Viz .*0\.0\.1"):
             embed_folder(pictures, model=bare_model, workspace=workspace, ray=OnRay("auto"))
         _, left = psutil.wait_procs(worker_processes(), timeout=20)
         assert not left
+        assert dict(os.environ) == before
         assert not list((workspace / "sets").iterdir())
 
+    @pytest.mark.torture
     def test_one_that_lets_in_everybody_is_refused(
         self, pictures: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -215,7 +218,7 @@ def test_a_process_that_had_a_ray_of_its_own_joins_a_cluster_later(
     assert len(embed_folder(tmp_path, model=bare_model, workspace=workspace, ray=OnRay("auto"))) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @needs_ray
 @pytest.mark.skipif(has_gpu(), reason="a machine without a GPU refuses")
 def test_a_run_that_fails_leaves_the_environment_as_it_was(tmp_path: Path, workspace: Path, bare_model: Model) -> None:

@@ -52,13 +52,13 @@ def png_with(kind: bytes, body: bytes) -> bytes:
 
 def text_bomb(kind: bytes, *, unpacked_mib: int) -> bytes:
     """A PNG whose text unpacks to so much; kind is b"zTXt" or b"iTXt"."""
-    packed = zlib.compress(b"x" * (unpacked_mib << 20), 9)
+    packed = zlib.compress(b"x" * (unpacked_mib << 20), 1)
     return png_with(kind, b"bomb\0\0" + packed if kind == b"zTXt" else b"bomb\0\1\0\0\0" + packed)
 
 
 def profile_bomb(*, unpacked_mib: int) -> bytes:
     """A PNG whose colour profile unpacks to so much."""
-    return png_with(b"iCCP", b"bomb\0\0" + zlib.compress(b"x" * (unpacked_mib << 20), 9))
+    return png_with(b"iCCP", b"bomb\0\0" + zlib.compress(b"x" * (unpacked_mib << 20), 1))
 
 
 def rotated(orientation: int, kind: str = "PNG") -> bytes:

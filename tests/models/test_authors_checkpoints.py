@@ -185,7 +185,7 @@ class TestTriple:
         path = tmp_path / "last.pth.tar"
         result = []
         for seed in (0, 1):
-            write(path, tensors_of("resnet18", classes=3, width=8, hidden=2, seed=seed), arch="resnet18")
+            write(path, tensors_of("test_resnet", classes=3, width=8, hidden=2, seed=seed), arch="test_resnet")
             os.utime(path, ns=(seed, seed))
             result.append(on_openvino(path, prepared))
         assert result[0].space.key != result[1].space.key

@@ -27,14 +27,14 @@ from url_viz.models.runtime_torch import TorchRuntime, batch_for
 
 @pytest.fixture(scope="module")
 def crops() -> np.ndarray:
-    """48 crops of photographs, from whole to a tenth: what a real folder's pictures look like to the backbone."""
+    """24 crops of photographs, from whole to a tenth: what a real folder's pictures look like to the backbone."""
     data = pytest.importorskip("skimage.data")
     from PIL import Image
 
     preprocessing, rng, result = Preprocessing(), np.random.default_rng(0), []
     for photograph in (data.chelsea(), data.coffee(), data.astronaut(), data.rocket()):
         image = Image.fromarray(photograph)
-        for share in np.linspace(1, 0.1, 12):
+        for share in np.linspace(1, 0.1, 6):
             side = int(min(image.size) * share)
             left, top = rng.integers(0, image.width - side + 1), rng.integers(0, image.height - side + 1)
             part = image.crop((left, top, left + side, top + side))

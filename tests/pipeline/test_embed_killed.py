@@ -17,13 +17,17 @@ PICTURES = 640
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.torture) for seed in range(1, 7))])
-def test_a_killed_run_goes_on_without_loss_and_without_doubles(read: Reader, bare_model: Model, seed: int) -> None:
-    """kill -9 of the real command, twice, each at a random moment after something new was stored."""
+@pytest.mark.parametrize(
+    ("seed", "times"), [(0, 1), *(pytest.param(seed, 2, marks=pytest.mark.torture) for seed in range(1, 7))]
+)
+def test_a_killed_run_goes_on_without_loss_and_without_doubles(
+    read: Reader, bare_model: Model, seed: int, times: int
+) -> None:
+    """kill -9 of the real command, each at a random moment after something new was stored."""
     write_folder(read.folder, PICTURES)
     (read.folder / "bad.jpg").touch()
     moment, stored = random.Random(seed), 0
-    for _ in range(2):
+    for _ in range(times):
         stored = _killed_once_more_is_stored(read, stored, moment.uniform(0, 0.05))
     rest = Reader(read.folder, read.workspace, bare_model)
     image_set = rest()

@@ -81,7 +81,7 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay_s", [0.02, 0.15, 0.3])
+@pytest.mark.parametrize("delay_s", [0.15, *(pytest.param(s, marks=pytest.mark.torture) for s in (0.02, 0.3))])
 def test_a_killed_action_is_done_whole_or_not_at_all(tmp_path: Path, delay_s: float) -> None:
     path = tmp_path / "decisions.db"
     count = 20_000

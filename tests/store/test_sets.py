@@ -109,10 +109,10 @@ class TestNames:
         assert list_sets(here / "workspace")["name"].tolist() == ["Cats & <dogs>"]
         assert rename(here / "pictures", "", workspace=here / "workspace") == "here/pictures"
 
-    @pytest.mark.parametrize("name", ["two\nlines", "x" * 81, "\0"])
-    def test_no_name_that_cannot_be_shown(self, here: Path, name: str) -> None:
-        with pytest.raises(ImageSetError, match="80 characters"):
-            rename(here / "pictures", name, workspace=here / "workspace")
+    def test_no_name_that_cannot_be_shown(self, here: Path) -> None:
+        for name in ("two\nlines", "x" * 81, "\0"):
+            with pytest.raises(ImageSetError, match="80 characters"):
+                rename(here / "pictures", name, workspace=here / "workspace")
 
     def test_not_while_the_folder_is_read(self, here: Path) -> None:
         with Writer(paths_of(here), here / "pictures"), pytest.raises(WorkspaceError, match="Another process"):
@@ -378,23 +378,23 @@ class TestPacking:
         assert len(list_sets(tmp_path / "w")) == 0
         assert not (tmp_path / "w" / "unpacking").exists()
 
-    @pytest.mark.parametrize("length", [0, 100, 600, 5_000, 30_000])
-    def test_a_cut_file_is_told(self, here: Path, packed: Path, tmp_path: Path, length: int) -> None:
-        (tmp_path / "cut.tar").write_bytes(packed.read_bytes()[:length])
-        with pytest.raises(UrlVizError, match=r"cut\.tar"):
-            unpack(tmp_path / "cut.tar", root=here / "pictures", workspace=tmp_path / "w")
-        assert len(list_sets(tmp_path / "w")) == 0
+    def test_a_cut_file_is_told(self, here: Path, packed: Path, tmp_path: Path) -> None:
+        for length in (0, 100, 600, 5_000, 30_000):
+            (tmp_path / "cut.tar").write_bytes(packed.read_bytes()[:length])
+            with pytest.raises(UrlVizError, match=r"cut\.tar"):
+                unpack(tmp_path / "cut.tar", root=here / "pictures", workspace=tmp_path / "w")
+            assert len(list_sets(tmp_path / "w")) == 0
 
-    @pytest.mark.parametrize("path", [b"../../secret.jpg", b"/etc/passwd", b"a/../../b.jpg"])
-    def test_rows_that_lead_out_of_the_folder_are_refused(self, here: Path, tmp_path: Path, path: bytes) -> None:
+    def test_rows_that_lead_out_of_the_folder_are_refused(self, here: Path, tmp_path: Path) -> None:
         from tests.store.test_store import files
 
         rows = files([7])
-        with Writer(paths_of(here), here / "pictures") as writer:
-            writer.add_images(rows.set_column(1, rows.schema.field("path"), [[path]]))
-        pack(here / "pictures", here / "set.tar", workspace=here / "workspace")
-        with pytest.raises(FolderError, match="outside its folder"):
-            unpack(here / "set.tar", root=here / "pictures", workspace=tmp_path / "w")
+        for number, path in enumerate([b"../../secret.jpg", b"/etc/passwd", b"a/../../b.jpg"]):
+            with Writer(paths_of(here), here / "pictures") as writer:
+                writer.add_images(rows.set_column(1, rows.schema.field("path"), [[path]]))
+            pack(here / "pictures", tmp_path / f"{number}.tar", workspace=here / "workspace")
+            with pytest.raises(FolderError, match="outside its folder"):
+                unpack(tmp_path / f"{number}.tar", root=here / "pictures", workspace=tmp_path / "w")
 
     def test_a_newer_one_is_told(self, tmp_path: Path) -> None:
         record = json.dumps({"format": FORMAT, "format_version": 2, "schema_version": 1}).encode()

@@ -64,6 +64,10 @@ def copies_of(one: Hashes, hashes: Hashes) -> Rows:
 
 def _near(mine: Hashes, theirs: Hashes, known: Rows, queries: Rows) -> Iterator[Rows]:
     """Queries and known rows, in parts (P, 2), whose words (N,) differ in at most COPY_LOWEST_BITS."""
+    if len(queries) * len(known) <= COMPARED:  # comparing all is faster than going through the bands
+        query, place = np.nonzero(np.bitwise_count(mine[queries, None] ^ theirs[known]) <= COPY_LOWEST_BITS)
+        yield np.stack([queries[query], known[place]], axis=1)
+        return
     for band in range(BANDS):
         order = known[np.argsort(_band(theirs[known], band), kind="stable")]
         by_band = np.argsort(_band(mine[queries], band), kind="stable")  # what is near in memory is near in time
