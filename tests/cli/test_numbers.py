@@ -49,61 +49,79 @@ def of_commands() -> Iterator[tuple[str, str, Within]]:
                 yield name, option, bounds
 
 
-def of_config(config_type: Any) -> Iterator[str]:
-    """Each number of a configuration of training, and of those nested in it."""
+def of_config(config_type: Any) -> Iterator[tuple[Any, str, Within]]:
+    """Each number of a configuration of training, and of those nested in it, with the class that has it."""
     hints = get_type_hints(config_type, include_extras=True)
     for field in fields(config_type):
         kind = get_args(hints[field.name])[0]
+        bounds = None if is_dataclass(kind) else bounds_of(hints[field.name])
         if is_dataclass(kind):
             yield from of_config(kind)
-        elif bounds_of(hints[field.name]) is not None:
-            yield field.name
+        elif bounds is not None:
+            yield config_type, field.name, bounds
 
 
 OF_COMMANDS = sorted(of_commands(), key=lambda one: one[:2])
-OF_TRAINING = [(kind, option) for kind in CONFIGS for option in of_config(kind)]
+OF_TRAINING = {kind: list(of_config(kind)) for kind in CONFIGS}
 
 
 def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def refused(run: Callable[[str], int], name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each of NO_NUMBERS ends with status 2, and with a sentence that names the option and the kind of number."""
-    for wrong in NO_NUMBERS:
-        try:
-            status: object = run(f"{flag(name)}={wrong}")
-        except SystemExit as ended:
-            status = ended.code
-        told = " ".join(re.sub("[│─╭╮╰╯]", " ", capsys.readouterr().err).split())
-        assert status == 2, (wrong, told)
-        assert name in told.replace("-", "_")
-        assert re.search("give a (whole )?number", told), (wrong, told)
+def outside(bounds: Within) -> tuple[int, int]:
+    """Numbers below and above the bounds."""
+    return int(bounds.least) - 7, int(bounds.most) * 2 + 1
+
+
+def refused(run: Callable[[str], int], name: str, wrong: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends with status 2, and with a sentence that names the option and the kind of number."""
+    try:
+        status: object = run(f"{flag(name)}={wrong}")
+    except SystemExit as ended:
+        status = ended.code
+    told = " ".join(re.sub("[│─╭╮╰╯]", " ", capsys.readouterr().err).split())
+    assert status == 2, (wrong, told)
+    assert name in told.replace("-", "_")
+    assert re.search("give a (whole )?number", told), (wrong, told)
 
 
 def test_there_are_numbers_to_try() -> None:
     assert len(OF_COMMANDS) > 20
-    assert len(OF_TRAINING) > 80
+    assert sum(map(len, OF_TRAINING.values())) > 80
 
 
 @pytest.mark.parametrize(("command", "option", "bounds"), OF_COMMANDS, ids=str)
 def test_of_commands(command: str, option: str, bounds: Within, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(lambda wrong: main([command, "nowhere", *OTHERS.get(command, ()), wrong]), option, capsys)
+    for wrong in outside(bounds):
+        refused(lambda word: main([command, "-", *OTHERS.get(command, ()), word]), option, wrong, capsys)
 
 
-@pytest.mark.parametrize(("config_type", "option"), OF_TRAINING, ids=str)
-def test_of_training(config_type: type, option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    must = [word for one in fields(config_type) if one.name in MUST for word in (flag(one.name), "a")]  # type: ignore[arg-type]
-    refused(lambda wrong: command(config_type, pytest.fail, [*must, wrong]), option, capsys)
+@pytest.mark.parametrize("wrong", NO_NUMBERS)
+def test_of_each_kind(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A whole number, a number, and each of them or none: all others are read as these."""
+    for door, option in (("rank", "top"), ("embed", "limit"), ("names", "share"), ("report", "above")):
+        refused(lambda word, name=door: main([name, "-", *OTHERS.get(name, ()), word]), option, wrong, capsys)  # type: ignore[misc]
 
 
-MUST = {"data", "out", "cache", "model"}
+@pytest.mark.parametrize("wrong", ["nan", "-7", "x"])
+@pytest.mark.parametrize("config_type", [kind for kind, found in OF_TRAINING.items() if found])
+def test_of_training(config_type: type, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    must = [word for name in needed(config_type) for word in (flag(name), "a")]
+    for option in {OF_TRAINING[config_type][0][1], OF_TRAINING[config_type][-1][1]}:
+        refused(lambda word: command(config_type, pytest.fail, [*must, word]), option, wrong, capsys)
 
 
-@pytest.mark.parametrize("number", [0, -3, float("nan"), 2_000])
-def test_a_configuration_made_by_hand_is_held_to_the_same(number: float) -> None:
-    with pytest.raises(UsageError, match=r"views is .*; give a whole number from 1 to 1,000\."):
-        config.Augmentation(views=number)  # type: ignore[arg-type]
+def needed(config_type: Any) -> list[str]:
+    """What a configuration must have besides its numbers."""
+    return [one.name for one in fields(config_type) if one.name in ("data", "out", "cache", "model")]
+
+
+def test_every_number_of_a_configuration_is_held_to_its_bounds_however_it_is_made() -> None:
+    for config_type, option, bounds in (one for found in OF_TRAINING.values() for one in found):
+        for wrong in (*outside(bounds), float("nan")):
+            with pytest.raises(UsageError, match=rf"{option} is .*; give a (whole )?number (from|above) [-\d,.e]+ to "):
+                config_type(**dict.fromkeys(needed(config_type), "a"), **{option: wrong})
 
 
 @pytest.fixture(scope="module")
