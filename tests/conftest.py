@@ -40,11 +40,22 @@ ON_ONE_SERVER = {
         ("components", "gallery", "gallery_decide", "grid", "map_styles", "tabs"), "components in the browser"
     ),
     **dict.fromkeys(
-        ("compare", "evaluate", "findings", "first_page", "labels", "models", "review", "search_upload"),
+        ("compare", "cross_site", "evaluate", "findings", "first_page", "labels", "models", "review", "search_upload"),
         "app in the browser",
     ),
 }
 """Files of tests/browser whose tests share a server and, with it, what its browser has compiled."""
+
+LONGEST = (
+    "tests/browser/test_story.py",
+    "tests/cluster/test_on_ray.py",
+    "app in the browser",
+    "components in the browser",
+    "tests/hostile/browser/test_visitors.py",
+    "tests/ui/test_explore_page.py",
+    "tests/test_package.py",
+)
+"""What takes longest, and is begun first."""
 
 FOLDERS = itertools.count()
 
@@ -92,7 +103,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         seconds[in_one_process(item.nodeid)] += next(
             (cost for mark, cost in SECONDS if item.get_closest_marker(mark)), 0.02
         )
-    items.sort(key=lambda item: -seconds[in_one_process(item.nodeid)])
+    first = dict(zip(LONGEST, range(-len(LONGEST), 0), strict=True))
+    items.sort(key=lambda item: (first.get(place := in_one_process(item.nodeid), 0), -seconds[place]))
 
 
 def in_one_process(nodeid: str) -> str:

@@ -46,7 +46,7 @@ class ObjectStore:
     def _direct(self, method: str, path: str, data: bytes | None = None) -> None:
         headers = {"Content-Type": "application/octet-stream", "Authorization": _OF_THE_TESTS}
         request = urllib.request.Request(self._behind + urllib.request.quote(path), data, headers, method=method)
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=120).close()
 
     def create(self, bucket: str) -> None:
         self._direct("PUT", f"/{bucket}")
@@ -61,7 +61,7 @@ class ObjectStore:
             return status, {}, f"<Error><Code>No</Code><AWSAccessKeyId>{KEY}</AWSAccessKeyId></Error>".encode()
         try:
             request = urllib.request.Request(self._behind + path, headers={"Authorization": authorization})
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             with error:

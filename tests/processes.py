@@ -64,5 +64,5 @@ def decoding_below(pid: int) -> list[psutil.Process]:
     def found() -> list[psutil.Process]:
         return [child for child in psutil.Process(pid).children() if "url_viz.imaging.workers" in child.cmdline()]
 
-    eventually(lambda: bool(found()), within_s=60)
+    eventually(lambda: bool(found()), within_s=120)
     return found()

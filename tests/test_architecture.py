@@ -4,6 +4,8 @@ import ast
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -65,23 +67,44 @@ def may_import(importer: str, imported: str) -> bool:
     return is_left and (there != "cli" or here == "cli")
 
 
-@cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    """Every node of a file."""
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+def statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Statements, and those within them."""
+    for one in body:
+        yield one
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from statements(getattr(one, field, ()))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What this test knows of a file: what it imports, what of that within functions, its classes and its docstring.
+
+    `from x import y` is x.y where that is a module of ours, else x; also what is imported for types.
+    """
+
+    imported: set[str]
+    late: set[str]
+    classes: set[str]
+    docstring: str
 
 
 @cache
-def imported_modules(path: Path) -> set[str]:
-    """What a file imports, `from x import y` as x.y where that is a module of ours, else x; for types and late too."""
-    result: set[str] = set()
-    for node in nodes_of(path):
-        if isinstance(node, ast.Import):
-            result |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+def facts_of(path: Path) -> Facts:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    every = list(statements(tree.body))
+    inside = [node for one in every if isinstance(one, ast.FunctionDef) for node in statements(one.body)]
+    imported = {alias.name for node in every if isinstance(node, ast.Import) for alias in node.names}
+    for node in every:
+        if isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            result |= {name if name in MODULES else node.module for name in names}
-    return result
+            imported |= {name if name in MODULES else node.module for name in names}
+    late = {node.module for node in inside if isinstance(node, ast.ImportFrom) and node.module}
+    classes = {node.name for node in every if isinstance(node, ast.ClassDef)}
+    return Facts(imported, late, classes, ast.get_docstring(tree) or "")
+
+
+def those_that_import(package: str) -> set[str]:
+    return {m for m, path in MODULES.items() if any(n.split(".")[0] == package for n in facts_of(path).imported)}
 
 
 LATE = {
@@ -91,56 +114,46 @@ LATE = {
 """Besides commands, the files that import others of ours within a function: only these keep slow libraries away."""
 
 
-def imported_late(path: Path) -> set[str]:
-    """What a file imports within functions."""
-    functions = (node for node in nodes_of(path) if isinstance(node, ast.FunctionDef))
-    inside = {node for function in functions for node in ast.walk(function)}
-    return {node.module for node in inside if isinstance(node, ast.ImportFrom) and node.module}
-
-
 def test_imports_within_functions_keep_slow_libraries_away() -> None:
     others = [module for module in MODULES if module not in LATE and room_of(module) not in ("cli", "app")]
-    assert not {module: late for module in others if (late := imported_late(MODULES[module]) & MODULES.keys())}
+    assert not {module: late for module in others if (late := facts_of(MODULES[module]).late & MODULES.keys())}
 
 
 def test_imports_run_one_way() -> None:
     assert not [
         f"{module} ({room_of(module)}) must not import {name}"
         for module, path in MODULES.items()
-        for name in sorted(imported_modules(path) & MODULES.keys())
+        for name in sorted(facts_of(path).imported & MODULES.keys())
         if not may_import(module, name)
     ]
 
 
 def test_no_circle_stands_between_files() -> None:
-    imports = {m: {n for n in imported_modules(p) if n in MODULES} - {m} for m, p in MODULES.items()}
+    imports = {m: (facts_of(p).imported & MODULES.keys()) - {m} for m, p in MODULES.items()}
     while free := {module for module, others in imports.items() if not others}:
         imports = {module: others - free for module, others in imports.items() if module not in free}
     assert not imports, f"each of these imports another one of them: {sorted(imports)}"
 
 
 def test_only_the_interface_knows_streamlit() -> None:
-    knowing = {m for m, path in MODULES.items() if any(n.split(".")[0] == "streamlit" for n in imported_modules(path))}
+    knowing = those_that_import("streamlit")
     assert {room_of(module) for module in knowing} <= {"ui", "pages", "app"}, knowing
 
 
 def test_only_the_cluster_knows_ray() -> None:
-    knowing = {m for m, path in MODULES.items() if any(n.split(".")[0] == "ray" for n in imported_modules(path))}
-    assert knowing == {"url_viz.cluster.on_ray"}
+    assert those_that_import("ray") == {"url_viz.cluster.on_ray"}
 
 
 def test_each_class_has_a_name_of_its_own() -> None:
     modules = defaultdict(set)
     for module, path in MODULES.items():
-        for node in nodes_of(path):
-            if isinstance(node, ast.ClassDef):
-                modules[node.name].add(module)
+        for name in facts_of(path).classes:
+            modules[name].add(module)
     assert not {name: sorted(those) for name, those in modules.items() if len(those) > 1}
 
 
 def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
-    trees = {module: nodes_of(path)[0] for module, path in MODULES.items()}
-    first = {m: (ast.get_docstring(t) or "").split("\n\n")[0] for m, t in trees.items() if isinstance(t, ast.Module)}
+    first = {module: facts_of(path).docstring.split("\n\n")[0] for module, path in MODULES.items()}
     assert not [module for module, sentence in first.items() if not sentence.endswith((".", ":"))]
 
 

@@ -31,11 +31,10 @@ def second() -> SecondModel:
     return second_of(graph, rows)
 
 
-def test_cosines_are_of_each_row_and_that_which_is_named(second: SecondModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.analysis.second_model.BLOCK", 37)
+def test_cosines_are_of_each_row_and_that_which_is_named(second: SecondModel) -> None:
     rows = second.whitened.rows
     other = np.random.default_rng(0).integers(-1, 160, 160)
-    found = cosines_of(rows, rows, other)
+    found = cosines_of(rows, rows, other, block=37)
     for i, j in enumerate(other):
         assert found[i] == (
             -1 if j < 0 else pytest.approx(float(rows[i].astype(float) @ rows[j].astype(float)), abs=1e-3)

@@ -17,7 +17,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def app(serve: Serve, home: Path) -> str:
-    return serve_app(serve, home)
+    """It takes files of a megabyte."""
+    return serve_app(serve, home, STREAMLIT_SERVER_MAX_UPLOAD_SIZE="1")
 
 
 @pytest.fixture(scope="session")

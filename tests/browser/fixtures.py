@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, expec
 
 ROOT = Path(__file__).parents[2]
 HARNESS = Path(__file__).parent / "harness.py"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 HEALTH = "/_stcore/health"
 PATIENT_S = 120
 """How long a page is waited for: the machine that tests may be busy. A target for speed is measured in benchmarks."""
@@ -180,7 +180,7 @@ def running_app(script: Path, arguments: tuple[str, ...], environment: Mapping[s
             yield url
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=120)
 
 
 def settled(page: Page) -> None:
@@ -191,6 +191,17 @@ def settled(page: Page) -> None:
 def still(page: Page, *, quiet_ms: int = 100) -> None:
     """Return once nothing in the page has changed for so long, or after five seconds if something moves without end."""
     page.evaluate(UNTIL_STILL, quiet_ms)
+
+
+def assert_fits(page: Page, width: int = 420) -> None:
+    """Nothing of a page sticks out of a window as narrow as a phone's, in the light and in the dark."""
+    page.set_viewport_size({"width": width, "height": 850})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        settled(page)
+        still(page)
+        fits = "element => element.scrollWidth <= element.clientWidth"
+        assert page.get_by_test_id("stMain").evaluate(fits), scheme
 
 
 @contextmanager
@@ -249,7 +260,7 @@ def new_home(root: Path, prepared: Path) -> Path:
     return root
 
 
-def serve_app(serve: Serve, home: Path) -> str:
-    """The app on that workspace, which may read what lies in the folder; its address."""
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
+def serve_app(serve: Serve, home: Path, **others: str) -> str:
+    """The app on that workspace, which may read what lies in the folder; its address. `others` are variables too."""
+    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home), **others}
     return serve(ROOT / "app.py", environment=variables)

@@ -1,12 +1,11 @@
 """Compare in a real browser: two maps, a lasso on one that dims the other, a picture opened and ringed on both."""
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.fixtures import OpenPage, settled
+from tests.browser.fixtures import OpenPage, assert_fits, settled
 from tests.conftest import dice_head
 from url_viz.image_set import ImageSet
 from url_viz.models.head import save_head
@@ -26,18 +25,13 @@ def image_set(home: Path, zoo: ImageSet) -> ImageSet:
     return zoo
 
 
-def compared(app: str, image_set: ImageSet, open_page: OpenPage, **options: object) -> Page:
-    page = open_page(f"{app}/compare?set={image_set.set_id}", **options)  # type: ignore[arg-type]
+def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other_and_a_picture_opens(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    page = open_page(f"{app}/compare?set={image_set.set_id}", height=2200)
     expect(page.get_by_text("on the order by pretrained head: Spearman")).to_be_visible()
     expect(page.get_by_text(f"{COUNT} pictures", exact=True)).to_have_count(2)
     settled(page)
-    return page
-
-
-def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other(
-    app: str, image_set: ImageSet, open_page: OpenPage
-) -> None:
-    page = compared(app, image_set, open_page, height=2200)
     expect(page.locator(".stage[data-state=ready][data-gliding=false]").first).to_be_visible()  # points lie still
     box = page.locator("canvas").first.bounding_box()
     assert box is not None
@@ -53,18 +47,6 @@ def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other(
     expect(page.get_by_text("pass the filters")).to_be_visible()
     page.get_by_role("button", name="Selection").click()
     expect(page.get_by_text("Draw a lasso on one map")).to_be_visible()
-
-
-def test_a_picture_of_a_gallery_is_opened(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = compared(app, image_set, open_page, height=2200)
+    assert_fits(page)
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_window_needs_no_sideways_scrolling(
-    app: str, image_set: ImageSet, open_page: OpenPage, scheme: Literal["light", "dark"]
-) -> None:
-    page = compared(app, image_set, open_page, width=420, scheme=scheme)
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")

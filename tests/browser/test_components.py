@@ -117,13 +117,10 @@ def painted_pixels(page: Page) -> int:
     return int(page.locator("canvas.raster").evaluate(script))
 
 
-def corner_colour(page: Page) -> list[int]:
-    script = """canvas => [...canvas.getContext("2d").getImageData(0, 0, 1, 1).data.slice(0, 3)]"""
-    return list(page.locator("canvas.raster").evaluate(script))
-
-
 @pytest.mark.browser
-def test_hovering_shows_the_card_with_the_name_as_text(harness: str, open_page: OpenPage) -> None:
+def test_hovering_shows_the_card_with_the_name_as_text_and_a_click_gives_the_id_for_one_run(
+    harness: str, open_page: OpenPage
+) -> None:
     page = open_page(f"{harness}/?n=10")
     stage = ready(page)
     hover(stage, 6, 10)
@@ -145,11 +142,15 @@ def test_hovering_shows_the_card_with_the_name_as_text(harness: str, open_page: 
     expect(card.locator(".between")).to_be_hidden()
     page.mouse.move(stage.left + 5, stage.top + 5)
     expect(card).to_be_hidden()
+    page.mouse.click(*stage.place_of(*shown_points(10)[4]))
+    expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
+    page.get_by_role("button", name="Run again").click()
+    expect(page.get_by_text("clicked None")).to_be_visible()
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1400, 420])
-def test_the_card_never_leaves_the_map(harness: str, open_page: OpenPage, width: int) -> None:
+def test_the_card_never_leaves_the_map_nor_this_the_page(harness: str, open_page: OpenPage, width: int) -> None:
     page = open_page(f"{harness}/?n=60&height=420", width=width)
     stage = ready(page)
     places = shown_points(60)
@@ -162,10 +163,16 @@ def test_the_card_never_leaves_the_map(harness: str, open_page: OpenPage, width:
         assert card["x"] + card["width"] <= stage.left + stage.width
         assert card["y"] >= stage.top
         assert card["y"] + card["height"] <= stage.top + stage.height
+    box = rect_of(page.locator(".map"))
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
 
 
 @pytest.mark.browser
-def test_a_lasso_comes_back_as_a_polygon_and_escape_clears_it(harness: str, open_page: OpenPage) -> None:
+def test_a_lasso_comes_back_as_a_polygon_and_stays_cleared_by_escape_or_the_page(
+    harness: str, open_page: OpenPage
+) -> None:
     page = open_page(f"{harness}/?n=1000")
     stage = ready(page)
     corners = middle_rectangle(stage)
@@ -178,15 +185,6 @@ def test_a_lasso_comes_back_as_a_polygon_and_escape_clears_it(harness: str, open
     page.get_by_role("button", name="Lasso").click()
     drag_around(page, corners)
     expect_selected(page, stage, corners, 1000)
-
-
-@pytest.mark.browser
-def test_a_selection_that_the_page_clears_stays_cleared(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?n=1000")
-    stage = ready(page)
-    page.get_by_role("button", name="Lasso").click()
-    drag_around(page, middle_rectangle(stage))
-    expect_selected(page, stage, middle_rectangle(stage), 1000)
     for button in ("Clear selection", "Run again", "Grow"):
         page.get_by_role("button", name=button).click()
         expect(page.get_by_text(re.compile("^selected 0 of"))).to_be_visible()
@@ -217,16 +215,7 @@ def test_a_lasso_drawn_while_another_layout_is_on_its_way_ends_with_it(harness: 
 
 
 @pytest.mark.browser
-def test_a_click_gives_the_id_for_one_run(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?n=10")
-    page.mouse.click(*ready(page).place_of(*shown_points(10)[4]))
-    expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
-    page.get_by_role("button", name="Run again").click()
-    expect(page.get_by_text("clicked None")).to_be_visible()
-
-
-@pytest.mark.browser
-def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_set_grows(
+def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_map_comes_back_and_the_set_grows(
     harness: str, open_page: OpenPage
 ) -> None:
     page = open_page(f"{harness}/?n=1000")
@@ -239,6 +228,12 @@ def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_set_grows
     zoomed = ready(page)
     assert zoomed.zoom > 2
     assert zoomed.place_of(*place) == pytest.approx(pointer, abs=0.5)
+    page.get_by_text("Hide").click()
+    expect(page.locator(".stage")).to_have_count(0)
+    page.get_by_text("Hide").click()
+    again = ready(page)
+    assert (again.x, again.y, again.zoom) == (zoomed.x, zoomed.y, zoomed.zoom)
+    assert painted_pixels(page) > 0
     page.get_by_role("button", name="Grow").click()
     expect(page.locator(".stage")).to_have_attribute("data-drawn", "1500")
     grown = ready(page)
@@ -246,23 +241,9 @@ def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_set_grows
 
 
 @pytest.mark.browser
-def test_the_view_is_there_again_when_the_map_comes_back(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?n=500")
-    start = ready(page)
-    page.mouse.move(start.left + 300, start.top + 200)
-    page.mouse.wheel(0, -500)
-    expect(page.locator(".stage")).not_to_have_attribute("data-view", re.compile(" 1$"))
-    zoomed = ready(page)
-    page.get_by_text("Hide").click()
-    expect(page.locator(".stage")).to_have_count(0)
-    page.get_by_text("Hide").click()
-    again = ready(page)
-    assert (again.x, again.y, again.zoom) == (zoomed.x, zoomed.y, zoomed.zoom)
-    assert painted_pixels(page) > 0
-
-
-@pytest.mark.browser
-def test_a_view_nobody_moved_fits_every_new_layout(harness: str, open_page: OpenPage) -> None:
+def test_a_view_fits_every_new_layout_a_drag_pans_keys_move_and_zero_shows_everything(
+    harness: str, open_page: OpenPage
+) -> None:
     page = open_page(f"{harness}/?n=300")
     before = ready(page)
     page.get_by_role("button", name="Other layout").click()
@@ -271,12 +252,7 @@ def test_a_view_nobody_moved_fits_every_new_layout(harness: str, open_page: Open
     assert (after.x, after.y, after.scale) != (before.x, before.y, before.scale)
     assert (places > [after.left, after.top]).all()
     assert (places < [after.left + after.width, after.top + after.height]).all()
-
-
-@pytest.mark.browser
-def test_a_drag_pans_keys_move_and_zero_shows_everything(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?n=300")
-    start = ready(page)
+    start = after
     page.mouse.move(start.left + 200, start.top + 200)
     page.mouse.down()
     page.mouse.move(start.left + 290, start.top + 180, steps=5)
@@ -342,7 +318,9 @@ def test_an_empty_image_set_is_said(harness: str, open_page: OpenPage) -> None:
 
 
 @pytest.mark.browser
-def test_classes_are_found_and_chosen_in_the_legend(harness: str, open_page: OpenPage) -> None:
+def test_classes_are_found_and_chosen_in_the_legend_and_by_their_names_on_the_map(
+    harness: str, open_page: OpenPage
+) -> None:
     page = open_page(f"{harness}/?n=400&colour=category&pick=1")
     ready(page)
     expect(page.locator(".classes button")).to_have_count(8)  # the largest
@@ -369,10 +347,6 @@ def test_classes_are_found_and_chosen_in_the_legend(harness: str, open_page: Ope
     page.locator(".classes button", has_text="Samoyed").click()
     page.get_by_text("picked nothing", exact=True).wait_for()
 
-
-@pytest.mark.browser
-def test_names_are_written_on_the_map_and_choose_their_class(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?n=400&colour=category&pick=1")
     stage = ready(page)
     with_names = drawn_over(page)
     assert with_names > 1000
@@ -406,36 +380,10 @@ def drawn_over(page: Page) -> int:
     return int(page.locator("canvas.overlay").evaluate(script))
 
 
-@pytest.mark.browser
-def test_the_theme_is_followed_while_the_page_is_open(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?n=100")
-    ready(page)
-    assert corner_colour(page) == [255, 255, 255]
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(
-        """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(host => {
-            const canvas = host.shadowRoot.querySelector("canvas.raster");
-            return canvas?.getContext("2d").getImageData(0, 0, 1, 1).data[0] === 0x12;
-        })"""
-    )
-    assert corner_colour(page) == [0x12, 0x15, 0x1B]
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("show", ["map", "gallery"])
-def test_a_narrow_page_does_not_scroll_sideways(harness: str, open_page: OpenPage, show: str) -> None:
-    page = open_page(f"{harness}/?show={show}&n=30", width=420)
-    page.locator(".stage[data-state=ready], .tile").first.wait_for()
-    box = rect_of(page.locator(".map, .gallery"))
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= 420
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
-
-
 def test_a_page_reads_a_map_state_that_a_test_sets() -> None:
-    at = AppTest.from_file(str(HARNESS))
+    at = AppTest.from_file(str(HARNESS), default_timeout=120)
     at.query_params["n"] = "1000"
     at.session_state["map"] = {"polygon": [[-50, -50], [50, -50], [50, 50], [-50, 50]], "threshold": 40}
-    at.run(timeout=30)
+    at.run()
     assert not at.exception
     assert [text.value for text in at.text][:3] == ["selected 1000 of 1000", "clicked None", "threshold 40.0"]

@@ -3,12 +3,11 @@
 import csv
 import io
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, settled
+from tests.browser.fixtures import OpenPage, assert_fits, settled
 from url_viz.image_set import ImageSet
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -16,71 +15,40 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 COUNT = 40
 
 
-@pytest.fixture(scope="module")
-def image_set(zoo: ImageSet) -> ImageSet:
-    assert len(zoo) == COUNT
-    return zoo
-
-
-def wait_for_figures(page: Page) -> None:
+def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/evaluate?set={zoo.set_id}", height=2400)
     expect(page.get_by_text("Classes · 2")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     settled(page)
-
-
-def test_a_labelled_set_is_evaluated_and_its_numbers_are_taken_away(
-    app: str, image_set: ImageSet, open_page: OpenPage
-) -> None:
-    page = open_page(f"{app}/evaluate?set={image_set.set_id}", height=2400)
-    wait_for_figures(page)
     expect(page.get_by_text("counted on 40 pictures of 2 classes")).to_be_visible()
     expect(page.locator(".js-plotly-plot").first.get_by_text("Nearest similarity")).to_be_visible()
 
-    taken = [rows_of(page, place) for place in range(4)]
+    taken = [rows_of(page, "CSV", place) for place in range(4)]
     assert [row["measure"] for row in taken[0]][:3] == ["ambiguity", "confusability", "uncertainty"]
     assert all(float(row["r_auroc_low"]) <= float(row["r_auroc"]) for row in taken[0])
     assert float(taken[1][-1]["coverage"]) == 1
     assert sum(int(row["pictures"]) for row in taken[2]) == COUNT
     assert {row["label"] for row in taken[3]} == {"cat", "dog"}
 
-
-def rows_of(page: Page, place: int) -> list[dict[str, str]]:
-    with page.expect_download() as download:
-        page.get_by_role("button", name="CSV", exact=True).nth(place).click()
-    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
-
-
-def test_a_class_is_looked_into_and_a_picture_of_it_opened(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/evaluate?set={image_set.set_id}", height=2400)
-    wait_for_figures(page)
     box = page.get_by_test_id("stDataFrame").last.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row
     expect(page.get_by_text("of 20 have a neighbour of another class")).to_be_visible()
     expect(page.locator(".tile")).to_have_count(12)
-    settled(page)
+
+    page.get_by_role("button", name="Run the crop test").click()
+    expect(page.get_by_text("of 40 pictures (95 % interval").first).to_be_visible()
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
+    rows = rows_of(page, "Crop test (CSV)")
+    assert len(rows) == COUNT
+    assert all(0.1 < float(row["crop_share"]) < 0.75 for row in rows)
+
+    assert_fits(page)
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
 
 
-def test_the_crop_test_runs_with_progress_and_is_taken_away(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/evaluate?set={image_set.set_id}", height=2400)
-    wait_for_figures(page)
-    page.get_by_role("button", name="Run the crop test").click()
-    expect(page.get_by_text("of 40 pictures (95 % interval").first).to_be_visible()
-    expect(page.get_by_test_id("stProgress")).to_have_count(0)
+def rows_of(page: Page, button: str, place: int = 0) -> list[dict[str, str]]:
     with page.expect_download() as download:
-        page.get_by_role("button", name="Crop test (CSV)").click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
-    assert len(rows) == COUNT
-    assert all(0.1 < float(row["crop_share"]) < 0.75 for row in rows)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_window_needs_no_sideways_scrolling(
-    app: str, image_set: ImageSet, open_page: OpenPage, scheme: Literal["light", "dark"]
-) -> None:
-    page = open_page(f"{app}/evaluate?set={image_set.set_id}", width=420, scheme=scheme)
-    wait_for_figures(page)
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
+        page.get_by_role("button", name=button, exact=True).nth(place).click()
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))

@@ -6,13 +6,13 @@ import pytest
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import HARNESS, OpenPage
+from tests.browser.fixtures import HARNESS, OpenPage, still
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME
 
 
 @pytest.mark.browser
-def test_a_tile_is_a_button_that_gives_its_id(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?show=gallery&n=24")
+def test_a_tile_is_a_button_that_gives_its_id_and_arrows_move_on(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=gallery&n=12&columns=4")
     page.get_by_role("button", name="IMG_00005.jpg").click()
     expect(page.get_by_text(f"clicked {FIRST_ID + 5}")).to_be_visible()
     expect(page.locator(".tile").nth(2).locator(".name")).to_have_text(HOSTILE_NAME)
@@ -20,11 +20,6 @@ def test_a_tile_is_a_button_that_gives_its_id(harness: str, open_page: OpenPage)
     expect(page.locator(".tile").nth(1).locator(".mark")).to_have_text("kept")
     expect(page.locator(".tile").nth(3)).to_have_attribute("aria-current", "true")
     expect(page.locator(".tile").nth(10).locator(".picture")).to_have_class(re.compile("broken"))
-
-
-@pytest.mark.browser
-def test_arrows_move_through_the_gallery(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?show=gallery&n=12&columns=4")
     tiles = page.locator(".tile")
     tiles.first.focus()
     for key, at in (
@@ -40,6 +35,17 @@ def test_arrows_move_through_the_gallery(harness: str, open_page: OpenPage) -> N
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
+    page.keyboard.press("k")  # there is nothing to decide
+    page.locator(".cell").nth(4).hover()
+    expect(page.locator(".choices").nth(4)).to_be_hidden()
+    expect(page.locator(".cell").nth(4)).not_to_have_attribute("data-decision", "keep")
+    expect(tiles.nth(4)).to_be_focused()
+    page.set_viewport_size({"width": 420, "height": 850})
+    still(page)
+    box = page.locator(".gallery").bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 420
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
 
 
 @pytest.mark.browser
@@ -49,9 +55,9 @@ def test_an_empty_gallery_says_why(harness: str, open_page: OpenPage) -> None:
 
 
 def test_a_page_reads_a_gallery_state_that_a_test_sets() -> None:
-    at = AppTest.from_file(str(HARNESS))
+    at = AppTest.from_file(str(HARNESS), default_timeout=120)
     at.query_params["show"] = "gallery"
     at.session_state["gallery"] = {"clicked": "5"}
-    at.run(timeout=30)
+    at.run()
     assert not at.exception
     assert [text.value for text in at.text] == ["clicked 5"]

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from playwright.sync_api import FloatRect, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from tests.browser.fixtures import HARNESS, OpenPage, eventually_equals, written_elsewhere
 from tests.browser.harness_components import FIRST_ID
+from tests.browser.test_components import rect_of
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent, gallery_event
@@ -57,12 +58,6 @@ def decisions_at(decisions_folder: Path, run: str) -> Decisions:
     """What a page writes to."""
     ids = np.arange(FIRST_ID, FIRST_ID + 12, dtype=np.int64)
     return Decisions(decisions_folder / f"{run}.db", FileKeys(ids, ids))
-
-
-def rect_of(locator: Locator) -> FloatRect:
-    box = locator.bounding_box()
-    assert box is not None
-    return box
 
 
 @pytest.mark.browser
@@ -197,17 +192,6 @@ def test_two_windows_write_to_one_set(desk: Open, decisions_folder: Path) -> Non
     one.expect_decided("k,k,k,-,-,-,-,-,d,d,-,d")
 
 
-@pytest.mark.browser
-def test_a_gallery_that_is_not_for_deciding_shows_no_sign_of_it(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?show=gallery&n=4")
-    page.locator(".tile").first.focus()
-    page.keyboard.press("k")
-    page.locator(".cell").first.hover()
-    expect(page.locator(".choices").first).to_be_hidden()
-    expect(page.locator(".cell").first).not_to_have_attribute("data-decision", "keep")
-    expect(page.locator(".tile").first).to_be_focused()
-
-
 def test_actions_are_read_in_order_and_only_new_ones() -> None:
     state = {
         "clicked": None,
@@ -227,7 +211,7 @@ def test_actions_are_read_in_order_and_only_new_ones() -> None:
 
 def test_a_page_takes_each_action_once(decisions_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["harness", str(decisions_folder)])
-    at = AppTest.from_file(str(HARNESS), default_timeout=30)
+    at = AppTest.from_file(str(HARNESS), default_timeout=120)
     at.query_params["show"] = "decide"
     at.query_params["run"] = uuid4().hex
     at.session_state["gallery"] = {"actions": [{"sequence": 1, "id": str(FIRST_ID), "decision": "drop"}]}

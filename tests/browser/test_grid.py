@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.fixtures import OpenPage, eventually, settled, written_elsewhere
+from tests.browser.test_components import rect_of
 
 pytestmark = pytest.mark.browser
 
@@ -50,7 +51,7 @@ def desk(harness: str, open_page: OpenPage, decisions_folder: Path) -> Open:
     return opened
 
 
-def test_thousands_scroll_and_only_those_in_sight_exist(desk: Open) -> None:
+def test_thousands_scroll_only_those_in_sight_exist_and_keys_never_lose_the_focus(desk: Open) -> None:
     at = desk()
     expect(at.panes).to_have_count(2)
     expect(at.panes.first.get_by_role("heading")).to_have_text("Most ambiguous · 5,000")
@@ -62,10 +63,7 @@ def test_thousands_scroll_and_only_those_in_sight_exist(desk: Open) -> None:
     expect(last.locator(".name")).to_have_text("IMG_04999.jpg")
     expect(at.tile(0)).to_have_count(0)
     expect(at.tile(0, pane=1).locator(".name")).to_have_text("IMG_04999.jpg")
-
-
-def test_keys_move_through_all_of_them_and_the_focus_is_never_lost(desk: Open) -> None:
-    at = desk()
+    at.scroll(0)
     at.tile(0).focus()
     at.page.keyboard.press("End")
     expect(at.tile(4999)).to_be_focused()
@@ -99,7 +97,7 @@ def test_a_key_leads_to_a_tile_that_is_not_known_yet(desk: Open) -> None:
     expect(at.tile(4999)).to_be_in_viewport()
 
 
-def test_a_choice_by_mouse_and_by_keys(desk: Open) -> None:
+def test_a_choice_by_mouse_and_by_keys_which_decide_on_it_as_one_action(desk: Open) -> None:
     at = desk()
     at.tile(1).click(modifiers=["Control"])
     at.says("chosen 1")
@@ -121,9 +119,6 @@ def test_a_choice_by_mouse_and_by_keys(desk: Open) -> None:
     at.page.get_by_role("button", name="5,000 chosen").click()
     at.says("chosen 0")
 
-
-def test_a_key_decides_on_all_that_are_chosen_as_one_action(desk: Open) -> None:
-    at = desk()
     at.tile(0).click(modifiers=["Control"])
     at.tile(6).click(modifiers=["Shift"])
     at.page.keyboard.press("d")
@@ -158,10 +153,7 @@ def test_a_decision_far_down_stays_when_the_server_has_it(desk: Open) -> None:
     expect(cell).to_have_attribute("data-decision", "drop")
 
 
-@pytest.mark.parametrize(("key", "place"), [("Home", 0), ("End", 4999)])
-def test_a_refused_decision_is_undrawn_wherever_its_tile_lies(
-    desk: Open, decisions_folder: Path, key: str, place: int
-) -> None:
+def test_a_refused_decision_is_undrawn_wherever_its_tile_lies(desk: Open, decisions_folder: Path) -> None:
     run = uuid4().hex
     at = desk("busy=0.2", run=run)
     at.page.get_by_role("button", name="Ambiguous").click()
@@ -169,15 +161,15 @@ def test_a_refused_decision_is_undrawn_wherever_its_tile_lies(
     at.tile(1).focus()
     at.page.keyboard.press("k")
     at.says("decided keep:1")
-    at.page.keyboard.press(key)
-    expect(at.tile(place)).to_be_focused()
-    expect(at.tile(place).locator(".name")).to_have_text(f"IMG_{place:05}.jpg")
-    with written_elsewhere(decisions_folder / f"{run}.db"):
-        at.page.keyboard.press("d")
-        expect(at.page.get_by_text("Another process has been writing")).to_be_visible()
-        expect(at.panes.first.locator(".cell[data-decision='drop']")).to_have_count(0, timeout=5000)
-    at.says("decided keep:1")
-    at.page.keyboard.press("Home")
+    for key, place in (("End", 4999), ("Home", 0)):
+        at.page.keyboard.press(key)
+        expect(at.tile(place)).to_be_focused()
+        expect(at.tile(place).locator(".name")).to_have_text(f"IMG_{place:05}.jpg")
+        with written_elsewhere(decisions_folder / f"{run}.db"):
+            at.page.keyboard.press("d")
+            expect(at.page.get_by_text("Another process has been writing")).to_be_visible()
+            expect(at.panes.first.locator(".cell[data-decision='drop']")).to_have_count(0)
+        at.says("decided keep:1")
     expect(at.panes.first.locator(".cell[data-at='1']")).to_have_attribute("data-decision", "keep")
 
 
@@ -209,24 +201,19 @@ def test_the_size_of_tiles_is_kept_and_the_first_picture_in_sight_stays(desk: Op
     expect(size).to_have_value("100")
 
 
-def test_the_grid_ends_with_the_window(desk: Open) -> None:
-    at = desk()
-    grid = at.page.locator(".grid-view")
-
-    def bottom() -> float:
-        box = grid.bounding_box()
-        assert box is not None
-        return box["y"] + box["height"]
-
-    for height in (900, 700, 1100):
-        at.page.set_viewport_size({"width": 1400, "height": height})
-        eventually(lambda height=height: height - 40 < bottom() < height)  # type: ignore[misc]
-
-
-def test_what_the_server_no_longer_knows_is_said(desk: Open) -> None:
+def test_what_the_server_no_longer_knows_is_said_down_to_the_end_of_the_window(desk: Open) -> None:
     at = desk()
     refused = "This order has expired."
     at.page.route(re.compile("/url-viz/order/"), lambda route: route.fulfill(status=404, body=refused))
     at.page.reload()
     expect(at.panes.first.get_by_text(refused)).to_be_visible()
     expect(at.tile(0)).to_be_visible()
+    grid = at.page.locator(".grid-view")
+
+    def bottom() -> float:
+        box = rect_of(grid)
+        return box["y"] + box["height"]
+
+    for height in (900, 700, 1100):  # and the grid ends with the window
+        at.page.set_viewport_size({"width": 1400, "height": height})
+        eventually(lambda height=height: height - 40 < bottom() < height)  # type: ignore[misc]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.fixtures import OpenPage, settled
+from tests.browser.fixtures import OpenPage, assert_fits, settled
 from tests.imaging.pictures import noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -21,15 +21,11 @@ def image_set(home: Path, shipped: Model) -> ImageSet:
     return embed_folder(folder, model=shipped, workspace=home / "workspace")
 
 
-def wait_for_suspects(page: Page, image_set: ImageSet) -> None:
+def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/labels?set={image_set.set_id}", height=1600)
     count = len(image_set.labels.suspects())
     expect(page.get_by_text(f"{count} of {count} suspects")).to_be_visible()
     settled(page)
-
-
-def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/labels?set={image_set.set_id}", height=1600)
-    wait_for_suspects(page, image_set)
     pair = image_set.labels.confused().iloc[0]
     box = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert box is not None
@@ -38,13 +34,6 @@ def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: Image
     expect(page.get_by_text(words)).to_be_visible()
     expect(page.get_by_test_id("stText").get_by_text(f"{pair['class_a']} ↔ {pair['class_b']}")).to_be_visible()
     expect(page.locator(".tile")).to_have_count(min(18, int(pair["pictures"])))
-    settled(page)
+    assert_fits(page)
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
-
-
-def test_a_narrow_window_needs_no_sideways_scrolling(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/labels?set={image_set.set_id}", width=420, scheme="dark")
-    wait_for_suspects(page, image_set)
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")

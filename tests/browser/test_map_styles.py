@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.browser import MOVED
-from tests.browser.fixtures import OpenPage, eventually
+from tests.browser.fixtures import OpenPage, eventually, eventually_equals
 from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
 from tests.browser.test_components import drag_around, painted_pixels, ready, rect_of, shown_points
 
@@ -50,17 +50,9 @@ def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(harness: str, o
 
 
 @pytest.mark.browser
-def test_the_page_sets_the_style_too(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?show=styles&n=300&style=fog")
-    ready(page)
-    expect(page.locator(".stage[data-style=fog]")).to_be_visible()
-    page.get_by_test_id("stButtonGroup").get_by_text("density").click()
-    expect(page.locator(".stage[data-style=density]")).to_be_visible()
-    expect(page.get_by_text("style density")).to_be_visible()
-
-
-@pytest.mark.browser
-def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(harness: str, open_page: OpenPage) -> None:
+def test_the_page_sets_fog_where_the_clear_are_crisp_and_the_ambiguous_faint_and_another_style(
+    harness: str, open_page: OpenPage
+) -> None:
     page = open_page(f"{harness}/?show=styles&n=10&style=fog")
     stage = ready(page)
     ranks, places = synthetic_points(10, "umap").value, shown_points(10)
@@ -70,6 +62,9 @@ def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(harness: str, open_p
     assert pixel(page, *ambiguous) != [255, 255, 255]
     assert pixel(page, ambiguous[0] + 9, ambiguous[1]) != [255, 255, 255]  # large
     assert pixel(page, clear[0] + 9, clear[1]) == [255, 255, 255]  # small
+    page.get_by_test_id("stButtonGroup").get_by_text("density").click()
+    expect(page.locator(".stage[data-style=density]")).to_be_visible()
+    expect(page.get_by_text("style density")).to_be_visible()
 
 
 @pytest.mark.browser
@@ -100,20 +95,16 @@ def test_a_mask_of_other_points_changes_nothing(harness: str, open_page: OpenPag
 
 
 @pytest.mark.browser
-def test_the_ends_of_the_colours_are_named(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?show=styles&n=34&ends=low,high")
-    ready(page)
-    expect(page.locator(".scale .title")).to_have_text("Ambiguity percentile")
-    expect(page.locator(".scale .end")).to_have_text(["low", "high"])
-
-
-@pytest.mark.browser
 def test_a_point_has_the_colour_of_its_value_in_both_themes(harness: str, open_page: OpenPage) -> None:
     """Of the ramp's ends the low one is blue, the high one orange, and the high one is the lighter."""
     ranks, places = synthetic_points(10, "umap").value, shown_points(10)
-    url = f"{harness}/?show=styles&n=10"
-    for page in (open_page(url), open_page(url, scheme="dark")):
-        stage = ready(page)
+    page = open_page(f"{harness}/?show=styles&n=10&ends=low,high")
+    stage = ready(page)
+    expect(page.locator(".scale .title")).to_have_text("Ambiguity percentile")
+    expect(page.locator(".scale .end")).to_have_text(["low", "high"])
+    for scheme, ground in (("light", [255, 255, 255]), ("dark", [0x12, 0x15, 0x1B])):
+        page.emulate_media(color_scheme=scheme)
+        eventually_equals(lambda: pixel(page, stage.left + 1, stage.top + 1), ground)
         low, high = (pixel(page, *stage.place_of(*places[int(i)])) for i in (np.argmin(ranks), np.argmax(ranks)))
         assert low[2] > low[0]
         assert high[0] > high[2]
@@ -172,8 +163,9 @@ def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(har
 
 
 @pytest.mark.browser
-def test_a_hundred_thousand_points_are_panned_in_every_style(harness: str, open_page: OpenPage) -> None:
-    page = open_page(f"{harness}/?show=styles&n=100000&faces=1")
+@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.torture)])
+def test_many_points_are_panned_in_every_style(harness: str, open_page: OpenPage, count: int) -> None:
+    page = open_page(f"{harness}/?show=styles&n={count}&faces=1")
     ready(page)
     for style in ("points", "fog", "density"):
         tool(page, style.capitalize()).click()

@@ -1,27 +1,21 @@
 """The Models page in a real browser: every card within the window, a model card opened, another model chosen."""
 
 import re
-from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.fixtures import OpenPage, settled
+from tests.browser.fixtures import OpenPage, assert_fits, settled
 from url_viz.image_set import ImageSet
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (420, "dark")])
-def test_models_are_looked_at_and_one_is_chosen(
-    app: str, zoo: ImageSet, open_page: OpenPage, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    page = open_page(f"{app}/models?set={zoo.set_id}", width=width, scheme=scheme)
+def test_models_are_looked_at_and_one_is_chosen(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/models?set={zoo.set_id}")
     expect(page.get_by_role("heading", name="Models")).to_be_visible()
     expect(page.get_by_text("The folder of checkpoints.")).to_be_visible()
-    settled(page)
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("element => element.scrollWidth <= element.clientWidth"), "nothing sticks out of the window"
+    assert_fits(page)
 
     page.get_by_role("button", name="Model card").first.click()
     card = page.get_by_role("dialog")

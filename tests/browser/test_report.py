@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -25,10 +24,8 @@ def report(hostile: ImageSet) -> Path:
     return write_report(hostile, hostile.root.parent / "report.html", title="A & B <b>c</b>")
 
 
-def opened(
-    chromium: Browser, report: Path, asked: list[str], *, width: int = 1400, scheme: Literal["light", "dark"] = "light"
-) -> Page:
-    page = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+def opened(chromium: Browser, report: Path, asked: list[str]) -> Page:
+    page = chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: asked.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: asked.append(f"error: {error}"))
@@ -77,21 +74,16 @@ def test_another_script_would_not_run(chromium: Browser, report: Path, tmp_path:
     assert any("Content Security Policy" in line for line in asked)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_window_needs_no_sideways_scrolling(
-    chromium: Browser, report: Path, scheme: Literal["light", "dark"]
-) -> None:
-    page = opened(chromium, report, [], width=420, scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    is_dark = max(map(int, re.findall(r"\d+", background)[:3])) < 60
-    assert is_dark == (scheme == "dark")
-
-
-def test_it_prints_dark_on_white_also_where_the_screen_is_dark(chromium: Browser, report: Path) -> None:
-    page = opened(chromium, report, [], scheme="dark")
+def test_it_fits_a_narrow_window_follows_the_scheme_and_prints_dark_on_white(chromium: Browser, report: Path) -> None:
+    page, background = opened(chromium, report, []), "getComputedStyle(document.body).backgroundColor"
+    page.set_viewport_size({"width": 420, "height": 900})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        is_dark = max(map(int, re.findall(r"\d+", page.evaluate(background))[:3])) < 60
+        assert is_dark == (scheme == "dark")
     page.emulate_media(media="print")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate(background) == "rgb(255, 255, 255)"
     ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
     assert max(map(int, re.findall(r"\d+", ink))) < 80
     assert page.pdf().startswith(b"%PDF")

@@ -47,7 +47,7 @@ def drag_to_start(page: Page, name: str) -> None:
     page.get_by_role("slider", name=name).press("Home")
 
 
-def test_uploads_are_sorted_split_by_hand_and_taken_away(
+def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good(
     app: str, image_set: ImageSet, open_page: OpenPage, files: list[Path]
 ) -> None:
     page = open_page(f"{app}/upload?set={image_set.set_id}")
@@ -78,21 +78,23 @@ def test_uploads_are_sorted_split_by_hand_and_taken_away(
     assert values == sorted(values, reverse=True)
     assert {row["name"] for row in rows} == {HOSTILE, "41.png", "42.png", "43.png", "more.zip/in/50.png"}
 
-
-def files_named(files: list[Path], name: str) -> Path:
-    return next(path for path in files if path.name == name)
-
-
-def test_an_upload_opens_large_with_its_nearest_pictures(
-    app: str, image_set: ImageSet, open_page: OpenPage, files: list[Path]
-) -> None:
-    page = open_page(f"{app}/upload?set={image_set.set_id}", width=420)
-    upload(page, [files_named(files, "41.png")])
-    page.locator(".tile").first.click()
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.locator(".tile").filter(has_text="41.png").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("41.png")).to_be_visible()
     expect(dialog.locator(".tile")).to_have_count(6)
     assert dialog.locator("img.url-viz-picture").evaluate("image => image.naturalWidth > 0")
+    dialog.get_by_role("button", name="Close").click()
+
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.get_by_text("Drop pictures, a folder or a zip.")).to_be_visible()
+    expect(page.get_by_test_id("stFileChip")).to_have_count(0)
+    upload(page, [files_named(files, "42.png")])
+    expect(page.get_by_text("1 picture · scored with")).to_be_visible()
+
+
+def files_named(files: list[Path], name: str) -> Path:
+    return next(path for path in files if path.name == name)
 
 
 def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
@@ -136,14 +138,3 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.get_by_text("The query itself is above the threshold.")).to_be_visible()
     expect(page.get_by_test_id("stCode").get_by_text(next_name)).to_be_visible()
     assert f"id={clearest['id']}" not in page.url
-
-
-def test_removed_uploads_do_not_come_back(app: str, open_page: OpenPage, files: list[Path]) -> None:
-    page = open_page(f"{app}/upload")
-    upload(page, files[:2])
-    expect(page.get_by_text("2 pictures · scored with")).to_be_visible()
-    page.get_by_role("button", name="Remove all").click()
-    expect(page.get_by_text("Drop pictures, a folder or a zip.")).to_be_visible()
-    expect(page.get_by_test_id("stFileChip")).to_have_count(0)
-    upload(page, files[2:3])
-    expect(page.get_by_text("1 picture · scored with")).to_be_visible()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, new_home, serve_app, settled, still
+from tests.browser.fixtures import OpenPage, Serve, assert_fits, new_home, serve_app, settled, still
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
 from url_viz.demo import build_demo
@@ -119,9 +119,7 @@ def test_the_demo_opens_with_one_click_and_is_explored_and_no_other_machine_is_a
     assert strangers == []
 
 
-def test_the_most_ambiguous_asks_between_which_two_and_both_are_shown(
-    app: str, open_page: OpenPage, demo: ImageSet
-) -> None:
+def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_page: OpenPage, demo: ImageSet) -> None:
     page = open_page(f"{app}/?set={demo.set_id}")
     wait_until_read(page)
     question = page.locator(".question:visible").first.inner_text()
@@ -131,8 +129,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_both_are_shown(
     expect(dialog.get_by_text(question, exact=True).first).to_be_visible()
     for name in (first, second):
         expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} · \d+%$"))).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
+    look_through(page)
 
     page.get_by_text("Most confused classes").click()
     page.get_by_role("button", name=re.compile(r" or .*\? · \d+")).first.click()
@@ -145,10 +142,8 @@ def test_the_most_ambiguous_asks_between_which_two_and_both_are_shown(
     expect(page.get_by_text("Ordered by ambiguity").first).to_be_visible()
 
 
-def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: OpenPage, demo: ImageSet) -> None:
-    page = open_page(f"{app}/?set={demo.set_id}")
-    wait_until_read(page)
-    page.locator("button:has(img)").first.click()
+def look_through(page: Page) -> None:
+    """An open picture leads on by keys and by its neighbours, and is decided on by a key."""
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Nearest neighbours", exact=True)).to_be_visible()
     picture = dialog.get_by_alt_text("The picture")
@@ -195,6 +190,7 @@ def test_what_is_chosen_stays_so_while_another_page_is_looked_at(app: str, open_
     expect(page.get_by_text("Most ambiguous")).to_be_visible()
     settled(page)
     expect(chosen).to_have_count(0)
+    assert_fits(page)
 
 
 def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPage, home: Path) -> None:
@@ -233,16 +229,6 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
 
     again = open_page(page.url)
     expect(again.get_by_text("14 pictures · tf_efficientnet")).to_be_visible()
-
-
-def test_a_narrow_window_needs_no_sideways_scrolling(app: str, open_page: OpenPage, demo: ImageSet) -> None:
-    page = open_page(f"{app}/?set={demo.set_id}", width=420, height=850)
-    wait_until_read(page)
-    main = page.get_by_test_id("stMain")
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        still(page)
-        assert main.evaluate("element => element.scrollWidth <= element.clientWidth"), scheme
 
 
 def test_a_head_is_adapted_used_and_compared(app: str, open_page: OpenPage, home: Path) -> None:

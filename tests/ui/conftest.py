@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
+from tests.ui.pages import PATIENCE_S
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
@@ -102,6 +103,7 @@ def _no_run_ends_in_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     run = AppTest._run
 
     def checked(self: AppTest, *args: Any, **keywords: Any) -> AppTest:
+        self.default_timeout = PATIENCE_S
         ran = run(self, *args, **keywords)
         assert not ran.exception, [one.value for one in ran.exception]
         assert any(map(_text, ran._tree)), "nothing is seen"

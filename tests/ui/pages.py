@@ -10,7 +10,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
 from url_viz.ui.widgets.embed_job import KIND, about_job
 
-LONG = ("-c", "import time; time.sleep(60)")
+LONG = ("-c", "import time; time.sleep(600)")
 """A command that no test waits for."""
 PATIENCE_S = 120
 APP = Path(__file__).parents[2] / "app.py"
@@ -18,7 +18,7 @@ APP = Path(__file__).parents[2] / "app.py"
 
 def app(image_set: ImageSet | None = None, **state: object) -> AppTest:
     """The app before its first run, with a set chosen; `__` in the name of a key of the session stands for a dot."""
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     if image_set is not None:
         at.session_state["chosen_set"] = image_set.set_id
         at.session_state["chosen_model"] = image_set.source.name

@@ -193,7 +193,7 @@ class TestSecretsThatCannotBeRead:
             st.text(f"let in: {show_gate()}")
 
         saved(secrets, "[auth")
-        at = AppTest.from_function(script, default_timeout=60).run()
+        at = AppTest.from_function(script).run()
         assert at.text[0].value == "let in: False"
         assert "cannot be read" in at.error[0].value
 

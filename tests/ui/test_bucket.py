@@ -106,8 +106,7 @@ def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None
 
 @pytest.mark.parametrize("page", ["explore", "search", "sets", "labels", "evaluate", "finetune", "compare", "models"])
 def test_every_page_shows_the_set(image_set: ImageSet, page: str) -> None:
-    at = opened(image_set)
-    at.switch_page(f"pages/{page}_page.py").run()
+    at = opened(image_set, page)
     assert not any("no longer exists" in one.value for one in at.warning)
 
 
@@ -147,7 +146,7 @@ def test_an_address_typed_is_read_only_where_it_is_allowed(home: Workspace, monk
 
         ask_for_folder()
 
-    at = AppTest.from_function(script, default_timeout=30).run()
+    at = AppTest.from_function(script).run()
     at.text_input[0].set_value(ADDRESS).run()
     assert "opens no bucket" in at.error[0].value
     assert at.button(key="read_folder").disabled

@@ -36,7 +36,7 @@ def shown(image_set: ImageSet) -> Callable[[], AppTest]:
         show_class_choice(image_set)  # type: ignore[arg-type]
 
     def ran() -> AppTest:
-        return AppTest.from_function(script, args=(image_set,), default_timeout=30).run()
+        return AppTest.from_function(script, args=(image_set,)).run()
 
     return ran
 

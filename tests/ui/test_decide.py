@@ -37,7 +37,7 @@ def page(image_set: "ImageSet", label: str) -> None:
 
 
 def bar(image_set: ImageSet, label: str = "cat") -> AppTest:
-    return AppTest.from_function(page, default_timeout=30, args=(image_set, label)).run()
+    return AppTest.from_function(page, args=(image_set, label)).run()
 
 
 def toasts(at: AppTest) -> list[str]:
@@ -160,7 +160,7 @@ def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSe
         GalleryAction(command="redo"),
         GalleryAction(command="redo"),
     )
-    at = AppTest.from_function(script, args=(image_set, GalleryEvent(None, actions)), default_timeout=30).run()
+    at = AppTest.from_function(script, args=(image_set, GalleryEvent(None, actions))).run()
     said = toasts(at)
     assert [said[0], *said[2:]] == [
         "Undone: dropped 1 picture",

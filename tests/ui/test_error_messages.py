@@ -36,7 +36,7 @@ def said(callback: str, image_set: ImageSet, *more: object) -> str:
         module, name = callback.split(":")
         getattr(import_module(f"url_viz.ui.{module}"), name)(*arguments)
 
-    at = AppTest.from_function(script, args=(callback, image_set.set_id, (image_set, *more)), default_timeout=30).run()
+    at = AppTest.from_function(script, args=(callback, image_set.set_id, (image_set, *more))).run()
     [toast] = at.toast
     return str(toast.value)
 

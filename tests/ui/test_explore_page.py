@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import LONG, app, ended, linked, opened, words
+from tests.ui.pages import APP, LONG, app, ended, linked, opened, words
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.scope import scoped
 from url_viz.errors import NoImagesError, NotAllowedError
@@ -32,11 +31,29 @@ from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace, set_id_of
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
+def zoo(base: Path) -> Path:
+    """Twelve pictures of two classes, and a file that is none."""
+    folder = write_folder(base / "zoo", 12, classes=("cat", "dog"))
     (folder / "cat" / "broken.jpg").write_bytes(b"<html>404</html>")
-    return read_once(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def read_set(module_workspace: Path, model: Model) -> ImageSet:
+    return embed_folder(zoo(module_workspace.parent), model=model, workspace=module_workspace)
+
+
+@pytest.fixture
+def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    """For tests that only look at it."""
+    monkeypatch.setenv("URL_VIZ_HOME", str(read_set.workspace.root))
+    return read_set
+
+
+@pytest.fixture
+def own_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    """The same for tests that decide on it."""
+    return read_once(zoo(tmp_path))
 
 
 @pytest.fixture
@@ -63,7 +80,7 @@ def map_data(at: AppTest) -> dict[str, Any]:
     return found
 
 
-def test_a_loaded_set_shows_both_ends_counts_and_failures(image_set: ImageSet) -> None:
+def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_them(image_set: ImageSet) -> None:
     at = opened(image_set)
     text = words(at)
     assert at.subheader[0].value.endswith("/zoo")
@@ -76,6 +93,10 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures(image_set: ImageSet) -
     ]
     assert "1 file could not be read" in text
     assert at.dataframe[0].value["reason"].tolist() == ["is an HTML page, not a picture"]
+    at.selectbox(key="view.label").set_value("cat").run()
+    assert "**6** of 12" in words(at)
+    at.button(key="chip.class").click().run()
+    assert "**12** pictures" in words(at)
 
 
 def test_twins_stand_as_one(with_twins: ImageSet) -> None:
@@ -116,17 +137,9 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
     assert not at.toast
 
 
-def test_a_class_narrows_the_galleries(image_set: ImageSet) -> None:
-    at = opened(image_set)
-    at.selectbox(key="view.label").set_value("cat").run()
-    assert "**6** of 12" in words(at)
-    at.button(key="chip.class").click().run()
-    assert "**12** pictures" in words(at)
-
-
-def test_one_click_chooses_other_classes_or_none(image_set: ImageSet) -> None:
-    at = opened(image_set)
-    at.radio(key=f"classes.{image_set.set_id}").set_value("none").run()
+def test_one_click_chooses_other_classes_or_none(own_set: ImageSet) -> None:
+    at = opened(own_set)
+    at.radio(key=f"classes.{own_set.set_id}").set_value("none").run()
     assert not [s for s in at.selectbox if s.key == "view.label"]
 
 
@@ -137,7 +150,7 @@ def test_a_threshold_splits_the_galleries(image_set: ImageSet) -> None:
     assert [(pane["note"], pane["total"]) for pane in panes(at)] == [("3 of 12", 3), ("9 of 12", 9)]
 
 
-def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageSet) -> None:
+def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_with(image_set: ImageSet) -> None:
     first = int(image_set.table()["id"].iloc[0])
     at = opened(image_set, **{f"view.grid.{image_set.set_id}": {"clicked": str(first)}})
     text = words(at)
@@ -146,6 +159,8 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageS
     facts = at.dataframe[-1].value.set_index("Fact")["Value"]
     assert facts["Size"] == "64 × 48 px"
     assert "percentile" in facts["Pretrained head"]
+    at.button(key="search_with").click().run()
+    assert at.session_state["search.query_id"] == first
 
 
 def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
@@ -165,12 +180,19 @@ def test_a_link_to_no_picture_opens_none(image_set: ImageSet, text: str) -> None
     assert "picture" not in at.query_params
 
 
-def test_what_was_decided_is_counted(image_set: ImageSet) -> None:
-    assert "to go" not in words(opened(image_set))
-    ids = image_set.table()["id"].tolist()
-    image_set.decisions.decide(ids[:3], "drop")
-    image_set.decisions.decide(ids[3:4], "keep")
-    assert "1 kept · 3 dropped · 8 to go" in words(opened(image_set))
+def test_what_was_decided_is_counted_narrows_and_colours(own_set: ImageSet) -> None:
+    assert "to go" not in words(opened(own_set))
+    ids = own_set.table()["id"].tolist()
+    own_set.decisions.decide(ids[:3], "drop")
+    own_set.decisions.decide(ids[3:4], "keep")
+    at = opened(own_set)
+    assert "1 kept · 3 dropped · 8 to go" in words(at)
+    at.selectbox(key="view.filter_column").set_value("decision").run()
+    at.multiselect(key="view.filter.decision").set_value(["drop"]).run()
+    assert "**3** of 12" in words(at)
+    at.selectbox(key="view.colour").set_value("decision").run()
+    at.button(key="view.decide.keep").click().run()
+    assert own_set.table()["decision"].tolist()[:4] == ["keep"] * 4
 
 
 def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
@@ -219,7 +241,7 @@ def test_a_reading_that_failed_says_why_and_is_put_away(home: Workspace, tmp_pat
     assert not at.error, "it stays away"
 
 
-def test_a_reading_that_failed_says_why_beside_other_sets(home: Workspace, tmp_path: Path, image_set: ImageSet) -> None:
+def test_a_reading_that_failed_says_why_beside_other_sets(home: Workspace, tmp_path: Path, own_set: ImageSet) -> None:
     """The list of sets has none to show as chosen then, which is no choice of the user."""
     at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
     assert at.session_state["chosen_set"] is None
@@ -348,14 +370,18 @@ def test_the_demo_is_known_by_its_folder_whatever_the_roots(home: Workspace, mon
         readable(home.root / "sets")
 
 
-def test_a_link_keeps_its_set_on_the_next_page(image_set: ImageSet) -> None:
+def test_a_link_keeps_its_set_on_the_next_pages(image_set: ImageSet) -> None:
     at = app()
     at.query_params["set"], at.query_params["model"] = image_set.set_id, image_set.source.name
     at.run()
     at.query_params.clear()
-    for page in ("search", "finetune", "explore"):
-        at.switch_page(f"pages/{page}_page.py").run()
-        assert "zoo · 12 pictures" in words(at) or f"12 pictures · {image_set.source.title}" in words(at), page
+    for page in sorted((APP.parent / "pages").glob("*_page.py")):
+        at.switch_page(f"pages/{page.name}").run()
+        assert at.session_state["chosen_set"] == image_set.set_id, page
+        assert "No pictures read yet." not in words(at), page
+    for page_name in ("search", "finetune", "explore"):
+        at.switch_page(f"pages/{page_name}_page.py").run()
+        assert "zoo · 12 pictures" in words(at) or f"12 pictures · {image_set.source.title}" in words(at), page_name
 
 
 def test_a_nonsense_set_in_the_address_is_an_error_not_a_crash(home: Workspace) -> None:
@@ -376,13 +402,6 @@ def a_job(home: Workspace, folder: Path, code: str) -> Job:
     root = folder.resolve()
     about = {"set_id": set_id_of(root), "model": "tf_efficientnet_lite0", "folder": str(root)}
     return start_job(["-c", code], kind=KIND, title="Read", workspace=home, about=about)
-
-
-def test_an_opened_picture_can_be_searched_with(image_set: ImageSet) -> None:
-    first = int(image_set.table()["id"].iloc[0])
-    at = opened(image_set, **{f"view.grid.{image_set.set_id}": {"clicked": str(first)}})
-    at.button(key="search_with").click().run()
-    assert at.session_state["search.query_id"] == first
 
 
 def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
@@ -415,7 +434,9 @@ def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(image_set
     assert "name" not in at.query_params
 
 
-def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet) -> None:
+def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_what_the_legend_has_chosen(
+    image_set: ImageSet,
+) -> None:
     at = opened(image_set)
     at.selectbox(key="view.other_measure").set_value("brightness").run()
     assert at.segmented_control[0].value == "brightness"
@@ -427,10 +448,7 @@ def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet)
     at.selectbox(key="view.colour").set_value("uncertainty").run()
     data = map_data(at)
     assert (data["colour"], data["title"], data["is_of_order"]) == ("value", "Pretrained head percentile", False)
-
-
-def test_a_class_filter_is_what_the_map_s_legend_has_chosen(image_set: ImageSet) -> None:
-    at = opened(image_set)
+    at.selectbox(key="view.colour").set_value("label").run()
     assert map_data(at)["categories"] == ["cat", "dog"]
     at.session_state["view.explore"] = ExploreView(filters=(OneOf("label", ("dog",)),))
     at.run()
@@ -441,24 +459,19 @@ def test_a_class_filter_is_what_the_map_s_legend_has_chosen(image_set: ImageSet)
 class TestAlone:
     """Pictures on a map of their own, whatever has become of it meanwhile."""
 
-    @pytest.fixture
-    def at(self, image_set: ImageSet) -> AppTest:
-        at = opened(image_set)
+    def test_the_page_stays_with_them_until_there_are_none(self, own_set: ImageSet) -> None:
+        at = opened(own_set)
         at.text_input(key="view.filter_name").set_value("dog/").run()
         at.button(key="alone").click().run()
-        assert alone(at) is not None
-        return at
-
-    def test_the_page_stays_with_them(self, at: AppTest, image_set: ImageSet) -> None:
-        shutil.rmtree(maps_of(image_set))
+        shutil.rmtree(maps_of(own_set))
         at.run()
         assert alone(at) == "This map shows only **6** of 12 pictures."
-        assert len(list(maps_of(image_set).glob("*.parquet"))) == 1
+        assert len(list(maps_of(own_set).glob("*.parquet"))) == 1
         at.button(key="subset.back").click().run()
         assert alone(at) is None
-
-    def test_where_none_is_in_the_set_any_more_all_are_shown(self, at: AppTest, image_set: ImageSet) -> None:
-        shutil.rmtree(maps_of(image_set))
+        at.button(key="alone").click().run()
+        assert alone(at) is not None
+        shutil.rmtree(maps_of(own_set))
         at.session_state["view.alone.ids"] = np.array([5])
         at.run()
         assert alone(at) is None
@@ -468,14 +481,15 @@ class TestAlone:
     def test_a_map_that_takes_long_is_stopped_and_tried_again_at_a_click(
         self, home: Workspace, tmp_path: Path, model: Model
     ) -> None:
-        image_set = embed_folder(write_folder(tmp_path / "many", 20), model=model, workspace=home.root)
-        at = opened(image_set, **{"view.tsne": True})
+        own_set = embed_folder(write_folder(tmp_path / "many", 20), model=model, workspace=home.root)
+        at = opened(own_set, **{"view.tsne": True})
         assert "Until t-SNE is computed this is the map by UMAP." in words(at)
         at.button(key="subset.stop").click().run()
         assert [error.value for error in at.error] == ["The map of these pictures was stopped."]
         at.button(key="subset.again").click().run()
+        for job in list_jobs(home):
+            ended(job)
         while "subset.stop" in [button.key for button in at.button]:
-            time.sleep(0.2)
             at.run()
         assert "This map is by t-SNE, as in the paper's figure." in words(at)
         assert not at.error
@@ -492,11 +506,11 @@ def maps_of(image_set: ImageSet) -> Path:
 
 @pytest.mark.parametrize(("is_the_model_shown", "runs"), [(True, 2), (False, 1)])
 def test_the_page_runs_again_for_what_the_model_shown_reads(
-    image_set: ImageSet, home: Workspace, *, is_the_model_shown: bool, runs: int
+    own_set: ImageSet, home: Workspace, *, is_the_model_shown: bool, runs: int
 ) -> None:
-    name = image_set.source.name
+    name = own_set.source.name
     reader = name if is_the_model_shown else "resnet18"
-    about = {"set_id": image_set.set_id, "model": reader, "folder": str(image_set.root)}
+    about = {"set_id": own_set.set_id, "model": reader, "folder": str(own_set.root)}
     start_job(list(LONG), kind=KIND, title="Read", workspace=home, about=about)
 
     def script(set_id: str) -> None:
@@ -507,8 +521,8 @@ def test_the_page_runs_again_for_what_the_model_shown_reads(
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
         show_reading(set_id, Reading.of(set_id), shown_version="an older one")
 
-    at = AppTest.from_function(script, args=(image_set.set_id,))
-    at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, name
+    at = AppTest.from_function(script, args=(own_set.set_id,))
+    at.session_state["chosen_set"], at.session_state["chosen_model"] = own_set.set_id, name
     at.session_state["reading_ticks"] = 1000
     at.run()
     assert at.session_state["runs"] == runs
@@ -527,43 +541,31 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
     assert sorted(decided) == ["drop", "keep"]
 
 
-def test_a_decision_narrows_and_colours(image_set: ImageSet) -> None:
-    ids = image_set.table()["id"].to_numpy()
-    image_set.decisions.decide(ids[:3], "drop")
-    at = opened(image_set)
-    at.selectbox(key="view.filter_column").set_value("decision").run()
-    at.multiselect(key="view.filter.decision").set_value(["drop"]).run()
-    assert "**3** of 12" in words(at)
-    at.selectbox(key="view.colour").set_value("decision").run()
-    at.button(key="view.decide.keep").click().run()
-    assert image_set.table()["decision"].tolist()[:3] == ["keep"] * 3
-
-
-def test_one_side_of_the_threshold_is_decided_on(image_set: ImageSet) -> None:
+def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
     chosen = {"view.collapse": False, "view.measure": "uncertainty"}
-    at = opened(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}}, **chosen)
+    at = opened(own_set, **{f"view.map.{own_set.set_id}": {"threshold": 80.0}}, **chosen)
     assert "**3** from the 80th percentile on" in words(at)
     at.button(key="view.decide.drop").click().run()
-    dropped = image_set.table().sort_values("uncertainty")["decision"].tolist()
+    dropped = own_set.table().sort_values("uncertainty")["decision"].tolist()
     assert dropped == [None] * 9 + ["drop"] * 3
-    at.session_state[f"view.grid.{image_set.set_id}"] = {"side": "clear"}
+    at.session_state[f"view.grid.{own_set.set_id}"] = {"side": "clear"}
     at.run()
     assert [pane["title"] for pane in panes(at)] == ["Clearest"]
     assert "**9** below the 80th percentile" in words(at)
     assert at.query_params["side"] == "clear"
 
 
-def test_what_is_chosen_is_acted_on_and_reviewed(image_set: ImageSet) -> None:
-    at = opened(image_set)
+def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
+    at = opened(own_set)
     shown = [int(tile["id"]) for tile in panes(at)[0]["first"]]
-    at.session_state[f"view.grid.{image_set.set_id}"] = {
+    at.session_state[f"view.grid.{own_set.set_id}"] = {
         "chosen": [{"order": panes(at)[0]["order"], "ranges": [[0, 2], [5, 6]]}, {"order": "gone", "ranges": [[0, 9]]}]
     }
     at.run()
     assert "**3** chosen" in words(at)
     assert "**These pictures** (3)" in words(at)
     at.button(key="view.decide.drop").click().run()
-    dropped = set(image_set.table().loc[lambda table: table["decision"] == "drop", "id"])
+    dropped = set(own_set.table().loc[lambda table: table["decision"] == "drop", "id"])
     assert dropped == {shown[0], shown[1], shown[5]}
     review = at.button(key="explore.review")
     assert review.label == "Review these 3"
@@ -647,18 +649,18 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         assert 0 < self.reviewed(at, of_many) < 40
 
 
-def test_a_decision_by_key_on_many_chosen_is_asked_about(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decision_by_key_on_many_chosen_is_asked_about(own_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
-    at = opened(image_set)
+    at = opened(own_set)
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[0, 4]]}]
     action = {"sequence": 1, "chosen": chosen, "decision": "drop"}
-    at.session_state[f"view.grid.{image_set.set_id}"] = {"chosen": chosen, "actions": [action]}
+    at.session_state[f"view.grid.{own_set.set_id}"] = {"chosen": chosen, "actions": [action]}
     at.run()
     at.run()  # AppTest calls no callbacks of components: the action is carried out below the bar
     assert "**Drop 4 pictures**?" in words(at)
-    assert image_set.table()["decision"].isna().all()
+    assert own_set.table()["decision"].isna().all()
     at.button(key="view.decide.yes").click().run()
-    assert (image_set.table()["decision"] == "drop").sum() == 4
+    assert (own_set.table()["decision"] == "drop").sum() == 4
 
 
 def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> None:
@@ -687,11 +689,11 @@ def test_what_nobody_chose_follows_the_leading_order_and_what_somebody_chose_sta
     assert at.query_params["by"] == "uncertainty"
 
 
-def test_a_question_is_gone_with_the_choice_it_was_of(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_question_is_gone_with_the_choice_it_was_of(own_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
-    at = opened(image_set)
+    at = opened(own_set)
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[0, 5]]}]
-    grid = f"view.grid.{image_set.set_id}"
+    grid = f"view.grid.{own_set.set_id}"
     at.session_state[grid] = {"chosen": chosen}
     at.run()
     at.button(key="view.decide.drop").click().run()
@@ -701,7 +703,7 @@ def test_a_question_is_gone_with_the_choice_it_was_of(image_set: ImageSet, monke
     at.session_state[grid] = {"chosen": chosen}
     at.run()
     assert "**Drop " not in words(at)
-    assert image_set.table()["decision"].isna().all()
+    assert own_set.table()["decision"].isna().all()
 
 
 def test_a_stack_is_decided_on_with_its_twins(with_twins: ImageSet) -> None:

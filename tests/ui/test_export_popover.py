@@ -37,7 +37,7 @@ def popover(set_id: str, model: str, count: int) -> None:
 
 def popover_of(image_set: ImageSet, count: int = 6) -> AppTest:
     arguments = (image_set.set_id, image_set.source.name, count)
-    return looked_at(AppTest.from_function(popover, args=arguments, default_timeout=60).run())
+    return looked_at(AppTest.from_function(popover, args=arguments).run())
 
 
 def looked_at(at: AppTest) -> AppTest:

@@ -41,11 +41,15 @@ def test_without_an_image_set_it_shows_the_ways_to_open_one(home: Workspace) -> 
 
 
 def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
-    text = words(run(image_set))
+    at = run(image_set)
+    text = words(at)
     assert "without labels" in text
     assert "8 pictures · under a minute" in text
     assert "Adapt to these pictures" in text
+    assert f"What these pictures have without any job: {image_set.order().reason}" in text
     assert "No runs yet. A run continues when you close this page or stop the app." in text
+    at.number_input(key="finetune.augmentation.views").set_value(0).run()
+    assert "cannot be combined" in at.error[0].value
 
 
 def test_labels_are_asked_for_where_there_are_none(home: Workspace, tmp_path: Path, model: Model) -> None:
@@ -92,14 +96,8 @@ def test_a_run_of_both_costs_more_than_one_of_the_head_and_says_so(image_set: Im
     assert "about 9 min" in estimate(replace(config, mode="full"), 1000)
 
 
-def test_options_that_do_not_go_together_are_told(image_set: ImageSet) -> None:
-    at = run(image_set)
-    at.number_input(key="finetune.augmentation.views").set_value(0).run()
-    assert "cannot be combined" in at.error[0].value
-
-
 def test_a_live_run_can_be_cancelled(home: Workspace, image_set: ImageSet) -> None:
-    job = a_run(home, image_set, "import time; time.sleep(60)")
+    job = a_run(home, image_set, "import time; time.sleep(600)")
     at = run(image_set)
     assert "Adapt to zoo" in words(at)
     at.button(key=f"cancel.{job.id}").click().run()
@@ -154,10 +152,6 @@ def test_a_report_of_an_older_version_still_opens(home: Workspace, image_set: Im
     text = words(run(image_set))
     assert "**R-AUROC .86, 30 pictures**" in text
     assert "No interval" in text
-
-
-def test_what_there_is_without_a_job_is_told_first(image_set: ImageSet) -> None:
-    assert f"What these pictures have without any job: {image_set.order().reason}" in words(run(image_set))
 
 
 def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:

@@ -41,7 +41,7 @@ def script() -> None:
 
 
 def page() -> AppTest:
-    at = AppTest.from_function(script, default_timeout=20).run()
+    at = AppTest.from_function(script).run()
     assert not at.exception
     return at
 

@@ -40,25 +40,21 @@ def test_recent_sets_stand_there_with_counts_and_pictures_and_open(image_set: Im
     at = opened()
     text = words(at)
     assert "12 pictures · 2 classes · read " in text
-    assert pictures(at)[0] == 5
-    assert "**What you get**" in text
+    assert pictures(at) == [5, SHOWN, SHOWN, SHOWN]
+    assert any(one.value.startswith("**What you get** · ") and "zoo" in one.value for one in at.markdown)
     assert image_set.root.name in text
     at.button(key=f"first.open.{image_set.set_id}").click().run()
     assert at.session_state["chosen_set"] == image_set.set_id
 
 
-def test_the_users_own_latest_set_shows_what_one_gets(image_set: ImageSet) -> None:
-    at = opened()
-    assert pictures(at) == [5, SHOWN, SHOWN, SHOWN]
-    assert any(one.value.startswith("**What you get** · ") and "zoo" in one.value for one in at.markdown)
-
-
 def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "zoo", 3)
     at = opened()
-    at.text_input(key="first.typed").set_value(str(tmp_path / "none")).run()
-    assert "does not exist" in at.error[0].value
-    assert at.button(key="read_typed").disabled
+    (tmp_path / "notes.txt").write_text("words")
+    for name, why in (("none", "does not exist"), ("notes.txt", "is a file, not a folder")):
+        at.text_input(key="first.typed").set_value(str(tmp_path / name)).run()
+        assert why in at.error[0].value
+        assert at.button(key="read_typed").disabled
     at.text_input(key="first.typed").set_value(str(folder)).run()
     assert "3 pictures, no class folders" in words(at)
     at.button(key="read_typed").click().run()

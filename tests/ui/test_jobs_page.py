@@ -57,11 +57,11 @@ def test_a_waiting_job_says_what_for_and_since_when(image_set: ImageSet) -> None
 def test_the_time_left_of_the_job_ahead_is_told(image_set: ImageSet) -> None:
     script = (
         "import time; from url_viz.progress import Progress, command_report\n"
-        "command_report()(Progress('read', 1, 4, seconds_left=120)); time.sleep(60)"
+        "command_report()(Progress('read', 1, 4, seconds_left=120)); time.sleep(600)"
     )
     first = a_job(image_set, ["-c", script])
     second = a_job(image_set, LONG)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not first.paths.progress.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)

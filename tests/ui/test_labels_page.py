@@ -42,6 +42,8 @@ def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) ->
     assert "2 have copies under another label" in text
     assert f"Checked: {COUNT + 1} labelled pictures of 2 classes." in text
     assert f"**{len(check.suspects)}** of {len(check.suspects)} suspects" in text
+    assert "nearest neighbours, and a linear classifier (ridge) fitted with the picture left out" in text
+    assert not [button for button in at.button if button.key == "labels.explore"]
     assert len(at.dataframe[0].value) == len(check.confused)
 
     at.pills(key="view.labels.kind").set_value("conflicting copies").run()
@@ -142,20 +144,11 @@ def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
 
 
 def test_a_pair_opens_explore_on_the_pictures_between_the_two(labelled: ImageSet) -> None:
-    at = opened(labelled, "labels")
-    assert not [button for button in at.button if button.key == "labels.explore"]
     filters = between_filters(("cat", "dog"))
     table = labelled.table()
     assert filters == tuple(OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class"))
     assert passes_all(table, filters).tolist() == table["first_class"].notna().tolist()
     assert not passes_all(table, between_filters(("cat", "emu"))).any()
-
-
-def test_what_is_said_of_the_check_is_what_is_done(labelled: ImageSet) -> None:
-    text = words(opened(labelled, "labels"))
-    assert (
-        "the votes of its nearest neighbours, and a linear classifier (ridge) fitted with the picture left out" in text
-    )
 
 
 def test_tiles_say_what_to_try_and_who_says_so() -> None:

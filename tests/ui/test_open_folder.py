@@ -25,7 +25,7 @@ def dialog(typed: Path | str) -> AppTest:
 
         ask_for_folder()
 
-    at = AppTest.from_function(script, default_timeout=30).run()
+    at = AppTest.from_function(script).run()
     return at.text_input[0].set_value(str(typed)).run()
 
 

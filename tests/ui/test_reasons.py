@@ -49,7 +49,7 @@ def page_of_reasons() -> None:
 
 
 def test_a_reason_that_is_picked_is_a_filter_and_picked_again_it_is_off(image_set: ImageSet) -> None:
-    at = AppTest.from_function(page_of_reasons, default_timeout=30)
+    at = AppTest.from_function(page_of_reasons)
     at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
     at.run()
     options = [str(option) for option in at.pills[0].options]
@@ -69,7 +69,7 @@ def test_what_nearly_all_share_is_told_once(tmp_path: Path, read_once: Read) -> 
         noise(number, width=32, height=24).save(root / f"{number}.png")
     image_set = read_once(root)
     assert not image_set.table()["reasons"].str.contains("tiny").any()
-    at = AppTest.from_function(page_of_reasons, default_timeout=30)
+    at = AppTest.from_function(page_of_reasons)
     at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
     at.run()
     assert "All 20 pictures are tiny (24 px)." in [caption.value for caption in at.caption]

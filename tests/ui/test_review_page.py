@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import app, linked, reading, words
+from tests.ui.pages import linked, opened, reading, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.review_queue import Review
 from url_viz.analysis.review_spec import ReviewSpec
@@ -18,8 +18,6 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
 from url_viz.ui.review.desk import opened as begun
 from url_viz.ui.session_records import OpenReview
-
-PAGE = "pages/review_page.py"
 
 
 @pytest.fixture
@@ -36,10 +34,7 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 def page(image_set: ImageSet, spec: ReviewSpec | None = None) -> AppTest:
-    at = app(image_set)
-    at.run()
-    at.session_state["view.review"] = spec
-    return at.switch_page(PAGE).run()
+    return opened(image_set, "review", view__review=spec)
 
 
 def desk_key(image_set: ImageSet) -> str:
@@ -54,17 +49,17 @@ def here(at: AppTest) -> OpenReview[Review]:
 class TestStart:
     """What to begin with."""
 
-    def test_ready_reviews_with_their_counts(self, image_set: ImageSet) -> None:
-        said = words(page(image_set))
+    def test_ready_reviews_with_their_counts_a_button_begins_one_and_all_reviews_leads_back(
+        self, image_set: ImageSet
+    ) -> None:
+        at = page(image_set)
+        said = words(at)
         measure = image_set.order().measure
         assert measure == "confusability"  # noise bears no classes out
         for title in ("Confusability · the first 200", "Confusability · within its class · 10 a class", "Twins"):
             assert title in said
         assert f"{len(image_set.reviews.open(ReviewSpec('confusability')))} pictures" in said
         assert f"{len(image_set.reviews.open(ReviewSpec('twins')))} group" in said
-
-    def test_a_button_begins_one_and_all_reviews_leads_back(self, image_set: ImageSet) -> None:
-        at = page(image_set)
         next(b for b in at.button if b.label == "Confusability").click().run()
         assert here(at).review.spec == ReviewSpec("confusability")
         assert at.query_params["review"] == "confusability"
@@ -167,15 +162,7 @@ class TestDesk:
         assert len(card["panels"][0]["near"]) == 1
         assert state.change is not None
         assert state.change.words.startswith("0 answers, 0 the same kind.")
-        answer = {
-            "sequence": 1,
-            "id": card["id"],
-            "decision": None,
-            "label": None,
-            "same": False,
-            "position": 0,
-            "at": 1,
-        }
+        answer = {"sequence": 1, "id": card["id"], "decision": None, "same": False, "position": 0, "at": 1}
         at.session_state[desk_key(unlabelled)] = {"actions": [answer]}
         at.run()
         pair = frozenset(
@@ -220,8 +207,7 @@ class TestDesk:
             assert unlabelled.labels.chosen == "names"
 
     def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
-        at = page(unlabelled)
-        said = words(at)
+        said = words(page(unlabelled))
         assert said.index("The same kind or not") < said.index("Confusability")
         assert "0 answers, 0 the same kind." in said
         assert re.search(r"\d+ pairs", said)
@@ -290,9 +276,7 @@ class TestLinks:
         assert (spec.by, [one.column for one in spec.scope.filters]) == ("entropy", ["label"])
 
     def test_check_labels_leads_to_the_suspects(self, image_set: ImageSet) -> None:
-        at = app(image_set)
-        at.run()
-        at.switch_page("pages/labels_page.py").run()
+        at = opened(image_set, "labels")
         at.button(key="labels.review").click().run()
         assert here(at).review.spec == ReviewSpec("suspects")
 

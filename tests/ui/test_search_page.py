@@ -46,34 +46,32 @@ def picker(at: AppTest) -> Any:
     return next(control for control in at.segmented_control if control.label == "Order by")
 
 
-def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) -> None:
-    text = words(opened(image_set, "search"))
+def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_is(image_set: ImageSet) -> None:
+    at = opened(image_set, "search")
+    text = words(at)
     assert "Choose a picture to see the most similar ones in this image set." in text
     assert "Most similar" not in text
     assert f"{image_set.root.parent.name}/zoo · {COUNT} pictures" in text
+    assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
+    scores = [f"{name} R-AUROC" for name in ("Confusability", "Ambiguity", "Pretrained head", "Entropy")]
+    assert all(score in text for score in scores)
+    assert "Ambiguity knows these classes" in text
+    of_confusability = evidence_for(image_set, "confusability")
+    assert of_confusability is not None
+    assert verdict(of_confusability) in text
+    assert "A picture is never its own hit." in text
+    table = at.table[0].value
+    assert list(table.columns) == ["By class", "Overall"]
+    assert list(table.index) == ["Database", "Database and queries", "Queries"]
 
 
-def test_a_picture_of_the_set_finds_all_others_and_not_itself(image_set: ImageSet) -> None:
-    at = opened(image_set, "search", search__query_id=by_confusability(image_set, 0))
-    text = words(at)
-    assert f"**Most similar** · {COUNT - 1}" in text
-    assert "Pretrained head **" in text
-    assert "withheld" not in text
-    assert at.query_params["id"] == str(by_confusability(image_set, 0))
-
-
-def test_a_link_with_an_id_searches_with_that_picture(image_set: ImageSet) -> None:
+def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_set: ImageSet) -> None:
     at = opened(image_set, "search")
+    for text in ("9" * 5000, "9" * 19, "-1", "x", ""):
+        at.query_params["id"] = text
+        assert "Most similar" not in words(at.run())
     at.query_params["id"] = str(by_confusability(image_set, 3))
-    at.run()
-    assert f"**Most similar** · {COUNT - 1}" in words(at)
-
-
-@pytest.mark.parametrize("text", ["9" * 5000, "9" * 19, "-1", "x", ""])
-def test_a_link_with_no_id_searches_with_none(image_set: ImageSet, text: str) -> None:
-    at = opened(image_set, "search")
-    at.query_params["id"] = text
-    assert "Most similar" not in words(at.run())
+    assert f"**Most similar** · {COUNT - 1}" in words(at.run())
 
 
 @pytest.mark.parametrize("asked", [1, 2**62])
@@ -83,9 +81,14 @@ def test_a_picture_that_is_not_there_is_said_so(image_set: ImageSet, asked: int)
     assert "Most similar" not in text
 
 
-def test_the_gate_withholds_what_find_withholds_and_says_how_many(image_set: ImageSet) -> None:
+def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_does(image_set: ImageSet) -> None:
     query = by_confusability(image_set, 0)
     at = opened(image_set, "search", search__query_id=query)
+    text = words(at)
+    assert f"**Most similar** · {COUNT - 1}" in text
+    assert "Pretrained head **" in text
+    assert "withheld" not in text
+    assert at.query_params["id"] == str(query)
     at.slider[0].set_value(50).run()
     result = image_set.safe_search(query, max_percentile=50)
     assert result.by == "confusability"
@@ -182,20 +185,16 @@ def test_a_query_without_the_value_is_not_vouched_for() -> None:
     assert not Gate("confusability", 100).withholds(query_at(100))
 
 
-def test_a_picture_from_outside_is_scored_and_searched_with(image_set: ImageSet) -> None:
+def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is(image_set: ImageSet) -> None:
     at = opened(image_set, "search")
+    at.file_uploader[0].set_value(("x.jpg", b"hello, I am text", "image/jpeg")).run()
+    assert "The picture is in no format of pictures that is known" in at.error[0].value
+    assert "Most similar" not in words(at)
     at.file_uploader[0].set_value(("<b>new</b>.jpg", encoded(noise(99)), "image/jpeg")).run()
     text = words(at)
     assert f"**Most similar** · {COUNT}" in text
     assert at.code[0].value == "<b>new</b>.jpg"
     assert "Confusability **" in text
-
-
-def test_a_file_that_is_no_picture_is_said_so(image_set: ImageSet) -> None:
-    at = opened(image_set, "search")
-    at.file_uploader[0].set_value(("x.jpg", b"hello, I am text", "image/jpeg")).run()
-    assert "The picture is in no format of pictures that is known" in at.error[0].value
-    assert "Most similar" not in words(at)
 
 
 def test_a_file_finds_what_the_same_picture_of_the_set_finds(image_set: ImageSet) -> None:
@@ -204,22 +203,6 @@ def test_a_file_finds_what_the_same_picture_of_the_set_finds(image_set: ImageSet
     at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
     own = opened(image_set, "search", search__query_id=image_id)
     assert at.markdown[0].value == own.markdown[0].value
-
-
-def test_the_evidence_says_recall_and_both_measures(image_set: ImageSet) -> None:
-    at = opened(image_set, "search")
-    text = words(at)
-    assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
-    scores = [f"{name} R-AUROC" for name in ("Confusability", "Ambiguity", "Pretrained head", "Entropy")]
-    assert all(score in text for score in scores)
-    assert "Ambiguity knows these classes" in text
-    of_confusability = evidence_for(image_set, "confusability")
-    assert of_confusability is not None
-    assert verdict(of_confusability) in text
-    assert "A picture is never its own hit." in text
-    table = at.table[0].value
-    assert list(table.columns) == ["By class", "Overall"]
-    assert list(table.index) == ["Database", "Database and queries", "Queries"]
 
 
 def test_without_classes_the_page_says_what_evidence_takes(

@@ -27,7 +27,7 @@ from url_viz.ui.http import routes
 from url_viz.ui.urls import points_url, representatives_url
 from url_viz.workspace import Workspace
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")

@@ -37,19 +37,26 @@ def pressed(at: AppTest, label: str) -> AppTest:
     return at
 
 
-def test_what_is_kept_and_passed_over_is_told(at: AppTest, zoo: Path) -> None:
+def test_what_is_kept_is_told_named_never_moved_out_of_the_roots_and_forgotten_after_a_question(
+    at: AppTest, zoo: Path, home: Workspace
+) -> None:
     listed, parts, passed_over = (frame.value for frame in at.dataframe)
     assert listed["folder"].tolist() == [str(zoo)]
     assert parts["part"].iloc[0] == "files and thumbnails"
     assert passed_over.to_numpy().tolist() == [[".txt", 1]]
-
-
-def test_a_name_is_given(at: AppTest, home: Workspace) -> None:
+    next(field for field in at.text_input if field.label.startswith("New location")).set_value("/etc")
+    pressed(at, "Change location")
+    assert any("outside the folders" in error.value for error in at.error)
     next(field for field in at.text_input if field.label == "Name").set_value("My zoo")
     pressed(at, "Rename")
     assert "#### My zoo" in [heading.value for heading in at.markdown]
     assert any("My zoo" in done.value for done in at.success)
     assert list_sets(home.root)["name"].tolist() == ["My zoo"]
+    pressed(at, "Forget this image set")
+    assert len(list_sets(home.root)) == 1
+    assert any("The pictures themselves are not touched" in words.value for words in at.markdown)
+    assert "Forget" in [button.label for button in at.button]
+    assert len(list(zoo.rglob("*.jpg"))) == 6
 
 
 def test_a_moved_folder_is_found_again_and_other_pictures_are_not_it(
@@ -66,20 +73,6 @@ def test_a_moved_folder_is_found_again_and_other_pictures_are_not_it(
     pressed(at, "Change location")
     assert any("6 of 6" in done.value for done in at.success)
     assert list_sets(home.root)["folder"].tolist() == [str(tmp_path / "moved")]
-
-
-def test_a_folder_outside_the_roots_is_refused(at: AppTest, home: Workspace) -> None:
-    next(field for field in at.text_input if field.label.startswith("New location")).set_value("/etc")
-    pressed(at, "Change location")
-    assert any("outside the folders" in error.value for error in at.error)
-
-
-def test_forgetting_asks_first(at: AppTest, zoo: Path, home: Workspace) -> None:
-    pressed(at, "Forget this image set")
-    assert len(list_sets(home.root)) == 1
-    assert any("The pictures themselves are not touched" in words.value for words in at.markdown)
-    assert "Forget" in [button.label for button in at.button]
-    assert len(list(zoo.rglob("*.jpg"))) == 6
 
 
 def test_before_forgetting_it_says_which_jobs_are_stopped(at: AppTest, zoo: Path, home: Workspace) -> None:

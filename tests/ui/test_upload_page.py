@@ -74,7 +74,9 @@ def first_id(image_set: ImageSet) -> int:
     return int(image_set.table()["id"].iloc[0])
 
 
-def test_the_threshold_moves_uploads_from_one_side_to_the_other(home: Workspace, model: Model) -> None:
+def test_the_threshold_moves_uploads_and_they_stay_while_other_pages_are_looked_at_until_removed(
+    home: Workspace, model: Model
+) -> None:
     at = dropped(without_set(model), PICTURES)
     by = next(control for control in at.segmented_control if control.label == "Order by")
     assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"
@@ -84,19 +86,27 @@ def test_the_threshold_moves_uploads_from_one_side_to_the_other(home: Workspace,
     assert "**Ambiguous** · 5\n**Clear** · 0" in words(at)
     at.slider[0].set_value(60).run()
     assert "**Ambiguous** · 2\n**Clear** · 3" in words(at)
+    at.switch_page("pages/explore_page.py").run()
+    at.switch_page("pages/upload_page.py").run()
+    assert "5 pictures · scored with" in words(at)
+    next(button for button in at.button if button.key == "upload.clear").click().run()
+    assert "nothing is stored unless you ask" in words(at)
+    assert "5 pictures" not in words(at)
 
 
-def test_bad_files_are_listed_with_their_reason_and_names_are_shown_as_text(home: Workspace, model: Model) -> None:
+def test_bad_files_are_listed_with_their_reason_and_names_are_shown_as_text_also_where_all_are_bad(
+    home: Workspace, model: Model
+) -> None:
     hostile = "<img src=x onerror=alert(1)>.jpg"
-    at = dropped(
-        without_set(model),
-        {**PICTURES, hostile: b"<html>no</html>", "note.txt": b"hello there"},
-    )
+    at = dropped(without_set(model), {**PICTURES, hostile: b"<html>no</html>", "note.txt": b"hello there"})
     assert "2 files were not scored" in words(at)
     table = at.dataframe[0].value
     assert table["file"].tolist() == [hostile, "note.txt"]
     assert "HTML page" in table["reason"].iloc[0]
     assert hostile not in words(at)
+    at = dropped(at, {"a.jpg": b"", "b.jpg": b"%PDF-1.4"})
+    assert "None of these files can be read as a picture." in words(at)
+    assert at.dataframe[0].value["reason"].tolist() == ["is empty (0 bytes)", "is a PDF, not a picture"]
 
 
 def test_a_zip_is_opened_and_what_it_should_not_hold_is_refused(home: Workspace, model: Model) -> None:
@@ -113,24 +123,6 @@ def test_a_zip_is_opened_and_what_it_should_not_hold_is_refused(home: Workspace,
     assert "is not a readable zip archive" in reasons["torn.zip"]
     assert "leads out of the archive" in reasons["all.zip/../out.jpg"]
     assert "more than 200 to 1" in reasons["all.zip/bomb.bmp"]
-
-
-def test_nothing_readable_is_an_answer_too(home: Workspace, model: Model) -> None:
-    at = dropped(without_set(model), {"a.jpg": b"", "b.jpg": b"%PDF-1.4"})
-    assert "None of these files can be read as a picture." in words(at)
-    assert at.dataframe[0].value["reason"].tolist() == ["is empty (0 bytes)", "is a PDF, not a picture"]
-
-
-def test_uploads_are_still_there_after_a_look_at_another_page_until_they_are_removed(
-    home: Workspace, model: Model
-) -> None:
-    at = dropped(without_set(model), PICTURES)
-    at.switch_page("pages/explore_page.py").run()
-    at.switch_page("pages/upload_page.py").run()
-    assert "5 pictures · scored with" in words(at)
-    next(button for button in at.button if button.key == "upload.clear").click().run()
-    assert "nothing is stored unless you ask" in words(at)
-    assert "5 pictures" not in words(at)
 
 
 @pytest.mark.slow

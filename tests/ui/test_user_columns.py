@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.given import by_turns, given_set
 from tests.read_sets import copied
-from tests.ui.pages import app, words
+from tests.ui.pages import opened, words
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.widgets.sidebar import user_models
@@ -39,17 +39,14 @@ def dialog(image_set: ImageSet) -> AppTest:
 
         user_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
 
-    at = AppTest.from_function(script, default_timeout=30)
+    at = AppTest.from_function(script)
     at.session_state["a_set"] = image_set.set_id
     return at.run()
 
 
 def page(image_set: ImageSet, name: str | None) -> AppTest:
     """A page by itself, or None for the first one with the sidebar beside it."""
-    at = app(image_set).run()
-    if name is not None:
-        at.switch_page(f"pages/{name}_page.py").run()
-    return at
+    return opened(image_set, name)
 
 
 def drop(at: AppTest, text: str) -> AppTest:

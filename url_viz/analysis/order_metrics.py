@@ -149,19 +149,21 @@ class Scored:
         return Scored(self.embeddings[places], self.uncertainty[places], self.labels[places])
 
 
-def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def nearest_others(
+    embeddings: NDArray[np.floating], *, k: int = 1, at_once: int = MOST_SIMILARITIES
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Each picture's `k` most cosine-similar others: indices (N, k) and similarities (N, k), best first.
 
-    Exact, in float32, in bounded memory. A picture is left out by its index, never as "the second hit": with twins,
-    the second hit may be the picture itself. Equal similarities go to the lower index. Raises RowsError if a row
-    is not finite, ValueError if there are no `k` others.
+    Exact, in float32, `at_once` similarities in memory. A picture is left out by its index, never as "the second hit":
+    with twins, the second hit may be the picture itself. Equal similarities go to the lower index. Raises RowsError if
+    a row is not finite, ValueError if there are no `k` others.
     """
     if not 1 <= k < len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings have no {k} others each; give at least {k + 1}.")
     unit = l2_normalize(embeddings)
     indices = np.empty((len(unit), k), np.int64)
     similarities = np.empty((len(unit), k), np.float32)
-    rows_at_once = max(1, MOST_SIMILARITIES // len(unit))
+    rows_at_once = max(1, at_once // len(unit))
     for start in range(0, len(unit), rows_at_once):
         rows = np.arange(start, min(start + rows_at_once, len(unit)))
         cosines = unit[rows] @ unit.T

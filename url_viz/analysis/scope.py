@@ -75,7 +75,9 @@ def scope_from_query(query: Mapping[str, Sequence[str]]) -> Scope:
     return Scope(_polygon(lasso[0] if lasso else None), from_query(query), _ids(ids[0] if ids else ""))
 
 
-def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
+def inside(
+    polygon: NDArray[np.floating], x: Floats, y: Floats, *, cells_at_once: int = CELLS_AT_ONCE
+) -> NDArray[np.bool_]:
     """Which points lie in a polygon (N,), by the even-odd rule.
 
     `polygon` (P, 2) in the units of `x` and `y` (N,), closed implicitly; fewer than three corners contain nothing.
@@ -86,7 +88,7 @@ def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bo
         return is_inside
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
-    rows_at_once = max(1, CELLS_AT_ONCE // len(polygon))
+    rows_at_once = max(1, cells_at_once // len(polygon))
     for start in range(0, len(near), rows_at_once):
         rows = near[start : start + rows_at_once]
         is_inside[rows] = _crossings(polygon.astype(np.float64), x[rows], y[rows]) % 2 == 1

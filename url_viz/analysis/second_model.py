@@ -132,12 +132,12 @@ class SecondModelChoice:
 
 
 def cosines_of(
-    rows: NDArray[np.floating], among: NDArray[np.floating], other: NDArray[np.integer]
+    rows: NDArray[np.floating], among: NDArray[np.floating], other: NDArray[np.integer], *, block: int = BLOCK
 ) -> NDArray[np.float32]:
     """The cosine (Q,) of each row (Q, A) and that at `other` (Q,) of `among` (M, A), all of length one; −1 for none."""
     found = np.full(len(rows), -1, np.float32)
-    for start in range(0, len(rows), BLOCK):
-        part = np.arange(start, min(start + BLOCK, len(rows)))
+    for start in range(0, len(rows), block):
+        part = np.arange(start, min(start + block, len(rows)))
         part = part[other[part] >= 0]
         found[part] = np.einsum("qa,qa->q", rows[part].astype(np.float32), among[other[part]].astype(np.float32))
     return found

@@ -40,7 +40,7 @@ def app(workspace: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=20)
+            process.wait(timeout=120)
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_a_job_outlives_the_app_that_started_it(chromium: Browser, workspace: Pa
         page = chromium.new_page()
         page.goto(address)
         page.get_by_role("button", name="Try the demo pictures").click()
-        eventually(is_running, within_s=60)
+        eventually(is_running, within_s=120)
         os.killpg(process.pid, how)  # as Ctrl-C does: the server and all that it started in its group
-        process.wait(timeout=20)
+        process.wait(timeout=120)
         page.close()
     started = job()
     assert started is not None

@@ -234,13 +234,20 @@ def name_all(odd_set: ImageSet, home: Path, csv: Path) -> None:
     eventually(lambda: not job.status().is_live)
 
 
+@pytest.mark.parametrize("pages", [PAGES[:2], pytest.param(PAGES[2:], marks=pytest.mark.torture)], ids=len)
+def test_addresses_of_sets_that_there_are_not_ask_nobody(app: str, page: Page, pages: tuple[str, ...]) -> None:
+    for name in pages:
+        page.goto(f"{app}/{name}?set={quote(FULL)}")
+        settled(page)
+        assert is_inert(page), name
+
+
 def test_addresses_ask_nobody(app: str, page: Page, odd_set: ImageSet) -> None:
-    """A model goes along from page to page; a set that there is not is told by the page that is opened with it."""
+    """A model goes along from page to page."""
     opened, hostile = f"set={odd_set.set_id}", quote(HOSTILE)
     for title in through_pages(page, f"{app}/?{opened}&model={quote(FULL)}"):
         assert is_inert(page), title
     for address in (
-        *(f"{name}?set={quote(FULL)}" for name in PAGES),
         *(f"?{opened}&model={quote(name)}" for name in MODELS),
         *(f"?{words}" for words in (f"set={hostile}", f"id={hostile}&by={hostile}")),
     ):
