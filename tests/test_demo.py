@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.imaging.pictures import noise
+from tests.test_examples import FEW
+from url_viz import demo as demo_module
 from url_viz.analysis.between import question_of
 from url_viz.analysis.ranking import with_percentile
 from url_viz.demo import build_demo, degradations, demo_view, measure, photograph_names, views
@@ -59,12 +61,14 @@ def test_a_second_call_builds_nothing(demo: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in demo.rglob("*.jpg")} == before
 
 
-def test_an_interrupted_build_is_finished(demo: Path) -> None:
-    victim = sorted(demo.rglob("*.jpg"))[5]
+def test_an_interrupted_build_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_module, "PHOTOGRAPHS", FEW)
+    few = build_demo(Workspace.at(tmp_path))
+    victim = sorted(few.rglob("*.jpg"))[5]
     whole = victim.read_bytes()
     victim.write_bytes(b"")
-    (demo / ".complete").unlink()
-    build_demo(Workspace(demo.parent.parent))
+    (few / ".complete").unlink()
+    build_demo(Workspace(tmp_path))
     assert victim.read_bytes() == whole, "and as before: every view is seeded"
 
 

@@ -65,14 +65,14 @@ def job_on(image_set: ImageSet, kind: str, title: str) -> Job:
     return running(start_job(LONG, kind=kind, title=title, workspace=image_set.workspace, about=about, queue=None))
 
 
-@pytest.mark.parametrize("typed", ["\n", "n\n", "no\n", "what\n", "\x04"])
-def test_only_a_yes_is_one(answer: Answer, image_set: ImageSet, typed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert answer(typed) == 1
-    assert is_there(image_set)
-    told = capsys.readouterr().out
-    assert told.startswith(str(image_set.root))
-    assert "Forget it? [y/N]" in told
-    assert told.endswith("Nothing was removed.\n")
+def test_only_a_yes_is_one(answer: Answer, image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
+    for typed in ("\n", "n\n", "no\n", "what\n", "\x04"):
+        assert answer(typed) == 1
+        assert is_there(image_set)
+        told = capsys.readouterr().out
+        assert told.startswith(str(image_set.root))
+        assert "Forget it? [y/N]" in told
+        assert told.endswith("Nothing was removed.\n")
 
 
 @pytest.mark.parametrize("typed", ["y\n", "YES\n"])

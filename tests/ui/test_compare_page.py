@@ -60,7 +60,10 @@ def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
     save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
     mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
     embed_folder(image_set.root, model=mine, workspace=home.root)
-    assert measure_shown(opened(image_set, "compare", **second(image_set, mine.source.name))) == "confusability"
+    at = opened(image_set, "compare", **second(image_set, mine.source.name))
+    assert measure_shown(at) == "confusability"
+    assert "was not read with" not in words(at)
+    assert "on the order by confusability" in words(at)
 
 
 def measure_shown(at: AppTest) -> object:
@@ -128,18 +131,6 @@ def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_s
     assert "one of the two models has none" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert "Spearman" not in said
-
-
-def test_a_second_model_of_weights_of_the_users_own_is_found(
-    image_set: ImageSet, home: Workspace, tmp_path: Path
-) -> None:
-    tiny, file = "test_vit", tmp_path / "mine.safetensors"
-    save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
-    mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
-    embed_folder(image_set.root, model=mine, workspace=home.root)
-    said = words(opened(image_set, "compare", **second(image_set, mine.source.name)))
-    assert "was not read with" not in said
-    assert "on the order by confusability" in said
 
 
 def test_a_comparison_is_worked_out_once_and_keeps_no_snapshot(image_set: ImageSet, other_head: str) -> None:

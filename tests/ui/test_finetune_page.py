@@ -5,7 +5,6 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
@@ -60,34 +59,27 @@ def test_labels_are_asked_for_where_there_are_none(home: Workspace, tmp_path: Pa
     assert at.button(key="adapt").disabled
 
 
-@pytest.mark.parametrize(
-    ("mode", "shown", "hidden"),
-    [
-        ("instance", {"recipe.epochs", "limit", "learns", "recipe.batch"}, {"joint.joint_epochs", "instance.folds"}),
-        (
-            "labels",
-            {"recipe.epochs", "limit", "from_shipped"},
-            {"learns", "joint.joint_epochs", "instance.temperature"},
-        ),
-        (
-            "full",
-            {"joint.joint_epochs", "joint.backbone_rate", "recipe.width"},
-            {"recipe.epochs", "recipe.batch", "learns", "from_shipped"},
-        ),
-    ],
-)
-def test_only_the_options_that_a_mode_reads_are_asked_for(
-    image_set: ImageSet, mode: str, shown: set[str], hidden: set[str]
-) -> None:
+OPTIONS = {
+    "instance": ({"recipe.epochs", "limit", "learns", "recipe.batch"}, {"joint.joint_epochs", "instance.folds"}),
+    "labels": ({"recipe.epochs", "limit", "from_shipped"}, {"learns", "joint.joint_epochs", "instance.temperature"}),
+    "full": (
+        {"joint.joint_epochs", "joint.backbone_rate", "recipe.width"},
+        {"recipe.epochs", "recipe.batch", "learns", "from_shipped"},
+    ),
+}
+"""Of each mode some that are asked for, and some that are not."""
+
+
+def test_only_the_options_that_a_mode_reads_are_asked_for(image_set: ImageSet) -> None:
     at = run(image_set)
-    at.radio(key="finetune.mode").set_value(mode).run()
-    keys = {
-        widget.key.removeprefix("finetune.") for widget in (*at.number_input, *at.selectbox, *at.toggle) if widget.key
-    }
-    assert shown <= keys
-    assert not hidden & keys
     expected = {"instance": "Adapt to these pictures", "labels": "Adapt to these classes"}
-    assert at.button(key="adapt").label == expected.get(mode, "Finetune backbone and head")
+    for mode, (shown, hidden) in OPTIONS.items():
+        at.radio(key="finetune.mode").set_value(mode).run()
+        widgets = (*at.number_input, *at.selectbox, *at.toggle)
+        keys = {widget.key.removeprefix("finetune.") for widget in widgets if widget.key}
+        assert shown <= keys
+        assert not hidden & keys
+        assert at.button(key="adapt").label == expected.get(mode, "Finetune backbone and head")
 
 
 def test_a_run_of_both_costs_more_than_one_of_the_head_and_says_so(image_set: ImageSet) -> None:

@@ -85,51 +85,37 @@ def test_few_pictures_have_their_map_at_once(image_set: ImageSet) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_makes_the_same_map_and_is_not_run_twice(image_set: ImageSet) -> None:
-    ids = ids_of(image_set, 16)
-    key = start(image_set, ids, method="tsne")
-    first = found(image_set, key)
+@pytest.mark.usefixtures("sleeping")
+def test_a_long_map_holds_up_no_other_is_cancelled_and_made_at_another_click(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ids_of(image_set, 17)
+    long = start(image_set, ids, method="tsne")
+    monkeypatch.undo()
+    other = made(image_set, start(image_set, np.arange(16)))
+    assert other.projection is None
+    assert other.job is not None
+    assert "no picture with id 0" in why_it_failed(other.job)
+    first = found(image_set, long)
     assert first.is_being_made
     assert first.job is not None
-    assert first.job.title == "t-SNE map of 16 pictures of zoo"
+    assert first.job.title == "t-SNE map of 17 pictures of zoo"
     assert (first.job.about["set_id"], first.job.config.queue) == (image_set.set_id, None)
-    subset = made(image_set, key)
+    cancel_job(first.job, grace_s=0.1)
+    stopped = made(image_set, long)
+    assert (stopped.projection, first.job.state) == (None, "cancelled")
+    assert start(image_set, stopped.ids, method="tsne") == long, "not by itself"
+    assert not found(image_set, long).is_being_made
+    start(image_set, stopped.ids, method="tsne", again=True)
+    subset, own = made(image_set, long), image_set.maps.project(ids, method="tsne")
     assert subset.projection is not None
-    own = image_set.maps.project(ids, method="tsne")
     assert subset.projection.ids.tolist() == own.ids.tolist()
     assert subset.projection.xy == pytest.approx(own.xy)
     assert (subset.projection.by, subset.method) == ("t-SNE", "tsne")
     jobs = len(list_jobs(image_set.workspace, kind=PROJECT.name))
-    assert start(image_set, ids, method="tsne", again=True) == key
-    assert start(image_set, ids[::-1], method="tsne") == key
-    assert len(list_jobs(image_set.workspace, kind=PROJECT.name)) == jobs
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("sleeping")
-def test_a_long_map_holds_up_no_other_and_is_cancelled(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    long = start(image_set, ids_of(image_set, 17), method="tsne")
-    monkeypatch.undo()
-    other = start(image_set, ids_of(image_set, 18))
-    assert made(image_set, other).projection is not None
-    subset = found(image_set, long)
-    assert subset.is_being_made
-    assert subset.job is not None
-    cancel_job(subset.job, grace_s=0.1)
-    stopped = made(image_set, long)
-    assert (stopped.projection, subset.job.state) == (None, "cancelled")
-    assert start(image_set, stopped.ids, method="tsne") == long, "not by itself"
-    assert not found(image_set, long).is_being_made
-    start(image_set, stopped.ids, method="tsne", again=True)
-    assert made(image_set, long).projection is not None
-
-
-@pytest.mark.slow
-def test_a_map_that_failed_says_why(image_set: ImageSet) -> None:
-    subset = made(image_set, start(image_set, np.arange(16)))
-    assert subset.projection is None
-    assert subset.job is not None
-    assert "no picture with id 0" in why_it_failed(subset.job)
+    assert start(image_set, ids, method="tsne", again=True) == long
+    assert start(image_set, ids[::-1], method="tsne") == long
+    assert len(list_jobs(image_set.workspace, kind=PROJECT.name)) == jobs, "not run twice"
 
 
 def test_only_those_looked_at_last_stay_on_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,10 +242,13 @@ def test_addresses_of_sets_that_there_are_not_ask_nobody(app: str, page: Page, p
         assert is_inert(page), name
 
 
-def test_addresses_ask_nobody(app: str, page: Page, odd_set: ImageSet) -> None:
+@pytest.mark.parametrize(
+    "titles", [("Explore", "Adapt and finetune", "Models"), pytest.param(TITLES, marks=pytest.mark.torture)], ids=len
+)
+def test_addresses_ask_nobody(app: str, page: Page, odd_set: ImageSet, titles: tuple[str, ...]) -> None:
     """A model goes along from page to page."""
     opened, hostile = f"set={odd_set.set_id}", quote(HOSTILE)
-    for title in through_pages(page, f"{app}/?{opened}&model={quote(FULL)}"):
+    for title in through_pages(page, f"{app}/?{opened}&model={quote(FULL)}", titles):
         assert is_inert(page), title
     for address in (
         *(f"?{opened}&model={quote(name)}" for name in MODELS),
