@@ -1,8 +1,18 @@
 """What we use of Streamlit beyond its documented API: each test says what breaks where a release has moved it."""
 
 import ast
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+import streamlit as st
+from itsdangerous import URLSafeTimedSerializer
+from streamlit import config
+from streamlit.testing.v1 import AppTest
+
+from url_viz.ui.streamlit_private import load_secrets, run_app_for_every_page, signed_in_user
 
 ROOT = Path(__file__).parents[2]
 PRIVATE = ROOT / "url_viz" / "ui" / "streamlit_private.py"
@@ -10,6 +20,100 @@ FILES = [*sorted((ROOT / "url_viz" / "ui").rglob("*.py")), *sorted((ROOT / "page
 PUBLIC = {"streamlit", "streamlit.typing"}
 INNER = re.compile(r"\bst\.(?:_\w+|runtime|web|config|auth_util|secrets\.[a-z_]+)\b")
 SECRET = "for this test alone, forty characters....."
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_private_calls_are_in_one_file(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    nodes = list(ast.walk(ast.parse(text)))
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
+    inner = {name for name in names if name.startswith("streamlit")} - PUBLIC | set(INNER.findall(text))
+    assert bool(inner) == (path == PRIVATE), f"to be called in url_viz/ui/streamlit_private.py: {inner}"
+
+
+def test_a_page_that_is_opened_first_runs_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit.runtime.pages_manager import PagesManager
+    from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+
+    (tmp_path / "pages").mkdir()
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
+    run_app_for_every_page()
+    PagesManager(str(tmp_path / "app.py"), ScriptCache())
+    assert PagesManager.uses_pages_directory is False, (
+        "Streamlit takes the folder pages/ for an app without app.py: a link to a page shows it without login, sidebar "
+        "and chosen set. See run_app_for_every_page."
+    )
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Iterator[Path]:
+    before = config.get_option("secrets.files")
+    config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
+    st.secrets._reset()
+    yield tmp_path / "secrets.toml"
+    config.set_option("secrets.files", before)
+    st.secrets._reset()
+
+
+def test_secrets_are_loaded_without_an_error_on_the_page(secrets: Path) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from url_viz.ui.streamlit_private import load_secrets
+
+        st.text(repr(load_secrets()))
+
+    moved = "A missing secrets.toml must show nothing, else every page has an error where no login is set up."
+    at = AppTest.from_function(script).run()
+    assert (at.text[0].value, len(at.error)) == ("False", 0), moved
+    secrets.write_text('[auth]\nclient_id = "x"\n')
+    assert load_secrets(), "A login is not noticed: the app would be open to everybody."
+    assert st.secrets["auth"]["client_id"] == "x"
+
+
+def test_the_login_cookie_is_understood(secrets: Path) -> None:
+    """As Streamlit writes it: in one piece, or in several for a user with much to say."""
+    from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME as NAME
+
+    def signed(name: str, text: str) -> str:
+        return str(URLSafeTimedSerializer(SECRET, salt=name).dumps(text))
+
+    moved = "The login cookie is not understood: where a login is set up, no picture would load. See signed_in_user."
+    secrets.write_text(f'[auth]\ncookie_secret = "{SECRET}"\n')
+    user = {"is_logged_in": True, "email": "ann@example.org"}
+    whole = json.dumps(user)
+    assert signed_in_user({NAME: signed(NAME, whole)}) == user, moved
+    assert signed_in_user({NAME: signed(f"{NAME}_other", whole)}) == {}
+    assert signed_in_user({}) == {}
+
+
+@pytest.mark.parametrize(("ending", "times"), [("st.stop", 1), ("end_page", 2)])
+def test_what_is_done_while_a_page_is_drawn_is_not_forgotten_at_its_end(ending: str, times: int) -> None:
+    """A dialog over a page that had not ended yet forgot the path typed into it, and the click after that."""
+
+    def script(ending: str) -> None:
+        import streamlit as st
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+        from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+        from url_viz.ui.streamlit_private import end_page
+
+        @st.fragment
+        def part() -> None:
+            st.session_state["times"] = st.session_state.get("times", 0) + 1
+            st.text(f"Drawn {st.session_state['times']} times")
+
+        part()
+        context = get_script_run_ctx()
+        assert context is not None
+        assert context.script_requests is not None
+        (fragment_id,) = context.fragment_storage._fragments  # type: ignore[attr-defined]
+        context.script_requests.request_rerun(RerunData(fragment_id=fragment_id))  # as a click in it does
+        end_page() if ending == "end_page" else st.stop()
+
+    at = AppTest.from_function(script, kwargs={"ending": ending}).run()
+    assert at.session_state["times"] == times, "If st.stop forgets nothing any more, end_page can go."
 
 
 def test_pages_end_in_one_way() -> None:
