@@ -116,21 +116,20 @@ def trains(take: Take, count: int, *, batch: int, steps: int) -> Callable[[], No
     return run
 
 
-def seconds_of(run: Callable[[], None]) -> float:
-    """How long one run takes."""
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
-
-
-def measure(contenders: dict[str, tuple[Callable[[], None], int]], rounds: int) -> dict[str, float]:
+def measure(
+    contenders: dict[str, tuple[Callable[[], None], int]],
+    rounds: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Rows a second of each (run, rows), median over rounds in which they take turns; the first round warms up."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, (run, rows) in contenders.items():
-            seconds = seconds_of(run)
+            started = clock()
+            run()
             if number:
-                taken[name].append(rows / seconds)
+                taken[name].append(rows / (clock() - started))
     return {name: statistics.median(rates) for name, rates in taken.items()}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import answers, naming, review, review_figure, second_model
+from benchmarks import answers, caching, naming, review, review_figure, second_model
 from benchmarks.answers_figure import figure
 from experiments import (
     apart,
@@ -117,6 +117,15 @@ def test_what_orders_pictures_is_told_from_its_figures() -> None:
 def test_what_finetuning_gains_is_told_from_its_figures() -> None:
     told = (ROOT / "docs" / "training.md").read_text("utf-8")
     assert finetuning.table(read_figures(finetuning.FIGURES)) in told
+
+
+def test_what_a_cache_is_worth_is_told_from_its_figures() -> None:
+    figures = read_figures(caching.FIGURES)
+    assert caching.table(figures) in (ROOT / "docs" / "performance.md").read_text("utf-8")
+    paper = (ROOT / "docs" / "paper.md").read_text("utf-8")
+    faster = caching.factors(figures, "wall")
+    assert f"{faster['backbone']:.0f} times as fast as running the backbone" in paper
+    assert f"{faster['authors']:.0f} times as fast as their own way of reading" in paper
 
 
 def test_what_names_teach_is_told_from_its_figures() -> None:
