@@ -21,12 +21,10 @@ from tests.ui.pages import app
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.scan import LEADS_OUT, scan
-from url_viz.imaging.uploaded_files import IncomingFile, copy_into
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, resolve
 from url_viz.models.model_names import DEFAULT
-from url_viz.store.about import read_about
 from url_viz.store.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
 from url_viz.ui.http import middleware, routes
@@ -126,15 +124,6 @@ class TestPaths:
         inside = workspace / "heads" / "mine" / "head.safetensors"
         assert allowed_model(str(inside)) == str(inside)
         assert allowed_model("tf_efficientnet_lite0") == "tf_efficientnet_lite0"
-
-    @pytest.mark.parametrize(
-        "name", ["../up.png", "/abs.png", "..\\win.png", ".hidden.png", "a\0b.png", "con.png", "x" * 400]
-    )
-    def test_no_upload_is_written_elsewhere(self, tmp_path: Path, name: str) -> None:
-        target = tmp_path / "target"
-        copied = copy_into(target, [IncomingFile(name, b"data")])
-        assert [path.parent for path in copied.written] == [target]
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["target"]
 
 
 class TestLinks:
@@ -299,17 +288,7 @@ class TestCheckpoints:
 
 
 class TestRecords:
-    @pytest.mark.parametrize(
-        "text", ["[" * 200_000, '{"root": "/x", "spaces": ' + "[" * 100_000, "1" * 5000, '{"root": 5}', "\x00"]
-    )
-    def test_labels_that_are_bombs_are_told(self, tmp_path: Path, text: str) -> None:
-        paths = Workspace.at(tmp_path / "w").set_paths("0" * 16)
-        paths.folder.mkdir(parents=True)
-        paths.about.write_text(text)
-        with pytest.raises(WorkspaceError, match="damaged"):
-            read_about(paths)
-
-    def test_so_is_that_of_a_workspace(self, tmp_path: Path) -> None:
+    def test_a_label_of_a_workspace_that_is_a_bomb_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "workspace.json").write_text("[" * 200_000)
         with pytest.raises(WorkspaceError, match="damaged"):
             Workspace.at(tmp_path)

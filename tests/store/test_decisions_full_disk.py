@@ -20,7 +20,7 @@ from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 
-shim, what, folder = ctypes.CDLL(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+shim, what, folder, stride = ctypes.CDLL(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
 shim.disk_full_after.argtypes = [ctypes.c_long]
 path, template = folder / "set" / "decisions.db", folder / "template"
 files = FileKeys(np.arange(1, 9), np.arange(101, 109))
@@ -80,18 +80,21 @@ while True:
         assert decided()[:3] == before[:3], turn
     if status == 0:
         break
-    turn += 1
+    turn += stride
 print(turn, failed)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None or sys.platform != "linux", reason="needs a C compiler on Linux")
-@pytest.mark.parametrize("what", ["mend", "decide"])
-def test_at_every_write_in_turn(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "stride"), [("mend", 1), ("decide", 5), pytest.param("decide", 1, marks=pytest.mark.torture)]
+)
+def test_at_every_write_in_turn(tmp_path: Path, what: str, stride: int) -> None:
     shim = tmp_path / "full_disk.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, SHIM, "-ldl"], check=True)
-    done = run_python("-c", SCRIPT, shim, what, tmp_path, env={"LD_PRELOAD": str(shim), "PATH": "/usr/bin:/bin"})
+    variables = {"LD_PRELOAD": str(shim), "PATH": "/usr/bin:/bin"}
+    done = run_python("-c", SCRIPT, shim, what, tmp_path, stride, env=variables)
     assert done.returncode == 0, done.stdout + done.stderr
     turns, failed = map(int, done.stdout.split())
     assert turns >= 5

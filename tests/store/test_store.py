@@ -358,7 +358,12 @@ class TestAbout:
         assert [set_id for set_id, _ in known_sets(workspace)] == [new]
 
     @pytest.mark.parametrize(
-        "text", ["", "{", "[]", "null", '{"root": 3, "spaces": []}', '{"root": "/a"}', '{"root": "/a", "spaces": [{}]}']
+        "text",
+        [
+            *("", "{", "[]", "null", '{"root": 3, "spaces": []}', '{"root": "/a"}', '{"root": "/a", "spaces": [{}]}'),
+            *("[" * 200_000, '{"root": "/x", "spaces": ' + "[" * 100_000, "1" * 5000, '{"root": 5}', "\x00"),
+        ],
+        ids=lambda text: text[:20],
     )
     def test_a_damaged_label_says_so_and_hides_no_other_set(self, paths: SetPaths, text: str) -> None:
         paths.folder.mkdir(parents=True)
