@@ -56,6 +56,10 @@ AMBIGUOUS_SHARE = 0.1
 FIGURES = Path(__file__).with_suffix(".json")
 VOTES, OURS = "neighbours alone", "URL-Viz"
 SCORES = ("average precision", "precision at planted", "recall of found", "precision of found")
+BY_NOISE = {
+    "average precision by what was planted": SCORES[:1],
+    "recall / precision of found by what was planted": SCORES[2:],
+}
 CLEANLAB_PYTHON = Path("build/cleanlab/bin/python")
 CLEANLAB = Path(__file__).with_name("wrong_labels_cleanlab.py")
 Noise = tuple[Literal["any class", "similar class"], float]
@@ -332,7 +336,10 @@ def tables(figures: Mapping[str, Any]) -> str:
     parts = []
     for use, words in (("development", "Development sets"), ("report", "Report sets, which chose nothing")):
         if use in figures:
-            parts += [f"**{words}**", _by_set(figures[use]), _by_noise(figures[use]), _became(figures[use])]
+            found = figures[use]
+            parts += [f"**{words}**", _by_set(found)]
+            parts += [_by_noise(found, title, measures) for title, measures in BY_NOISE.items()]
+            parts.append(_became(found))
     return "\n\n".join(parts)
 
 
@@ -347,11 +354,12 @@ def _by_set(figures: Mapping[str, Any]) -> str:
     return markdown(["average precision by set; means", *map(str, by_set.columns), *SCORES], lines)
 
 
-def _by_noise(figures: Mapping[str, Any]) -> str:
+def _by_noise(figures: Mapping[str, Any], title: str, measures: Sequence[str]) -> str:
+    """The means over sets of one score or two, by what was planted."""
     scores = pd.DataFrame(figures["scores"])
-    by_noise = scores.groupby(["method", "noise"], sort=False)["average precision"].mean().unstack(sort=False)
-    lines = [[_title(str(method)), *map(cell, by_noise.loc[method])] for method in by_noise.index]
-    return markdown(["average precision by what was planted", *map(str, by_noise.columns)], lines)
+    means = scores.groupby(["method", "noise"], sort=False)[list(measures)].mean()
+    told = means.apply(lambda row: " / ".join(map(cell, row)), axis=1).unstack(sort=False)
+    return markdown([title, *map(str, told.columns)], [[_title(str(name)), *told.loc[name]] for name in told.index])
 
 
 def _became(figures: Mapping[str, Any]) -> str:
