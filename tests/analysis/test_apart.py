@@ -10,10 +10,15 @@ import pytest
 from tests.given import given_set
 from tests.read_sets import copied
 from url_viz.analysis.apart import suggest
+from url_viz.analysis.left_out import fit_ridge
+from url_viz.analysis.votes import vote_shares
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.pipeline.graph import apart_graph
+from url_viz.pipeline.twins import source_groups
 from url_viz.store.imported_columns import write_apart
+from url_viz.store.tables import Graph, no_twins
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +63,29 @@ def suspects(image_set: ImageSet) -> list[str]:
     found = image_set.labels.suspects()
     assert found is not None
     return sorted(path.rpartition("/")[2] for path in found.loc[found["kind"] == "label error", "path"])
+
+
+def test_votes_and_ridge_by_hand() -> None:
+    """Rows 0 and 1 are of one patient, 4 and 5 of another; 2 and 3 are alone, and 2 has the other class's label."""
+    whitened = np.array([[-1.0], [-0.9], [-0.5], [0.5], [0.9], [1.0]])
+    position = np.array([[1, 2], [0, 2], [1, 0], [4, 5], [5, 3], [4, 3]], np.int32)
+    similarity = np.tile(np.float32([0.9, 0.5]), (6, 1))
+    label, patient = np.array([0, 0, 1, 1, 1, 1], np.int32), np.array([0, 0, -1, -1, 3, 3], np.int32)
+    graph = Graph(np.arange(6), position, similarity, no_twins(6))
+    votes, _ = vote_shares(position, similarity, label, 2)
+    assert votes[0] == pytest.approx([1 / (1 + np.exp(-4)), np.exp(-4) / (1 + np.exp(-4))])
+    apart = apart_graph(graph, whitened, patient)
+    assert apart.position.tolist() == [[2, -1], [2, -1], [1, 0], [4, 5], [3, -1], [3, -1]]
+    votes, has_any = vote_shares(apart.position, apart.similarity, label, 2)
+    assert votes[:, 0] == pytest.approx([0, 0, 1, 0, 0, 0])
+    assert has_any.all()
+    ridge = fit_ridge(whitened, label, source_groups(graph.twins, patient), 2)
+    values = {row: value for rows, block in ridge.without_twins() for row, value in zip(rows, block, strict=True)}
+    # Without rows 4 and 5 the other four sum to −1.9, their squares to 2.31; of class 1 rows 2 and 3, which sum to 0.
+    slope, constant = np.linalg.solve([[2.31 + 3, -1.9], [-1.9, 4 + 3]], [0, 2])
+    assert values[4][1] == pytest.approx(0.9 * slope + constant)
+    assert not ridge.is_spread[0], "both of class 0 are of one patient"
+    assert ridge.is_spread[1]
 
 
 @pytest.mark.parametrize("choice", ["patient", "name:1"])

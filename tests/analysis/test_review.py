@@ -227,7 +227,7 @@ def opened(
     reasons = Reasons(np.zeros((len(rows), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
     decisions = Decisions(paths.decisions, FileKeys(ids, ids))
     others = dict.fromkeys(("contents", "answers", "check", "splits", "leaks", "tuning", "naming"))
-    others["sources"] = lambda: group_codes(rows)
+    others["sources"] = group_codes(rows)
     of = ReviewContext(rows, unit, decisions, "folders", paths, reasons, **others, **how)
     return kind(spec or ReviewSpec("ambiguity"), of)
 

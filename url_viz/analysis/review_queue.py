@@ -116,7 +116,7 @@ class ReviewContext:
     reasons: Reasons
     contents: Ids
     answers: Answers
-    sources: Callable[[], NDArray[np.int32]]
+    sources: NDArray[np.integer]
     check: Callable[[], LabelCheck]
     splits: Callable[[], Splits]
     leaks: Callable[[], pd.DataFrame]
@@ -269,8 +269,7 @@ class Review(Queue):
         return self._ask(row, suggested if isinstance(suggested, str) else None)
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
-        sources = self._sources()
-        is_out = sources == sources[at]
+        is_out = self._sources == self._sources[at]
         labels = self.table["label"].to_numpy(object)
         if question.choices:
             return [

@@ -45,7 +45,7 @@ class SetReviews:
             self._core.derived.get("reasons"),
             self._core.contents,
             self._core.answer_log,
-            sources=lambda: self._core.source_groups,
+            self._core.source_groups,
             check=lambda: self._needed("label_check", NO_CLASSES),
             splits=lambda: self._needed("splits", self._splits.missing),
             leaks=lambda: self._needed("leaks", self._splits.missing),
