@@ -8,14 +8,7 @@ from hypothesis import strategies as st
 
 from tests.pipeline.whitened_examples import classes
 from tests.twin_groups import twin_column
-from url_viz.analysis.leaks import (
-    MOST_SPLITS,
-    Splits,
-    find_splits,
-    leaked,
-    leaks_between_sets,
-    leaks_between_splits,
-)
+from url_viz.analysis.leaks import MOST_SPLITS, Splits, find_splits, leaked, leaks_between_sets, leaks_between_splits
 from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twins_across
 from url_viz.store.tables import Twins, no_twins

@@ -8,11 +8,7 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.browser.harness_components import (
-    CLASSES,
-    FIRST_ID,
-    synthetic_points,
-)
+from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
 from url_viz.analysis.categories import DECISIONS, category_colours
 from url_viz.ui.points import encode_mask
 from url_viz.ui.widgets.map import MapView, map_event, show_map

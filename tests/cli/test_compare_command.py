@@ -73,11 +73,7 @@ def test_report(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.Captu
 
 @pytest.mark.parametrize(("kind", "made"), [("fiftyone", "samples.jsonl"), ("huggingface", "train/metadata.jsonl")])
 def test_share(
-    folder_read_twice: tuple[Path, Path, Path],
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    kind: str,
-    made: str,
+    folder_read_twice: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str, made: str
 ) -> None:
     folder, one, _ = folder_read_twice
     out = tmp_path / "shared"

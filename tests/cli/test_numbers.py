@@ -138,9 +138,7 @@ WITH_A_MODEL = {"adapt", "compare", "embed", "pretrain", "search"}
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "option", "bounds"),
-    [one for one in OF_COMMANDS if one[0] not in WITH_A_MODEL],
-    ids=str,
+    ("command", "option", "bounds"), [one for one in OF_COMMANDS if one[0] not in WITH_A_MODEL], ids=str
 )
 def test_both_ends_are_taken(
     command: str,

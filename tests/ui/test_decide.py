@@ -162,11 +162,7 @@ def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSe
     )
     at = AppTest.from_function(script, args=(image_set, GalleryEvent(None, actions))).run()
     said = toasts(at)
-    assert [said[0], *said[2:]] == [
-        "Undone: dropped 1 picture",
-        "Redone: dropped 1 picture",
-        "Nothing to redo",
-    ]
+    assert [said[0], *said[2:]] == ["Undone: dropped 1 picture", "Redone: dropped 1 picture", "Nothing to redo"]
     assert "no picture with id 17" in said[1]
     assert image_set.table()["decision"].tolist()[:2] == ["keep", "drop"]
     handle_gallery_event(image_set, GalleryEvent(None))

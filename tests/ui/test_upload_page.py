@@ -114,10 +114,7 @@ def test_a_zip_is_opened_and_what_it_should_not_hold_is_refused(home: Workspace,
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {**PICTURES, "../out.jpg": PICTURES["20.jpg"], "bomb.bmp": bytes(4 << 20)}.items():
             archive.writestr(name, data)
-    at = dropped(
-        without_set(model),
-        {"all.zip": target.getvalue(), "torn.zip": target.getvalue()[:300]},
-    )
+    at = dropped(without_set(model), {"all.zip": target.getvalue(), "torn.zip": target.getvalue()[:300]})
     assert "5 pictures · scored with" in words(at)
     reasons = dict(at.dataframe[0].value.itertuples(index=False))
     assert "is not a readable zip archive" in reasons["torn.zip"]
