@@ -32,6 +32,8 @@ def set_id_of(root: Path, number: int = 0) -> str:
 
 def _make_private(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for their owner only; what is there stays as it is."""
+    if folder.is_dir():
+        return
     for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(exist_ok=True)  # raises where it is a file
