@@ -1,6 +1,6 @@
 """The benchmark of a second model: its tables hold the figures, means over sets and half widths as by hand."""
 
-from benchmarks.second_model import OUTCOMES, SPACES, VIEWS, table_of_orders, table_of_spaces
+from benchmarks.second_model import OUTCOMES, SPACES, VIEWS, table_of_costs, table_of_orders, table_of_spaces
 
 
 def figures(shift: float) -> dict[str, float]:
@@ -31,3 +31,9 @@ def test_the_tables() -> None:
     assert rows[-1][4] == ".000"  # what it is over gains as much
     assert rows[2][-2:] == ["-.010", "+.600"]
     assert len(cells(table_of_spaces(found | {"config": {"limit": None, "views": 0}}))[0]) == 1 + len(SPACES)
+
+
+def test_costs_stand_beside_what_is_gained_in_the_same_run() -> None:
+    seconds = {"first": 40.0, "then second": 50.0, "second alone": 60.0, "at once": 80.0}
+    _, _, row = cells(table_of_costs({"sets": {"trash": figures(0.0) | seconds}}))
+    assert row == ["trash", "50", "40", "90", "2.25", "0.80", ".700 → .710", ".700 → .710"]
