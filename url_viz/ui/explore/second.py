@@ -33,7 +33,7 @@ def show_change(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="second_news"):
         both = f"{image_set.source.title} and {second.title}"
         st.markdown(f":blue[:material/group:] **Ordered by two models now**: {escape(both)}.", width="content")
-        back = ("Back to one", ":material/undo:", "second.undo", partial(_switch, image_set))
+        back = ("By one model", ":material/undo:", "second.undo", partial(_switch, image_set))
         close = ("", ":material/close:", "second.seen", partial(SECOND_SEEN.set, "two"))
         for label, icon, key, then in (back, close):
             st.button(label, type="tertiary", icon=icon, key=key, on_click=then)
