@@ -211,7 +211,7 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
 
     page.get_by_role("button", name="Ask a second model").click()
     expect(page.get_by_text(BY_BOTH)).to_be_visible()
-    page.get_by_role("button", name="Back to one").click()  # beside the news of it
+    page.get_by_role("button", name="By one model").click()  # beside the news of it
     expect(page.get_by_text(BY_BOTH)).to_have_count(0)
     page.get_by_role("button", name="By two models").click()
     expect(page.get_by_text(BY_BOTH)).to_be_visible()

@@ -60,7 +60,7 @@ def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
     partial = image_set.second.incomplete
     beginning = "" if partial is None else f"{partial.backbone} has not read all of these pictures. "
     words = (
-        f"{beginning}{second.name} reads the pictures too, which takes about as long as the first time. Confusability "
+        f"{beginning}{second.name} reads the pictures too, which may take longer than the first time. Confusability "
         "and ambiguity are then by both models, and truer"
     )
     if not st.button(
