@@ -1,4 +1,4 @@
-"""Two commands at once on one workspace, as real processes: sets of their own, and decisions beside reading."""
+"""Two commands at once on one workspace, as real processes beside this one: sets of their own, and decisions."""
 
 import subprocess
 import sys
@@ -27,18 +27,15 @@ def ended_well(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, said
 
 
-def test_two_folders_are_read_and_decided_on_at_once(tmp_path: Path, prepared_as_shipped: Path) -> None:
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    (workspace / "models").symlink_to(prepared_as_shipped / "models")
+def test_two_folders_are_read_and_decided_on_at_once(tmp_path: Path, workspace: Path) -> None:
     known = write_folder(tmp_path / "known", 8)
     embed_folder(known, workspace=workspace)
     first, second = write_folder(tmp_path / "first", COUNT), write_folder(tmp_path / "second", COUNT, start=100)
     running = [
         begun(workspace, "embed", str(first)),
-        begun(workspace, "embed", str(second)),
         begun(workspace, "decide", str(known), "drop", "--above", "50"),
     ]
+    embed_folder(second, workspace=workspace)
     for process in running:
         ended_well(process)
     for folder, count in ((first, COUNT), (second, COUNT), (known, 8)):

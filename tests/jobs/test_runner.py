@@ -36,12 +36,12 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_job_succeeds_and_says_so_under_any_folder_name(any_workspace: Workspace) -> None:
-    job = ended(start(["-c", "print('schön', flush=True)"], workspace=any_workspace, title="Größe"))
+def test_a_job_succeeds_and_says_so_under_an_odd_folder_name(odd_workspace: Workspace) -> None:
+    job = ended(start(["-c", "print('schön', flush=True)"], workspace=odd_workspace, title="Größe"))
     status = job.status()
     assert (job.state, status.exit_status, status.reason) == ("succeeded", 0, "")
     assert "schön" in log_tail(job).splitlines()
-    assert find_job(any_workspace, job.id) == job
+    assert find_job(odd_workspace, job.id) == job
 
 
 def test_ctrl_c_while_a_job_starts_cancels_it(workspace: Workspace) -> None:
@@ -199,7 +199,7 @@ def test_the_marker_alone_stops_a_job_as_a_canceller_on_another_machine_needs(wo
     assert ended(job).state == "cancelled"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.torture)])
 def test_a_signal_from_outside_is_a_failure_and_not_a_cancellation(workspace: Workspace, number: int) -> None:
     job = running(start(LONG, workspace=workspace))
     runner = processes_of(job).runner

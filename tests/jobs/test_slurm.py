@@ -91,14 +91,14 @@ def until_ended(job: Job) -> Job:
 
 
 @on_cluster
-def test_a_job_runs_on_slurm_and_tells_in_its_folder(any_workspace: Workspace) -> None:
+def test_a_job_runs_on_slurm_and_tells_in_its_folder(odd_workspace: Workspace) -> None:
     script = (
         "import os\nfrom url_viz.progress import Progress, command_report\n"
         "command_report()(Progress('read', 3, 4))\nprint('number', os.environ['SLURM_JOB_ID'], os.environ['EXTRA'])"
     )
-    job = start_on_slurm(["-c", script], workspace=any_workspace, env={"EXTRA": "more"}, title="Größe\n#SBATCH -n9")
-    assert find_job(any_workspace, job.id) == job
-    assert list_jobs(any_workspace, kind="test") == [job]
+    job = start_on_slurm(["-c", script], workspace=odd_workspace, env={"EXTRA": "more"}, title="Größe\n#SBATCH -n9")
+    assert find_job(odd_workspace, job.id) == job
+    assert list_jobs(odd_workspace, kind="test") == [job]
     until_ended(job)
     latest = progress(job)
     assert (job.state, job.status().exit_status, job.status().reason) == ("succeeded", 0, "")
