@@ -33,10 +33,9 @@ def show_change(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="second_news"):
         both = f"{image_set.source.title} and {second.title}"
         st.markdown(f":blue[:material/group:] **Ordered by two models now**: {escape(both)}.", width="content")
-        back = ("By one model", ":material/undo:", "second.undo", partial(_switch, image_set))
-        close = ("", ":material/close:", "second.seen", partial(SECOND_SEEN.set, "two"))
-        for label, icon, key, then in (back, close):
-            st.button(label, type="tertiary", icon=icon, key=key, on_click=then)
+        undo, close = partial(_switch, image_set), partial(SECOND_SEEN.set, "two")
+        st.button("By one model", type="tertiary", icon=":material/undo:", key="second.undo", on_click=undo)
+        st.button("", type="tertiary", icon=":material/close:", key="second.seen", on_click=close)
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
