@@ -2,7 +2,7 @@
 
 A JPEG far larger than the backbone's input is decoded at 1/2, 1/4 or 1/8 of its size (DCT scaling), which is faster.
 This compares the scores with those of whole decoding, over the JPEGs of a folder that are at least four times as large
-as the input; without a folder, over the demo's photographs enlarged to 12 megapixels.
+as the input; without a folder, over the demo's spoiled photographs enlarged to 12 megapixels.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from benchmarks.machine import machine
-from url_viz.demo import build_demo
+from url_viz.demo import build_spoiled
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
@@ -71,7 +71,7 @@ def _large_jpegs(folder: Path, model: Model) -> list[bytes]:
 
 
 def _from_demo(place: Path) -> list[bytes]:
-    root = build_demo(Workspace.at(place))
+    root = build_spoiled(Workspace.at(place))
     rng = np.random.default_rng(0)
     return [_enlarged(path, rng) for path in sorted(root.rglob("*.jpg"))[::3]]
 

@@ -22,7 +22,7 @@ REVIEW = EXAMPLES / "review_a_folder.ipynb"
 ABSOLUTE = re.compile(r"(?<![\w.~/:*<)])/\w|\b[A-Za-z]:\\|file:/")
 """A path from the root of a disk, in quotes or not; not the / between two words, nor an address."""
 FEW = {"skimage": ("data", "brick.png chelsea.png coffee.png grass.png rocket.jpg")}
-"""Photographs of the demo set: those that the notebook names."""
+"""Photographs of the spoiled demo set: those that the notebook names."""
 CORRECTED = {"coffee/a.jpg": "chelsea", "brick/b.jpg": "rocket", "grass/c.jpg": "coffee"}
 
 
@@ -97,7 +97,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, prepared_as_shipped: Path) -> 
     workspace.models.symlink_to(prepared_as_shipped / "models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "PHOTOGRAPHS", FEW)
-        demo.build_demo(workspace)
+        demo.build_spoiled(workspace)
     command = [sys.executable, "-m", "tests.run_notebook", str(REVIEW), f"here = Path({str(here)!r})"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

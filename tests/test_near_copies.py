@@ -12,8 +12,10 @@ from PIL import Image, ImageEnhance
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
 from url_viz.analysis.uploads import ScoredUpload, rank, score
-from url_viz.demo import demo_view, photograph_names
+from url_viz.demo import LONG_SIDE_PX
+from url_viz.demo import photographs as photograph_paths
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline.graph import build_graph
@@ -48,7 +50,10 @@ CHANGES: dict[str, tuple[Change, int]] = {
 
 def photographs() -> dict[str, Image.Image]:
     """No two of which are alike."""
-    return {name: demo_view(f"{name}/whole-0.jpg") for name in photograph_names()}
+    opened = {path.stem: decode(read_file(bytes(path)))[0] for path in photograph_paths()}
+    for image in opened.values():
+        image.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
+    return dict(sorted(opened.items()))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +119,7 @@ def test_two_sets_are_compared_by_both_witnesses(
 
 def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
     """Of the reference, and of one upload among others."""
-    table, name = copied.table().set_index("path"), photograph_names()[0]
+    table, name = copied.table().set_index("path"), next(iter(photographs()))
     worn = [encoded(resized(share)(photographs()[name]), quality=12) for share in (0.5, 0.25)]
     scored = score([IncomingFile(f"{number}.jpg", data) for number, data in enumerate(worn)], model)
     uploads = [one for one in scored if isinstance(one, ScoredUpload)]

@@ -1,7 +1,7 @@
-"""The demo image set: photographs that come with dependencies, as views of known degradation, built offline in seconds.
+"""The demo image sets, built offline in seconds from what dependencies bring: handwritten digits, spoiled photographs.
 
-One class folder a photograph. A view's file name says what was done to it and how strongly, so that everybody can see
-whether uncertainty and confusability find it; `measure` puts a number on that.
+The digits are scikit-learn's (UCI, CC BY 4.0), a class folder each. Of the spoiled photographs, a view's file name says
+what was done to it and how strongly, so that anybody can see whether an order finds it; `measure` puts a number on it.
 """
 
 import importlib.util
@@ -11,13 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from scipy.spatial.distance import cdist
+from scipy.special import expit
 
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.workspace import Workspace
 
+DIGITS, SPOILED = "digits", "pictures"
+"""Their folders; the second has the name that it had when it was the only one."""
+OF_EACH = 50
+DIGIT_PX = 192
+PAPER, INK = np.array((250, 247, 240)), np.array((34, 45, 78))
+DARK_FROM, STEEP = 0.6, 60.0
+"""Where paper turns to ink, as a fraction of full ink, and how sharply: strokes are thin, and holes stay open."""
 PHOTOGRAPHS = {
     "skimage": (
         "data",
@@ -49,36 +59,58 @@ class DemoView:
 
 
 def build_demo(workspace: Workspace) -> Path:
-    """The folder of the demo pictures in this workspace, built if it is not there yet (a few seconds)."""
-    root = workspace.demo / "pictures"
+    """The folder of the digits in this workspace, built if it is not there yet (about a second): 50 of each.
+
+    Those that differ most, so that few are twins of each other; more of them are ambiguous than of all digits.
+    """
+    return _built(workspace.demo / DIGITS, _digits)
+
+
+def build_spoiled(workspace: Workspace) -> Path:
+    """The folder of the spoiled photographs in this workspace, built if it is not there yet (a few seconds)."""
+    return _built(workspace.demo / SPOILED, _spoiled)
+
+
+def _built(root: Path, pictures: Callable[[], Iterator[tuple[str, Image.Image]]]) -> Path:
     done = root / DONE
     if not done.exists():
-        for photograph in _photographs():
-            folder = root / photograph.stem
-            folder.mkdir(parents=True, exist_ok=True)
-            for view in views(_opened(photograph), seed=_seed(photograph)):
-                view.image.save(folder / view.file_name, quality=90)
+        for path, image in pictures():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            image.save(root / path, quality=90)
         done.touch()
     return root
 
 
-def demo_view(path: str) -> Image.Image:
-    """One picture of the demo set by its path there, "coins/blur-4.jpg", made without the others being written.
+def _digits() -> Iterator[tuple[str, Image.Image]]:
+    from sklearn.datasets import load_digits
 
-    Raises FolderError if there is none.
-    """
-    stem, _, file_name = path.partition("/")
-    for photograph in _photographs():
-        if photograph.stem == stem:
-            for view in views(_opened(photograph), seed=_seed(photograph)):
-                if view.file_name == file_name:
-                    return view.image
-    raise FolderError(f"There is no demo picture {path!r}. Give PHOTOGRAPH/KIND-LEVEL.jpg, such as coins/blur-4.jpg.")
+    given = load_digits()
+    for digit in range(10):
+        rows = np.flatnonzero(given.target == digit)
+        for row in rows[_most_different(given.data[rows], OF_EACH)]:
+            yield f"{digit}/{row:04d}.jpg", _written(given.images[row])
 
 
-def photograph_names() -> list[str]:
-    """The names of the photographs that are there, by name: the classes of the demo set."""
-    return sorted(photograph.stem for photograph in _photographs())
+def _most_different(points: NDArray[np.floating], count: int) -> list[int]:
+    """The most central of some points (N, D), then always the one that is farthest from all that were chosen."""
+    between = cdist(points, points)
+    chosen = [int(between.sum(axis=1).argmin())]
+    while len(chosen) < count:
+        chosen.append(int(between[:, chosen].min(axis=1).argmax()))
+    return chosen
+
+
+def _written(ink: NDArray[np.floating]) -> Image.Image:
+    """A digit from how much ink is in each of its cells (8, 8), 0 to 16, as strokes on paper."""
+    smooth = Image.fromarray(ink.astype(np.float32)).resize((DIGIT_PX, DIGIT_PX), Image.Resampling.BICUBIC)
+    share = expit(STEEP * (np.asarray(smooth)[..., None] / 16 - DARK_FROM))
+    return Image.fromarray((PAPER + share * (INK - PAPER)).round().astype(np.uint8))
+
+
+def _spoiled() -> Iterator[tuple[str, Image.Image]]:
+    for path in photographs():
+        for view in views(decode(read_file(bytes(path)))[0], seed=sum(path.stem.encode())):
+            yield f"{path.stem}/{view.file_name}", view.image
 
 
 def views(image: Image.Image, *, seed: int) -> Iterator[DemoView]:
@@ -97,7 +129,7 @@ def views(image: Image.Image, *, seed: int) -> Iterator[DemoView]:
 
 
 def degradations(table: pd.DataFrame) -> pd.DataFrame:
-    """Kind and level of each row of the demo set's table, read from its path; index as `table`."""
+    """Kind and level of each row of the spoiled photographs' table, read from its path; index as `table`."""
     parts = table["path"].str.extract(r"([a-z]+)-(\d)\.jpg$")
     return pd.DataFrame({"kind": parts[0], "level": pd.to_numeric(parts[1])}, index=table.index)
 
@@ -120,7 +152,8 @@ def measure(
     return pd.DataFrame(result)
 
 
-def _photographs() -> list[Path]:
+def photographs() -> list[Path]:
+    """The photographs that come with dependencies. Raises FolderError if there is none."""
     found = []
     for module, (folder, names) in PHOTOGRAPHS.items():
         spec = importlib.util.find_spec(module)
@@ -130,14 +163,6 @@ def _photographs() -> list[Path]:
     if not found:
         raise FolderError("The demo photographs come with scikit-image and scikit-learn; neither is installed.")
     return found
-
-
-def _opened(path: Path) -> Image.Image:
-    return decode(read_file(bytes(path)))[0]
-
-
-def _seed(path: Path) -> int:
-    return sum(path.stem.encode())
 
 
 def _cropped(image: Image.Image, side: float, rng: np.random.Generator) -> Image.Image:

@@ -11,7 +11,7 @@ from tests.ui.pages import LONG, opened, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.model import Model
-from url_viz.ui.first.example import DEMO_AMBIGUOUS, SHOWN
+from url_viz.ui.first.example import SHOWN, demo_example
 from url_viz.ui.first.page import DAY_S, when
 from url_viz.workspace import Workspace
 
@@ -31,7 +31,7 @@ def test_a_newcomer_sees_what_the_demo_gives(home: Workspace) -> None:
     assert "**What you get** · the demo pictures" in words(at)
     assert pictures(at) == [SHOWN] * 3
     bodies = [strip.proto.body for strip in at.get("html")]
-    assert all(any(question in body for body in bodies) for question in DEMO_AMBIGUOUS.values())
+    assert all(any(one.words in body for body in bodies) for one in demo_example().ambiguous)
     assert "Image sets, the latest first" not in words(at)
     assert not home.demo.exists(), "nothing is built, read or fetched for it"
 

@@ -1,4 +1,4 @@
-"""Commands that read pictures: `embed` a folder, and the demo set."""
+"""Commands that read pictures: `embed` a folder, and the demo sets."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -86,15 +86,22 @@ def _on_ray(config: EmbedConfig) -> "OnRay | None":
 
 
 @app.command()
-def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
-    """Build and read the demo image set, and print whether each value finds the known degradations."""
-    from url_viz.demo import build_demo, measure
+def demo(*, model: ModelName = DEFAULT, spoiled: bool = False, workspace: WorkspaceDir = None) -> None:
+    """Build and read the demo image set, 500 handwritten digits, and print how well its order holds.
+
+    Args:
+        spoiled: Photographs cropped, blurred and darkened instead, and whether each value finds by how much.
+    """
+    from url_viz.demo import build_demo, build_spoiled, measure
     from url_viz.image_set import embed_folder
     from url_viz.workspace import Workspace
 
-    root = build_demo(Workspace.at(workspace))
+    root = (build_spoiled if spoiled else build_demo)(Workspace.at(workspace))
     image_set = embed_folder(root, model=model, workspace=workspace, progress=command_report())
-    print(f"{counted(len(image_set), 'view')} in {root}.")
+    print(f"{counted(len(image_set), 'picture')} in {root}.")
+    if not spoiled:
+        print(image_set.order().reason)
+        return
     print("Spearman of value and strength of degradation within a photograph, mean over photographs (1 is perfect):")
     columns = ("uncertainty", "confusability", "entropy", "inverse_norm")
     print(measure(image_set.table(), columns=columns).round(2).to_string())

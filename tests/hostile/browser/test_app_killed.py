@@ -19,8 +19,8 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.torture]
-PICTURES = 361
-"""Views in the demo image set."""
+PICTURES = 500
+"""Pictures in the demo image set."""
 
 
 @contextmanager

@@ -1,17 +1,18 @@
 """What the tool gives, on real pictures: a folder as it lies there, and its most ambiguous and clearest pictures."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.between import question_of
 from url_viz.analysis.ranking import ends
-from url_viz.demo import demo_view, photograph_names
-from url_viz.export.report_thumbnails import data_url, inlined, shrunk
+from url_viz.export.report_thumbnails import inlined
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.embed_job import set_name
@@ -21,25 +22,13 @@ SHOWN = 6
 MOST_PICTURES = 20_000
 """An order of a larger set is worked out on its own page, not here."""
 EDGE_PX = 160
-DEMO_AMBIGUOUS = {
-    "astronaut/crop-6.jpg": "motorcycle_left or astronaut?",
-    "clock_motion/blur-1.jpg": "clock_motion or cell?",
-    "china/blur-6.jpg": "motorcycle_left or chelsea?",
-    "grass/blur-6.jpg": "page or clock_motion?",
-    "motorcycle_left/blur-5.jpg": "astronaut or chelsea?",
-    "ihc/crop-6.jpg": "chelsea or ihc?",
-}
-DEMO_CLEAR = (
-    *("moon/whole-0.jpg", "motorcycle_left/whole-0.jpg", "grass/whole-0.jpg"),
-    *("flower/whole-0.jpg", "chelsea/whole-0.jpg", "hubble_deep_field/crop-1.jpg"),
-)
-"""The first of each photograph at both ends of the demo set's own order, with its questions. Not computed to be shown:
-a test reads the demo and holds them to it."""
+STORED = Path(__file__).with_name("example.json")
+"""The demo's, made with the package (`python -m tests.first_example`): nothing is read to show it."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """Pictures of a set in the order of their paths, and at both ends of its own order, by whose name it is said."""
+    """Pictures from all parts of a set by path, and at both ends of its own order; `of` names it."""
 
     of: str
     by_name: tuple[Small, ...]
@@ -52,7 +41,7 @@ def show_example(example: Example) -> None:
     st.markdown(f"**What you get** · {escape(example.of)}")
     before, ambiguous, clear = st.columns(3, gap="medium")
     for column, title, pictures in (
-        (before, "Before: the folder, by name", example.by_name),
+        (before, "Before: some of the folder, by name", example.by_name),
         (ambiguous, "After: most ambiguous first", example.ambiguous),
         (clear, "After: clearest first", example.clear),
     ):
@@ -63,21 +52,10 @@ def show_example(example: Example) -> None:
 
 @cache
 def demo_example() -> Example:
-    """The demo's photographs, made here and now from the files that come with it; nothing of it is read."""
-    names = [f"{name}/whole-0.jpg" for name in photograph_names()[:SHOWN]]
-    ambiguous = tuple(Small(_demo_picture(path), question) for path, question in DEMO_AMBIGUOUS.items())
-    return Example(
-        "the demo pictures",
-        tuple(Small(_demo_picture(path), path.partition("/")[0]) for path in names),
-        ambiguous,
-        tuple(Small(_demo_picture(path), path.partition("/")[0]) for path in DEMO_CLEAR),
-    )
-
-
-def _demo_picture(path: str) -> str:
-    jpeg = BytesIO()
-    demo_view(path).convert("RGB").save(jpeg, "JPEG", quality=90)
-    return data_url(shrunk(jpeg.getvalue(), EDGE_PX))
+    """What the demo gives, as it was stored with the package."""
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+    rows = (tuple(Small(**one) for one in stored[name]) for name in ("by_name", "ambiguous", "clear"))
+    return Example(stored["of"], *rows)
 
 
 def example_of(image_set: ImageSet) -> Example | None:
@@ -91,7 +69,7 @@ def _example_of(image_set: ImageSet, name: str) -> Example | None:
         return None
     table = image_set.table()
     both = ends(table, by=measure, collapse_twins=True)
-    by_name = table.head(SHOWN)
+    by_name = table.iloc[np.linspace(0, len(table) - 1, SHOWN).round().astype(int)]
     return Example(
         name,
         _small(image_set, by_name, _class_of),

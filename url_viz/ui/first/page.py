@@ -52,13 +52,13 @@ def _show_ways_in() -> None:
                 BROWSED.set(typed)
             ask_for_folder()
         if st.button("Try the demo pictures", icon=":material/play_arrow:", key="demo"):
-            with st.spinner("Creating the demo pictures"):
+            with st.spinner("Drawing the demo pictures"):
                 open_demo(model=choice().model)
             st.rerun()
     if typed.strip():
         show_answer(TYPED, key="read_typed")
     else:
-        st.caption("The demo: 19 photographs in 19 views each, cropped, blurred or darkened by a known amount.")
+        st.caption("The demo: 500 handwritten digits, 50 of each, some of them hard to tell apart.")
 
 
 def _show_running() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from url_viz.demo import build_demo
+from url_viz.demo import SPOILED, build_demo
 from url_viz.errors import UrlVizError
 from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
@@ -97,7 +97,7 @@ def set_name(root: Path) -> str:
 def set_title(about: About) -> str:
     """The name of an image set, from its `About`."""
     if not about.name and about.root.is_relative_to(Workspace.at().demo):
-        return "Demo pictures"
+        return "Demo: spoiled photographs" if about.root.name == SPOILED else "Demo: handwritten digits"
     return about.title
 
 
