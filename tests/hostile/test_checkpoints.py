@@ -129,6 +129,7 @@ class TestThePages:
         expected = put_bad(home.checkpoints)
         (home.checkpoints / NOT_UTF8).write_bytes(b"no checkpoint")
         known_models(home)  # so that the pages do not wait
+        assert checkpoint_folder.checkpoint_names(home) == []
         for page in ("explore", "models"):
             at = opened(page=page)
             assert not at.exception

@@ -184,18 +184,15 @@ class TestNames:
         assert not [path for path in made if path.exists() and path.read_bytes() == b"x"]
         assert kept_count(here) == 3
 
-    def test_nothing_that_is_made_again_is_packed(self, here: Path) -> None:
-        (paths_of(here).folder / "notes.txt").write_text("mine")
-        names = [name for name, _ in members_of(here / "set.tar")]
-        assert list(paths_of(here).derived.iterdir())
-        assert not [name for name in names if name.startswith(("derived", "class-shares", "kept", "damaged", "notes"))]
-
-    def test_every_other_file_is_packed(self, here: Path) -> None:
+    def test_all_is_packed_but_what_is_made_again_or_not_ours(self, here: Path) -> None:
         paths = paths_of(here)
         names = {path.relative_to(paths.folder).as_posix() for path in paths.folder.rglob("*") if path.is_file()}
+        assert list(paths.derived.iterdir())
+        (paths.folder / "notes.txt").write_text("mine")
+        pack(here / "pictures", here / "again.tar", workspace=here / "workspace")
         left_out = {name for name in names if name.startswith("derived/")}
         left_out |= {"writer.lock", "decisions.json", "decisions.copy.db", "decisions.lock"}
-        assert {name for name, _ in members_of(here / "set.tar")} - {"url-viz-image-set.json"} == names - left_out
+        assert {name for name, _ in members_of(here / "again.tar")} - {"url-viz-image-set.json"} == names - left_out
 
     def test_what_cannot_be_read_is_told(self, here: Path) -> None:
         for place in (here, here / "nowhere"):

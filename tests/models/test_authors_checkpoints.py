@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tests.imaging.pictures import write_folder
 from url_viz.cli.main import main
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.image_set import embed_folder, open_image_set
+from url_viz.image_set import open_image_set
 from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.checkpoints import head_of, load_authors
 from url_viz.models.model import Model, load_model, resolve
@@ -191,24 +191,18 @@ class TestTriple:
         assert result[0].space.key != result[1].space.key
         assert not np.allclose(result[0](pixels)[2], result[1](pixels)[2])
 
-    def test_image_sets_keep_their_embeddings_apart(self, vit: Written, workspace: Path, tmp_path: Path) -> None:
-        folder = write_folder(tmp_path / "pictures", 4)
-        for name in (str(vit.path), f"{vit.path}@timm"):
-            embed_folder(folder, model=name, workspace=workspace)
-        opened = [open_image_set(folder, model=n, workspace=workspace) for n in (str(vit.path), f"{vit.path}@timm")]
-        assert opened[0].space.preprocessing == AUTHORS
-        assert opened[1].space.preprocessing != AUTHORS
-        assert not np.allclose(opened[0].embeddings(), opened[1].embeddings())
-        assert opened[0].table()["uncertainty"].notna().all()
-
-    def test_the_command_line_takes_the_path(
+    def test_image_sets_that_commands_read_keep_their_embeddings_apart(
         self, vit: Written, workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        folder = write_folder(tmp_path / "pictures", 4)
-        options = ["--model", str(vit.path), "--workspace", str(workspace)]
-        for words in (["embed", str(folder)], ["rank", str(folder)]):
-            assert main([*words, *options]) == 0
-        assert "0003.jpg" in capsys.readouterr().out
+        folder, names = write_folder(tmp_path / "pictures", 4), (str(vit.path), f"{vit.path}@timm")
+        for name in names:
+            for command in ("embed", "rank"):
+                assert main([command, str(folder), "--model", name, "--workspace", str(workspace)]) == 0
+            assert "0003.jpg" in capsys.readouterr().out
+        authors, timms = (open_image_set(folder, model=name, workspace=workspace) for name in names)
+        assert authors.space.preprocessing == AUTHORS != timms.space.preprocessing
+        assert not np.allclose(authors.embeddings(), timms.embeddings())
+        assert authors.table()["uncertainty"].notna().all()
 
 
 class TestLayouts:
