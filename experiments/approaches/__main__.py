@@ -1,9 +1,9 @@
 """URL's approaches and ours side by side on the cached embeddings of a frozen backbone.
 
-    python -m experiments.approaches --cache DIR --data SPEC [--data SPEC …] --out DIR
+    python -m experiments.approaches --cache DIR [--cache DIR …] --data SPEC [--data SPEC …] --out DIR
 
-Each trains a small head on the same pictures of the cache, by their labels, views or task losses. Three settings of
-each are tried; the best by R-AUROC on held-out pictures of the cache runs with every seed, and is measured on each
+Each trains a small head on the same pictures of the caches, by their labels, views or task losses. Three settings of
+each are tried; the best by R-AUROC on held-out pictures of the caches runs with every seed, and is measured on each
 --data set against the same outcome: whether the backbone's own nearest neighbour has the same label. Writes
 OUT/approaches.json, table.md and scatter.svg; runs that are done are stored in OUT/runs, and not made again.
 """
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -28,7 +29,8 @@ from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
 from training.lock import locked
 from training.record_files import write_json
-from training.store import Cache, Manifest, open_cache
+from training.sources import Sources
+from training.store import Manifest, open_cache
 from url_viz.errors import CacheError, FolderError, UsageError
 from url_viz.files import replaced
 from url_viz.models.model import Model, load_model
@@ -39,16 +41,16 @@ def main(config: ApproachesConfig) -> None:
     """Train and measure as `config` says; print the table."""
     names = _names(config)
     lists = [labelled_pictures_of(spec, limit=config.limit) for spec in config.data]
-    cache = open_cache(config.cache)
-    upstream = upstream_of(cache, held_out=config.held_out)
+    sources = Sources(tuple(open_cache(folder) for folder in config.cache))
+    upstream = upstream_of(sources, held_out=config.held_out)
     with locked(config.out):
-        sets = _embedded(config, cache.manifest, lists)
-        about = _about(config, cache, lists)
+        sets = _embedded(config, sources, lists)
+        about = _about(config, sources, lists)
         clock, found = Clock("approaches", len(names)), []
         for done, name in enumerate(names, 1):
             found.append(_runs_of(name, upstream, sets, config, f"{APPROACHES[name].settings} {about}"))
             command_report()(clock.at(done))
-        comparison = compared(config, cache.manifest, upstream, sets, found)
+        comparison = compared(config, sources.manifest, upstream, sets, found)
         write_json(comparison, config.out / "approaches.json")
         for file, text in (("table.md", table(comparison) + "\n"), ("scatter.svg", figure(comparison))):
             with replaced(config.out / file) as temporary:
@@ -72,7 +74,7 @@ def compared(
         config.seeds,
         len(upstream.label),
         upstream.classes,
-        _set_about(upstream.held_out),
+        _held_out_about(upstream),
         tuple(map(_set_about, sets)),
         figures_of(found, sets),
     )
@@ -88,13 +90,14 @@ def _names(config: ApproachesConfig) -> tuple[str, ...]:
     return config.approach or tuple(APPROACHES)
 
 
-def _embedded(config: ApproachesConfig, manifest: Manifest, lists: Sequence[PictureList]) -> list[MeasuredSet]:
-    """The sets, embedded with the backbone that wrote the cache; raises CacheError if it is another one now."""
+def _embedded(config: ApproachesConfig, sources: Sources, lists: Sequence[PictureList]) -> list[MeasuredSet]:
+    """The sets, embedded with the backbone that wrote the caches; raises CacheError if it is another one now."""
+    manifest = sources.manifest
     model = load_model(manifest.backbone, device=config.device, precision=manifest.precision)  # type: ignore[arg-type]
     if model.space.weights_digest != manifest.weights_digest:
         raise CacheError(
-            f"{config.cache} was written by weights {manifest.weights_digest} of {manifest.backbone!r}, and those here "
-            f"are {model.space.weights_digest}. Write the cache again."
+            f"{sources.names[0]} was written by weights {manifest.weights_digest} of {manifest.backbone!r}, and those "
+            f"here are {model.space.weights_digest}. Write the caches again."
         )
     return [_measured(spec, pictures, model) for spec, pictures in zip(config.data, lists, strict=True)]
 
@@ -123,13 +126,21 @@ def runs_path(out: Path, name: str) -> Path:
     return out / "runs" / f"{''.join(letter if letter.isalnum() else '-' for letter in name)}.npz"
 
 
-def _about(config: ApproachesConfig, cache: Cache, lists: Sequence[PictureList]) -> str:
+def _about(config: ApproachesConfig, sources: Sources, lists: Sequence[PictureList]) -> str:
     """All that the runs of every approach depend on, as text."""
     numbers = (config.epochs, config.batch, config.seeds, config.held_out)
-    manifest = cache.manifest
-    of_cache = (manifest.weights_digest, manifest.precision, manifest.pictures_digest, manifest.views, manifest.seed)
+    names = ("weights_digest", "precision", "pictures_digest", "views", "seed")
+    of_caches = [([getattr(one.manifest, name) for name in names], one.about_loss) for one in sources.caches]
     of_sets = [(str(pictures.root.absolute()), pictures.digest) for pictures in lists]
-    return json.dumps([numbers, of_cache, cache.about_loss, of_sets], sort_keys=True)
+    return json.dumps([numbers, of_caches, of_sets], sort_keys=True)
+
+
+def _held_out_about(upstream: TrainingPictures) -> SetAbout:
+    """The held-out pictures of all sources as one; recall@1 is the mean over them."""
+    abouts = [_set_about(part) for part in upstream.held_out]
+    classes = len(np.unique(np.concatenate([part.label for part in upstream.held_out])))
+    recall = fmean(one.recall_at_1 for one in abouts)
+    return SetAbout("held-out", sum(one.pictures for one in abouts), classes, recall)
 
 
 def _set_about(part: MeasuredSet) -> SetAbout:

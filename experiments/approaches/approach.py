@@ -16,16 +16,25 @@ HEAD_WIDTH = 256
 
 @dataclass(frozen=True)
 class Batch:
-    """B pictures: embeddings of two views of each, `first` and `second` (B, D), its `label` and `task_loss` (B,)."""
+    """B pictures: embeddings of two views of each, `first` and `second` (B, D), its `label` and `task_loss` (B,).
+
+    `place` (B,) are their places among the pictures that train. Task losses are compared within a `group` (B,): of one
+    source and resolution.
+    """
 
     first: Tensor
     second: Tensor
     label: Tensor
     task_loss: Tensor
+    place: Tensor
+    group: Tensor
 
 
 class Approach(nn.Module):
     """A small head on embeddings (B, D) of a frozen backbone; random numbers come from the generator alone."""
+
+    def start(self, pictures: int, generator: np.random.Generator) -> None:
+        """Called once before training with the number of training pictures."""
 
     def loss(self, batch: Batch, generator: np.random.Generator) -> Tensor:
         """The loss of a batch, a scalar."""

@@ -31,9 +31,13 @@ def mean_log_probabilities(logits: Tensor) -> Tensor:
     return torch.logsumexp(F.log_softmax(logits, dim=2), dim=0) - math.log(len(logits))
 
 
-def ensemble_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Mean cross-entropy of the members' logits (M, B, C) with labels (B,): each member learns alone."""
-    return torch.stack([F.cross_entropy(member, label) for member in logits]).mean()
+def ensemble_loss(logits: Tensor, label: Tensor, times: Tensor) -> Tensor:
+    """Mean cross-entropy of the members' logits (M, B, C) with labels (B,), each picture counting `times` (M, B).
+
+    Each member learns alone, from its own draw of the pictures.
+    """
+    each = F.cross_entropy(logits.transpose(1, 2), label.expand(len(logits), -1), reduction="none")
+    return (each * times).mean()
 
 
 def heteroscedastic_samples(mean: Tensor, deviation: Tensor, factor: Tensor, noise: Tensor, shared: Tensor) -> Tensor:
@@ -104,16 +108,24 @@ class Dropout(CrossEntropy):
 
 
 class Ensemble(Approach):
-    """Ten linear classifiers that differ by their first weights."""
+    """Ten linear classifiers, each with first weights and a bootstrap of the training pictures of its own."""
+
+    times: Tensor
 
     def __init__(self, size: int, classes: int) -> None:
         super().__init__()
         self.classes = classes
         self.classifiers = nn.Linear(size, MEMBERS * classes)
+        self.register_buffer("times", torch.zeros(MEMBERS, 0))
+
+    def start(self, pictures: int, generator: np.random.Generator) -> None:
+        """Draw as many of the pictures for each member, with replacement: how often each is drawn (M, P)."""
+        drawn = generator.multinomial(pictures, np.full(pictures, 1 / pictures), MEMBERS)
+        self.times = torch.from_numpy(drawn.astype(np.float32))
 
     def loss(self, batch: Batch, generator: np.random.Generator) -> Tensor:
-        """Mean cross-entropy of the members."""
-        return ensemble_loss(self.logits(batch.first), batch.label)
+        """Mean cross-entropy of the members, each on its own draw."""
+        return ensemble_loss(self.logits(batch.first), batch.label, self.times[:, batch.place])
 
     def uncertainty(self, x: Tensor, generator: np.random.Generator) -> Tensor:
         """Entropy of the members' mean probabilities."""

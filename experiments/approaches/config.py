@@ -12,9 +12,12 @@ from url_viz.options import Checked, OptionalCount
 
 @dataclass(frozen=True)
 class ApproachesConfig(Checked):
-    """Train URL's approaches and ours on one cache, and measure how truly each orders labelled sets."""
+    """Train URL's approaches and ours on the same caches, and measure how truly each orders labelled sets."""
 
-    cache: Annotated[Path, Doc("Folder written by training.cache with --target labels and --views 2 or more.")]
+    cache: Annotated[
+        tuple[Path, ...],
+        Doc("Folder written by training.cache with --target labels and --views 2 or more; again for each source."),
+    ]
     data: Annotated[
         tuple[str, ...], Doc("Labelled pictures to measure on: folder:PATH (or a bare path), again for more sets.")
     ]

@@ -1,4 +1,4 @@
-"""Training of an approach on the two-view pictures of a cache, and its uncertainty on others."""
+"""Training of an approach on the two-view pictures of caches, and its uncertainty on others."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from experiments.approaches.approach import Approach, Batch
 from experiments.approaches.named import Setting, fresh
 from training.groups import groups_of
-from training.sources import Sources
+from training.sources import Sources, end_to_end
 from training.store import Cache
 from training.train import Ring, steps_of
 from training.training_rows import MOST_HELD_OUT, are_held_out
@@ -44,14 +44,16 @@ class MeasuredSet:
 class TrainingPictures:
     """What all approaches learn from: `views` (P, V, D) float16, `task_loss` (P, V) and `label` (P,) of 0 to C − 1.
 
-    `held_out` are other pictures, by which settings are chosen.
+    `group` (P, V) numbers the source and resolution of a view. `held_out` are other pictures of each source, by which
+    settings are chosen.
     """
 
     views: Tensor
     task_loss: Tensor
     label: Tensor
+    group: Tensor
     classes: int
-    held_out: MeasuredSet
+    held_out: tuple[MeasuredSet, ...]
 
     @property
     def size(self) -> int:
@@ -59,35 +61,74 @@ class TrainingPictures:
         return int(self.views.shape[2])
 
 
-def upstream_of(cache: Cache, *, held_out: float) -> TrainingPictures:
-    """Split the labelled pictures of a cache: whole groups of twins train or are held out; see `are_held_out`.
+def upstream_of(sources: Sources, *, held_out: float) -> TrainingPictures:
+    """Split the labelled pictures of caches: whole groups of twins train or are held out; see `are_held_out`.
 
-    Raises CacheError without labels, with fewer than two views, or if held-out pictures are all right or all wrong.
+    Classes of one name are one, whatever their source. Raises CacheError without labels, with fewer than two views, or
+    if the held-out pictures of a source are all right or all wrong.
     """
+    views = min(_views_of(cache) for cache in sources.caches)
+    is_choosing = are_held_out(groups_of(sources, "twins"), held_out, most=MOST_HELD_OUT * len(sources.caches))
+    names = np.unique([name for cache in sources.caches for name in cache.manifest.classes])
+    parts, choosing = [], []
+    for number, (cache, start) in enumerate(zip(sources.caches, sources.picture_starts, strict=False)):
+        part = _part_of(cache, number, views, names)
+        chosen = is_choosing[start : start + len(cache.pictures)]
+        training, others = np.flatnonzero(part.is_usable & ~chosen), np.flatnonzero(part.is_usable & chosen)
+        if min(len(training), len(others)) < 2:
+            raise CacheError(
+                f"{len(training)} pictures to train and {len(others)} to choose by are too few in "
+                f"{cache.paths.folder}. Give more pictures, or another --held-out than {held_out}."
+            )
+        parts.append(part.at(training))
+        choosing.append(_judged(MeasuredSet.of("held-out", cache.clean_of(others), part.label[others]), cache))
+    known, label = np.unique(end_to_end([part.label for part in parts]), return_inverse=True)
+    return TrainingPictures(
+        torch.from_numpy(end_to_end([part.views for part in parts])),
+        torch.from_numpy(end_to_end([part.loss for part in parts])),
+        torch.from_numpy(label.astype(np.int64)),
+        torch.from_numpy(end_to_end([part.group for part in parts])),
+        len(known),
+        tuple(choosing),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """P pictures of a source: `views` (P, V, D), `loss` and `group` (P, V), `label` (P,), and which are usable (P,)."""
+
+    views: NDArray[np.float16]
+    loss: NDArray[np.float32]
+    group: NDArray[np.int64]
+    label: NDArray[np.int64]
+    is_usable: NDArray[np.bool_]
+
+    def at(self, places: NDArray[np.int64]) -> "_Part":
+        return _Part(
+            self.views[places], self.loss[places], self.group[places], self.label[places], self.is_usable[places]
+        )
+
+
+def _part_of(cache: Cache, number: int, views: int, names: NDArray[np.str_]) -> _Part:
+    rows = np.argsort(cache.clean_rows, kind="stable").reshape(-1, _views_of(cache))[:, :views]
+    loss, code = cache.loss()[rows], np.searchsorted(names, np.array(cache.manifest.classes))
+    return _Part(
+        cache.embeddings(rows.ravel()).reshape(*rows.shape, -1),
+        loss,
+        (number << 8) + cache.rows["resolution"][rows].astype(np.int64),
+        code[cache.labels].astype(np.int64),
+        (cache.labels >= 0) & np.isfinite(loss).all(axis=1),
+    )
+
+
+def _views_of(cache: Cache) -> int:
+    """Views a picture; raises CacheError where an approach cannot learn from them."""
     if cache.about_loss["target"] != "labels":
         raise CacheError(f"The cache {cache.paths.folder} is not of labels. Write it with --target labels.")
     views = len(cache) // max(1, len(cache.pictures))
     if views < LEAST_VIEWS:
         raise CacheError(f"The cache {cache.paths.folder} has one view a picture. Write it with --views 2 or more.")
-    rows = np.argsort(cache.clean_rows, kind="stable").reshape(-1, views)
-    loss = cache.loss()[rows]
-    is_usable = (cache.labels >= 0) & np.isfinite(loss).all(axis=1)
-    is_choosing = are_held_out(groups_of(Sources.of(cache), "twins"), held_out, most=MOST_HELD_OUT)
-    training, choosing = np.flatnonzero(is_usable & ~is_choosing), np.flatnonzero(is_usable & is_choosing)
-    if min(len(training), len(choosing)) < 2:
-        raise CacheError(
-            f"{len(training)} pictures to train and {len(choosing)} to choose by are too few in {cache.paths.folder}. "
-            f"Give more pictures, or another --held-out than {held_out}."
-        )
-    names, label = np.unique(cache.labels[training], return_inverse=True)
-    embeddings = cache.embeddings(rows[training].ravel()).reshape(len(training), views, -1)
-    return TrainingPictures(
-        torch.from_numpy(embeddings),
-        torch.from_numpy(loss[training]),
-        torch.from_numpy(label.astype(np.int64)),
-        len(names),
-        _judged(MeasuredSet.of("held-out", cache.clean_of(choosing), cache.labels[choosing]), cache),
-    )
+    return views
 
 
 def _judged(held_out: MeasuredSet, cache: Cache) -> MeasuredSet:
@@ -110,6 +151,7 @@ def fitted(name: str, upstream: TrainingPictures, *, setting: Setting, seed: int
     pictures = len(upstream.label)
     ring = Ring(np.arange(pictures), torch.Generator().manual_seed(seed))
     steps = epochs * steps_of(pictures, batch)
+    approach.start(pictures, np.random.default_rng(seed))
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = setting.rate / 2 * (1 + math.cos(math.pi * step / steps))
         optimiser.zero_grad()
@@ -131,6 +173,8 @@ def batch_at(upstream: TrainingPictures, positions: NDArray[np.int64], generator
         normalised(upstream.views[positions, second]),
         upstream.label[positions],
         upstream.task_loss[positions, first],
+        torch.from_numpy(positions),
+        upstream.group[positions, first],
     )
 
 

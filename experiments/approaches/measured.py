@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.approaches.approach import Approach
 from experiments.approaches.config import ApproachesConfig
+from experiments.approaches.direction import direction_of
 from experiments.approaches.fit import MeasuredSet, TrainingPictures, fitted, own_embedding_of, uncertainty_of
 from experiments.approaches.named import APPROACHES, OURS, Setting
 from experiments.approaches.records import ApproachFigures, OnSet, Tried
@@ -40,6 +42,7 @@ class Runs:
     chosen: Tried
     uncertainty: tuple[NDArray[np.float32], ...]
     own_recall: tuple[NDArray[np.float64], ...]
+    direction: float
 
 
 def runs_of(name: str, upstream: TrainingPictures, sets: Sequence[MeasuredSet], config: ApproachesConfig) -> Runs:
@@ -57,7 +60,8 @@ def runs_of(name: str, upstream: TrainingPictures, sets: Sequence[MeasuredSet], 
         [uncertainty_of(one, part.embedding, seed=seed) for seed, one in enumerate(approaches)] for part in sets
     )
     own_recall = ([_own_recall(one, part) for one in approaches] for part in sets)
-    return Runs(name, tried, tried[best], tuple(map(np.stack, uncertainty)), tuple(map(np.array, own_recall)))
+    values, recalls = tuple(map(np.stack, uncertainty)), tuple(map(np.array, own_recall))
+    return Runs(name, tried, tried[best], values, recalls, direction_of(name, settings[best]))
 
 
 def _fitted(name: str, upstream: TrainingPictures, setting: Setting, seed: int, config: ApproachesConfig) -> Approach:
@@ -65,8 +69,8 @@ def _fitted(name: str, upstream: TrainingPictures, setting: Setting, seed: int, 
 
 
 def _held_out_figure(approach: Approach, upstream: TrainingPictures) -> float:
-    held_out = upstream.held_out
-    return r_auroc(uncertainty_of(approach, held_out.embedding, seed=0), held_out.is_correct)
+    """The mean over sources: which source a picture is from is not asked."""
+    return fmean(r_auroc(uncertainty_of(approach, one.embedding, seed=0), one.is_correct) for one in upstream.held_out)
 
 
 def _own_recall(approach: Approach, part: MeasuredSet) -> float:
@@ -111,6 +115,7 @@ def _figures(
         float(by_seed.min()),
         float(by_seed.max()),
         float(np.mean([one.own_recall_at_1 for one in of_sets])),
+        runs.direction,
     )
 
 
@@ -118,7 +123,12 @@ def write_runs(runs: Runs, path: Path, *, about: str) -> None:
     """Keep an approach's runs in an .npz; `about` says what they depend on."""
     arrays: dict[str, Any] = {f"uncertainty-{place}": values for place, values in enumerate(runs.uncertainty)}
     arrays |= {f"recall-{place}": values for place, values in enumerate(runs.own_recall)}
-    record = {"about": about, "tried": [asdict(one) for one in runs.tried], "chosen": asdict(runs.chosen)}
+    record = {
+        "about": about,
+        "tried": [asdict(one) for one in runs.tried],
+        "chosen": asdict(runs.chosen),
+        "direction": runs.direction,
+    }
     with replaced(path) as temporary, temporary.open("wb") as file:
         np.savez(file, record=np.array(json.dumps(record)), **arrays)
 
@@ -138,4 +148,5 @@ def read_runs(name: str, path: Path, *, about: str) -> Runs | None:
             Tried(**record["chosen"]),
             tuple(arrays[f"uncertainty-{place}"] for place in range(count)),
             tuple(arrays[f"recall-{place}"] for place in range(count)),
+            record["direction"],
         )

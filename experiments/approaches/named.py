@@ -63,7 +63,7 @@ APPROACHES: Mapping[str, ApproachSpec] = MappingProxyType(
         ),
         "InfoNCE norm": _of("1/τ", (8, 16, 32), lambda size, classes, s: InfoNce(size, inverse_temperature=s)),
         "MCInfoNCE": _of("1/τ", (16, 32, 64), lambda size, classes, s: MonteCarloInfoNce(size, inverse_temperature=s)),
-        "HIB": _of("scale", (8, 16, 32), lambda size, classes, s: Hedged(size, scale=s)),
+        "HIB": _of("weight", (1e-4, 1e-3, 1e-2), lambda size, classes, w: Hedged(size, weight=w)),
         "nivMF": _of(
             "1/τ", (64, 128, 256), lambda size, classes, s: NonIsotropic(size, classes, inverse_temperature=s)
         ),

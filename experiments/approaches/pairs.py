@@ -7,10 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.approaches.approach import Batch, Concentrated, Projected
+from experiments.approaches.approach import HEAD_WIDTH, Approach, Batch, Concentrated, Projected, normal_numbers
 from experiments.approaches.vmf import samples
 
 SAMPLES = 16
+HEDGED_SIZE = 3
+"""Dimensions of HIB's normals. In many, spread can only lengthen distances; in few it also lets a far pair meet."""
+LEAST_SQUARE = 1e-12
 
 
 def info_nce(first: Tensor, second: Tensor, *, inverse_temperature: float) -> Tensor:
@@ -31,13 +34,24 @@ def mc_info_nce(first: Tensor, second: Tensor, *, inverse_temperature: float) ->
 def hib_loss(first: Tensor, second: Tensor, *, scale: Tensor | float, bias: Tensor | float) -> Tensor:
     """Mean of −log p over the B pairs of one picture, plus that of −log(1 − p) over the others; half of the sum.
 
-    p is the mean over samples (S, B, D) of sigmoid(scale · cosine + bias) (Oh et al. 2019). 1 − p is averaged itself,
-    so that it does not vanish where p is nearly one.
+    p is the mean over samples (S, B, E) of sigmoid(bias − scale · distance) (Oh et al. 2019, equations 2 and 4). 1 − p
+    is averaged itself, so that it does not vanish where p is nearly one.
     """
-    logits = scale * first @ second.transpose(1, 2) + bias
+    logits = bias - scale * distances(first, second)
     log_p, log_not_p = (torch.logsumexp(F.logsigmoid(one), 0) - math.log(len(first)) for one in (logits, -logits))
     is_other = ~torch.eye(first.shape[1], dtype=torch.bool)
     return -(log_p.diagonal().mean() + log_not_p[is_other].mean()) / 2
+
+
+def distances(first: Tensor, second: Tensor) -> Tensor:
+    """Euclidean distances (S, B, C) of points (S, B, E) and (S, C, E); with a gradient also where they are zero."""
+    difference = first.unsqueeze(2) - second.unsqueeze(1)
+    return ((difference**2).sum(-1) + LEAST_SQUARE).sqrt()
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL divergence in nats (B,) of normals with `mean` (B, E) and `log_variance` (B, E) from the standard normal."""
+    return (mean**2 + log_variance.exp() - log_variance - 1).sum(1) / 2
 
 
 class InfoNce(Projected):
@@ -70,17 +84,39 @@ class MonteCarloInfoNce(Concentrated):
         return mc_info_nce(*_drawn(self, batch, generator), inverse_temperature=self.inverse_temperature)
 
 
-class Hedged(Concentrated):
-    """HIB: whether two views are of one picture; the bias begins so that a cosine of one half is even odds."""
+class Hedged(Approach):
+    """HIB: whether two views are of one picture, each a normal in few dimensions with a variance in each of them.
 
-    def __init__(self, size: int, *, scale: float) -> None:
-        super().__init__(size)
-        self.scale = scale
-        self.bias = nn.Parameter(torch.tensor(-scale / 2))
+    Its uncertainty is the self-mismatch: how often two samples of one picture are taken for different pictures.
+    """
+
+    def __init__(self, size: int, *, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+        self.mean = nn.Linear(size, HEDGED_SIZE)
+        self.log_variance = nn.Sequential(nn.Linear(size, HEAD_WIDTH), nn.GELU(), nn.Linear(HEAD_WIDTH, HEDGED_SIZE))
+        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.tensor(math.sqrt(HEDGED_SIZE)))
 
     def loss(self, batch: Batch, generator: np.random.Generator) -> Tensor:
-        """HIB's loss of 16 samples, without its regulariser."""
-        return hib_loss(*_drawn(self, batch, generator), scale=self.scale, bias=self.bias)
+        """HIB's loss of 16 samples, with `weight` times the divergence of both views from a standard normal."""
+        views = batch.first, batch.second
+        drawn = [self.samples(view, generator) for view in views]
+        apart = sum(divergence(self.mean(view), self.log_variance(view)).mean() for view in views)
+        return hib_loss(*drawn, scale=self.log_scale.exp(), bias=self.bias) + self.weight * apart
+
+    def uncertainty(self, x: Tensor, generator: np.random.Generator) -> Tensor:
+        """One minus the mean chance of a match over all pairs of 16 and 16 samples."""
+        first, second = (self.samples(x, generator).transpose(0, 1) for _ in range(2))
+        is_match = torch.sigmoid(self.bias - self.log_scale.exp() * distances(first, second))
+        mismatch: Tensor = 1 - is_match.mean((1, 2))
+        return mismatch
+
+    def samples(self, x: Tensor, generator: np.random.Generator) -> Tensor:
+        """Samples (S, B, E)."""
+        mean: Tensor = self.mean(x)
+        deviation: Tensor = (self.log_variance(x) / 2).exp()
+        return mean + deviation * normal_numbers((SAMPLES, *mean.shape), generator)
 
 
 def _drawn(approach: Concentrated, batch: Batch, generator: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,8 @@ class OnSet:
 class ApproachFigures:
     """All of one approach: what was tried, what was chosen, and its figures on every set.
 
-    `mean`: R-AUROC, mean over sets, then over seeds; `least` and `most` over seeds.
+    `mean`: R-AUROC, mean over sets, then over seeds; `least` and `most` over seeds. `direction`: of the chosen setting,
+    the chance that a made picture of the noisier half gets the higher uncertainty; see `direction_of`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ApproachFigures:
     least: float
     most: float
     own_recall_at_1: float
+    direction: float
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,23 @@
 """The table of a comparison of approaches as Markdown."""
 
 import math
+from collections.abc import Sequence
+
+from scipy.special import stdtr
 
 from experiments.approaches.records import ApproachComparison, ApproachFigures
+from training.benchmark.benchmark_records import LEVEL, verdict_of
 from training.benchmark.benchmark_tables import cell, markdown
-from url_viz.analysis.order_metrics import Figure
+from url_viz.analysis.order_metrics import Figure, holm, student_975
 from url_viz.wording import MISSING, with_interval
 
 
 def table(comparison: ApproachComparison) -> str:
     """One line an approach, highest mean R-AUROC first, after a line on what was trained and measured."""
     names = [short(one.data) for one in comparison.sets]
-    heading = ["approach", "R-AUROC, mean [seeds]", *names, "beside ours", "own R@1", "held-out upstream", "chosen"]
-    lines = [_line(one) for one in comparison.approaches]
+    heading = ["approach", "R-AUROC, mean [seeds]", *names, "beside ours", "direction", "own R@1", "held-out", "chosen"]
+    beside = verdicts(comparison)
+    lines = [_line(one, beside[one.name]) for one in comparison.approaches]
     sets = "; ".join(
         f"{short(one.data)}: {one.pictures:,} pictures, {one.classes:,} classes, R@1 {cell(one.recall_at_1)}"
         for one in comparison.sets
@@ -26,24 +31,34 @@ def table(comparison: ApproachComparison) -> str:
     return f"{about}\n\n{markdown(heading, lines)}"
 
 
+def verdicts(comparison: ApproachComparison) -> dict[str, list[str]]:
+    """Whether each approach is ahead of ours on each set, behind or level, told together: by Holm over all, at 5 %."""
+    leads = [part.beside_ours for one in comparison.approaches for part in one.sets]
+    classes = [part.classes for _ in comparison.approaches for part in comparison.sets]
+    p_values = [_p_value(lead, count) for lead, count in zip(leads, classes, strict=True)]
+    told = iter(verdict_of(lead) if sure else LEVEL for lead, sure in zip(leads, holm(p_values), strict=True))
+    return {one.name: [next(told) for _ in one.sets] for one in comparison.approaches}
+
+
+def _p_value(lead: Figure, classes: int) -> float:
+    """Student's two-sided p-value of a lead whose 95 % interval is over so many classes; nan without an interval."""
+    half = (lead.interval.high - lead.interval.low) / 2
+    return float(2 * stdtr(classes - 1, -student_975(classes) * abs(lead.value) / half))
+
+
 def short(spec: str) -> str:
     """The last name of a SPEC's path."""
     return spec.rstrip("/").rpartition(":")[2].rpartition("/")[2]
 
 
-def _line(one: ApproachFigures) -> list[str]:
-    ahead = [part.beside_ours for part in one.sets]
+def _line(one: ApproachFigures, beside: Sequence[str]) -> list[str]:
     return [
         one.name,
         with_interval(one.mean, one.least, one.most, digits=3),
         *(cell(part.r_auroc) for part in one.sets),
-        MISSING if math.isnan(ahead[0].value) else ", ".join(map(_verdict, ahead)),
+        MISSING if math.isnan(one.sets[0].beside_ours.value) else ", ".join(beside),
+        cell(one.direction, digits=2),
         cell(one.own_recall_at_1),
         cell(one.chosen.held_out_r_auroc),
         f"{one.varies} {one.chosen.value:g}",
     ]
-
-
-def _verdict(figure: Figure) -> str:
-    """Whether an approach is ahead of ours on a set, behind, or neither."""
-    return "ahead" if figure.interval.low > 0 else "behind" if figure.interval.high < 0 else "even"

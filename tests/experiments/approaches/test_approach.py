@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from experiments.approaches.approach import Batch
+from experiments.approaches.direction import direction_of
 from experiments.approaches.named import APPROACHES, fresh
 
 
@@ -14,7 +15,7 @@ def batch(*, pictures: int = 24, size: int = 10) -> Batch:
     label = torch.arange(pictures) % 3
     clean = torch.randn(3, size, generator=generator)[label] + torch.randn(pictures, size, generator=generator)
     first, second = (clean + 0.1 * torch.randn(pictures, size, generator=generator) for _ in range(2))
-    return Batch(first, second, label, clean[:, 0])
+    return Batch(first, second, label, clean[:, 0], torch.arange(pictures), torch.arange(pictures) % 2)
 
 
 def test_each_has_three_settings_and_ours_is_among_them() -> None:
@@ -27,6 +28,7 @@ def test_each_has_three_settings_and_ours_is_among_them() -> None:
 def test_the_loss_falls_and_reaches_every_weight(name: str) -> None:
     given, generator = batch(), np.random.default_rng(0)
     approach = fresh(name, 10, 3, setting=APPROACHES[name].settings[1], seed=0)
+    approach.start(24, generator)
     optimiser = torch.optim.AdamW(approach.parameters(), lr=1e-2)
     losses = []
     for _ in range(40):
@@ -44,6 +46,13 @@ def test_the_loss_falls_and_reaches_every_weight(name: str) -> None:
     assert torch.isfinite(found).all()
     own = approach.embedding(given.first)
     assert own is None or own.shape == (24, 128)
+
+
+@pytest.mark.parametrize("name", APPROACHES)
+def test_what_varies_more_is_less_sure(name: str) -> None:
+    """Not of InfoNCE's length: its loss normalises the embedding, so that no gradient says how long it is to be."""
+    found = direction_of(name, APPROACHES[name].settings[2 if "rate" in APPROACHES[name].varies else 0])
+    assert found < 0.5 if name == "InfoNCE norm" else found > 0.65
 
 
 @pytest.mark.parametrize("name", APPROACHES)

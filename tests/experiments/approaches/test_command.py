@@ -1,6 +1,7 @@
 """The command on small pictures, and each of its parts on embeddings made in memory."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,22 +15,30 @@ from experiments.approaches.figure import figure, recall_of
 from experiments.approaches.fit import MeasuredSet, TrainingPictures, batch_at, fitted, uncertainty_of, upstream_of
 from experiments.approaches.measured import figures_of, read_runs, runs_of, write_runs
 from experiments.approaches.named import APPROACHES, OURS
-from experiments.approaches.records import read_comparison
-from experiments.approaches.table import short, table
+from experiments.approaches.records import (
+    ApproachComparison,
+    ApproachFigures,
+    OnSet,
+    SetAbout,
+    Tried,
+    read_comparison,
+)
+from experiments.approaches.table import short, table, verdicts
 from tests.training.caches import written
 from tests.training.conftest import draw_folder
 from training.cache import write_cache
 from training.command import command
 from training.config import Augmentation, CacheConfig
+from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
-from url_viz.analysis.order_metrics import r_auroc
+from url_viz.analysis.order_metrics import Figure, Interval, r_auroc
 from url_viz.errors import CacheError
 from url_viz.models.model import load_model
 from url_viz.progress import silent
 from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parents[3]
-CONFIG = ApproachesConfig(Path("cache"), ("set",), Path("out"), epochs=3, batch=32, seeds=2)
+CONFIG = ApproachesConfig((Path("cache"),), ("set",), Path("out"), epochs=3, batch=32, seeds=2)
 
 
 def set_of(seed: int, *, pictures: int = 200, size: int = 12) -> MeasuredSet:
@@ -46,12 +55,14 @@ def made_upstream() -> TrainingPictures:
     part = set_of(0, pictures=400)
     views = torch.from_numpy(np.stack([part.embedding, part.embedding + np.float16(0.1)], axis=1))
     task_loss = torch.from_numpy(np.stack([~part.is_correct, ~part.is_correct], axis=1).astype(np.float32))
-    return TrainingPictures(views, task_loss, torch.from_numpy(part.label), 4, set_of(1))
+    group = torch.zeros(task_loss.shape, dtype=torch.int64)
+    return TrainingPictures(views, task_loss, torch.from_numpy(part.label), group, 4, (set_of(1),))
 
 
-def labelled(folder: Path, *, views: int = 2, pictures: int = 120) -> Cache:
-    part = set_of(2, pictures=pictures)
-    cache = written(folder, part.embedding, ids=[i * 83 for i in range(pictures)], views=views)
+def labelled(folder: Path, *, views: int = 2, pictures: int = 120, seed: int = 2, classes: str = "abcd") -> Cache:
+    part = set_of(seed, pictures=pictures)
+    ids, resolution = [i * 83 + seed for i in range(pictures)], np.arange(pictures * views) % 3
+    cache = written(folder, part.embedding, ids=ids, views=views, resolution=resolution, classes=tuple(classes))
     rows = np.load(folder / "shard-00000" / "rows.npy")
     rows["label"] = np.repeat(part.label, views)
     np.save(folder / "shard-00000" / "rows.npy", rows)
@@ -61,14 +72,31 @@ def labelled(folder: Path, *, views: int = 2, pictures: int = 120) -> Cache:
 
 def test_a_cache_is_split_and_keeps_what_belongs_together(tmp_path: Path) -> None:
     cache = labelled(tmp_path / "cache")
-    upstream = upstream_of(cache, held_out=0.4)
-    assert len(upstream.label) + len(upstream.held_out.label) == 120
+    upstream = upstream_of(Sources.of(cache), held_out=0.4)
+    assert len(upstream.label) + len(upstream.held_out[0].label) == 120
     assert (upstream.classes, upstream.size) == (4, 12)
     for place in range(len(upstream.label)):
         first, second = upstream.task_loss[place].int().tolist()
         assert (second, first % 2) == (first + 1, 0)
         assert int(upstream.label[place]) == cache.labels[first // 2]
         assert np.array_equal(upstream.views[place, 0].numpy(), cache.clean[first // 2])
+        assert upstream.group[place].tolist() == [first % 3, second % 3]
+
+
+def test_several_caches_share_classes_by_name_and_pair_within_themselves(tmp_path: Path) -> None:
+    first, second = labelled(tmp_path / "a"), labelled(tmp_path / "b", seed=5, classes="cdef")
+    upstream = upstream_of(Sources((first, second)), held_out=0.4)
+    assert upstream.classes == 6
+    assert len(upstream.held_out) == 2
+    is_second = (upstream.group[:, 0] >> 8) == 1
+    assert set(upstream.label[~is_second].tolist()) == {0, 1, 2, 3}
+    assert set(upstream.label[is_second].tolist()) == {2, 3, 4, 5}
+    assert len(upstream.label) + sum(len(part.label) for part in upstream.held_out) == 240
+    taken = batch_at(upstream, np.array([0, 1, 100]), np.random.default_rng(0))
+    assert taken.place.tolist() == [0, 1, 100]
+    assert all(
+        one in upstream.group[place].tolist() for one, place in zip(taken.group.tolist(), taken.place, strict=True)
+    )
 
 
 def test_a_batch_has_two_different_views() -> None:
@@ -81,21 +109,21 @@ def test_a_batch_has_two_different_views() -> None:
 
 def test_what_a_cache_lacks_is_said(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="views 2"):
-        upstream_of(labelled(tmp_path / "one", views=1), held_out=0.4)
+        upstream_of(Sources.of(labelled(tmp_path / "one", views=1)), held_out=0.4)
     cache = labelled(tmp_path / "two")
     write_loss(cache.paths, np.zeros(len(cache), np.float32), {"target": "instance"})
     with pytest.raises(CacheError, match="target labels"):
-        upstream_of(cache, held_out=0.4)
+        upstream_of(Sources.of(cache), held_out=0.4)
     with pytest.raises(CacheError, match="too few"):
-        upstream_of(labelled(tmp_path / "few"), held_out=0.0001)
+        upstream_of(Sources.of(labelled(tmp_path / "few")), held_out=0.0001)
 
 
 def test_ours_learns_an_order_that_can_be_learnt() -> None:
     upstream = made_upstream()
     setting = APPROACHES[OURS].settings[2]
     approach = fitted(OURS, upstream, setting=setting, seed=0, epochs=20, batch=64)
-    found = uncertainty_of(approach, upstream.held_out.embedding, seed=0)
-    assert r_auroc(found, upstream.held_out.is_correct) > 0.7
+    (held_out,) = upstream.held_out
+    assert r_auroc(uncertainty_of(approach, held_out.embedding, seed=0), held_out.is_correct) > 0.7
 
 
 @pytest.mark.slow
@@ -128,9 +156,28 @@ def test_runs_are_kept_and_only_of_the_same(tmp_path: Path) -> None:
     write_runs(runs, tmp_path / "a.npz", about="this")
     found = read_runs("ELK", tmp_path / "a.npz", about="this")
     assert found is not None
-    assert (found.tried, found.chosen) == (runs.tried, runs.chosen)
+    assert (found.tried, found.chosen, found.direction) == (runs.tried, runs.chosen, runs.direction)
     assert np.array_equal(found.uncertainty[0], runs.uncertainty[0])
     assert read_runs("ELK", tmp_path / "a.npz", about="that") is None
+
+
+def test_verdicts_beside_ours_are_told_together() -> None:
+    """Leads of .1 over ten classes: by t of nine degrees of freedom p is .03 at a half width of .0879, .02 at .0802."""
+
+    def told(*halves: float) -> list[list[str]]:
+        about, none = SetAbout("a", 100, 10, 0.5), Figure(math.nan, Interval(math.nan, math.nan))
+        leads = [none, *(Figure(0.1, Interval(0.1 - half, 0.1 + half)) for half in halves)]
+        tried = Tried(1, 1, 0.5)
+        lines = [
+            ApproachFigures(f"{i}", "", (tried,), tried, (OnSet("a", none, (), lead, 0.0),), 0.5, 0.5, 0.5, 0.5, 0.5)
+            for i, lead in enumerate(leads)
+        ]
+        found = verdicts(ApproachComparison("m", "fast", 1, 2, 1, 3, 4, about, (about,), tuple(lines)))
+        return [found[f"{i}"] for i in range(1, len(leads))]
+
+    assert told(0.0879) == [["ahead"]]
+    assert told(0.0879, 0.0879) == [["level"], ["level"]]
+    assert told(0.0879, 0.0802) == [["ahead"], ["ahead"]], "the smaller within half of 5 %, then the other within 5 %"
 
 
 def test_words_of_the_table() -> None:

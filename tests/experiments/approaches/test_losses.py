@@ -19,7 +19,9 @@ from experiments.approaches.class_probabilities import (
     mean_field_logits,
     mean_log_probabilities,
 )
-from experiments.approaches.pairs import hib_loss, info_nce, mc_info_nce
+from experiments.approaches.named import APPROACHES, fresh
+from experiments.approaches.pairs import divergence, hib_loss, info_nce, mc_info_nce
+from experiments.approaches.task_losses import l2_within
 from experiments.approaches.vmf import log_normaliser, samples
 
 LN2 = math.log(2)
@@ -57,9 +59,21 @@ def test_one_pass_and_equal_passes_are_a_plain_softmax() -> None:
 
 def test_the_ensembles_loss_is_the_members_mean() -> None:
     many, label = normal(3, 7, 4), torch.arange(7) % 4
-    naive = -sum(float(F.log_softmax(many[m, i], 0)[label[i]]) for m in range(3) for i in range(7)) / 21
-    assert ensemble_loss(many, label).item() == exact(naive)
-    assert ensemble_loss(many[:1], label).item() == exact(F.cross_entropy(many[0], label).item())
+    times = torch.arange(21).reshape(3, 7).double() % 4
+    each = {(m, i): -float(F.log_softmax(many[m, i], 0)[label[i]]) for m in range(3) for i in range(7)}
+    naive = sum(float(times[m, i]) * one for (m, i), one in each.items()) / 21
+    assert ensemble_loss(many, label, times).item() == exact(naive)
+    once = torch.ones(1, 7, dtype=torch.float64)
+    assert ensemble_loss(many[:1], label, once).item() == exact(F.cross_entropy(many[0], label).item())
+
+
+def test_each_member_draws_as_many_pictures_as_there_are() -> None:
+    ensemble = fresh("ensemble", 4, 3, setting=APPROACHES["ensemble"].settings[0], seed=0)
+    ensemble.start(1000, np.random.default_rng(0))
+    times = ensemble.get_buffer("times")
+    assert times.sum(1).tolist() == [1000] * 10
+    assert (times == 0).double().mean().item() == pytest.approx(math.exp(-1), abs=0.01)
+    assert len({tuple(member.tolist()) for member in times}) == 10
 
 
 def test_heteroscedastic_samples_by_hand() -> None:
@@ -203,22 +217,47 @@ def test_hib_by_a_loop() -> None:
     own, others = [], []
     for i in range(4):
         for j in range(4):
-            p = sum(1 / (1 + math.exp(-(6 * float(first[s, i] @ second[s, j]) - 2))) for s in range(3)) / 3
+            apart = [float((first[s, i] - second[s, j]).norm()) for s in range(3)]
+            p = sum(1 / (1 + math.exp(-(2 - 6 * one))) for one in apart) / 3
             (own if i == j else others).append(-math.log(p if i == j else 1 - p))
-    assert hib_loss(first, second, scale=6.0, bias=-2.0).item() == exact((sum(own) / 4 + sum(others) / 12) / 2)
+    assert hib_loss(first, second, scale=6.0, bias=2.0).item() == exact((sum(own) / 4 + sum(others) / 12) / 2)
 
 
-def test_hib_of_sure_views_is_cross_entropy_of_their_cosines() -> None:
+def test_hib_of_sure_views_is_cross_entropy_of_their_distances() -> None:
     first, second = unit(6, 16), unit(6, 16, seed=1)
-    logits, target = 6 * first @ second.T - 2, torch.eye(6, dtype=torch.float64)
+    logits, target = 2 - 6 * torch.cdist(first, second), torch.eye(6, dtype=torch.float64)
     each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     plain = (each.diagonal().mean() + each[target == 0].mean()).item() / 2
-    assert hib_loss(first[None], second[None], scale=6.0, bias=-2.0).item() == exact(plain)
-    kappa, generator = torch.full((6,), 1e14, dtype=torch.float64), np.random.default_rng(0)
-    drawn = [samples(view, kappa, 8, generator) for view in (first, second)]
-    assert hib_loss(*drawn, scale=6.0, bias=-2.0).item() == pytest.approx(plain, abs=1e-4)
+    assert hib_loss(first[None], second[None], scale=6.0, bias=2.0).item() == pytest.approx(plain, rel=1e-9)
 
 
 def test_hib_is_finite_where_a_probability_is_nearly_one() -> None:
-    same = double([[[1.0, 0.0], [1.0, 0.0]]])
-    assert hib_loss(same, same, scale=2_000.0, bias=0.0).item() == pytest.approx(1_000)
+    same = double([[[1.0, 0.0], [1.0, 0.0]]]).requires_grad_()
+    loss = hib_loss(same, same, scale=1.0, bias=2_000.0)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(1_000)
+    assert same.grad is not None
+    assert torch.isfinite(same.grad).all()
+
+
+def test_the_divergence_is_torchs() -> None:
+    mean, log_variance = normal(4, 3), normal(4, 3, seed=1)
+    ours = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    plain = torch.distributions.kl_divergence(ours, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    assert torch.allclose(divergence(mean, log_variance), plain)
+
+
+# Task losses
+
+
+def test_l2_within_is_half_the_squared_error_of_all_differences_in_a_group() -> None:
+    """Groups of 4, 3 and 1 of eight pictures; by a loop over pairs, which the mean over a group of n² of them is."""
+    found, loss, group = normal(8).float(), normal(8, seed=1).float(), torch.tensor([5, 5, 5, 5, 0, 0, 0, 9])
+    naive = 0.0
+    for one in (0, 5, 9):
+        rows = torch.nonzero(group == one)[:, 0].tolist()
+        pairs = [((found[i] - found[j]) - (loss[i] - loss[j])) ** 2 for i in rows for j in rows]
+        naive += float(sum(pairs)) / 2 / len(rows) / 8
+    assert l2_within(found, loss, group).item() == pytest.approx(naive, rel=1e-5)
+    apart = l2_within(found, loss + 10 * group, group).item()
+    assert apart == pytest.approx(naive, rel=1e-3), "how far groups are apart says nothing"
