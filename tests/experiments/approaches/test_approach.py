@@ -48,6 +48,7 @@ def test_the_loss_falls_and_reaches_every_weight(name: str) -> None:
     assert own is None or own.shape == (24, 128)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", APPROACHES)
 def test_what_varies_more_is_less_sure(name: str) -> None:
     """Not of InfoNCE's length: its loss normalises the embedding, so that no gradient says how long it is to be."""
