@@ -58,7 +58,7 @@ def _show_ways_in() -> None:
     if typed.strip():
         show_answer(TYPED, key="read_typed")
     else:
-        st.caption("The demo: 500 handwritten digits, 50 of each, some of them hard to tell apart.")
+        st.caption("Demo: 500 handwritten digits, some hard to tell apart (E. Alpaydin, C. Kaynak; UCI, CC BY 4.0).")
 
 
 def _show_running() -> None:
