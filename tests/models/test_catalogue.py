@@ -117,6 +117,17 @@ class TestFiles:
         row = by_name(home)[str(home.checkpoints / "mine.safetensors")]
         assert (row.kind, row.backbone, row.has_head) == ("own", DEFAULT, True)
 
+    @pytest.mark.slow
+    def test_every_broken_file_is_a_row_that_says_why(self, home: Workspace, tiny: Path) -> None:
+        (home.checkpoints / "cut.pth.tar").write_bytes(tiny.read_bytes()[:50_000])
+        (home.checkpoints / "page.safetensors").write_text("<html>404</html>")
+        (home.checkpoints / "nowhere.pt").symlink_to(home.root / "none.pt")
+        torch.save({"weight": torch.zeros(3)}, home.checkpoints / "unknown.bin")
+        rows = [model for model in known_models(home) if model.state == "cannot be read"]
+        assert [row.title for row in rows] == ["cut.pth.tar", "nowhere.pt", "page.safetensors", "unknown.bin"]
+        assert all(row.why and row.facts == () for row in rows)
+        assert checkpoint_names(home) == []
+
     def test_lacking_tensors_are_told_before_the_model_is_opened(self, home: Workspace) -> None:
         tensors = tensors_of(VIT, classes=7, width=8, hidden=2)
         del tensors["model.norm.weight"]
