@@ -65,7 +65,8 @@ fix: $(VENV)/.dev  ## let ruff mend format and lint
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-screenshots: $(VENV)/.dev browser  ## redraw docs/screenshots from the demo image set
+screenshots: $(VENV)/.dev browser  ## redraw docs/screenshots and the first page's example from the demo image set
+	$(BIN)/python -m tests.first_example
 	$(BIN)/python -m tests.browser.screenshots docs/screenshots
 
 bench: $(VENV)/.dev  ## measure, and write build/performance.md
