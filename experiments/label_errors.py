@@ -5,7 +5,7 @@ dice, and nothing else. AUROC: the chance that a changed label is doubted more t
 changed labels that are not among as many most doubted ones as were changed. Both are means of the draws, with 95 %
 intervals over the true classes (jackknife). Mistakes that a set has by itself count against every method. cleanlab runs
 in a Python of its own (see `experiments.wrong_labels`). The figures go to label_errors.json; without PHOTOS the table
-of docs/labels.md is printed from it. Nothing was chosen on these sets.
+is printed from it. Nothing was chosen on these sets.
 """
 
 from collections.abc import Mapping

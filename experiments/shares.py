@@ -2,7 +2,7 @@
 
 PHOTOS holds class folders that were read into the workspace. Shares are of folds that fitted nothing. Labels are
 planted wrong by dice, or in favour of the class of one of the ten nearest; sets are cut to geometric tails. The figures
-go to shares.json; without PHOTOS the tables of docs/labels.md are printed from it.
+go to shares.json; without PHOTOS the tables are printed from it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ Each FOLDER holds class folders. A share of the labels is changed by dice, or to
 of the pictures are blended half and half with a picture of another class and a tenth are blurred or cropped past
 recognition: their labels stay, and are no errors. The constants of the check were chosen on sets given as --data; those
 given as --report chose nothing. Mistakes that a set has by itself count against every method, since only planted ones
-are known. The figures go to wrong_labels.json; `--table` prints the tables of docs/labels.md from it.
+are known. The figures go to wrong_labels.json; `--table` prints the tables from it.
 
 cleanlab (Apache-2.0 since December 2025) is not a dependency of the app: it runs in a separate Python,
 
@@ -56,10 +56,7 @@ AMBIGUOUS_SHARE = 0.1
 FIGURES = Path(__file__).with_suffix(".json")
 VOTES, OURS = "neighbours alone", "URL-Viz"
 SCORES = ("average precision", "precision at planted", "recall of found", "precision of found")
-BY_NOISE = {
-    "average precision by what was planted": SCORES[:1],
-    "recall / precision of found by what was planted": SCORES[2:],
-}
+BY_NOISE = ("average precision", "recall of found", "precision of found")
 CLEANLAB_PYTHON = Path("build/cleanlab/bin/python")
 CLEANLAB = Path(__file__).with_name("wrong_labels_cleanlab.py")
 Noise = tuple[Literal["any class", "similar class"], float]
@@ -332,14 +329,12 @@ def what_became(cases: Sequence[Planted], judgements: Sequence[Judged]) -> list[
 
 
 def tables(figures: Mapping[str, Any]) -> str:
-    """What docs/labels.md has: of development and report sets, the scores by set and by noise, and what became."""
+    """Of development and report sets, the scores by set and by noise, and what became."""
     parts = []
     for use, words in (("development", "Development sets"), ("report", "Report sets, which chose nothing")):
         if use in figures:
             found = figures[use]
-            parts += [f"**{words}**", _by_set(found)]
-            parts += [_by_noise(found, title, measures) for title, measures in BY_NOISE.items()]
-            parts.append(_became(found))
+            parts += [f"**{words}**", _by_set(found), by_noise(found), _became(found)]
     return "\n\n".join(parts)
 
 
@@ -354,12 +349,13 @@ def _by_set(figures: Mapping[str, Any]) -> str:
     return markdown(["average precision by set; means", *map(str, by_set.columns), *SCORES], lines)
 
 
-def _by_noise(figures: Mapping[str, Any], title: str, measures: Sequence[str]) -> str:
-    """The means over sets of one score or two, by what was planted."""
+def by_noise(figures: Mapping[str, Any]) -> str:
+    """The means over sets of three scores, by what was planted; docs/labels.md has that of the report sets."""
     scores = pd.DataFrame(figures["scores"])
-    means = scores.groupby(["method", "noise"], sort=False)[list(measures)].mean()
+    means = scores.groupby(["method", "noise"], sort=False)[list(BY_NOISE)].mean()
     told = means.apply(lambda row: " / ".join(map(cell, row)), axis=1).unstack(sort=False)
-    return markdown([title, *map(str, told.columns)], [[_title(str(name)), *told.loc[name]] for name in told.index])
+    rows = [[_title(str(name)), *told.loc[name]] for name in told.index]
+    return markdown([" / ".join(BY_NOISE), *map(str, told.columns)], rows)
 
 
 def _became(figures: Mapping[str, Any]) -> str:

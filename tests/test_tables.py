@@ -19,6 +19,7 @@ from experiments import (
     orders,
     safe_retrieval,
     scatter_and_gaussians,
+    shares,
     shipped_heads,
     unfamiliar,
     wrong_labels,
@@ -27,6 +28,7 @@ from experiments.figure_files import read_figures
 from training.benchmark.benchmark_records import read_benchmark
 from training.model_card import development_text, people_text, report_text, verdicts_text
 from url_viz.analysis.order_metrics import mean_by_t
+from url_viz.wording import decimal
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,9 +42,18 @@ def test_the_docs_have_the_tables_of_the_figures() -> None:
 def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None:
     figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
     told = (ROOT / "docs" / "labels.md").read_text("utf-8")
-    assert wrong_labels.tables(figures) in told
-    assert label_errors.table(read_figures(label_errors.FIGURES)) in told
+    assert wrong_labels.by_noise(figures["report"]) in told
     assert apart.table(read_figures(apart.FIGURES)) in told
+    by_dice, words = read_figures(label_errors.FIGURES)["report"], " ".join(told.split())
+    found = [by_dice[name][at] for name in ("cifar10-test", "caltech101") for at in ("0.05", "0.3")]
+    aurocs = [{by: of[by]["auroc"][0] for by in of if by != wrong_labels.VOTES} for of in found]
+    ours = [decimal(of.pop(wrong_labels.OURS), digits=3) for of in aurocs]
+    best = [decimal(max(of.values()), digits=3) for of in aurocs]
+    assert "{} and {} on CIFAR-10 test, {} and {} on Caltech101".format(*ours) in words
+    assert "{} and {}, {} and {}".format(*best) in words
+    by_set = [of["shares"] for use in read_figures(shares.FIGURES).values() for of in use.values()]
+    after, before = ([decimal(of[way]["error"], digits=3) for of in by_set] for way in (shares.AFTER, shares.BEFORE))
+    assert f"{min(after)} to {max(after)}, against {min(before)} to {max(before)}" in words
 
 
 def test_what_was_tried_and_left_out_is_told_from_its_figures() -> None:

@@ -27,7 +27,7 @@ SAME_COSINE = 0.98
 LIKELY = 0.5
 """A label is an error where that is likelier than not, and a picture ambiguous where no class is."""
 FENCE = 1.0
-"""Quartile ranges below the lower quartile; Tukey's 1.5 is never reached in a whitened space (docs/labels.md)."""
+"""Quartile ranges below the lower quartile; Tukey's 1.5 is never reached in a whitened space."""
 
 Floats = NDArray[np.float32]
 
