@@ -237,7 +237,7 @@ def table_by_set(found: pd.DataFrame) -> str:
         mean = ["**mean**, development", *_row("", developing)[1:]]
         rows += [mean, ["± half of its interval", "", *(_half(developing, count) for count in COUNTS), ""]]
     rows += [_row(f"{name} (report)", shipped[shipped["set"] == name]) for name in reports]
-    told = f"told, less true, at {COUNTS[-1]}"
+    told = f"estimate minus true, at {COUNTS[-1]}"
     return markdown(["set", "confusability", *(f"{count} answers" for count in COUNTS), told], rows)
 
 

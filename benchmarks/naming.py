@@ -1,13 +1,13 @@
 """What names teach: `python -m benchmarks.naming PHOTOS …`.
 
 Each PHOTOS folder holds class folders, which are the names that an oracle gives. First: with one or three names per
-class, to pictures that the app would ask about, to the medoids of as many k-means clusters, or to pictures drawn by
-dice, how many of all others does a linear probe name rightly? Once more with those named last that the names so far are
-least certain of. Then, with the pictures that the app asks about: after so many names, how many of the others have a
-suggestion from a share on, and how many of those are right? How many, from the largest share down, can be accepted so
+class, to pictures that the app would ask about, to the medoids of as many k-means clusters, or to pictures drawn at
+random, how many of all others does a linear probe name rightly? Once more with those named last that the names so far
+are least certain of. Then, with the pictures that the app asks about: after so many names, how many of the others have
+a suggestion from a share on, and how many of those are right? How many, from the largest share down, can be accepted so
 that 95 % of them are right, and how many could before suggestions were calibrated (measured once, with that version)?
 
-The figures go to experiments/naming.json; without a folder the tables of docs/order.md are printed from it.
+The figures go to experiments/naming.json; without a folder its tables are printed from it (docs/order.md).
 """
 
 import argparse
@@ -135,7 +135,7 @@ def _then_least_certain(image_set: ImageSet, count: int, seed: int) -> Rows:
 
 MEDOIDS, AS_ASKED = "medoids of k-means", "as the app asks"
 WAYS: dict[str, Pick] = {
-    "by dice": _by_dice,
+    "at random": _by_dice,
     MEDOIDS: _medoids,
     AS_ASKED: _as_asked,
     "then the least certain": _then_least_certain,

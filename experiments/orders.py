@@ -59,6 +59,8 @@ LEADS = (
     ("label doubt", "self_confidence"),
 )
 """Orders and the best of another's that have seen no more."""
+MAIN = ("ambiguity", "confusability", "uncertainty")
+"""The orders of URL-Viz, listed set by set in the docs."""
 PEOPLE = "cifar10-test"
 EMOJI = "emoji"
 """Of `benchmarks.emoji_set`, a class a sign; no part of any mean."""
@@ -73,7 +75,7 @@ def main() -> None:
     if given.figures is not None:
         write_json(listed_orders(read_benchmark(given.figures)), FIGURES)
     figures = read_benchmark(FIGURES)
-    tables = [sets_table(figures), means_table(figures), leads_table(figures)]
+    tables = [sets_table(figures), main_table(figures), means_table(figures), leads_table(figures)]
     tables += [by_set(figures, "nearest", within=WITHIN), by_set(figures, "probe"), people_table(figures)]
     tables.append(emoji_table(figures))
     print("\n\n".join(tables))
@@ -121,6 +123,17 @@ def sets_table(figures: Benchmark) -> str:
         ["set", "use", "pictures", "classes", "recall@1, nearest", "recall@1, paper", "probe right"],
         rows,
     )
+
+
+def main_table(figures: Benchmark) -> str:
+    """R-AUROC of MAIN on each set with intervals over classes, and the means with Student's, by N and by P."""
+    rows = []
+    for name in MAIN:
+        for outcome, letter in (("nearest", "N"), ("probe", "P")):
+            found = [one.of(outcome) for one in _orders(_sets(figures), name)]
+            mean = cell(mean_by_t(aurocs_of(figures, name, outcome)))
+            rows.append([TITLES[name], letter, *(cell(one.auroc) for one in found if one is not None), mean])
+    return markdown(["order", "on", *NAMES, "mean"], rows)
 
 
 def means_table(figures: Benchmark) -> str:

@@ -24,7 +24,7 @@ def test_the_tables() -> None:
     before = {"trash": [suggested[0] | {"accepted": 100}], "flowers102": [suggested[0] | {"from": [[0, 0], [10, 9]]}]}
     found = {"config": config, "sets": {"trash": one, "flowers102": other}, "before": before}
     header, _, *rows = cells(ways_table(found))
-    assert header[2:] == ["by dice", "medoids of k-means", "**as the app asks**", "then the least certain"]
+    assert header[2:] == ["at random", "medoids of k-means", "**as the app asks**", "then the least certain"]
     assert rows[0] == ["trash", "5 / 15", *[".250 / 1.000"] * 4]
     assert rows[1] == ["flowers102 (report)", "7 / 21", *[".450 / .500"] * 4]
     assert [row[:3] for row in rows[2:]] == [
@@ -51,7 +51,7 @@ def test_a_small_folder_is_measured(tmp_path: Path, workspace: Path, monkeypatch
     folder = write_folder(tmp_path / "photos", 40, classes=("cat", "dog"))
     found = naming.figures_of(embed_folder(folder, workspace=workspace))
     assert {name: [len(draws) for draws in budgets] for name, budgets in found["ways"].items()} == {
-        "by dice": [5, 5],
+        "at random": [5, 5],
         "medoids of k-means": [5, 5],
         "as the app asks": [1, 1],
         "then the least certain": [1, 1],
