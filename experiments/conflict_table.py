@@ -1,4 +1,4 @@
-"""The tables of docs/training.md on the gradient conflict: `python -m experiments.conflict_table [SUMMARY …]`.
+"""The table of the gradient conflict, quoted in docs/training.md: `python -m experiments.conflict_table [SUMMARY …]`.
 
 Each SUMMARY is a summary.json of `python -m experiments.gradient_conflict`, of five seeds; it is stored in conflict/
 under a name that its configuration gives. Without any the table of the stored ones is printed.

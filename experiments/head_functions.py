@@ -2,7 +2,7 @@
 
 Each DIR is a folder that `training.pretrain` left, one a backbone; its caches train heads that read this or that. Each
 is measured on labelled development sets, and on every cache in turn by heads that were trained without it. The
-figures go to head_functions.json; `--table` prints the table of docs/training.md from it.
+figures go to head_functions.json; `--table` prints the table; docs/training.md quotes it.
 """
 
 import copy

@@ -39,10 +39,18 @@ def rows_of(table: str, *parts: str) -> str:
     return "\n".join([head, rule, *(row for row in rows if any(part in row for part in parts))])
 
 
-def test_the_docs_have_the_tables_of_the_figures() -> None:
-    told = (ROOT / "docs" / "training.md").read_text("utf-8")
-    assert head_functions.table(json.loads(head_functions.FIGURES.read_text())) in told
-    assert shipped_heads.table_of_reports() in told
+def test_the_docs_have_the_table_of_the_shipped_heads() -> None:
+    assert shipped_heads.table_of_reports() in (ROOT / "docs" / "training.md").read_text("utf-8")
+
+
+def test_what_a_head_should_read_is_told_from_its_figures() -> None:
+    told = " ".join((ROOT / "docs" / "training.md").read_text("utf-8").split())
+    table = head_functions.table(json.loads(head_functions.FIGURES.read_text()))
+    rows = {cells[1]: cells for cells in ([cell.strip() for cell in row.split("|")] for row in table.splitlines())}
+    quoted = [rows[name] for name in ("head on the embedding", "head, distance weighs 0.6", "`distance`")]
+    development, left_out = ([row[column] for row in (*quoted, rows["entropy at T = .5"])] for column in (6, 8))
+    assert "{}, against {} for the head on functions, {} for the distance alone and {}".format(*development) in told
+    assert "these are {}, {}, {} and {} (".format(*left_out) in told
 
 
 def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None:
@@ -76,7 +84,11 @@ def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None
 def test_the_gradient_conflict_is_told_from_its_figures() -> None:
     summaries = conflict_table.stored_summaries()
     assert {one["config"]["runs"] for one in summaries} == {5}
-    assert conflict_table.table(summaries) in (ROOT / "docs" / "training.md").read_text("utf-8")
+    told = (ROOT / "docs" / "training.md").read_text("utf-8")
+    differences = [row.split("|")[4].strip() for row in conflict_table.table(summaries).splitlines()[2:]]
+    assert len(differences) == 3
+    assert all(difference in told for difference in differences)
+    assert all(one["auroc"]["low"] < 0 < one["auroc"]["high"] for one in summaries), "the page says: level"
 
 
 @pytest.mark.parametrize("name", ["lite0", "lite1", "lite2"])

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from experiments.adapting import BEFORE, DEFAULT, FIGURES, AdaptingRun, means_of, table
-from tests.documented import between_marks
+from tests.documented import DOCS, between_marks
 from url_viz.analysis.order_metrics import Interval
 
 
@@ -42,7 +42,11 @@ def test_the_kept_means_are_those_of_the_kept_runs() -> None:
             assert mean == asdict(again)
 
 
-def test_the_docs_have_the_table_of_the_kept_figures() -> None:
-    assert (
-        between_marks("training.md", "experiments.adapting --table") == table(json.loads(FIGURES.read_text())).rstrip()
-    )
+def test_the_docs_have_the_figures_of_the_report_sets_and_the_lead_on_the_others() -> None:
+    study = json.loads(FIGURES.read_text())
+    report = table({**study, "means": []})
+    assert between_marks("training.md", "experiments.adapting --table, report sets") == report.rstrip()
+    rows = [row for row in table(study).splitlines() if "(default)" in row]
+    page = " ".join((DOCS / "training.md").read_text("utf-8").split())
+    assert len(rows) == 2
+    assert all(row.rsplit("|", 2)[1].strip() in page for row in rows)
