@@ -88,6 +88,7 @@ def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) ->
     if question is None:
         return
     st.markdown(f"**{escape(question)}**")
+    st.caption(f"Judged without its own label: {escape(labelled_otherwise(_number(row, 'first_share')))}.")
     for container, name, share in zip(
         st.columns(2, gap="medium"),
         (str(row["first_class"]), str(row["second_class"])),
@@ -95,7 +96,7 @@ def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) ->
         strict=True,
     ):
         with container:
-            st.caption(f"{escape(name)} · {share:.0%}")
+            st.caption(escape(f"{name} · {percent(share)}"))
             near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
             near = near.assign(rank_percentile=float("nan"))
             shown = tiles(near, set_id=image_set.set_id, measure="similarity")
@@ -202,7 +203,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     if isinstance(row["first_class"], str):
         first, second = _number(row, "first_share"), _number(row, "second_share")
         shares = f"{row['first_class']} {percent(first)}, {row['second_class']} {percent(second)}"
-        rows.append(("Looks like", f"{shares}: {labelled_otherwise(first)}"))
+        rows.append(("Looks like", shares))
     rows += [(title_of(name), _value_of(row, name)) for name in TABLE_MEASURES if np.isfinite(_number(row, name))]
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
