@@ -128,7 +128,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(question, exact=True).first).to_be_visible()
     for name in (first, second):
-        expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} · \d+%$"))).to_be_visible()
+        expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} · \d+ %$"))).to_be_visible()
     look_through(page)
 
     page.get_by_text("Most confused classes").click()
