@@ -11,7 +11,7 @@ from tests.given import by_turns, given_set
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.ui.session import VIEW, ExploreView
+from url_viz.ui.session import CLASSES_OPEN, VIEW, ExploreView
 from url_viz.ui.widgets.class_choice import class_choices
 
 pytestmark = pytest.mark.slow
@@ -102,3 +102,14 @@ def test_what_is_kept_apart_is_one_click(shown: Callable[[], AppTest], image_set
     assert line(at).endswith("; apart by level 1 of the folders (2 groups)")
     at.selectbox[0].set_value("none").run()
     assert image_set.labels.apart.choice is None
+
+
+def test_a_suggestion_is_worked_out_once_the_choice_is_opened(
+    shown: Callable[[], AppTest], image_set: ImageSet
+) -> None:
+    at = shown()
+    assert not image_set.derived.is_cached("apart_suggestion"), "the map does not wait for it"
+    at.session_state[CLASSES_OPEN] = True
+    at.run()
+    assert not at.exception
+    assert image_set.derived.is_cached("apart_suggestion")

@@ -56,8 +56,8 @@ class ApartSuggestion:
     @property
     def words(self) -> str:
         return (
-            f"Of pairs that are nearly alike and no twins (cosine from {NEAR_COSINE:g}), {percent(self.share)} have "
-            f"the same {apart_in_words(self.choice)}, by chance {percent(self.by_chance)}: keep them apart."
+            f"Of nearly alike pairs that are not twins (cosine from {NEAR_COSINE:g}), {percent(self.share)} share the "
+            f"{apart_in_words(self.choice)}, by chance {percent(self.by_chance)}: keep them apart."
         )
 
 

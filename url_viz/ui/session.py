@@ -103,6 +103,7 @@ OPENED: Key[int] = Key("view.opened")
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
 """Whether the picture in the address of a new session was opened."""
 HEAT = "view.heat"
+CLASSES_OPEN = "view.classes_open"
 HANDLED: Key[Handled] = Key("actions.handled")
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 

@@ -7,7 +7,7 @@ import streamlit as st
 from url_viz.analysis.apart import apart_choices, apart_in_words
 from url_viz.image_set import MANY, ImageSet
 from url_viz.store.imported_columns import FOLDERS, NAMES, TAGS
-from url_viz.ui.session import classes_of
+from url_viz.ui.session import CLASSES_OPEN, classes_of
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filter_controls import set_filter
 
@@ -48,7 +48,8 @@ def show_class_choice(image_set: ImageSet) -> None:
     key = classes_of(image_set.set_id)
     key.set(now.chosen or NONE)  # another session or a command may have chosen
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
-    with st.popover(words, type="tertiary", help="Choose what the classes are; nothing is read again"):
+    about = "Choose what the classes are; nothing is read again"
+    with st.popover(words, type="tertiary", help=about, key=CLASSES_OPEN, on_change="rerun") as popover:
         st.radio(
             "Classes from",
             list(choices),
@@ -58,11 +59,11 @@ def show_class_choice(image_set: ImageSet) -> None:
             on_change=_take_classes,
             args=(image_set,),
         )
-        _show_apart(image_set)
+        _show_apart(image_set, with_suggestion=bool(popover.open))
 
 
-def _show_apart(image_set: ImageSet) -> None:
-    """The choice of what is no witness for each other, and what is suggested."""
+def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
+    """The choice of what is no witness for each other, and a suggestion, which takes a moment to work out."""
     now = image_set.labels.apart.choice or NONE
     choices = (NONE, *apart_choices(image_set.base, [column.name for column in image_set.user_columns()]))
     picked = st.selectbox(
@@ -73,7 +74,7 @@ def _show_apart(image_set: ImageSet) -> None:
         key=f"apart.{image_set.version}",
         help="Pictures of one patient, video or camera are then no witnesses for each other, as twins are none",
     )
-    suggestion = image_set.labels.suggested_apart() if len(image_set) < MANY else None
+    suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < MANY else None
     if suggestion is not None:
         st.caption(escape(suggestion.words))
         picked = suggestion.choice if st.button("Keep them apart", key="apart.suggested") else picked
