@@ -59,9 +59,10 @@ class TestTheTable:
         assert (table.at["cat/0000.jpg", "score"], table.at["dog/0001.jpg", "score"]) == (1.5, 2)
         assert table["score"].isna().sum() == 4
         assert (table.at["dog/0001.jpg", "who"], table.at["cat/0000.jpg", "who"]) == ("b", None)
-        assert (told.matched, told.rows, told.examples, told.without) == (2, 3, ("none.jpg",), 4)
+        assert (told.matched, told.matches.examples) == (2, ("none.jpg",))
         assert "2 of 3 rows" in told.words[0]
         assert "'none.jpg'" in told.words[1]
+        assert told.words[2] == "4 pictures have no row."
         assert image_set.version != version
         assert image_set.is_current()
 

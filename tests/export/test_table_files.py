@@ -53,7 +53,7 @@ PATHS = st.lists(st.lists(PART, min_size=1, max_size=2).map("/".join), min_size=
 def test_every_path_of_a_csv_finds_its_picture_again(paths: list[str]) -> None:
     file = IncomingFile("table.csv", table_bytes(pd.DataFrame({"path": paths, "x": range(len(paths))}), ".csv"))
     again = read_user_file(file)
-    found = match(again.paths, [path.encode() for path in paths], root=Path("/pictures"), is_csv=again.is_csv)
+    found = match(again.paths, [path.encode() for path in paths], root=Path("/pictures"))
     assert found.row.tolist() == list(range(len(paths)))
 
 
@@ -70,12 +70,6 @@ def test_what_was_exported_is_read_back_as_columns_and_answers(tmp_path: Path) -
     assert not len(image_set.answers.log.now().pairs)
     import_answers(image_set, tmp_path / "answers.csv")
     assert image_set.answers.log.now().pairs.tolist() == [sorted(next(iter(pairs)))]
-
-
-def test_a_path_that_nobody_exported_keeps_its_apostrophe() -> None:
-    pictures = [b"'=a.png", b"sub/=a.png"]
-    for is_csv in (True, False):
-        assert match(["'=a.png"], pictures, root=Path("/pictures"), is_csv=is_csv).row.tolist() == [0]
 
 
 def test_csv_is_written_without_formulas_and_parquet_as_it_is() -> None:

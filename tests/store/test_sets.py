@@ -1,16 +1,12 @@
 """Image sets are listed, named, moved, slimmed and carried elsewhere, and nothing that is kept of them is lost."""
 
 import json
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,15 +213,6 @@ class TestSlimming:
         assert len(facts(here)[0]) == COUNT
 
 
-def links_of(pid: int) -> list[str]:
-    """What a process has open."""
-    links = []
-    for link in Path(f"/proc/{pid}/fd").glob("*"):
-        with suppress(FileNotFoundError):
-            links.append(os.readlink(link))
-    return links
-
-
 class TestPacking:
     @pytest.fixture
     def packed(self, here: Path) -> Path:
@@ -283,34 +270,6 @@ class TestPacking:
             members = archive.getmembers()
         assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {(0, 0, "", "", 0)}
         assert not [m.name for m in members if m.name.endswith((".lock", "-wal", "-shm"))]
-
-    @pytest.mark.slow
-    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what a process has open is read from /proc")
-    def test_killed_halfway_it_leaves_nothing_beside_its_target(self, here: Path, tmp_path: Path) -> None:
-        large = paths_of(here).folder / "tables" / "images.lance" / "data" / "large.lance"
-        with large.open("wb") as file:
-            file.truncate(4 << 30)  # a hole: seconds to pack, nothing to keep
-        out = tmp_path / "out"
-        out.mkdir()
-        words = ["pack", here / "pictures", out / "set.tar", "--workspace", here / "workspace"]
-        line = [sys.executable, "-m", "url_viz", *map(str, words)]
-        with subprocess.Popen(line, cwd=Path(__file__).parents[2]) as process:
-            while not any(link.startswith(str(out)) for link in links_of(process.pid)):
-                assert process.poll() is None
-                time.sleep(0.01)
-            process.kill()
-        large.unlink()
-        assert process.returncode == -signal.SIGKILL
-        assert not list(out.iterdir())
-
-    def test_where_files_need_a_name_it_is_whole_too(
-        self, here: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
-        (tmp_path / "new").mkdir()
-        pack(here / "pictures", tmp_path / "new" / "set.tar", workspace=here / "workspace")
-        assert (tmp_path / "new" / "set.tar").read_bytes() == packed.read_bytes()
-        assert os.listdir(tmp_path / "new") == ["set.tar"]
 
     def test_nothing_is_written_over(self, here: Path, packed: Path) -> None:
         with pytest.raises(FolderError, match="exists already"):

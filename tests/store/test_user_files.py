@@ -50,7 +50,7 @@ class TestCsv:
         assert cells(file, "who") == ["Eve, ill", None, "None"]  # may be a class; only an empty cell is missing
         assert cells(file, "ok") == ["true", "false", "true"]
 
-    @pytest.mark.parametrize("code", ["007", "12345678901234567890", "1e5x", "0x10", "1_000", "12:30"])
+    @pytest.mark.parametrize("code", ["007", "1234567890123456", "1e5x", "0x10", "1_000", "12:30"])
     def test_what_is_no_plain_number_stays_text(self, code: str) -> None:
         assert cells(of_csv(f"path,code\na,{code}\n"), "code") == [code]
 
@@ -59,7 +59,7 @@ class TestCsv:
         assert cells(file, "score") == [0.5, 1.25]
         assert cells(file, "name") == ["Grün", "x"]
 
-    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
     def test_marks_of_byte_order(self, encoding: str) -> None:
         file = of_csv("Path\tv\r\nä.jpg\t1\r\n".encode(encoding))
         assert (file.path_column, file.paths, cells(file, "v")) == ("Path", ("ä.jpg",), [1.0])
@@ -102,7 +102,7 @@ class TestCsv:
             (b"path,v\na,1,2\n", "line 2"),
             (b'path,v\na,"open\n', "cannot be read as a table"),
             (b"\x89PNG\r\n\x1a\n\x00\x00", "is not text"),
-            (b"\xff\xfea", "no column|None of the columns|no rows"),
+            ("path,v\na,1\n".encode("utf-16"), "is not text in UTF-8"),
         ],
     )
     def test_hostile_files_end_in_a_sentence(self, data: bytes, said: str) -> None:
@@ -151,7 +151,7 @@ class TestParquet:
         assert list(found.columns) == ["v"]
         assert [name for name, _ in found.left_out] == ["when"]
         assert "cannot be read" in found.left_out[0][1]
-        with pytest.raises(FolderError, match=r"The paths or logits in 'mine.parquet' cannot be read"):
+        with pytest.raises(FolderError, match=r"The paths in 'mine.parquet' cannot be read"):
             of_parquet({"path": pa.array([2**62, 0], pa.timestamp(unit))})
 
     def test_text_that_is_no_utf8(self) -> None:
@@ -159,7 +159,7 @@ class TestParquet:
         found = of_parquet({"path": TWO, "t": broken, "v": [1, 2]})
         assert list(found.columns) == ["v"]
         assert "cannot be read ('utf-8' codec" in found.left_out[0][1]
-        with pytest.raises(FolderError, match=r"The paths or logits in 'mine.parquet' cannot be read"):
+        with pytest.raises(FolderError, match=r"The paths in 'mine.parquet' cannot be read"):
             of_parquet({"path": broken})
 
     def test_bytes_are_names_of_files(self) -> None:
@@ -207,11 +207,11 @@ class TestArrays:
         with zipfile.ZipFile(zipped, "w") as archive:
             archive.writestr("values.npy", lie)
         for name, data in (("x.npy", lie), ("x.npz", zipped.getvalue())):
-            with pytest.raises(FolderError, match="it says it is of shape"):
+            with pytest.raises(FolderError, match="cannot be read as NumPy's"):
                 read_user_file(IncomingFile(name, data))
 
     def test_names_of_no_length_take_none_either(self) -> None:
-        with pytest.raises(FolderError, match="it says it is of shape"):
+        with pytest.raises(FolderError, match="10,000,000,000,000 rows of 1; at most"):
             read_user_file(IncomingFile("x.npy", header_of("(10000000000000,)", kind="<U0")))
 
     def test_a_file_that_unfolds_to_too_much_is_not_unfolded(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ class TestArrays:
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("readme.txt", "no array")
         data = bytearray(file.getvalue())
-        with pytest.raises(FolderError, match="magic"):
+        with pytest.raises(FolderError, match="holds nothing"):
             read_user_file(IncomingFile("x.npz", bytes(data)))
         data[6] |= 1  # the flag for encryption, in the member and in the directory
         data[data.index(b"PK\x01\x02") + 8] |= 1

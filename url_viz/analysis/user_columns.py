@@ -1,10 +1,11 @@
 """The user's own columns: matched to pictures, made into measures if they are logits, joined to the table."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,15 +18,17 @@ from url_viz.analysis.label_choice import check_choice, is_column, level_of
 from url_viz.analysis.table import Frame
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.imaging.folder_classes import COLUMN_OF
-from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store import imported_columns as imports
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
 from url_viz.store.user_cells import Kind, Values
-from url_viz.store.user_files import ARRAY, Matrix, UserFile, opened, read_user_file
-from url_viz.store.user_paths import match
+from url_viz.store.user_files import ARRAY, Cells, Matrix, UserFile, opened, read_user_file
+from url_viz.store.user_paths import Matched, match_file
 from url_viz.workspace import SetPaths
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_KEPT = 200
 OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
@@ -53,131 +56,59 @@ class UserColumn:
 
 
 @dataclass(frozen=True)
-class MatchablePictures:
-    """The pictures that a file is matched to: `ids` and `contents` (N,) int64, root-relative `paths` (N) as bytes."""
-
-    root: Path
-    ids: NDArray[np.int64]
-    contents: NDArray[np.int64]
-    paths: Sequence[bytes]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """A file matched to an image set and not kept yet.
+    """A file matched to the `pictures` (so many) of an image set and not kept yet: what would be kept is `content`.
 
-    `names` are the columns' names in the table by those in the file. `rows` of the file, of which those in `examples`
-    (and more) are of no picture; `without` pictures have no row. `left_out` pairs columns with reasons; `infinite`
-    counts infinities that became missing.
+    `names` are the columns' names in the table by those in the `file`.
     """
 
     content: Import
-    columns: tuple[UserColumn, ...]
+    file: UserFile
     names: Mapping[str, str]
-    rows: int
-    examples: tuple[str, ...]
-    without: int
-    left_out: tuple[tuple[str, str], ...]
-    infinite: int
+    matches: Matched
+    pictures: int
 
     @property
     def matched(self) -> int:
         """How many rows are of a picture."""
-        return len(self.content.ids)
+        return self.matches.count
 
     def named(self, column: str) -> str:
         """The name in the table of a column of the file. Raises FolderError for one that was not taken."""
         if column not in self.names:
             raise FolderError(
-                f"{self.content.file!r} brought no column {column!r}. It brought: {', '.join(map(repr, self.names))}."
+                f"{self.file.name!r} brought no column {column!r}. It brought: {', '.join(map(repr, self.names))}."
             )
         return self.names[column]
 
     @property
     def words(self) -> tuple[str, ...]:
         """What became of the file, a sentence each."""
-        said = [f"{self.matched:,} of {self.rows:,} rows of {self.content.file!r} are of a picture of this set."]
-        if self.examples:
-            more = ", …" if self.rows - self.matched > len(self.examples) else ""
-            said.append(f"No picture was found for {', '.join(map(repr, self.examples))}{more}.")
-        if self.without:
-            said.append(f"{self.without:,} pictures have no row.")
-        if self.infinite:
-            said.append(f"{self.infinite:,} infinite values count as missing.")
-        return (*said, *(f"{name!r} is left out: {reason}." for name, reason in self.left_out))
+        said = self.matches.words(self.file.name, of="set")
+        if without := self.pictures - self.matched:
+            said.append(f"{without:,} pictures have no row.")
+        if infinite := sum(values.infinite for values in self.file.columns.values()):
+            said.append(f"{infinite:,} infinite values count as missing.")
+        return (*said, *(f"{name!r} is left out: {reason}." for name, reason in self.file.left_out))
 
 
-def prepare(
-    file: str | Path | IncomingFile,
-    pictures: MatchablePictures,
-    *,
-    name: str | None = None,
-    path_column: str | None = None,
-    paths: str | Path | IncomingFile | None = None,
-    uncertainties: Collection[str] = (),
-    taken: Collection[str] = (),
-) -> Prepared:
-    """Match a file's rows to pictures, and make of its columns what will be kept.
-
-    Logits become the three measures of `OF_LOGITS`. `uncertainties` names numeric columns of the file that are higher
-    if a picture is more ambiguous; `taken` are names of other columns of the table: one of the file's that clashes
-    gets the import's name in front. Raises FolderError if nothing matches or nothing can be kept.
-    """
-    source = opened(file)
-    found = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(pictures)))
-    called = imports.import_name(name if name is not None else Path(source.name).stem)
-    matched = match(found.paths, pictures.paths, root=pictures.root, is_csv=found.is_csv)
-    if not matched.count:
-        raise FolderError(_nothing_matches(found, pictures))
-    _check_uncertainties(found, uncertainties)
-    has_picture = matched.row >= 0
-    row = matched.row[has_picture]
-    choices = filter(level_of, found.columns)  # names that choose a level of folders
-    names = {own: _free(own, called, {*taken, *RESERVED, *choices}) for own in found.columns}
-    of_logits = {own for own in OF_LOGITS if own in found.columns} if found.lists else set()
-    content = Import(
-        name=called,
-        file=source.name,
-        ids=pictures.ids[row],
-        contents=pictures.contents[row],
-        columns={names[own]: _taken(values, has_picture) for own, values in found.columns.items()},
-        uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits}),
-    )
-    return Prepared(
-        content=content,
-        columns=tuple(_described(content)),
-        names=names,
-        rows=len(found.paths),
-        examples=matched.examples,
-        without=len(pictures) - matched.count,
-        left_out=found.left_out,
-        infinite=sum(values.infinite for values in found.columns.values()),
-    )
-
-
-def _taken(values: Values, rows: NDArray[np.bool_]) -> Values:
-    return replace(values, values=values.values[rows])
-
-
-def _with_measures(found: UserFile) -> UserFile:
+def _with_measures(file: UserFile) -> UserFile:
     """The file with its logits made into measures. Raises FolderError if no column is left."""
-    columns, left_out = dict(found.columns), list(found.left_out)
-    for name, rows in found.lists.items():
+    found: dict[str, Cells] = dict(file.found)
+    for name, rows in file.lists.items():
         if name != ARRAY and "logit" not in name.casefold():
-            left_out.append((name, "a list of numbers is read as logits only where its name says so"))
+            found[name] = "a list of numbers is read as logits only where its name says so"
         elif rows.shape[1] < 2:
-            left_out.append((name, "logits of one class tell nothing"))
+            found[name] = "logits of one class tell nothing"
         else:
-            columns |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
-    if not columns:
-        why = "".join(f" {name!r} is left out: {reason}." for name, reason in left_out[:5])
-        raise FolderError(f"{found.name!r} has no column of values beside the paths in {found.path_column!r}.{why}")
-    if len(columns) > MOST_KEPT:
-        raise FolderError(f"{found.name!r} has {len(columns):,} columns of values; at most {MOST_KEPT} are kept.")
-    return replace(found, columns=columns, left_out=tuple(left_out))
+            found |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
+    file = replace(file, found=found)
+    if not file.columns:
+        why = "".join(f" {name!r} is left out: {reason}." for name, reason in file.left_out[:5])
+        raise FolderError(f"{file.name!r} has no column of values beside the paths in {file.path_column!r}.{why}")
+    if len(file.columns) > MOST_KEPT:
+        raise FolderError(f"{file.name!r} has {len(file.columns):,} columns of values; at most {MOST_KEPT} are kept.")
+    return file
 
 
 def _of_logits(measure: str, rows: Matrix) -> Values:
@@ -196,16 +127,6 @@ def _check_uncertainties(found: UserFile, uncertainties: Collection[str]) -> Non
                 f"{name!r} is no column of numbers of {found.name!r}, so it is no uncertainty. "
                 f"Numbers are in: {', '.join(map(repr, numeric)) or 'none of its columns'}."
             )
-
-
-def _nothing_matches(found: UserFile, pictures: MatchablePictures) -> str:
-    theirs = ", ".join(map(repr, found.paths[:3]))
-    ours = ", ".join(repr(display_name(path)) for path in sorted(pictures.paths)[:3])
-    return (
-        f"None of the {len(found.paths):,} paths in the column {found.path_column!r} of {found.name!r} is a picture of "
-        f"{str(pictures.root)!r}: they are such as {theirs}, and the pictures such as {ours}. "
-        f"Say which column holds the paths, or write them relative to the folder."
-    )
 
 
 def _free(name: str, source: str, taken: Collection[str]) -> str:
@@ -282,18 +203,38 @@ class UserImports:
         paths: str | Path | IncomingFile | None = None,
         uncertainties: Collection[str] = (),
     ) -> Prepared:
-        """Match a file to the pictures without keeping it; see `prepare`."""
-        called = imports.import_name(name if name is not None else Path(opened(file).name).stem)
-        others = [other for other in imports.read_imports(self._paths) if other.name != called]
-        return prepare(
-            file,
-            self._pictures,
+        """Match a file's rows to the pictures, and make of its columns what would be kept.
+
+        Logits become the three measures of `OF_LOGITS`. `uncertainties` names numeric columns of the file that are
+        higher if a picture is more ambiguous. A column whose name the table has already gets the import's name (by
+        default the file's) in front. Raises FolderError if nothing matches or nothing can be kept.
+        """
+        source, files = opened(file), self._files
+        found = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(files)))
+        called = imports.import_name(name if name is not None else Path(source.name).stem)
+        matches = match_file(found, files["path"].to_pylist(), root=self._root)
+        _check_uncertainties(found, uncertainties)
+        taken = self._taken(called, found)
+        names = {own: _free(own, called, taken) for own in found.columns}
+        of_logits = {own for own in OF_LOGITS if own in found.columns} if found.lists else set()
+        has_picture = matches.row >= 0
+        content = Import(
             name=called,
-            path_column=path_column,
-            paths=paths,
-            uncertainties=uncertainties,
-            taken={*self._get("base").table.columns, *imports.column_names(others)},
+            file=source.name,
+            ids=files["id"].to_numpy()[matches.row[has_picture]],
+            contents=files["content"].to_numpy()[matches.row[has_picture]],
+            columns={
+                names[own]: replace(values, values=values.values[has_picture]) for own, values in found.columns.items()
+            },
+            uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits}),
         )
+        return Prepared(content, found, names, matches, len(files))
+
+    def _taken(self, called: str, found: UserFile) -> set[str]:
+        """The names that columns of the import `called` cannot have."""
+        others = [other for other in imports.read_imports(self._paths) if other.name != called]
+        choices = filter(level_of, found.columns)  # names that choose a level of folders
+        return {*self._get("base").table.columns, *imports.column_names(others), *RESERVED, *choices}
 
     def keep(self, prepared: Prepared) -> str:
         """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk.
@@ -336,13 +277,7 @@ class UserImports:
             imports.write_apart(self._paths, chosen)
 
     @cached_property
-    def _pictures(self) -> MatchablePictures:
+    def _files(self) -> "pa.Table":
         """All readable pictures of the folder, whatever model read them."""
         files = self._get("files")
-        files = files.filter(files["content"].is_valid())
-        return MatchablePictures(
-            root=self._root,
-            ids=np.asarray(files["id"].to_numpy(), np.int64),
-            contents=np.asarray(files["content"].to_numpy(), np.int64),
-            paths=files["path"].to_pylist(),
-        )
+        return files.filter(files["content"].is_valid())

@@ -48,7 +48,7 @@ def columns(
     as_label, as_apart = (None if column is None else added.named(column) for column in (label, apart))
     became = image_set.imports.keep(added)
     print("\n".join(added.words), became, sep=" " if became else "")
-    print(f"Added as {added.content.name!r}: {', '.join(column.name for column in added.columns)}.")
+    print(f"Added as {added.content.name!r}: {', '.join(added.content.columns)}.")
     if as_label is not None:
         image_set.labels.use(as_label)
         print(f"The label is the column {as_label!r} from now on.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.scan import Scan, ScannedFile, display_name
+from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.head import Head
 from url_viz.models.model import EXTERNAL, LARGEST, EmbeddingSpace, ModelSource
@@ -21,7 +21,7 @@ from url_viz.models.runtime import Outputs
 from url_viz.store.imported_columns import import_name
 from url_viz.store.user_arrays import MOST_NUMBERS
 from url_viz.store.user_files import Matrix, UserFile, opened, read_user_file
-from url_viz.store.user_paths import match
+from url_viz.store.user_paths import match_file
 
 SMALL = 1e-3
 """Rows whose largest value is below this lose figures in float16."""
@@ -71,13 +71,7 @@ def given_embeddings(
     path_file = None if paths is None else opened(paths)
     table = read_user_file(source, paths=path_file, path_column=path_column, pictures=len(found.files))
     matrix = _matrix(table)
-    matched = match(table.paths, [one.path for one in found.files], root=found.root, is_csv=table.is_csv)
-    if not matched.count:
-        ours = ", ".join(repr(display_name(one.path)) for one in found.files[:3])
-        raise FolderError(
-            f"None of the {len(table.paths):,} paths of {source.name!r} is a picture of {str(found.root)!r}: they are "
-            f"such as {', '.join(map(repr, table.paths[:3]))}, and the pictures such as {ours}."
-        )
+    matched = match_file(table, [one.path for one in found.files], root=found.root)
     taken = np.flatnonzero(matched.row >= 0)
     embedding, scaled = in_float16(matrix[taken])
     digest = hashlib.blake2b(source.data, digest_size=8)
@@ -86,8 +80,12 @@ def given_embeddings(
     called = import_name(name.removeprefix(EXTERNAL) if name else Path(source.name).stem)
     space = EmbeddingSpace(f"{EXTERNAL}{called}", digest.hexdigest(), Preprocessing(), "exact")
     row = {found.files[place].id: number for number, place in enumerate(matched.row[taken])}
-    said = _words(table, matched.count, matched.examples, len(found.files), scaled)
-    return Given(space, row, embedding, said)
+    said = matched.words(table.name, of="folder")
+    if len(found.files) > matched.count:
+        said.append(f"{len(found.files) - matched.count:,} pictures have no embedding, and are not shown under it.")
+    if scaled:
+        said.append(f"{scaled:,} embeddings were scaled to fit: cosines stay, 1/norm means nothing for them.")
+    return Given(space, row, embedding, tuple(said))
 
 
 def in_float16(matrix: Matrix) -> tuple[NDArray[np.float16], int]:
@@ -121,14 +119,3 @@ def _matrix(table: UserFile) -> Matrix:
             f"(first: {table.paths[bad[0]]!r}). Leave these rows out, or embed their pictures again."
         )
     return matrix
-
-
-def _words(table: UserFile, count: int, examples: tuple[str, ...], files: int, scaled: int) -> tuple[str, ...]:
-    said = [f"{count:,} of {len(table.paths):,} rows of {table.name!r} are of a picture of this folder."]
-    if examples:
-        said.append(f"No picture was found for {', '.join(map(repr, examples))}.")
-    if files > count:
-        said.append(f"{files - count:,} pictures have no embedding, and are not shown under it.")
-    if scaled:
-        said.append(f"{scaled:,} embeddings were scaled to fit: cosines stay, 1/norm means nothing for them.")
-    return tuple(said)

@@ -71,7 +71,7 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
     require_parent(target)
     with Writer(paths, Store(paths).about().root):
         try:
-            with _whole(target) as whole, tarfile.open(fileobj=whole, mode="w") as archive:
+            with replaced(target) as temporary, tarfile.open(temporary, mode="w") as archive:
                 _add_bytes_file(archive, LABEL, as_json(_Label()).encode())
                 for path, name in _files_of(paths):
                     _add(archive, path, name)
@@ -140,35 +140,6 @@ def _rename_unpacked(unpacked: Path, root: Path, home: Workspace, *, aside: Path
             f"Another process began to read {str(root)!r} meanwhile. Nothing of it was touched: wait until it is done, "
             f"and forget it before you unpack again."
         ) from error
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[IO[bytes]]:
-    """A file to write that appears as `target` once it is whole.
-
-    Until then it has no name, if the system supports that, so that a killed run leaves nothing; else a temporary one.
-    """
-    nameless = _nameless_in(target.parent)
-    if nameless is None:
-        with replaced(target) as temporary, temporary.open("wb") as file:
-            yield file
-        return
-    with os.fdopen(nameless, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(nameless)
-        link = f"/proc/self/fd/{nameless}"
-        os.link(link, target, src_dir_fd=nameless, follow_symlinks=True)  # given a folder, Python follows the link
-
-
-def _nameless_in(folder: Path) -> int | None:
-    """A new file without a name, open for writing; None if the system or the file system cannot do that."""
-    if not hasattr(os, "O_TMPFILE") or not os.path.exists("/proc/self/fd"):
-        return None
-    try:
-        return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
-    except OSError:  # a real problem with the folder is reported when the named file is made
-        return None
 
 
 def _files_of(paths: SetPaths) -> Iterator[tuple[Path, str]]:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,11 @@ _MOST_OBJECTS = 20
 _BATCH = "number, at, who, did, count, state, total"
 _SEAL = f"seal({_BATCH})"
 _SEAL_DROPPED = _SEAL.replace("state", "'dropped'")
+_CHANGED = (
+    ("decision", "change", "id, content", ("code", "tags", "labels", "name")),
+    ("answer", "answer_change", "first, second", ("same",)),
+)
+"""The tables of what holds now: that of their changes, the key, and the columns, the first ABSENT for no row."""
 
 
 class InconsistentLogError(Exception):
@@ -213,31 +218,16 @@ class Transaction:
 
     @cached_property
     def stored(self) -> DecisionRows:
-        """All stored decisions, oldest first. The numbers come as one text, which numpy reads faster than rows."""
-        text, count = self._connection.execute(
-            "SELECT group_concat(row || ' ' || id || ' ' || content || ' ' || code, ' '), count(*) FROM decision"
-        ).fetchone()
-        if not count:
-            return no_rows()
-        numbers = _numbers_in(text, count)
-        numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
-        tags, labels, names = (self._texts(column, numbers[:, 0]) for column in ("tags", "labels", "name"))
-        if not all(map(_are_labels, set(labels))):
+        """All stored decisions, oldest first."""
+        rows = self._connection.execute(
+            "SELECT id, content, code, tags, labels, name FROM decision ORDER BY row"
+        ).fetchall()
+        found = _read(lambda: DecisionRows.of(list(zip(*rows, strict=True)) or [()] * 6), "decisions that are no rows")
+        if not np.isin(found.code, CODES).all():
+            raise InconsistentLogError("is damaged: there are decisions of an unknown kind")
+        if not all(map(_are_labels, set(found.labels))):
             raise InconsistentLogError("is damaged: labels that cannot be read")
-        return DecisionRows(
-            numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags, labels, names
-        )
-
-    def _texts(self, column: str, row: NDArray[np.int64]) -> NDArray[np.object_]:
-        """A column of texts of all decisions, whose sorted numbers are `row` (S,); most are empty."""
-        texts = np.full(len(row), "", object)
-        found = self._connection.execute(f"SELECT row, {column} FROM decision WHERE {column} <> ''").fetchall()
-        if found:
-            rows, values = zip(*found, strict=True)
-            if not all(isinstance(value, str) for value in values):
-                raise InconsistentLogError(f"is damaged: {column} that cannot be read")
-            texts[np.searchsorted(row, np.array(rows, np.int64))] = values
-        return texts
+        return found
 
     def record(self, did: str, count: int, changes: DecisionChanges | AnswerChanges, *, who: str) -> None:
         """Store changes as one action of `who`. Actions undone before it can no longer be redone."""
@@ -303,12 +293,8 @@ class Transaction:
 
     def changes_of(self, number: int | None) -> DecisionChanges:
         """The changes of an action to decisions; of all actions if None."""
-        rows = self._connection.execute(
-            "SELECT id, content, code_before, tags_before, labels_before, name_before, "
-            "code_after, tags_after, labels_after, name_after FROM change "
-            f"{'' if number is None else 'WHERE batch = ?'} ORDER BY rowid",
-            () if number is None else (number,),
-        ).fetchall()
+        names = "code_{0}, tags_{0}, labels_{0}, name_{0}"
+        rows = self._changed("change", f"id, content, {names.format('before')}, {names.format('after')}", number)
         columns = list(zip(*rows, strict=True)) or [()] * 10
 
         def read() -> DecisionChanges:
@@ -318,12 +304,13 @@ class Transaction:
 
     def answer_changes_of(self, number: int | None) -> AnswerChanges:
         """The changes of an action to answers; of all actions if None."""
-        rows = self._connection.execute(
-            "SELECT first, second, same_before, same_after FROM answer_change "
-            f"{'' if number is None else 'WHERE batch = ?'} ORDER BY rowid",
-            () if number is None else (number,),
-        ).fetchall()
+        rows = self._changed("answer_change", "first, second, same_before, same_after", number)
         return _read(lambda: AnswerChanges(np.array(rows, np.int64).reshape(-1, 4)), "answers that are not numbers")
+
+    def _changed(self, table: str, columns: str, number: int | None) -> list[tuple[Any, ...]]:
+        where = "" if number is None else "WHERE batch = ?"
+        values = () if number is None else (number,)
+        return self._connection.execute(f"SELECT {columns} FROM {table} {where} ORDER BY rowid", values).fetchall()
 
     def _totals_of_actions(self) -> dict[int, int]:
         """What each action adds to the checksum, by its changes; of those that add something."""
@@ -375,21 +362,19 @@ class Transaction:
 
     def _store_side(self, number: int, side: Side, total: int) -> None:
         """Store one side (before or after) of an action's changes, as a new version."""
-        is_absent = f"code_{side} = {ABSENT}"
-        self._connection.execute(
-            "DELETE FROM decision WHERE (id, content) IN "
-            f"(SELECT id, content FROM change WHERE batch = ? AND {is_absent})",
-            (number,),
-        )
-        self._connection.execute(
-            "INSERT INTO decision (id, content, code, tags, labels, name) "
-            f"SELECT id, content, code_{side}, tags_{side}, labels_{side}, name_{side} "
-            f"FROM change WHERE batch = ? AND NOT {is_absent} ORDER BY rowid "
-            "ON CONFLICT (id, content) DO UPDATE "
-            "SET code = excluded.code, tags = excluded.tags, labels = excluded.labels, name = excluded.name",
-            (number,),
-        )
-        self._store_answers(number, side)
+        for table, changes, keys, columns in _CHANGED:
+            sided, code = (", ".join(f"{name}_{side}" for name in some) for some in (columns, columns[:1]))
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE ({keys}) IN "
+                f"(SELECT {keys} FROM {changes} WHERE batch = ? AND {code} = {ABSENT})",
+                (number,),
+            )
+            self._connection.execute(
+                f"INSERT INTO {table} ({keys}, {', '.join(columns)}) "
+                f"SELECT {keys}, {sided} FROM {changes} WHERE batch = ? AND {code} <> {ABSENT} ORDER BY rowid "
+                f"ON CONFLICT ({keys}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns)}",
+                (number,),
+            )
         after = (self.total() + (total if side == "after" else -total)) & CHECKSUM_MASK
         self._connection.execute(
             "UPDATE version SET number = number + 1, total = ?, labels = labels + "
@@ -399,21 +384,6 @@ class Transaction:
         self._connection.execute("INSERT INTO step SELECT number, ?, ? FROM version", (number, side))
         for name in ("stored", "answers", "_counted"):
             self.__dict__.pop(name, None)
-
-    def _store_answers(self, number: int, side: Side) -> None:
-        """Store one side of an action's changes of answers."""
-        self._connection.execute(
-            "DELETE FROM answer WHERE (first, second) IN "
-            f"(SELECT first, second FROM answer_change WHERE batch = ? AND same_{side} = {ABSENT})",
-            (number,),
-        )
-        self._connection.execute(
-            "INSERT INTO answer (first, second, same) "
-            f"SELECT first, second, same_{side} FROM answer_change "
-            f"WHERE batch = ? AND same_{side} <> {ABSENT} ORDER BY rowid "
-            "ON CONFLICT (first, second) DO UPDATE SET same = excluded.same",
-            (number,),
-        )
 
     def _number(self, query: str, *values: int) -> int:
         row = self._connection.execute(query, values).fetchone()
@@ -442,14 +412,3 @@ def _are_labels(text: str) -> bool:
     except ValueError:
         return False
     return all(isinstance(label, str) for label in labels.values())
-
-
-def _numbers_in(text: str, count: int) -> NDArray[np.int64]:
-    """row, id, content and code (count, 4) of all decisions. Raises InconsistentLogError if they are not valid."""
-    try:
-        numbers = np.fromstring(text or "", np.int64, sep=" ").reshape(count, 4)
-    except (ValueError, DeprecationWarning) as error:  # numpy warns of text that is not a number
-        raise InconsistentLogError("is damaged: decisions that are not numbers") from error
-    if not np.isin(numbers[:, 3], CODES).all():
-        raise InconsistentLogError("is damaged: there are decisions of an unknown kind")
-    return numbers

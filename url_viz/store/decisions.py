@@ -5,7 +5,7 @@ import getpass
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -226,13 +226,12 @@ class Decisions:
 
     def decide(self, ids: Iterable[int], decision: Decision | None) -> Action:
         """Decide on pictures; None clears their decision. Raises DecisionError for another word or unknown ids."""
-        code = _code_of(decision)
-        return self._act(ids, lambda before: replace(before, code=np.full_like(before.code, code)), _did_decide)
+        return self.decide_each(dict.fromkeys(map(int, ids), decision))
 
     def decide_each(self, decisions: dict[int, Decision | None]) -> Action:
         """Decide on pictures one by one, as a single action."""
         codes = _codes_of(decisions.values())
-        return self._act(decisions, lambda before: replace(before, code=codes), _did_decide)
+        return self._act(decisions, lambda before: replace(before, code=codes), _did)
 
     def label(self, labels: Mapping[int, str | None], *, source: str) -> Action:
         """Give pictures labels, where labels are taken from `source`; None takes a given one back. A single action.
@@ -240,9 +239,7 @@ class Decisions:
         Raises DecisionError for a label that is empty, too long or has a line break.
         """
         texts = [None if label is None else checked_label(label) for label in labels.values()]
-        return self._act(
-            labels, lambda before: before.with_labels(texts, source), lambda _, after: _did_label(after, source)
-        )
+        return self._act(labels, lambda before: before.with_labels(texts, source), partial(_did, source=source))
 
     def judge(self, judgements: Mapping[int, Judgement], *, source: str) -> Action:
         """Give pictures both their decision and their label, in place of what they had; a single action.
@@ -252,10 +249,10 @@ class Decisions:
         codes = _codes_of(judgement.decision for judgement in judgements.values())
         texts = [None if v.label is None else checked_label(v.label) for v in judgements.values()]
 
-        def did(before: Decided, after: Decided) -> str:
-            return _did_both(before, after, after.labels != before.labels, lambda some: _did_label(some, source))
+        def new(before: Decided) -> Decided:
+            return replace(before.with_labels(texts, source), code=codes)
 
-        return self._act(judgements, lambda before: replace(before.with_labels(texts, source), code=codes), did)
+        return self._act(judgements, new, partial(_did, source=source))
 
     def name(self, judgements: Mapping[int, Judgement]) -> Action:
         """Give pictures a name in place of the one they had, and their decision; a single action. Tags stay.
@@ -264,16 +261,12 @@ class Decisions:
         """
         codes = _codes_of(judgement.decision for judgement in judgements.values())
         names = _names_of(judgement.label for judgement in judgements.values())
-
-        def did(before: Decided, after: Decided) -> str:
-            return _did_both(before, after, after.names != before.names, _did_name)
-
-        return self._act(judgements, lambda before: replace(before, names=names, code=codes), did)
+        return self._act(judgements, lambda before: replace(before, names=names, code=codes), _did)
 
     def name_each(self, names: Mapping[int, str | None]) -> Action:
         """Give pictures a name, None takes it away; decisions and tags stay. A single action."""
         texts = _names_of(names.values())
-        return self._act(names, lambda before: replace(before, names=texts), lambda _, after: _did_name(after))
+        return self._act(names, lambda before: replace(before, names=texts), _did)
 
     def tag(self, ids: Iterable[int], tag: str) -> Action:
         """Give pictures a tag. Raises DecisionError for one that is empty, too long, or has , ; or a line break."""
@@ -524,39 +517,34 @@ def _names_of(names: Iterable[str | None]) -> NDArray[np.object_]:
     return texts_of(["" if name is None else checked_tag(name, what="name") for name in names])
 
 
-def _did_decide(before: Decided, after: Decided) -> str:
+def _did(before: Decided, after: Decided, *, source: str = "") -> str:
+    """What was decided, labelled and named: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
+    decided = after.rows_at(np.flatnonzero(after.code != before.code))
+    labelled, named = after.labels[after.labels != before.labels], after.names[after.names != before.names]
+    parts = [
+        _did_decide(decided),
+        _did_give([label_of(text, source) for text in labelled], "labelled", "took back the label of"),
+        _did_give([name or None for name in named], "named", "took the name of"),
+    ]
+    return ", and ".join(filter(None, parts))
+
+
+def _did_decide(after: Decided) -> str:
     """ "kept 12 and dropped 31 pictures", from the decisions that pictures were given."""
     counts = np.bincount(after.code, minlength=len(_NAMES)).tolist()
     given = [(decision, counts[code]) for code, decision in enumerate((None, *DECISIONS)) if counts[code]]
     parts = [f"{_DID[decision]} {count:,}" for decision, count in given]
-    return f"{' and '.join(parts)} {'picture' if given[-1:] and given[-1][1] == 1 else 'pictures'}"
-
-
-def _did_label(after: Decided, source: str) -> str:
-    """ "labelled 12 pictures “kiwi” and took back the label of 1 picture", from what pictures were given."""
-    return _did_give([label_of(text, source) for text in after.labels], "labelled", "took back the label of")
-
-
-def _did_name(after: Decided) -> str:
-    """ "named 12 pictures “kiwi” and took the name of 1 picture", from the names that pictures have now."""
-    return _did_give([name or None for name in after.names], "named", "took the name of")
+    return f"{' and '.join(parts)} {'picture' if given[-1][1] == 1 else 'pictures'}" if parts else ""
 
 
 def _did_give(given: Sequence[str | None], gave: str, took: str) -> str:
+    """ "labelled 12 pictures “kiwi” and took back the label of 1 picture", from what pictures were given."""
     texts = {text for text in given if text is not None}
     taken = given.count(None)
     of = f" “{next(iter(texts))}”" if len(texts) == 1 else ""
     parts = [f"{gave} {counted(len(given) - taken, 'picture')}{of}"] if texts else []
     parts += [f"{took} {counted(taken, 'picture')}"] if taken else []
     return " and ".join(parts)
-
-
-def _did_both(before: Decided, after: Decided, is_given: NDArray[np.bool_], did_give: Callable[[Decided], str]) -> str:
-    """What was decided, and which labels or names were given (`is_given`, `did_give`)."""
-    decided, given = np.flatnonzero(after.code != before.code), np.flatnonzero(is_given)
-    parts = [_did_decide(before.rows_at(decided), after.rows_at(decided))] if len(decided) else []
-    parts += [did_give(after.rows_at(given))] if len(given) else []
-    return ", and ".join(parts)
 
 
 def _action_of(action: LoggedAction | None, how: Literal["undone", "redone"]) -> Action | None:

@@ -1,15 +1,13 @@
-"""Safe loading of NumPy files (.npy, .npz) from users: headers are checked before memory is allocated."""
+"""Safe loading of NumPy files (.npy, .npz) from users, and the limits on what any file of theirs may unfold to."""
 
 import io
 import lzma
-import math
 import tokenize
 import zipfile
 import zlib
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
@@ -52,29 +50,22 @@ def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray
     No code in it is run, and memory is limited to `most_bytes`. Raises FolderError if the file is damaged, declares
     more than it holds, has too many rows or columns, or decompresses to too much.
     """
+    most = most_bytes(len(source.data), pictures)
     try:
-        _check_sizes(source.data, pictures)
+        # An array that declares more than the file holds ends in an error before that memory is touched.
         loaded = np.load(io.BytesIO(source.data), allow_pickle=False)
-        return {"": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        if isinstance(loaded, np.ndarray):
+            arrays = {"": loaded}
+        else:  # zipfile reads no more bytes of a member than its file_size
+            _check_unfolded(sum(member.file_size for member in loaded.zip.infolist()), most)
+            arrays = {name: array for name in loaded.files if isinstance(array := loaded[name], np.ndarray)}
+        for array in arrays.values():
+            _check_shape(array.shape, pictures)
+        _check_unfolded(sum(BYTES_A_NUMBER * array.size for array in arrays.values()), most)
+        return arrays
     except _DAMAGE as error:
         why = str(error).partition("\n")[0] or type(error).__name__
         raise FolderError(f"{source.name!r} cannot be read as NumPy's ({why}). Save it with numpy.save.") from error
-
-
-def _check_sizes(data: bytes, pictures: int) -> None:
-    """Raise ValueError if an array declares more elements than there are bytes, or a zip decompresses to too much."""
-    if not data.startswith(b"PK"):
-        _check_array(io.BytesIO(data), len(data), pictures)
-        return
-    most = most_bytes(len(data), pictures)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        _check_unfolded(sum(member.file_size for member in members), most)
-        needed = 0
-        for member in members:  # zipfile reads no more bytes of a member than its file_size
-            with archive.open(member) as file:
-                needed += max(member.file_size, BYTES_A_NUMBER * _check_array(file, member.file_size, pictures))
-        _check_unfolded(needed, most)
 
 
 def _check_unfolded(unfolded: int, most: int) -> None:
@@ -82,19 +73,9 @@ def _check_unfolded(unfolded: int, most: int) -> None:
         raise ValueError(f"it unfolds to {unfolded:,} bytes; at most {most:,} are read")
 
 
-def _check_array(file: IO[bytes], size: int, pictures: int) -> int:
-    """The number of elements of an array by its header; raises ValueError if they are too many."""
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of the format is not for plain numbers")
-    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read_header(file)
-    needed, there = math.prod(shape) * max(dtype.itemsize, 1), size - file.tell()
-    if not dtype.hasobject and needed > there:  # NumPy itself refuses objects
-        raise ValueError(f"it says it is of shape {shape}, {needed:,} bytes, and has {there:,}")
-    rows, columns = shape[0] if shape else 1, math.prod(shape[1:])
+def _check_shape(shape: tuple[int, ...], pictures: int) -> None:
+    rows, columns = shape[0] if shape else 1, int(np.prod(shape[1:], dtype=object))
     if rows > most_rows(pictures) or columns > MOST_NUMBERS:
         raise ValueError(
             f"it has {rows:,} rows of {columns:,}; at most {most_rows(pictures):,} of {MOST_NUMBERS:,} are read here"
         )
-    return math.prod(shape)

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 LONGEST_TEXT = 500
 EXACT_INTEGER = 2**53
-"""Integers beyond this are not exact as floats: they are identifiers rather than measurements, and stay text."""
+"""Integers beyond this are not exact as floats."""
 _MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "<na>", "?"})
 """Spellings of a missing number; in a column of text only an empty cell is missing, since `None` may be a class."""
-_PADDED = r"[+-]?0\d+"
-_LONG_INTEGER = r"[+-]?\d{16,}"
-_DECIMAL_COMMA = r"[+-]?\d*,\d+"
-_NUMBER = r"(?i:[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?))"
+_NUMBER = r"(?i:[+-]?(?:(?:0|[1-9][0-9]{0,14}|[0-9]+\.[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?))"
+"""Codes such as `007`, and integers that may not be exact as floats, are identifiers rather than measurements."""
 
 Kind = Literal["numeric", "categorical"]
 
@@ -44,52 +42,38 @@ class Values:
 def text_values(cells: pd.Series, *, decimal_comma: bool = False, numbers: bool = True) -> Values | str:
     """Cells of text as numbers, if every one is a number or missing, else as text; or the reason to refuse them.
 
-    Codes such as `007`, and integers too long to be exact as floats, stay text. With `decimal_comma`, `0,5` is a number
-    too. Text of more than 500 characters is refused; control characters become spaces.
+    Codes such as `007`, and integers of 16 digits and more, stay text. With `decimal_comma`, `0,5` is a number too.
+    Text of more than 500 characters is refused; control characters become spaces.
     """
-    stripped = cells.str.strip()
-    distinct = pd.Series(stripped.unique(), dtype=object).astype(str)
-    as_number = _as_numbers(distinct, decimal_comma=decimal_comma) if numbers else None
-    if as_number is not None:
-        column = stripped.map(dict(zip(distinct, as_number, strict=True))).to_numpy(np.float64)
-        return number_values(pd.Series(column))
-    longest = int(distinct.str.len().max())
+    code, distinct = pd.factorize(cells.str.strip())
+    texts = pd.Series(distinct, dtype=object)
+    as_numbers = _as_numbers(texts.str.replace(",", ".", regex=False) if decimal_comma else texts) if numbers else None
+    if as_numbers is not None:
+        return number_values(as_numbers[code])
+    longest = int(texts.str.len().max())
     if longest > LONGEST_TEXT:
         return f"its longest text has {longest:,} characters; at most {LONGEST_TEXT} are kept"
-    if not distinct.str.len().any():
+    words = np.array([*map(_word, distinct), None], object)[code]
+    return Values("categorical", words) if longest else "it has no values"
+
+
+def number_values(numbers: NDArray[np.floating]) -> Values | str:
+    """Numbers (N,) with infinities as missing; or the reason to refuse them."""
+    is_finite = np.isfinite(numbers)
+    if not is_finite.any():
         return "it has no values"
-    plain = {text: _word(text) for text in distinct}
-    return Values("categorical", np.array([plain[text] for text in stripped], dtype=object))
+    return Values("numeric", np.where(is_finite, numbers, np.nan).astype(np.float64), int(np.isinf(numbers).sum()))
 
 
-def number_values(cells: pd.Series) -> Values | str:
-    """Numbers as float64, infinities as missing; or the reason to refuse them."""
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    if cells.dtype.kind not in "fiu":
-        missing = cells.astype(str).str.strip().str.casefold().isin(_MISSING).to_numpy()
-        if np.isnan(numbers[~missing]).any():
-            return "it holds other things than numbers"
-    infinite = int(np.isinf(numbers).sum())
-    numbers = np.where(np.isfinite(numbers), numbers, np.nan)
-    return Values("numeric", numbers, infinite) if np.isfinite(numbers).any() else "it has no values"
-
-
-def _as_numbers(distinct: pd.Series, *, decimal_comma: bool) -> NDArray[np.float64] | None:
-    """Distinct cells as numbers, nan for missing ones; None if any is text."""
-    missing = distinct.str.casefold().isin(_MISSING).to_numpy()
-    rest = distinct[~missing]
-    if rest.empty or rest.str.fullmatch(_PADDED).any():
+def _as_numbers(texts: "pd.Series[str]") -> NDArray[np.float64] | None:
+    """Distinct cells as numbers, nan for missing ones; None if any is text, or all are missing."""
+    is_missing = texts.str.casefold().isin(_MISSING).to_numpy()
+    known = texts[~is_missing]
+    if known.empty or not known.str.fullmatch(_NUMBER).all():
         return None
-    long = rest[rest.str.fullmatch(_LONG_INTEGER)]
-    if any(abs(int(text)) > EXACT_INTEGER for text in long):
-        return None
-    if decimal_comma and rest.str.fullmatch(_DECIMAL_COMMA).any():
-        rest = rest.str.replace(",", ".", regex=False)
-    if not rest.str.fullmatch(_NUMBER).all():
-        return None
-    numbers = np.full(len(distinct), np.nan)
+    numbers = np.full(len(texts), np.nan)
     # Not pandas.to_numeric: before 3.1 it reads the last bit wrong.
-    numbers[~missing] = rest.to_numpy(object).astype(np.float64)
+    numbers[~is_missing] = known.to_numpy(object).astype(np.float64)
     return numbers
 
 

@@ -6,8 +6,8 @@ A cell is a number or text. No code in a file is run: NumPy's pickles are refuse
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
+from url_viz.formulas import without_apostrophe
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_arrays import most_bytes, most_rows, read_arrays
 from url_viz.store.user_cells import Values, as_text, cleaned, number_values, text_values
@@ -42,41 +43,36 @@ _SEPARATORS = ",;\t|"
 _LOGIT = re.compile(r"logits?[_.\- \[]?(\d+)\]?", re.IGNORECASE)
 
 Matrix = NDArray[np.floating[Any]]
+Cells = Values | Matrix | str
+"""Numbers or text (N,), cells of C numbers each (N, C), or the reason why a column is refused."""
 
 
 @dataclass(frozen=True)
 class UserFile:
-    """The contents of a file on N pictures: `paths` (N) as written in it, and columns by name.
+    """The contents of a file on N pictures: `paths` (N) as written in it, and `found`, its columns by name.
 
-    `columns` are numbers or text; `lists` (N, C) are cells of C numbers each, among them the columns `logit_0…` joined
-    as `logits`; `left_out` pairs a refused column with the reason. `is_csv` is whether the paths stood in a CSV.
+    The columns `logit_0…` are joined as `logits`.
     """
 
     name: str
     path_column: str
     paths: tuple[str, ...]
-    columns: Mapping[str, Values] = field(default_factory=dict)
-    lists: Mapping[str, Matrix] = field(default_factory=dict)
-    left_out: tuple[tuple[str, str], ...] = ()
-    is_csv: bool = False
+    found: Mapping[str, Cells]
 
+    @property
+    def columns(self) -> dict[str, Values]:
+        """The columns of numbers or text, by name."""
+        return {name: column for name, column in self.found.items() if isinstance(column, Values)}
 
-@dataclass
-class _SortedColumns:
-    """The columns of a file, sorted into accepted and refused ones."""
+    @property
+    def lists(self) -> dict[str, Matrix]:
+        """The columns (N, C) whose cells are C numbers each, by name."""
+        return {name: column for name, column in self.found.items() if isinstance(column, np.ndarray)}
 
-    columns: dict[str, Values] = field(default_factory=dict)
-    lists: dict[str, Matrix] = field(default_factory=dict)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-
-    def add(self, name: str, values: Values | str) -> None:
-        """Add a column, or the reason why it is refused."""
-        if len(name) > LONGEST_NAME:
-            values = f"its name is longer than {LONGEST_NAME} characters"
-        if isinstance(values, str):
-            self.left_out.append((name[:LONGEST_NAME], values))
-        else:
-            self.columns[name] = values
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """The refused columns, each with the reason."""
+        return tuple((name[:LONGEST_NAME], why) for name, why in self.found.items() if isinstance(why, str))
 
 
 def opened(file: str | Path | IncomingFile) -> IncomingFile:
@@ -119,74 +115,55 @@ def read_user_file(
     raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {known}.")
 
 
-def read_csv(file: str | Path | IncomingFile) -> pd.DataFrame:
+def read_csv(source: IncomingFile) -> pd.DataFrame:
     """All cells of a CSV file as text, by the names of its first line. Raises FolderError if it cannot be read."""
-    frame = _rows_of(opened(file))[0]
-    return frame.iloc[1:].set_axis(distinct_names(frame.iloc[0].tolist()), axis=1).reset_index(drop=True)
+    return _parsed(source.name, *_text_and_separator(source))
 
 
-def _rows_of(source: IncomingFile) -> tuple[pd.DataFrame, str]:
-    """All cells as text, the first line included, and what separates them."""
-    text = _decoded(source)
-    separator = _separator_of(text)
-    return _parsed(source.name, text, separator), separator
+def read_paths(cells: "pd.Series[str]") -> list[str]:
+    """The paths in a column of a CSV file, without the apostrophe that exports put before formulas."""
+    return [without_apostrophe(path) for path in cells.str.strip()]
 
 
 def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
-    frame, separator = _rows_of(source)
-    names = distinct_names(frame.iloc[0].tolist())
-    frame = frame.iloc[1:]
+    text, separator = _text_and_separator(source)
+    frame = _parsed(source.name, text, separator)
     if frame.empty:
         raise FolderError(f"{source.name!r} has a first line and no rows. Give one row per picture.")
+    names = list(frame.columns)
     at = _index_of_paths(source.name, names, path_column)
-    columns = _SortedColumns()
-    logits = _logit_columns(names)
-    for index, name in enumerate(names):
-        if index != at and index not in logits:
-            columns.add(name, text_values(frame[index], decimal_comma=separator == ";"))
-    if logits:
-        _add_logits(columns, [names[index] for index in logits], [frame[index] for index in logits])
-    return replace(_done(source.name, names[at], frame[at].str.strip().tolist(), columns), is_csv=True)
+    found = _columns(names, at, lambda name: text_values(frame[name], decimal_comma=separator == ";"))
+    return UserFile(source.name, names[at], tuple(read_paths(frame[names[at]])), found)
 
 
-def _decoded(source: IncomingFile) -> str:
-    """The text of a file: UTF-8, UTF-16 if it has a byte order mark, else Windows-1252 as old spreadsheets write it."""
-    data = source.data
+def _text_and_separator(source: IncomingFile) -> tuple[str, str]:
+    """The text of a file, in UTF-8 or Windows-1252, as old spreadsheets write it; and what separates its cells.
+
+    That is the most frequent separator in the first line, outside quotes.
+    """
+    if b"\0" in source.data:
+        raise FolderError(f"{source.name!r} is not text in UTF-8: it holds zero bytes. Export it again, or as Parquet.")
     try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16")
-        if b"\0" in data:
-            raise FolderError(f"{source.name!r} is not text: it holds zero bytes. Export it again as CSV or Parquet.")
-        return data.decode("utf-8-sig")
+        text = source.data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
-
-
-def _separator_of(text: str) -> str:
-    """The most frequent separator in the first line, outside quotes."""
+        text = source.data.decode("cp1252", "replace")
     first = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
-    return max(_SEPARATORS, key=first.count)
+    return text, max(_SEPARATORS, key=first.count)
 
 
 def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
-    """All cells as text, the header line included."""
+    """All cells as text, by the names in the header line."""
     try:
         frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            header=None,
-            index_col=False,
-            dtype=str,
-            na_filter=False,
-            low_memory=False,
-            skip_blank_lines=True,
+            io.StringIO(text), sep=separator, header=None, index_col=False, dtype=str, na_filter=False, low_memory=False
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError) as error:
         why = str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ")
         raise FolderError(f"{name!r} cannot be read as a table ({why}). Export it again as CSV or Parquet.") from error
     if frame.shape[1] > MOST_COLUMNS:
         raise FolderError(f"{name!r} has {frame.shape[1]:,} columns; at most {MOST_COLUMNS:,} are read.")
-    return frame.fillna("")
+    names = distinct_names(frame.iloc[0].fillna(""))
+    return frame.iloc[1:].fillna("").set_axis(names, axis=1).reset_index(drop=True)
 
 
 def distinct_names(names: Iterable[Any]) -> list[str]:
@@ -217,43 +194,40 @@ def _index_of_paths(file: str, names: list[str], wanted: str | None) -> int:
     )
 
 
-def _logit_columns(names: list[str]) -> list[int]:
-    """The indices of the columns `logit_0, logit_1, …`, in the order of their numbers; none if there is only one."""
-    index_of = {int(match[1]): index for index, name in enumerate(names) if (match := _LOGIT.fullmatch(name))}
-    return [index_of[number] for number in sorted(index_of)] if len(index_of) > 1 else []
+def _columns(names: list[str], at: int, read: Callable[[str], Cells]) -> dict[str, Cells]:
+    """The columns as `read` gives them, without that of the paths (`at`), and those of logits as one."""
+    number_of = {int(match[1]): name for name in names if (match := _LOGIT.fullmatch(name))}
+    logits = [number_of[number] for number in sorted(number_of)] if len(number_of) > 1 else []
+    found: dict[str, Cells] = {
+        name: read(name) if len(name) <= LONGEST_NAME else f"its name is longer than {LONGEST_NAME} characters"
+        for name in names
+        if name != names[at] and name not in logits
+    }
+    if logits:
+        found |= _joined({name: read(name) for name in logits})
+    return found
 
 
-def _add_logits(sorted_columns: _SortedColumns, names: list[str], columns: list[pd.Series]) -> None:
-    numbers = [number_values(column) for column in columns]
-    wrong = next((name for name, cells in zip(names, numbers, strict=True) if isinstance(cells, str)), None)
-    if wrong is not None:
-        sorted_columns.left_out.append((f"{names[0]} …", f"{wrong!r} holds other things than numbers"))
-        return
-    sorted_columns.lists["logits"] = np.stack([cells.values for cells in numbers if isinstance(cells, Values)], axis=1)
+def _joined(logits: Mapping[str, Cells]) -> dict[str, Cells]:
+    """The columns of logits as one matrix, or the reason why they are refused."""
+    numbers = [column.values for column in logits.values() if isinstance(column, Values) and column.kind == "numeric"]
+    if len(numbers) == len(logits):
+        return {"logits": np.stack(numbers, axis=1)}
+    wrong = next(n for n, column in logits.items() if not isinstance(column, Values) or column.kind != "numeric")
+    return {f"{next(iter(logits))} …": f"{wrong!r} holds other things than numbers"}
 
 
 def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
     table = _parquet_table(source, pictures)
     names = distinct_names(table.column_names)
     at = _index_of_paths(source.name, names, path_column)
-    columns = _SortedColumns()
-    logits = _logit_columns(names)
-    for index, name in enumerate(names):
-        column = table.column(index)
-        if index == at or index in logits:
-            continue
-        if _is_list(column.type):
-            _add_list(columns, name, column)
-        else:
-            columns.add(name, _arrow_values(column))
     try:
-        if logits:
-            _add_logits(columns, [names[i] for i in logits], [_arrow_text(table.column(i)) for i in logits])
-        paths = [path.strip() for path in _texts(table.column(at)).tolist()]
+        paths = tuple(_texts(table.column(at)).str.strip())
     except _UNREADABLE as error:
         why = str(error).partition("\n")[0]
-        raise FolderError(f"The paths or logits in {source.name!r} cannot be read ({why}). Write it again.") from error
-    return _done(source.name, names[at], paths, columns)
+        raise FolderError(f"The paths in {source.name!r} cannot be read ({why}). Write it again.") from error
+    found = _columns(names, at, lambda name: _arrow_values(table.column(names.index(name))))
+    return UserFile(source.name, names[at], paths, found)
 
 
 def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
@@ -298,116 +272,87 @@ def _bytes_of(column: Any) -> int:
     return max(64 if column.physical_type == "BYTE_ARRAY" else 8, int(column.length))
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def _add_list(sorted_columns: _SortedColumns, name: str, column: pa.ChunkedArray) -> None:
-    """Add a column whose cells hold equally many numbers, or the reason why it is refused."""
-    kind = column.type.value_type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-        sorted_columns.left_out.append((name, "its cells hold lists of other things than numbers"))
-        return
-    joined = column.combine_chunks()
-    lengths = np.asarray(pa.compute.list_value_length(joined).to_numpy(zero_copy_only=False), float)
-    if not len(lengths) or np.isnan(lengths).any() or len(np.unique(lengths)) != 1 or lengths[0] < 1:
-        sorted_columns.left_out.append((name, "its cells hold lists of different lengths"))
-        return
-    flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
-    with np.errstate(over="ignore"):
-        sorted_columns.lists[name] = flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
-
-
-def _arrow_values(column: pa.ChunkedArray) -> Values | str:
+def _arrow_values(column: pa.ChunkedArray) -> Cells:
     try:
         return _typed_values(column)
     except _UNREADABLE as error:
         return f"its values cannot be read ({str(error).partition(chr(10))[0]})"
 
 
-def _typed_values(column: pa.ChunkedArray) -> Values | str:
+def _typed_values(column: pa.ChunkedArray) -> Cells:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _list_values(column)
     if pa.types.is_nested(kind):
         return "its cells are nested; one number or text per cell is read"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return "its cells are bytes; one number or text per cell is read"
     if pa.types.is_floating(kind):
-        return number_values(column.cast(pa.float64()).to_pandas())
-    if pa.types.is_null(kind):
-        return "it has no values"
-    is_number = pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)
-    return text_values(_arrow_text(column), numbers=is_number)
+        return number_values(column.cast(pa.float64()).to_numpy())
+    return text_values(_texts(column), numbers=pa.types.is_integer(kind) or pa.types.is_decimal(kind))
 
 
-def _arrow_text(column: pa.ChunkedArray) -> pd.Series:
-    return pd.Series(_texts(column), dtype=object).astype(str)
+def _list_values(column: pa.ChunkedArray) -> Matrix | str:
+    kind = column.type.value_type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        return "its cells hold lists of other things than numbers"
+    joined = column.combine_chunks()
+    lengths = np.asarray(pa.compute.list_value_length(joined).to_numpy(zero_copy_only=False), float)
+    if np.isnan(lengths).any() or len(np.unique(lengths)) != 1 or lengths[0] < 1:
+        return "its cells hold lists of different lengths"
+    flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
+    with np.errstate(over="ignore"):
+        return flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
 
 
-def _texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
-    """A column as text (N,), "" for null; bytes are decoded as file names.
+def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
+    """A column as text (N,), "" for null; bytes are decoded as file names. Each distinct value is converted once.
 
     Raises ValueError for text that is not UTF-8 or longer than `LONGEST_CELL`, OverflowError for times out of range.
     """
-    if not pa.types.is_dictionary(column.type):
-        return np.array([as_text(value) for value in column.to_pylist()], dtype=object)
-    return np.concatenate([np.zeros(0, object), *map(_of_dictionary, column.chunks)])
-
-
-def _of_dictionary(chunk: pa.DictionaryArray) -> NDArray[np.object_]:
-    """The text of each cell (N,); each distinct one is converted once."""
-    texts = np.array([*map(as_text, chunk.dictionary.to_pylist()), ""], dtype=object)
-    longest = max(map(len, texts))
-    if longest > LONGEST_CELL:
-        raise ValueError(f"a text of {longest:,} characters; at most {LONGEST_CELL:,} are read")
-    cells: NDArray[np.object_] = texts[
-        np.asarray(chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False))
-    ]
-    return cells
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    cells = [np.zeros(0, object)]
+    for chunk in coded.chunks:
+        texts = np.array([*map(as_text, chunk.dictionary.to_pylist()), ""], dtype=object)
+        longest = max(map(len, texts))
+        if longest > LONGEST_CELL:
+            raise ValueError(f"a text of {longest:,} characters; at most {LONGEST_CELL:,} are read")
+        cells.append(texts[chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)])
+    return pd.Series(np.concatenate(cells), dtype=object)
 
 
 def _of_arrays(
     source: IncomingFile, path_file: IncomingFile | None, path_column: str | None, pictures: int
 ) -> UserFile:
-    matrix, inner_paths = _arrays(source, pictures)
-    if path_file is not None:
-        paths = _path_list(path_file, path_column, pictures)
-    elif inner_paths is not None:
-        paths = inner_paths
-    else:
-        raise FolderError(
-            f"{source.name!r} does not say which row is which picture. Give a list of paths too (--paths "
-            f"FILE, one per line), or save both with numpy.savez(FILE, paths=…, values=…)."
-        )
-    if len(paths) != len(matrix):
-        raise FolderError(
-            f"{source.name!r} has {len(matrix):,} rows and there are {len(paths):,} paths. Make them fit."
-        )
-    done = _done(source.name, "paths", paths, _SortedColumns(lists={ARRAY: matrix}))
-    return replace(done, is_csv=path_file is not None and Path(path_file.name).suffix.lower() in (".csv", ".tsv"))
-
-
-def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | None]:
-    """The one matrix of numbers in a file, and the paths in an .npz."""
+    """The one matrix of numbers in a file, with its paths: from their own file, or in the same .npz."""
     arrays = read_arrays(source, pictures=pictures)
     matrices = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind in "fiu" and array.size]
     texts = [array for array in arrays.values() if array.ndim == 1 and array.dtype.kind in "US"]
     if len(matrices) != 1:
         shapes = ", ".join(f"{name or 'the array'} {array.dtype} {array.shape}" for name, array in arrays.items())
         raise FolderError(f"{source.name!r} has to hold one array (N, C) of numbers, and holds {shapes or 'nothing'}.")
-    paths = [as_text(path) for path in texts[0].tolist()] if len(texts) == 1 else None
+    if path_file is not None:
+        paths = _path_list(path_file, path_column, pictures)
+    elif len(texts) == 1:
+        paths = tuple(map(as_text, texts[0].tolist()))
+    else:
+        raise FolderError(
+            f"{source.name!r} does not say which row is which picture. Give a list of paths too (--paths "
+            f"FILE, one per line), or save both with numpy.savez(FILE, paths=…, values=…)."
+        )
+    if len(paths) != len(matrices[0]):
+        raise FolderError(
+            f"{source.name!r} has {len(matrices[0]):,} rows and there are {len(paths):,} paths. Make them fit."
+        )
     with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are reported
-        return matrices[0].astype(np.float32, copy=False), paths
+        return UserFile(source.name, "paths", paths, {ARRAY: matrices[0].astype(np.float32, copy=False)})
 
 
-def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> list[str]:
+def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> tuple[str, ...]:
     """Paths from a file: one per line if it is plain text, else the column of paths of a table."""
     if Path(source.name).suffix.lower() == ".txt":
-        return [line.strip() for line in _decoded(source).splitlines() if line.strip()]
-    return list(read_user_file(source, path_column=path_column, pictures=pictures).paths)
-
-
-def _done(name: str, path_column: str, paths: list[str], columns: _SortedColumns) -> UserFile:
-    return UserFile(name, path_column, tuple(paths), columns.columns, columns.lists, tuple(columns.left_out))
+        return tuple(line.strip() for line in _text_and_separator(source)[0].splitlines() if line.strip())
+    return read_user_file(source, path_column=path_column, pictures=pictures).paths
 
 
 def _some(names: list[str], count: int = 12) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
-from url_viz.formulas import without_apostrophe
 from url_viz.imaging.scan import display_name
+from url_viz.store.user_files import UserFile
 
 EXAMPLES = 5
 _DRIVE = re.compile(r"^[A-Za-z]:/")
@@ -21,32 +21,55 @@ _SLASHES = re.compile(r"/(?:\./|/)+|/\.$")
 
 @dataclass(frozen=True)
 class Matched:
-    """`row` (N,) int64: the picture of each path, −1 for none; `examples` are some paths without one."""
+    """`paths` (N) of a file, and `row` (N,) int64: the picture of each, −1 for none."""
 
+    paths: Sequence[str]
     row: NDArray[np.int64]
-    examples: tuple[str, ...]
 
     @property
     def count(self) -> int:
         """How many paths have a picture."""
         return int((self.row >= 0).sum())
 
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Some paths without a picture."""
+        return tuple(self.paths[index] for index in np.flatnonzero(self.row < 0)[:EXAMPLES])
 
-def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path, is_csv: bool = False) -> Matched:
+    def words(self, file: str, *, of: str) -> list[str]:
+        """How many rows of a file are of pictures of this set or folder (`of`), and which are not, a sentence each."""
+        said = [f"{self.count:,} of {len(self.paths):,} rows of {file!r} are of a picture of this {of}."]
+        if self.examples:
+            more = ", …" if len(self.paths) - self.count > len(self.examples) else ""
+            said.append(f"No picture was found for {', '.join(map(repr, self.examples))}{more}.")
+        return said
+
+
+def match_file(found: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matched:
+    """The picture of each row of a file, as by `match`. Raises FolderError if no row has one."""
+    matched = match(found.paths, pictures, root=root)
+    if not matched.count:
+        ours = ", ".join(repr(display_name(path)) for path in sorted(pictures)[:3])
+        raise FolderError(
+            f"None of the {len(found.paths):,} paths in the column {found.path_column!r} of {found.name!r} is a "
+            f"picture of {str(root)!r}: they are such as {', '.join(map(repr, found.paths[:3]))}, and the pictures "
+            f"such as {ours}. Say which column holds the paths, or write them relative to the folder."
+        )
+    return matched
+
+
+def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
     """The picture (index into `pictures`, root-relative paths) that each path means.
 
     A path may be relative to `root`, absolute (an address in object storage, too), relative to a folder above or below
     it, or a base name, with or without its extension, if only one picture has it. Backslashes, `./` and case are
-    ignored if the result is one picture. One of a CSV (`is_csv`) may have the apostrophe that exports put before what
-    a spreadsheet would run.
-    Raises FolderError, with the paths, if two rows mean the same picture.
+    ignored if the result is one picture. Raises FolderError, with the paths, if two rows mean the same picture.
     """
     names = _PathIndex(pictures)
     above = _SLASHES.sub("/", os.fspath(root).replace("\\", "/")).rstrip("/") + "/"
-    row = np.fromiter((names.find(path, above, is_csv=is_csv) for path in paths), np.int64, len(paths))
+    row = np.fromiter((names.find(path, above) for path in paths), np.int64, len(paths))
     _refuse_doubles(row, paths)
-    missing = np.flatnonzero(row < 0)[:EXAMPLES]
-    return Matched(row, tuple(paths[index] for index in missing))
+    return Matched(paths, row)
 
 
 def _plain(path: str, root: str) -> str:
@@ -74,15 +97,8 @@ class _PathIndex:
                 _note(self._ends, end, index)
                 _note(self._ends, os.path.splitext(end)[0], index)
 
-    def find(self, written: str, above: str, *, is_csv: bool) -> int:
-        """The index of the picture, −1 if none or several match."""
-        before = without_apostrophe(written) if is_csv else written
-        if before in self._exact:
-            return self._exact[before]
-        index = self._meant(written, above)
-        return index if index >= 0 or before == written else self._meant(before, above)
-
-    def _meant(self, written: str, above: str) -> int:
+    def find(self, written: str, above: str) -> int:
+        """The index of the picture, −1 if none or several match; `above` is the root with a slash."""
         path = written if written in self._exact else _plain(written, above)  # a backslash may be part of a file name
         exact = self._exact.get(path)
         if exact is not None:
