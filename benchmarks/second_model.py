@@ -41,7 +41,7 @@ from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
-from url_viz.pipeline.confusability import SecondLists, confusability, confusability_by_both
+from url_viz.pipeline.confusability import Lists, confusability
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
@@ -230,8 +230,8 @@ def of_views(case: Case, count: int) -> dict[str, object]:
     representative = twin_representatives(first.twins)
     one = confusability(first.position, first.similarity, representative=representative)[0]
     near = np.einsum("ma,ma->m", spaces[1].astype(np.float32), spaces[1][first.position[:, 0]].astype(np.float32))
-    lists = SecondLists(second.position, second.similarity, near)
-    two = confusability_by_both(first.position, first.similarity, lists, representative=representative)[0]
+    lists = Lists(second.position, second.similarity, near)
+    two = confusability(first.position, first.similarity, second=lists, representative=representative)[0]
     is_wrong, both = case.wrong(first), case.table["confusability"].to_numpy()
     return {
         "views: recall@1": float(1 - is_wrong.mean()),

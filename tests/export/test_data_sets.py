@@ -19,12 +19,13 @@ from tests.given import given_set
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
-from url_viz.export.fiftyone import RESERVED, SCRIPT, write_fiftyone
-from url_viz.export.hugging_face import write_image_folder
+from url_viz.export.fiftyone import RESERVED, SCRIPT
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.plain_file import VANISHED
 from url_viz.models.model import Model
+
+write_for_fiftyone, write_for_hugging_face = (DATA_SETS[program].write for program in ("fiftyone", "huggingface"))
 
 
 def lines_of(out: Path) -> list[dict[str, object]]:
@@ -67,7 +68,7 @@ class TestImageFolder:
 
     @pytest.mark.parametrize("how", ["link", "copy"])
     def test_every_picture_and_value_is_there(self, shared_set: ImageSet, tmp_path: Path, how: str) -> None:
-        done = write_image_folder(shared_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
+        done = write_for_hugging_face(shared_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
         lines, table = lines_of(tmp_path / "out"), shared_set.table()
         assert done.pictures == len(lines) == len(table)
         assert [line["path"] for line in lines] == table["path"].tolist()
@@ -82,16 +83,16 @@ class TestImageFolder:
         image_set = embed_folder(write_folder(tmp_path / "p", 4), model=model, workspace=workspace)
         ids = image_set.table()["id"].tolist()
         (tmp_path / "p" / "0001.jpg").unlink()
-        done = write_image_folder(image_set, tmp_path / "out", ids=ids[:3])
+        done = write_for_hugging_face(image_set, tmp_path / "out", ids=ids[:3])
         assert (done.pictures, done.left_out) == (2, (("0001.jpg", VANISHED),))
         assert done.words[1] == f"1 left out, which {VANISHED}: 0001.jpg."
         shutil.rmtree(tmp_path / "p")
         with pytest.raises(ImageSetError, match="None of 4 pictures"):
-            write_image_folder(image_set, tmp_path / "again")
+            write_for_hugging_face(image_set, tmp_path / "again")
         assert not (tmp_path / "again").exists()
 
     def test_the_card_tells_where_values_come_from_and_runs_nothing(self, shared_set: ImageSet, tmp_path: Path) -> None:
-        write_image_folder(shared_set, tmp_path / "out")
+        write_for_hugging_face(shared_set, tmp_path / "out")
         card = (tmp_path / "out" / "README.md").read_text("utf-8")
         front = json.loads(card.split("---\n")[1])
         assert front["configs"][0]["data_files"] == [{"split": "train", "path": "train/**"}]
@@ -111,7 +112,7 @@ class TestImageFolder:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         from datasets import load_dataset
 
-        write_image_folder(shared_set, tmp_path / "out")
+        write_for_hugging_face(shared_set, tmp_path / "out")
         (split,) = load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "c")).values()
         table = shared_set.table()
         assert split["path"] == table["path"].tolist()
@@ -131,7 +132,7 @@ class TestFiftyOne:
     def test_samples_name_their_files_and_carry_every_value(
         self, shared_set: ImageSet, tmp_path: Path, how: str
     ) -> None:
-        done = write_fiftyone(shared_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
+        done = write_for_fiftyone(shared_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
         samples, table = samples_of((tmp_path / "out").rename(tmp_path / "moved")), shared_set.table()
         assert done.pictures == len(samples) == len(table)
         for sample, row in zip(samples, table.to_dict("records"), strict=True):
@@ -153,14 +154,14 @@ class TestFiftyOne:
         ids = image_set.table()["id"].tolist()
         image_set.decisions.decide(ids[:1], "keep")
         image_set.decisions.tag(ids[:2], "night")
-        write_fiftyone(image_set, tmp_path / "out")
+        write_for_fiftyone(image_set, tmp_path / "out")
         samples = samples_of(tmp_path / "out")
         assert [sample["tags"] for sample in samples] == [["night", "keep"], ["night"], []]
         assert [sample["decision"] for sample in samples] == ["keep", None, None]
         assert [sample["ground_truth"] for sample in samples] == [None] * 3
 
     def test_the_line_that_opens_it_runs_the_script(self, shared_set: ImageSet, tmp_path: Path) -> None:
-        done = write_fiftyone(shared_set, tmp_path / 'it\'s "out"')
+        done = write_for_fiftyone(shared_set, tmp_path / 'it\'s "out"')
         script = re.fullmatch(
             r"import runpy; pictures = runpy.run_path\((.+)\)\['pictures'\]", DATA_SETS["fiftyone"].opening(done.out)
         )
@@ -172,7 +173,7 @@ class TestFiftyOne:
     @pytest.mark.skipif(importlib.util.find_spec("fiftyone") is None, reason="FiftyOne is not installed")
     def test_fiftyone_reads_it_back(self, shared_set: ImageSet, tmp_path: Path) -> None:
         os.environ["FIFTYONE_DO_NOT_TRACK"] = "1"
-        done = write_fiftyone(shared_set, tmp_path / "out")
+        done = write_for_fiftyone(shared_set, tmp_path / "out")
         found = runpy.run_path(str(done.out / SCRIPT))["pictures"]
         try:
             table = shared_set.table()
@@ -199,7 +200,7 @@ class TestCorrectedLabels:
 
     @pytest.mark.slow
     def test_hugging_face_has_them_in_their_new_folder(self, image_set: ImageSet, tmp_path: Path) -> None:
-        write_image_folder(image_set, tmp_path / "out")
+        write_for_hugging_face(image_set, tmp_path / "out")
         lines = lines_of(tmp_path / "out")
         assert [line["file_name"] for line in lines] == ["kiwi/1.png", "plum/2-kiwi.png", "plum/2.png"]
         assert [line["path"] for line in lines] == ["kiwi/1.png", "kiwi/2.png", "plum/2.png"]
@@ -212,7 +213,7 @@ class TestCorrectedLabels:
 
     def test_hugging_face_takes_a_new_class_of_an_odd_name(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "../test"))
-        write_image_folder(image_set, tmp_path / "out")
+        write_for_hugging_face(image_set, tmp_path / "out")
         (line, *_) = lines_of(tmp_path / "out")
         assert line["label"] == "../test"
         folder = str(line["file_name"]).removesuffix("/1.png")
@@ -223,13 +224,13 @@ class TestCorrectedLabels:
     def test_a_label_that_is_no_folder_moves_nothing(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.labels.use(None)
         image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "plum"))
-        write_image_folder(image_set, tmp_path / "out")
+        write_for_hugging_face(image_set, tmp_path / "out")
         lines = lines_of(tmp_path / "out")
         assert [line["file_name"] for line in lines] == [line["path"] for line in lines]
         assert [line["label"] for line in lines] == ["plum", None, None]
 
     def test_fiftyone_has_them_as_ground_truth(self, image_set: ImageSet, tmp_path: Path) -> None:
-        write_fiftyone(image_set, tmp_path / "out")
+        write_for_fiftyone(image_set, tmp_path / "out")
         samples = samples_of(tmp_path / "out")
         found = [(s["ground_truth"], s["label_given"], s["label_checked"]) for s in samples]
         assert found == list(self.EXPECTED)

@@ -8,11 +8,9 @@ from scipy.stats import rankdata
 from tests.pipeline.whitened_examples import classes, cosines, graph_of, with_burst
 from url_viz.pipeline import confusability as module
 from url_viz.pipeline.confusability import (
-    SecondLists,
+    Lists,
     confusability,
-    confusability_by_both,
     confusability_of_new,
-    confusability_of_new_by_both,
     crowd_scale,
 )
 from url_viz.pipeline.twins import twin_representatives
@@ -58,8 +56,8 @@ def test_six_points_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     # Sums: 7.5 5.5 13 12.5 10.5 14.
     values, reference = confusability(position, similarity.astype(np.float32))
     assert values == pytest.approx((np.array([2, 1, 5, 4, 3, 6]) - 0.5) / 6)
-    assert reference.quantities.crowd == pytest.approx([1.18, 1.37, 1.39, 1.62, 1.68, 1.77], abs=0.005)
-    assert reference.quantities.shared.tolist() == [[-2, -2, -2, -1, -1, -1]] * 3
+    assert reference.models[0].quantities.crowd == pytest.approx([1.18, 1.37, 1.39, 1.62, 1.68, 1.77], abs=0.005)
+    assert reference.models[0].quantities.shared.tolist() == [[-2, -2, -2, -1, -1, -1]] * 3
 
 
 @pytest.mark.parametrize("count", [3, 4, 11, 12, 49, 50, 51, 65, 100])
@@ -94,7 +92,7 @@ def test_all_as_near_as_the_nearest() -> None:
     """No gap to measure a crowd by: τ stays above 0, and all have the same value."""
     position = (np.arange(60)[:, None] + np.arange(1, 13)) % 60
     values, reference = confusability(position, np.full((60, 12), 0.5))
-    assert reference.scale > 0
+    assert reference.models[0].scale > 0
     assert values == pytest.approx(0.5)
 
 
@@ -142,7 +140,7 @@ def test_to_permute_the_pictures_permutes_the_values() -> None:
     assert permuted == pytest.approx(values[order])
 
 
-def two_graphs(count: int) -> tuple[Graph, Graph, SecondLists, NDArray[np.float64]]:
+def two_graphs(count: int) -> tuple[Graph, Graph, Lists, NDArray[np.float64]]:
     """The graphs of two models of the same pictures, the second one's lists, and all its cosines (N, N)."""
     embeddings = classes(count)[0]
     other = embeddings[:, ::-1] + np.random.default_rng(3).normal(size=embeddings.shape)
@@ -150,7 +148,7 @@ def two_graphs(count: int) -> tuple[Graph, Graph, SecondLists, NDArray[np.float6
     second, whitened = graph_of(other.astype(np.float16))
     cosine = cosines(whitened)
     near = cosine[np.arange(count), first.position[:, 0]].astype(np.float32)
-    return first, second, SecondLists(second.position, second.similarity, near), cosine
+    return first, second, Lists(second.position, second.similarity, near), cosine
 
 
 def naive_second(first: Graph, second: Graph, cosine: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -174,7 +172,7 @@ def naive_second(first: Graph, second: Graph, cosine: NDArray[np.float64]) -> li
 
 def test_by_both_is_the_mean_of_both_models_ranks() -> None:
     first, second, lists, cosine = two_graphs(160)
-    values, _ = confusability_by_both(first.position, first.similarity, lists)
+    values, _ = confusability(first.position, first.similarity, second=lists)
     shared = [
         rankdata([-len(set(first.position[i, :k]) & set(first.position[first.position[i, 0], :k])) for i in range(160)])
         for k in (3, 5, 10)
@@ -190,19 +188,19 @@ def test_by_both_is_the_mean_of_both_models_ranks() -> None:
 @pytest.mark.parametrize("count", [30, 160])
 def test_a_second_model_that_says_the_same_changes_nothing(count: int) -> None:
     graph, _ = graph_of(classes(count)[0])
-    same = SecondLists(graph.position, graph.similarity, graph.similarity[:, 0])
-    values, _ = confusability_by_both(graph.position, graph.similarity, same)
+    same = Lists(graph.position, graph.similarity, graph.similarity[:, 0])
+    values, _ = confusability(graph.position, graph.similarity, second=same)
     assert values == pytest.approx(confusability(graph.position, graph.similarity)[0], abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [30, 160])
 def test_a_picture_put_beside_a_set_by_both_has_its_own_value(count: int) -> None:
     first, _, lists, _ = two_graphs(count)
-    values, reference = confusability_by_both(first.position, first.similarity, lists)
-    again = confusability_of_new_by_both(first.position, first.similarity, lists, reference)
+    values, reference = confusability(first.position, first.similarity, second=lists)
+    again = confusability_of_new(first.position, first.similarity, reference, second=lists)
     assert again == pytest.approx(values, abs=1e-6)
-    nobody = SecondLists(np.full((1, 64), -1), np.full((1, 64), -1.0), np.full(1, -1, np.float32))
-    assert np.isnan(confusability_of_new_by_both(nobody.position, nobody.similarity, nobody, reference)).all()
+    nobody = Lists(np.full((1, 64), -1), np.full((1, 64), -1.0), np.full(1, -1, np.float32))
+    assert np.isnan(confusability_of_new(nobody.position, nobody.similarity, reference, second=nobody)).all()
 
 
 def test_of_a_burst_all_have_one_value_by_both() -> None:
@@ -210,9 +208,8 @@ def test_of_a_burst_all_have_one_value_by_both() -> None:
     first, _ = graph_of(embeddings)
     second, whitened = graph_of(embeddings[:, ::-1] + np.float16(0.25))
     near = cosines(whitened)[np.arange(len(first)), first.position[:, 0]].astype(np.float32)
-    lists = SecondLists(second.position, second.similarity, near)
-    values, _ = confusability_by_both(
-        first.position, first.similarity, lists, representative=twin_representatives(first.twins)
-    )
+    lists = Lists(second.position, second.similarity, near)
+    representative = twin_representatives(first.twins)
+    values, _ = confusability(first.position, first.similarity, second=lists, representative=representative)
     assert np.isfinite(values).all()
     assert np.ptp(values[[0, *range(100, 129)]]) == 0

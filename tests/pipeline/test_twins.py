@@ -9,7 +9,7 @@ from tests.pipeline.whitened_examples import classes, cosines, with_burst
 from url_viz.imaging.perceptual_hash import WORDS, Hashes
 from url_viz.pipeline import twins
 from url_viz.pipeline.near_copies import COPY_COSINE, VIEW_COSINE, are_copies, are_views
-from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs, twins_across, twins_in_blocks
+from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs, twins_across
 from url_viz.store.tables import Twins
 
 
@@ -97,37 +97,6 @@ def test_too_many_pairs_are_thinned_and_groups_stay(most: int, monkeypatch: pyte
     assert np.array_equal(twin_groups(thinned), twin_groups(whole))
 
 
-def test_in_blocks_pairs_are_those_that_a_block_names() -> None:
-    """Each pair once, whichever of its rows is asked, and none that no block names."""
-    embeddings, _ = classes(240, of=6, spread=0.28)
-    rng = np.random.default_rng(0)
-    asked = np.array_split(rng.permutation(240), 7)
-    blocks = [(rows, np.sort(rng.permutation(240)[:120])) for rows in asked]
-    named = np.zeros((240, 240), bool)
-    for rows, among in blocks:
-        named[np.ix_(rows, among)] = True
-    every = naive(embeddings)
-    expected = {(i, j) for i, j in every if named[i, j] or named[j, i]}
-    found = pairs(twins_in_blocks(embeddings, blocks))
-    assert found.keys() == expected
-    assert 0 < len(expected) < len(every)
-    assert [found[pair] for pair in sorted(expected)] == pytest.approx([every[p] for p in sorted(expected)], abs=1e-6)
-
-
-def test_in_one_block_of_all_they_are_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    embeddings = with_burst(200, 50)
-    whole = [(np.arange(249), np.arange(249))]
-    is_the_naive(twins_in_blocks(embeddings, whole), embeddings)
-    monkeypatch.setattr(twins, "MOST_PAIRS", 100)
-    thinned = twins_in_blocks(embeddings, [(np.arange(s, min(s + 50, 249)), np.arange(249)) for s in range(0, 249, 50)])
-    assert thinned.is_thinned
-    assert np.array_equal(twin_groups(thinned), twin_groups(twin_pairs(embeddings)))
-
-
-def test_in_no_block_there_are_none() -> None:
-    assert len(twins_in_blocks(np.ones((4, 3), np.float16), [])) == 0
-
-
 def hashed(count: int, *, of: int, seed: int = 0) -> Hashes:
     """Hashes of some originals and of copies that differ in a few or in many bits; the last has none."""
     rng = np.random.default_rng(seed)
@@ -180,10 +149,14 @@ def test_one_who_has_no_hash_is_told_by_the_cosine_alone() -> None:
     assert pairs(twin_pairs(embeddings, hashes=np.zeros((200, WORDS), np.uint64))).keys() == naive(embeddings).keys()
 
 
-def test_pairs_across_two_sets() -> None:
+def test_pairs_across_two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     mine, others = (classes(count, spread=0.2, seed=seed)[0] for count, seed in ((40, 0), (130, 0)))
     both = np.concatenate([mine, others])
     expected = {(one, other) for one, other in naive(both) if one < 40 <= other}
     assert pairs(twins_across(mine, others, tile=(9, 70))).keys() == expected
     assert len(expected) > 10
     assert len(twins_across(mine[:0], others)) == 0
+    monkeypatch.setattr(twins, "MOST_PAIRS", 10)
+    thinned = twins_across(mine, others, tile=(9, 70))
+    assert thinned.is_thinned
+    assert set(thinned.pair.ravel().tolist()) == {row for pair in expected for row in pair}

@@ -70,7 +70,7 @@ from url_viz.analysis.votes import Codes
 from url_viz.errors import DamageError
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
-from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
+from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import is_representative, joined_groups, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
@@ -493,11 +493,11 @@ def _reference(get: Get) -> Reference:
     representative = twin_representatives(graph.twins)
     is_counted = representative == np.arange(len(graph))
     second = _second_reference(get, table, rows)
-    among: ConfusabilityReference | ReferenceOfBoth
-    if second is None:
-        among = confusability(graph.position, graph.similarity, representative=representative)[1]
-    else:
-        among = by_both(graph, get("second"))[1]
+    _, among = (
+        confusability(graph.position, graph.similarity, representative=representative)
+        if second is None
+        else by_both(graph, get("second"))
+    )
     model = None if classified is None else classified.model
     reference = Reference(table, table.iloc[rows], whitened, embeddings, is_counted, among, model, labels.names)
     return replace(reference, second=second, hashes=hashes, groups=source_groups(graph.twins, get("content_apart")))

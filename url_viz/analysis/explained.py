@@ -10,7 +10,6 @@ from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, ENTROPY, TUNED, 
 from url_viz.analysis.new_pictures import Reference, nearest_without_twins
 from url_viz.analysis.occlusion import Explained
 from url_viz.analysis.votes import NONE
-from url_viz.pipeline.confusability import ConfusabilityReference
 
 Floats = NDArray[np.float32]
 
@@ -36,8 +35,8 @@ def explained(measure: str, row: Mapping[str, object], place: int, reference: Re
         without, classes = reference.without(place), (str(row["first_class"]), str(row["second_class"]))
         columns = np.searchsorted(reference.model.classes, [reference.class_names.index(name) for name in classes])
         return Explained(measure, classes, lambda copies: _lead(copies, without, columns))
-    if measure == CONFUSABILITY.name and isinstance(among, ConfusabilityReference) and place != NONE:
-        nearest = among.first[place, 0]
+    if measure == CONFUSABILITY.name and among is not None and place != NONE:
+        nearest = among.models[0].first[place, 0]
         path = str(reference.table["path"].iloc[nearest])
         to = reference.whitened.rows[nearest].astype(np.float32)
         return Explained(measure, (path,), lambda copies: np.asarray(rows_of(copies).astype(np.float32) @ to))

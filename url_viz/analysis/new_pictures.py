@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.ambiguity import AmbiguityModel, ClassShares, classify_new
 from url_viz.analysis.second_model import cosines_of, side_by_side
 from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.confusability import (
-    ConfusabilityReference,
-    ReferenceOfBoth,
-    SecondLists,
-    confusability_of_new,
-    confusability_of_new_by_both,
-)
+from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability_of_new
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.near_copies import copies_of
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
@@ -45,7 +39,7 @@ class Reference:
     whitened: WhitenedRows
     embedding: NDArray[np.floating]
     counts: NDArray[np.bool_]
-    confusability: ConfusabilityReference | ReferenceOfBoth | None = None
+    confusability: ConfusabilityReference | None = None
     model: AmbiguityModel | None = None
     class_names: tuple[str, ...] = ()
     second: "Reference | None" = None
@@ -108,19 +102,18 @@ def compare_to_reference(
     """
     rows: NDArray[np.floating] = reference.whitened.whitening.transform(embeddings)
     nearest, twin = nearest_without_twins(embeddings, content, reference, rows, hashes=hashes)
-    lists, also, among, model = (nearest.position, nearest.similarity), None, reference.confusability, reference.model
-    value = np.full(len(rows), np.nan, np.float32)
+    lists, also, of_second, among = (nearest.position, nearest.similarity), None, None, reference.confusability
     if reference.second is not None:
         assert second is not None, "a reference by both needs the embeddings of both models"
-        assert isinstance(among, ReferenceOfBoth)
         whitened = reference.second.whitened
         other = whitened.whitening.transform(second)
         also, _ = nearest_without_twins(second, content, reference.second, other, hashes=hashes)
-        of_second = SecondLists(also.position, also.similarity, cosines_of(other, whitened.rows, lists[0][:, 0]))
-        value = confusability_of_new_by_both(*lists, of_second, among)
+        of_second = Lists(also.position, also.similarity, cosines_of(other, whitened.rows, nearest.position[:, 0]))
         rows = side_by_side(rows, other)
-    elif isinstance(among, ConfusabilityReference):
-        value = confusability_of_new(*lists, among)
+    value = np.full(len(rows), np.nan, np.float32)
+    if among is not None:
+        value = confusability_of_new(*lists, among, second=of_second)
+    model = reference.model
     shares = None if model is None else classify_new(*lists, rows, model, also=also)
     return Placement(nearest, twin, value, shares)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DamageError
 from url_viz.models.model import EmbeddingSpace, ModelSource, packaged_name, title_of
-from url_viz.pipeline.confusability import ReferenceOfBoth, SecondLists, confusability_by_both
+from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability
 from url_viz.pipeline.nearest import NONE, Nearest
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_for
@@ -60,10 +60,10 @@ class SecondModel:
         except DamageError:
             return False
 
-    def about(self, nearest: NDArray[np.integer]) -> SecondLists:
+    def about(self, nearest: NDArray[np.integer]) -> Lists:
         """Its lists, and how near that is to each which is `nearest` (M,) to the first model, −1 for none."""
         rows = self.whitened.rows
-        return SecondLists(self.graph.position, self.graph.similarity, cosines_of(rows, rows, nearest))
+        return Lists(self.graph.position, self.graph.similarity, cosines_of(rows, rows, nearest))
 
     def voters(self, group: NDArray[np.integer]) -> Nearest:
         """Its lists without those of one source group (`group` (M,)) by the first model: they have no vote."""
@@ -148,12 +148,10 @@ def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> N
     return l2_normalize(np.hstack([first, second]))
 
 
-def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ReferenceOfBoth]:
+def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ConfusabilityReference]:
     """Confusability (M,) by two models, and what new pictures are ranked among."""
-    about = second.about(graph.position[:, 0])
-    return confusability_by_both(
-        graph.position, graph.similarity, about, representative=twin_representatives(graph.twins)
-    )
+    about, representative = second.about(graph.position[:, 0]), twin_representatives(graph.twins)
+    return confusability(graph.position, graph.similarity, second=about, representative=representative)
 
 
 CONFUSABILITY_BY_BOTH = pa.schema([("confusability", pa.float32())])

@@ -4,17 +4,15 @@ It uses what FiftyOne documents for data of one's own (docs.voxel51.com, user gu
 `Sample`, `Dataset.add_samples`), and none of its stored formats, which change.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
-from url_viz.export.picture_files import Exported, How, lay_out, new_folder, rows_to_export, safe_names
-from url_viz.export.provenance import provenance
+from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
-from url_viz.progress import ProgressCallback, silent
 
 MEDIA = "data"
 SCRIPT = "open_in_fiftyone.py"
@@ -57,37 +55,18 @@ with (here / "samples.jsonl").open(encoding="utf-8") as lines:
 '''
 
 
-def write_fiftyone(
-    image_set: ImageSet,
-    out: str | Path,
-    *,
-    ids: Iterable[int] | None = None,
-    how: How = "link",
-    with_folder: bool = False,
-    progress: ProgressCallback = silent,
-) -> Exported:
-    """Write pictures (all, or those in `ids`) to the new folder `out`, with a script that opens them in FiftyOne.
+def describe(image_set: ImageSet, folder: Path, table: pd.DataFrame, names: list[str], origin: Provenance) -> None:
+    """Write a sample for each picture to samples.jsonl, where they come from, and the script that opens both.
 
-    `out/data` holds links or copies in their folders, `out/samples.jsonl` a sample each: its class as `ground_truth`,
-    its tags and decision as tags, its size, and a field for every other column of `table()` in which a picture has a
-    value. Pictures whose file cannot be opened are left out, and listed.
-    Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
+    A sample has the picture's class as `ground_truth`, its tags and decision as tags, its size, and a field for every
+    other column of `table()` in which a picture has a value.
     """
-    table, paths = rows_to_export(image_set, ids)
-    names = safe_names(paths, table["id"])
-    with new_folder(out, image_set) as folder:
-        done = lay_out(image_set, paths, [folder / MEDIA / name for name in names], how=how, progress=progress)
-        done.write_left_out(folder)
-        samples = samples_of(table.iloc[done.rows], [f"{MEDIA}/{names[row]}" for row in done.rows])
-        with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(as_json(sample) + "\n" for sample in samples)
-        about = {
-            "url_viz": provenance(image_set, with_folder=with_folder).as_record(),
-            "uncertainty": "an order, not a probability: higher = more ambiguous",
-        }
-        (folder / "provenance.json").write_text(as_json(about, indent=1), "utf-8")
-        (folder / SCRIPT).write_text(_OPEN, "utf-8")
-    return Exported(Path(out).expanduser().absolute(), len(done.rows), done.left_out)
+    with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
+        samples = samples_of(table, [f"{MEDIA}/{name}" for name in names])
+        file.writelines(as_json(sample) + "\n" for sample in samples)
+    about = {"url_viz": origin.as_record(), "uncertainty": "an order, not a probability: higher = more ambiguous"}
+    (folder / "provenance.json").write_text(as_json(about, indent=1), "utf-8")
+    (folder / SCRIPT).write_text(_OPEN, "utf-8")
 
 
 def samples_of(rows: pd.DataFrame, files: list[str]) -> Iterator[dict[str, Any]]:

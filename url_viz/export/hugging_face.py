@@ -10,44 +10,28 @@ from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, measure
 from url_viz.analysis.order import Order
 from url_viz.export.class_paths import chosen_level, corrected_paths
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
-from url_viz.export.picture_files import Exported, How, lay_out, new_folder, rows_to_export, safe_names
-from url_viz.export.provenance import Provenance, provenance
+from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
-from url_viz.progress import ProgressCallback, silent
 
 SPLIT = "train"
 RESERVED = ("file_name", "file_names", "image", "images")
 """Columns that `datasets` creates itself, or reads as a picture's path."""
 
 
-def write_image_folder(
-    image_set: ImageSet,
-    out: str | Path,
-    *,
-    ids: Iterable[int] | None = None,
-    how: How = "link",
-    with_folder: bool = False,
-    progress: ProgressCallback = silent,
-) -> Exported:
-    """Write pictures (all, or those in `ids`) to the new folder `out`, as `load_dataset("imagefolder")` expects.
+def places(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
+    """Where pictures lie: in their class folders, as corrected."""
+    return corrected_paths(table, paths, level=chosen_level(image_set))
 
-    `out/train` holds links or copies in their class folders, as corrected, and `metadata.jsonl` with file_name, the id
-    as text, and all columns in which any picture has a value; a missing value is null. `out/README.md` is a data set
-    card. Pictures whose file cannot be opened are left out, and listed.
-    Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
+
+def describe(image_set: ImageSet, folder: Path, table: pd.DataFrame, names: list[str], origin: Provenance) -> None:
+    """Write metadata.jsonl, as `load_dataset("imagefolder")` expects it, and README.md, a data set card.
+
+    The metadata are file_name, the id as text, and all columns in which any picture has a value; a missing value is
+    null.
     """
-    table, paths = rows_to_export(image_set, ids)
-    places = corrected_paths(table, paths, level=chosen_level(image_set))
-    names = safe_names(places, table["id"])
-    with new_folder(out, image_set) as folder:
-        done = lay_out(image_set, paths, [folder / SPLIT / name for name in names], how=how, progress=progress)
-        done.write_left_out(folder)
-        table, names = table.iloc[done.rows], [names[row] for row in done.rows]
-        (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
-        origin, order = provenance(image_set, with_folder=with_folder), image_set.order()
-        card = dataset_card(origin, order, pictures=len(names), table=table)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-    return Exported(Path(out).expanduser().absolute(), len(names), done.left_out)
+    (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
+    card = dataset_card(origin, image_set.order(), pictures=len(names), table=table)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:

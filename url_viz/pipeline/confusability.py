@@ -38,177 +38,127 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class ConfusabilityReference:
-    """What a new picture is ranked among: the M pictures of a set that have a neighbour.
+class Lists:
+    """What a model says of N pictures: its lists of a set's, and how near the nearest is.
 
-    Each sorted: their `quantities`; `isolation` (M,), the mean of the three ranks of `shared`; `mean` (M,), the mean of
-    the ranks of `isolation`, `crowd` and `far`. `scale`, the τ of the crowd; `first` (N, 10) int32, the first of the
-    lists of all N pictures, −1 for none. Below FEW pictures `far` alone counts, and `mean` is its rank.
-    """
-
-    quantities: Raw
-    isolation: Doubles
-    mean: Doubles
-    scale: float
-    first: NDArray[np.int32]
-
-    @property
-    def is_few(self) -> bool:
-        return len(self.isolation) < FEW
-
-
-@dataclass(frozen=True)
-class ReferenceOfBoth:
-    """What a new picture is ranked among by two models: the `first` and the `second`, and their means (M,), sorted.
-
-    The quantities of the second are of each picture and that which is nearest to the first.
-    """
-
-    first: ConfusabilityReference
-    second: ConfusabilityReference
-    mean: Doubles
-
-
-@dataclass(frozen=True)
-class SecondLists:
-    """What a second model says of the N pictures of a graph: its own lists of them, and how near their nearest is.
-
-    `position`, `similarity` (N, K) are its graph's lists, in rows of the first one's; `cosine` (N,) is the similarity,
-    in its whitened space, of each picture and that which is nearest to the first model.
+    `position`, `similarity` (N, K) are rows of the set's graph, −1 if there are fewer than K; `cosine` (N,) is the
+    similarity, in this model's whitened space, of each picture and that which is nearest to the first model.
     """
 
     position: Places
     similarity: NDArray[np.floating]
-    cosine: Floats
+    cosine: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class RankedByModel:
+    """The quantities of the M pictures of a set that have a neighbour, by one model, which new ones are ranked among.
+
+    Each sorted: their `quantities`; `isolation` (M,), the mean of the three ranks of `shared`. `scale`, the τ of the
+    crowd; `first` (N, 10) int32, the first of the lists of all N pictures, −1 for none. Below FEW pictures `far` alone
+    counts.
+    """
+
+    quantities: Raw
+    isolation: Doubles
+    scale: float
+    first: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class ConfusabilityReference:
+    """What a new picture is ranked among: by each of one or two models, and the sorted means (M,) of their ranks.
+
+    The quantities of a second model are of each picture and that which is nearest to the first.
+    """
+
+    models: tuple[RankedByModel, ...]
+    mean: Doubles
 
 
 def confusability(
-    position: Places, similarity: NDArray[np.floating], *, representative: NDArray[np.integer] | None = None
+    position: Places,
+    similarity: NDArray[np.floating],
+    *,
+    second: Lists | None = None,
+    representative: NDArray[np.integer] | None = None,
 ) -> tuple[Floats, ConfusabilityReference]:
     """Confusability (N,) float32, 0 to 1, of the pictures of a graph, and what new ones are ranked among.
 
     `position` and `similarity` (N, K) are the graph's lists, −1 if there are fewer than K. A picture's rank is the
     mid-rank of the mean of three ranks: how few neighbours it shares with its nearest, how many are about as near as
     its nearest, how far its nearest is. Below FEW pictures it is the last alone. nan for a picture without neighbours.
+    With a `second` model the mean is of both models' ranks: it is asked about the picture that is nearest to the first.
     With the `representative` (N,) of each (`url_viz.pipeline.twins`), only those are ranked, and all have the value of
     theirs.
     """
-    rows, representative = _counted(position, representative)
-    reference, mean = _ranked(position, similarity, rows, representative)
-    return _for_all_rows(mean, rows, representative), reference
-
-
-def confusability_by_both(
-    position: Places,
-    similarity: NDArray[np.floating],
-    second: SecondLists,
-    *,
-    representative: NDArray[np.integer] | None = None,
-) -> tuple[Floats, ReferenceOfBoth]:
-    """Confusability (N,) by two models: like `confusability`, of the mean of both models' three ranks.
-
-    Both are asked about the picture that is nearest to the first: the second by its own lists.
-    """
-    rows, representative = _counted(position, representative)
-    first, of_first = _ranked(position, similarity, rows, representative)
-    about = position[rows, 0], second.cosine[rows]
-    other, of_second = _ranked(second.position, second.similarity, rows, representative, about=about)
-    mean = (of_first + of_second) / 2
-    return _for_all_rows(mean, rows, representative), ReferenceOfBoth(first, other, np.sort(mean))
-
-
-def _counted(
-    position: Places, representative: NDArray[np.integer] | None
-) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
-    """The rows that are ranked: those with a neighbour that count; and the representative of each (N,)."""
-    representative = np.arange(len(position)) if representative is None else representative
-    return np.flatnonzero((position[:, 0] >= 0) & (representative == np.arange(len(position)))), representative
-
-
-def _ranked(
-    position: Places,
-    similarity: NDArray[np.floating],
-    rows: NDArray[np.int64],
-    representative: NDArray[np.integer],
-    *,
-    about: tuple[Places, NDArray[np.floating]] | None = None,
-) -> tuple[ConfusabilityReference, Doubles]:
-    """What new pictures are ranked among, and the mean (R,) of the three ranks of the pictures `rows`.
-
-    Each with its nearest, or with another picture and its similarity, both (R,), as given in `about`.
-    """
-    first = np.ascontiguousarray(position[:, : max(SHARED)], np.int32)
-    is_counted = representative == np.arange(len(position))
-    scale = crowd_scale(position[is_counted], similarity[is_counted])
-    raw = _raw(position, similarity, rows, first, scale, *(about or (position[rows, 0], similarity[rows, 0])))
-    isolation = np.mean([mid_ranks(counts) for counts in raw.shared], axis=0)
-    far = mid_ranks(raw.far)
-    mean = far if len(rows) < FEW else np.mean([mid_ranks(isolation), mid_ranks(raw.crowd), far], axis=0)
-    quantities = Raw(np.sort(raw.shared, axis=1), np.sort(raw.crowd), np.sort(raw.far))
-    return ConfusabilityReference(quantities, np.sort(isolation), np.sort(mean), scale, first), mean
-
-
-def _for_all_rows(mean: Doubles, rows: NDArray[np.int64], representative: NDArray[np.integer]) -> Floats:
-    """Mid-ranks of `mean` (R,), put to 0 … 1, at `rows` and those they represent; nan elsewhere."""
-    values = np.full(len(representative), np.nan, np.float32)
+    every = np.arange(len(position))
+    representative = every if representative is None else representative
+    rows = np.flatnonzero((position[:, 0] >= 0) & (representative == every))
+    ranked = [
+        _ranked(lists, rows, representative == every, position[rows, 0])
+        for lists in _by_model(position, similarity, second)
+    ]
+    mean = np.mean([of_model for _, of_model in ranked], axis=0)
+    values = np.full(len(position), np.nan, np.float32)
     values[rows] = (mid_ranks(mean) - 0.5) / max(1, len(rows))
-    spread: Floats = values[representative]
-    return spread
+    return values[representative], ConfusabilityReference(tuple(model for model, _ in ranked), np.sort(mean))
 
 
 def confusability_of_new(
-    position: Places, similarity: NDArray[np.floating], reference: ConfusabilityReference
+    position: Places,
+    similarity: NDArray[np.floating],
+    reference: ConfusabilityReference,
+    *,
+    second: Lists | None = None,
 ) -> Floats:
     """Confusability (Q,) of pictures that are not of the set, as if each were; nan for one without neighbours.
 
-    `position` and `similarity` (Q, K) are their lists in the set, twins left out. Each quantity is ranked among the
-    set's, and the mean of the ranks among the set's means, so that a copy of a picture of the set has its value.
+    `position` and `similarity` (Q, K) are their lists in the set, twins left out, `second` those of a second model if
+    the reference has one. Each quantity is ranked among the set's, and the mean of the ranks among the set's means, so
+    that a copy of a picture of the set has its value.
     """
     rows = np.flatnonzero(position[:, 0] >= 0)
-    mean = _among(position, similarity, rows, reference, position[rows, 0], similarity[rows, 0])
-    return _placed(mean, rows, reference.mean, len(position))
-
-
-def confusability_of_new_by_both(
-    position: Places, similarity: NDArray[np.floating], second: SecondLists, reference: ReferenceOfBoth
-) -> Floats:
-    """Like `confusability_of_new`, by two models, as `confusability_by_both`; `second` (Q, K) is of the new pictures.
-
-    Its `cosine` (Q,) is that of each and the picture of the set that is nearest to the first model.
-    """
-    rows = np.flatnonzero(position[:, 0] >= 0)
-    of_first = _among(position, similarity, rows, reference.first, position[rows, 0], similarity[rows, 0])
-    lists = second.position, second.similarity
-    of_second = _among(*lists, rows, reference.second, position[rows, 0], second.cosine[rows])
-    return _placed((of_first + of_second) / 2, rows, reference.mean, len(position))
-
-
-def _among(
-    position: Places,
-    similarity: NDArray[np.floating],
-    rows: NDArray[np.int64],
-    reference: ConfusabilityReference,
-    other: Places,
-    cosine: NDArray[np.floating],
-) -> Doubles:
-    """The mean (R,) of the ranks that the quantities of new pictures and `other` have among those of a set."""
-    raw, among = _raw(position, similarity, rows, reference.first, reference.scale, other, cosine), reference.quantities
-    far = _rank_among(raw.far, among.far)
-    if reference.is_few:
-        return far
-    isolation = np.mean([_rank_among(*both) for both in zip(raw.shared, among.shared, strict=True)], axis=0)
-    mean: Doubles = np.mean(
-        [_rank_among(isolation, reference.isolation), _rank_among(raw.crowd, among.crowd), far], axis=0
-    )
-    return mean
-
-
-def _placed(mean: Doubles, rows: NDArray[np.int64], among: Doubles, count: int) -> Floats:
-    """Values (count,) of new pictures at `rows`, by their means (R,) among the sorted means of a set; nan elsewhere."""
-    values = np.full(count, np.nan, np.float32)
-    if len(among):
-        values[rows] = _share_below(mean, among)
+    pairs = zip(_by_model(position, similarity, second), reference.models, strict=True)
+    mean = np.mean([_rank_of_new(lists, rows, position[rows, 0], among) for lists, among in pairs], axis=0)
+    values = np.full(len(position), np.nan, np.float32)
+    if len(reference.mean):
+        values[rows] = _share_below(mean, reference.mean)
     return values
+
+
+def _by_model(position: Places, similarity: NDArray[np.floating], second: Lists | None) -> list[Lists]:
+    first = Lists(position, similarity, similarity[:, 0])
+    return [first] if second is None else [first, second]
+
+
+def _ranked(
+    lists: Lists, rows: NDArray[np.int64], counts: NDArray[np.bool_], nearest: Places
+) -> tuple[RankedByModel, Doubles]:
+    """What new pictures are ranked among by one model, and the mean (R,) of the three ranks of the pictures `rows`.
+
+    Of the pictures that count, (N,), the scale is made; `nearest` (R,) are those that are nearest to the first model.
+    """
+    first = np.ascontiguousarray(lists.position[:, : max(SHARED)], np.int32)
+    scale = crowd_scale(lists.position[counts], lists.similarity[counts])
+    raw = _raw(lists, rows, nearest, first, scale)
+    isolation = np.mean([mid_ranks(each) for each in raw.shared], axis=0)
+    far = mid_ranks(raw.far)
+    mean = far if len(rows) < FEW else np.mean([mid_ranks(isolation), mid_ranks(raw.crowd), far], axis=0)
+    quantities = Raw(np.sort(raw.shared, axis=1), np.sort(raw.crowd), np.sort(raw.far))
+    return RankedByModel(quantities, np.sort(isolation), scale, first), mean
+
+
+def _rank_of_new(lists: Lists, rows: NDArray[np.int64], nearest: Places, among: RankedByModel) -> Doubles:
+    """The mean (R,) of the ranks that the quantities of new pictures have among those of a set."""
+    raw, known = _raw(lists, rows, nearest, among.first, among.scale), among.quantities
+    far = _rank_among(raw.far, known.far)
+    if len(among.isolation) < FEW:
+        return far
+    isolation = np.mean([_rank_among(*both) for both in zip(raw.shared, known.shared, strict=True)], axis=0)
+    three = _rank_among(isolation, among.isolation), _rank_among(raw.crowd, known.crowd), far
+    mean: Doubles = np.mean(three, axis=0)
+    return mean
 
 
 def crowd_scale(position: Places, similarity: NDArray[np.floating]) -> float:
@@ -225,28 +175,18 @@ def crowd_scale(position: Places, similarity: NDArray[np.floating]) -> float:
     return max(float(np.median(gap)) / 3, LEAST_SCALE)
 
 
-def _raw(
-    position: Places,
-    similarity: NDArray[np.floating],
-    rows: NDArray[np.int64],
-    first: NDArray[np.int32],
-    scale: float,
-    other: Places,
-    cosine: NDArray[np.floating],
-) -> Raw:
-    """The quantities of the pictures whose lists are at `rows`, and of `other` (R,), whose similarity is `cosine` (R,).
-
-    `first` (N, 10) are the set's lists.
-    """
+def _raw(lists: Lists, rows: NDArray[np.int64], nearest: Places, first: NDArray[np.int32], scale: float) -> Raw:
+    """The quantities of the pictures at `rows`, and of `nearest` (R,); `first` (N, 10) are the set's lists."""
+    cosine = lists.cosine[rows]
     shared = np.zeros((len(SHARED), len(rows)), np.int8)
     crowd = np.zeros(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
         some = rows[part]
-        shared[:, part] = -_common(position[some, : max(SHARED)], first[other[part]])
-        ahead = (similarity[some].astype(np.float64) - cosine[part, None]) / scale
+        shared[:, part] = -_common(lists.position[some, : max(SHARED)], first[nearest[part]])
+        ahead = (lists.similarity[some].astype(np.float64) - cosine[part, None]) / scale
         weight = np.exp(np.minimum(ahead, MOST_AHEAD))
-        weight[position[some] < 0] = 0
+        weight[lists.position[some] < 0] = 0
         crowd[part] = weight.sum(axis=1)
     return Raw(shared, crowd, -cosine.astype(np.float32))
 

@@ -99,38 +99,10 @@ def twin_pairs(
     return found.twins()
 
 
-def twins_in_blocks(
-    embeddings: NDArray[np.floating],
-    blocks: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]],
-    *,
-    hashes: Hashes | None = None,
-    also: Iterable[NDArray[np.integer]] = (),
-    bound: float = TWIN_COSINE,
-    columns_at_once: int = TILE[1],
-) -> Twins:
-    """Pairs of raw embeddings (N, D) that are twins, of a row and one that its block names for it, or of `also`."""
-    sketch = _sketch(embeddings)
-    found = _Found(len(embeddings))
-    for rows, among in blocks:
-        for first in range(0, len(among), columns_at_once):
-            columns = among[first : first + columns_at_once]
-            left, right, cosine = _in_tile(embeddings, sketch, hashes, rows, columns, bound)
-            is_other = left != right
-            found.add(left[is_other], right[is_other], cosine[is_other])
-    _add_twins(found, embeddings, also, hashes, bound)
-    return found.twins()
-
-
-def twins_of(
-    embeddings: Raw,
-    pairs: Iterable[NDArray[np.integer]],
-    *,
-    hashes: Hashes | None = None,
-    bound: float = TWIN_COSINE,
-) -> Twins:
+def twins_of(embeddings: Raw, pairs: Iterable[NDArray[np.integer]], *, hashes: Hashes | None = None) -> Twins:
     """Those of some pairs of rows, in parts (P, 2), that are twins by raw embeddings (N, D) and hashes (N, WORDS)."""
     found = _Found(len(embeddings))
-    _add_twins(found, embeddings, pairs, hashes, bound)
+    _add_twins(found, embeddings, pairs, hashes, TWIN_COSINE)
     return found.twins()
 
 
@@ -163,7 +135,6 @@ def twins_across(
     others: NDArray[np.floating],
     *,
     hashes: Hashes | None = None,
-    bound: float = TWIN_COSINE,
     tile: tuple[int, int] = TILE,
 ) -> Twins:
     """All pairs of one of the raw embeddings (N, D) and one of the others (M, D) that are twins.
@@ -171,12 +142,17 @@ def twins_across(
     Of N + M rows, as `hashes` are: the others stand after the first. Every row with a pair keeps one where there are
     too many.
     """
-    every, first = np.concatenate([mine, others]), len(mine)
-    starts = range(0, first, tile[0])
-    blocks = ((np.arange(start, min(start + tile[0], first)), np.arange(first, len(every))) for start in starts)
-    alike = iter(()) if hashes is None else copies(hashes, of=np.arange(first))
-    also = (pairs[pairs.max(axis=1) >= first] for pairs in alike)
-    return twins_in_blocks(every, blocks, hashes=hashes, also=also, bound=bound, columns_at_once=tile[1])
+    every, split = np.concatenate([mine, others]), len(mine)
+    sketch, found = _sketch(every), _Found(len(every))
+    for start in range(0, split, tile[0]):
+        rows = np.arange(start, min(start + tile[0], split))
+        for first in range(split, len(every), tile[1]):
+            columns = np.arange(first, min(first + tile[1], len(every)))
+            found.add(*_in_tile(every, sketch, hashes, rows, columns, TWIN_COSINE))
+    if hashes is not None:
+        alike = (pairs[pairs.max(axis=1) >= split] for pairs in copies(hashes, of=np.arange(split)))
+        _add_twins(found, every, alike, hashes, TWIN_COSINE)
+    return found.twins()
 
 
 def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
