@@ -17,7 +17,7 @@ ABOUT = (
 def url_viz() -> int:
     """What the installed command `url-viz` does."""
     arguments = sys.argv[1:]
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+    if not arguments or (arguments[0].startswith("-") and not arguments[0].startswith(("-h", "--help", "--tyro-"))):
         _open_app(arguments)
     return _run(prog="url-viz", description=ABOUT)
 

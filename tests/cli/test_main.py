@@ -1,6 +1,7 @@
 """Every command does what it says, exits 0 only then, and tells what is wrong in one line on stderr."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +12,10 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
+from url_viz.__main__ import url_viz
 from url_viz.analysis.twin_groups import first_of_each
 from url_viz.cli.embed_command import STRICT_STATUS
+from url_viz.cli.help import GROUPS
 from url_viz.cli.main import app, main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
@@ -59,11 +62,27 @@ class TestHelp:
         assert caught.value.code == 0
         assert f"python -m url_viz {command}" in capsys.readouterr().out
 
-    def test_of_the_whole_names_every_command(self, capsys: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize("columns", [40, 200])
+    def test_of_the_whole_has_every_command_once(self, columns: int, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = run("--help").splitlines()
+        assert sorted(re.findall(r"^  ([a-z-]+) ", "\n".join(lines), re.MULTILINE)) == sorted(app.commands)
+        assert max(map(len, lines)) <= min(columns, 120)
+        assert [line for line in lines if line in {f"{heading}:" for heading in GROUPS}] == [f"{g}:" for g in GROUPS]
+
+    def test_of_completion_is_a_script_that_completes(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["url-viz", "--tyro-print-completion", "bash"])
         with pytest.raises(SystemExit):
-            main(["--help"])
-        shown = capsys.readouterr().out
-        assert all(command in shown for command in app.commands)
+            url_viz()
+        script = capsys.readouterr().out + (
+            "COMP_WORDS=(url-viz refi); COMP_CWORD=1\n"
+            "$(complete -p url-viz | sed 's/.*-F \\([^ ]*\\).*/\\1/') url-viz refi url-viz; echo ${COMPREPLY[@]}"
+        )
+        assert (
+            subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True).stdout.strip() == "refit"
+        )
 
     @pytest.mark.parametrize("arguments", [["rank"], ["embed", "x", "--limit", "few"], ["no-such-command"]])
     def test_a_wrong_use_is_no_success(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,10 +86,10 @@ class CommandApp:
 
         return registered
 
-    def cli(self, *, prog: str, args: Sequence[str] | None, description: str | None = None) -> Any:
-        """Run the command that `args` name; `prog` and `description` are for the help."""
+    def cli(self, *, prog: str, args: Sequence[str]) -> Any:
+        """Run the command that `args` name; `prog` is for the help."""
         with numbers():
-            return self._app.cli(prog=prog, args=args, description=description)
+            return self._app.cli(prog=prog, args=args)
 
 
 app = CommandApp()

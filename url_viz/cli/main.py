@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from url_viz.cli.command_app import app
+from url_viz.cli.help import whole
 from url_viz.errors import UrlVizError, UsageError
 from url_viz.roots import refuse_credentials
 from url_viz.terminal_text import printable
@@ -14,7 +15,7 @@ TOPICS = (
     *("embed", "rank", "models", "sets", "decide", "answers", "names", "export", "columns", "reasons", "compare"),
     *("map", "labels", "findings", "review", "worth", "evaluate", "heads"),
 )
-"""The modules of commands, in the order of the help; each registers its commands when it is imported."""
+"""The modules of commands; each registers its commands when it is imported."""
 
 for topic in TOPICS:
     import_module(f"url_viz.cli.{topic}_command")
@@ -24,9 +25,13 @@ def main(
     arguments: Sequence[str] | None = None, *, prog: str = "python -m url_viz", description: str | None = None
 ) -> int:
     """Run the command line; users' errors are one line on stderr and status 1, or 2 for a wrong option."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given in (["-h"], ["--help"]):
+        print(whole(app.commands, prog=prog, description=description))
+        return 0
     try:
-        refuse_credentials(sys.argv[1:] if arguments is None else arguments)
-        status = app.cli(prog=prog, args=arguments, description=description)
+        refuse_credentials(given)
+        status = app.cli(prog=prog, args=given)
         sys.stdout.flush()
     except UrlVizError as error:
         print(f"error: {printable(' '.join(str(error).splitlines()))}", file=sys.stderr)
