@@ -33,7 +33,6 @@ from url_viz.analysis.order_metrics import (
     share_by_blocks,
     spearman,
 )
-from url_viz.analysis.selective_retrieval import labelled_set
 from url_viz.errors import RowsError
 from url_viz.rows import l2_normalize, mid_ranks
 
@@ -451,8 +450,6 @@ class TestRowsThatDoNotCount:
         scored = (np.arange(20.0), self.labels)
         with pytest.raises(RowsError, match="4 of 20 embeddings"):
             mixed_r_auroc(Scored(self.embeddings, *scored), Scored(spoilt, *scored))
-        with pytest.raises(RowsError, match="4 of 20 embeddings"):
-            labelled_set(spoilt, self.labels)
         ok = np.isfinite(spoilt).all(axis=1)
         assert recall_at_1(spoilt[ok], self.labels[ok])[0] == 1
 

@@ -37,12 +37,12 @@ def table_of() -> pd.DataFrame:
     return table
 
 
-def test_graph_and_search_give_the_same_and_agree_with_plain_recall(embeddings: np.ndarray) -> None:
+def test_short_lists_and_whole_ones_give_the_same_and_agree_with_plain_recall(embeddings: np.ndarray) -> None:
     table, contents = table_of(), np.arange(COUNT) + 7
     order = np.random.default_rng(2).permutation(COUNT)
     stored = Embeddings(np.arange(COUNT)[order] + 7, embeddings[order], np.zeros(COUNT, np.float32))
     with_graph = evidence(table, embeddings, contents, graph=without_twins(stored, k=4), measure="uncertainty")
-    searched = evidence(table, embeddings, contents, graph=None, measure="uncertainty")
+    searched = evidence(table, embeddings, contents, graph=without_twins(stored, k=59), measure="uncertainty")
     share, is_correct = recall_at_1(embeddings, table["label"].to_numpy(dtype=str))
     assert with_graph.recall == searched.recall == pytest.approx(share)
     assert with_graph.auroc.value == pytest.approx(r_auroc(table["uncertainty"], is_correct))
@@ -59,7 +59,8 @@ def test_copies_count_once_and_pictures_without_class_or_value_do_not(embeddings
     table = table_of()
     table.loc[5, "label"] = None
     table.loc[6, "uncertainty"] = np.nan
-    found = evidence(table, embeddings, contents, graph=None, measure="uncertainty")
+    stored = Embeddings(*(each[contents != 1] for each in (np.arange(COUNT), embeddings, np.zeros(COUNT, np.float32))))
+    found = evidence(table, embeddings, contents, graph=without_twins(stored), measure="uncertainty")
     kept = np.setdiff1d(np.arange(COUNT), [1, 5, 6])
     share, _ = recall_at_1(embeddings[kept], table["label"].to_numpy(dtype=object)[kept].astype(str))
     assert (found.pictures, found.left_out) == (COUNT - 3, 3)
@@ -77,13 +78,14 @@ def test_pictures_that_are_not_in_the_graph_yet_take_no_part(embeddings: np.ndar
     assert not has_evidence(table, contents, graph=few, measure="uncertainty")
 
 
-def test_too_few_or_unlabelled_pictures_have_no_evidence() -> None:
+def test_too_few_or_unlabelled_pictures_have_no_evidence(embeddings: np.ndarray) -> None:
     table, contents = table_of(), np.arange(COUNT)
-    assert has_evidence(table, contents, graph=None, measure="uncertainty")
+    graph = without_twins(Embeddings(contents, embeddings, np.zeros(COUNT, np.float32)))
+    assert has_evidence(table, contents, graph=graph, measure="uncertainty")
     for lacking in (table.assign(label=None), table.assign(label="one"), table.assign(uncertainty=np.nan)):
-        assert not has_evidence(lacking, contents, graph=None, measure="uncertainty")
-    assert not has_evidence(table.iloc[::6], contents[::6], graph=None, measure="uncertainty")
-    assert not has_evidence(table, contents % 5, graph=None, measure="uncertainty")
+        assert not has_evidence(lacking, contents, graph=graph, measure="uncertainty")
+    assert not has_evidence(table.iloc[::6], contents[::6], graph=graph, measure="uncertainty")
+    assert not has_evidence(table, contents % 5, graph=graph, measure="uncertainty")
 
 
 def test_twins_are_nobodys_nearest_whether_listed_or_searched(embeddings: np.ndarray) -> None:

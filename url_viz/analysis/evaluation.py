@@ -21,7 +21,14 @@ from url_viz.analysis.order_metrics import (
     share_by_blocks,
 )
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, Curve, nearest_outside_group, thinned
+from url_viz.analysis.selective_retrieval import (
+    FEWEST_PICTURES,
+    Curve,
+    distinct_with_class,
+    lists_among,
+    nearest_outside_group,
+    thinned,
+)
 from url_viz.pipeline.twins import source_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
@@ -136,7 +143,7 @@ def counted_pictures(
     `user_measures` are columns that a user brought; one that fewer than half of the pictures have is passed over, as
     it would leave out most.
     """
-    database = _database(table, contents, graph)
+    database = distinct_with_class(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
         return None
     nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
@@ -221,13 +228,6 @@ def share_interval(hits: float, count: int) -> Interval:
     return Interval(max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 
-def _database(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
-    """The rows to search among: the first of each content, if it has a class and is in the graph."""
-    first = np.sort(np.unique(contents, return_index=True)[1])
-    usable = table["label"].notna().to_numpy() & (positions_of(contents, graph.content) >= 0)
-    return first[usable[first]]
-
-
 def _two_nearest(
     graph: Graph,
     in_graph: NDArray[np.int64],
@@ -235,9 +235,7 @@ def _two_nearest(
     embeddings: Callable[[], NDArray[np.floating]],
 ) -> tuple[NDArray[np.int64], Floats]:
     """Places in `database` (M,) of each one's two nearest that are no twins (M, 2), and cosines (M, 2), or nan."""
-    number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
-    number[in_graph] = np.arange(len(in_graph))
-    place = number[graph.position[in_graph]]
+    place = lists_among(graph, in_graph)
     first_two = np.argsort(place < 0, axis=1, kind="stable")[:, :2]
     nearest = np.take_along_axis(place, first_two, 1)
     similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)

@@ -9,15 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from url_viz.analysis.order_metrics import (
-    MOST_SIMILARITIES,
-    Figure,
-    RiskCoverage,
-    auroc_by_blocks,
-    labels_of,
-    nearest_others,
-    risk_coverage,
-)
+from url_viz.analysis.order_metrics import MOST_SIMILARITIES, Figure, RiskCoverage, auroc_by_blocks, risk_coverage
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.unit_rows import UnitRows
@@ -125,9 +117,8 @@ class SearchedPictures:
 
 @dataclass(frozen=True)
 class RestrictedRecall:
-    """Recall@1 where only `coverage` of the pictures (a share) are kept: in the database, the queries, or both."""
+    """Recall@1 where only some of the pictures are kept: in the database, the queries, or both."""
 
-    coverage: float
     database: float
     both: float
     queries: float
@@ -139,11 +130,10 @@ class RestrictedRecall:
 
 @dataclass(frozen=True)
 class Restriction:
-    """One restriction by uncertainty, the mean of as many pictures removed at random, and by an oracle."""
+    """One restriction by uncertainty, and the mean of as many pictures removed at random."""
 
     by_uncertainty: RestrictedRecall
     at_random: RestrictedRecall
-    by_oracle: RestrictedRecall
 
     def gain(self, mode: Mode) -> float:
         """How much recall@1 is won beyond removing as many pictures at random."""
@@ -152,22 +142,11 @@ class Restriction:
 
 @dataclass(frozen=True)
 class RestrictionStudy:
-    """Recall@1 of everything; of the class-wise restriction; and of the global one for each share in `shares`."""
+    """Recall@1 of the class-wise restriction, and of the global one for each share in `shares`."""
 
-    everything: float
     class_wise: Restriction
     shares: tuple[float, ...]
     overall: tuple[Restriction, ...]
-
-
-def labelled_set(embeddings: NDArray[np.floating], labels: ArrayLike, *, k: int = 32) -> SearchedPictures:
-    """Pictures with embeddings (N, D) and labels (N,), their neighbours searched exactly, twins as good as others.
-
-    Raises RowsError if an embedding is not finite, or a label is none.
-    """
-    names = labels_of(labels, len(embeddings))
-    nearest, _ = nearest_others(embeddings, k=min(k, len(embeddings) - 1))
-    return SearchedPictures(l2_normalize(embeddings), names, nearest, np.arange(len(names)))
 
 
 def keep_class_wise(uncertainty: NDArray[np.floating], labels: ArrayLike, *, share: float = CLASS_WISE_SHARE) -> Bools:
@@ -214,7 +193,6 @@ def restricted_recall(pictures: SearchedPictures, is_kept: Bools) -> RestrictedR
     """
     inside = is_correct(pictures, is_kept)
     return RestrictedRecall(
-        coverage=float(is_kept.mean()),
         database=_mean(inside),
         both=_mean(inside[is_kept]),
         queries=_mean(pictures.is_right[is_kept]),
@@ -236,23 +214,19 @@ def study(
     draws: int = RANDOM_DRAWS,
     seed: int = 0,
 ) -> RestrictionStudy:
-    """The three modes class-wise and for each global share, beside `draws` random removals and an oracle.
+    """The three modes class-wise and for each global share, beside `draws` random removals.
 
-    `uncertainty` (N,): higher = removed first. The oracle removes the pictures whose own nearest neighbour is wrong
-    first; that is the best order for queries, not always for the database. Raises RowsError on nan.
+    `uncertainty` (N,): higher = removed first. Raises RowsError on nan.
     """
     generator = np.random.default_rng(seed)
-    right = pictures.is_right
-    oracle = np.where(right == 1, 0.0, 1.0) + mid_ranks(uncertainty) / (2 * len(pictures))
 
-    def compared(kept: Bools, best: Bools, labels: NDArray[np.generic] | None) -> Restriction:
+    def compared(kept: Bools, labels: NDArray[np.generic] | None) -> Restriction:
         drawn = [restricted_recall(pictures, keep_at_random(kept, generator, labels=labels)) for _ in range(draws)]
-        return Restriction(restricted_recall(pictures, kept), _mean_of(drawn), restricted_recall(pictures, best))
+        return Restriction(restricted_recall(pictures, kept), _mean_of(drawn))
 
-    names = pictures.labels
-    class_wise = compared(keep_class_wise(uncertainty, names), keep_class_wise(oracle, names), names)
-    overall = [compared(keep_overall(uncertainty, share=s), keep_overall(oracle, share=s), None) for s in shares]
-    return RestrictionStudy(_mean(right), class_wise, tuple(shares), tuple(overall))
+    class_wise = compared(keep_class_wise(uncertainty, pictures.labels), pictures.labels)
+    overall = [compared(keep_overall(uncertainty, share=share), None) for share in shares]
+    return RestrictionStudy(class_wise, tuple(shares), tuple(overall))
 
 
 def _nearest_in(pictures: SearchedPictures, is_in_database: Bools) -> NDArray[np.int64]:
@@ -350,13 +324,12 @@ class Evidence:
         return low, high
 
 
-def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph | None, measure: str) -> bool:
+def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph, measure: str) -> bool:
     """Whether enough pictures of at least two classes have a value, so that there is something to compute."""
     rows = _rows(table, contents, graph, measure)
-    if graph is not None:
-        source = source_groups(graph.twins, graph.apart)
-        if len(np.unique(source[positions_of(contents[rows], graph.content)])) < 2:
-            return False  # twins of each other have no other picture to find
+    source = source_groups(graph.twins, graph.apart)[positions_of(contents[rows], graph.content)]
+    if len(np.unique(source)) < 2:
+        return False  # twins of each other have no other picture to find
     return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
 
 
@@ -365,7 +338,7 @@ def evidence(
     embeddings: NDArray[np.floating],
     contents: NDArray[np.int64],
     *,
-    graph: Graph | None,
+    graph: Graph,
     measure: str,
 ) -> Evidence:
     """Evidence for `measure` of `ImageSet.table()`, with embeddings (N, D) and content keys (N,) in its order.
@@ -373,8 +346,7 @@ def evidence(
     Embeddings are those that the graph was made of, whitened: they are searched where the graph does not reach.
 
     Copies count once: the copy of a picture would make its search right whatever its uncertainty. Neighbours are those
-    of the set's `graph`, and pictures that are not in it yet take no part; without a graph, neighbours are searched.
-    `has_evidence` must hold.
+    of the set's `graph`, and pictures that are not in it yet take no part. `has_evidence` must hold.
     """
     rows, pictures = taking_part(table, embeddings, contents, graph=graph, measure=measure)
     uncertainty = table[measure].to_numpy(np.float64)[rows]
@@ -400,34 +372,34 @@ def taking_part(
     embeddings: NDArray[np.floating],
     contents: NDArray[np.int64],
     *,
-    graph: Graph | None,
+    graph: Graph,
     measure: str,
 ) -> tuple[NDArray[np.int64], SearchedPictures]:
     """The rows (M,) of `table` that `evidence` is of, and those pictures with their neighbours; see there."""
     rows = _rows(table, contents, graph, measure)
-    return rows, _labelled(table["label"].to_numpy(dtype=str)[rows], embeddings[rows], contents[rows], graph)
+    in_graph = positions_of(contents[rows], graph.content)
+    group = source_groups(graph.twins, graph.apart)[in_graph]
+    labels, nearest = table["label"].to_numpy(dtype=str)[rows], lists_among(graph, in_graph)
+    return rows, SearchedPictures(l2_normalize(embeddings[rows]), labels, nearest, group)
 
 
-def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph | None, measure: str) -> NDArray[np.int64]:
-    """The rows that take part: the first of each content, if it has a class and a value and is in the graph."""
-    first = np.unique(contents, return_index=True)[1]
-    usable = table["label"].notna().to_numpy() & np.isfinite(table[measure].to_numpy(np.float64))
-    if graph is not None:
-        usable &= positions_of(contents, graph.content) >= 0
-    return np.sort(first[usable[first]])
+def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph, measure: str) -> NDArray[np.int64]:
+    rows = distinct_with_class(table, contents, graph)
+    return rows[np.isfinite(table[measure].to_numpy(np.float64)[rows])]
 
 
-def _labelled(
-    labels: NDArray[np.str_], embeddings: NDArray[np.floating], contents: NDArray[np.int64], graph: Graph | None
-) -> SearchedPictures:
-    """The pictures with the graph's neighbours among them, as rows of their own."""
-    if graph is None:
-        return labelled_set(embeddings, labels)
-    in_graph = positions_of(contents, graph.content)
+def distinct_with_class(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
+    """The rows (M,) of the first picture of each content, if it has a class and is in the graph."""
+    first = np.sort(np.unique(contents, return_index=True)[1])
+    usable = table["label"].notna().to_numpy() & (positions_of(contents, graph.content) >= 0)
+    return first[usable[first]]
+
+
+def lists_among(graph: Graph, in_graph: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The graph's lists (M, K) of its rows `in_graph` (M,), as places among these; −1 for none, or one not of these."""
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
-    group = source_groups(graph.twins, graph.apart)[in_graph]
-    return SearchedPictures(l2_normalize(embeddings), labels, number[graph.position[in_graph]], group)
+    return number[graph.position[in_graph]]
 
 
 def thinned(found: RiskCoverage) -> Curve:
