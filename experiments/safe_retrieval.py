@@ -115,6 +115,7 @@ def figures_of(image_set: ImageSet) -> dict[str, object]:
 
 def _pictures(image_set: ImageSet) -> tuple[SearchedPictures, dict[str, Floats]]:
     table, whitened, graph = image_set.table(), image_set.whitened.rows, image_set.graph
+    assert graph is not None
     rows, pictures = taking_part(table, whitened, image_set.contents, graph=graph, measure="ambiguity")
     values = {name: table[name].to_numpy(np.float64)[rows] for name in MEASURES if name != "oracle"}
     return pictures, values

@@ -346,7 +346,6 @@ class BenchmarkConfig(Checked):
     ] = ()
     votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
     pictures: Annotated[Path | None, Doc("Folder for what is known of each picture, one .parquet a set.")] = None
-    figures: Annotated[Path | None, Doc("Folder for density figures, HTML pages.")] = None
     arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"

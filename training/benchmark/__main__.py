@@ -11,7 +11,6 @@ import numpy as np
 
 from training.benchmark.benchmark_records import Benchmark
 from training.benchmark.benchmark_tables import means_table, set_table, verdicts_table
-from training.benchmark.densities import write_densities
 from training.benchmark.evidence_files import write_arrays, write_pictures
 from training.benchmark.fitted_baselines import FittedBaselines, fit_baselines
 from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, share_files
@@ -71,7 +70,7 @@ def measure(
         figures.append(figures_of_set(case, orders, baselines=baselines, unfamiliar=unfamiliar))
         all_orders.append(orders)
         print(set_table(figures[-1]) + "\n", flush=True)
-        _write_evidence(config, case, orders, upstream, head, number)
+        _write_evidence(config, case, orders, number)
     benchmark = Benchmark(
         config.model,
         probe_model,
@@ -95,14 +94,7 @@ def _unseen(of_sets: Sequence[OfSet], is_seen: Sequence[bool]) -> list[OfSet]:
     return [one for one, seen in zip(of_sets, is_seen, strict=True) if not seen]
 
 
-def _write_evidence(
-    config: BenchmarkConfig,
-    case: Case,
-    orders: Orders,
-    upstream: LabelledSet | None,
-    head: Head | None,
-    number: int,
-) -> None:
+def _write_evidence(config: BenchmarkConfig, case: Case, orders: Orders, number: int) -> None:
     """Write the files of one set that `config` asks for."""
     assert case.labelled.pictures is not None
     name = f"{number:02}-{case.labelled.pictures.root.name}"
@@ -110,8 +102,6 @@ def _write_evidence(
         write_arrays(case, orders, config.arrays / f"{name}.npz")
     if config.pictures is not None:
         write_pictures(case, orders, config.pictures / f"{name}.parquet")
-    if config.figures is not None:
-        write_densities(case, upstream, head, config.figures, name)
 
 
 def _baselines_of(reported: Sequence[Case], given: Sequence[Case]) -> list[FittedBaselines | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from url_viz.analysis.order_metrics import Figure, Interval, holm, p_by_t, student_975
+from url_viz.analysis.order_metrics import Figure, Interval, holm, p_by_t
 from url_viz.errors import FolderError
 from url_viz.records import read_plain
 
@@ -16,9 +16,6 @@ MISSING = Figure(math.nan, Interval(math.nan, math.nan))
 OUTCOMES = ("nearest", "probe", "paper")
 """What orders predict: N, P, and the paper's outcome."""
 AHEAD, BEHIND, LEVEL, UNKNOWN = "ahead", "behind", "level", "unknown"
-STUDENT = "student"
-"""How intervals over classes are made; a JSON from before 28 November 2026 has none of this, and took NORMAL_975."""
-NORMAL_975 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -194,7 +191,6 @@ class Benchmark:
     upstream: str | None = None
     head: str | None = None
     seen_classes: tuple[str, ...] = ()
-    intervals: str = STUDENT
 
 
 def verdict_of(lead: Figure) -> str:
@@ -222,47 +218,13 @@ def corrected_for_many(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 
 
 def read_benchmark(path: Path) -> Benchmark:
-    """A benchmark from the JSON that `write_json` wrote, its verdicts and intervals by today's rules.
-
-    Raises FolderError for a file that is none.
-    """
+    """A benchmark from the JSON that `write_json` wrote. Raises FolderError for a file that is none."""
     try:
-        record = json.loads(path.read_text("utf-8"))
-        benchmark = read_plain(Benchmark, _nan_for_null(Benchmark, record))
-        if "intervals" not in record:
-            benchmark = _by_student(benchmark)
-        return replace(benchmark, verdicts=corrected_for_many(benchmark.verdicts))
+        return read_plain(Benchmark, _nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
     except (OSError, ValueError) as error:
         raise FolderError(
             f"{str(path)!r} is no benchmark: {error}. Give a file that training.benchmark --json wrote."
         ) from error
-
-
-def _by_student(benchmark: Benchmark) -> Benchmark:
-    """The same with Student's intervals over the classes of each set, where they were normal ones: wider, exactly."""
-    factor = {one.data: student_975(one.classes) / NORMAL_975 for one in benchmark.sets if one.classes > 1}
-    sets = tuple(_widened(one, factor.get(one.data, 1.0)) for one in benchmark.sets)
-    verdicts = []
-    for verdict in benchmark.verdicts:
-        leads = [(one, _widened(one.lead, factor.get(one.data, 1.0), least=-1.0)) for one in verdict.sets]
-        on_sets = tuple(replace(one, lead=lead, verdict=verdict_of(lead)) for one, lead in leads)
-        verdicts.append(replace(verdict, sets=on_sets))
-    return replace(benchmark, sets=sets, verdicts=tuple(verdicts))
-
-
-def _widened(value: Any, factor: float, *, least: float = 0.0) -> Any:
-    """`value` with the interval of every figure in it `factor` times as wide, between `least` and 1 as before."""
-    if isinstance(value, Figure):
-        low, high = value.interval.low, value.interval.high
-        if math.isnan(low):
-            return value
-        half = factor * max(value.value - low, high - value.value)  # one end may have been cut off
-        return Figure(value.value, Interval(max(least, value.value - half), min(1.0, value.value + half)))
-    if isinstance(value, tuple):
-        return tuple(_widened(one, factor) for one in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{one.name: _widened(getattr(value, one.name), factor) for one in fields(value)})
-    return value
 
 
 def _nan_for_null(kind: Any, value: Any) -> Any:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.ceilings import class_error, cross_fitted
-from training.benchmark.few_labels import HALF, SHOTS, probes_of_few_labels
 from training.benchmark.fitted_baselines import FittedBaselines, picture_features
 from training.benchmark.labelled import Case, LabelledSet
 from training.benchmark.oracle_answers import ANSWERS, tuned_by_oracle
@@ -18,7 +17,6 @@ from url_viz.pipeline.twins import twin_representatives
 HEAD = "uncertainty"
 STACK, RANK_STACK = "stack", "rank_stack"
 TUNED = {f"tuned_{count}": count for count in ANSWERS}
-BY_LABELS = (*(f"labels_{count}" for count in SHOTS), HALF)
 
 KNOWS = {
     HEAD: "picture",
@@ -33,14 +31,13 @@ KNOWS = {
     "confusability": "set",
     **dict.fromkeys(TUNED, "answers"),
     "ambiguity": "classes",
-    **dict.fromkeys(BY_LABELS, "labels"),
     "class_error": "outcomes",
     "fitted_by_class": "outcomes",
     "fitted_by_picture": "outcomes",
     "authors_uncertainty": "another model",
     "authors_class_entropy": "another model",
 }
-"""What each order has seen: a single picture, its set, answers on it, its classes, labels, or even the outcomes.
+"""What each order has seen: a single picture, its set, answers on it, its classes, or even the outcomes.
 
 A temperature and a stack's weights are fitted on the outcomes of other sets.
 """
@@ -62,7 +59,6 @@ def orders_of(case: Case, head: Head | None, baselines: FittedBaselines | None, 
         "confusability": confusable,
         **tuned_by_oracle(case, confusable, seed=seed),
         "ambiguity": classified.shares.ambiguity,
-        **probes_of_few_labels(case, seed=seed),
         "class_error": class_error(label, outcomes),
         "fitted_by_class": cross_fitted(case, label, seed=seed),
         "fitted_by_picture": cross_fitted(case, space.group, seed=seed),

@@ -8,38 +8,38 @@ from numpy.typing import NDArray
 from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict, corrected_for_many, verdict_of
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.labelled import Bools, Case
-from training.benchmark.orders import BY_LABELS, HEAD, RANK_STACK, STACK, TUNED, Orders
+from training.benchmark.orders import HEAD, RANK_STACK, STACK, TUNED, Orders
 from url_viz.analysis.order_metrics import Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 
 SET_BASELINES = (*SINGLE_BASELINES, "nearest_similarity")
 """Baselines for orders that know the set."""
-RIVALS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+Rivals = Mapping[str, tuple[tuple[str, ...], ...]]
+"""Of each order the baselines that it is compared with: the best of each group."""
+RIVALS: Rivals = {
     HEAD: (SINGLE_BASELINES, (STACK,)),
     STACK: (SINGLE_BASELINES,),
     RANK_STACK: (SINGLE_BASELINES,),
     "confusability": (SET_BASELINES,),
     **dict.fromkeys(TUNED, (SET_BASELINES, ("confusability",))),
     "ambiguity": (SET_BASELINES,),
-    **dict.fromkeys(BY_LABELS, ((HEAD,), ("confusability",), ("ambiguity",))),
 }
-"""Of each order the baselines that it is compared with: the best of each group."""
 
 
-def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders]) -> tuple[Verdict, ...]:
-    """The verdicts on every order of RIVALS that the sets have, for each outcome that they have.
+def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders], rivals: Rivals = RIVALS) -> tuple[Verdict, ...]:
+    """The verdicts on every order of `rivals` that the sets have, for each outcome that they have.
 
     The best of a group of baselines is that with the highest mean over these very sets, which favours the baselines.
     """
     verdicts = []
-    for name, groups in RIVALS.items():
+    for name, groups in rivals.items():
         for outcome in OUTCOMES:
             sets = [
                 (case, of_case, case.outcomes.by_name()[outcome])
                 for case, of_case in zip(cases, orders, strict=True)
                 if outcome in case.outcomes.by_name() and name in of_case
             ]
-            rivals = (_best(sets, group) for group in groups)
-            verdicts += [_verdict(name, rival, outcome, sets) for rival in rivals if rival is not None]
+            best = (_best(sets, group) for group in groups)
+            verdicts += [_verdict(name, rival, outcome, sets) for rival in best if rival is not None]
     return corrected_for_many(verdicts)
 
 

@@ -385,7 +385,7 @@ def taking_part(
 
 def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph, measure: str) -> NDArray[np.int64]:
     rows = distinct_with_class(table, contents, graph)
-    return rows[np.isfinite(table[measure].to_numpy(np.float64)[rows])]
+    return np.asarray(rows[np.isfinite(table[measure].to_numpy(np.float64)[rows])], np.int64)
 
 
 def distinct_with_class(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
@@ -399,7 +399,8 @@ def lists_among(graph: Graph, in_graph: NDArray[np.int64]) -> NDArray[np.int64]:
     """The graph's lists (M, K) of its rows `in_graph` (M,), as places among these; −1 for none, or one not of these."""
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
-    return number[graph.position[in_graph]]
+    among: NDArray[np.int64] = number[graph.position[in_graph]]
+    return among
 
 
 def thinned(found: RiskCoverage) -> Curve:

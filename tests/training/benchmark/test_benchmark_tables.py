@@ -4,14 +4,13 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.training.benchmark.made import small_case, with_people
 from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.benchmark_tables import CORRECTED, document, main, means_table, set_table, verdicts_table
+from training.benchmark.benchmark_tables import CORRECTED, document, main, set_table
 from training.benchmark.fitted_baselines import fit_baselines
 from training.benchmark.measured import figures_of_set, means_of
 from training.benchmark.orders import orders_of
@@ -41,42 +40,6 @@ def test_the_json_is_read_as_it_was_written(benchmark: Benchmark, tmp_path: Path
     write_json(benchmark, path)
     assert "NaN" not in path.read_text()
     assert repr(read_benchmark(path)) == repr(benchmark)  # nan is not equal to itself
-
-
-def test_verdicts_of_an_older_json_are_told_anew(benchmark: Benchmark, tmp_path: Path) -> None:
-    by_interval = [replace(verdict, verdict="ahead") for verdict in benchmark.verdicts]
-    write_json(replace(benchmark, verdicts=by_interval), tmp_path / "out.json")
-    assert repr(read_benchmark(tmp_path / "out.json")) == repr(benchmark)
-
-
-def narrowed(value: Any, factor: float) -> Any:
-    """JSON whose intervals are `factor` times as wide, in place."""
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        narrowed(inner, factor)
-    if isinstance(value, dict) and set(value) == {"value", "interval"} and value["interval"]["low"] is not None:
-        ends = {name: value["value"] + (end - value["value"]) * factor for name, end in value["interval"].items()}
-        value["interval"] = ends
-    return value
-
-
-def test_normal_intervals_of_an_older_json_are_told_by_student(benchmark: Benchmark, tmp_path: Path) -> None:
-    """Four classes: t of three degrees of freedom is 3.182446 (any table), where 1.959964 stood."""
-    write_json(benchmark, tmp_path / "out.json")
-    record = json.loads((tmp_path / "out.json").read_text())
-    assert {one["classes"] for one in record["sets"]} == {4}
-    del record["intervals"]
-    record["sets"][0]["data"] = "made 0"  # as in the leads
-    narrowed(record["sets"], 1.959964 / 3.182446)
-    narrowed([verdict["sets"] for verdict in record["verdicts"]], 1.959964 / 3.182446)
-    (tmp_path / "old.json").write_text(json.dumps(record))
-    old = read_benchmark(tmp_path / "old.json")
-    assert set_table(old.sets[1]) == set_table(benchmark.sets[1])
-    assert means_table(old) == means_table(benchmark)
-    assert verdicts_table(old) == verdicts_table(benchmark)
-    told, expected = (
-        [lead.lead.interval.low for verdict in one.verdicts for lead in verdict.sets] for one in (old, benchmark)
-    )
-    assert told == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
 @pytest.mark.parametrize("text", ["no", "[]", "{}", '{"model": 1}'])

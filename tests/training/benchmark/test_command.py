@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,8 +10,7 @@ from tests.training.conftest import draw
 from tests.training.test_evaluate import first_number_head
 from training.benchmark import __main__ as program
 from training.benchmark.benchmark_records import read_benchmark
-from training.benchmark.densities import density_figure
-from training.benchmark.orders import BY_LABELS, KNOWS, TUNED
+from training.benchmark.orders import KNOWS, TUNED
 from training.command import command
 from training.config import BenchmarkConfig
 from url_viz.models.head import save_head
@@ -41,7 +39,7 @@ def test_the_command_prints_and_writes(
     )
     words = ["--data", str(folder), "--data", f"folder:{other}", "--model", str(tmp_path / "head.safetensors")]
     words += ["--json", str(out), "--arrays", str(tmp_path / "arrays"), "--pictures", str(tmp_path / "pictures")]
-    words += ["--figures", str(tmp_path / "figures"), "--votes", str(votes), "--upstream", str(other)]
+    words += ["--votes", str(votes), "--upstream", str(other)]
     words += ["--seen-classes", f"folder:{other}"]
     assert command(BenchmarkConfig, program.main, words) == 0
     printed = capsys.readouterr().out
@@ -66,23 +64,10 @@ def test_the_command_prints_and_writes(
     assert json.loads(out.read_text())["sets"][0]["orders"][0]["nearest"]["auroc"].keys() == {"value", "interval"}
 
     assert len(list((tmp_path / "arrays").glob("*.npz"))) == 2
-    assert len(list((tmp_path / "figures").glob("*.html"))) == 3
     table = pd.read_parquet(tmp_path / "pictures" / f"01-{folder.name}.parquet")
     assert table["path"].tolist() == sorted(table["path"])
     assert (table["label"] == table["path"].str.partition("/")[0]).all()
     assert 1 - table["nearest_wrong"].mean() == pytest.approx(first.recall_at_1.value)
-    drawn = {*TUNED, *BY_LABELS} - {"labels_half"}
-    assert {order.name for order in first.orders} - drawn < set(table)
-    assert {f"{name}_draw_{number}" for name in drawn for number in range(1, 6)} < set(table)
+    assert {order.name for order in first.orders} - {*TUNED} < set(table)
+    assert {f"{name}_draw_{number}" for name in TUNED for number in range(1, 6)} < set(table)
     assert table["human_entropy"].notna().all()
-
-
-def test_densities_are_of_groups_that_have_pictures_enough() -> None:
-    rng = np.random.default_rng(0)
-    groups = {"many": rng.normal(size=500), "few": rng.normal(size=3), "equal": np.ones(50)}
-    figure = density_figure("a set", "entropy", groups)
-    assert [line.name for line in figure.data] == ["many, 500"]
-    (line,) = figure.data
-    assert np.trapezoid(line.y, line.x) == pytest.approx(1, abs=0.02)
-    assert abs(line.x[np.argmax(line.y)]) < 0.5
-    assert not density_figure("a set", "entropy", {"few": np.zeros(2)}).data
