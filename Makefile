@@ -18,7 +18,7 @@ test quick lowest: export OPENBLAS_NUM_THREADS := 1
 # Quick tests wait for nothing.
 quick lowest: WORKERS := 2
 
-.PHONY: setup app quick test experiments lowest fix browser screenshots bench cuda torture heads clean
+.PHONY: setup app quick test experiments lowest fix browser screenshots bench cuda torture heads docs clean
 
 setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
 
@@ -68,6 +68,13 @@ fix: $(VENV)/.dev  ## let ruff mend format and lint
 screenshots: $(VENV)/.dev browser  ## redraw docs/screenshots and the first page's example from the demo image set
 	$(BIN)/python -m tests.first_example
 	$(BIN)/python -m tests.browser.screenshots docs/screenshots
+
+DOCS := build/docs-env
+
+docs: requirements-docs.txt  ## make the documentation a site in build/docs, with search and the API reference
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(DOCS)/bin/python docs/site/build.py
 
 bench: $(VENV)/.dev  ## measure, and write build/performance.md
 	$(BIN)/python -m benchmarks

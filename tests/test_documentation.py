@@ -1,7 +1,11 @@
 """The documentation is true where a machine can tell: links lead somewhere, commands exist, options are known."""
 
 import re
+import runpy
 import shlex
+import tomllib
+from collections import Counter
+from os.path import normpath
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,9 @@ PAGES = [
     ROOT / "examples" / "README.md",
     ROOT / "experiments" / "README.md",
 ]
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?[^)]*\)")
+"""A link within the checkout: its file (none: this page) and its anchor."""
+SITE = ROOT / "docs" / "site"
 OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|experiments|docs|examples)/[\w./]*)`")
 NAME = re.compile(r"`([\w.]+)`")
 IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
@@ -30,11 +36,40 @@ def commands() -> list[str]:
     return sorted(set(found))
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    found: Counter[str] = Counter()
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ +(.+?)\s*$", text, re.MULTILINE):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        found[re.sub(r"[^\w\- ]", "", words).replace(" ", "-")] += 1
+    return {f"{slug}-{n}" if n else slug for slug, count in found.items() for n in range(count)}
+
+
+def test_anchors_are_those_of_a_code_host(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# What `x_y` is – *in* [words](a.md)!\n\n```\n# a comment\n```\n\n## Twice\n\n## Twice\n")
+    assert anchors(page) == {"what-x_y-is--in-words", "twice", "twice-1"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in LINK.findall(page.read_text()):
-        if not target.startswith(("http://", "https://")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target, anchor in LINK.findall(page.read_text("utf-8")):
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links to {target}#{anchor}"
+
+
+def test_the_site_has_every_page_in_its_menu_and_links_within_it() -> None:
+    site = runpy.run_path(str(SITE / "build.py"))
+    files = site["places"]()
+    pages = {place for place in files.values() if place.endswith(".md")}
+    menu = tomllib.loads((SITE / "zensical.toml").read_text("utf-8"))["project"]["nav"]
+    assert sorted(page for group in menu for pages in group.values() for page in pages) == sorted(pages)
+    for path, place in files.items():
+        if place in pages:
+            text = site["led_anew"](path.read_text("utf-8"), page=path, files=files)
+            assert all(normpath(Path(place).parent / to) in files.values() for to, _ in LINK.findall(text) if to), place
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
