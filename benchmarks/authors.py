@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.analysis.order_metrics import ambiguity_auroc, human_alignment, r_auroc, spearman
+from url_viz.analysis.order_metrics import auroc, human_alignment, r_auroc, spearman
 
 PUBLISHED = {
     "AUROC of ambiguous pictures, uncertainty": 0.7013,
@@ -45,9 +45,11 @@ def main() -> int:
 
 def of_votes(human_entropy: Doubles, uncertainty: Doubles, class_entropy: Doubles) -> dict[str, float]:
     """The figures of values (N,) of pictures with votes; without (nan) they drop, but for the last, which is of all."""
+    has_votes = ~np.isnan(human_entropy)
+    is_ambiguous = human_entropy[has_votes] > 0
     return {
-        "AUROC of ambiguous pictures, uncertainty": ambiguity_auroc(uncertainty, human_entropy),
-        "AUROC of ambiguous pictures, class entropy": ambiguity_auroc(class_entropy, human_entropy),
+        "AUROC of ambiguous pictures, uncertainty": auroc(uncertainty[has_votes], is_ambiguous),
+        "AUROC of ambiguous pictures, class entropy": auroc(class_entropy[has_votes], is_ambiguous),
         "Spearman with people, uncertainty": human_alignment(uncertainty, human_entropy),
         "Spearman with people, class entropy": human_alignment(class_entropy, human_entropy),
         "Spearman of uncertainty and class entropy": spearman(uncertainty, class_entropy),

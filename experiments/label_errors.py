@@ -108,7 +108,7 @@ def doubts_of(cases: list[Planted], group: NDArray[np.integer]) -> dict[str, lis
 
 def _our_score(case: Planted) -> Floats:
     evidence, every = case.classified().evidence, np.arange(len(case.label))
-    return judge(every, case.label, graph=case.graph, voter=case.label, evidence=evidence).opinion.score
+    return judge(every, case.label, graph=case.graph, voter=case.label, evidence=evidence).score
 
 
 def _over_draws(

@@ -238,7 +238,7 @@ def our_rows(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged
         seconds = time.perf_counter() - started
         lead = lead_of_votes(case)
         rows.append(_row(case, VOTES, lead, lead > 0, float("nan")))
-        rows.append(_row(case, OURS, judged.opinion.score, judged.kind == LABEL_ERROR, seconds))
+        rows.append(_row(case, OURS, judged.score, judged.kind == LABEL_ERROR, seconds))
         judgements.append(judged)
     return rows, judgements
 

@@ -74,16 +74,6 @@ def test_a_column_with_a_digest_stops_what_changes_nothing() -> None:
     assert known.derived.get("shares") == (9, 0)
 
 
-def test_it_says_why_a_column_is_stale() -> None:
-    known = Counted()
-    assert known.derived.stale_because("shares") == ()  # there is none yet
-    known.derived.get("shares")
-    assert known.derived.stale_because("shares") == ()
-    known.values |= {"pictures": 5, "labels": 2}
-    assert known.derived.stale_because("shares") == ("squares", "parity")
-    assert known.derived.stale_because("squares") == ("pictures",)
-
-
 def test_what_was_cached_on_disk_is_read_by_the_next_snapshot(tmp_path: Path) -> None:
     assert Counted(tmp_path).derived.get("squares") == 9
     later = Counted(tmp_path)

@@ -82,7 +82,7 @@ def test_a_changed_label_is_found_with_the_class_it_had_and_who_says_so() -> Non
     found = judged(embedding, label)
     assert np.flatnonzero(found.kind == LABEL_ERROR).tolist() == [0, 30]
     assert found.suggested[[0, 30]].tolist() == [0, 1]
-    assert sorted(np.argsort(-found.opinion.score)[:2].tolist()) == [0, 30]
+    assert sorted(np.argsort(-found.score)[:2].tolist()) == [0, 30]
     assert (found.support[[0, 30]] >= 16).all()
     assert (found.voters == VOTERS).all()
     assert (found.suggested[found.kind == ""] == NONE).all()
@@ -120,7 +120,7 @@ def test_where_classes_lie_apart_ours_and_cleanlab_call_wrong_labels_alone_and_s
 def test_where_classes_overlap_the_doubt_orders_no_worse_than_cleanlab(seed: int) -> None:
     embedding, label, is_wrong = planted(classes=8, spread=0.75, seed=seed)
     theirs = 1 - get_label_quality_scores(label, out_of_fold(embedding, label), method="self_confidence")
-    ours = judged(embedding, label).opinion.score
+    ours = judged(embedding, label).score
     assert 0.4 < average_precision_score(is_wrong, theirs) < 1
     assert average_precision_score(is_wrong, ours) > average_precision_score(is_wrong, theirs) - 0.05
 
@@ -131,13 +131,11 @@ def test_votes_as_a_naive_loop_counts_them() -> None:
     graph = graph_of(embedding, k=30)
     voter = label.copy()
     voter[::5] = NONE
-    opinion = judge(
-        np.arange(len(label)), label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph)
-    ).opinion
-    for row in range(len(label)):
+    found = judge(np.arange(len(label)), label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph))
+    for row in np.flatnonzero(voter != NONE):
         asked = [voter[place] for place in graph.position[row] if voter[place] != NONE][:VOTERS]
-        assert opinion.voters[row] == len(asked)
-        assert opinion.support[row] == sum(code == opinion.suggested[row] for code in asked)
+        assert found.voters[row] == len(asked)
+        assert found.support[row] == sum(code == found.other[row] for code in asked)
 
 
 def test_a_label_error_is_one_that_is_likelier_wrong_than_right() -> None:
@@ -146,14 +144,14 @@ def test_a_label_error_is_one_that_is_likelier_wrong_than_right() -> None:
     wrong = rng.permutation(len(label))[:60]
     label[wrong] = (label[wrong] + rng.integers(1, 10, 60)) % 10
     found = judged(embedding, label)
-    opinion, is_case = found.opinion, (found.kind != OUTLIER) & (found.kind != CONFLICTING)
-    is_error = (opinion.best > opinion.own) & (opinion.wrong >= LIKELY) & is_case
+    is_case = (found.kind != OUTLIER) & (found.kind != CONFLICTING)
+    is_error = (found.best > found.own) & (found.wrong >= LIKELY) & is_case
     assert np.array_equal(found.kind == LABEL_ERROR, is_error)
     assert np.isin(np.flatnonzero(is_error), wrong).mean() > 0.85
     assert is_error.sum() > 40
-    is_ambiguous = ~is_error & (np.maximum(opinion.own, opinion.best) < LIKELY) & is_case
+    is_ambiguous = ~is_error & (np.maximum(found.own, found.best) < LIKELY) & is_case
     assert np.array_equal(found.kind == AMBIGUOUS, is_ambiguous)
-    expected = opinion.wrong[np.isfinite(opinion.wrong)].sum()
+    expected = found.wrong[np.isfinite(found.wrong)].sum()
     assert expected == pytest.approx(60, rel=0.2), "the probabilities add up to how many labels are wrong"
 
 
@@ -171,12 +169,12 @@ def test_the_score_is_the_doubt_and_the_shares_are_the_evidences() -> None:
     graph = graph_of(embedding)
     evidence = evidence_of(embedding, label, graph)
     row = np.array([5, 3, 70])
-    opinion = judge(row, label[row], graph=graph, voter=label, evidence=evidence).opinion
-    assert opinion.own.tolist() == evidence.own_share[row].tolist()
-    assert opinion.best.tolist() == evidence.other_share[row].tolist()
-    assert opinion.score.tolist() == evidence.doubt[row].tolist()
-    assert opinion.wrong.tolist() == evidence.label_wrong[row].tolist()
-    assert opinion.suggested.tolist() == evidence.other_class[row].tolist()
+    found = judge(row, label[row], graph=graph, voter=label, evidence=evidence)
+    assert found.own.tolist() == evidence.own_share[row].tolist()
+    assert found.best.tolist() == evidence.other_share[row].tolist()
+    assert found.score.tolist() == evidence.doubt[row].tolist()
+    assert found.wrong.tolist() == evidence.label_wrong[row].tolist()
+    assert found.other.tolist() == evidence.other_class[row].tolist()
 
 
 def test_pictures_between_all_classes_are_ambiguous_rather_than_label_errors() -> None:
@@ -232,10 +230,10 @@ def test_the_names_of_classes_make_no_difference() -> None:
     label[::9] = (label[::9] + 1) % 3
     renamed = np.array([2, 0, 1], np.int32)
     first, second = judged(embedding, label), judged(embedding, renamed[label])
-    assert second.opinion.score == pytest.approx(first.opinion.score, abs=1e-6)
+    assert second.score == pytest.approx(first.score, abs=1e-6)
     assert (first.kind == second.kind).all()
-    assert ((first.opinion.score >= 0) & (first.opinion.score <= 1)).all()
-    assert first.opinion.score.std() > 0.01
+    assert ((first.score >= 0) & (first.score <= 1)).all()
+    assert first.score.std() > 0.01
 
 
 def test_a_class_of_one_picture_is_no_label_error() -> None:

@@ -12,7 +12,6 @@ from url_viz.analysis.order_metrics import (
     Influenced,
     Interval,
     Scored,
-    ambiguity_auroc,
     aurc_influence,
     auroc,
     auroc_by_blocks,
@@ -423,12 +422,6 @@ class TestVerdictsTogether:
 def test_errors_in_order_are_those_of_a_random_order_among_ties() -> None:
     # Clearest 2 (right); then 0 and 3, one of them wrong; then 1 (wrong).
     assert errors_in_order([1, 2, 0, 1], [True, True, False, False]).tolist() == [0, 0.5, 0.5, 1]
-
-
-def test_ambiguity_auroc_by_hand() -> None:
-    # Ambiguous are 3 and 1, agreed on 2 and 0; the last has no votes. 3 beats both, 1 beats one: three pairs of four.
-    entropy = np.array([0.5, 0.1, 0.0, -0.0, np.nan])
-    assert ambiguity_auroc([3, 1, 2, 0, 9], entropy) == 0.75
 
 
 class TestRowsThatDoNotCount:

@@ -6,7 +6,7 @@ memory, then on disk, else made. What nothing is made of is a source: a stored t
 
 import hashlib
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,10 +87,9 @@ class DiskCache:
 
 @dataclass(frozen=True)
 class _Made:
-    """A value with the fingerprint that it was made under, those of what it is of, and its own."""
+    """A value with the fingerprint that it was made under, and its own."""
 
     under: str
-    of: Mapping[str, str]
     fingerprint: str
     value: Any
 
@@ -142,20 +141,12 @@ class Derived:
             return False
         value = self._on_disk(column, under, seen)
         if value is not None:
-            self._slots[name].made = _Made(under, *self._prints(name, under, value, seen), value)
+            self._slots[name].made = _Made(under, self._print_of(name, under, value), value)
         return value is not None
 
     def fingerprint(self, name: str) -> str:
         """A text that is another one once `get` would give something else."""
         return self._fingerprint(name, {})
-
-    def stale_because(self, name: str) -> tuple[str, ...]:
-        """Which of the things that a column in memory is of are others now; () if it is as it would be made."""
-        made = self._slots[name].made
-        if made is None or name in self._sources:
-            return ()
-        now = {other: self.fingerprint(other) for other in self._columns[name].of}
-        return tuple(other for other in now if now[other] != made.of[other])
 
     def result(self, name: str, key: Hashable, make: Callable[[Any], Any]) -> Any:
         """What `make` gives of a column's value, made once for each `key` and fingerprint; not to be changed."""
@@ -204,16 +195,13 @@ class Derived:
             made = slot.made
             if made is None or made.under != under:
                 value = source.read() if source else self._value(self._columns[name], under, seen)
-                made = slot.made = _Made(under, *self._prints(name, under, value, seen), value)
+                made = slot.made = _Made(under, self._print_of(name, under, value), value)
         return made
 
-    def _prints(self, name: str, under: str, value: Any, seen: dict[str, str]) -> tuple[dict[str, str], str]:
-        """The fingerprints of what a column is of, and its own."""
-        if name in self._sources:
-            return {}, under
-        column = self._columns[name]
-        of = {other: self._fingerprint(other, seen) for other in column.of}
-        return of, under if column.digest is None else hashlib.blake2b(column.digest(value), digest_size=12).hexdigest()
+    def _print_of(self, name: str, under: str, value: Any) -> str:
+        """The fingerprint of a value: that which it was made under, or a digest of it."""
+        digest = None if name in self._sources else self._columns[name].digest
+        return under if digest is None else hashlib.blake2b(digest(value), digest_size=12).hexdigest()
 
     def _value(self, column: Column, under: str, seen: dict[str, str]) -> Any:
         """A column from disk, else made, and cached there."""

@@ -1,7 +1,7 @@
 """Label issues: likely wrong labels, ambiguous pictures, conflicting copies, outliers, and classes mixed up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -33,39 +33,21 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """The evidence on the label of R pictures, from witnesses that have seen neither the label nor the picture's twins.
+class Judged:
+    """The judgement of R pictures, rows as they were given, by witnesses that saw neither the label nor its twins.
 
-    `own` (R,) float32 is the calibrated share of a picture's label, `best` (R,) that of `suggested` (R,) int32, the
+    `own` (R,) float32 is the calibrated share of a picture's label, `best` (R,) that of `other` (R,) int32, the
     strongest other class; `score` (R,) float32, 0 to 1, higher = the label is more doubtful (`LabelEvidence.doubt`);
-    `wrong` (R,) float32 the probability that the label is wrong; `support` of `voters` (R,) neighbours are of
-    `suggested`.
+    `wrong` (R,) float32 the probability that the label is wrong. `kind` (R,) is of `Kind`, `suggested` (R,) int32 the
+    class to try, NONE if there is none; `support` (R,) of `voters` (R,) neighbours are of `other`. For conflicting
+    copies both are about the copies and their class.
     """
 
     own: Floats
     best: Floats
-    suggested: Codes
+    other: Codes
     score: Floats
     wrong: Floats
-    support: NDArray[np.int64]
-    voters: NDArray[np.int64]
-
-    @property
-    def disagrees(self) -> NDArray[np.bool_]:
-        """Whether more speaks for another class than for the label (R,)."""
-        more: NDArray[np.bool_] = self.best > self.own
-        return more
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The judgement of R pictures, rows as they were given: `opinion`, `kind` (R,) of `Kind`, and votes.
-
-    `suggested` (R,) int32 is the class to try, NONE if there is none; `support` (R,) of `voters` (R,) neighbours are of
-    the strongest other class. For conflicting copies both are about the copies and their class.
-    """
-
-    opinion: Opinion
     kind: NDArray[np.object_]
     suggested: Codes
     support: NDArray[np.int64]
@@ -86,27 +68,25 @@ def judge(row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes,
     from SAME_COSINE, under different labels. Out on its own: the nearest neighbour is so far that its vote says little
     (FENCE, chosen on development sets).
     """
-    opinion, has_shares = _opinion(row, graph, voter, evidence), np.isfinite(evidence.own_share)[row]
-    kind = np.full(len(row), "", dtype=object)
-    kind[has_shares & (np.maximum(opinion.own, opinion.best) < LIKELY)] = AMBIGUOUS
-    kind[opinion.disagrees & (opinion.wrong >= LIKELY)] = LABEL_ERROR
-    kind[_is_outlier(graph)[row]] = OUTLIER
-    suggested = np.where((kind != "") & opinion.disagrees, opinion.suggested, NONE).astype(np.int32)
-    judged = Judged(opinion, kind, suggested, opinion.support, opinion.voters)
-    return _with_copies(judged, row, label, voter, graph)
-
-
-def _opinion(row: NDArray[np.integer], graph: Graph, voter: Codes, evidence: LabelEvidence) -> Opinion:
-    """A label that does not count (its copies differ, or its class is too small) has nothing for or against it."""
-    suggested = evidence.other_class[row]
+    other, has_shares = evidence.other_class[row], np.isfinite(evidence.own_share)[row]
+    # A label that does not count (its copies differ, or its class is too small) has nothing for or against it.
     shares = (evidence.own_share, evidence.other_share, evidence.doubt, evidence.label_wrong)
     own, best, score, wrong = (np.nan_to_num(share)[row] for share in shares)
-    position = graph.position[row]
+    disagrees, kind = best > own, np.full(len(row), "", dtype=object)
+    kind[has_shares & (np.maximum(own, best) < LIKELY)] = AMBIGUOUS
+    kind[disagrees & (wrong >= LIKELY)] = LABEL_ERROR
+    kind[_is_outlier(graph)[row]] = OUTLIER
+    suggested = np.where((kind != "") & disagrees, other, NONE).astype(np.int32)
+    votes = _votes(graph.position[row], voter, other)
+    return _with_copies(Judged(own, best, other, score, wrong, kind, suggested, *votes), row, label, voter, graph)
+
+
+def _votes(position: NDArray[np.integer], voter: Codes, other: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many of the nearest voters are of the class `other` (R,), and how many voters there are (R,)."""
     code = np.where(position >= 0, voter[position], NONE)
     has_vote = code != NONE
     has_vote &= has_vote.cumsum(axis=1) <= VOTERS
-    support = (has_vote & (code == suggested[:, None])).sum(axis=1)
-    return Opinion(own, best, suggested, score, wrong, support, has_vote.sum(axis=1))
+    return (has_vote & (code == other[:, None])).sum(axis=1), has_vote.sum(axis=1)
 
 
 def _is_outlier(graph: Graph) -> NDArray[np.bool_]:
@@ -138,7 +118,7 @@ def _with_copies(judged: Judged, row: NDArray[np.integer], label: Codes, voter: 
             chosen = np.argmax(np.where(other, count, 0))
             suggested[number], kind[number] = codes[chosen], CONFLICTING
             support[number], voters[number] = count[chosen], len(numbers) - 1
-    return Judged(judged.opinion, kind, suggested, support, voters)
+    return replace(judged, kind=kind, suggested=suggested, support=support, voters=voters)
 
 
 def _copies(graph: Graph, voter: Codes) -> dict[int, list[int]]:
@@ -254,12 +234,11 @@ def check_labels(
 
 def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> pd.DataFrame:
     names = np.array([*classes, None], dtype=object)  # the code −1 finds the last
-    opinion = judged.opinion
     pictures = rows[["id", "path", "label"]].assign(
         suggested=names[judged.suggested],
-        share=np.where(judged.suggested >= 0, opinion.best, np.float32(np.nan)),
-        score=opinion.score,
-        wrong=opinion.wrong,
+        share=np.where(judged.suggested >= 0, judged.best, np.float32(np.nan)),
+        score=judged.score,
+        wrong=judged.wrong,
         kind=np.where(rows["label_checked"].notna(), "", judged.kind),
         support=judged.support,
         neighbours=judged.voters,

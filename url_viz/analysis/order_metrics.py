@@ -400,17 +400,6 @@ def _equally_many(first: int, second: int, most: int, seed: int) -> tuple[NDArra
     return np.sort(generator.permutation(first)[:count]), np.sort(generator.permutation(second)[:count])
 
 
-def ambiguity_auroc(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
-    """Probability that a picture on which people disagree is more uncertain than one on which all agree.
-
-    Of uncertainty (N,) and the entropy (N,) of people's votes; pictures without votes (nan) drop. PVU, arXiv
-    2402.16569, ambiguous against Dirac labels.
-    """
-    entropy = np.asarray(entropy_nats, dtype=np.float64)
-    has_votes = ~np.isnan(entropy)
-    return auroc(np.asarray(uncertainty)[has_votes], entropy[has_votes] > 0)
-
-
 def human_alignment(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
     """Spearman of uncertainty (N,) with the entropy (N,) of people's votes in nats; pictures without votes (nan) drop.
 
