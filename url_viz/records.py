@@ -1,9 +1,12 @@
 """Frozen dataclasses as JSON records, read with every field checked."""
 
 import json
-from dataclasses import asdict
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,6 +36,19 @@ def read_plain(kind: type[Record], values: object) -> Record:
         field = ".".join(map(str, first["loc"])) or error.title
         raise ValueError(f"{field}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
     return record
+
+
+def nan_for_null(kind: Any, value: Any) -> Any:
+    """Values of `kind`, with nan where a number is null, which is what JSON has for it; null stays where it may be."""
+    inner = next(part for part in reversed(get_args(kind) or (kind,)) if part not in (NoneType, ...))
+    if value is None:
+        return math.nan if kind is float else None
+    if isinstance(value, list):
+        return [nan_for_null(inner, item) for item in value]
+    if isinstance(value, dict) and is_dataclass(inner) and get_origin(kind) is not Mapping:
+        hints = get_type_hints(inner)
+        return {name: nan_for_null(hints[name], item) for name, item in value.items() if name in hints}
+    return {name: nan_for_null(inner, item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def as_json(record: "DataclassInstance") -> str:

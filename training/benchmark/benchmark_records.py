@@ -3,14 +3,12 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_type_hints
 
 from url_viz.analysis.order_metrics import Figure, Interval, holm, p_by_t
 from url_viz.errors import FolderError
-from url_viz.records import read_plain
+from url_viz.records import nan_for_null, read_plain
 
 MISSING = Figure(math.nan, Interval(math.nan, math.nan))
 OUTCOMES = ("nearest", "probe", "paper")
@@ -220,22 +218,8 @@ def corrected_for_many(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 def read_benchmark(path: Path) -> Benchmark:
     """A benchmark from the JSON that `write_json` wrote. Raises FolderError for a file that is none."""
     try:
-        return read_plain(Benchmark, _nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
+        return read_plain(Benchmark, nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
     except (OSError, ValueError) as error:
         raise FolderError(
             f"{str(path)!r} is no benchmark: {error}. Give a file that training.benchmark --json wrote."
         ) from error
-
-
-def _nan_for_null(kind: Any, value: Any) -> Any:
-    """`value` with nan where a number is null, which is what JSON has for it; null where `kind` allows it stays."""
-    inner = next(part for part in get_args(kind) or (kind,) if part not in (NoneType, ...))
-    if value is None:
-        return math.nan if kind is float else None
-    if isinstance(value, list):
-        return [_nan_for_null(inner, item) for item in value]
-    if is_dataclass(inner) and isinstance(value, dict):
-        hints = get_type_hints(inner)
-        names = [field.name for field in fields(inner) if field.name in value]
-        return {name: _nan_for_null(hints[name], value[name]) for name in names}
-    return value

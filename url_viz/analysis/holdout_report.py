@@ -12,10 +12,10 @@ from url_viz.analysis.order_metrics import (
     MOST_LEFT_OUT,
     NO_INTERVAL,
     Figure,
-    Interval,
     jackknife,
     without_each_block,
 )
+from url_viz.records import nan_for_null, read_plain
 from url_viz.sealed import record_in
 from url_viz.wording import counted
 
@@ -89,8 +89,9 @@ def holdout_figure(
 
 def figures_from(report: Mapping[str, Any]) -> tuple[HoldoutFigure, ...]:
     """The figures in a run's report, from its JSON; a report of an older version has no intervals."""
-    if "told" in report and isinstance(report["told"], list):
-        return tuple(_from_record(record) for record in report["told"])
+    if isinstance(report.get("told"), list):
+        figures = tuple[HoldoutFigure, ...]
+        return read_plain(figures, nan_for_null(figures, report["told"]))
     after, before = report.get("after") or {}, report.get("before") or {}
     names = [name for name in TITLES if after.get(name) is not None]
     count = int(report.get("held_out", 0))
@@ -103,23 +104,6 @@ def figures_at(path: Path) -> tuple[HoldoutFigure, ...]:
         return figures_from(record_in(path.read_bytes()))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
-
-
-def _from_record(record: Mapping[str, Any]) -> HoldoutFigure:
-    others, gains = (
-        {name: one for name, value in record[part].items() if (one := _read(value)) is not None}
-        for part in ("others", "gains")
-    )
-    return HoldoutFigure(
-        record["measure"], record["count"], _read(record["after"]), _read(record["before"]), others, gains
-    )
-
-
-def _read(record: Mapping[str, Any] | None) -> Figure | None:
-    if record is None or record["value"] is None:
-        return None
-    low, high = (float("nan") if end is None else end for end in record["interval"].values())
-    return Figure(record["value"], Interval(low, high))
 
 
 def _bare(value: float | None) -> Figure | None:

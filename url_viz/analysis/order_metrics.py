@@ -260,11 +260,7 @@ def auroc_within_influence(score: ArrayLike, is_positive: ArrayLike, block: NDAr
     """`auroc_within_blocks` with each block's influence, in equal parts on its pictures (N,)."""
     positive, values = _outcomes(is_positive), np.asarray(score)
     number = np.unique(block, return_inverse=True)[1]
-    order = np.lexsort((values, number))
-    ranks = np.empty(len(values))
-    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
-    for part in np.split(order, starts[1:]):
-        ranks[part] = mid_ranks(values[part])
+    ranks = _ranks_within(values, number)
     count, ahead = np.bincount(number), np.bincount(number, positive)
     wins = np.bincount(number, ranks * positive) - ahead * (ahead + 1) / 2
     pairs = ahead * (count - ahead)
@@ -360,11 +356,10 @@ def holm(p_values: ArrayLike, *, level: float = 0.05) -> Bools:
     return refused
 
 
-def _ranks_within(values: NDArray[np.generic], positive: Bools) -> Floats:
-    """The mid-rank of each value (N,) among those of its own kind."""
-    ranks = np.empty(len(values))
-    for kind in (positive, ~positive):
-        ranks[kind] = mid_ranks(values[kind])
+def _ranks_within(values: NDArray[np.generic], block: NDArray[np.generic]) -> Floats:
+    """The mid-rank of each value (N,) among those of its block (N,)."""
+    refuse_nan(values, "values are nan, and cannot be ranked")
+    ranks: Floats = pd.Series(values).groupby(block).rank().to_numpy(np.float64)
     return ranks
 
 
