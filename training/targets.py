@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 from torch.nn import functional as F
 
 from training.config import InstanceTarget
@@ -44,16 +45,8 @@ def instance_loss(
         competes = (unit[pictures] @ unit[others].T < target.twin_similarity) & (others[None, :] != pictures[:, None])
         to_picture = (view * unit[pictures]).sum(axis=1)
         ahead = (view @ unit[others].T - to_picture[:, None]).astype(np.float64) / target.temperature
-        losses[part] = _log_one_plus_sum_exp(np.where(competes, ahead, -np.inf))
+        losses[part] = np.logaddexp(0, logsumexp(np.where(competes, ahead, -np.inf), axis=1))  # exact for tiny sums
     return losses
-
-
-def _log_one_plus_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log(1 + Σ exp) over the columns of (R, M), exact for tiny sums, so that clear rows stay ordered."""
-    highest = np.maximum(values.max(axis=1), 0)
-    rest = np.exp(values - highest[:, None]).sum(axis=1)
-    result: NDArray[np.float64] = np.where(highest == 0, np.log1p(rest), highest + np.log(np.exp(-highest) + rest))
-    return result
 
 
 def _drawn(count: int, most: int, seed: int) -> Integers:

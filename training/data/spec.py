@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from training.data.pictures import NO_LABEL, PictureList
 from training.data.zero_shot import SETS, is_named, named_pictures
@@ -72,9 +73,7 @@ def _in_folder(root: Path) -> PictureList:
     files = scan(root, within=within).files
     if not files:
         raise NoImagesError(f"No pictures in {str(root)!r}. Give the folder that contains them.")
-    names = class_names([file.path for file in files])
-    classes = tuple(sorted({name for name in names if name is not None}))
-    number = {name: i for i, name in enumerate(classes)}
-    labels = [NO_LABEL if name is None else number[name] for name in names]
+    labels, classes = pd.factorize(np.array(class_names([file.path for file in files]), object), sort=True)
     ids = np.array([file.id for file in files], np.int64)
-    return PictureList(root, tuple(file.path for file in files), ids, np.array(labels, np.int32), classes, within)
+    paths = tuple(file.path for file in files)
+    return PictureList(root, paths, ids, labels.astype(np.int32), tuple(map(str, classes)), within)
