@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.benchmark_tables import cell
+from training.benchmark.labelled import LabelledSet
 from training.cache import classes_of_classifier, classifier_classes
 from training.command import command
 from training.config import EvaluateConfig
 from training.data.pictures import PictureList
 from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import labelled_pictures_of
-from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References, Upstream
+from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References
 from training.figures import write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.record_files import write_json
@@ -87,12 +88,13 @@ def human_entropy_of(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] |
     return np.array([entropy.get(picture_id, math.nan) for picture_id in ids.tolist()])
 
 
-def upstream_of(model: Model, config: EvaluateConfig) -> Upstream:
+def upstream_of(model: Model, config: EvaluateConfig) -> LabelledSet:
     """Read and embed the upstream set of `config`."""
     assert config.upstream is not None
     pictures = labelled_pictures_of(config.upstream, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=False)
-    return Upstream(embedded, pictures.labels[embedded.positions])
+    labels = pictures.labels[embedded.positions]
+    return LabelledSet(config.upstream, embedded.embedding, embedded.logits, labels)
 
 
 def evaluate(
@@ -153,9 +155,9 @@ def compare(
     }
     if upstream is None:
         return comparisons
-    others = _uncertainties(head, upstream.embedded, with_baselines=config.baselines)
+    others = _uncertainties(head, upstream, with_baselines=config.baselines)
     for name, uncertainty in uncertainties.items():
-        known = Scored(upstream.embedded.embedding, others[name], upstream.labels)
+        known = Scored(upstream.embedding, others[name], upstream.label)
         mixed = mixed_r_auroc(known, Scored(embedded.embedding, uncertainty, labels), seed=config.seed)
         ood = ood_auroc(others[name], uncertainty, seed=config.seed)
         comparisons[name] = replace(comparisons[name], ood_auroc=ood, mixed_r_auroc=mixed)
@@ -172,7 +174,9 @@ def against_classifier(
     return classification_auroc(uncertainty[known], logits[known], classes[known])
 
 
-def _uncertainties(head: Head | None, embedded: EmbeddedPictures, *, with_baselines: bool) -> Mapping[str, Values]:
+def _uncertainties(
+    head: Head | None, embedded: EmbeddedPictures | LabelledSet, *, with_baselines: bool
+) -> Mapping[str, Values]:
     uncertainties: dict[str, Values] = {} if head is None else {HEAD: head(embedded.embedding)}
     if not with_baselines:
         return uncertainties

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.listed_embeddings import EmbeddedPictures
+from training.benchmark.labelled import LabelledSet
 from url_viz.analysis.order_metrics import Interval
 
 HEAD = "head"
@@ -48,19 +48,12 @@ class References:
     """Reference data of the comparisons, None if absent.
 
     `classes` (N,): each picture's class among the classifier's, −1 unknown. `entropy_nats` (N,): of people's votes.
+    `upstream` was embedded with the same model.
     """
 
     classes: NDArray[np.int64] | None = None
     entropy_nats: NDArray[np.float64] | None = None
-    upstream: "Upstream | None" = None
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """An upstream set that was embedded with the same model, and its `labels` (N,)."""
-
-    embedded: EmbeddedPictures
-    labels: NDArray[np.int32]
+    upstream: LabelledSet | None = None
 
 
 @dataclass(frozen=True)

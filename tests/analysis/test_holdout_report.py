@@ -71,28 +71,6 @@ def test_intervals_are_from_the_figures_without_each_class() -> None:
     assert width == pytest.approx(by_influence.interval.high - by_influence.interval.low, rel=0.1)
 
 
-def test_two_classes_tell_little_of_others() -> None:
-    """Student's t of one degree of freedom is 12.7: what two classes alone have in common may be chance."""
-    is_wrong, good, _ = outcomes()
-    found = holdout_figure("r_auroc", {"after": (good, is_wrong)}, auroc, np.arange(400) % 2, count=400)
-    without = [auroc(good[k::2], is_wrong[k::2]) for k in (1, 0)]
-    assert found.after is not None
-    half = 12.7062047 * abs(without[0] - without[1]) / 2
-    assert found.after.interval.high - found.after.value == pytest.approx(half)
-
-
-def test_whole_blocks_are_left_out() -> None:
-    # Twenty blocks of equal pictures: by pictures the mean of 400 looks four times as sure as by blocks.
-    values = np.repeat(np.random.default_rng(0).normal(size=20), 20)
-
-    def width(block: np.ndarray) -> float:
-        found = holdout_figure("mean", {"after": (values,)}, lambda x: float(x.mean()), block, count=400)
-        assert found.after is not None
-        return found.after.interval.high - found.after.interval.low
-
-    assert width(np.repeat(np.arange(20), 20)) / width(np.arange(400)) == pytest.approx(np.sqrt(20), rel=0.1)
-
-
 def test_of_very_many_blocks_several_are_left_out_at_once() -> None:
     values, calls = np.random.default_rng(0).normal(size=4000), []
 

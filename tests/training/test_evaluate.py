@@ -62,15 +62,6 @@ def test_an_order_carries_its_interval_and_its_curve() -> None:
     assert order.risk[0] < order.risk[-1]
 
 
-def test_the_interval_is_over_classes_not_pictures() -> None:
-    """Each class has twenty pictures that are alike: they tell no more than one of them would."""
-    generator = np.random.default_rng(1)
-    is_correct, uncertainty = np.repeat(generator.random(20) < 0.6, 20), np.repeat(generator.normal(size=20), 20)
-    by_class = order_of("some", uncertainty, is_correct, np.repeat(np.arange(20), 20)).interval
-    by_picture = order_of("some", uncertainty, is_correct, np.arange(400)).interval
-    assert by_class.high - by_class.low > 3 * (by_picture.high - by_picture.low)
-
-
 def test_tenths_break_ties_by_chance_and_not_by_row() -> None:
     # All alike: each tenth has the recall of the whole, though the right ones come first by row (as classes do).
     is_correct, label = np.arange(40) < 30, np.repeat(np.arange(4), 10)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.second_model import SecondModel
 from url_viz.pipeline.confusability import LEAST_SCALE
+from url_viz.pipeline.nearest import Nearest
 from url_viz.rows import l2_normalize, mid_ranks
 from url_viz.store.tables import Graph
 from url_viz.store.whitened_rows import WhitenedRows
@@ -42,18 +43,6 @@ BLOCK = 4096
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Lists:
-    """Of R pictures the lists of neighbours in one space, nearest first: `position` (R, K), −1 for none."""
-
-    position: NDArray[np.int32]
-    similarity: Floats
-
-    def at(self, rows: Rows) -> "_Lists":
-        """The lists of some of the pictures."""
-        return _Lists(self.position[rows], self.similarity[rows])
 
 
 @dataclass(frozen=True)
@@ -136,7 +125,7 @@ class PairMeasures:
         factor = np.where(scales > 0, np.maximum(scales, 1e-12) ** (2 * power - 1), 0).astype(np.float32)
         unit = l2_normalize(whitened.rows * factor)
         parts = [_sorted_lists(near[part], unit[part], unit[near[part]]) for part in _blocks(len(unit))]
-        lists = _Lists(
+        lists = Nearest(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ("position", "similarity"))
         )
         short = lists.position[:, :IN_DEGREE]
@@ -146,7 +135,7 @@ class PairMeasures:
         for part in _blocks(len(self.rows)):
             one, other = self.rows[part], self.nearest[part]
             cosine = np.einsum("pa,pa->p", unit[one], unit[other])
-            columns[part] = _in_space(space, one, other, cosine, lists.at(one), lists.at(other))
+            columns[part] = _in_space(space, one, other, cosine, _at(lists, one), _at(lists, other))
         return space, columns
 
     def _raw(self, first: Rows, second: Rows) -> NDArray[np.float64]:
@@ -172,15 +161,19 @@ def _of_pairs(space: _Space, one: Rows, other: Rows) -> NDArray[np.float64]:
     return _in_space(space, one, other, cosine, *lists)
 
 
-def _sorted_lists(near: NDArray[np.int32], unit: Floats, of_near: Floats) -> _Lists:
+def _sorted_lists(near: NDArray[np.int32], unit: Floats, of_near: Floats) -> Nearest:
     """Lists `near` (R, K) of pictures `unit` (R, A) sorted by the cosine to `of_near` (R, K, A)."""
     similarity = np.einsum("ra,rka->rk", unit, of_near)
     similarity[near < 0] = -np.inf
     order = np.argsort(-similarity, axis=1, kind="stable")
-    return _Lists(np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1))
+    return Nearest(np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1))
 
 
-def _crowd_scale(lists: _Lists) -> float:
+def _at(lists: Nearest, rows: Rows) -> Nearest:
+    return Nearest(lists.position[rows], lists.similarity[rows])
+
+
+def _crowd_scale(lists: Nearest) -> float:
     """A third of the median gap from the nearest to the eleventh, or to the last of shorter lists."""
     last = lists.similarity[:, min(ELEVENTH, lists.similarity.shape[1] - 1)]
     is_full = np.isfinite(last)
@@ -189,7 +182,7 @@ def _crowd_scale(lists: _Lists) -> float:
 
 
 def _in_space(
-    space: _Space, one: Rows, other: Rows, cosine: Floats, own: _Lists, theirs: _Lists
+    space: _Space, one: Rows, other: Rows, cosine: Floats, own: Nearest, theirs: Nearest
 ) -> NDArray[np.float64]:
     """The measures (P, 9) of pairs in one space, in the order of OF_A_SPACE."""
     is_back = (theirs.position == one[:, None]) & (theirs.position >= 0)
@@ -208,7 +201,7 @@ def _in_space(
     return np.stack([column.astype(np.float64) for column in columns], axis=1)
 
 
-def _few_shared(one: _Lists, other: _Lists, lengths: tuple[int, ...]) -> Floats:
+def _few_shared(one: Nearest, other: Nearest, lengths: tuple[int, ...]) -> Floats:
     """Minus the share of common members of the first so many of two lists, the mean over lengths, (P,)."""
     most = max(lengths)
     first, second = one.position[:, :most], other.position[:, :most]

@@ -15,7 +15,8 @@ from url_viz.jobs.job_records import Processes, StopRequest, find_record, write_
 from url_viz.jobs.paths import JobPaths, is_job_id
 from url_viz.jobs.process import ProcessMark
 from url_viz.progress import Progress
-from url_viz.records import read_json
+from url_viz.records import read_plain
+from url_viz.sealed import record_in
 from url_viz.workspace import Workspace
 
 
@@ -86,11 +87,6 @@ LINE_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True)
-class _Time:
-    time: float
-
-
-@dataclass(frozen=True)
 class TimedProgress:
     """A progress record and its time in Unix seconds."""
 
@@ -158,8 +154,9 @@ def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
 def _record(line: bytes) -> TimedProgress | None:
     """The record in a line; None if its end is not written yet, or its start was not read."""
     try:
-        return TimedProgress(read_json(_Time, line).time, read_json(Progress, line))
-    except ValueError:
+        record = record_in(line)
+        return TimedProgress(float(record["time"]), read_plain(Progress, record))
+    except (ValueError, KeyError, TypeError):
         return None
 
 
