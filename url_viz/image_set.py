@@ -40,7 +40,7 @@ from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.reader import Store
-from url_viz.store.second_model_choice import choose_second_model, other_spaces, second_models_version
+from url_viz.store.second_model_choice import choose_second_model, second_models_version
 from url_viz.store.tables import GraphColumns, positions_of
 from url_viz.store.writer import Writer
 from url_viz.subjects.set_answers import SetAnswers
@@ -94,8 +94,6 @@ class ImageSet(SetCore):
         super().__init__(store.pinned(), space, source, workspace, is_single_model=is_single_model)
         self.set_id = store.paths.folder.name
         self.within = None if within is None else tuple(dict.fromkeys((*within, self.root)))
-        others = [other.key for other in other_spaces(store, space)]
-        self._watch = store.watch(space.key, source.head.digest if source.head else None, others=others)
         self._read_at = self._version_in(self.store)
         if not self.derived.is_cached("rows"):
             self.derived.get("files")  # so that damage is reported at once
@@ -129,13 +127,7 @@ class ImageSet(SetCore):
 
     def is_current(self) -> bool:
         """Whether this snapshot is the newest: nothing was read since it was opened. User columns appear at once."""
-        now = self._watch.look()
-        if self._watch.is_as_seen(now):
-            return True
-        is_current = self._read_at == self._version_in(self.store.latest)
-        if is_current:
-            self._watch.see(now)
-        return is_current
+        return self._read_at == self._version_in(self.store.latest)
 
     def _version_in(self, store: Store) -> str:
         of_model = store.version(self.space.key, self.head.digest if self.head else None)

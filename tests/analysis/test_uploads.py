@@ -11,10 +11,10 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.new_pictures import Reference, compare_to_reference, nearest_without_twins
-from url_viz.analysis.uploads import MEASURED, RefusedUpload, ScoredUpload, rank, score
+from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
@@ -123,7 +123,7 @@ def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_scored(
 ) -> None:
     good = encoded(noise(1, width=400, height=300))
     first, bad, last = score([IncomingFile(n, d) for n, d in (("a", good), ("b", damage(good)), ("c", good))], model)
-    assert isinstance(bad, RefusedUpload)
+    assert isinstance(bad, RefusedFile)
     assert bad.name == "b"
     assert reason in bad.reason
     assert isinstance(first, ScoredUpload)

@@ -9,7 +9,8 @@ import pytest
 
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.uploaded_files import IncomingFile, Limits, is_zip, open_archive, sorted_zip
+from url_viz.imaging import uploaded_files
+from url_viz.imaging.uploaded_files import IncomingFile, is_zip, open_archive, sorted_zip
 
 PICTURE = encoded(noise(1))
 
@@ -22,8 +23,8 @@ def zipped(files: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) 
     return target.getvalue()
 
 
-def reasons(data: bytes, limits: Limits | None = None) -> dict[str, str]:
-    archive = open_archive("a.zip", data, limits=limits or Limits())
+def reasons(data: bytes) -> dict[str, str]:
+    archive = open_archive("a.zip", data)
     return {member.name: member.reason for member in archive.refused}
 
 
@@ -84,23 +85,25 @@ def test_a_bomb_is_refused_by_its_ratio_and_a_small_file_may_be_packed_tightly()
 
 
 @pytest.mark.parametrize(
-    ("limits", "message"),
+    ("limit", "most", "message"),
     [
-        (Limits(most_files=2), "holds 3 files; at most 2 are read"),
-        (Limits(most_bytes=2 << 20), "holds 3 MiB unpacked; at most 2 MiB"),
+        ("MOST_FILES", 2, "holds 3 files; at most 2 are read"),
+        ("MOST_BYTES", 2 << 20, "holds 3 MiB unpacked; at most 2 MiB"),
     ],
 )
-def test_too_much_in_all_is_refused_with_the_limit(limits: Limits, message: str) -> None:
+def test_too_much_in_all_is_refused_with_the_limit(
+    monkeypatch: pytest.MonkeyPatch, limit: str, most: int, message: str
+) -> None:
+    monkeypatch.setattr(uploaded_files, limit, most)
     data = zipped({f"{i}.jpg": bytes([i]) * (1 << 20) for i in range(3)})
     with pytest.raises(FolderError, match=message):
-        open_archive("a.zip", data, limits=limits)
+        open_archive("a.zip", data)
 
 
-def test_one_file_that_is_too_large_is_refused_with_the_limit() -> None:
+def test_one_file_that_is_too_large_is_refused_with_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploaded_files, "MOST_FILE_BYTES", 1 << 20)
     data = zipped({"big.jpg": bytes(2 << 20)}, compression=zipfile.ZIP_STORED)
-    assert reasons(data, Limits(most_file_bytes=1 << 20)) == {
-        "a.zip/big.jpg": "is 2 MiB; files over 1 MiB are not unpacked"
-    }
+    assert reasons(data) == {"a.zip/big.jpg": "is 2 MiB; files over 1 MiB are not unpacked"}
 
 
 @pytest.mark.parametrize("data", [zipped({"one.jpg": PICTURE})[:300], b"", PICTURE], ids=["cut", "empty", "picture"])

@@ -11,11 +11,12 @@ from url_viz.analysis.ambiguity import ClassShares
 from url_viz.analysis.new_pictures import Reference, compare_to_reference
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import ImageError
+from url_viz.imaging.decode import EMPTY
 from url_viz.imaging.perceptual_hash import WORDS, Hashes, perceptual_hash
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import grey_thumbnail
 from url_viz.imaging.read import Picture
-from url_viz.imaging.uploaded_files import Incoming
+from url_viz.imaging.uploaded_files import Incoming, RefusedFile
 from url_viz.imaging.workers import decoders
 from url_viz.models.head import Head
 from url_viz.models.model import Model
@@ -51,46 +52,31 @@ class ScoredUpload:
     second: NDArray[np.float16] | None = None
 
 
-@dataclass(frozen=True)
-class RefusedUpload:
-    """One upload that is no readable picture, and why."""
-
-    name: str
-    reason: str
-
-
 def read_all(
     files: Sequence[Incoming], preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()
-) -> list[Picture | RefusedUpload]:
-    """Read files in memory, in order, in processes of their own; a bad file is a `RefusedUpload`, no exception."""
+) -> list[Picture | RefusedFile]:
+    """Read files in memory, in order, in processes of their own; a bad file is a `RefusedFile`, no exception."""
 
-    def read(file: Incoming) -> Picture | RefusedUpload:
+    def read(file: Incoming) -> Picture | RefusedFile:
         try:
             data = file.read()
-            return (
-                decoders.read(data, preprocessing, also=also)
-                if data
-                else RefusedUpload(file.name, "is empty (0 bytes)")
-            )
+            return decoders.read(data, preprocessing, also=also) if data else RefusedFile(file.name, EMPTY)
         except ImageError as error:
-            return RefusedUpload(file.name, str(error))
+            return RefusedFile(file.name, str(error))
 
     return read_each(files, read)
 
 
-def score(
-    files: Sequence[Incoming], model: Model, *, second: Model | None = None
-) -> list[ScoredUpload | RefusedUpload]:
+def score(files: Sequence[Incoming], model: Model, *, second: Model | None = None) -> list[ScoredUpload | RefusedFile]:
     """Read and score files in memory, in their order; see `read_all`, `score_read` and `also_embedded`."""
-    others = [] if second is None else [second.space.preprocessing]
-    readings = read_all(files, model.space.preprocessing, also=others)
+    readings = read_all(files, model.space.preprocessing, also=[] if second is None else [second.space.preprocessing])
     scored = score_read(files, readings, model)
     return scored if second is None else also_embedded(scored, readings, second)
 
 
 def also_embedded(
-    scored: Sequence[ScoredUpload | RefusedUpload], readings: Sequence[Picture | RefusedUpload], second: Model
-) -> list[ScoredUpload | RefusedUpload]:
+    scored: Sequence[ScoredUpload | RefusedFile], readings: Sequence[Picture | RefusedFile], second: Model
+) -> list[ScoredUpload | RefusedFile]:
     """Scored files with their embeddings by a second model, for which they were read too."""
     pictures = [reading for reading in readings if isinstance(reading, Picture)]
     if not pictures:
@@ -100,8 +86,8 @@ def also_embedded(
 
 
 def score_read(
-    files: Sequence[Incoming], readings: Sequence[Picture | RefusedUpload], model: Model
-) -> list[ScoredUpload | RefusedUpload]:
+    files: Sequence[Incoming], readings: Sequence[Picture | RefusedFile], model: Model
+) -> list[ScoredUpload | RefusedFile]:
     """Score files that were read; what was refused stays so.
 
     The head reads the embedding as a store would keep it (float16), so that an upload has the value it will have once
@@ -111,7 +97,7 @@ def score_read(
     values = iter(_values(pictures, model))
     return [
         reading
-        if isinstance(reading, RefusedUpload)
+        if isinstance(reading, RefusedFile)
         else ScoredUpload(file.name, reading.content, reading.width, reading.height, reading.thumbnail, *next(values))
         for file, reading in zip(files, readings, strict=True)
     ]

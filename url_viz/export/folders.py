@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,8 +34,6 @@ IF_FULL = "What is there is whole: make room and sort again, or take links."
 BY_LABEL = "label"
 MOST_NAMED = 6
 """Folders counted by name in the result."""
-Place = tuple[bytes, tuple[bytes, ...]]
-"""Where a picture goes, and where an earlier sorting may have put it: paths within the target."""
 
 
 @dataclass
@@ -97,22 +96,16 @@ def sort_into_folders(
     table = image_set.table()
     folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
     target = Path(out).expanduser().absolute()
-    names = tuple(dict.fromkeys((*_folders_of(by, with_undecided=with_undecided), *folders.unique())))
-    done = SortedFolders(target, {name: 0 for name in names if (folders == name).any()})
+    all_folders = _folders_of(by, with_undecided=with_undecided)
+    done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
     paths = image_set.paths_of(table["id"])
-    sorted_paths = [paths[row] for row in folders.index]
     try:
         _claim(target, image_set.root)
         target_folder = _TargetFolder(target, image_set, how=how)
-        if by == BY_LABEL:
-            of_all = corrected_paths(table, paths, level=chosen_level(image_set), make_folder=True)
-            at = dict(zip(sorted_paths, (of_all[row] for row in folders.index), strict=True))
-            done.elsewhere += target_folder.left_behind(paths, at)
-            places: list[Place] = [(at[path], ()) for path in sorted_paths]
-        else:
-            places = list(_places(sorted_paths, folders, names))
-        for path, folder, (place, others) in zip(sorted_paths, folders, places, strict=True):
-            target_folder.put(path, folder, place, others, done=done)
+        places = _places(image_set, table, paths, folders, by)
+        done.elsewhere += target_folder.left_behind(paths, places, all_folders or ("",))
+        for row, folder in zip(folders.index, folders, strict=True):
+            target_folder.put(paths[row], folder, places[paths[row]], done=done)
     except OSError as error:
         raise unwritten(target, error, if_full=IF_FULL, how=how) from error
     return done
@@ -134,11 +127,17 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
     return b"".join(path + end for path in paths)
 
 
-def _places(paths: Sequence[bytes], folders: Iterable[str], names: Sequence[str]) -> Iterator[Place]:
-    """Each at its path within the image set, in its folder."""
-    for path, folder in zip(paths, folders, strict=True):
-        others = tuple(os.path.join(name.encode(), path) for name in names if name != folder)
-        yield os.path.join(folder.encode(), path), others
+def _places(
+    image_set: ImageSet, table: pd.DataFrame, paths: Sequence[bytes], folders: "pd.Series[str]", by: str
+) -> dict[bytes, bytes]:
+    """Where each picture that is sorted goes, by its path: to that path in its folder, or to that of its class."""
+    if by == BY_LABEL:
+        of_all = corrected_paths(table, paths, level=chosen_level(image_set), make_folder=True)
+        return {paths[row]: of_all[row] for row in folders.index}
+    return {
+        paths[row]: os.path.join(folder.encode(), paths[row])
+        for row, folder in zip(folders.index, folders, strict=True)
+    }
 
 
 def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_undecided: bool) -> "pd.Series[str]":
@@ -229,22 +228,17 @@ class _TargetFolder:
         self._how = how
         self._is_inside: dict[bytes, bool] = {}
 
-    def put(self, path: bytes, folder: str, place: bytes, others: Iterable[bytes] = (), *, done: SortedFolders) -> None:
-        """Put one picture (root-relative `path`) into its place, counted under `folder` in `done`, or say why not.
-
-        It is `elsewhere`, too, if something lies at one of the `others`.
-        """
+    def put(self, path: bytes, folder: str, place: bytes, *, done: SortedFolders) -> None:
+        """Put one picture (root-relative `path`) into its place, counted under `folder` in `done`, or say why not."""
         if not _is_plain(place):
             done.blocked.append(display_name(path))
             return
         try:
             with self._image_set.files.open(path) as file:
-                if not self._has_folder(os.path.dirname(place)):
+                if self._has_folder(os.path.dirname(place)):
+                    self._put(file, path, folder, os.path.join(self._target, place), done)
+                else:
                     done.blocked.append(display_name(path))
-                    return
-                if any(os.path.lexists(os.path.join(self._target, other)) for other in others):
-                    done.elsewhere.append(display_name(path))
-                self._put(file, path, folder, os.path.join(self._target, place), done)
         except ImageError as error:
             done.left_out.append((display_name(path), str(error)))
 
@@ -258,15 +252,16 @@ class _TargetFolder:
         else:
             done.blocked.append(display_name(path))
 
-    def left_behind(self, paths: Sequence[bytes], places: Mapping[bytes, bytes]) -> list[str]:
+    def left_behind(self, paths: Sequence[bytes], places: Mapping[bytes, bytes], folders: Iterable[str]) -> list[str]:
         """Of pictures (`paths`) those that an earlier sorting put where none has its place now; `places` are by path.
 
-        Links are known by their picture, copies by their name and file.
+        Looked for in some `folders` of the target. Links are known by their picture, copies by their name and file.
         """
         now, lying = set(places.values()), defaultdict(list)
-        for folder, _, names in os.walk(self._target):
+        tops = [os.path.join(self._target, folder.encode()) for folder in folders]
+        for folder, _, names in chain.from_iterable(os.walk(top) for top in tops if not os.path.islink(top)):
             for at in (os.path.join(folder, name) for name in names):
-                if at[len(self._target) + 1 :] not in now:
+                if os.path.relpath(at, self._target) not in now:
                     lying[os.readlink(at) if os.path.islink(at) else os.path.basename(at)].append(at)
         return [display_name(path) for path in paths if lying and self._lies(path, lying)]
 

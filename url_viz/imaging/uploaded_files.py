@@ -44,6 +44,14 @@ class IncomingFile:
 
 
 @dataclass(frozen=True)
+class RefusedFile:
+    """A file that is not read, or is no readable picture, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Copies:
     """The result of copying into a folder: new files, and files that were there already with the same bytes."""
 
@@ -135,16 +143,12 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"
 _ENCRYPTED = 0x1
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Limits on what is read from one archive; sizes are unpacked sizes."""
-
-    most_files: int = 5_000
-    most_bytes: int = 2 << 30
-    most_file_bytes: int = 256 << 20
-    most_ratio: float = 200.0
-    """Unpacked to packed size of one file; files below `ratio_from_bytes` are not limited."""
-    ratio_from_bytes: int = 1 << 20
+MOST_FILES = 5_000
+MOST_BYTES = 2 << 30
+MOST_FILE_BYTES = 256 << 20
+"""Limits on what is read from one archive; sizes are unpacked sizes."""
+MOST_RATIO, RATIO_FROM_BYTES = 200.0, 1 << 20
+"""Unpacked to packed size of one file; smaller files are not limited."""
 
 
 @dataclass(frozen=True)
@@ -165,19 +169,11 @@ class ZipMember:
 
 
 @dataclass(frozen=True)
-class RefusedMember:
-    """A file in an archive that is not read, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Archive:
     """The contents of a zip: pictures to read, and refused files. Hidden files and shadow folders are left out."""
 
     members: tuple[ZipMember, ...]
-    refused: tuple[RefusedMember, ...]
+    refused: tuple[RefusedFile, ...]
 
 
 def is_zip(name: str) -> bool:
@@ -185,10 +181,10 @@ def is_zip(name: str) -> bool:
     return name.lower().endswith(".zip")
 
 
-def open_archive(name: str, data: bytes, *, limits: Limits = Limits()) -> Archive:
+def open_archive(name: str, data: bytes) -> Archive:
     """The contents of the zip `data` (`name` is for messages); nothing is unpacked yet, and nothing to the disk.
 
-    Raises FolderError if it is not a zip, or holds more files or bytes than `limits` allow. A bad file does not affect
+    Raises FolderError if it is not a zip, or holds more files or bytes than are read. A bad file does not affect
     the others: one that is too large, packed too tightly, encrypted, a symlink, an archive, without an image
     extension, or with a path that leads out of the archive is among `refused`.
     """
@@ -197,10 +193,10 @@ def open_archive(name: str, data: bytes, *, limits: Limits = Limits()) -> Archiv
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise FolderError(f"{name!r} is not a readable zip archive ({error}). Pack it again.") from error
     infos = [i for i in archive.infolist() if not i.is_dir() and not is_ignored(i.filename)]
-    _check_whole(name, infos, limits)
-    checked = [(f"{name}/{info.filename}", info, _why_refused(info, limits)) for info in infos]
+    _check_whole(name, infos)
+    checked = [(f"{name}/{info.filename}", info, _why_refused(info)) for info in infos]
     members = tuple(ZipMember(shown, archive, info) for shown, info, reason in checked if reason is None)
-    return Archive(members, tuple(RefusedMember(shown, reason) for shown, _, reason in checked if reason is not None))
+    return Archive(members, tuple(RefusedFile(shown, reason) for shown, _, reason in checked if reason is not None))
 
 
 def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, top_level: Mapping[str, bytes] | None = None) -> bytes:
@@ -224,19 +220,19 @@ def _posix(name: str) -> PurePosixPath:
     return PurePosixPath(name.replace("\\", "/"))
 
 
-def _check_whole(name: str, infos: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
-    if len(infos) > limits.most_files:
-        raise _too_large(name, f"{len(infos):,} files", f"{limits.most_files:,}")
+def _check_whole(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
+    if len(infos) > MOST_FILES:
+        raise _too_large(name, f"{len(infos):,} files", f"{MOST_FILES:,}")
     total = sum(info.file_size for info in infos)
-    if total > limits.most_bytes:
-        raise _too_large(name, f"{total / 2**20:,.0f} MiB unpacked", f"{limits.most_bytes / 2**20:,.0f} MiB")
+    if total > MOST_BYTES:
+        raise _too_large(name, f"{total / 2**20:,.0f} MiB unpacked", f"{MOST_BYTES / 2**20:,.0f} MiB")
 
 
 def _too_large(name: str, holds: str, most: str) -> FolderError:
     return FolderError(f"{name!r} holds {holds}; at most {most} are read out of one zip. Open it as a folder instead.")
 
 
-def _why_refused(info: zipfile.ZipInfo, limits: Limits) -> str | None:
+def _why_refused(info: zipfile.ZipInfo) -> str | None:
     """The reason to refuse a file of an archive; None to accept it."""
     path = _posix(info.filename)
     kind = stat.S_IFMT(info.external_attr >> 16)
@@ -251,14 +247,10 @@ def _why_refused(info: zipfile.ZipInfo, limits: Limits) -> str | None:
         return f"is not a picture by its extension ({ending or 'none'})"
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
-    return _too_much(info, limits)
-
-
-def _too_much(info: zipfile.ZipInfo, limits: Limits) -> str | None:
-    if info.file_size > limits.most_file_bytes:
-        most = f"{limits.most_file_bytes / 2**20:,.0f} MiB"
+    if info.file_size > MOST_FILE_BYTES:
+        most = f"{MOST_FILE_BYTES / 2**20:,.0f} MiB"
         return f"is {info.file_size / 2**20:,.0f} MiB; files over {most} are not unpacked"
     ratio = info.file_size / max(1, info.compress_size)
-    if info.file_size >= limits.ratio_from_bytes and ratio > limits.most_ratio:
-        return f"is packed {ratio:,.0f} to 1; more than {limits.most_ratio:,.0f} to 1 is not unpacked"
+    if info.file_size >= RATIO_FROM_BYTES and ratio > MOST_RATIO:
+        return f"is packed {ratio:,.0f} to 1; more than {MOST_RATIO:,.0f} to 1 is not unpacked"
     return None

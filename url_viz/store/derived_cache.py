@@ -6,11 +6,11 @@ made again: whoever alters a file can alter its checksums too.
 """
 
 import os
+import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,15 +25,14 @@ MOST_CACHED = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
 CHECKED_AT_ONCE = 16 * 2**20
 """Bytes that share a checksum: pieces of this size are verified by several cores."""
-_CRC, _LENGTH = 4, 8
+_CHECKSUM, _LENGTH = struct.Struct("<I"), struct.Struct("<q")
 _ROWS = "rows"
 
-Bytes = NDArray[np.uint8]
 Columns = dict[str, NDArray[np.generic]]
 Made = TypeVar("Made")
 _UNUSABLE = (
     *(OSError, pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
-    *(MemoryError, RecursionError),
+    *(MemoryError, RecursionError, struct.error),
 )
 """What Arrow, and readers of its tables, raise for damaged or foreign files."""
 
@@ -47,7 +46,7 @@ def read_cached(folder: Path, space_key: str, key: str, make: Callable[[pa.Table
         return None
 
 
-def _table_in(data: Bytes) -> pa.Table:
+def _table_in(data: memoryview) -> pa.Table:
     """The table in a file.
 
     Arrow takes the number of rows that a file states as it is, and would read past the end of its columns: they are
@@ -64,12 +63,9 @@ def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, mos
         with replaced(_file(folder, space_key, key), is_flushed=False) as temporary:
             with pa.ipc.new_file(str(temporary), table.schema) as sink:
                 sink.write_table(table.combine_chunks())
-            length = temporary.stat().st_size
-            part = np.empty(CHECKED_AT_ONCE, np.uint8).data
-            starts = range(0, length, CHECKED_AT_ONCE)
-            checksums = [_read(temporary, start, part[: length - start]) for start in starts]
+            end = _end_of(np.memmap(temporary, mode="r").data)
             with temporary.open("ab") as file:
-                file.write(b"".join(checksums) + length.to_bytes(_LENGTH, "little"))
+                file.write(end)
         kept = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
         for path in kept[:-most]:
             path.unlink()
@@ -116,29 +112,15 @@ def _file(folder: Path, space_key: str, key: str) -> Path:
     return folder / f"{space_key}-{key}.arrow"
 
 
-def _verified(path: Path) -> Bytes | None:
+def _verified(path: Path) -> memoryview | None:
     """The table in a file; None if it is not as it was written."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _LENGTH))
-        length = int.from_bytes(file.read(), "little")
-        if not 0 < length < file.tell():
-            return None
-        file.seek(length)
-        checksums = file.read()[:-_LENGTH]
-    data = np.empty(length, np.uint8)
+    data = memoryview(path.read_bytes())
+    table = data[: _LENGTH.unpack(data[-_LENGTH.size :])[0]]
+    return table if len(table) and data[len(table) :] == _end_of(table) else None
+
+
+def _end_of(table: memoryview) -> bytes:
+    """What stands behind a table in its file: the checksum of each of its parts, and its length."""
+    parts = (table[start : start + CHECKED_AT_ONCE] for start in range(0, len(table), CHECKED_AT_ONCE))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(partial(_read, path), *zip(*_parts(data), strict=True)))
-    return data if checksums == b"".join(found) else None
-
-
-def _read(path: Path, start: int, part: memoryview) -> bytes:
-    """Read the bytes of a file from `start` on into `part`, and give their CRC."""
-    with path.open("rb") as file:
-        file.seek(start)
-        file.readinto(part)
-    return zlib.crc32(part).to_bytes(_CRC, "little")
-
-
-def _parts(data: Bytes) -> Iterator[tuple[int, memoryview]]:
-    for start in range(0, len(data), CHECKED_AT_ONCE):
-        yield start, data[start : start + CHECKED_AT_ONCE].data
+        return b"".join([*map(_CHECKSUM.pack, pool.map(zlib.crc32, parts)), _LENGTH.pack(len(table))])

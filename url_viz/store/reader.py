@@ -23,7 +23,6 @@ from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.damage import raising_damage_errors
 from url_viz.store.embedding_table import ROWS_AT_ONCE, parts_of, read_embeddings, read_whitened, size_of
 from url_viz.store.lance import connect
-from url_viz.store.recent_rows import RecentRows
 from url_viz.store.tables import (
     COORDINATES,
     HASHES,
@@ -43,7 +42,6 @@ from url_viz.store.tables import (
     whitened_schema,
     whitening_schema,
 )
-from url_viz.store.watch import Watch
 from url_viz.store.whitened_rows import WhitenedRows, Whitening
 from url_viz.workspace import SetPaths
 
@@ -51,7 +49,6 @@ QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 Made = TypeVar("Made")
 RawNeighbours = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 HASH_TABLE = f"hashes-{HASH_VERSION}"
-_recent = RecentRows()
 
 
 @dataclass(frozen=True)
@@ -102,12 +99,6 @@ class Store:
         """A short text that changes when anything shown of this space changes."""
         states = map(self._state, shown_tables(space_key, head_digest))
         return ".".join("-" if state is None else str(versions.newest(state)) for state in states)
-
-    def watch(self, space_key: str, head_digest: str | None, *, others: Iterable[str] = ()) -> Watch:
-        """What changes whenever `version` does, or the graph of one of the `others`, by the keys of their spaces."""
-        names = [*shown_tables(space_key, head_digest), *(f"graph-{other}" for other in others)]
-        folders = (versions.version_folder(self._folder(name)) for name in names)
-        return Watch([*folders, self.paths.about, self.paths.second])
 
     def digest_of(self, tables: Iterable[str], *also: str) -> str:
         """A digest of the state of `tables`, which no other state of them has, and of what `also` is said."""
@@ -286,8 +277,7 @@ class Store:
         if opened is None:
             return None
         with self._reading(name, opened.state):
-            read = partial(_whole, opened.table, columns)
-            return make(_recent.of(self._folder(name), opened.state, columns, read))
+            return make(_whole(opened.table, columns))
 
 
 class Snapshot(Store):

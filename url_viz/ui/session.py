@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from url_viz.analysis.crop_test import CropTest
     from url_viz.analysis.review_queue import Review
     from url_viz.analysis.review_spec import ReviewSpec
-    from url_viz.analysis.uploads import RefusedUpload, ScoredUpload
+    from url_viz.analysis.uploads import ScoredUpload
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet
+    from url_viz.imaging.uploaded_files import RefusedFile
     from url_viz.models.runtime import Precision
 
 T = TypeVar("T")
@@ -235,7 +236,7 @@ SETS_RESULT: Key[tuple[bool, str]] = Key("sets.said")
 QUERY_ID: Key[int] = Key("search.query_id")
 QUERY_FILE: "Key[UploadedFile | None]" = Key("search.file")
 QUERY_DROP: "Key[UploadedFile | None]" = Key("search.drop")
-QUERY_SCORED: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedUpload]]" = Key("search.scored")
+QUERY_SCORED: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedFile]]" = Key("search.scored")
 SEARCH_MEASURE: Key[str | None] = Key("search.measure")
 SEARCH_ANYWAY: Key[tuple[str, str, int]] = Key("search.anyway")
 
@@ -244,7 +245,7 @@ EVIDENCE_WANTED: Key[bool] = Key("search.evidence")
 
 # Sort uploads
 UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
-UPLOADS_SCORED: "Key[dict[tuple[str, str], ScoredUpload | RefusedUpload]]" = Key("upload.outcomes")
+UPLOADS_SCORED: "Key[dict[tuple[str, str], ScoredUpload | RefusedFile]]" = Key("upload.outcomes")
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
 UPLOADS_REVIEW: Key[UploadAnswers] = Key("upload.review")
 UPLOADS_ROUND: Key[int] = Key("uploads.round")

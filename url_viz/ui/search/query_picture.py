@@ -13,9 +13,9 @@ from streamlit.typing import UploadedFile
 from url_viz.analysis.between import between
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
-from url_viz.analysis.uploads import MEASURED, RefusedUpload, ScoredUpload, rank
+from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank
 from url_viz.image_set import ImageSet
-from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.ui.session import QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import tiles
@@ -150,7 +150,7 @@ def _of_set(image_id: int, image_set: ImageSet) -> Query:
 
 def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
     outcome = _scored(file, image_set)
-    if isinstance(outcome, RefusedUpload):
+    if isinstance(outcome, RefusedFile):
         st.error(f"The picture {escape(outcome.reason)}. Choose another one.", icon=":material/broken_image:")
         return None
     row = {str(name): value for name, value in rank([outcome], image_set.reference()).iloc[0].items()}
@@ -175,12 +175,12 @@ def between_shares(row: Mapping[str, Any]) -> str | None:
     return between(first, second)
 
 
-def _scored(file: UploadedFile, image_set: ImageSet) -> ScoredUpload | RefusedUpload:
+def _scored(file: UploadedFile, image_set: ImageSet) -> ScoredUpload | RefusedFile:
     """The outcome of scoring a file, cached for the same file and model."""
     second = image_set.second.name
     key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None, second)
 
-    def score() -> ScoredUpload | RefusedUpload:
+    def score() -> ScoredUpload | RefusedFile:
         incoming = IncomingFile(shown_name(file.name), file.getvalue())
         with st.spinner("Reading the picture"):
             [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision, second=second)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.uploads import RefusedUpload, ScoredUpload, also_embedded, read_all, score_read
+from url_viz.analysis.uploads import ScoredUpload, also_embedded, read_all, score_read
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import (
     Incoming,
     IncomingFile,
-    RefusedMember,
+    RefusedFile,
     ZipMember,
     is_ignored,
     is_zip,
@@ -25,7 +25,7 @@ from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, SetChoice
 
 SCORED_AT_ONCE = 32
 
-Outcome = ScoredUpload | RefusedUpload
+Outcome = ScoredUpload | RefusedFile
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class UploadBatch:
     key: str
     files: tuple[Incoming, ...]
     scored: tuple[ScoredUpload, ...]
-    refused: tuple[RefusedUpload | RefusedMember, ...]
+    refused: tuple[RefusedFile, ...]
 
 
 def uploaded() -> tuple[UploadedFile, ...]:
@@ -57,14 +57,14 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
         key="|".join([now.model, second or "", *incoming]),
         files=tuple(incoming[key] for key in scored),
         scored=tuple(scored.values()),
-        refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, RefusedUpload))),
+        refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, RefusedFile))),
     )
 
 
-def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[RefusedUpload | RefusedMember]]:
+def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[RefusedFile]]:
     """Every file and every member of a zip, by a key unique in the session; and those refused unread."""
     incoming: dict[str, Incoming] = {}
-    refused: list[RefusedUpload | RefusedMember] = []
+    refused: list[RefusedFile] = []
     for file in files:
         name = shown_name(file.name)
         if "/" in name and is_ignored(name):  # a folder's hidden files, which a scan skips too
@@ -75,12 +75,12 @@ def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[
         try:
             archive = open_archive(name, file.getvalue())
         except FolderError as error:
-            refused.append(RefusedUpload(name, str(error)))
+            refused.append(RefusedFile(name, str(error)))
             continue
         for number, member in enumerate(archive.members):
             named = ZipMember(shown_name(member.name), member.archive, member.info)
             incoming[f"{file.file_id}/{number}"] = named
-        refused += [RefusedMember(shown_name(member.name), member.reason) for member in archive.refused]
+        refused += [RefusedFile(shown_name(member.name), member.reason) for member in archive.refused]
     return incoming, refused
 
 
