@@ -3,6 +3,7 @@
 import base64
 import io
 import socket
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,6 @@ KINDS = ["whole"] + [kind for kind in ("crop", "blur", "dark") for _ in range(6)
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Both sets, built with no network to reach."""
-    pytest.importorskip("skimage")
     made = Workspace.at(tmp_path_factory.mktemp("demo"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", _refuse)
@@ -195,6 +195,14 @@ def test_or_how_well_each_value_finds_what_was_spoiled(
     rows = capsys.readouterr().out.splitlines()[-3:]
     assert [row.split()[0] for row in rows] == ["crop", "blur", "dark"]
     assert {len(row.split()) for row in rows} == {5}
+
+
+def test_without_scikit_image_it_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    assert main(["demo", "--spoiled", "--workspace", str(tmp_path)]) == 1
+    assert "`pip install scikit-image`" in capsys.readouterr().err
 
 
 def _grey(jpeg: bytes) -> np.ndarray:

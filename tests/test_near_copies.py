@@ -59,7 +59,6 @@ def photographs() -> dict[str, Image.Image]:
 @pytest.fixture(scope="module")
 def copied(module_workspace: Path, model: Model) -> ImageSet:
     """Photographs in train/, a copy of each kind of some of them in test/, and blank pictures in both."""
-    pytest.importorskip("skimage")
     folder = module_workspace.parent / "pictures"
     for part in ("train", "test"):
         (folder / part).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The demo image sets, built offline in seconds from what dependencies bring: handwritten digits, spoiled photographs.
+"""The demo image sets, built offline in seconds from what packages bring: handwritten digits, spoiled photographs.
 
 The digits are scikit-learn's (UCI, CC BY 4.0), a class folder each. Of the spoiled photographs, a view's file name says
 what was done to it and how strongly, so that anybody can see whether an order finds it; `measure` puts a number on it.
@@ -153,15 +153,16 @@ def measure(
 
 
 def photographs() -> list[Path]:
-    """The photographs that come with dependencies. Raises FolderError if there is none."""
+    """The photographs that come with scikit-image and scikit-learn. Raises FolderError without the former."""
     found = []
     for module, (folder, names) in PHOTOGRAPHS.items():
         spec = importlib.util.find_spec(module)
-        if spec is not None and spec.submodule_search_locations:
-            base = Path(spec.submodule_search_locations[0]) / folder
-            found += [base / name for name in names.split() if (base / name).is_file()]
-    if not found:
-        raise FolderError("The demo photographs come with scikit-image and scikit-learn; neither is installed.")
+        if spec is None or not spec.submodule_search_locations:
+            raise FolderError(
+                "The photographs come with scikit-image: `pip install scikit-image`, then the same again."
+            )
+        base = Path(spec.submodule_search_locations[0]) / folder
+        found += [base / name for name in names.split() if (base / name).is_file()]
     return found
 
 

@@ -90,7 +90,7 @@ def demo(*, model: ModelName = DEFAULT, spoiled: bool = False, workspace: Worksp
     """Build and read the demo image set, 500 handwritten digits, and print how well its order holds.
 
     Args:
-        spoiled: Photographs cropped, blurred and darkened instead, and whether each value finds by how much.
+        spoiled: Photographs of scikit-image, cropped, blurred and darkened; prints whether values find by how much.
     """
     from url_viz.demo import build_demo, build_spoiled, measure
     from url_viz.image_set import embed_folder
