@@ -9,13 +9,10 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied
-from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.pipeline import twins
-from url_viz.store.bundle import pack, unpack
 from url_viz.store.decisions import Judgement
-from url_viz.store.sets import forget
 
 
 @pytest.fixture(scope="module")
@@ -123,24 +120,6 @@ def test_of_a_chain_of_twins_only_pairs_of_what_is_kept_go(
     assert group == [5, len(kept)]
 
 
-def test_paths_and_ids_that_are_not_there(image_set: ImageSet) -> None:
-    ids = image_set.table()["id"].to_numpy()
-    assert image_set.paths_of(ids[[3, 0]]) == [b"dog/0001.jpg", b"cat/0000.jpg"]
-    with pytest.raises(ImageSetError, match="no picture with id 5"):
-        image_set.paths_of([5])
-    with pytest.raises(DecisionError, match="no picture with id 5"):
-        image_set.decisions.decide(np.array([5]), "keep")
-
-
-def test_forgetting_a_set_forgets_its_decisions(image_set: ImageSet, model: Model) -> None:
-    root, home = image_set.root, image_set.workspace.root
-    image_set.decisions.decide(image_set.table()["id"], "drop")
-    forget(root, workspace=home)
-    again = embed_folder(root, model=model, workspace=home)
-    assert decided(again) == {}
-    assert not again.decisions.can_undo
-
-
 class TestCorrectedLabels:
     """Labels that somebody gave: in the table, beside those of the folders, wherever files go."""
 
@@ -185,18 +164,3 @@ class TestCorrectedLabels:
         assert decided(again) == {"dog/0001.jpg": "keep"}
         again.labels.use("folders")
         assert self.labels(again) == {"cat/moved.jpg": ("dog", "cat", "corrected")}
-
-    def test_travel_in_packs(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), "bird"))
-        pack(image_set.root, tmp_path / "set.tar", workspace=image_set.workspace.root)
-        there = tmp_path / "there"
-        shutil.copytree(image_set.root, there)
-        unpack(tmp_path / "set.tar", root=there, workspace=tmp_path / "elsewhere")
-        other = open_image_set(there, model=image_set.source.name, workspace=tmp_path / "elsewhere")
-        assert self.labels(other) == {"cat/0002.jpg": ("bird", "cat", "corrected")}
-
-    def test_unknown_pictures_and_wrong_words(self, image_set: ImageSet) -> None:
-        with pytest.raises(DecisionError, match="no picture with id 5"):
-            image_set.labels.correct({5: "dog"})
-        with pytest.raises(DecisionError, match="cannot be a label"):
-            image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), " "))

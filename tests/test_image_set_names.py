@@ -42,30 +42,15 @@ def test_the_first_are_of_many_kinds_and_named_ones_do_not_come_again(image_set:
     assert len(again) + len(first) == len(np.unique(group_codes(image_set.table())))
 
 
-def test_a_name_stands_in_place_of_the_one_before_and_leaves_decisions_and_tags(image_set: ImageSet) -> None:
+def test_names_are_given_and_taken_back_in_the_table(image_set: ImageSet) -> None:
     one = int(image_set.ids[0])
-    for tag in ("blurry", "zoo"):
-        image_set.decisions.tag([one], tag)
     assert image_set.names.give({one: "kiwi"}, who="anna").sentence == "Named 1 picture “kiwi”"
-    image_set.decisions.decide([one], "keep")
-    image_set.decisions.tag([one], "check")
-    assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [
-        "kiwi",
-        "blurry; check; zoo",
-        "keep",
-    ]
-    image_set.names.give({one: "apple"})
-    image_set.decisions.untag([one], "blurry")
-    assert [image_set.row(one)[column] for column in ("name", "tags")] == ["apple", "check; zoo"]
-    assert image_set.names.give({one: None}).sentence == "Took the name of 1 picture"
-    assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [None, "check; zoo", "keep"]
-    for _ in range(8):
-        image_set.decisions.undo()
-    assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [None, "", None]
+    assert image_set.row(one)["name"] == "kiwi"
+    assert image_set.decisions.history(1)["who"].tolist() == ["anna"]
+    image_set.decisions.undo()
+    assert image_set.row(one)["name"] is None
     with pytest.raises(DecisionError, match="cannot be a name"):
         image_set.names.give({one: "a; b"})
-    with pytest.raises(DecisionError, match="no picture with id 77"):
-        image_set.names.give({77: "kiwi"})
 
 
 def test_names_suggest_names_and_are_none_until_accepted(image_set: ImageSet) -> None:

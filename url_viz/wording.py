@@ -1,6 +1,8 @@
 """Counts and figures as text, by one rule: "1 picture", "1,234 pictures", ".83", "−.12", ".87 [.85, .90]"."""
 
 import math
+from collections.abc import Iterator
+from itertools import chain, count
 
 MISSING = "–"
 """What stands for a figure that could not be computed."""
@@ -38,3 +40,8 @@ def with_interval(value: float, low: float, high: float, *, digits: int = 2, sig
 def percent(fraction: float, *, digits: int = 0) -> str:
     """A fraction as a percentage, "83 %"; `MISSING` if it is not finite."""
     return f"{100 * fraction:.{digits}f} %".replace("-", "−") if math.isfinite(fraction) else MISSING
+
+
+def numbered(name: str) -> Iterator[str]:
+    """A name, and the same for those that find it taken: "kind", "kind_2", "kind_3" …"""
+    return chain([name], (f"{name}_{number}" for number in count(2)))

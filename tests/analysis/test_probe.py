@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
 
 from url_viz.analysis.probe import (
     PROBE_FOLDS,
     PROBE_PENALTY,
     PROBE_SCALE,
-    PROBE_STEPS,
     Probe,
     fit_probe,
     out_of_fold_shares,
@@ -26,39 +24,28 @@ def small(seed: int = 0, *, classes: int = 5, pictures: int = 200, width: int = 
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16), label
 
 
-def test_it_minimises_the_loss_that_it_says() -> None:
-    whitened, label = small(classes=3, pictures=40, width=4)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_minimises_the_loss_that_it_says(classes: int) -> None:
+    whitened, label = small(classes=classes, pictures=40, width=4)
     group = np.maximum(np.arange(40), 2)
     shares = out_of_fold_shares(whitened, label, group, seed=3)
     assert shares.sum(axis=1) == pytest.approx(1)
     rows, taught = PROBE_SCALE * whitened.astype(float), probe_folds(group, seed=3) != 0
 
     def scores(flat: np.ndarray, of: np.ndarray) -> np.ndarray:
-        weight = flat.reshape(3, -1)
+        weight = flat.reshape(classes, -1)
         value: np.ndarray = rows[of] @ weight[:, :-1].T + weight[:, -1]
         return value
 
     def loss(flat: np.ndarray) -> float:
         value = scores(flat, taught)
         own = value[np.arange(taught.sum()), label[taught]]
-        penalty = PROBE_PENALTY * (flat.reshape(3, -1)[:, :-1] ** 2).sum()
+        penalty = PROBE_PENALTY * (flat.reshape(classes, -1)[:, :-1] ** 2).sum()
         return float((np.log(np.exp(value).sum(axis=1)) - own).mean() + penalty)
 
-    best = minimize(loss, np.zeros(3 * (rows.shape[1] + 1))).x
+    best = minimize(loss, np.zeros(classes * (rows.shape[1] + 1))).x
     expected = np.exp(scores(best, ~taught))
     assert shares[~taught] == pytest.approx(expected / expected.sum(axis=1, keepdims=True), abs=3e-3)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_it_agrees_with_scikit_learn(seed: int) -> None:
-    whitened, label = small(seed)
-    fold = probe_folds(np.arange(200), seed=seed)
-    shares = out_of_fold_shares(whitened, label, np.arange(200), seed=seed)
-    for left_out in range(PROBE_FOLDS):
-        taught, rows = fold != left_out, PROBE_SCALE * whitened.astype(float)
-        strength = 1 / (2 * PROBE_PENALTY * taught.sum())
-        fitted = LogisticRegression(C=strength, max_iter=PROBE_STEPS, tol=1e-7).fit(rows[taught], label[taught])
-        assert shares[~taught] == pytest.approx(fitted.predict_proba(rows[~taught]), abs=3e-3)
 
 
 def test_folds_deal_whole_groups_evenly() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from url_viz.analysis.baselines import margin
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -170,12 +169,6 @@ class TestLogits:
         assert table["own_max_probability"].to_numpy() == pytest.approx([0.3, 2 / 3])
         assert table["own_margin"].to_numpy() == pytest.approx([0.5, 1])
         assert all(column.is_uncertainty for column in image_set.user_columns())
-
-    def test_margin_against_a_naive_loop(self) -> None:
-        logits = np.random.default_rng(0).normal(0, 3, (50, 7))
-        for row, value in zip(logits, margin(logits), strict=True):
-            shares = sorted(np.exp(row) / np.exp(row).sum())
-            assert value == pytest.approx(1 - (shares[-1] - shares[-2]))
 
     def test_a_row_with_a_logit_missing_has_no_value(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(logit_0=[1, None, 1, 1, 1, 1], logit_1=[2] * 6))

@@ -81,7 +81,6 @@ class TestWhich:
             (["keep", "--below", "0"], "None of the 7 pictures"),
             (["keep", "--from", "no.txt"], "Cannot read the list 'no.txt'"),
             (["leave", "cat/0000.jpg"], "nothing to do"),
-            (["leave", "cat/0000.jpg", "--tag", "a,b"], "'a,b' cannot be a tag"),
         ],
     )
     def test_what_cannot_be_meant(self, run: Run, image_set: ImageSet, arguments: list[str], message: str) -> None:

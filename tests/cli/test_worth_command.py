@@ -11,7 +11,6 @@ from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
 from url_viz.analysis.worth import SEEDS
 from url_viz.cli.worth_command import worth
-from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 
 pytestmark = pytest.mark.slow
@@ -59,14 +58,6 @@ def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Ru
     written = pd.read_csv(tmp_path / "classes.csv")
     assert written["label"].tolist() == found.by_class["label"].tolist()
     assert written["decided"].to_numpy() == pytest.approx(found.by_class["decided"].to_numpy(dtype=float))
-
-
-def test_what_it_cannot_measure(image_set: ImageSet, run: Run) -> None:
-    image_set.labels.use(None)
-    assert "two classes or more" in run("worth", status=1)
-    assert not image_set.labels.is_reviewed()
-    with pytest.raises(ImageSetError, match="there are 0"):
-        image_set.labels.worth()
 
 
 def test_the_command_takes_as_many_seeds_as_python() -> None:

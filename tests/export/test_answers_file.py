@@ -1,9 +1,7 @@
 """Answers as a file: written, filled in, read back by content or by path, and refused if they cannot be read."""
 
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,7 +10,7 @@ from tests.wrong_labels import set_with_wrong_labels
 from url_viz.errors import DecisionError, FolderError
 from url_viz.export.answers_file import COLUMNS, answers_table, import_answers, questions_table
 from url_viz.export.table_files import write_table
-from url_viz.image_set import ImageSet, open_image_set
+from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 
 pytestmark = pytest.mark.slow
@@ -108,15 +106,3 @@ def test_a_file_that_says_something_else_stores_nothing(image_set: ImageSet, tex
     with pytest.raises(FolderError, match=says):
         import_answers(image_set, csv(text))
     assert known(image_set) == {}
-
-
-def test_they_travel_in_packs(image_set: ImageSet, tmp_path: Path) -> None:
-    from url_viz.store.bundle import pack, unpack
-
-    answered(image_set)
-    pack(image_set.root, tmp_path / "set.tar", workspace=image_set.workspace.root)
-    shutil.copytree(image_set.root, tmp_path / "moved")
-    unpack(tmp_path / "set.tar", root=tmp_path / "moved", workspace=tmp_path / "home")
-    other = open_image_set(tmp_path / "moved", model=image_set.source.name, workspace=tmp_path / "home")
-    assert known(other) == known(image_set)
-    assert np.array_equal(other.answers.ask(9)["path"], image_set.answers.ask(9)["path"])

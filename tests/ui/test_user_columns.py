@@ -92,26 +92,9 @@ def test_a_label_that_another_session_added_meanwhile_is_left_alone(
     assert image_set.labels.chosen == "kind"
 
 
-def test_a_damaged_import_is_a_sentence_in_the_dialog(image_set: ImageSet) -> None:
-    image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n"))
-    [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
-    path.write_bytes(b"PAR1")
-    at = dialog(image_set)
-    assert "are damaged" in at.error[0].value
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "is empty"),
-        ("a,b\n1,2\n", "path-column"),
-        ("path,v\n![x](http://example.invalid/x.png),1\n", r"\[x\]"),
-        ("path,v\n0000.jpg,1\n./0000.jpg,2\n", "2 rows are of the same picture"),
-    ],
-)
-def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet, text: str, said: str) -> None:
-    at = drop(dialog(image_set), text)
-    assert said in at.error[0].value
+def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet) -> None:
+    at = drop(dialog(image_set), "path,v\n![x](http://example.invalid/x.png),1\n")
+    assert r"\[x\]" in at.error[0].value
     assert not image_set.user_columns()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column
 from url_viz.store.user_cells import Kind, Values
 from url_viz.store.user_files import ARRAY, Cells, Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import Matched, match_file
+from url_viz.wording import numbered
 from url_viz.workspace import SetPaths
 
 if TYPE_CHECKING:
@@ -131,13 +133,7 @@ def _check_uncertainties(found: UserFile, uncertainties: Collection[str]) -> Non
 
 def _free(name: str, source: str, taken: Collection[str]) -> str:
     """The name in the table: the column's own, with the import's in front (and a number behind) if it is taken."""
-    if name not in taken:
-        return name
-    number, unique = 1, f"{source}_{name}"
-    while unique in taken:
-        number += 1
-        unique = f"{source}_{name}_{number}"
-    return unique
+    return next(unique for unique in chain([name], numbered(f"{source}_{name}")) if unique not in taken)
 
 
 def _described(one: Import) -> Iterable[UserColumn]:

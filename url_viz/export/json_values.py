@@ -8,6 +8,8 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from url_viz.wording import numbered
+
 
 def known_columns(table: pd.DataFrame) -> pd.DataFrame:
     """The columns in which at least one picture has a value: a loader cannot infer the type of the others."""
@@ -21,13 +23,8 @@ def column_names(columns: Collection[str], *, reserved: Collection[str]) -> dict
     for column in columns:
         plain = re.sub(r"\W", "_", str(column))
         wanted = plain if plain[:1].isalpha() and plain.lower() not in reserved else f"own_{plain.lstrip('_')}"
-        used = {name.lower() for name in name_of.values()}
-        number = 1
-        name = wanted
-        while name.lower() in used or name.lower() in reserved:
-            number += 1
-            name = f"{wanted}_{number}"
-        name_of[column] = name
+        used = {*reserved, *(name.lower() for name in name_of.values())}
+        name_of[column] = next(name for name in numbered(wanted) if name.lower() not in used)
     return name_of
 
 

@@ -2,8 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,25 +18,17 @@ from url_viz.imaging.workers import decoders
 _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
 
-def query_crop(query: Path | Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """The crop (S, S, 3) uint8 of a query image for the backbone; a file is decoded in a separate process."""
-    if isinstance(query, (str, os.PathLike)):
-        return read_query(query, preprocessing).crop
+def query_crop(query: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The crop (S, S, 3) uint8 of a picture in memory for the backbone."""
     return middle(resized(decode(_as_png(query))[0], preprocessing), preprocessing.size_px)
 
 
 def read_query(path: Path, preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()) -> Picture:
     """A file decoded in a separate process; raises ImageError also if that process crashes."""
-    with _naming_the_file(path):
-        return decoders.read(read_file(os.fsencode(path)), preprocessing, also=also)
-
-
-@contextmanager
-def _naming_the_file(path: Path) -> Iterator[None]:
     if not Path(path).exists():
         raise ImageError(f"There is no file {os.fspath(path)!r}. Give the path of the picture to search with.")
     try:
-        yield
+        return decoders.read(read_file(os.fsencode(path)), preprocessing, also=also)
     except ImageError as error:
         raise ImageError(f"{os.fspath(path)!r} {error}. Search with another picture.") from error
 

@@ -123,16 +123,7 @@ def _about_in(path: Path) -> About:
 
 def write_about(paths: SetPaths, about: About) -> None:
     """Write an image set's set.json and its copy; only for the holder of the set's lock."""
-    spaces = [
-        {
-            "backbone": s.backbone,
-            "weights_digest": s.weights_digest,
-            "preprocessing": s.preprocessing.as_record(),
-            "precision": s.precision,
-        }
-        for s in about.spaces
-    ]
-    text = sealed(asdict(about) | {"root": os.fspath(about.root), "spaces": spaces})
+    text = sealed(asdict(about) | {"root": os.fspath(about.root)})
     for path in (paths.about, paths.about_copy):
         with replaced(path) as temporary:
             temporary.write_text(text)

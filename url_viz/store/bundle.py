@@ -99,7 +99,9 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
             _extract(Path(file).expanduser(), paths.folder)
             write_about(paths, replace(read_about(paths), root=here))
         _check_paths(store, Path(file))
-        _verify_decisions(paths)
+        log = DecisionLog(paths.decisions)
+        if log.verify():  # their file may be no valid one, or hold more
+            log.note()
         agreement = check_agreement(store, here)
         _rename_unpacked(paths.folder, here, home, aside=temporary / "replaced")
     return agreement
@@ -253,17 +255,6 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Non
         shutil.copyfileobj(source, file, 1 << 20)
     if path.stat().st_size != member.size:
         raise tarfile.ReadError(f"{member.name} ends too early")
-
-
-def _verify_decisions(paths: SetPaths) -> None:
-    """Verify and record the unpacked decisions. Raises DamageError if their file is not valid, or holds more."""
-    log = DecisionLog(paths.decisions)
-    with log.reading() as transaction:
-        if transaction is None:
-            return
-        transaction.verify()
-        transaction.verify_actions()
-    log.note()
 
 
 def _check_paths(store: Store, file: Path) -> None:

@@ -157,13 +157,18 @@ class DecisionLog:
                 raise self._lost("is not there")
             return transaction.data()
 
+    def verify(self) -> bool:
+        """Whether anything was ever decided. Raises DamageError if not all of it can be read as it was written."""
+        with self.reading() as transaction:
+            if transaction is not None:
+                transaction.verify()
+                transaction.verify_actions()
+            return transaction is not None
+
     def is_whole(self) -> bool:
         """Whether all stored decisions can be read as written, or nothing was ever decided."""
         try:
-            with self.reading() as transaction:
-                if transaction is not None:
-                    transaction.verify()
-                    transaction.verify_actions()
+            self.verify()
         except DamageError:
             return False
         return True

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.store.tables import positions_of
@@ -58,12 +59,13 @@ def _match_moved(
     waiting = np.flatnonzero(matched < 0)
     if not len(free) or not len(waiting):
         return
-    both = np.concatenate([stored_content[free], files.content[waiting]])
-    code = np.unique(both, return_inverse=True)[1]
-    wanted, offered = code[len(free) :], code[: len(free)]
-    span = len(both)
-    position = positions_of(wanted * span + _occurrence(wanted), offered * span + _occurrence(offered))
+    position = _counted(stored_content[free]).get_indexer(_counted(files.content[waiting]))
     matched[waiting[position >= 0]] = free[position[position >= 0]]
+
+
+def _counted(contents: NDArray[np.int64]) -> pd.MultiIndex:
+    """Contents (N,), each with the number of equal ones before it: no two are the same."""
+    return pd.MultiIndex.from_arrays([contents, pd.Series(contents).groupby(contents).cumcount()])
 
 
 def _match_edited(matched: NDArray[np.int64], files: FileKeys, stored_id: NDArray[np.int64]) -> None:
@@ -74,14 +76,3 @@ def _match_edited(matched: NDArray[np.int64], files: FileKeys, stored_id: NDArra
     waiting = np.flatnonzero(matched < 0)
     position = positions_of(files.id[waiting], stored_id[free])
     matched[waiting[position >= 0]] = free[position[position >= 0]]
-
-
-def _occurrence(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The number of equal values before each of `values` (N,)."""
-    order = np.argsort(values, kind="stable")
-    arranged = values[order]
-    is_first = np.concatenate([[True], arranged[1:] != arranged[:-1]])
-    position = np.arange(len(values))
-    result = np.empty(len(values), np.int64)
-    result[order] = position - np.maximum.accumulate(np.where(is_first, position, 0))
-    return result

@@ -22,6 +22,7 @@ from url_viz.formulas import without_apostrophe
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_arrays import most_bytes, most_rows, read_arrays
 from url_viz.store.user_cells import Values, as_text, cleaned, number_values, text_values
+from url_viz.wording import numbered
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt")
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -171,11 +172,7 @@ def distinct_names(names: Iterable[Any]) -> list[str]:
     distinct: dict[str, None] = {}
     for number_of_column, name in enumerate(names, start=1):
         plain = cleaned(str(name)) or f"column_{number_of_column}"
-        number, unique = 1, plain
-        while unique in distinct:
-            number += 1
-            unique = f"{plain}_{number}"
-        distinct[unique] = None
+        distinct[next(unique for unique in numbered(plain) if unique not in distinct)] = None
     return list(distinct)
 
 
