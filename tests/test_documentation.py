@@ -24,7 +24,7 @@ LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?[^)]*\)")
 """A link within the checkout: its file (none: this page) and its anchor."""
 SITE = ROOT / "docs" / "site"
 OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|experiments|docs|examples)/[\w./]*)`")
-NAME = re.compile(r"`([\w.]+)`")
+NAME = re.compile(r"`([\w.-]+)`")
 IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
 """A file, a colon, and names of what is in it."""
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -70,6 +70,14 @@ def test_the_site_has_every_page_in_its_menu_and_links_within_it() -> None:
         if place in pages:
             text = site["led_anew"](path.read_text("utf-8"), page=path, files=files)
             assert all(normpath(Path(place).parent / to) in files.values() for to, _ in LINK.findall(text) if to), place
+
+
+def test_installing_says_what_every_dependency_is_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    text = (ROOT / "docs" / "install.md").read_text("utf-8")
+    named = {name for row in re.findall(r"^\|([^|]*)\|", text, re.MULTILINE) for name in NAME.findall(row)}
+    assert {re.split(r"[<>=!]", line)[0] for line in project["dependencies"]} <= named
+    assert all(f"`{extra}` (" in " ".join(text.split()) for extra in project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
