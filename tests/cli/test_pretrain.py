@@ -27,7 +27,7 @@ def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace
 
 @pytest.fixture
 def folders(tmp_path: Path) -> list[str]:
-    return [str(write_folder(tmp_path / name, 40, classes=("cat", "dog"))) for name in ("zoo", "farm")]
+    return [str(write_folder(tmp_path / name, 20, classes=("cat", "dog"))) for name in ("zoo", "farm")]
 
 
 def test_in_the_background_it_returns_at_once(

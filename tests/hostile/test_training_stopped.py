@@ -117,14 +117,16 @@ def once(undisturbed: Callable[[Target], CacheConfig]) -> CacheConfig:
     return undisturbed("instance")
 
 
-@pytest.mark.parametrize(
-    ("target", "after"),
-    [
-        pytest.param(target, after, marks=() if (target, after) == ("instance", 3) else pytest.mark.torture)
-        for target in ("instance", "labels")
-        for after in range(12)
-    ],
-)
+def goes_on_and_ends_the_same(out: Path, whole: CacheConfig, exact: Model) -> None:
+    there = [path for path in out.glob("shard-*") if (path / "pictures.npy").exists()]
+    before = {path: path.stat().st_mtime_ns for path in there}
+    assert same(write_cache(replace(whole, out=out), exact, silent), open_cache(whole.out))
+    assert {path: path.stat().st_mtime_ns for path in there} == before, "what was written is not written again"
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("target", ["instance", "labels"])
+@pytest.mark.parametrize("after", range(12))
 def test_a_killed_cache_goes_on_and_ends_the_same(
     tmp_path: Path,
     exact: Model,
@@ -134,14 +136,29 @@ def test_a_killed_cache_goes_on_and_ends_the_same(
     after: int,
 ) -> None:
     whole, out = undisturbed(target), tmp_path / "cache"
-    pictures = whole.data
-    words = ["--data", pictures, "--out", out, "--target", target, "--views", 2, "--precision", "exact"]
+    words = ["--data", whole.data, "--out", out, "--target", target, "--views", 2, "--precision", "exact"]
     words += ["--shard-rows", 2 * PICTURES // SHARDS, "--device", "cpu"]
     killed("training.cache", words, after=after, where=out, workspace=workspace)
-    there = [path for path in out.glob("shard-*") if (path / "pictures.npy").exists()]
-    before = {path: path.stat().st_mtime_ns for path in there}
-    assert same(write_cache(replace(whole, out=out), exact, silent), open_cache(whole.out))
-    assert {path: path.stat().st_mtime_ns for path in there} == before, "what was written is not written again"
+    goes_on_and_ends_the_same(out, whole, exact)
+
+
+def test_a_cache_that_is_stopped_goes_on_and_ends_the_same(
+    tmp_path: Path, exact: Model, once: CacheConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process, as its third shard is about to have its name."""
+    out, rename, left = tmp_path / "cache", os.replace, iter(range(3))
+
+    def stopping(source: str, target: str) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            write_cache(replace(once, out=out), exact, silent)
+    assert 0 < len(list(out.glob("shard-*"))) < SHARDS
+    goes_on_and_ends_the_same(out, once, exact)
 
 
 @pytest.mark.parametrize("after", [6, *(pytest.param(n, marks=pytest.mark.torture) for n in range(9) if n != 6)])
@@ -155,9 +172,11 @@ def test_a_killed_finetune_goes_on_and_ends_the_same(
     words = ["--data", pictures, "--out", out, "--views", 2, "--epochs", 2, "--batch", 16, "--held-out", 0.25]
     words += ["--precision", "exact", "--device", "cpu"]
     killed("training.finetune", words, after=after, where=out, workspace=workspace)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("shard-*/*.npy")}
     finetune(finetune_config(pictures, out), exact, silent)
     assert load_head(out / "head.safetensors").digest == load_head(undisturbed / "head.safetensors").digest
     assert {p.name for p in written} <= {p.name for p in out.iterdir()}
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "what was written is not written again"
 
 
 @pytest.mark.torture

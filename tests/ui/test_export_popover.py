@@ -13,7 +13,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import ended
 from url_viz.export.data_sets import Program
 from url_viz.image_set import ImageSet
-from url_viz.jobs import JobState, cancel_job, latest_job, log_tail
+from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
 from url_viz.jobs.exporting import start_export
 from url_viz.jobs.kinds import EXPORT
 from url_viz.jobs.results import out_of
@@ -78,11 +78,8 @@ def test_two_jobs_of_one_moment_write_each_its_own(image_set: ImageSet) -> None:
         ended(job)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [4, 6])
-def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
-    image_set: ImageSet, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def job_of(image_set: ImageSet, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[AppTest, Job]:
+    """The job that a click on the popover of so many pictures starts."""
     monkeypatch.setattr(export, "MOST_ZIPPED", 1)
     at = popover_of(image_set, count)
     looked_at(at.checkbox(key="share.copy").check().run())
@@ -90,12 +87,26 @@ def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
     job = latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)
     assert job is not None
     assert job.title == f"Write {count} pictures of {set_name(image_set.root)} for Hugging Face"
+    assert out_of(job).with_name(f"{out_of(job).name}.paths").exists() == (count < 6)
+    return at, job
+
+
+def test_all_pictures_need_no_list(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, job = job_of(image_set, 6, monkeypatch)
+    assert "--listed" not in job.command
+    cancel_job(job, grace_s=0.1)
+
+
+@pytest.mark.slow
+def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, job = job_of(image_set, 4, monkeypatch)
     assert ended(job).state is JobState.SUCCEEDED, log_tail(job, 20)
     out = out_of(job)
     assert out.parent == image_set.workspace.exports
-    assert (out.with_name(f"{out.name}.paths")).exists() == (count < 6), "all pictures need no list"
     rows = [json.loads(line) for line in (out / "train" / "metadata.jsonl").read_text().splitlines()]
-    assert [row["path"] for row in rows] == image_set.table()["path"].tolist()[:count]
+    assert [row["path"] for row in rows] == image_set.table()["path"].tolist()[:4]
     assert all(not (out / "train" / row["file_name"]).is_symlink() for row in rows)
     told = looked_at(at.run())
     assert f'datasets.load_dataset("imagefolder", data_dir={str(out)!r})' in [block.value for block in told.code]

@@ -143,7 +143,7 @@ def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
             "label": _text(row["label"]),
             "mark": _text(row.get("mark")),
         }
-        for row in near.to_dict("records")
+        for row in near.filter(["id", "path", "label", "mark"]).to_dict("records")
     ]
 
 
