@@ -124,7 +124,9 @@ def _measured(caches: Sequence[Cache], loaded: LoadedBackbone, cases: Sequence[C
 
 def _orders(rows: Rows, loaded: LoadedBackbone) -> Mapping[str, Order]:
     """Orders by name: single baselines, single functions, and heads that are trained on the rows."""
-    functions, read = read_by_functions(rows, loaded)
+    read = read_by_functions(rows, loaded)
+    functions = read.functions
+    assert functions is not None
     deep = train(rows, DEEP, seed=0, report=silent).module
     return {
         "entropy": lambda case: picture_features(case.labelled, 1.0)["entropy"],

@@ -1,10 +1,10 @@
 """Plots of an evaluation: risk–coverage, recall@1 by tenths of uncertainty, the crop curve; pages of plots."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.evaluation_records import HEAD, Evaluation, OrderResult
 from url_viz.analysis.map_figure import PALETTE
@@ -27,10 +27,7 @@ def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
     figures = {"risk-coverage": risk_coverage_figure(evaluation), "recall-by-tenth": tenths_figure(evaluation)}
     if evaluation.crops:
         figures["crop-curve"] = crop_figure(evaluation)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(write_page(figure, folder / f"{name}.html"))
-    return paths
+    return [write_page(figure, folder / f"{name}.html") for name, figure in figures.items()]
 
 
 def write_page(figure: "Figure", path: Path) -> Path:
@@ -44,14 +41,7 @@ def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
     """Share of wrong neighbours among the clearest pictures, over how many of them count; lower is better."""
     figure = _figure(evaluation, "kept, clearest first", "wrong among these")
     for index, order in enumerate(evaluation.orders):
-        _line(
-            figure,
-            np.array(order.coverage),
-            np.array(order.risk),
-            f"{order.name}, AURC {decimal(order.aurc, digits=3)}",
-            order,
-            index,
-        )
+        _line(figure, order.coverage, order.risk, f"AURC {decimal(order.aurc, digits=3)}", order, index)
     _level(figure, 1 - evaluation.recall_at_1, "all kept")
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     return figure
@@ -61,9 +51,8 @@ def tenths_figure(evaluation: Evaluation) -> "Figure":
     """recall@1 of each tenth of the pictures, from the clearest to the most uncertain; a good order falls."""
     figure = _figure(evaluation, "tenth of the pictures, clearest first", "recall@1")
     for index, order in enumerate(evaluation.orders):
-        tenths = np.array(order.recall_by_tenth)
-        name = f"{order.name}, R-AUROC {decimal(order.r_auroc, digits=3)}"
-        _line(figure, np.arange(1, len(tenths) + 1), tenths, name, order, index)
+        tenths = range(1, len(order.recall_by_tenth) + 1)
+        _line(figure, tenths, order.recall_by_tenth, f"R-AUROC {decimal(order.r_auroc, digits=3)}", order, index)
     _level(figure, evaluation.recall_at_1, "all")
     figure.update_xaxes(dtick=1)
     return figure
@@ -106,11 +95,10 @@ def blank(title: str, x: str, y: str) -> "Figure":
     )
 
 
-def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, order: OrderResult, index: int) -> None:
-    is_head = order.name == HEAD
-    colour = PALETTE[index % len(PALETTE)]
-    line = {"color": colour, "width": 3 if is_head else 1.5, "dash": "solid" if is_head else "dot"}
-    figure.add_scatter(x=x, y=y, mode="lines", name=name, line=line)
+def _line(figure: "Figure", x: Sequence[float], y: Sequence[float], value: str, order: OrderResult, index: int) -> None:
+    colour, (width, dash) = PALETTE[index % len(PALETTE)], (3, "solid") if order.name == HEAD else (1.5, "dot")
+    line = {"color": colour, "width": width, "dash": dash}
+    figure.add_scatter(x=list(x), y=list(y), mode="lines", name=f"{order.name}, {value}", line=line)
 
 
 def _level(figure: "Figure", value: float, name: str) -> None:

@@ -34,8 +34,8 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
-def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> tuple[ClassifierFunctions, Rows]:
-    """The functions that fit the rows' sources, and the same rows with their values instead of embeddings.
+def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> Rows:
+    """The same rows with values of the functions that fit their sources instead of embeddings.
 
     Raises CacheError if the backbone has no linear classifier.
     """
@@ -47,11 +47,11 @@ def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> tuple[ClassifierF
     values = np.concatenate([unfinished.values(rows.sources.embeddings(part).astype(np.float32)) for part in parts])
     scale: Floats = np.maximum(values.std(axis=0), LEAST_SPREAD).astype(np.float32)
     functions = replace(unfinished, centre=values.mean(axis=0, dtype=np.float32), scale=scale)
-    return functions, replace(
+    return replace(
         rows,
         resident=torch.from_numpy(functions.standardised(values)).to(rows.device),
         choosing=tuple(_held_out(functions, held_out) for held_out in rows.choosing),
-        holds_functions=True,
+        functions=functions,
     )
 
 

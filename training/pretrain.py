@@ -27,7 +27,7 @@ from training.lock import locked
 from training.model_card import card_text
 from training.record_files import write_json
 from training.sources import Sources
-from training.train import RunPaths, final_figures, provenance_of, save_run, train
+from training.train import RunPaths, save_trained, train
 from training.training_rows import rows_of
 from url_viz.errors import FolderError
 from url_viz.files import replaced
@@ -123,7 +123,7 @@ def _numbered(report: ProgressCallback, what: str, number: int, count: int) -> P
 def _train_seeds(
     config: PretrainConfig, model: Model, sources: Sources, paths: PretrainPaths, report: ProgressCallback
 ) -> None:
-    rows, functions = None, None
+    rows = None
     for seed in range(config.seeds):
         if paths.seed(seed).metrics.is_file():
             continue
@@ -131,11 +131,9 @@ def _train_seeds(
             device = torch.device(choose_device(config.device))
             rows = rows_of(sources, held_out=config.recipe.held_out, device=device, mixture=config.mixture)
             if config.reads == "functions":
-                functions, rows = read_by_functions(rows, load_source(model.source))
+                rows = read_by_functions(rows, load_source(model.source))
         trained = train(rows, config.recipe, seed=seed, report=_numbered(report, "seed", seed, config.seeds))
-        figures = final_figures(trained, rows)
-        provenance = provenance_of(sources, config.recipe, seed, figures, mixture=config.mixture)
-        save_run(paths.seed(seed), trained, config, provenance, functions=functions)
+        save_trained(paths.seed(seed), trained, rows, config, seed=seed)
 
 
 def _best_seed(config: PretrainConfig, paths: PretrainPaths) -> RunPaths:

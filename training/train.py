@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.command import train_command
-from training.config import Mixture, Recipe, TrainConfig
+from training.config import Mixture, PretrainConfig, Recipe, TrainConfig
 from training.functions import read_by_functions, weigh_distance, without_distance
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
 from training.lock import locked
@@ -96,13 +96,10 @@ def _run(config: TrainConfig) -> None:
         group=config.group,
         mixture=config.mixture,
     )
-    functions = None
     if config.reads == "functions":
-        functions, rows = read_by_functions(rows, _backbone_of(sources))
+        rows = read_by_functions(rows, _backbone_of(sources))
     trained = train(rows, config.recipe, seed=config.seed, report=command_report())
-    figures = final_figures(trained, rows)
-    provenance = provenance_of(sources, config.recipe, config.seed, figures, mixture=config.mixture)
-    save_run(RunPaths(config.out), trained, config, provenance, functions=functions)
+    figures = save_trained(RunPaths(config.out), trained, rows, config, seed=config.seed)
     figures_text = ", ".join(f"{name} {decimal(value, digits=3)}" for name, value in figures.items())
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
@@ -143,7 +140,7 @@ def train(
     PVU 3.1: AdamW(.8, .95), rate by the square root of the batch, linear warm-up inside the cosine. Of rows that hold
     functions of the classifier, the distance is weighed afterwards: see `training.functions`.
     """
-    if rows.holds_functions:
+    if rows.functions is not None:
         trained = _fitted(without_distance(rows), recipe, seed=seed, report=report, start=start)
         weigh_distance(trained.module, rows)
         return trained
@@ -303,6 +300,16 @@ def _record_of(cache: Cache) -> dict[str, object]:
         "pictures_digest": cache.manifest.pictures_digest,
         "rows": len(cache),
     }
+
+
+def save_trained(
+    paths: RunPaths, trained: Trained, rows: Rows, config: TrainConfig | PretrainConfig, *, seed: int
+) -> Mapping[str, float]:
+    """Write head, history, config and metrics of a run with a seed → its figures."""
+    figures = final_figures(trained, rows)
+    provenance = provenance_of(rows.sources, config.recipe, seed, figures, mixture=config.mixture)
+    save_run(paths, trained, config, provenance, functions=rows.functions)
+    return figures
 
 
 def save_run(

@@ -13,6 +13,7 @@ from training.sources import Sources, end_to_end
 from training.store import Cache
 from url_viz.analysis.order_metrics import recall_at_1
 from url_viz.errors import CacheError
+from url_viz.models.classifier_functions import ClassifierFunctions
 
 MOST_BYTES_IN_MEMORY = 4 << 30
 SPLIT_PARTS = 10_000
@@ -49,8 +50,8 @@ class Rows:
     `training` (T,) are rows of the sources, `task_loss` (T,) theirs, and `pair_group` (T,) says which of them are
     compared; None if all are. `parts` are positions among the training rows: a batch takes as many of each part.
     `choosing` are the held-out pictures of each source. `criterion` names the figure that epochs are compared by.
-    `resident` are the training rows in memory, None where they are read from disk; with `holds_functions` these and
-    the held-out ones are functions of embeddings.
+    `resident` are the training rows in memory, None where they are read from disk; with `functions` these and
+    the held-out ones are values of these.
     """
 
     sources: Sources
@@ -62,7 +63,7 @@ class Rows:
     choosing: tuple[HeldOut, ...]
     criterion: str
     resident: Tensor | None
-    holds_functions: bool = False
+    functions: ClassifierFunctions | None = None
 
     @property
     def input_size(self) -> int:

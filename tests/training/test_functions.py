@@ -94,7 +94,9 @@ def sources(folder: Path, *, count: int = 240) -> Sources:
 @pytest.mark.slow
 def test_rows_hold_the_functions_of_the_rows_and_a_head_learns_from_them(tmp_path: Path) -> None:
     rows = rows_of(sources(tmp_path), held_out=0.2, device=CPU)
-    functions, read = read_by_functions(rows, loaded(linear()))
+    read = read_by_functions(rows, loaded(linear()))
+    functions = read.functions
+    assert functions is not None
     assert (rows.input_size, read.input_size) == (12, len(NAMES))
     assert np.array_equal(read.training, rows.training)
     for before, after in zip(rows.choosing, read.choosing, strict=True):
@@ -113,7 +115,7 @@ def test_rows_hold_the_functions_of_the_rows_and_a_head_learns_from_them(tmp_pat
 @pytest.mark.slow
 def test_the_distance_weighs_its_share_of_the_spread_of_the_rest_and_teaches_nothing(tmp_path: Path) -> None:
     rows = rows_of(sources(tmp_path), held_out=0.2, device=CPU)
-    _, read = read_by_functions(rows, loaded(linear()))
+    read = read_by_functions(rows, loaded(linear()))
     weights = train(read, PRESETS["functions"], seed=0, report=silent).module.layers[0].weight[0]  # type: ignore[index]
     others = np.arange(len(NAMES)) != DISTANCE
     assert read.resident is not None
