@@ -117,11 +117,6 @@ def losses_to_learn(config: FinetuneConfig, split: SplitCache) -> Losses:
     return losses
 
 
-def losses_of_all(config: FinetuneConfig, split: SplitCache) -> Losses:
-    """The task loss (R,) of every row, among all pictures."""
-    return _losses_of(config, split, np.arange(len(split.cache)), np.arange(len(split.cache.clean)))
-
-
 def _losses_of(config: FinetuneConfig, split: SplitCache, rows: Integers, pictures: Integers) -> Losses:
     """The task loss of `rows` in a set of only `pictures` (ascending); each row is of one of these."""
     cache, clean = split.cache, split.cache.clean[pictures]
@@ -170,8 +165,9 @@ def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
 
 
 def _report(config: FinetuneConfig, split: SplitCache, rows: Rows, heads: dict[str, Head]) -> FinetuneReport:
-    figures = figures_of(heads, split, losses_of_all(config, split))
     cache = split.cache
+    losses = _losses_of(config, split, np.arange(len(cache)), np.arange(len(cache.clean)))
+    figures = figures_of(heads, split, losses)
     return FinetuneReport(
         mode=config.mode,
         pictures=len(cache.pictures),

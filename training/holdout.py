@@ -69,7 +69,7 @@ def _agreement(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.fl
     views = split.cache.embeddings(rows)
     orders = {name: (head(views), loss[rows]) for name, head in heads.items()}
     pictures = split.cache.clean_rows[rows]
-    return holdout_figure("agreement", orders, _spearman, split.group[pictures], count=len(np.unique(pictures)))
+    return holdout_figure("agreement", orders, spearman, split.group[pictures], count=len(np.unique(pictures)))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,3 @@ def orders_without_a_job(space: Space, label: NDArray[np.integer]) -> dict[str, 
     classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)
     orders = {"confusability": confusability_in(space)}
     return orders if classified is None else orders | {"ambiguity": classified.shares.ambiguity}
-
-
-def _spearman(values: NDArray[np.floating], loss: NDArray[np.floating]) -> float:
-    return spearman(values, loss) if len(values) else float("nan")

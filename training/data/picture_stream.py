@@ -91,15 +91,11 @@ class TarSource:
             if isinstance(sample, BadSample):
                 yield BadSample(name, sample.reason)
             else:
-                yield Encoded(shard * room + number, sample.id, sample.label, name, partial(_as_it_is, sample.data))
+                yield Encoded(shard * room + number, sample.id, sample.label, name, partial(bytes, sample.data))
 
 
 PictureSource = FileSource | TarSource
 """Pictures in a fixed order, cut into shards that are read independently."""
-
-
-def _as_it_is(data: bytes) -> bytes:
-    return data
 
 
 def source_of(config: CacheConfig, *, classifier_classes: int) -> PictureSource:

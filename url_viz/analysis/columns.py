@@ -42,10 +42,10 @@ from url_viz.analysis.classes import (
     spelled_out,
 )
 from url_viz.analysis.derived import Column, Derived, DiskCache, Get, Input, OnDisk
-from url_viz.analysis.findings import Finding, FindingInputs, findings
+from url_viz.analysis.findings import FindingInputs, findings
 from url_viz.analysis.label_choice import Labels, chosen_labels
 from url_viz.analysis.label_issues import LabelCheck, check_labels
-from url_viz.analysis.leaks import APART, Splits, find_splits, leaks_between_splits
+from url_viz.analysis.leaks import APART, find_splits, leaks_between_splits
 from url_viz.analysis.naming import suggestions_in
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.order import Order, leading_order, order_from_table, order_to_table
@@ -155,16 +155,6 @@ def user_version(context: SetContext) -> str:
 # What is stored
 
 
-def _own_graph_columns(get: Get) -> GraphColumns | None:
-    """What the graph of this model by itself says; None before there is a graph in the whitened space."""
-    store: Snapshot = get("graph_table")
-    return store.graph_columns(get("space").key)
-
-
-def _own_graph_columns_from(table: pa.Table, get: Get) -> GraphColumns:
-    return graph_columns_from_table(table, get("graph_table").count(f"graph-{get('space').key}"))
-
-
 def _second_available(get: Get) -> SecondModel | None:
     own: GraphColumns | None = get("own_graph_columns")
     return None if own is None else find_second(get("second_tables"), get("space").space, own.content)
@@ -201,15 +191,6 @@ def _rows(get: Get) -> StoredRows:
         graph=get("graph_columns"),
         by_both=get("confusability_by_both") is not None,
     )
-
-
-def _rows_from(table: pa.Table, get: Get) -> StoredRows:
-    return rows_from_table(table, files=get("shown_tables").count("images"))
-
-
-def _whitened(get: Get) -> WhitenedRows:
-    """The pictures in the whitened space, in the order of the table."""
-    return whitened_for(get("whitened_table"), get("space").key, get("base").contents)
 
 
 def _whitened_from(table: pa.Table, get: Get) -> WhitenedRows:
@@ -454,10 +435,6 @@ def _label_check(get: Get) -> LabelCheck | None:
     return check_labels(get("measured"), get("base").contents, get("witnesses"), labels, shares.evidence, shares.wrong)
 
 
-def _splits(get: Get) -> Splits | None:
-    return find_splits(get("table"), [column.name for column in get("imported").listed])
-
-
 def _leaks(get: Get) -> pd.DataFrame | None:
     """Twins in two splits, and what is kept apart and lies in two; None without splits."""
     splits, graph, contents = get("splits"), get("graph"), get("base").contents
@@ -471,10 +448,6 @@ def _leaks(get: Get) -> pd.DataFrame | None:
     sources = get("sources").astype(np.int64)
     others = leaks_between_splits(get("table"), contents, splits, sources, no_twins(len(sources)))
     return pd.concat([leaks, others[~others["id"].isin(leaks["id"])].assign(kind=APART)], ignore_index=True)
-
-
-def _findings(get: Get) -> tuple[Finding, ...]:
-    return findings(FindingInputs(get("table"), get("reasons"), get("label_check"), get("leaks"), get("rows").failed))
 
 
 def _reference(get: Get) -> Reference:
@@ -524,8 +497,12 @@ _STORED = (
     Column(
         "own_graph_columns",
         ("graph_table", "space"),
-        _own_graph_columns,
-        on_disk=OnDisk(lambda value: pa.table(_fields(value)), _own_graph_columns_from, only_large=True),
+        lambda get: get("graph_table").graph_columns(get("space").key),
+        on_disk=OnDisk(
+            lambda value: pa.table(_fields(value)),
+            lambda table, get: graph_columns_from_table(table, get("graph_table").count(f"graph-{get('space').key}")),
+            only_large=True,
+        ),
     ),
     Column("graph", ("graph_table", "space"), lambda get: get("graph_table").graph(get("space").key)),
     Column("second_available", ("own_graph_columns", "second_tables", "space"), _second_available),
@@ -546,13 +523,17 @@ _STORED = (
         "rows",
         ("shown_tables", "files", "graph_columns", "confusability_by_both", "set"),
         _rows,
-        on_disk=OnDisk(rows_to_table, _rows_from, only_large=True),
+        on_disk=OnDisk(
+            rows_to_table,
+            lambda table, get: rows_from_table(table, files=get("shown_tables").count("images")),
+            only_large=True,
+        ),
     ),
     Column("base", ("rows",), lambda get: frame_of(get("rows"))),
     Column(
         "whitened",
         ("whitened_table", "base", "space"),
-        _whitened,
+        lambda get: whitened_for(get("whitened_table"), get("space").key, get("base").contents),
         on_disk=OnDisk(lambda value: matrix_to_table(value.rows), _whitened_from, only_large=True, most=1),
     ),
     Column(
@@ -636,9 +617,19 @@ _TABLE = (
         ),
         _reference,
     ),
-    Column("splits", ("table", "imported"), _splits),
+    Column(
+        "splits",
+        ("table", "imported"),
+        lambda get: find_splits(get("table"), [column.name for column in get("imported").listed]),
+    ),
     Column("leaks", ("splits", "graph", "base", "table", "apart", "sources"), _leaks),
-    Column("findings", ("table", "reasons", "label_check", "leaks", "rows"), _findings),
+    Column(
+        "findings",
+        ("table", "reasons", "label_check", "leaks", "rows"),
+        lambda get: findings(
+            FindingInputs(get("table"), get("reasons"), get("label_check"), get("leaks"), get("rows").failed)
+        ),
+    ),
     *columns_of_classes("name_labels", "name_", least=1),
     Column("name_suggestions", ("names", "name_class_codes", "name_labels", "base"), _name_suggestions),
 )
