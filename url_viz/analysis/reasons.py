@@ -270,11 +270,9 @@ def _spelled(code: int) -> str:
     return SEPARATOR.join(names)
 
 
-def _shares(column: str, text: str) -> Callable[[pd.DataFrame], Sequence[str]]:
-    def detail(rows: pd.DataFrame) -> list[str]:
-        return [text.format(f"{value:.0%}") for value in rows[column]]
-
-    return detail
+def _valued(column: str, text: str) -> Callable[[pd.DataFrame], Sequence[str]]:
+    """The text with the value of a column in it."""
+    return lambda rows: [text.format(value) for value in _column(rows, column)]
 
 
 def _smeared(rows: pd.DataFrame) -> list[str]:
@@ -300,35 +298,20 @@ def _between(rows: pd.DataFrame) -> list[str]:
     return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%}, judged without its own label' for a, b, x, y in shares]
 
 
-def _confused_detail(rows: pd.DataFrame) -> list[str]:
-    return [
-        f"more easily taken for another picture than {value:.0%} of this set"
-        for value in _column(rows, "confusability")
-    ]
-
-
-def _outlier_detail(rows: pd.DataFrame) -> list[str]:
-    return [
-        f"the nearest picture that is no twin of it has a similarity of {value:.2f}, low for this set"
-        for value in _column(rows, "nearest_similarity")
-    ]
-
-
-def _twins(rows: pd.DataFrame) -> list[str]:
-    return ["there are copies of it, or shots of the same moment"] * len(rows)
-
-
 DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
     MOTION_BLUR: _smeared,
-    BLURRED: _shares("sharpness", "its sharpest edges rise {} of their height in a pixel of the thumbnail"),
-    DARK: _shares("highlights", "nine tenths of it are darker than {} grey"),
-    BLOWN_OUT: _shares("white_share", "{} of it are white"),
-    LOW_CONTRAST: _shares("contrast", "its greys span {} of the scale"),
-    NEAR_EMPTY: _shares("flat_share", "{} of it are one tone"),
+    BLURRED: _valued("sharpness", "its sharpest edges rise {:.0%} of their height in a pixel of the thumbnail"),
+    DARK: _valued("highlights", "nine tenths of it are darker than {:.0%} grey"),
+    BLOWN_OUT: _valued("white_share", "{:.0%} of it are white"),
+    LOW_CONTRAST: _valued("contrast", "its greys span {:.0%} of the scale"),
+    NEAR_EMPTY: _valued("flat_share", "{:.0%} of it are one tone"),
     TINY: _sizes,
     EXTREME_ASPECT: _aspects,
     BETWEEN_CLASSES: _between,
-    CONFUSED: _confused_detail,
-    OUTLIER: _outlier_detail,
-    TWIN: _twins,
+    CONFUSED: _valued("confusability", "more easily taken for another picture than {:.0%} of this set"),
+    OUTLIER: _valued(
+        "nearest_similarity",
+        "the nearest picture that is no twin of it has a similarity of {:.2f}, low for this set",
+    ),
+    TWIN: lambda rows: ["there are copies of it, or shots of the same moment"] * len(rows),
 }

@@ -103,7 +103,7 @@ def load_authors(file: AuthorsFile) -> LoadedBackbone:
     """
     contents = contents_of(read_record(file.path), file.path)
     _fitting(file.path, contents, head_of(file))
-    network = empty_network(contents.backbone, num_classes=_classes(contents, file.path))
+    network = empty_network(contents.backbone, num_classes=_classes(contents))
     network.load_state_dict(dict(contents.tensors))
     return LoadedBackbone(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
 
@@ -136,8 +136,7 @@ def _outline(backbone: str, network: Any, preprocessing: Preprocessing) -> Outli
 
 def _fitting(path: Path, contents: Contents, head: Head) -> Any:
     """The network of a checkpoint on the meta device, after checking that its tensors and its head fit."""
-    with torch.device("meta"):  # no memory for sizes that the file only claims
-        network = empty_network(contents.backbone, num_classes=_classes(contents, path))
+    network = _on_meta(contents.backbone, _classes(contents))
     reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
         raise HeadMismatchError(
@@ -300,13 +299,24 @@ def _short(text: str) -> str:
     return printable(text if len(text) <= LETTERS_AT_MOST else f"{text[:LETTERS_AT_MOST]}…")
 
 
-def _classes(contents: Contents, path: Path) -> int:
+def _classes(contents: Contents) -> int:
     """How many classes the classifier in a checkpoint has; 0 without one."""
-    with torch.device("meta"):
-        classifier = empty_network(contents.backbone).pretrained_cfg.get("classifier")
+    return _rows(contents.tensors.get(f"{_bare(contents.backbone)[1]}.bias"))
+
+
+def _bare(backbone: str) -> tuple[Any, str]:
+    """The network without a classifier, and the name of its classifier. Raises ModelError if it has no single one."""
+    network = _on_meta(backbone, 0)
+    classifier = network.pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
-        raise ModelError(f"{contents.backbone!r} in {str(path)!r} has no single classifier, and one is needed here.")
-    return _rows(contents.tensors.get(f"{classifier}.bias"))
+        raise ModelError(f"{backbone!r} has no single classifier, and only such backbones are read from a file.")
+    return network, classifier
+
+
+def _on_meta(backbone: str, classes: int) -> Any:
+    """The network without memory for its tensors, whose sizes the file only claims."""
+    with torch.device("meta"):
+        return empty_network(backbone, num_classes=classes)
 
 
 def _rows(tensor: Tensor | None) -> int:
@@ -340,17 +350,10 @@ def load_finetuned(weights: FinetunedWeights) -> LoadedBackbone:
 
 def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State", int]:
     """The network that a state fits, on the meta device; the state by the network's names; the number of classes."""
-    with torch.device("meta"):  # no memory for sizes that the file only claims
-        bare = empty_network(weights.backbone, num_classes=0)
-    classifier = bare.pretrained_cfg.get("classifier")
-    if not isinstance(classifier, str):
-        raise ModelError(
-            f"{weights.backbone!r} has no single classifier, and only such backbones are read from a file."
-        )
+    bare, classifier = _bare(weights.backbone)
     state = unwrapped(state, bare.state_dict())
     classes = _rows(state.get(f"{classifier}.weight"))
-    with torch.device("meta"):
-        network = empty_network(weights.backbone, num_classes=classes)
+    network = _on_meta(weights.backbone, classes)
     problems = _misfits(state, network.state_dict())
     if problems:
         raise CheckpointError(
