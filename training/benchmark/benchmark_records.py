@@ -85,21 +85,10 @@ class BaselinesRecord:
 
 
 @dataclass(frozen=True)
-class Published:
-    """Figures of the paper's ViT-Base on one of its twelve sets: the mean, least and most of five seeds; recall@1."""
-
-    name: str
-    r_auroc: float
-    least: float
-    most: float
-    recall_at_1: float
-
-
-@dataclass(frozen=True)
 class SetFigures:
     """Every figure of one set; `recall_at_1` is of the nearest without twins, `paper_recall_at_1` of raw cosine.
 
-    `chosen` is None where there was no other set to choose on, `published` where the set is none of the twelve.
+    `chosen` is None where there was no other set to choose on.
     """
 
     data: str
@@ -112,7 +101,6 @@ class SetFigures:
     probe_accuracy: float
     orders: tuple[OrderFigures, ...]
     chosen: BaselinesRecord | None = None
-    published: Published | None = None
 
 
 @dataclass(frozen=True)

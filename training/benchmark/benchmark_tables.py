@@ -86,13 +86,6 @@ def _about(figures: SetFigures) -> str:
         f"Recall@1 {cell(figures.recall_at_1)}, by raw cosine with twins "
         f"{cell(figures.paper_recall_at_1)}; the probe is right on {cell(figures.probe_accuracy)}."
     ]
-    if figures.published is not None:
-        paper = figures.published
-        lines.append(
-            f"The paper on {paper.name} (ViT-Base, its own test pictures): R-AUROC "
-            f"{with_interval(paper.r_auroc, paper.least, paper.most, digits=3)} over seeds, "
-            f"recall@1 {cell(paper.recall_at_1)}."
-        )
     if figures.chosen is not None:
         chosen = figures.chosen
         lines.append(f"Temperature {chosen.temperature:g}, chosen on {', '.join(chosen.on)}.")

@@ -18,7 +18,6 @@ from training.benchmark.benchmark_records import (
 from training.benchmark.fitted_baselines import FittedBaselines
 from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes, Values
 from training.benchmark.orders import KNOWS, Orders, picture_orders
-from training.benchmark.published import published_of
 from url_viz.analysis.order_metrics import (
     Figure,
     Influenced,
@@ -59,7 +58,6 @@ def figures_of_set(
             for name, values in orders.items()
         ),
         None if baselines is None else baselines.record,
-        published_of(labelled.data),
     )
 
 
