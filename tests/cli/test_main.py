@@ -13,7 +13,6 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.__main__ import url_viz
-from url_viz.analysis.twin_groups import first_of_each
 from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.help import GROUPS
 from url_viz.cli.main import app, main
@@ -191,16 +190,6 @@ class TestRank:
             assert f"Most ambiguous by {by}:" in run("rank", read, "--by", by)
         assert "There is no column of numbers 'path'" in run("rank", read, "--by", "path", status=1)
 
-    def test_twins_are_counted_or_shown(self, run: Run, folder: Path) -> None:
-        for number in range(3):
-            (folder / f"copy{number}.jpg").write_bytes((folder / "cat" / "0000.jpg").read_bytes())
-        run("embed", folder, "--device", "cpu")
-        collapsed, shown = (run("rank", folder, "--by", "entropy", *option) for option in ((), ("--twins",)))
-        groups = len(first_of_each(open_image_set(folder).table()))
-        assert groups <= 6
-        assert collapsed.count(".jpg") == 2 * groups
-        assert shown.count(".jpg") == 2 * 9
-
     def test_a_value_that_no_picture_has_is_an_error(self, run: Run, tmp_path: Path) -> None:
         write_folder(tmp_path / "one", 1)
         run("embed", tmp_path / "one", "--device", "cpu")
@@ -215,12 +204,6 @@ class TestSearch:
         assert "dog/0003.jpg" in shown.splitlines()[1]
         assert shown.count(".jpg") == 3
         assert "withheld" not in shown
-
-    def test_a_gate_counts_what_it_withholds(self, run: Run, read: Path, head_file: Path) -> None:
-        query = read / "dog" / "0003.jpg"
-        shown = run("search", read, query, "--model", head_file, "--max-percentile", 50)
-        assert shown.count(".jpg") == 3
-        assert "3 nearer pictures were withheld" in shown
 
     def test_a_query_above_the_bound_is_said_to_be(
         self, run: Run, read: Path, head_file: Path, capsys: pytest.CaptureFixture[str]

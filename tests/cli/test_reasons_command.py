@@ -7,7 +7,6 @@ from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.imaging.pictures import noise
-from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 
@@ -30,20 +29,6 @@ def test_counts_and_a_list(run: Run) -> None:
     printed = run("reasons", "--reason", "dark")
     assert "1 of 4 pictures: dark" in printed
     assert "dark.png  nine tenths of it are darker than" in printed
-
-
-def test_what_nearly_all_pictures_share_is_told_below(
-    tmp_path: Path, workspace: Path, model: Model, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tmp_path / "small"
-    root.mkdir()
-    for number in range(20):
-        noise(number, width=40, height=30).save(root / f"{number}.png")
-    embed_folder(root, model=model, workspace=workspace)
-    assert main(["reasons", str(root), "--model", model.name, "--workspace", str(workspace)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "All 20 pictures are tiny (30 px)." in lines
-    assert not any(line.split()[1:] == ["tiny"] for line in lines)
 
 
 def test_an_unknown_reason_is_told_with_those_there_are(run: Run) -> None:

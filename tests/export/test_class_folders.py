@@ -125,19 +125,6 @@ def test_a_swap_is_not_taken_for_an_earlier_sorting(image_set: ImageSet, tmp_pat
     )
 
 
-def test_splits_are_kept(tmp_path: Path) -> None:
-    paths = ("train/kiwi/1.png", "train/onion/2.png", "test/kiwi/3.png", "test/onion/4.png")
-    image_set = given_set(tmp_path, paths)
-    correct(image_set, **{"train/kiwi/1.png": "onion", "test/onion/4.png": "fig"})
-    done = sort_into_folders(image_set, tmp_path / "out", by="label")
-    assert sorted(lying(done, image_set)) == [
-        "test/fig/4.png",
-        "test/kiwi/3.png",
-        "train/onion/1.png",
-        "train/onion/2.png",
-    ]
-
-
 def test_labels_from_tags_make_folders_above_the_path(image_set: ImageSet, tmp_path: Path) -> None:
     image_set.decisions.tag(ids_of(image_set, "kiwi/1.png", "plum/1.png"), "dark")
     image_set.labels.use("tags")

@@ -211,24 +211,6 @@ class TestCorrectedLabels:
         assert found == list(self.EXPECTED)
         assert "3 pictures in 2 classes (column `label`)" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
-    def test_hugging_face_takes_a_new_class_of_an_odd_name(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "../test"))
-        write_for_hugging_face(image_set, tmp_path / "out")
-        (line, *_) = lines_of(tmp_path / "out")
-        assert line["label"] == "../test"
-        folder = str(line["file_name"]).removesuffix("/1.png")
-        assert "/" not in folder
-        assert "test" not in folder, "or it would be read as a split"
-        assert (tmp_path / "out" / "train" / folder / "1.png").is_symlink()
-
-    def test_a_label_that_is_no_folder_moves_nothing(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.labels.use(None)
-        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "plum"))
-        write_for_hugging_face(image_set, tmp_path / "out")
-        lines = lines_of(tmp_path / "out")
-        assert [line["file_name"] for line in lines] == [line["path"] for line in lines]
-        assert [line["label"] for line in lines] == ["plum", None, None]
-
     def test_fiftyone_has_them_as_ground_truth(self, image_set: ImageSet, tmp_path: Path) -> None:
         write_for_fiftyone(image_set, tmp_path / "out")
         samples = samples_of(tmp_path / "out")

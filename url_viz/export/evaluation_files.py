@@ -1,5 +1,6 @@
 """An evaluation as JSON, with the provenance of what was evaluated: every figure of the Evaluate page."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, An
     by = image_set.order().measure
     by = by if by in pictures.values else next(iter(pictures.values))
     return {
-        "set": provenance(image_set).as_record(),
+        "set": asdict(provenance(image_set)),
         "pictures": len(pictures),
         "classes": pictures.classes,
         "left_out": pictures.left_out,

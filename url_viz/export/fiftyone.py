@@ -5,6 +5,7 @@ It uses what FiftyOne documents for data of one's own (docs.voxel51.com, user gu
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def describe(image_set: ImageSet, folder: Path, table: pd.DataFrame, names: list
     with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
         samples = samples_of(table, [f"{MEDIA}/{name}" for name in names])
         file.writelines(as_json(sample) + "\n" for sample in samples)
-    about = {"url_viz": origin.as_record(), "uncertainty": "an order, not a probability: higher = more ambiguous"}
+    about = {"url_viz": asdict(origin), "uncertainty": "an order, not a probability: higher = more ambiguous"}
     (folder / "provenance.json").write_text(as_json(about, indent=1), "utf-8")
     (folder / SCRIPT).write_text(_OPEN, "utf-8")
 

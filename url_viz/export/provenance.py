@@ -2,7 +2,7 @@
 
 import datetime
 import importlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from url_viz.image_set import ImageSet
 from url_viz.store.about import read_about
@@ -42,10 +42,6 @@ class Provenance:
             ("Made with", f"URL-Viz {self.version}"),
             ("Made on", f"{self.made} UTC"),
         )
-
-    def as_record(self) -> dict[str, object]:
-        """The facts by name, for JSON."""
-        return asdict(self)
 
 
 def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.near_copies import are_views, copies
 from url_viz.pipeline.nearest import NONE, Nearest
-from url_viz.pipeline.twins import twins_of
+from url_viz.pipeline.twins import pair_matrix, twins_of
 from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
@@ -36,7 +36,6 @@ LEAST_LENGTH = 1e-12
 LEAST_TWIN_COSINE = 0.88
 """Pairs below this cosine in the whitened space are not compared in full."""
 
-Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Done = Callable[[int], None]
 
@@ -128,36 +127,16 @@ def nearest_candidates(candidates: Nearest, k: int, *, twins: Twins, counts: NDA
     """The `k` nearest candidates of each row, best first: of those of `counts` (N,), and none of its twins."""
     position = np.full((len(candidates.position), k), NONE, np.int32)
     similarity = np.full((len(candidates.position), k), NONE, np.float32)
-    is_twin = _TwinCells(twins)
+    pairs = pair_matrix(twins)
     for part in _parts(len(candidates.position)):
         ids, cosine = candidates.position[part], candidates.similarity[part]
-        is_out = ~counts[ids] | is_twin(np.arange(len(candidates.position))[part], ids)
+        own = np.arange(len(candidates.position))[part]
+        is_out = ~counts[ids] | pairs[own[:, None], ids].toarray()
         first = np.argsort(is_out, axis=1, kind="stable")[:, :k]  # the order of the others stays
         found = np.where(np.take_along_axis(is_out, first, 1), NONE, np.take_along_axis(cosine, first, 1))
         similarity[part, : first.shape[1]] = found
         position[part, : first.shape[1]] = np.where(found > NONE, np.take_along_axis(ids, first, 1), NONE)
     return Nearest(position, similarity)
-
-
-class _TwinCells:
-    """Which of some pairs of rows are twins, by searching their sorted numbers."""
-
-    def __init__(self, twins: Twins) -> None:
-        self._rows = twins.rows
-        one, other = twins.pair.T.astype(np.int64)
-        self._pairs = np.sort(np.concatenate([one * twins.rows + other, other * twins.rows + one]))
-        self._has = np.zeros(twins.rows, bool)
-        self._has[twins.pair.ravel()] = True
-
-    def __call__(self, own: NDArray[np.int64], ids: Ids) -> NDArray[np.bool_]:
-        """(Q, C) for rows `own` (Q,) and others `ids` (Q, C)."""
-        found = np.zeros(ids.shape, bool)
-        with_twins = np.flatnonzero(self._has[own])
-        if len(with_twins):
-            cells = own[with_twins][:, None] * self._rows + ids[with_twins]
-            at = np.minimum(np.searchsorted(self._pairs, cells), len(self._pairs) - 1)
-            found[with_twins] = self._pairs[at] == cells
-        return found
 
 
 def _parts(count: int) -> list[slice]:

@@ -32,21 +32,11 @@ class DecisionLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._backup = DecisionLogBackup(path)
+        self.backup = DecisionLogBackup(path)
         self._is_verified = False
         self._is_copied = False
         self._raised: tuple[int, bytes] | None = None
         """The version of a file of an older schema, and what it is in this one."""
-
-    @property
-    def databases(self) -> tuple[Path, Path]:
-        """The file, and its copy."""
-        return self.path, self._backup.copy_path
-
-    @property
-    def record_path(self) -> Path:
-        """The record of the file."""
-        return self._backup.record_path
 
     @contextmanager
     def reading(self) -> Iterator[Transaction | None]:
@@ -63,7 +53,7 @@ class DecisionLog:
 
     @contextmanager
     def _verified(self) -> Iterator[Transaction | None]:
-        record = self._backup.record()  # before the file: a concurrent write makes the file newer, not older
+        record = self.backup.record()  # before the file: a concurrent write makes the file newer, not older
         if not self._is_there():
             yield None
             return
@@ -94,7 +84,7 @@ class DecisionLog:
         """
         if not self._is_there():
             self._make()
-        record = self._backup.record()
+        record = self.backup.record()
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             self._check(transaction, record)
             if transaction.schema_version < SCHEMA_VERSION:
@@ -120,13 +110,13 @@ class DecisionLog:
         action, which is no damage.
         """
         is_copied, self._is_copied = self._is_copied, False  # what fails half done is looked at next time
-        with suppress(OSError, WorkspaceError), self._backup.lock(), self._transaction("BEGIN") as now:
+        with suppress(OSError, WorkspaceError), self.backup.lock(), self._transaction("BEGIN") as now:
             crc = crc_of(now.data()) if now.schema_version < SCHEMA_VERSION else None
-            self._backup.write_record(Record(now.identity(), now.version(), crc))
+            self.backup.write_record(Record(now.identity(), now.version(), crc))
             if not self._repeated(now, is_known=is_copied):
                 if now.schema_version == SCHEMA_VERSION:
                     now.verify_actions()  # nothing damaged may take the place of the copy
-                self._backup.write_copy(now.data())
+                self.backup.write_copy(now.data())
             self._is_copied = True
 
     def _repeated(self, now: Transaction, *, is_known: bool) -> bool:
@@ -135,7 +125,7 @@ class DecisionLog:
         One that this process does not know yet is read first: it may be damaged.
         """
         with suppress(WorkspaceError):
-            log = DecisionLog(self._backup.copy_path)
+            log = DecisionLog(self.backup.copy_path)
             with log._transaction("BEGIN IMMEDIATE", _FOR_A_COPY) as copy:
                 if not is_known:
                     copy.verify_pages()
@@ -175,11 +165,11 @@ class DecisionLog:
 
     def renew_copy(self) -> bool:
         """Copy the file as a whole if its copy is damaged or lost; returns whether it was."""
-        copy = DecisionLog(self._backup.copy_path)
+        copy = DecisionLog(self.backup.copy_path)
         if not self.path.exists() or (copy.path.exists() and copy.is_whole()):
             return False
         with self._raising_disk_errors():
-            self._backup.write_copy(self.snapshot())
+            self.backup.write_copy(self.snapshot())
         return True
 
     def put_back(self) -> bool:
@@ -187,7 +177,7 @@ class DecisionLog:
 
         Raises WorkspaceError if the disk is full or cannot be written: the copy is as it was then.
         """
-        copy = DecisionLog(self._backup.copy_path)
+        copy = DecisionLog(self.backup.copy_path)
         if not (copy.path.exists() and copy.is_whole()):
             return False
         data = copy.snapshot()
@@ -202,7 +192,7 @@ class DecisionLog:
     def _is_there(self) -> bool:
         if self.path.exists():
             return True
-        if self._backup.exists:
+        if self.backup.exists:
             raise self._lost("is lost: decisions were made, and their file is not there")
         return False
 
@@ -210,7 +200,7 @@ class DecisionLog:
         """Create the file with its tables under a temporary name, so that a file without tables is always damaged."""
         if not self.path.parent.is_dir():  # the image set was forgotten meanwhile: do not create it again
             raise WorkspaceError(self._unwritable("its folder is gone"))
-        with self._raising_disk_errors(), self._backup.lock():
+        with self._raising_disk_errors(), self.backup.lock():
             if not self.path.exists():
                 with replaced(self.path) as temporary:
                     _lay_out(temporary)

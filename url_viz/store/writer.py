@@ -131,41 +131,39 @@ class Writer(Store):
         except (WorkspaceError, *LANCE_ERRORS):  # an unreadable table is repaired by `mend`
             return was_written(self.paths.tables / "images.lance")
 
+    def _note_about(self, **changes: Any) -> None:
+        """Write set.json with some fields changed, if that changes it."""
+        about = self.about()
+        changed = replace(about, **changes)
+        if changed != about:
+            write_about(self.paths, changed)
+
     def add_space(self, space: EmbeddingSpace) -> None:
         """Record that the set is embedded in `space`; the latest comes last."""
-        about = self.about()
-        others = tuple(s for s in about.spaces if s.key != space.key)
-        if about.spaces != (*others, space):
-            write_about(self.paths, replace(about, spaces=(*others, space)))
+        self._note_about(spaces=(*self._other_spaces(space), space))
 
     def note_skipped(self, skipped: Sequence[tuple[str, int]]) -> None:
         """Record how many files the scan ignored by extension: the most frequent ones, and the others as one."""
         rest = sum(number for _, number in skipped[MOST_EXTENSIONS:])
-        noted = (*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
-        about = self.about()
-        if about.skipped != noted:
-            write_about(self.paths, replace(about, skipped=noted))
+        self._note_about(skipped=(*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ())))
 
     def note_begun(self, space_keys: Sequence[str], files: int) -> None:
         """Record that a reading in these spaces has begun, which leaves the set with `files` files."""
-        self._note_begun(space_keys, tuple((key, files) for key in space_keys))
+        self._note_about(begun=(*self._other_begun(space_keys), *((key, files) for key in space_keys)))
 
     def note_ended(self, space_keys: Sequence[str]) -> None:
         """Record that the reading in these spaces has finished now."""
-        self._note_begun(space_keys, ())
-        write_about(self.paths, replace(self.about(), read_at=time.time()))
+        self._note_about(begun=self._other_begun(space_keys), read_at=time.time())
 
-    def _note_begun(self, space_keys: Sequence[str], begun: tuple[tuple[str, int], ...]) -> None:
-        about = self.about()
-        others = tuple((key, files) for key, files in about.begun if key not in space_keys)
-        write_about(self.paths, replace(about, begun=(*others, *begun)))
+    def _other_begun(self, space_keys: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        return tuple((key, files) for key, files in self.about().begun if key not in space_keys)
+
+    def _other_spaces(self, space: EmbeddingSpace) -> tuple[EmbeddingSpace, ...]:
+        return tuple(other for other in self.about().spaces if other.key != space.key)
 
     def drop_space(self, space: EmbeddingSpace) -> None:
         """Remove all data of one space. set.json changes first, so that a stopped run leaves only unnamed tables."""
-        about = self.about()
-        spaces = tuple(s for s in about.spaces if s.key != space.key)
-        begun = tuple((key, files) for key, files in about.begun if key != space.key)
-        write_about(self.paths, replace(about, spaces=spaces, begun=begun))
+        self._note_about(spaces=self._other_spaces(space), begun=self._other_begun([space.key]))
         self.drop_unnamed_spaces()
 
     def drop_unnamed_spaces(self) -> None:
