@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from url_viz.pipeline.graph import neighbours_among
 from url_viz.pipeline.numba_cache import keep_compiled
+from url_viz.pipeline.packing import packed
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Graph, no_twins, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
@@ -198,7 +199,7 @@ def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:
 
 
 def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: int) -> Array:
-    """umap-learn on a graph that is there already; `start` (N, 2) is the layout it begins with."""
+    """umap-learn on a graph that is there already, packed; `start` (N, 2) is the layout it begins with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numba's and umap's own remarks on seeds and threads
         import umap
@@ -221,4 +222,4 @@ def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: 
             random_state=seed,
             n_jobs=1,
         ).fit(np.zeros((len(start), 1), np.float32))
-    return np.asarray(fit.embedding_, np.float32)
+    return packed(np.asarray(fit.embedding_, np.float32))
