@@ -10,6 +10,7 @@ def run_page() -> None:
     from url_viz.errors import UrlVizError
     from url_viz.ui.auth import show_gate
     from url_viz.ui.gc_schedule import collect_soon
+    from url_viz.ui.menu import menu_of_pages, show_menu
     from url_viz.ui.review.review_address import follow_link
     from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
@@ -21,27 +22,15 @@ def run_page() -> None:
     apply_style()
     if not show_gate():
         return
-    pages = [
-        st.Page("pages/explore_page.py", title="Explore", icon=":material/scatter_plot:", default=True),
-        st.Page("pages/review_page.py", title="Review", icon=":material/rate_review:", url_path="review"),
-        st.Page("pages/upload_page.py", title="Sort uploads", icon=":material/swap_vert:", url_path="upload"),
-        st.Page("pages/search_page.py", title="Search safely", icon=":material/image_search:", url_path="search"),
-        st.Page("pages/labels_page.py", title="Check labels", icon=":material/label:", url_path="labels"),
-        st.Page(
-            "pages/finetune_page.py", title="Adapt and finetune", icon=":material/model_training:", url_path="finetune"
-        ),
-        st.Page("pages/evaluate_page.py", title="Evaluate", icon=":material/monitoring:", url_path="evaluate"),
-        st.Page("pages/compare_page.py", title="Compare models", icon=":material/compare:", url_path="compare"),
-        st.Page("pages/models_page.py", title="Models", icon=":material/deployed_code:", url_path="models"),
-        st.Page("pages/sets_page.py", title="Image sets", icon=":material/folder_managed:", url_path="sets"),
-        st.Page("pages/jobs_page.py", title="Jobs", icon=":material/pending_actions:", url_path="jobs"),
-    ]
-    page = st.navigation(pages)
+    menu = menu_of_pages()
+    page = st.navigation(menu, position="hidden")
     try:
+        show_menu(menu)
         show_sidebar()
         show_in_address()
-        if page is not pages[1] and follow_link():
-            st.switch_page(pages[1])
+        review = menu["Improve"][0]
+        if page is not review and follow_link():
+            st.switch_page(review)
         page.run()
     except UrlVizError as error:
         show_error(error)

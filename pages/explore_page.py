@@ -29,7 +29,7 @@ with above:
     findings = st.container()
     with st.container(key="explore_fold"):
         st.toggle("Order, colour and filters", key="explore.fold")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_controls"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_controls"):
         measure = controls.pick_measure(image_set)
         containers = [st.container(width="content") for _ in range(4)]
         with containers[3]:
@@ -40,8 +40,7 @@ with above:
             controls.pick_class(image_set)
         with containers[2]:
             show_filter_popover(image_set)
-    bar = st.container(key="explore_bar")
-    controls.show_order(image_set, measure)
+    line = st.container(key="explore_line")
 
 table = explore_map.rows_on_map(image_set, page.ranked_by(image_set.table(), view, measure))
 rows = scoped(table, view.scope)
@@ -66,8 +65,11 @@ acted = explore_grid.acted_on(rows, view, shown.chosen, measure=measure, on_sepa
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
     page.show_heading(image_set, table, acted.rows, page.review_of(lasting, measure, acted.scope))
-with bar:
-    show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
+with line:
+    if explore_grid.is_narrowed(acted, view):
+        show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
+    else:
+        controls.show_order(image_set, measure)
 with reasons:
     pick_reason(image_set, rows)
 show_pairs(image_set, table)

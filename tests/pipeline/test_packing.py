@@ -16,15 +16,20 @@ def _blobs(centres: list[tuple[float, float]], count: int = 60, *, seed: int = 0
     return [(rng.uniform(-1, 1, (count, 2)) + centre).astype(np.float32) for centre in centres]
 
 
-def test_one_group_stays_as_it_is() -> None:
-    (blob,) = _blobs([(3, 4)])
-    assert packed(blob) is blob
+def test_a_long_map_is_turned_into_its_square() -> None:
+    line = np.stack([np.linspace(0, 10, 101), np.zeros(101)], axis=1).astype(np.float32)
+    xy = packed(line)
+    np.testing.assert_allclose(np.ptp(xy, axis=0), [10 / np.sqrt(2)] * 2, rtol=0.02)
+    np.testing.assert_allclose(pdist(xy), pdist(line), atol=1e-5)
 
 
 def test_two_points_far_apart_end_at_the_gap() -> None:
-    xy = packed(np.array([[0, 0], [100, 0]], np.float32))
-    assert xy[0].tolist() == [0, 0]
-    assert GAP - 1e-5 <= np.linalg.norm(xy[1] - xy[0]) < GAP + 2
+    one, other = packed(np.array([[0, 0], [100, 0]], np.float32))
+    assert GAP - 1e-5 <= np.linalg.norm(other - one) < GAP + 2
+
+
+def test_no_points_are_no_map() -> None:
+    assert packed(np.empty((0, 2), np.float32)).shape == (0, 2)
 
 
 @pytest.mark.parametrize("seed", range(5))

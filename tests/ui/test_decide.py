@@ -40,6 +40,15 @@ def bar(image_set: ImageSet, label: str = "cat") -> AppTest:
     return AppTest.from_function(page, args=(image_set, label)).run()
 
 
+def sorting(image_set: ImageSet) -> AppTest:
+    def script(image_set: "ImageSet") -> None:
+        from url_viz.ui.widgets.sort import show_sort
+
+        show_sort(image_set, key="sort")
+
+    return AppTest.from_function(script, args=(image_set,)).run()
+
+
 def toasts(at: AppTest) -> list[str]:
     return [toast.value for toast in at.toast]
 
@@ -124,23 +133,23 @@ def test_nothing_in_scope_leaves_nothing_to_press(image_set: ImageSet) -> None:
 
 def test_sorting_makes_the_folders_and_refuses_what_is_outside(image_set: ImageSet, tmp_path: Path) -> None:
     image_set.decisions.decide(image_set.table()["id"].iloc[:3], "keep")
-    at = bar(image_set)
-    out = at.text_input(key="view.decide.sort.out")
+    at = sorting(image_set)
+    out = at.text_input(key="sort.out")
     assert out.value == str(image_set.root) + "-sorted"
-    at.button(key="view.decide.sort.sort").click().run()
+    at.button(key="sort.sort").click().run()
     assert "3 pictures sorted into" in at.success[0].value
     assert len(list((image_set.root.parent / "zoo-sorted" / "keep").rglob("*.jpg"))) == 3
-    at.text_input(key="view.decide.sort.out").set_value(str(tmp_path / "elsewhere"))
-    at.button(key="view.decide.sort.sort").click().run()
+    at.text_input(key="sort.out").set_value(str(tmp_path / "elsewhere"))
+    at.button(key="sort.sort").click().run()
     assert "outside the folders that this app may read" in at.error[0].value
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.ui.widgets.sort.MOST_COPIED", 7)
-    at = bar(image_set)
-    at.selectbox(key="view.decide.sort.by").set_value("uncertainty").run()
-    at.segmented_control(key="view.decide.sort.how").set_value("copy").run()
+    at = sorting(image_set)
+    at.selectbox(key="sort.by").set_value("uncertainty").run()
+    at.segmented_control(key="sort.how").set_value("copy").run()
     assert at.code[0].value.startswith(f"python -m url_viz sort {image_set.root} ")
     assert "--by uncertainty --how copy --threshold 90" in at.code[0].value
 

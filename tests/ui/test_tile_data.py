@@ -51,7 +51,7 @@ def test_a_page_and_its_tiles() -> None:
     assert page["id"].tolist() == [103, 104, 105]
     made = tiles(page, set_id="f" * 16, measure="confusability", ringed_id=104)
     assert [t.is_ringed for t in made] == [False, True, False]
-    assert made[0].value == "4 · 57th"
+    assert (made[0].value, made[0].detail) == ("57th", "Confusability 4 · 57th percentile")
     assert made[0].thumbnail == f"/url-viz/thumbnail/{'f' * 16}/103.jpg"
 
 

@@ -98,6 +98,17 @@ def leading_order(
     return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
 
 
+def plain_words(order: Order) -> str:
+    """The order in one sentence for people who know none of the figures; `reason` where no classes bear it out."""
+    if order.measure != AMBIGUITY.name or order.evidence is None:
+        return order.reason
+    times = round(100 * order.evidence.value)
+    return (
+        f"Most ambiguous first: of two pictures, the one whose nearest look-alike is of another class ranks higher in "
+        f"{times} of 100 cases (chance: 50)."
+    )
+
+
 def order_to_table(order: Order) -> pa.Table:
     """An order as a table to be cached, which has no rows."""
     return pa.table({}).replace_schema_metadata({_ORDER: as_json(order)})

@@ -1,4 +1,4 @@
-"""Packing of a map: groups that lie far apart move together, each as it is, so that the map fills its canvas."""
+"""Packing of a map: groups that lie far apart move together, and the whole is turned, so that it fills its canvas."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ MOST_CELLS = 4_000_000
 """Beyond so large a map, cells are larger: an outlier far away must not cost memory."""
 _DIRECTIONS = 32
 _STEPS = 64
+_ANGLES = 45
 
 Array = NDArray[np.float32]
 Array64 = NDArray[np.float64]
@@ -19,13 +20,13 @@ Array64 = NDArray[np.float64]
 def packed(xy: Array) -> Array:
     """The map `xy` (N, 2), float32, with its groups moved together; distances within a group stay as they are.
 
-    Groups are parted by at least `GAP`. The largest stays, each next one goes where the map remains most compact
-    (square, as its canvas about is), at `GAP` from the others. One group alone is returned unchanged.
+    Groups are parted by at least `GAP`. The largest stays, each next one goes where the map remains most compact, at
+    `GAP` from the others. Then the whole is turned to fit into the smallest square, as its canvas about is.
     """
+    if not len(xy):
+        return xy
     group, width = _groups_of(xy)
     sizes = np.bincount(group)
-    if len(sizes) < 2:
-        return xy
     result = xy.astype(np.float64)
     by_size = np.argsort(-sizes, kind="stable")
     placed = _outline(result[group == by_size[0]], width)
@@ -34,7 +35,15 @@ def packed(xy: Array) -> Array:
         shift = _best_shift(_outline(result[rows], width), placed, width)
         result[rows] += shift
         placed = np.concatenate([placed, _outline(result[rows], width)])
-    return result.astype(np.float32)
+    return _turned(result, placed).astype(np.float32)
+
+
+def _turned(xy: Array64, outline: Array64) -> Array64:
+    """The points `xy` (N, 2) about their middle, turned by the angle at which `outline` fits into the least square."""
+    angles = np.linspace(0, np.pi / 2, _ANGLES, endpoint=False)
+    turns = np.array([[[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]] for a in angles])
+    best = min(turns, key=lambda turn: _side_of(outline @ turn))
+    return np.asarray((xy - xy.mean(axis=0)) @ best)
 
 
 def _groups_of(xy: Array) -> tuple[NDArray[np.int64], float]:

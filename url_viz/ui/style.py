@@ -11,22 +11,37 @@ _RULES = """
 <style>
 [data-testid="stMainBlockContainer"] { padding: 1.6rem 2rem 2rem; max-width: 2200px; }
 [data-testid="stSidebarHeader"] { height: 2.6rem; margin-bottom: 0; }
+:is(a, button, summary, [role="tab"], [tabindex="0"]):focus-visible { outline: 2px solid Highlight !important; }
+.st-key-menu [data-testid="stCaptionContainer"] { margin: .45rem 0 .1rem; font-size: .8rem; }
+.st-key-menu a { min-height: 1.9rem; padding-block: .15rem; }
+[data-testid="stButtonGroup"] button[data-selected="true"] { color: inherit !important; }
+[data-testid="stSidebarUserContent"] { padding-top: .4rem; }
+[data-testid="stSidebarUserContent"] > div > [data-testid="stVerticalBlock"],
+[data-testid="stSidebarUserContent"] > [data-testid="stVerticalBlock"] { gap: .6rem; }
 [data-testid="stHeader"] { background: transparent; height: 1.6rem; }
+.st-key-explore_above { gap: .4rem; margin-bottom: -.5rem; }
+.st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
+.st-key-explore_controls .react-aria-ComboBox > div { height: 2.1rem; }
+.st-key-explore_heading h3 { font-size: 1.5rem; padding: 0; white-space: nowrap; }
+.st-key-explore_controls { gap: .5rem; }
+.st-key-explore_controls [data-testid="stButtonGroup"] button { padding-inline: .65rem; }
+.st-key-explore_controls [data-testid="stPopover"] button { padding-inline: .65rem; }
+.st-key-explore_controls [data-testid="stButtonGroup"] { display: flex; align-items: center; gap: .5rem; }
+.st-key-explore_controls [data-testid="stButtonGroup"] label { margin: 0; min-height: 0; }
+.st-key-explore_line { min-height: 2.1rem; justify-content: center; }
+.st-key-explore_line [data-testid="stHorizontalBlock"], .st-key-explore_line .stHorizontalBlock { gap: .4rem; }
+.st-key-explore_reasons [role="radiogroup"] button { flex-shrink: 0; }
+.st-key-explore_reasons [role="radiogroup"] { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
 @media (max-width: 1200px) {
-  .st-key-explore_above, .st-key-explore_above [data-testid="stVerticalBlock"] { gap: .35rem; }
-  .st-key-explore_above { margin-top: -.5rem; }
+  .st-key-explore_above { margin-top: -.5rem; gap: .35rem; }
   .st-key-explore_above [data-testid="stHorizontalBlock"] { row-gap: .3rem; }
-  .st-key-explore_above label[data-testid="stWidgetLabel"] { display: none; }
-  .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
-  .st-key-explore_bar [data-testid="stHorizontalBlock"] { gap: .3rem; }
-  .st-key-explore_bar button, .st-key-explore_heading button { padding-inline: .6rem; }
+  .st-key-explore_line button, .st-key-explore_heading button { padding-inline: .6rem; }
   .st-key-explore_heading, .st-key-explore_extras { gap: .4rem; }
   .st-key-explore_heading [data-testid="stCaptionContainer"] p { font-size: .75rem; }
   .st-key-explore_extras button { padding-inline: .45rem; }
-  .st-key-explore_reasons [role="radiogroup"] button { flex-shrink: 0; }
-  .st-key-explore_heading h3 { font-size: 1.35rem; padding: 0; }
-  .st-key-explore_reasons [role="radiogroup"] { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
-  .st-key-explore_bar button p, .st-key-explore_extras button p { font-size: 0; }
+  .st-key-explore_controls [data-testid="stButtonGroup"] label { display: none; }
+  .st-key-explore_heading h3 { font-size: 1.35rem; }
+  .st-key-explore_line button p, .st-key-explore_extras button p { font-size: 0; }
 }
 @media (min-width: 641px) and (max-width: 1200px) {
   .st-key-explore_heading { flex-wrap: nowrap; }
@@ -38,8 +53,8 @@ _RULES = """
 .st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
 .st-key-explore_order p, .st-key-foreign_head p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .st-key-model_card table { display: block; font-size: .8rem; overflow-x: auto; }
-.st-key-findings, .st-key-findings .st-key-findings_lines { gap: 0; }
-.st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
+.st-key-findings { gap: 0; }
+.st-key-findings_lines, .st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
 .st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
 .st-key-findings_lines p { overflow: hidden; font-size: .9rem; text-overflow: ellipsis; white-space: nowrap; }
 .st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from url_viz.analysis.between import question_of
+from url_viz.analysis.measures import is_measure, title_of
 from url_viz.ui.urls import thumbnail_url
 
 
@@ -15,10 +16,10 @@ from url_viz.ui.urls import thumbnail_url
 class Tile:
     """One picture of a gallery.
 
-    `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` (of a path, its last part) and
-    `label` under it. `twins` counts the hidden twins of this picture. `mark` is a short word in the corner.
-    `decision` is shown as a coloured sign; a dropped picture is faint. `question` ("cucumber or banana?") stands under
-    the label.
+    `thumbnail` is a URL. `value` is printed on the picture ("97th"), `detail` shown when it is pointed at. `question`
+    ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it. `twins` counts
+    the hidden twins of this picture. `mark` is a short word in the corner. `decision` is shown as a coloured sign; a
+    dropped picture is faint.
     """
 
     id: int
@@ -31,6 +32,7 @@ class Tile:
     mark: str | None = None
     decision: str | None = None
     question: str | None = None
+    detail: str = ""
 
 
 def tile_data(tile: Tile) -> dict[str, object]:
@@ -39,15 +41,17 @@ def tile_data(tile: Tile) -> dict[str, object]:
 
 
 def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None = None) -> tuple[Tile, ...]:
-    """Rows as tiles, with the measure's value and percentile printed on each."""
+    """Rows as tiles, with the measure's percentile printed on each, its value as detail."""
     return tuple(_tile(row, set_id=set_id, measure=measure, ringed_id=ringed_id) for row in rows.to_dict("records"))
 
 
 def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: int | None) -> Tile:
+    value, rank = float(row[measure]), float(row["rank_percentile"])
     return tile_of(
         row,
         set_id=set_id,
-        value=value_text(float(row[measure]), float(row["rank_percentile"])),
+        value=ordinal(rank) if np.isfinite(rank) else value_text(value, rank),
+        detail=f"{title_of(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
         question=question_of({str(column): value for column, value in row.items()}),
         twins=int(row.get("twins", 0)),
         is_ringed=int(row["id"]) == ringed_id,

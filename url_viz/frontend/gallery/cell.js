@@ -15,6 +15,7 @@ import { DECISIONS, DECISION_OF_KEY, newIcon } from "../shared/decisions.js";
  * @property {string | null} mark
  * @property {string | null} decision
  * @property {string | null} question
+ * @property {string} detail shown on hover
  */
 
 const PARTS = ["value", "twins", "mark", "question", "start", "end", "label"];
@@ -31,7 +32,7 @@ export function newCell(id) {
   picture.append(part("value"), part("twins"), part("mark"), part("decision"));
   const name = part("name");
   name.append(part("start"), part("end"));
-  tile.append(picture, part("question"), name, part("label"));
+  tile.append(picture, part("question"), part("label"), name);
   cell.append(tile, newChoices());
   return cell;
 }
@@ -55,7 +56,7 @@ function newChoices() {
 
 /** @param {HTMLElement} cell @param {Tile} content @param {boolean} canDecide */
 export function fill(cell, content, canDecide) {
-  const { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision, question } = content;
+  const { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision, question, detail } = content;
   const tile = cell.querySelector(".tile");
   const baseName = name.slice(name.lastIndexOf("/") + 1); // the file name; the title has the whole path
   const texts = {
@@ -68,12 +69,12 @@ export function fill(cell, content, canDecide) {
     label: label ?? "",
   };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
-  tile.querySelector(".name").title = name;
+  tile.title = [name, detail].filter(Boolean).join("\n");
   tile.querySelector(".label").title = label ?? "";
   tile.querySelector(".question").title = question ?? "";
   tile.querySelector(".question").hidden = !question;
   const decided = decision ? `decided: ${DECISIONS[decision].word.toLowerCase()}` : "";
-  const said = [name, texts.label, texts.question, value, texts.twins, texts.mark, decided];
+  const said = [name, texts.label, texts.question, detail || value, texts.twins, texts.mark, decided];
   tile.setAttribute("aria-label", said.filter(Boolean).join(", "));
   tile.classList.toggle("ringed", isRinged);
   if (isRinged) tile.setAttribute("aria-current", "true");

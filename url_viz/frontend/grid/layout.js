@@ -3,9 +3,10 @@
 export const GAP = 12; // pixels between tiles
 const MOST_PX = 30_000_000; // browsers draw no higher elements
 const LINE_PX = 17.6;
-const LABEL_PX = 16.2;
+const NAME_PX = 16.2;
 const ABOVE_TEXT_PX = 6;
 const WITH_TEXT_PX = 104; // narrower tiles have no room for words
+const WITH_NAME_PX = 168; // class and question come first
 const WITH_VALUE_PX = 84;
 
 /**
@@ -24,6 +25,9 @@ const WITH_VALUE_PX = 84;
  */
 export const detailOf = (tilePx) => (tilePx >= WITH_TEXT_PX ? "all" : tilePx >= WITH_VALUE_PX ? "value" : "none");
 
+/** Whether a tile has its file's name below. @param {number} tilePx @param {boolean} hasLabels */
+export const hasName = (tilePx, hasLabels) => tilePx >= (hasLabels ? WITH_NAME_PX : WITH_TEXT_PX);
+
 /**
  * @param {object} of
  * @param {number} of.width of the grid, in pixels
@@ -37,7 +41,9 @@ export function layoutOf({ width, sizePx, count, hasQuestions, hasLabels }) {
   const columns = Math.max(1, Math.floor((width + GAP) / (sizePx + GAP)));
   const tilePx = Math.max(1, Math.floor((width - (columns - 1) * GAP) / columns));
   const hasText = detailOf(tilePx) === "all";
-  const textPx = hasText ? ABOVE_TEXT_PX + LINE_PX * (hasQuestions ? 3 : 1) + (hasLabels ? LABEL_PX : 0) : 0;
+  const lines = (hasQuestions ? 2 : 0) + (hasLabels ? 1 : 0);
+  const namePx = hasName(tilePx, hasLabels) ? NAME_PX : 0;
+  const textPx = hasText ? ABOVE_TEXT_PX + LINE_PX * lines + namePx : 0;
   const rowPx = Math.ceil(tilePx + textPx + GAP);
   const rows = Math.min(Math.ceil(count / columns), Math.floor(MOST_PX / rowPx));
   return { columns, tilePx, rowPx, count: Math.min(count, rows * columns), heightPx: Math.max(0, rows * rowPx - GAP) };

@@ -2,7 +2,7 @@
 
 import { fill, newCell } from "../gallery/cell.js";
 import { newIcon } from "../shared/decisions.js";
-import { detailOf, layoutOf, placeOf, seenOf, stepOf } from "./layout.js";
+import { detailOf, hasName, layoutOf, placeOf, seenOf, stepOf } from "./layout.js";
 import { Source } from "./source.js";
 
 /** @import { Tile } from "../gallery/cell.js" */
@@ -91,6 +91,8 @@ export class Pane {
     this.layout = layoutOf({ width, sizePx: this.owner.sizePx, count, hasQuestions, hasLabels });
     this.grid.style.height = `${this.layout.heightPx}px`;
     this.grid.dataset.detail = detailOf(this.layout.tilePx);
+    this.grid.classList.toggle("unlabelled", !hasLabels);
+    this.grid.classList.toggle("nameless", !hasName(this.layout.tilePx, hasLabels));
     if (before && (before.columns !== this.layout.columns || before.rowPx !== this.layout.rowPx))
       this.scroller.scrollTop = placeOf(this.layout, top).y; // the first picture that was seen stays
     this.draw();
@@ -144,7 +146,7 @@ export class Pane {
     const known = source.tiles.get(id);
     const waiting = owner.decisionOf(id);
     const thumbnail = data.thumbnail_url.replace("{id}", id);
-    const tile = known ?? { id, name: "", value: "", label: null, twins: 0, mark: null, decision: null, question: null };
+    const tile = known ?? { id, name: "", value: "", label: null, twins: 0, mark: null, decision: null, question: null, detail: "" };
     const decision = waiting === undefined ? tile.decision : waiting;
     fill(cell, { ...tile, thumbnail, decision, is_ringed: id === owner.ringed }, owner.canDecide);
     const isChosen = owner.choice.has(id);

@@ -23,7 +23,7 @@ export const FULL = 256;
  * @returns {{radius: number, opacity: number}} in CSS pixels; 0 to 1
  */
 export function sizeAndOpacity(n, { width, height, zoom }) {
-  const filling = Math.sqrt((0.07 * width * height) / (Math.PI * Math.max(n, 1)));
+  const filling = Math.sqrt((0.1 * width * height) / (Math.PI * Math.max(n, 1)));
   const radius = Math.min(10, Math.max(0.85, Math.min(9, filling) * zoom ** 0.4));
   const opacity = Math.min(
     0.95,

@@ -6,12 +6,14 @@ import streamlit as st
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_named, title_of
+from url_viz.analysis.order import plain_words
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.second import show_change, show_second
 from url_viz.ui.session import (
     BY_CLASS,
     COLLAPSE,
     COLOUR,
+    DECIDE,
     MEASURE,
     ONE_CLASS,
     OTHER_MEASURE,
@@ -22,7 +24,7 @@ from url_viz.ui.session import (
 )
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.decide import show_counts
+from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.filter_controls import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.measure_choice import choice_of_measure, choose_measure
 
@@ -58,7 +60,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
     show_change(image_set)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_order"):
         if order.measure is None or measure == order.measure:
-            st.caption(escape(order.reason), width="content", help=escape(order.reason))
+            st.caption(escape(plain_words(order)), width="content", help=escape(order.reason))
         else:
             words = f"Ordered by {choice_of_measure(measure).lower()}. {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))
@@ -72,7 +74,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
                 help=escape(order.reason),
             )
         show_second(image_set)
-        show_counts(image_set)
+        show_progress(image_set, key=DECIDE)
 
 
 def _use_measure(measure: str) -> None:
@@ -100,7 +102,9 @@ def pick_colour(image_set: ImageSet, measure: str) -> str:
         return VALUE
     if COLOUR.get() not in options:
         COLOUR.set(VALUE)
-    return st.selectbox("Colour", options, format_func=_title_of_option, key=COLOUR, width=180)
+    return st.selectbox(
+        "Colour", options, format_func=_title_of_colour, key=COLOUR, width=170, label_visibility="collapsed"
+    )
 
 
 def _with_values(table: pd.DataFrame) -> frozenset[str]:
@@ -110,6 +114,11 @@ def _with_values(table: pd.DataFrame) -> frozenset[str]:
 
 def _title_of_option(option: str) -> str:
     return "The order" if option == VALUE else title_of_measure(option)
+
+
+def _title_of_colour(option: str) -> str:
+    title = _title_of_option(option)
+    return f"Colour: {title[:1].lower()}{title[1:]}"
 
 
 def _numbers(image_set: ImageSet, measure: str) -> list[str]:
@@ -125,7 +134,14 @@ def pick_class(image_set: ImageSet) -> None:
     now = filter_on("label")
     is_one = isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names
     ONE_CLASS.set(now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES)
-    st.selectbox("Class", [ALL_CLASSES, *names], key=ONE_CLASS, width=180, on_change=_apply_class)
+    st.selectbox(
+        "Class",
+        [ALL_CLASSES, *names],
+        key=ONE_CLASS,
+        width=140,
+        on_change=_apply_class,
+        label_visibility="collapsed",
+    )
 
 
 def _apply_class() -> None:

@@ -159,6 +159,11 @@ def acted_on(
     return Acted(acted, which, _of_ids(acted) if is_named else _of_side(rows, view, threshold, measure))
 
 
+def is_narrowed(acted: Acted, view: ExploreView) -> bool:
+    """Whether somebody chose what is acted on: without a choice, nothing offers to decide on a whole set."""
+    return bool(acted.which) or acted.scope is not None or view.pair is not None or view.scope != EVERYTHING
+
+
 def _of_ids(rows: pd.DataFrame) -> Scope:
     return Scope(ids=tuple(rows["id"].tolist()))
 

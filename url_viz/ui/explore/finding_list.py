@@ -14,14 +14,12 @@ from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.wording import counted
 
-FIRST = 4
-"""So many are shown before the others are unfolded."""
 MANY = 100_000
 """Of so many pictures and more, findings are looked for on request: every label is judged then."""
 
 
 def show_findings(image_set: ImageSet) -> None:
-    """The findings, the most important first; nothing while pictures come in, or without any.
+    """The most important finding, and the others folded; nothing while pictures come in, or without any.
 
     Draw it last, into a container at its place: it may take a moment when a set is opened, and nothing waits for it.
     On a narrow screen all of it is folded (`url_viz/ui/style.py`).
@@ -38,16 +36,13 @@ def show_findings(image_set: ImageSet) -> None:
     with st.container(key="findings"):
         with st.container(key="findings_fold"):
             st.toggle(escape(counted(len(findings), "finding")), key="findings.fold")
-        with st.container(key="findings_lines"):
-            for finding in findings[: FIRST - 1]:
-                _show_line(image_set, finding)
-            with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-                for finding in findings[FIRST - 1 : FIRST]:
-                    _show_line(image_set, finding, width="content")
-                if findings[FIRST:]:
-                    with st.popover(f"{len(findings) - FIRST:,} more", type="tertiary", key="findings.more"):
-                        for finding in findings[FIRST:]:
-                            _show_line(image_set, finding)
+        with st.container(key="findings_lines", horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption("Look first at", width="content")
+            _show_line(image_set, findings[0], width="content")
+            if findings[1:]:
+                with st.popover(f"{len(findings) - 1:,} more", type="tertiary", key="findings.more"):
+                    for finding in findings[1:]:
+                        _show_line(image_set, finding)
 
 
 def _is_wanted(image_set: ImageSet) -> bool:

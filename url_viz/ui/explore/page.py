@@ -25,6 +25,7 @@ from url_viz.ui.widgets.download import download, download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filter_controls import show_filter_chips
+from url_viz.ui.widgets.sort import show_sort
 from url_viz.ui.widgets.user_column_dialog import show_user_columns
 from url_viz.wording import counted
 
@@ -35,7 +36,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
     Exports are of `table`, all pictures, and `rows`, those that are acted on.
     """
     failed = len(image_set.failures())
-    facts = [f"{len(table):,} pictures", image_set.source.title]
+    facts = [counted(len(table), "picture"), image_set.source.title]
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_heading"):
@@ -116,6 +117,7 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
         )
         st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
         show_export_buttons(image_set, rows)
+        show_sort(image_set, key="sort")
 
 
 def _paths(image_set: ImageSet, rows: pd.DataFrame) -> bytes:

@@ -17,7 +17,6 @@ from url_viz.ui.session import pending_action
 from url_viz.ui.session_records import BulkAction, BulkKind
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
-from url_viz.ui.widgets.sort import show_sort
 from url_viz.ui.wire import WIRE
 
 ASK_ABOVE = 50
@@ -33,7 +32,7 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
 _DONE = {"keep": "kept", "drop": "dropped", "look-again": "to look at again"}
 KEYS = (
     "The buttons act on so many pictures: those that are chosen (Ctrl and click, Shift for a range, Space), else those "
-    "beyond the threshold, else all that are shown. For one picture, or those that are chosen, press "
+    "beyond the threshold, else all in the lasso and the filters. For one picture, or those that are chosen, press "
     + ", ".join(f"**{said['key']}** to {said['word'].lower()}" for said in _DECISIONS.values())
     + " (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
 )
@@ -76,7 +75,7 @@ def handle_gallery_event(
 
 
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which: str = "") -> None:
-    """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo, redo, and sorting into folders.
+    """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo and redo.
 
     `which` says which pictures these are ("chosen"), if they are not all in scope. Each click is one action for undo
     (one per tag), reported in a toast. For an action on more than `ASK_ABOVE` pictures, a confirmation replaces the
@@ -101,7 +100,6 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
             )
         _show_tags(image_set, ids, key=key)
         show_undo(image_set, key=key)
-        show_sort(image_set, key=f"{key}.sort")
 
 
 def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
@@ -114,9 +112,12 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
     return action if len(stack) <= 1 else replace(action, id=None, chosen=stack)
 
 
-def show_counts(image_set: ImageSet) -> None:
-    """How many pictures of the set are kept, dropped, to be looked at again, and left; nothing before any is."""
+def show_progress(image_set: ImageSet, *, key: str) -> None:
+    """How many pictures of the set are kept, dropped, to be looked at again, and left, with undo and redo."""
+    pending_action(key).clear()  # a question about what was chosen ends with the choice
     decided = image_set.table()["decision"].value_counts()
+    if image_set.decisions.can_undo or image_set.decisions.can_redo:
+        show_undo(image_set, key=key)
     if decided.empty:
         return
     parts = [f"{int(decided[name]):,} {word}" for name, word in _DONE.items() if name in decided]

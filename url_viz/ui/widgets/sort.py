@@ -1,4 +1,4 @@
-"""The popover that sorts the pictures of an image set into folders, as links or copies."""
+"""The form that sorts the pictures of an image set into folders, as links or copies."""
 
 import shlex
 from pathlib import Path
@@ -20,8 +20,8 @@ MOST_COPIED = 2000
 
 
 def show_sort(image_set: ImageSet, *, key: str) -> None:
-    """A popover with the criterion, links or copies, the target folder, and a button that sorts."""
-    with st.popover("Sort the set into folders", icon=":material/drive_file_move:"):
+    """A folded form with the criterion, links or copies, the target folder, and a button that sorts."""
+    with st.expander("Sort the set into folders", icon=":material/drive_file_move:"):
         table = image_set.table()
         by = st.selectbox(
             "By",
