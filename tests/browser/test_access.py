@@ -1,0 +1,77 @@
+"""Access: axe-core finds nothing serious on any page, light or dark, and Tab shows where it is."""
+
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.fixtures import OpenPage, settled, still
+from url_viz.image_set import ImageSet
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "models", "sets", "jobs")
+WORST = ("serious", "critical")
+FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    const style = getComputedStyle(at);
+    const around = at.closest(".react-aria-ComboBox, [data-baseweb]")?.firstElementChild;
+    const isSeen = (element) => {
+        const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+        return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none";
+    };
+    const name = at.getAttribute("aria-label") || at.textContent.trim() || at.tagName;
+    return { name, at: at.className.toString(), isSeen: isSeen(at) || (around ? isSeen(around) : false) };
+}"""
+
+
+def problems(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for violation in found
+        if violation["impact"] in WORST
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_fault(
+    app: str, zoo: ImageSet, open_page: OpenPage, scheme: Literal["light", "dark"]
+) -> None:
+    faults = {}
+    for name in PAGES:
+        page = open_page(f"{app}/{name}?set={zoo.set_id}", scheme=scheme)
+        expect(page.get_by_role("heading").first).to_be_visible()
+        settled(page)
+        expect(page.locator("[data-stale=true]")).to_have_count(0)  # what is drawn again is faint meanwhile
+        still(page, quiet_ms=300)
+        faults[name] = problems(page)
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+def test_tab_leads_through_explore_and_shows_where_it_is(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/?set={zoo.set_id}")
+    expect(page.locator(".stage[data-state=ready]")).to_be_visible()
+    settled(page)
+    stops = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate(FOCUSED))
+        if "tile" in stops[-1]["at"]:
+            break
+    names = " ".join(stop["name"] for stop in stops)
+    assert "tile" in stops[-1]["at"], f"no tile among {names}"
+    for part in (
+        "Explore",
+        "Review",
+        "Export",
+        "Between classes",
+        "Map of 40 pictures",
+        "Lasso",
+        "Threshold percentile",
+    ):
+        assert part in names
+    assert [stop["name"] for stop in stops if not stop["isSeen"]] == []
