@@ -1,6 +1,7 @@
 """What every test stands on: a home of its own, one prepared model for the whole run, and a head made of numbers."""
 
 import gc
+import hashlib
 import itertools
 import os
 import re
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,9 @@ LONGEST = (
 """What takes longest, and is begun first."""
 
 FOLDERS = itertools.count()
+ROOT = Path(__file__).parents[1]
+PREPARED = ROOT / ".pytest_cache" / "prepared"
+MODELS_CODE = ROOT / "url_viz" / "models"
 
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
 
@@ -189,15 +194,34 @@ def _prepared_for_all(name: str, tmp_path_factory: pytest.TempPathFactory, *, si
     first, done = of_all / f"{name} at {size_px}", of_all / f"{name} at {size_px}.done"
     with FileLock(of_all / f"{name} at {size_px}.lock"):
         if not done.exists():
-            source = resolve(name)
-            shipped = load_source(source)
-            sized = replace(shipped, preprocessing=replace(shipped.preprocessing, size_px=size_px))
-            convert(sized, prepared_folder(source, Workspace.at(first)))
-            loaded = load_model(name, device="cpu", workspace=first)
-            assert "OpenVINO" in loaded.runtime.device
-            assert loaded.space.preprocessing == sized.preprocessing
+            shutil.copytree(_kept(name, size_px), first)
             done.touch()
     return first
+
+
+def _kept(name: str, size_px: int) -> Path:
+    """Such a workspace, kept from run to run until what converts models changes: each takes seconds."""
+    code = b"".join(path.read_bytes() for path in sorted(MODELS_CODE.rglob("*.py")))
+    versions = " ".join(map(version, ("openvino", "timm", "torch")))
+    PREPARED.mkdir(parents=True, exist_ok=True)
+    kept = PREPARED / f"{name} at {size_px}, {hashlib.sha256(code + versions.encode()).hexdigest()[:16]}"
+    with FileLock(PREPARED / f"{name} at {size_px}.lock"):
+        if not kept.exists():
+            for older in PREPARED.glob(f"{name} at {size_px}, *"):
+                shutil.rmtree(older)
+            _convert(name, size_px, kept.with_suffix(".new"))
+            kept.with_suffix(".new").rename(kept)
+    return kept
+
+
+def _convert(name: str, size_px: int, workspace: Path) -> None:
+    source = resolve(name)
+    shipped = load_source(source)
+    sized = replace(shipped, preprocessing=replace(shipped.preprocessing, size_px=size_px))
+    convert(sized, prepared_folder(source, Workspace.at(workspace)))
+    loaded = load_model(name, device="cpu", workspace=workspace)
+    assert "OpenVINO" in loaded.runtime.device
+    assert loaded.space.preprocessing == sized.preprocessing
 
 
 @pytest.fixture(scope="session")
