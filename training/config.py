@@ -350,7 +350,7 @@ class BenchmarkConfig(Checked):
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None
-    seed: Annotated[Seed, Doc("Seed of that draw, of folds and of answers.")] = 0
+    seed: Annotated[Seed, Doc("Seed of that draw and of folds.")] = 0
 
 
 @dataclass(frozen=True)

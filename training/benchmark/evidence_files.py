@@ -13,10 +13,7 @@ from url_viz.imaging.scan import display_name
 
 
 def write_pictures(case: Case, orders: Orders, path: Path) -> None:
-    """One row a picture: path, class, outcomes (null where there is none), votes' entropy, and each order's value.
-
-    Of an order with draws each has a column, `tuned_20_draw_1` and so on.
-    """
+    """One row a picture: path, class, outcomes (null where there is none), votes' entropy, and each order's value."""
     labelled, outcomes = case.labelled, case.outcomes
     assert labelled.pictures is not None
     pictures = labelled.pictures
@@ -27,13 +24,7 @@ def write_pictures(case: Case, orders: Orders, path: Path) -> None:
             "label": [pictures.classes[code] for code in labelled.label],
             **{name: pd.array(values, dtype="boolean") for name, values in wrong.items()},
             **({} if labelled.people is None else {"human_entropy": labelled.people.entropy}),
-            **{name: values for name, values in orders.items() if values.ndim == 1},
-            **{
-                f"{name}_draw_{number}": draw
-                for name, values in orders.items()
-                if values.ndim == 2
-                for number, draw in enumerate(values, 1)
-            },
+            **orders,
         }
     )
     table.loc[~outcomes.is_counted, "nearest_wrong"] = pd.NA
@@ -42,10 +33,7 @@ def write_pictures(case: Case, orders: Orders, path: Path) -> None:
 
 
 def write_arrays(case: Case, orders: Orders, path: Path) -> None:
-    """What the figures of one set rest on, for other programs; P and votes where they are.
-
-    Orders are `order_NAME`, but for those that have draws.
-    """
+    """What the figures of one set rest on, for other programs; P and votes where they are. Orders are `order_NAME`."""
     labelled, space, outcomes = case.labelled, case.space, case.outcomes
     arrays: dict[str, NDArray[np.generic]] = {
         "embedding": labelled.embedding,
@@ -56,7 +44,7 @@ def write_arrays(case: Case, orders: Orders, path: Path) -> None:
         "is_counted": outcomes.is_counted,
         "is_wrong": outcomes.is_wrong,
         "is_paper_wrong": outcomes.is_paper_wrong,
-        **{f"order_{name}": values for name, values in orders.items() if values.ndim == 1},
+        **{f"order_{name}": values for name, values in orders.items()},
     }
     if outcomes.is_probe_wrong is not None:
         arrays["is_probe_wrong"] = outcomes.is_probe_wrong

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from training.benchmark.ceilings import class_error, cross_fitted
 from training.benchmark.fitted_baselines import FittedBaselines, picture_features
 from training.benchmark.labelled import Case, LabelledSet
-from training.benchmark.oracle_answers import ANSWERS, tuned_by_oracle
 from url_viz.analysis.ambiguity import classify
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
@@ -16,7 +15,6 @@ from url_viz.pipeline.twins import twin_representatives
 
 HEAD = "uncertainty"
 STACK, RANK_STACK = "stack", "rank_stack"
-TUNED = {f"tuned_{count}": count for count in ANSWERS}
 
 KNOWS = {
     HEAD: "picture",
@@ -29,7 +27,6 @@ KNOWS = {
     RANK_STACK: "set",
     "nearest_similarity": "set",
     "confusability": "set",
-    **dict.fromkeys(TUNED, "answers"),
     "ambiguity": "classes",
     "class_error": "outcomes",
     "fitted_by_class": "outcomes",
@@ -37,7 +34,7 @@ KNOWS = {
     "authors_uncertainty": "another model",
     "authors_class_entropy": "another model",
 }
-"""What each order has seen: a single picture, its set, answers on it, its classes, or even the outcomes.
+"""What each order has seen: a single picture, its set, its classes, or even the outcomes.
 
 A temperature and a stack's weights are fitted on the outcomes of other sets.
 """
@@ -57,7 +54,6 @@ def orders_of(case: Case, head: Head | None, baselines: FittedBaselines | None, 
         **picture_orders(labelled, head, baselines),
         "nearest_similarity": np.where(outcomes.is_counted, -graph.similarity[:, 0], np.nan),
         "confusability": confusable,
-        **tuned_by_oracle(case, confusable, seed=seed),
         "ambiguity": classified.shares.ambiguity,
         "class_error": class_error(label, outcomes),
         "fitted_by_class": cross_fitted(case, label, seed=seed),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict, corrected_for_many, verdict_of
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.labelled import Bools, Case
-from training.benchmark.orders import HEAD, RANK_STACK, STACK, TUNED, Orders
+from training.benchmark.orders import HEAD, RANK_STACK, STACK, Orders
 from url_viz.analysis.order_metrics import Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 
 SET_BASELINES = (*SINGLE_BASELINES, "nearest_similarity")
@@ -20,7 +20,6 @@ RIVALS: Rivals = {
     STACK: (SINGLE_BASELINES,),
     RANK_STACK: (SINGLE_BASELINES,),
     "confusability": (SET_BASELINES,),
-    **dict.fromkeys(TUNED, (SET_BASELINES, ("confusability",))),
     "ambiguity": (SET_BASELINES,),
 }
 

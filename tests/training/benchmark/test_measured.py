@@ -28,7 +28,7 @@ from training.benchmark.measured import (
     means_of,
     upstream_figures,
 )
-from training.benchmark.orders import KNOWS, TUNED, orders_of
+from training.benchmark.orders import KNOWS, orders_of
 from url_viz.analysis.order_metrics import auroc, auroc_within_blocks
 
 pytestmark = pytest.mark.slow
@@ -135,7 +135,7 @@ def test_orders_are_those_of_known_knowledge() -> None:
     case = with_people(case, np.zeros(72), authors_uncertainty=np.arange(72.0))
     full = orders_of(case, first_number_head(12), choice, seed=0)
     assert list(full) == [name for name in KNOWS if name != "authors_class_entropy"]
-    assert all(values.shape == ((5, 72) if name in TUNED else (72,)) for name, values in full.items())
+    assert all(values.shape == (72,) for values in full.values())
     assert (full["uncertainty"] == first_number_head(12)(case.labelled.embedding)).all()
 
 
