@@ -132,22 +132,23 @@ def false_negatives(doubt: Floats, is_error: Bools) -> float:
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row a set, fraction and method."""
+    """A row a method, a column a set and fraction."""
+    cases = {
+        f"{name}, {float(fraction):.0%}": methods
+        for sets in figures.values()
+        for name, of_set in sets.items()
+        for fraction, methods in of_set.items()
+    }
     rows = []
-    for name, of_set in {name: one for sets in figures.values() for name, one in sets.items()}.items():
-        for fraction, methods in of_set.items():
-            for method, one in methods.items():
-                lead = "" if method == OURS else _told(one["lead"], signed=True)
-                title = f"**{method}**" if method == OURS else method
-                measures = [_told(one[key]) for key in ("auroc", "false negatives")]
-                rows.append([f"{name}, {float(fraction):.0%}", title, *measures, lead])
-    return markdown(["set, planted", "method", "AUROC", "false negatives", "URL-Viz ahead by, AUROC"], rows)
+    for method in next(iter(cases.values())):
+        told = [f"{_told(one[method]['auroc'])} / {one[method]['false negatives'][0]:.2f}" for one in cases.values()]
+        rows.append([f"**{method}**" if method == OURS else method, *(cell.replace("/ 0.", "/ .") for cell in told)])
+    return markdown(["AUROC / false negatives", *cases], rows)
 
 
-def _told(figure: list[float], *, signed: bool = False) -> str:
+def _told(figure: list[float]) -> str:
     value, low, high = figure
-    ends = (low, high) if signed else (max(0.0, low), min(1.0, high))
-    return with_interval(value, *ends, digits=3, signed=signed)
+    return with_interval(value, max(0.0, low), min(1.0, high), digits=3)
 
 
 if __name__ == "__main__":
