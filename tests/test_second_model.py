@@ -77,7 +77,7 @@ class TestReading:
     def test_each_has_what_it_would_have_alone(
         self, read: Reader, second_model: Model, second: Callable[[Path], ImageSet], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write_folder(read.folder, 40, classes=("cat", "dog"))
+        write_folder(read.folder, 16, classes=("cat", "dog"))
         first = read()
         by_second = second(read.folder)
         alone = [(each.embeddings(), each.table()) for each in (first, by_second)]
@@ -86,7 +86,7 @@ class TestReading:
         ask = workers.Decoders.read
         monkeypatch.setattr(workers.Decoders, "read", lambda *a, **k: asked.append(a) or ask(*a, **k))
         both = read(also=second_model)
-        assert len(asked) == 40
+        assert len(asked) == 16
         other = open_image_set(read.folder, model=SECOND, workspace=read.workspace)
         of_thumbnail = [*QUALITIES, "reasons"]  # which is made of what the first model sees
         for now, (embeddings, table), apart in zip((both, other), alone, ([], of_thumbnail), strict=True):
