@@ -23,13 +23,13 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def served(workspace: Path) -> Iterator[str]:
-    """The app's address, from when it answers."""
+def served(workspace: Path, **variables: str) -> Iterator[str]:
+    """The app's address, from when it answers; `variables` are of its environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
-    environment = {**os.environ, "URL_VIZ_HOME": str(workspace), "URL_VIZ_TOKEN": "off"}
+    environment = {**os.environ, "URL_VIZ_HOME": str(workspace), "URL_VIZ_TOKEN": "off", **variables}
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _until_it_answers(f"http://127.0.0.1:{port}/_stcore/health")

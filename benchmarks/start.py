@@ -1,118 +1,167 @@
-"""Installation and start-up: environment size, seconds to the first page, and a small folder read end to end.
+"""Time to the first picture: server start, the demo from the click to its map, and the page of a set that was read.
 
-    python -m benchmarks.start [--rounds 3]
+    python -m benchmarks.start [--bare] [--rounds 3]
 
-The first paint is timed in a headless Chromium from the start of `streamlit run`; without one, until it answers.
+A bare round has an empty home and workspace and no compiled code of numba or OpenVINO, as on a machine where nothing
+ran yet. A warm one has what the first left, but for the image sets. Told are seconds since the step's beginning (best
+of the rounds) and, in brackets, CPU seconds of the server and its jobs by then, which other work disturbs less.
 """
 
 import argparse
-import statistics
-import subprocess
-import sys
+import os
+import shutil
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import distributions, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.embedding import write_pictures
+import psutil
+
 from benchmarks.machine import machine
-from benchmarks.served import CHROMIUM_ARGUMENTS, ROOT, chromium, served
+from benchmarks.served import CHROMIUM_ARGUMENTS, chromium, served
+from url_viz.workspace import Workspace
 
-SLOW = ("torch", "timm", "umap", "numba", "openvino", "lancedb", "sklearn", "plotly", "pandas", "scipy")
-PAGES = {
-    "the package": "import url_viz",
-    "opening a set": "import url_viz.image_set",
-    "a page": "import url_viz.ui.explore.page",
-}
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+PATIENT_MS = 300_000
+CACHES = {"NUMBA_CACHE_DIR": "numba", "XDG_CACHE_HOME": "cache", "HOME": "home"}
+"""Where compiled code and settings would come from, by variable, and the folder that is there instead."""
+PICTURE, MAP = "button img", ".stage[data-state=ready]"
+DRAWN = "part => part.tagName !== 'IMG' || (part.complete && part.naturalWidth > 0)"
+
+
+@dataclass
+class Step:
+    """What is timed from one beginning: seconds of wall clock and of CPU by mark."""
+
+    cpu_s: Callable[[], float]
+    marks: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._began, self._cpu_began = time.perf_counter(), self.cpu_s()
+
+    def mark(self, name: str) -> None:
+        """Note that this was reached now."""
+        self.marks[name] = time.perf_counter() - self._began, self.cpu_s() - self._cpu_began
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    rounds = _rounds(parser)
-    print(f"## Installing and starting\n\n{machine()}\n")
-    print("| what | |\n|---|---|")
-    megabytes = _environment_mb()
-    print(f"| environment, all packages (torch {version('torch')}) | {megabytes:,.0f} MB |")
-    print(f"| of it torch, and the largest others | {_largest()} |")
-    for name, code in PAGES.items():
-        print(f"| slow libraries that {name} imports | {', '.join(_imported(code)) or 'none'} |")
-    with tempfile.TemporaryDirectory() as place:
-        first, later = _ten_pictures(Path(place), rounds)
-        print(f"| `embed` of ten pictures, first time (the backbone is converted) | {first:.1f} s |")
-        print(f"| the same with ten others, from the second time on | {later:.1f} s |")
-        print(f"| `streamlit run` until the first page is painted | {_first_paint(Path(place), rounds)} |")
+    parser.add_argument("--bare", action="store_true", help="Bare rounds alone.")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with _browser() as browser:
+        columns = {"bare": [_bare(browser) for _ in range(options.rounds)]} if options.bare else _both(browser, options)
+    print(f"## Starting\n\n{machine()}\n\nLoad at the end: {os.getloadavg()[0]:.1f}.\n")
+    print(f"All packages (torch {version('torch')}): {_environment_mb():,.0f} MB.\n")
+    print("| seconds (CPU seconds) | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    for name in next(iter(columns.values()))[0]:
+        best = [_best([marks[name] for marks in rounds]) for rounds in columns.values()]
+        print(f"| {name} | {' | '.join(best)} |")
     print()
 
 
-def _rounds(parser: argparse.ArgumentParser) -> int:
-    parser.add_argument("--rounds", type=int, default=3)
-    return int(parser.parse_args().rounds)
-
-
-def _sizes() -> dict[str, float]:
-    """Megabytes by installed package."""
-    return {
-        d.metadata["Name"]: sum(
-            (d.locate_file(f).stat().st_size for f in d.files or () if d.locate_file(f).is_file()), 0
-        )
-        / 1e6
-        for d in distributions()
-    }
+def _best(of: list[tuple[float, float]]) -> str:
+    return f"{min(wall for wall, _ in of):.1f} ({min(cpu for _, cpu in of):.1f})"
 
 
 def _environment_mb() -> float:
-    return sum(_sizes().values())
+    files = (d.locate_file(file) for d in distributions() for file in d.files or ())
+    return sum(Path(str(file)).stat().st_size for file in files if Path(str(file)).is_file()) / 1e6
 
 
-def _largest() -> str:
-    sizes = sorted(_sizes().items(), key=lambda pair: -pair[1])[:5]
-    return ", ".join(f"{name} {mb:,.0f}" for name, mb in sizes)
+Marks = dict[str, tuple[float, float]]
 
 
-def _imported(code: str) -> list[str]:
-    script = f"{code}; import sys; print(*[m for m in {SLOW!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.split()
+def _bare(browser: "Browser") -> Marks:
+    with tempfile.TemporaryDirectory() as place:
+        return _round(browser, Path(place))
 
 
-def _ten_pictures(place: Path, rounds: int) -> tuple[float, float]:
-    """Seconds of whole `embed` processes: the first in a new workspace, and the median of those after."""
-    taken = []
-    for number in range(rounds + 1):
-        folder = place / f"ten-{number}"
-        write_pictures(folder, 10)
-        command = [sys.executable, "-m", "url_viz", "embed", str(folder), "--workspace", str(place / "workspace")]
-        started = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        taken.append(time.perf_counter() - started)
-    return taken[0], statistics.median(taken[1:])
+def _both(browser: "Browser", options: argparse.Namespace) -> dict[str, list[Marks]]:
+    with tempfile.TemporaryDirectory() as place:
+        bare = _round(browser, Path(place))
+        return {"bare": [bare], "warm": [_round(browser, Path(place)) for _ in range(options.rounds)]}
 
 
-def _first_paint(place: Path, rounds: int) -> str:
-    found = chromium()
-    painted = [_started(place, found) for _ in range(rounds)]
-    until = "" if found else " (until the server answers; no Chromium here)"
-    return f"{statistics.median(painted):.1f} s{until}"
+def _round(browser: "Browser", place: Path) -> Marks:
+    """One server from its start to its end, in whose workspace there are no image sets yet."""
+    home = place / "workspace"
+    for left in ("sets", "jobs", "demo"):
+        shutil.rmtree(home / left, ignore_errors=True)
+    environment = {name: str(place / folder) for name, folder in CACHES.items()}
+    start = Step(_cpu_s)
+    with served(home, **environment) as url, _page(browser) as page:
+        start.mark("server start → it answers")
+        page.goto(url)
+        page.get_by_role("button", name="Try the demo").wait_for(timeout=PATIENT_MS)
+        start.mark("server start → first page")
+        demo = _demo(page)
+        (set_id,) = (folder.name for folder in Workspace.at(home).sets.iterdir() if folder.is_dir())
+        with _page(browser) as other:
+            opened = Step(_cpu_s)
+            other.goto(f"{url}/?set={set_id}")
+            _drawn(other, opened, "page of an open set")
+    return {**start.marks, **demo.marks, **opened.marks}
 
 
-def _started(place: Path, found: str | None) -> float:
-    started = time.perf_counter()
-    with served(place / "workspace") as url:
-        if found is not None:
-            _until_painted(url, found)
-        return time.perf_counter() - started
+def _demo(page: "Page") -> Step:
+    step = Step(_cpu_s)
+    page.get_by_role("button", name="Try the demo").click()
+    _drawn(page, step, "click on the demo")
+    page.locator(".st-key-stop_reading").wait_for(state="detached", timeout=PATIENT_MS)
+    step.mark("click on the demo → read to its end")
+    return step
 
 
-def _until_painted(url: str, found: str) -> None:
+def _drawn(page: "Page", step: Step, begun_by: str) -> None:
+    """Mark when the first picture and the map are drawn, in whichever order that is."""
+    waiting = {"first picture": page.locator(PICTURE), "map": page.locator(MAP)}
+    while waiting:
+        for name in [name for name, part in waiting.items() if _is_there(part)]:
+            step.mark(f"{begun_by} → {name}")
+            del waiting[name]
+        page.wait_for_timeout(20)
+
+
+def _is_there(part: "Locator") -> bool:
+    """Whether the browser has drawn it: of pictures, any."""
+    return part.count() > 0 and bool(part.first.evaluate(DRAWN))
+
+
+def _cpu_s() -> float:
+    """CPU seconds so far of every process that was started from here, but the browser's."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "chrom" not in process.name() and "node" not in process.name():
+                total += sum(process.cpu_times()[:4])
+        except psutil.Error:
+            continue
+    return total
+
+
+@contextmanager
+def _browser() -> "Iterator[Browser]":
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page()
-        page.goto(url)
-        page.get_by_test_id("stMain").get_by_role("heading").first.wait_for(timeout=60_000)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
+        yield browser
         browser.close()
+
+
+@contextmanager
+def _page(browser: "Browser") -> "Iterator[Page]":
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()
 
 
 if __name__ == "__main__":
