@@ -63,7 +63,7 @@ def test_report(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.Captu
     out = tmp_path / "report.html"
     assert "8 pictures in" in run(capsys, "report", folder, out, "--model", one, "--title", "Our zoo")
     assert "<h1>Our zoo</h1>" in out.read_text("utf-8")
-    assert "No picture is decided 'keep'" in run(
+    assert "None of the 8 pictures" in run(
         capsys, "report", folder, out, "--model", one, "--decision", "keep", status=1
     )
     run(capsys, "decide", folder, "keep", "cat/0000.jpg", "--model", one)

@@ -87,7 +87,7 @@ def test_from_the_second_on_an_action_reads_and_copies_what_it_changes(
     def refuse(_: Transaction) -> None:
         raise AssertionError("everything is read")
 
-    for name in ("stored", "answers", "data", "verify_pages"):
+    for name in ("stored", "data", "verify_pages"):
         monkeypatch.setattr(Transaction, name, property(refuse) if name != "data" else refuse)
     decisions.decide([3], "drop")
     decisions.by("anna").tag([3], "dark")

@@ -32,6 +32,7 @@ Array = NDArray[np.float32]
 
 MEASURED = ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_norm")
 """The measures that a picture from outside has."""
+OF_CLASSES = ("ambiguity", "first_class", "second_class", "first_share", "second_share")
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _within_batch(scored: Sequence[ScoredUpload]) -> dict[str, NDArray[np.generi
     return {
         "confusability": columns.confusability[row],
         "nearest_similarity": columns.nearest_similarity[row],
-        **_no_classes(len(scored)),
+        **_of_classes(len(scored), None, ()),
         "twin_of": np.full(len(scored), -1, np.int64),
         "x": nothing,
         "y": nothing,
@@ -175,7 +176,7 @@ def _within(scored: Sequence[ScoredUpload], reference: Reference) -> dict[str, N
     return {
         "confusability": found.confusability,
         "nearest_similarity": np.where(has_near, found.nearest.similarity[:, 0], np.float32(np.nan)),
-        **(_no_classes(len(scored)) if found.shares is None else class_columns(found.shares, reference.class_names)),
+        **_of_classes(len(scored), found.shares, reference.class_names),
         "twin_of": np.where(found.twin >= 0, reference.ids[found.twin], -1),
         "x": xy[:, 0],
         "y": xy[:, 1],
@@ -205,27 +206,14 @@ def values_of(
     }
 
 
-def class_columns(shares: ClassShares, names: Sequence[str]) -> dict[str, NDArray[np.generic]]:
-    """Class shares (Q,) as the columns of a table, classes by name."""
+def _of_classes(count: int, shares: ClassShares | None, names: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+    """Class shares (Q,) as the columns OF_CLASSES of so many pictures, classes by name; missing without shares."""
+    if shares is None:
+        nothing, nobody = np.full(count, np.nan, np.float32), np.full(count, None, object)
+        return dict(zip(OF_CLASSES, (nothing, nobody, nobody, nothing, nothing), strict=True))
     named = np.array([*names, None], object)
-    return {
-        "ambiguity": shares.ambiguity,
-        "first_class": named[shares.first_class],
-        "second_class": named[shares.second_class],
-        "first_share": shares.first_share,
-        "second_share": shares.second_share,
-    }
-
-
-def _no_classes(count: int) -> dict[str, NDArray[np.generic]]:
-    nothing, nobody = np.full(count, np.nan, np.float32), np.full(count, None, object)
-    return {
-        "ambiguity": nothing,
-        "first_class": nobody,
-        "second_class": nobody,
-        "first_share": nothing,
-        "second_share": nothing,
-    }
+    both = named[shares.first_class], named[shares.second_class]
+    return dict(zip(OF_CLASSES, (shares.ambiguity, *both, shares.first_share, shares.second_share), strict=True))
 
 
 def placed(content: NDArray[np.int64], nearest: Nearest, twin: NDArray[np.int64], reference: Reference) -> Array:
@@ -258,7 +246,7 @@ def _as_known(found: pd.DataFrame, scored: Sequence[ScoredUpload], reference: Re
     return found.assign(
         **{
             name: np.where(row >= 0, reference.table[name].to_numpy()[row], found[name].to_numpy())
-            for name in (*MEASURED, "first_class", "second_class", "first_share", "second_share")
+            for name in dict.fromkeys((*MEASURED, *OF_CLASSES))
         }
     )
 

@@ -8,14 +8,11 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.decide_command import paths_listed
 from url_viz.cli.printing import progress_shown
-from url_viz.errors import ImageSetError
 from url_viz.jobs.arguments import Above, Below, By, WithFolder, Word, bound
 from url_viz.jobs.configs import ExportConfig
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from url_viz.image_set import ImageSet
 
 
@@ -30,11 +27,12 @@ def export(
 ) -> None:
     """Write the table of an image set to CSV or Parquet, or the paths of its pictures to a text file."""
     from url_viz.export.folders import paths_text
+    from url_viz.export.selection import has_decision
     from url_viz.export.table_files import write_bytes, write_table
 
     table = image_set.failures() if failures else image_set.table()
     if decision is not None and not failures:
-        table = table[_has_decision(table, decision)]
+        table = table[has_decision(table, decision)]
     if out.suffix.lower() == ".txt" and not failures:
         write_bytes(paths_text(image_set, table["id"], nul=nul), out)
     else:
@@ -91,17 +89,7 @@ def _chosen(
     """Ids of the selected pictures; None for all."""
     from url_viz.export.selection import chosen_ids
 
+    if listed is None and above is None and below is None and decision is None:
+        return None
     paths = None if listed is None else paths_listed(listed)
-    is_all = paths is None and above is None and below is None
-    ids = None if is_all else chosen_ids(image_set, paths=paths, above=above, below=below, by=by)
-    if decision is None:
-        return None if ids is None else ids.tolist()
-    table = image_set.table()
-    table = table[_has_decision(table, decision) & (ids is None or table["id"].isin(ids))]
-    if table.empty:
-        raise ImageSetError(f"No picture is decided {decision!r} among those asked for. Leave out --decision for all.")
-    return table["id"].tolist()
-
-
-def _has_decision(table: "pd.DataFrame", decision: str) -> "pd.Series[bool]":
-    return table["decision"].isna() if decision == "none" else table["decision"] == decision
+    return list(chosen_ids(image_set, paths=paths, above=above, below=below, by=by, decision=decision))

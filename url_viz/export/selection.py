@@ -21,13 +21,14 @@ def chosen_ids(
     above: float | None = None,
     below: float | None = None,
     by: str | None = None,
+    decision: str | None = None,
 ) -> NDArray[np.int64]:
     """Ids of the pictures at `paths` (None: all) with a percentile of `by` of at least `above` and less than `below`.
 
-    `by` is a measure, by default the leading one (`ImageSet.order`). Paths are as `listed` takes them. Raises
-    DecisionError without any condition, or if no picture meets them.
+    `by` is a measure, by default the leading one (`ImageSet.order`). Paths are as `listed` takes them; `decision` as
+    `has_decision`. Raises DecisionError without any condition, or if no picture meets them.
     """
-    if paths is None and above is None and below is None:
+    if paths is None and above is None and below is None and decision is None:
         raise DecisionError("Say which pictures: paths, a list (--from), --above or --below a percentile.")
     table = image_set.table()
     is_chosen = np.ones(len(table), bool)
@@ -35,9 +36,16 @@ def chosen_ids(
         is_chosen = np.isin(table["id"].to_numpy(), listed(image_set, paths))
     if above is not None or below is not None:
         is_chosen &= _is_between(table, _measure(image_set, by), above, below)
+    if decision is not None:
+        is_chosen &= has_decision(table, decision)
     if not is_chosen.any():
         raise DecisionError(f"None of the {len(table):,} pictures in {str(image_set.root)!r} meets these conditions.")
     return table["id"].to_numpy()[is_chosen]
+
+
+def has_decision(table: pd.DataFrame, decision: str) -> NDArray[np.bool_]:
+    """Which rows (N,) of `ImageSet.table()` have a decision, "none" for no decision."""
+    return (table["decision"].isna() if decision == "none" else table["decision"] == decision).to_numpy(dtype=bool)
 
 
 def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:

@@ -212,8 +212,7 @@ class _UnstoredRows:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return 0
-        columns = zip(*((one.content, one.embedding, one.entropy) for one in waiting), strict=True)
-        rows = Embeddings(*map(np.concatenate, columns))
+        rows = Embeddings.joined(waiting)
         self._writer.add_embeddings(self.model.space.key, rows)
         if isinstance(self.model, Model) and self.model.head is not None:
             scores = self.model.uncertainty(rows.embedding)

@@ -143,8 +143,7 @@ def joined(parts: Sequence[EmbeddedFiles]) -> EmbeddedFiles:
 
 def _joined(parts: Sequence[Embeddings | None]) -> Embeddings | None:
     there = [part for part in parts if part is not None]
-    columns = zip(*((part.content, part.embedding, part.entropy) for part in there), strict=True)
-    return Embeddings(*map(np.concatenate, columns)) if there else None
+    return Embeddings.joined(there) if there else None
 
 
 _Read = tuple[ScannedFile, DecodeResult | Unfetched]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from url_viz.errors import DecisionError
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_rows import ABSENT, AnswerChanges
-from url_viz.store.decision_transaction import Transaction
 from url_viz.store.decisions import Action, process_user
 from url_viz.wording import counted
 
@@ -51,10 +50,12 @@ class Answers:
     def now(self) -> Answered:
         """All answers; the same object as before if none has changed."""
         with self._log.reading() as transaction:
-            version = transaction.version() if transaction else 0
-            read_at, known = self._latest
+            version, (read_at, known) = transaction.version() if transaction else 0, self._latest
             if version != read_at:
-                self._latest = version, _after(known, read_at, transaction)
+                rows = transaction.answers if transaction else np.zeros((0, 3), np.int64)
+                now = Answered(rows[:, :2].copy(), rows[:, 2] == 1)
+                is_same = np.array_equal(now.pairs, known.pairs) and np.array_equal(now.is_same, known.is_same)
+                self._latest = version, known if is_same else now
         return self._latest[1]
 
     def answer(self, answers: Mapping[Pair, bool | None], *, who: str | None = None) -> Action:
@@ -74,26 +75,6 @@ class Answers:
                 who = process_user() if who is None else who
                 transaction.record(did, len(changes), AnswerChanges(np.array(changes, np.int64)), who=who)
         return Action(did, len(changes), unchanged=len(wanted) - len(changes), of="pair")
-
-
-def _after(known: Answered, version: int, transaction: Transaction | None) -> Answered:
-    """The answers as of a transaction, from those of an earlier version."""
-    found = transaction.changes_since(version) if transaction else None
-    if transaction is None or found is None:
-        rows = transaction.answers if transaction else np.zeros((0, 3), np.int64)
-        is_same_as_before = np.array_equal(rows[:, :2], known.pairs) and np.array_equal(rows[:, 2] == 1, known.is_same)
-        return known if is_same_as_before else Answered(rows[:, :2].copy(), rows[:, 2] == 1)
-    for first, second, _, same in found[1].rows.tolist():
-        at = np.flatnonzero((known.pairs[:, 0] == first) & (known.pairs[:, 1] == second))
-        pairs, is_same = known.pairs, known.is_same.copy()
-        if len(at) and same != ABSENT:
-            is_same[at] = same == 1
-        elif len(at):
-            pairs, is_same = np.delete(pairs, at, axis=0), np.delete(is_same, at)
-        elif same != ABSENT:
-            pairs, is_same = np.append(pairs, [[first, second]], axis=0), np.append(is_same, same == 1)
-        known = Answered(pairs, is_same)
-    return known
 
 
 def ordered(pair: Pair) -> Pair:

@@ -19,11 +19,11 @@ from url_viz.files import replaced, require_parent
 from url_viz.imaging.scan import display_name
 from url_viz.records import as_json, read_json
 from url_viz.roots import root_of
-from url_viz.store.about import find_set, known_sets, read_about, read_before, write_about
+from url_viz.store.about import find_set, read_about, read_before, write_about
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.reader import Store
-from url_viz.store.sets import Agreement, check_agreement
+from url_viz.store.sets import Agreement, check_agreement, refuse_known
 from url_viz.store.writer import Writer
 from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace
 
@@ -109,12 +109,8 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
 
 def _refuse_kept(root: Path, home: Workspace) -> SetPaths:
     """The paths for the image set of `root`. Raises ImageSetError if there is stored data that must not be lost."""
-    set_id = find_set(root, home)
-    paths = home.set_paths(set_id)
-    if set_id in dict(known_sets(home)):
-        raise ImageSetError(
-            f"{str(root)!r} is an image set already. Forget it first: `python -m url_viz forget {str(root)!r}`."
-        )
+    refuse_known(root, home)
+    paths = home.set_paths(find_set(root, home))
     if paths.about.exists() or paths.decisions.exists():
         raise ImageSetError(
             f"{str(paths.folder)!r} holds a damaged image set, its decisions perhaps among what is whole. Move that "

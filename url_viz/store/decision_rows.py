@@ -44,8 +44,7 @@ class DecisionRows:
 
     def rows_at(self, at: NDArray[np.integer] | NDArray[np.bool_]) -> "DecisionRows":
         """The rows at some positions."""
-        code, tags, labels, names = (column[at] for column in self.columns[2:])
-        return DecisionRows(self.id[at], self.content[at], code, tags, labels, names)
+        return DecisionRows(*(column[at] for column in self.columns))
 
     def sums(self) -> NDArray[np.uint64]:
         """The checksum of each row (S,); 0 of a row that is not stored."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.files import replaced
-from url_viz.store.tables import matrix, numbers_of
+from url_viz.store.tables import fixed_lists, matrix, numbers_of
 
 MOST_CACHED = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
@@ -98,7 +98,7 @@ def require_codes(values: NDArray[np.generic], count: int) -> None:
 
 def rows_to_table(rows: NDArray[np.float16]) -> pa.Table:
     """Rows (N, A) as a table of one column."""
-    return pa.table({_ROWS: pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])})
+    return pa.table({_ROWS: fixed_lists(rows)})
 
 
 def rows_from_table(table: pa.Table, shape: tuple[int, int]) -> NDArray[np.float16]:

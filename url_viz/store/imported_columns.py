@@ -6,7 +6,6 @@ a copy next to the original gets none.
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -83,20 +82,17 @@ def import_name(text: str) -> str:
 
 def version_of(paths: SetPaths) -> str:
     """A short text that changes with every import and choice of labels; "" if there is neither. Cheap."""
-    statuses = [(*_status(paths.labels), "")] if paths.labels.exists() else []
-    with suppress(FileNotFoundError), os.scandir(paths.columns) as entries:
-        statuses += [(*_status(Path(entry.path)), entry.name) for entry in entries if entry.name.endswith(_ENDING)]
-    if not statuses:
-        return ""
-    return hashlib.blake2b(repr(sorted(statuses)).encode(), digest_size=6).hexdigest()
+    files = (paths.labels, *paths.columns.glob(f"*{_ENDING}"))
+    statuses = sorted(status for status in map(_status, files) if status is not None)
+    return hashlib.blake2b(repr(statuses).encode(), digest_size=6).hexdigest() if statuses else ""
 
 
-def _status(path: Path) -> tuple[int, int, int]:
+def _status(path: Path) -> tuple[str, int, int, int] | None:
     try:
         status = path.stat()
-    except FileNotFoundError:  # removed since it was listed
-        return 0, 0, 0
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    except FileNotFoundError:  # never written, or removed since it was listed
+        return None
+    return path.name, status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def names_of_imports(paths: SetPaths) -> list[str]:

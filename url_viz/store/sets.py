@@ -155,7 +155,7 @@ def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = 
     """
     home = Workspace.at(workspace)
     root = root_of(new)
-    _refuse_known(root, home)
+    refuse_known(root, home)
     with _labelled(old, workspace) as writer:
         agreement = check_agreement(writer, root)
         write_about(writer.paths, replace(writer.about(), root=root))
@@ -273,7 +273,7 @@ def _check_droppable(about: About, gone: list[EmbeddingSpace], model: str) -> No
         )
 
 
-def _refuse_known(root: Path, home: Workspace) -> None:
+def refuse_known(root: Path, home: Workspace) -> None:
     """Raise ImageSetError if `root` already has an image set: two of one folder would be ambiguous."""
     if find_set(root, home) in dict(known_sets(home)):
         raise ImageSetError(

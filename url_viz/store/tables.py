@@ -1,5 +1,6 @@
 """Schemas of the tables of an image set, and the records they are read into."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -96,6 +97,12 @@ class Embeddings:
     def rows_at(self, positions: NDArray[np.integer]) -> "Embeddings":
         """The rows at `positions`."""
         return Embeddings(self.content[positions], self.embedding[positions], self.entropy[positions])
+
+    @classmethod
+    def joined(cls, parts: Iterable["Embeddings"]) -> "Embeddings":
+        """The rows of all parts, one after the other; there is at least one part."""
+        columns = zip(*((part.content, part.embedding, part.entropy) for part in parts), strict=True)
+        return cls(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True)
