@@ -55,7 +55,7 @@ class CommandApp:
 
         return registered
 
-    def on_set(self, name: str | None = None) -> Callable[[Command], Command]:
+    def on_set(self) -> Callable[[Command], Command]:
         """Register a function of an open image set, its first parameter: the command takes folder, model, workspace."""
 
         def registered(function: Command) -> Command:
@@ -66,14 +66,12 @@ class CommandApp:
 
             _, *others = inspect.signature(function).parameters.values()
             _declare(run, inspect.Signature([FOLDER, *others, *OF_A_SET]), doc=function.__doc__)
-            self.command(name or function.__name__)(run)
+            self.command(function.__name__)(run)
             return function
 
         return registered
 
-    def command_on(
-        self, config_type: type[Config], name: str | None = None
-    ) -> Callable[[OnConfig[Config]], OnConfig[Config]]:
+    def command_on(self, config_type: type[Config]) -> Callable[[OnConfig[Config]], OnConfig[Config]]:
         """Register a function of a configuration as a command: the fields are its arguments."""
 
         def registered(function: OnConfig[Config]) -> OnConfig[Config]:
@@ -81,7 +79,7 @@ class CommandApp:
                 return function(config_type(*values, **named))
 
             _declare(run, inspect.signature(config_type), doc=config_type.__doc__)
-            self.command(name or function.__name__)(run)
+            self.command(function.__name__)(run)
             return function
 
         return registered

@@ -58,7 +58,6 @@ def given_embeddings(
     found: Scan,
     *,
     paths: str | Path | IncomingFile | None = None,
-    path_column: str | None = None,
     name: str | None = None,
 ) -> Given:
     """Read embeddings from a .npy, .npz or .parquet file and match them to the files of a folder by path.
@@ -69,7 +68,7 @@ def given_embeddings(
     """
     source = opened(file)
     path_file = None if paths is None else opened(paths)
-    table = read_user_file(source, paths=path_file, path_column=path_column, pictures=len(found.files))
+    table = read_user_file(source, paths=path_file, pictures=len(found.files))
     matrix = _matrix(table)
     matched = match_file(table, [one.path for one in found.files], root=found.root)
     taken = np.flatnonzero(matched.row >= 0)

@@ -61,9 +61,9 @@ def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
     return PcaBasis(mean.astype(np.float32), directions)
 
 
-def pca_coordinates(whitened: WhitenedRows, basis: PcaBasis | None = None) -> Coordinates:
-    """Coordinates by PCA (of these rows, unless a basis is given)."""
-    xy = (basis or fit_pca(whitened.rows))(whitened.rows)
+def pca_coordinates(whitened: WhitenedRows) -> Coordinates:
+    """Coordinates by PCA."""
+    xy = fit_pca(whitened.rows)(whitened.rows)
     return Coordinates(whitened.content, xy, np.full(len(xy), PCA, np.int8))
 
 

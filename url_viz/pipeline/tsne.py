@@ -13,7 +13,7 @@ MOST = 10_000
 """Of more pictures a sample is fitted, and the others are placed by their neighbours."""
 
 
-def fit_tsne(embedding: NDArray[np.floating], *, seed: int = SEED) -> NDArray[np.float32]:
+def fit_tsne(embedding: NDArray[np.floating]) -> NDArray[np.float32]:
     """Coordinates (N, 2) of raw embeddings (N, D), N at least 4.
 
     As the authors' script has it (METHOD: random start, perplexity 30, learning rate 200, seed 1), by scikit-learn's
@@ -22,7 +22,7 @@ def fit_tsne(embedding: NDArray[np.floating], *, seed: int = SEED) -> NDArray[np
     from sklearn.manifold import TSNE
 
     perplexity = min(PERPLEXITY, max(1.0, (len(embedding) - 1) / 3))
-    fit = TSNE(perplexity=perplexity, init="random", learning_rate=LEARNING_RATE, random_state=seed)
+    fit = TSNE(perplexity=perplexity, init="random", learning_rate=LEARNING_RATE, random_state=SEED)
     return np.asarray(fit.fit_transform(np.asarray(embedding, np.float32)), np.float32)
 
 

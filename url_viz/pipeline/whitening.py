@@ -30,21 +30,17 @@ def fit_whitening(
     twins: Twins | None = None,
     hashes: Hashes | None = None,
     axes: int = AXES,
-    power: float = POWER,
     sample: int = SAMPLE,
-    seed: int = 0,
 ) -> Whitening:
-    """Fit on raw embeddings (N, D), float16 or float32, finite; on `sample` rows drawn by `seed` if there are more.
+    """Fit on raw embeddings (N, D), float16 or float32, finite; on `sample` rows drawn at random if there are more.
 
     Twins count once, so that a burst does not weigh; without `twins` of all rows they are looked for in the sample,
     with `hashes` (N, WORDS) by both witnesses.
     Rows of zeros are left out. At most `axes` are kept, and at most as many as rows less one; scales are the standard
-    deviations along them to the power −`power`. Without any spread (no rows, one, all equal) one axis of scale 0 is
+    deviations along them to the power −`POWER`. Without any spread (no rows, one, all equal) one axis of scale 0 is
     kept, and all rows whiten to zeros.
     """
-    drawn = _drawn(
-        np.arange(len(embeddings)) if twins is None else np.unique(twin_representatives(twins)), sample, seed
-    )
+    drawn = _drawn(np.arange(len(embeddings)) if twins is None else np.unique(twin_representatives(twins)), sample)
     unit = l2_normalize(embeddings[drawn])
     if twins is None:
         drawn_hashes = None if hashes is None else hashes[drawn]
@@ -54,7 +50,7 @@ def fit_whitening(
     unit -= mean.astype(np.float32)
     variance, directions = _principal(unit, min(axes, len(unit) - 1, embeddings.shape[1]))
     is_spread = variance > LEAST_VARIANCE
-    scales = np.where(is_spread, np.maximum(variance, LEAST_VARIANCE) ** (-power / 2), 0)
+    scales = np.where(is_spread, np.maximum(variance, LEAST_VARIANCE) ** (-POWER / 2), 0)
     kept = slice(0, max(1, int(is_spread.sum())))
     return Whitening(
         mean.astype(np.float32),
@@ -119,10 +115,10 @@ def should_refit(fitted_on: int, now: int) -> bool:
     return now >= 2 * max(1, fitted_on)
 
 
-def _drawn(rows: NDArray[np.integer], sample: int, seed: int) -> NDArray[np.integer]:
+def _drawn(rows: NDArray[np.integer], sample: int) -> NDArray[np.integer]:
     if len(rows) <= sample:
         return rows
-    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), sample, replace=False))]
+    return rows[np.sort(np.random.default_rng(0).choice(len(rows), sample, replace=False))]
 
 
 def _principal(centred: Floats, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
