@@ -82,13 +82,12 @@ def _built(root: Path, pictures: Callable[[], Iterator[tuple[str, Image.Image]]]
 
 
 def _digits() -> Iterator[tuple[str, Image.Image]]:
-    from sklearn.datasets import load_digits
-
-    given = load_digits()
+    given = np.loadtxt(_package("sklearn") / "datasets/data/digits.csv.gz", delimiter=",")
+    ink, digits = given[:, :-1], given[:, -1]  # by scikit-learn's `load_digits` it takes a second more, to import it
     for digit in range(10):
-        rows = np.flatnonzero(given.target == digit)
-        for row in rows[_most_different(given.data[rows], OF_EACH)]:
-            yield f"{digit}/{row:04d}.jpg", _written(given.images[row])
+        rows = np.flatnonzero(digits == digit)
+        for row in rows[_most_different(ink[rows], OF_EACH)]:
+            yield f"{digit}/{row:04d}.jpg", _written(ink[row].reshape(8, 8))
 
 
 def _most_different(points: NDArray[np.floating], count: int) -> list[int]:
@@ -154,16 +153,16 @@ def measure(
 
 def photographs() -> list[Path]:
     """The photographs that come with scikit-image and scikit-learn. Raises FolderError without the former."""
-    found = []
-    for module, (folder, names) in PHOTOGRAPHS.items():
-        spec = importlib.util.find_spec(module)
-        if spec is None or not spec.submodule_search_locations:
-            raise FolderError(
-                "The photographs come with scikit-image: `pip install scikit-image`, then the same again."
-            )
-        base = Path(spec.submodule_search_locations[0]) / folder
-        found += [base / name for name in names.split() if (base / name).is_file()]
-    return found
+    places = [(_package(module) / folder, names.split()) for module, (folder, names) in PHOTOGRAPHS.items()]
+    return [folder / name for folder, names in places for name in names if (folder / name).is_file()]
+
+
+def _package(module: str) -> Path:
+    """The folder of an installed package, which is not imported. Raises FolderError if it is not there."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise FolderError("The photographs come with scikit-image: `pip install scikit-image`, then the same again.")
+    return Path(spec.submodule_search_locations[0])
 
 
 def _cropped(image: Image.Image, side: float, rng: np.random.Generator) -> Image.Image:
