@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
@@ -368,17 +369,34 @@ def _on_torch(source: ModelSource, loaded: "LoadedBackbone", device: str, precis
 
 
 def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:
-    from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
-
     folder = prepared_folder(source, workspace)
+    opened = _opened(source, folder, precision)
+    if opened is not None:
+        return opened
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # another process may be converting it
+        return _opened(source, folder, precision) or _converted(source, folder, precision)
+
+
+def _opened(source: ModelSource, folder: Path, precision: Precision) -> Model | None:
+    """The model whose backbone was converted into `folder`; None if that is not there, or damaged and thus removed."""
+    from url_viz.models.runtime_openvino import OpenVinoRuntime, converted
+
     prepared = converted(folder)
-    if prepared is not None:
-        try:
-            runtime = OpenVinoRuntime(folder, prepared[1], precision=precision)
-            return Model(source, EmbeddingSpace(source.backbone, *prepared, precision), runtime)
-        except (RuntimeError, OSError):
-            # Damage that only OpenVINO detects, or a file that was removed meanwhile: prepare it again.
-            shutil.rmtree(folder, ignore_errors=True)
+    if prepared is None:
+        return None
+    try:
+        runtime = OpenVinoRuntime(folder, prepared[1], precision=precision)
+    except (RuntimeError, OSError):
+        # Damage that only OpenVINO detects, or a file that was removed meanwhile: prepare it again.
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return Model(source, EmbeddingSpace(source.backbone, *prepared, precision), runtime)
+
+
+def _converted(source: ModelSource, folder: Path, precision: Precision) -> Model:
+    from url_viz.models.runtime_openvino import OpenVinoRuntime, convert
+
     loaded = load_source(source)
     try:
         convert(loaded, folder)

@@ -4,15 +4,21 @@ Streamlit also reads `.streamlit/config.toml` and `secrets.toml` of the folder t
 downloaded data set, and its settings would say which web pages may drive the app, whose login counts, and more.
 """
 
+import os
 import shlex
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Thread
 
 import streamlit as st
 
+from url_viz.child_environment import child_variables
 from url_viz.errors import UsageError
+from url_viz.models.model_names import DEFAULT
+from url_viz.models.runtime import has_gpu
 from url_viz.terminal_text import printable
 from url_viz.ui.accounts import others_have_accounts, others_may_enter
 from url_viz.ui.auth import TOKEN_VARIABLE, access_token
@@ -75,7 +81,22 @@ async def serving(app: object) -> AsyncIterator[None]:
         workspace = default_workspace().absolute()
         if others_may_enter(workspace) and others_have_accounts():
             print(f"warning: {OPEN_WORKSPACE.format(shlex.quote(printable(str(workspace))))}", file=sys.stderr)
+        prepare_model(workspace)
         yield
+
+
+def prepare_model(workspace: Path) -> Thread | None:
+    """Convert the default model, if that was never done, in another process: while the first page is looked at.
+
+    Returns the thread that waits for it; None if there is nothing to do.
+    """
+    if has_gpu() or any((workspace / "models").glob(f"{DEFAULT}-*")):
+        return None
+    code = f"from url_viz.models.model import load_model; load_model(device='cpu', workspace={str(workspace)!r})"
+    options = {"env": {**os.environ, **child_variables()}, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    waiting = Thread(target=subprocess.run, args=([sys.executable, "-c", code],), kwargs=options, daemon=True)
+    waiting.start()
+    return waiting
 
 
 def address() -> str:

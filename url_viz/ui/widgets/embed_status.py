@@ -18,6 +18,8 @@ from url_viz.ui.widgets.jobs import show_progress
 from url_viz.workspace import Workspace
 
 TICK_S = 1.0
+TICK_UNTIL_SHOWN_S = 0.3
+"""Before there is a picture to show, its arrival is noticed sooner."""
 REFRESH_S = 3.0
 _ENDED_WELL = (JobState.SUCCEEDED, JobState.CANCELLED)
 
@@ -45,7 +47,8 @@ def show_reading(set_id: str, reading: Reading, *, shown_version: str | None) ->
     """
     job, state = reading.job, reading.state
     if job is not None and state in (JobState.QUEUED, JobState.RUNNING):
-        st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version, second_reading(job))
+        tick_s = TICK_S if shown_version is not None else TICK_UNTIL_SHOWN_S
+        st.fragment(_line, run_every=tick_s)(job.id, set_id, shown_version, second_reading(job))
     elif job is not None and state not in _ENDED_WELL and job.id not in _dismissed():
         _show_failed(job)
     elif shown_version is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
