@@ -23,7 +23,6 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import fit_whitening
-from url_viz.store.reader import Store
 from url_viz.store.sets import forget, list_sets
 
 COLUMNS = ["id", "path", "label", "label_given", "label_checked", "width", "height", "uncertainty", "percentile"]
@@ -367,22 +366,6 @@ class TestOpening:
         assert after.is_current()
         assert before.table().equals(table)
         assert len(before.embeddings()) == 6
-
-    def test_where_nothing_was_written_for_a_while_no_table_is_asked_and_what_is_written_then_is_noticed(
-        self, folder: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        image_set = embed_folder(folder, model=model, workspace=workspace)
-        for path in sorted((workspace / "sets").rglob("*")):
-            os.utime(path, (1_700_000_000, 1_700_000_000))
-        assert image_set.is_current()
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "version", lambda *_: pytest.fail("the tables were asked"))
-            assert image_set.is_current()
-        image_set.second.enable(is_enabled=False)
-        assert image_set.is_current()
-        write_folder(folder / "cat", 1, start=50)
-        embed_folder(folder, model=model, workspace=workspace)
-        assert not image_set.is_current()
 
     def test_a_folder_that_is_none(self, tmp_path: Path, workspace: Path, model: Model) -> None:
         with pytest.raises(FolderError, match="does not exist"):
