@@ -1,13 +1,16 @@
 """The map's coordinates: PCA at once, UMAP on the neighbour graph, and a place for pictures that come later."""
 
+import warnings
 from dataclasses import dataclass, replace
+from functools import cache
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.pipeline.graph import neighbours_among
+from url_viz.pipeline.numba_cache import keep_compiled
 from url_viz.pipeline.packing import packed
-from url_viz.pipeline.umap import umap_layout
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Graph, no_twins, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
@@ -82,6 +85,15 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED, most: int
         xy = _umap(start, whole.position, whole.similarity, seed)
         return Coordinates(graph.content, xy, np.full(len(xy), UMAP, np.int8))
     return _fit_sample(whole, start, seed, most)
+
+
+@cache
+def prepare_umap() -> None:
+    """Begin once, in a thread, to import UMAP, and to compile it where nothing is kept: reading hides the seconds."""
+    row = np.arange(2 * FEWEST_FOR_UMAP)
+    start = np.stack([row, row % 3], axis=1).astype(np.float32)
+    near = (row[:, None] + np.arange(1, UMAP_NEIGHBOURS)) % len(row)
+    Thread(target=_umap, args=(start, near, np.full(near.shape, 0.5, np.float32), SEED), daemon=True).start()
 
 
 def project_selection(
@@ -198,8 +210,27 @@ def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:
 
 
 def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: int) -> Array:
-    """UMAP on a graph that is there already, packed; `start` (N, 2) is the layout it begins with."""
-    near = slice(min(UMAP_NEIGHBOURS, len(start)) - 1)
-    epochs = UMAP_EPOCHS if len(start) > FEW_ROWS else UMAP_EPOCHS_FEW
-    distance = np.maximum(1 - similarity[:, near], 0)
-    return packed(umap_layout(start, position[:, near], distance, epochs=epochs, seed=seed))
+    """umap-learn on a graph that is there already, packed; `start` (N, 2) is the layout it begins with."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numba's and umap's own remarks on seeds and threads
+        import umap
+
+        keep_compiled(umap.umap_, umap.layouts, umap.utils)
+        k = min(UMAP_NEIGHBOURS, len(start) - 1, position.shape[1] + 1)
+        own = np.arange(len(start))[:, None]
+        near = np.where(position[:, : k - 1] >= 0, position[:, : k - 1], own)
+        index = np.concatenate([own, near], axis=1).astype(np.int64)
+        distance = np.concatenate([np.zeros_like(own), 1 - similarity[:, : k - 1]], axis=1).astype(np.float32)
+        spread = np.asarray(start, np.float32) - start.mean(axis=0)
+        spread = 10 * spread / max(float(np.abs(spread).max()), 1e-12)
+        spread += np.random.default_rng(seed).normal(0, 1e-4, spread.shape).astype(np.float32)
+        fit = umap.UMAP(
+            n_neighbors=k,
+            metric="cosine",
+            precomputed_knn=(index, np.maximum(distance, 0)),
+            init=spread,
+            n_epochs=UMAP_EPOCHS if len(start) > FEW_ROWS else UMAP_EPOCHS_FEW,
+            random_state=seed,
+            n_jobs=1,
+        ).fit(np.zeros((len(start), 1), np.float32))
+    return packed(np.asarray(fit.embedding_, np.float32))
