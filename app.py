@@ -10,7 +10,7 @@ def run_page() -> None:
     from url_viz.errors import UrlVizError
     from url_viz.ui.auth import show_gate
     from url_viz.ui.gc_schedule import collect_soon
-    from url_viz.ui.menu import menu_of_pages, show_menu
+    from url_viz.ui.menu import menu_of_pages
     from url_viz.ui.review.review_address import follow_link
     from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
@@ -23,9 +23,8 @@ def run_page() -> None:
     if not show_gate():
         return
     menu = menu_of_pages()
-    page = st.navigation(menu, position="hidden")
+    page = st.navigation(menu, expanded=True)
     try:
-        show_menu(menu)
         show_sidebar()
         show_in_address()
         review = menu["Improve"][0]

@@ -38,15 +38,6 @@ def menu_of_pages() -> dict[str, list[st.Page]]:
     return {group: [_page(name, *about[:2]) for name, about in pages.items()] for group, pages in _GROUPS.items()}
 
 
-def show_menu(menu: dict[str, list[st.Page]]) -> None:
-    """The menu in the sidebar. (That of `st.navigation` is no list for screen readers once it has groups.)"""
-    with st.sidebar, st.container(key="menu", gap=None):
-        for group, pages in menu.items():
-            st.caption(group)
-            for page, (_, _, sentence) in zip(pages, _GROUPS[group].values(), strict=True):
-                st.page_link(page, help=sentence, width="stretch")
-
-
 def _page(name: str, title: str, icon: str) -> st.Page:
     is_first = name == "explore"
     path = None if is_first else name

@@ -12,8 +12,8 @@ _RULES = """
 [data-testid="stMainBlockContainer"] { padding: 1.6rem 2rem 2rem; max-width: 2200px; }
 [data-testid="stSidebarHeader"] { height: 2.6rem; margin-bottom: 0; }
 :is(a, button, summary, [role="tab"], [tabindex="0"]):focus-visible { outline: 2px solid Highlight !important; }
-.st-key-menu [data-testid="stCaptionContainer"] { margin: .45rem 0 .1rem; font-size: .8rem; }
-.st-key-menu a { min-height: 1.9rem; padding-block: .15rem; }
+[data-testid="stSidebarNavLinkContainer"] { margin-block: -2px; }
+[data-testid="stNavSectionHeader"] { margin-top: .4rem; font-size: .8rem; }
 [data-testid="stButtonGroup"] button[data-selected="true"] { color: inherit !important; }
 [data-testid="stSidebarUserContent"] { padding-top: .4rem; }
 [data-testid="stSidebarUserContent"] > div > [data-testid="stVerticalBlock"],
