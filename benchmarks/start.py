@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,6 @@ def main() -> None:
     with _browser() as browser:
         columns = {"bare": [_bare(browser) for _ in range(options.rounds)]} if options.bare else _both(browser, options)
     print(f"## Starting\n\n{machine()}\n\nLoad at the end: {os.getloadavg()[0]:.1f}.\n")
-    print(f"All packages (torch {version('torch')}): {_environment_mb():,.0f} MB.\n")
     print("| seconds (CPU seconds) | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
     for name in next(iter(columns.values()))[0]:
         best = [_best([marks[name] for marks in rounds]) for rounds in columns.values()]
@@ -69,11 +67,6 @@ def main() -> None:
 
 def _best(of: list[tuple[float, float]]) -> str:
     return f"{min(wall for wall, _ in of):.1f} ({min(cpu for _, cpu in of):.1f})"
-
-
-def _environment_mb() -> float:
-    files = (d.locate_file(file) for d in distributions() for file in d.files or ())
-    return sum(Path(str(file)).stat().st_size for file in files if Path(str(file)).is_file()) / 1e6
 
 
 Marks = dict[str, tuple[float, float]]
