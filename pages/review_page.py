@@ -17,7 +17,7 @@ image_set = require_image_set()
 spec = chosen_review()
 if is_growing(image_set.set_id):
     show_heading("Review", image_set)
-    st.caption("A review begins once reading has finished. Until then every new picture would change the order.")
+    st.caption("You can start a review once reading has finished. Until then every new picture would change the order.")
     end_page()
 if spec is None:
     show_heading("Review", image_set)

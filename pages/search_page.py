@@ -16,14 +16,13 @@ table = image_set.table()
 show_heading("Search safely", image_set)
 measures = offered(image_set)
 if not measures:
-    st.info("No values to withhold by yet. They appear once the pictures are read.", icon=":material/hourglass_empty:")
+    st.info("Nothing to withhold by yet. Values appear once the pictures are read.", icon=":material/hourglass_empty:")
     end_page()
 
 query = search_query.query_of(image_set)
 if query is None:
     left, right = st.columns([14, 6], gap="medium")
     with left:
-        st.markdown("Choose a picture to see the most similar ones in this image set. Ambiguous ones can be withheld.")
         search_query.pick_query(image_set, measure=measures[0], columns=6)
     with right:
         show_evidence(image_set, measures, measure=measures[0])

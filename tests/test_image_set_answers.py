@@ -75,7 +75,7 @@ def test_tuned_leads_from_ten_answers_on_and_is_a_measure_like_others(image_set:
     assert tuned is not None
     assert order.measure == "tuned"
     assert order.evidence == tuned.evidence
-    assert order.reason.startswith("Ordered by confusability with 40 answers taken in: R-AUROC ")
+    assert order.reason.startswith("Ordered by confusability adjusted to 40 answers: R-AUROC ")
     assert "few answers" not in order.reason
     assert order.others["confusability"] == tuned.before
     assert table["tuned"].between(0, 1).all()

@@ -128,9 +128,7 @@ class TestMixed:
         found = check(rows, taken=taken)
         assert mixed_up(found)["id"].tolist() == [122, 123, 130, 131, 132, 100, 101, 120, 121]
         said = findings(seen(rows, check=found))
-        assert told(said) == {
-            "mixed-up": "9 pictures look like the other class of a pair: cow and bee and 1 other pair"
-        }
+        assert told(said) == {"mixed-up": "9 pictures look more like another class: cow ↔ bee, and 1 other pair"}
 
 
 class TestBursts:
@@ -143,10 +141,10 @@ class TestBursts:
             start += size
         rows = table(twin_group=group)
         found = findings(seen(rows))
-        assert told(found) == {"bursts": f"2 bursts of {BURST} twins and more: {2 * BURST + 1} pictures"}
+        assert told(found) == {"bursts": f"2 bursts of {BURST} or more twins: {2 * BURST + 1} pictures"}
         assert len(groups_of(rows, ReviewSpec("bursts"), least=BURST)) == 2
         decided = table(twin_group=group, decision=["keep"] + ["drop"] * (BURST - 1) + [None] * (COUNT - BURST))
-        assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} twins and more: {BURST + 1} pictures"}
+        assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} or more twins: {BURST + 1} pictures"}
 
 
 class TestUseless:

@@ -259,7 +259,7 @@ def test_the_table_names_classes_and_leaves_out_what_has_no_label() -> None:
     first = found.suspects.iloc[0]
     assert tuple(found.suspects.columns) == COLUMNS
     assert (first["id"], first["label"], first["suggested"], first["kind"]) == (0, "cat", "ant", LABEL_ERROR)
-    assert found.headline == "1 picture looks mislabelled. 2 are out on their own."
+    assert found.headline == "1 picture looks mislabelled. 2 are outliers."
     checked = table_of(label)
     checked.loc[0, "label_checked"] = "confirmed"
     assert 0 not in check(checked, graph.content, graph, embedding).suspects["id"].tolist()
@@ -306,9 +306,9 @@ def test_the_headline_says_what_there_is() -> None:
 
     assert said() == "No label looks wrong."
     assert said(label_error=12, ambiguous=30) == "12 pictures look mislabelled, 30 fit no class well."
-    assert said(ambiguous=1, out_on_its_own=1) == "1 fits no class well. 1 is out on its own."
+    assert said(ambiguous=1, out_on_its_own=1) == "1 fits no class well. 1 is an outlier."
     assert said(conflicting_copies=2, out_on_its_own=3) == (
-        "No label looks wrong. 2 have copies under another label and 3 are out on their own."
+        "No label looks wrong. 2 have copies under another label and 3 are outliers."
     )
 
 

@@ -93,8 +93,8 @@ class TestThePicture:
     def test_words_of_two_classes_and_of_the_nearest(self) -> None:
         """An effect on a lead or a similarity is a share of 1, however small these are."""
         assert in_words(heat([[0.3, 0], [0, -0.12]], OF_TWO, base=0.01)) == (
-            "Ambiguity between cat and dog. Orange parts speak for cat: covered, its lead falls by up to 30 points "
-            "(at the top left). Blue parts speak for dog: covered, that lead rises by up to 12 points "
+            "Ambiguity between cat and dog. Orange parts support cat: covering them lowers its lead by up to 30 points "
+            "(at the top left). Blue parts support dog: covering them raises that lead by up to 12 points "
             "(at the bottom right)."
         )
         assert "Orange" not in in_words(heat([[0.01, 0], [0, -0.12]], OF_TWO, base=0.01))

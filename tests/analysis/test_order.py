@@ -74,7 +74,7 @@ def test_what_it_tells_is_what_the_metrics_say_of_the_set(tmp_path: Path) -> Non
         assert figure.value == pytest.approx(auroc(table[name], is_wrong))
     others = ", ".join(f"{title_of(name).lower()} {decimal(figure.value)}" for name, figure in order.others.items())
     assert order.reason == (
-        f"Ordered by ambiguity between your 4 classes: R-AUROC {order.evidence.text()}; without knowing them {others}."
+        f"Ordered by ambiguity between your 4 classes: R-AUROC {order.evidence.text()}; without classes, {others}."
     )
 
 

@@ -60,9 +60,9 @@ def test_of_few_pictures_nothing_is_said() -> None:
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.995, "fewer than 1 in 100 is labelled otherwise"),
-        (0.75, "about 1 in 4 is labelled otherwise"),
-        (0.5, "about 1 in 2 is labelled otherwise"),
+        (0.995, "fewer than 1 in 100 pictures like this has another label"),
+        (0.75, "about 1 in 4 pictures like this has another label"),
+        (0.5, "about 1 in 2 pictures like this has another label"),
         (0.3, "30 % are labelled so"),
     ],
 )

@@ -145,7 +145,7 @@ class TestQuestion:
     def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:
         assert of_any_label(ROW).text == "labelled kiwi, looks like onion (.62)"
         right = of_any_label(ROW | {"label": "onion"})
-        assert right.text == "labelled onion, and if not, like kiwi (.10)"
+        assert right.text == "labelled onion, or perhaps kiwi (.10)"
         assert [choice.label for choice in right.choices] == ["onion", "kiwi"]
         assert of_any_label(ROW, "plum").text == "labelled kiwi, looks like plum"
 
@@ -183,24 +183,24 @@ class TestAddress:
     def test_titles(self) -> None:
         assert title_of_review(ReviewSpec("suspects")) == "Doubtful labels"
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("kiwi",)),)), most=200)
-        assert title_of_review(spec) == "Ambiguity · the first 200 · Label: kiwi"
+        assert title_of_review(spec) == "Ambiguity · top 200 · Label: kiwi"
 
 
 def test_ready_reviews_are_those_that_a_set_has() -> None:
     titles = [title_of_review(spec) for spec in ready_reviews(table(), "ambiguity", has_suspects=True)]
     assert titles == [
         "Doubtful labels",
-        "Ambiguity · the first 200",
-        "Ambiguity · within its class · 10 a class",
+        "Ambiguity · top 200",
+        "Ambiguity · ranked within class · 10 per class",
         "Ambiguity",
         "Twins",
     ]
     plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
     titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability", has_suspects=False)]
     assert titles == [
-        "The same kind or not",
+        "Same kind or not",
         "Name these first",
-        "Confusability · the first 200",
+        "Confusability · top 200",
         "Confusability",
         "Confusability · Decision: look-again",
     ]

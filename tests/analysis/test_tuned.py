@@ -266,7 +266,7 @@ class TestWords:
     def test_before_ten(self) -> None:
         answers = Answered(np.array([[1, 2], [1, 3], [2, 3]]), np.array([True, True, False]))
         assert change_in_words(answers, None, moved=float("nan")) == (
-            "3 answers, 2 the same kind. The order changes from 10 answers on, both kinds among them: 7 more."
+            "3 answers, 2 the same kind. The order adapts to 10 answers or more, of both kinds: 7 to go."
         )
         one_kind = Answered(np.stack([np.arange(12), np.arange(12) + 20], axis=1), np.ones(12, bool))
         assert change_in_words(one_kind, None, moved=float("nan")).endswith("some of the other kind.")
@@ -276,13 +276,13 @@ class TestWords:
 
     def test_after(self, drawings: Drawings) -> None:
         measures, content, _ = drawings
-        for count, few in ((20, ", of few answers."), (100, ".")):
+        for count, few in ((20, ", from few answers."), (100, ".")):
             answers = oracle(drawings, count)
             found = tune(measures, content, answers)
             assert isinstance(found, Tuned)
             assert found.evidence is not None
             said = change_in_words(answers, found, moved=0.305)
-            assert "Of the most ambiguous tenth 30 % are other pictures than before; R-AUROC ." in said
+            assert "They replaced 30 % of the most ambiguous tenth; R-AUROC ." in said
             assert said.endswith(f"→ {decimal(found.evidence.value)}{few}")
 
     def test_the_share_of_the_first_tenth_that_is_new(self) -> None:

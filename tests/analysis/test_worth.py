@@ -79,7 +79,7 @@ def test_by_hand() -> None:
         assert arm.under_given.value == pytest.approx(20 / 21)
     assert found.over_given == found.over_random == Figure(0, Interval(0, 0))
     assert found.by_class.to_numpy().tolist() == [["a", 10, 1, 1, 1, 0, 0, 0], ["b", 11, 1, 1, 1, 0, 0, 0]]
-    assert "1 had another label than given" in found.words
+    assert "1 was relabelled" in found.words
     assert "made no measurable difference" in found.words
     assert "which is no measurable difference: +0.0 [+0.0, +0.0] points" in found.words
     assert "no measurable difference in 2." in found.words

@@ -338,7 +338,7 @@ def test_classes_are_found_and_chosen_in_the_legend_and_by_their_names_on_the_ma
     panel.get_by_role("button", name="Show all again").click()
     page.get_by_text("picked nothing", exact=True).wait_for()
     panel.get_by_role("searchbox").fill("no such class")
-    expect(panel.get_by_text("None is called so.")).to_be_visible()
+    expect(panel.get_by_text("No match.")).to_be_visible()
     panel.get_by_role("searchbox").press("Escape")
     expect(panel).to_be_hidden()
     expect(page.get_by_role("button", name="Find a class")).to_be_focused()

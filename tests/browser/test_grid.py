@@ -116,7 +116,7 @@ def test_a_choice_by_mouse_and_by_keys_which_decide_on_it_as_one_action(desk: Op
     expect(at.page.get_by_text("clicked None")).to_be_visible()
     at.page.keyboard.press("Control+a")
     at.says("chosen 5000")
-    at.page.get_by_role("button", name="5,000 chosen").click()
+    at.page.get_by_role("button", name="5,000 selected").click()
     at.says("chosen 0")
 
     at.tile(0).click(modifiers=["Control"])

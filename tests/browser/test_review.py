@@ -229,7 +229,7 @@ def test_an_answer_of_yesterday_is_taken_back_by_its_key(app: str, image_set: Im
         later.press("Backspace")
         expect(later.page.locator("figcaption")).to_have_text(name)
         later.press(key)
-        expect(later.page.locator(".said")).to_have_text(f"Taken back: {name}")
+        expect(later.page.locator(".said")).to_have_text(f"Undone: {name}")
     expect(later.page.get_by_role("button", name="Drop")).to_have_attribute("aria-pressed", "false")
     eventually(lambda: [state(image_set, name) for name in names[:2]] == [(None, None)] * 2)
 
@@ -263,8 +263,8 @@ def test_goes_on_another_day_and_ends(app: str, image_set: ImageSet, open_page: 
     assert later.name == third
     later.press("d")
     expect(later.page.get_by_text("2 done, 1 skipped.")).to_be_visible()
-    later.page.get_by_role("button", name="Come back to what was skipped").click()
+    later.page.get_by_role("button", name="Go back to skipped pictures").click()
     expect(later.counts).to_have_text("1 left · 2 done of 3")
     later.press("k")
     expect(later.page.get_by_text("All 3 pictures are done.")).to_be_visible()
-    expect(later.page.get_by_role("button", name="Begin again, as things stand now")).to_be_visible()
+    expect(later.page.get_by_role("button", name="Start over with the current order")).to_be_visible()

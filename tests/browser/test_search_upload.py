@@ -59,7 +59,7 @@ def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good
     expect(page.locator(".tile img")).to_have_count(5)
     assert page.evaluate("[...document.images].every(i => i.src !== 'x')")
 
-    drag_to_start(page, "Ambiguous from this percentile on")
+    drag_to_start(page, "Ambiguous from this percentile up")
     expect(page.get_by_text("Ambiguous · 5")).to_be_visible()
     expect(page.get_by_text("Clear · 0")).to_be_visible()
 

@@ -110,7 +110,7 @@ def test_the_demo_opens_with_one_click_and_is_explored_and_no_other_machine_is_a
 
     page.get_by_role("button", name=re.compile(r"\bView\b")).click()  # not "Review"
     page.get_by_role("combobox", name="Size by").click()
-    page.get_by_role("option", name="The order").click()
+    page.get_by_role("option", name="Order", exact=True).click()
     expect(page).to_have_url(re.compile("size=value"))
     expect(page.get_by_role("switch", name="Show twins as one")).to_be_checked()  # as before
     strangers = [url for url in asked if not url.startswith((app, "data:", "blob:", app.replace("http", "ws")))]
@@ -177,7 +177,7 @@ def test_what_is_chosen_stays_so_while_another_page_is_looked_at(app: str, open_
     page.get_by_role("link", name="Jobs").click()
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     page.get_by_role("link", name="Explore").click()
-    chosen = page.get_by_role("button", name="2 chosen")
+    chosen = page.get_by_role("button", name="2 selected")
     expect(chosen).to_be_visible()
     expect(page.get_by_role("button", name="Review these 2")).to_be_visible()
     chosen.click()
@@ -209,9 +209,9 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
 
     page.get_by_role("button", name="Ask a second model").click()
     expect(page.get_by_text(BY_BOTH)).to_be_visible()
-    page.get_by_role("button", name="By one model").click()  # beside the news of it
+    page.get_by_role("button", name="Use one model").click()  # beside the news of it
     expect(page.get_by_text(BY_BOTH)).to_have_count(0)
-    page.get_by_role("button", name="By two models").click()
+    page.get_by_role("button", name="Use both models").click()
     expect(page.get_by_text(BY_BOTH)).to_be_visible()
     wait_until_read(page)
 

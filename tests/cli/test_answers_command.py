@@ -40,7 +40,7 @@ def filled(file: Path) -> pd.DataFrame:
 
 def test_asked_filled_in_imported_and_told(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
     assert run("answers") == (
-        "0 answers, 0 the same kind. The order changes from 10 answers on, both kinds among them: 10 more.\n"
+        "0 answers, 0 the same kind. The order adapts to 10 answers or more, of both kinds: 10 to go.\n"
     )
     file = tmp_path / "ask.csv"
     assert run("answers", "ask", file, "--n", "24") == f"24 pairs to ask about in {file}.\n"

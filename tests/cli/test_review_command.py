@@ -118,7 +118,7 @@ class TestDecisions:
         assert run("decisions", "--top", 1).endswith("… and 3 more (--top, or export --decision)\n")
 
     def test_the_log_tells_when_who_and_what(self, run: Run, image_set: ImageSet) -> None:
-        assert run("decisions", "--log") == "Nothing was decided yet.\n"
+        assert run("decisions", "--log") == "No decisions yet.\n"
         run("relabel", "dog", "cat/0004.jpg")
         image_set.labels.correct({int(image_set.ids[0]): "dog"}, who="anna")
         run("undo")
@@ -163,7 +163,7 @@ class TestReview:
 
     def test_so_many_of_each_class(self, run: Run) -> None:
         lines = run("review", "--per-class", 2, "--within-class").splitlines()
-        assert lines[0] == "Ambiguity · within its class · 2 a class: 4 pictures to review."
+        assert lines[0] == "Ambiguity · ranked within class · 2 per class: 4 pictures to review."
         assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
 
     def test_without_classes(self, run: Run, image_set: ImageSet) -> None:

@@ -114,7 +114,7 @@ test("counts and the end in words", () => {
   assert.equal(endInWords({ done: 3, skipped: 2 }, 5), "3 done, 2 skipped.");
   assert.equal(endInWords({ done: 2000, skipped: 0 }, 2000), "All 2,000 pictures are done.");
   assert.equal(endInWords({ done: 1, skipped: 0 }, 1), "The picture is done.");
-  assert.equal(endInWords({ done: 0, skipped: 0 }, 0), "Nothing waits here.");
+  assert.equal(endInWords({ done: 0, skipped: 0 }, 0), "Nothing left to review.");
 });
 
 test("a picture says its label, and what it was given as", () => {

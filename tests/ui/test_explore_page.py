@@ -101,7 +101,7 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_th
 
 def test_twins_stand_as_one(with_twins: ImageSet) -> None:
     found = [(pane["note"], len(pane["first"])) for pane in panes(opened(with_twins))]
-    assert found == [("9, and 3 twins", 9)] * 2
+    assert found == [("9 + 3 twins", 9)] * 2
 
 
 def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageSet) -> None:
@@ -132,7 +132,7 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
     assert not np.allclose(grown["x"].head(8), x)
     at.run()
     assert "of 28" not in words(at).replace("28 of 28", "")
-    assert [toast.value for toast in at.toast] == ["The map was computed again, so the selection on it has ended."]
+    assert [toast.value for toast in at.toast] == ["The map was recomputed, so the selection on it was cleared."]
     at.run()
     assert not at.toast
 
@@ -415,7 +415,7 @@ def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
     at.session_state["chosen_model"] = image_set.source.name
     at.run()
     text = words(at)
-    assert "from the 80th percentile on" in text
+    assert "from the 80th percentile up" in text
     assert sum(pane["total"] + sum(tile["twins"] for tile in pane["first"]) for pane in panes(at)) == 6
     assert "Class: cat" in text
     assert "Threshold: 80th percentile" in text
@@ -485,7 +485,7 @@ class TestAlone:
     ) -> None:
         own_set = embed_folder(write_folder(tmp_path / "many", 20), model=model, workspace=home.root)
         at = opened(own_set, **{"view.tsne": True})
-        assert "Until t-SNE is computed this is the map by UMAP." in words(at)
+        assert "This is the UMAP map, until t-SNE is ready." in words(at)
         at.button(key="subset.stop").click().run()
         assert [error.value for error in at.error] == ["The map of these pictures was stopped."]
         at.button(key="subset.again").click().run()
@@ -493,7 +493,7 @@ class TestAlone:
             ended(job)
         while "subset.stop" in [button.key for button in at.button]:
             at.run()
-        assert "This map is by t-SNE, as in the paper's figure." in words(at)
+        assert "This map was laid out with t-SNE." in words(at)
         assert not at.error
 
 
@@ -546,7 +546,7 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
 def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
     chosen = {"view.collapse": False, "view.measure": "uncertainty"}
     at = opened(own_set, **{f"view.map.{own_set.set_id}": {"threshold": 80.0}}, **chosen)
-    assert "**3** from the 80th percentile on" in words(at)
+    assert "**3** from the 80th percentile up" in words(at)
     at.button(key="view.decide.drop").click().run()
     dropped = own_set.table().sort_values("uncertainty")["decision"].tolist()
     assert dropped == [None] * 9 + ["drop"] * 3
@@ -573,7 +573,7 @@ def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
     assert review.label == "Review these 3"
     review.click().run()
     assert set(at.session_state["view.review"].scope.ids) == dropped
-    assert "3 chosen" in words(at)
+    assert "3 selected" in words(at)
 
 
 @pytest.fixture(scope="module")

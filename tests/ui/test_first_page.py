@@ -32,7 +32,7 @@ def test_a_newcomer_sees_what_the_demo_gives(home: Workspace) -> None:
     assert pictures(at) == [SHOWN] * 3
     bodies = [strip.proto.body for strip in at.get("html")]
     assert all(any(one.words in body for body in bodies) for one in demo_example().ambiguous)
-    assert "Image sets, the latest first" not in words(at)
+    assert "Recent image sets" not in words(at)
     assert not home.demo.exists(), "nothing is built, read or fetched for it"
 
 

@@ -155,7 +155,7 @@ def test_tiles_say_what_to_try_and_who_says_so() -> None:
     shown = tiles(made().suspects, set_id="set")
     assert [tile.label for tile in shown] == ["cat → dog", "emu"]
     assert [tile.value for tile in shown] == ["95 % wrong · 7 of 9", "10 % wrong"]
-    assert [tile.mark for tile in shown] == ["error", "alone"]
+    assert [tile.mark for tile in shown] == ["error", "outlier"]
     ambiguous = tiles(in_scope(made(), kind="ambiguous", label=None), set_id="set")
     assert [(tile.label, tile.mark) for tile in ambiguous] == [("dog → cat", "ambiguous")]
 

@@ -56,7 +56,7 @@ class TestStart:
         said = words(at)
         measure = image_set.order().measure
         assert measure == "confusability"  # noise bears no classes out
-        for title in ("Confusability · the first 200", "Confusability · within its class · 10 a class", "Twins"):
+        for title in ("Confusability · top 200", "Confusability · ranked within class · 10 per class", "Twins"):
             assert title in said
         assert f"{len(image_set.reviews.open(ReviewSpec('confusability')))} pictures" in said
         assert f"{len(image_set.reviews.open(ReviewSpec('twins')))} group" in said
@@ -208,7 +208,7 @@ class TestDesk:
 
     def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
         said = words(page(unlabelled))
-        assert said.index("The same kind or not") < said.index("Confusability")
+        assert said.index("Same kind or not") < said.index("Confusability")
         assert "0 answers, 0 the same kind." in said
         assert re.search(r"\d+ pairs", said)
 
@@ -290,7 +290,7 @@ class TestWorth:
         at = page(image_set)
         at.button(key="review.worth").click().run()
         said = words(at)
-        assert "Of 13 labelled pictures 1 had another label than given." in said
+        assert "Of 13 labelled pictures 1 was relabelled." in said
         assert at.dataframe[0].value["Taught"].tolist() == ["as given", "as decided", "as many dropped at random"]
         image_set.decisions.decide([int(image_set.ids[1])], "drop")
         assert "Of 13 labelled" not in words(at.run())

@@ -14,6 +14,7 @@ from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import Curve, Evidence, RestrictedRecall, Restriction, RestrictionStudy
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
+from url_viz.ui.menu import purpose_of
 from url_viz.ui.open_sets import evidence_for
 from url_viz.ui.search.evidence import verdict
 from url_viz.ui.search.page import Gate, warning
@@ -49,13 +50,14 @@ def picker(at: AppTest) -> Any:
 def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_is(image_set: ImageSet) -> None:
     at = opened(image_set, "search")
     text = words(at)
-    assert "Choose a picture to see the most similar ones in this image set." in text
+    assert purpose_of("Search safely") in text
     assert "Most similar" not in text
     assert f"{image_set.root.parent.name}/zoo · {COUNT} pictures" in text
     assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
     scores = [f"{name} R-AUROC" for name in ("Confusability", "Ambiguity", "Pretrained head", "Entropy")]
-    assert all(score in text for score in scores)
-    assert "Ambiguity knows these classes" in text
+    help_of_recall = next(each.help for each in at.caption if "(recall@1)" in each.value)
+    assert all(score in help_of_recall for score in scores)
+    assert "Ambiguity uses these classes" in text
     of_confusability = evidence_for(image_set, "confusability")
     assert of_confusability is not None
     assert verdict(of_confusability) in text
@@ -170,7 +172,7 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     )
     silent = evidence_of([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
     said = warning(query, gate, silent)
-    assert "says nothing clear about its hits (R-AUROC .50" in said
+    assert "says nothing clear about its hits." in said
     assert "of another class" not in said
     assert "Withholding queries: **not clearly**" in verdict(silent)
     assert r"by **\+12.5 points** against as many left out at random" in verdict(silent)

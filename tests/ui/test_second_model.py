@@ -44,12 +44,12 @@ def test_by_both_or_by_one(image_set: ImageSet, model: Model, second_model: Mode
     at = shown(app(image_set))
     assert any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
     button = at.button(key="second.switch")
-    assert button.label == "By one model"
+    assert button.label == "Use one model"
     shown(button.click().run())
-    assert at.button(key="second.switch").label == "By two models"
+    assert at.button(key="second.switch").label == "Use both models"
     assert not any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
     shown(at.button(key="second.switch").click().run())
-    assert at.button(key="second.switch").label == "By one model"
+    assert at.button(key="second.switch").label == "Use one model"
 
 
 def test_uploads_name_the_models_that_scored_them(
@@ -85,7 +85,7 @@ def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back(
     assert "second.undo" not in keys(at)
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
     shown(at)
-    assert f"**Ordered by two models now**: dice and {SECOND}." in words(at).replace("\\", "")
+    assert f"**Two models now set the order**: dice and {SECOND}." in words(at).replace("\\", "")
     shown(at.button(key="second.seen").click().run())
     assert "second.undo" not in keys(at)
     shown(at.button(key="second.switch").click().run())
@@ -109,7 +109,7 @@ def test_what_is_shown_while_a_second_model_reads(image_set: ImageSet) -> None:
     )
     at = shown(app(image_set))
     assert f"so far, and by both once {SECOND} has read too" in said(at)
-    assert at.button(key="stop_reading").help == "Stop reading; the set stays whole, ordered by one model"
+    assert at.button(key="stop_reading").help == "Stop reading; the set stays complete, ordered by one model"
     job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress("read", 3, 12))}) + "\n")
     assert "A review begins once reading has finished" in words(at.switch_page("pages/review_page.py").run())
     job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress("map, b", 0))}) + "\n")

@@ -30,13 +30,13 @@ def question_of(row: Mapping[str, object]) -> str | None:
 
 
 def labelled_otherwise(share: float) -> str:
-    """What the share of the first class means of cases: "of pictures like this, about 1 in 4 is labelled otherwise"."""
+    """What the share of the first class means of cases: "about 1 in 4 pictures like this has another label"."""
     others = 1 - share
     if others < 1 / RAREST:
-        return f"of pictures like this, fewer than 1 in {RAREST} is labelled otherwise"
+        return f"fewer than 1 in {RAREST} pictures like this has another label"
     if others > 0.5:
-        return f"of pictures like this, {percent(share)} are labelled so"
-    return f"of pictures like this, about 1 in {round(1 / others)} is labelled otherwise"
+        return f"{percent(share)} of pictures like this have this label"
+    return f"about 1 in {round(1 / others)} pictures like this has another label"
 
 
 def between(first: object, second: object) -> str | None:

@@ -24,6 +24,9 @@ FEW_LABELS = 30
 LEAST_TOLD = 0.01
 """Below this fraction of wrong labels no number is told."""
 
+NOT_SEEN = "mix-ups of classes that look alike often go unseen"
+"""What every figure on wrong labels leaves out."""
+
 
 @dataclass(frozen=True)
 class WrongLabels:

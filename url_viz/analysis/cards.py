@@ -183,10 +183,10 @@ def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     if not isinstance(label, str):
         return between_classes(row)
     if suggested is None:
-        return Question(f"labelled {label}, and like no other picture: is it right?", (_choice(row, label),))
+        return Question(f"labelled {label}, but like no other picture: is it right?", (_choice(row, label),))
     choices = (_choice(row, label), _choice(row, suggested))
     share = "" if math.isnan(choices[1].share) else f" ({decimal(choices[1].share)})"
-    looks = "looks like" if row.get("first_class") != label else "and if not, like"
+    looks = "looks like" if row.get("first_class") != label else "or perhaps"
     return Question(f"labelled {label}, {looks} {suggested}{share}", choices)
 
 
@@ -199,7 +199,7 @@ def of_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Questi
 
 def of_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Whether a picture is of any use; `suggested` is why it seems to be of none."""
-    return Question(f"{suggested or 'hardly anything to see'}: of any use?")
+    return Question(f"{suggested or 'hardly anything to see'}: is it of any use?")
 
 
 def _choice(row: Mapping[str, Any], label: str) -> Choice:

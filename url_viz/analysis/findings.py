@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.calibration import NOT_SEEN
 from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
 from url_viz.analysis.leaks import APART
@@ -159,7 +160,7 @@ def _leaks(seen: FindingInputs) -> Finding | None:
     rows = open_leaks(seen.leaks, seen.table)
     splits, twins = (in_words(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
     words = counted(len(rows), f"picture of {splits} has", f"pictures of {splits} have") + f" a twin in {twins}"
-    why = "What is trained on must not be tested on: a score on them is too good. Keep them on one side."
+    why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
     return Finding("leaks", len(rows), words, why)
 
 
@@ -168,7 +169,7 @@ def _wrong(seen: FindingInputs) -> Finding | None:
         return None
     count = _open(seen, "wrong-labels", wrong_labels(seen.check))
     words = counted(count, "label looks wrong", "labels look wrong")
-    why = f"They are likelier wrong than right. In all {seen.check.wrong.words}; what look-alikes hide is not seen."
+    why = f"They are more likely wrong than right. Overall, {seen.check.wrong.words}; {NOT_SEEN}."
     return Finding("wrong-labels", count, words, why)
 
 
@@ -180,10 +181,10 @@ def _mixed(seen: FindingInputs) -> Finding | None:
     pairs = mixed_pairs(seen.check)[["class_a", "class_b"]].to_numpy()
     if not count or not len(pairs):
         return None
-    more = f" and {counted(len(pairs) - 1, 'other pair')}" if len(pairs) > 1 else ""
+    more = f", and {counted(len(pairs) - 1, 'other pair')}" if len(pairs) > 1 else ""
     looks = counted(count, "picture looks", "pictures look")
-    words = f"{looks} like the other class of a pair: {pairs[0][0]} and {pairs[0][1]}{more}"
-    why = "They hardly differ, or whoever labelled them did not keep them apart: merge them, or say what divides them."
+    words = f"{looks} more like another class: {pairs[0][0]} ↔ {pairs[0][1]}{more}"
+    why = "The classes hardly differ, or were labelled inconsistently. Merge them, or define what separates them."
     return Finding("mixed-up", count, words, why)
 
 
@@ -192,8 +193,8 @@ def _bursts(seen: FindingInputs) -> Finding:
     size = np.bincount(group, minlength=1)
     is_open = np.bincount(group, weights=~is_resolved(seen.table), minlength=1) > 0
     sizes = size[(size >= BURST) & is_open]
-    words = f"{counted(len(sizes), 'burst')} of {BURST} twins and more: {counted(int(sizes.sum()), 'picture')}"
-    why = "One moment, or one file, counts many times: in training, and in every score."
+    words = f"{counted(len(sizes), 'burst')} of {BURST} or more twins: {counted(int(sizes.sum()), 'picture')}"
+    why = "One moment, or one file, counts many times, in training and in every score."
     return Finding("bursts", len(sizes), words, why)
 
 
@@ -202,12 +203,12 @@ def _useless(seen: FindingInputs) -> Finding:
     count = _open(seen, "useless", rows)
     reasons = ", ".join(rows["suggested"].value_counts().index)
     words = f"{counted(count, 'picture shows', 'pictures show')} hardly anything ({reasons})"
-    return Finding("useless", count, words, "Nobody can learn from them, and nobody can be right on them.")
+    return Finding("useless", count, words, "No model can learn anything from them, or be right about them.")
 
 
 def _unreadable(seen: FindingInputs) -> Finding:
     words = f"{counted(seen.failures, 'file')} could not be read"
-    why = "They are no pictures, or damaged: training will stumble over them."
+    why = "They are damaged, or not pictures at all, and can stop a training run."
     return Finding("unreadable", seen.failures, words, why)
 
 
@@ -219,5 +220,5 @@ def _small(seen: FindingInputs) -> Finding | None:
     more = f" and {counted(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
     shown = ", ".join(names[:NAMED]) if more else in_words(names)
     words = f"{counted(len(names), 'class has', 'classes have')} fewer than {FEW} pictures: {shown}{more}"
-    why = "Too few to learn a class from, and to tell how well it is known: find more, merge, or leave it out."
+    why = "Too few to learn a class from, or to measure it on. Add pictures, merge the class, or leave it out."
     return Finding("small-classes", len(names), words, why)

@@ -151,7 +151,7 @@ _WORDS: Mapping[Kind, tuple[str, str]] = {
     LABEL_ERROR: ("picture looks mislabelled", "pictures look mislabelled"),
     AMBIGUOUS: ("fits no class well", "fit no class well"),
     CONFLICTING: ("has a copy under another label", "have copies under another label"),
-    OUTLIER: ("is out on its own", "are out on their own"),
+    OUTLIER: ("is an outlier", "are outliers"),
 }
 
 

@@ -33,7 +33,7 @@ AMBIGUITY = Measure(
     "ambiguity",
     "Ambiguity",
     "Between classes",
-    "Between which two classes a picture lies, judged without its own label and its twins'. Knows your classes.",
+    "How evenly a picture is torn between two of your classes, judged without its own label or its twins'.",
     "#d55e00",
     percentile="ambiguity_percentile",
 )
@@ -41,7 +41,7 @@ CONFUSABILITY = Measure(
     "confusability",
     "Confusability",
     "Within the set",
-    "How easily a picture is taken for another one of this set, by its nearest neighbours. Knows no classes.",
+    "How easily a picture is mistaken for another in this set, by its nearest neighbours. Needs no classes.",
     "#0072b2",
     percentile="confusability_percentile",
 )
@@ -49,14 +49,14 @@ TUNED = Measure(
     "tuned",
     "Tuned",
     "Your answers",
-    "Confusability with your answers taken in.",
+    "Confusability, adjusted to your answers.",
     "#cc79a7",
 )
 UNCERTAINTY = Measure(
     "uncertainty",
     "Pretrained head",
     "Pretrained head",
-    "The value of the pretrained head: of each picture by itself, learnt elsewhere. Knows nothing of this set.",
+    "What a head trained on other pictures says of each picture by itself. Uses nothing else of this set.",
     "#009e73",
     percentile="percentile",
 )
@@ -64,7 +64,7 @@ ENTROPY = Measure(
     "entropy",
     "Entropy",
     "Entropy",
-    "How undecided the backbone's own classifier is among ImageNet's classes, in nats. A baseline.",
+    "How undecided the backbone's own ImageNet classifier is, in nats. A baseline.",
     "#56b4e9",
     is_baseline=True,
 )
@@ -81,7 +81,7 @@ NEAREST = Measure(
     "nearest_similarity",
     "Nearest similarity",
     "Nearest similarity",
-    "How far the most similar other picture is: minus its similarity. A baseline.",
+    "How different the most similar other picture is (minus its similarity). A baseline.",
     "#8c8c8c",
     is_baseline=True,
     is_offered=False,
@@ -91,7 +91,7 @@ NEAREST_GAP = Measure(
     "nearest_gap",
     "Nearest gap",
     "Nearest gap",
-    "How little the most similar other picture is ahead of the second. A baseline.",
+    "How close the second most similar picture comes to the most similar one. A baseline.",
     "#b5a642",
     is_baseline=True,
     is_offered=False,
@@ -118,7 +118,7 @@ _BY_NAME = {measure.name: measure for measure in MEASURES}
 
 def measure_named(name: str) -> Measure:
     """A measure by its name; a user's column is one by its own name."""
-    return _BY_NAME.get(name) or Measure(name, name, name, "A column that you brought; higher = more ambiguous.", None)
+    return _BY_NAME.get(name) or Measure(name, name, name, "A column you added; higher = more ambiguous.", None)
 
 
 def is_measure(name: str) -> bool:

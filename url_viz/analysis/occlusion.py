@@ -138,17 +138,17 @@ def in_words(heat: Heat) -> str:
     title, unit = title_of(heat.of.measure), "points" if heat.of.sides else "%"
     effects = [(float(values.max()) / (heat.scale or 1), _place(values)) for values in (heat.values, -heat.values)]
     fall, rise = (f"by up to {100 * effect:.0f} {unit} ({place})" for effect, place in effects)
-    up, down = f"Orange parts raise it: covered, it falls {fall}.", "Blue parts lower it."
+    up, down = f"Orange parts raise it: covering them lowers it {fall}.", "Blue parts lower it."
     match heat.of.sides:
         case (first, second):
             title += f" between {first} and {second}"
-            up = f"Orange parts speak for {first}: covered, its lead falls {fall}."
-            down = f"Blue parts speak for {second}: covered, that lead rises {rise}."
+            up = f"Orange parts support {first}: covering them lowers its lead {fall}."
+            down = f"Blue parts support {second}: covering them raises that lead {rise}."
         case (nearest,):
             title += f": likeness to the nearest picture, {nearest}"
-            up, down = f"Orange parts look like it: covered, the similarity falls {fall}.", ""
+            up, down = f"Orange parts look like it: covering them lowers the similarity {fall}.", ""
     if effects[0][0] < LITTLE:
-        up = "No one part of it: whatever is covered, the value hardly falls."
+        up = "No single part: covering any of them hardly lowers the value."
     return " ".join(filter(None, (f"{title}.", up, down if effects[1][0] >= LITTLE else "")))
 
 

@@ -82,19 +82,19 @@ def leading_order(
         if order is not None:
             return order
     if known < FEWEST:
-        return Order(None, "Fewer than three pictures have a neighbour, so nothing orders them: they stand by name.")
+        return Order(None, "Fewer than three pictures have a neighbour, so they are listed by name.")
     if tuned is not None:
         others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
         return Order(TUNED.name, words_of(tuned, by), evidence=tuned.evidence, others=others)
     if labels is None:
         return Order(
             CONFUSABILITY.name,
-            "This folder was read by an older version: ordered by how far the nearest picture is. Read it again for "
-            "confusability and ambiguity; no picture is embedded again.",
+            "This folder was read by an older version, so pictures are ordered by how far away the nearest one is. "
+            "Read it again to order them by ambiguity; no picture is embedded again.",
         )
     if known < FEW:
-        reason = f"Fewer than {FEW} pictures: ordered by how far the nearest picture is{by}."
-        return Order(CONFUSABILITY.name, f"{reason} No classes tell how well it holds.")
+        reason = f"Fewer than {FEW} pictures: ordered by how far away the nearest one is{by}."
+        return Order(CONFUSABILITY.name, f"{reason} Without classes, nothing shows how well that works.")
     return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
 
 
@@ -193,18 +193,18 @@ def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str
         words += f": R-AUROC {evidence.text()}"
         values = {_name(name): figure.value for name, figure in others.items() if np.isfinite(figure.value)}
         known = [f"{name} {decimal(value)}" for name, value in values.items()]
-        words += f"; without knowing them {', '.join(known)}" if known else ""
+        words += f"; without classes, {', '.join(known)}" if known else ""
     return f"{words}."
 
 
 def words_of(tuned: Tuned, by: str = "") -> str:
     """Which answers were taken in, and how well the order holds on those drawn from all alike; `by` which models."""
-    words = f"Ordered by confusability{by}{',' if by else ''} with {counted(tuned.answers, 'answer')} taken in"
+    words = f"Ordered by confusability{by}{',' if by else ''} adjusted to {counted(tuned.answers, 'answer')}"
     if tuned.evidence is None or tuned.before is None:
-        return f"{words}: too few of them to tell how well it holds."
+        return f"{words}: too few to tell how well that works."
     few = "few answers: " if tuned.answers < FEW_ANSWERS else ""
     return (
-        f"{words}: R-AUROC {tuned.evidence.text()} on {tuned.uniform_answers:,} drawn alike, each judged without "
+        f"{words}: R-AUROC {tuned.evidence.text()} on {tuned.uniform_answers:,} drawn at random, each judged without "
         f"itself ({few}confusability {tuned.before.text()} on the same)."
     )
 

@@ -278,8 +278,7 @@ def _valued(column: str, text: str) -> Callable[[pd.DataFrame], Sequence[str]]:
 def _smeared(rows: pd.DataFrame) -> list[str]:
     pairs = zip(_column(rows, "least_sharpness"), _column(rows, "sharpness_across"), strict=True)
     return [
-        f"in one direction its sharpest edges rise {least:.0%} of their height in a pixel of the thumbnail, across it "
-        f"{across:.0%}"
+        f"its sharpest edges rise by {least:.0%} per thumbnail pixel in one direction, by {across:.0%} across it"
         for least, across in pairs
     ]
 
@@ -300,18 +299,18 @@ def _between(rows: pd.DataFrame) -> list[str]:
 
 DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
     MOTION_BLUR: _smeared,
-    BLURRED: _valued("sharpness", "its sharpest edges rise {:.0%} of their height in a pixel of the thumbnail"),
-    DARK: _valued("highlights", "nine tenths of it are darker than {:.0%} grey"),
-    BLOWN_OUT: _valued("white_share", "{:.0%} of it are white"),
-    LOW_CONTRAST: _valued("contrast", "its greys span {:.0%} of the scale"),
-    NEAR_EMPTY: _valued("flat_share", "{:.0%} of it are one tone"),
+    BLURRED: _valued("sharpness", "its sharpest edges rise by only {:.0%} per thumbnail pixel"),
+    DARK: _valued("highlights", "nine tenths of it is darker than {:.0%} grey"),
+    BLOWN_OUT: _valued("white_share", "{:.0%} of it is white"),
+    LOW_CONTRAST: _valued("contrast", "its greys span only {:.0%} of the scale"),
+    NEAR_EMPTY: _valued("flat_share", "{:.0%} of it is a single tone"),
     TINY: _sizes,
     EXTREME_ASPECT: _aspects,
     BETWEEN_CLASSES: _between,
-    CONFUSED: _valued("confusability", "more easily taken for another picture than {:.0%} of this set"),
+    CONFUSED: _valued("confusability", "more easily confused with another picture than {:.0%} of this set"),
     OUTLIER: _valued(
         "nearest_similarity",
-        "the nearest picture that is no twin of it has a similarity of {:.2f}, low for this set",
+        "its nearest picture, twins aside, has a similarity of {:.2f}, low for this set",
     ),
     TWIN: lambda rows: ["there are copies of it, or shots of the same moment"] * len(rows),
 }

@@ -275,29 +275,29 @@ def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask
 REVIEWS = {
     "suspects": list_review("Doubtful labels", lambda of: of.check().suspects, of_label, needs="labels"),
     "labels": list_review(
-        "All labels, doubtful first", lambda of: of.check().suspects_first, of_any_label, needs="labels"
+        "All labels, most doubtful first", lambda of: of.check().suspects_first, of_any_label, needs="labels"
     ),
     "wrong-labels": list_review("Likely wrong labels", lambda of: wrong_labels(of.check()), of_label),
-    "mixed-up": list_review("Classes mixed up", lambda of: mixed_up(of.check()), of_label),
-    "leaks": ReviewKind("Twins in two splits", LeakReview, "group"),
+    "mixed-up": list_review("Mixed-up classes", lambda of: mixed_up(of.check()), of_label),
+    "leaks": ReviewKind("Twins across splits", LeakReview, "group"),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
     "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.reasons), of_use),
     "small-classes": list_review("Classes with too few pictures", lambda of: small_classes(of.table), between_classes),
     "twins": ReviewKind("Twins", GroupReview, "group", needs="nothing"),
-    "pairs": ReviewKind("The same kind or not", PairReview, "pair", needs="graph"),
+    "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
     "names": ReviewKind("Name these first", NameReview, needs="graph"),
 }
 """What there is to review besides the measures, by the name that addresses and commands know it by."""
 
 
 def title_of_review(spec: ReviewSpec) -> str:
-    """For people: "Ambiguity · the first 200 · Label: kiwi"."""
+    """For people: "Ambiguity · top 200 · Label: kiwi"."""
     parts = [REVIEWS[spec.by].title if spec.by in REVIEWS else title_of(spec.by)]
-    parts += ["within its class"] if spec.within_class else []
-    parts += [f"{spec.per_class} a class"] if spec.per_class else []
-    parts += [f"the first {spec.most:,}"] if spec.most else []
-    parts += ["inside a lasso"] if spec.scope.polygon is not None else []
-    parts += [f"{len(spec.scope.ids):,} chosen"] if spec.scope.ids is not None else []
+    parts += ["ranked within class"] if spec.within_class else []
+    parts += [f"{spec.per_class} per class"] if spec.per_class else []
+    parts += [f"top {spec.most:,}"] if spec.most else []
+    parts += ["in the lasso"] if spec.scope.polygon is not None else []
+    parts += [f"{len(spec.scope.ids):,} selected"] if spec.scope.ids is not None else []
     return " · ".join([*parts, *map(in_words, spec.scope.filters)])
 
 

@@ -295,10 +295,10 @@ def change_in_words(answered: Answered, tuned: Tuned | None, *, moved: float) ->
     words = f"{counted(len(answered), 'answer')}, {int(answered.is_same.sum()):,} the same kind"
     if tuned is None:
         missing = FEWEST - len(answered)
-        wanted = f"{missing} more" if missing > 0 else "some of the other kind"
-        return f"{words}. The order changes from {FEWEST} answers on, both kinds among them: {wanted}."
-    words += f". Of the most ambiguous tenth {percent(moved)} are other pictures than before"
+        wanted = f"{missing} to go" if missing > 0 else "the other kind is missing"
+        return f"{words}. The order adapts to {FEWEST} answers or more, of both kinds: {wanted}."
+    words += f". They replaced {percent(moved)} of the most ambiguous tenth"
     if tuned.evidence is None or tuned.before is None:
         return f"{words}."
-    few = ", of few answers" if tuned.answers < FEW else ""
+    few = ", from few answers" if tuned.answers < FEW else ""
     return f"{words}; R-AUROC {decimal(tuned.before.value)} → {decimal(tuned.evidence.value)}{few}."

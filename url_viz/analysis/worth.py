@@ -127,14 +127,14 @@ class Worth:
     @property
     def _none(self) -> str:
         return (
-            f"Nothing was dropped and no label corrected, so there is nothing to compare. A linear probe calls "
+            f"Nothing was dropped and no label corrected, so there is nothing to compare. A linear probe gets "
             f"{_percent(self.given.accuracy)} of {self.pictures:,} held-out pictures right."
         )
 
     @property
     def _of_what(self) -> str:
         dropped = counted(self.dropped, "was dropped", "were dropped") if self.dropped else ""
-        corrected = f"{self.corrected:,} had another label than given" if self.corrected else ""
+        corrected = counted(self.corrected, "was relabelled", "were relabelled") if self.corrected else ""
         return f"Of {self.pictures:,} labelled pictures {' and '.join(filter(None, [dropped, corrected]))}."
 
     @property
@@ -142,12 +142,12 @@ class Worth:
         before, after = _percent(self.given.accuracy), _percent(self.decided.accuracy)
         if makes_no_difference(self.over_given):
             return (
-                f"That made no measurable difference: a linear probe calls {before} of held-out pictures right "
+                f"That made no measurable difference: a linear probe gets {before} of held-out pictures right "
                 f"as given and {after} as decided, {_points(self.over_given)}."
             )
         did = "raised" if self.over_given.value > 0 else "lowered"
         return (
-            f"That {did} the share of held-out pictures that a linear probe calls right from {before} to {after}, "
+            f"That {did} the share of held-out pictures that a linear probe gets right from {before} to {after}, "
             f"{_points(self.over_given)}."
         )
 
@@ -168,7 +168,7 @@ class Worth:
     @property
     def _of_draws(self) -> list[str]:
         sentences = (
-            [f"All under the labels as corrected; intervals are over {self.seeds} seeds."] if self.is_comparable else []
+            [f"All on the corrected labels; intervals are over {self.seeds} seeds."] if self.is_comparable else []
         )
         if self.drawn < self.pictures:
             of_classes = f" of {self.classes_drawn:,} classes" if self.classes_drawn < self.classes else ""

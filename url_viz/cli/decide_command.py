@@ -120,7 +120,7 @@ def decisions(
 
 def _history(image_set: "ImageSet", count: int) -> str:
     history = image_set.decisions.history(count).drop(columns="count")
-    return table_text(history.replace("", "-")) if len(history) else "Nothing was decided yet."
+    return table_text(history.replace("", "-")) if len(history) else "No decisions yet."
 
 
 @app.on_set()

@@ -7,27 +7,27 @@ _GROUPS = {
         "explore": (
             "Explore",
             "scatter_plot",
-            "The map of your pictures, and the most ambiguous and clearest of them.",
+            "See your pictures on a map, next to the most ambiguous and the clearest of them.",
         ),
-        "upload": ("Sort uploads", "swap_vert", "Drop in new pictures and see which of them are ambiguous."),
+        "upload": ("Sort uploads", "swap_vert", "Drop in new pictures and see which ones are ambiguous."),
         "search": ("Search safely", "image_search", "Find similar pictures, without those too ambiguous to trust."),
     },
     "Improve": {
-        "review": ("Review", "rate_review", "Go through pictures one after the other and decide on each by a key."),
+        "review": ("Review", "rate_review", "Go through pictures one at a time and decide on each with a single key."),
         "labels": ("Check labels", "label", "Find labels that are probably wrong, and correct them."),
     },
     "Models": {
         "finetune": (
             "Adapt and finetune",
             "model_training",
-            "Train the uncertainty head, or the model, on your pictures.",
+            "Train a model on your pictures, or only the part that judges ambiguity.",
         ),
-        "evaluate": ("Evaluate", "monitoring", "How well the order holds on your pictures, with intervals."),
-        "compare": ("Compare models", "compare", "Which pictures two models order differently."),
-        "models": ("Models", "deployed_code", "The models you have, what they were trained on, and how good they are."),
+        "evaluate": ("Evaluate", "monitoring", "Measure how well each way of ordering works on your pictures."),
+        "compare": ("Compare models", "compare", "See which pictures two models judge differently."),
+        "models": ("Models", "deployed_code", "The models on this machine: how good they are, and trained on what."),
     },
     "System": {
-        "sets": ("Image sets", "folder_managed", "The folders that you have opened, and the space they take."),
+        "sets": ("Image sets", "folder_managed", "The folders you have opened, and the disk space they take."),
         "jobs": ("Jobs", "pending_actions", "What is running in the background, and what has finished."),
     },
 }
@@ -36,6 +36,11 @@ _GROUPS = {
 def menu_of_pages() -> dict[str, list[st.Page]]:
     """The pages by group, Explore first; `Improve` begins with the review."""
     return {group: [_page(name, *about[:2]) for name, about in pages.items()] for group, pages in _GROUPS.items()}
+
+
+def purpose_of(title: str) -> str:
+    """The sentence on the page of this title."""
+    return next(about[2] for pages in _GROUPS.values() for about in pages.values() if about[0] == title)
 
 
 def _page(name: str, title: str, icon: str) -> st.Page:

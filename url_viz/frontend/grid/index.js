@@ -241,8 +241,8 @@ class Grid {
   showChoice() {
     const button = this.part("button.chosen");
     button.hidden = !this.choice.size;
-    button.textContent = `${this.choice.size.toLocaleString("en")} chosen ✕`;
-    button.title = "Choose none (Escape)";
+    button.textContent = `${this.choice.size.toLocaleString("en")} selected ✕`;
+    button.title = "Clear the selection (Escape)";
     this.element.classList.toggle("choosing", this.choice.size > 0);
   }
 

@@ -128,7 +128,7 @@ export class Pane {
     const pick = Object.assign(document.createElement("button"), { type: "button", className: "pick", tabIndex: -1 });
     pick.setAttribute("role", "checkbox");
     pick.setAttribute("aria-label", "Choose");
-    pick.title = "Choose (Space; Ctrl and click; Shift for a range)";
+    pick.title = "Select (Space, Ctrl+click, Shift+click for a range)";
     pick.append(newIcon(PICK));
     cell.append(pick);
     this.cells.set(id, cell);

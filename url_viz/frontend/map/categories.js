@@ -130,7 +130,7 @@ export class Categories {
     const at = this.list.scrollTop;
     const matching = found(this.names, this.search.value);
     this.list.replaceChildren(...matching.map((index) => this.button(index, this.counts[index])));
-    if (!matching.length) this.list.append("None is called so.");
+    if (!matching.length) this.list.append("No match.");
     if (this.unlisted) this.list.append(`${this.unlisted.toLocaleString("en")} more: use Filter above.`);
     this.list.scrollTop = at;
     this.none.hidden = !this.chosen.length;
@@ -140,7 +140,7 @@ export class Categories {
     const [button, dot, text] = ["button", "i", "span"].map((tag) => document.createElement(tag));
     const isChosen = this.chosen.includes(index);
     const name = this.names[index];
-    Object.assign(button, { type: "button", title: this.canPick ? `${name}: only these; with Ctrl, these too` : name });
+    Object.assign(button, { type: "button", title: this.canPick ? `Show only ${name}; Ctrl+click to add it` : name });
     button.dataset.index = index;
     button.setAttribute("aria-pressed", String(isChosen));
     button.classList.toggle("off", this.chosen.length > 0 && !isChosen);

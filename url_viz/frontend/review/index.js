@@ -119,7 +119,7 @@ class Desk {
     end.querySelector("h3").textContent = endInWords(counts, this.data.total);
     const unskip = end.querySelector(".unskip");
     unskip.hidden = !counts.skipped;
-    unskip.textContent = "Come back to what was skipped";
+    unskip.textContent = "Go back to skipped pictures";
   }
 
   drawCard(card) {
@@ -205,7 +205,7 @@ class Desk {
     const isAgain = change.decision === now.decision && change.label === now.label && now.isDone;
     const state = isAgain ? takenBack(change, this.bases.get(card.id)) : change;
     this.send({ id: card.id, ...state, twins: this.withTwins }, isAgain ? this.at : null);
-    this.say(isAgain ? `Taken back: ${card.name}` : `${words}: ${card.name}`);
+    this.say(isAgain ? `Undone: ${card.name}` : `${words}: ${card.name}`);
   }
 
   // Let the next answer be for the card's twins too, or for it alone again.
@@ -229,7 +229,7 @@ class Desk {
     const isAgain = stateOf(card, this.actions.waiting).same === same;
     this.send({ id: card.id, decision: null, label: null, same: isAgain ? null : same }, isAgain ? this.at : null);
     const words = same ? "The same kind" : "Not the same kind";
-    this.say(isAgain ? `Taken back: ${card.name}` : `${words}: ${card.name}`);
+    this.say(isAgain ? `Undone: ${card.name}` : `${words}: ${card.name}`);
   }
 
   name(label) {

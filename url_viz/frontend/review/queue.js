@@ -104,5 +104,5 @@ export function countsInWords({ done, skipped, left }, total) {
 export function endInWords({ done, skipped }, total) {
   if (skipped) return `${done.toLocaleString("en")} done, ${skipped.toLocaleString("en")} skipped.`;
   if (total > 1) return `All ${total.toLocaleString("en")} pictures are done.`;
-  return total ? "The picture is done." : "Nothing waits here.";
+  return total ? "The picture is done." : "Nothing left to review.";
 }

@@ -108,7 +108,7 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     show_figure(
         drawn_coverage(results),
         key="evaluate.coverage",
-        alt="Recall@1 of the pictures that are kept as the least certain are left out, a curve for each measure",
+        alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
     )
     st.caption(
         "Click a name to show or hide its curve. A good order stays near the oracle, a random one near the dotted line."

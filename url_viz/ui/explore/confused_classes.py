@@ -28,7 +28,7 @@ def show_pairs(image_set: ImageSet, table: pd.DataFrame) -> None:
     pairs = confused.head(MOST_PAIRS)
     first = f"the first {len(pairs):d}" if len(pairs) == MOST_PAIRS else f"{len(pairs):d}"
     with st.expander(f"Most confused classes · {escape(first)}", icon=":material/compare_arrows:"):
-        st.caption("How many pictures of one class are likelier the other, judged without their own label.")
+        st.caption("How many pictures of one class look more like the other, judged without their own label.")
         with st.container(horizontal=True, gap="small"):
             for number, row in enumerate(pairs.itertuples()):
                 words = f"{row.class_a} or {row.class_b}? · {row.pictures:,}"
@@ -42,7 +42,7 @@ def show_between(image_set: ImageSet, table: pd.DataFrame, pair: tuple[str, str]
         st.markdown(Markdown(f"**{escape(pair[0])} or {escape(pair[1])}?**"), width="content")
         st.button("Back to all", icon=":material/close:", type="tertiary", key="pair.close", on_click=_show_pair)
     st.caption(
-        f"From clear pictures of {escape(repr(pair[0]))} over the most ambiguous in between to clear ones of "
+        f"From clear pictures of {escape(repr(pair[0]))} through the most ambiguous in between to clear ones of "
         f"{escape(repr(pair[1]))}."
     )
     rows = between_classes(with_percentile(table, AMBIGUITY.name), *pair, most=MOST_SHOWN)

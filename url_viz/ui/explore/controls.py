@@ -43,7 +43,7 @@ def pick_measure(image_set: ImageSet) -> str:
     options = list(image_set.measures())
     default = default_measure(image_set)
     if default is None:
-        st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
+        st.info("Nothing to order by yet. Values appear as pictures are read.", icon=":material/hourglass_empty:")
         end_page()
     chosen = OTHER_MEASURE.get() or MEASURE.get()
     if chosen is not None and chosen in other_measures(image_set):
@@ -113,12 +113,12 @@ def _with_values(table: pd.DataFrame) -> frozenset[str]:
 
 
 def _title_of_option(option: str) -> str:
-    return "The order" if option == VALUE else title_of_measure(option)
+    return "Order" if option == VALUE else title_of_measure(option)
 
 
 def _title_of_colour(option: str) -> str:
     title = _title_of_option(option)
-    return f"Colour: {title[:1].lower()}{title[1:]}"
+    return f"Colour by {title[:1].lower()}{title[1:]}"
 
 
 def _numbers(image_set: ImageSet, measure: str) -> list[str]:
@@ -171,24 +171,24 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
         st.selectbox(
             "Size by",
             sizes,
-            format_func=lambda option: _title_of_option(option) if option else "all alike",
+            format_func=lambda option: _title_of_option(option) if option else "all the same",
             key=SIZE,
-            help="Higher values are drawn larger. Fog always sizes by the order.",
+            help="Higher values are drawn larger. In fog, size always follows the order.",
         )
         for key in (COLLAPSE, WITHIN, BY_CLASS, TSNE):
             # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
             key.set(bool(key.get()))
         st.toggle("Show twins as one", key=COLLAPSE, help="Bursts and copies are shown once, marked +n")
         st.toggle(
-            "t-SNE map", key=TSNE, help="Of the raw embeddings, with the settings of the paper's figure; takes a while"
+            "t-SNE map", key=TSNE, help="Lay out the raw embeddings with t-SNE instead of UMAP, which takes longer"
         )
         if "label" in image_set.cached_of_table(_with_values):
             st.toggle(
                 "Rank within class",
                 key=WITHIN,
-                help="Compares each picture with its own class only, so that difficult classes do not fill the list",
+                help="Ranks each picture against its own class only, so that hard classes do not fill the list",
             )
-            st.toggle("Class by class", key=BY_CLASS, help=f"The first {PER_CLASS} of each class, class after class")
+            st.toggle("Class by class", key=BY_CLASS, help=f"The first {PER_CLASS} of each class, class by class")
 
 
 def _apply_other() -> None:

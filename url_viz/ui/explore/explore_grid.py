@@ -25,7 +25,7 @@ from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
 from url_viz.ui.widgets.tiles import sides
 from url_viz.wording import counted
 
-NOTHING = "No picture is inside the lasso and passes all filters. Take one of the chips above away."
+NOTHING = "No picture is inside the lasso and passes all filters. Remove one of the chips above."
 
 
 _OF_ORDER = ("id", "label", "twin_group", "rank_percentile")
@@ -116,7 +116,7 @@ def _note(end: _End, *, of: int | None) -> str:
     twins = end.twins
     count = f"{end.pictures:,}" if of is None else f"{end.pictures:,} of {of:,}"
     first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
-    return f"{first}{count}" + (f", and {counted(twins, 'twin')}" if twins else "")
+    return f"{first}{count}" + (f" + {counted(twins, 'twin')}" if twins else "")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def acted_on(
         count = int(is_chosen.sum())
         acted = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
         twins = len(acted) - count
-        which = f"chosen, {twins:,} of them twins of others" if twins else "chosen"
+        which = f"selected, including {counted(twins, 'twin')}" if twins else "selected"
         return Acted(acted, which, _of_ids(acted))
     if view.pair is not None:
         return Acted(scoped(rows, Scope(filters=between_filters(view.pair))))
@@ -154,7 +154,7 @@ def acted_on(
     rank = rows["rank_percentile"].to_numpy()
     is_above = view.side != "clear"
     acted = rows[rank >= threshold if is_above else rank < threshold]
-    which = f"{'from' if is_above else 'below'} the {ordinal(threshold)} percentile{' on' if is_above else ''}"
+    which = f"{'from' if is_above else 'below'} the {ordinal(threshold)} percentile{' up' if is_above else ''}"
     is_named = view.within_class or on_separate_map
     return Acted(acted, which, _of_ids(acted) if is_named else _of_side(rows, view, threshold, measure))
 

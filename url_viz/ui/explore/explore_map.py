@@ -95,7 +95,7 @@ def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
     if np.allclose(both[["x_before", "y_before"]].to_numpy(), both[["x", "y"]].to_numpy(), equal_nan=True):
         return now
     state_of(map_key(image_set))["polygon"] = None
-    st.toast("The map was computed again, so the selection on it has ended.", icon=":material/info:")
+    st.toast("The map was recomputed, so the selection on it was cleared.", icon=":material/info:")
     return replace(now, polygon=None)
 
 

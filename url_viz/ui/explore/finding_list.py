@@ -37,7 +37,7 @@ def show_findings(image_set: ImageSet) -> None:
         with st.container(key="findings_fold"):
             st.toggle(escape(counted(len(findings), "finding")), key="findings.fold")
         with st.container(key="findings_lines", horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption("Look first at", width="content")
+            st.caption("Start here", width="content")
             _show_line(image_set, findings[0], width="content")
             if findings[1:]:
                 with st.popover(f"{len(findings) - 1:,} more", type="tertiary", key="findings.more"):
@@ -56,7 +56,7 @@ def _is_wanted(image_set: ImageSet) -> bool:
         key="findings.ask",
         on_click=wanted.set,
         args=(True,),
-        help="Looks for leaks between splits, likely wrong labels, bursts and more; takes seconds in so large a set",
+        help="Looks for leaks between splits, likely wrong labels, bursts and more; takes seconds on a set this large",
     )
     return False
 

@@ -50,8 +50,8 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
             _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(
-            f"There is no uncertainty head for {escape(repr(image_set.source.title))}. Ambiguity and confusability "
-            "need none. To train one: `python -m training.finetune`.",
+            f"{escape(repr(image_set.source.title))} has no pretrained head. You do not need one to order pictures "
+            "between classes or within the set. To train one: `python -m training.finetune`.",
             icon=":material/info:",
         )
 
@@ -95,8 +95,8 @@ def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None
         icon=":material/rate_review:",
         key="explore.review",
         disabled=not count,
-        help="One picture after the other, in this order: those that are chosen, else what is shown; of that, decided "
-        "pictures are left out",
+        help="Go through what is selected, or else all that is shown, one picture at a time in this order. Pictures "
+        "you have decided on are skipped",
     ):
         go_to_review(review)
 
@@ -113,7 +113,7 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
             lambda: _paths(image_set, rows),
             file_name=f"{image_set.root.name}-paths.txt",
             key="download.paths",
-            help_text="Of these pictures, one per line (separated by NUL if a name contains a line break)",
+            help_text="Paths of these pictures, one per line (separated by NUL if a name contains a line break)",
         )
         st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
         show_export_buttons(image_set, rows)

@@ -32,18 +32,18 @@ def show_change(image_set: ImageSet) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="second_news"):
         both = f"{image_set.source.title} and {second.title}"
-        st.markdown(f":blue[:material/group:] **Ordered by two models now**: {escape(both)}.", width="content")
+        st.markdown(f":blue[:material/group:] **Two models now set the order**: {escape(both)}.", width="content")
         undo, close = partial(_switch, image_set), partial(SECOND_SEEN.set, "two")
-        st.button("By one model", type="tertiary", icon=":material/undo:", key="second.undo", on_click=undo)
+        st.button("Use one model", type="tertiary", icon=":material/undo:", key="second.undo", on_click=undo)
         st.button("", type="tertiary", icon=":material/close:", key="second.seen", on_click=close)
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
     if image_set.second.active is not None:
-        label, icon = "By one model", "person"
-        words = f"Order by {image_set.source.title} only; what {second} has read stays"
+        label, icon = "Use one model", "person"
+        words = f"Order by {image_set.source.title} only. What {second} has read is kept"
     else:
-        label, icon, words = "By two models", "group", f"Let {second}, which has read these pictures too, take part"
+        label, icon, words = "Use both models", "group", f"Order by {second} too, which has already read these pictures"
     then, shown = partial(_switch, image_set), f":material/{icon}:"
     st.button(label, type="tertiary", icon=shown, key="second.switch", on_click=then, help=escape(words))
 
@@ -59,8 +59,8 @@ def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
     partial = image_set.second.incomplete
     beginning = "" if partial is None else f"{partial.backbone} has not read all of these pictures. "
     words = (
-        f"{beginning}{second.name} reads the pictures too, which may take longer than the first time. Confusability "
-        "and ambiguity are then by both models, and truer"
+        f"{beginning}{second.name} reads the pictures too, which can take longer than the first reading. Both models "
+        "then judge what is ambiguous, which is more accurate"
     )
     if not st.button(
         "Ask a second model", type="tertiary", icon=":material/group_add:", key="second.ask", help=escape(words)

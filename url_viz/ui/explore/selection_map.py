@@ -13,8 +13,8 @@ from url_viz.ui.widgets.jobs import CANCEL_GRACE_S
 
 TICK_S = 0.5
 
-_TSNE = "This map is by t-SNE, as in the paper's figure."
-_NOT_YET = "Until t-SNE is computed this is the map by UMAP."
+_TSNE = "This map was laid out with t-SNE."
+_NOT_YET = "This is the UMAP map, until t-SNE is ready."
 
 
 def show_subset(
@@ -45,7 +45,7 @@ def show_subset(
 
 def _why_not(job: Job | None) -> Markdown:
     if job is None:
-        return Markdown("The map of these pictures is not there any more.")
+        return Markdown("The map of these pictures no longer exists.")
     if job.state is JobState.CANCELLED:
         return Markdown("The map of these pictures was stopped.")
     return Markdown(f"The map of these pictures could not be computed: {escape(why_it_failed(job))}")
@@ -61,6 +61,6 @@ def _await(image_set: ImageSet, key: str, job: Job) -> None:
     if now is None or not now.is_being_made:
         st.rerun()
     st.caption(
-        f":material/hourglass_top: Computing the map of these pictures, for {time.time() - job.created:.0f} s. "
-        "UMAP takes seconds to half a minute, t-SNE of thousands of pictures minutes."
+        f":material/hourglass_top: Computing the map of these pictures: {time.time() - job.created:.0f} s so far. "
+        "UMAP takes up to half a minute; t-SNE of thousands of pictures takes minutes."
     )

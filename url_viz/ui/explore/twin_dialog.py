@@ -41,9 +41,9 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
     exact = int((groups["kind"] == "exact").sum())
     st.caption(
         f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (a cosine of "
-        f"{TWIN_COSINE} or higher, or perceptual hashes that are nearly the same). *Keep* is the largest picture of a "
-        "group; among equals, that with most twins, then the clearest. Only twins of a picture that is kept are "
-        "dropped: of a group that is a chain of twins several *stay*."
+        f"{TWIN_COSINE} or higher, or nearly the same perceptual hash). *Keep* is the largest picture of a group; of "
+        "equally large ones, the one with most twins, then the clearest. Only direct twins of a kept picture are "
+        "dropped, so several *stay* where twins form a chain."
     )
     if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
         go_to_review(ReviewSpec("twins"))
@@ -54,7 +54,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         key="twins.keep",
         on_click=_keep_one_of_each,
         args=(image_set,),
-        help="Drops only twins of a picture that is kept, and none that you keep already. One undo reverts all of it.",
+        help="Drops only twins of a kept picture, and nothing you have marked to keep. One undo reverts all of it.",
     )
     picked = st.dataframe(
         _listed(image_set, groups.head(MOST_LISTED)),

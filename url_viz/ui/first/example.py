@@ -41,7 +41,7 @@ def show_example(example: Example) -> None:
     st.markdown(f"**What you get** · {escape(example.of)}")
     before, ambiguous, clear = st.columns(3, gap="medium")
     for column, title, pictures in (
-        (before, "Before: some of the folder, by name", example.by_name),
+        (before, "Before: the folder, by file name", example.by_name),
         (ambiguous, "After: most ambiguous first", example.ambiguous),
         (clear, "After: clearest first", example.clear),
     ):

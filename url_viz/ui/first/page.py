@@ -70,7 +70,7 @@ def _show_running() -> None:
 def _show_recent(recent: Sequence[RecentSet]) -> None:
     if not recent:
         return
-    st.markdown("**Image sets, the latest first**")
+    st.markdown("**Recent image sets**")
     for start in range(0, len(recent), IN_A_ROW):
         for column, entry in zip(st.columns(IN_A_ROW, gap="medium"), recent[start : start + IN_A_ROW], strict=False):
             with column:
@@ -91,7 +91,7 @@ def _show_card(entry: RecentSet) -> None:
         elif entry.unfinished is not None:
             st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
         if not is_in_bucket(entry.about.root) and not entry.about.root.is_dir():
-            st.caption(":material/link_off: The folder is not there now; what was read of it is.")
+            st.caption(":material/link_off: The folder is missing; what was read from it is still here.")
         _show_buttons(entry, is_running=job is not None)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.between import between_filters
+from url_viz.analysis.calibration import NOT_SEEN
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.label_issues import AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, OUTLIER, LabelCheck
 from url_viz.analysis.measures import AMBIGUITY
@@ -36,7 +37,7 @@ TITLES = {
     CONFLICTING: "Conflicting copies",
     OUTLIER: "Outliers",
 }
-_MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", OUTLIER: "alone"}
+_MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", OUTLIER: "outlier"}
 
 
 def show_why_not(image_set: ImageSet) -> None:
@@ -60,18 +61,18 @@ def show_headline(check: LabelCheck) -> None:
     st.markdown(f"#### {escape(check.headline)}")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
     checked = f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{left_out}. "
-    st.caption(escape(f"{checked}{check.wrong.words.capitalize()}; what look-alikes hide is not seen."))
+    st.caption(escape(f"{checked}{check.wrong.words.capitalize()}; {NOT_SEEN}."))
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
-            "Two signals speak for or against a label, and neither has seen it or the picture's twins: the votes of "
-            "its nearest neighbours, and a linear classifier (ridge) fitted with the picture left out. Both look at "
-            "the pictures in the set's whitened space, as the map and the search do; their mean is calibrated on "
-            "this set, so that a share is a share of cases. "
-            "**Label error**: the label is likelier wrong than right; the percentage says how likely. "
-            "**Ambiguous**: no class has half of the shares, so no label may be right. "
-            "**Conflicting copies**: the same picture under two labels. **Outlier**: no similar picture in this set. "
-            "A label that is wrong in favour of a class that looks alike is often not seen. "
-            "A suggestion is only as good as the model is on these classes: look before you relabel."
+            "Two signals judge a label, and neither sees it or the picture's twins: the votes of the nearest "
+            "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
+            "embeddings, like the map and the search. Their mean is calibrated on this set: 80 % means right in about "
+            "80 of 100 such cases. "
+            "**Label error**: the label is more likely wrong than right; the percentage says how likely. "
+            "**Ambiguous**: no class reaches half, so there may be no right label. "
+            "**Conflicting copies**: the same picture under two labels. **Outlier**: nothing here looks like it. "
+            f"{NOT_SEEN[0].upper()}{NOT_SEEN[1:]}. "
+            "A suggestion is only as good as the model is on these classes, so look before you relabel."
         )
 
 
@@ -83,7 +84,7 @@ def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
         options,
         format_func=lambda kind: f"{escape(TITLES[kind])} · {check.count(kind):,}",
         key=SUSPECT_KIND,
-        help="Click again for all kinds",
+        help="Click again to show all kinds",
         disabled=disabled,
     )
 
@@ -128,7 +129,7 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
         key=CONFUSED_PAIRS.of(image_set.version),
         alt="Pairs of classes that are confused, with the number of pictures",
     )
-    st.caption("Click the left edge of a row to see the pictures of that pair; click again for all suspects.")
+    st.caption("Tick a row to see the pictures of that pair, and untick it to see all suspects.")
     pair = pair_at(confused, event["selection"]["rows"])
     if pair is not None:
         st.caption(escape(f"{each_way(confused, pair)}."))
@@ -137,7 +138,7 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
 
 
 def _show_open_button(pair: ClassPair) -> None:
-    if st.button("All pictures between the two, on Explore", icon=":material/map:", key="labels.explore"):
+    if st.button("See all pictures between the two on Explore", icon=":material/map:", key="labels.explore"):
         for between in between_filters(pair):
             set_filter(between.column, between)
         st.switch_page("pages/explore_page.py")
@@ -174,7 +175,7 @@ def show_suspects(
     if pair is None:
         words = f"**{len(rows):,}** of {len(check.suspects):,} suspects"
     else:
-        words = f"**{len(rows):,}** pictures that look like the other class of the pair"
+        words = f"**{len(rows):,}** pictures that look like the other class"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(words, width="content")
         if pair is not None:
@@ -209,8 +210,8 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
     with st.popover("Accept suggestions", icon=":material/done_all:", disabled=not count):
         st.markdown(
             f"**{count:,}** of the {len(rows):,} pictures shown here have a suggested class; about **{mistakes:,}** of "
-            "these suggestions would be wrong. Their files stay where they are, and the label as given stands beside "
-            "the new one. One undo takes all of it back."
+            "these suggestions would be wrong. Files stay where they are, and the original labels are kept. One undo "
+            "reverts all of it."
         )
         st.button(
             f"Label {count:,} pictures as suggested",

@@ -23,9 +23,9 @@ def show_names(image_set: ImageSet) -> None:
     if names.isna().all():
         return
     with st.expander("Your names", icon=":material/sell:", expanded=True):
-        st.caption(f"{names.notna().sum():,} of {len(names):,} pictures have a name, of {names.nunique():,} names.")
+        st.caption(f"{names.notna().sum():,} of {len(names):,} pictures have one of {names.nunique():,} names.")
         if not can_order(names):
-            st.caption("From three pictures each of two names on, pictures can be ordered by ambiguity between them.")
+            st.caption("Once two names have three pictures each, pictures can be ordered by ambiguity between them.")
         elif image_set.labels.chosen != BY_NAMES:
             st.button(
                 "Order by ambiguity between your names",
@@ -33,7 +33,7 @@ def show_names(image_set: ImageSet) -> None:
                 key="review.names.order",
                 on_click=_order_by_names,
                 args=(image_set,),
-                help="Names are then the labels, as under Classes on Explore; another click there takes it back.",
+                help="Makes the names the labels. You can switch back under the classes on Explore.",
             )
         _show_suggestions(image_set, names)
 
@@ -45,16 +45,16 @@ def _names_in(table: pd.DataFrame) -> "pd.Series[str]":
 def _order_by_names(image_set: ImageSet) -> None:
     with errors_shown():
         image_set.labels.use(BY_NAMES)
-        st.toast("The names are the labels now. Explore is ordered by ambiguity between them.")
+        st.toast("Your names are the labels now, and Explore orders pictures by ambiguity between them.")
 
 
 def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
     suggestions = image_set.names.suggestions()
     if suggestions.empty:
-        st.caption("Two names suggest names for the others." if names.nunique() < 2 else "Every picture has a name.")
+        st.caption("A second name brings suggestions." if names.nunique() < 2 else "Every picture has a name.")
         return
     least = st.slider(
-        "Suggestions that are each right in at least",
+        "Suggestions at least this likely to be right",
         0.5,
         1.0,
         SUGGESTED_FROM,
@@ -76,13 +76,13 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
         st.caption(
-            f"of {len(suggestions):,} pictures without a name. About {mistakes:,} of the accepted names are wrong. "
-            "Below, the least certain. Undo takes all back."
+            f"of {len(suggestions):,} pictures without a name. About {mistakes:,} of the accepted names are wrong; "
+            "the least certain are below. One undo reverts all of it."
         )
-    st.caption("Accepted names agree with the neighbours that suggest them: figures of an order by them are too good.")
+    st.caption("Accepted names come from a picture's neighbours, so figures measured on them are too good.")
     least_certain = rows.iloc[::-1].head(SHOWN)
     show_gallery(
-        _tiles(least_certain, image_set.set_id), key="review.names.tiles", empty="No suggestion is so certain."
+        _tiles(least_certain, image_set.set_id), key="review.names.tiles", empty="No suggestion is that certain."
     )
 
 

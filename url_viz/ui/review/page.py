@@ -30,7 +30,7 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
         st.subheader("Review", anchor=False, width="content")
         st.markdown(Markdown(f"**{escape(title_of_review(review.spec))}**"), width="content")
         begun = f"{review.begun:%d %b, %H:%M} UTC"
-        st.caption(f"in {escape(set_name(image_set.root))}, in the order of {escape(begun)}")
+        st.caption(f"{escape(set_name(image_set.root))} · order of {escape(begun)}")
         st.space("stretch")
         st.button("All reviews", icon=":material/list:", key="review.leave", on_click=choose_review, args=(None,))
 
@@ -39,7 +39,7 @@ def show_start(image_set: ImageSet) -> None:
     """Reviews to go on with, ready ones, and one put together by the user."""
     begun = image_set.reviews.kept(GO_ON)
     if begun:
-        st.markdown("**Go on**")
+        st.markdown("**Continue**")
         for number, review in enumerate(begun):
             progress = review.progress()
             _offer(review.spec, f"{progress.done:,} of {progress.total:,} done", key=f"review.go.{number}")
@@ -53,7 +53,7 @@ def show_start(image_set: ImageSet) -> None:
     offers = image_set.cached_of_table(ready_reviews, measure, **available)
     ready = [spec for spec in offers if spec not in begun_specs]
     if ready:
-        st.markdown("**Begin**")
+        st.markdown("**Start**")
     for number, spec in enumerate(ready):
         count = len(image_set.reviews.open(spec))
         unit = REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture"
@@ -82,17 +82,17 @@ def _show_own(image_set: ImageSet, *, has_suspects: bool) -> None:
     orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
     classes = image_set.cached_of_table(_classes)
     tags = image_set.decisions.tag_counts()
-    with st.expander("Put one together", icon=":material/tune:"):
+    with st.expander("Build your own", icon=":material/tune:"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             by = st.selectbox("Order", orders, format_func=_order_title, key=f"{OWN_REVIEW}by", width=260)
             of_class = st.selectbox("Class", [None, *classes], format_func=_or_all, key=f"{OWN_REVIEW}class", width=260)
             tag = st.selectbox("Tag", [None, *tags], format_func=_or_all, key=f"{OWN_REVIEW}tag", width=200)
             most = st.number_input("At most", 1, 10_000, 200, step=50, key=f"{OWN_REVIEW}most", width=140)
-            within = st.toggle("Within its class", key=f"{OWN_REVIEW}within", disabled=not classes)
+            within = st.toggle("Rank within class", key=f"{OWN_REVIEW}within", disabled=not classes)
         filters: list[Filter] = [OneOf("label", (of_class,))] if of_class is not None else []
         filters += [OneOf("tags", (tag,))] if tag is not None else []
         spec = ReviewSpec(str(by), Scope(filters=tuple(filters)), within_class=bool(within), most=int(most))
-        st.button("Begin this review", key="review.own", on_click=choose_review, args=(spec,))
+        st.button("Start this review", key="review.own", on_click=choose_review, args=(spec,))
 
 
 def _classes(table: pd.DataFrame) -> list[str]:
@@ -137,22 +137,22 @@ def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
 
 def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
-        if st.button("Begin again, as things stand now", icon=":material/replay:", key="review.afresh"):
+        if st.button("Start over with the current order", icon=":material/replay:", key="review.afresh"):
             OPEN_REVIEW.set(opened(image_set.reviews.open(here.review.spec, afresh=True)))
             st.rerun()
-        if st.button("Other reviews, and what it was worth", icon=":material/trending_up:", key="review.others"):
+        if st.button("Other reviews, and what this one was worth", icon=":material/trending_up:", key="review.others"):
             choose_review(None)
             st.rerun()
 
 
 def show_history(image_set: ImageSet) -> None:
     """The latest actions: when, who, what; with undo and redo."""
-    with st.expander("What was done", icon=":material/history:"):
+    with st.expander("History", icon=":material/history:"):
         history = image_set.decisions.history(30)
         with st.container(horizontal=True, gap="small"):
             show_undo(image_set, key="review")
         if history.empty:
-            st.caption("Nothing was decided yet.")
+            st.caption("No decisions yet.")
             return
         shown = pd.DataFrame(
             {
@@ -162,4 +162,4 @@ def show_history(image_set: ImageSet) -> None:
                 "State": history["state"],
             }
         )
-        st.dataframe(shown, hide_index=True, width="stretch", height=260, alt="What was decided, the latest first")
+        st.dataframe(shown, hide_index=True, width="stretch", height=260, alt="Decisions, latest first")

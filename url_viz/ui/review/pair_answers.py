@@ -21,7 +21,7 @@ def show_answers(image_set: ImageSet) -> None:
         st.caption(escape(said))
         download_table("Download the answers", table, file_name="answers.csv", key="review.answers", is_quiet=False)
         file = st.file_uploader(
-            "Answers of another machine, or filled in by hand", type="csv", key="review.answers.file"
+            "Upload answers from another machine, or filled in by hand", type="csv", key="review.answers.file"
         )
         if file is not None:
             st.button("Import these answers", key="review.answers.import", on_click=_import, args=(image_set, file))

@@ -22,15 +22,15 @@ def show_worth(image_set: ImageSet) -> None:
     with st.expander("What was it worth?", icon=":material/trending_up:", expanded=True):
         now = f"{image_set.version}.{image_set.decisions.version}"
         st.caption(
-            "A linear classifier on the stored embeddings is taught the set as given and as decided, and tested on "
-            "pictures it has not seen. It takes seconds; the network itself is not trained. Suggestions that were "
-            "accepted without a look please it whatever is true: compare the last column."
+            "A linear classifier on the stored embeddings is trained with the original labels and with your decisions, "
+            "and tested on held-out pictures. It takes seconds; the network itself is not trained. Suggestions "
+            "accepted unseen always look good to it, so compare the last column too."
         )
         st.button("Measure", icon=":material/speed:", key="review.worth", on_click=REVIEW_WORTH.set, args=(now,))
         if REVIEW_WORTH.get() != now:
             return
         try:
-            with st.spinner("Teaching the probe, on five folds and with five seeds"):
+            with st.spinner("Training the classifier: five folds, five seeds"):
                 worth = image_set.cached(_worth_at, now)
         except UrlVizError as error:
             show_error(error)
@@ -48,10 +48,10 @@ def _show(worth: Worth) -> None:
     rows = [(title, arm.accuracy, arm.under_given) for title, arm in worth.arms]
     table = pd.DataFrame(
         {
-            "Taught": [title for title, _, _ in rows],
-            "Right, under the labels now": [shown(accuracy.value) for _, accuracy, _ in rows],
+            "Trained on": [title for title, _, _ in rows],
+            "Accuracy on the labels now": [shown(accuracy.value) for _, accuracy, _ in rows],
             "95 % interval over seeds": [f"{shown(a.interval.low)} to {shown(a.interval.high)}" for _, a, _ in rows],
-            "Right, under the labels as given": [shown(given.value) for _, _, given in rows],
+            "Accuracy on the original labels": [shown(given.value) for _, _, given in rows],
         }
     )
     st.dataframe(

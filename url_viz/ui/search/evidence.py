@@ -49,16 +49,16 @@ def verdict(evidence: Evidence) -> Markdown:
     """What the classes say: of queries by the interval of the measure's R-AUROC, of hits by the gain over random."""
     name = escape(named(evidence.measure))
     if not np.isfinite(evidence.auroc.value):
-        return Markdown("Every nearest picture is of the same class, or none is: there is nothing to withhold for.")
-    figure = escape(f"R-AUROC {evidence.auroc.text()}; .5 is chance")
+        return Markdown("The nearest picture always has the same class, or never: withholding cannot help.")
     if evidence.tells_errors:
-        of_queries = Markdown(f"**yes**: by {name}, those whose nearest is of another class come first ({figure}).")
+        times = f"in {round(100 * evidence.auroc.value)} of 100 cases (chance: 50)"
+        of_queries = Markdown(f"**yes**: of two, one whose nearest is of another class has more {name} {times}.")
     else:
-        of_queries = Markdown(f"**not clearly**: {name} orders their errors no better than chance ({figure}).")
+        of_queries = Markdown(f"**not clearly**: {name} orders their errors no better than chance.")
     gain = escape(f"{100 * _tenth(evidence).gain('database'):+.1f}".replace("-", "−"))
     return Markdown(
         f"Withholding queries: {of_queries}\n\nWithholding hits: leaving out a tenth of the set changes recall@1 by "
-        f"**{gain} points** against as many left out at random."
+        f"**{gain} points** compared with leaving out as many at random."
     )
 
 
@@ -76,15 +76,16 @@ def _show_curves(results: list[Evidence]) -> None:
     first = results[0]
     scores = " · ".join(f"{title_of(result.measure)} R-AUROC {result.auroc.text()}" for result in results)
     st.caption(
-        f"The nearest picture that is no twin has the same class for {100 * first.recall:.1f} % of {first.pictures:,} "
-        f"pictures of {first.classes:,} classes (recall@1). {escape(scores)}."
+        f"The nearest picture, twins aside, has the same class for {100 * first.recall:.1f} % of {first.pictures:,} "
+        f"pictures of {first.classes:,} classes (recall@1).",
+        help=escape(scores),
     )
     if any(result.measure == AMBIGUITY.name for result in results):
-        st.caption("Ambiguity knows these classes, though not the picture's own label; the others know none.")
+        st.caption("Ambiguity uses these classes, but never a picture's own label; the others use none.")
     show_figure(
         _drawn_curves(tuple(results)),
         key="search.coverage",
-        alt="Recall@1 of the pictures that are kept as the least certain are left out, a curve for each measure",
+        alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
     )
 
 
@@ -109,8 +110,8 @@ def _show_modes(evidence: Evidence) -> None:
     st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")
     st.table(modes_table(evidence), alt="Recall@1 where queries, hits or both are left out")
     st.caption(
-        "Recall@1, and in brackets the gain over random. “By class” leaves out the most uncertain 10 % of each class, "
-        "which needs classes; “Overall” leaves out the most uncertain 10 % of the set, which does not."
+        "Recall@1, and in brackets the gain over random. “By class” leaves out the most ambiguous 10 % of each class, "
+        "“Overall” the most ambiguous 10 % of the set, for which no classes are needed."
     )
 
 

@@ -53,11 +53,11 @@ def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
             OFF,
             format="%dth",
             key="search.percentile",
-            help="Pictures above this percentile of the set are withheld; at 100 none are.",
+            help="Pictures above this percentile of the set are withheld; at 100, none are.",
         )
         dropped = int((table["decision"] == "drop").sum())
         without_dropped = bool(dropped) and st.toggle(
-            f"Leave out dropped ({dropped:,})", key="search.without_dropped", help="Pictures that you decided to drop"
+            f"Leave out dropped ({dropped:,})", key="search.without_dropped", help="Pictures you decided to drop"
         )
     st.caption(escape(measure_named(measure).meaning))
     return Gate(measure, percentile, without_dropped)
@@ -111,7 +111,7 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     """Why a query is withheld, and what the set's own classes say of such pictures; no more than they say."""
     name, rank = escape(named(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
     if not np.isfinite(rank):
-        return Markdown(f"This picture has no {name} here, so the gate cannot vouch for it.")
+        return Markdown(f"This picture has no {name} here, so the search cannot tell whether to trust it.")
     at, bound = escape(ordinal(rank)), escape(ordinal(gate.percentile))
     lies = escape(f", {query.between}" if query.between is not None and gate.measure == AMBIGUITY.name else "")
     return Markdown(
@@ -122,10 +122,9 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
 
 def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
     if evidence is None:
-        return Markdown("Whether the hits of such pictures are worse here is not known: that needs classes.")
+        return Markdown("Without classes, nothing shows whether such pictures get worse hits here.")
     if not evidence.tells_errors:
-        figure = escape(f"R-AUROC {evidence.auroc.text()}; .5 is chance")
-        return Markdown(f"In this set that says nothing clear about its hits ({figure}).")
+        return Markdown("In this set that says nothing clear about its hits.")
     low, high = evidence.wrong_on_sides(gate.percentile)
     if not np.isfinite(low) or not np.isfinite(high):
         return Markdown("")

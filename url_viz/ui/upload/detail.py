@@ -49,7 +49,7 @@ def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set
     twin = int(row["twin_of"])
     if twin < 0:
         return
-    what = "This very file" if number in in_set(batch, image_set) else "A near copy"
+    what = "This exact file" if number in in_set(batch, image_set) else "A near copy"
     st.info(
         escape(f"{what} is in the image set already: {image_set.row(twin)['path']}"), icon=":material/content_copy:"
     )

@@ -60,7 +60,7 @@ def zip_of(batch: UploadBatch, done: SortedUploads) -> bytes:
 
 
 def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set: ImageSet | None) -> None:
-    st.caption("Copies pictures into a folder and reads it, without those you dropped. Nothing there is overwritten.")
+    st.caption("Copies pictures into a folder, except those you dropped, and reads it. Nothing there is overwritten.")
     sides = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
     choices = {name: rows[rows["decision"] != "drop"] for name, rows in sides.items()}
     side = st.segmented_control(

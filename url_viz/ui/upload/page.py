@@ -130,7 +130,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         measure = choose_measure(options, key=UPLOAD_MEASURE)
         threshold = st.slider(
-            "Ambiguous from this percentile on", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
+            "Ambiguous from this percentile up", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
         )
     st.caption(escape(order.reason if order is not None and measure == leading else measure_named(measure).meaning))
     return measure, threshold

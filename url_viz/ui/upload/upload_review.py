@@ -124,4 +124,4 @@ def show_upload_review(batch: UploadBatch, done: SortedUploads, image_set: Image
         show_open_review(image_set, said.here, key="upload.desk")
     finally:
         said.here.review = replace(queue, image_set=None)  # a session holds no snapshot
-    st.caption("Answers stay in this session: take them with you as the ranking (CSV).")
+    st.caption("Answers stay in this session only. Download the ranking (CSV) to keep them.")

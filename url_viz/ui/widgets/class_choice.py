@@ -31,8 +31,8 @@ def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
     for level in now.levels:
         if level != taken or now.chosen == level.choice:
             choices[level.choice] = ClassChoice(f"Level {level.number} of the folders", level.shown)
-    choices[NAMES] = ClassChoice("Names", "what you called a picture")
-    choices[TAGS] = ClassChoice("Tags", "the first tag of a picture by the alphabet, its name among them")
+    choices[NAMES] = ClassChoice("Names", "the names you gave to pictures")
+    choices[TAGS] = ClassChoice("Tags", "a picture's first tag in alphabetical order; its name counts as one")
     choices |= {
         column.name: ClassChoice(column.name, f"your column, from {column.source}")
         for column in image_set.user_columns()
@@ -48,7 +48,7 @@ def show_class_choice(image_set: ImageSet) -> None:
     key = classes_of(image_set.set_id)
     key.set(now.chosen or NONE)  # another session or a command may have chosen
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
-    about = "Choose what the classes are; nothing is read again"
+    about = "Choose where the classes come from. Pictures are not read again"
     with st.popover(words, type="tertiary", help=about, key=CLASSES_OPEN, on_change="rerun") as popover:
         st.radio(
             "Classes from",
@@ -72,7 +72,7 @@ def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
         index=choices.index(now),
         format_func=lambda choice: "twins only" if choice == NONE else apart_in_words(choice),
         key=f"apart.{image_set.version}",
-        help="Pictures of one patient, video or camera are then no witnesses for each other, as twins are none",
+        help="Pictures of one patient, video or camera then do not count as evidence for each other, as with twins",
     )
     suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < MANY else None
     if suggestion is not None:

@@ -31,14 +31,14 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
 }
 _DONE = {"keep": "kept", "drop": "dropped", "look-again": "to look at again"}
 KEYS = (
-    "The buttons act on so many pictures: those that are chosen (Ctrl and click, Shift for a range, Space), else those "
-    "beyond the threshold, else all in the lasso and the filters. For one picture, or those that are chosen, press "
+    "The buttons act on this many pictures: those you selected (Ctrl+click, Shift+click for a range, Space), or else "
+    "those beyond the threshold, or else all in the lasso and filters. For one picture, or those you selected, press "
     + ", ".join(f"**{said['key']}** to {said['word'].lower()}" for said in _DECISIONS.values())
     + " (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
 )
 
 
-NAMING = "What the pictures are, one name each; the review *Name these first* goes on with it. Tags stay"
+NAMING = "What the pictures show, one name each; the review *Name these first* continues from there. Tags stay"
 _WORDS: dict[BulkKind, str] = {"tag": "Tag", "untag": "Untag", "name": "Name"}
 
 
@@ -71,7 +71,7 @@ def handle_gallery_event(
         st.toast(escape(sentence))
     if bar is not None and large is not None:
         pending_action(bar).set(large)
-        st.toast(f"Above the map you are asked: {large.question}", icon=":material/arrow_upward:")
+        st.toast(f"Answer above the map: {large.question}", icon=":material/arrow_upward:")
 
 
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which: str = "") -> None:
@@ -229,7 +229,7 @@ def show_undo(image_set: ImageSet, *, key: str) -> None:
             type="tertiary",
             key=f"{key}.{command}",
             disabled=not is_possible,
-            help="Applies to this image set, including decisions of other users",
+            help="For the whole image set, including other users' decisions",
             on_click=_on_step,
             args=(image_set, command),
         )

@@ -78,9 +78,9 @@ def _line(job_id: str, set_id: str, shown_version: str | None, second: str) -> N
         show_progress(job)
         if second:
             first = title_of(job.about["model"])
-            st.caption(escape(f"The order is by {first} so far, and by both once {title_of(second)} has read too."))
+            st.caption(escape(f"Ordered by {first} for now, and by both models once {title_of(second)} is done."))
     with right:
-        kept = "the set stays whole, ordered by one model" if second else "pictures read so far are kept"
+        kept = "the set stays complete, ordered by one model" if second else "pictures read so far are kept"
         if st.button("", icon=":material/close:", help=f"Stop reading; {kept}", key="stop_reading"):
             cancel_job(job)
             st.rerun()
@@ -119,7 +119,7 @@ def show_not_there() -> None:
 
 def _show_failed(job: Job) -> None:
     if job.state is JobState.CANCELLED:
-        st.info(f"Reading {escape(repr(job.about['folder']))} was stopped before anything of it was kept.")
+        st.info(f"Reading {escape(repr(job.about['folder']))} stopped before anything was saved.")
     else:
         show_error(f"Reading stopped. {why_it_failed(job)}")
     again, away, _ = st.columns([1, 1, 5])

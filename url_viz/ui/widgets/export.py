@@ -36,7 +36,7 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
             key="share.report",
             icon=":material/description:",
             disabled=not count,
-            help_text="One HTML file with map, galleries and figures; opens in any browser, also offline",
+            help_text="One HTML file with map, galleries and figures; opens in any browser, even offline",
         )
         if 0 < count <= MOST_ZIPPED:
             for program in DATA_SETS:
@@ -73,7 +73,7 @@ def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None
     """Buttons that write a data set to a folder of this machine, and how far the latest is."""
     st.caption(f"More than {MOST_ZIPPED:,} pictures are written to a new folder on the machine that runs URL-Viz.")
     is_copied = st.checkbox(
-        "Copy the pictures", key="share.copy", help="A folder of copies may be moved; without, it holds links or paths"
+        "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
     )
     with st.container(horizontal=True, gap="small"):
         for program, data_set in DATA_SETS.items():

@@ -69,7 +69,7 @@ def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
 def _pick_name() -> None:
     now = filter_on("path")
     FILTER_NAME.set(now.text if isinstance(now, NameContains) else "")
-    st.text_input("Part of the name", key=FILTER_NAME, on_change=_apply_name, placeholder="any")
+    st.text_input("Name contains", key=FILTER_NAME, on_change=_apply_name, placeholder="any")
 
 
 def _apply_name() -> None:

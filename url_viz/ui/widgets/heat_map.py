@@ -18,7 +18,7 @@ from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.urls import picture_url
 
 MOST_KEPT = 256
-HOW = "Covers one part after another and runs the model again: which parts put the picture where it stands?"
+HOW = "Covers one part at a time and runs the model again, to show which parts matter"
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     measure = explained_measure(row, measure, image_set.order().measure)
     container = st.empty()
     container.html(picture_html(image_set, image_id, row, None))
-    title = f"Show where it comes from: {title_of(measure).lower()}"
+    title = f"Show which parts matter: {title_of(measure).lower()}"
     is_wanted = st.toggle(escape(title), key=HEAT, disabled=image_set.source.is_external)
     caption = st.empty()
     # never empty, so that the layout does not move
-    caption.caption("Covering one part after another …" if is_wanted else HOW)
+    caption.caption("Covering one part at a time …" if is_wanted else HOW)
     if not is_wanted:
         return
     try:

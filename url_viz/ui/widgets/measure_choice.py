@@ -50,7 +50,7 @@ def choice_of_measure(name: str) -> str:
 def meanings(names: Sequence[str]) -> Markdown:
     """What each measure is, one per line."""
     lines = [_meaning(name) for name in names]
-    lines.append(Markdown("Higher means less to be trusted; only the order counts."))
+    lines.append(Markdown("Higher means more ambiguous. Only the order matters, not the value."))
     return Markdown("\n\n".join(lines))
 
 

@@ -38,7 +38,7 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
         "Folder of pictures",
         key=key,
         placeholder="/home/me/pictures",
-        help=f"Folders inside {inside} can be opened (\\$URL_VIZ_ROOTS).",
+        help=f"You can open folders inside {inside} (set by \\$URL_VIZ_ROOTS).",
         width=width,
     )
 
@@ -69,7 +69,7 @@ def _answer(field: Key[str], key: str) -> None:
     preview = _look(folder)
     if isinstance(preview, FolderPreview):
         counting = "" if preview.is_done else "Counting: "
-        words = "Object storage: it is listed when it is read." if preview is _UNCOUNTED else counting + preview.text
+        words = "Object storage: counted when it is read." if preview is _UNCOUNTED else counting + preview.text
         st.markdown(f":material/photo_library: {escape(words)}")
     else:
         show_error(preview)

@@ -74,7 +74,7 @@ def _pick_model() -> None:
         format_func=title_of,
         key=f"pick_model_{choice().model}",
         help="An installed model, any timm name (downloaded once), the path of a checkpoint, or BACKBONE:PATH for a "
-        "timm backbone that you finetuned.",
+        "timm backbone you finetuned.",
     )
     if picked and picked != choice().model:
         choose(choice().set_id, model=picked)

@@ -38,7 +38,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
             undecided = False
         else:
             undecided = False
-            threshold = float(st.slider("Ambiguous from this percentile on", 0, 100, 90, key=f"{key}.threshold"))
+            threshold = float(st.slider("Ambiguous from this percentile up", 0, 100, 90, key=f"{key}.threshold"))
         how: How = st.segmented_control(
             "As",
             ["link", "copy"],
