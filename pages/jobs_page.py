@@ -6,7 +6,7 @@ from url_viz.ui.jobs.page import show_jobs
 
 st.subheader("Jobs", anchor=False)
 st.caption(
-    "Reading and training go on when you close this page or stop the app. One heavy job runs at a time; two light ones "
-    "run side by side where the memory allows."
+    "Reading and training go on even if you close this page or stop the app. One heavy job runs at a time; two light "
+    "ones run side by side if there is enough memory."
 )
 show_jobs()

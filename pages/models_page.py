@@ -6,6 +6,6 @@ from url_viz.ui.models.embed_settings import show_how_to_read
 from url_viz.ui.models.page import show_models
 
 st.subheader("Models", anchor=False)
-st.caption("Every model that this machine knows, and on what the app reads pictures with them.")
+st.caption("The models on this machine, how good they are, and how the app runs them.")
 show_how_to_read()
 show_models()

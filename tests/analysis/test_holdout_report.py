@@ -54,7 +54,7 @@ def test_figures_and_gains_are_of_the_same_pictures() -> None:
     assert found.is_of_use
     assert "the new one is better" in details(found)[0]
     assert "do not tell which is better" in details(found)[1]
-    assert "Confusability, without any job:" in as_text([found])
+    assert "Confusability, without training:" in as_text([found])
 
 
 def test_intervals_are_from_the_figures_without_each_class() -> None:
@@ -104,7 +104,7 @@ def test_one_block_or_one_outcome_has_no_interval() -> None:
     [
         (figure(0.1, 0.02, 0.2), "adapted (R-AUROC"),
         (figure(0.1, -0.02, 0.2), "adapted, but not surely better"),
-        (figure(-0.1, -0.2, -0.02), "worse than the head before"),
+        (figure(-0.1, -0.2, -0.02), "worse than the previous head"),
         (None, "adapted (R-AUROC"),
     ],
 )
@@ -120,7 +120,7 @@ def test_advice_names_the_orders_that_are_surely_better_without_a_job() -> None:
     one = HoldoutFigure(
         "r_auroc", 130, figure(0.7, 0.6, 0.8), None, others, {"confusability": behind, "ambiguity": alike}
     )
-    assert advice([one]).endswith("For the pictures of this set confusability is a better order, without any job.")
+    assert advice([one]).endswith("For the pictures of this set, confusability is a better order, without training.")
     assert "better order" not in advice([told(figure(0.7, 0.6, 0.8))])
 
 

@@ -26,7 +26,7 @@ def test_what_is_said_of_one_and_of_a_users_column() -> None:
     assert (measure_named("ambiguity").colour, measure_named("risk").colour) == ("#d55e00", None)
     assert measure_named("tuned").choice == "Your answers"
     assert "you brought" in measure_named("risk").meaning
-    assert measure_named("confusability").meaning.endswith("Knows no classes.")
+    assert measure_named("confusability").meaning.endswith("Needs no classes.")
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ class TestRefused:
     def test_no_values_or_a_wrong_uncertainty(self, image_set: ImageSet) -> None:
         with pytest.raises(FolderError, match="no column of values"):
             image_set.add_columns(table_of())
-        with pytest.raises(FolderError, match="'who' is no column of numbers"):
+        with pytest.raises(FolderError, match="'who' is not a column of numbers"):
             image_set.add_columns(table_of(who=list("ababab")), uncertainties=["who"])
 
     def test_names_of_imports_are_names_of_files(self) -> None:

@@ -123,7 +123,7 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
 
     page.get_by_role("radio", name="Pretrained head").click()
-    expect(page.get_by_text("Knows nothing of this set.").first).to_be_visible()
+    expect(page.get_by_text("Uses nothing else of this set.").first).to_be_visible()
     drag_to_start(page, "Withhold above percentile")
     expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible()
     expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()

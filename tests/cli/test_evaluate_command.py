@@ -37,13 +37,13 @@ def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet
         f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
         "counted on 36 pictures of 2 classes; 4 left out (copies, and pictures without a class, neighbours or a value)."
     )
-    assert lines[1].split()[:3] == ["Measure", "Knows", "R-AUROC"]
+    assert lines[1].split()[:3] == ["Measure", "Uses", "R-AUROC"]
     figures = {one.name: one for one in evaluated.measures}
     assert {"ambiguity", "confusability", "uncertainty", "inverse_norm", "doubt"} < set(figures)
     assert list(figures)[-3:] == ["nearest_similarity", "nearest_gap", "doubt"]
     for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):
         assert f"{one.auroc.text(digits=3)} {decimal(one.aurc, digits=3)}" in line
-    assert lines[2 + len(figures)].startswith("Of those that know no classes, confusability ")
+    assert lines[2 + len(figures)].startswith("Of the measures without classes, confusability ")
     assert "1 / norm, nearest similarity and nearest gap are baselines." in lines[-1]
 
 

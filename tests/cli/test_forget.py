@@ -98,7 +98,7 @@ def test_without_a_terminal_it_is_refused_unless_one_is_sure(
 def test_what_goes_is_counted(image_set: ImageSet) -> None:
     folder, home = image_set.root, image_set.workspace.root
     first, second, third = image_set.ids.tolist()
-    assert "the log of decisions, in which nothing stands" in forget_plan(folder, workspace=home).words[0]
+    assert "an empty log of decisions" in forget_plan(folder, workspace=home).words[0]
     image_set.decisions.decide([first], "drop")
     assert "decided, tagged or corrected of 1 picture. " in forget_plan(folder, workspace=home).words[0]
     image_set.decisions.tag([second], "night")
@@ -127,7 +127,7 @@ def test_jobs_on_it_are_stopped_and_heads_are_kept(
     told = capsys.readouterr().out
     assert "The head that was adapted to it stays, and can be used on any set." in told
     assert "The job 'Read zoo' is running, works on it, and is stopped." in told
-    assert "The job 'Adapt to zoo' goes on: it reads the pictures alone, and its head is kept." in told
+    assert "The job 'Adapt to zoo' goes on: it only reads the pictures, and its head is kept." in told
     assert "Read else" not in told
     assert (reading.state, adapting.state, elsewhere.state) == ("cancelled", "running", "running")
     assert head_of(adapting).exists()

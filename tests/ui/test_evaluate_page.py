@@ -50,7 +50,7 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
     shown = at.dataframe[0].value
     others = ("Confusability", "Pretrained head", "Entropy", "1 / norm", "Nearest similarity", "Nearest gap")
     knows = {"Ambiguity": "your classes", **dict.fromkeys(others, "no classes")}
-    assert dict(zip(shown["Measure"], shown["Knows"], strict=True)) == knows
+    assert dict(zip(shown["Measure"], shown["Uses"], strict=True)) == knows
     assert shown["Measure"].iloc[0] == "Ambiguity"
     assert "Ambiguity knows the classes that it is judged by" in text
     assert "Entropy, 1 / norm, nearest similarity and nearest gap are baselines." in text
@@ -84,7 +84,7 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
     at.button(key="evaluate.crop.run").click().run()
     assert f"of {COUNT - 2} pictures" in words(at)
     leading = title_of(labelled.order().measure or "")
-    assert f"{leading}, which leads here, is higher" in words(at)
+    assert f"{leading}, which orders this set, is higher" in words(at)
     for title in {"Ambiguity", "Confusability", "Pretrained head"} - {leading}:
         assert f"{title} is higher on the crop for **" in words(at)
     assert "2 files could not be read and are not counted" in words(at)
@@ -120,7 +120,7 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
         pictures = CountedPictures(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0)
         return Evaluated(pictures, (), Lead("confusability", "uncertainty", Figure(by, Interval(low, high)))).verdict
 
-    assert "Of those that know no classes, confusability predicts errors better" in said(0.1, 0.02, 0.2)
+    assert "Of the measures without classes, confusability predicts errors better" in said(0.1, 0.02, 0.2)
     assert "confusability predicts errors worse" in said(-0.1, -0.2, -0.02)
     assert "do not differ clearly" in said(0.1, -0.02, 0.2)
     assert "+.100 [−.020, +.200]" in said(0.1, -0.02, 0.2)

@@ -45,8 +45,8 @@ def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
     assert "without labels" in text
     assert "8 pictures · under a minute" in text
     assert "Adapt to these pictures" in text
-    assert f"What these pictures have without any job: {image_set.order().reason}" in text
-    assert "No runs yet. A run continues when you close this page or stop the app." in text
+    assert f"What you have without training: {image_set.order().reason}" in text
+    assert "No runs yet. A run goes on even if you close this page or stop the app." in text
     at.number_input(key="finetune.augmentation.views").set_value(0).run()
     assert "cannot be combined" in at.error[0].value
 
@@ -122,9 +122,9 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     at = run(image_set)
     text = words(at)
     assert r"**R-AUROC .71 \[.64, .77\], 130 pictures**" in text
-    assert r"Before: .60 \[.52, .68\]; these pictures do not tell which is better." in text
+    assert r"Before: .60 \[.52, .68\]; too close to call on these pictures." in text
     worse = r"the new one is worse (−.10 \[−.16, −.04\])"
-    assert rf"Confusability, without any job: .81 \[.75, .87\]; {worse}." in text
+    assert rf"Confusability, without training: .81 \[.75, .87\]; {worse}." in text
     assert "adapted (as planned)." in text
     at.button(key=f"use.{job.id}").click().run()
     assert at.session_state["chosen_model"] == str(out / "head.safetensors")

@@ -101,7 +101,7 @@ def test_a_running_job_is_seen_beside_a_page(image_set: ImageSet) -> None:
 def test_nothing_is_said_of_jobs_where_none_runs(image_set: ImageSet) -> None:
     ended(a_job(image_set, ["-c", "pass"]))
     assert not opened().sidebar.get("progress")
-    assert "Nothing runs now." in [one.value for one in opened(page="jobs").caption]
+    assert "Nothing is running." in [one.value for one in opened(page="jobs").caption]
 
 
 def test_the_page_stops_opens_repeats_and_deletes(image_set: ImageSet) -> None:

@@ -51,8 +51,8 @@ def test_every_model_is_a_card_whatever_its_state(home: Workspace) -> None:
     text = words(at).replace("\\", "")
     for title in (DEFAULT, "ViT-Tiny of the paper", "ViT-Large of the paper", "cut.pt"):
         assert f"**{title}**" in text
-    assert "3 sets that took no part in its making (R-AUROC, .5 is chance): .59 [.41, .79]" in text
-    assert "beside .60 [.49, .72] of entropy" in text
+    assert "R-AUROC of the head on 3 sets not used to make it (.5 is chance): .59 [.41, .79]" in text
+    assert "against .60 [.49, .72] for entropy" in text
     assert "authors' release" in text
     assert "cannot be read as a checkpoint" in text
     assert not at.error

@@ -169,7 +169,7 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     }
     at = form(image_set)
     text = said(at)
-    assert "How well the head orders 1 set that took no part in its making" in text
+    assert "R-AUROC of the head on 1 set not used to make it" in text
     assert any("# Uncertainty head for" in one.value for one in at.code)
     at.button(key=f"use.{job.id}").click().run()
     assert at.session_state["chosen_model"] == str(head_of(job))
@@ -180,4 +180,4 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     assert listed.card is not None
     assert listed.made_for is None
     at = at.switch_page("pages/models_page.py").run()
-    assert "How well the head orders 1 set that took no part in its making" in said(at)
+    assert "R-AUROC of the head on 1 set not used to make it" in said(at)

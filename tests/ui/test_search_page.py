@@ -107,10 +107,10 @@ def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(ima
     at = opened(image_set, "search", search__query_id=query)
     assert image_set.order().measure == picker(at).value == "confusability"
     assert sorted(picker(at).options) == ["Between classes", "Entropy", "Pretrained head", "Within the set"]
-    assert "Knows no classes" in words(at)
+    assert "Needs no classes" in words(at)
     picker(at).set_value("uncertainty").run()
     at.slider[0].set_value(50).run()
-    assert "Knows nothing of this set" in words(at)
+    assert "Uses nothing else of this set" in words(at)
     found = image_set.safe_search(query, by="uncertainty", max_percentile=50)
     assert f"**Most similar** · {len(found.hits)}" in words(at)
     assert found.hits["id"].tolist() != image_set.safe_search(query, max_percentile=50).hits["id"].tolist()

@@ -218,10 +218,10 @@ def in_words(compared: ComparedMeasure) -> str:
     """How far two models agree on a measure, as a sentence."""
     rho, title = compared.rank_correlation, titled(compared.measure)
     if not np.isfinite(rho):
-        return f"No order to compare: {title} has no spread under one of them."
+        return f"Nothing to compare: {title} is the same for every picture under one of them."
     return (
         f"They {_verdict(rho)} on the order by {title}: Spearman {Figure(rho, compared.interval).text()} over "
-        f"{counted(len(compared), 'picture')}. Of the most ambiguous tenth they share {percent(compared.top_shared)} "
+        f"{counted(len(compared), 'picture')}. They share {percent(compared.top_shared)} of the most ambiguous tenth "
         f"(Jaccard; chance: {percent(compared.top_by_chance)})."
     )
 

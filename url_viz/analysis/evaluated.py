@@ -40,8 +40,8 @@ class Lead:
         by = f"difference in R-AUROC {self.by.text(digits=3, signed=True)}"
         if self.by.interval.low > 0 or self.by.interval.high < 0:
             better = "better" if self.by.value > 0 else "worse"
-            return f"Of those that know no classes, {first} predicts errors {better} than {second}: {by}."
-        return f"Of those that know no classes, {first} and {second} do not differ clearly on these pictures: {by}."
+            return f"Of the measures without classes, {first} predicts errors {better} than {second}: {by}."
+        return f"Of the measures without classes, {first} and {second} do not clearly differ here: {by}."
 
 
 @dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
@@ -99,7 +99,7 @@ class Evaluated:
         return pd.DataFrame(
             {
                 "Measure": [title_of(measure.name) for measure in self.measures],
-                "Knows": [known_to(measure.name) for measure in self.measures],
+                "Uses": [known_to(measure.name) for measure in self.measures],
                 "R-AUROC": [measure.auroc.text(digits=3) for measure in self.measures],
                 "AURC": [decimal(measure.aurc, digits=3) for measure in self.measures],
                 "Lead over nearest similarity": [
@@ -138,20 +138,20 @@ def how_to_read(names: Sequence[str]) -> str:
     """What the figures of these measures mean, what each knows, and which are baselines."""
     sentences = [
         "R-AUROC: how often a picture whose nearest is of another class ranks above one whose nearest is of the same. "
-        "AURC: mean error over all coverages; lower is better. Brackets: intervals of 95 % over classes."
+        "AURC: mean error over all coverages; lower is better. Brackets: 95 % intervals over classes."
     ]
     if AMBIGUITY.name in names:
         sentences.append(
-            "Ambiguity knows the classes that it is judged by, though never a picture's own label or its twins': its "
-            "figure says how well it orders this set, and nothing of sets without classes. The others know no classes."
+            "Ambiguity uses the classes it is judged by, though never a picture's own label or its twins': its figure "
+            "says how well it orders this set, not how well it would do without classes. The others use no classes."
         )
     baselines = [measure.title.lower() for measure in MEASURES if measure.is_baseline and measure.name in names]
     if len(baselines) > 1:
         sentences.append(f"{', '.join(baselines[:-1]).capitalize()} and {baselines[-1]} are baselines.")
     if {CONFUSABILITY.name, NEAREST} <= set(names):
         sentences.append(
-            "Confusability is computed from the same neighbours whose correctness it predicts: nearest similarity is "
-            "its own baseline, and the last column is the lead over it on the same pictures."
+            "Confusability is computed from the same neighbours whose correctness it predicts, so nearest similarity "
+            "is its baseline; the last column is the lead over it."
         )
     return " ".join(sentences)
 

@@ -126,16 +126,16 @@ def _comparisons(result: HoldoutFigure) -> tuple[str, ...]:
     if result.before is not None:
         lines.append(f"Before: {text_of(result.before)}{_verdict(result.gains.get(BEFORE))}.")
     for name, figure in result.others.items():
-        lines.append(f"{name.capitalize()}, without any job: {text_of(figure)}{_verdict(result.gains.get(name))}.")
+        lines.append(f"{name.capitalize()}, without training: {text_of(figure)}{_verdict(result.gains.get(name))}.")
     return tuple(lines)
 
 
 def _caution(result: HoldoutFigure) -> tuple[str, ...]:
     """A caution about a figure without an interval; nothing for others."""
     if result.after is None:
-        return ("Too few pictures, or all of one outcome: nothing can be told.",)
+        return ("Too few pictures to measure this, or all with the same outcome.",)
     if np.isnan(result.after.interval.low):
-        return ("No interval: of an older version, whose pictures also chose the epoch, or of too few pictures.",)
+        return ("No interval: too few pictures, or measured by an older version.",)
     return ()
 
 
@@ -144,7 +144,7 @@ def _verdict(gain: Figure | None) -> str:
     if gain is None or np.isnan(gain.interval.low):
         return ""
     if gain.interval.low <= 0 <= gain.interval.high:
-        return "; these pictures do not tell which is better"
+        return "; too close to call on these pictures"
     which = "better" if gain.interval.low > 0 else "worse"
     return f"; the new one is {which} ({gain.text(signed=True)})"
 
@@ -158,18 +158,18 @@ def advice(figures: Sequence[HoldoutFigure]) -> str:
     """In one sentence whether to use the new head, by the first measure that could be computed."""
     result = next((result for result in figures if result.after is not None), None)
     if result is None:
-        return "too few pictures to tell what the new head is worth: add pictures."
-    figure = f"{headline(result)} that neither trained nor chose"
+        return "too few pictures to tell how good the new head is: add pictures."
+    figure = f"{headline(result)} held out from training"
     if not result.is_of_use:
-        return f"of little use ({figure}): add pictures, or keep the head before."
+        return f"of little use ({figure}): add pictures, or keep the previous head."
     gain = result.gains.get(BEFORE)
     if gain is not None and gain.interval.high < 0:
-        return f"worse than the head before ({figure}; {gain.text(signed=True)}): keep that one."
+        return f"worse than the previous head ({figure}; {gain.text(signed=True)}): keep that one."
     is_unsure = gain is not None and not gain.interval.low > 0
-    unsure = ", but not surely better than the head before" if is_unsure else ""
+    unsure = ", but not clearly better than the previous head" if is_unsure else ""
     ahead = [name for name in result.others if name in result.gains and result.gains[name].interval.high < 0]
     which = f"{' and '.join(ahead)} {'is a better order' if len(ahead) == 1 else 'are better orders'}"
-    stay = f" For the pictures of this set {which}, without any job." if ahead else ""
+    stay = f" For the pictures of this set, {which}, without training." if ahead else ""
     return f"adapted{unsure} ({figure}).{stay}"
 
 

@@ -37,8 +37,8 @@ class Reliability:
         """In a sentence, how far shares are shares of cases."""
         way = "too high" if self.bias > 0 else "too low"
         return (
-            f"On average a share is {decimal(abs(self.bias), digits=3)} {way}, and {self.error.text()} off "
-            f"(expected calibration error, {self.pictures:,} pictures, own labels unseen)."
+            f"On average a share is {decimal(abs(self.bias), digits=3)} {way}; the expected calibration error is "
+            f"{self.error.text()} ({self.pictures:,} pictures, own labels unseen)."
         )
 
 

@@ -126,7 +126,7 @@ def _check_uncertainties(found: UserFile, uncertainties: Collection[str]) -> Non
     for name in uncertainties:
         if name not in numeric:
             raise FolderError(
-                f"{name!r} is no column of numbers of {found.name!r}, so it is no uncertainty. "
+                f"{name!r} is not a column of numbers of {found.name!r}, so it cannot be used. "
                 f"Numbers are in: {', '.join(map(repr, numeric)) or 'none of its columns'}."
             )
 

@@ -151,7 +151,7 @@ def _cautions(facts: ReportFacts) -> list[str]:
     """What to bear in mind with the figures of the measures that are there."""
     names = {measured.name for measured in facts.evaluated}
     cautions = {
-        "Ambiguity knows these classes, though never a picture's own label or its twins'; the others know none.": {
+        "Ambiguity uses these classes, though never a picture's own label or its twins'; the others use none.": {
             AMBIGUITY.name
         },
         "Confusability is computed from the very neighbours whose correctness it predicts; nearest similarity is its "

@@ -36,9 +36,9 @@ class ForgetPlan:
             f"This removes {self.stored.megabytes:,.1f} MB: thumbnails, embeddings and maps, columns that you added, "
             f"answers and reviews, and {_judged(self.stored.judged)}. The pictures themselves are not touched.",
             *([f"{heads}, and can be used on any set."] if self.heads else []),
-            *(f"The job {job.title!r} is {job.state.value}, works on it, and is stopped." for job in self.stopped),
+            *(f"The job {job.title!r} ({job.state.value}) works on it and will be stopped." for job in self.stopped),
             *(
-                f"The job {job.title!r} goes on: it reads the pictures alone, and its head is kept."
+                f"The job {job.title!r} goes on: it only reads the pictures, and its head is kept."
                 for job in self.going_on
             ),
         )
@@ -73,5 +73,5 @@ def _judged(count: int | None) -> str:
     if count is None:
         return "what was decided, tagged or corrected"
     if count == 0:
-        return "the log of decisions, in which nothing stands"
+        return "an empty log of decisions"
     return f"what was decided, tagged or corrected of {counted(count, 'picture')}"

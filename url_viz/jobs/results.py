@@ -77,7 +77,7 @@ def data_set_written(job: Job) -> JobResult:
     """A data set for another program, with the Python that opens it. Raises JobError if it is gone."""
     out = out_of(job)
     if not out.is_dir():
-        raise JobError(f"{out} is not there any more. Run it again.")
+        raise JobError(f"{out} no longer exists. Run it again.")
     opening = DATA_SETS[cast(Program, job.about["program"])].opening(out)
     return JobResult(f"{job.title}: done. Open it in Python:", code=opening)
 

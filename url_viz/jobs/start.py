@@ -68,7 +68,7 @@ def run_again(job: Job) -> Job:
     Raises JobError if `job` still runs, or is damaged.
     """
     if job.damage:
-        raise JobError(f"What the job {job.id} did is not known any more: {job.damage}")
+        raise JobError(f"What the job {job.id} did is no longer known: {job.damage}")
     status = job.status()
     if status.is_live or status.has_leftover:
         raise JobError(f"The job {job.id} ({job.title}) still runs. Cancel it, or wait for its end.")

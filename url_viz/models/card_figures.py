@@ -11,8 +11,8 @@ HEAD = "uncertainty"
 SINGLE_IMAGE_BASELINES = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm", "stack")
 """The columns of baselines that, like the head, know one picture at a time."""
 NOT_MEASURED = (
-    "Measured on no set that took no part in its making: how well it orders new pictures is not known. The figures of "
-    "its training are in its card."
+    "Not measured on any set outside its training, so how well it orders new pictures is unknown. Its model card has "
+    "the figures of its training."
 )
 _FIGURE = re.compile(r"(-?[\d.]+)(?: [\[(](-?[\d.]+)(?:, | to )(-?[\d.]+)[\])])?")
 """A figure with its interval: ".612 [.550, .670]", or "0.612 (0.550 to 0.670)" on older cards."""
@@ -51,9 +51,9 @@ def describe_card(card: str) -> str:
     whole = sets[0] if len(sets) == 1 else mean
     by_set = ", ".join(f"{row.set_name} {decimal(row.head.value)}" for row in sets)
     return (
-        f"How well the head orders {counted(len(sets), 'set')} that took no part in its making (R-AUROC, .5 is "
-        f"chance): {whole.head.text}, beside {whole.best.text} of {whole.baseline.replace('_', ' ')}, the best "
-        f"baseline that knows one picture alone. By set: {by_set}."
+        f"R-AUROC of the head on {counted(len(sets), 'set')} not used to make it (.5 is chance): {whole.head.text}, "
+        f"against {whole.best.text} for {whole.baseline.replace('_', ' ')}, the best baseline that sees one picture "
+        f"at a time. By set: {by_set}."
     )
 
 

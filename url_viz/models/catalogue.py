@@ -27,13 +27,13 @@ Kind = Literal["shipped", "trained", "authors", "own"]
 KINDS: dict[Kind, str] = {
     "shipped": "Shipped",
     "trained": "Trained here",
-    "authors": "The paper's",
+    "authors": "From the paper",
     "own": "Other checkpoints",
 }
 """The kinds of models and their titles, in the order in which they are listed."""
 EMPTY_KIND: dict[Kind, str] = {
-    "trained": "None yet. A head that is adapted to an image set, or learnt from several, is listed here.",
-    "own": "None. A file of weights in the folder of checkpoints is listed here.",
+    "trained": "None yet. Heads that you train appear here.",
+    "own": "None. Weights in the folder of checkpoints appear here.",
 }
 """The texts for kinds without models; the other kinds always have some."""
 State = Literal["ready", "not installed", "not here", "being read", "cannot be read"]
@@ -84,7 +84,7 @@ class KnownModel:
         facts = [
             self.backbone if self.backbone != self.name else "",
             "with head" if self.has_head else "no head",
-            f"{self.embedding_size:,} numbers a picture" if self.embedding_size else "",
+            f"{self.embedding_size:,} dimensions" if self.embedding_size else "",
             f"{self.input_px} px" if self.input_px else "",
             self.licence,
             f"adapted to {self.made_for}" if self.made_for is not None else "",

@@ -20,8 +20,8 @@ PRECISIONS: tuple[Precision, ...] = ("fast", "exact")
 DEVICES = ("auto", "cuda", "cpu", "mps")
 _ONE_GPU = re.compile(r"cuda:\d{1,3}")
 PRECISION_MEANS: dict[Precision, str] = {
-    "fast": "bf16, numbers of sixteen bits: the default, and up to about twice as fast.",
-    "exact": "float32, numbers of 32 bits: slower, for numbers that are to be compared with another program's.",
+    "fast": "bf16, 16-bit numbers: the default, and up to about twice as fast.",
+    "exact": "float32, 32-bit numbers: slower, to compare numbers with another program's.",
 }
 """What each precision means, in a sentence."""
 

@@ -68,7 +68,7 @@ def _other_names(image_set: ImageSet) -> list[str]:
 
 def _show_only_one(image_set: ImageSet) -> None:
     st.info(
-        f"This image set was read with {escape(image_set.source.title)} only. Choose a second model above: "
+        f"This image set has only been read with {escape(image_set.source.title)}. Choose a second model above: "
         "another backbone, or a head that you adapted to these pictures. "
         "Reading with another backbone takes as long as the first time.",
         icon=":material/compare:",

@@ -28,11 +28,11 @@ def show_crop_test(image_set: ImageSet) -> None:
     alone = f", by {image_set.source.title} alone" if image_set.second.active else ""
     st.caption(
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
-        "than the whole picture, so a good order puts it higher. 50 % is chance. No classes are needed. Ambiguity and "
-        f"confusability are judged without the picture and its twins{escape(alone)}."
+        "than the whole picture, so a good order ranks it as more ambiguous. 50 % is chance; no classes are needed. "
+        f"Ambiguity and confusability are judged without the picture and its twins{escape(alone)}."
     )
     if is_in_bucket(image_set.root):
-        st.caption("It reads files in a folder, and the pictures of this set lie in object storage.")
+        st.caption("It needs files in a folder, and the pictures of this set are in object storage.")
         return
     size = _pick_size(len(image_set))
     if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
@@ -98,7 +98,7 @@ def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
     if not count:
         return Markdown("")
     interval, fraction = share_interval(wins, count), percent(wins / count, digits=1)
-    title = escape(f"{title_of(measure)}{', which leads here,' if leads else ''}")
+    title = escape(f"{title_of(measure)}{', which orders this set,' if leads else ''}")
     return Markdown(
         f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."

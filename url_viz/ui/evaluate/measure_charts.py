@@ -99,7 +99,7 @@ def reliability_figure(found: Reliability) -> "Figure":
             ),
         ]
     )
-    figure.update_traces(hovertemplate="%{x:.0f} % told, %{y:.0f} % right<extra></extra>", showlegend=False)
+    figure.update_traces(hovertemplate="%{x:.0f} % given, %{y:.0f} % right<extra></extra>", showlegend=False)
     figure.update_xaxes(title="Share of the first class (%)", range=[0, 102])
     figure.update_yaxes(title="The label is that class (%)", range=[0, 102])
     return quiet(figure, height_px=330)

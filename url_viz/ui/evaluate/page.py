@@ -53,7 +53,7 @@ def show_recall(results: Evaluated) -> None:
         st.metric(
             "Recall@1",
             f"{100 * results.pictures.recall:.1f} %",
-            help="How often the nearest other picture that is no twin has the same class",
+            help="How often the nearest other picture, twins aside, has the same class",
         )
     with right:
         st.markdown(escape(f"{results.recall_words} {results.verdict}"))
@@ -89,14 +89,14 @@ def show_reliability(image_set: ImageSet) -> None:
     """Whether shares are shares of cases here: a drawing, and a sentence; why there is none of few pictures."""
     found = image_set.cached_of_table(reliability)
     if found is None:
-        st.caption(f"Whether shares are shares of cases can be told from {FEWEST} labelled pictures on.")
+        st.caption(f"Calibration can be measured with {FEWEST} labelled pictures or more.")
         return
     table = pd.DataFrame({"share": found.share, "right": found.right})
-    _title("Whether a share is a share of cases", table, f"{image_set.root.name}-shares", key="shares")
+    _title("Calibration: how often a share is right", table, f"{image_set.root.name}-shares", key="shares")
     show_figure(
         reliability_figure(found),
         key="evaluate.reliability",
-        alt="How often the label is the first class, where so large a share of it was told; the diagonal is perfect",
+        alt="How often the label is the first class, by the share given to that class; the diagonal is perfect",
     )
     st.caption(escape(found.words))
 
@@ -104,7 +104,7 @@ def show_reliability(image_set: ImageSet) -> None:
 def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     """Recall@1 of the kept queries, with the least certain left out."""
     table = coverage_table(results.pictures, results.measures)
-    _title("Leaving out the least certain", table, f"{image_set.root.name}-coverage", key="coverage")
+    _title("Leaving out the most ambiguous", table, f"{image_set.root.name}-coverage", key="coverage")
     show_figure(
         drawn_coverage(results),
         key="evaluate.coverage",
@@ -181,7 +181,7 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
     )
     rows = event["selection"]["rows"]
     if not rows:
-        st.caption("Click a heading to sort, or the left edge of a row to see the pictures of that class.")
+        st.caption("Click a heading to sort, or tick a row to see the pictures of that class.")
         return None
     return show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
 

@@ -30,7 +30,7 @@ from url_viz.ui.widgets.form import show_field, show_form
 
 Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
 What = Mode | Literal["pretrain"]
-LIMIT = "Learn from at most so many pictures"
+LIMIT = "Most pictures to learn from"
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,16 @@ class TrainingGoal:
 
 GOALS: dict[What, TrainingGoal] = {
     "instance": TrainingGoal(
-        "Which of these pictures are easily confused, without labels",
+        "Which of these pictures are easily confused (no labels needed)",
         (
-            "The head learns which pictures are easily confused with others here, without labels, and tells it of "
-            "any other picture, too. The backbone does not change, and you can switch back to the previous head at any "
-            "time."
+            "The head learns, without labels, which pictures here are easily confused, and can then judge new "
+            "pictures too. The backbone does not change, and you can switch back to the previous head at any time."
         ),
         "Adapt to these pictures",
         {"limit": LIMIT, "recipe.epochs": "Epochs"},
     ),
     "labels": TrainingGoal(
-        "Which pictures are hard to put into your classes",
+        "Which pictures are hard to classify into your classes",
         (
             "The head learns which pictures a classifier of your class folders gets wrong. The backbone does not "
             "change, and you can switch back to the previous head at any time."
@@ -67,21 +66,21 @@ GOALS: dict[What, TrainingGoal] = {
     "full": TrainingGoal(
         "Backbone and head together, on your classes (slow)",
         (
-            "The backbone learns your class folders, with a new head on it. What was read stays; using the "
-            "result reads every picture again. On two CPU cores this takes minutes for hundreds of pictures."
+            "Trains the backbone on your class folders, with a new head on top. What was read stays; using the "
+            "result reads every picture again. On two CPU cores, hundreds of pictures take minutes."
         ),
         "Finetune backbone and head",
         {"limit": LIMIT, "joint.joint_epochs": "Epochs", "joint.backbone_rate": "Learning rate of the backbone"},
     ),
     "pretrain": TrainingGoal(
-        "Which pictures are ambiguous in sets it never saw, from labelled image sets",
+        "Which pictures are ambiguous in general, from labelled image sets",
         (
-            "The head learns from the class folders of one image set or several which pictures a classifier gets "
-            "wrong, and then orders pictures that it never saw, one at a time and without labels. This is for another "
-            "backbone, any of timm, that has no head, or for a field of pictures far from photographs, such as scans "
-            "or drawings. Without labels, or to order only these pictures, the first choice is right."
+            "The head learns from the class folders of one or more image sets which pictures a classifier gets "
+            "wrong. It can then judge pictures it has never seen, one at a time and without labels. Use this for a "
+            "timm backbone that has no head, or for pictures far from photographs, such as scans or drawings. If you "
+            "have no labels, or only want to order these pictures, take the first choice."
         ),
-        "Make this head",
+        "Train this head",
         {"seeds": "Seeds", "recipe.epochs": "Epochs", "limit": f"{LIMIT} of each set"},
         ":material/school:",
     ),
@@ -90,19 +89,19 @@ TITLES = {
     "joint_batch": "Batch",
     "classifier_rate": "Learning rate of the classifier",
     "fresh_rate": "Learning rate of the head",
-    "learns": "What is easily confused: with others, or with its own crops",
-    "told": "Share of pictures kept for the figures",
-    "held_out": "Share of pictures that choose the epoch",
-    "from_shipped": "Start from the present head",
-    "margin": "Margin of a pair",
-    "leeway": "Task losses this close are no pair",
-    "pairings": "Pairings of a batch",
-    "frozen_share": "Share of the backbone that stays",
-    "refit": "Fit the classifier again at the end",
-    "freeze_norms": "Keep the batch norms",
+    "learns": "Confused with what: other pictures, or its own crops",
+    "told": "Share of pictures held out for testing",
+    "held_out": "Share of pictures for choosing the epoch",
+    "from_shipped": "Start from the current head",
+    "margin": "Margin within a pair",
+    "leeway": "Task losses this close form no pair",
+    "pairings": "Pairings per batch",
+    "frozen_share": "Share of the backbone kept frozen",
+    "refit": "Refit the classifier at the end",
+    "freeze_norms": "Freeze batch norms",
 }
 """What an option is called on the page, by its name in the command, where that is not plain."""
-OF_SEEDS = {**TITLES, "held_out": "Share of pictures that choose epoch and seed"}
+OF_SEEDS = {**TITLES, "held_out": "Share of pictures for choosing epoch and seed"}
 READS_TITLE = "What the head reads"
 NOT_ASKED = (
     *("data", "out", "model", "mode", "report"),  # follow from the chosen sets and the open one
@@ -111,9 +110,9 @@ NOT_ASKED = (
 )
 LAYERS = ("recipe.width", "recipe.depth", "recipe.layer_norm")
 """Of a recipe, what only a head on the embedding has."""
-FOR_BACKBONE = "The head is for {}, with which this set was read. For another backbone, read the set with that first."
-WITHOUT_SETS = "No image set of this workspace has class folders, and this learns from them."
-NONE_TEACHES = "Choose at least one image set that teaches."
+FOR_BACKBONE = "The head is for {}, which read this set. For another backbone, read the set with it first."
+WITHOUT_SETS = "No image set in this workspace has class folders, which this training needs."
+NONE_TEACHES = "Choose at least one image set to learn from."
 MOST_SETS = 500
 LEAST_CLASSES = 2
 
@@ -145,7 +144,7 @@ def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: 
 
 def show_adapt(image_set: ImageSet) -> None:
     """What is learnt, its few main options, the others folded, and the button that starts it."""
-    st.caption(escape(f"What these pictures have without any job: {image_set.order().reason}"))
+    st.caption(escape(f"What you have without training: {image_set.order().reason}"))
     chosen = st.radio(
         "What to learn", list(GOALS), format_func=lambda name: escape(GOALS[name].title), key="finetune.mode"
     )
@@ -162,7 +161,7 @@ def show_adapt(image_set: ImageSet) -> None:
 def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) -> None:
     why = why_no_classes(image_set) if config.mode != "instance" else None
     if why is not None:
-        st.warning(escape(f"{why}, and this learns from them."), icon=":material/info:")
+        st.warning(escape(f"{why}, which this training needs."), icon=":material/info:")
     first, more = _places()
     config = _options(config, goal, first, more, key="finetune", leave_out=config.unread)
 
@@ -280,16 +279,16 @@ def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> TrainingSets
     """Two lists of sets; one that teaches cannot be measured on."""
     known = {each.set_id: each for each in sets}
     usual = [image_set.set_id] if image_set.set_id in known else []
-    teach = _sets_picked(image_set, "teach", "Sets that teach", known, usual=usual)
+    teach = _sets_picked(image_set, "teach", "Sets to learn from", known, usual=usual)
     others = {set_id: recent for set_id, recent in known.items() if set_id not in teach}
-    measured = _sets_picked(image_set, "measure", "Sets that it is measured on", others)
+    measured = _sets_picked(image_set, "measure", "Sets to test on", others)
     return TrainingSets(tuple(map(known.__getitem__, teach)), tuple(map(known.__getitem__, measured)))
 
 
 HELP = {
-    "teach": "Image sets with class folders, as they are on disk. More kinds of pictures make a head that holds wider.",
-    "measure": "Other labelled sets, which take no part in the learning: how well the head orders them is shown with "
-    "baselines. A set that teaches cannot tell that.",
+    "teach": "Image sets with class folders, as they are on disk. More varied pictures make a more general head.",
+    "measure": "Other labelled sets, not used for training: how well the head orders them is shown next to baselines. "
+    "A set it learnt from cannot show that.",
 }
 
 

@@ -18,7 +18,7 @@ from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
 from url_viz.workspace import Workspace
 
 RUN = "training"
-GOES_ON = "Run again goes on where this stopped: what was read and trained is kept."
+GOES_ON = "Run again continues where this stopped: what was read and trained is kept."
 
 
 def show_jobs(image_set: ImageSet) -> None:
@@ -26,7 +26,7 @@ def show_jobs(image_set: ImageSet) -> None:
     jobs = _jobs_for(image_set)
     st.subheader("Runs", anchor=False)
     if not jobs:
-        st.caption("No runs yet. A run continues when you close this page or stop the app.")
+        st.caption("No runs yet. A run goes on even if you close this page or stop the app.")
         return
     is_live = any(job.status().is_live for job in jobs)
     st.fragment(_show_list, run_every=TICK_S if is_live else None)(
@@ -84,8 +84,8 @@ def _show_curves(job: Job) -> None:
 
 _NAMES = {
     "loss": "Training loss",
-    "rank agreement": "Rank agreement with the task loss (pictures that choose the epoch)",
-    "R-AUROC": "R-AUROC (pictures that choose the epoch)",
+    "rank agreement": "Rank agreement with the task loss (validation pictures)",
+    "R-AUROC": "R-AUROC (validation pictures)",
 }
 
 

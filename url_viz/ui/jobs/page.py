@@ -17,14 +17,14 @@ def show_jobs() -> None:
     if live:
         st.fragment(_show_live, run_every=TICK_S)(live)
     else:
-        st.caption("Nothing runs now.")
+        st.caption("Nothing is running.")
     ended = [job for job in list_jobs(Workspace.at()) if job.id not in live]
     if ended:
         st.markdown(f"**Ended** · {len(ended):,}")
     for job in ended[:MOST_SHOWN]:
         show_job(job, is_open=False, more=show_result, last=_offer_set)
     if len(ended) > MOST_SHOWN:
-        st.caption(f"The latest {MOST_SHOWN} are shown. Delete some to see those before.")
+        st.caption(f"The latest {MOST_SHOWN} are shown. Delete some to see older ones.")
 
 
 def _show_live(shown: list[str]) -> None:

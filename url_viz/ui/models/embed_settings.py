@@ -35,15 +35,15 @@ def _pick_device() -> None:
         index=names.index(now) if now in names else 0,
         format_func=lambda name: known[name] if name in (AUTO, "cpu", ON_RAY) else f"{known[name]} ({name})",
         key="models.pick_device",
-        help="Of readings that this app starts, as long as this page is open in your browser.",
+        help="For what this app reads while this page is open in your browser.",
     )
     DEVICE.set(picked)
     if picked == ON_RAY:
-        st.caption("Its workers read the pictures; this machine stores what they answer, and makes the map.")
+        st.caption("Its workers read the pictures; this machine stores the results and makes the map.")
     elif len(here) == 2:
-        st.caption("No GPU can be used on this machine, so pictures are read on the CPU.")
+        st.caption("No usable GPU on this machine, so pictures are read on the CPU.")
     elif picked == AUTO:
-        st.caption("All GPUs that can be used, in turn.")
+        st.caption("All available GPUs, in turn.")
 
 
 def _pick_precision() -> None:
@@ -55,8 +55,8 @@ def _pick_precision() -> None:
         format_func=str.capitalize,
         key="models.pick_precision",
         help=escape(
-            "Numbers of one precision are compared with each other only. A set that was read in one is read again in "
-            "the other, into a place of its own; the one that was read last is shown. Image sets removes what is there."
+            "Results of different precisions are never mixed. A set that was read in one is read again in the other, "
+            "and stored separately; the latest is shown. You can remove the other under Image sets."
         ),
     )
     chosen = next((name for name in PRECISIONS if name == picked), None)
@@ -68,9 +68,9 @@ def _switch_second() -> None:
     """Whether a second model reads new sets unasked."""
     words = (
         f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model reads it too, if one is "
-        "installed (1.6 times as long where it was measured). Confusability and ambiguity are then by both, and truer."
+        "installed (about 1.6 times as long in all). Both then judge what is ambiguous, which is more accurate."
     )
-    off, label = f"Switched off for this app by ${VARIABLE}.", "A second model reads new image sets too"
+    off, label = f"Switched off for this app by ${VARIABLE}.", "Read new image sets with a second model too"
     is_two = is_on() and not ONE_MODEL.get()
     with_both = st.toggle(
         label, is_two, key="models.second", disabled=not is_on(), help=escape(words if is_on() else off)
@@ -80,5 +80,5 @@ def _switch_second() -> None:
 
 def _meaning(picked: Precision | None) -> str:
     if picked is None:
-        return f"A set goes on as it was read; a new one is read fast: {PRECISION_MEANS['fast']}"
-    return f"{PRECISION_MEANS[picked]} A set that was read in the other precision is read again; what is there stays."
+        return f"Sets keep the precision they were read in; new ones are read fast: {PRECISION_MEANS['fast']}"
+    return f"{PRECISION_MEANS[picked]} A set read in the other precision is read again; its results stay."

@@ -30,7 +30,7 @@ def show_models() -> None:
             for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
                 with column, st.container(border=True, gap="xsmall"):
                     _show_one(model)
-    st.caption("The folder of checkpoints. Files in it, and in the folders in it, are listed here:")
+    st.caption("Checkpoints in this folder and its subfolders are listed here:")
     st.code(str(Workspace.at().checkpoints), language=None, wrap_lines=True)
 
 
@@ -67,7 +67,7 @@ def _show_title(model: KnownModel) -> None:
 def _figures(model: KnownModel) -> list[Markdown]:
     """What a head is worth: by its card, or by the run that adapted it."""
     reports = figures_at(model.report) if model.report is not None else ()
-    lines = [f"{headline(report)} that neither trained nor chose" for report in reports if report.after is not None]
+    lines = [f"{headline(report)} held out from training" for report in reports if report.after is not None]
     worth = describe_card_file(model.card) if model.card is not None else ""
     return [escape(line) for line in lines or filter(None, [worth])]
 
@@ -107,14 +107,12 @@ def _meaning(name: str, set_id: str) -> str:
     title, space = set_title(about), space_read(set_id, name)
     other = adapted_to_another(name, set_id=set_id, root=about.root, workspace=Workspace.at())
     if space is None:
-        return f"{title} has not been read with it: every picture would be read once. What is there is kept."
+        return f"{title} has not been read with it yet. Using it reads every picture once; other results stay."
     if precision_for(set_id, name) != space.precision:
-        return (
-            f"{title} has been read with it, {space.precision}: the next reading, in another precision, reads it again."
-        )
+        return f"{title} has been read with it ({space.precision}); another precision reads it again."
     if other is not None:
-        return f"{title} has been read with its backbone, {space.precision}; the head was adapted to other pictures."
-    return f"{title} has been read with it, {space.precision}."
+        return f"{title} has been read with its backbone ({space.precision}); the head was adapted to other pictures."
+    return f"{title} has been read with it ({space.precision})."
 
 
 def _show_card_button(model: KnownModel) -> None:
@@ -131,11 +129,11 @@ def _show_details(model: KnownModel) -> None:
     if (paper := parse_paper_name(model.name)) is not None:
         st.caption(escape(paper[0].about))
     if model.file is not None:
-        st.caption(escape(f"Its file has the digest {model.digest or 'unknown'}"))
+        st.caption(escape(f"Digest of its file: {model.digest or 'unknown'}"))
         if printable(str(model.file)) != model.name:
             st.code(printable(str(model.file)), language=None, wrap_lines=True)
     if not model.licence and model.kind == "authors":
-        st.caption("Its licence is not known here.")
+        st.caption("Licence unknown.")
 
 
 @st.dialog("Model card", width="large")

@@ -14,7 +14,7 @@ from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.measure_choice import offered
 
-_TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Label, as corrected")}
+_TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Corrected label")}
 MOST_COPIED = 2000
 """Above this many copies the page shows the command instead, because copying would block it."""
 
@@ -34,7 +34,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
             st.caption("Creates the folders keep/, drop/ and look-again/.")
             undecided = st.toggle("Also create undecided/", key=f"{key}.undecided")
         elif by == BY_LABEL:
-            st.caption("Creates the class folders with labels as corrected, without pictures that were dropped.")
+            st.caption("Creates class folders from the corrected labels, without dropped pictures.")
             undecided = False
         else:
             undecided = False

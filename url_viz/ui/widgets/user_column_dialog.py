@@ -107,7 +107,7 @@ def _pick_label(image_set: ImageSet) -> None:
         index=options.index(source),
         format_func=lambda option: choices[option].title,
         key=f"own.label.{image_set.version}",
-        help="Used on the Evaluate page, for the evidence of a search, and for colours by class.",
+        help="Used on Evaluate and Search, and to colour by class.",
     )
     if picked != source:
         image_set.labels.use(None if picked == NONE else picked)
