@@ -133,7 +133,7 @@ class TestQuestion:
 
     def test_of_a_suspect(self) -> None:
         asked = of_label(ROW, "onion")
-        assert asked == Question("labelled kiwi, looks like onion (.62)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
+        assert asked == Question("labelled kiwi, looks like onion (62 %)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
         unknown = of_label(ROW, "plum")
         assert unknown.text == "labelled kiwi, looks like plum"
         sure = of_label(ROW | {"first_share": 1.0}, "onion")
@@ -143,9 +143,9 @@ class TestQuestion:
         assert [choice.label for choice in alone.choices] == ["kiwi"]
 
     def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:
-        assert of_any_label(ROW).text == "labelled kiwi, looks like onion (.62)"
+        assert of_any_label(ROW).text == "labelled kiwi, looks like onion (62 %)"
         right = of_any_label(ROW | {"label": "onion"})
-        assert right.text == "labelled onion, or perhaps kiwi (.10)"
+        assert right.text == "labelled onion, or perhaps kiwi (10 %)"
         assert [choice.label for choice in right.choices] == ["onion", "kiwi"]
         assert of_any_label(ROW, "plum").text == "labelled kiwi, looks like plum"
 

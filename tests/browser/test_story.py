@@ -136,7 +136,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
     page.get_by_role("button", name="Back to all").click()
     page.get_by_text("Within the set", exact=True).click()
     expect(page).to_have_url(re.compile("by=confusability"))
-    page.get_by_role("button", name="Back to between classes").click()
+    page.get_by_role("button", name="Back to ambiguity").click()
     expect(page.get_by_text("Most ambiguous first").first).to_be_visible()
 
 

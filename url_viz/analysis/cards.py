@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.store.decisions import Action, Decision
-from url_viz.wording import decimal
+from url_viz.wording import percent
 
 AnswerKind = Literal["decision", "label", "name", "same", "keep", "twins"]
 """What a card takes: a decision, a class, a name, yes or no, which of a group to keep, all of it for its twins too."""
@@ -185,7 +185,7 @@ def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     if suggested is None:
         return Question(f"labelled {label}, but like no other picture: is it right?", (_choice(row, label),))
     choices = (_choice(row, label), _choice(row, suggested))
-    share = "" if math.isnan(choices[1].share) else f" ({decimal(choices[1].share)})"
+    share = "" if math.isnan(choices[1].share) else f" ({percent(choices[1].share)})"
     looks = "looks like" if row.get("first_class") != label else "or perhaps"
     return Question(f"labelled {label}, {looks} {suggested}{share}", choices)
 

@@ -26,7 +26,7 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.filter_controls import columns_of_kind, filter_on, set_filter, title_of_column
-from url_viz.ui.widgets.measure_choice import choice_of_measure, choose_measure
+from url_viz.ui.widgets.measure_choice import choose_measure
 
 ALL_CLASSES = "All classes"
 VALUE = ExploreView.colour
@@ -62,10 +62,10 @@ def show_order(image_set: ImageSet, measure: str) -> None:
         if order.measure is None or measure == order.measure:
             st.caption(escape(plain_words(order)), width="content", help=escape(order.reason))
         else:
-            words = f"Ordered by {choice_of_measure(measure).lower()}. {measure_named(measure).meaning}"
+            words = f"{title_of_measure(measure)}: {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))
             st.button(
-                escape(f"Back to {choice_of_measure(order.measure).lower()}"),
+                escape(f"Back to {title_of(order.measure).lower()}"),
                 type="tertiary",
                 icon=":material/undo:",
                 key="order.back",

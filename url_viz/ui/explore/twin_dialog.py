@@ -76,7 +76,7 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
         {
             "Pictures": groups["size"],
             "Kind": np.where(groups["kind"] == "exact", "exact copies", "near copies"),
-            "Lowest cosine": groups["cosine"].round(3),
+            "Lowest similarity": groups["cosine"].round(3),
             "Least similar pair": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
             "Stay": groups["left"],
             "Keep": groups["path"],

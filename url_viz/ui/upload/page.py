@@ -13,6 +13,7 @@ from streamlit.typing import UploadedFile
 
 from url_viz.analysis.between import between
 from url_viz.analysis.measures import measure_named, measures_of, title_of
+from url_viz.analysis.order import plain_words
 from url_viz.analysis.uploads import rank
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve
@@ -132,7 +133,10 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
         threshold = st.slider(
             "Ambiguous from this percentile up", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
         )
-    st.caption(escape(order.reason if order is not None and measure == leading else measure_named(measure).meaning))
+    if order is not None and measure == leading:
+        st.caption(escape(plain_words(order)), help=escape(order.reason))
+    else:
+        st.caption(escape(measure_named(measure).meaning))
     return measure, threshold
 
 

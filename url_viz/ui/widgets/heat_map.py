@@ -18,7 +18,7 @@ from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.urls import picture_url
 
 MOST_KEPT = 256
-HOW = "Covers one part at a time and runs the model again, to show which parts matter"
+HOW = "Covers one part at a time and runs the model again"
 
 
 @dataclass(frozen=True)
