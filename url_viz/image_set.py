@@ -343,12 +343,12 @@ class ImageSet(SetCore):
         """
         if other.set_id != self.set_id:
             raise ImageSetError(
-                f"{str(other.root)!r} and {str(self.root)!r} are two folders. Open the same one with two models."
+                f"{str(other.root)!r} and {str(self.root)!r} are different folders. Open the same one with two models."
             )
         if other.is_by_same_model(self):
             raise ImageSetError(
-                f"{self.source.title!r} and {other.source.title!r} are one model, which agrees with itself on "
-                "everything. Give another model or head."
+                f"{self.source.title!r} and {other.source.title!r} are the same model. "
+                "Give another model or head to compare with."
             )
         return compare(
             *(
@@ -469,10 +469,10 @@ def _second_model(
     if also is None:
         return ()
     if isinstance(first, Given):
-        raise ModelError("A second model goes with a model, not with embeddings from a file. Leave one of them out.")
+        raise ModelError("A second model needs a first one, not embeddings from a file. Leave one of them out.")
     second = also if isinstance(also, Model) else _loaded(also, home, ray, precision=first.space.precision)
     if (second.space.backbone, second.space.weights_digest) == (first.space.backbone, first.space.weights_digest):
-        raise ModelError(f"{second.name!r} is the model itself, and no second one. Choose another.")
+        raise ModelError(f"{second.name!r} is the first model already. Choose another as the second.")
     return (second,)
 
 
@@ -513,7 +513,7 @@ def open_set(set_id: str, *, model: str, workspace: Workspace, within: Sequence[
         if has_tables(paths):
             raise
         raise ImageSetError(
-            f"Nothing that was read of {str(about.root)!r} is kept any more. Read it: {embed_command(about.root)}."
+            f"Nothing that was read of {str(about.root)!r} is left. Read it again: {embed_command(about.root)}."
         ) from error
 
 

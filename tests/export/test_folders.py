@@ -171,7 +171,7 @@ class TestNothingIsLost:
         finally:
             shutil.move(tmp_path / "away.jpg", path)
         assert (done.created, done.left_out) == ({"keep": 1}, [(image_set.table()["path"].iloc[0], VANISHED)])
-        assert any("which is not there any more" in sentence for sentence in done.words)
+        assert any("which no longer exists" in sentence for sentence in done.words)
 
     def test_a_place_that_cannot_be_written_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0])

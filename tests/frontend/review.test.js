@@ -121,8 +121,8 @@ test("a picture says its label, and what it was given as", () => {
   const of = (more, label) => ownWords({ label_given: "kiwi", twins: 0, question: "kiwi or lime?", takes: ["label"], ...more }, label);
   assert.equal(of({}, null), "labelled kiwi");
   assert.equal(of({ question: "labelled kiwi, looks like lime (62 %)" }, null), "");
-  assert.equal(of({}, "lime"), "labelled lime, given as kiwi");
-  assert.equal(of({ label_given: null }, "lime"), "labelled lime, given as none");
+  assert.equal(of({}, "lime"), "labelled lime, originally kiwi");
+  assert.equal(of({ label_given: null }, "lime"), "labelled lime, originally unlabelled");
   assert.equal(of({ twins: 1 }, "kiwi"), "labelled kiwi · confirmed · +1 twin");
   assert.equal(of({ label_given: null, twins: 3 }, null), "+3 twins");
 });

@@ -144,7 +144,7 @@ class TestWhileItIsRead:
 
         first = embed_folder(root, model=model, workspace=workspace, progress=meddle)
         reasons = dict(first.failures().itertuples(index=False))
-        assert "not there any more" in reasons.pop("0003.jpg")
+        assert "no longer exists" in reasons.pop("0003.jpg")
         assert "cut short" in reasons.pop("0005.jpg")
         assert not reasons
         assert first.table().set_index("path").loc["0004.jpg", "width"] == 80

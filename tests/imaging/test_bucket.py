@@ -140,7 +140,7 @@ def test_what_a_store_says_is_told_in_our_words(text: str, told: str) -> None:
     said = str(of_bucket._bucket_error(ROOT, RuntimeError(text)))
     assert told in said
     assert "SESAME" not in said
-    assert "no picture's fault" in said
+    assert "No picture is at fault" in said
 
 
 @pytest.mark.slow

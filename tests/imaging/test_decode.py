@@ -104,7 +104,7 @@ def test_a_big_jpeg_is_decoded_small_and_reports_its_full_size() -> None:
         (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
         (b"%PDF-1.7", "PDF"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "in no format of pictures"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "in a known image format"),
         (b"\x00\x01\x02\x03\x04\x05\x06\x07\x08", "starts with 00 01 02"),
         (encoded(noise(1))[:-400], "truncated"),
         (encoded(noise(1), "PNG")[:200], "truncated|damaged"),
@@ -134,7 +134,7 @@ def test_files_that_cannot_be_opened_say_why(tmp_path: Path) -> None:
         "empty.png": "empty",
         "pipe.png": "plain file",
         "link.png": "symlink to nothing",
-        "gone.png": "is not there any more",
+        "gone.png": "no longer exists",
     }
     for name, reason in reasons.items():
         with pytest.raises(ImageError, match=reason):

@@ -177,7 +177,7 @@ def test_a_damaged_job_is_listed_and_can_be_deleted(workspace: Workspace, done: 
     assert (listed.id, listed.state, listed.command) == (done.id, "damaged", ())
     assert "job.json" in listed.status().reason
     assert find_job(workspace, done.id).state == "damaged"
-    with pytest.raises(JobError, match="not known any more"):
+    with pytest.raises(JobError, match="no longer known"):
         run_again(listed)
     delete_job(listed)
     assert list_jobs(workspace) == []

@@ -274,7 +274,7 @@ def test_a_job_that_slurm_ended_is_lost_and_says_why(taken: Job, slurm_says: Say
     ("accounting", "reason"),
     [
         ("echo CANCELLED by 1000", "from outside"),
-        ("echo Slurm accounting storage is disabled >&2; exit 1", "does not know it any more"),
+        ("echo Slurm accounting storage is disabled >&2; exit 1", "no longer knows it"),
     ],
 )
 def test_accounting_is_asked_for_a_job_that_the_queue_has_forgotten(

@@ -114,7 +114,7 @@ def test_what_the_store_does_not_give_stays_to_be_read(store: ObjectStore, of: R
     for number in range(8):
         store.put(f"{prefix(of)}/{number:02}.png", png(number))
     store.failing = lambda path: 503 if path.endswith(("03.png", "05.png")) else None
-    with pytest.raises(BucketError, match=r"\(503, .*no picture's fault.*Left to be read: 2 of 8"):
+    with pytest.raises(BucketError, match=r"\(503, .*No picture is at fault.*Left to be read: 2 of 8"):
         of()
     image_set = open_image_set(of.folder, workspace=of.workspace)
     assert len(image_set) == 6
@@ -181,7 +181,7 @@ def test_a_picture_that_went_meanwhile_is_one_failure(store: ObjectStore, of: Re
     for number in range(3):
         store.put(f"{prefix(of)}/{number}.png", png(number))
     store.failing = lambda path: 404 if path.endswith("/1.png") else None
-    assert of().failures()["reason"].tolist() == ["is not there any more"]
+    assert of().failures()["reason"].tolist() == ["no longer exists"]
 
 
 def test_a_bucket_that_goes_meanwhile_is_no_picture_s_fault(store: ObjectStore, of: Reader) -> None:

@@ -93,7 +93,7 @@ class TestOlderLogs:
                 ("tagged 1 picture “check”", "done", {3: ("kiwi", "check; kiwi")}),
                 ("kept 1 picture, and took the name of 1 picture", "dropped", {4: ("kiwi", "")}),
                 ("named 1 picture “plum”", "done", {4: ("kiwi", "plum")}),
-                ("took the tag “kiwi” from 1 picture", "undone", {1: ("kiwi; outdoor", "outdoor")}),
+                ("removed the tag “kiwi” from 1 picture", "undone", {1: ("kiwi; outdoor", "outdoor")}),
             ],
         )
         return path

@@ -92,7 +92,7 @@ def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: Ima
 def test_a_file_that_is_gone_is_told_in_the_map_s_place(image_set: ImageSet) -> None:
     image_set.files.path(int(image_set.table()["id"].iloc[0])).unlink()
     at = picture(image_set, "0.png", **{HEAT: True})
-    assert "is not there any more" in at.error[0].value
+    assert "no longer exists" in at.error[0].value
 
 
 def test_a_name_cannot_leave_its_place_in_the_markup(image_set: ImageSet) -> None:

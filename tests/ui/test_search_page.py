@@ -190,7 +190,7 @@ def test_a_query_without_the_value_is_not_vouched_for() -> None:
 def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is(image_set: ImageSet) -> None:
     at = opened(image_set, "search")
     at.file_uploader[0].set_value(("x.jpg", b"hello, I am text", "image/jpeg")).run()
-    assert "The picture is in no format of pictures that is known" in at.error[0].value
+    assert "The picture is not in a known image format" in at.error[0].value
     assert "Most similar" not in words(at)
     at.file_uploader[0].set_value(("<b>new</b>.jpg", encoded(noise(99)), "image/jpeg")).run()
     text = words(at)

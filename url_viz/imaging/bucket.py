@@ -150,7 +150,7 @@ def _nanoseconds(moment: datetime.datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND * 1_000
 
 
-_RESUMES = "It is no picture's fault: what was read is kept, and the same command goes on from here."
+_RESUMES = "No picture is at fault: what was read is kept, and the same command continues from here."
 
 
 def _bucket_error(root: Path, error: Exception) -> BucketError:

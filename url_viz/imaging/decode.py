@@ -252,7 +252,7 @@ def _what_it_is_instead(data: bytes) -> str:
     for kind, (offset, mark) in _MARKS.items():
         if data.startswith(mark, offset):
             return f"is a {kind} by its first bytes, but cut short (truncated) or damaged"
-    return f"is in no format of pictures that is known (it starts with {data[:8].hex(' ')})"
+    return f"is not in a known image format (it starts with {data[:8].hex(' ')})"
 
 
 def _why_not_decoded(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from url_viz.errors import ImageError
 
-VANISHED = "is not there any more"
+VANISHED = "no longer exists"
 OUTSIDE = "leads out of the folders that may be read"
 _LONGEST_PATH = 1024
 """Bytes of a path on macOS (MAXPATHLEN)."""

@@ -44,7 +44,7 @@ _ENDS = {
     "BOOT_FAIL": "Its node did not start. Run it again.",
     "PREEMPTED": "SLURM gave its place to another job. Run it again.",
     "CANCELLED": "It was cancelled in SLURM, from outside. Run it again.",
-    UNKNOWN: "SLURM does not know it any more, and it left no result. Run it again.",
+    UNKNOWN: "SLURM no longer knows it, and it left no result. Run it again.",
 }
 
 

@@ -283,7 +283,7 @@ class Decisions:
         return self._act(
             ids,
             lambda before: before.with_tags(lambda tags: {*tags} - {name}),
-            lambda _, after: f"took the tag “{name}” from {counted(len(after), 'picture')}",
+            lambda _, after: f"removed the tag “{name}” from {counted(len(after), 'picture')}",
         )
 
     def undo(self) -> Action | None:

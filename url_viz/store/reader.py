@@ -262,7 +262,7 @@ class Store:
             if versions.state_of(folder) == state:
                 raise
             raise SupersededError(
-                f"What was opened of {folder} is no longer there, since it was written anew. Open the image set again "
+                f"{folder} has changed since it was opened: it was written anew. Open the image set again "
                 "(in the app, reload the page)."
             ) from error
 

@@ -158,7 +158,7 @@ export function ownWords({ label_given: given, twins, question, takes }, label) 
   const now = label ?? given;
   const words = [];
   const isCorrected = label !== null && label !== given;
-  if (isCorrected) words.push(`labelled ${now}, given as ${given ?? "none"}`);
+  if (isCorrected) words.push(`labelled ${now}, originally ${given ?? "unlabelled"}`);
   else if (now !== null && !question.startsWith(`labelled ${now}`)) words.push(`labelled ${now}`);
   if (label !== null && label === given) words.push("confirmed");
   return [...words, ...others].join(" · ");

@@ -145,7 +145,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         args=(image_set, image_id),
     )
     if row["label_checked"] == CORRECTED:
-        st.caption(f"Given as {escape(given)}" if isinstance(given, str) else "Given without a label")
+        st.caption(f"Originally {escape(given)}" if isinstance(given, str) else "Originally without a label")
 
 
 def _label(image_set: ImageSet, image_id: int) -> None:
