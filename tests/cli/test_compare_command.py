@@ -54,7 +54,7 @@ def test_a_model_is_not_compared_with_itself(
     shutil.copy(one, copied)
     for same in (one, copied):
         told = run(capsys, "compare", folder, "--model", one, "--with", same, status=1)
-        assert f"'dice' and {same.stem!r} are one model" in told
+        assert f"'dice' and {same.stem!r} are the same model" in told
         assert "Give another model or head." in told
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.measures import TABLE_MEASURES, title_of
+from url_viz.analysis.measures import TABLE_MEASURES, in_text
 from url_viz.analysis.order_metrics import Figure, Interval, bootstrap_interval, spearman
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.twin_groups import first_of_each
@@ -216,7 +216,7 @@ def _nearest(graph: Graph, content: Ints, k: int) -> Ints:
 
 def in_words(compared: ComparedMeasure) -> str:
     """How far two models agree on a measure, as a sentence."""
-    rho, title = compared.rank_correlation, titled(compared.measure)
+    rho, title = compared.rank_correlation, in_text(compared.measure)
     if not np.isfinite(rho):
         return f"Nothing to compare: {title} is the same for every picture under one of them."
     return (
@@ -224,11 +224,6 @@ def in_words(compared: ComparedMeasure) -> str:
         f"{counted(len(compared), 'picture')}. They share {percent(compared.top_shared)} of the most ambiguous tenth "
         f"(Jaccard; chance: {percent(compared.top_by_chance)})."
     )
-
-
-def titled(measure: str) -> str:
-    """A measure within a sentence."""
-    return title_of(measure).lower()
 
 
 def neighbours_in_words(found: Neighbourhoods) -> str:

@@ -13,6 +13,7 @@ from url_viz.analysis.measures import (
     MEASURES,
     TUNED,
     UNCERTAINTY,
+    in_text,
     is_measure,
     title_of,
 )
@@ -36,7 +37,7 @@ class Lead:
     @property
     def words(self) -> str:
         """Which of the two predicts errors better, decided by the interval."""
-        first, second = title_of(self.ahead).lower(), title_of(self.behind).lower()
+        first, second = in_text(self.ahead), in_text(self.behind)
         by = f"difference in R-AUROC {self.by.text(digits=3, signed=True)}"
         if self.by.interval.low > 0 or self.by.interval.high < 0:
             better = "better" if self.by.value > 0 else "worse"

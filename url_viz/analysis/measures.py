@@ -131,6 +131,11 @@ def title_of(name: str) -> str:
     return measure_named(name).title
 
 
+def in_text(name: str) -> str:
+    """A measure within a sentence; a user's column by its own name."""
+    return title_of(name).lower() if is_measure(name) else name
+
+
 def measures_of(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:
     """The measures that a table has values of: those that pages offer, then the user columns in `brought`."""
     names = (*(measure.name for measure in MEASURES if measure.is_offered), *brought)

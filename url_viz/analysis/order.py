@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.classes import CodedLabels
-from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, title_of
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, in_text
 from url_viz.analysis.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
 from url_viz.analysis.tuned import FEW as FEW_ANSWERS
 from url_viz.analysis.tuned import Tuned
@@ -191,7 +191,7 @@ def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str
     words = f"Ordered by ambiguity between your {counted(classes, 'class')}{by}"
     if np.isfinite(evidence.value):
         words += f": R-AUROC {evidence.text()}"
-        values = {_name(name): figure.value for name, figure in others.items() if np.isfinite(figure.value)}
+        values = {in_text(name): figure.value for name, figure in others.items() if np.isfinite(figure.value)}
         known = [f"{name} {decimal(value)}" for name, value in values.items()]
         words += f"; without classes, {', '.join(known)}" if known else ""
     return f"{words}."
@@ -207,8 +207,3 @@ def words_of(tuned: Tuned, by: str = "") -> str:
         f"{words}: R-AUROC {tuned.evidence.text()} on {tuned.uniform_answers:,} drawn at random, each judged without "
         f"itself ({few}confusability {tuned.before.text()} on the same)."
     )
-
-
-def _name(name: str) -> str:
-    title = title_of(name)
-    return title[:1].lower() + title[1:]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words, titled
-from url_viz.analysis.measures import MEASURES
+from url_viz.analysis.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words
+from url_viz.analysis.measures import MEASURES, in_text
 from url_viz.image_set import ImageSet
 from url_viz.models.model import title_of
 from url_viz.store.about import known_sets
@@ -106,7 +106,7 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     """How well the two models agree, one sentence per measure; those that are the same under both in one."""
     shown = [comparison.measures[name] for name in offered(comparison)]
     lines = [in_words(compared) for compared in shown if not compared.is_same]
-    same = [titled(compared.measure) for compared in shown if compared.is_same]
+    same = [in_text(compared.measure) for compared in shown if compared.is_same]
     if same:
         lines.append(f"The order by {listed(same)} is the same under both.")
     if "uncertainty" not in comparison.measures:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.measures import AMBIGUITY, is_measure, title_of
+from url_viz.analysis.measures import AMBIGUITY, in_text, title_of
 from url_viz.analysis.selective_retrieval import MODES, Evidence, Mode, Restriction
 from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import MOST_AT_ONCE, evidence_for
@@ -47,7 +47,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
 
 def verdict(evidence: Evidence) -> Markdown:
     """What the classes say: of queries by the interval of the measure's R-AUROC, of hits by the gain over random."""
-    name = escape(named(evidence.measure))
+    name = escape(in_text(evidence.measure))
     if not np.isfinite(evidence.auroc.value):
         return Markdown("The nearest picture always has the same class, or never: withholding cannot help.")
     if evidence.tells_errors:
@@ -65,11 +65,6 @@ def verdict(evidence: Evidence) -> Markdown:
 def _tenth(evidence: Evidence) -> Restriction:
     """The restriction that leaves out a tenth of the set."""
     return evidence.study.overall[evidence.study.shares.index(0.1)]
-
-
-def named(measure: str) -> str:
-    """A measure within a sentence; a user's column by its own name."""
-    return title_of(measure).lower() if is_measure(measure) else measure
 
 
 def _show_curves(results: list[Evidence]) -> None:
@@ -101,7 +96,7 @@ def _drawn_restriction(evidence: Evidence) -> "Figure":
 
 
 def _show_modes(evidence: Evidence) -> None:
-    st.markdown(f"**Leaving out by {escape(named(evidence.measure))}**")
+    st.markdown(f"**Leaving out by {escape(in_text(evidence.measure))}**")
     show_figure(
         _drawn_restriction(evidence),
         key="search.restriction",

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.measures import AMBIGUITY, measure_named, title_of
+from url_viz.analysis.measures import AMBIGUITY, in_text, measure_named, title_of
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
-from url_viz.ui.search.evidence import named
 from url_viz.ui.search.query_picture import Query, search_with
 from url_viz.ui.session import SEARCH_ANYWAY, SEARCH_MEASURE
 from url_viz.ui.text import Markdown, escape
@@ -109,7 +108,7 @@ def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
 
 def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     """Why a query is withheld, and what the set's own classes say of such pictures; no more than they say."""
-    name, rank = escape(named(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
+    name, rank = escape(in_text(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
     if not np.isfinite(rank):
         return Markdown(f"This picture has no {name} here, so the search cannot tell whether to trust it.")
     at, bound = escape(ordinal(rank)), escape(ordinal(gate.percentile))

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from url_viz.analysis.between import between
-from url_viz.analysis.measures import measure_named, measures_of, title_of
+from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.uploads import rank
 from url_viz.image_set import ImageSet
@@ -165,7 +165,7 @@ def show_sides(
     with right:
         second = _gallery(batch, done.clear, "Clear", copies, measure=measure, columns=columns)
     if len(done.unknown):
-        st.caption(f"{len(done.unknown):,} pictures have no {escape(title_of(measure).lower())} value here.")
+        st.caption(f"{len(done.unknown):,} pictures have no {escape(in_text(measure))} value here.")
     return first if first is not None else second
 
 

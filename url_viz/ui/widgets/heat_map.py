@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from url_viz.analysis.explained import explained_measure
-from url_viz.analysis.measures import title_of
+from url_viz.analysis.measures import in_text
 from url_viz.analysis.occlusion import LOWERS, RAISES, heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -36,7 +36,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     measure = explained_measure(row, measure, image_set.order().measure)
     container = st.empty()
     container.html(picture_html(image_set, image_id, row, None))
-    title = f"Show which parts matter: {title_of(measure).lower()}"
+    title = f"Show which parts matter: {in_text(measure)}"
     is_wanted = st.toggle(escape(title), key=HEAT, disabled=image_set.source.is_external)
     caption = st.empty()
     # never empty, so that the layout does not move

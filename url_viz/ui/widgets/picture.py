@@ -8,7 +8,7 @@ import streamlit as st
 
 from url_viz.analysis.between import labelled_otherwise, question_of
 from url_viz.analysis.label_choice import CORRECTED
-from url_viz.analysis.measures import TABLE_MEASURES, measure_named, title_of
+from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.analysis.scope import id_in
 from url_viz.image_set import ImageSet
@@ -175,7 +175,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 disabled=to is None,
                 on_click=_open,
                 args=(to,),
-                help=f"Next picture by {escape(title_of(measure).lower())}",
+                help=f"Next picture by {escape(in_text(measure))}",
                 shortcut=arrow,
             )
 
