@@ -141,7 +141,7 @@ class TestReading:
 
     def test_the_same_model_is_no_second_one(self, read: Reader, bare_model: Model, model: Model) -> None:
         write_folder(read.folder, 2)
-        with pytest.raises(ModelError, match="no second one"):
+        with pytest.raises(ModelError, match="first model already"):
             read(also=with_head(model, bare_model.source))
         given = Given(read.model.space, {}, np.zeros((0, 4), np.float16))
         with pytest.raises(ModelError, match="Leave one of them out"):

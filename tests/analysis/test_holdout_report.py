@@ -53,7 +53,7 @@ def test_figures_and_gains_are_of_the_same_pictures() -> None:
     assert found.gains["confusability"] == figure(0.0, 0.0, 0.0)
     assert found.is_of_use
     assert "the new one is better" in details(found)[0]
-    assert "do not tell which is better" in details(found)[1]
+    assert "too close to call" in details(found)[1]
     assert "Confusability, without training:" in as_text([found])
 
 

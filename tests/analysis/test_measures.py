@@ -25,7 +25,7 @@ def test_what_is_said_of_one_and_of_a_users_column() -> None:
     assert (measure_named("ambiguity").choice, measure_named("risk").choice) == ("Between classes", "risk")
     assert (measure_named("ambiguity").colour, measure_named("risk").colour) == ("#d55e00", None)
     assert measure_named("tuned").choice == "Your answers"
-    assert "you brought" in measure_named("risk").meaning
+    assert "you added" in measure_named("risk").meaning
     assert measure_named("confusability").meaning.endswith("Needs no classes.")
 
 

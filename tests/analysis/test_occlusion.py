@@ -87,7 +87,7 @@ class TestThePicture:
     def test_words(self) -> None:
         assert "up to 20 % (at the bottom right)" in in_words(heat([[0, 0], [0, 0.2]]))
         assert "(in the middle)" in in_words(heat([[0, 0, 0], [0, 0.2, 0], [0, 0, 0]]))
-        assert in_words(heat([[-1, 0], [0, 0.001]])).endswith("the value hardly falls. Blue parts lower it.")
+        assert in_words(heat([[-1, 0], [0, 0.001]])).endswith("hardly lowers the value. Blue parts lower it.")
         assert "Blue" not in in_words(heat([[0, 0], [0, 0.2]]))
 
     def test_words_of_two_classes_and_of_the_nearest(self) -> None:
@@ -99,8 +99,8 @@ class TestThePicture:
         )
         assert "Orange" not in in_words(heat([[0.01, 0], [0, -0.12]], OF_TWO, base=0.01))
         assert in_words(heat([[0.3, 0], [0, -0.5]], OF_NEAREST, base=0.71)) == (
-            "Confusability: likeness to the nearest picture, a.jpg. Orange parts look like it: covered, the similarity "
-            "falls by up to 30 points (at the top left)."
+            "Confusability: likeness to the nearest picture, a.jpg. Orange parts look like it: covering them lowers the "
+            "similarity by up to 30 points (at the top left)."
         )
 
     def test_what_is_unlike_the_nearest_is_not_drawn(self) -> None:

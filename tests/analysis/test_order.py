@@ -120,7 +120,7 @@ def test_fewer_are_ordered_by_how_far_the_nearest_is(tmp_path: Path, count: int)
     numbers = without_classes(labelled_numbers(tmp_path, count))
     order = numbers.order()
     assert order.measure == "confusability"
-    assert "how far the nearest picture is" in order.reason
+    assert "how far away the nearest one is" in order.reason
     value = numbers.columns
     assert np.array_equal(np.argsort(value.confusability), np.argsort(-value.nearest_similarity))
 
@@ -129,7 +129,7 @@ def test_fewer_are_ordered_by_how_far_the_nearest_is(tmp_path: Path, count: int)
 def test_one_or_two_pictures_have_no_order(tmp_path: Path, count: int) -> None:
     order = without_classes(labelled_numbers(tmp_path, count)).order()
     assert order.measure is None
-    assert "stand by name" in order.reason
+    assert "listed by name" in order.reason
 
 
 def test_a_burst_alone_has_no_order(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def test_of_few_pictures_nothing_is_said() -> None:
         (0.995, "fewer than 1 in 100 pictures like this has another label"),
         (0.75, "about 1 in 4 pictures like this has another label"),
         (0.5, "about 1 in 2 pictures like this has another label"),
-        (0.3, "30 % are labelled so"),
+        (0.3, "30 % of pictures like this have this label"),
     ],
 )
 def test_a_share_in_words_of_cases(share: float, words: str) -> None:
-    assert labelled_otherwise(share) == f"of pictures like this, {words}"
+    assert labelled_otherwise(share) == words

@@ -139,7 +139,7 @@ class TestQuestion:
         sure = of_label(ROW | {"first_share": 1.0}, "onion")
         assert sure.text == "labelled kiwi, looks like onion (1.00)"
         alone = of_label(ROW)
-        assert alone.text == "labelled kiwi, and like no other picture: is it right?"
+        assert alone.text == "labelled kiwi, but like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]
 
     def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:

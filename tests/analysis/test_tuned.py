@@ -269,7 +269,7 @@ class TestWords:
             "3 answers, 2 the same kind. The order adapts to 10 answers or more, of both kinds: 7 to go."
         )
         one_kind = Answered(np.stack([np.arange(12), np.arange(12) + 20], axis=1), np.ones(12, bool))
-        assert change_in_words(one_kind, None, moved=float("nan")).endswith("some of the other kind.")
+        assert change_in_words(one_kind, None, moved=float("nan")).endswith("the other kind is missing.")
         assert change_in_words(Answered(one_kind.pairs[:1], one_kind.is_same[:1]), None, moved=0).startswith(
             "1 answer, 1 the same kind."
         )

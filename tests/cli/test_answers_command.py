@@ -49,7 +49,7 @@ def test_asked_filled_in_imported_and_told(run: Run, image_set: ImageSet, tmp_pa
     assert run("answers", "import", file).startswith("Said of ")
     assert image_set.order().measure == "tuned"
     told = run("answers")
-    assert told.startswith(f"24 answers, {(table['same'] == 'yes').sum()} the same kind. Of the most ambiguous tenth ")
+    assert told.startswith(f"24 answers, {(table['same'] == 'yes').sum()} the same kind. They replaced ")
     assert "… and 4 before (answers FOLDER export FILE.csv)" in told
     assert run("answers", "export", tmp_path / "all.csv") == f"24 answers in {tmp_path / 'all.csv'}.\n"
     assert len(pd.read_csv(tmp_path / "all.csv")) == 24

@@ -42,7 +42,7 @@ def test_a_second_model_from_reading_to_leaving_it_out(
     assert f"{SECOND} has not read all of these pictures" in said
     assert f"--also {SECOND}" in said
     assert "alone" in run("second", folder)
-    assert "is the model itself" in run("embed", folder, "--also", str(head_file), status=1)
+    assert "is the first model already" in run("embed", folder, "--also", str(head_file), status=1)
 
 
 @pytest.mark.usefixtures("second_model")

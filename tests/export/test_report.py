@@ -57,7 +57,7 @@ def test_it_says_what_was_read_with_what(page: str, shared_set: ImageSet) -> Non
     assert "1 files not readable" in said
     assert shared_set.order().reason in said
     assert "R-AUROC" in said
-    assert "Ambiguity knows these classes, though never a picture's own label" in html.unescape(said)
+    assert "Ambiguity uses these classes, though never a picture's own label" in html.unescape(said)
     assert "fusion" not in said.lower()
     for measure in ("ambiguity", "confusability", "uncertainty"):
         assert measure_named(measure).meaning in html.unescape(said)

@@ -46,13 +46,13 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
     text, results = words(at), found_of(labelled)
     assert at.metric[0].value == f"{100 * results.pictures.recall:.1f} %"
     assert f"counted on {COUNT} pictures of 2 classes; 1 left out (copies," in text
-    assert "nearest similarity is its own baseline" in text
+    assert "so nearest similarity is its baseline" in text
     shown = at.dataframe[0].value
     others = ("Confusability", "Pretrained head", "Entropy", "1 / norm", "Nearest similarity", "Nearest gap")
     knows = {"Ambiguity": "your classes", **dict.fromkeys(others, "no classes")}
     assert dict(zip(shown["Measure"], shown["Uses"], strict=True)) == knows
     assert shown["Measure"].iloc[0] == "Ambiguity"
-    assert "Ambiguity knows the classes that it is judged by" in text
+    assert "Ambiguity uses the classes it is judged by" in text
     assert "Entropy, 1 / norm, nearest similarity and nearest gap are baselines." in text
     assert "fusion" not in text.lower()
     assert all(" [" in cell for cell in shown["R-AUROC"])
@@ -122,7 +122,7 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
 
     assert "Of the measures without classes, confusability predicts errors better" in said(0.1, 0.02, 0.2)
     assert "confusability predicts errors worse" in said(-0.1, -0.2, -0.02)
-    assert "do not differ clearly" in said(0.1, -0.02, 0.2)
+    assert "do not clearly differ" in said(0.1, -0.02, 0.2)
     assert "+.100 [−.020, +.200]" in said(0.1, -0.02, 0.2)
 
 

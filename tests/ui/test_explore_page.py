@@ -203,7 +203,7 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = opened(image_set)
-    assert "no uncertainty head" in at.info[0].value
+    assert "has no pretrained head" in at.info[0].value
     assert [str(option) for option in at.segmented_control(key="view.measure").options] == ["Within the set", "Entropy"]
 
 
@@ -292,7 +292,7 @@ def test_a_reading_that_was_stopped_before_its_first_picture_says_so(home: Works
     at = app(chosen_set=set_id_of(folder.resolve()))
     cancel_job(a_job(home, folder, LONG[1]), grace_s=0.1)
     at.run()
-    assert "was stopped before anything of it was kept" in at.info[0].value
+    assert "stopped before anything was saved" in at.info[0].value
     assert at.button(key="read_again")
     at.button(key="put_away").click().run()
     assert not at.info
@@ -564,7 +564,7 @@ def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
         "chosen": [{"order": panes(at)[0]["order"], "ranges": [[0, 2], [5, 6]]}, {"order": "gone", "ranges": [[0, 9]]}]
     }
     at.run()
-    assert "**3** chosen" in words(at)
+    assert "**3** selected" in words(at)
     assert "**These pictures** (3)" in words(at)
     at.button(key="view.decide.drop").click().run()
     dropped = set(own_set.table().loc[lambda table: table["decision"] == "drop", "id"])
@@ -715,7 +715,7 @@ def test_a_stack_is_decided_on_with_its_twins(with_twins: ImageSet) -> None:
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[stack, stack + 1]]}]
     at.session_state[f"view.grid.{with_twins.set_id}"] = {"chosen": chosen}
     at.run()
-    assert f"**{members}** chosen, {members - 1} of them twins of others" in words(at)
+    assert f"**{members}** selected, including {members - 1} twin" in words(at)
     at.button(key="view.decide.drop").click().run()
     assert (with_twins.table()["decision"] == "drop").sum() == members
     tile = panes(at)[0]["first"][stack]["id"]
@@ -732,4 +732,4 @@ def test_where_nothing_is_left_it_says_why(image_set: ImageSet) -> None:
     around = [[x - 1e-3, y - 1e-3], [x + 1e-3, y - 1e-3], [x + 1e-3, y + 1e-3], [x - 1e-3, y + 1e-3]]
     view = ExploreView(filters=(OneOf("label", ("dog",)),))
     at = opened(image_set, **{f"view.map.{image_set.set_id}": {"polygon": around}, "view.explore": view})
-    assert all("Take one of the chips above away" in pane["empty"] for pane in panes(at))
+    assert all("Remove one of the chips above" in pane["empty"] for pane in panes(at))

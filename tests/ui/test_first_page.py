@@ -72,7 +72,7 @@ def test_a_folder_that_is_gone_says_so(home: Workspace, tmp_path: Path, model: M
     folder = write_folder(tmp_path / "zoo", 3)
     embed_folder(folder, model=model, workspace=home.root)
     folder.rename(tmp_path / "moved")
-    assert "The folder is not there now" in words(opened())
+    assert "The folder is missing" in words(opened())
 
 
 def test_names_are_shown_as_they_are(home: Workspace, tmp_path: Path, model: Model) -> None:

@@ -42,7 +42,7 @@ def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) ->
     assert "2 have copies under another label" in text
     assert f"Checked: {COUNT + 1} labelled pictures of 2 classes." in text
     assert f"**{len(check.suspects)}** of {len(check.suspects)} suspects" in text
-    assert "nearest neighbours, and a linear classifier (ridge) fitted with the picture left out" in text
+    assert "nearest neighbours, and a linear classifier (ridge) fitted without the picture" in text
     assert not [button for button in at.button if button.key == "labels.explore"]
     assert len(at.dataframe[0].value) == len(check.confused)
 

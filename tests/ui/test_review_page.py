@@ -93,7 +93,7 @@ class TestStart:
 
     def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
         reading(image_set)
-        assert "A review begins once reading has finished" in words(page(image_set))
+        assert "You can start a review once reading has finished" in words(page(image_set))
 
 
 class TestDesk:
@@ -193,8 +193,8 @@ class TestDesk:
         assert (after.names, after.classes, after.cards[0]["given"]) == (("kiwi", "pear"), ("kiwi", "pear"), "kiwi")
         at.button(key="review.leave").click().run()
         said = words(at)
-        assert "2 of 8 pictures have a name, of 2 names." in said
-        assert "From three pictures each of two names on" in said
+        assert "2 of 8 pictures have one of 2 names." in said
+        assert "Once two names have three pictures each" in said
         at.slider(key="review.names.share").set_value(0.5).run()
         accept = at.button(key="review.names.accept")
         count = int(re.findall(r"\d+", accept.label)[0])
@@ -291,6 +291,6 @@ class TestWorth:
         at.button(key="review.worth").click().run()
         said = words(at)
         assert "Of 13 labelled pictures 1 was relabelled." in said
-        assert at.dataframe[0].value["Taught"].tolist() == ["as given", "as decided", "as many dropped at random"]
+        assert at.dataframe[0].value["Trained on"].tolist() == ["as given", "as decided", "as many dropped at random"]
         image_set.decisions.decide([int(image_set.ids[1])], "drop")
         assert "Of 13 labelled" not in words(at.run())

@@ -176,7 +176,7 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     assert "of another class" not in said
     assert "Withholding queries: **not clearly**" in verdict(silent)
     assert r"by **\+12.5 points** against as many left out at random" in verdict(silent)
-    assert "not known: that needs classes" in warning(query, gate, None)
+    assert "Without classes, nothing shows" in warning(query, gate, None)
     assert "has no confusability here" in warning(query_at(float("nan")), gate, telling)
 
 

@@ -108,12 +108,12 @@ def test_what_is_shown_while_a_second_model_reads(image_set: ImageSet) -> None:
         json.dumps({"time": time.time(), **asdict(Progress(f"read, {SECOND}", 3, 12))}) + "\n"
     )
     at = shown(app(image_set))
-    assert f"so far, and by both once {SECOND} has read too" in said(at)
+    assert f"for now, and by both models once {SECOND} is done" in said(at)
     assert at.button(key="stop_reading").help == "Stop reading; the set stays complete, ordered by one model"
     job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress("read", 3, 12))}) + "\n")
-    assert "A review begins once reading has finished" in words(at.switch_page("pages/review_page.py").run())
+    assert "You can start a review once reading has finished" in words(at.switch_page("pages/review_page.py").run())
     job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress("map, b", 0))}) + "\n")
-    assert "A review begins" not in words(at.run()), "the set is whole by the first model"
+    assert "You can start a review" not in words(at.run()), "the set is whole by the first model"
 
 
 def test_a_new_folder_is_read_by_a_second_model_after_the_first(
