@@ -99,8 +99,8 @@ class TestThePicture:
         )
         assert "Orange" not in in_words(heat([[0.01, 0], [0, -0.12]], OF_TWO, base=0.01))
         assert in_words(heat([[0.3, 0], [0, -0.5]], OF_NEAREST, base=0.71)) == (
-            "Confusability: likeness to the nearest picture, a.jpg. Orange parts look like it: covering them lowers the "
-            "similarity by up to 30 points (at the top left)."
+            "Confusability: likeness to the nearest picture, a.jpg. Orange parts look like it: covering them lowers "
+            "the similarity by up to 30 points (at the top left)."
         )
 
     def test_what_is_unlike_the_nearest_is_not_drawn(self) -> None:

@@ -33,7 +33,6 @@ from url_viz.ui.finetune.page import (
     pretrain_config,
     with_its_recipe,
 )
-from url_viz.ui.finetune.runs import GOES_ON
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import pretrain_sets
 from url_viz.ui.widgets.jobs import step_in_words
@@ -145,7 +144,7 @@ def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
     job = start_pretraining(config_to_pretrain([root], [], backbone=backbone), teachers="zoo", workspace=home)
     cancel_job(job, grace_s=0.1)
     at = form(other)
-    assert GOES_ON in said(at)
+    assert "Run again continues where this stopped" in said(at)
     at.button(key=f"again.{job.id}").click().run()
     again, _ = list_jobs(home, kind=PRETRAIN.name)
     assert again.command == job.command, "the folder is the same, so that it goes on"

@@ -18,7 +18,6 @@ from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
 from url_viz.workspace import Workspace
 
 RUN = "training"
-GOES_ON = "Run again continues where this stopped: what was read and trained is kept."
 
 
 def show_jobs(image_set: ImageSet) -> None:
@@ -55,7 +54,7 @@ def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
     if show_result(job, status):
         _offer_head(job, image_set)
     elif job.kind == PRETRAIN.name and status.state in (JobState.CANCELLED, JobState.LOST):
-        st.caption(GOES_ON)
+        st.caption("Run again continues where this stopped: what was read and trained is kept.")
 
 
 def _show_curves(job: Job) -> None:

@@ -10,10 +10,9 @@ from url_viz.ui.widgets.embed_job import set_name
 
 def show_heading(title: str, image_set: ImageSet, *, with_model: bool = False) -> None:
     """Draw the title, the set's name, its number of pictures, with `with_model` the model, and the page's purpose."""
-    facts = [set_name(image_set.root), f"{len(image_set):,} pictures"]
-    facts += [image_set.source.title] if with_model else []
+    facts = (set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title)
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             st.subheader(escape(title), anchor=False, width="content")
-            st.caption(escape(" · ".join(facts)), width="content")
+            st.caption(escape(" · ".join(facts[: 2 + with_model])), width="content")
         st.caption(escape(purpose_of(title)))
