@@ -142,7 +142,7 @@ class TestReview:
         assert isinstance(review, PairReview)
         first, second = (int(one) for one in review.ids[:2])
         card = review.card(first)
-        assert (card.question.text, card.takes) == ("the same kind of thing?", ("same",))
+        assert (card.question.text, card.takes) == ("The same kind of thing?", ("same",))
         assert review.state([first]) == [CardAnswer()]
         assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
         review.store(first, CardAnswer(same=True), who="anna")

@@ -126,7 +126,7 @@ class TestReview:
         assert review.ids.tolist() == image_set.names.ask(12)["id"].tolist()
         first, second, third = (int(one) for one in review.ids[:3])
         card = review.card(first)
-        assert (card.question.text, card.takes[1], len(card.near[0])) == ("what is it?", "name", 6)
+        assert (card.question.text, card.takes[1], len(card.near[0])) == ("What is it?", "name", 6)
         review.store(first, CardAnswer(label="kiwi"), who="anna")
         review.store(second, CardAnswer("drop"))
         review.skip(third)

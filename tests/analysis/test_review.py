@@ -133,25 +133,25 @@ class TestQuestion:
 
     def test_of_a_suspect(self) -> None:
         asked = of_label(ROW, "onion")
-        assert asked == Question("labelled kiwi, looks like onion (62 %)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
+        assert asked == Question("Labelled kiwi, looks like onion (62 %)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
         unknown = of_label(ROW, "plum")
-        assert unknown.text == "labelled kiwi, looks like plum"
+        assert unknown.text == "Labelled kiwi, looks like plum"
         sure = of_label(ROW | {"first_share": 1.0}, "onion")
-        assert sure.text == "labelled kiwi, looks like onion (1.00)"
+        assert sure.text == "Labelled kiwi, looks like onion (100 %)"
         alone = of_label(ROW)
-        assert alone.text == "labelled kiwi, but like no other picture: is it right?"
+        assert alone.text == "Labelled kiwi, but like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]
 
     def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:
-        assert of_any_label(ROW).text == "labelled kiwi, looks like onion (62 %)"
+        assert of_any_label(ROW).text == "Labelled kiwi, looks like onion (62 %)"
         right = of_any_label(ROW | {"label": "onion"})
-        assert right.text == "labelled onion, or perhaps kiwi (10 %)"
+        assert right.text == "Labelled onion, or perhaps kiwi (10 %)"
         assert [choice.label for choice in right.choices] == ["onion", "kiwi"]
-        assert of_any_label(ROW, "plum").text == "labelled kiwi, looks like plum"
+        assert of_any_label(ROW, "plum").text == "Labelled kiwi, looks like plum"
 
     def test_without_classes(self) -> None:
-        assert between_classes({"label": None, "first_class": None}) == Question("like this one?")
-        assert of_label({"label": None, "first_class": None}, "kiwi") == Question("like this one?")
+        assert between_classes({"label": None, "first_class": None}) == Question("Like this one?")
+        assert of_label({"label": None, "first_class": None}, "kiwi") == Question("Like this one?")
 
 
 class TestAddress:
@@ -300,7 +300,7 @@ class TestReview:
     def test_a_group_of_twins(self, paths: SetPaths) -> None:
         review = opened(paths, ReviewSpec("twins"), rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]), kind=GroupReview)
         card = review.card(102)
-        assert (card.takes, card.question.text) == (("keep", "decision"), "keep which?")
+        assert (card.takes, card.question.text) == (("keep", "decision"), "Keep which?")
         assert card.near[0]["id"].tolist() == [102, 103, 104]
         assert review.store(102, CardAnswer(keep=(103,))).sentence == "Kept 1 and dropped 2 pictures"
         assert review.card(102).near[0]["decision"].tolist() == ["drop", "keep", "drop"]

@@ -105,7 +105,7 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
 def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set, "review=pairs&most=8")
     page, first = desk.page, desk.page.locator("figcaption").first
-    expect(page.locator(".question")).to_have_text("the same kind of thing?")
+    expect(page.locator(".question")).to_have_text("The same kind of thing?")
     expect(page.locator("figure img")).to_have_count(2)
     for image in page.locator("figure img").all():
         eventually(lambda image=image: image.evaluate("image => image.complete && image.naturalWidth > 0"))
@@ -138,7 +138,7 @@ def test_pictures_are_named_by_typing_and_by_number(app: str, image_set: ImageSe
     image_set.labels.use(None)
     desk = opened(open_page, app, image_set, "review=names&most=10")
     page, caption = desk.page, desk.page.locator("figcaption")
-    expect(page.locator(".question")).to_have_text("what is it?")
+    expect(page.locator(".question")).to_have_text("What is it?")
     seen = [desk.name]
     for name, opener in (("kiwi", "Enter"), ("pear", "c")):
         desk.press(opener)

@@ -144,7 +144,7 @@ class TestReview:
         assert lines[4:] == ["… and 21 more (--top)"]
 
     def test_of_twins(self, run: Run) -> None:
-        shown = "Twins: 1 picture to review.\ncat/0000.jpg  (cat)  keep which?\n"
+        shown = "Twins: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
         assert run("review", "--by", "twins") == shown
         run("twins", "--keep-one")
         assert run("review", "--by", "twins") == "Twins: 0 pictures to review.\n"
@@ -170,7 +170,7 @@ class TestReview:
         image_set.labels.use(None)
         lines = run("review", "--top", 1).splitlines()
         assert lines[0] == "Confusability: 24 pictures to review."
-        assert lines[1].endswith("  (no label)  like this one?")
+        assert lines[1].endswith("  (no label)  Like this one?")
         assert "There are no labels to check" in run("review", "--by", "suspects", status=1)
         for arguments in (("--per-class", 2), ("--within-class",)):
             assert "There are no classes" in run("review", *arguments, status=1)

@@ -71,8 +71,8 @@ test("number keys name what is suggested, then the latest names, nine at most", 
   assert.deepEqual(namesToChoose(plain, ["pear", "kiwi"]), ["pear", "kiwi"]);
   assert.deepEqual(namesToChoose(suggested, ["pear", "kiwi"]), ["kiwi", "pear"]);
   assert.equal(namesToChoose(suggested, [..."abcdefghij"]).length, 9);
-  assert.equal(ownWords({ label_given: "folder", twins: 0, question: "what is it?", takes: ["name"] }, "kiwi"), "named kiwi");
-  assert.equal(ownWords({ label_given: "folder", twins: 2, question: "what is it?", takes: ["name"] }, null), "+2 twins");
+  assert.equal(ownWords({ label_given: "folder", twins: 0, question: "What is it?", takes: ["name"] }, "kiwi"), "named kiwi");
+  assert.equal(ownWords({ label_given: "folder", twins: 2, question: "What is it?", takes: ["name"] }, null), "+2 twins");
 });
 
 test("the next one is the first open after this, else the first of all", () => {
@@ -120,7 +120,7 @@ test("counts and the end in words", () => {
 test("a picture says its label, and what it was given as", () => {
   const of = (more, label) => ownWords({ label_given: "kiwi", twins: 0, question: "kiwi or lime?", takes: ["label"], ...more }, label);
   assert.equal(of({}, null), "labelled kiwi");
-  assert.equal(of({ question: "labelled kiwi, looks like lime (62 %)" }, null), "");
+  assert.equal(of({ question: "Labelled kiwi, looks like lime (62 %)" }, null), "");
   assert.equal(of({}, "lime"), "labelled lime, originally kiwi");
   assert.equal(of({ label_given: null }, "lime"), "labelled lime, originally unlabelled");
   assert.equal(of({ twins: 1 }, "kiwi"), "labelled kiwi · confirmed · +1 twin");

@@ -131,7 +131,7 @@ class TestDesk:
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("twins")))
         card = state_of(image_set, review).cards[0]
-        assert (card["takes"], card["question"]) == (("keep", "decision"), "keep which?")
+        assert (card["takes"], card["question"]) == (("keep", "decision"), "Keep which?")
         members = [int(picture["id"]) for picture in card["panels"][0]["near"]]
         assert len(members) > 1
         other = str(members[1])
@@ -158,7 +158,7 @@ class TestDesk:
         assert here(at).review.spec == ReviewSpec("pairs")
         state = state_of(unlabelled, here(at))
         card = state.cards[0]
-        assert (card["takes"], card["question"], card["same"]) == (("same",), "the same kind of thing?", None)
+        assert (card["takes"], card["question"], card["same"]) == (("same",), "The same kind of thing?", None)
         assert len(card["panels"][0]["near"]) == 1
         assert state.change is not None
         assert state.change.words.startswith("0 answers, 0 the same kind.")
@@ -181,7 +181,7 @@ class TestDesk:
         at = page(unlabelled, ReviewSpec("names"))
         state = state_of(unlabelled, here(at))
         first, second = (card["id"] for card in state.cards[:2])
-        assert (state.cards[0]["takes"][1], state.cards[0]["question"]) == ("name", "what is it?")
+        assert (state.cards[0]["takes"][1], state.cards[0]["question"]) == ("name", "What is it?")
         actions = [
             {"sequence": 1, "id": first, "decision": None, "label": "kiwi", "position": 0, "at": 1},
             {"sequence": 2, "id": second, "decision": None, "label": "pear", "position": 1, "at": 2},
@@ -214,7 +214,7 @@ class TestDesk:
 
     def test_without_classes_there_is_nothing_to_choose_among(self, unlabelled: ImageSet) -> None:
         state = state_of(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
-        assert state.cards[0]["question"] == "like this one?"
+        assert state.cards[0]["question"] == "Like this one?"
         assert [panel["label"] for panel in state.cards[0]["panels"]] == [None]
         assert state.classes == ()
 

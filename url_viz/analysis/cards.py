@@ -174,7 +174,7 @@ def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Que
     first, second = row.get("first_class"), row.get("second_class")
     if isinstance(first, str) and isinstance(second, str):
         return Question(f"{first} or {second}?", (_choice(row, first), _choice(row, second)))
-    return Question("like this one?")
+    return Question("Like this one?")
 
 
 def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
@@ -183,11 +183,11 @@ def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     if not isinstance(label, str):
         return between_classes(row)
     if suggested is None:
-        return Question(f"labelled {label}, but like no other picture: is it right?", (_choice(row, label),))
+        return Question(f"Labelled {label}, but like no other picture: is it right?", (_choice(row, label),))
     choices = (_choice(row, label), _choice(row, suggested))
     share = "" if math.isnan(choices[1].share) else f" ({percent(choices[1].share)})"
     looks = "looks like" if row.get("first_class") != label else "or perhaps"
-    return Question(f"labelled {label}, {looks} {suggested}{share}", choices)
+    return Question(f"Labelled {label}, {looks} {suggested}{share}", choices)
 
 
 def of_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:

@@ -73,7 +73,7 @@ class GroupReview(Review):
         return np.array([is_done[self._group(int(image_id))].all() for image_id in self.ids], bool)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
-        return Question("keep which?")
+        return Question("Keep which?")
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         members = self._group(int(self._ids[at]))[:MEMBERS]
@@ -115,7 +115,7 @@ class LeakReview(GroupReview):
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
-        return Question(f"in {listed_in_words([name for name in names if name is not None])}: keep which?")
+        return Question(f"In {listed_in_words([name for name in names if name is not None])}: keep which?")
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         """The group, with the split of each as `mark`."""
@@ -154,7 +154,7 @@ class PairReview(Review):
         return np.array([now.same is not None for now in self.state(self.ids.tolist())], bool)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
-        return Question("the same kind of thing?")
+        return Question("The same kind of thing?")
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         return [self.table.iloc[[self._nearest[at]]]]
@@ -220,7 +220,7 @@ class NameReview(Review):
         """Whether it is what the names suggest, if they do; as of some names ago."""
         choice = self._suggestions()[1].get(int(row["id"]))
         if choice is None or choice[1] < ASKED_FROM:
-            return Question("what is it?")
+            return Question("What is it?")
         return Question(f"{choice[0]}?", (Choice(*choice),))
 
     def _suggestions(self) -> tuple[int, dict[int, tuple[str, float]]]:

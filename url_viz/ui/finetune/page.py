@@ -64,7 +64,7 @@ GOALS: dict[What, TrainingGoal] = {
         {"limit": LIMIT, "recipe.epochs": "Epochs"},
     ),
     "full": TrainingGoal(
-        "Backbone and head together, on your classes (slow)",
+        "Your classes, with backbone and head together (slow)",
         (
             "Trains the backbone on your class folders, with a new head on top. What was read stays; using the "
             "result reads every picture again. On two CPU cores, hundreds of pictures take minutes."
