@@ -43,7 +43,7 @@ Depth = Annotated[int, Within(0, 100)]
 class Augmentation(Checked):
     """How a picture is varied before it is embedded (PVU 3.1; without the degradations, which are off by default)."""
 
-    views: Annotated[Views, Doc("Varied views of each picture.")] = 4
+    views: Annotated[Views, Doc("Number of varied views per picture.")] = 4
     smallest_share: Annotated[PositiveFraction, Doc("Smallest share of the picture's area that a view may show.")] = (
         0.08
     )
@@ -52,7 +52,7 @@ class Augmentation(Checked):
     blur: Annotated[Fraction, Doc("Probability of a Gaussian blur.")] = 0.0
     dark: Annotated[Fraction, Doc("Probability of low light.")] = 0.0
     noise: Annotated[Fraction, Doc("Probability of sensor noise.")] = 0.0
-    downscale: Annotated[Fraction, Doc("Probability that a view is made small and blown up again.")] = 0.0
+    downscale: Annotated[Fraction, Doc("Probability that a view is scaled down and up again.")] = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class CacheConfig(Checked):
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path), or tar:DIR_OR_PATTERN of WebDataset shards.")]
     out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here.")]
-    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     target: Annotated[Target, Doc("What the head learns to order: labels needs class folders, instance none.")] = (
         "instance"
     )
@@ -97,17 +97,17 @@ class Recipe(Checked):
     margin: Annotated[ZeroOrMore, Doc("How much larger the larger uncertainty of a pair must be.")] = 0.1
     leeway: Annotated[ZeroOrMore, Doc("Task losses closer than this are not a pair.")] = 0.0
     pairing: Annotated[Pairing, Doc("Which pairs of a batch count: adjacent rows, random ones, or all.")] = "random"
-    pairings: Annotated[Repeats, Doc("With random: number of pairings of each batch.")] = 8
+    pairings: Annotated[Repeats, Doc("With random: number of pairings per batch.")] = 8
     width: Annotated[Width, Doc("Units of a hidden layer.")] = 512
     depth: Annotated[Depth, Doc("Hidden layers.")] = 2
     layer_norm: Annotated[bool, Doc("Put a LayerNorm without parameters in front.")] = True
-    epochs: Annotated[Epochs, Doc("Epochs; the rate falls to zero over them on a cosine.")] = 30
+    epochs: Annotated[Epochs, Doc("Number of epochs; the learning rate falls to zero on a cosine.")] = 30
     epoch_rows: Annotated[OptionalCount, Doc("Rows per epoch; empty means every row once.")] = None
-    batch: Annotated[Paired, Doc("Rows of an optimiser step.")] = 512
+    batch: Annotated[Paired, Doc("Rows per optimiser step.")] = 512
     base_rate: Annotated[AboveZero, Doc("Learning rate at a batch of 256; scaled by the square root of the batch.")] = (
         1e-3
     )
-    warm_up_epochs: Annotated[ZeroOrMore, Doc("Epochs over which the rate rises to the cosine.")] = 2
+    warm_up_epochs: Annotated[ZeroOrMore, Doc("Epochs over which the learning rate rises first.")] = 2
     weight_decay: Annotated[ZeroOrMore, Doc("AdamW's decay of the weight matrices; biases have none.")] = 1e-4
     held_out: Annotated[Fraction, Doc("Share of pictures held out of training, for choosing the best epoch.")] = 0.1
 
@@ -192,7 +192,7 @@ class Joint(Checked):
     ] = 0.67
     refit: Annotated[bool, Doc("Mode full: fit the classifier again on the final embeddings.")] = True
     joint_epochs: Annotated[Epochs, Doc("Mode full: number of epochs.")] = 5
-    joint_batch: Annotated[Paired, Doc("Mode full: pictures of an optimiser step.")] = 32
+    joint_batch: Annotated[Paired, Doc("Mode full: pictures per optimiser step.")] = 32
     backbone_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the backbone.")] = 3e-5
     classifier_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the classifier.")] = 1e-5
     fresh_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the head.")] = 1e-3
@@ -208,7 +208,7 @@ class FinetuneConfig(Checked):
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
     out: Annotated[Path, Doc("Folder for the adapted head and its report.")]
-    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     mode: Annotated[
         Mode, Doc("instance needs no labels; labels learns from class folders; full trains the backbone on them, too.")
     ] = "instance"
@@ -272,7 +272,7 @@ class PretrainConfig(Checked):
 
     data: Annotated[tuple[str, ...], Doc("Pictures to learn from: folder:PATH (or a bare path), again for more.")]
     out: Annotated[Path, Doc("Folder for caches, runs, the head and its card; a run that was stopped goes on here.")]
-    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     develop: Annotated[
         tuple[str, ...], Doc("Labelled sets that choices were made on: the card marks their figures as such.")
     ] = ()
@@ -315,7 +315,7 @@ class OverlapConfig:
 
     upstream: Annotated[tuple[str, ...], Doc("Pictures that train: folder:PATH (or a bare path), again for more sets.")]
     report: Annotated[tuple[str, ...], Doc("Pictures that are measured on, again for more sets.")]
-    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     json: Annotated[Path | None, Doc("Write the counts and every pair to this file.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"

@@ -12,7 +12,8 @@ from url_viz.options import OptionalPercentile
 DEFAULT = model_names.DEFAULT
 Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
 ModelName = Annotated[
-    str, arg(help="zoo or timm name, a paper's model (authors/vit-tiny), or the path of a checkpoint; see models")
+    str,
+    arg(help="packaged or timm name, a model of the paper (authors/vit-tiny), or the path of a checkpoint; see models"),
 ]
 DeviceName = Annotated[str, arg(help="auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
 WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
