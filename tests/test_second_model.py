@@ -235,7 +235,10 @@ class TestJudgement:
         pairs = asked[["id", "neighbour_id"]].itertuples(index=False)
         image_set.answers.give({tuple(pair): number % 2 == 0 for number, pair in enumerate(pairs)})
         assert image_set.order().measure == "tuned"
-        assert f"Ordered by confusability, by two models (also {SECOND}), with 20 answers" in image_set.order().reason
+        assert (
+            f"Ordered by confusability, by two models (also {SECOND}), adjusted to 20 answers"
+            in image_set.order().reason
+        )
         prior = image_set.answers.measures.ranks @ image_set.answers.measures.prior
         assert image_set.graph_columns is not None
         known = image_set.graph_columns.confusability[image_set.answers.measures.rows]

@@ -103,7 +103,7 @@ def test_one_block_or_one_outcome_has_no_interval() -> None:
     ("gain", "words"),
     [
         (figure(0.1, 0.02, 0.2), "adapted (R-AUROC"),
-        (figure(0.1, -0.02, 0.2), "adapted, but not surely better"),
+        (figure(0.1, -0.02, 0.2), "adapted, but not clearly better"),
         (figure(-0.1, -0.2, -0.02), "worse than the previous head"),
         (None, "adapted (R-AUROC"),
     ],

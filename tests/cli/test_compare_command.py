@@ -55,7 +55,7 @@ def test_a_model_is_not_compared_with_itself(
     for same in (one, copied):
         told = run(capsys, "compare", folder, "--model", one, "--with", same, status=1)
         assert f"'dice' and {same.stem!r} are the same model" in told
-        assert "Give another model or head." in told
+        assert "Give another model or head to compare" in told
 
 
 def test_report(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

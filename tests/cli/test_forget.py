@@ -126,7 +126,7 @@ def test_jobs_on_it_are_stopped_and_heads_are_kept(
     assert answer("y\n") == 0
     told = capsys.readouterr().out
     assert "The head that was adapted to it stays, and can be used on any set." in told
-    assert "The job 'Read zoo' is running, works on it, and is stopped." in told
+    assert "The job 'Read zoo' (running) works on it and will be stopped." in told
     assert "The job 'Adapt to zoo' goes on: it only reads the pictures, and its head is kept." in told
     assert "Read else" not in told
     assert (reading.state, adapting.state, elsewhere.state) == ("cancelled", "running", "running")

@@ -107,7 +107,7 @@ def test_with_one_model_only_a_second_one_is_offered(
         monkeypatch.delitem(PACKAGED, name)
     image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
     at = opened(image_set, "compare")
-    assert r"was read with tf\_efficientnet\_lite0 only" in words(at)
+    assert r"has only been read with tf\_efficientnet\_lite0" in words(at)
 
 
 def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageSet, home: Workspace) -> None:

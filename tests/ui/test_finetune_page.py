@@ -55,7 +55,7 @@ def test_labels_are_asked_for_where_there_are_none(home: Workspace, tmp_path: Pa
     unlabelled = embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root)
     at = run(unlabelled)
     at.radio(key="finetune.mode").set_value("labels").run()
-    assert "This set has no class folders, and this learns from them." in words(at)
+    assert "This set has no class folders, which this training needs." in words(at)
     assert at.button(key="adapt").disabled
 
 

@@ -62,7 +62,7 @@ def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, 
     home.checkpoints.mkdir()
     write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
     at = opened(page="models", chosen_set=image_set.set_id)
-    assert "has been read with it, fast." in words(at)
+    assert "has been read with it (fast)." in words(at)
     assert "has not been read with it" in words(at)
     at.button(key="models.use.authors/vit-tiny").click().run()
     assert at.session_state["chosen_model"] == "authors/vit-tiny"

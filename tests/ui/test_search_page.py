@@ -167,7 +167,7 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     telling = evidence_of([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
     assert "**100 %** have a nearest picture of another class; of those below it, 0 %" in warning(query, gate, telling)
     assert (
-        "Withholding queries: **yes**: by confusability, those whose nearest is of another class come first"
+        "Withholding queries: **yes**: by confusability, a picture with a wrong match ranks above one without"
         in verdict(telling)
     )
     silent = evidence_of([0.1, 0.2, 0.3, 0.9], [False, True, True, False])

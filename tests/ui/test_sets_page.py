@@ -79,6 +79,6 @@ def test_before_forgetting_it_says_which_jobs_are_stopped(at: AppTest, zoo: Path
     about = {"set_id": list_sets(home.root)["id"].iloc[0]}
     running(start_job(LONG, kind=KIND, title="Read zoo", workspace=home, about=about))
     pressed(at, "Forget this image set")
-    assert "The job 'Read zoo' is running, works on it, and is stopped." in "\n".join(
+    assert "The job 'Read zoo' (running) works on it and will be stopped." in "\n".join(
         words.value for words in at.markdown
     )
