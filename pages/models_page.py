@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from url_viz.ui.menu import purpose_of
 from url_viz.ui.models.embed_settings import show_how_to_read
 from url_viz.ui.models.page import show_models
 
 st.subheader("Models", anchor=False)
-st.caption("The models on this machine, how good they are, and how the app runs them.")
+st.caption(purpose_of("Models"))
 show_how_to_read()
 show_models()

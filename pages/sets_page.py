@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from url_viz.ui.menu import purpose_of
 from url_viz.ui.sets.page import show_sets
 
 st.subheader("Image sets", anchor=False)
-st.caption("What URL-Viz stores for every folder it has read. Nothing here changes your pictures.")
+st.caption(f"{purpose_of('Image sets')} Nothing here changes your pictures.")
 show_sets()

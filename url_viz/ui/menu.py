@@ -1,4 +1,4 @@
-"""The menu: every page with its icon and one sentence on what it is for, in groups."""
+"""The pages by group, each with its icon and one sentence on what it is for."""
 
 import streamlit as st
 
@@ -7,7 +7,7 @@ _GROUPS = {
         "explore": (
             "Explore",
             "scatter_plot",
-            "See your pictures on a map, next to the most ambiguous and the clearest of them.",
+            "See your pictures on a map, the most ambiguous and the clearest first.",
         ),
         "upload": ("Sort uploads", "swap_vert", "Drop in new pictures and see which ones are ambiguous."),
         "search": ("Search safely", "image_search", "Find similar pictures, without those too ambiguous to trust."),

@@ -16,6 +16,7 @@ from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import default_measure
 from url_viz.ui.explore.explore_map import map_key, subset_shown
+from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import ExploreView, state_of
 from url_viz.ui.text import escape
@@ -40,7 +41,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_heading"):
-        st.subheader(escape(set_name(image_set.root)), anchor=False, width="content")
+        st.subheader(escape(set_name(image_set.root)), anchor=False, width="content", help=purpose_of("Explore"))
         st.caption(escape(" · ".join(facts)), width="content")
         show_class_choice(image_set)
         st.space("stretch")
