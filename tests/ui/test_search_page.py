@@ -175,7 +175,7 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     assert "says nothing clear about its hits." in said
     assert "of another class" not in said
     assert "Withholding queries: **not clearly**" in verdict(silent)
-    assert r"by **\+12.5 points** against as many left out at random" in verdict(silent)
+    assert r"by **\+12.5 points** compared with leaving out as many at random" in verdict(silent)
     assert "Without classes, nothing shows" in warning(query, gate, None)
     assert "has no confusability here" in warning(query_at(float("nan")), gate, telling)
 

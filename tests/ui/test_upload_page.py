@@ -224,7 +224,7 @@ def test_uploads_follow_the_leading_order_of_the_set_and_say_between_which_class
     known = classed.files.path(first_id(classed)).read_bytes()
     at = dropped(opened(classed, "upload"), {"new.png": encoded(blended(77, 200), "PNG"), "known.png": known})
     assert [one.value for one in at.button_group if one.label == "Order by"] == ["ambiguity"]
-    assert "Ordered by ambiguity between your 2 classes" in words(at)
+    assert "Most ambiguous first: of two pictures" in words(at)
     table = at.session_state["upload.ranked"][1]
     assert set(table["first_class"]) <= {"day", "night"}
     assert (table["first_class"] != table["second_class"]).all()

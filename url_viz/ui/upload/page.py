@@ -133,10 +133,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
         threshold = st.slider(
             "Ambiguous from this percentile up", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
         )
-    if order is not None and measure == leading:
-        st.caption(escape(plain_words(order)), help=escape(order.reason))
-    else:
-        st.caption(escape(measure_named(measure).meaning))
+    st.caption(escape(plain_words(order) if order and measure == leading else measure_named(measure).meaning))
     return measure, threshold
 
 
