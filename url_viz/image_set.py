@@ -39,6 +39,7 @@ from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
+from url_viz.store.object_columns import keep_objects
 from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import choose_second_model, second_models_version
 from url_viz.store.tables import GraphColumns, positions_of
@@ -93,7 +94,7 @@ class ImageSet(SetCore):
         """With `is_single_model`, no second model takes part, whatever was chosen; `within` as for `open_image_set`."""
         super().__init__(store.pinned(), space, source, workspace, is_single_model=is_single_model)
         self.set_id = store.paths.folder.name
-        self.within = None if within is None else tuple(dict.fromkeys((*within, self.root)))
+        self.within = None if within is None else tuple(dict.fromkeys((*within, self.folder)))
         self._read_at = self._version_in(self.store)
         if not self.derived.is_cached("rows"):
             self.derived.get("files")  # so that damage is reported at once
@@ -424,7 +425,8 @@ def embed_folder(
     home = Workspace.at(workspace)
     root = address_in(folder) or Path(folder).expanduser()
     report(Progress("scan", 0))
-    found = source_of(root.resolve() if os.path.exists(root) else root, within=within).list()
+    source = source_of(root.resolve() if os.path.exists(root) else root, within=within)
+    found = source.list()
     report(Progress("scan", len(found.files), len(found.files)))
     chosen: Model | Given
     if embeddings is not None:
@@ -444,6 +446,7 @@ def embed_folder(
         for each in (chosen, *others):
             score_missing(writer, each)
             update_derived(writer, each.space.key, report=report, refit=refit)
+        keep_objects(writer, source)
         if others:
             choose_second_model(paths, is_used=True)
         if outcome.unfetched:

@@ -18,10 +18,18 @@ import pandas as pd
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths
-from url_viz.export.picture_files import How, examples, link_or_copy, refuse_within_pictures, unwritten, words_of
+from url_viz.export.picture_files import (
+    How,
+    examples,
+    link_or_copy,
+    refuse_within_pictures,
+    refuse_without_files,
+    unwritten,
+    words_of,
+)
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
-from url_viz.imaging.scan import absolute, display_name, located, refuse_bucket
+from url_viz.imaging.scan import absolute, display_name, located
 from url_viz.sealed import record_in
 from url_viz.store.decisions import DECISIONS
 from url_viz.wording import counted
@@ -92,7 +100,7 @@ def sort_into_folders(
     Raises FolderError if `out` lies within the pictures, is not empty and not from an earlier sorting of this set
     (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has the value.
     """
-    refuse_bucket(image_set.root)
+    refuse_without_files(image_set)
     table = image_set.table()
     folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
     target = Path(out).expanduser().absolute()
@@ -117,7 +125,7 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
     With `nul` each is ended by a NUL instead (for `xargs -0`). Without it, raises FolderError for a line break in a
     path.
     """
-    paths = [located(image_set.root, path) for path in image_set.paths_of(ids)]
+    paths = [located(image_set.folder, path) for path in image_set.paths_of(ids)]
     if not nul and (odd := next((path for path in paths if b"\n" in path or b"\r" in path), None)) is not None:
         raise FolderError(
             f"{display_name(odd)!r} has a line break in its name, so a list with one path a line cannot hold it. "

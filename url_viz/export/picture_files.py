@@ -69,11 +69,21 @@ def rows_to_export(image_set: ImageSet, ids: Iterable[int] | None) -> tuple[pd.D
 
     Raises ImageSetError for an unknown id.
     """
-    refuse_bucket(image_set.root)
+    refuse_without_files(image_set)
     table = image_set.table()
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))]
     return table.reset_index(drop=True), image_set.paths_of(table["id"])
+
+
+def refuse_without_files(image_set: ImageSet) -> None:
+    """Raise FolderError where pictures are no files in a folder: in object storage, or objects in pictures."""
+    refuse_bucket(image_set.root)
+    if image_set.is_of_objects:
+        raise FolderError(
+            f"{str(image_set.root)!r} is of objects in pictures, and this works on whole files only. Take the table "
+            "(CSV, Parquet) or a report: both have each object with its box."
+        )
 
 
 def examples(paths: Sequence[str]) -> str:

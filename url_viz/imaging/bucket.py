@@ -64,6 +64,11 @@ class Bucket:
         files.sort(key=lambda file: file.path)
         return Scan(self.root, tuple(files), tuple(other.most_common()))
 
+    @property
+    def base(self) -> Path:
+        """The address."""
+        return self.root
+
     def read(self, file: ScannedFile) -> bytes:
         """The bytes of an object. Raises ImageError if it is empty, too large or gone, BucketError if the store fails.
 

@@ -92,6 +92,20 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
         return image.size
 
 
+def upright_size(data: bytes) -> tuple[int, int]:
+    """The upright (width, height) of a picture, by its header; raises ImageError as `decode` does."""
+    _register_heif()
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            return (height, width) if is_turned else (width, height)
+    except UnidentifiedImageError as error:
+        raise ImageError(_what_it_is_instead(data)) from error
+    except Exception as error:  # as in `decode`
+        raise ImageError(_why_not_decoded(error)) from error
+
+
 def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
     """From now on decode large pictures only while holding the lock `turns`, which other processes share."""
     global _large

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import NoImagesError
+from url_viz.imaging.annotations.reading import is_annotated, read_annotations
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import Walk, why_empty
 from url_viz.wording import counted
@@ -20,7 +21,8 @@ EXAMPLES = 4
 class FolderPreview:
     """Counts of picture files and subfolders so far, and the names of the folders that are classes.
 
-    `is_done`: counting has ended; `is_complete`: everything was counted, and only then `classes` are known.
+    `objects` says what annotations there are, in place of these. `is_done`: counting has ended; `is_complete`:
+    everything was counted, and only then `classes` are known.
     """
 
     pictures: int
@@ -28,10 +30,13 @@ class FolderPreview:
     classes: tuple[str, ...] = ()
     is_done: bool = False
     is_complete: bool = False
+    objects: str = ""
 
     @property
     def text(self) -> str:
         """One line: "1,296 pictures in 81 folders: 81 classes (anjou, apple, avocado, banana, …)"."""
+        if self.objects:
+            return self.objects
         over = "" if self.is_complete else "over "
         line = f"{over}{counted(self.pictures, 'picture')}"
         line += f" in {over}{counted(self.folders, 'folder')}" if self.folders else ""
@@ -57,6 +62,10 @@ def preview_folder(
     raises FolderError if `root` is no folder, cannot be listed or lies outside `within`, and NoImagesError if no file
     in it can be a picture.
     """
+    if is_annotated(root):
+        found = read_annotations(root, within=within)
+        yield FolderPreview(len(found.pictures), 0, is_done=True, is_complete=True, objects=found.summary)
+        return
     walk = Walk(root, within=within)
     start = updated = time.monotonic()
     paths: list[bytes] = []

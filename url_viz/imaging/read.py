@@ -2,15 +2,17 @@
 
 import io
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
+from url_viz.imaging.annotations.annotated import Box
 from url_viz.imaging.decode import decode, scaled_size
 from url_viz.imaging.digest import content_key
+from url_viz.imaging.places import Place, cut
 from url_viz.imaging.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
 
 THUMBNAIL_PX = 256
@@ -64,12 +66,49 @@ def picture_of(
     The crops for the backbones `also` are identical to those of separate calls. The file is decoded once, except a
     large JPEG that the backbones need at different fractions of its size.
     """
-    image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
+    image, size = decode(data, short_side_px=preprocessing.resize_px)
+    others = tuple(_other_crop(data, image, preprocessing, other) for other in also)
+    return _picture(image, size, preprocessing, content, others)
+
+
+def pictures_of(
+    data: bytes,
+    places: Sequence[tuple[Box, float]],
+    preprocessing: Preprocessing,
+    *,
+    also: Sequence[Preprocessing] = (),
+) -> list[Picture | Failure]:
+    """The `Picture` (content 0) of each place, a box and its margin, in a file that is decoded once.
+
+    Each is that of its crop saved as a file without loss. Raises ImageError as `decode` does.
+    """
+    image, _ = decode(data)
+    return [_picture_at(image, box, margin, preprocessing, also) for box, margin in places]
+
+
+def _picture_at(
+    image: Image.Image, box: Box, margin: float, preprocessing: Preprocessing, also: Sequence[Preprocessing]
+) -> Picture | Failure:
+    try:
+        crop = cut(image, box, margin)
+    except ImageError as error:
+        return Failure(str(error))
+    others = tuple(middle(resized(crop, other), other.size_px) for other in also)
+    return _picture(crop, crop.size, preprocessing, 0, others)
+
+
+def _picture(
+    image: Image.Image,
+    size: tuple[int, int],
+    preprocessing: Preprocessing,
+    content: int,
+    others: tuple[NDArray[np.uint8], ...],
+) -> Picture:
+    """The `Picture` of a decoded one, whose full `size` is given."""
     small = resized(image, preprocessing)
     crop = middle(small, preprocessing.size_px)
     whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
-    others = tuple(_other_crop(data, image, preprocessing, other) for other in also)
-    return Picture(content, width, height, crop, thumbnail(whole), others)
+    return Picture(content, *size, crop, thumbnail(whole), others)
 
 
 def _other_crop(data: bytes, image: Image.Image, done: Preprocessing, other: Preprocessing) -> NDArray[np.uint8]:
@@ -97,6 +136,27 @@ def fetch_and_decode(
         return Known(content) if content in known else decoded(data, preprocessing, content=content, also=also)
     except ImageError as error:
         return Failure(str(error))
+
+
+def fetch_and_decode_places(
+    fetch: Callable[[], bytes],
+    places: Sequence[Place],
+    *,
+    known: Container[int],
+    decoded: Callable[[bytes, Sequence[Place]], Sequence[Picture | Failure]],
+) -> list[DecodeResult]:
+    """Like `fetch_and_decode` for places of one file: those of contents that are not `known` are decoded together."""
+    try:
+        data = fetch()
+        picture = content_key(data)
+        contents = [place.content(picture) for place in places]
+        rest = [number for number, content in enumerate(contents) if content not in known]
+        results: list[DecodeResult] = [Known(content) for content in contents]
+        for number, one in zip(rest, decoded(data, [places[number] for number in rest]) if rest else (), strict=True):
+            results[number] = one if isinstance(one, Failure) else replace(one, content=contents[number])
+        return results
+    except ImageError as error:
+        return [Failure(str(error)) for _ in places]
 
 
 def thumbnail(image: Image.Image) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from url_viz.errors import FolderError
 from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import Place
 from url_viz.roots import address_in, is_in_bucket
 from url_viz.terminal_text import printable
 
@@ -22,12 +23,21 @@ IGNORED_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost+fou
 
 @dataclass(frozen=True)
 class ScannedFile:
-    """One candidate file: root-relative path as bytes, size, time of last change, whether it is a plain file."""
+    """One candidate file: root-relative path as bytes, size, time of last change, whether it is a plain file.
+
+    Of an object in a picture, the path is that of its `place`, and the time a digest of the file's and of the place.
+    """
 
     path: bytes
     size_bytes: int
     mtime_ns: int
     is_plain: bool = True
+    place: Place | None = None
+
+    @property
+    def file(self) -> bytes:
+        """The path of the file that is read: of an object, its picture's."""
+        return self.path if self.place is None else self.place.picture
 
     @property
     def id(self) -> int:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from url_viz.imaging.annotations.reading import is_annotated
 from url_viz.imaging.bucket import Bucket, refuse_outside
 from url_viz.imaging.decode import read_file
+from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import Scan, ScannedFile, absolute, scan
 from url_viz.roots import is_in_bucket
 
@@ -17,6 +19,10 @@ class Source(Protocol):
     @property
     def root(self) -> Path:
         """The folder, or the address."""
+
+    @property
+    def base(self) -> Path:
+        """The folder that paths are relative to: the root, or that of an annotation file's pictures."""
 
     @property
     def within(self) -> Sequence[Path] | None:
@@ -41,6 +47,11 @@ class Folder:
     within: Sequence[Path] | None = None
     at_a_time = None  # a disk is faster than decoding
 
+    @property
+    def base(self) -> Path:
+        """The folder."""
+        return self.root
+
     def list(self) -> Scan:
         """See `url_viz.imaging.scan.scan`."""
         return scan(self.root, within=self.within)
@@ -56,7 +67,7 @@ def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:
     Raises FolderError for an address in object storage outside `within`, BucketError if it cannot be read here.
     """
     if not is_in_bucket(root):
-        return Folder(root, within)
+        return Objects(root, within) if is_annotated(root) else Folder(root, within)
     if within is not None:
         refuse_outside(root, within)
     return Bucket(root)

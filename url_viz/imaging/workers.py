@@ -2,7 +2,7 @@
 
 import atexit
 import os
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from io import BytesIO
 from typing import Any
@@ -11,13 +11,25 @@ import numpy as np
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, decode_large_in_turns, format_of
+from url_viz.imaging.annotations.annotated import Box
+from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, upright_size
 from url_viz.imaging.digest import content_key
+from url_viz.imaging.places import Place, cut
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import DecodeResult, Picture, fetch_and_decode, picture_of
+from url_viz.imaging.read import (
+    DecodeResult,
+    Failure,
+    Picture,
+    fetch_and_decode,
+    fetch_and_decode_places,
+    picture_of,
+    pictures_of,
+)
 from url_viz.limited_processes import Answer, LimitedProcesses, serve
 
 MOST_S = 60.0
+PLACES_AT_ONCE = 256
+"""So many objects of a picture are cut from one decoding: a process holds no more crops at a time."""
 MOST_MEMORY_BYTES = 6 << 30
 """Twice the memory of the largest accepted picture."""
 
@@ -51,14 +63,36 @@ class Decoders(LimitedProcesses):
         key = content_key(data) if content is None else content
         preprocessings = (preprocessing, *also)
         facts, body = self.ask("read", data, preprocessings=[p.as_record() for p in preprocessings])
-        ends = np.cumsum([3 * p.size_px**2 for p in preprocessings]).tolist()
-        parts = np.split(np.frombuffer(body, np.uint8, ends[-1]), ends[:-1])
-        crop, *others = (part.reshape(p.size_px, p.size_px, 3) for part, p in zip(parts, preprocessings, strict=True))
-        return Picture(key, facts["width"], facts["height"], crop, body[ends[-1] :], tuple(others))
+        return _unpacked(facts, body, preprocessings, key)
+
+    def read_places(
+        self, data: bytes, places: Sequence[Place], *preprocessings: Preprocessing
+    ) -> Iterator[Picture | Failure]:
+        """As `pictures_of`, in the process of its own; contents are 0. Raises ImageError as `read` does."""
+        options = {"preprocessings": [p.as_record() for p in preprocessings]}
+        for start in range(0, len(places), PLACES_AT_ONCE):
+            boxes = [(place.box, place.margin) for place in places[start : start + PLACES_AT_ONCE]]
+            facts, body = self.ask("places", data, places=boxes, **options)
+            at = 0
+            for fact in facts["places"]:
+                if "failure" in fact:
+                    yield Failure(fact["failure"])
+                else:
+                    yield _unpacked(fact, body[at : at + fact["bytes"]], preprocessings, 0)
+                    at += fact["bytes"]
 
     def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""
         return self.ask("shown", data, most_px=most_px, quality=quality)[1]
+
+    def cut(self, data: bytes, place: Place) -> bytes:
+        """A place in a picture as a PNG; raises ImageError like `read`, and if nothing of it lies inside."""
+        return self.ask("cut", data, box=place.box, margin=place.margin)[1]
+
+    def size_of(self, data: bytes) -> tuple[int, int]:
+        """Width and height of a picture, upright, by its header; raises ImageError like `read`."""
+        facts, _ = self.ask("size", data)
+        return facts["width"], facts["height"]
 
     def format_of(self, data: bytes) -> str | None:
         """Pillow's name of a file's format; None if it is not accepted, or crashes its decoder."""
@@ -86,14 +120,70 @@ def fetch_and_decode_isolated(
     return fetch_and_decode(fetch, preprocessing, known=known, also=also, decoded=by.read)
 
 
+def fetch_and_decode_places_isolated(
+    fetch: Callable[[], bytes],
+    places: Sequence[Place],
+    preprocessings: Sequence[Preprocessing],
+    *,
+    known: Container[int],
+    by: Decoders = decoders,
+) -> list[DecodeResult]:
+    """Like `fetch_and_decode_places`, in a process with limits on time and memory."""
+
+    def decoded(data: bytes, rest: Sequence[Place]) -> list[Picture | Failure]:
+        return list(by.read_places(data, rest, *preprocessings))
+
+    return fetch_and_decode_places(fetch, places, known=known, decoded=decoded)
+
+
+def _unpacked(facts: Mapping[str, int], body: bytes, preprocessings: Sequence[Preprocessing], key: int) -> Picture:
+    ends = np.cumsum([3 * p.size_px**2 for p in preprocessings]).tolist()
+    parts = np.split(np.frombuffer(body, np.uint8, ends[-1]), ends[:-1])
+    crop, *others = (part.reshape(p.size_px, p.size_px, 3) for part, p in zip(parts, preprocessings, strict=True))
+    return Picture(key, facts["width"], facts["height"], crop, body[ends[-1] :], tuple(others))
+
+
 # The rest of this module runs in the worker processes.
 
 
 def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> Answer:
-    first, *also = (Preprocessing(**{**p, "mean": tuple(p["mean"]), "std": tuple(p["std"])}) for p in preprocessings)
+    first, *also = map(_preprocessing, preprocessings)
     picture = picture_of(data, first, content=0, also=also)  # the parent process knows the key
+    return _packed(picture)
+
+
+def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[dict[str, Any]]) -> Answer:
+    first, *also = map(_preprocessing, preprocessings)
+    facts: list[dict[str, Any]] = []
+    bodies: list[bytes] = []
+    for one in pictures_of(data, places, first, also=also):
+        if isinstance(one, Failure):
+            facts.append({"failure": one.reason})
+        else:
+            fact, body = _packed(one)
+            facts.append({**fact, "bytes": len(body)})
+            bodies.append(body)
+    return {"places": facts}, b"".join(bodies)
+
+
+def _cut(data: bytes, box: Box, margin: float) -> Answer:
+    file = BytesIO()
+    cut(decode(data)[0], box, margin).save(file, "PNG")
+    return {}, file.getvalue()
+
+
+def _packed(picture: Picture) -> Answer:
     crops = b"".join(crop.tobytes() for crop in (picture.crop, *picture.also))
     return {"width": picture.width, "height": picture.height}, crops + picture.thumbnail
+
+
+def _preprocessing(record: dict[str, Any]) -> Preprocessing:
+    return Preprocessing(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"])})
+
+
+def _size(data: bytes) -> Answer:
+    width, height = upright_size(data)
+    return {"width": width, "height": height}, b""
 
 
 def _shown(data: bytes, most_px: int, quality: int) -> Answer:
@@ -114,4 +204,7 @@ def _prepare(turns: AbstractContextManager[object]) -> None:
 
 
 if __name__ == "__main__":
-    serve({"read": _read, "shown": _shown, "format": _format}, prepare=_prepare)
+    serve(
+        {"read": _read, "places": _places, "cut": _cut, "size": _size, "shown": _shown, "format": _format},
+        prepare=_prepare,
+    )

@@ -95,7 +95,8 @@ def make_plan(
     present = {f.id for f in scan.files} | _out_of_sight(rows, scan)
     order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
     unchanged = len(files) - len(new)
-    to_read = sorted((new[i] for i in order), key=lambda file: file.id not in stored)
+    first = {new[i].file: rank for rank, i in reversed(list(enumerate(order)))}  # places in a file stay together
+    to_read = sorted((new[i] for i in order), key=lambda file: (file.id not in stored, first[file.file]))
     if limit is not None:
         to_read = to_read[: max(0, limit - unchanged)]
     return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged, stored)

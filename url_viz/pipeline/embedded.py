@@ -1,10 +1,11 @@
 """From files to rows and embeddings, some at a time: the same on one machine and on each of many; nothing is stored."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from url_viz.errors import BucketError
 from url_viz.imaging.read import DecodeResult, Failure, Known, Picture, Unfetched
 from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import Source
-from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated
+from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated, fetch_and_decode_places_isolated
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
 from url_viz.pipeline.external_embeddings import Given
@@ -103,7 +104,7 @@ def embed_files(
     processes of its own (`by`). `at_a_time` files of a folder are read at once, by default one per core.
     """
     size = _batch_size(embedding.models)
-    batches = (files[start : start + size] for start in range(0, len(files), size))
+    batches = _batches(files, size)
     read, at_once = _reader(embedding, by=by), embedding.source.at_a_time or at_a_time
     each = [
         _ModelRun(*pair, place) for place, pair in enumerate(zip(embedding.models, embedding.embedded, strict=True))
@@ -112,7 +113,7 @@ def embed_files(
     under_way: deque[Callable[[], EmbeddedFiles]] = deque()
     in_a_row = _UnfetchedInARow()
     with closing(read_ahead(batches, read, ahead=max(2, READ_AHEAD // size), at_a_time=at_once)) as arriving:
-        for batch in arriving:
+        for batch in _of_size(arriving, size):
             under_way.append(_begun(batch, each))
             while len(under_way) > ahead:
                 yield under_way.popleft()()
@@ -126,7 +127,7 @@ def embed_files(
 
 def read_without_model(embedding: Embedding, file: ScannedFile, *, why: str) -> EmbeddedFiles:
     """One file that is not to reach a model: it is read and decoded, and fails for the reason `why` if it is sound."""
-    _, reading = _reader(embedding, by=decoders)(file)
+    ((_, reading),) = _reader(embedding, by=decoders)([file])
     read = [(file, Failure(why) if isinstance(reading, Picture) else reading)]
     return replace(_begun(read, ())(), embeddings=tuple(None for _ in embedding.models))
 
@@ -149,18 +150,45 @@ def _joined(parts: Sequence[Embeddings | None]) -> Embeddings | None:
 _Read = tuple[ScannedFile, DecodeResult | Unfetched]
 
 
-def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[ScannedFile], _Read]:
-    """How one file is read."""
+def _batches(files: Sequence[ScannedFile], size: int) -> Iterator[list[list[ScannedFile]]]:
+    """Batches of about `size` files in their order, in groups: places in one file stay together."""
+    batch: list[list[ScannedFile]] = []
+    count = 0
+    for _, group in groupby(files, key=lambda file: file.path if file.place is None else file.file):
+        batch.append(list(group))
+        count += len(batch[-1])
+        if count >= size:
+            yield batch
+            batch, count = [], 0
+    if batch:
+        yield batch
+
+
+def _of_size(arriving: Iterable[list[list[_Read]]], size: int) -> Iterator[list[_Read]]:
+    """What was read as batches of at most `size`."""
+    for batch in arriving:
+        flat = [one for group in batch for one in group]
+        yield from (flat[start : start + size] for start in range(0, len(flat), size))
+
+
+def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[Sequence[ScannedFile]], list[_Read]]:
+    """How one file, or all places that are wanted of one, are read."""
     source, budget = embedding.source, MemoryBudget(MOST_FETCHED_BYTES)
     sheet, *others = (model.space.preprocessing for model in embedding.models)
 
-    def read(file: ScannedFile) -> _Read:
+    def read(group: Sequence[ScannedFile]) -> list[_Read]:
+        file = group[0]
         with budget.reserve(file.size_bytes) if source.at_a_time else nullcontext():
             try:
                 fetch = partial(source.read, file)
-                return file, fetch_and_decode_isolated(fetch, sheet, known=embedding.known, also=others, by=by)
+                places = [one.place for one in group if one.place is not None]
+                if not places:
+                    return [(file, fetch_and_decode_isolated(fetch, sheet, known=embedding.known, also=others, by=by))]
+                sheets = (sheet, *others)
+                done = fetch_and_decode_places_isolated(fetch, places, sheets, known=embedding.known, by=by)
+                return list(zip(group, done, strict=True))
             except BucketError as error:
-                return file, Unfetched(str(error))
+                return [(one, Unfetched(str(error))) for one in group]
 
     return read
 

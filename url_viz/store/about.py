@@ -25,7 +25,8 @@ class About:
     `name` is the user's name for it ("" for none); `skipped` counts, by extension, the files of the folder that the
     last scan ignored. `read_at` is when a reading came to its end last, in Unix seconds (0.0: none did, or an older
     version read it). `begun` are readings that have not come to their end, by the key of their space: how many files
-    the set has at that end.
+    the set has at that end. `objects_in` is, of a set of objects in pictures, the folder that paths of pictures are
+    relative to.
     """
 
     root: Path
@@ -34,6 +35,12 @@ class About:
     skipped: tuple[tuple[str, int], ...] = ()
     read_at: float = 0.0
     begun: tuple[tuple[str, int], ...] = ()
+    objects_in: str = ""
+
+    @property
+    def base(self) -> Path:
+        """The folder that paths are relative to."""
+        return Path(self.objects_in) if self.objects_in else self.root
 
     @property
     def title(self) -> str:

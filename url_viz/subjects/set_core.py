@@ -21,6 +21,7 @@ from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.about import embed_command
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Decisions
+from url_viz.store.object_columns import OBJECTS
 from url_viz.store.reader import Snapshot
 from url_viz.store.tables import Graph, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
@@ -48,7 +49,8 @@ class SetCore:
         """With `is_single_model` no second model takes part, whatever was chosen."""
         self.store, self.space, self.source, self.workspace = store, space, source, workspace
         self.is_single_model = is_single_model
-        self.root = store.about().root
+        about = store.about()
+        self.root, self.folder, self.is_of_objects = about.root, about.base, bool(about.objects_in)
         self.answer_log = Answers(store.paths.decisions)
         self.context = SetContext(
             store, space, source.head, source.is_external, is_single_model, self.answer_log, lambda: self.decisions
@@ -169,7 +171,8 @@ class SetCore:
 
     def measures(self) -> tuple[str, ...]:
         """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
-        brought = [column.name for column in self.derived.get("imported").listed if column.kind == "numeric"]
+        listed = self.derived.get("imported").listed
+        brought = [column.name for column in listed if column.kind == "numeric" and column.source != OBJECTS]
         return measures_of(self.measured, brought)
 
     def reference(self, *, is_single_model: bool = False) -> Reference:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import read_file
+from url_viz.imaging.places import SEPARATOR, Place
 from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.scan import ScannedFile, absolute, display_name
 from url_viz.imaging.workers import decoders
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import embed_command
+from url_viz.store.object_columns import BOX_COLUMNS
 from url_viz.subjects.set_core import SetCore
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class SetFiles:
     def path(self, image_id: int) -> Path:
         """The file of a picture. Raises ImageSetError if it is not there any more, FolderError in object storage."""
         row = self._core.row_of(image_id)
-        path = Path(os.fsdecode(absolute(self._core.root, self._core.base.paths[row].as_py())))
+        path = Path(os.fsdecode(absolute(self._core.folder, self._file(self._core.base.paths[row].as_py()))))
         if not path.is_file():
             raise ImageSetError(
                 f"{self._core.frame['path'].iloc[row]!r} is not in {str(self._core.root)!r} any more. "
@@ -47,10 +49,10 @@ class SetFiles:
         Raises ImageError as `url_viz.imaging.plain_file` does, also for one that leads out of `within`; FolderError for
         pictures in object storage.
         """
-        return open_plain_file(absolute(self._core.root, path), within=self._within)
+        return open_plain_file(absolute(self._core.folder, self._file(path)), within=self._within)
 
     def data(self, image_id: int) -> bytes:
-        """The bytes of a picture's file, from its folder or from object storage.
+        """The bytes of a picture's file, from its folder or from object storage; an object's crop as a PNG.
 
         Raises ImageError if it is not there, cannot be read or leads out of `within`, BucketError if its store does
         not answer within `SHOWN_S`.
@@ -59,7 +61,17 @@ class SetFiles:
         with self._naming_the_picture(path):
             if is_in_bucket(self._core.root):
                 return self._bucket.read(ScannedFile(path, 0, 0))
-            return read_file(absolute(self._core.root, path), within=self._within)
+            data = read_file(absolute(self._core.folder, self._file(path)), within=self._within)
+            return decoders.cut(data, self._place(image_id)) if self._core.is_of_objects else data
+
+    def _file(self, path: bytes) -> bytes:
+        """The path of the file that is read for a picture: an object's picture."""
+        return path.rpartition(SEPARATOR)[0] if self._core.is_of_objects else path
+
+    def _place(self, image_id: int) -> Place:
+        row = self._core.frame.iloc[self._core.row_of(image_id)]
+        x, y, width, height, margin = (float(row[name]) for name in BOX_COLUMNS)
+        return Place(b"", "", (x, y, width, height), margin)
 
     def read(self, image_id: int) -> "Picture":
         """A picture read again for the model of this set, in a process of its own; raises as `data` does."""

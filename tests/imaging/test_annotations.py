@@ -1,0 +1,177 @@
+"""Annotation files: YOLO, COCO and VOC give the same objects; what makes no sense is a failure with its place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from url_viz.errors import FolderError
+from url_viz.imaging.annotations.annotated import Annotations
+from url_viz.imaging.annotations.reading import is_annotated, read_annotations
+
+WIDTH, HEIGHT = 80, 40
+
+
+def picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (WIDTH, HEIGHT), (200, 30, 30)).save(path)
+    return path
+
+
+def yolo(root: Path, lines: list[str], names: object = ("cat", "dog"), *, split: str = "train") -> Path:
+    picture(root / "images" / split / "a.png")
+    labels = root / "labels" / split / "a.txt"
+    labels.parent.mkdir(parents=True, exist_ok=True)
+    labels.write_text("\n".join(lines))
+    data = {"path": ".", split: f"images/{split}", "names": list(names) if isinstance(names, tuple) else names}
+    (root / "data.yaml").write_text(json.dumps(data))  # JSON is YAML
+    return root / "data.yaml"
+
+
+def coco(root: Path, annotations: list[Any], **more: Any) -> Path:
+    picture(root / "images" / "a.png")
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}],
+        "annotations": annotations,
+        **more,
+    }
+    path = root / "annotations" / "instances_val.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+    return path
+
+
+def voc(root: Path, objects: str, *, before: str = "", name: str = "a.xml") -> Path:
+    picture(root / "JPEGImages" / "a.png")
+    (root / "Annotations").mkdir(exist_ok=True)
+    (root / "Annotations" / name).write_text(f"{before}<annotation><filename>a.png</filename>{objects}</annotation>")
+    return root
+
+
+def boxes(found: Annotations) -> list[tuple[str, str, tuple[float, ...]]]:
+    return [(one.key, one.label, one.box) for at in found.pictures for one in at.objects]
+
+
+def test_the_three_formats_say_the_same(tmp_path: Path) -> None:
+    by_yolo = read_annotations(yolo(tmp_path / "y", ["1 0.5 0.5 0.25 0.5"]))
+    entry = {"id": 3, "image_id": 1, "category_id": 9, "bbox": [30, 10, 20, 20], "iscrowd": 0, "area": 400}
+    by_coco = read_annotations(coco(tmp_path / "c", [entry]))
+    ends = "<xmin>31</xmin><ymin>11</ymin><xmax>50</xmax><ymax>30</ymax>"
+    by_voc = read_annotations(voc(tmp_path / "v", f"<object><name>dog</name><bndbox>{ends}</bndbox></object>"))
+    assert boxes(by_yolo) == [("1", "dog", (0.375, 0.25, 0.25, 0.5))]
+    assert [(x * WIDTH, y * HEIGHT) for _, _, (x, y, _, _) in boxes(by_yolo)] == [(30, 10)]
+    assert boxes(by_coco) == [("3", "dog", (30, 10, 20, 20))]
+    assert boxes(by_voc) == [("1", "dog", (30, 10, 20, 20))]
+    assert by_coco.pictures[0].objects[0].facts == (("area", 400),)
+    assert [found.summary for found in (by_yolo, by_coco, by_voc)] == [
+        f"1 object of 1 class in 1 picture, as {kind}" for kind in ("YOLO", "COCO", "VOC")
+    ]
+    assert [found.pictures[0].split for found in (by_yolo, by_coco)] == ["train", "val"]
+
+
+def test_polygons_and_rotated_boxes_count_by_the_box_around_them(tmp_path: Path) -> None:
+    found = read_annotations(yolo(tmp_path / "y", ["0 0.1 0.2 0.5 0.2 0.5 0.6", "0 .2 .2 .4 .1 .6 .3 .4 .4"]))
+    assert boxes(found) == [
+        ("1", "cat", pytest.approx((0.1, 0.2, 0.4, 0.4))),
+        ("2", "cat", pytest.approx((0.2, 0.1, 0.4, 0.3))),
+    ]
+    polygon = {"id": 1, "image_id": 1, "category_id": 7, "segmentation": [[10, 10, 30, 10, 30, 20]]}
+    assert boxes(read_annotations(coco(tmp_path / "c", [polygon]))) == [("1", "cat", (10, 10, 20, 10))]
+
+
+def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
+    crowd = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 9, 9], "iscrowd": 1}
+    found = read_annotations(coco(tmp_path, [crowd]))
+    assert (boxes(found), found.crowds) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("5 .5 .5 .1 .1", "class that is not named: '5'"),
+        ("0 .5 .5 nan .1", "not finite"),
+        ("0 .5 .5 0 .1", "without area"),
+        ("0 1.9 .5 .1 .1", "outside its picture"),
+        ("0 .5 .5 .1", "3 numbers"),
+        ("0 one two three four", "not a class and numbers"),
+        ("\x1b[31m0 1 1 1 1", "not named"),
+    ],
+)
+def test_a_line_of_yolo_that_makes_no_sense_is_a_failure(tmp_path: Path, line: str, why: str) -> None:
+    found = read_annotations(yolo(tmp_path, ["0 .5 .5 .2 .2", line]))
+    assert len(boxes(found)) == 1
+    ((at, reason),) = found.failures
+    assert at == "labels/train/a.txt:2"
+    assert why in reason
+    assert reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"image_id": 4}, "not listed"),
+        ({"category_id": 8}, "not named"),
+        ({"bbox": [1, 2, "x", 4]}, "neither a box"),
+        ({"bbox": [1, 2, 3]}, "neither a box"),
+        ({"bbox": [1, 2, -3, 4]}, "without area"),
+        ({"bbox": [90, 2, 3, 4]}, "outside its picture"),
+        ({"bbox": [1e400, 2, 3, 4]}, "not finite"),
+    ],
+)
+def test_an_entry_of_coco_that_makes_no_sense_is_a_failure(tmp_path: Path, change: dict[str, Any], why: str) -> None:
+    good = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    found = read_annotations(coco(tmp_path, [good, {**good, "id": 2, **change}]))
+    assert len(boxes(found)) == 1
+    ((at, reason),) = found.failures
+    assert at == "annotations 2"
+    assert why in reason
+
+
+def test_two_objects_of_one_number_are_one_and_a_failure(tmp_path: Path) -> None:
+    good = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    found = read_annotations(coco(tmp_path, [good, good]))
+    assert len(boxes(found)) == 1
+    assert "same number" in found.failures[0][1]
+
+
+def test_a_file_name_that_leads_out_is_a_failure(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "../../etc/passwd"}]
+    entry = {"id": 1, "image_id": 2, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    found = read_annotations(coco(tmp_path, [entry], images=images))
+    assert [at.path for at in found.pictures] == [b"a.png"]
+    assert "leads out" in found.failures[0][1]
+
+
+def test_an_xml_file_with_a_document_type_is_not_read(tmp_path: Path) -> None:
+    bomb = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]>'
+    good = "<object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>"
+    voc(tmp_path, good)
+    found = read_annotations(voc(tmp_path, good, before=bomb, name="b.xml"))
+    assert len(boxes(found)) == 1
+    assert "document type" in found.failures[0][1]
+
+
+@pytest.mark.parametrize("text", ["[", "[]", "{}", '{"images": 1, "annotations": [], "categories": []}', "[" * 100_000])
+def test_json_that_is_no_coco_file_says_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "instances.json"
+    path.write_text(text)
+    with pytest.raises(FolderError, match="no COCO file"):
+        read_annotations(path)
+
+
+@pytest.mark.parametrize("text", ["a: [", "names: 3", "[1, 2]", "!!python/object/apply:os.system ['true']"])
+def test_yaml_that_is_no_data_set_says_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text(text)
+    with pytest.raises(FolderError):
+        read_annotations(path)
+
+
+def test_what_is_annotated(tmp_path: Path) -> None:
+    assert is_annotated(yolo(tmp_path / "y", []))
+    assert is_annotated(voc(tmp_path / "v", ""))
+    assert not is_annotated(tmp_path / "y")
+    assert not is_annotated(tmp_path / "nothing")

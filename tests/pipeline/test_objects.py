@@ -1,0 +1,159 @@
+"""Objects of an annotation file: each is its crop, its file is decoded once, and it knows its class and picture."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.imaging.pictures import encoded, noise
+from tests.pipeline.reader import Reader
+from url_viz.errors import FolderError
+from url_viz.export.picture_files import rows_to_export
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging import workers
+from url_viz.imaging.places import Place, cut
+from url_viz.models.model import Model
+from url_viz.workspace import Workspace
+
+SIZE = 160, 120
+BOXES = [(10, 10, 50, 40), (70.5, 20.25, 60, 70), (0, 0, 30, 30), (120, 90, 60, 60)]
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """Four pictures with four objects each, of two classes; the last box of each is cut by the frame."""
+    images = tmp_path / "set" / "images"
+    images.mkdir(parents=True)
+    for number in range(4):
+        noise(number, width=SIZE[0], height=SIZE[1]).save(images / f"{number}.png")
+    path = tmp_path / "set" / "annotations" / "instances.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(as_coco(BOXES)))
+    return path
+
+
+def as_coco(boxes: list[tuple[float, ...]]) -> dict[str, object]:
+    return {
+        "images": [{"id": n, "file_name": f"{n}.png", "width": SIZE[0], "height": SIZE[1]} for n in range(4)],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": 10 * n + k, "image_id": n, "category_id": 1 + k % 2, "bbox": box}
+            for n in range(4)
+            for k, box in enumerate(boxes)
+        ],
+    }
+
+
+@pytest.fixture
+def read(document: Path, workspace: Workspace, model: Model) -> Reader:
+    return Reader(document, workspace.root, model)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What decoding processes were asked for."""
+    asked: list[str] = []
+    real = workers.Decoders.ask
+
+    def ask(self: workers.Decoders, what: str, data: bytes, **options: object) -> object:
+        asked.append(what)
+        return real(self, what, data, **options)
+
+    monkeypatch.setattr(workers.Decoders, "ask", ask)
+    return asked
+
+
+def test_an_object_is_its_crop_saved_as_a_file(
+    read: Reader, document: Path, tmp_path: Path, model: Model, workspace: Workspace
+) -> None:
+    objects = read()
+    crops = tmp_path / "crops"
+    for path, row in objects.table().set_index("path").iterrows():
+        with Image.open(document.parent.parent / "images" / str(row["picture"])) as image:
+            box = (row["box_x"], row["box_y"], row["box_width"], row["box_height"])
+            crop = cut(image.convert("RGB"), box, row["box_margin"])
+        assert crop.size == (row["width"], row["height"])
+        at = crops / f"{path}.png"
+        at.parent.mkdir(parents=True, exist_ok=True)
+        crop.save(at)
+    saved = embed_folder(crops, model=model, workspace=workspace.root)
+    assert [f"{path}.png" for path in objects.table()["path"]] == saved.table()["path"].tolist()
+    np.testing.assert_array_equal(objects.embeddings(), saved.embeddings())
+    thumbnails = [each.thumbnails(ids) for each in (objects, saved) if len(ids := each.table()["id"])]
+    pairs = zip(objects.table()["id"], saved.table()["id"], strict=True)
+    assert all(thumbnails[0][one] == thumbnails[1][other] for one, other in pairs)
+
+
+def test_its_class_picture_and_box_are_columns_and_its_picture_is_no_witness(read: Reader) -> None:
+    objects = read()
+    table = objects.table()
+    assert len(table) == 16
+    assert table["path"].tolist()[:2] == ["0.png#0", "0.png#1"]
+    assert table["label"].tolist()[:4] == ["cat", "dog", "cat", "dog"]
+    assert table["picture"].tolist()[:4] == ["0.png"] * 4
+    assert table[["box_x", "box_y", "box_width", "box_height"]].iloc[1].tolist() == [70.5, 20.25, 60, 70]
+    assert objects.labels.apart.choice == "picture"
+
+
+def test_each_file_is_decoded_once_and_a_known_one_not_at_all(read: Reader, decoded: list[str]) -> None:
+    read()
+    assert decoded.count("places") == 4
+    decoded.clear()
+    assert (len(read()), read.embedded, decoded) == (16, 0, [])
+
+
+def test_a_changed_box_is_one_new_row_and_a_corrected_class_none(read: Reader, document: Path) -> None:
+    read()
+    changed = as_coco(BOXES)
+    changed["annotations"][5]["bbox"] = [5, 5, 40, 40]  # type: ignore[index]
+    changed["annotations"][6]["category_id"] = 2  # type: ignore[index]
+    document.write_text(json.dumps(changed))
+    objects = read()
+    assert (len(objects), read.opened, read.embedded) == (16, 1, 1)
+    assert objects.table()["label"].tolist()[4:8] == ["cat", "dog", "dog", "dog"]
+
+
+def test_what_makes_no_sense_is_a_row_of_failures(read: Reader, document: Path) -> None:
+    changed = as_coco(BOXES)
+    changed["annotations"] += [{"id": 90, "image_id": 77, "category_id": 1, "bbox": [1, 1, 5, 5]}]  # type: ignore[operator]
+    document.write_text(json.dumps(changed))
+    (document.parent.parent / "images" / "3.png").unlink()
+    failures = read().failures().set_index("path")["reason"]
+    assert "not listed" in failures["annotations 90"]
+    assert [path for path in failures.index if path.startswith("3.png#")] == [f"3.png#{30 + k}" for k in range(4)]
+
+
+def test_two_thousand_boxes_in_one_picture_are_cut_in_bounded_parts(
+    read: Reader, document: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PLACES_AT_ONCE", 10)
+    changed = as_coco([(n % 100, n % 70, 20 + n % 7, 30) for n in range(25)])
+    document.write_text(json.dumps(changed))
+    assert len(read()) > 90
+    assert decoded.count("places") == 12
+
+
+def test_its_data_is_the_crop_and_what_needs_whole_files_says_so(read: Reader, document: Path) -> None:
+    objects = read()
+    row = objects.table().iloc[1]
+    with Image.open(document.parent.parent / "images" / "0.png") as image:
+        crop = cut(image.convert("RGB"), (70.5, 20.25, 60, 70), row["box_margin"])
+    assert objects.files.data(int(row["id"])) == encoded(crop, "PNG")
+    assert objects.files.path(int(row["id"])) == document.parent.parent / "images" / "0.png"
+    with pytest.raises(FolderError, match="objects in pictures"):
+        rows_to_export(objects, None)
+
+
+def test_contents_differ_by_picture_box_and_margin() -> None:
+    place = Place(b"a.png", "1", (1, 2, 3, 4), 0.1)
+    contents = [place.content(5), place.content(6)]
+    contents += [Place(b"a.png", "1", (1, 2, 3, 5), 0.1).content(5), Place(b"a.png", "1", (1, 2, 3, 4)).content(5)]
+    assert len(set(contents)) == 4
+    assert Place(b"b.png", "2", (1, 2, 3, 4), 0.1).content(5) == contents[0]
+
+
+def test_a_set_of_objects_opens_as_it_was_read(read: Reader, workspace: Workspace, model: Model) -> None:
+    read()
+    assert isinstance(read(), ImageSet)

@@ -1,0 +1,126 @@
+"""Objects of a COCO file (`instances.json`): boxes, polygons and masks by their boxes."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from url_viz.errors import FolderError
+from url_viz.imaging.annotations.annotated import (
+    AnnotatedObject,
+    Annotations,
+    Box,
+    Collected,
+    box_around,
+    inside,
+    label_of,
+    numbers,
+    why_no_box,
+)
+
+PROBED = 50
+"""So many pictures show in which folder they lie."""
+_SPLITS = ("train", "val", "test")
+
+
+def read_coco(path: Path, data: bytes) -> Annotations:
+    """The objects of a COCO file. Raises FolderError if it is none, or its pictures lie nowhere near."""
+    document = _document(path, data)
+    pictures = {_key(entry.get("id")): entry for entry in _entries(document, "images")}
+    names = {_key(entry.get("id")): label_of(entry.get("name")) for entry in _entries(document, "categories")}
+    base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()])
+    collected = Collected()
+    paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
+    for key, at in paths.items():
+        if at is None:
+            collected.fail(f"images {key}", "has a file name that leads out of its folder")
+        else:
+            collected.picture(at, split=_split_of(path, at))
+    for entry in _entries(document, "annotations"):
+        _take(entry, pictures, paths, names, collected)
+    return collected.done("COCO", base)
+
+
+def _take(
+    entry: Mapping[str, Any],
+    pictures: Mapping[str, Mapping[str, Any]],
+    paths: Mapping[str, bytes | None],
+    names: Mapping[str, str],
+    collected: Collected,
+) -> None:
+    at, picture = f"annotations {entry.get('id')}", _key(entry.get("image_id"))
+    path, label, box = paths.get(picture), names.get(_key(entry.get("category_id"))), _box(entry)
+    if entry.get("iscrowd") in (1, True):
+        collected.crowds += 1
+    elif path is None:
+        collected.fail(at, f"is of a picture that is not listed: image_id {entry.get('image_id')!r}")
+    elif label is None:
+        collected.fail(at, f"is of a class that is not named: category_id {entry.get('category_id')!r}")
+    elif box is None:
+        collected.fail(at, "has neither a box of four numbers nor a polygon")
+    elif why_no_box(box) is None and _is_outside(box, pictures[picture]):
+        collected.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
+    else:
+        facts = tuple((name, entry[name]) for name in ("area", "score") if isinstance(entry.get(name), int | float))
+        collected.add(path, AnnotatedObject(_key(entry.get("id")), label, box, facts=facts), at=at)
+
+
+def _document(path: Path, data: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FolderError(f"{str(path)!r} is no COCO file: it is not JSON ({error}). Give `instances.json`.") from error
+    if not isinstance(document, dict) or not all(isinstance(document.get(part), list) for part in _PARTS):
+        raise FolderError(f"{str(path)!r} is no COCO file: it needs lists {', '.join(_PARTS)}. Give `instances.json`.")
+    return document
+
+
+_PARTS = ("images", "annotations", "categories")
+
+
+def _entries(document: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
+    return (entry for entry in document[part] if isinstance(entry, dict))
+
+
+def _key(value: object) -> str:
+    return label_of(value)
+
+
+def _box(entry: Mapping[str, Any]) -> Box | None:
+    given, polygons = entry.get("bbox"), entry.get("segmentation")
+    if isinstance(given, list) and len(given) == 4:
+        box = numbers(given)
+        return None if box is None else (box[0], box[1], box[2], box[3])
+    if isinstance(polygons, list) and polygons and all(isinstance(polygon, list) for polygon in polygons):
+        points = numbers(value for polygon in polygons for value in polygon)
+        return box_around(points) if points is not None and len(points) >= 6 and len(points) % 2 == 0 else None
+    return None
+
+
+def _is_outside(box: Box, picture: Mapping[str, Any]) -> bool:
+    size = numbers((picture.get("width"), picture.get("height")))
+    if size is None:
+        return False
+    return box[0] >= size[0] or box[1] >= size[1] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
+
+
+def _base_of(path: Path, names: list[str]) -> Path:
+    """The folder that the pictures' names are relative to: of those usual, the one with the most of the first."""
+    split = next((name for name in _SPLITS if name in path.stem), "")
+    near = [path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent]
+    tried = [*near, *(folder / name for folder in near for name in dict.fromkeys((split, path.stem.split("_")[-1])))]
+    probed = [at for name in names[:PROBED] if (at := inside(name)) is not None]
+    count = {folder: sum(os.path.isfile(folder / os.fsdecode(at)) for at in probed) for folder in tried}
+    best = max(count, key=lambda folder: count[folder])
+    if probed and not count[best]:
+        raise FolderError(
+            f"None of the pictures of {str(path)!r} ({names[0]!r}, …) lies beside it or in `images`. Put it where its "
+            "file names lead to them."
+        )
+    return best
+
+
+def _split_of(path: Path, at: bytes) -> str | None:
+    first = os.fsdecode(at).split(os.sep)[0]
+    return next((name for name in _SPLITS if name in (first, path.stem.split("_")[-1])), None)

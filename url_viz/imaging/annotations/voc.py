@@ -1,0 +1,81 @@
+"""Objects of a VOC folder: an XML file a picture in `Annotations`, pictures in `JPEGImages`, splits in `ImageSets`."""
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, Box, Collected, label_of, numbers
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.scan import display_name, scan
+
+ANNOTATIONS, PICTURES, SPLITS = "Annotations", "JPEGImages", "ImageSets/Main"
+_FACTS = ("pose", "truncated", "difficult", "occluded")
+
+
+def read_voc(folder: Path, *, within: Sequence[Path] | None = None) -> Annotations:
+    """The objects of a VOC folder. Raises FolderError if there is not one picture with a file of objects."""
+    found = scan(folder / PICTURES, within=within).files
+    by_stem = {os.path.splitext(os.path.basename(file.path))[0]: PICTURES.encode() + b"/" + file.path for file in found}
+    split = {stem: name for name in ("train", "val", "test") for stem in _stems_in(folder, name, within=within)}
+    collected = Collected()
+    for stem, path in by_stem.items():
+        collected.picture(path, split=split.get(stem))
+    with os.scandir(folder / ANNOTATIONS) as entries:
+        files = sorted(os.fsencode(entry.name) for entry in entries if entry.name.endswith(".xml"))
+    for name in files:
+        _take_file(folder, name, by_stem, collected, within=within)
+    if not any(collected.objects.values()):
+        raise FolderError(f"{str(folder)!r} has no objects in {ANNOTATIONS!r}. Give the folder of a VOC data set.")
+    return collected.done("VOC", folder)
+
+
+def is_voc(folder: Path) -> bool:
+    """Whether a folder is laid out as VOC's."""
+    return (folder / ANNOTATIONS).is_dir() and (folder / PICTURES).is_dir()
+
+
+def _stems_in(folder: Path, split: str, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+    path = folder / SPLITS / f"{split}.txt"
+    if path.is_file():
+        yield from (
+            line.split()[0] for line in read_file(os.fsencode(path), within=within).splitlines() if line.split()
+        )
+
+
+def _take_file(
+    folder: Path, name: bytes, by_stem: dict[bytes, bytes], collected: Collected, *, within: Sequence[Path] | None
+) -> None:
+    at, path = display_name(name), by_stem.get(os.path.splitext(name)[0])
+    try:
+        root = _tree(read_file(os.fsencode(folder / ANNOTATIONS / os.fsdecode(name)), within=within))
+    except (ImageError, ET.ParseError, ValueError) as error:
+        collected.fail(at, f"cannot be read: {error}")
+        return
+    if path is None:
+        collected.fail(at, f"is of a picture that is not in {PICTURES}")
+        return
+    for number, element in enumerate(root.iter("object"), 1):
+        box, label = _box_of(element), element.findtext("name")
+        if box is None or not label:
+            collected.fail(f"{at} object {number}", "has no name, or no box of four numbers")
+            continue
+        facts = tuple((fact, text) for fact in _FACTS if (text := (element.findtext(fact) or "").strip()))
+        collected.add(path, AnnotatedObject(str(number), label_of(label), box, facts=facts), at=f"{at} object {number}")
+
+
+def _tree(data: bytes) -> ET.Element:
+    """The root of an XML file without a document type, which could define entities without end."""
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise ValueError("it has a document type, which is not read")
+    return ET.fromstring(data)
+
+
+def _box_of(element: ET.Element) -> Box | None:
+    """VOC counts pixels from 1, and the last one is inside."""
+    ends = numbers(element.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax"))
+    if ends is None:
+        return None
+    left, top, right, bottom = ends
+    return left - 1, top - 1, right - left + 1, bottom - top + 1

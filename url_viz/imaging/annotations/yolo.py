@@ -1,0 +1,125 @@
+"""Objects of a YOLO data set (`data.yaml`): boxes, rotated boxes and polygons, one text file a picture."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.annotations.annotated import (
+    AnnotatedObject,
+    Annotations,
+    Box,
+    Collected,
+    box_around,
+    inside,
+    label_of,
+    numbers,
+    why_no_box,
+)
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.scan import display_name, scan
+
+_SPLITS = ("train", "val", "test")
+_IMAGES, _LABELS = b"images", b"labels"
+
+
+def read_yolo(path: Path, data: bytes, *, within: Sequence[Path] | None = None) -> Annotations:
+    """The objects of a YOLO data set. Raises FolderError if the file is none, or its pictures lie nowhere."""
+    document = _document(path, data)
+    names = _names_of(document["names"])
+    base = Path(os.path.realpath(path.parent / str(document.get("path") or ".")))
+    collected = Collected()
+    for split in _SPLITS:
+        for picture in _pictures_of(document.get(split), base, collected, within=within):
+            collected.picture(picture, split=split)
+    if not collected.objects:
+        raise FolderError(
+            f"{str(path)!r} names no folder with pictures below {str(base)!r}. Correct `path`, `train` and `val` in it."
+        )
+    for picture in collected.objects:
+        _take_labels(picture, base, names, collected, within=within)
+    return collected.done("YOLO", base)
+
+
+def _document(path: Path, data: bytes) -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FolderError(f"{str(path)!r} is not YAML: {error}. Give the `data.yaml` of the data set.") from error
+    if not isinstance(document, dict) or not isinstance(document.get("names"), dict | list):
+        raise FolderError(f"{str(path)!r} has no `names` of classes. Give the `data.yaml` of a YOLO data set.")
+    return document
+
+
+def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
+    pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
+    return {str(number): label_of(name) for number, name in pairs}
+
+
+def _pictures_of(given: object, base: Path, collected: Collected, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+    """Paths below `base` of the pictures of one split: a folder, a list of paths in a file, or several of these."""
+    for one in given if isinstance(given, list) else [] if given is None else [given]:
+        at = inside(os.path.relpath(os.path.join(base, str(one).removeprefix("../")), base))
+        folder = None if at is None else base / os.fsdecode(at)
+        if folder is None or not folder.exists():
+            collected.fail(str(one), "is not there")
+        elif folder.is_dir():
+            prefix = b"" if at == b"." else (at or b"") + b"/"
+            yield from (prefix + file.path for file in scan(folder, within=within).files)
+        else:
+            lines = read_file(os.fsencode(folder), within=within).decode("utf-8", "replace").splitlines()
+            yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
+
+
+def _take_labels(
+    picture: bytes, base: Path, names: Mapping[str, str], collected: Collected, *, within: Sequence[Path] | None
+) -> None:
+    at = _label_file(picture)
+    if not os.path.exists(os.path.join(os.fsencode(base), at)):
+        return  # a picture without objects
+    try:
+        text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8", "replace")
+    except ImageError as error:
+        if "empty" not in str(error):
+            collected.fail(display_name(at), str(error))
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            _take_line(line.split(), number, picture, f"{display_name(at)}:{number}", names, collected)
+
+
+def _label_file(picture: bytes) -> bytes:
+    """Where the objects of a picture stand: its path with the last folder `images` named `labels`, and `.txt`."""
+    *folders, name = picture.split(b"/")
+    if _IMAGES in folders:
+        last = len(folders) - 1 - folders[::-1].index(_IMAGES)
+        folders[last] = _LABELS
+    return b"/".join([*folders, os.path.splitext(name)[0] + b".txt"])
+
+
+def _take_line(
+    words: list[str], number: int, picture: bytes, at: str, names: Mapping[str, str], collected: Collected
+) -> None:
+    values, label = numbers(words[1:]), names.get(words[0])
+    if values is None:
+        collected.fail(at, "is not a class and numbers")
+    elif label is None:
+        collected.fail(at, f"is of a class that is not named: {words[0]!r}")
+    elif (box := _box_of(values)) is None:
+        collected.fail(at, f"has {len(values)} numbers after its class: neither a box nor a polygon")
+    elif why_no_box(box) is None and (box[0] >= 1 or box[1] >= 1 or box[0] + box[2] <= 0 or box[1] + box[3] <= 0):
+        collected.fail(at, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
+    else:
+        facts = (("score", values[4]),) if len(values) == 5 else ()
+        collected.add(picture, AnnotatedObject(str(number), label, box, is_relative=True, facts=facts), at=at)
+
+
+def _box_of(values: tuple[float, ...]) -> Box | None:
+    """A box from its middle and size (a fifth number is a confidence), or around four corners or a polygon."""
+    if len(values) in (4, 5):
+        x, y, width, height = values[:4]
+        return x - width / 2, y - height / 2, width, height
+    return box_around(values) if len(values) >= 6 and len(values) % 2 == 0 else None

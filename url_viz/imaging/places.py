@@ -1,0 +1,49 @@
+"""Places in pictures: the box of an object, its crop, and the key of its content."""
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image
+
+from url_viz.errors import ImageError
+from url_viz.imaging.annotations.annotated import Box
+from url_viz.imaging.digest import content_key
+
+SEPARATOR = b"#"
+"""Between the path of a picture and the key of an object in it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The `box` (x, y, width, height in pixels of the upright picture) of the object `key` in the file `picture`.
+
+    `margin` is the context that is cut with it, as a fraction of its width and height on each side.
+    """
+
+    picture: bytes
+    key: str
+    box: Box
+    margin: float = 0.0
+
+    @property
+    def path(self) -> bytes:
+        """The path of the object: that of its picture, and its key."""
+        return self.picture + SEPARATOR + self.key.encode("utf-8", "surrogateescape")
+
+    def content(self, picture_content: int) -> int:
+        """The content key of this place in a picture of that content."""
+        return content_key(f"{picture_content} {self.box} {self.margin}".encode())
+
+
+def cut(image: Image.Image, box: Box, margin: float) -> Image.Image:
+    """The crop of a place in an upright picture, in whole pixels, without what lies outside the picture.
+
+    Raises ImageError if nothing of it lies inside.
+    """
+    x, y, width, height = box
+    left, top = math.floor(x - margin * width), math.floor(y - margin * height)
+    right, bottom = math.ceil(x + width * (1 + margin)), math.ceil(y + height * (1 + margin))
+    inside = max(0, left), max(0, top), min(image.width, right), min(image.height, bottom)
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise ImageError(f"lies outside its picture of {image.width} × {image.height} pixels")
+    return image.crop(inside)
