@@ -23,6 +23,9 @@ _RULES = """
 .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
 .st-key-explore_controls .react-aria-ComboBox > div { height: 2.1rem; }
 .st-key-explore_heading h3 { font-size: 1.5rem; padding: 0; white-space: nowrap; }
+.st-key-view-classes_open { min-width: 0; max-width: 13rem; }
+.st-key-view-classes_open button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.st-key-view-classes_open button, .st-key-view-classes_open button > div { min-width: 0; max-width: 100%; }
 .st-key-explore_controls { gap: .5rem; }
 .st-key-explore_controls [data-testid="stButtonGroup"] button { padding-inline: .65rem; }
 .st-key-explore_controls [data-testid="stPopover"] button { padding-inline: .65rem; }
@@ -43,7 +46,7 @@ _RULES = """
   .st-key-explore_heading h3 { font-size: 1.35rem; }
   .st-key-explore_line button p, .st-key-explore_extras button p { font-size: 0; }
 }
-@media (min-width: 641px) and (max-width: 1200px) {
+@media (min-width: 641px) {
   .st-key-explore_heading { flex-wrap: nowrap; }
   .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 0; }
   .st-key-explore_heading > :nth-child(2) p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }

@@ -14,6 +14,7 @@ from url_viz.analysis.scope import Scope
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
+from url_viz.store.object_columns import PICTURE
 from url_viz.ui.explore.controls import default_measure
 from url_viz.ui.explore.explore_map import map_key, subset_shown
 from url_viz.ui.menu import purpose_of
@@ -37,7 +38,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
     Exports are of `table`, all pictures, and `rows`, those that are acted on.
     """
     failed = len(image_set.failures())
-    facts = [counted(len(table), "picture"), image_set.source.title]
+    facts = [_count(image_set, table), image_set.source.title]
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_heading"):
@@ -55,6 +56,12 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
             "between classes or within the set. To train one: `python -m training.finetune`.",
             icon=":material/info:",
         )
+
+
+def _count(image_set: ImageSet, table: pd.DataFrame) -> str:
+    if not image_set.is_of_objects:
+        return counted(len(table), "picture")
+    return f"{counted(len(table), 'object')} in {counted(table[PICTURE].nunique(), 'picture')}"
 
 
 def show_chips(image_set: ImageSet, view: ExploreView) -> None:
