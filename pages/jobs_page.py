@@ -4,10 +4,11 @@ import streamlit as st
 
 from url_viz.ui.jobs.page import show_jobs
 from url_viz.ui.menu import purpose_of
+from url_viz.ui.text import escape
 
 st.subheader("Jobs", anchor=False)
 st.caption(
-    f"{purpose_of('Jobs')} Work goes on even if you close this page or stop the app. One heavy job runs at a time; two "
-    "light ones run side by side if there is enough memory."
+    f"{escape(purpose_of('Jobs'))} Work goes on even if you close this page or stop the app. One heavy job "
+    "runs at a time; two light ones run side by side if there is enough memory."
 )
 show_jobs()

@@ -66,7 +66,7 @@ def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
 def test_the_review_of_leaks(image_set: ImageSet) -> None:
     review = image_set.reviews.open(ReviewSpec("leaks"))
     card = review.card(id_of(image_set, NEAR))
-    assert (card.takes[0], card.question.text) == ("keep", "in test and train: keep which?")
+    assert (card.takes[0], card.question.text) == ("keep", "In test and train: keep which?")
     assert card.near[0]["path"].tolist() == [NEAR, LEAKS[NEAR]]
     assert card.near[0]["mark"].tolist() == ["test", "train"]
     review.store(card.id, CardAnswer(keep=(card.id,)))

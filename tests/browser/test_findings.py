@@ -54,6 +54,6 @@ def test_they_leave_room_are_folded_where_it_is_narrow_and_open_their_queue(
     page.locator(".st-key-findings_fold").get_by_text("findings").click()
     expect(line).to_be_visible()
     line.get_by_role("button").first.click()
-    expect(page.locator(".desk .question")).to_have_text("in test and train: keep which?")
+    expect(page.locator(".desk .question")).to_have_text("In test and train: keep which?")
     expect(page.locator(".desk figcaption")).to_have_text("test/ellipse/again.png")
     expect(page.locator(".desk .mark")).to_have_text(["test", "train"])

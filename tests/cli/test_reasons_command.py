@@ -28,7 +28,7 @@ def test_counts_and_a_list(run: Run) -> None:
     assert lines[-1].endswith("none of these")
     printed = run("reasons", "--reason", "dark")
     assert "1 of 4 pictures: dark" in printed
-    assert "dark.png  nine tenths of it are darker than" in printed
+    assert "dark.png  nine tenths of it is darker than" in printed
 
 
 def test_an_unknown_reason_is_told_with_those_there_are(run: Run) -> None:

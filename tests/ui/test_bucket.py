@@ -117,7 +117,7 @@ def test_the_crop_test_says_that_it_takes_files(image_set: ImageSet) -> None:
         show_crop_test(open_sets().get(set_id, model))
 
     at = AppTest.from_function(script, kwargs={"set_id": image_set.set_id, "model": image_set.source.name}).run()
-    assert "lie in object storage" in at.caption[-1].value
+    assert "are in object storage" in at.caption[-1].value
     assert not at.button
 
 

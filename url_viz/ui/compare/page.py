@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words
+from url_viz.analysis.label_choice import in_words as listed
 from url_viz.analysis.measures import MEASURES, in_text
 from url_viz.image_set import ImageSet
 from url_viz.models.model import title_of
@@ -116,11 +117,6 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     missing = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]
     lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in missing if count]
     st.markdown(_as_list(lines))
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence has them: "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _as_list(lines: Sequence[str]) -> Markdown:

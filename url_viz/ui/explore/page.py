@@ -38,11 +38,11 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
     Exports are of `table`, all pictures, and `rows`, those that are acted on.
     """
     failed = len(image_set.failures())
-    facts = [_count(image_set, table), image_set.source.title]
+    facts, purpose = [_count(image_set, table), image_set.source.title], escape(purpose_of("Explore"))
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_heading"):
-        st.subheader(escape(set_name(image_set.root)), anchor=False, width="content", help=purpose_of("Explore"))
+        st.subheader(escape(set_name(image_set.root)), anchor=False, width="content", help=purpose)
         st.caption(escape(" · ".join(facts)), width="content")
         show_class_choice(image_set)
         st.space("stretch")

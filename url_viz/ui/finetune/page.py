@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 import streamlit as st
 
 from training.config import PRESETS, FinetuneConfig, Mode, PretrainConfig, Reads
+from url_viz.analysis.label_choice import in_words as listed
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job
 from url_viz.jobs.heads import (
@@ -246,11 +247,7 @@ class TrainingSets:
     @property
     def names(self) -> str:
         """The names of those that teach."""
-        return " and ".join(filter(None, (", ".join(_names(self.teach[:-1])), *_names(self.teach[-1:]))))
-
-
-def _names(sets: Sequence[RecentSet]) -> list[str]:
-    return [set_title(each.about) for each in sets]
+        return listed([set_title(each.about) for each in self.teach])
 
 
 def labelled_sets() -> tuple[RecentSet, ...]:

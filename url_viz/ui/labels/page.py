@@ -71,7 +71,7 @@ def show_headline(check: LabelCheck) -> None:
             "**Label error**: the label is more likely wrong than right; the percentage says how likely. "
             "**Ambiguous**: no class reaches half, so there may be no right label. "
             "**Conflicting copies**: the same picture under two labels. **Outlier**: nothing here looks like it. "
-            f"{NOT_SEEN[0].upper()}{NOT_SEEN[1:]}. "
+            "Mix-ups of classes that look alike often go unseen. "
             "A suggestion is only as good as the model is on these classes, so look before you relabel."
         )
 

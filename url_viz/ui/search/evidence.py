@@ -51,7 +51,7 @@ def verdict(evidence: Evidence) -> Markdown:
     if not np.isfinite(evidence.auroc.value):
         return Markdown("The nearest picture always has the same class, or never: withholding cannot help.")
     if evidence.tells_errors:
-        times = f"{round(100 * evidence.auroc.value)} of 100 cases (chance: 50)"
+        times = escape(f"{round(100 * evidence.auroc.value)} of 100 cases (chance: 50)")
         of_queries = Markdown(f"**yes**: by {name}, a picture with a wrong match ranks above one without in {times}.")
     else:
         of_queries = Markdown(f"**not clearly**: {name} orders their errors no better than chance.")
