@@ -19,7 +19,7 @@ def keep_compiled(*modules: ModuleType) -> None:
     from numba.core.dispatcher import Dispatcher
 
     for module in modules:
-        for function in vars(module).values():
+        for function in list(vars(module).values()):  # another thread may be importing into it
             if isinstance(function, Dispatcher):
                 _keep(function)
 
