@@ -159,6 +159,12 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     facts = at.dataframe[-1].value.set_index("Fact")["Value"]
     assert facts["Size"] == "64 × 48 px"
     assert "percentile" in facts["Pretrained head"]
+    label = next(one for one in at.selectbox if one.label == "Label")
+    assert (label.value, label.options[:2]) == ("cat", ["cat", "dog"])
+    assert label.proto.HasField("default"), "Escape would clear it, which takes the label back"
+    image_set.labels.correct({first: "ca"})
+    at.run()
+    assert "Originally cat · a new class: no other picture has it" in words(at)
     at.button(key="search_with").click().run()
     assert at.session_state["search.query_id"] == first
 

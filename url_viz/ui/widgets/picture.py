@@ -129,15 +129,20 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
 
 
 def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The label, to be corrected by choosing or typing another; what it was given as stands under it."""
-    names = sorted(image_set.table()["label"].dropna().astype(str).unique())
+    """The label, to be corrected by choosing or typing another; what it was given as stands under it.
+
+    First in the list are the label, what it was given as, and the classes that the picture looks like. A label cannot
+    be cleared: Escape, which closes the dialog, would take it back (`index=None` lets it).
+    """
     label, given = row["label"], row["label_given"]
+    others = image_set.table()["label"].dropna().astype(str)
+    first = (label, given, row.get("first_class"), row.get("second_class"))
     key = LABELLED.of(image_id)
     key.set(label if isinstance(label, str) else None)
     st.selectbox(
         "Label",
-        names,
-        index=None,
+        list(dict.fromkeys([*(name for name in first if isinstance(name, str)), *sorted(others.unique())])),
+        index=0 if isinstance(label, str) else None,
         accept_new_options=True,
         placeholder="Choose a class, or type a new one",
         key=key,
@@ -145,7 +150,8 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         args=(image_set, image_id),
     )
     if row["label_checked"] == CORRECTED:
-        st.caption(f"Originally {escape(given)}" if isinstance(given, str) else "Originally without a label")
+        is_new = " · a new class: no other picture has it" if (others == label).sum() == 1 else ""
+        st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{is_new}")
 
 
 def _label(image_set: ImageSet, image_id: int) -> None:
