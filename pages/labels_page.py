@@ -3,6 +3,7 @@
 import streamlit as st
 
 from url_viz.ui.labels import page as labels
+from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.heading import show_heading
@@ -33,6 +34,7 @@ with left:
         label = labels.pick_class(check, disabled=pair is not None)
     rows = labels.in_scope(check, kind=kind, label=label) if pair is None else labels.of_pair(check, pair)
     clicked = labels.show_suspects(image_set, check, rows, pair=pair, label=label)
+    show_worth(image_set)
 
 if clicked is not None:
     open_picture(image_set, clicked, measure=offered(image_set)[0])

@@ -154,7 +154,8 @@ def test_a_pair_opens_explore_on_the_pictures_between_the_two(labelled: ImageSet
 def test_tiles_say_what_to_try_and_who_says_so() -> None:
     shown = tiles(made().suspects, set_id="set")
     assert [tile.label for tile in shown] == ["cat → dog", "emu"]
-    assert [tile.value for tile in shown] == ["95 % wrong · 7 of 9", "10 % wrong"]
+    assert [tile.value for tile in shown] == ["95 % wrong", "10 % wrong"]
+    assert [tile.detail for tile in shown] == ["95 % likely wrong; 7 of 9 neighbours are dog", "10 % likely wrong"]
     assert [tile.mark for tile in shown] == ["error", "outlier"]
     ambiguous = tiles(in_scope(made(), kind="ambiguous", label=None), set_id="set")
     assert [(tile.label, tile.mark) for tile in ambiguous] == [("dog → cat", "ambiguous")]

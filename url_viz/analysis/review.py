@@ -279,7 +279,7 @@ REVIEWS = {
     ),
     "wrong-labels": list_review("Likely wrong labels", lambda of: wrong_labels(of.check()), of_label),
     "mixed-up": list_review("Mixed-up classes", lambda of: mixed_up(of.check()), of_label),
-    "leaks": ReviewKind("Twins across splits", LeakReview, "group"),
+    "leaks": ReviewKind("Leaks: twins across splits", LeakReview, "group"),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
     "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.reasons), of_use),
     "small-classes": list_review("Classes with too few pictures", lambda of: small_classes(of.table), between_classes),

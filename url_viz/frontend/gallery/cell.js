@@ -66,7 +66,7 @@ export function fill(cell, content, canDecide) {
     question: question ?? "",
     start: baseName.slice(0, -END),
     end: baseName.slice(-END),
-    label: label ?? "",
+    label: question && label ? `labelled ${label}` : (label ?? ""), // or "7 or 3?" over "9" reads as a third guess
   };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
   tile.title = [name, detail].filter(Boolean).join("\n");

@@ -13,8 +13,8 @@ const KEYS = [
   ["y", "yes, the same kind of thing", ["same"]],
   ["n", "no, not the same kind", ["same"]],
   ["1 2", "the first or the second class, or the twin to keep", ["choice", "keep"]],
-  [DECISIONS.keep.key, "keep it as it is", ["decision"]],
-  [DECISIONS.drop.key, "drop it", ["decision"]],
+  [DECISIONS.keep.key, "keep it in the set, whatever its label", ["decision"]],
+  [DECISIONS.drop.key, "drop it; of twins, all", ["decision"]],
   [DECISIONS["look-again"].key, "look again later", ["decision"]],
   ["1 … 9", "one of the latest names", ["name"]],
   ["c", "another class, by typing", ["label", "name"]],
@@ -69,7 +69,7 @@ export function newAnswers() {
   const decided = Object.entries(DECISIONS).map(([name, { word, key, path }]) => {
     const button = made("button", `answer ${name}`);
     button.append(newIcon(path), word, keycap(key));
-    return Object.assign(button, { type: "button" });
+    return Object.assign(button, { type: "button", title: KEYS.find(([keys]) => keys === key)[1] });
   });
   const others = [
     ["same", "Yes, the same kind", "y"],

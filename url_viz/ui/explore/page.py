@@ -112,7 +112,10 @@ def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None
 def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
     """Downloads of the whole table and of the rows in scope, created on request."""
     with st.popover("Export", icon=":material/download:"):
-        st.caption("One row per picture: path, class, size, all values and percentiles, map coordinates.")
+        st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
+        show_export_buttons(image_set, rows)
+        show_sort(image_set, key="sort")
+        st.caption("Tables, one row per picture: path, class, size, all values and percentiles, map coordinates.")
         _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
             _downloads("These pictures", rows, f"{image_set.root.name}-selection", key="rows")
@@ -123,9 +126,6 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
             key="download.paths",
             help_text="Paths of these pictures, one per line (separated by NUL if a name contains a line break)",
         )
-        st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
-        show_export_buttons(image_set, rows)
-        show_sort(image_set, key="sort")
 
 
 def _paths(image_set: ImageSet, rows: pd.DataFrame) -> bytes:

@@ -174,6 +174,7 @@ def show_suspects(
     """
     if pair is None:
         words = f"**{len(rows):,}** of {len(check.suspects):,} suspects"
+        words += ", the ambiguous not counted" if len(rows) == len(check.suspects) and check.count(AMBIGUOUS) else ""
     else:
         words = f"**{len(rows):,}** pictures that look like the other class"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -245,7 +246,9 @@ def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
     return tile_of(
         row,
         set_id=set_id,
-        value=f"{percent(row['wrong'])} wrong" + (f" · {row['support']} of {row['neighbours']}" if has_other else ""),
+        value=f"{percent(row['wrong'])} wrong",
+        detail=f"{percent(row['wrong'])} likely wrong"
+        + (f"; {row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""),
         label=f"{row['label']} → {row['suggested']}" if has_other else str(row["label"]),
         mark=_MARKS.get(row["kind"]),
         decision=row.get("decision"),

@@ -1,4 +1,4 @@
-"""What the decisions were worth, on the Review page: accuracies of a linear probe."""
+"""What the decisions were worth, on Review and Check labels: accuracies of a linear probe."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ def show_worth(image_set: ImageSet) -> None:
     """A button that measures it, and the result; nothing where nothing was dropped or corrected."""
     if not image_set.labels.is_reviewed():
         return
-    with st.expander("What was it worth?", icon=":material/trending_up:", expanded=True):
+    with st.expander("What did correcting and dropping gain?", icon=":material/trending_up:", expanded=True):
         now = f"{image_set.version}.{image_set.decisions.version}"
         st.caption(
             "A linear classifier on the stored embeddings is trained with the original labels and with your decisions, "

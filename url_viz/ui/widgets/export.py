@@ -28,6 +28,7 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
     count = len(rows)
     is_all = count == len(image_set)
+    st.caption("For anyone: a report, one HTML file with map, galleries and figures that opens in any browser, offline.")
     with st.container(horizontal=True, gap="small"):
         download(
             "Report",
@@ -36,7 +37,6 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
             key="share.report",
             icon=":material/description:",
             disabled=not count,
-            help_text="One HTML file with map, galleries and figures; opens in any browser, even offline",
         )
         if 0 < count <= MOST_ZIPPED:
             for program in DATA_SETS:
@@ -71,7 +71,7 @@ def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
 
 def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None:
     """Buttons that write a data set to a folder of this machine, and how far the latest is."""
-    st.caption(f"More than {MOST_ZIPPED:,} pictures are written to a new folder on the machine that runs URL-Viz.")
+    st.caption(f"As a data set: more than {MOST_ZIPPED:,} pictures go to a new folder on the machine that runs URL-Viz.")
     is_copied = st.checkbox(
         "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
     )

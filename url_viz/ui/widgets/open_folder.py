@@ -71,6 +71,8 @@ def _answer(field: Key[str], key: str) -> None:
         counting = "" if preview.is_done else "Counting: "
         words = "Object storage: counted when it is read." if preview is _UNCOUNTED else counting + preview.text
         st.markdown(f":material/photo_library: {escape(words)}")
+    elif folder in roots():  # where browsing begins: nothing was done wrong yet
+        st.caption("Type the path of a folder with pictures, or choose one below.")
     else:
         show_error(preview)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
