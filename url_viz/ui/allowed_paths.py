@@ -60,10 +60,10 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
         raise NotAllowedError(f"{str(path)!r} is not a readable path ({error}). Choose another.") from error
     if not any(resolved.is_relative_to(root) for root in (*roots(), *also)):
         listed = ", ".join(str(root) for root in roots()) or "none"
-        wider = shlex.quote(os.pathsep.join(map(str, (*roots(), resolved))))
         raise NotAllowedError(
             f"{str(path)!r} is outside the folders that this app may read ({listed}). "
-            f"Choose a folder inside them, or start the app with {ROOTS_VARIABLE}={wider}"
+            f"Choose a folder inside them, or start the app with "
+            f"{ROOTS_VARIABLE}={shlex.quote(str(resolved))} (several as in $PATH)."
         )
     return resolved
 

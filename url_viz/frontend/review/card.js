@@ -68,7 +68,7 @@ export function notAnswering(takes) {
 export function newAnswers() {
   const decided = Object.entries(DECISIONS).map(([name, { word, key, path }]) => {
     const button = made("button", `answer ${name}`);
-    button.append(newIcon(path), word, keycap(key));
+    button.append(newIcon(path), made("span", "", word), keycap(key));
     return Object.assign(button, { type: "button", title: KEYS.find(([keys]) => keys === key)[1] });
   });
   const others = [

@@ -134,6 +134,8 @@ class Desk {
     this.element.querySelector(".reasons").replaceChildren(...items);
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
     this.element.querySelector(".facts").replaceChildren(...facts);
+    for (const [name, { word }] of Object.entries(DECISIONS))
+      this.element.querySelector(`.answer.${name} span`).textContent = this.takes("keep") && name !== "look-again" ? `${word} all` : word;
     for (const button of this.element.querySelectorAll(".answer"))
       button.hidden = notAnswering(card.takes).some((name) => button.classList.contains(name));
     this.element.querySelector(".answer.another span").textContent = this.takes("name") ? "Type a name" : "Another class";

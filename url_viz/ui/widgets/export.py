@@ -28,7 +28,7 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
     count = len(rows)
     is_all = count == len(image_set)
-    st.caption("For anyone: a report, one HTML file with map, galleries and figures that opens in any browser, offline.")
+    st.caption("For anyone: one HTML file with map, galleries and figures, also offline.")
     with st.container(horizontal=True, gap="small"):
         download(
             "Report",
