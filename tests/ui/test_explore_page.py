@@ -165,6 +165,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     image_set.labels.correct({first: "ca"})
     at.run()
     assert "Originally cat · a new class: no other picture has it" in words(at)
+    image_set.decisions.undo()
     at.button(key="search_with").click().run()
     assert at.session_state["search.query_id"] == first
 

@@ -71,7 +71,7 @@ def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
 
 def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None:
     """Buttons that write a data set to a folder of this machine, and how far the latest is."""
-    st.caption(f"As a data set: more than {MOST_ZIPPED:,} pictures go to a new folder on the machine that runs URL-Viz.")
+    st.caption(f"As a data set: over {MOST_ZIPPED:,} pictures go to a new folder on the machine that runs URL-Viz.")
     is_copied = st.checkbox(
         "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
     )
