@@ -128,7 +128,7 @@ class TestActions:
         assert decisions.now().tags.tolist() == ["night; {blur}", "night", "", "", ""]
         assert decisions.tag_counts() == {"night": 2, "{blur}": 1}
         decisions.decide([1], None)
-        assert decisions.untag([1, 2], "night").sentence == "Took the tag “night” from 2 pictures"
+        assert decisions.untag([1, 2], "night").sentence == "Removed the tag “night” from 2 pictures"
         assert decisions.now().tags.tolist() == ["{blur}", "", "", "", ""]
         assert shown(decisions) == [None] * 5
 

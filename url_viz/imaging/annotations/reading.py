@@ -16,12 +16,12 @@ YAML, JSON = (".yaml", ".yml"), (".json",)
 
 def is_annotated(path: Path) -> bool:
     """Whether a path names annotations, and not a folder of whole pictures."""
-    return path.suffix.lower() in (*YAML, *JSON) if path.is_file() else is_voc(path)
+    return path.suffix.lower() in (*YAML, *JSON) if os.path.isfile(path) else is_voc(path)
 
 
 def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
     """The objects that a file or folder says of. Raises FolderError if it cannot be read as annotations."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return read_voc(path, within=within)
     try:
         data = read_file(os.fsencode(path), within=within)

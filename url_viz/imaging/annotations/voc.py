@@ -33,12 +33,12 @@ def read_voc(folder: Path, *, within: Sequence[Path] | None = None) -> Annotatio
 
 def is_voc(folder: Path) -> bool:
     """Whether a folder is laid out as VOC's."""
-    return (folder / ANNOTATIONS).is_dir() and (folder / PICTURES).is_dir()
+    return all(os.path.isdir(folder / name) for name in (ANNOTATIONS, PICTURES))  # also of a closed folder
 
 
 def _stems_in(folder: Path, split: str, *, within: Sequence[Path] | None) -> Iterator[bytes]:
     path = folder / SPLITS / f"{split}.txt"
-    if path.is_file():
+    if os.path.isfile(path):
         yield from (
             line.split()[0] for line in read_file(os.fsencode(path), within=within).splitlines() if line.split()
         )
