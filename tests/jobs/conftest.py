@@ -40,6 +40,7 @@ def processes_of(job: Job) -> Processes:
 
 def command_of(job: Job) -> ProcessMark:
     """The mark of a running job's command."""
+    until(lambda: processes_of(job).command is not None)  # the command may say something before it is noted
     command = processes_of(job).command
     assert command is not None
     return command

@@ -48,7 +48,9 @@ _RULES = """
 }
 @media (min-width: 641px) {
   .st-key-explore_heading { flex-wrap: nowrap; }
-  .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 0; }
+  .st-key-explore_heading > :first-child { flex-shrink: 1; min-width: 6rem; overflow: hidden; }
+  .st-key-explore_heading > :first-child h3 { overflow: hidden; text-overflow: ellipsis; }
+  .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 8rem; }
   .st-key-explore_heading > :nth-child(2) p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 }
 .st-key-explore_order, .st-key-foreign_head { flex-wrap: nowrap; }
