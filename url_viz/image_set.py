@@ -25,8 +25,9 @@ from url_viz.analysis.reasons import Reasons, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
+from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import Scan, display_name, why_empty
-from url_viz.imaging.source import source_of
+from url_viz.imaging.source import Folder, Source, source_of
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.model_names import DEFAULT
@@ -54,7 +55,7 @@ from url_viz.subjects.set_reviews import SetReviews
 from url_viz.subjects.set_search import SearchResult, SetSearch
 from url_viz.subjects.set_splits import SetSplits
 from url_viz.subjects.set_twins import SetTwins
-from url_viz.workspace import Workspace
+from url_viz.workspace import SetPaths, Workspace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,7 +95,15 @@ class ImageSet(SetCore):
         """With `is_single_model`, no second model takes part, whatever was chosen; `within` as for `open_image_set`."""
         super().__init__(store.pinned(), space, source, workspace, is_single_model=is_single_model)
         self.set_id = store.paths.folder.name
-        self.within = None if within is None else tuple(dict.fromkeys((*within, self.folder)))
+        self.within = (
+            None
+            if within is None
+            else tuple(
+                dict.fromkeys(
+                    (*within, self.root.parent if self.is_of_objects and os.path.isfile(self.root) else self.root)
+                )
+            )
+        )
         self._read_at = self._version_in(self.store)
         if not self.derived.is_cached("rows"):
             self.derived.get("files")  # so that damage is reported at once
@@ -425,7 +434,8 @@ def embed_folder(
     home = Workspace.at(workspace)
     root = address_in(folder) or Path(folder).expanduser()
     report(Progress("scan", 0))
-    source = source_of(root.resolve() if os.path.exists(root) else root, within=within)
+    paths = home.set_paths(find_set(root, home))
+    source = _source(root.resolve() if os.path.exists(root) else root, paths, within)
     found = source.list()
     report(Progress("scan", len(found.files), len(found.files)))
     chosen: Model | Given
@@ -434,19 +444,21 @@ def embed_folder(
     else:
         chosen = model if isinstance(model, Model) else _loaded(model, home, ray)
     others = _second_model(also, chosen, home, ray)
-    paths = home.set_paths(find_set(root, home))
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(why_empty(found.root, found.other))
     with Writer(paths, root) as writer:
         embed_by = embed_files if ray is None else ray.embed_by(home)
+        keep_objects(writer, source)
         prepare_map(writer, chosen.space.key, files=len(found.files))
-        outcome = embed(chosen, found, writer, also=others, limit=limit, report=report, embed_by=embed_by)
+        outcome = embed(
+            chosen, found, writer, also=others, limit=limit, report=report, embed_by=embed_by, source=source
+        )
         if outcome.is_cut_off:
             raise BucketError(outcome.words_of_unfetched)
+        keep_objects(writer, source)
         for each in (chosen, *others):
             score_missing(writer, each)
             update_derived(writer, each.space.key, report=report, refit=refit)
-        keep_objects(writer, source)
         if others:
             choose_second_model(paths, is_used=True)
         if outcome.unfetched:
@@ -458,6 +470,14 @@ def embed_folder(
     if len(image_set) >= MANY:
         image_set.prepare()
     return image_set
+
+
+def _source(root: Path, paths: SetPaths, within: Sequence[Path] | None) -> Source:
+    """Where a set's pictures are: a folder read as whole pictures stays so, even if it is laid out as VOC's by now."""
+    source = source_of(root, within=within)
+    is_folder = isinstance(source, Objects) and os.path.isdir(root)
+    was_read = is_folder and has_tables(paths) and not Store(paths).about().objects_in
+    return Folder(root, within) if was_read else source
 
 
 def _loaded(name: str, home: Workspace, ray: OnRay | None, *, precision: Precision = "fast") -> Model:

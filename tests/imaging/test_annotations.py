@@ -86,6 +86,7 @@ def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
     crowd = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 9, 9], "iscrowd": 1}
     found = read_annotations(coco(tmp_path, [crowd]))
     assert (boxes(found), found.crowds) == ([], 1)
+    assert found.summary.endswith("; 1 crowd left out")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,8 @@ def test_a_line_of_yolo_that_makes_no_sense_is_a_failure(tmp_path: Path, line: s
         ({"bbox": [1, 2, -3, 4]}, "without area"),
         ({"bbox": [90, 2, 3, 4]}, "outside its picture"),
         ({"bbox": [1e400, 2, 3, 4]}, "not finite"),
+        ({"bbox": [10**400, 2, 3, 4]}, "neither a box"),
+        ({"image_id": [[1]]}, "not listed"),
     ],
 )
 def test_an_entry_of_coco_that_makes_no_sense_is_a_failure(tmp_path: Path, change: dict[str, Any], why: str) -> None:
@@ -137,8 +140,9 @@ def test_two_objects_of_one_number_are_one_and_a_failure(tmp_path: Path) -> None
     assert "same number" in found.failures[0][1]
 
 
-def test_a_file_name_that_leads_out_is_a_failure(tmp_path: Path) -> None:
-    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "../../etc/passwd"}]
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a\0.png", "\ud800.png"])
+def test_a_file_name_that_leads_out_or_can_be_none_is_a_failure(tmp_path: Path, name: str) -> None:
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": name}]
     entry = {"id": 1, "image_id": 2, "category_id": 7, "bbox": [1, 2, 3, 4]}
     found = read_annotations(coco(tmp_path, [entry], images=images))
     assert [at.path for at in found.pictures] == [b"a.png"]
@@ -168,6 +172,33 @@ def test_yaml_that_is_no_data_set_says_so(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(FolderError):
         read_annotations(path)
+
+
+def test_names_of_yaml_that_would_be_huge_as_text_stay_short(tmp_path: Path) -> None:
+    path = yolo(tmp_path, ["0 .5 .5 .2 .2"])
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    path.write_text(f"l0: &l0 [cat]\n{levels}path: .\ntrain: [images/train, *l29]\nnames: [*l29]\n")
+    found = read_annotations(path)
+    assert [label for _, label, _ in boxes(found)] == ["(list)"]
+    assert found.failures[0][0] == "(list)"
+
+
+@pytest.mark.parametrize("value", ["\0", "a\0b"])
+def test_a_path_of_yaml_that_can_be_none_says_so(tmp_path: Path, value: str) -> None:
+    path = yolo(tmp_path, [])
+    path.write_text(json.dumps({"path": value, "train": "images/train", "names": ["cat"]}))
+    with pytest.raises(FolderError, match=r"path|YAML"):
+        read_annotations(path)
+
+
+def test_a_split_may_be_a_list_of_pictures(tmp_path: Path) -> None:
+    path = yolo(tmp_path, ["0 .5 .5 .2 .2"])
+    (tmp_path / "train.txt").write_text("./images/train/a.png\n/etc/passwd\n")
+    path.write_text(json.dumps({"train": "train.txt", "val": "none\0", "names": ["cat"]}))
+    found = read_annotations(path)
+    assert [picture.path for picture in found.pictures] == [b"images/train/a.png"]
+    assert len(boxes(found)) == 1
+    assert len(found.failures) == 1
 
 
 def test_what_is_annotated(tmp_path: Path) -> None:

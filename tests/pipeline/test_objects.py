@@ -9,9 +9,9 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
 from tests.pipeline.reader import Reader
-from url_viz.errors import FolderError
+from url_viz.errors import FolderError, ImageError
 from url_viz.export.picture_files import rows_to_export
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.places import Place, cut
 from url_viz.models.model import Model
@@ -154,6 +154,61 @@ def test_contents_differ_by_picture_box_and_margin() -> None:
     assert Place(b"b.png", "2", (1, 2, 3, 4), 0.1).content(5) == contents[0]
 
 
-def test_a_set_of_objects_opens_as_it_was_read(read: Reader, workspace: Workspace, model: Model) -> None:
+def test_other_facts_are_columns(read: Reader, document: Path) -> None:
+    changed = as_coco(BOXES)
+    for number, entry in enumerate(changed["annotations"]):  # type: ignore[arg-type, var-annotated]
+        entry["score"] = number / 10
+    document.write_text(json.dumps(changed))
+    table = read().table()
+    assert set(table["label"]) == {"cat", "dog"}
+    assert table["score"].tolist()[:3] == [0, 0.1, 0.2]
+
+
+def test_a_choice_of_labels_stays(read: Reader) -> None:
+    objects = read()
+    objects.labels.use(None)
+    objects.labels.set_apart(None)
+    again = read()
+    assert again.table()["label"].isna().all()
+    assert again.labels.apart.choice is None
+
+
+def test_a_folder_that_was_read_as_pictures_stays_so_where_it_becomes_voc(
+    tmp_path: Path, workspace: Workspace, model: Model
+) -> None:
+    folder = tmp_path / "voc"
+    (folder / "JPEGImages").mkdir(parents=True)
+    noise(1, width=SIZE[0], height=SIZE[1]).save(folder / "JPEGImages" / "a.png")
+    assert len(embed_folder(folder, model=model, workspace=workspace.root)) == 1
+    (folder / "Annotations").mkdir()
+    box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>40</xmax><ymax>40</ymax></bndbox>"
+    (folder / "Annotations" / "a.xml").write_text(f"<annotation><object><name>cat</name>{box}</object></annotation>")
+    again = embed_folder(folder, model=model, workspace=workspace.root)
+    assert again.table()["path"].tolist() == ["JPEGImages/a.png"]
+    assert not again.is_of_objects
+
+
+def test_no_annotation_opens_folders_that_may_not_be_read(
+    read: Reader, document: Path, workspace: Workspace, model: Model
+) -> None:
+    base = document.parent.parent
+    (base / "in").mkdir()
+    label = base / "labels" / "0.txt"
+    label.parent.mkdir()
+    label.write_text("0 .5 .5 .4 .4")
+    data = base / "in" / "data.yaml"
+    data.write_text(json.dumps({"path": "/", "train": str(base / "images"), "names": ["cat"]}))
+    objects = embed_folder(data, model=model, workspace=workspace.root)
+    allowed = open_image_set(data, model=model.source.name, workspace=workspace.root, within=[base / "in"])
+    assert len(objects) == 1
+    with pytest.raises(ImageError, match="leads out"):
+        allowed.files.data(int(objects.table()["id"].iloc[0]))
+
+
+def test_without_its_columns_an_object_says_what_to_do(read: Reader) -> None:
+    objects = read()
+    objects.remove_columns("objects")
+    with pytest.raises(ImageError, match="no box any more"):
+        objects.files.data(int(objects.table()["id"].iloc[0]))
     read()
-    assert isinstance(read(), ImageSet)
+    assert objects.files.data(int(objects.table()["id"].iloc[0]))

@@ -70,7 +70,7 @@ class Objects:
         try:
             status = os.stat(os.path.join(os.fsencode(self.base), picture.path))
             size_bytes, mtime_ns = status.st_size, status.st_mtime_ns
-        except OSError:  # reading it gives the reason
+        except (OSError, ValueError):  # reading it gives the reason
             size_bytes = mtime_ns = 0
         is_relative = any(one.is_relative for one in picture.objects)
         pixels = self._size(picture.path) if is_relative and size_bytes else (1, 1)

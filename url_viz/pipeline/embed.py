@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
 from url_viz.imaging.scan import Scan, ScannedFile
-from url_viz.imaging.source import source_of
+from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, Row, embed_files
 from url_viz.pipeline.external_embeddings import Given
@@ -123,11 +123,13 @@ def embed(
     limit: int | None,
     report: ProgressCallback,
     embed_by: Embed = embed_files,
+    source: Source | None = None,
 ) -> Outcome:
     """Read, embed and store what is new in the scanned folder; drop what has left it.
 
     Embeddings that are given are stored as they are; pictures without one are not read. The models `also` embed the
-    same pictures, from the same reading of a file. `embed_by` may have other machines read and embed.
+    same pictures, from the same reading of a file. `embed_by` may have other machines read and embed; `source` is what
+    was scanned, opened anew by default.
 
     Every file has one outcome: a row with an embedding, or a row with the reason of its failure. A file that object
     storage does not give has none, and stays to be read; many of these in a row end the run (`Outcome.is_cut_off`).
@@ -141,7 +143,7 @@ def embed(
     run = _Run(models, writer, plan.stored)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    embedding = Embedding(models, source_of(scan.root, within=scan.within), run.known, run.embedded)
+    embedding = Embedding(models, source or source_of(scan.root, within=scan.within), run.known, run.embedded)
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
             noted.enter_context(_noted(writer, each.space))

@@ -1,6 +1,6 @@
 """What an annotation file says of the objects of a set, kept as columns: class, picture, box, split and other facts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,8 @@ from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Source
 from url_viz.store.imported_columns import (
-    FOLDERS,
     Import,
-    read_apart,
-    read_label_choice,
+    names_of_imports,
     write_apart,
     write_import,
     write_label_choice,
@@ -23,24 +21,25 @@ from url_viz.store.writer import Writer
 OBJECTS = "objects"
 """The name of the import."""
 CLASS, PICTURE = "class", "picture"
+_UNREAD = -1
+"""The content of what was not read yet: no key is negative."""
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
 """In pixels of the upright picture; the margin as a fraction of the box."""
 
 
 def keep_objects(writer: Writer, source: Source) -> None:
-    """Keep what annotations, if the source has any, say of the objects that were read; in a new set let it lead.
+    """Keep what annotations, if the source has any, say of the objects; call it before they are read, and after.
 
-    The class becomes the label, and objects of one picture are no witnesses for each other.
+    In a new set the class becomes the label, and objects of one picture are no witnesses for each other.
     """
     if not isinstance(source, Objects):
         return
     writer.note_objects(source.base)
+    is_new = OBJECTS not in names_of_imports(writer.paths)
     rows = writer.images(["id", "content"])
-    rows = rows.filter(rows["content"].is_valid())
-    ids = np.asarray(rows["id"].to_numpy(), np.int64)
+    contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
     facts = source.facts
-    known = np.array([image_id in facts for image_id in ids.tolist()], np.bool_)
-    said = [facts[image_id] for image_id in ids[known].tolist()]
+    said = list(facts.values())
     columns = {
         CLASS: _texts(one.label for _, one, _ in said),
         PICTURE: _texts(display_name(picture.path) for picture, _, _ in said),
@@ -51,14 +50,29 @@ def keep_objects(writer: Writer, source: Source) -> None:
             for at, name in enumerate(BOX_COLUMNS)
         },
         "objects_in_picture": Values("numeric", np.array([len(picture.objects) for picture, _, _ in said], float)),
+        **_facts([dict(one.facts) for _, one, _ in said]),
     }
     columns = {name: values for name, values in columns.items() if values.known}
-    contents = np.asarray(rows["content"].to_numpy(), np.int64)[known]
-    write_import(writer.paths, Import(OBJECTS, source.root.name, ids[known], contents, columns))
-    if read_label_choice(writer.paths) == FOLDERS:
+    ids = np.array(list(facts), np.int64)
+    of_contents = np.array([_UNREAD if (key := contents.get(one)) is None else key for one in facts], np.int64)
+    write_import(writer.paths, Import(OBJECTS, source.root.name, ids, of_contents, columns))
+    if is_new:
         write_label_choice(writer.paths, CLASS)
-        if read_apart(writer.paths) is None:
-            write_apart(writer.paths, PICTURE)
+        write_apart(writer.paths, PICTURE)
+
+
+def _facts(said: Sequence[Mapping[str, float | str]]) -> dict[str, Values]:
+    """A column for each other fact (score, truncated …): of numbers, if all of it are."""
+    columns = {}
+    for name in sorted({name for of_one in said for name in of_one}):
+        values = [of_one.get(name) for of_one in said]
+        is_number = all(value is None or isinstance(value, int | float) for value in values)
+        columns[name] = (
+            Values("numeric", np.array([np.nan if value is None else value for value in values], float))
+            if is_number
+            else _texts(None if value is None else str(value) for value in values)
+        )
+    return columns
 
 
 def _texts(values: Iterable[str | None]) -> Values:

@@ -18,7 +18,7 @@ from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace
 from url_viz.roots import is_in_bucket, root_of
 from url_viz.store import repair
-from url_viz.store.about import About, find_set, known_sets, read_before, sets_with_pictures, write_about
+from url_viz.store.about import About, embed_command, find_set, known_sets, read_before, sets_with_pictures, write_about
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.reader import Store
 from url_viz.store.repair import Mended
@@ -229,6 +229,11 @@ def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
 
 def check_agreement(store: Store, root: Path) -> Agreement:
     """Compare a sample of the stored contents with the files below `root`; raises FolderError if too few agree."""
+    if store.about().objects_in:
+        raise FolderError(
+            f"{str(store.about().root)!r} is of objects in pictures, which cannot be moved. Read the annotations at "
+            f"their new place: {embed_command(root)}."
+        )
     if not is_in_bucket(root) and not root.is_dir():
         raise FolderError(
             f"{str(root)!r} is not a folder that can be read. Give the folder where the pictures lie now."

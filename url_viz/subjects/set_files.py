@@ -70,6 +70,8 @@ class SetFiles:
 
     def _place(self, image_id: int) -> Place:
         row = self._core.frame.iloc[self._core.row_of(image_id)]
+        if not set(BOX_COLUMNS) <= set(row.index):
+            raise ImageError("has no box any more, since the columns of its annotations were removed")
         x, y, width, height, margin = (float(row[name]) for name in BOX_COLUMNS)
         return Place(b"", "", (x, y, width, height), margin)
 

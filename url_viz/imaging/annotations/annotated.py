@@ -60,7 +60,8 @@ class Annotations:
         objects = [one for picture in self.pictures for one in picture.objects]
         classes = len({one.label for one in objects})
         parts = counted(len(objects), "object"), counted(classes, "class"), counted(len(self.pictures), "picture")
-        return "{} of {} in {}, as {}".format(*parts, self.kind)
+        said = "{} of {} in {}, as {}".format(*parts, self.kind)
+        return f"{said}; {counted(self.crowds, 'crowd')} left out" if self.crowds else said
 
 
 @dataclass
@@ -119,16 +120,21 @@ def numbers(values: Iterable[object]) -> tuple[float, ...] | None:
     """Values as numbers; None if one is none."""
     try:
         return tuple(float(value) for value in values)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
 def label_of(name: object) -> str:
-    """A class name for people and tables: printable, not endless."""
-    return printable(str(name))[:LONGEST_LABEL]
+    """A class name for people and tables: printable, not endless. A list is none; one of YAML may be huge as text."""
+    return printable(str(name)[:LONGEST_LABEL]) if isinstance(name, str | int | float) else f"({type(name).__name__})"
 
 
 def inside(path: str) -> bytes | None:
-    """A path below a base as bytes, without detours; None if it leads out."""
+    """A path below a base as bytes, without detours; None if it leads out, or can be none."""
     plain = os.path.normpath(path)
-    return None if os.path.isabs(plain) or plain.split(os.sep)[0] == os.pardir else os.fsencode(plain)
+    if "\0" in plain or os.path.isabs(plain) or plain.split(os.sep)[0] == os.pardir:
+        return None
+    try:
+        return os.fsencode(plain)
+    except UnicodeEncodeError:  # JSON may hold half of a surrogate pair
+        return None

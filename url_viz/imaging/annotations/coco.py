@@ -34,7 +34,7 @@ def read_coco(path: Path, data: bytes) -> Annotations:
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
     for key, at in paths.items():
         if at is None:
-            collected.fail(f"images {key}", "has a file name that leads out of its folder")
+            collected.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
         else:
             collected.picture(at, split=_split_of(path, at))
     for entry in _entries(document, "annotations"):
@@ -49,14 +49,14 @@ def _take(
     names: Mapping[str, str],
     collected: Collected,
 ) -> None:
-    at, picture = f"annotations {entry.get('id')}", _key(entry.get("image_id"))
+    at, picture = f"annotations {_key(entry.get('id'))}", _key(entry.get("image_id"))
     path, label, box = paths.get(picture), names.get(_key(entry.get("category_id"))), _box(entry)
     if entry.get("iscrowd") in (1, True):
         collected.crowds += 1
     elif path is None:
-        collected.fail(at, f"is of a picture that is not listed: image_id {entry.get('image_id')!r}")
+        collected.fail(at, f"is of a picture that is not listed: image_id {picture}")
     elif label is None:
-        collected.fail(at, f"is of a class that is not named: category_id {entry.get('category_id')!r}")
+        collected.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
         collected.fail(at, "has neither a box of four numbers nor a polygon")
     elif why_no_box(box) is None and _is_outside(box, pictures[picture]):

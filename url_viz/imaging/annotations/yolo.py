@@ -30,7 +30,7 @@ def read_yolo(path: Path, data: bytes, *, within: Sequence[Path] | None = None) 
     """The objects of a YOLO data set. Raises FolderError if the file is none, or its pictures lie nowhere."""
     document = _document(path, data)
     names = _names_of(document["names"])
-    base = Path(os.path.realpath(path.parent / str(document.get("path") or ".")))
+    base = _base_of(path, document.get("path") or ".")
     collected = Collected()
     for split in _SPLITS:
         for picture in _pictures_of(document.get(split), base, collected, within=within):
@@ -54,6 +54,13 @@ def _document(path: Path, data: bytes) -> Mapping[str, Any]:
     return document
 
 
+def _base_of(path: Path, named: object) -> Path:
+    try:
+        return Path(os.path.realpath(path.parent / str(named))) if isinstance(named, str) else path.parent
+    except ValueError as error:
+        raise FolderError(f"The `path` of {str(path)!r} can be none ({error}). Correct it.") from error
+
+
 def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
     pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
     return {str(number): label_of(name) for number, name in pairs}
@@ -62,16 +69,29 @@ def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
 def _pictures_of(given: object, base: Path, collected: Collected, *, within: Sequence[Path] | None) -> Iterator[bytes]:
     """Paths below `base` of the pictures of one split: a folder, a list of paths in a file, or several of these."""
     for one in given if isinstance(given, list) else [] if given is None else [given]:
-        at = inside(os.path.relpath(os.path.join(base, str(one).removeprefix("../")), base))
+        at = inside(_below(base, one)) if isinstance(one, str) else None
         folder = None if at is None else base / os.fsdecode(at)
         if folder is None or not folder.exists():
-            collected.fail(str(one), "is not there")
+            collected.fail(label_of(one), "is no folder or list of pictures below `path`")
         elif folder.is_dir():
             prefix = b"" if at == b"." else (at or b"") + b"/"
             yield from (prefix + file.path for file in scan(folder, within=within).files)
         else:
-            lines = read_file(os.fsencode(folder), within=within).decode("utf-8", "replace").splitlines()
-            yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
+            yield from _listed(folder, label_of(one), collected, within=within)
+
+
+def _below(base: Path, named: str) -> str:
+    """A path as relative to the base; Roboflow's begin with `../`, and mean the folder of the file."""
+    return os.path.relpath(named, base) if os.path.isabs(named) and "\0" not in named else named.removeprefix("../")
+
+
+def _listed(listing: Path, name: str, collected: Collected, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+    try:
+        lines = read_file(os.fsencode(listing), within=within).decode("utf-8", "replace").splitlines()
+    except ImageError as error:
+        collected.fail(name, str(error))
+        return
+    yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
 
 
 def _take_labels(

@@ -1,5 +1,6 @@
 """The first page: open a folder, image sets that were read lately, what runs, and what one gets."""
 
+import os
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -90,7 +91,7 @@ def _show_card(entry: RecentSet) -> None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
         elif entry.unfinished is not None:
             st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
-        if not is_in_bucket(entry.about.root) and not entry.about.root.is_dir():
+        if not is_in_bucket(entry.about.root) and not os.path.exists(entry.about.root):
             st.caption(":material/link_off: The folder is missing; what was read from it is still here.")
         _show_buttons(entry, is_running=job is not None)
 

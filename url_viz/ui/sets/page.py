@@ -1,5 +1,6 @@
 """Parts of the Image sets page: disk use of each image set, and renaming, moving, compacting and forgetting it."""
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +70,7 @@ def _picked(table: pd.DataFrame) -> str:
 def _show_one(set_id: str, about: About) -> None:
     st.markdown(f"#### {escape(set_title(about))}")
     st.code(str(about.root), language=None, wrap_lines=True)
-    if not is_in_bucket(about.root) and not about.root.is_dir():
+    if not is_in_bucket(about.root) and not os.path.exists(about.root):
         st.warning("This folder no longer exists. If it was moved, enter its new location.", icon=":material/move:")
     if running(set_id) is not None:
         st.info("This image set is being read. You can change it afterwards.", icon=":material/hourglass_top:")
