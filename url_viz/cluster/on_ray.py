@@ -141,12 +141,13 @@ def _named(model: str) -> str:
 
 @contextmanager
 def _environment_restored() -> Iterator[None]:
-    """Restores the variables that we and Ray set, as this process may join another cluster later."""
+    """Sets what Ray needs to know, and restores it all at the end: this process may join another cluster later."""
 
     def of_ray() -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name.startswith("RAY_") or name == BREAKPOINT}
 
     before = of_ray()
+    os.environ.update(_BEFORE_RAY)
     try:
         yield
     finally:
@@ -156,8 +157,7 @@ def _environment_restored() -> Iterator[None]:
 
 
 def _ray() -> ModuleType:
-    """Ray, with its usage reports switched off."""
-    os.environ.update(_BEFORE_RAY)
+    """Ray, which is imported only where a cluster admits us: its threads can crash a process that ends at once."""
     import ray
 
     if ray.is_initialized():
@@ -185,8 +185,9 @@ def _started(workers: int) -> Iterator[ModuleType]:
 @contextmanager
 def _joined(environment: Mapping[str, str]) -> Iterator[ModuleType]:
     """The cluster of $RAY_ADDRESS, or of this machine. Raises ClusterError if it admits anybody without a token."""
-    ray, address = _ray(), environment.get("RAY_ADDRESS", "auto")
+    address = environment.get("RAY_ADDRESS", "auto")
     _check_cluster(address, environment)
+    ray = _ray()
     with _connected(ray, {"address": address}, f"The Ray cluster {address!r} cannot be joined"):
         yield ray
 
