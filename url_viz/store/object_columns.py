@@ -21,6 +21,8 @@ from url_viz.store.writer import Writer
 OBJECTS = "objects"
 """The name of the import."""
 CLASS, PICTURE = "class", "picture"
+BOX_IS_WRONG, NO_SUCH_OBJECT = "box is wrong", "no such object"
+"""The tags of two verdicts on an object: its box is to be drawn again; it is dropped, since nothing is there."""
 _UNREAD = -1
 """The content of what was not read yet: no key is negative."""
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
