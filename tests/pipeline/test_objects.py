@@ -97,6 +97,21 @@ def test_its_class_picture_and_box_are_columns_and_its_picture_is_no_witness(rea
     assert objects.labels.apart.choice == "picture"
 
 
+@pytest.mark.parametrize("says_size", [True, False])
+def test_what_a_box_covers_and_whether_the_frame_cuts_it_are_columns(
+    read: Reader, document: Path, says_size: bool
+) -> None:
+    changed = as_coco([*BOXES, (10, 118, 20, 1.5), (158.5, 50, 1, 2), (157, 50, 1, 2)])
+    if not says_size:
+        changed["images"] = [{"id": n, "file_name": f"{n}.png"} for n in range(4)]
+    document.write_text(json.dumps(changed))
+    table = read().table().iloc[:7]
+    covered = [50 * 40, 60 * 70, 30 * 30, 40 * 30, 20 * 1.5, 2, 2]  # the fourth ends at the frame
+    np.testing.assert_allclose(table["box_area"], np.array(covered) / (SIZE[0] * SIZE[1]))
+    np.testing.assert_allclose(table["box_aspect"], [50 / 40, 60 / 70, 1, 1, 20 / 1.5, 0.5, 0.5])
+    assert table["cut_by_frame"].tolist() == ["no", "no", "yes", "yes", "yes", "yes", "no"]
+
+
 def test_each_file_is_decoded_once_and_a_known_one_not_at_all(read: Reader, decoded: list[str]) -> None:
     read()
     assert decoded.count("places") == 4

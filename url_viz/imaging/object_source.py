@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from url_viz.errors import ImageError
-from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations, Box
+from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations, Box, Size
 from url_viz.imaging.annotations.reading import read_annotations
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
@@ -38,7 +39,7 @@ class Objects:
 
     @property
     def facts(self) -> Mapping[int, tuple[AnnotatedPicture, AnnotatedObject, Place]]:
-        """What is said of each object, by its id."""
+        """What is said of each object, by its id; pictures with their sizes, unless they cannot be read."""
         return {file.id: fact for file, fact in self._objects}
 
     @cached_property
@@ -72,21 +73,21 @@ class Objects:
             size_bytes, mtime_ns = status.st_size, status.st_mtime_ns
         except (OSError, ValueError):  # reading it gives the reason
             size_bytes = mtime_ns = 0
-        is_relative = any(one.is_relative for one in picture.objects)
-        pixels = self._size(picture.path) if is_relative and size_bytes else (1, 1)
+        if picture.size is None and picture.objects and size_bytes:
+            picture = replace(picture, size=self._size(picture.path))
         for one in picture.objects:
-            place = Place(picture.path, one.key, in_pixels(one, pixels), self._margin)
+            place = Place(picture.path, one.key, in_pixels(one, picture.size or (1, 1)), self._margin)
             stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
             yield ScannedFile(place.path, size_bytes, stamp, place=place), (picture, one, place)
 
-    def _size(self, path: bytes) -> tuple[int, int]:
+    def _size(self, path: bytes) -> Size | None:
         try:
             return decoders.size_of(self._data(path))
         except ImageError:  # reading it gives the reason
-            return 1, 1
+            return None
 
 
-def in_pixels(one: AnnotatedObject, size: tuple[int, int]) -> Box:
+def in_pixels(one: AnnotatedObject, size: Size) -> Box:
     """The box of an object in pixels of a picture of this width and height, to a hundredth."""
     width, height = size if one.is_relative else (1, 1)
     x, y, w, h = one.box

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from url_viz.imaging.annotations.annotated import Box, Size
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Source
@@ -23,6 +24,8 @@ OBJECTS = "objects"
 CLASS, PICTURE = "class", "picture"
 BOX_IS_WRONG, NO_SUCH_OBJECT = "box is wrong", "no such object"
 """The tags of two verdicts on an object: its box is to be drawn again; it is dropped, since nothing is there."""
+CUT_BY_FRAME = "cut_by_frame"
+AT_THE_FRAME = 1 / 400
 _UNREAD = -1
 """The content of what was not read yet: no key is negative."""
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
@@ -51,6 +54,7 @@ def keep_objects(writer: Writer, source: Source) -> None:
             name: Values("numeric", np.array([(*place.box, place.margin)[at] for _, _, place in said], float))
             for at, name in enumerate(BOX_COLUMNS)
         },
+        **_of_the_frame([place.box for _, _, place in said], [picture.size for picture, _, _ in said]),
         "objects_in_picture": Values("numeric", np.array([len(picture.objects) for picture, _, _ in said], float)),
         **_facts([dict(one.facts) for _, one, _ in said]),
     }
@@ -61,6 +65,25 @@ def keep_objects(writer: Writer, source: Source) -> None:
     if is_new:
         write_label_choice(writer.paths, CLASS)
         write_apart(writer.paths, PICTURE)
+
+
+def _of_the_frame(boxes: Sequence[Box], sizes: Sequence[Size | None]) -> dict[str, Values]:
+    """What boxes are in pictures of these sizes: the share they cover, width by height, whether the frame cuts them.
+
+    A box is cut by the frame if it reaches to within a pixel, or `AT_THE_FRAME` of the picture's side, of it.
+    """
+    x, y, width, height = np.array(boxes, float).reshape(-1, 4).T
+    across, down = np.array([size or (np.nan, np.nan) for size in sizes], float).reshape(-1, 2).T
+    right, bottom = np.minimum(x + width, across), np.minimum(y + height, down)
+    area = (right - np.maximum(x, 0)) * (bottom - np.maximum(y, 0)) / (across * down)
+    near = [np.maximum(1, AT_THE_FRAME * side) for side in (across, down)]
+    is_cut = (x <= near[0]) | (y <= near[1]) | (right >= across - near[0]) | (bottom >= down - near[1])
+    told = ("yes" if cut else "no" for cut in is_cut)
+    return {
+        "box_area": Values("numeric", area),
+        "box_aspect": Values("numeric", width / height),
+        CUT_BY_FRAME: _texts(one if known else None for one, known in zip(told, np.isfinite(across), strict=True)),
+    }
 
 
 def _facts(said: Sequence[Mapping[str, float | str]]) -> dict[str, Values]:

@@ -13,6 +13,7 @@ from url_viz.wording import counted
 Kind = Literal["YOLO", "COCO", "VOC"]
 Box = tuple[float, float, float, float]
 """x, y, width and height: of the upright picture, in pixels, or in fractions of its size."""
+Size = tuple[float, float]
 LONGEST_LABEL = 200
 
 
@@ -33,11 +34,15 @@ class AnnotatedObject:
 
 @dataclass(frozen=True)
 class AnnotatedPicture:
-    """A picture by its path below the base, the objects in it (none of a picture without any), and its split."""
+    """A picture by its path below the base, the objects in it (none of a picture without any), and its split.
+
+    `size` is its width and height in pixels, as the file says.
+    """
 
     path: bytes
     objects: tuple[AnnotatedObject, ...]
     split: str | None = None
+    size: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Collected:
 
     objects: dict[bytes, dict[str, AnnotatedObject]] = field(default_factory=dict)
     split: dict[bytes, str | None] = field(default_factory=dict)
+    size: dict[bytes, Size] = field(default_factory=dict)
     failures: list[tuple[str, str]] = field(default_factory=list)
     crowds: int = 0
 
@@ -77,6 +83,12 @@ class Collected:
         """A picture, also one without objects."""
         self.objects.setdefault(path, {})
         self.split.setdefault(path, split)
+
+    def measure(self, path: bytes, width: object, height: object) -> None:
+        """The size of a picture, if it is one."""
+        size = numbers((width, height))
+        if size is not None and all(0 < value < math.inf for value in size):
+            self.size[path] = size[0], size[1]
 
     def add(self, path: bytes, one: AnnotatedObject, *, at: str) -> None:
         """An object of a known picture; a failure `at` its place if its box or key cannot be."""
@@ -95,7 +107,7 @@ class Collected:
     def done(self, kind: Kind, base: Path) -> Annotations:
         """All of it, pictures by path."""
         pictures = tuple(
-            AnnotatedPicture(path, tuple(self.objects[path].values()), self.split[path])
+            AnnotatedPicture(path, tuple(self.objects[path].values()), self.split[path], self.size.get(path))
             for path in sorted(self.objects)
         )
         return Annotations(kind, base, pictures, tuple(self.failures), self.crowds)

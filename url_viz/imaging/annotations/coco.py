@@ -37,6 +37,7 @@ def read_coco(path: Path, data: bytes) -> Annotations:
             collected.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
         else:
             collected.picture(at, split=_split_of(path, at))
+            collected.measure(at, pictures[key].get("width"), pictures[key].get("height"))
     for entry in _entries(document, "annotations"):
         _take(entry, pictures, paths, names, collected)
     return collected.done("COCO", base)

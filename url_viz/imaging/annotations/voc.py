@@ -56,6 +56,7 @@ def _take_file(
     if path is None:
         collected.fail(at, f"is of a picture that is not in {PICTURES}")
         return
+    collected.measure(path, root.findtext("size/width"), root.findtext("size/height"))
     for number, element in enumerate(root.iter("object"), 1):
         box, label = _box_of(element), element.findtext("name")
         if box is None or not label:
