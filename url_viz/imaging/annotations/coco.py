@@ -18,6 +18,7 @@ from url_viz.imaging.annotations.annotated import (
     numbers,
     why_no_box,
 )
+from url_viz.imaging.annotations.masks import box_of_mask
 
 PROBED = 50
 """So many pictures show in which folder they lie."""
@@ -59,7 +60,7 @@ def _take(
     elif label is None:
         collected.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
-        collected.fail(at, "has neither a box of four numbers nor a polygon")
+        collected.fail(at, "has neither a box of four numbers, nor a polygon or mask with area")
     elif why_no_box(box) is None and _is_outside(box, pictures[picture]):
         collected.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
@@ -89,14 +90,14 @@ def _key(value: object) -> str:
 
 
 def _box(entry: Mapping[str, Any]) -> Box | None:
-    given, polygons = entry.get("bbox"), entry.get("segmentation")
+    given, shape = entry.get("bbox"), entry.get("segmentation")
     if isinstance(given, list) and len(given) == 4:
         box = numbers(given)
         return None if box is None else (box[0], box[1], box[2], box[3])
-    if isinstance(polygons, list) and polygons and all(isinstance(polygon, list) for polygon in polygons):
-        points = numbers(value for polygon in polygons for value in polygon)
+    if isinstance(shape, list) and shape and all(isinstance(polygon, list) for polygon in shape):
+        points = numbers(value for polygon in shape for value in polygon)
         return box_around(points) if points is not None and len(points) >= 6 and len(points) % 2 == 0 else None
-    return None
+    return box_of_mask(shape) if isinstance(shape, dict) else None
 
 
 def _is_outside(box: Box, picture: Mapping[str, Any]) -> bool:
