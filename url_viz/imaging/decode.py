@@ -92,14 +92,13 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
         return image.size
 
 
-def upright_size(data: bytes) -> tuple[int, int]:
-    """The upright (width, height) of a picture, by its header; raises ImageError as `decode` does."""
+def header_of(data: bytes) -> tuple[int, int, int]:
+    """Width and height as stored, and EXIF orientation (1 to 8), of a picture; raises ImageError as `decode` does."""
     _register_heif()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            return (height, width) if is_turned else (width, height)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            return *image.size, orientation if orientation in _TURNS else 1
     except UnidentifiedImageError as error:
         raise ImageError(_what_it_is_instead(data)) from error
     except Exception as error:  # as in `decode`

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from url_viz.errors import ImageError
-from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations, Box, Size
+from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations, Box
 from url_viz.imaging.annotations.reading import read_annotations
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.places import Place
+from url_viz.imaging.places import Frame, Place
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.workers import decoders
 
@@ -39,7 +40,7 @@ class Objects:
 
     @property
     def facts(self) -> Mapping[int, tuple[AnnotatedPicture, AnnotatedObject, Place]]:
-        """What is said of each object, by its id; pictures with their sizes, unless they cannot be read."""
+        """What is said of each object, by its id; pictures with their upright size."""
         return {file.id: fact for file, fact in self._objects}
 
     @cached_property
@@ -60,7 +61,36 @@ class Objects:
 
     @cached_property
     def _faults(self) -> Mapping[bytes, str]:
-        return {os.fsencode(at): why for at, why in self.annotations.failures}
+        faults = {os.fsencode(at): why for at, why in self.annotations.failures}
+        for picture in self.annotations.pictures:
+            if (why := self._why_no_size(picture)) is not None:
+                faults |= {Place(picture.path, one.key, one.box).path: why for one in picture.objects}
+        return faults
+
+    def _why_no_size(self, picture: AnnotatedPicture) -> str | None:
+        """Why boxes cannot be of the picture that lies there; None if they can."""
+        frame = self._frames.get(picture.path)
+        if frame is None or picture.size in (None, frame.stored, frame.upright):
+            return None
+        return "is of a picture of {:g} × {:g} pixels, and the file there has {:g} × {:g}: correct one of them".format(
+            *picture.size, *frame.upright
+        )
+
+    @cached_property
+    def _frames(self) -> Mapping[bytes, Frame]:
+        """The frame of each picture with objects, by path, where it can be read."""
+        frames = {}
+        for picture in self.annotations.pictures:
+            if picture.objects:
+                with suppress(ImageError):  # reading the object gives the reason
+                    frames[picture.path] = Frame(*decoders.header_of(self._data(picture.path)))
+        return frames
+
+    @cached_property
+    def _are_of_stored(self) -> bool:
+        """Whether a picture whose size tells says that boxes are of pictures as stored, and not upright."""
+        frames = ((picture.size, self._frames.get(picture.path)) for picture in self.annotations.pictures)
+        return any(frame and size == frame.stored != frame.upright for size, frame in frames)
 
     def _data(self, path: bytes) -> bytes:
         return read_file(os.path.join(os.fsencode(self.base), path), within=self.within)
@@ -73,22 +103,22 @@ class Objects:
             size_bytes, mtime_ns = status.st_size, status.st_mtime_ns
         except (OSError, ValueError):  # reading it gives the reason
             size_bytes = mtime_ns = 0
-        if picture.size is None and picture.objects and size_bytes:
-            picture = replace(picture, size=self._size(picture.path))
+        if self._why_no_size(picture) is not None:
+            return
+        frame = self._frames.get(picture.path)
+        said = picture if frame is None else replace(picture, size=frame.upright)
         for one in picture.objects:
-            place = Place(picture.path, one.key, in_pixels(one, picture.size or (1, 1)), self._margin)
+            place = Place(picture.path, one.key, self._box(one, picture), self._margin)
             stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
-            yield ScannedFile(place.path, size_bytes, stamp, place=place), (picture, one, place)
+            yield ScannedFile(place.path, size_bytes, stamp, place=place), (said, one, place)
 
-    def _size(self, path: bytes) -> Size | None:
-        try:
-            return decoders.size_of(self._data(path))
-        except ImageError:  # reading it gives the reason
-            return None
-
-
-def in_pixels(one: AnnotatedObject, size: Size) -> Box:
-    """The box of an object in pixels of a picture of this width and height, to a hundredth."""
-    width, height = size if one.is_relative else (1, 1)
-    x, y, w, h = one.box
-    return round(x * width, 2), round(y * height, 2), round(w * width, 2), round(h * height, 2)
+    def _box(self, one: AnnotatedObject, picture: AnnotatedPicture) -> Box:
+        """The box of an object in pixels of the upright picture, to a hundredth."""
+        frame = self._frames.get(picture.path, Frame(1, 1))
+        x, y, width, height = one.box
+        if one.is_relative:
+            across, down = frame.upright
+            x, y, width, height = x * across, y * down, width * across, height * down
+        elif picture.size == frame.stored and (frame.stored != frame.upright or self._are_of_stored):
+            x, y, width, height = frame.turned((x, y, width, height))
+        return round(x, 2), round(y, 2), round(width, 2), round(height, 2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.annotations.annotated import Box
+from url_viz.imaging.annotations.annotated import Box, Size
 from url_viz.imaging.digest import content_key
 
 SEPARATOR = b"#"
@@ -33,6 +33,36 @@ class Place:
     def content(self, picture_content: int) -> int:
         """The content key of this place in a picture of that content."""
         return content_key(f"{picture_content} {self.box} {self.margin}".encode())
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture as stored, `width` × `height` pixels, and its EXIF `orientation` (1 to 8)."""
+
+    width: int
+    height: int
+    orientation: int = 1
+
+    @property
+    def stored(self) -> Size:
+        """Its size as stored."""
+        return self.width, self.height
+
+    @property
+    def upright(self) -> Size:
+        """Its size upright."""
+        return (self.height, self.width) if self.orientation >= 5 else self.stored
+
+    def turned(self, box: Box) -> Box:
+        """A box in the stored picture as one in the upright picture."""
+        x, y, width, height = box
+        if self.orientation >= 5:
+            x, y, width, height = y, x, height, width
+        if self.orientation in (2, 3, 6, 7):
+            x = self.upright[0] - x - width
+        if self.orientation in (3, 4, 7, 8):
+            y = self.upright[1] - y - height
+        return x, y, width, height
 
 
 def cut(image: Image.Image, box: Box, margin: float) -> Image.Image:

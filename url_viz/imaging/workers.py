@@ -12,7 +12,7 @@ from PIL import Image
 
 from url_viz.errors import ImageError
 from url_viz.imaging.annotations.annotated import Box
-from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, upright_size
+from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, header_of
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.places import Place, cut
 from url_viz.imaging.preprocess import Preprocessing
@@ -89,10 +89,10 @@ class Decoders(LimitedProcesses):
         """A place in a picture as a PNG; raises ImageError like `read`, and if nothing of it lies inside."""
         return self.ask("cut", data, box=place.box, margin=place.margin)[1]
 
-    def size_of(self, data: bytes) -> tuple[int, int]:
-        """Width and height of a picture, upright, by its header; raises ImageError like `read`."""
-        facts, _ = self.ask("size", data)
-        return facts["width"], facts["height"]
+    def header_of(self, data: bytes) -> tuple[int, int, int]:
+        """See `url_viz.imaging.decode.header_of`."""
+        width, height, orientation = self.ask("header", data)[0]["header"]
+        return width, height, orientation
 
     def format_of(self, data: bytes) -> str | None:
         """Pillow's name of a file's format; None if it is not accepted, or crashes its decoder."""
@@ -181,9 +181,8 @@ def _preprocessing(record: dict[str, Any]) -> Preprocessing:
     return Preprocessing(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"])})
 
 
-def _size(data: bytes) -> Answer:
-    width, height = upright_size(data)
-    return {"width": width, "height": height}, b""
+def _header(data: bytes) -> Answer:
+    return {"header": header_of(data)}, b""
 
 
 def _shown(data: bytes, most_px: int, quality: int) -> Answer:
@@ -205,6 +204,6 @@ def _prepare(turns: AbstractContextManager[object]) -> None:
 
 if __name__ == "__main__":
     serve(
-        {"read": _read, "places": _places, "cut": _cut, "size": _size, "shown": _shown, "format": _format},
+        {"read": _read, "places": _places, "cut": _cut, "header": _header, "shown": _shown, "format": _format},
         prepare=_prepare,
     )

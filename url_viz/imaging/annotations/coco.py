@@ -12,6 +12,7 @@ from url_viz.imaging.annotations.annotated import (
     Annotations,
     Box,
     Collected,
+    Size,
     box_around,
     inside,
     label_of,
@@ -40,13 +41,12 @@ def read_coco(path: Path, data: bytes) -> Annotations:
             collected.picture(at, split=_split_of(path, at))
             collected.measure(at, pictures[key].get("width"), pictures[key].get("height"))
     for entry in _entries(document, "annotations"):
-        _take(entry, pictures, paths, names, collected)
+        _take(entry, paths, names, collected)
     return collected.done("COCO", base)
 
 
 def _take(
     entry: Mapping[str, Any],
-    pictures: Mapping[str, Mapping[str, Any]],
     paths: Mapping[str, bytes | None],
     names: Mapping[str, str],
     collected: Collected,
@@ -61,7 +61,7 @@ def _take(
         collected.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
         collected.fail(at, "has neither a box of four numbers, nor a polygon or mask with area")
-    elif why_no_box(box) is None and _is_outside(box, pictures[picture]):
+    elif why_no_box(box) is None and _is_outside(box, collected.size.get(path)):
         collected.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         facts = tuple((name, entry[name]) for name in ("area", "score") if isinstance(entry.get(name), int | float))
@@ -100,8 +100,7 @@ def _box(entry: Mapping[str, Any]) -> Box | None:
     return box_of_mask(shape) if isinstance(shape, dict) else None
 
 
-def _is_outside(box: Box, picture: Mapping[str, Any]) -> bool:
-    size = numbers((picture.get("width"), picture.get("height")))
+def _is_outside(box: Box, size: Size | None) -> bool:
     if size is None:
         return False
     return box[0] >= size[0] or box[1] >= size[1] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
