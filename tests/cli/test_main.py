@@ -103,8 +103,13 @@ def test_models_lists_what_is_here_and_what_to_install(run: Run) -> None:
 class TestEmbed:
     """Reading a folder."""
 
-    def test_says_what_was_read_with_what(self, run: Run, folder: Path) -> None:
-        assert f"6 pictures in {folder}, read with {DEFAULT} on cpu" in run("embed", folder, "--device", "cpu")
+    def test_says_what_was_read_with_what_and_how_to_read_objects(self, run: Run, folder: Path) -> None:
+        (folder / "data.yaml").write_text("names: [cat]")
+        shown = run("embed", folder, "--device", "cpu")
+        assert f"6 pictures in {folder}, read with {DEFAULT} on cpu" in shown
+        assert (
+            f"data.yaml marks objects in pictures. To read these: python -m url_viz embed {folder}/data.yaml" in shown
+        )
 
     def test_bad_files_are_listed_and_fail_only_a_strict_run(self, run: Run, folder: Path) -> None:
         for number in range(23):

@@ -15,7 +15,7 @@ from PIL import Image
 from url_viz.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.annotations.masks import box_of_mask
-from url_viz.imaging.annotations.reading import is_annotated, read_annotations
+from url_viz.imaging.annotations.reading import annotations_in, is_annotated, read_annotations
 
 WIDTH, HEIGHT = 80, 40
 
@@ -277,3 +277,12 @@ def test_what_is_annotated(tmp_path: Path) -> None:
     assert is_annotated(voc(tmp_path / "v", ""))
     assert not is_annotated(tmp_path / "y")
     assert not is_annotated(tmp_path / "nothing")
+
+
+def test_annotation_files_in_a_folder_of_pictures_have_usual_names(tmp_path: Path) -> None:
+    usual = {yolo(tmp_path, []), coco(tmp_path, []), tmp_path / "instances.json", tmp_path / "_annotations.coco.json"}
+    for name in ("instances.json", "_annotations.coco.json", "config.yaml", "package.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "data.yml").mkdir()
+    assert set(annotations_in(tmp_path)) == usual
+    assert annotations_in(tmp_path / "nothing") == ()

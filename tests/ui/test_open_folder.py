@@ -59,6 +59,26 @@ def test_what_is_wrong_is_said_of_the_path_itself_and_no_job_can_start(
     assert not list_jobs(home)
 
 
+def test_a_folder_with_annotations_is_read_as_pictures_or_as_their_objects(home: Workspace, tmp_path: Path) -> None:
+    write_folder(tmp_path / "set" / "images", 2)
+    for at in sorted((tmp_path / "set" / "images").rglob("*.jpg")):
+        label = tmp_path / "set" / "labels" / at.relative_to(tmp_path / "set" / "images").with_suffix(".txt")
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text("0 .5 .5 .5 .5\n1 .5 .5 .2 .2")
+    (tmp_path / "set" / "data.yaml").write_text("{train: images, names: [cat, '*dog*']}")
+    (tmp_path / "set" / "instances.json").write_text("[]")  # of something else
+    at = dialog(tmp_path / "set")
+    told = [one.value for one in at.markdown]
+    assert any("2 pictures in 2 folders" in one for one in told)
+    assert any("data.yaml: 4 objects of 2 classes in 2 pictures, as YOLO" in one for one in told)
+    assert [one.label for one in at.button if one.label.startswith("Read")] == [
+        "Read this folder",
+        "Read these objects",
+    ]
+    at.button(key=f"read_folder.{tmp_path / 'set' / 'data.yaml'}").click().run()
+    assert [job.about["folder"] for job in list_jobs(home)] == [str(tmp_path / "set" / "data.yaml")]
+
+
 def test_below_a_folder_that_is_not_there_the_nearest_one_is_browsed(home: Workspace, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     at = dialog(tmp_path / "not" / "there")

@@ -1,5 +1,6 @@
 """Commands that read pictures: `embed` a folder, and the demo sets."""
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from url_viz.errors import UsageError
 from url_viz.jobs.arguments import DEFAULT, ModelName, WorkspaceDir, bound
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.progress import Progress, command_report
+from url_viz.terminal_text import printable
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -58,7 +60,17 @@ def embed(config: EmbedConfig) -> int:
     how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
     how += f", and with {active.title} beside it" if active and loaded else ""
     print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
+    _print_annotations(image_set)
     return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
+
+
+def _print_annotations(image_set: "ImageSet") -> None:
+    """Say of whole pictures next to an annotation file how its objects are read."""
+    from url_viz.imaging.annotations.reading import annotations_in
+
+    for path in () if image_set.is_of_objects else annotations_in(image_set.root):
+        command = f"python -m url_viz embed {shlex.quote(printable(str(path)))}"
+        print(f"{printable(path.name)} marks objects in pictures. To read these: {command}")
 
 
 def _print_failures(image_set: "ImageSet") -> int:

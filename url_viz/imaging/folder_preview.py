@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import NoImagesError
-from url_viz.imaging.annotations.reading import is_annotated, read_annotations
+from url_viz.imaging.annotations.reading import annotations_in, is_annotated, read_annotations
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import Walk, why_empty
 from url_viz.wording import counted
@@ -21,8 +21,8 @@ EXAMPLES = 4
 class FolderPreview:
     """Counts of picture files and subfolders so far, and the names of the folders that are classes.
 
-    `objects` says what annotations there are, in place of these. `is_done`: counting has ended; `is_complete`:
-    everything was counted, and only then `classes` are known.
+    `objects` says what annotations there are, in place of these; `annotated` are annotation files among the pictures.
+    `is_done`: counting has ended; `is_complete`: everything was counted, and only then `classes` are known.
     """
 
     pictures: int
@@ -31,6 +31,7 @@ class FolderPreview:
     is_done: bool = False
     is_complete: bool = False
     objects: str = ""
+    annotated: tuple[Path, ...] = ()
 
     @property
     def text(self) -> str:
@@ -84,4 +85,6 @@ def preview_folder(
     if is_complete and not paths:
         raise NoImagesError(why_empty(root, walk.other.most_common()))
     level = find_classes(paths).class_level if is_complete else None  # more folders may change which level it is
-    yield FolderPreview(len(paths), walk.folders, level.names if level else (), is_done=True, is_complete=is_complete)
+    names = level.names if level else ()
+    annotated = annotations_in(root)
+    yield FolderPreview(len(paths), walk.folders, names, is_done=True, is_complete=is_complete, annotated=annotated)

@@ -12,11 +12,17 @@ from url_viz.imaging.annotations.yolo import read_yolo
 from url_viz.imaging.decode import read_file
 
 YAML, JSON = (".yaml", ".yml"), (".json",)
+USUAL = ("data.yaml", "data.yml", "instances*.json", "*.coco.json", "annotations/instances*.json")
 
 
 def is_annotated(path: Path) -> bool:
     """Whether a path names annotations, and not a folder of whole pictures."""
     return path.suffix.lower() in (*YAML, *JSON) if os.path.isfile(path) else is_voc(path)
+
+
+def annotations_in(folder: Path) -> tuple[Path, ...]:
+    """The annotation files in a folder of pictures, or in `annotations` below it, by their usual names."""
+    return tuple(sorted({path for name in USUAL for path in folder.glob(name) if os.path.isfile(path)}))
 
 
 def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:

@@ -46,7 +46,8 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
 def show_answer(field: Key[str], *, key: str) -> None:
     """What is in the folder that was typed, or what is wrong with it, and the button that reads it."""
     preview = _look(_typed(field))
-    is_counting = isinstance(preview, FolderPreview) and not preview.is_done
+    previews = [preview, *(_look(path) for path in _annotated(preview))]
+    is_counting = any(isinstance(one, FolderPreview) and not one.is_done for one in previews)
     st.fragment(_answer, run_every=TICK_S if is_counting else None)(field, key)
 
 
@@ -63,6 +64,10 @@ def _look(folder: Path) -> FolderPreview | UrlVizError:
         return error
 
 
+def _annotated(preview: FolderPreview | UrlVizError) -> tuple[Path, ...]:
+    return preview.annotated if isinstance(preview, FolderPreview) else ()
+
+
 def _answer(field: Key[str], key: str) -> None:
     # Read here: Streamlit runs a click before the newly typed path where a tick of this fragment was waiting.
     folder = _typed(field)
@@ -77,14 +82,25 @@ def _answer(field: Key[str], key: str) -> None:
         show_error(preview)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
     if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(preview, FolderPreview)):
-        try:
-            if preview is not _UNCOUNTED:
-                folder_previews.refuse_empty(readable(folder), within=may_read())
-            open_folder(folder, model=choice().model)
-        except UrlVizError as error:
-            show_error(error)
-        else:
-            st.rerun()
+        _read(folder)
+    for path in _annotated(preview):
+        objects = _look(path)
+        if isinstance(objects, FolderPreview) and objects.objects:  # others are of something else
+            st.markdown(f":material/crop_free: {escape(f'{path.name}: {objects.objects}')}")
+            if st.button("Read these objects", key=f"{key}.{path}"):
+                _read(path)
+
+
+def _read(folder: Path) -> None:
+    """Read a folder, or the objects of an annotation file; say what is wrong where that fails."""
+    try:
+        if not is_in_bucket(folder := readable(folder)):
+            folder_previews.refuse_empty(folder, within=may_read())
+        open_folder(folder, model=choice().model)
+    except UrlVizError as error:
+        show_error(error)
+    else:
+        st.rerun()
 
 
 def _offer_recent() -> None:
