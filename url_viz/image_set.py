@@ -18,6 +18,7 @@ from url_viz.analysis.evaluation import counted_pictures
 from url_viz.analysis.explained import explained, explained_measure
 from url_viz.analysis.findings import Finding
 from url_viz.analysis.map_figure import Style, map_figure
+from url_viz.analysis.object_findings import boxes_of, has_boxes
 from url_viz.analysis.occlusion import Explained, Heat, heat_of
 from url_viz.analysis.order import Order
 from url_viz.analysis.reason_rules import Shared
@@ -168,10 +169,14 @@ class ImageSet(SetCore):
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
         nearest_similarity, twin_group (Int64: one number a group, none without twins), what `url_viz.imaging.quality`
         measures, x, y; the user's own columns; reasons;
-        decision, tags and name (None for none). For all our measures, higher = more ambiguous, except
+        decision, tags and name (None for none). Of objects, also picture (its path), and box: x, y, width and height in
+        pixels of the upright picture. For all our measures, higher = more ambiguous, except
         nearest_similarity and the qualities; nan if there is none.
         """
-        return self.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
+        table = self.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
+        if self.is_of_objects and has_boxes(table):
+            table["box"] = self.cached_of_table(boxes_of)
+        return table
 
     def cached_of_table(
         self, make: Callable[Concatenate[pd.DataFrame, Options], Result], *args: Options.args, **named: Options.kwargs

@@ -25,6 +25,7 @@ from url_viz.analysis.reason_rules import NAMES
 from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review_queue import BURST, groups_of
 from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.twin_groups import twin_members
 
 COUNT = 40
 
@@ -142,7 +143,7 @@ class TestBursts:
         rows = table(twin_group=group)
         found = findings(seen(rows))
         assert told(found) == {"bursts": f"2 bursts of {BURST} or more twins: {2 * BURST + 1} pictures"}
-        assert len(groups_of(rows, ReviewSpec("bursts"), least=BURST)) == 2
+        assert len(groups_of(rows, ReviewSpec("bursts"), twin_members(rows), least=BURST)) == 2
         decided = table(twin_group=group, decision=["keep"] + ["drop"] * (BURST - 1) + [None] * (COUNT - BURST))
         assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} or more twins: {BURST + 1} pictures"}
 

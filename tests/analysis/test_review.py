@@ -19,7 +19,7 @@ from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
 from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query
 from url_viz.analysis.scope import Scope
-from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.twin_groups import group_codes, twin_members
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
@@ -91,9 +91,9 @@ class TestQueue:
 
     def test_groups_of_twins_the_largest_first_until_all_are_decided(self) -> None:
         rows = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7])
-        assert groups_of(rows, ReviewSpec("twins")).tolist() == [102, 100]
+        assert groups_of(rows, ReviewSpec("twins"), twin_members(rows)).tolist() == [102, 100]
         half = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7], decision=["keep", None, "keep", "drop", "drop", *[None] * 3])
-        assert groups_of(half, ReviewSpec("twins")).tolist() == [100]
+        assert groups_of(half, ReviewSpec("twins"), twin_members(half)).tolist() == [100]
 
     def test_is_bounded(self) -> None:
         many = pd.concat([table()] * 2000, ignore_index=True)

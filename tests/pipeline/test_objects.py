@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
 from tests.pipeline.reader import Reader
+from url_viz.analysis.cards import CardAnswer
 from url_viz.errors import FolderError, ImageError
 from url_viz.export.picture_files import rows_to_export
 from url_viz.image_set import embed_folder, open_image_set
@@ -94,6 +95,7 @@ def test_its_class_picture_and_box_are_columns_and_its_picture_is_no_witness(rea
     assert table["label"].tolist()[:4] == ["cat", "dog", "cat", "dog"]
     assert table["picture"].tolist()[:4] == ["0.png"] * 4
     assert table[["box_x", "box_y", "box_width", "box_height"]].iloc[1].tolist() == [70.5, 20.25, 60, 70]
+    assert table["box"].tolist()[1] == (70.5, 20.25, 60, 70)
     assert objects.labels.apart.choice == "picture"
 
 
@@ -128,6 +130,24 @@ def test_a_changed_box_is_one_new_row_and_a_corrected_class_none(read: Reader, d
     objects = read()
     assert (len(objects), read.opened, read.embedded) == (16, 1, 1)
     assert objects.table()["label"].tolist()[4:8] == ["cat", "dog", "dog", "dog"]
+
+
+def test_two_boxes_on_one_object_are_found_and_one_of_them_dropped(read: Reader, document: Path) -> None:
+    changed = as_coco([*BOXES, (10, 10, 50, 41)])
+    changed["images"] += [{"id": 9, "file_name": "empty.png"}]  # type: ignore[operator]
+    document.write_text(json.dumps(changed))
+    objects = read()
+    found = {one.kind: one for one in objects.findings()}
+    assert found["double-boxes"].count == 4
+    assert (found["without-objects"].count, objects.files.without_objects()) == (1, ["empty.png"])
+    assert found["double-boxes"].opens is not None
+    review = objects.reviews.open(found["double-boxes"].opens)
+    card = review.card(int(review.ids[0]))
+    assert card.near[0]["path"].tolist() == ["0.png#4", "0.png#0"]
+    review.store(card.id, CardAnswer(keep=(card.id,)))
+    decisions = objects.table().set_index("path")["decision"]
+    assert (decisions["0.png#4"], decisions["0.png#0"]) == ("keep", "drop")
+    assert {one.kind: one.count for one in objects.findings()}["double-boxes"] == 3
 
 
 def test_what_makes_no_sense_is_a_row_of_failures(read: Reader, document: Path) -> None:

@@ -625,9 +625,16 @@ _TABLE = (
     Column("leaks", ("splits", "graph", "base", "table", "apart", "sources"), _leaks),
     Column(
         "findings",
-        ("table", "reasons", "label_check", "leaks", "rows"),
+        ("table", "reasons", "label_check", "leaks", "rows", "set"),
         lambda get: findings(
-            FindingInputs(get("table"), get("reasons"), get("label_check"), get("leaks"), get("rows").failed)
+            FindingInputs(
+                get("table"),
+                get("reasons"),
+                get("label_check"),
+                get("leaks"),
+                get("rows").failed,
+                get("set").store.about().without_objects,
+            )
         ),
     ),
     *columns_of_classes("name_labels", "name_", least=1),

@@ -1,7 +1,7 @@
 """Findings: what a careful colleague would say of an image set first, each with its count and the queue it opens."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,38 @@ from url_viz.analysis.calibration import NOT_SEEN
 from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
 from url_viz.analysis.leaks import APART
+from url_viz.analysis.object_findings import (
+    TINY_PX,
+    cut_by_frame,
+    double_boxes,
+    has_boxes,
+    outside,
+    tiny,
+    told_by_context,
+)
 from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY
 from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes
-from url_viz.wording import counted
+from url_viz.wording import counted, percent
 
-FindingKind = Literal["leaks", "wrong-labels", "mixed-up", "bursts", "useless", "unreadable", "small-classes"]
-"""What can be found, what matters most first; but for unreadable files, the name of the queue."""
+FindingKind = Literal[
+    "leaks",
+    "wrong-labels",
+    "double-boxes",
+    "mixed-up",
+    "told-by-context",
+    "bursts",
+    "useless",
+    "tiny",
+    "outside",
+    "cut-by-frame",
+    "unreadable",
+    "without-objects",
+    "small-classes",
+]
+"""What can be found, what matters most first; the name of the queue, if it has one."""
 KNOWN_SHARE = 0.5
 """Labels are doubted, and classes called mixed up, only where this fraction of labels is the likeliest class of their
 pictures: below, the model does not know these classes, and most doubts are its mistakes (docs/findings.md)."""
@@ -53,14 +76,15 @@ class Finding:
     @property
     def opens(self) -> ReviewSpec | None:
         """The review of what was found; None for files that no review can show."""
-        return None if self.kind == "unreadable" else ReviewSpec(self.kind)
+        return None if self.kind in ("unreadable", "without-objects") else ReviewSpec(self.kind)
 
 
 @dataclass(frozen=True)
 class FindingInputs:
     """What findings are computed from: `table` of `ImageSet.table()` and the `reasons` of its rows.
 
-    `check` is None without labels to check, `leaks` without splits; `failures` counts files that are no picture.
+    `check` is None without labels to check, `leaks` without splits; `failures` counts files that are no picture,
+    `without_objects` pictures in which nothing is annotated.
     """
 
     table: pd.DataFrame
@@ -68,12 +92,25 @@ class FindingInputs:
     check: LabelCheck | None
     leaks: pd.DataFrame | None
     failures: int
+    without_objects: int = 0
+
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether the rows are objects in pictures."""
+        return has_boxes(self.table)
+
+    def counted(self, count: int, verb: str = "", plural_verb: str = "") -> str:
+        """So many pictures, or objects, and what they do: "1 picture shows", "2 pictures show"."""
+        noun = "object" if self.is_of_objects else "picture"
+        return counted(count, f"{noun} {verb}".strip(), f"{noun}s {plural_verb}".strip())
 
 
 def findings(seen: FindingInputs) -> tuple[Finding, ...]:
     """What was found, what matters most first; nothing that is not there, or is decided on already."""
-    found = (_leaks(seen), _wrong(seen), _mixed(seen), _bursts(seen), _useless(seen), _unreadable(seen), _small(seen))
-    return tuple(each for each in found if each is not None and each.count)
+    found = [_leaks(seen), _wrong(seen), _mixed(seen), _bursts(seen), _useless(seen), _unreadable(seen), _small(seen)]
+    found += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
+    there = [each for each in found if each is not None and each.count]
+    return tuple(sorted(there, key=lambda each: get_args(FindingKind).index(each.kind)))
 
 
 def wrong_labels(check: LabelCheck) -> pd.DataFrame:
@@ -159,7 +196,7 @@ def _leaks(seen: FindingInputs) -> Finding | None:
         return None
     rows = open_leaks(seen.leaks, seen.table)
     splits, twins = (in_words(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
-    words = counted(len(rows), f"picture of {splits} has", f"pictures of {splits} have") + f" a twin in {twins}"
+    words = seen.counted(len(rows), f"of {splits} has", f"of {splits} have") + f" a twin in {twins}"
     why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
     return Finding("leaks", len(rows), words, why)
 
@@ -182,7 +219,7 @@ def _mixed(seen: FindingInputs) -> Finding | None:
     if not count or not len(pairs):
         return None
     more = f", and {counted(len(pairs) - 1, 'other pair')}" if len(pairs) > 1 else ""
-    looks = counted(count, "picture looks", "pictures look")
+    looks = seen.counted(count, "looks", "look")
     words = f"{looks} more like another class: {pairs[0][0]} ↔ {pairs[0][1]}{more}"
     why = "The classes hardly differ, or were labelled inconsistently. Merge them, or define what separates them."
     return Finding("mixed-up", count, words, why)
@@ -193,7 +230,7 @@ def _bursts(seen: FindingInputs) -> Finding:
     size = np.bincount(group, minlength=1)
     is_open = np.bincount(group, weights=~is_resolved(seen.table), minlength=1) > 0
     sizes = size[(size >= BURST) & is_open]
-    words = f"{counted(len(sizes), 'burst')} of {BURST} or more twins: {counted(int(sizes.sum()), 'picture')}"
+    words = f"{counted(len(sizes), 'burst')} of {BURST} or more twins: {seen.counted(int(sizes.sum()))}"
     why = "One moment, or one file, counts many times, in training and in every score."
     return Finding("bursts", len(sizes), words, why)
 
@@ -202,13 +239,14 @@ def _useless(seen: FindingInputs) -> Finding:
     rows = useless(seen.table, seen.reasons)
     count = _open(seen, "useless", rows)
     reasons = ", ".join(rows["suggested"].value_counts().index)
-    words = f"{counted(count, 'picture shows', 'pictures show')} hardly anything ({reasons})"
+    words = f"{seen.counted(count, 'shows', 'show')} hardly anything ({reasons})"
     return Finding("useless", count, words, "No model can learn anything from them, or be right about them.")
 
 
 def _unreadable(seen: FindingInputs) -> Finding:
-    words = f"{counted(seen.failures, 'file')} could not be read"
-    why = "They are damaged, or not pictures at all, and can stop a training run."
+    what = "object or file" if seen.is_of_objects else "file"
+    words = f"{counted(seen.failures, what, 'objects or files' if seen.is_of_objects else None)} could not be read"
+    why = "They are damaged, outside their picture, or not pictures at all, and can stop a training run."
     return Finding("unreadable", seen.failures, words, why)
 
 
@@ -222,3 +260,57 @@ def _small(seen: FindingInputs) -> Finding | None:
     words = f"{counted(len(names), 'class has', 'classes have')} fewer than {FEW} pictures: {shown}{more}"
     why = "Too few to learn a class from, or to measure it on. Add pictures, merge the class, or leave it out."
     return Finding("small-classes", len(names), words, why)
+
+
+def _doubles(seen: FindingInputs) -> Finding:
+    is_open = ~is_resolved(seen.table)
+    groups = [of for of in double_boxes(seen.table) if is_open[of].any()]
+    labels = seen.table["label"].to_numpy(object)
+    mixed = sum(len(set(labels[of])) > 1 for of in groups)
+    words = counted(len(groups), "object has", "objects have") + " two boxes or more"
+    words += f", {mixed:,} of them of two classes" if mixed else ""
+    why = "A detector learns that one object is two. Keep one box of each."
+    return Finding("double-boxes", len(groups), words, why)
+
+
+def told_apart(table: pd.DataFrame, check: LabelCheck) -> pd.DataFrame:
+    """Objects of mixed pairs of classes that context tells apart: see `object_findings.told_by_context`."""
+    return told_by_context(table, check, mixed_pairs(check))
+
+
+def _context(seen: FindingInputs) -> Finding | None:
+    rows = told_apart(seen.table, seen.check) if seen.check is not None else pd.DataFrame()
+    if rows.empty:
+        return None
+    pairs = rows[["class_a", "class_b", "share"]].drop_duplicates()
+    shown = in_words([f"{a} ↔ {b} ({percent(float(share))})" for a, b, share in pairs[:NAMED].to_numpy()])
+    words = counted(len(pairs), "pair of classes is", "pairs of classes are") + f" told apart by context alone: {shown}"
+    why = "Their crops look alike; what else is in the picture, and where the box is, tells which they are."
+    return Finding("told-by-context", len(pairs), words, why)
+
+
+def _tiny(seen: FindingInputs) -> Finding | None:
+    rows = tiny(seen.table)
+    count = _open(seen, "tiny", rows)
+    words = f"{counted(count, 'object is', 'objects are')} smaller than {TINY_PX} × {TINY_PX} pixels"
+    return Finding("tiny", count, words, "Hardly anything can be seen of them, nor told of their class.")
+
+
+def _outside(seen: FindingInputs) -> Finding:
+    count = _open(seen, "outside", outside(seen.table))
+    words = f"{counted(count, 'box reaches', 'boxes reach')} beyond the picture"
+    return Finding("outside", count, words, "The annotations may be of another size or orientation of the picture.")
+
+
+def _cut(seen: FindingInputs) -> Finding:
+    count = _open(seen, "cut-by-frame", cut_by_frame(seen.table))
+    words = f"{counted(count, 'object is', 'objects are')} cut by the frame"
+    return Finding("cut-by-frame", count, words, "A part may not show what it is of. The most ambiguous come first.")
+
+
+def _without(seen: FindingInputs) -> Finding:
+    words = f"{counted(seen.without_objects, 'picture has', 'pictures have')} no object"
+    return Finding("without-objects", seen.without_objects, words, "Good as background, if nothing was overlooked.")
+
+
+_OF_OBJECTS = (_doubles, _context, _tiny, _outside, _cut, _without)

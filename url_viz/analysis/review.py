@@ -11,9 +11,10 @@ import pandas as pd
 
 from url_viz.analysis.cards import CardAnswer, Choice, Moved, Question, between_classes, of_any_label, of_label, of_use
 from url_viz.analysis.filters import OneOf, in_words
-from url_viz.analysis.findings import mixed_up, open_leaks, small_classes, useless, wrong_labels
+from url_viz.analysis.findings import mixed_up, open_leaks, small_classes, told_apart, useless, wrong_labels
 from url_viz.analysis.label_choice import in_words as listed_in_words
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
+from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside, tiny
 from url_viz.analysis.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, groups_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
@@ -41,14 +42,21 @@ class GroupReview(Review):
 
     takes = ("keep", "decision")
 
-    def __init__(self, spec: ReviewSpec, of: ReviewContext, *, least: int = 2) -> None:
-        """Of groups of at least so many."""
-        self._least = least
+    def __init__(
+        self,
+        spec: ReviewSpec,
+        of: ReviewContext,
+        *,
+        least: int = 2,
+        groups: Callable[[pd.DataFrame], Sequence[Ids]] = twin_members,
+    ) -> None:
+        """Of groups of at least so many; `groups` gives the rows of each, that to keep first."""
+        self._least, self._groups = least, groups
         super().__init__(spec, of)
 
     @cached_property
     def _by_lead(self) -> dict[int, Ids]:
-        return {int(self._ids[of[0]]): of for of in twin_members(self.table)}
+        return {int(self._ids[of[0]]): of for of in self._groups(self.table)}
 
     def _members(self, lead: int) -> Ids | None:
         """The rows of the group of twins that a picture stands for, that to keep first; None if there is none."""
@@ -60,7 +68,7 @@ class GroupReview(Review):
         return members
 
     def _queue(self) -> Ids:
-        return groups_of(self.table, self.spec, least=self._least)
+        return groups_of(self.table, self.spec, self._groups(self.table), least=self._least)
 
     def _can_ask(self, ids: Ids) -> Bools:
         is_here = super()._can_ask(ids)
@@ -280,8 +288,15 @@ REVIEWS = {
     "wrong-labels": list_review("Likely wrong labels", lambda of: wrong_labels(of.check()), of_label),
     "mixed-up": list_review("Mixed-up classes", lambda of: mixed_up(of.check()), of_label),
     "leaks": ReviewKind("Leaks: twins across splits", LeakReview, "group"),
+    "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
+    "told-by-context": list_review(
+        "Classes that context tells apart", lambda of: told_apart(of.table, of.check()), of_label
+    ),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
     "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.reasons), of_use),
+    "tiny": list_review("Tiny objects", lambda of: tiny(of.table), of_use),
+    "outside": list_review("Boxes beyond their picture", lambda of: outside(of.table), between_classes),
+    "cut-by-frame": list_review("Cut by the frame", lambda of: cut_by_frame(of.table), between_classes),
     "small-classes": list_review("Classes with too few pictures", lambda of: small_classes(of.table), between_classes),
     "twins": ReviewKind("Twins", GroupReview, "group", needs="nothing"),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),

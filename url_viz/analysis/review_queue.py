@@ -20,7 +20,7 @@ from url_viz.analysis.review_spec import ReviewSpec, as_query
 from url_viz.analysis.scope import scoped
 from url_viz.analysis.selective_retrieval import search
 from url_viz.analysis.tuned import Tuning
-from url_viz.analysis.twin_groups import first_of_each, group_codes, twin_members
+from url_viz.analysis.twin_groups import first_of_each, group_codes
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers
@@ -66,10 +66,10 @@ _OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "rank_per
 """The columns that a queue is made of, besides its measure."""
 
 
-def groups_of(table: pd.DataFrame, spec: ReviewSpec, *, least: int = 2) -> Ids:
-    """Ids of the picture to keep of each group of twins that has a picture in scope and is not resolved."""
+def groups_of(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
+    """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
     is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
-    members = [of for of in twin_members(table) if len(of) >= least and is_wanted[of].any()]
+    members = [of for of in groups if len(of) >= least and is_wanted[of].any()]
     is_open = [of for of in members if spec.is_of_decided or not resolved[of].all()]
     leads = [of[0] for of in sorted(is_open, key=len, reverse=True)]
     return _bounded(table["id"].to_numpy(np.int64)[leads], spec)

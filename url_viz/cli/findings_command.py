@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 @app.on_set()
 def findings(image_set: "ImageSet") -> None:
     """Say what to look at first: leaks, likely wrong labels, bursts and more, each with its count and its review."""
+    from url_viz.analysis.label_choice import shown
+
     for finding in (listed := image_set.findings()):
         print(f"{finding.words}. {finding.why}")
-        print(f"    review --by {finding.kind}" if finding.opens else "    export --failures")
+        if finding.kind == "without-objects":
+            print(f"    {shown(paths := image_set.files.without_objects(), len(paths))}")
+        else:
+            print(f"    review --by {finding.kind}" if finding.opens else "    export --failures")
     if not listed:
         print("Nothing that stands out.")
 

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
@@ -77,3 +79,14 @@ def cut(image: Image.Image, box: Box, margin: float) -> Image.Image:
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
         raise ImageError(f"lies outside its picture of {image.width} × {image.height} pixels")
     return image.crop(inside)
+
+
+def overlaps(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of boxes (N, 4) and others (M, 4): x, y, width, height."""
+    one, other = boxes[:, None].astype(np.float64), others[None].astype(np.float64)
+    low = np.maximum(one[..., :2], other[..., :2])
+    high = np.minimum(one[..., :2] + one[..., 2:], other[..., :2] + other[..., 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    union = one[..., 2:].prod(axis=-1) + other[..., 2:].prod(axis=-1) - shared
+    fraction: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return fraction

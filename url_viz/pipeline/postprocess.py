@@ -1,17 +1,21 @@
 """Post-processing of a read folder: quality, whitened space, neighbour graph and map brought up to date."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
+from url_viz.pipeline.object_twins import twins_of_objects
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place, prepare_umap
 from url_viz.pipeline.stored_quality import assess_missing
 from url_viz.pipeline.twins import twin_groups, twin_pairs, twin_representatives
 from url_viz.pipeline.whitening import VERSION, serves, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
 from url_viz.rows import EXACT_ROWS
+from url_viz.store.object_columns import stored_boxes
 from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import UMAP, Coordinates, Graph, GraphColumns, Twins, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
@@ -92,6 +96,8 @@ def _update_graph(
     graph = updated_graph(
         previous, whitened, raw, twins=twins, hashes=hashes, report=lambda done: report(clock.at(done))
     )
+    boxes = stored_boxes(writer.paths, whitened.content)
+    graph = graph if boxes is None else replace(graph, twins=twins_of_objects(graph.twins, boxes))
     writer.put_graph(space_key, graph, columns_of(graph))
     report(clock.at(len(whitened)))
 

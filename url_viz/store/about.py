@@ -26,7 +26,7 @@ class About:
     last scan ignored. `read_at` is when a reading came to its end last, in Unix seconds (0.0: none did, or an older
     version read it). `begun` are readings that have not come to their end, by the key of their space: how many files
     the set has at that end. `objects_in` is, of a set of objects in pictures, the folder that paths of pictures are
-    relative to.
+    relative to, and `without_objects` counts pictures in which there are none.
     """
 
     root: Path
@@ -36,6 +36,7 @@ class About:
     read_at: float = 0.0
     begun: tuple[tuple[str, int], ...] = ()
     objects_in: str = ""
+    without_objects: int = 0
 
     @property
     def base(self) -> Path:

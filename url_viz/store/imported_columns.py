@@ -103,7 +103,12 @@ def names_of_imports(paths: SetPaths) -> list[str]:
 
 def read_imports(paths: SetPaths) -> tuple[Import, ...]:
     """All imports, sorted by name. Raises DamageError if one is damaged."""
-    return tuple(_read(paths.columns / f"{name}{_ENDING}") for name in names_of_imports(paths))
+    return tuple(read_import(paths, name) for name in names_of_imports(paths))
+
+
+def read_import(paths: SetPaths, name: str) -> Import:
+    """The import of a name that is there. Raises DamageError if it is damaged."""
+    return _read(paths.columns / f"{name}{_ENDING}")
 
 
 def write_import(paths: SetPaths, imported: Import) -> None:

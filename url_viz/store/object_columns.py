@@ -1,9 +1,11 @@
 """What an annotation file says of the objects of a set, kept as columns: class, picture, box, split and other facts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from url_viz.imaging.annotations.annotated import Box, Size
 from url_viz.imaging.object_source import Objects
@@ -12,12 +14,15 @@ from url_viz.imaging.source import Source
 from url_viz.store.imported_columns import (
     Import,
     names_of_imports,
+    read_import,
     write_apart,
     write_import,
     write_label_choice,
 )
+from url_viz.store.tables import positions_of
 from url_viz.store.user_cells import Values
 from url_viz.store.writer import Writer
+from url_viz.workspace import SetPaths
 
 OBJECTS = "objects"
 """The name of the import."""
@@ -39,7 +44,7 @@ def keep_objects(writer: Writer, source: Source) -> None:
     """
     if not isinstance(source, Objects):
         return
-    writer.note_objects(source.base)
+    writer.note_objects(source.base, without=sum(not picture.objects for picture in source.annotations.pictures))
     is_new = OBJECTS not in names_of_imports(writer.paths)
     rows = writer.images(["id", "content"])
     contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
@@ -84,6 +89,26 @@ def _of_the_frame(boxes: Sequence[Box], sizes: Sequence[Size | None]) -> dict[st
         "box_aspect": Values("numeric", width / height),
         CUT_BY_FRAME: _texts(one if known else None for one, known in zip(told, np.isfinite(across), strict=True)),
     }
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Where M objects are: the code of the `picture` (M,), negative if not known, and the `box` (M, 4) in pixels."""
+
+    picture: NDArray[np.int32]
+    box: NDArray[np.float64]
+
+
+def stored_boxes(paths: SetPaths, contents: NDArray[np.int64]) -> Boxes | None:
+    """Where objects are, by their contents (M,), of copies the first one's; None of a set of whole pictures."""
+    if OBJECTS not in names_of_imports(paths):
+        return None
+    imported = read_import(paths, OBJECTS)
+    row = positions_of(contents, imported.contents)
+    columns = imported.columns
+    box = np.stack([np.asarray(columns[name].values, np.float64)[row] for name in BOX_COLUMNS[:4]], axis=1)
+    picture = pd.factorize(columns[PICTURE].values)[0].astype(np.int32)[row]
+    return Boxes(np.where(row < 0, -1, picture).astype(np.int32), box)
 
 
 def _facts(said: Sequence[Mapping[str, float | str]]) -> dict[str, Values]:

@@ -147,9 +147,9 @@ class Writer(Store):
         rest = sum(number for _, number in skipped[MOST_EXTENSIONS:])
         self._note_about(skipped=(*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ())))
 
-    def note_objects(self, base: Path) -> None:
-        """Record that this is a set of objects in pictures, whose paths are relative to the folder `base`."""
-        self._note_about(objects_in=str(base))
+    def note_objects(self, base: Path, *, without: int) -> None:
+        """Record that this is a set of objects, whose paths are relative to `base`; so many pictures have none."""
+        self._note_about(objects_in=str(base), without_objects=without)
 
     def note_begun(self, space_keys: Sequence[str], files: int) -> None:
         """Record that a reading in these spaces has begun, which leaves the set with `files` files."""

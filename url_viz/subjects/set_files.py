@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import read_file
+from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import SEPARATOR, Place
 from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.scan import ScannedFile, absolute, display_name
+from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import decoders
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import embed_command
@@ -50,6 +52,12 @@ class SetFiles:
         pictures in object storage.
         """
         return open_plain_file(absolute(self._core.folder, self._file(path)), within=self._within)
+
+    def without_objects(self) -> list[str]:
+        """The paths of pictures in which no object is annotated, as the annotations say now; none of other sets."""
+        source = source_of(self._core.root, within=self._within)
+        pictures = source.annotations.pictures if isinstance(source, Objects) else ()
+        return [display_name(picture.path) for picture in pictures if not picture.objects]
 
     def data(self, image_id: int) -> bytes:
         """The bytes of a picture's file, from its folder or from object storage; an object's crop as a PNG.

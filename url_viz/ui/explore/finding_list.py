@@ -66,12 +66,21 @@ def _show_line(image_set: ImageSet, finding: Finding, *, width: Literal["stretch
         st.markdown(Markdown(f"**{finding.count:,}** {escape(finding.what)}"), width="content")
         words, icon = ("List", ":material/list:") if finding.opens is None else ("Review", ":material/rate_review:")
         if st.button(words, type="tertiary", icon=icon, key=f"findings.{finding.kind}", help=escape(finding.why)):
-            if finding.opens is None:
-                _failures_dialog(image_set)
-            else:
+            if finding.opens is not None:
                 go_to_review(finding.opens)
+            elif finding.kind == "without-objects":
+                _without_objects_dialog(image_set)
+            else:
+                _failures_dialog(image_set)
 
 
 @st.dialog("Files that could not be read", width="large")
 def _failures_dialog(image_set: ImageSet) -> None:
     show_failure_list(image_set, key="findings.failures")
+
+
+@st.dialog("Pictures without objects", width="large")
+def _without_objects_dialog(image_set: ImageSet) -> None:
+    with st.spinner("Reading the annotations …"):
+        paths = image_set.files.without_objects()
+    st.dataframe({"path": paths}, hide_index=True, width="stretch", alt="Pictures in which no object is annotated")
