@@ -52,6 +52,7 @@ from url_viz.subjects.set_files import SetFiles
 from url_viz.subjects.set_labels import SetLabels
 from url_viz.subjects.set_maps import SetMaps
 from url_viz.subjects.set_names import SetNames
+from url_viz.subjects.set_objects import SetObjects
 from url_viz.subjects.set_reviews import SetReviews
 from url_viz.subjects.set_search import SearchResult, SetSearch
 from url_viz.subjects.set_splits import SetSplits
@@ -80,7 +81,7 @@ class ImageSet(SetCore):
     whether there is anything new. Decisions, labels and the user's columns are seen at once.
 
     What concerns one subject is on a small object of its own: `labels`, `answers`, `names`, `reviews`, `splits`,
-    `twins`, `maps`, `files`, `imports`, and `second` for the second model.
+    `twins`, `maps`, `files`, `objects`, `imports`, and `second` for the second model.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class ImageSet(SetCore):
         self.splits = SetSplits(self)
         self.reviews = SetReviews(self, labels=self.labels, answers=self.answers, names=self.names, splits=self.splits)
         self.files = SetFiles(self, within=self.within)
+        self.objects = SetObjects(self, self.files)
         self.maps = SetMaps(self)
         self.twins = SetTwins(self)
         self._search = SetSearch(self)

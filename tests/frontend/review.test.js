@@ -19,7 +19,7 @@ const queue = (cards, more = {}) => ({
 const answered = (id, more = {}) => ({ sequence: 1, id, decision: null, label: null, ...more });
 
 test("the state of a card is the server's, or that of the last answer that waits", () => {
-  const server = { decision: "drop", label: "kiwi", isDone: true, isSkipped: false, same: null };
+  const server = { decision: "drop", label: "kiwi", isDone: true, isSkipped: false, same: null, verdict: null };
   const done = card("a", { decision: "drop", given: "kiwi", is_done: true });
   assert.deepEqual(stateOf(done, [answered("b", { decision: "keep" })]), server);
   const two = [answered("a", { decision: "drop" }), answered("a", { label: "banana" })];
@@ -35,7 +35,7 @@ test("the state of a card is the server's, or that of the last answer that waits
 });
 
 test("an answer that is taken back leaves what stood before, and a repeated one leaves nothing of itself", () => {
-  const said = (decision, label) => ({ decision, label });
+  const said = (decision, label, verdict = null) => ({ decision, label, verdict });
   const takings = [
     [said("drop", null), said(null, null), said(null, null)],
     [said("drop", null), said("keep", null), said("keep", null)],
@@ -43,6 +43,9 @@ test("an answer that is taken back leaves what stood before, and a repeated one 
     [said("drop", "kiwi"), said("drop", "kiwi"), said(null, "kiwi")],
     [said(null, "kiwi"), said(null, "kiwi"), said(null, null)],
     [said(null, "pear"), said("drop", "kiwi"), said("drop", "kiwi")],
+    [said(null, "kiwi", "box is wrong"), said(null, "kiwi"), said(null, "kiwi")],
+    [said(null, "kiwi", "box is wrong"), said(null, "kiwi", "box is wrong"), said(null, "kiwi")],
+    [said("drop", null, "no such object"), said(null, null), said(null, null)],
   ];
   for (const [answer, before, left] of takings) assert.deepEqual(takenBack(answer, before), left);
 });
@@ -60,9 +63,9 @@ test("a pair is done once it is answered, yes or no, and open again once that is
 });
 
 test("a pair has keys and buttons of its own", () => {
-  assert.deepEqual(notAnswering(["same"]), ["keep", "drop", "look-again", "another", "twins"]);
-  assert.deepEqual(notAnswering(["decision", "label", "twins"]), ["same", "other"]);
-  assert.deepEqual(notAnswering(["keep", "decision"]), ["another", "twins", "same", "other"]);
+  assert.deepEqual(notAnswering(["same"]), ["keep", "drop", "look-again", "another", "twins", "verdict"]);
+  assert.deepEqual(notAnswering(["decision", "label", "verdict", "twins"]), ["same", "other"]);
+  assert.deepEqual(notAnswering(["keep", "decision"]), ["another", "twins", "same", "other", "verdict"]);
 });
 
 test("number keys name what is suggested, then the latest names, nine at most", () => {

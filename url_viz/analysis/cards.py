@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from url_viz.store.decisions import Action, Decision
 from url_viz.wording import percent
 
-AnswerKind = Literal["decision", "label", "name", "same", "keep", "twins"]
-"""What a card takes: a decision, a class, a name, yes or no, which of a group to keep, all of it for its twins too."""
+AnswerKind = Literal["decision", "label", "name", "same", "keep", "verdict", "twins"]
+"""What a card takes: a decision, a class, a name, yes or no, which of a group to keep, a verdict on a box, all of it
+for its twins too."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class CardAnswer:
     """What somebody says of a card, or what is said of it as of now.
 
     `label` is the class, or the name where one is asked for; `same` whether a pair is of one kind; `keep` the ids to
-    keep of a group, whose others get the `decision`, else are dropped. With `twins` all is said of its twins too.
+    keep of a group, whose others get the `decision`, else are dropped; `verdict` one of `VERDICTS` on an object. With
+    `twins` all is said of its twins too.
     """
 
     decision: Decision | None = None
     label: str | None = None
     same: bool | None = None
     keep: tuple[int, ...] | None = None
+    verdict: str | None = None
     twins: bool = False
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.cards import AnswerKind, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.analysis.leaks import Splits
 from url_viz.analysis.naming import Naming
@@ -24,7 +25,8 @@ from url_viz.analysis.twin_groups import first_of_each, group_codes
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers
-from url_viz.store.decisions import Action, Decided, Decisions, Judgement
+from url_viz.store.decisions import Action, Decided, Decisions, Judgement, tags_of
+from url_viz.store.object_columns import NO_SUCH_OBJECT, VERDICTS
 from url_viz.store.reviews import StoredReview, locked_reviews, read_review, review_key, write_review
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
@@ -62,7 +64,7 @@ def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None 
     return _bounded(rows["id"].to_numpy(np.int64), spec)
 
 
-_OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "rank_percentile")
+_OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "tags", "rank_percentile")
 """The columns that a queue is made of, besides its measure."""
 
 
@@ -76,9 +78,9 @@ def groups_of(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, l
 
 
 def is_resolved(table: pd.DataFrame) -> Bools:
-    """Whether each picture (N,) was decided on, or its label given or confirmed."""
+    """Whether each picture (N,) was decided on, its label given or confirmed, or a verdict given on its box."""
     resolved: Bools = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)
-    return resolved
+    return resolved | passes_all(table, [OneOf("tags", VERDICTS)]) if "tags" in table else resolved
 
 
 def _bounded(ids: Ids, spec: ReviewSpec) -> Ids:
@@ -122,6 +124,7 @@ class ReviewContext:
     leaks: Callable[[], pd.DataFrame]
     tuning: Callable[[], Tuning]
     naming: Callable[[], Naming]
+    is_of_objects: bool = False
     afresh: bool = False
     known: QueueCache | None = None
 
@@ -143,6 +146,8 @@ class Review(Queue):
         self.spec, self.table = spec, of.table
         self._unit, self._decisions, self._source, self._paths = of.unit, of.decisions, of.source, of.paths
         self._reasons, self._sources, self._listed, self._ask = of.reasons, of.sources, listed, ask
+        if of.is_of_objects and "label" in self.takes:
+            self.takes = (*self.takes, "verdict")
         self._ids = of.table["id"].to_numpy(np.int64)
         self._file_rows = of.decisions.files.rows_of(self._ids)
         self._key = review_key(as_query(spec))
@@ -240,7 +245,7 @@ class Review(Queue):
         if self.spec.is_of_decided:
             return np.isin(self.ids, list(self._kept.answered))
         now = self._now()
-        return self._are_done((now.code > 0) | pd.notna(now.labels_of(self._source)))
+        return self._are_done((now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts_of(now)))
 
     def _are_done(self, resolved: Bools) -> Bools:
         """Which of the queue (Q,) are done, by which pictures (N,) are."""
@@ -283,17 +288,19 @@ class Review(Queue):
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         now = self._now(self._rows(ids))
-        return [CardAnswer(*both) for both in zip(now.decision, now.labels_of(self._source), strict=True)]
+        said = zip(now.decision, now.labels_of(self._source), _verdicts_of(now), strict=True)
+        return [CardAnswer(decision, label, verdict=verdict) for decision, label, verdict in said]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         return self._decide(self._of_twins_too(image_id, answer), who)
 
     def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
-        return self._decisions_of(who).judge(judgements, source=self._source)
+        return self._decisions_of(who).judge(judgements, source=self._source, among=VERDICTS)
 
     def _of_twins_too(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
         """What is said of a picture and, if so, of its twins: they keep their label unless it is given another one."""
-        judgement = Judgement(answer.decision, answer.label)
+        decision = "drop" if answer.verdict == NO_SUCH_OBJECT else answer.decision
+        judgement = Judgement(decision, answer.label, answer.verdict)
         if not answer.twins:
             return {image_id: judgement}
         twins = self._ids[self._is_twin(self._row(image_id))].tolist()
@@ -324,3 +331,10 @@ class Review(Queue):
         group = group_codes(self.table)
         is_twin: Bools = group == group[at]
         return is_twin
+
+
+def _verdicts_of(now: Decided) -> NDArray[np.object_]:
+    """The verdict on each object (M,), None if there is none; there are few distinct sets of tags."""
+    index, texts = pd.factorize(now.tags)
+    verdicts = [next((tag for tag in tags_of(text) if tag in VERDICTS), None) for text in texts]
+    return np.array([*verdicts, None], object)[index]

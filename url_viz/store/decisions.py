@@ -3,7 +3,7 @@
 import copy
 import getpass
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -120,10 +120,11 @@ class Decided:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that a review says of one picture: a decision and a label; None for none of them, as before any."""
+    """All that a review says of one picture: a decision, a label and a tag; None for none, as before any."""
 
     decision: Decision | None = None
     label: str | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -241,16 +242,20 @@ class Decisions:
         texts = [None if label is None else checked_label(label) for label in labels.values()]
         return self._act(labels, lambda before: before.with_labels(texts, source), partial(_did, source=source))
 
-    def judge(self, judgements: Mapping[int, Judgement], *, source: str) -> Action:
-        """Give pictures both their decision and their label, in place of what they had; a single action.
+    def judge(self, judgements: Mapping[int, Judgement], *, source: str, among: Collection[str] = ()) -> Action:
+        """Give pictures their decision, label, and one of the tags `among`, in place of what they had; a single action.
 
-        `source` is what labels are taken from. Raises DecisionError as `decide` and `label` do.
+        `source` is what labels are taken from. Other tags stay. Raises DecisionError as `decide` and `label` do.
         """
         codes = _codes_of(judgement.decision for judgement in judgements.values())
         texts = [None if v.label is None else checked_label(v.label) for v in judgements.values()]
 
         def new(before: Decided) -> Decided:
-            return replace(before.with_labels(texts, source), code=codes)
+            tags = [
+                joined({*tags_of(text)} - {*among} | ({said.tag} if said.tag else set()))
+                for text, said in zip(before.tags, judgements.values(), strict=True)
+            ]
+            return replace(before.with_labels(texts, source), code=codes, tags=np.array([*tags, None], object)[:-1])
 
         return self._act(judgements, new, partial(_did, source=source))
 
@@ -518,13 +523,15 @@ def _names_of(names: Iterable[str | None]) -> NDArray[np.object_]:
 
 
 def _did(before: Decided, after: Decided, *, source: str = "") -> str:
-    """What was decided, labelled and named: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
+    """What was decided, labelled, named, tagged: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
     decided = after.rows_at(np.flatnonzero(after.code != before.code))
     labelled, named = after.labels[after.labels != before.labels], after.names[after.names != before.names]
+    tagged = after.tags[after.tags != before.tags]
     parts = [
         _did_decide(decided),
         _did_give([label_of(text, source) for text in labelled], "labelled", "took back the label of"),
         _did_give([name or None for name in named], "named", "took the name of"),
+        _did_give([text or None for text in tagged], "tagged", "took the tag of"),
     ]
     return ", and ".join(filter(None, parts))
 

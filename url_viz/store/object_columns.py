@@ -29,6 +29,7 @@ OBJECTS = "objects"
 CLASS, PICTURE = "class", "picture"
 BOX_IS_WRONG, NO_SUCH_OBJECT = "box is wrong", "no such object"
 """The tags of two verdicts on an object: its box is to be drawn again; it is dropped, since nothing is there."""
+VERDICTS = (BOX_IS_WRONG, NO_SUCH_OBJECT)
 CUT_BY_FRAME = "cut_by_frame"
 AT_THE_FRAME = 1 / 400
 _UNREAD = -1

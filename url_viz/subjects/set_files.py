@@ -65,12 +65,19 @@ class SetFiles:
         Raises ImageError if it is not there, cannot be read or leads out of `within`, BucketError if its store does
         not answer within `SHOWN_S`.
         """
+        data = self.whole(image_id)
+        if not self._core.is_of_objects:
+            return data
+        with self._naming_the_picture(self._core.paths_of([image_id])[0]):
+            return decoders.cut(data, self._place(image_id))
+
+    def whole(self, image_id: int) -> bytes:
+        """The bytes of the file that a picture is in, also of an object; raises as `data` does."""
         path = self._core.paths_of([image_id])[0]
         with self._naming_the_picture(path):
             if is_in_bucket(self._core.root):
                 return self._bucket.read(ScannedFile(path, 0, 0))
-            data = read_file(absolute(self._core.folder, self._file(path)), within=self._within)
-            return decoders.cut(data, self._place(image_id)) if self._core.is_of_objects else data
+            return read_file(absolute(self._core.folder, self._file(path)), within=self._within)
 
     def _file(self, path: bytes) -> bytes:
         """The path of the file that is read for a picture: an object's picture."""

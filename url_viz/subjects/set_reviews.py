@@ -51,6 +51,7 @@ class SetReviews:
             leaks=lambda: self._needed("leaks", self._splits.missing),
             tuning=lambda: self._answers.tuning,
             naming=lambda: self._names.naming,
+            is_of_objects=self._core.is_of_objects,
             afresh=afresh,
             known=lambda queue: self._core.derived.result("table", ("queue", spec), lambda table: queue()),
         )

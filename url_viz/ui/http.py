@@ -36,7 +36,8 @@ from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
 from url_viz.ui.tile_data import tile_data, tiles
 from url_viz.ui.token import TokenGate
-from url_viz.ui.urls import BASE, thumbnail_url
+from url_viz.ui.urls import BASE, thumbnail_url, whole_url
+from url_viz.ui.whole_picture import with_boxes
 
 
 class SameOriginSockets:
@@ -71,7 +72,7 @@ def _is_same_origin(headers: Headers) -> bool:
 
 
 MOST_DRAWN = 100_000
-PICTURE_PX = 1600
+PICTURE_PX, SMALL_PX = 1600, 480
 MOST_IDS = 1 << 63
 MOST_TILES = 240
 _GONE = "Not found. Reload the page."
@@ -102,6 +103,7 @@ def routes() -> list[Route]:
     return [
         _Numbered(f"{BASE}/thumbnail/{{set_id}}/{{image_id:int}}.jpg", _answered(_thumbnail)),
         _Numbered(f"{BASE}/picture/{{set_id}}/{{image_id:int}}.jpg", _answered(_picture)),
+        _Numbered(f"{BASE}/whole/{{set_id}}/{{image_id:int}}.svg", _answered(_whole)),
         _Numbered(f"{BASE}/card/{{set_id}}/{{image_id:int}}", _answered(_card)),
         Route(f"{BASE}/points/{{set_id}}", _answered(_points)),
         Route(f"{BASE}/mask/{{key}}", _answered(_mask)),
@@ -239,10 +241,21 @@ def _picture(request: Request) -> Response:
     return Response(shown, media_type="image/jpeg", headers=headers)
 
 
+def _whole(request: Request) -> Response:
+    whole = _image_set(request).objects.whole(request.path_params["image_id"])
+    if whole is None:
+        return _not_found()
+    is_small = bool(request.query_params.get("small"))
+    drawn = with_boxes(whole, most_px=SMALL_PX if is_small else PICTURE_PX, is_named=not is_small)
+    headers = {"Cache-Control": "private, no-cache", "Content-Security-Policy": "default-src 'none'; img-src data:"}
+    return Response(drawn, media_type="image/svg+xml", headers=headers)
+
+
 def _card(request: Request) -> Response:
     image_set, image_id = _image_set(request), request.path_params["image_id"]
     card = card_of(image_set, image_id, measure=request.query_params.get("measure"))
-    return JSONResponse(card | {"thumbnail": thumbnail_url(image_set.set_id, image_id)})
+    addresses = {"thumbnail": thumbnail_url(image_set.set_id, image_id), "whole": whole_url(image_set, image_id, "1")}
+    return JSONResponse(card | addresses)
 
 
 def _points(request: Request) -> Response:

@@ -103,7 +103,9 @@ OPENED: Key[int] = Key("view.opened")
 """The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
 """Whether the picture in the address of a new session was opened."""
-HEAT = "view.heat"
+HEAT: Key[bool] = Key("view.heat")
+WHOLE: Key[bool] = Key("view.whole")
+"""Whether an opened object is shown in its whole picture."""
 CLASSES_OPEN = "view.classes_open"
 HANDLED: Key[Handled] = Key("actions.handled")
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")

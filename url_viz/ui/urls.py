@@ -17,6 +17,13 @@ def picture_url(image_set: ImageSet, image_id: int) -> str:
     return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}"
 
 
+def whole_url(image_set: ImageSet, image_id: int, small: str = "") -> str | None:
+    """The URL of the whole picture of an object, with the boxes in it; None in a set of whole pictures."""
+    if not image_set.is_of_objects:
+        return None
+    return f"{BASE}/whole/{image_set.set_id}/{image_id}.svg?{_query(image_set, small=small)}"
+
+
 def card_url(image_set: ImageSet, *, measure: str | None = None) -> str:
     """The URL of a picture's card (JSON), with the placeholder `{id}` for its id; `measure` is the first on it."""
     return f"{BASE}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure)}"

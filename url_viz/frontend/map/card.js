@@ -15,8 +15,10 @@ export class Card {
     this.element = element;
     this.known = new Map();
     this.id = null;
-    this.image = element.querySelector("img");
+    this.image = element.querySelector(".crop");
+    this.whole = element.querySelector(".whole");
     this.image.addEventListener("error", () => this.image.parentElement.classList.add("broken"));
+    this.whole.addEventListener("error", () => (this.whole.hidden = true));
   }
 
   /**
@@ -66,7 +68,7 @@ export class Card {
     try {
       const content = this.known.get(url) ?? (await this.fetched(url, signal));
       if (signal.aborted) return;
-      await this.pictureReady(content.thumbnail);
+      await Promise.all([content.thumbnail, content.whole].map((url) => this.pictureReady(url)));
       if (!signal.aborted && this.id === id) this.show(content);
     } catch (error) {
       if (!signal.aborted) this.show({ name: "No details to show", label: error.message });
@@ -93,6 +95,9 @@ export class Card {
   show(content) {
     this.image.parentElement.classList.toggle("broken", !content.thumbnail);
     if (content.thumbnail && this.image.getAttribute("src") !== content.thumbnail) this.image.src = content.thumbnail;
+    this.whole.hidden = !content.whole;
+    if (content.whole && this.whole.getAttribute("src") !== content.whole) this.whole.src = content.whole;
+    this.element.classList.toggle("object", Boolean(content.whole));
     this.put(".name", content.name);
     this.put(".label", content.label ?? "");
     this.element.querySelector(".between").replaceChildren(...betweenOf(content.between ?? []));

@@ -1,10 +1,12 @@
 // What is drawn of one card. Names, labels and questions come from files, so they are set as text, never as HTML.
 
-import { DECISIONS, newIcon } from "../shared/decisions.js";
+import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
 
 /**
  * A picture beside the one that is asked about, and some of them, with a class to choose where there is a label.
- * @typedef {{id: string, name: string, thumbnail: string, picture: string, label: string | null, mark: string | null}} NearPicture
+ * Of an object, `whole` is the picture that it lies in.
+ * @typedef {{id: string, name: string, thumbnail: string, picture: string, whole?: string | null, label: string | null,
+ *   mark: string | null}} NearPicture
  * @typedef {{near: NearPicture[], label: string | null, share: number | null}} Panel
  */
 
@@ -16,12 +18,15 @@ const KEYS = [
   [DECISIONS.keep.key, "keep it in the set, whatever its label", ["decision"]],
   [DECISIONS.drop.key, "drop it; of twins, all", ["decision"]],
   [DECISIONS["look-again"].key, "look again later", ["decision"]],
+  ["b", "its box is wrong, and is to be drawn again", ["verdict"]],
+  ["n", "no such object: drop it", ["verdict"]],
   ["1 … 9", "one of the latest names", ["name"]],
   ["c", "another class, by typing", ["label", "name"]],
   ["Enter", "another name, by typing", ["name"]],
   ["Space", "skip for now"],
   ["Backspace", "back to the previous one"],
   ["t", "include its twins, or not", ["twins"]],
+  ["w", "the whole picture, or the crop", ["whole"]],
   ["f", "facts and reasons"],
   ["?", "these keys"],
 ];
@@ -32,6 +37,7 @@ const BUTTONS = {
   twins: ["twins"],
   same: ["same"],
   other: ["same"],
+  verdict: ["verdict"],
 };
 
 /** @param {string} tag @param {string} className @param {string} [text] @returns {HTMLElement} */
@@ -45,12 +51,12 @@ function keycap(text) {
 
 /**
  * The keys that answer a card.
- * @param {{takes: string[], panels: Panel[]}} card
+ * @param {{takes: string[], panels: Panel[], whole?: string | null}} card
  * @returns {HTMLElement[]} terms and descriptions
  */
-export function newKeys({ takes, panels }) {
+export function newKeys({ takes, panels, whole }) {
   const isChoice = takes.includes("label") && panels.some(({ label }) => label !== null);
-  const answered = isChoice ? [...takes, "choice"] : takes;
+  const answered = [...takes, ...(isChoice ? ["choice"] : []), ...(whole ? ["whole"] : [])];
   const shown = KEYS.filter(([, , kinds]) => !kinds || kinds.some((kind) => answered.includes(kind)));
   return shown.flatMap(([keys, words]) => {
     const term = made("dt", "");
@@ -71,6 +77,12 @@ export function newAnswers() {
     button.append(newIcon(path), made("span", "", word), keycap(key));
     return Object.assign(button, { type: "button", title: KEYS.find(([keys]) => keys === key)[1] });
   });
+  const verdicts = Object.entries(VERDICTS).map(([name, { word, key }]) => {
+    const button = made("button", "answer verdict");
+    button.append(made("span", "", word), keycap(key));
+    button.dataset.verdict = name;
+    return Object.assign(button, { type: "button", title: KEYS.find(([keys, , kinds]) => keys === key && kinds[0] === "verdict")[1] });
+  });
   const others = [
     ["same", "Yes, the same kind", "y"],
     ["other", "No", "n"],
@@ -83,7 +95,7 @@ export function newAnswers() {
     button.append(made("span", "", word), keycap(key));
     return Object.assign(button, { type: "button" });
   });
-  return [...decided, ...others];
+  return [...decided, ...verdicts, ...others];
 }
 
 function newPicture({ name, thumbnail, label, mark }, number) {
@@ -134,10 +146,20 @@ export function newName(name, number) {
   return button;
 }
 
-/** @param {NearPicture} picture the other one of a pair @returns {HTMLElement} */
-export function newBeside({ name, picture }) {
+/**
+ * @param {{picture: string, whole?: string | null}} of
+ * @param {boolean} isWhole whether objects are shown in their pictures
+ * @returns {string} the address of what is shown large
+ */
+export function sourceOf({ picture, whole }, isWhole) {
+  return (isWhole && whole) || picture;
+}
+
+/** @param {NearPicture} picture the other one of a pair @param {boolean} isWhole @returns {HTMLElement} */
+export function newBeside(picture, isWhole) {
   const figure = made("figure", "large beside");
-  figure.append(Object.assign(document.createElement("img"), { alt: "", src: picture }), made("figcaption", "", name));
+  const image = Object.assign(document.createElement("img"), { alt: "", src: sourceOf(picture, isWhole) });
+  figure.append(image, made("figcaption", "", picture.name));
   return figure;
 }
 

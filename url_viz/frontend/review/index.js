@@ -2,7 +2,7 @@
 // then, and where it cannot, the answer is taken back.
 
 import { Actions } from "../shared/actions.js";
-import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
+import { DECISIONS, DECISION_OF_KEY, VERDICTS } from "../shared/decisions.js";
 import { newMounts } from "../shared/mounts.js";
 import {
   made,
@@ -14,17 +14,23 @@ import {
   newPanel,
   notAnswering,
   ownWords,
+  sourceOf,
   twinsInWords,
 } from "./card.js";
-import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf, takenBack } from "./queue.js";
+import { WAITS, countsInWords, countsOf, endInWords, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
 /** @import { Queue } from "./queue.js" */
 
 const LOADED_AHEAD = 4;
+const VERDICT_OF_KEY = Object.fromEntries(Object.entries(VERDICTS).map(([name, { key }]) => [key, name]));
 
 // What a card is drawn of: names that were given meanwhile may suggest one.
 const shownOf = ({ id, question }) => `${id} ${question}`;
+
+function setSource(image, source) {
+  if (image.getAttribute("src") !== source) image.src = source;
+}
 
 class Desk {
   constructor(element) {
@@ -37,6 +43,7 @@ class Desk {
     this.help = find(".help");
     this.said = find(".said");
     find(".answers").replaceChildren(...newAnswers());
+    this.isWhole = true; // objects are shown in their pictures
     this.typing = new TypeAhead(
       find(".typing"),
       (label) => this.name(label),
@@ -97,7 +104,7 @@ class Desk {
     this.drawEnd(counts);
     this.drawChange();
     if (!card) return;
-    if (!this.bases.has(card.id)) this.bases.set(card.id, { decision: card.decision, label: card.given });
+    if (!this.bases.has(card.id)) this.bases.set(card.id, { decision: card.decision, label: card.given, verdict: card.verdict });
     if (this.shown !== shownOf(card)) this.drawCard(card);
     this.drawState(card);
     this.loadAhead();
@@ -151,18 +158,20 @@ class Desk {
     const isPair = this.takes("same");
     this.element.querySelector(".card").classList.toggle("pair", isPair);
     this.element.querySelector(".beside")?.remove();
-    if (isPair) this.large.after(newBeside(card.panels[0].near[0]));
+    if (isPair) this.large.after(newBeside(card.panels[0].near[0], this.isWhole));
   }
 
   drawState(card) {
-    const { decision, label, keep, same } = stateOf(card, this.actions.waiting);
+    const { decision, label, keep, same, verdict } = stateOf(card, this.actions.waiting);
     this.element.querySelector(".answer.same").setAttribute("aria-pressed", String(same === true));
     this.element.querySelector(".answer.other").setAttribute("aria-pressed", String(same === false));
     this.element.querySelector(".own").textContent = ownWords(card, label);
     for (const name of Object.keys(DECISIONS)) {
-      const isPressed = keep === undefined && decision === name;
+      const isPressed = keep === undefined && decision === name && VERDICTS[verdict]?.decision !== name;
       this.element.querySelector(`.answer.${name}`).setAttribute("aria-pressed", String(isPressed));
     }
+    for (const button of this.element.querySelectorAll(".answer.verdict"))
+      button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
     this.element.querySelector(".answer.twins").setAttribute("aria-pressed", String(this.withTwins));
     this.drawNames(card);
     for (const choose of this.element.querySelectorAll(".choose"))
@@ -186,25 +195,39 @@ class Desk {
   loadAhead() {
     const open = this.data.upcoming.filter((position) => position > this.at).slice(0, LOADED_AHEAD);
     for (const card of open.map((position) => this.cards.get(position)).filter(Boolean)) {
-      new Image().src = card.picture;
+      new Image().src = sourceOf(card, this.isWhole);
       for (const { near } of card.panels)
-        for (const { thumbnail, picture } of near) new Image().src = card.takes.includes("same") ? picture : thumbnail;
+        for (const one of near) new Image().src = card.takes.includes("same") ? sourceOf(one, this.isWhole) : one.thumbnail;
     }
   }
 
   // Another picture in the large one's place, until the next click; null for its own.
   peek(picture) {
+    this.peeked = picture;
     const image = this.large.querySelector("img");
-    const source = picture ?? this.card.picture;
+    const shown = picture ?? this.card;
     this.large.classList.toggle("peek", picture !== null);
-    if (image.getAttribute("src") !== source) image.src = source;
+    setSource(image, sourceOf(shown, this.isWhole));
+    const button = this.large.querySelector(".context");
+    button.hidden = !shown.whole;
+    if (!shown.whole) return;
+    setSource(button.querySelector("img"), sourceOf(shown, !this.isWhole)); // what the button shows large
+    button.querySelector("span").textContent = this.isWhole ? "Crop" : "Whole picture";
+    image.alt = this.isWhole ? "The whole picture, with the box of the object" : "The crop of the object";
+  }
+
+  // An object in its whole picture, or its crop.
+  toggleWhole() {
+    this.isWhole = !this.isWhole;
+    this.peek(this.peeked);
+    this.drawBeside(this.card);
   }
 
   // Store an answer, or take it back where it is given already; then go on.
   answer(change, words) {
     const { card } = this;
     const now = stateOf(card, this.actions.waiting);
-    const isAgain = change.decision === now.decision && change.label === now.label && now.isDone;
+    const isAgain = isSame(change, now) && now.isDone;
     const state = isAgain ? takenBack(change, this.bases.get(card.id)) : change;
     this.send({ id: card.id, ...state, twins: this.withTwins }, isAgain ? this.at : null);
     this.say(isAgain ? `Undone: ${card.name}` : `${words}: ${card.name}`);
@@ -222,7 +245,13 @@ class Desk {
       const ids = card.panels[0].near.map(({ id }) => id);
       this.send({ id: card.id, decision: name, label: null, keep: name === "keep" ? ids : [] }, null);
       this.say(`${DECISIONS[name].word}: all`);
-    } else this.answer({ decision: name, label: this.bases.get(card.id).label }, DECISIONS[name].word);
+    } else this.answer({ decision: name, label: this.bases.get(card.id).label, verdict: null }, DECISIONS[name].word);
+  }
+
+  // On the box of an object; a class that was given stays.
+  judge(verdict) {
+    const { decision, word } = VERDICTS[verdict];
+    this.answer({ decision, label: stateOf(this.card, this.actions.waiting).label, verdict }, word);
   }
 
   // Of a pair: whether both are the same kind of thing; the same answer again takes it back.
@@ -237,7 +266,8 @@ class Desk {
   name(label) {
     this.typing.hide();
     this.element.focus({ preventScroll: true });
-    this.answer({ decision: null, label }, label);
+    const { decision, verdict } = stateOf(this.card, this.actions.waiting);
+    this.answer({ decision: null, label, verdict: decision === null ? verdict : null }, label);
   }
 
   choose(number) {
@@ -325,6 +355,8 @@ class Desk {
     else if (button.matches(".another")) return this.type();
     else if (button.matches(".twins")) this.takeTwins();
     else if (button.matches(".same, .other")) this.answerPair(button.matches(".same"));
+    else if (button.matches(".verdict")) this.judge(button.dataset.verdict);
+    else if (button.matches(".context")) this.toggleWhole();
     else if (button.matches(".skip")) this.skip();
     else if (button.matches(".back")) this.back();
     else for (const name of Object.keys(DECISIONS)) if (button.matches(`.answer.${name}`)) this.decide(name);
@@ -336,8 +368,8 @@ class Desk {
     const place = [...this.panels.querySelectorAll(".member")].indexOf(member);
     if (this.takes("keep")) this.choose(place + 1);
     else {
-      const { picture } = this.card.panels.flatMap(({ near }) => near)[place];
-      this.peek(this.large.querySelector("img").getAttribute("src") === picture ? null : picture);
+      const picture = this.card.panels.flatMap(({ near }) => near)[place];
+      this.peek(this.peeked === picture ? null : picture);
     }
   }
 
@@ -376,11 +408,13 @@ class Desk {
     else if (!this.card) return false;
     else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
     else if (key === " ") this.skip();
+    else if (key === "w" && this.card.whole) this.toggleWhole();
     else if ("yn".includes(key) && this.takes("same")) this.answerPair(key === "y");
     else if (key === "t" && this.takes("twins")) this.takeTwins();
     else if (key === "c" && this.takes("label", "name")) this.type();
     else if (key === "Enter" && this.takes("name")) this.type();
     else if (/^[1-9]$/.test(key) && this.takes("label", "name", "keep")) this.choose(Number(key));
+    else if (VERDICT_OF_KEY[key] && this.takes("verdict")) this.judge(VERDICT_OF_KEY[key]);
     else if (key in DECISION_OF_KEY && this.takes("decision")) this.decide(DECISION_OF_KEY[key]);
     else return false;
     return true;

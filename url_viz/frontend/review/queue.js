@@ -12,6 +12,7 @@
  * @property {boolean} is_done
  * @property {boolean} is_skipped
  * @property {boolean | null} [same] of a pair, what was answered
+ * @property {string | null} [verdict] on the box of an object
  *
  * @typedef {object} State
  * @property {string | null} decision
@@ -20,6 +21,7 @@
  * @property {boolean} isSkipped
  * @property {string[]} [keep] ids of the twins to keep
  * @property {boolean | null} same of a pair, whether both are the same kind
+ * @property {string | null} verdict on the box of an object
  *
  * @typedef {object} Queue
  * @property {number} total
@@ -42,24 +44,30 @@ export const WAITS = -1; // a position: the next one is not here yet
 export function stateOf(card, waiting) {
   const answer = waiting.filter(({ id }) => id === card.id).at(-1);
   const { decision: decided, given, is_done: isDone, is_skipped: isSkipped } = card;
-  const server = { decision: decided, label: given, isDone, isSkipped, same: card.same ?? null };
+  const server = { decision: decided, label: given, isDone, isSkipped, same: card.same ?? null, verdict: card.verdict ?? null };
   if (!answer) return server;
   if (answer.skip) return { ...server, isSkipped: true };
-  const { decision, label, keep, same = null } = answer;
-  const isAnswered = keep !== undefined || decision !== null || label !== null || same !== null;
-  return { decision, label, isDone: isAnswered, isSkipped: false, keep, same };
+  const { decision, label, keep, same = null, verdict = null } = answer;
+  const isAnswered = keep !== undefined || [decision, label, same, verdict].some((said) => said !== null);
+  return { decision, label, isDone: isAnswered, isSkipped: false, keep, same, verdict };
 }
 
 /**
- * @typedef {{decision: string | null, label: string | null}} Judgement
+ * @typedef {{decision: string | null, label: string | null, verdict: string | null}} Judgement
  *
  * @param {Judgement} answer
  * @param {Judgement} before what stood on the picture when the review first showed it
  * @returns {Judgement} what stands once the answer is taken back: what stood before, or less by what the answer only repeats
  */
 export function takenBack(answer, before) {
-  if (answer.decision !== before.decision || answer.label !== before.label) return { ...before };
-  return { decision: null, label: answer.decision === null ? null : answer.label };
+  if (!isSame(answer, before)) return { ...before };
+  const isOfLabel = answer.decision === null && answer.verdict === null;
+  return { decision: null, label: isOfLabel ? null : answer.label, verdict: null };
+}
+
+/** @param {Judgement} one @param {Judgement} other @returns {boolean} */
+export function isSame(one, other) {
+  return one.decision === other.decision && one.label === other.label && one.verdict === other.verdict;
 }
 
 /**

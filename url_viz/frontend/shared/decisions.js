@@ -16,6 +16,9 @@ export const DECISIONS = Object.fromEntries(
 /** @type {Record<string, string>} */
 export const DECISION_OF_KEY = Object.fromEntries(Object.entries(DECISIONS).map(([name, { key }]) => [key, name]));
 
+/** @type {Record<string, {word: string, key: string, decision: string | null}>} on the box of an object, by tag */
+export const VERDICTS = wire.verdicts;
+
 /** @param {string} path @returns {SVGElement} */
 export function newIcon(path) {
   const space = "http://www.w3.org/2000/svg";

@@ -13,10 +13,11 @@ from url_viz.analysis.cards import NOTHING, Card, CardAnswer
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import DECISIONS
+from url_viz.store.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import state_of as component_state
 from url_viz.ui.session_records import DeskState, OpenReview, Queued, RefusedAnswer
-from url_viz.ui.urls import picture_url, thumbnail_url
+from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.picture import facts_of
@@ -79,6 +80,7 @@ def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     cards = []
     for place, now in zip(positions, review.state(ids[positions].tolist()), strict=True):
         state = {"decision": now.decision, "given": now.label, "same": now.same, "kept": [*map(str, now.keep or ())]}
+        state |= {"verdict": now.verdict}
         state |= {"is_done": bool(settled[place]), "is_skipped": bool(~waits[place] & ~settled[place])}
         cards.append(_card(image_set, here, version, int(ids[place])) | state | {"position": place})
     return DeskState(
@@ -120,6 +122,7 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         "id": str(card.id),
         "name": str(card.row["path"]),
         "picture": card.picture or picture_url(of, card.id),
+        "whole": None if card.picture else whole_url(of, card.id),
         "question": card.question.text,
         "takes": card.takes,
         "panels": [
@@ -140,6 +143,7 @@ def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
             "name": str(row["path"]),
             "thumbnail": thumbnail_url(image_set.set_id, int(row["id"])),
             "picture": picture_url(image_set, int(row["id"])),
+            "whole": whole_url(image_set, int(row["id"])),
             "label": _text(row["label"]),
             "mark": _text(row.get("mark")),
         }
@@ -176,9 +180,10 @@ def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
 
 def answer_of(record: Record) -> DeskAnswer | None:
     """An answer as the browser sent it; None if it is none."""
-    decision, label, keep = record.get("decision"), record.get("label"), record.get("keep")
+    decision, label, keep, verdict = (record.get(name) for name in ("decision", "label", "keep", "verdict"))
     known = next((name for name in DECISIONS if name == decision), None)
-    if known != decision or not (label is None or isinstance(label, str)):
+    said = next((name for name in VERDICTS if name == verdict), None)
+    if known != decision or said != verdict or not (label is None or isinstance(label, str)):
         return None
     try:
         return DeskAnswer(
@@ -191,6 +196,7 @@ def answer_of(record: Record) -> DeskAnswer | None:
                 label,
                 same=None if (same := record.get("same")) is None else same is True,
                 keep=None if keep is None else tuple(map(int, cast("Sequence[str]", keep))),
+                verdict=said,
                 twins=record.get("twins") is True,
             ),
             skip=record.get("skip") is True,

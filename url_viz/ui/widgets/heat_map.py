@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.analysis.explained import explained_measure
 from url_viz.analysis.measures import in_text
@@ -13,9 +14,10 @@ from url_viz.analysis.occlusion import LOWERS, RAISES, heat_of, in_words, overla
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import running_model
-from url_viz.ui.session import HEAT
+from url_viz.ui.session import HEAT, WHOLE
 from url_viz.ui.text import ERROR_ICON, escape
-from url_viz.ui.urls import picture_url
+from url_viz.ui.urls import picture_url, whole_url
+from url_viz.wording import counted
 
 MOST_KEPT = 256
 HOW = "Covers one part at a time and runs the model again"
@@ -35,7 +37,8 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     """The picture, at its final size from the start, and a switch that overlays the heat map of a measure."""
     measure = explained_measure(row, measure, image_set.order().measure)
     container = st.empty()
-    container.html(picture_html(image_set, image_id, row, None))
+    if not show_whole(container, image_set, image_id):
+        container.html(picture_html(image_set, image_id, row, None))
     title = f"Show which parts matter: {in_text(measure)}"
     is_wanted = st.toggle(escape(title), key=HEAT, disabled=image_set.source.is_external)
     caption = st.empty()
@@ -56,6 +59,43 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
         st.caption(escape(layer.words + alone))
 
 
+def show_whole(container: DeltaGenerator, image_set: ImageSet, image_id: int) -> bool:
+    """The whole picture of an object with its box, and a button (key w) for its crop; False where the crop is wanted.
+
+    A heat map is of the crop, so it takes the place of the whole picture.
+    """
+    try:
+        whole = image_set.objects.whole(image_id)
+    except UrlVizError:  # of a file that is gone, which its crop shows
+        return False
+    if whole is None:
+        return False
+    is_shown = WHOLE.get_or(lambda: True) and not HEAT.get()
+    st.button(
+        "Show the crop" if is_shown else "Show the whole picture",
+        icon=":material/crop:" if is_shown else ":material/crop_free:",
+        key="picture.whole",
+        shortcut="w",
+        on_click=_show_crop if is_shown else _show_whole_again,
+    )
+    if is_shown:
+        others = counted(len(whole.boxes) - 1, "other box", "other boxes")
+        words = f"The whole picture, with the box of {whole.boxes[0].label or 'the object'} and {others}"
+        shape = "aspect-ratio: {} / {}".format(*whole.size)
+        address = html.escape(str(whole_url(image_set, image_id)))
+        container.html(f'<img class="url-viz-picture" src="{address}" style="{shape}" alt="{html.escape(words)}">')
+    return is_shown
+
+
+def _show_crop() -> None:
+    WHOLE.set(False)
+
+
+def _show_whole_again() -> None:
+    WHOLE.set(True)
+    HEAT.set(False)
+
+
 def legend_html(layer: Layer) -> str:
     """What each colour speaks for, as HTML."""
     box = "display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: .15em;"
@@ -73,9 +113,10 @@ def picture_html(image_set: ImageSet, image_id: int, row: dict[str, object], lay
     frame += f"width: min(100%, calc(58vh * {width / height:.4f})); overflow: hidden; border-radius: .5rem;"
     fill = "position: absolute; width: 100%; height: 100%; left: 0; top: 0;"
     address = html.escape(picture_url(image_set, image_id))
+    words = "The object" if image_set.is_of_objects else "The picture"
     grey = " filter: grayscale(.6);" if layer is not None else ""
     over = "" if layer is None else _layer_html(layer)
-    return f'<div style="{frame}"><img src="{address}" style="{fill}{grey}" alt="The picture">{over}</div>'
+    return f'<div style="{frame}"><img src="{address}" style="{fill}{grey}" alt="{words}">{over}</div>'
 
 
 def _layer_html(layer: Layer) -> str:

@@ -1,0 +1,144 @@
+"""Objects in their whole pictures: boxes of a picture, verdicts on them in a review, those to be drawn again."""
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.imaging.pictures import write_folder
+from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
+from tests.read_sets import opened_again
+from url_viz.analysis.cards import CardAnswer
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.store.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
+from url_viz.subjects.set_objects import ObjectBox, WholePicture
+from url_viz.ui.http import middleware, routes
+from url_viz.ui.review.desk import answer_of, opened, state_of, take_answers
+from url_viz.ui.urls import card_url, whole_url
+from url_viz.ui.whole_picture import with_boxes
+from url_viz.workspace import Workspace
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def objects(tmp_path: Path, workspace: Workspace, model: Model) -> ImageSet:
+    return embed_folder(write_objects(tmp_path / "shapes"), model=model, workspace=workspace.root)
+
+
+@pytest.fixture
+def client(objects: ImageSet, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setenv("URL_VIZ_HOME", str(objects.workspace.root))
+    return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
+
+
+def ids_of(image_set: ImageSet) -> list[int]:
+    return [int(one) for one in image_set.table()["id"]]
+
+
+def test_a_whole_picture_has_the_boxes_in_it_that_of_the_object_first(objects: ImageSet, tmp_path: Path) -> None:
+    second = ids_of(objects)[1]
+    objects.labels.correct({second: "star"})
+    whole = objects.objects.whole(second)
+    assert whole is not None
+    assert whole.data == (tmp_path / "shapes" / "images" / "0.png").read_bytes()
+    assert whole.size == SIZE
+    assert [box.box for box in whole.boxes] == [(*CORNERS[at], SIDE, SIDE) for at in (1, 0, 2)]
+    assert [box.label for box in whole.boxes] == ["star", "ellipse", "line"]
+    assert whole.boxes[0].id == second
+
+
+def test_the_picture_is_served_with_its_boxes_drawn_and_nothing_of_a_set_of_pictures(
+    objects: ImageSet, client: TestClient, tmp_path: Path, model: Model
+) -> None:
+    first = ids_of(objects)[0]
+    answer = client.get(str(whole_url(objects, first)))
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    drawn = ET.fromstring(answer.text)
+    assert drawn.get("viewBox") == f"0 0 {SIZE[0]} {SIZE[1]}"
+    strong = [box for box in drawn.iter(f"{SVG}rect") if box.get("stroke") == "#ffd60a"]
+    assert [(box.get("x"), box.get("y"), box.get("width")) for box in strong] == [("0.00", "20.00", "96.00")]
+    assert [text.text for text in drawn.iter(f"{SVG}text")] == ["ellipse"]
+    card = client.get(card_url(objects).replace("{id}", str(first))).json()
+    assert not list(ET.fromstring(client.get(card["whole"]).text).iter(f"{SVG}text")), "too small to be read"
+    plain = embed_folder(write_folder(tmp_path / "plain", 2), model=model, workspace=objects.workspace.root)
+    assert plain.objects.whole(ids_of(plain)[0]) is None
+    assert whole_url(plain, ids_of(plain)[0]) is None
+    assert client.get(f"/url-viz/whole/{plain.set_id}/{ids_of(plain)[0]}.svg").status_code == 404
+
+
+def test_a_class_cannot_leave_its_place_in_the_drawing_and_a_picture_is_bounded() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (300, 200)).save(file, "PNG")
+    box = ObjectBox(1, '</text><script>"&', (0, 0, 50, 50))
+    svg = with_boxes(WholePicture(file.getvalue(), (300, 200), (box,)), most_px=100)
+    assert [text.text for text in ET.fromstring(svg).iter(f"{SVG}text")] == ['</text><script>"&']
+    import base64
+
+    data = base64.b64decode(re.findall(r"base64,([^\"]+)", svg)[0])
+    assert Image.open(io.BytesIO(data)).size == (100, 67)
+
+
+class TestVerdicts:
+    """Two more answers in a review of objects."""
+
+    def test_box_is_wrong_is_a_tag_and_no_such_object_a_tag_and_dropped(self, objects: ImageSet) -> None:
+        review = objects.reviews.open("confusability")
+        wrong, absent, labelled = (int(one) for one in review.ids[:3])
+        assert "verdict" in review.card(wrong).takes
+        review.store(labelled, CardAnswer(label="star"))
+        review.store(wrong, CardAnswer(verdict=BOX_IS_WRONG))
+        review.store(absent, CardAnswer(verdict=NO_SUCH_OBJECT))
+        objects.decisions.tag([wrong], "mine")
+        table = objects.table().set_index("id")
+        assert table.loc[[wrong, absent], "tags"].tolist() == ["box is wrong; mine", NO_SUCH_OBJECT]
+        assert table.loc[[wrong, absent, labelled], "decision"].tolist() == [None, "drop", None]
+        assert review.progress().done == 3
+        assert [now.verdict for now in review.state([wrong, absent, labelled])] == [BOX_IS_WRONG, NO_SUCH_OBJECT, None]
+        again = opened_again(objects).reviews.open("ambiguity", afresh=True)
+        assert not {wrong, absent, labelled} & {*again.ids.tolist()}, "they are settled in other reviews too"
+        review.store(wrong, CardAnswer(label="star", verdict=BOX_IS_WRONG))
+        review.store(absent, CardAnswer())
+        table = objects.table().set_index("id")
+        assert table.loc[[wrong, absent], "tags"].tolist() == ["box is wrong; mine", ""]
+        assert (table.loc[wrong, "label"], table.loc[absent, "decision"]) == ("star", None)
+
+    def test_each_is_one_action_that_can_be_undone(self, objects: ImageSet) -> None:
+        review = objects.reviews.open("confusability")
+        one = int(review.ids[0])
+        assert review.store(one, CardAnswer(verdict=BOX_IS_WRONG)).sentence == "Tagged 1 picture “box is wrong”"
+        objects.decisions.undo()
+        assert objects.table().set_index("id").loc[one, "tags"] == ""
+        assert not review.is_done().any()
+
+    def test_the_desk_takes_them_and_no_others(self, objects: ImageSet) -> None:
+        here = opened(objects.reviews.open("confusability"))
+        one = int(here.review.ids[0])
+        card = state_of(objects, here).cards[0]
+        assert card["whole"] == whole_url(objects, one)
+        sent = {"sequence": 1, "at": 1, "id": str(one), "position": 0, "decision": None, "label": None}
+        assert answer_of({**sent, "verdict": "kiwi"}) is None
+        answer = answer_of({**sent, "verdict": BOX_IS_WRONG})
+        assert answer is not None
+        take_answers(here, [answer], who="anna")
+        assert (card["verdict"], state_of(objects, here).cards[0]["verdict"]) == (None, BOX_IS_WRONG)
+
+    def test_what_is_to_be_drawn_again_is_a_table(self, objects: ImageSet) -> None:
+        review, one = objects.reviews.open("confusability"), ids_of(objects)[4]
+        assert objects.objects.to_redraw().empty
+        review.store(one, CardAnswer(verdict=BOX_IS_WRONG))
+        [row] = objects.objects.to_redraw().to_dict("records")
+        assert list(row.values()) == ["images/1.png#2", "images/1.png", "2", *CORNERS[1], SIDE, SIDE, "line"]
+
+
+def test_a_set_of_pictures_takes_no_verdicts(tmp_path: Path, workspace: Workspace, model: Model) -> None:
+    plain = embed_folder(write_folder(tmp_path / "plain", 4), model=model, workspace=workspace.root)
+    review = plain.reviews.open("confusability")
+    assert "verdict" not in review.card(int(review.ids[0])).takes

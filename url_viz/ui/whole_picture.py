@@ -1,0 +1,55 @@
+"""The whole picture of an object as an SVG image, with the boxes of its objects drawn over it."""
+
+import base64
+import html
+from collections.abc import Iterator
+
+from url_viz.imaging.workers import decoders
+from url_viz.subjects.set_objects import ObjectBox, WholePicture
+
+LONGEST_NAME = 28
+LETTERS = 30
+"""The long side of the picture is as long as so many letters are high."""
+STRONG, FAINT = "#ffd60a", "#ffffff"
+
+
+def with_boxes(whole: WholePicture, *, most_px: int, is_named: bool = True) -> str:
+    """The picture, at most `most_px` on its long side, with the first box strong and `is_named`, the others faint.
+
+    Each line has a dark one under it, so that it is seen on any ground, and is as wide at every size.
+    """
+    width, height = whole.size
+    data = base64.b64encode(decoders.shown(whole.data, most_px=most_px, quality=90)).decode()
+    size = f'width="{width}" height="{height}"'
+    parts = [f'<image {size} href="data:image/jpeg;base64,{data}"/>']
+    this, *others = whole.boxes
+    for box in others:
+        parts += [*_lines(box, "#000", 2.5, opacity=0.3), *_lines(box, FAINT, 1, opacity=0.65)]
+    parts += [*_lines(this, "#000", 5, opacity=0.6), *_lines(this, STRONG, 2.5)]
+    parts += [_name(this, whole.size)] if is_named else []
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
+
+
+def _lines(box: ObjectBox, colour: str, width_px: float, *, opacity: float = 1) -> Iterator[str]:
+    x, y, width, height = box.box
+    yield (
+        f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="none" stroke="{colour}" '
+        f'stroke-width="{width_px}" stroke-opacity="{opacity}" vector-effect="non-scaling-stroke"/>'
+    )
+
+
+def _name(box: ObjectBox, size: tuple[int, int]) -> str:
+    """The class above its box, or inside where there is no room above, and never beyond the right edge."""
+    if box.label is None:
+        return ""
+    letter = max(size) / LETTERS
+    x, y, width, _ = box.box
+    is_right, above = x > size[0] / 2, y - letter * 0.35
+    at = min(x + width, size[0]) - letter * 0.15 if is_right else max(x, 0) + letter * 0.15
+    down = above if above > letter else max(y, 0) + letter * 1.1
+    name = box.label if len(box.label) <= LONGEST_NAME else box.label[: LONGEST_NAME - 1] + "…"
+    return (
+        f'<text x="{at:.2f}" y="{down:.2f}" text-anchor="{"end" if is_right else "start"}" font-family="sans-serif" '
+        f'font-weight="600" font-size="{letter:.2f}" fill="{STRONG}" stroke="#000" stroke-opacity=".75" '
+        f'stroke-width="{letter * 0.22:.2f}" stroke-linejoin="round" paint-order="stroke">{html.escape(name)}</text>'
+    )
