@@ -163,7 +163,7 @@ class TestFiftyOne:
     def test_the_line_that_opens_it_runs_the_script(self, shared_set: ImageSet, tmp_path: Path) -> None:
         done = write_for_fiftyone(shared_set, tmp_path / 'it\'s "out"')
         script = re.fullmatch(
-            r"import runpy; pictures = runpy.run_path\((.+)\)\['pictures'\]", DATA_SETS["fiftyone"].opening(done.out)
+            r"import runpy; pictures = runpy.run_path\((.+)\)\['pictures'\]", DATA_SETS["fiftyone"].opening(done.out)[1]
         )
         assert script is not None
         source = Path(ast.literal_eval(script[1])).read_text("utf-8")

@@ -10,8 +10,7 @@ from PIL import Image
 from tests.imaging.pictures import encoded, noise
 from tests.pipeline.reader import Reader
 from url_viz.analysis.cards import CardAnswer
-from url_viz.errors import FolderError, ImageError
-from url_viz.export.picture_files import rows_to_export
+from url_viz.errors import ImageError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.places import Place, cut
@@ -170,15 +169,13 @@ def test_two_thousand_boxes_in_one_picture_are_cut_in_bounded_parts(
     assert decoded.count("places") == 12
 
 
-def test_its_data_is_the_crop_and_what_needs_whole_files_says_so(read: Reader, document: Path) -> None:
+def test_its_data_is_the_crop_and_its_path_that_of_its_picture(read: Reader, document: Path) -> None:
     objects = read()
     row = objects.table().iloc[1]
     with Image.open(document.parent.parent / "images" / "0.png") as image:
         crop = cut(image.convert("RGB"), (70.5, 20.25, 60, 70), row["box_margin"])
     assert objects.files.data(int(row["id"])) == encoded(crop, "PNG")
     assert objects.files.path(int(row["id"])) == document.parent.parent / "images" / "0.png"
-    with pytest.raises(FolderError, match="objects in pictures"):
-        rows_to_export(objects, None)
 
 
 def test_contents_differ_by_picture_box_and_margin() -> None:

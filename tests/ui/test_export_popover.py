@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import ended
 from url_viz.export.data_sets import Program
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
 from url_viz.jobs.exporting import start_export
 from url_viz.jobs.kinds import EXPORT
 from url_viz.jobs.results import out_of
+from url_viz.models.model import Model
 from url_viz.ui.widgets import export
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import zip_of
+from url_viz.workspace import Workspace
 
 
 @pytest.fixture
@@ -53,6 +56,24 @@ def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet,
         assert f"{program}/{holds}" in names
         assert sum(name.endswith(".jpg") for name in names) == 2
         assert packed.testzip() is None
+
+
+def test_of_objects_the_annotation_files_are_offered_whole(
+    tmp_path: Path, home: Workspace, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = embed_folder(write_annotated(tmp_path / "set", "YOLO"), model=model, workspace=home.root)
+    at = popover_of(objects, 2)
+    labels = [button.proto.label for button in at.get("download_button")]
+    assert labels == ["Report", "FiftyOne", "Hugging Face", "Annotation files", "CVAT", "Label Studio"]
+    packed = zip_of(objects, objects.table()["id"].tolist()[:2], program="annotations")
+    with zipfile.ZipFile(io.BytesIO(packed)) as files:
+        assert files.read("annotations/labels/0.txt") == (tmp_path / "set" / "labels" / "0.txt").read_bytes()
+    monkeypatch.setattr(export, "MOST_ZIPPED", 1)
+    looked_at(popover_of(objects, 2).button(key="share.annotations.job").click().run())
+    job = latest_job(objects.workspace, kind=EXPORT.name, set_id=objects.set_id)
+    assert job is not None
+    assert job.title == f"Write the annotation files of {set_name(objects.root)}"
+    cancel_job(job, grace_s=0.1)
 
 
 @pytest.mark.parametrize(("most", "has_zip"), [(6, True), (5, False)])

@@ -64,17 +64,17 @@ def report(
 @app.command_on(ExportConfig)
 def share(config: ExportConfig) -> None:
     """Write a data set for another program."""
-    from url_viz.export.data_sets import DATA_SETS
+    from url_viz.export.data_sets import program_for
     from url_viz.image_set import open_image_set
 
     within, home = bound(config.within), config.workspace
     image_set = open_image_set(config.folder, model=config.model, workspace=home, within=within)
     ids = _chosen(image_set, config.decision, config.above, config.below, by=config.by, listed=config.listed)
-    program, full = DATA_SETS[config.kind], config.with_folder
+    program, full = program_for(image_set, config.kind), config.with_folder
     with progress_shown() as report:
         done = program.write(image_set, config.out, ids=ids, how=config.how, with_folder=full, progress=report)
     print("\n".join(done.words))
-    print(f"Open it: {program.opening(done.out)}")
+    print(" ".join(filter(None, program.opening(done.out))))
 
 
 def _chosen(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from url_viz.image_set import ImageSet
+from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.scan import display_name
 
 LONGEST_NAME = 255
@@ -42,6 +43,12 @@ def corrected_paths(
 def chosen_level(image_set: ImageSet) -> int | None:
     """The level of folders (from 1) that is the label of an image set; None if the label is something else."""
     return next((level.number for level in image_set.labels.levels().levels if level.is_chosen), None)
+
+
+def crop_path(path: bytes) -> bytes:
+    """The path of an object's crop as a file, from the object's: "a/9.jpg-3.png"."""
+    picture, _, key = path.rpartition(SEPARATOR)
+    return picture + b"-" + key.replace(b"/", b"_") + b".png"
 
 
 def folder_of(label: str) -> bytes:

@@ -1,19 +1,24 @@
 """Data sets for other programs: which ones there are, how each is written, and how it is opened there."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from url_viz.export import fiftyone, hugging_face
+from url_viz.errors import FolderError
+from url_viz.export import cvat, fiftyone, hugging_face, label_studio
+from url_viz.export.annotation_copy import AnnotationFiles
+from url_viz.export.boxed_pictures import BoxedPicture, by_picture, size_of
 from url_viz.export.picture_files import Exported, How, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent
 
-Program = Literal["fiftyone", "huggingface"]
+Program = Literal["fiftyone", "huggingface", "annotations", "cvat", "labelstudio"]
+Describe = Callable[[ImageSet, Path, pd.DataFrame, list[str], Provenance], None]
+DescribeObjects = Callable[[ImageSet, Path, Sequence[BoxedPicture], Provenance], None]
 
 
 @dataclass(frozen=True)
@@ -22,13 +27,22 @@ class DataSet:
 
     Pictures lie in the folder `media`, at the `places` that a program has for them, given their rows and root-relative
     paths; `describe` adds what else it reads, given the folder, rows, names of files in `media`, and provenance.
+    Objects are written as boxes in whole pictures by `describe_objects`; without that, as crops. `done_by` says what
+    to do with the folder.
     """
 
     title: str
-    opened_by: str
     media: str
-    places: Callable[[ImageSet, pd.DataFrame, list[bytes]], list[bytes]]
-    describe: Callable[[ImageSet, Path, pd.DataFrame, list[str], Provenance], None]
+    opened_by: str = ""
+    done_by: str = "Open it in Python:"
+    places: Callable[[ImageSet, pd.DataFrame, list[bytes]], list[bytes]] = lambda image_set, table, paths: paths
+    describe: Describe | None = None
+    describe_objects: DescribeObjects | None = None
+
+    @property
+    def is_for_objects(self) -> bool:
+        """Whether it is of use for objects in pictures alone."""
+        return self.describe is None
 
     def write(
         self,
@@ -40,38 +54,86 @@ class DataSet:
         with_folder: bool = False,
         progress: ProgressCallback = silent,
     ) -> Exported:
-        """Write pictures (all, or those in `ids`) to the new folder `out`, as links or copies.
+        """Write pictures (all, or those in `ids`) to the new folder `out`, as links or copies, crops as PNG files.
 
         Pictures whose file cannot be opened are left out, and listed. Raises FolderError if `out` is not new or empty
         or cannot be written, ImageSetError if nothing is to be exported.
         """
         table, paths = rows_to_export(image_set, ids)
-        names = safe_names(self.places(image_set, table, paths), table["id"])
+        is_whole = image_set.is_of_objects and self.describe_objects is not None
+        rows = by_picture(paths) if is_whole else None
+        wanted = self.places(image_set, table, paths) if rows is None else [*rows]
+        names = safe_names(wanted, table["id"] if rows is None else range(len(rows)))
+        opened = paths if rows is None else [paths[first] for first, *_ in rows.values()]
         with new_folder(out, image_set) as folder:
-            done = lay_out(image_set, paths, [folder / self.media / name for name in names], how=how, progress=progress)
+            places = [folder / self.media / name for name in names]
+            is_cut = image_set.is_of_objects and not is_whole
+            done = lay_out(image_set, opened, places, how=how, progress=progress, is_cut=is_cut)
             done.write_left_out(folder)
             origin = provenance(image_set, with_folder=with_folder)
-            self.describe(image_set, folder, table.iloc[done.rows], [names[row] for row in done.rows], origin)
+            if rows is not None and self.describe_objects is not None:
+                of_each = [*rows.values()]
+                pictures = [
+                    BoxedPicture(f"{self.media}/{names[at]}", size_of(image_set, opened[at]), table.iloc[of_each[at]])
+                    for at in done.rows
+                ]
+                self.describe_objects(image_set, folder, pictures, origin)
+            elif self.describe is not None:
+                self.describe(image_set, folder, table.iloc[done.rows], [names[row] for row in done.rows], origin)
         return Exported(Path(out).expanduser().absolute(), len(done.rows), done.left_out)
 
-    def opening(self, out: str | Path) -> str:
-        """The line of Python that opens the data set in `out`."""
-        return self.opened_by.format(out=str(out), script=str(Path(out, fiftyone.SCRIPT)))
+    def opening(self, out: str | Path) -> tuple[str, str]:
+        """What to do with the data set in `out`, and the line of Python that does it, "" for none."""
+        return self.done_by, self.opened_by.format(out=str(out), script=str(Path(out, fiftyone.SCRIPT)))
 
 
-DATA_SETS: dict[Program, DataSet] = {
+DATA_SETS: Mapping[Program, DataSet | AnnotationFiles] = {
     "fiftyone": DataSet(
         "FiftyOne",
-        "import runpy; pictures = runpy.run_path({script!r})['pictures']",
         fiftyone.MEDIA,
-        lambda image_set, table, paths: paths,
-        fiftyone.describe,
+        "import runpy; pictures = runpy.run_path({script!r})['pictures']",
+        describe=fiftyone.describe,
+        describe_objects=fiftyone.describe_objects,
     ),
     "huggingface": DataSet(
         "Hugging Face",
-        'datasets.load_dataset("imagefolder", data_dir={out!r})',
         hugging_face.SPLIT,
-        hugging_face.places,
-        hugging_face.describe,
+        'datasets.load_dataset("imagefolder", data_dir={out!r})',
+        places=hugging_face.places,
+        describe=hugging_face.describe,
+    ),
+    "annotations": AnnotationFiles(),
+    "cvat": DataSet(
+        "CVAT",
+        "images",
+        done_by="Make a task of its `images` with these classes, then upload annotations.xml as CVAT 1.1.",
+        describe_objects=cvat.describe,
+    ),
+    "labelstudio": DataSet(
+        "Label Studio",
+        "images",
+        done_by="Paste interface.xml as the labelling interface, add the folder as local storage, import tasks.json.",
+        describe_objects=label_studio.describe,
     ),
 }
+
+
+def programs_of(image_set: ImageSet) -> dict[Program, DataSet | AnnotationFiles]:
+    """The programs that the pictures of a set can be written for."""
+    return {name: one for name, one in DATA_SETS.items() if image_set.is_of_objects or not one.is_for_objects}
+
+
+def program_for(image_set: ImageSet, name: Program) -> DataSet | AnnotationFiles:
+    """A program by its name. Raises FolderError if it is for objects and the set is of whole pictures."""
+    possible = programs_of(image_set)
+    if name not in possible:
+        raise FolderError(
+            f"{str(image_set.root)!r} is of whole pictures, and {name!r} is for objects in pictures. "
+            f"Take {' or '.join(map(repr, possible))}."
+        )
+    return possible[name]
+
+
+def chosen_for(program: Program, ids: list[int] | None) -> list[int] | None:
+    """The pictures to write of those that are shown: annotation files are written whole."""
+    return None if program == "annotations" else ids

@@ -4,16 +4,18 @@ It uses what FiftyOne documents for data of one's own (docs.voxel51.com, user gu
 `Sample`, `Dataset.add_samples`), and none of its stored formats, which change.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from url_viz.export.boxed_pictures import BoxedPicture
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
+from url_viz.store.object_columns import BOX_COLUMNS
 
 MEDIA = "data"
 SCRIPT = "open_in_fiftyone.py"
@@ -27,6 +29,7 @@ RESERVED = frozenset(
     )
 )
 """Names that a sample of FiftyOne already has, as a field or as a method."""
+_OF_A_DETECTION = ("bounding_box", "confidence", "index", "attributes", "mask", "mask_path", "instance", "objects")
 
 _ELSEWHERE = ("id", "label", "tags", "width", "height")
 _OPEN = '''"""Makes a FiftyOne data set, `pictures`, of the pictures in this folder."""
@@ -45,6 +48,10 @@ def sample(line):
     values["metadata"] = fo.ImageMetadata(width=values.pop("width"), height=values.pop("height"))
     if "ground_truth" in values:
         values["ground_truth"] = fo.Classification(label=values["ground_truth"])
+    if "objects" in values:
+        known = [{name: value for name, value in one.items() if value is not None} for one in values["objects"]]
+        values["ground_truth"] = fo.Detections(detections=[fo.Detection(**one) for one in known])
+        del values["objects"]
     return fo.Sample(**values)
 
 
@@ -56,14 +63,44 @@ with (here / "samples.jsonl").open(encoding="utf-8") as lines:
 '''
 
 
+def describe_objects(image_set: ImageSet, folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
+    """As `describe`, of objects: a sample for each picture, with a detection for each object as `ground_truth`.
+
+    A detection has its class, its box in fractions of the picture, its tags and decision as tags, and an attribute for
+    every other column.
+    """
+    every = known_columns(pd.concat([picture.objects for picture in pictures]))
+    others = [str(name) for name in every if name not in (*_ELSEWHERE, *BOX_COLUMNS)]
+    names = column_names(others, reserved=RESERVED | set(_OF_A_DETECTION))
+    _write(folder, (_sample_of(picture, names) for picture in pictures), origin)
+
+
+def _sample_of(picture: BoxedPicture, names: Mapping[str, str]) -> dict[str, Any]:
+    width, height = picture.size
+    objects = [
+        {
+            "label": plain_value(row["label"]),
+            "bounding_box": [left / width, top / height, (right - left) / width, (bottom - top) / height],
+            "tags": _tags(row),
+            "url_viz_id": str(row["id"]),
+            **{new: plain_value(row[name]) for name, new in names.items()},
+        }
+        for row, (left, top, right, bottom) in picture.boxes()
+    ]
+    return {"filepath": picture.file, "width": width, "height": height, "objects": objects}
+
+
 def describe(image_set: ImageSet, folder: Path, table: pd.DataFrame, names: list[str], origin: Provenance) -> None:
     """Write a sample for each picture to samples.jsonl, where they come from, and the script that opens both.
 
     A sample has the picture's class as `ground_truth`, its tags and decision as tags, its size, and a field for every
     other column of `table()` in which a picture has a value.
     """
+    _write(folder, samples_of(table, [f"{MEDIA}/{name}" for name in names]), origin)
+
+
+def _write(folder: Path, samples: Iterable[Mapping[str, Any]], origin: Provenance) -> None:
     with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
-        samples = samples_of(table, [f"{MEDIA}/{name}" for name in names])
         file.writelines(as_json(sample) + "\n" for sample in samples)
     about = {"url_viz": asdict(origin), "uncertainty": "an order, not a probability: higher = more ambiguous"}
     (folder / "provenance.json").write_text(as_json(about, indent=1), "utf-8")

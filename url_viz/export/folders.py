@@ -17,19 +17,18 @@ import pandas as pd
 
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError
-from url_viz.export.class_paths import chosen_level, corrected_paths
+from url_viz.export.class_paths import chosen_level, corrected_paths, crop_path
 from url_viz.export.picture_files import (
     How,
     examples,
     link_or_copy,
     refuse_within_pictures,
-    refuse_without_files,
     unwritten,
     words_of,
 )
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
-from url_viz.imaging.scan import absolute, display_name, located
+from url_viz.imaging.scan import display_name, located, refuse_bucket
 from url_viz.sealed import record_in
 from url_viz.store.decisions import DECISIONS
 from url_viz.wording import counted
@@ -95,12 +94,12 @@ def sort_into_folders(
     `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); "label" makes the class folders as
     they are corrected, without what was dropped or has no label; any measure of the table, such as "ambiguity", makes
     ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there on); pictures without
-    the value are left out. `how` chooses absolute links or copies.
+    the value are left out. `how` chooses absolute links or copies; of objects the crops are written, as PNG files.
 
     Raises FolderError if `out` lies within the pictures, is not empty and not from an earlier sorting of this set
     (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has the value.
     """
-    refuse_without_files(image_set)
+    refuse_bucket(image_set.root)
     table = image_set.table()
     folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
     target = Path(out).expanduser().absolute()
@@ -108,7 +107,7 @@ def sort_into_folders(
     done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
     paths = image_set.paths_of(table["id"])
     try:
-        _claim(target, image_set.root)
+        _claim(target, image_set)
         target_folder = _TargetFolder(target, image_set, how=how)
         places = _places(image_set, table, paths, folders, by)
         done.elsewhere += target_folder.left_behind(paths, places, all_folders or ("",))
@@ -139,11 +138,12 @@ def _places(
     image_set: ImageSet, table: pd.DataFrame, paths: Sequence[bytes], folders: "pd.Series[str]", by: str
 ) -> dict[bytes, bytes]:
     """Where each picture that is sorted goes, by its path: to that path in its folder, or to that of its class."""
+    files = [crop_path(path) for path in paths] if image_set.is_of_objects else paths
     if by == BY_LABEL:
-        of_all = corrected_paths(table, paths, level=chosen_level(image_set), make_folder=True)
+        of_all = corrected_paths(table, files, level=chosen_level(image_set), make_folder=True)
         return {paths[row]: of_all[row] for row in folders.index}
     return {
-        paths[row]: os.path.join(folder.encode(), paths[row])
+        paths[row]: os.path.join(folder.encode(), files[row])
         for row, folder in zip(folders.index, folders, strict=True)
     }
 
@@ -197,9 +197,10 @@ def _folders_of(by: str, *, with_undecided: bool) -> tuple[str, ...]:
     return (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
 
 
-def _claim(target: Path, root: Path) -> None:
+def _claim(target: Path, image_set: ImageSet) -> None:
     """Mark `target` as sorted: a new or empty folder, or one from an earlier sorting of the same set."""
-    refuse_within_pictures(target, root)
+    root = image_set.root
+    refuse_within_pictures(target, image_set.folder)
     if target.exists() and not target.is_dir():
         raise FolderError(f"{str(target)!r} is a file. Choose a new or empty folder.")
     marker = target / MARKER
@@ -232,8 +233,8 @@ class _TargetFolder:
 
     def __init__(self, target: Path, image_set: ImageSet, *, how: How) -> None:
         self._target = os.path.realpath(os.fsencode(target))
-        self._image_set = image_set
-        self._how = how
+        self._files, self._is_of_crops = image_set.files, image_set.is_of_objects
+        self._opened, self._how = (self._files.open_crop, "copy") if self._is_of_crops else (self._files.open, how)
         self._is_inside: dict[bytes, bool] = {}
 
     def put(self, path: bytes, folder: str, place: bytes, *, done: SortedFolders) -> None:
@@ -242,7 +243,7 @@ class _TargetFolder:
             done.blocked.append(display_name(path))
             return
         try:
-            with self._image_set.files.open(path) as file:
+            with self._opened(path) as file:
                 if self._has_folder(os.path.dirname(place)):
                     self._put(file, path, folder, os.path.join(self._target, place), done)
                 else:
@@ -251,7 +252,7 @@ class _TargetFolder:
             done.left_out.append((display_name(path), str(error)))
 
     def _put(self, file: BinaryIO, path: bytes, folder: str, destination: bytes, done: SortedFolders) -> None:
-        source = absolute(self._image_set.root, path)
+        source = self._files.place(path)
         if not os.path.lexists(destination):
             _create(file, source, destination, how=self._how)
             done.created[folder] += 1
@@ -274,11 +275,12 @@ class _TargetFolder:
         return [display_name(path) for path in paths if lying and self._lies(path, lying)]
 
     def _lies(self, path: bytes, lying: Mapping[bytes, Sequence[bytes]]) -> bool:
-        source, copies = absolute(self._image_set.root, path), lying.get(os.path.basename(path), ())
+        name = crop_path(path) if self._is_of_crops else path
+        source, copies = self._files.place(path), lying.get(os.path.basename(name), ())
         if source in lying or not copies:
             return source in lying
         try:
-            with self._image_set.files.open(path) as file:
+            with self._opened(path) as file:
                 return any(_is_same(source, os.fstat(file.fileno()), copy) for copy in copies)
         except ImageError:
             return False

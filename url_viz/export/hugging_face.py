@@ -8,7 +8,7 @@ import pandas as pd
 
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, measure_named
 from url_viz.analysis.order import Order
-from url_viz.export.class_paths import chosen_level, corrected_paths
+from url_viz.export.class_paths import chosen_level, corrected_paths, crop_path
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
@@ -19,7 +19,9 @@ RESERVED = ("file_name", "file_names", "image", "images")
 
 
 def places(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
-    """Where pictures lie: in their class folders, as corrected."""
+    """Where pictures lie: in their class folders, as corrected; objects' crops in a folder of their class."""
+    if image_set.is_of_objects:
+        return corrected_paths(table, [crop_path(path) for path in paths], make_folder=True)
     return corrected_paths(table, paths, level=chosen_level(image_set))
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.files import is_device, require_parent
 from url_viz.image_set import ImageSet
-from url_viz.imaging.scan import absolute, display_name, refuse_bucket
+from url_viz.imaging.scan import display_name, refuse_bucket
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.wording import counted
 
@@ -67,23 +67,13 @@ def words_of(left_out: LeftOut) -> list[str]:
 def rows_to_export(image_set: ImageSet, ids: Iterable[int] | None) -> tuple[pd.DataFrame, list[bytes]]:
     """The rows of `table()` with these ids (None: all), in its order, and their paths relative to the root.
 
-    Raises ImageSetError for an unknown id.
+    Raises ImageSetError for an unknown id, FolderError for pictures in object storage.
     """
-    refuse_without_files(image_set)
+    refuse_bucket(image_set.root)
     table = image_set.table()
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))]
     return table.reset_index(drop=True), image_set.paths_of(table["id"])
-
-
-def refuse_without_files(image_set: ImageSet) -> None:
-    """Raise FolderError where pictures are no files in a folder: in object storage, or objects in pictures."""
-    refuse_bucket(image_set.root)
-    if image_set.is_of_objects:
-        raise FolderError(
-            f"{str(image_set.root)!r} is of objects in pictures, and this works on whole files only. Take the table "
-            "(CSV, Parquet) or a report: both have each object with its box."
-        )
 
 
 def examples(paths: Sequence[str]) -> str:
@@ -106,15 +96,26 @@ class LaidOut:
 
 
 def lay_out(
-    image_set: ImageSet, paths: Sequence[bytes], places: Sequence[Path], *, how: How, progress: ProgressCallback
+    image_set: ImageSet,
+    paths: Sequence[bytes],
+    places: Sequence[Path],
+    *,
+    how: How,
+    progress: ProgressCallback,
+    is_cut: bool = False,
 ) -> LaidOut:
-    """Put each picture at its place, as a link or a copy. Raises ImageSetError if not one of them can be opened."""
+    """Put each picture at its place, as a link or a copy; of objects the whole picture or, if `is_cut`, the crop.
+
+    Raises ImageSetError if not one of them can be opened.
+    """
+    files = image_set.files
+    opened, how = (files.open_crop, "copy") if is_cut else (files.open, how)
     clock, rows, left_out = Clock("share", len(paths)), [], []
     for row, (path, at) in enumerate(zip(paths, places, strict=True)):
         try:
-            with image_set.files.open(path) as file:
+            with opened(path) as file:
                 at.parent.mkdir(parents=True, exist_ok=True)
-                link_or_copy(file, absolute(image_set.root, path), os.fsencode(at), how=how)
+                link_or_copy(file, files.place(path), os.fsencode(at), how=how)
             rows.append(row)
         except ImageError as error:
             left_out.append((display_name(path), str(error)))
@@ -198,7 +199,7 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
     Raises FolderError if `out` is not new or empty, lies within the pictures or in no folder, or cannot be written.
     """
     target = Path(out).expanduser().absolute()
-    refuse_within_pictures(target, image_set.root)
+    refuse_within_pictures(target, image_set.folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FolderError(f"{str(target)!r} is there already and is not an empty folder. Choose a new one.")
     require_parent(target)

@@ -53,9 +53,9 @@ def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
 
     Raises DecisionError, with examples, if a path matches no picture of the set.
     """
-    wanted = list(dict.fromkeys(_from_here(path, image_set.root) for path in paths))
+    wanted = list(dict.fromkeys(_from_here(path, image_set.folder) for path in paths))
     ids = image_set.table()["id"].to_numpy()
-    matched = match(wanted, image_set.paths_of(ids), root=image_set.root)
+    matched = match(wanted, image_set.paths_of(ids), root=image_set.folder)
     if matched.count < len(wanted):
         raise DecisionError(
             f"{len(wanted) - matched.count:,} of {len(wanted):,} paths are not pictures of {str(image_set.root)!r}, "

@@ -90,3 +90,8 @@ def overlaps(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArr
     union = one[..., 2:].prod(axis=-1) + other[..., 2:].prod(axis=-1) - shared
     fraction: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return fraction
+
+
+def picture_path(path: bytes) -> bytes:
+    """The path of an object's picture, from its own."""
+    return path.rpartition(SEPARATOR)[0]

@@ -77,11 +77,17 @@ class ProjectConfig:
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens."""
+    """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens.
+
+    Of objects in pictures, `annotations` writes the corrected annotation files, `cvat` and `labelstudio` what these
+    import, `fiftyone` detections, `huggingface` crops in class folders.
+    """
 
     folder: Positional[Folder]
     out: Positional[Annotated[Path, arg(help="a new or empty folder")]]
-    kind: Annotated[Literal["fiftyone", "huggingface"], arg(name="as", help="for which program")]
+    kind: Annotated[
+        Literal["fiftyone", "huggingface", "annotations", "cvat", "labelstudio"], arg(name="as", help="for what")
+    ]
     how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies that may be moved")] = "link"
     listed: ListFile = None
     decision: Word = None

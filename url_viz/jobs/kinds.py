@@ -156,6 +156,12 @@ def _folder_of_head(config: PretrainConfig, about: About) -> str:
     return f"pretrained-on-{Path(first.removeprefix('folder:')).name}" + (f"-and-{len(others)}-more" if others else "")
 
 
+def _title_of_export(config: ExportConfig, about: About) -> str:
+    if config.kind == "annotations":
+        return f"Write the annotation files of {about[SET_NAME]}"
+    return f"Write {about['pictures']} pictures of {about[SET_NAME]} for {DATA_SETS[config.kind].title}"
+
+
 def _folder_of_data_set(config: ExportConfig, about: About) -> str:
     plain = re.sub(r"[^\w.+-]+", "-", about[SET_NAME]).strip("-.")[:60]
     return f"{plain or 'pictures'}-{config.kind}"
@@ -183,9 +189,7 @@ PROJECT: JobKind[ProjectConfig] = JobKind(
 EXPORT: JobKind[ExportConfig] = JobKind(
     "share",
     ("url_viz", "share"),
-    title=lambda config, about: (
-        f"Write {about['pictures']} pictures of {about[SET_NAME]} for {DATA_SETS[config.kind].title}"
-    ),
+    title=_title_of_export,
     weight=lambda config: "free",
     writes_to="exports",
     takes_files=True,

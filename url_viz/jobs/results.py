@@ -78,8 +78,8 @@ def data_set_written(job: Job) -> JobResult:
     out = out_of(job)
     if not out.is_dir():
         raise JobError(f"{out} no longer exists. Run it again.")
-    opening = DATA_SETS[cast(Program, job.about["program"])].opening(out)
-    return JobResult(f"{job.title}: done. Open it in Python:", code=opening)
+    words, code = DATA_SETS[cast(Program, job.about["program"])].opening(out)
+    return JobResult(f"{job.title}: done. {words}", code=code)
 
 
 def _gone(job: Job, what: str) -> JobError:

@@ -1,17 +1,19 @@
 """The files of an image set's pictures: where they are, opened and read only where reading is allowed."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.bucket import Bucket
-from url_viz.imaging.decode import read_file
+from url_viz.imaging.decode import read_file, refuse_large
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.places import SEPARATOR, Place
+from url_viz.imaging.places import Place, picture_path
 from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.scan import ScannedFile, absolute, display_name
 from url_viz.imaging.source import source_of
@@ -37,7 +39,7 @@ class SetFiles:
     def path(self, image_id: int) -> Path:
         """The file of a picture. Raises ImageSetError if it is not there any more, FolderError in object storage."""
         row = self._core.row_of(image_id)
-        path = Path(os.fsdecode(absolute(self._core.folder, self._file(self._core.base.paths[row].as_py()))))
+        path = Path(os.fsdecode(self.place(self._core.base.paths[row].as_py())))
         if not path.is_file():
             raise ImageSetError(
                 f"{self._core.frame['path'].iloc[row]!r} is not in {str(self._core.root)!r} any more. "
@@ -51,7 +53,23 @@ class SetFiles:
         Raises ImageError as `url_viz.imaging.plain_file` does, also for one that leads out of `within`; FolderError for
         pictures in object storage.
         """
-        return open_plain_file(absolute(self._core.folder, self._file(path)), within=self._within)
+        return open_plain_file(self.place(path), within=self._within)
+
+    def place(self, path: bytes) -> bytes:
+        """Where the file of a picture lies, by its root-relative path. Raises FolderError in object storage."""
+        return absolute(self._core.folder, picture_path(path) if self._core.is_of_objects else path)
+
+    @contextmanager
+    def open_crop(self, path: bytes) -> Iterator[BinaryIO]:
+        """An object's crop as a PNG that is open for reading, of its picture's time and permissions; as `open`."""
+        with self.open(path) as picture, TemporaryFile() as crop:
+            status = os.fstat(picture.fileno())
+            refuse_large(status.st_size)
+            crop.write(decoders.cut(picture.read(), self._place(ScannedFile(path, 0, 0).id)))
+            crop.seek(0)
+            os.fchmod(crop.fileno(), stat.S_IMODE(status.st_mode) & 0o777)
+            os.utime(crop.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+            yield crop
 
     def without_objects(self) -> list[str]:
         """The paths of pictures in which no object is annotated, as the annotations say now; none of other sets."""
@@ -77,11 +95,7 @@ class SetFiles:
         with self._naming_the_picture(path):
             if is_in_bucket(self._core.root):
                 return self._bucket.read(ScannedFile(path, 0, 0))
-            return read_file(absolute(self._core.folder, self._file(path)), within=self._within)
-
-    def _file(self, path: bytes) -> bytes:
-        """The path of the file that is read for a picture: an object's picture."""
-        return path.rpartition(SEPARATOR)[0] if self._core.is_of_objects else path
+            return read_file(self.place(path), within=self._within)
 
     def _place(self, image_id: int) -> Place:
         row = self._core.frame.iloc[self._core.row_of(image_id)]

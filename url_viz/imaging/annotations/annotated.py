@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,8 @@ class AnnotatedObject:
     """One object of a picture: its `key`, unique in the picture, its class and its box.
 
     `is_relative` boxes are in fractions of the picture's size. `facts` are what the file says of it besides (score,
-    truncated, difficult, area), by name.
+    truncated, difficult, area), by name. `place` is where its file has it: the line of a YOLO file and the object of a
+    VOC file from 1, the entry of COCO's list from 0.
     """
 
     key: str
@@ -30,6 +31,7 @@ class AnnotatedObject:
     box: Box
     is_relative: bool = False
     facts: tuple[tuple[str, float | str], ...] = ()
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Annotations:
     """What an annotation file says. Paths of `pictures` are relative to the folder `base`.
 
     `failures` are lines or entries that cannot be used, by where they stand, with the reason; `crowds` counts objects
-    that stand for a crowd, which are left out.
+    that stand for a crowd, which are left out. `names` are classes by number (YOLO, COCO), `numbers` the numbers of
+    pictures by path (COCO).
     """
 
     kind: Kind
@@ -58,6 +61,8 @@ class Annotations:
     pictures: tuple[AnnotatedPicture, ...]
     failures: tuple[tuple[str, str], ...] = ()
     crowds: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[bytes, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -78,6 +83,8 @@ class Collected:
     size: dict[bytes, Size] = field(default_factory=dict)
     failures: list[tuple[str, str]] = field(default_factory=list)
     crowds: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[bytes, str] = field(default_factory=dict)
 
     def picture(self, path: bytes, *, split: str | None = None) -> None:
         """A picture, also one without objects."""
@@ -110,7 +117,7 @@ class Collected:
             AnnotatedPicture(path, tuple(self.objects[path].values()), self.split[path], self.size.get(path))
             for path in sorted(self.objects)
         )
-        return Annotations(kind, base, pictures, tuple(self.failures), self.crowds)
+        return Annotations(kind, base, pictures, tuple(self.failures), self.crowds, self.names, self.numbers)
 
 
 def why_no_box(box: Sequence[float]) -> str | None:

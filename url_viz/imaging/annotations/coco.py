@@ -32,7 +32,7 @@ def read_coco(path: Path, data: bytes) -> Annotations:
     pictures = {_key(entry.get("id")): entry for entry in _entries(document, "images")}
     names = {_key(entry.get("id")): label_of(entry.get("name")) for entry in _entries(document, "categories")}
     base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()])
-    collected = Collected()
+    collected = Collected(names=names)
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
     for key, at in paths.items():
         if at is None:
@@ -40,19 +40,21 @@ def read_coco(path: Path, data: bytes) -> Annotations:
         else:
             collected.picture(at, split=_split_of(path, at))
             collected.measure(at, pictures[key].get("width"), pictures[key].get("height"))
-    for entry in _entries(document, "annotations"):
-        _take(entry, paths, names, collected)
+    collected.numbers = {at: key for key, at in paths.items() if at is not None}
+    for place, entry in enumerate(document["annotations"]):
+        if isinstance(entry, dict):
+            _take(entry, place, paths, collected)
     return collected.done("COCO", base)
 
 
 def _take(
     entry: Mapping[str, Any],
+    place: int,
     paths: Mapping[str, bytes | None],
-    names: Mapping[str, str],
     collected: Collected,
 ) -> None:
     at, picture = f"annotations {_key(entry.get('id'))}", _key(entry.get("image_id"))
-    path, label, box = paths.get(picture), names.get(_key(entry.get("category_id"))), _box(entry)
+    path, label, box = paths.get(picture), collected.names.get(_key(entry.get("category_id"))), _box(entry)
     if entry.get("iscrowd") in (1, True):
         collected.crowds += 1
     elif path is None:
@@ -65,7 +67,7 @@ def _take(
         collected.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         facts = tuple((name, entry[name]) for name in ("area", "score") if isinstance(entry.get(name), int | float))
-        collected.add(path, AnnotatedObject(_key(entry.get("id")), label, box, facts=facts), at=at)
+        collected.add(path, AnnotatedObject(_key(entry.get("id")), label, box, facts=facts, place=place), at=at)
 
 
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:

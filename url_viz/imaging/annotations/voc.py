@@ -63,7 +63,8 @@ def _take_file(
             collected.fail(f"{at} object {number}", "has no name, or no box of four numbers")
             continue
         facts = tuple((fact, text) for fact in _FACTS if (text := (element.findtext(fact) or "").strip()))
-        collected.add(path, AnnotatedObject(str(number), label_of(label), box, facts=facts), at=f"{at} object {number}")
+        one = AnnotatedObject(str(number), label_of(label), box, facts=facts, place=number)
+        collected.add(path, one, at=f"{at} object {number}")
 
 
 def _tree(data: bytes) -> ET.Element:

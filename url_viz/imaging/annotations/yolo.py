@@ -31,7 +31,7 @@ def read_yolo(path: Path, data: bytes, *, within: Sequence[Path] | None = None) 
     document = _document(path, data)
     names = _names_of(document["names"])
     base = _base_of(path, document.get("path") or ".")
-    collected = Collected()
+    collected = Collected(names=names)
     for split in _SPLITS:
         for picture in _pictures_of(document.get(split), base, collected, within=within):
             collected.picture(picture, split=split)
@@ -40,7 +40,7 @@ def read_yolo(path: Path, data: bytes, *, within: Sequence[Path] | None = None) 
             f"{str(path)!r} names no folder with pictures below {str(base)!r}. Correct `path`, `train` and `val` in it."
         )
     for picture in collected.objects:
-        _take_labels(picture, base, names, collected, within=within)
+        _take_labels(picture, base, collected, within=within)
     return collected.done("YOLO", base)
 
 
@@ -94,24 +94,22 @@ def _listed(listing: Path, name: str, collected: Collected, *, within: Sequence[
     yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
 
 
-def _take_labels(
-    picture: bytes, base: Path, names: Mapping[str, str], collected: Collected, *, within: Sequence[Path] | None
-) -> None:
-    at = _label_file(picture)
+def _take_labels(picture: bytes, base: Path, collected: Collected, *, within: Sequence[Path] | None) -> None:
+    at = label_file(picture)
     if not os.path.exists(os.path.join(os.fsencode(base), at)):
         return  # a picture without objects
     try:
-        text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8", "replace")
+        text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8-sig", "replace")
     except ImageError as error:
         if "empty" not in str(error):
             collected.fail(display_name(at), str(error))
         return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            _take_line(line.split(), number, picture, f"{display_name(at)}:{number}", names, collected)
+            _take_line(line.split(), number, picture, f"{display_name(at)}:{number}", collected)
 
 
-def _label_file(picture: bytes) -> bytes:
+def label_file(picture: bytes) -> bytes:
     """Where the objects of a picture stand: its path with the last folder `images` named `labels`, and `.txt`."""
     *folders, name = picture.split(b"/")
     if _IMAGES in folders:
@@ -120,10 +118,8 @@ def _label_file(picture: bytes) -> bytes:
     return b"/".join([*folders, os.path.splitext(name)[0] + b".txt"])
 
 
-def _take_line(
-    words: list[str], number: int, picture: bytes, at: str, names: Mapping[str, str], collected: Collected
-) -> None:
-    values, label = numbers(words[1:]), names.get(words[0])
+def _take_line(words: list[str], number: int, picture: bytes, at: str, collected: Collected) -> None:
+    values, label = numbers(words[1:]), collected.names.get(words[0])
     if values is None:
         collected.fail(at, "is not a class and numbers")
     elif label is None:
@@ -134,7 +130,8 @@ def _take_line(
         collected.fail(at, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
     else:
         facts = (("score", values[4]),) if len(values) == 5 else ()
-        collected.add(picture, AnnotatedObject(str(number), label, box, is_relative=True, facts=facts), at=at)
+        one = AnnotatedObject(str(number), label, box, is_relative=True, facts=facts, place=number)
+        collected.add(picture, one, at=at)
 
 
 def _box_of(values: tuple[float, ...]) -> Box | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from url_viz.export.data_sets import DATA_SETS, Program
+from url_viz.export.data_sets import DATA_SETS, Program, chosen_for, programs_of
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
@@ -39,7 +39,7 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
             disabled=not count,
         )
         if 0 < count <= MOST_ZIPPED:
-            for program in DATA_SETS:
+            for program in programs_of(image_set):
                 _show_zip(image_set, rows["id"].tolist(), program)
     if count > MOST_ZIPPED:
         _show_jobs(image_set, rows, is_all=is_all)
@@ -61,7 +61,7 @@ def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
     file = io.BytesIO()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / program
-        DATA_SETS[program].write(image_set, folder, ids=ids, how="copy")
+        DATA_SETS[program].write(image_set, folder, ids=chosen_for(program, ids), how="copy")
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
@@ -76,13 +76,13 @@ def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None
         "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
     )
     with st.container(horizontal=True, gap="small"):
-        for program, data_set in DATA_SETS.items():
+        for program, data_set in programs_of(image_set).items():
             if st.button(escape(data_set.title), icon=":material/drive_folder_upload:", key=f"share.{program}.job"):
                 with errors_shown(st.error):
                     start_export(
                         image_set,
                         program=program,
-                        ids=None if is_all else rows["id"].tolist(),
+                        ids=chosen_for(program, None if is_all else rows["id"].tolist()),
                         how="copy" if is_copied else "link",
                         name=set_name(image_set.root),
                     )

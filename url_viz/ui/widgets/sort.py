@@ -49,7 +49,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         )
         out = st.text_input(
             "Folder",
-            value=str(image_set.root.parent / f"{image_set.root.name}-sorted"),
+            value=str(image_set.folder.parent / f"{image_set.folder.name}-sorted"),
             key=f"{key}.out",
             help="A new or empty folder, or one from an earlier sort. Nothing is overwritten or removed.",
         )

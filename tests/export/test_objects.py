@@ -1,0 +1,173 @@
+"""What leaves of a set of objects: corrected annotation files, boxes for other programs, crops in folders."""
+
+import filecmp
+import json
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree as ET
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.annotated_sets import BOXES, SIZE, Kind, write_annotated
+from tests.given import given_set
+from url_viz.errors import FolderError, ImageSetError
+from url_viz.export.data_sets import program_for
+from url_viz.export.fiftyone import SCRIPT
+from url_viz.export.folders import sort_into_folders
+from url_viz.export.picture_files import Exported
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging.annotations.reading import read_annotations
+from url_viz.models.model import Model
+from url_viz.store.object_columns import BOX_IS_WRONG
+from url_viz.workspace import Workspace
+
+Made = Callable[[Kind], ImageSet]
+KINDS: tuple[Kind, ...] = ("YOLO", "COCO", "VOC")
+
+
+@pytest.fixture
+def made(tmp_path: Path, workspace: Workspace, model: Model) -> Made:
+    return lambda kind: embed_folder(write_annotated(tmp_path / "set", kind), model=model, workspace=workspace.root)
+
+
+@pytest.fixture
+def coco(made: Made) -> ImageSet:
+    return made("COCO")
+
+
+def ids(image_set: ImageSet, *rows: int) -> list[int]:
+    found: list[int] = image_set.table()["id"].iloc[[*rows]].tolist()
+    return found
+
+
+def shared(image_set: ImageSet, out: Path, program: str) -> Exported:
+    done: Exported = program_for(image_set, program).write(image_set, out, how="copy")  # type: ignore[arg-type, assignment]
+    return done
+
+
+def classes_in(folder: Path, kind: Kind, originals: Path) -> list[list[str]]:
+    """The classes in each picture, as our reader finds them once the copies lie in place of the originals."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            (originals / path.relative_to(folder)).write_bytes(path.read_bytes())
+    named = {"YOLO": "data.yaml", "COCO": "instances.json", "VOC": ""}[kind]
+    return [[one.label for one in at.objects] for at in read_annotations(originals / named).pictures]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_of_annotations_differs_in_what_was_changed(made: Made, tmp_path: Path, kind: Kind) -> None:
+    image_set = made(kind)
+    before = shared(image_set, tmp_path / "same", "annotations")
+    files = [path.relative_to(before.out) for path in before.out.rglob("*") if path.is_file()]
+    assert len(files) == {"YOLO": 3, "COCO": 1, "VOC": 2}[kind]
+    assert all(filecmp.cmp(before.out / at, tmp_path / "set" / at, shallow=False) for at in files)
+    image_set.labels.correct({ids(image_set, 1)[0]: "cat"})
+    image_set.decisions.decide(ids(image_set, 3), "drop")
+    image_set.decisions.tag(ids(image_set, 2), BOX_IS_WRONG)
+    done = shared(image_set, tmp_path / "out", "annotations")
+    assert "1 class corrected, 1 object taken out" in done.words[0]
+    redraw = pd.read_csv(done.out / "to_redraw.csv")
+    assert redraw[["class", "box_width"]].to_numpy().tolist() == [["cat", 30]]
+    (done.out / "to_redraw.csv").unlink()
+    assert sorted(path.relative_to(done.out) for path in done.out.rglob("*") if path.is_file()) == sorted(files)
+    assert classes_in(done.out, kind, tmp_path / "set") == [["cat", "cat", "cat"], ["dog", "cat"]]
+
+
+def test_what_cannot_be_written_is_refused(coco: ImageSet, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(ImageSetError, match="written whole"):
+        program_for(coco, "annotations").write(coco, out, ids=ids(coco, 0))
+    with pytest.raises(FolderError, match="within the pictures"):
+        shared(coco, tmp_path / "set" / "images" / "out", "annotations")
+    coco.labels.correct({ids(coco, 0)[0]: "cow"})
+    with pytest.raises(ImageSetError, match="'cow' has no number"):
+        shared(coco, out, "annotations")
+    coco.labels.correct({ids(coco, 0)[0]: "dog"})
+    document = json.loads((tmp_path / "set" / "instances.json").read_text())
+    document["annotations"][0]["bbox"][0] += 1
+    (tmp_path / "set" / "instances.json").write_text(json.dumps(document))
+    with pytest.raises(ImageSetError, match=r"stand differently in the files now.*0\.png#0"):
+        shared(coco, out, "annotations")
+    coco.labels.use(None)
+    coco.decisions.decide(ids(coco, 1), "drop")
+    with pytest.raises(ImageSetError, match="not the classes of the annotations"):
+        shared(coco, out, "annotations")
+    assert not out.exists()
+
+
+def test_whole_pictures_have_no_annotations(tmp_path: Path) -> None:
+    image_set = given_set(tmp_path, ("kiwi/1.png", "plum/1.png"))
+    with pytest.raises(FolderError, match="Take 'fiftyone' or 'huggingface'"):
+        program_for(image_set, "cvat")
+
+
+def test_fiftyone_gets_detections(coco: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coco.decisions.tag(ids(coco, 1), "night")
+    shared(coco, tmp_path / "out", "fiftyone")
+    names = ("Sample", "Detection", "Detections", "ImageMetadata", "Classification")
+    records = dict.fromkeys(names, SimpleNamespace)
+    dataset = SimpleNamespace(save=lambda: None, add_samples=lambda given: setattr(dataset, "samples", [*given]))
+    monkeypatch.setitem(sys.modules, "fiftyone", SimpleNamespace(**records, Dataset=lambda: dataset))
+    runpy.run_path(str(tmp_path / "out" / SCRIPT))
+    first, second = dataset.samples
+    assert (first.metadata.width, first.metadata.height) == SIZE
+    assert filecmp.cmp(first.filepath, tmp_path / "set" / "images" / "0.png", shallow=False)
+    detections = first.ground_truth.detections
+    assert [one.label for one in detections] == ["cat", "dog", "cat"]
+    x, y, width, height = BOXES[1]
+    assert detections[1].bounding_box == pytest.approx([x / SIZE[0], y / SIZE[1], width / SIZE[0], height / SIZE[1]])
+    assert detections[1].tags == ["night"]
+    assert detections[1].path == "0.png#1"
+    assert len(second.ground_truth.detections) == 3
+
+
+def test_cvat_and_label_studio_get_boxes_of_what_was_not_dropped(coco: ImageSet, tmp_path: Path) -> None:
+    coco.labels.correct({ids(coco, 1)[0]: "cat"})
+    coco.decisions.decide(ids(coco, 0), "drop")
+    shared(coco, tmp_path / "cvat", "cvat")
+    first = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("image")[0]
+    assert (tmp_path / "cvat" / first.attrib["name"]).is_file()
+    assert [box.attrib["label"] for box in first] == ["cat", "cat"]
+    assert [float(first[0].attrib[name]) for name in ("xtl", "ytl", "xbr", "ybr")] == [72, 24, 136, 90]
+    shared(coco, tmp_path / "a b", "labelstudio")
+    [result, _] = json.loads((tmp_path / "a b" / "tasks.json").read_text())[0]["predictions"][0]["result"]
+    value = result["value"]
+    assert [value[name] for name in ("x", "y", "width", "height")] == [45, 20, 40, 55]
+    assert value["rectanglelabels"] == ["cat"]
+    task = json.loads((tmp_path / "a b" / "tasks.json").read_text())[0]
+    assert task["data"]["image"] == "/data/local-files/?d=a%20b/images/0.png"
+    labels = ET.parse(tmp_path / "a b" / "interface.xml").getroot().iter("Label")
+    assert [label.attrib["value"] for label in labels] == ["cat", "dog"]
+
+
+def test_crops_lie_in_folders_of_their_class(coco: ImageSet, tmp_path: Path) -> None:
+    coco.labels.correct({ids(coco, 1)[0]: "cat"})
+    done = shared(coco, tmp_path / "out", "huggingface")
+    lines = [json.loads(line) for line in (done.out / "train" / "metadata.jsonl").read_text().splitlines()]
+    assert [line["file_name"] for line in lines[:3]] == ["cat/0.png-0.png", "cat/0.png-1.png", "cat/0.png-2.png"]
+    with Image.open(done.out / "train" / "cat/0.png-1.png") as written:
+        row = coco.table().iloc[1]
+        assert written.size == (row["width"], row["height"])
+    crop = coco.files.data(ids(coco, 1)[0])
+    assert (done.out / "train" / "cat/0.png-1.png").read_bytes() == crop
+
+
+def test_crops_are_sorted_once_and_stay(coco: ImageSet, tmp_path: Path) -> None:
+    coco.decisions.decide(ids(coco, 0, 1), "drop")
+    first = sort_into_folders(coco, tmp_path / "out")
+    assert first.created == {"drop": 2}
+    file = tmp_path / "out" / "drop" / "0.png-1.png"
+    assert not file.is_symlink()
+    assert file.read_bytes() == coco.files.data(ids(coco, 1)[0])
+    assert sort_into_folders(coco, tmp_path / "out").present == 2
+    coco.decisions.decide(ids(coco, 1), "keep")
+    again = sort_into_folders(coco, tmp_path / "out")
+    assert (again.created["keep"], again.elsewhere) == (1, ["0.png#1"])
+    by_label = sort_into_folders(coco, tmp_path / "classes", by="label")
+    assert by_label.created == {"cat": 3, "dog": 2}
+    assert (tmp_path / "classes" / "dog" / "1.png-11.png").is_file()

@@ -1,0 +1,187 @@
+"""Copies of a set's annotation files that differ from the originals in corrected classes and dropped objects alone."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.export.annotation_edits import edited_coco, edited_voc, edited_yolo
+from url_viz.export.picture_files import How, examples, new_folder
+from url_viz.export.table_files import write_table
+from url_viz.image_set import ImageSet
+from url_viz.imaging.annotations.annotated import Annotations
+from url_viz.imaging.annotations.voc import ANNOTATIONS
+from url_viz.imaging.annotations.yolo import label_file
+from url_viz.imaging.decode import EMPTY, read_file
+from url_viz.imaging.object_source import Objects
+from url_viz.imaging.scan import display_name
+from url_viz.progress import ProgressCallback, silent
+from url_viz.store.about import embed_command
+from url_viz.store.object_columns import BOX_COLUMNS, CLASS
+from url_viz.wording import counted
+
+REDRAW = "to_redraw.csv"
+ByFile = Mapping[bytes, dict[int, str | None]]
+"""What changes in each file, by its path in the copy: `annotation_edits.Changes`."""
+
+
+@dataclass(frozen=True)
+class AnnotationCopy:
+    """What was written to `out`: so many `files`, classes `corrected`, objects `dropped`, and boxes `to_redraw`."""
+
+    out: Path
+    files: int
+    corrected: int
+    dropped: int
+    to_redraw: int
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The result as sentences."""
+        changed = f"{counted(self.corrected, 'class')} corrected, {counted(self.dropped, 'object')} taken out"
+        said = f"{counted(self.files, 'file')} in {str(self.out)!r}: {changed}; all else byte for byte, no pictures."
+        redraw = f"{counted(self.to_redraw, 'box is', 'boxes are')} to be drawn again: {REDRAW}."
+        return (said, *([redraw] if self.to_redraw else []))
+
+
+@dataclass(frozen=True)
+class AnnotationFiles:
+    """The way to share a set of objects that writes its annotation files; `write` and `opening` as of `DataSet`."""
+
+    title: str = "Annotation files"
+    is_for_objects = True
+
+    def write(
+        self,
+        image_set: ImageSet,
+        out: str | Path,
+        *,
+        ids: Iterable[int] | None = None,
+        how: How = "link",
+        with_folder: bool = False,
+        progress: ProgressCallback = silent,
+    ) -> AnnotationCopy:
+        """Write the annotation files to the new folder `out`, in their folders, and `REDRAW` where a box is wrong.
+
+        Raises ImageSetError for a selection, for a class that has no number, and if the files have changed since they
+        were read; FolderError if `out` is not new or empty, lies among the pictures, or cannot be written.
+        """
+        if ids is not None:
+            raise ImageSetError("Annotation files are written whole. Leave out what selects objects.")
+        changed, redraw = _changed(image_set), image_set.objects.to_redraw()
+        source = Objects(image_set.root, image_set.within)
+        changes = _by_file(image_set, source, changed)
+        _refuse_unnumbered(source, {label for label in changed.values() if label is not None})
+        count = 0
+        with new_folder(out, image_set) as folder:
+            for path, data in _edited(source, changes):
+                at = folder / os.fsdecode(path)
+                at.parent.mkdir(parents=True, exist_ok=True)
+                at.write_bytes(data)
+                count += 1
+            if len(redraw):
+                write_table(redraw, folder / REDRAW)
+        dropped = list(changed.values()).count(None)
+        return AnnotationCopy(Path(out).expanduser().absolute(), count, len(changed) - dropped, dropped, len(redraw))
+
+    def opening(self, out: str | Path) -> tuple[str, str]:
+        """What to do with it; there is no Python that does it."""
+        return "Train with these files in place of the originals.", ""
+
+
+def _changed(image_set: ImageSet) -> dict[int, str | None]:
+    """The class of each corrected object by its id, None for a dropped one."""
+    table = image_set.table()
+    is_dropped = (table["decision"] == "drop").to_numpy(bool)
+    is_changed = is_dropped | (table["label_checked"] == "corrected").to_numpy(bool)
+    if is_changed.any() and image_set.labels.chosen != CLASS:
+        raise ImageSetError(
+            "Labels are not the classes of the annotations now. Choose these: `python -m url_viz labels "
+            f"{str(image_set.root)!r} {CLASS}`."
+        )
+    labels = table["label"].where(~is_dropped, None)
+    return dict(zip(table["id"][is_changed].tolist(), labels[is_changed].tolist(), strict=True))
+
+
+def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | None]) -> ByFile:
+    """What changes in each file. Raises ImageSetError for an object that is not there as it was read."""
+    facts = source.facts if changed else {}
+    said = image_set.table().set_index("id").loc[[*changed]].reindex(columns=[CLASS, *BOX_COLUMNS[:4]])
+    by_file: dict[bytes, dict[int, str | None]] = {}
+    gone = []
+    for before, (image_id, label) in zip(said.itertuples(index=False, name=None), changed.items(), strict=True):
+        picture, one, place = facts.get(image_id, (None, None, None))
+        if picture is None or one is None or place is None or before != (one.label, *place.box):
+            gone.append(image_id)
+        elif by_file.setdefault(_file_of(source, picture.path), {}).setdefault(one.place, label) != label:
+            raise ImageSetError(
+                f"The line of {display_name(place.path)!r} is that of another picture, too, and what became of the two "
+                "differs. Decide the same of both."
+            )
+    if gone:
+        raise ImageSetError(
+            f"{counted(len(gone), 'corrected or dropped object')} stand differently in the files now than when they "
+            f"were read: {examples([display_name(path) for path in image_set.paths_of(gone)])}. Read them again: "
+            f"{embed_command(image_set.root)}."
+        )
+    return by_file
+
+
+def _refuse_unnumbered(source: Objects, labels: Collection[str]) -> None:
+    """Raise ImageSetError for a class that has no number in the files; names are classes in VOC."""
+    names = source.annotations.names
+    if source.annotations.kind != "VOC" and (missing := sorted({*labels} - {*names.values()})):
+        raise ImageSetError(
+            f"{', '.join(map(repr, missing))} has no number in {source.root.name!r}. Add it to the classes there and "
+            f"read it again ({embed_command(source.root)}), or give another class."
+        )
+
+
+def _file_of(source: Objects, picture: bytes) -> bytes:
+    """The file that a picture's objects stand in, by its path in the copy."""
+    if source.annotations.kind == "YOLO":
+        return label_file(picture)
+    return os.fsencode(source.root.name) if source.annotations.kind == "COCO" else _xml_of(picture)
+
+
+def _xml_of(picture: bytes) -> bytes:
+    stem = os.path.splitext(os.path.basename(picture))[0]
+    return os.path.join(ANNOTATIONS.encode(), stem + b".xml")
+
+
+def _edited(source: Objects, changes: ByFile) -> Iterator[tuple[bytes, bytes]]:
+    """Every annotation file, by its path in the copy, with its new bytes. Raises FolderError for one that is gone."""
+    annotations, root = source.annotations, os.fsencode(source.root)
+    numbers: dict[str, str] = {}
+    for number, name in annotations.names.items():
+        numbers.setdefault(name, number)
+    for path, at in _files(annotations, source.root):
+        try:
+            data = read_file(at, within=source.within)
+        except ImageError as error:
+            if str(error) != EMPTY:
+                raise FolderError(f"{display_name(at)!r} {error}. Read the annotations again.") from error
+            data = b""
+        of_file = changes.get(path)
+        if not of_file:
+            yield path, data
+        elif annotations.kind == "YOLO":
+            yield path, edited_yolo(data, of_file, numbers)
+        else:
+            yield path, edited_coco(data, of_file) if at == root else edited_voc(data, of_file)
+
+
+def _files(annotations: Annotations, root: Path) -> Iterator[tuple[bytes, bytes]]:
+    """The path in the copy of each annotation file, and where it lies."""
+    base = os.fsencode(annotations.base)
+    if annotations.kind == "VOC":
+        names = sorted(name for name in os.listdir(os.path.join(base, ANNOTATIONS.encode())) if name.endswith(b".xml"))
+        paths = [os.path.join(ANNOTATIONS.encode(), name) for name in names]
+    else:
+        yield os.fsencode(root.name), os.fsencode(root)
+        of_pictures = (label_file(picture.path) for picture in annotations.pictures)
+        paths = list(dict.fromkeys(of_pictures)) if annotations.kind == "YOLO" else []
+    for path in paths:
+        if os.path.exists(os.path.join(base, path)):
+            yield path, os.path.join(base, path)
