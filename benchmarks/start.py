@@ -1,6 +1,6 @@
 """Time to the first picture: server start, the demo from the click to its map, and the page of a set that was read.
 
-    python -m benchmarks.start [--bare] [--rounds 3]
+    python -m benchmarks.start [--bare] [--rounds 3] [--look 5]
 
 A bare round has an empty home and workspace and no compiled code of numba or OpenVINO, as on a machine where nothing
 ran yet. A warm one has what the first left, but for the image sets. Told are seconds since the step's beginning (best
@@ -54,9 +54,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bare", action="store_true", help="Bare rounds alone.")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--look", type=float, default=0, help="Seconds for which the first page is read: then a click.")
     options = parser.parse_args()
     with _browser() as browser:
-        columns = {"bare": [_bare(browser) for _ in range(options.rounds)]} if options.bare else _both(browser, options)
+        columns = (
+            {"bare": [_bare(browser, options) for _ in range(options.rounds)]}
+            if options.bare
+            else _both(browser, options)
+        )
     print(f"## Starting\n\n{machine()}\n\nLoad at the end: {os.getloadavg()[0]:.1f}.\n")
     print("| seconds (CPU seconds) | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
     for name in next(iter(columns.values()))[0]:
@@ -72,18 +77,18 @@ def _best(of: list[tuple[float, float]]) -> str:
 Marks = dict[str, tuple[float, float]]
 
 
-def _bare(browser: "Browser") -> Marks:
+def _bare(browser: "Browser", options: argparse.Namespace) -> Marks:
     with tempfile.TemporaryDirectory() as place:
-        return _round(browser, Path(place))
+        return _round(browser, Path(place), options)
 
 
 def _both(browser: "Browser", options: argparse.Namespace) -> dict[str, list[Marks]]:
     with tempfile.TemporaryDirectory() as place:
-        bare = _round(browser, Path(place))
-        return {"bare": [bare], "warm": [_round(browser, Path(place)) for _ in range(options.rounds)]}
+        bare = _round(browser, Path(place), options)
+        return {"bare": [bare], "warm": [_round(browser, Path(place), options) for _ in range(options.rounds)]}
 
 
-def _round(browser: "Browser", place: Path) -> Marks:
+def _round(browser: "Browser", place: Path, options: argparse.Namespace) -> Marks:
     """One server from its start to its end, in whose workspace there are no image sets yet."""
     home = place / "workspace"
     for left in ("sets", "jobs", "demo"):
@@ -95,6 +100,7 @@ def _round(browser: "Browser", place: Path) -> Marks:
         page.goto(url)
         page.get_by_role("button", name="Try the demo").wait_for(timeout=PATIENT_MS)
         start.mark("server start → first page")
+        page.wait_for_timeout(1000 * options.look)
         demo = _demo(page)
         (set_id,) = (folder.name for folder in Workspace.at(home).sets.iterdir() if folder.is_dir())
         with _page(browser) as other:

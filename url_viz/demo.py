@@ -7,6 +7,7 @@ what was done to it and how strongly, so that anybody can see whether an order f
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ DIGIT_PX = 192
 PAPER, INK = np.array((250, 247, 240)), np.array((34, 45, 78))
 DARK_FROM, STEEP = 0.6, 60.0
 """Where paper turns to ink, as a fraction of full ink, and how sharply: strokes are thin, and holes stay open."""
+STEPS = 4096
 PHOTOGRAPHS = {
     "skimage": (
         "data",
@@ -102,8 +104,15 @@ def _most_different(points: NDArray[np.floating], count: int) -> list[int]:
 def _written(ink: NDArray[np.floating]) -> Image.Image:
     """A digit from how much ink is in each of its cells (8, 8), 0 to 16, as strokes on paper."""
     smooth = Image.fromarray(ink.astype(np.float32)).resize((DIGIT_PX, DIGIT_PX), Image.Resampling.BICUBIC)
-    share = expit(STEEP * (np.asarray(smooth)[..., None] / 16 - DARK_FROM))
-    return Image.fromarray((PAPER + share * (INK - PAPER)).round().astype(np.uint8))
+    step = np.clip(np.asarray(smooth) * (STEPS / 16), 0, STEPS).astype(np.uint16)
+    return Image.fromarray(_shades().take(step, axis=0))
+
+
+@cache
+def _shades() -> NDArray[np.uint8]:
+    """The colour of each amount of ink, in STEPS from none to full."""
+    share = expit(STEEP * (np.arange(STEPS + 1)[:, None] / STEPS - DARK_FROM))
+    return np.asarray((PAPER + share * (INK - PAPER)).round(), np.uint8)
 
 
 def _spoiled() -> Iterator[tuple[str, Image.Image]]:

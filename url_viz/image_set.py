@@ -36,7 +36,7 @@ from url_viz.models.runtime import Precision
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import embed_files
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
-from url_viz.pipeline.postprocess import prepare_map, update_derived
+from url_viz.pipeline.postprocess import update_derived
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
@@ -456,7 +456,6 @@ def embed_folder(
     with Writer(paths, root) as writer:
         embed_by = embed_files if ray is None else ray.embed_by(home)
         keep_objects(writer, source)
-        prepare_map(writer, chosen.space.key, files=len(found.files))
         outcome = embed(
             chosen, found, writer, also=others, limit=limit, report=report, embed_by=embed_by, source=source
         )

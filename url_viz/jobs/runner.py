@@ -1,4 +1,7 @@
-"""The runner process of a job (`python -m url_viz.jobs.runner FOLDER`): queueing, running, and recording the result."""
+"""The runner process of a job (`python -m url_viz.jobs.runner FOLDER`): queueing, running, and recording the result.
+
+Without a folder, it starts a command that waits (url_viz/jobs/ready.py), and waits for the folder itself.
+"""
 
 import os
 import shlex
@@ -16,6 +19,7 @@ from url_viz.jobs.job import Job, JobState, read_job
 from url_viz.jobs.job_records import Processes, Result, StopRequest, find_record, write_record
 from url_viz.jobs.paths import JobPaths
 from url_viz.jobs.process import ProcessMark, mark_of
+from url_viz.jobs.ready import COMMAND, Order, Process, give_order, start_command, write_to
 from url_viz.jobs.turn import Turn
 from url_viz.progress import PROGRESS_VARIABLE
 
@@ -49,19 +53,22 @@ class StopSignal:
         self._heard_signal = True
 
 
-def run(job: Job) -> Result:
-    """Run the job from its first report to its result, which is returned and written."""
+def run(job: Job, waiting: Process | None = None) -> Result:
+    """Run the job from its first report to its result, which is returned and written.
+
+    Its command is run by the process that is `waiting`, if there is one.
+    """
     should_stop = StopSignal(job.paths)
     should_stop.listen()
     job.paths.heartbeat.touch()
     runner = _surely(mark_of(os.getpid()))
     write_record(job.paths.processes, Processes(runner))
     if job.config.queue is None:
-        return _finish(job, runner, should_stop)
+        return _finish(job, runner, should_stop, waiting)
     turn = Turn(job)
     try:
         wait_for_turn(job, turn, should_stop)
-        return _finish(job, runner, should_stop)
+        return _finish(job, runner, should_stop, waiting)
     finally:
         turn.leave()
 
@@ -89,8 +96,8 @@ def _end_leftovers(job: Job) -> None:
                 raise JobError(f"The command of the killed job {other.id} does not end. End it, then run this again.")
 
 
-def _finish(job: Job, runner: ProcessMark, should_stop: StopSignal) -> Result:
-    result = _stopped_early(job) if should_stop() else run_command(job, runner, should_stop)
+def _finish(job: Job, runner: ProcessMark, should_stop: StopSignal, waiting: Process | None) -> Result:
+    result = _stopped_early(job) if should_stop() else run_command(job, runner, should_stop, waiting)
     _say(f"{result.state}. {result.reason}".rstrip())
     write_record(job.paths.result, result)
     return result
@@ -102,11 +109,11 @@ def _stopped_early(job: Job) -> Result:
     return Result(JobState.FAILED, None, time.time(), "Stopped from outside before its command started. Run it again.")
 
 
-def run_command(job: Job, runner: ProcessMark, should_stop: StopSignal) -> Result:
+def run_command(job: Job, runner: ProcessMark, should_stop: StopSignal, waiting: Process | None = None) -> Result:
     """Run the command to its end, in the runner's process group, and return its result."""
     _say("running python " + shlex.join(job.command))
     try:
-        command = subprocess.Popen([sys.executable, *job.command], cwd=job.config.cwd, env=_environment(job))
+        command = _started(job, waiting)
     except OSError as error:
         return Result(JobState.FAILED, None, time.time(), f"The command could not be started ({error}).")
     try:
@@ -116,6 +123,15 @@ def run_command(job: Job, runner: ProcessMark, should_stop: StopSignal) -> Resul
         # Also if the runner itself fails (a full disk, a deleted folder): no command may run without a runner.
         _end_group(command)
     return _result_of(command.returncode, job)
+
+
+def _started(job: Job, waiting: Process | None) -> Process:
+    words, folder, variables = job.command, job.config.cwd, _environment(job)
+    if waiting is not None:
+        order = Order(words[len(COMMAND) :], folder, variables, str(job.paths.log))
+        if give_order(order, waiting):
+            return waiting
+    return subprocess.Popen([sys.executable, *words], cwd=folder, env=variables)
 
 
 def _environment(job: Job) -> dict[str, str]:
@@ -196,11 +212,23 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Run the job whose folder is the only argument."""
-    job = read_job(JobPaths(Path(sys.argv[1])))
+    """Run the job whose folder is the only argument, or comes on standard input."""
+    if len(sys.argv) > 1:
+        run_in(Path(sys.argv[1]))
+        return
+    waiting = start_command()
+    if folder := sys.stdin.buffer.read():
+        paths = JobPaths(Path(os.fsdecode(folder)))
+        write_to(paths.log)
+        run_in(paths.folder, waiting)
+
+
+def run_in(folder: Path, waiting: Process | None = None) -> None:
+    """Run the job in a folder."""
+    job = read_job(JobPaths(folder))
     if job.damage:
         raise SystemExit(job.damage)
-    run(job)
+    run(job, waiting)
 
 
 if __name__ == "__main__":

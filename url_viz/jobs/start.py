@@ -17,6 +17,7 @@ from url_viz.jobs.control import STOP_GRACE_S, log_tail
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.job_records import JobConfig, Result, StopRequest, find_record, write_record
 from url_viz.jobs.paths import JobPaths, new_job_id, queue_lock
+from url_viz.jobs.ready import ready_runner
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -94,7 +95,7 @@ def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None)
         return job
     runner = None
     try:
-        runner = _spawn_runner(job)
+        runner = ready_runner.take(job.paths.folder, job.command) or _spawn_runner(job)
         _await_report(runner, job)
     except KeyboardInterrupt:  # the caller would not know of the job
         _cancel_at_start(runner, job)

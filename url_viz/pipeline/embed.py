@@ -15,7 +15,7 @@ from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, Row, embed_files
 from url_viz.pipeline.external_embeddings import Given
-from url_viz.pipeline.projection import PcaBasis, fit_pca
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP, PcaBasis, fit_pca, prepare_umap
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.store.writer import Writer
@@ -336,6 +336,8 @@ class _Preview:
             self._xy.append(self._basis(rows.embedding))
         xy, method = np.concatenate(self._xy), np.full(len(content), PCA, np.int8)
         self._writer.put_coordinates(self._space_key, Coordinates(content, xy, method))
+        if len(content) >= FEWEST_FOR_UMAP:  # not earlier: the first pictures would come seconds later
+            prepare_umap()
 
     def _fit(self, count: int) -> None:
         """Fit the map again, and place all rows."""

@@ -9,7 +9,7 @@ from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.object_twins import twins_of_objects
-from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place, prepare_umap
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
 from url_viz.pipeline.stored_quality import assess_missing
 from url_viz.pipeline.twins import twin_groups, twin_pairs, twin_representatives
 from url_viz.pipeline.whitening import VERSION, serves, whitened_rows
@@ -22,12 +22,6 @@ from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.store.writer import Writer
 
 Contents = NDArray[np.int64]
-
-
-def prepare_map(writer: Writer, space_key: str, *, files: int) -> None:
-    """Begin to prepare for a first map of so many files, while they are read."""
-    if files >= FEWEST_FOR_UMAP and writer.coordinates(space_key) is None:
-        prepare_umap()
 
 
 def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:

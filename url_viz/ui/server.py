@@ -17,6 +17,7 @@ import streamlit as st
 
 from url_viz.child_environment import child_variables
 from url_viz.errors import UsageError
+from url_viz.jobs.ready import ready_runner
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.terminal_text import printable
@@ -82,6 +83,7 @@ async def serving(app: object) -> AsyncIterator[None]:
         if others_may_enter(workspace) and others_have_accounts():
             print(f"warning: {OPEN_WORKSPACE.format(shlex.quote(printable(str(workspace))))}", file=sys.stderr)
         prepare_model(workspace)
+        ready_runner.keep()
         yield
 
 

@@ -15,7 +15,7 @@ from url_viz.ui.first.example import Example, demo_example, example_of, show_exa
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import BROWSED, TYPED, choice, choose
 from url_viz.ui.text import Markdown, errors_shown, escape
-from url_viz.ui.widgets.embed_job import open_demo, open_folder, running, set_title
+from url_viz.ui.widgets.embed_job import open_demo, open_folder, prepare_reading, running, set_title
 from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
@@ -43,6 +43,7 @@ def show_first_page() -> None:
     if len(recent) > MOST_RECENT:
         st.page_link("pages/sets_page.py", label="All image sets", icon=":material/folder_managed:")
     show_example(_example(recent[:MOST_RECENT]))
+    prepare_reading()
 
 
 def _show_ways_in() -> None:

@@ -1,12 +1,15 @@
 """Reading (embedding) of a folder as a background job, and the names of image sets on pages."""
 
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from url_viz.demo import SPOILED, build_demo
 from url_viz.errors import UrlVizError
 from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.jobs.kinds import EMBED, SET_NAME
+from url_viz.jobs.ready import ready_runner
 from url_viz.models.model import EmbeddingSpace, resolve
 from url_viz.models.runtime import Precision
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
@@ -44,6 +47,12 @@ def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = N
     if running(set_id) is None:
         config = reading_config(root, set_id=set_id, model=model, also=also)
         EMBED.start(config, about=about_job(root, set_id, model=model, also=also or ""), workspace=Workspace.at())
+
+
+def prepare_reading() -> None:
+    """While a folder is chosen: start what will read it, and import what opens the set that this makes."""
+    if ready_runner.prepare():
+        Thread(target=import_module, args=("lancedb",), daemon=True).start()
 
 
 def reading_config(root: Path, *, set_id: str, model: str, also: str | None = None) -> EmbedConfig:

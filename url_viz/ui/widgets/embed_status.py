@@ -18,7 +18,7 @@ from url_viz.ui.widgets.jobs import show_progress
 from url_viz.workspace import Workspace
 
 TICK_S = 1.0
-TICK_UNTIL_SHOWN_S = 0.5
+TICK_UNTIL_SHOWN_S = 0.25
 """Before there is a picture to show, its arrival is noticed sooner."""
 REFRESH_S = 3.0
 _ENDED_WELL = (JobState.SUCCEEDED, JobState.CANCELLED)
