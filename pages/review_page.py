@@ -22,6 +22,7 @@ if is_growing(image_set.set_id):
 if spec is None:
     show_heading("Review", image_set)
     review.show_start(image_set)
+    review.show_to_redraw(image_set)
     show_worth(image_set)
     show_names(image_set)
     show_answers(image_set)

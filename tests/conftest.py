@@ -42,7 +42,18 @@ ON_ONE_SERVER = {
         ("components", "gallery", "gallery_decide", "grid", "map_styles", "tabs"), "components in the browser"
     ),
     **dict.fromkeys(
-        ("compare", "cross_site", "evaluate", "findings", "first_page", "labels", "models", "review", "search_upload"),
+        (
+            "compare",
+            "cross_site",
+            "evaluate",
+            "findings",
+            "first_page",
+            "labels",
+            "models",
+            "objects",
+            "review",
+            "search_upload",
+        ),
         "app in the browser",
     ),
 }

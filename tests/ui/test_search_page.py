@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
@@ -81,6 +82,27 @@ def test_a_picture_that_is_not_there_is_said_so(image_set: ImageSet, asked: int)
     text = words(opened(image_set, "search", search__query_id=asked))
     assert "The picture to search with is not in this image set" in text
     assert "Most similar" not in text
+
+
+@pytest.mark.parametrize("drawn", [[0.25, 0.25, 0.5, 0.5], [-1, 0, 1, 1], "all", None])
+def test_a_part_that_was_drawn_finds_what_its_crop_does(
+    image_set: ImageSet, drawn: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("url_viz.ui.search.query_picture.state_of", lambda key: {"box": drawn})
+    query, asked = by_confusability(image_set, 3), list[object]()
+    real = ImageSet.safe_search
+    monkeypatch.setattr(ImageSet, "safe_search", lambda of, it, **how: asked.append(it) or real(of, it, **how))
+    text = words(opened(image_set, "search", search__query_id=query))
+    with Image.open(image_set.files.path(query)) as picture:
+        width, height = picture.size
+        crop = picture.convert("RGB").crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
+    if not isinstance(drawn, list) or drawn[0] < 0:
+        assert asked == [query]
+    else:
+        assert f"**Most similar** · {COUNT}" in text, "the picture itself too"
+        assert f"{width // 2} × {height // 2} px of it" in text
+        hits = real(image_set, np.asarray(asked[0]), k=COUNT).hits["id"]
+        assert hits.tolist() == image_set.search(crop, k=COUNT)["id"].tolist()
 
 
 def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_does(image_set: ImageSet) -> None:

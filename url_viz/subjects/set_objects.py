@@ -65,6 +65,6 @@ class SetObjects:
         Hand it to whoever draws boxes, and read the annotations again afterwards.
         """
         table = self._core.frame
-        is_wrong = passes_all(table, [OneOf("tags", (BOX_IS_WRONG,))])
+        is_wrong = passes_all(table, [OneOf("tags", (BOX_IS_WRONG,))]) & self._core.is_of_objects
         wrong: pd.DataFrame = table.loc[is_wrong].filter([*_REDRAWN]).rename(columns={"label": "class"})
         return wrong.reset_index(drop=True)

@@ -239,6 +239,9 @@ QUERY_ID: Key[int] = Key("search.query_id")
 QUERY_FILE: "Key[UploadedFile | None]" = Key("search.file")
 QUERY_DROP: "Key[UploadedFile | None]" = Key("search.drop")
 QUERY_SCORED: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedFile]]" = Key("search.scored")
+PART: Key[MutableMapping[str, object]] = Key("search.part")
+"""The part that was drawn on a picture searched with, by the set's id and the picture's, or the upload's."""
+PART_SCORED: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedFile]]" = Key("search.part.scored")
 SEARCH_MEASURE: Key[str | None] = Key("search.measure")
 SEARCH_ANYWAY: Key[tuple[str, str, int]] = Key("search.anyway")
 

@@ -16,6 +16,7 @@ from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW
 from url_viz.ui.session_records import OpenReview
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.decide import show_undo
+from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.measure_choice import choice_of_measure, offered
 from url_viz.wording import counted
@@ -135,7 +136,21 @@ def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
         _show_after(image_set, here)
 
 
+def show_to_redraw(image_set: ImageSet) -> None:
+    """The objects whose box is wrong, to be handed over to whoever draws boxes; nothing if there are none."""
+    wrong = image_set.objects.to_redraw()
+    if wrong.empty:
+        return
+    are = "box is" if len(wrong) == 1 else "boxes are"
+    st.caption(
+        f"{len(wrong):,} {are} to be drawn again. URL-Viz draws and edits no boxes: hand the list to whoever does, and "
+        "look for new objects once the annotations are corrected."
+    )
+    download_table("List of boxes to draw again", wrong, file_name=f"{image_set.root.stem}-boxes.csv", key="redraw")
+
+
 def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
+    show_to_redraw(image_set)
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
         if st.button("Start over with the current order", icon=":material/replay:", key="review.afresh"):
             OPEN_REVIEW.set(opened(image_set.reviews.open(here.review.spec, afresh=True)))

@@ -1,7 +1,8 @@
 """The search query: a picture of the image set or an uploaded one, with its values."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,19 @@ from url_viz.analysis.between import between
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank
+from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
+from url_viz.imaging.places import Place
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
-from url_viz.ui.session import QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED
-from url_viz.ui.text import escape
+from url_viz.imaging.workers import decoders
+from url_viz.ui.session import PART, PART_SCORED, QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED, Key, state_of
+from url_viz.ui.text import escape, show_error
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.upload.batch import score_for_all, shown_name
 from url_viz.ui.upload.page import data_url
-from url_viz.ui.urls import picture_url
+from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.part import drawn_box, show_part
 from url_viz.ui.widgets.paste import show_paste
 from url_viz.wording import decimal
 
@@ -31,10 +36,11 @@ _ID_IN_ADDRESS = "id"
 
 @dataclass(frozen=True)
 class Query:
-    """A picture to search with: one of the set (`image_id`), or an uploaded one (`embedding`, (D,)).
+    """A picture to search with: one of the set (`image_id`), or an uploaded one or a part (`embedding`, (D,)).
 
-    `address` is its URL; `values` and `percentiles` are by measure of the image set, within it; `between` says which
-    two classes it lies between, with their shares, None if that is not known.
+    `address` is the URL of the picture that a part can be drawn on, `key` that of the drawing, empty where none can be;
+    of an object it is the whole picture. `values` and `percentiles` are by measure of the image set, within it;
+    `between` says which two classes it lies between, with their shares, None if that is not known.
     """
 
     name: str
@@ -46,13 +52,15 @@ class Query:
     between: str | None = None
     image_id: int | None = None
     embedding: NDArray[np.float16] | None = None
+    key: str = ""
 
 
 def query_of(image_set: ImageSet) -> Query | None:
     """The query in the session or the address; None if there is none, or its picture is not in the set."""
     file = QUERY_FILE.get()
     if file is not None and not image_set.source.is_external:
-        return _from_outside(file, image_set)
+        query = _from_outside(file, image_set)
+        return None if query is None else _part_of(query, file.getvalue, image_set)
     image_id = QUERY_ID.get() if QUERY_ID.is_set else _in_address()
     if image_id is None:
         return None
@@ -60,7 +68,7 @@ def query_of(image_set: ImageSet) -> Query | None:
         st.info("The picture to search with is not in this image set. Choose another one.", icon=":material/info:")
         return None
     st.query_params[_ID_IN_ADDRESS] = str(image_id)
-    return _of_set(int(image_id), image_set)
+    return _part_of(_of_set(int(image_id), image_set), lambda: image_set.files.whole(int(image_id)), image_set)
 
 
 def search_with(image_id: int) -> None:
@@ -70,9 +78,12 @@ def search_with(image_id: int) -> None:
 
 
 def show_query(query: Query) -> None:
-    """The query's picture and name."""
-    shape = f"aspect-ratio: {query.width} / {query.height}"
-    st.html(f'<img class="url-viz-picture" src="{query.address}" style="{shape}" alt="The picture searched with">')
+    """The query's picture, on which a part can be drawn, and name."""
+    if query.key:
+        show_part(query.address, (query.width, query.height), key=query.key)
+    else:
+        shape = f"aspect-ratio: {query.width} / {query.height}"
+        st.html(f'<img class="url-viz-picture" src="{query.address}" style="{shape}" alt="The picture searched with">')
     st.code(query.name, language=None, wrap_lines=True)
 
 
@@ -136,11 +147,15 @@ def _of_set(image_id: int, image_set: ImageSet) -> Query:
     row = image_set.row(image_id)
     number = image_set.row_of(image_id)
     table, measures = image_set.table(), image_set.measures()
+    width, height = int(row["width"]), int(row["height"])
+    with suppress(UrlVizError):  # of a file that is gone, which its address says too
+        width, height = (width, height) if (whole := image_set.objects.whole(image_id)) is None else whole.size
     return Query(
         name=str(row["path"]),
-        address=picture_url(image_set, image_id),
-        width=int(row["width"]),
-        height=int(row["height"]),
+        address=whole_url(image_set, image_id) or picture_url(image_set, image_id),
+        width=width,
+        height=height,
+        key="" if image_set.source.is_external else PART.of(image_set.set_id, image_id),
         values={measure: float(row[measure]) for measure in measures},
         percentiles={measure: float(percentile_of_each(table, measure)[number]) for measure in measures},
         between=between_shares(row),
@@ -149,22 +164,56 @@ def _of_set(image_id: int, image_set: ImageSet) -> Query:
 
 
 def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
-    outcome = _scored(file, image_set)
+    incoming = IncomingFile(shown_name(file.name), file.getvalue())
+    outcome = _scored(QUERY_SCORED, (file.file_id,), lambda: incoming, image_set)
     if isinstance(outcome, RefusedFile):
         st.error(f"The picture {escape(outcome.reason)}. Choose another one.", icon=":material/broken_image:")
         return None
-    row = {str(name): value for name, value in rank([outcome], image_set.reference()).iloc[0].items()}
-    measures = [measure for measure in image_set.measures() if measure in MEASURED]
     return Query(
         name=outcome.name,
         address=data_url(outcome.thumbnail),
         width=outcome.width,
         height=outcome.height,
-        values={measure: float(row[measure]) for measure in measures},
-        percentiles={measure: float(row[f"{measure}_percentile"]) for measure in measures},
-        between=between_shares(row),
-        embedding=outcome.embedding,
+        key=PART.of(file.file_id),
+        **_values(outcome, image_set),
     )
+
+
+def _values(outcome: ScoredUpload, image_set: ImageSet) -> dict[str, Any]:
+    """What a query has that is no picture of the set."""
+    row = {str(name): value for name, value in rank([outcome], image_set.reference()).iloc[0].items()}
+    measures = [measure for measure in image_set.measures() if measure in MEASURED]
+    return {
+        "values": {measure: float(row[measure]) for measure in measures},
+        "percentiles": {measure: float(row[f"{measure}_percentile"]) for measure in measures},
+        "between": between_shares(row),
+        "image_id": None,
+        "embedding": outcome.embedding,
+    }
+
+
+def _part_of(query: Query, data: Callable[[], bytes], image_set: ImageSet) -> Query:
+    """The query by the part that was drawn on its picture, whose file is `data`; itself where none was drawn."""
+    box = drawn_box(state_of(query.key)) if query.key else None
+    if box is None:
+        return query
+    left, top, width, height = box
+    pixels = left * query.width, top * query.height, width * query.width, height * query.height
+    name = f"{query.name}, {width * query.width:.0f} × {height * query.height:.0f} px of it"
+    try:
+        outcome = _scored(
+            PART_SCORED,
+            (query.key, box),
+            lambda: IncomingFile(name, decoders.cut(data(), Place(b"", "", pixels))),
+            image_set,
+        )
+    except UrlVizError as error:
+        show_error(error)
+        return query
+    if isinstance(outcome, RefusedFile):
+        st.error(f"This part {escape(outcome.reason)}. Draw another one.", icon=":material/broken_image:")
+        return query
+    return replace(query, name=name, **_values(outcome, image_set))
 
 
 def between_shares(row: Mapping[str, Any]) -> str | None:
@@ -175,18 +224,22 @@ def between_shares(row: Mapping[str, Any]) -> str | None:
     return between(first, second)
 
 
-def _scored(file: UploadedFile, image_set: ImageSet) -> ScoredUpload | RefusedFile:
-    """The outcome of scoring a file, cached for the same file and model."""
+def _scored(
+    slot: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedFile]]",
+    of: tuple[object, ...],
+    incoming: Callable[[], IncomingFile],
+    image_set: ImageSet,
+) -> ScoredUpload | RefusedFile:
+    """The outcome of scoring a picture, cached in a slot for the same picture (`of`) and model."""
     second = image_set.second.name
-    key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None, second)
+    key = (*of, image_set.space.key, image_set.head.digest if image_set.head else None, second)
 
     def score() -> ScoredUpload | RefusedFile:
-        incoming = IncomingFile(shown_name(file.name), file.getvalue())
         with st.spinner("Reading the picture"):
-            [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision, second=second)
+            [outcome] = score_for_all([incoming()], image_set.source.name, image_set.space.precision, second=second)
         return outcome
 
-    return QUERY_SCORED.get_for(key, score)
+    return slot.get_for(key, score)
 
 
 def _store_file() -> None:

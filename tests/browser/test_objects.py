@@ -1,0 +1,107 @@
+"""Objects in a real browser: opened in their pictures, judged in a review, searched by a part that is drawn."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled
+from tests.object_sets import write_objects
+from tests.read_sets import opened_again
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.store.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+WHOLE, CROP = "img[src*='/whole/']", "img[src*='/picture/']"
+
+
+@pytest.fixture(scope="module")
+def objects(home: Path, shipped: Model) -> ImageSet:
+    return embed_folder(write_objects(home / "shapes", 8), model=shipped, workspace=home / "workspace")
+
+
+def assert_drawn(page: Page, image: str) -> None:
+    """That the picture is there: a broken SVG has no size."""
+    expect(page.locator(image).first).to_be_visible()
+    eventually(lambda: page.locator(image).first.evaluate("image => image.naturalWidth > 0"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_opened_object_is_shown_in_its_picture_and_a_key_shows_its_crop(
+    app: str, objects: ImageSet, open_page: OpenPage, scheme: str
+) -> None:
+    one = int(objects.table()["id"].iloc[1])
+    page = open_page(f"{app}/?set={objects.set_id}&picture={one}", scheme=scheme)  # type: ignore[arg-type]
+    dialog = page.get_by_role("dialog")
+    assert_drawn(page, f"[role=dialog] {WHOLE}")
+    expect(dialog.get_by_alt_text("with the box of rectangle and 2 other boxes")).to_be_visible()
+    settled(page)
+    page.keyboard.press("w")
+    assert_drawn(page, f"[role=dialog] {CROP}")
+    expect(dialog.locator(WHOLE)).to_have_count(0)
+    dialog.get_by_role("button", name="Show the whole picture").click()
+    assert_drawn(page, f"[role=dialog] {WHOLE}")
+
+
+def test_both_verdicts_are_given_by_keys_and_by_mouse_and_taken_back(
+    app: str, objects: ImageSet, open_page: OpenPage
+) -> None:
+    page = open_page(f"{app}/?set={objects.set_id}&review=confusability", width=420)
+    caption = page.locator("figcaption")
+    page.locator(".question").wait_for()
+    assert_drawn(page, f".large > {WHOLE}")
+    settled(page)
+    assert_fits(page)
+    page.keyboard.press("w")
+    assert_drawn(page, f".large > {CROP}")
+    page.locator(".context").click()
+    assert_drawn(page, f".large > {WHOLE}")
+    first = caption.inner_text()
+    page.keyboard.press("b")
+    expect(caption).not_to_have_text(first)
+    second = caption.inner_text()
+    page.get_by_role("button", name="No such object").click()
+    expect(caption).not_to_have_text(second)
+    page.keyboard.press("?")
+    expect(page.get_by_text("its box is wrong, and is to be drawn again")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    def said(path: str) -> tuple[str | None, str]:
+        row = opened_again(objects).table().set_index("path").loc[path]
+        return row["decision"], row["tags"]
+
+    eventually(lambda: (said(first), said(second)) == ((None, BOX_IS_WRONG), ("drop", NO_SUCH_OBJECT)))
+    page.keyboard.press("Backspace")
+    expect(page.get_by_role("button", name="No such object")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("n")
+    eventually(lambda: said(second) == (None, ""))
+    page.goto(f"{app}/review?set={objects.set_id}")
+    expect(page.get_by_text("1 box is to be drawn again")).to_be_visible()
+
+
+def test_a_box_drawn_on_the_picture_is_searched_by_and_typed_numbers_too(
+    app: str, objects: ImageSet, open_page: OpenPage
+) -> None:
+    one = int(objects.table()["id"].iloc[1])
+    page = open_page(f"{app}/search?set={objects.set_id}&id={one}")
+    stage = page.locator(".part .stage")
+    assert_drawn(page, ".part img")
+    settled(page)
+    box = stage.bounding_box()
+    assert box is not None
+    corners = [(box["x"] + share * box["width"], box["y"] + share * box["height"]) for share in (0.75, 0.25)]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    page.mouse.move(*corners[1], steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("200 × 150 px of it")).to_be_visible()
+    page.get_by_text("Part in numbers").click()
+    width = page.get_by_label("Width %")
+    expect(width).to_have_value("50")
+    width.fill("25")
+    width.press("Enter")
+    expect(page.get_by_text("100 × 150 px of it")).to_be_visible()
+    page.get_by_role("button", name="Clear the part").click()
+    expect(page.get_by_text("px of it")).to_have_count(0)
