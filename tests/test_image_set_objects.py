@@ -14,6 +14,7 @@ from tests.imaging.pictures import write_folder
 from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
 from tests.read_sets import opened_again
 from url_viz.analysis.cards import CardAnswer
+from url_viz.export.whole_picture import with_boxes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
@@ -21,7 +22,6 @@ from url_viz.subjects.set_objects import ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import answer_of, opened, state_of, take_answers
 from url_viz.ui.urls import card_url, whole_url
-from url_viz.ui.whole_picture import with_boxes
 from url_viz.workspace import Workspace
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -20,6 +20,7 @@ from url_viz.export.data_sets import program_for
 from url_viz.export.fiftyone import SCRIPT
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import Exported
+from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.annotations.reading import read_annotations
 from url_viz.models.model import Model
@@ -171,3 +172,15 @@ def test_crops_are_sorted_once_and_stay(coco: ImageSet, tmp_path: Path) -> None:
     by_label = sort_into_folders(coco, tmp_path / "classes", by="label")
     assert by_label.created == {"cat": 3, "dog": 2}
     assert (tmp_path / "classes" / "dog" / "1.png-11.png").is_file()
+
+
+def test_a_report_shows_objects_in_their_pictures(coco: ImageSet, tmp_path: Path) -> None:
+    coco.labels.correct({ids(coco, 0)[0]: "<b>bold</b>"})
+    (tmp_path / "set" / "images" / "1.png").unlink()
+    page = report_html(coco)
+    assert "<b>6</b><span>objects</span>" in page
+    shown = page.split('<div class="wholes">')[1].split("</div>")[0]
+    assert shown.count("<svg") == shown.count("data:image/jpeg") == 3
+    x, y, *_ = BOXES[1]
+    assert f'<rect x="{x:.2f}" y="{y:.2f}"' in shown
+    assert "<b>bold" not in page

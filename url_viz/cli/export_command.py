@@ -57,8 +57,8 @@ def report(
 
     ids = _chosen(image_set, decision, above, below, by=by)
     file = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder)
-    pictures = counted(len(image_set if ids is None else ids), "picture")
-    print(f"{pictures} in {file} ({file.stat().st_size / 2**20:.1f} MiB).")
+    rows = counted(len(image_set if ids is None else ids), "object" if image_set.is_of_objects else "picture")
+    print(f"{rows} in {file} ({file.stat().st_size / 2**20:.1f} MiB).")
 
 
 @app.command_on(ExportConfig)

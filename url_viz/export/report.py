@@ -2,22 +2,26 @@
 
 import datetime
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from url_viz.errors import FolderError, ImageSetError
+from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.provenance import provenance
 from url_viz.export.report_facts import ReportFacts, facts_of, ranked
 from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
 from url_viz.export.report_page import page_of
 from url_viz.export.report_thumbnails import inlined
 from url_viz.export.table_files import write_bytes
+from url_viz.export.whole_picture import with_boxes
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 
-GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64
+GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
+WHOLES = 6
+"""So many objects of each gallery are shown in their pictures, too."""
 MOST_HOVER_BYTES = 1_300_000
 
 
@@ -73,7 +77,18 @@ def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
         large=inlined(image_set, [*facts.ambiguous["id"], *facts.clear["id"]], side_px=GALLERY_PX),
         small=inlined(image_set, chain.from_iterable(ends), side_px=CLASS_PX),
         hover=_hover_thumbnails(image_set, facts, points),
+        wholes=_wholes(image_set, [*facts.ambiguous["id"].head(WHOLES), *facts.clear["id"].head(WHOLES)]),
     )
+
+
+def _wholes(image_set: ImageSet, ids: Iterable[int]) -> dict[int, str]:
+    """Objects in their pictures, by id; those whose picture cannot be read are left out."""
+    drawn = {}
+    for image_id in ids if image_set.is_of_objects else ():
+        with suppress(ImageError):
+            if (whole := image_set.objects.whole(image_id)) is not None:
+                drawn[int(image_id)] = with_boxes(whole, most_px=WHOLE_PX, is_named=False)
+    return drawn
 
 
 def _hover_thumbnails(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> dict[int, str]:

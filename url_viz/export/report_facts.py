@@ -65,6 +65,12 @@ class ReportFacts:
     pictures_evaluated: CountedPictures | None
     worth: Worth | None
     findings: tuple[Finding, ...]
+    is_of_objects: bool
+
+    @property
+    def unit(self) -> str:
+        """What a row is."""
+        return "objects" if self.is_of_objects else "pictures"
 
     @property
     def is_selection(self) -> bool:
@@ -100,6 +106,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         pictures_evaluated=pictures,
         worth=image_set.labels.worth() if image_set.labels.is_reviewed() else None,
         findings=image_set.findings(),
+        is_of_objects=image_set.is_of_objects,
     )
 
 

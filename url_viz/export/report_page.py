@@ -33,10 +33,19 @@ class MapLayer:
     classes: tuple[str, ...] | None = None
 
 
-def page_of(facts: ReportFacts, points: MapPoints, *, large: Thumbnails, small: Thumbnails, hover: Thumbnails) -> str:
+def page_of(
+    facts: ReportFacts,
+    points: MapPoints,
+    *,
+    large: Thumbnails,
+    small: Thumbnails,
+    hover: Thumbnails,
+    wholes: Mapping[int, str],
+) -> str:
     """The whole page; its policy allows one script, named by digest, and no loading.
 
-    `large` and `small` are the galleries' thumbnails by id, `hover` those of the map by index into the points.
+    `large` and `small` are the galleries' thumbnails by id, `hover` those of the map by index into the points, `wholes`
+    SVG images of objects in their pictures, by id.
     """
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return _template().render(
@@ -52,6 +61,7 @@ def page_of(facts: ReportFacts, points: MapPoints, *, large: Thumbnails, small: 
         cautions=_cautions(facts),
         thumbnails=large,
         small=small,
+        wholes=wholes,
         between=lambda row: _between(facts, row),
         data=_hover_data(facts, points, hover),
         style=style,
@@ -93,7 +103,7 @@ def _cards(facts: ReportFacts) -> list[tuple[str, int]]:
         "files not readable": sum(count for _, count in facts.failures),
         "decided": sum(count for _, count in facts.decisions),
     }
-    return [("pictures", len(facts.table)), *((name, count) for name, count in cards.items() if count)]
+    return [(facts.unit, len(facts.table)), *((name, count) for name, count in cards.items() if count)]
 
 
 def _meanings(facts: ReportFacts) -> list[tuple[str, str]]:

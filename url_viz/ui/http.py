@@ -24,6 +24,7 @@ from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category
 from url_viz.analysis.compare import change
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
+from url_viz.export.whole_picture import with_boxes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
@@ -37,7 +38,6 @@ from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
 from url_viz.ui.tile_data import tile_data, tiles
 from url_viz.ui.token import TokenGate
 from url_viz.ui.urls import BASE, thumbnail_url, whole_url
-from url_viz.ui.whole_picture import with_boxes
 
 
 class SameOriginSockets:
