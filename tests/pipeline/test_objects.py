@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.places import Place, cut
 from url_viz.models.model import Model
+from url_viz.models.runtime import CPU_BATCH
+from url_viz.pipeline import embedded
 from url_viz.workspace import Workspace
 
 SIZE = 160, 120
@@ -53,12 +56,12 @@ def read(document: Path, workspace: Workspace, model: Model) -> Reader:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What decoding processes were asked for."""
+    """What decoding processes were asked for, and for how many places: "places 4"."""
     asked: list[str] = []
     real = workers.Decoders.ask
 
-    def ask(self: workers.Decoders, what: str, data: bytes, **options: object) -> object:
-        asked.append(what)
+    def ask(self: workers.Decoders, what: str, data: bytes, **options: Any) -> object:
+        asked.append(f"places {len(options['places'])}" if what == "places" else what)
         return real(self, what, data, **options)
 
     monkeypatch.setattr(workers.Decoders, "ask", ask)
@@ -115,7 +118,7 @@ def test_what_a_box_covers_and_whether_the_frame_cuts_it_are_columns(
 
 def test_each_file_is_decoded_once_and_a_known_one_not_at_all(read: Reader, decoded: list[str]) -> None:
     read()
-    assert decoded.count("places") == 4
+    assert sorted(decoded) == ["header"] * 4 + ["places 4"] * 4
     decoded.clear()
     assert (len(read()), read.embedded, set(decoded)) == (16, 0, {"header"})
 
@@ -162,11 +165,37 @@ def test_what_makes_no_sense_is_a_row_of_failures(read: Reader, document: Path) 
 def test_two_thousand_boxes_in_one_picture_are_cut_in_bounded_parts(
     read: Reader, document: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "PLACES_AT_ONCE", 10)
-    changed = as_coco([(n % 100, n % 70, 20 + n % 7, 30) for n in range(25)])
+    """Neither a process nor the reader holds more crops than are read ahead, whatever a picture has."""
+    monkeypatch.setattr(embedded, "PLACES_AT_ONCE", 10)
+    monkeypatch.setattr(embedded, "READ_AHEAD", 1)
+    held, most = [0], [0]
+    reader, started = embedded._reader, embedded._begun
+
+    def counted_reader(*given: Any, **options: Any) -> Any:
+        read = reader(*given, **options)
+
+        def counted(group: Any) -> Any:
+            done = read(group)
+            held[0] += len(done)
+            most[0] = max(most[0], held[0])
+            return done
+
+        return counted
+
+    def counted_start(batch: Any, models: Any) -> Any:
+        held[0] -= len(batch)
+        return started(batch, models)
+
+    monkeypatch.setattr(embedded, "_reader", counted_reader)
+    monkeypatch.setattr(embedded, "_begun", counted_start)
+    changed = as_coco([(n % 100, n % 70, 20 + n % 7, 20 + n % 11) for n in range(300)])
+    changed["annotations"] = changed["annotations"][:300]  # type: ignore[index]
+    for number, entry in enumerate(changed["annotations"]):  # type: ignore[arg-type, var-annotated]
+        entry["id"] = number
     document.write_text(json.dumps(changed))
-    assert len(read()) > 90
-    assert decoded.count("places") == 12
+    assert len(read()) == 300
+    assert decoded.count("places 10") == 30
+    assert most[0] <= 4 * (CPU_BATCH + 10)
 
 
 def test_its_data_is_the_crop_and_its_path_that_of_its_picture(read: Reader, document: Path) -> None:

@@ -28,8 +28,6 @@ from url_viz.imaging.read import (
 from url_viz.limited_processes import Answer, LimitedProcesses, serve
 
 MOST_S = 60.0
-PLACES_AT_ONCE = 256
-"""So many objects of a picture are cut from one decoding: a process holds no more crops at a time."""
 MOST_MEMORY_BYTES = 6 << 30
 """Twice the memory of the largest accepted picture."""
 
@@ -69,17 +67,15 @@ class Decoders(LimitedProcesses):
         self, data: bytes, places: Sequence[Place], *preprocessings: Preprocessing
     ) -> Iterator[Picture | Failure]:
         """As `pictures_of`, in the process of its own; contents are 0. Raises ImageError as `read` does."""
-        options = {"preprocessings": [p.as_record() for p in preprocessings]}
-        for start in range(0, len(places), PLACES_AT_ONCE):
-            boxes = [(place.box, place.margin) for place in places[start : start + PLACES_AT_ONCE]]
-            facts, body = self.ask("places", data, places=boxes, **options)
-            at = 0
-            for fact in facts["places"]:
-                if "failure" in fact:
-                    yield Failure(fact["failure"])
-                else:
-                    yield _unpacked(fact, body[at : at + fact["bytes"]], preprocessings, 0)
-                    at += fact["bytes"]
+        boxes = [(place.box, place.margin) for place in places]
+        facts, body = self.ask("places", data, places=boxes, preprocessings=[p.as_record() for p in preprocessings])
+        at = 0
+        for fact in facts["places"]:
+            if "failure" in fact:
+                yield Failure(fact["failure"])
+            else:
+                yield _unpacked(fact, body[at : at + fact["bytes"]], preprocessings, 0)
+                at += fact["bytes"]
 
     def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""

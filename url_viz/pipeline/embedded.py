@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from url_viz.read_ahead import MemoryBudget, read_ahead
 from url_viz.store.tables import Embeddings
 
 READ_AHEAD = 96
+PLACES_AT_ONCE = 256
+"""So many objects of a picture are cut from one decoding; those of a crowded picture are not in memory together."""
 """Pictures that are read ahead of the forward pass, which stands still while batches are stored."""
 MOST_FETCHED_BYTES = 1 << 30
 """Bytes of files that are in memory to be decoded, where many are fetched at a time."""
@@ -151,15 +153,16 @@ _Read = tuple[ScannedFile, DecodeResult | Unfetched]
 
 
 def _batches(files: Sequence[ScannedFile], size: int) -> Iterator[list[list[ScannedFile]]]:
-    """Batches of about `size` files in their order, in groups: places in one file stay together."""
+    """Batches of about `size` files in their order, in groups: up to `PLACES_AT_ONCE` places in one file."""
     batch: list[list[ScannedFile]] = []
     count = 0
     for _, group in groupby(files, key=lambda file: file.path if file.place is None else file.file):
-        batch.append(list(group))
-        count += len(batch[-1])
-        if count >= size:
-            yield batch
-            batch, count = [], 0
+        while part := list(islice(group, PLACES_AT_ONCE)):
+            batch.append(part)
+            count += len(part)
+            if count >= size:
+                yield batch
+                batch, count = [], 0
     if batch:
         yield batch
 
