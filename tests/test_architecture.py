@@ -32,6 +32,7 @@ ROOMS = [
 BESIDE = {
     "demo": "image_set",
     "recent_sets": "image_set",
+    "recording": "image_set",
     "second_reading": "image_set",
     "__init__": "image_set",
     "__main__": "cli",

@@ -54,6 +54,7 @@ from url_viz.subjects.set_maps import SetMaps
 from url_viz.subjects.set_names import SetNames
 from url_viz.subjects.set_objects import SetObjects
 from url_viz.subjects.set_reviews import SetReviews
+from url_viz.subjects.set_runs import SetRuns
 from url_viz.subjects.set_search import SearchResult, SetSearch
 from url_viz.subjects.set_splits import SetSplits
 from url_viz.subjects.set_twins import SetTwins
@@ -114,6 +115,7 @@ class ImageSet(SetCore):
         self.answers = SetAnswers(self)
         self.names = SetNames(self)
         self.splits = SetSplits(self)
+        self.runs = SetRuns(self)
         self.reviews = SetReviews(self, labels=self.labels, answers=self.answers, names=self.names, splits=self.splits)
         self.files = SetFiles(self, within=self.within)
         self.objects = SetObjects(self, self.files)

@@ -77,6 +77,8 @@ class SetPaths:
     reviews = FileInside("reviews")
     maps = FileInside("maps")
     """Maps of selections of pictures."""
+    runs = FileInside("runs")
+    """What a user's own model said in its epochs, a folder for each run."""
     derived = FileInside("derived")
     """Cached columns that follow from tables and decisions, a folder for each; all of it can be deleted."""
 

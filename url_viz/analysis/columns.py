@@ -52,6 +52,7 @@ from url_viz.analysis.order import Order, leading_order, order_from_table, order
 from url_viz.analysis.pair_measures import PER_IMAGE, PairMeasures
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.reasons import reasons_of
+from url_viz.analysis.run_on_set import RunOnSet
 from url_viz.analysis.second_model import CONFUSABILITY_BY_BOTH, SecondModel, by_both, find_second, side_by_side
 from url_viz.analysis.stored_rows import (
     FILES,
@@ -85,6 +86,7 @@ from url_viz.store.derived_cache import rows_to_table as matrix_to_table
 from url_viz.store.reader import Snapshot, shown_tables
 from url_viz.store.second_model_choice import is_second_model_used, second_models_version
 from url_viz.store.tables import Graph, GraphColumns, no_twins, positions_of
+from url_viz.store.training_records import epochs_of, run_version, runs_of
 from url_viz.store.whitened_rows import WhitenedRows
 
 
@@ -134,6 +136,7 @@ def _sources(context: SetContext) -> Iterator[Input]:
     yield Input("space", lambda: key, lambda: context)
     yield Input("set", lambda: f"{key} {head} {context.is_external} {context.is_single_model}", lambda: context)
     yield Input("imports", lambda: user_files.version_of(paths), lambda: paths)
+    yield Input("runs", lambda: run_version(paths), lambda: paths)
     yield Input("decisions", lambda: str(context.decisions().version), lambda: context.decisions().now())
     yield Input("given_labels", lambda: str(_version_of_labels(context)), lambda: context.decisions().now())
 
@@ -342,6 +345,11 @@ _WRONG_LABELS = b"wrong_labels"
 def _shares_to_table(stored: StoredClasses) -> pa.Table:
     table = pa.table({**_fields(stored.shares), **_fields(stored.evidence)})
     return table.replace_schema_metadata({_WRONG_LABELS: as_json(stored.wrong)})
+
+
+def _recorded_runs(get: Get) -> dict[str, RunOnSet]:
+    paths, ids = get("runs"), get("base").table["id"].to_numpy(np.int64)
+    return {run: RunOnSet(run, epochs_of(paths, run), ids, get("picture_labels")) for run in runs_of(paths)}
 
 
 def _ambiguity(get: Get) -> dict[str, Any]:
@@ -567,6 +575,7 @@ _BROUGHT = (
         digest=_digest_of_words,
     ),
     Column("name_labels", ("names",), lambda get: picture_labels(get("names"))),
+    Column("recorded_runs", ("runs", "base", "picture_labels"), _recorded_runs),
     Column(
         "answered",
         ("decisions", "set"),

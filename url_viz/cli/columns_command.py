@@ -35,7 +35,7 @@ def columns(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Add columns of a CSV, Parquet or NumPy file to the pictures of a folder by path; list or remove them."""
-    image_set = _opened(folder, workspace)
+    image_set = opened(folder, workspace)
     if action == "list":
         _list(image_set)
         return
@@ -101,7 +101,7 @@ def labels(
     """
     from url_viz.analysis.label_choice import source_in_words
 
-    image_set = _opened(folder, workspace)
+    image_set = opened(folder, workspace)
     if apart is not None:
         _set_apart(image_set, apart)
     if chosen is None:
@@ -129,7 +129,7 @@ def _set_apart(image_set: "ImageSet", chosen: str) -> None:
     print(f"Pictures are {image_set.labels.apart.words or 'apart as twins only'} from now on.")
 
 
-def _opened(folder: Path, workspace: Path | None) -> "ImageSet":
+def opened(folder: Path, workspace: Path | None) -> "ImageSet":
     """The image set of a folder with its latest model: columns belong to pictures, not to a model."""
     from url_viz.image_set import ImageSet
     from url_viz.models.model import ModelSource

@@ -1,0 +1,113 @@
+"""Dynamics of training by hand-worked numbers, by a naive loop, and by what must hold of any logits."""
+
+from dataclasses import fields
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, held_out_shares, margins, probabilities
+from url_viz.analysis.votes import NONE
+
+LN2, LN3 = np.log(2), np.log(3)
+
+
+def drawn(seed: int, *, pictures: int = 7, classes: int = 3, epochs: int = 6) -> list[Epoch]:
+    """Epochs of some of the pictures in any order, some without a class, some not finite."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for _ in range(epochs):
+        rows = draw.permutation(pictures)[: draw.integers(1, pictures + 1)]
+        logits = draw.normal(size=(len(rows), classes)).astype(np.float16)
+        logits[draw.random(len(rows)) < 0.1, 0] = np.nan
+        classes_of = np.where(draw.random(len(rows)) < 0.1, NONE, rows % classes).astype(np.int32)
+        found.append((rows, logits, classes_of))
+    return found
+
+
+def naive(epochs: list[Epoch], count: int) -> Dynamics:
+    of: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    for rows, logits, classes in epochs:
+        for row, values, own in zip(rows.tolist(), logits.astype(float).tolist(), classes.tolist(), strict=True):
+            if own == NONE or not np.isfinite(values).all():
+                continue
+            others = [value for column, value in enumerate(values) if column != own]
+            share = np.exp(values[own]) / sum(np.exp(value) for value in values)
+            of[row].append((values[own] - max(others), share))
+    rows_of = []
+    for one in of:
+        if not one:
+            rows_of.append((np.nan,) * 6)
+            continue
+        gaps, shares = zip(*one, strict=True)
+        right = [gap > 0 for gap in gaps]
+        forgotten = sum(before and not after for before, after in pairwise(right))
+        learnt = right.index(True) if any(right) else np.inf
+        rows_of.append((gaps[-1], np.mean(gaps), np.mean(shares), np.std(shares), forgotten, learnt))
+    return Dynamics(*np.array(rows_of).T, np.array([len(one) for one in of]))  # type: ignore[call-arg]
+
+
+def assert_same(one: Dynamics, other: Dynamics) -> None:
+    for each in fields(Dynamics):
+        np.testing.assert_allclose(getattr(one, each.name), getattr(other, each.name), atol=1e-9, err_msg=each.name)
+
+
+def test_by_hand() -> None:
+    rows, own = np.array([1, 0]), np.array([0, 1], np.int32)
+    epochs = [
+        (rows, np.array([[LN3, 0.0], [0.0, LN3]]), own),  # both right, probability 3/4
+        (rows, np.array([[0.0, LN2], [0.0, LN3]]), own),  # picture 1 wrong, probability 1/3
+        (rows[:1], np.array([[LN3, 0.0]]), own[:1]),
+    ]
+    found = dynamics(epochs, 3)
+    assert found.last_margin[:2] == pytest.approx([LN3, LN3])
+    assert found.mean_margin[:2] == pytest.approx([LN3, (2 * LN3 - LN2) / 3])
+    assert found.confidence[:2] == pytest.approx([0.75, (0.75 + 1 / 3 + 0.75) / 3])
+    assert found.variability[:2] == pytest.approx([0, np.std([0.75, 1 / 3, 0.75])])
+    assert found.forgotten[:2].tolist() == [0, 1]
+    assert found.learnt[:2].tolist() == [0, 0]
+    assert found.epochs.tolist() == [2, 3, 0]
+    assert np.isnan([found.last_margin[2], found.confidence[2], found.forgotten[2], found.learnt[2]]).all()
+    never = dynamics([(np.array([0]), np.array([[0.0, 1.0]]), np.array([0], np.int32))], 1)
+    assert (never.learnt[0], never.forgotten[0]) == (np.inf, 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_as_a_plain_loop(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("url_viz.analysis.dynamics.ROWS_AT_ONCE", 3)
+    epochs = drawn(seed)
+    assert_same(dynamics(epochs, 8), naive(epochs, 8))
+
+
+@given(seed=st.integers(0, 10_000), shift=st.floats(-5, 5))
+def test_whatever_the_order_in_an_epoch_and_a_shift_of_all_logits(seed: int, shift: float) -> None:
+    epochs, draw = drawn(seed), np.random.default_rng(seed)
+    changed = []
+    for rows, logits, classes in epochs:
+        order = draw.permutation(len(rows))
+        changed.append((rows[order], logits[order].astype(np.float64) + shift, classes[order]))
+    exact = [(rows, logits.astype(np.float64), classes) for rows, logits, classes in epochs]
+    assert_same(dynamics(changed, 7), dynamics(exact, 7))
+
+
+@given(seed=st.integers(0, 10_000))
+def test_margins_are_above_zero_where_the_class_is_the_likeliest(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    logits, own = draw.normal(size=(20, 4)), draw.integers(0, 4, 20).astype(np.int32)
+    assert ((margins(logits, own) > 0) == (logits.argmax(axis=1) == own)).all()
+    shares = probabilities(logits * 1000)
+    assert np.isfinite(shares).all()
+    assert shares.sum(axis=1) == pytest.approx(np.ones(20))
+
+
+def test_shares_of_those_that_were_held_out_are_the_mean() -> None:
+    none = np.array([NONE, NONE], np.int32)
+    epochs = [
+        (np.array([0, 2]), np.array([[LN3, 0.0], [0.0, 0.0]]), none),
+        (np.array([0, 3]), np.array([[0.0, LN3], [np.nan, 0.0]]), none),
+    ]
+    shares = held_out_shares(epochs, 4, 2)
+    assert shares[[0, 2]] == pytest.approx(np.array([[0.5, 0.5], [0.5, 0.5]]))
+    assert np.isnan(shares[[1, 3]]).all()

@@ -1,0 +1,253 @@
+"""A user's own model recorded while it is trained: an epoch is whole or not there, by path or id, classes by name."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import url_viz
+from tests.processes import ROOT
+from url_viz.analysis.run_on_set import match_classes
+from url_viz.cli.main import main
+from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.store.about import find_set
+from url_viz.store.training_records import epochs_of, run_version, runs_of
+from url_viz.workspace import SetPaths, Workspace
+
+NAMES = [
+    f"{label}/{number:04d}.jpg" for label, numbers in (("cat", (0, 2, 4)), ("dog", (1, 3, 5))) for number in numbers
+]
+"""The pictures of the fixture `folder`, by path."""
+LN3 = float(np.log(3))
+
+
+@pytest.fixture
+def read(folder: Path, workspace: Path, model: Model) -> ImageSet:
+    return embed_folder(folder, model=model, workspace=workspace)
+
+
+def logits_of(*right: float) -> np.ndarray:
+    """Logits of six pictures: so much for their own class."""
+    own = np.repeat([0, 1], 3)
+    found = np.zeros((6, 2), np.float32)
+    found[np.arange(6), own] = right
+    return found
+
+
+def set_paths(folder: Path, workspace: Path) -> SetPaths:
+    home = Workspace.at(workspace)
+    return home.set_paths(find_set(folder, home))
+
+
+class TestEpochs:
+    def test_a_plain_loop_before_the_folder_is_read(self, folder: Path, workspace: Path, model: Model) -> None:
+        record = url_viz.record(folder, run="r1", workspace=workspace)
+        for _ in range(3):
+            record.epoch(NAMES, logits_of(1, 2, 3, 1, 2, 3), np.repeat([0, 1], 3))
+            record.epoch(NAMES[:2], logits_of(*range(6))[:2], split="val")
+        image_set = embed_folder(folder, model=model, workspace=workspace)
+        run = image_set.runs.get("r1")
+        assert image_set.runs.names() == ("r1",)
+        assert run.words == "r1: 3 epochs, val held out, of 2 classes"
+        assert [(epoch.number, epoch.split, epoch.rows) for epoch in run.epochs] == [
+            (number, split, rows) for number in range(3) for split, rows in (("train", 6), ("val", 2))
+        ]
+        table = image_set.runs.dynamics("r1")
+        assert table["mean_margin"].tolist() == [1, 2, 3, 1, 2, 3]
+        assert run.held_out[:2, 0] == pytest.approx([0.5, np.e / (np.e + 1)], rel=1e-3)
+        assert run.is_held_out.tolist() == [True, True, False, False, False, False]
+        assert run.shares[2, 0] == pytest.approx(np.exp(3) / (np.exp(3) + 1), rel=1e-3)
+        curves = run.curves(int(table["id"].iloc[0]))
+        assert curves[["epoch", "split"]].to_numpy().tolist() == [[n, s] for n in range(3) for s in ("train", "val")]
+        assert curves["margin"].tolist() == [1, 0] * 3
+
+    def test_goes_on_after_its_last_epoch(self, folder: Path, workspace: Path) -> None:
+        for expected in ("000000~train~0.parquet", "000001~train~0.parquet"):
+            record = url_viz.record(folder, run="r1", workspace=workspace)
+            assert record.epoch(NAMES, logits_of(1, 1, 1, 1, 1, 1)).name == expected
+        again = url_viz.record(folder, run="r1", workspace=workspace)
+        assert again.epoch(NAMES, logits_of(2, 2, 2, 2, 2, 2), number=1).name == "000001~train~0.parquet"
+
+    @pytest.mark.parametrize("kind", ["relative", "absolute", "from here", "Path", "link", "id"])
+    def test_pictures_by_path_or_id(
+        self, read: ImageSet, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "link").symlink_to(folder)
+        root: Path = tmp_path / "link" if kind == "link" else folder
+        names: dict[str, list[object]] = {
+            "relative": list(NAMES),
+            "absolute": [str(folder / name) for name in NAMES],
+            "from here": [f"pictures/{name}" for name in NAMES],
+            "Path": [folder / name for name in NAMES],
+            "link": [str(root / name) for name in NAMES],
+            "id": read.table()["id"].tolist(),
+        }
+        record = url_viz.record(root, run="r1", workspace=read.workspace.root)
+        record.epoch(names[kind], logits_of(1, 2, 3, 4, 5, 6))  # type: ignore[arg-type]
+        assert read.runs.dynamics("r1")["last_margin"].tolist() == [1, 2, 3, 4, 5, 6]
+
+    def test_tensors_in_any_precision_and_what_is_too_large_for_float16(self, read: ImageSet) -> None:
+        logits = torch.tensor(logits_of(1, 2, 3, 1e9, -1e9, 0.5), dtype=torch.bfloat16, requires_grad=True)
+        url_viz.record(read, run="r1").epoch(read.table()["id"], logits, torch.tensor([0, 0, 0, 1, 1, 1]))
+        found = read.runs.dynamics("r1")["last_margin"]
+        assert found.tolist() == [1, 2, 3, 65504, -65504, 0.5]
+
+    def test_processes_that_train_together(self, read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+        for rank, part in enumerate((slice(0, 3), slice(2, 6))):
+            monkeypatch.setenv("RANK", str(rank))
+            url_viz.record(read, run="r1").epoch(NAMES[part], logits_of(1, 2, 3, 4, 5, 6)[part], number=0)
+        [epoch] = read.runs.get("r1").epochs
+        assert (epoch.rows, len(epoch.files)) == (7, 2)
+        dynamics = read.runs.dynamics("r1")
+        assert dynamics["epochs"].tolist() == [1] * 6
+        assert dynamics["last_margin"].tolist() == [1, 2, 3, 4, 5, 6]
+
+    def test_folds_are_one_model_each(self, read: ImageSet) -> None:
+        record = url_viz.record(read, run="cv")
+        for fold, part in (("a", slice(0, 3)), ("b", slice(3, 6))):
+            for strength in (9.0, LN3):
+                record.epoch(NAMES[part], logits_of(*[strength] * 6)[part], split="held-out", fold=fold, number=0)
+        assert read.runs.get("cv").held_out[np.arange(6), np.repeat([0, 1], 3)] == pytest.approx([0.75] * 6, rel=1e-3)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("logits", "labels", "words"),
+        [
+            (np.zeros((5, 2)), None, "logits of 6 pictures have the shape"),
+            (np.zeros(6), None, "shape"),
+            (np.zeros((6, 1)), None, "two or more classes"),
+            (np.zeros((6, 3)), None, "3 columns, and there are 2 classes"),
+            (np.zeros((6, 2)), [0, 1], "2 labels of 6 pictures"),
+            (np.zeros((6, 2)), [0, 1, 0, 1, 0, 2], "none of the 2 classes"),
+            (np.zeros((6, 2)), ["cat"] * 5 + ["cow"], "'cow' is none of the 2 classes"),
+        ],
+    )
+    def test_arrays_that_do_not_fit(
+        self, folder: Path, workspace: Path, logits: np.ndarray, labels: list[object] | None, words: str
+    ) -> None:
+        record = url_viz.record(folder, run="r1", classes=["cat", "dog"], workspace=workspace)
+        with pytest.raises(RowsError, match=words):
+            record.epoch(NAMES, logits, labels)
+        assert runs_of(set_paths(folder, workspace)) == ()
+
+    @pytest.mark.parametrize("path", ["/elsewhere/1.png", "../1.png"])
+    def test_a_path_outside(self, folder: Path, workspace: Path, path: str) -> None:
+        record = url_viz.record(folder, run="r1", workspace=workspace)
+        with pytest.raises(FolderError, match="is not below"):
+            record.epoch([path], np.zeros((1, 2)))
+
+    @pytest.mark.parametrize("run", ["", "../r1", "a/b", ".hidden", "x" * 61, "a~b"])
+    def test_names_that_are_no_file(self, folder: Path, workspace: Path, run: str) -> None:
+        with pytest.raises(ImageSetError, match="no name for a run"):
+            url_viz.record(folder, run=run, workspace=workspace)
+
+    def test_a_run_that_is_not_there(self, read: ImageSet) -> None:
+        with pytest.raises(ImageSetError, match=r"no run 'r2'.*There are: none"):
+            read.runs.get("r2")
+
+    def test_a_damaged_epoch_is_named(self, read: ImageSet) -> None:
+        path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+        data = bytearray(path.read_bytes())
+        data[40] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(DamageError, match=path.name):
+            _ = read.runs.get("r1").dynamics
+        read.runs.remove("r1")
+        assert read.runs.names() == ()
+
+
+def test_what_was_computed_stays_until_an_epoch_is_added(read: ImageSet) -> None:
+    record = url_viz.record(read, run="r1")
+    record.epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+    before = read.runs.get("r1")
+    assert read.runs.get("r1") is before
+    version = run_version(read.store.paths)
+    record.epoch(NAMES, logits_of(3, 2, 3, 4, 5, 6))
+    assert run_version(read.store.paths) != version
+    assert read.runs.dynamics("r1")["mean_margin"].tolist()[0] == 2
+
+
+class TestClasses:
+    def test_by_name_in_any_order_and_spelling(self) -> None:
+        match = match_classes(["Golden Retriever", "cat", "tabby"], ["cat", "golden_retriever", "zebra"])
+        assert match.column.tolist() == [1, 0, -1]
+        assert (match.only_in_set, match.only_in_run) == (("zebra",), ("tabby",))
+        assert match.words == "1 class only in the set (zebra) and 1 class only in the run (tabby)."
+
+    def test_two_names_that_differ_in_spelling_only_are_not_guessed(self) -> None:
+        assert match_classes(["a-b", "a_b"], ["a b", "a-b"]).column.tolist() == [-1, 0]
+
+    def test_numbers_are_the_alphabet(self) -> None:
+        match = match_classes(["0", "1"], ["cat", "dog"])
+        assert (match.column.tolist(), match.is_by_order) == ([0, 1], True)
+        assert "alphabetical order" in match.words
+        assert match_classes(["0", "1"], ["1", "2"]).column.tolist() == [1, -1], "numbers that are names are names"
+        assert match_classes(["0", "1", "2"], ["cat", "dog"]).column.tolist() == [-1, -1]
+
+    def test_shares_are_those_of_the_sets_classes(self, read: ImageSet) -> None:
+        logits = np.log(np.array([[2.0, 1.0, 1.0]]))  # dog, cow, cat
+        url_viz.record(read, run="r1", classes=["dog", "cow", "cat"]).epoch(NAMES[:1], logits, ["cat"], split="val")
+        run = read.runs.get("r1")
+        assert run.held_out[0] == pytest.approx([1 / 3, 2 / 3], rel=1e-3), "cat, dog"
+        assert run.match.only_in_run == ("cow",)
+
+
+class TestFiles:
+    """One file of predictions is the simplest run."""
+
+    def test_probabilities_in_columns_that_are_called_like_classes(self, read: ImageSet, tmp_path: Path) -> None:
+        rows = pd.DataFrame({"path": [*NAMES[:2], "gone.jpg"], "Dog": [0.25, 1, 0], "cat": [0.75, 0, 1], "note": "x"})
+        rows.to_csv(tmp_path / "said.csv", index=False)
+        matched = read.runs.add(tmp_path / "said.csv", run="r1")
+        assert matched.count == 2
+        assert read.runs.get("r1").held_out[:2] == pytest.approx(np.array([[0.75, 0.25], [0, 1]]), abs=1e-3)
+
+    def test_logits_of_an_array_by_the_command(
+        self, read: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        np.save(tmp_path / "said.npy", logits_of(LN3, 1, 2, 3, 4, 5))
+        (tmp_path / "paths.txt").write_text("\n".join(NAMES))
+        command = ["runs", str(read.root), "--workspace", str(read.workspace.root)]
+        given = ["--run", "mine", "--split", "test", "--paths", str(tmp_path / "paths.txt")]
+        assert main([*command, "add", str(tmp_path / "said.npy"), *given]) == 0
+        assert main(command) == 0
+        assert "mine: 1 epoch, test held out, of 2 classes. The run names no classes" in capsys.readouterr().out
+        assert read.runs.get("mine").held_out[0] == pytest.approx([0.75, 0.25], rel=1e-3)
+        assert main([*command, "remove", "mine"]) == 0
+        assert main([*command, "remove", "mine"]) == 1
+        assert "There is no run 'mine'" in capsys.readouterr().err
+
+    def test_a_file_without_predictions(self, read: ImageSet, tmp_path: Path) -> None:
+        pd.DataFrame({"path": NAMES, "cat": 0.5, "brightness": 3.0}).to_csv(tmp_path / "said.csv", index=False)
+        with pytest.raises(FolderError, match=r"'said.csv' has no predictions: .*\(cat, dog\)"):
+            read.runs.add(tmp_path / "said.csv", run="r1")
+        assert read.runs.names() == ()
+
+
+@pytest.mark.torture
+def test_an_epoch_is_whole_or_not_there(folder: Path, workspace: Path) -> None:
+    code = (
+        "import numpy as np, url_viz, sys\n"
+        "record = url_viz.record(sys.argv[1], run='r1', workspace=sys.argv[2])\n"
+        "while True: record.epoch(list(range(50_000)), np.zeros((50_000, 50), np.float32))\n"
+    )
+    for seed in range(8):
+        with subprocess.Popen([sys.executable, "-c", code, str(folder), str(workspace)], cwd=ROOT) as process:
+            while not runs_of(set_paths(folder, workspace)):
+                time.sleep(0.01)
+            time.sleep(0.05 * seed)
+            process.send_signal(signal.SIGKILL)
+    for epoch in epochs_of(set_paths(folder, workspace), "r1"):
+        assert (epoch.read().logits.shape, epoch.rows) == ((50_000, 50), 50_000)
+    assert os.listdir(set_paths(folder, workspace).runs) == ["r1"]

@@ -1,0 +1,124 @@
+"""Writes what a model says of pictures in an epoch of its training, by their paths or ids."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import FolderError, RowsError
+from url_viz.imaging.digest import image_id
+from url_viz.store.training_records import LARGEST, TRAIN, EpochLogits, checked_name, epochs_of, write_epoch
+from url_viz.workspace import SetPaths
+
+Given = Iterable[str | os.PathLike[str] | int]
+
+
+class Recorder:
+    """Writes the logits of a run's epochs; made by `record`."""
+
+    def __init__(
+        self, paths: SetPaths, base: Path, run: str, *, classes: Sequence[str] | None, also: str | None = None
+    ) -> None:
+        """Paths of pictures are relative to the folder `base`, which may be written as `also`, too."""
+        self.run, self._paths, self._classes = checked_name(run, what="run"), paths, classes
+        self._above = tuple(f"{folder}{os.sep}" for folder in dict.fromkeys((str(base), also)) if folder)
+        self._known: dict[str, int] = {}
+        before = epochs_of(paths, run)
+        self._next = max((epoch.number for epoch in before), default=-1) + 1
+
+    def epoch(
+        self,
+        paths_or_ids: Given,
+        logits: Any,
+        labels: Any = None,
+        split: str = TRAIN,
+        *,
+        number: int | None = None,
+        fold: str = "",
+    ) -> Path:
+        """Record an epoch: `logits` (M, C) of M pictures, by paths or by ids of `table()`; whole, or not at all.
+
+        `labels` (M,) are the classes that the model was trained on, by index or by name. `split` "train" means that it
+        was trained on these pictures; any other ("val", "test", "held-out") that it was not; `fold` parts several
+        models of one run. `number` is that of the epoch, from 0: by default one more than the last for "train", and
+        the last trained one for others. Arrays of PyTorch and NumPy are taken, and stored as float16. Of processes that
+        train together (`$RANK`) each records its own pictures. Raises RowsError for arrays that do not fit, FolderError
+        for a path outside the folder.
+        """
+        values = _array(logits)
+        ids = self._ids(paths_or_ids)
+        if values.ndim != 2 or len(values) != len(ids) or values.shape[1] < 2:
+            raise RowsError(
+                f"The logits of {len(ids):,} pictures have the shape {values.shape}. Give one row a picture, and one "
+                "column for each of two or more classes."
+            )
+        names = self._names(values.shape[1])
+        codes = np.full(len(ids), -1, np.int32) if labels is None else _codes(labels, names, len(ids))
+        said = EpochLogits(ids, np.clip(values, -LARGEST, LARGEST).astype(np.float16), codes)
+        if number is None:
+            number = self._next if split == TRAIN else max(0, self._next - 1)
+        rank = int(os.environ.get("RANK", "0"))
+        path = write_epoch(self._paths, self.run, said, number=number, split=split, classes=names, fold=fold, rank=rank)
+        self._next = max(self._next, number + 1)
+        return path
+
+    def _names(self, count: int) -> tuple[str, ...]:
+        if self._classes is None:
+            return tuple(map(str, range(count)))
+        if len(self._classes) != count:
+            raise RowsError(
+                f"The logits have {count} columns, and there are {len(self._classes)} classes. Name the columns: "
+                "url_viz.record(…, classes=[…])."
+            )
+        return tuple(map(str, self._classes))
+
+    def _ids(self, given: Given) -> NDArray[np.int64]:
+        named = list(given)
+        return np.array(
+            [one if isinstance(one, int | np.integer) else self._id(os.fspath(one)) for one in named], np.int64
+        )
+
+    def _id(self, path: str) -> int:
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = image_id(os.fsencode(self._relative(path)))
+        return known
+
+    def _relative(self, path: str) -> str:
+        """A path below the folder: as it is if relative to it, without the folder if it is absolute or leads there."""
+        for above in self._above:
+            for written in (path, os.path.abspath(path)):
+                if written.startswith(above):
+                    return written[len(above) :]
+        if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
+            raise FolderError(f"{path!r} is not below {self._above[0]!r}, the folder whose pictures are recorded.")
+        return os.path.normpath(path)
+
+
+def _array(values: Any) -> NDArray[np.float32]:
+    """Numbers of PyTorch (on any device, in any precision), NumPy or lists as an array."""
+    if hasattr(values, "detach"):
+        values = values.detach().float().cpu().numpy()
+    return np.asarray(values, np.float32)
+
+
+def _codes(labels: Any, names: Sequence[str], count: int) -> NDArray[np.int32]:
+    """Labels by index or name as indices, −1 for those without one. Raises RowsError for those that are no class."""
+    given = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
+    if len(given) != count:
+        raise RowsError(f"There are {len(given):,} labels of {count:,} pictures. Give one for each.")
+    if np.issubdtype(given.dtype, np.integer):
+        wrong = given[(given < -1) | (given >= len(names))]
+        codes = given
+    else:
+        index = {name: code for code, name in enumerate(names)}
+        codes = np.array([-1 if name is None else index.get(str(name), -2) for name in given.tolist()])
+        wrong = given[codes == -2]
+    if len(wrong):
+        raise RowsError(
+            f"The label {wrong.tolist()[0]!r} is none of the {len(names)} classes: {', '.join(names[:5])} …."
+        )
+    return codes.astype(np.int32)

@@ -1,0 +1,71 @@
+"""Training runs that were recorded on an image set: what a user's own model says of its pictures."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pandas as pd
+
+from url_viz.analysis.run_on_set import RunOnSet, logits_in
+from url_viz.errors import ImageSetError
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.store.recorder import Recorder
+from url_viz.store.training_records import remove_run, runs_of
+from url_viz.store.user_files import read_user_file
+from url_viz.store.user_paths import Matched, match_file
+from url_viz.subjects.set_core import SetCore
+
+
+class SetRuns:
+    """The recorded runs of an image set, as `image_set.runs`."""
+
+    def __init__(self, core: SetCore) -> None:
+        self._core = core
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the runs, in alphabetical order."""
+        return runs_of(self._core.store.paths)
+
+    def get(self, run: str) -> RunOnSet:
+        """A run on this set's pictures. Raises ImageSetError if there is none of this name, DamageError if damaged."""
+        known: dict[str, RunOnSet] = self._core.derived.get("recorded_runs")
+        if run not in known:
+            raise ImageSetError(
+                f"There is no run {run!r} of {str(self._core.root)!r}. There are: {', '.join(known) or 'none'}. Record "
+                "one: url_viz.record(FOLDER, run=NAME), or `python -m url_viz record FOLDER FILE --run NAME`."
+            )
+        return known[run]
+
+    def dynamics(self, run: str) -> pd.DataFrame:
+        """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,
+        forgotten, learnt, epochs (see `analysis.dynamics.Dynamics`); rows in the order of `table()`."""
+        found = self.get(run).dynamics
+        columns = {each.name: getattr(found, each.name) for each in fields(found)}
+        return self._core.measured[["id", "label"]].assign(**columns)
+
+    def add(
+        self,
+        file: str | Path | IncomingFile,
+        *,
+        run: str,
+        split: str = "val",
+        fold: str = "",
+        path_column: str | None = None,
+        paths: str | Path | IncomingFile | None = None,
+    ) -> Matched:
+        """Record a file of predictions as an epoch of a run, and return which pictures matched.
+
+        A CSV or Parquet file has a column of paths, and logits in `logit_0` … or lists, or a column of probabilities
+        for each class, by its name; an array (.npy, .npz) has logits (M, C), and its paths in `paths`. Raises
+        FolderError for a file without either, and as `add_columns` does.
+        """
+        found = read_user_file(file, path_column=path_column, paths=paths, pictures=len(self._core.ids))
+        matched = match_file(found, self._core.base.paths.to_pylist(), root=self._core.folder)
+        classes, logits = logits_in(found, self._core.derived.get("picture_labels").names)
+        rows = matched.row >= 0
+        recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
+        recorder.epoch(self._core.ids[matched.row[rows]].tolist(), logits[rows], split=split, fold=fold)
+        return matched
+
+    def remove(self, run: str) -> None:
+        """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""
+        remove_run(self._core.store.paths, run)
