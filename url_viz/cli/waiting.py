@@ -11,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from url_viz.gc_settings import search_rarely
-from url_viz.jobs.ready import Order, write_to
+from url_viz.jobs.ready import Task, write_to
 from url_viz.records import read_json
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def run() -> int:
     words = sys.stdin.buffer.read()
     if not words:
         return 0
-    order = read_json(Order, words)
-    write_to(Path(order.log))
-    os.chdir(order.folder)
-    os.environ.update(order.variables)
+    task = read_json(Task, words)
+    write_to(Path(task.log))
+    os.chdir(task.folder)
+    os.environ.update(task.variables)
     from url_viz.cli.main import main
 
-    return main(order.arguments)
+    return main(task.arguments)
 
 
 def prepare() -> "Model | None":

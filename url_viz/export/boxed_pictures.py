@@ -8,7 +8,7 @@ import pandas as pd
 
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.annotated import Size
-from url_viz.imaging.places import Frame, picture_path
+from url_viz.imaging.places import PictureSize, picture_path
 from url_viz.imaging.workers import decoders
 from url_viz.store.object_columns import BOX_COLUMNS
 
@@ -47,4 +47,4 @@ def by_picture(paths: Sequence[bytes]) -> dict[bytes, list[int]]:
 def size_of(image_set: ImageSet, path: bytes) -> Size:
     """Width and height of an object's picture, upright. Raises ImageError as `SetFiles.open` does."""
     with image_set.files.open(path) as file:
-        return Frame(*decoders.header_of(file.read())).upright
+        return PictureSize(*decoders.header_of(file.read())).upright

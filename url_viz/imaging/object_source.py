@@ -12,7 +12,7 @@ from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPict
 from url_viz.imaging.annotations.reading import read_annotations
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.places import Frame, Place
+from url_viz.imaging.places import PictureSize, Place
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.workers import decoders
 
@@ -77,13 +77,13 @@ class Objects:
         )
 
     @cached_property
-    def _frames(self) -> Mapping[bytes, Frame]:
+    def _frames(self) -> Mapping[bytes, PictureSize]:
         """The frame of each picture with objects, by path, where it can be read."""
         frames = {}
         for picture in self.annotations.pictures:
             if picture.objects:
                 with suppress(ImageError):  # reading the object gives the reason
-                    frames[picture.path] = Frame(*decoders.header_of(self._data(picture.path)))
+                    frames[picture.path] = PictureSize(*decoders.header_of(self._data(picture.path)))
         return frames
 
     @cached_property
@@ -114,7 +114,7 @@ class Objects:
 
     def _box(self, one: AnnotatedObject, picture: AnnotatedPicture) -> Box:
         """The box of an object in pixels of the upright picture, to a hundredth."""
-        frame = self._frames.get(picture.path, Frame(1, 1))
+        frame = self._frames.get(picture.path, PictureSize(1, 1))
         x, y, width, height = one.box
         if one.is_relative:
             across, down = frame.upright

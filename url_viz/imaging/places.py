@@ -38,7 +38,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PictureSize:
     """A picture as stored, `width` × `height` pixels, and its EXIF `orientation` (1 to 8)."""
 
     width: int

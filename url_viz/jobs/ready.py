@@ -1,8 +1,8 @@
 """A runner that was started before there is a job, with a command whose imports are done: a job begins seconds earlier.
 
 The server starts one as it begins and when the first page is shown, and ends it after IDLE_S. The runner
-(`python -m url_viz.jobs.runner`) waits for the folder of its job, its command (`python -m url_viz.cli.waiting`) for an
-`Order`, on standard input; each ends if that closes without a word.
+(`python -m url_viz.jobs.runner`) waits for the folder of its job, its command (`python -m url_viz.cli.waiting`) for a
+`Task`, on standard input; each ends if that closes without a word.
 """
 
 import os
@@ -26,7 +26,7 @@ Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True)
-class Order:
+class Task:
     """What a waiting command is to run: arguments of `python -m url_viz`, where, with which variables, to which log."""
 
     arguments: tuple[str, ...]
@@ -80,13 +80,13 @@ ready_runner = ReadyRunner()
 
 
 def start_command() -> Process:
-    """Start the command that waits for an order, as a runner does that waits for a job."""
+    """Start the command that waits for a task, as a runner does that waits for a job."""
     return _waiting("url_viz.cli.waiting", {**os.environ, "PYTHONUNBUFFERED": "1"})
 
 
-def give_order(order: Order, command: Process) -> bool:
+def give_task(task: Task, command: Process) -> bool:
     """Have a waiting command run something; whether it is there to do so."""
-    return hand_over(as_json(order).encode(), command)
+    return hand_over(as_json(task).encode(), command)
 
 
 def hand_over(words: bytes, process: Process) -> bool:

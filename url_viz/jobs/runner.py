@@ -19,7 +19,7 @@ from url_viz.jobs.job import Job, JobState, read_job
 from url_viz.jobs.job_records import Processes, Result, StopRequest, find_record, write_record
 from url_viz.jobs.paths import JobPaths
 from url_viz.jobs.process import ProcessMark, mark_of
-from url_viz.jobs.ready import COMMAND, Order, Process, give_order, start_command, write_to
+from url_viz.jobs.ready import COMMAND, Process, Task, give_task, start_command, write_to
 from url_viz.jobs.turn import Turn
 from url_viz.progress import PROGRESS_VARIABLE
 
@@ -128,8 +128,8 @@ def run_command(job: Job, runner: ProcessMark, should_stop: StopSignal, waiting:
 def _started(job: Job, waiting: Process | None) -> Process:
     words, folder, variables = job.command, job.config.cwd, _environment(job)
     if waiting is not None:
-        order = Order(words[len(COMMAND) :], folder, variables, str(job.paths.log))
-        if give_order(order, waiting):
+        task = Task(words[len(COMMAND) :], folder, variables, str(job.paths.log))
+        if give_task(task, waiting):
             return waiting
     return subprocess.Popen([sys.executable, *words], cwd=folder, env=variables)
 

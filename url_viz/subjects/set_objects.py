@@ -7,7 +7,7 @@ import pandas as pd
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.errors import ImageError
 from url_viz.imaging.annotations.annotated import Box
-from url_viz.imaging.places import Frame
+from url_viz.imaging.places import PictureSize
 from url_viz.imaging.workers import decoders
 from url_viz.store.object_columns import BOX_COLUMNS, BOX_IS_WRONG, PICTURE
 from url_viz.subjects.set_core import SetCore
@@ -56,7 +56,7 @@ class SetObjects:
             for one, label, x, y, width, height in here[["id", "label", *BOX_COLUMNS[:4]]].itertuples(index=False)
         ]
         data = self._files.whole(image_id)
-        width, height = map(int, Frame(*decoders.header_of(data)).upright)
+        width, height = map(int, PictureSize(*decoders.header_of(data)).upright)
         return WholePicture(data, (width, height), tuple(sorted(boxes, key=lambda box: box.id != image_id)))
 
     def to_redraw(self) -> pd.DataFrame:
