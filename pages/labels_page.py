@@ -24,7 +24,7 @@ if check is None:
     labels.show_why_not(image_set)
     end_page()
 
-labels.show_headline(check)
+labels.show_headline(check, unit=image_set.noun)
 left, right = st.columns([3, 2], gap="medium")
 with right:
     pair = labels.pick_pair(image_set, check)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from url_viz.wording import counted, decimal, percent, with_interval
+from url_viz.wording import counted, decimal, of_objects, percent, with_interval
 
 NAN = float("nan")
 
@@ -13,6 +13,11 @@ NAN = float("nan")
 )
 def test_counts_have_their_noun(count: int, noun: str, words: str) -> None:
     assert counted(count, noun) == words
+
+
+def test_what_is_said_of_pictures_is_said_of_objects() -> None:
+    said = "Of two pictures, a picture. A picture; Pictures, the picture."
+    assert of_objects(said) == "Of two objects, an object. An object; Objects, the object."
 
 
 def test_an_irregular_plural_is_given() -> None:

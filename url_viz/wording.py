@@ -1,6 +1,7 @@
 """Counts and figures as text, by one rule: "1 picture", "1,234 pictures", ".83", "−.12", ".87 [.85, .90]"."""
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import chain, count
 
@@ -40,6 +41,12 @@ def with_interval(value: float, low: float, high: float, *, digits: int = 2, sig
 def percent(fraction: float, *, digits: int = 0) -> str:
     """A fraction as a percentage, "83 %"; `MISSING` if it is not finite."""
     return f"{100 * fraction:.{digits}f} %".replace("-", "−") if math.isfinite(fraction) else MISSING
+
+
+def of_objects(words: str) -> str:
+    """What is said of pictures, said of objects: "a picture" as "an object", "Pictures" as "Objects"."""
+    with_article = re.sub(r"\b([Aa]) picture", r"\1n picture", words)
+    return with_article.replace("picture", "object").replace("Picture", "Object")
 
 
 def numbered(name: str) -> Iterator[str]:

@@ -114,10 +114,10 @@ test("counts take answers that wait into account, once for each picture", () => 
 test("counts and the end in words", () => {
   assert.equal(countsInWords({ done: 3, skipped: 0, left: 1997 }, 2000), "1,997 left · 3 done of 2,000");
   assert.equal(countsInWords({ done: 3, skipped: 2, left: 0 }, 5), "0 left · 3 done · 2 skipped of 5");
-  assert.equal(endInWords({ done: 3, skipped: 2 }, 5), "3 done, 2 skipped.");
-  assert.equal(endInWords({ done: 2000, skipped: 0 }, 2000), "All 2,000 pictures are done.");
-  assert.equal(endInWords({ done: 1, skipped: 0 }, 1), "The picture is done.");
-  assert.equal(endInWords({ done: 0, skipped: 0 }, 0), "Nothing left to review.");
+  assert.equal(endInWords({ done: 3, skipped: 2 }, 5, "picture"), "3 done, 2 skipped.");
+  assert.equal(endInWords({ done: 2000, skipped: 0 }, 2000, "picture"), "All 2,000 pictures are done.");
+  assert.equal(endInWords({ done: 1, skipped: 0 }, 1, "object"), "The object is done.");
+  assert.equal(endInWords({ done: 0, skipped: 0 }, 0, "picture"), "Nothing left to review.");
 });
 
 test("a picture says its label, and what it was given as", () => {

@@ -30,21 +30,21 @@ test("ordinals and shares", () => {
 
 test("the status counts what is there, drawn and kept", () => {
   const all = { kept: null, count: 0, error: null };
-  assert.equal(statusOf({ total: 1, note: "" }, all, { drawn: 1, isReady: true }), "1 picture");
-  assert.equal(statusOf({ total: 12000, note: "PCA" }, all, { drawn: 5000, isReady: true }), "5,000 of 12,000 pictures · PCA");
-  assert.equal(statusOf({ total: 12000, note: "" }, all, { drawn: 0, isReady: false }), "12,000 pictures");
+  assert.equal(statusOf({ total: 1, note: "", unit: "picture" }, all, { drawn: 1, isReady: true }), "1 picture");
+  assert.equal(statusOf({ total: 12000, note: "PCA", unit: "picture" }, all, { drawn: 5000, isReady: true }), "5,000 of 12,000 pictures · PCA");
+  assert.equal(statusOf({ total: 12000, note: "", unit: "picture" }, all, { drawn: 0, isReady: false }), "12,000 pictures");
   const mask = { kept: new Uint8Array(3), count: 1234, error: new Error("the server answered 500") };
   assert.equal(
-    statusOf({ total: 12000, note: "" }, mask, { drawn: 12000, isReady: true }),
+    statusOf({ total: 12000, note: "", unit: "picture" }, mask, { drawn: 12000, isReady: true }),
     "12,000 pictures · 1,234 pass the filters · what the filters leave out cannot be shown: the server answered 500",
   );
 });
 
 test("sizes and shades have a meaning", () => {
-  const data = { title: "Ambiguity", colour: "value", size_title: "" };
+  const data = { title: "Ambiguity", colour: "value", size_title: "", unit: "object" };
   assert.equal(hintOf("points", data), "");
   assert.equal(hintOf(null, { ...data, size_title: "Width" }), "Larger: higher width.");
   assert.equal(hintOf("fog", data), "Small and crisp: low ambiguity. Large and faint: high.");
-  assert.match(hintOf("density", data), /Colour: mean/);
+  assert.match(hintOf("density", data), /more objects\. Colour: mean/);
   assert.match(hintOf("density", { ...data, colour: "category" }), /mixed by share/);
 });

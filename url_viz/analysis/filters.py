@@ -77,6 +77,7 @@ def filterable(table: pd.DataFrame) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
     is_label_given = "label_checked" not in table or table["label_checked"].isna().all()
     without = NO_FILTER | ({"label_given"} if is_label_given else set())
+    without |= {"class"} if "class" in table and table["class"].equals(table["label_given"]) else set()
     for name in table.columns:
         if name not in without and _is_telling(table[name], kind_of(table[name])):
             kinds[str(name)] = kind_of(table[name])

@@ -25,6 +25,7 @@ from url_viz.store.object_columns import OBJECTS
 from url_viz.store.reader import Snapshot
 from url_viz.store.tables import Graph, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.wording import of_objects
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -56,6 +57,15 @@ class SetCore:
             store, space, source.head, source.is_external, is_single_model, self.answer_log, lambda: self.decisions
         )
         self.derived = derived_columns(self.context)
+
+    @property
+    def noun(self) -> str:
+        """What its rows are, "picture" or "object", as `counted` takes it."""
+        return "object" if self.is_of_objects else "picture"
+
+    def said(self, words: str) -> str:
+        """Words of ours about the pictures of a set, of objects where its rows are objects."""
+        return words if not self.is_of_objects else of_objects(words)
 
     @cached_property
     def single_model(self) -> "SetCore":

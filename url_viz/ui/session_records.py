@@ -75,6 +75,7 @@ class DeskState:
     refused: tuple[RefusedAnswer, ...] = ()
     change: Moved | None = None
     names: tuple[str, ...] = ()
+    unit: str = "picture"
 
 
 @dataclass

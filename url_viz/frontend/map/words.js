@@ -34,14 +34,14 @@ export function ordinal(percentile) {
 
 /**
  * The status line: numbers of pictures in total, drawn, and passing the filters, and the page's note.
- * @param {{total: number, note: string}} data
+ * @param {{total: number, note: string, unit: string}} data `unit` is "picture" or "object"
  * @param {{kept: Uint8Array | null, count: number, error: Error | null}} mask
  * @param {{drawn: number, isReady: boolean}} points
  * @returns {string}
  */
-export function statusOf({ total, note }, mask, { drawn, isReady }) {
+export function statusOf({ total, note, unit }, mask, { drawn, isReady }) {
   const of = isReady && drawn < total ? `${drawn.toLocaleString("en")} of ` : "";
-  const parts = [`${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}`];
+  const parts = [`${of}${total.toLocaleString("en")} ${unit}${total === 1 ? "" : "s"}`];
   if (mask.kept) parts.push(`${mask.count.toLocaleString("en")} pass the filters`);
   if (mask.error) parts.push(`what the filters leave out cannot be shown: ${mask.error.message}`);
   if (note) parts.push(note);
@@ -51,12 +51,12 @@ export function statusOf({ total, note }, mask, { drawn, isReady }) {
 /**
  * The meaning of sizes and shades.
  * @param {string | null} style
- * @param {{title: string, colour: string, size_title: string}} data
+ * @param {{title: string, colour: string, size_title: string, unit: string}} data
  * @returns {string} nothing if they have none
  */
-export function hintOf(style, { title, colour, size_title }) {
+export function hintOf(style, { title, colour, size_title, unit }) {
   const measure = title.toLowerCase();
   if (style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
-  if (style === "density") return `Stronger: more pictures. Colour: ${colour === "category" ? "mixed by share" : "mean"}.`;
+  if (style === "density") return `Stronger: more ${unit}s. Colour: ${colour === "category" ? "mixed by share" : "mean"}.`;
   return size_title ? `Larger: higher ${size_title.toLowerCase()}.` : "";
 }

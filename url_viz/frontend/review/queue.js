@@ -108,9 +108,14 @@ export function countsInWords({ done, skipped, left }, total) {
   return `${words.join(" · ")} of ${total.toLocaleString("en")}`;
 }
 
-/** @param {Counts} counts of a queue that waits for no answer @param {number} total @returns {string} */
-export function endInWords({ done, skipped }, total) {
+/**
+ * @param {Counts} counts of a queue that waits for no answer
+ * @param {number} total
+ * @param {string} unit "picture" or "object"
+ * @returns {string}
+ */
+export function endInWords({ done, skipped }, total, unit) {
   if (skipped) return `${done.toLocaleString("en")} done, ${skipped.toLocaleString("en")} skipped.`;
-  if (total > 1) return `All ${total.toLocaleString("en")} pictures are done.`;
-  return total ? "The picture is done." : "Nothing left to review.";
+  if (total > 1) return `All ${total.toLocaleString("en")} ${unit}s are done.`;
+  return total ? `The ${unit} is done.` : "Nothing left to review.";
 }

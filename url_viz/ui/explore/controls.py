@@ -60,7 +60,8 @@ def show_order(image_set: ImageSet, measure: str) -> None:
     show_change(image_set)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_order"):
         if order.measure is None or measure == order.measure:
-            st.caption(escape(plain_words(order)), width="content", help=escape(order.reason))
+            words, reason = image_set.said(plain_words(order)), image_set.said(order.reason)
+            st.caption(escape(words), width="content", help=escape(reason))
         else:
             words = f"{title_of_measure(measure)}: {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))

@@ -101,7 +101,7 @@ def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: Explor
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
         note=_note(end, of=None if view.threshold_percentile is None else total),
-        empty="No pictures on this side." if total else NOTHING,
+        empty=image_set.said("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
         order=order,
         order_url=order_url(order),

@@ -123,6 +123,7 @@ def draw_map(
         mask_url=mask_url(table, passes_all(table, now.filters), measure=value, within=image_set.table()),
         representatives_url=representatives_url(image_set, subset=key, state=state),
         total=len(table),
+        unit=image_set.noun,
         colour="category" if is_category else "value",
         is_of_order=value == measure,
         measure=title_of_measure(value),

@@ -59,9 +59,8 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
 
 
 def _count(image_set: ImageSet, table: pd.DataFrame) -> str:
-    if not image_set.is_of_objects:
-        return counted(len(table), "picture")
-    return f"{counted(len(table), 'object')} in {counted(table[PICTURE].nunique(), 'picture')}"
+    count = counted(len(table), image_set.noun)
+    return f"{count} in {counted(table[PICTURE].nunique(), 'picture')}" if image_set.is_of_objects else count
 
 
 def show_chips(image_set: ImageSet, view: ExploreView) -> None:
@@ -103,8 +102,8 @@ def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None
         icon=":material/rate_review:",
         key="explore.review",
         disabled=not count,
-        help="Go through what is selected, or else all that is shown, one picture at a time in this order. Pictures "
-        "you have decided on are skipped",
+        help="Go through what is selected, or else all that is shown, one by one in this order. What you have decided "
+        "on is skipped",
     ):
         go_to_review(review)
 
@@ -115,10 +114,11 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
         st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
         show_export_buttons(image_set, rows)
         show_sort(image_set, key="sort")
-        st.caption("Tables, one row per picture: path, class, size, all values and percentiles, map coordinates.")
-        _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
+        words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
+        st.caption(image_set.said(words))
+        _downloads(image_set.said("All pictures"), table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
-            _downloads("These pictures", rows, f"{image_set.root.name}-selection", key="rows")
+            _downloads(image_set.said("These pictures"), rows, f"{image_set.root.name}-selection", key="rows")
         download(
             "List of paths",
             lambda: _paths(image_set, rows),

@@ -56,11 +56,11 @@ def show_why_not(image_set: ImageSet) -> None:
     st.info(words, icon=":material/label:")
 
 
-def show_headline(check: LabelCheck) -> None:
+def show_headline(check: LabelCheck, *, unit: str) -> None:
     """The result in a sentence, the number of checked pictures, and how it works."""
     st.markdown(f"#### {escape(check.headline)}")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
-    checked = f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{left_out}. "
+    checked = f"Checked: {len(check.pictures):,} labelled {unit}s of {len(check.classes):,} classes{left_out}. "
     st.caption(escape(f"{checked}{check.wrong.words.capitalize()}; {NOT_SEEN}."))
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(

@@ -95,6 +95,7 @@ def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
         refused=here.refused,
         change=None if image_set is None else review.moved(image_set.table),
         names=review.name_keys,
+        unit="picture" if image_set is None else image_set.noun,
     )
 
 

@@ -57,7 +57,7 @@ def show_start(image_set: ImageSet) -> None:
         st.markdown("**Start**")
     for number, spec in enumerate(ready):
         count = len(image_set.reviews.open(spec))
-        unit = REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture"
+        unit = image_set.said(REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture")
         _offer(
             spec, counted(count, unit) if count else "nothing left", key=f"review.begin.{number}", is_first=not number
         )
@@ -114,7 +114,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.labels.source):
         return here
     try:
-        with st.spinner("Putting the pictures in order"):
+        with st.spinner(image_set.said("Putting the pictures in order")):
             here = opened(image_set.reviews.open(spec))
     except UrlVizError as error:
         show_error(error)

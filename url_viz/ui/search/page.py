@@ -136,7 +136,7 @@ def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
 def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
     """The hits, and the number of nearer pictures that were withheld; a click on a picture searches with it."""
     if len(result.withheld):
-        words = f"{counted(len(result.withheld), 'nearer picture')} withheld: show"
+        words = image_set.said(f"{counted(len(result.withheld), 'nearer picture')} withheld: show")
         if st.toggle(escape(words), key="search.show_withheld"):
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
@@ -153,7 +153,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
         replace(tile, value=f"similarity {decimal(cosine)}", mark=ordinal(at) if np.isfinite(at) else None)
         for tile, cosine, at in zip(plain, similarity, percentiles, strict=True)
     )
-    empty = "Every picture is above the threshold. Raise it to see hits."
+    empty = image_set.said("Every picture is above the threshold. Raise it to see hits.")
     clicked = show_gallery(shown, key=key, empty=empty, columns=6).clicked_id
     if clicked is not None:
         search_with(clicked)

@@ -7,9 +7,11 @@ import streamlit as st
 from url_viz.analysis.apart import apart_choices, apart_in_words
 from url_viz.image_set import MANY, ImageSet
 from url_viz.store.imported_columns import FOLDERS, NAMES, TAGS
+from url_viz.store.object_columns import CLASS, PICTURE
 from url_viz.ui.session import CLASSES_OPEN, classes_of
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filter_controls import set_filter
+from url_viz.wording import counted
 
 NONE = "none"
 """The option for no classes; no column can have this name."""
@@ -48,6 +50,8 @@ def show_class_choice(image_set: ImageSet) -> None:
     key = classes_of(image_set.set_id)
     key.set(now.chosen or NONE)  # another session or a command may have chosen
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
+    if image_set.is_of_objects and (now.chosen, image_set.labels.apart.choice) == (CLASS, PICTURE):
+        words = escape(counted(now.classes, "class"))  # nothing else was to be expected
     about = "Choose where the classes come from. Pictures are not read again"
     with st.popover(words, type="tertiary", help=about, key=CLASSES_OPEN, on_change="rerun") as popover:
         st.radio(

@@ -88,7 +88,8 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
             _ask(image_set, action, key=key)
             return
         pending_action(key).clear()  # it was about other pictures
-        st.markdown(_in_scope(len(ids), len(image_set), which), help=KEYS, width="content")
+        count = _in_scope(len(ids), len(image_set), which, image_set.noun)
+        st.markdown(count, help=image_set.said(KEYS), width="content")
         for decision, (word, icon) in CHOICES.items():
             st.button(
                 escape(word),
@@ -201,7 +202,7 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
         with buttons:
             for kind, word in _WORDS.items():
                 st.button(
-                    f"{escape(word)} {len(ids):,} pictures",
+                    escape(f"{word} {len(ids):,} {image_set.noun}s"),
                     key=f"{key}.{kind}",
                     disabled=not is_ready or (kind == "name" and len(tags) > 1),
                     help=NAMING if kind == "name" else None,
@@ -240,7 +241,7 @@ def _on_step(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
         st.toast(escape(_step_history(image_set, command)))
 
 
-def _in_scope(shown: int, total: int, which: str) -> Markdown:
+def _in_scope(shown: int, total: int, which: str, unit: str) -> Markdown:
     if which:
         return Markdown(f"**{shown:,}** {escape(which)}")
-    return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")
+    return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** {unit}s")

@@ -57,6 +57,7 @@ class MapView:
     mask_url: str = ""
     style: Style = "points"
     size_title: str = ""
+    unit: str = "picture"
     representatives_url: str = ""
     with_representatives: bool = False
     with_names: bool = True
