@@ -2,7 +2,7 @@
 
 import pytest
 
-from url_viz.wording import counted, decimal, of_objects, percent, with_interval
+from url_viz.wording import above, counted, decimal, of_objects, percent, standing, with_interval
 
 NAN = float("nan")
 
@@ -46,3 +46,11 @@ def test_an_interval_stands_in_brackets_if_there_is_one() -> None:
 
 def test_percentages() -> None:
     assert (percent(0.834), percent(-0.0125, digits=1), percent(NAN)) == ("83 %", "−1.2 %", "–")
+
+
+def test_a_percentile_is_the_share_that_it_passes_and_never_all_but_at_the_ends() -> None:
+    ranks = (0, 0.3, 2.4, 49.9, 50, 97.6, 99.6, 100)
+    words = ["lowest", "below 99 %", "below 98 %", "below 50 %", "above 50 %", "above 98 %", "above 99 %", "highest"]
+    assert [standing(rank) for rank in ranks] == words
+    assert (standing(12, of=" of the set"), standing(100, of=" of the set")) == ("below 88 % of the set", "highest")
+    assert [above(rank) for rank in (0, 90, 100)] == ["above 0 %", "above 90 %", "highest"]

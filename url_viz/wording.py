@@ -49,6 +49,25 @@ def of_objects(words: str) -> str:
     return with_article.replace("picture", "object").replace("Picture", "Object")
 
 
+def standing(rank: float, *, of: str = "") -> str:
+    """Where a percentile (0 to 100) stands: "above 98 %", in the lower half "below 98 %", with `of` behind it.
+
+    The last alone is the "highest", the first the "lowest".
+    """
+    if rank in (0, 100):
+        return "highest" if rank else "lowest"
+    return f"below {_rounded(100 - rank)} %{of}" if rank < 50 else f"{above(rank)}{of}"
+
+
+def above(rank: float) -> str:
+    """What lies from a percentile on: "above 90 %", and "highest" at 100."""
+    return "highest" if rank == 100 else f"above {_rounded(rank)} %"
+
+
+def _rounded(share: float) -> int:
+    return min(99, round(share))
+
+
 def numbered(name: str) -> Iterator[str]:
     """A name, and the same for those that find it taken: "kind", "kind_2", "kind_3" …"""
     return chain([name], (f"{name}_{number}" for number in count(2)))

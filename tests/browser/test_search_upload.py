@@ -59,7 +59,7 @@ def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good
     expect(page.locator(".tile img")).to_have_count(5)
     assert page.evaluate("[...document.images].every(i => i.src !== 'x')")
 
-    drag_to_start(page, "Ambiguous from this percentile up")
+    drag_to_start(page, "Ambiguous if above")
     expect(page.get_by_text("Ambiguous · 5")).to_be_visible()
     expect(page.get_by_text("Clear · 0")).to_be_visible()
 
@@ -124,7 +124,7 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
 
     page.get_by_role("radio", name="Pretrained head").click()
     expect(page.get_by_text("Uses nothing else of this set.").first).to_be_visible()
-    drag_to_start(page, "Withhold above percentile")
+    drag_to_start(page, "Withhold above")
     expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible()
     expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
     page.get_by_text("23 nearer pictures withheld: show").click()
@@ -133,7 +133,7 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
 
     next_name = shown.first.locator(".name").inner_text()
     shown.first.click()
-    expect(page.get_by_text("The threshold is the 0th.")).to_be_visible()
+    expect(page.get_by_text("The threshold is 0 %.")).to_be_visible()
     page.get_by_role("button", name="Search anyway").click()
     expect(page.get_by_text("The query itself is above the threshold.")).to_be_visible()
     expect(page.get_by_test_id("stCode").get_by_text(next_name)).to_be_visible()

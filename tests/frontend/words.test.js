@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { classesBetween, figure, hintOf, ordinal, shareOf, statusOf } from "../../url_viz/frontend/map/words.js";
+import { classesBetween, figure, hintOf, shareOf, standing, statusOf } from "../../url_viz/frontend/map/words.js";
 
 const said = (classes) => classesBetween(classes).map(({ name, share, end }) => name + share + end).join("");
 
@@ -22,9 +22,9 @@ test("figures have three digits that count", () => {
   for (const [value, words] of Object.entries(told)) assert.equal(figure(Number(value)), words);
 });
 
-test("ordinals and shares", () => {
-  const told = { 0: "0th", 1: "1st", 2.4: "2nd", 2.5: "3rd", 11: "11th", 12: "12th", 13: "13th", 21: "21st", 92: "92nd", 100: "100th" };
-  for (const [percentile, words] of Object.entries(told)) assert.equal(ordinal(Number(percentile)), words);
+test("percentiles as the share that is passed, and shares of classes", () => {
+  const told = { 0: "lowest", 0.3: "below 99 %", 2.4: "below 98 %", 49.9: "below 50 %", 50: "above 50 %", 97.6: "above 98 %", 99.6: "above 99 %", 100: "highest" };
+  for (const [percentile, words] of Object.entries(told)) assert.equal(standing(Number(percentile)), words);
   assert.deepEqual([0, 0.5, 1, null].map(shareOf), [".00", ".50", "1.00", ""]);
 });
 

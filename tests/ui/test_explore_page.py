@@ -146,7 +146,7 @@ def test_one_click_chooses_other_classes_or_none(own_set: ImageSet) -> None:
 def test_a_threshold_splits_the_galleries(image_set: ImageSet) -> None:
     chosen = {"view.collapse": False, "view.measure": "uncertainty"}
     at = opened(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}}, **chosen)
-    assert "Threshold: 80th percentile" in words(at)
+    assert "Threshold: above 80 %" in words(at)
     assert [(pane["note"], pane["total"]) for pane in panes(at)] == [("3 of 12", 3), ("9 of 12", 9)]
 
 
@@ -158,7 +158,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     assert at.code[0].value == "cat/0000.jpg"
     facts = at.dataframe[-1].value.set_index("Fact")["Value"]
     assert facts["Size"] == "64 × 48 px"
-    assert "percentile" in facts["Pretrained head"]
+    assert "of the others" in facts["Pretrained head"]
     label = next(one for one in at.selectbox if one.label == "Label")
     assert (label.value, label.options[:2]) == ("cat", ["cat", "dog"])
     assert label.proto.HasField("default"), "Escape would clear it, which takes the label back"
@@ -422,10 +422,10 @@ def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
     at.session_state["chosen_model"] = image_set.source.name
     at.run()
     text = words(at)
-    assert "from the 80th percentile up" in text
+    assert "above 80 %" in text
     assert sum(pane["total"] + sum(tile["twins"] for tile in pane["first"]) for pane in panes(at)) == 6
     assert "Class: cat" in text
-    assert "Threshold: 80th percentile" in text
+    assert "Threshold: above 80 %" in text
     assert at.segmented_control(key="view.measure").value == "confusability"
 
 
@@ -553,14 +553,14 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
 def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
     chosen = {"view.collapse": False, "view.measure": "uncertainty"}
     at = opened(own_set, **{f"view.map.{own_set.set_id}": {"threshold": 80.0}}, **chosen)
-    assert "**3** from the 80th percentile up" in words(at)
+    assert "**3** above 80 %" in words(at)
     at.button(key="view.decide.drop").click().run()
     dropped = own_set.table().sort_values("uncertainty")["decision"].tolist()
     assert dropped == [None] * 9 + ["drop"] * 3
     at.session_state[f"view.grid.{own_set.set_id}"] = {"side": "clear"}
     at.run()
     assert [pane["title"] for pane in panes(at)] == ["Clearest"]
-    assert "**9** below the 80th percentile" in words(at)
+    assert "**9** not above 80 %" in words(at)
     assert at.query_params["side"] == "clear"
 
 

@@ -18,8 +18,8 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.http import map_points, mask_url, middleware, routes
 from url_viz.ui.response_cache import LruCache, cache_order, cached_masks, cached_orders, ids_at, order_of, ranges_of
-from url_viz.ui.tile_data import ordinal
 from url_viz.ui.urls import card_url, order_url, picture_url, points_url, thumbnail_url, tiles_url
+from url_viz.wording import standing
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_an_order_is_served_in_parts_with_what_stands_on_its_tiles(image_set: Im
     image_set.decisions.undo()
     assert [tile["id"] for tile in found] == list(map(str, rows["id"].iloc[1:4]))
     assert [tile["decision"] for tile in found] == [None, "drop", None]
-    assert found[0]["value"].endswith(f"{ordinal(rows['rank_percentile'].iloc[1])}")
+    assert found[0]["value"].endswith(f"{standing(rows['rank_percentile'].iloc[1])}")
     for places in (("-1", "4"), ("a", "4"), ("1", ""), ("9" * 10, "4")):
         assert client.get(at.replace("{from}", places[0]).replace("{to}", places[1])).status_code == 404
     words = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]

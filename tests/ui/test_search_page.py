@@ -141,7 +141,7 @@ def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(ima
 def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: ImageSet) -> None:
     at = opened(image_set, "search", search__query_id=by_confusability(image_set, -1))
     at.slider[0].set_value(60).run()
-    assert "at the **100th percentile** of confusability. The threshold is the 60th." in at.warning[0].value
+    assert "By confusability, this picture is **highest**. The threshold is 60 %." in at.warning[0].value
     assert "Most similar" not in words(at)
     at.button(key="search.go_on").click().run()
     assert "Most similar" in words(at)
@@ -157,7 +157,7 @@ def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
     assert f"Lies {lies}" in words(at)
     picker(at).set_value("ambiguity").run()
     at.slider[0].set_value(60).run()
-    assert f"of ambiguity, {lies}" in at.warning[0].value
+    assert f"By ambiguity, this picture is **highest**, {lies}" in at.warning[0].value
 
 
 def test_without_classes_nothing_lies_between_two() -> None:

@@ -74,7 +74,7 @@ def around_the_first(image_set: ImageSet) -> tuple[tuple[float, float], ...]:
 
 
 def count_shown(at: AppTest) -> str:
-    return next(one.value for one in at.markdown if one.value.startswith("**1** from"))
+    return next(one.value for one in at.markdown if one.value.startswith("**1** above"))
 
 
 def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
@@ -86,7 +86,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
     at.toggle(key="view.within").set_value(True)
     at.selectbox(key="view.label").set_value("cat")
     at.selectbox(key="view.colour").set_value("label").run()
-    assert count_shown(at) == "**1** from the 0th percentile up"
+    assert count_shown(at) == "**1** above 0 %"
     left = at.session_state[VIEW]
     assert left == ExploreView(
         colour="label",
@@ -102,7 +102,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
     at.query_params.clear()  # as a browser's next page does
     at.run()
     at.switch_page("pages/explore_page.py").run()
-    assert count_shown(at) == "**1** from the 0th percentile up"
+    assert count_shown(at) == "**1** above 0 %"
     assert at.session_state[VIEW] == left
     assert {key: at.query_params[key] for key in query_of(left)} == {key: one for key, [one] in query_of(left).items()}
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from tests.twin_groups import twin_column
 from url_viz.analysis.ranking import with_percentile
-from url_viz.ui.tile_data import ordinal, tiles, value_text
+from url_viz.ui.tile_data import tiles, value_text
 from url_viz.ui.widgets.tiles import page_of, sides
 
 
@@ -51,20 +50,9 @@ def test_a_page_and_its_tiles() -> None:
     assert page["id"].tolist() == [103, 104, 105]
     made = tiles(page, set_id="f" * 16, measure="confusability", ringed_id=104)
     assert [t.is_ringed for t in made] == [False, True, False]
-    assert (made[0].value, made[0].detail) == ("57th", "Confusability 4 · 57th percentile")
+    assert (made[0].value, made[0].detail) == ("above 57 %", "Confusability 4 · above 57 % of the others")
     assert made[0].thumbnail == f"/url-viz/thumbnail/{'f' * 16}/103.jpg"
-
-
-@pytest.mark.parametrize(
-    ("number", "word"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (11, "11th"), (22.4, "22nd"), (0, "0th")]
-)
-def test_ordinals(number: float, word: str) -> None:
-    assert ordinal(number) == word
 
 
 def test_a_missing_value_is_a_dash() -> None:
     assert value_text(float("nan"), 3.0) == "–"
-
-
-def test_only_the_ends_are_the_100th_and_the_0th() -> None:
-    assert [ordinal(rank) for rank in (99.6, 100.0, 0.3, 0.0)] == ["99th", "100th", "1st", "0th"]

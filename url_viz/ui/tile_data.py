@@ -10,16 +10,17 @@ import pandas as pd
 from url_viz.analysis.between import question_of
 from url_viz.analysis.measures import is_measure, title_of
 from url_viz.ui.urls import thumbnail_url
+from url_viz.wording import standing
 
 
 @dataclass(frozen=True)
 class Tile:
     """One picture of a gallery.
 
-    `thumbnail` is a URL. `value` is printed on the picture ("97th"), `detail` shown when it is pointed at. `question`
-    ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it. `twins` counts
-    the hidden twins of this picture. `mark` is a short word in the corner. `decision` is shown as a coloured sign; a
-    dropped picture is faint.
+    `thumbnail` is a URL. `value` is printed on the picture ("above 97 %"), `detail` shown when it is pointed at.
+    `question` ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it.
+    `twins` counts the hidden twins of this picture. `mark` is a short word in the corner. `decision` is shown as a
+    coloured sign; a dropped picture is faint.
     """
 
     id: int
@@ -50,7 +51,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
     return tile_of(
         row,
         set_id=set_id,
-        value=ordinal(rank) if np.isfinite(rank) else value_text(value, rank),
+        value=standing(rank) if np.isfinite(rank) else value_text(value, rank),
         detail=f"{title_of(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
         question=question_of({str(column): value for column, value in row.items()}),
         twins=int(row.get("twins", 0)),
@@ -67,19 +68,12 @@ def tile_of(row: Mapping[Hashable, Any], *, set_id: str, value: str, **more: Any
 
 
 def value_text(value: float, rank: float) -> str:
-    """`0.412 · 97th`, or `–` for nan."""
+    """`0.412 · above 97 %`, or `–` for nan."""
     if not np.isfinite(value):
         return "–"
-    return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {ordinal(rank)}"
+    return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {standing(rank)}"
 
 
 def value_with_percentile(value: float, rank: float) -> str:
-    """`0.4123 · 97th percentile`, or the value alone where nan is its percentile."""
-    return f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")
-
-
-def ordinal(rank: float) -> str:
-    """`97th`, `1st`, `22nd`: a percentile in words. Only the last is the 100th, and only the first the 0th."""
-    number = round(rank) if rank in (0, 100) else min(99, max(1, round(rank)))
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
+    """`0.4123 · above 97 % of the others`, or the value alone where nan is its percentile."""
+    return f"{value:.4g}" + (f" · {standing(rank, of=' of the others')}" if np.isfinite(rank) else "")

@@ -7,7 +7,7 @@ const NAME_PX = 16.2;
 const ABOVE_TEXT_PX = 6;
 const WITH_TEXT_PX = 104; // narrower tiles have no room for words
 const WITH_NAME_PX = 168; // class and question come first
-const WITH_VALUE_PX = 84;
+const WITH_VALUE_PX = 92;
 
 /**
  * @typedef {object} Layout

@@ -1,6 +1,6 @@
 // The hover card of a picture. Names come from files: set as text, never as HTML.
 
-import { classesBetween, figure, ordinal } from "./words.js";
+import { classesBetween, figure, standing } from "./words.js";
 
 /** @import { Between } from "./words.js" */
 
@@ -136,7 +136,7 @@ function betweenOf(classes) {
 
 function measureOf({ title, value, percentile }) {
   const row = document.createElement("div");
-  const rank = typeof percentile === "number" ? ordinal(percentile) : "";
+  const rank = typeof percentile === "number" ? standing(percentile) : "";
   row.append(textIn("dt", "", title), textIn("dd", "value", figure(value)), textIn("dd", "rank", rank));
   return row;
 }

@@ -2,7 +2,7 @@
 
 import { cssOf } from "./colours.js";
 import { VALUE_STEPS } from "./decode.js";
-import { ordinal } from "./words.js";
+import { above } from "./words.js";
 
 /** @import { Theme } from "./colours.js" */
 
@@ -98,7 +98,7 @@ export class Legend {
     this.threshold = threshold ?? 0;
     this.line.style.left = `${this.threshold}%`;
     this.line.setAttribute("aria-valuenow", this.threshold);
-    this.line.setAttribute("aria-valuetext", threshold ? `${ordinal(threshold)} percentile` : "no threshold");
+    this.line.setAttribute("aria-valuetext", threshold ? above(threshold) : "no threshold");
     this.line.querySelector("output").textContent = threshold ? Math.round(threshold) : "";
   }
 }

@@ -25,12 +25,16 @@ export function figure(value) {
   return value.toLocaleString("en", { maximumSignificantDigits: Math.abs(value) >= 1000 ? 4 : 3 });
 }
 
-/** @param {number} percentile @returns {string} 1st, 22nd, 93rd, 12th */
-export function ordinal(percentile) {
-  const n = [0, 100].includes(percentile) ? percentile : Math.min(99, Math.max(1, Math.round(percentile)));
-  const ending = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
-  return `${n}${ending}`;
+/** @param {number} percentile @returns {string} above 98 %, in the lower half below 98 %; only the ends are lowest and highest */
+export function standing(percentile) {
+  if (percentile === 0) return "lowest";
+  return percentile < 50 ? `below ${rounded(100 - percentile)} %` : above(percentile);
 }
+
+/** @param {number} percentile @returns {string} what lies from it on: above 90 %, highest at 100 */
+export const above = (percentile) => (percentile === 100 ? "highest" : `above ${rounded(percentile)} %`);
+
+const rounded = (share) => Math.min(99, Math.round(share));
 
 /**
  * The status line: numbers of pictures in total, drawn, and passing the filters, and the page's note.

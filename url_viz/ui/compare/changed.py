@@ -7,10 +7,11 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import ordinal, tile_of
+from url_viz.ui.tile_data import tile_of
 from url_viz.ui.urls import card_url, points_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.wording import standing
 
 MOVED_SHOWN = 12
 
@@ -54,7 +55,7 @@ def _show_moved(image_set: ImageSet, changed: Change, *, is_up: bool) -> None:
     rows = changed.table.sort_values("change", ascending=not is_up, kind="stable").head(MOVED_SHOWN)
     rows = rows[rows["change"] > 0] if is_up else rows[rows["change"] < 0]
     tiles = tuple(
-        tile_of(row, set_id=image_set.set_id, value=f"{ordinal(row['before'])} → {ordinal(row['after'])}")
+        tile_of(row, set_id=image_set.set_id, value=f"{standing(row['before'])} → {standing(row['after'])}")
         for row in rows.to_dict("records")
     )
     show_gallery(

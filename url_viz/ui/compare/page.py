@@ -15,12 +15,13 @@ from url_viz.store.about import known_sets
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import COMPARED_GALLERY, COMPARED_MEASURE, OPENED, SECOND, choice
 from url_viz.ui.text import Markdown, errors_shown, escape
-from url_viz.ui.tile_data import ordinal, tile_of
+from url_viz.ui.tile_data import tile_of
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import running, space_read, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure, with_first
 from url_viz.ui.widgets.sidebar import known_models
+from url_viz.wording import standing
 from url_viz.workspace import Workspace
 
 TILES = 8
@@ -171,7 +172,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
         tile_of(
             row,
             set_id=image_set.set_id,
-            value=f"{ordinal(row['before'])} | {ordinal(row['after'])}",
+            value=f"{standing(row['before'])} | {standing(row['after'])}",
             is_ringed=int(row["id"]) == ringed,
         )
         for row in rows.to_dict("records")

@@ -18,12 +18,12 @@ from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import ranked_by
 from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, order_of
 from url_viz.ui.session import DECIDE, GRID, OPENED, ExploreView
-from url_viz.ui.tile_data import Tile, ordinal, tiles
+from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
 from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
 from url_viz.ui.widgets.tiles import sides
-from url_viz.wording import counted
+from url_viz.wording import above, counted
 
 NOTHING = "No picture is inside the lasso and passes all filters. Remove one of the chips above."
 
@@ -154,7 +154,7 @@ def acted_on(
     rank = rows["rank_percentile"].to_numpy()
     is_above = view.side != "clear"
     acted = rows[rank >= threshold if is_above else rank < threshold]
-    which = f"{'from' if is_above else 'below'} the {ordinal(threshold)} percentile{' up' if is_above else ''}"
+    which = f"{'' if is_above else 'not '}{above(threshold)}"
     is_named = view.within_class or on_separate_map
     return Acted(acted, which, _of_ids(acted) if is_named else _of_side(rows, view, threshold, measure))
 

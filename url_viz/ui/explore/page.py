@@ -21,7 +21,6 @@ from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import ExploreView, state_of
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import ordinal
 from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.download import download, download_table
 from url_viz.ui.widgets.embed_job import set_name
@@ -29,7 +28,7 @@ from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filter_controls import show_filter_chips
 from url_viz.ui.widgets.sort import show_sort
 from url_viz.ui.widgets.user_column_dialog import show_user_columns
-from url_viz.wording import counted
+from url_viz.wording import above, counted
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec) -> None:
@@ -76,7 +75,7 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
         show_filter_chips()
         if threshold is not None:
             st.button(
-                f"Threshold: {escape(ordinal(threshold))} percentile",
+                f"Threshold: {above(threshold)}",
                 icon=":material/close:",
                 key="chip.threshold",
                 on_click=_clear,

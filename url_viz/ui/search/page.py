@@ -14,10 +14,10 @@ from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.query_picture import Query, search_with
 from url_viz.ui.session import SEARCH_ANYWAY, SEARCH_MEASURE
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.tile_data import ordinal, tiles
+from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure
-from url_viz.wording import counted, decimal
+from url_viz.wording import counted, decimal, standing
 
 HITS = 24
 OFF = 100
@@ -46,13 +46,13 @@ def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         measure = choose_measure(measures, key=SEARCH_MEASURE)
         percentile = st.slider(
-            "Withhold above percentile",
+            "Withhold above",
             0,
             OFF,
             OFF,
-            format="%dth",
+            format="%d %%",
             key="search.percentile",
-            help="Pictures above this percentile of the set are withheld; at 100, none are.",
+            help="Pictures that are above so many of the set are withheld; at 100 %, none are.",
         )
         dropped = int((table["decision"] == "drop").sum())
         without_dropped = bool(dropped) and st.toggle(
@@ -88,7 +88,7 @@ def show_values(query: Query) -> None:
 
 
 def _at_percentile(rank: float) -> Markdown:
-    return escape(f"· {ordinal(rank)} percentile") if np.isfinite(rank) else Markdown("")
+    return escape(f"· {standing(rank, of=' of the others')}") if np.isfinite(rank) else Markdown("")
 
 
 def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
@@ -111,10 +111,10 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     name, rank = escape(in_text(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
     if not np.isfinite(rank):
         return Markdown(f"This picture has no {name} here, so the search cannot tell whether to trust it.")
-    at, bound = escape(ordinal(rank)), escape(ordinal(gate.percentile))
     lies = escape(f", {query.between}" if query.between is not None and gate.measure == AMBIGUITY.name else "")
+    at = standing(rank, of=" of the set")
     return Markdown(
-        f"This picture is at the **{at} percentile** of {name}{lies}. The threshold is the {bound}. "
+        f"By {name}, this picture is **{at}**{lies}. The threshold is {gate.percentile} %. "
         f"{_of_such_pictures(gate, evidence)}"
     )
 
@@ -150,7 +150,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
     plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure)
     similarity, percentiles = rows["similarity"], ranked["rank_percentile"]
     shown = tuple(
-        replace(tile, value=f"similarity {decimal(cosine)}", mark=ordinal(at) if np.isfinite(at) else None)
+        replace(tile, value=f"similarity {decimal(cosine)}", mark=standing(at) if np.isfinite(at) else None)
         for tile, cosine, at in zip(plain, similarity, percentiles, strict=True)
     )
     empty = image_set.said("Every picture is above the threshold. Raise it to see hits.")

@@ -130,9 +130,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         measure = choose_measure(options, key=UPLOAD_MEASURE)
-        threshold = st.slider(
-            "Ambiguous from this percentile up", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
-        )
+        threshold = st.slider("Ambiguous if above", 0, 100, THRESHOLD, format="%d %%", key="upload.threshold")
     st.caption(escape(plain_words(order) if order and measure == leading else measure_named(measure).meaning))
     return measure, threshold
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.measures import measure_named, title_of
 from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Mode
-from url_viz.ui.tile_data import ordinal
+from url_viz.wording import standing
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -171,7 +171,7 @@ def quiet(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure"
 
 
 def _in_words(rank: float) -> str:
-    return f"{ordinal(rank)} percentile" if np.isfinite(rank) else "no value"
+    return standing(rank, of=" of the others") if np.isfinite(rank) else "no value"
 
 
 def _short(name: str) -> str:
