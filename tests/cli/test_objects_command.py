@@ -1,7 +1,8 @@
-"""Commands on objects in pictures: the corrected annotation files."""
+"""Commands on objects in pictures: the corrected annotation files, and a detector's predictions."""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.annotated_sets import write_annotated
@@ -22,3 +23,21 @@ def test_annotation_files_are_shared(image_set: ImageSet, run: Run, tmp_path: Pa
     lines = (tmp_path / "set" / "labels" / "0.txt").read_bytes().splitlines(keepends=True)
     assert (tmp_path / "out" / "labels" / "0.txt").read_bytes() == b"".join(lines[1:])
     assert "written whole" in run("share", tmp_path / "o", "--as", "annotations", "--decision", "drop", status=1)
+
+
+def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
+    labels = tmp_path / "predict" / "labels"
+    labels.mkdir(parents=True)
+    truth = (tmp_path / "set" / "labels" / "0.txt").read_text().splitlines()
+    lines = [truth[0] + " .9", "0" + truth[1][1:] + " .8", "1 .9 .9 .1 .1 .7"]
+    (labels / "0.txt").write_text("\n".join(lines))
+    printed = run("predictions", tmp_path / "predict", "--out", tmp_path / "invented.csv")
+    assert "2 objects found, 1 of them as another class; 4 missed." in printed
+    assert pd.read_csv(tmp_path / "invented.csv")["picture"].tolist() == ["images/0.png"]
+    table = image_set.table()
+    assert table["detected"].value_counts().to_dict() == {"missed": 4, "found": 2}
+    assert table["predicted_iou"].dropna().tolist() == pytest.approx([1, 1], abs=0.01)
+    assert "Labelled dog, detected as cat" in run("review", "--by", "other-class")
+    assert "4 pictures to review" in run("review", "--by", "missed")
+    image_set.remove_columns("detector")
+    assert "has no predictions" in run("review", "--by", "missed", status=1)

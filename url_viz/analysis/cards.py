@@ -200,6 +200,20 @@ def of_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Questi
     return of_label(row, suggested or (other if isinstance(other, str) else None))
 
 
+def of_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Whether an object is of its label, or of the class that a detector `suggested`."""
+    label = row.get("label")
+    if suggested is None or not isinstance(label, str):
+        return between_classes(row)
+    return Question(f"Labelled {label}, detected as {suggested}", (_choice(row, label), _choice(row, suggested)))
+
+
+def of_missed(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Whether there is an object that a detector did not find."""
+    label = row.get("label")
+    return Question(f"{f'Labelled {label}, not' if isinstance(label, str) else 'Not'} detected: is it there?")
+
+
 def of_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Whether a picture is of any use; `suggested` is why it seems to be of none."""
     return Question(f"{suggested or 'hardly anything to see'}: is it of any use?")

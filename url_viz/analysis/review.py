@@ -9,7 +9,19 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.cards import CardAnswer, Choice, Moved, Question, between_classes, of_any_label, of_label, of_use
+from url_viz.analysis.cards import (
+    CardAnswer,
+    Choice,
+    Moved,
+    Question,
+    between_classes,
+    of_any_label,
+    of_label,
+    of_missed,
+    of_prediction,
+    of_use,
+)
+from url_viz.analysis.detections import DETECTED, missed, other_class
 from url_viz.analysis.filters import OneOf, in_words
 from url_viz.analysis.findings import mixed_up, open_leaks, small_classes, told_apart, useless, wrong_labels
 from url_viz.analysis.label_choice import in_words as listed_in_words
@@ -272,7 +284,7 @@ class ReviewKind:
     title: str
     open: Callable[[ReviewSpec, ReviewContext], Review]
     unit: str = "picture"
-    needs: Literal["nothing", "labels", "graph", "finding"] = "finding"
+    needs: Literal["nothing", "labels", "graph", "predictions", "finding"] = "finding"
 
 
 def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask: Ask, **needs: Any) -> ReviewKind:
@@ -298,6 +310,10 @@ REVIEWS = {
     "outside": list_review("Boxes beyond their picture", lambda of: outside(of.table), between_classes),
     "cut-by-frame": list_review("Cut by the frame", lambda of: cut_by_frame(of.table), between_classes),
     "small-classes": list_review("Classes with too few pictures", lambda of: small_classes(of.table), between_classes),
+    "other-class": list_review(
+        "The detector says another class", lambda of: other_class(of.table), of_prediction, needs="predictions"
+    ),
+    "missed": list_review("Missed by the detector", lambda of: missed(of.table), of_missed, needs="predictions"),
     "twins": ReviewKind("Twins", GroupReview, "group", needs="nothing"),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
     "names": ReviewKind("Name these first", NameReview, needs="graph"),
@@ -332,6 +348,7 @@ def ready_reviews(
     has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].dropna().duplicated().any())
     specs = [ReviewSpec("leaks")] if has_leaks else []
     specs += [ReviewSpec("suspects")] if has_suspects else []
+    specs += [ReviewSpec("other-class"), ReviewSpec("missed")] if DETECTED in table else []
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
         specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]
     if measure is not None:

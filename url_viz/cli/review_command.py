@@ -21,8 +21,8 @@ def review(
     by: Annotated[
         str | None,
         arg(
-            help="suspects, labels (all, doubtful first), twins, pairs, names, one of `findings`, a measure "
-            "(default: what holds here)"
+            help="suspects, labels (all, doubtful first), twins, pairs, names, other-class, missed, one of `findings`, "
+            "a measure (default: what holds here)"
         ),
     ] = None,
     of_class: Annotated[str | None, arg(help="only pictures with this label")] = None,

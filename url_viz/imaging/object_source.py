@@ -77,14 +77,22 @@ class Objects:
         )
 
     @cached_property
-    def _frames(self) -> Mapping[bytes, PictureSize]:
-        """The frame of each picture with objects, by path, where it can be read."""
+    def _frames(self) -> dict[bytes, PictureSize]:
+        """The frame of each picture with objects, by path, where it can be read; later of others that are asked for."""
         frames = {}
         for picture in self.annotations.pictures:
             if picture.objects:
                 with suppress(ImageError):  # reading the object gives the reason
-                    frames[picture.path] = PictureSize(*decoders.header_of(self._data(picture.path)))
+                    frames[picture.path] = self._read_frame(picture.path)
         return frames
+
+    def _frame(self, path: bytes) -> PictureSize:
+        with suppress(ImageError):
+            self._frames[path] = self._frames.get(path) or self._read_frame(path)
+        return self._frames.get(path, PictureSize(1, 1))
+
+    def _read_frame(self, path: bytes) -> PictureSize:
+        return PictureSize(*decoders.header_of(self._data(path)))
 
     @cached_property
     def _are_of_stored(self) -> bool:
@@ -108,13 +116,13 @@ class Objects:
         frame = self._frames.get(picture.path)
         said = picture if frame is None else replace(picture, size=frame.upright)
         for one in picture.objects:
-            place = Place(picture.path, one.key, self._box(one, picture), self._margin)
+            place = Place(picture.path, one.key, self.box(one, picture), self._margin)
             stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
             yield ScannedFile(place.path, size_bytes, stamp, place=place), (said, one, place)
 
-    def _box(self, one: AnnotatedObject, picture: AnnotatedPicture) -> Box:
-        """The box of an object in pixels of the upright picture, to a hundredth."""
-        frame = self._frames.get(picture.path, PictureSize(1, 1))
+    def box(self, one: AnnotatedObject, picture: AnnotatedPicture) -> Box:
+        """The box of an object, or of one that was predicted, in pixels of the upright picture, to a hundredth."""
+        frame = self._frame(picture.path)
         x, y, width, height = one.box
         if one.is_relative:
             across, down = frame.upright

@@ -1,18 +1,31 @@
 """The objects of an image set in their whole pictures: the boxes of a picture, and those that are to be drawn again."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from url_viz.analysis.detections import LEAST_IOU, LEAST_SCORE, Detections, detections
 from url_viz.analysis.filters import OneOf, passes_all
-from url_viz.errors import ImageError
+from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.annotations.annotated import Box
+from url_viz.imaging.annotations.predicted import Predicted, read_predictions
+from url_viz.imaging.annotations.yolo import read_names
+from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import PictureSize
+from url_viz.imaging.scan import display_name
+from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import decoders
-from url_viz.store.object_columns import BOX_COLUMNS, BOX_IS_WRONG, PICTURE
+from url_viz.store.damage import raising_disk_errors
+from url_viz.store.imported_columns import Import, write_import
+from url_viz.store.object_columns import BOX_COLUMNS, BOX_IS_WRONG, CLASS, PICTURE
+from url_viz.store.user_cells import Values
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_files import SetFiles
+from url_viz.wording import counted
 
+DETECTOR = "detector"
+"""The name of the import of predictions."""
 _REDRAWN = ("path", PICTURE, "object", *BOX_COLUMNS[:4], "label")
 
 
@@ -32,6 +45,28 @@ class WholePicture:
     data: bytes
     size: tuple[int, int]
     boxes: tuple[ObjectBox, ...]
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A detector's predictions: what was `found` of the objects, and what was `read`."""
+
+    found: Detections
+    read: Predicted
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What came out, and what could not be used, a sentence each."""
+        said = [*self.found.words]
+        if self.read.unnamed:
+            names = ", ".join(map(repr, list(self.read.unnamed)[:3])) + (", …" if len(self.read.unnamed) > 3 else "")
+            said.append(f"{sum(self.read.unnamed.values()):,} are of classes that the set does not have: {names}.")
+        if self.read.unscored:
+            said.append(f"{self.read.unscored:,} have no score and count as 1.")
+        if self.read.failures:
+            at, why = self.read.failures[0]
+            said.append(f"{counted(len(self.read.failures), 'entry', 'entries')} left out, such as {at}, which {why}.")
+        return tuple(said)
 
 
 class SetObjects:
@@ -68,3 +103,49 @@ class SetObjects:
         is_wrong = passes_all(table, [OneOf("tags", (BOX_IS_WRONG,))]) & self._core.is_of_objects
         wrong: pd.DataFrame = table.loc[is_wrong].filter([*_REDRAWN]).rename(columns={"label": "class"})
         return wrong.reset_index(drop=True)
+
+    def predictions(
+        self,
+        path: str | Path,
+        *,
+        names: str | Path | None = None,
+        least_score: float = LEAST_SCORE,
+        least_iou: float = LEAST_IOU,
+    ) -> Brought:
+        """Match a detector's predictions to the objects, and keep of each what was predicted, as columns.
+
+        `path` is COCO results (.json), or a folder of YOLO labels with confidences; `names` a data.yaml or a text file
+        that names the detector's classes by number, where they are not those of the annotations. Columns and what was
+        found are described by `analysis.detections.Detections`; another detector's columns are replaced. Raises
+        ImageSetError in a set of whole pictures, FolderError for what are no predictions of this set.
+        """
+        source, table = source_of(self._core.root), self._core.frame
+        if not isinstance(source, Objects) or PICTURE not in table:
+            raise ImageSetError(
+                f"{str(self._core.root)!r} has no objects in pictures, with which predictions are compared."
+            )
+        file = Path(path).expanduser()
+        named = None if names is None else read_names(Path(names).expanduser())
+        predicted = read_predictions(file, source.annotations, names=named)
+        found = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
+        columns = {str(name): _values(column) for name, column in found.objects.items()}
+        with raising_disk_errors(self._core.store.paths):
+            kept = Import(DETECTOR, file.name, self._core.ids, self._core.contents, columns)
+            write_import(self._core.store.paths, kept)
+        return Brought(found, predicted)
+
+
+def _in_pixels(source: Objects, predicted: Predicted) -> pd.DataFrame:
+    """Predictions as `detections` takes them."""
+    pictures = {picture.path: picture for picture in source.annotations.pictures}
+    rows = [
+        (display_name(one.picture), one.label, one.score, *source.box(one.as_object, pictures[one.picture]))
+        for one in predicted.predictions
+    ]
+    return pd.DataFrame(rows, columns=[PICTURE, CLASS, "score", *BOX_COLUMNS[:4]])
+
+
+def _values(column: pd.Series) -> Values:
+    if pd.api.types.is_numeric_dtype(column):
+        return Values("numeric", column.to_numpy(float))
+    return Values("categorical", column.astype(object).where(column.notna(), None).to_numpy())

@@ -44,6 +44,17 @@ def read_yolo(path: Path, data: bytes, *, within: Sequence[Path] | None = None) 
     return collected.done("YOLO", base)
 
 
+def read_names(path: Path, *, within: Sequence[Path] | None = None) -> dict[str, str]:
+    """Classes by number, from a data.yaml or a text file with a class a line. Raises FolderError if it is neither."""
+    try:
+        data = read_file(os.fsencode(path), within=within)
+    except ImageError as error:
+        raise FolderError(f"{str(path)!r} {error}. Give a data.yaml, or a text file with a class a line.") from error
+    if path.suffix.lower() == ".txt":
+        return _names_of([line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip()])
+    return _names_of(_document(path, data)["names"])
+
+
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:
     try:
         document = yaml.safe_load(data)
@@ -124,7 +135,7 @@ def _take_line(words: list[str], number: int, picture: bytes, at: str, collected
         collected.fail(at, "is not a class and numbers")
     elif label is None:
         collected.fail(at, f"is of a class that is not named: {words[0]!r}")
-    elif (box := _box_of(values)) is None:
+    elif (box := box_of(values)) is None:
         collected.fail(at, f"has {len(values)} numbers after its class: neither a box nor a polygon")
     elif why_no_box(box) is None and (box[0] >= 1 or box[1] >= 1 or box[0] + box[2] <= 0 or box[1] + box[3] <= 0):
         collected.fail(at, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
@@ -134,7 +145,7 @@ def _take_line(words: list[str], number: int, picture: bytes, at: str, collected
         collected.add(picture, one, at=at)
 
 
-def _box_of(values: tuple[float, ...]) -> Box | None:
+def box_of(values: tuple[float, ...]) -> Box | None:
     """A box from its middle and size (a fifth number is a confidence), or around four corners or a polygon."""
     if len(values) in (4, 5):
         x, y, width, height = values[:4]

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.detections import DETECTED
 from url_viz.analysis.filters import Filter, OneOf
 from url_viz.analysis.review import REVIEWS, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import Review
@@ -80,6 +81,7 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
 def _show_own(image_set: ImageSet, *, has_suspects: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
     has = {"nothing": True, "labels": has_suspects, "graph": image_set.has_graph, "finding": False}
+    has["predictions"] = DETECTED in image_set.frame
     orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
     classes = image_set.cached_of_table(_classes)
     tags = image_set.decisions.tag_counts()

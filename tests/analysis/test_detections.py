@@ -1,0 +1,131 @@
+"""A detector's predictions: who is matched to whom, by hand, by a naive loop, and what always holds."""
+
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from url_viz.analysis.detections import CodedBoxes, Matches, detections, matched, missed, other_class
+from url_viz.errors import ImageSetError
+
+SIDE = 10
+NO_OBJECTS = pd.DataFrame(columns=["picture", "class", "score", "box_x", "box_y", "box_width", "box_height"])
+
+
+def boxes(rows: list[tuple[float, int, int]]) -> CodedBoxes:
+    """Squares by their left edge, picture and class: two that are d apart overlap by (10 − d) / (10 + d)."""
+    left, picture, label = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 3
+    box = np.stack([left, np.zeros(len(rows)), np.full(len(rows), SIDE), np.full(len(rows), SIDE)], axis=1)
+    return CodedBoxes(box.astype(float), picture.astype(np.int64), label.astype(np.int64))
+
+
+def by_loop(objects: CodedBoxes, predictions: CodedBoxes, score: NDArray[np.float64], least: float) -> list[int]:
+    """The prediction of each object, as COCO's evaluation finds it, its own class first."""
+    taken: dict[int, int] = {}
+    for at in sorted(range(len(predictions)), key=lambda at: -score[at]):
+        best: tuple[bool, float] = False, 0.0
+        of = -1
+        for row in range(len(objects)):
+            apart = abs(objects.box[row, 0] - predictions.box[at, 0])
+            iou = max(0.0, SIDE - apart) / (SIDE + min(apart, SIDE))
+            here = objects.label[row] == predictions.label[at], iou
+            if objects.picture[row] == predictions.picture[at] and row not in taken and iou >= least and here > best:
+                best, of = here, row
+        if of >= 0:
+            taken[of] = at
+    return [taken.get(row, -1) for row in range(len(objects))]
+
+
+def test_by_hand() -> None:
+    objects = boxes([(0, 0, 1), (2, 0, 2), (40, 0, 1), (0, 1, 1), (100, 0, 1)])
+    predictions = boxes([(1, 0, 2), (0, 0, 2), (41, 0, 2), (45, 0, 1), (0, 2, 1), (300, 0, 1)])
+    found = matched(objects, predictions, np.array([0.5, 0.9, 0.3, 0.8, 0.99, 0.1]))
+    # .9 takes the class-2 object though the other lies nearer; .5 finds its class taken; .8 overlaps by 1/3 only
+    assert found.prediction.tolist() == [0, 1, 2, -1, -1]
+    np.testing.assert_allclose(found.iou, [9 / 11, 8 / 12, 9 / 11, np.nan, np.nan])
+    assert found.nearest.tolist() == [0, 0, 2, 2, -1, -1]
+    np.testing.assert_allclose(found.nearest_iou, [9 / 11, 1, 9 / 11, 5 / 15, 0, 0])
+
+
+ROW = st.tuples(st.integers(0, 30), st.integers(0, 2), st.integers(0, 2))
+
+
+@given(st.lists(ROW, max_size=12), st.lists(ROW, max_size=12), st.sampled_from([0.3, 0.5]), st.randoms())
+def test_as_a_loop_does_and_each_once(
+    first: list[tuple[int, int, int]], second: list[tuple[int, int, int]], least: float, order: random.Random
+) -> None:
+    # no two objects lie at one place, and none is in the middle of two predictions: overlaps differ
+    objects = boxes([(3 * left + 0.01 * at, *rest) for at, (left, *rest) in enumerate(first)])  # type: ignore[misc]
+    predictions = boxes([(3 * left + 0.000013 * at, *rest) for at, (left, *rest) in enumerate(second)])  # type: ignore[misc]
+    score = np.array([order.random() for _ in second])
+    found = matched(objects, predictions, score, least_iou=least)
+    assert found.prediction.tolist() == by_loop(objects, predictions, score, least)
+    taken = found.prediction[found.prediction >= 0]
+    assert len(set(taken.tolist())) == len(taken)
+    assert (found.iou[found.prediction >= 0] >= least).all()
+    free = np.setdiff1d(np.arange(len(second)), taken)
+    for at in free[found.nearest_iou[free] >= least]:  # a prediction is free only if all that it overlaps are taken
+        assert _is_taken(found, objects, predictions, at, least)
+
+
+def _is_taken(found: Matches, objects: CodedBoxes, predictions: CodedBoxes, at: int, least: float) -> bool:
+    apart = np.abs(objects.box[:, 0] - predictions.box[at, 0])
+    over = ((SIDE - apart) / (SIDE + apart) >= least) & (objects.picture == predictions.picture[at])
+    return bool((found.prediction[over] >= 0).all())
+
+
+def table() -> pd.DataFrame:
+    columns = {"box_x": [0.0, 50, 100, 0, 0], "box_y": 0.0, "box_width": 10.0, "box_height": 10.0}
+    pictures, labels = ["a", "a", "a", "b", "c"], ["cat", "dog", "cat", "cat", None]
+    rest = {"id": range(5), "path": [f"{picture}#{n}" for n, picture in enumerate(pictures)], "picture": pictures}
+    more = {"label": labels, "class": ["cat", "dog", "cat", "cat", "dog"], "split": ["train"] * 3 + ["val", None]}
+    return pd.DataFrame({**rest, **columns, **more, "ambiguity": [0.1, 0.9, 0.5, 0.2, 0.3]})
+
+
+def predicted(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
+    return pd.DataFrame([(*row, 0.0, 10.0, 10.0) for row in rows], columns=NO_OBJECTS.columns)
+
+
+def test_what_is_found_missed_invented_and_of_another_class() -> None:
+    given_ones = predicted(
+        ("a", "cat", 0.9, 1.0),
+        ("a", "cat", 0.8, 0.0),  # again
+        ("a", "cat", 0.7, 51.0),  # another class
+        ("a", "bird", 0.6, 200.0),  # invented
+        ("a", "cat", 0.3, 107.0),  # near, not on it
+        ("a", "cat", 0.1, 100.0),  # not sure
+        ("c", "dog", 0.5, 0.0),
+    )
+    found = detections(table(), given_ones)
+    assert found.objects["detected"].fillna("").tolist() == ["found", "found", "missed", "", "found"]
+    assert found.objects["predicted_class"].fillna("").tolist() == ["cat", "cat", "", "", "dog"]
+    assert (found.same, found.predictions, found.sure, found.again) == (2, 7, 6, 1)
+    invented = found.invented
+    assert invented["score"].tolist() == [0.6, 0.3]
+    assert invented["nearest"].tolist()[1] == "a#2"
+    assert invented["nearest"].isna().tolist() == [True, False]
+    assert invented["iou"].tolist() == pytest.approx([0, 3 / 17])
+    assert "3 objects found, 1 of them as another class; 1 missed." in found.words
+    assert "1 object of splits without any prediction are not counted as missed." in found.words
+    joined = pd.concat([table(), found.objects], axis=1)
+    assert other_class(joined).to_numpy().tolist() == [[1, "cat"]]
+    assert missed(joined)["id"].tolist() == [2]
+
+
+def test_queues_are_ordered_by_ambiguity_and_need_predictions() -> None:
+    rows = table().assign(detected="missed", predicted_class="bird")
+    assert missed(rows)["id"].tolist() == [1, 2, 4, 3, 0]
+    assert other_class(rows)["id"].tolist() == [1, 2, 3, 0]
+    with pytest.raises(ImageSetError, match="has no predictions"):
+        missed(table())
+
+
+def test_nothing_sure_is_all_missed() -> None:
+    found = detections(table().drop(columns="split"), predicted(("a", "cat", 0.1, 0.0)))
+    assert found.objects["detected"].tolist() == ["missed"] * 5
+    assert found.objects["predicted_score"].isna().all()
+    assert found.invented.empty

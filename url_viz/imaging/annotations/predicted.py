@@ -1,0 +1,195 @@
+"""What a detector predicted for the pictures of a set of objects: COCO results, or a folder of YOLO labels."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, Box, label_of, numbers, why_no_box
+from url_viz.imaging.annotations.yolo import box_of
+from url_viz.imaging.decode import EMPTY, read_file
+from url_viz.imaging.scan import display_name
+
+LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class PredictedObject:
+    """A predicted object: its picture, its class and box as of `AnnotatedObject`, its score from 0 to 1."""
+
+    picture: bytes
+    label: str
+    box: Box
+    is_relative: bool
+    score: float
+
+    @property
+    def as_object(self) -> AnnotatedObject:
+        """The same without its score."""
+        return AnnotatedObject("", self.label, self.box, self.is_relative)
+
+
+@dataclass
+class Predicted:
+    """What a file or folder says. `failures` are entries that cannot be used, by where they stand, with the reason.
+
+    `unnamed` counts predictions of classes that the set does not have, by class; `unscored` those without a score,
+    which count as 1.
+    """
+
+    predictions: list[PredictedObject] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    unnamed: dict[str, int] = field(default_factory=dict)
+    unscored: int = 0
+
+
+class _Reading:
+    """Takes entries: finds their picture by number or name, and their class by number or name."""
+
+    def __init__(self, annotations: Annotations, names: Mapping[str, str]) -> None:
+        self.found, self._names = Predicted(), names
+        self._classes = {*annotations.names.values()} | {
+            one.label for picture in annotations.pictures for one in picture.objects
+        }
+        self._pictures = _by_name([picture.path for picture in annotations.pictures])
+        self._pictures |= {number: path for path, number in annotations.numbers.items()}
+
+    def take(
+        self, at: str, pictures: Sequence[object], label: object, box: Box | None, score: object, *, is_relative: bool
+    ) -> None:
+        """A prediction that stands `at` a place; `pictures` are names of its picture, the surest first."""
+        known = (self._pictures.get(label_of(name)) for name in pictures)
+        path = next((path for path in known if path is not None), None)
+        values = numbers((score,)) if score is not None else (1.0,)
+        if path is None:
+            self.fail(
+                at, f"is of a picture that the set does not have, or has twice by that name: {pictures[0]!r}"[:200]
+            )
+        elif box is None:
+            self.fail(at, "has no box of four numbers")
+        elif why := why_no_box(box):
+            self.fail(at, why)
+        elif values is None or not 0 <= values[0] <= 1:
+            self.fail(at, f"has a score that is not from 0 to 1: {label_of(score)}")
+        else:
+            name = label_of(label)
+            name = self._names.get(name, name)
+            if name not in self._classes:
+                self.found.unnamed[name] = self.found.unnamed.get(name, 0) + 1
+            self.found.unscored += score is None
+            self.found.predictions.append(PredictedObject(path, name, box, is_relative, values[0]))
+
+    def fail(self, at: str, why: str) -> None:
+        """An entry that cannot be used."""
+        self.found.failures.append((at, why))
+
+
+def read_predictions(
+    path: Path,
+    annotations: Annotations,
+    *,
+    names: Mapping[str, str] | None = None,
+    within: Sequence[Path] | None = None,
+) -> Predicted:
+    """The predictions in COCO results (.json), or in a folder of YOLO labels with confidences.
+
+    `names` are the detector's classes by number, by default those of the annotations. Raises FolderError if the file or
+    folder is neither, if labels have numbers that nothing names, or if nothing in it can be used.
+    """
+    named = annotations.names if names is None else names
+    reading = _Reading(annotations, named)
+    if os.path.isdir(path):
+        if names is None and annotations.kind != "YOLO":
+            raise FolderError(
+                f"The labels in {str(path)!r} number their classes, and {annotations.kind} annotations do not say how. "
+                "Give the detector's data.yaml, or a text file with a class a line (--names)."
+            )
+        _take_folder(path, reading, within=within)
+    else:
+        _take_results(path, reading, within=within)
+    if not reading.found.predictions:
+        why = "".join(f" {at} {reason}." for at, reason in reading.found.failures[:2])
+        raise FolderError(
+            f"{str(path)!r} has no prediction of a picture of this set.{why} Give COCO results or labels."
+        )
+    if sum(reading.found.unnamed.values()) == len(reading.found.predictions):
+        classes = ", ".join(map(repr, list(reading.found.unnamed)[:3]))
+        raise FolderError(
+            f"None of the classes in {str(path)!r} ({classes}) is one of this set. Give the detector's data.yaml, or a "
+            "text file with a class a line (--names)."
+        )
+    return reading.found
+
+
+def _take_results(path: Path, reading: _Reading, *, within: Sequence[Path] | None) -> None:
+    try:
+        entries = json.loads(read_file(os.fsencode(path), within=within))
+    except (ImageError, ValueError, RecursionError) as error:
+        raise FolderError(
+            f"{str(path)!r} cannot be read as COCO results: {error}. Give a .json, or a folder."
+        ) from error
+    if not isinstance(entries, list):
+        raise FolderError(f"{str(path)!r} is no list, as COCO results are. Give the file of a detector's predictions.")
+    for number, entry in enumerate(entries):
+        at = f"entry {number}"
+        if not isinstance(entry, dict):
+            reading.fail(at, "is no prediction")
+            continue
+        box = numbers(given) if isinstance(given := entry.get("bbox"), list) and len(given) == 4 else None
+        pictures = [entry.get("image_id"), *([entry["file_name"]] if "file_name" in entry else [])]
+        score = entry.get("score")
+        reading.take(at, pictures, entry.get("category_id"), _four(box), score, is_relative=False)
+
+
+def _take_folder(folder: Path, reading: _Reading, *, within: Sequence[Path] | None) -> None:
+    top = folder / LABELS if os.path.isdir(folder / LABELS) else folder
+    for path in sorted(_text_files(os.fsencode(top))):
+        name = os.path.splitext(os.path.relpath(path, os.fsencode(top)))[0]
+        try:
+            text = read_file(path, within=within).decode("utf-8-sig", "replace")
+        except ImageError as error:
+            if str(error) != EMPTY:
+                reading.fail(display_name(name), str(error))
+            continue
+        names = [os.fsdecode(name), os.path.basename(os.fsdecode(name))]
+        for number, line in enumerate(text.splitlines(), 1):
+            if words := line.split():
+                _take_line(words, f"{display_name(name)}.txt:{number}", names, reading)
+
+
+def _take_line(words: list[str], at: str, pictures: Sequence[str], reading: _Reading) -> None:
+    values = numbers(words[1:])
+    if values is None:
+        reading.fail(at, "is not a class and numbers")
+        return
+    has_score = len(values) % 2 == 1
+    box = box_of(values[:-1] if has_score else values)
+    reading.take(at, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
+
+
+def _text_files(top: bytes) -> Iterator[bytes]:
+    for folder, _, names in os.walk(top):
+        yield from (os.path.join(folder, name) for name in names if name.endswith(b".txt"))
+
+
+def _four(box: Sequence[float] | None) -> Box | None:
+    return None if box is None else (box[0], box[1], box[2], box[3])
+
+
+def _by_name(paths: Sequence[bytes]) -> dict[str, bytes | None]:
+    """Pictures by the names that predictions have for them; None for a name that several have.
+
+    The path, the file's name, both without extension, and a name of digits as a number.
+    """
+    found: dict[str, bytes | None] = {}
+    for path in paths:
+        whole = os.fsdecode(path)
+        last = os.path.basename(whole)
+        stem = os.path.splitext(last)[0]
+        names = {whole, last, os.path.splitext(whole)[0], stem}
+        names |= {str(int(stem))} if stem.isascii() and stem.isdigit() and len(stem) < 20 else set()
+        for name in names:
+            found[name] = path if found.get(name, path) == path else None
+    return found
