@@ -25,6 +25,7 @@ _RULES = """
 .st-key-explore_heading h3 { font-size: 1.5rem; padding: 0; white-space: nowrap; }
 .st-key-view-classes_open { flex: none; max-width: 13rem; }
 .st-key-view-classes_open button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.st-key-view-classes_open button > div { margin-right: 0; }
 .st-key-view-classes_open button, .st-key-view-classes_open button > div { min-width: 0; max-width: 100%; }
 .st-key-explore_controls { gap: .5rem; }
 .st-key-explore_controls [data-testid="stButtonGroup"] button { padding-inline: .65rem; }
