@@ -132,7 +132,7 @@ def test_cvat_and_label_studio_get_boxes_of_what_was_not_dropped(coco: ImageSet,
     coco.decisions.decide(ids(coco, 0), "drop")
     shared(coco, tmp_path / "cvat", "cvat")
     first = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("image")[0]
-    assert (tmp_path / "cvat" / first.attrib["name"]).is_file()
+    assert (tmp_path / "cvat" / "images" / first.attrib["name"]).is_file()
     assert [box.attrib["label"] for box in first] == ["cat", "cat"]
     assert [float(first[0].attrib[name]) for name in ("xtl", "ytl", "xbr", "ybr")] == [72, 24, 136, 90]
     shared(coco, tmp_path / "a b", "labelstudio")

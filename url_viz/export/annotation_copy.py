@@ -87,7 +87,7 @@ class AnnotationFiles:
 
     def opening(self, out: str | Path) -> tuple[str, str]:
         """What to do with it; there is no Python that does it."""
-        return "Train with these files in place of the originals.", ""
+        return f"Train with the files in {str(out)!r} in place of the originals.", ""
 
 
 def _changed(image_set: ImageSet) -> dict[int, str | None]:

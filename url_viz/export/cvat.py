@@ -18,7 +18,7 @@ def describe(image_set: ImageSet, folder: Path, pictures: Sequence[BoxedPicture]
     SubElement(root, "version").text = "1.1"
     for number, picture in enumerate(pictures):
         width, height = map(str, picture.size)
-        image = SubElement(root, "image", id=str(number), name=picture.file, width=width, height=height)
+        image = SubElement(root, "image", id=str(number), name=Path(picture.file).name, width=width, height=height)
         for row, ends in picture.labelled():
             corners = {name: f"{end:.2f}" for name, end in zip(("xtl", "ytl", "xbr", "ybr"), ends, strict=True)}
             SubElement(image, "box", {"label": row["label"], "occluded": "0", "z_order": "0", **corners})

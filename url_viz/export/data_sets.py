@@ -1,5 +1,6 @@
 """Data sets for other programs: which ones there are, how each is written, and how it is opened there."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ class DataSet:
         table, paths = rows_to_export(image_set, ids)
         is_whole = image_set.is_of_objects and self.describe_objects is not None
         rows = by_picture(paths) if is_whole else None
-        wanted = self.places(image_set, table, paths) if rows is None else [*rows]
+        wanted = self.places(image_set, table, paths if rows is None else [*rows])
         names = safe_names(wanted, table["id"] if rows is None else range(len(rows)))
         opened = paths if rows is None else [paths[first] for first, *_ in rows.values()]
         with new_folder(out, image_set) as folder:
@@ -84,7 +85,14 @@ class DataSet:
 
     def opening(self, out: str | Path) -> tuple[str, str]:
         """What to do with the data set in `out`, and the line of Python that does it, "" for none."""
-        return self.done_by, self.opened_by.format(out=str(out), script=str(Path(out, fiftyone.SCRIPT)))
+        return self.done_by.format(out=str(out)), self.opened_by.format(
+            out=str(out), script=str(Path(out, fiftyone.SCRIPT))
+        )
+
+
+def _flat(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
+    """Pictures by their names alone, as a program knows those that are uploaded from a folder."""
+    return [os.path.basename(path) for path in paths]
 
 
 DATA_SETS: Mapping[Program, DataSet | AnnotationFiles] = {
@@ -106,13 +114,16 @@ DATA_SETS: Mapping[Program, DataSet | AnnotationFiles] = {
     "cvat": DataSet(
         "CVAT",
         "images",
-        done_by="Make a task of its `images` with these classes, then upload annotations.xml as CVAT 1.1.",
+        places=_flat,
+        done_by="In {out!r}: make a task of images/ with these classes, then upload annotations.xml as CVAT 1.1.",
         describe_objects=cvat.describe,
     ),
     "labelstudio": DataSet(
         "Label Studio",
         "images",
-        done_by="Paste interface.xml as the labelling interface, add the folder as local storage, import tasks.json.",
+        places=_flat,
+        done_by="In {out!r}: paste interface.xml as labelling interface, serve the folder as local storage, import "
+        "tasks.json.",
         describe_objects=label_studio.describe,
     ),
 }
