@@ -1,20 +1,23 @@
-"""Redraw the pictures of the documentation: `python -m tests.browser.screenshots FOLDER`, from the demo set."""
+"""Redraw the pictures of the documentation: `python -m tests.browser.screenshots FOLDER`, from sets made of digits."""
 
 import os
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled
+from url_viz.image_set import embed_folder
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 300_000
 
 
 def main(folder: Path) -> None:
-    """Write explore-light.png and explore-dark.png into `folder`."""
+    """Write explore-light.png, explore-dark.png and objects.png into `folder`."""
     import shutil
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,6 +30,7 @@ def main(folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_ARGUMENTS))
         for scheme in ("light", "dark"):
             _explore(browser, url, scheme, folder / f"explore-{scheme}.png")
+        _objects(browser, url, Path(home), folder / "objects.png")
         browser.close()
 
 
@@ -46,6 +50,45 @@ def _explore(browser: Browser, url: str, scheme: str, path: Path) -> None:
     page.wait_for_load_state("networkidle")
     page.screenshot(path=path)
     context.close()
+
+
+def _objects(browser: Browser, url: str, home: Path, path: Path) -> None:
+    """A review of objects: handwritten digits in pictures, one of twenty under a wrong class."""
+    objects = embed_folder(_digits_in_pictures(home / "digits"), workspace=home / "workspace")
+    page = browser.new_page(viewport={"width": 1280, "height": 640})
+    page.goto(f"{url}/?set={objects.set_id}&review=suspects")
+    page.locator(".question").wait_for(timeout=PATIENCE_MS)
+    for image in page.locator(".large img").all():
+        image.evaluate("image => image.decode()")
+    settled(page)
+    page.get_by_test_id("stMain").screenshot(path=path)
+
+
+def _digits_in_pictures(folder: Path) -> Path:
+    from sklearn.datasets import load_digits
+
+    digits, random = load_digits(), np.random.default_rng(0)
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True)
+    for number in range(60):
+        picture, lines = Image.new("L", (640, 480), int(random.integers(205, 245))), []
+        for cell in random.permutation(12)[:7]:
+            which, side = int(random.integers(len(digits.images))), int(random.integers(70, 130))
+            x, y = (
+                160 * (cell % 4) + random.integers(0, 161 - side),
+                160 * (cell // 4) + random.integers(0, 161 - side),
+            )
+            ink = Image.fromarray((255 * digits.images[which] / 16).astype(np.uint8))
+            ink = ink.resize((side, side), Image.Resampling.BICUBIC)
+            picture.paste(int(random.integers(20, 110)), (int(x), int(y)), ink)
+            label = digits.target[which] if random.random() > 0.05 else random.integers(10)
+            box = (x + side / 2) / 640, (y + side / 2) / 480, side / 640, side / 480
+            lines.append(" ".join(map(str, (label, *box))))
+        picture.save(folder / "images" / f"{number:02d}.png")
+        (folder / "labels" / f"{number:02d}.txt").write_text("\n".join(lines))
+    names = "[zero, one, two, three, four, five, six, seven, eight, nine]"
+    (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images\nnames: {names}\n")
+    return folder / "data.yaml"
 
 
 if __name__ == "__main__":
