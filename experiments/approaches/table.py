@@ -15,7 +15,7 @@ from url_viz.wording import MISSING, with_interval
 def table(comparison: ApproachComparison) -> str:
     """One line an approach, highest mean R-AUROC first, after a line on what was trained and measured."""
     names = [short(one.data) for one in comparison.sets]
-    heading = ["approach", "R-AUROC, mean [seeds]", *names, "beside ours", "direction", "own R@1", "held-out", "chosen"]
+    heading = ["approach", "R-AUROC, mean [seeds]", *names, "beside ours", "held-out"]
     beside = verdicts(comparison)
     lines = [_line(one, beside[one.name]) for one in comparison.approaches]
     sets = "; ".join(
@@ -57,8 +57,5 @@ def _line(one: ApproachFigures, beside: Sequence[str]) -> list[str]:
         with_interval(one.mean, one.least, one.most, digits=3),
         *(cell(part.r_auroc) for part in one.sets),
         MISSING if math.isnan(one.sets[0].beside_ours.value) else ", ".join(beside),
-        cell(one.direction, digits=2),
-        cell(one.own_recall_at_1),
         cell(one.chosen.held_out_r_auroc),
-        f"{one.varies} {one.chosen.value:g}",
     ]
