@@ -69,7 +69,9 @@ def test_of_objects_the_annotation_files_are_offered_whole(
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("annotations/labels/0.txt") == (tmp_path / "set" / "labels" / "0.txt").read_bytes()
     monkeypatch.setattr(export, "MOST_ZIPPED", 1)
-    looked_at(popover_of(objects, 2).button(key="share.annotations.job").click().run())
+    at = popover_of(objects, 1)
+    assert [button.label for button in at.button] == ["Annotation files"]
+    looked_at(at.button(key="share.annotations.job").click().run())
     job = latest_job(objects.workspace, kind=EXPORT.name, set_id=objects.set_id)
     assert job is not None
     assert job.title == f"Write the annotation files of {set_name(objects.root)}"

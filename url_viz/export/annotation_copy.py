@@ -50,7 +50,7 @@ class AnnotationFiles:
     """The way to share a set of objects that writes its annotation files; `write` and `opening` as of `DataSet`."""
 
     title: str = "Annotation files"
-    is_for_objects = True
+    is_for_objects = is_always_whole = True
 
     def write(
         self,

@@ -39,6 +39,7 @@ class DataSet:
     places: Callable[[ImageSet, pd.DataFrame, list[bytes]], list[bytes]] = lambda image_set, table, paths: paths
     describe: Describe | None = None
     describe_objects: DescribeObjects | None = None
+    is_always_whole = False
 
     @property
     def is_for_objects(self) -> bool:
@@ -143,8 +144,3 @@ def program_for(image_set: ImageSet, name: Program) -> DataSet | AnnotationFiles
             f"Take {' or '.join(map(repr, possible))}."
         )
     return possible[name]
-
-
-def chosen_for(program: Program, ids: list[int] | None) -> list[int] | None:
-    """The pictures to write of those that are shown: annotation files are written whole."""
-    return None if program == "annotations" else ids

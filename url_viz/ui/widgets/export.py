@@ -3,12 +3,13 @@
 import io
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from url_viz.export.data_sets import DATA_SETS, Program, chosen_for, programs_of
+from url_viz.export.data_sets import DATA_SETS, Program, programs_of
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
@@ -26,8 +27,9 @@ TICK_S = 1.0
 
 def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
-    count = len(rows)
+    count, programs = len(rows), programs_of(image_set)
     is_all = count == len(image_set)
+    sizes = {name: len(image_set) if one.is_always_whole else count for name, one in programs.items()}
     st.caption("For anyone: one HTML file with map, galleries and figures, also offline.")
     with st.container(horizontal=True, gap="small"):
         download(
@@ -38,11 +40,10 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
             icon=":material/description:",
             disabled=not count,
         )
-        if 0 < count <= MOST_ZIPPED:
-            for program in programs_of(image_set):
-                _show_zip(image_set, rows["id"].tolist(), program)
-    if count > MOST_ZIPPED:
-        _show_jobs(image_set, rows, is_all=is_all)
+        for program in (name for name, size in sizes.items() if 0 < size <= MOST_ZIPPED):
+            _show_zip(image_set, rows["id"].tolist(), program)
+    if many := [name for name, size in sizes.items() if size > MOST_ZIPPED]:
+        _show_jobs(image_set, None if is_all else rows["id"].tolist(), many)
 
 
 def _show_zip(image_set: ImageSet, ids: list[int], program: Program) -> None:
@@ -61,7 +62,8 @@ def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
     file = io.BytesIO()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / program
-        DATA_SETS[program].write(image_set, folder, ids=chosen_for(program, ids), how="copy")
+        data_set = DATA_SETS[program]
+        data_set.write(image_set, folder, ids=None if data_set.is_always_whole else ids, how="copy")
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
@@ -69,20 +71,21 @@ def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
     return file.getvalue()
 
 
-def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None:
-    """Buttons that write a data set to a folder of this machine, and how far the latest is."""
+def _show_jobs(image_set: ImageSet, ids: list[int] | None, programs: Sequence[Program]) -> None:
+    """Buttons that write pictures (None: all) to a folder of this machine, and how far the latest is."""
     st.caption(f"As a data set: over {MOST_ZIPPED:,} pictures go to a new folder on the machine that runs URL-Viz.")
     is_copied = st.checkbox(
         "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
     )
     with st.container(horizontal=True, gap="small"):
-        for program, data_set in programs_of(image_set).items():
+        for program in programs:
+            data_set = DATA_SETS[program]
             if st.button(escape(data_set.title), icon=":material/drive_folder_upload:", key=f"share.{program}.job"):
                 with errors_shown(st.error):
                     start_export(
                         image_set,
                         program=program,
-                        ids=chosen_for(program, None if is_all else rows["id"].tolist()),
+                        ids=None if data_set.is_always_whole else ids,
                         how="copy" if is_copied else "link",
                         name=set_name(image_set.root),
                     )
