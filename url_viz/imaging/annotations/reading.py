@@ -22,7 +22,8 @@ def is_annotated(path: Path) -> bool:
 
 def annotations_in(folder: Path) -> tuple[Path, ...]:
     """The annotation files in a folder of pictures, or in `annotations` below it, by their usual names."""
-    return tuple(sorted({path for name in USUAL for path in folder.glob(name) if os.path.isfile(path)}))
+    found = (path for name in USUAL for path in sorted(folder.glob(name)) if os.path.isfile(path))
+    return tuple(dict.fromkeys(found))
 
 
 def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:

@@ -86,9 +86,10 @@ def _answer(field: Key[str], key: str) -> None:
     for path in _annotated(preview):
         objects = _look(path)
         if isinstance(objects, FolderPreview) and objects.objects:  # others are of something else
-            st.markdown(f":material/crop_free: {escape(f'{path.name}: {objects.objects}')}")
-            if st.button("Read these objects", key=f"{key}.{path}"):
-                _read(path)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f":material/crop_free: {escape(f'{path.name}: {objects.objects}')}", width="content")
+                if st.button("Read these objects", key=f"{key}.{path}"):
+                    _read(path)
 
 
 def _read(folder: Path) -> None:
