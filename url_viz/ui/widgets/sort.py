@@ -39,14 +39,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         else:
             undecided = False
             threshold = float(st.slider("Ambiguous from this percentile up", 0, 100, 90, key=f"{key}.threshold"))
-        how: How = st.segmented_control(
-            "As",
-            ["link", "copy"],
-            default="link",
-            required=True,
-            format_func=lambda name: "Links" if name == "link" else "Copies",
-            key=f"{key}.how",
-        )
+        how: How = "copy" if image_set.is_of_objects else _show_how(f"{key}.how")
         out = st.text_input(
             "Folder",
             value=str(image_set.folder.parent / f"{image_set.folder.name}-sorted"),
@@ -59,6 +52,18 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
             st.code(_command(image_set, out, by=by, threshold=threshold, undecided=undecided), language="bash")
         elif st.button("Sort", type="primary", key=f"{key}.sort", disabled=not out.strip() or not count):
             _sort(image_set, out, by=by, how=how, threshold=threshold, undecided=undecided)
+
+
+def _show_how(key: str) -> How:
+    how: How = st.segmented_control(
+        "As",
+        ["link", "copy"],
+        default="link",
+        required=True,
+        format_func=lambda name: "Links" if name == "link" else "Copies",
+        key=key,
+    )
+    return how
 
 
 def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float, undecided: bool) -> None:
