@@ -25,15 +25,18 @@ if check is None:
     end_page()
 
 labels.show_headline(check, unit=image_set.noun)
+above = st.container()
 left, right = st.columns([3, 2], gap="medium")
 with right:
     pair = labels.pick_pair(image_set, check)
-with left:
+with above:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = labels.pick_kind(check, disabled=pair is not None)
         label = labels.pick_class(check, disabled=pair is not None)
     rows = labels.in_scope(check, kind=kind, label=label) if pair is None else labels.of_pair(check, pair)
-    clicked = labels.show_suspects(image_set, check, rows, pair=pair, label=label)
+    labels.show_actions(image_set, check, rows, pair=pair, label=label)
+with left:
+    clicked = labels.show_suspects(image_set, check, rows)
     show_worth(image_set)
 
 if clicked is not None:

@@ -41,7 +41,7 @@ if order is None:
     end_page()
 measure, threshold = order
 done = upload.sort(with_answers(table, batch), measure=measure, threshold=threshold)
-with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     is_review = st.toggle("Review one by one", key="upload.reviewing")
     show_exports(batch, done, now, image_set)
 
@@ -50,7 +50,7 @@ if is_review:
     upload.show_refused(batch)
     end_page()
 if image_set is not None and table["x"].notna().any():
-    left, right = st.columns([11, 9], gap="medium")
+    left, right = st.columns([9, 11], gap="medium")
     with left:
         upload.show_on_map(table, done, image_set, measure=measure, threshold=threshold)
     with right:

@@ -51,7 +51,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
     return tile_of(
         row,
         set_id=set_id,
-        value=standing(rank) if np.isfinite(rank) else value_text(value, rank),
+        value=value_text(value, rank),
         detail=f"{title_of(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
         question=question_of({str(column): value for column, value in row.items()}),
         twins=int(row.get("twins", 0)),
@@ -68,10 +68,10 @@ def tile_of(row: Mapping[Hashable, Any], *, set_id: str, value: str, **more: Any
 
 
 def value_text(value: float, rank: float) -> str:
-    """`0.412 · above 97 %`, or `–` for nan."""
+    """`above 97 %`, or `0.412` where nan is its percentile, or `–` for nan."""
     if not np.isfinite(value):
         return "–"
-    return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {standing(rank)}"
+    return standing(rank) if np.isfinite(rank) else f"{value:.3g}"
 
 
 def value_with_percentile(value: float, rank: float) -> str:

@@ -41,21 +41,21 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
     exact = int((groups["kind"] == "exact").sum())
     st.caption(
         f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (a cosine of "
-        f"{TWIN_COSINE} or higher, or nearly the same perceptual hash). *Keep* is the largest picture of a group; of "
-        "equally large ones, the one with most twins, then the clearest. Only direct twins of a kept picture are "
-        "dropped, so several *stay* where twins form a chain."
+        f"{TWIN_COSINE} or higher, or nearly the same perceptual hash)."
     )
-    if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
-        go_to_review(ReviewSpec("twins"))
-    st.button(
-        "Keep one of each, drop its twins",
-        type="primary",
-        icon=":material/filter_1:",
-        key="twins.keep",
-        on_click=_keep_one_of_each,
-        args=(image_set,),
-        help="Drops only twins of a kept picture, and nothing you have marked to keep. One undo reverts all of it.",
-    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Keep one of each, drop its twins",
+            type="primary",
+            icon=":material/filter_1:",
+            key="twins.keep",
+            on_click=_keep_one_of_each,
+            args=(image_set,),
+            help="Keeps the largest picture of each group; of equally large ones, the one with most twins, then the "
+            "clearest. Drops only its direct twins, and nothing you have marked to keep. One undo reverts all of it.",
+        )
+        if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
+            go_to_review(ReviewSpec("twins"))
     picked = st.dataframe(
         _listed(image_set, groups.head(MOST_LISTED)),
         hide_index=True,
@@ -76,10 +76,10 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
         {
             "Pictures": groups["size"],
             "Kind": np.where(groups["kind"] == "exact", "exact copies", "near copies"),
+            "Kept": groups["left"],
+            "First of them": groups["path"],
             "Lowest similarity": groups["cosine"].round(3),
             "Least similar pair": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
-            "Stay": groups["left"],
-            "Keep": groups["path"],
         }
     )
 

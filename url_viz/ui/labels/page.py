@@ -165,13 +165,10 @@ def each_way(confused: pd.DataFrame, pair: ClassPair) -> str:
     return f"{there} of {pair[0]} look like {pair[1]}, {back} the other way"
 
 
-def show_suspects(
+def show_actions(
     image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: ClassPair | None, label: str | None
-) -> int | None:
-    """The gallery of suspects (of the class `label`) or of a pair; return the id of a picture that was clicked.
-
-    Above it the count, the review of them, and the acceptance of all their suggestions.
-    """
+) -> None:
+    """The count of suspects (of the class `label`) or of a pair, their review, and the acceptance of all of them."""
     if pair is None:
         words = f"**{len(rows):,}** of {len(check.suspects):,} suspects"
         words += ", the ambiguous not counted" if len(rows) == len(check.suspects) and check.count(AMBIGUOUS) else ""
@@ -185,6 +182,10 @@ def show_suspects(
         _show_accept(image_set, rows, key="labels.accept")
         show_undo(image_set, key="labels")
         download_table("Relabel list (CSV)", rows, file_name=f"{image_set.root.name}-suspects.csv", key="labels.csv")
+
+
+def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame) -> int | None:
+    """The gallery of suspects; return the id of a picture that was clicked."""
     with one_page(rows, lambda pages: SUSPECTS_PAGE.of(pages, len(rows)), size=TILES_PER_PAGE) as page:
         event = show_gallery(
             tiles(with_decisions(page, image_set), set_id=image_set.set_id),

@@ -24,6 +24,8 @@ from url_viz.wording import counted
 
 GO_ON = 4
 """So many reviews that were begun are offered to go on with."""
+OFFER_PX = 330
+"""The width of each offer: counts stand in a column."""
 
 
 def show_open_heading(image_set: ImageSet, review: Review) -> None:
@@ -74,6 +76,7 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
             type="primary" if is_first else "secondary",
             on_click=choose_review,
             args=(spec,),
+            width=OFFER_PX,
         )
         st.caption(escape(words), width="content")
 

@@ -23,23 +23,22 @@ FOLDER_NAME = "uploads"
 
 def show_exports(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set: ImageSet | None) -> None:
     """Two downloads, created on request, and a popover that adds the pictures to a folder."""
-    with st.container(horizontal=True, gap="small"):
-        download(
-            "Ranking (CSV)",
-            lambda: ranking_csv(done),
-            file_name="uploads-ranking.csv",
-            key="upload.csv",
-            icon=":material/table:",
-        )
-        download(
-            "Sorted zip",
-            lambda: zip_of(batch, done),
-            file_name="uploads-sorted.zip",
-            key="upload.zip",
-            icon=":material/folder_zip:",
-        )
-        with st.popover("Add to a folder", icon=":material/create_new_folder:"):
-            _show_add(batch, done, now, image_set)
+    download(
+        "Ranking (CSV)",
+        lambda: ranking_csv(done),
+        file_name="uploads-ranking.csv",
+        key="upload.csv",
+        icon=":material/table:",
+    )
+    download(
+        "Sorted zip",
+        lambda: zip_of(batch, done),
+        file_name="uploads-sorted.zip",
+        key="upload.zip",
+        icon=":material/folder_zip:",
+    )
+    with st.popover("Add to a folder", icon=":material/create_new_folder:"):
+        _show_add(batch, done, now, image_set)
 
 
 def ranking_csv(done: SortedUploads) -> bytes:

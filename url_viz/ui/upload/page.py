@@ -28,7 +28,7 @@ from url_viz.ui.session import (
     remove_uploads,
 )
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import tile_of, value_text
+from url_viz.ui.tile_data import tile_of, value_text, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.embed_job import set_name
@@ -201,6 +201,8 @@ def _gallery(
                 set_id="",
                 thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
                 value=value_text(float(row[measure]), float(row["rank_percentile"])),
+                detail=f"{title_of(measure)} "
+                f"{value_with_percentile(float(row[measure]), float(row['rank_percentile']))}",
                 label=classes_in_words(row, is_clear=title == "Clear"),
                 mark=_mark(row["twin_of"], is_copy=row["id"] in copies),
             )
