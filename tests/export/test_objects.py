@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.annotated_sets import BOXES, SIZE, Kind, write_annotated
 from tests.given import given_set
+from tests.imaging.pictures import encoded
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.data_sets import program_for
 from url_viz.export.fiftyone import SCRIPT
@@ -23,6 +24,7 @@ from url_viz.export.picture_files import Exported
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.annotations.reading import read_annotations
+from url_viz.imaging.places import cut
 from url_viz.models.model import Model
 from url_viz.store.object_columns import BOX_IS_WRONG
 from url_viz.workspace import Workspace
@@ -151,11 +153,11 @@ def test_crops_lie_in_folders_of_their_class(coco: ImageSet, tmp_path: Path) -> 
     done = shared(coco, tmp_path / "out", "huggingface")
     lines = [json.loads(line) for line in (done.out / "train" / "metadata.jsonl").read_text().splitlines()]
     assert [line["file_name"] for line in lines[:3]] == ["cat/0.png-0.png", "cat/0.png-1.png", "cat/0.png-2.png"]
-    with Image.open(done.out / "train" / "cat/0.png-1.png") as written:
-        row = coco.table().iloc[1]
-        assert written.size == (row["width"], row["height"])
-    crop = coco.files.data(ids(coco, 1)[0])
-    assert (done.out / "train" / "cat/0.png-1.png").read_bytes() == crop
+    for line, row in zip(lines, coco.table().to_dict("records"), strict=True):
+        with Image.open(tmp_path / "set" / "images" / str(row["picture"])) as picture:
+            box = (row["box_x"], row["box_y"], row["box_width"], row["box_height"])
+            crop = cut(picture.convert("RGB"), box, row["box_margin"])
+        assert (done.out / "train" / line["file_name"]).read_bytes() == encoded(crop, "PNG")
 
 
 def test_crops_are_sorted_once_and_stay(coco: ImageSet, tmp_path: Path) -> None:

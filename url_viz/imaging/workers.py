@@ -4,6 +4,7 @@ import atexit
 import os
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -28,6 +29,8 @@ from url_viz.imaging.read import (
 from url_viz.limited_processes import Answer, LimitedProcesses, serve
 
 MOST_S = 60.0
+MOST_KEPT_PIXELS = 32_000_000
+"""A picture of at most so many stays decoded until the next one is to be cut."""
 MOST_MEMORY_BYTES = 6 << 30
 """Twice the memory of the largest accepted picture."""
 
@@ -163,9 +166,17 @@ def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[d
 
 
 def _cut(data: bytes, box: Box, margin: float) -> Answer:
-    file = BytesIO()
-    cut(decode(data)[0], box, margin).save(file, "PNG")
+    file, image = BytesIO(), _latest(data)
+    if image.width * image.height > MOST_KEPT_PIXELS:
+        _latest.cache_clear()
+    cut(image, box, margin).save(file, "PNG")
     return {}, file.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _latest(data: bytes) -> Image.Image:
+    """A picture, decoded once for all its objects where these are cut one after another."""
+    return decode(data)[0]
 
 
 def _packed(picture: Picture) -> Answer:
