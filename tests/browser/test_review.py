@@ -106,8 +106,8 @@ def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenP
     desk = opened(open_page, app, image_set, "review=pairs&most=8")
     page, first = desk.page, desk.page.locator("figcaption").first
     expect(page.locator(".question")).to_have_text("The same kind of thing?")
-    expect(page.locator("figure img")).to_have_count(2)
-    for image in page.locator("figure img").all():
+    expect(page.locator("figure > img")).to_have_count(2)
+    for image in page.locator("figure > img").all():
         eventually(lambda image=image: image.evaluate("image => image.complete && image.naturalWidth > 0"))
     seen = [first.inner_text()]
     for press in (
