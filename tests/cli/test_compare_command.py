@@ -82,6 +82,6 @@ def test_share(
     assert 2 <= below <= 6
     printed = run(capsys, "share", folder, out, "--as", kind, "--how", "copy", "--below", "50", "--model", one)
     assert f"{below} pictures in" in printed
-    assert "Open it:" in printed
+    assert "Open it in Python:" in printed
     assert (out / made).is_file()
     assert "not an empty folder" in run(capsys, "share", folder, out, "--as", kind, "--model", one, status=1)
