@@ -14,6 +14,7 @@ import torch
 
 import url_viz
 from tests.processes import ROOT
+from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.run_on_set import match_classes
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
@@ -65,7 +66,7 @@ class TestEpochs:
         assert table["mean_margin"].tolist() == [1, 2, 3, 1, 2, 3]
         assert run.held_out[:2, 0] == pytest.approx([0.5, np.e / (np.e + 1)], rel=1e-3)
         assert run.is_held_out.tolist() == [True, True, False, False, False, False]
-        assert run.shares[2, 0] == pytest.approx(np.exp(3) / (np.exp(3) + 1), rel=1e-3)
+        assert run.in_sample[2, 0] == pytest.approx(np.exp(3) / (np.exp(3) + 1), rel=1e-3)
         curves = run.curves(int(table["id"].iloc[0]))
         assert curves[["epoch", "split"]].to_numpy().tolist() == [[n, s] for n in range(3) for s in ("train", "val")]
         assert curves["margin"].tolist() == [1, 0] * 3
@@ -233,6 +234,24 @@ class TestFiles:
         with pytest.raises(FolderError, match=r"'said.csv' has no predictions: .*\(cat, dog\)"):
             read.runs.add(tmp_path / "said.csv", run="r1")
         assert read.runs.names() == ()
+
+
+def test_the_chosen_run_has_its_columns_findings_and_queues(read: ImageSet) -> None:
+    ids = read.table()["id"]
+    assert "model_class" not in read.table()
+    for run, right in (("first", 5.0), ("second", -5.0)):
+        url_viz.record(read, run=run, classes=["cat", "dog"]).epoch(ids, logits_of(*[right] * 6), split="val")
+    assert read.runs.chosen == "second"
+    assert (read.table()["model_class"] != read.table()["label"]).all()
+    read.runs.use("first")
+    assert (read.runs.chosen, read.table()["model_class"].tolist()) == ("first", read.table()["label"].tolist())
+    assert "model_doubt" in read.measures()
+    read.runs.use("second")
+    found = {one.kind: one.count for one in read.findings() if one.kind.startswith("model-")}
+    for kind, count in found.items():
+        assert len(read.reviews.open(ReviewSpec(kind))) == count
+    read.runs.remove("second")
+    assert read.runs.chosen == "first"
 
 
 @pytest.mark.torture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, held_out_shares, margins, probabilities
+from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, margins, mean_shares, probabilities
 from url_viz.analysis.votes import NONE
 
 LN2, LN3 = np.log(2), np.log(3)
@@ -108,6 +108,6 @@ def test_shares_of_those_that_were_held_out_are_the_mean() -> None:
         (np.array([0, 2]), np.array([[LN3, 0.0], [0.0, 0.0]]), none),
         (np.array([0, 3]), np.array([[0.0, LN3], [np.nan, 0.0]]), none),
     ]
-    shares = held_out_shares(epochs, 4, 2)
+    shares = mean_shares(epochs, 4, 2)
     assert shares[[0, 2]] == pytest.approx(np.array([[0.5, 0.5], [0.5, 0.5]]))
     assert np.isnan(shares[[1, 3]]).all()

@@ -22,6 +22,7 @@ OTHERS = {
     "figure": ("a.png",),
     "compare": ("--with", "m"),
     "decide": ("drop",),
+    "predictions": ("a.json",),
     "report": ("a.html",),
     "search": ("a.jpg",),
     "share": ("a", "--as", "fiftyone"),

@@ -66,6 +66,7 @@ from url_viz.analysis.stored_rows import (
 from url_viz.analysis.table import frame_of, with_decisions
 from url_viz.analysis.tuned import FEWEST, Tuned, tune
 from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.two_by_two import MODEL_COLUMNS, model_columns
 from url_viz.analysis.user_columns import Imported, imported_columns, with_user_columns
 from url_viz.analysis.votes import Codes
 from url_viz.errors import DamageError
@@ -86,7 +87,7 @@ from url_viz.store.derived_cache import rows_to_table as matrix_to_table
 from url_viz.store.reader import Snapshot, shown_tables
 from url_viz.store.second_model_choice import is_second_model_used, second_models_version
 from url_viz.store.tables import Graph, GraphColumns, no_twins, positions_of
-from url_viz.store.training_records import epochs_of, run_version, runs_of
+from url_viz.store.training_records import chosen_run, epochs_of, run_version, runs_of
 from url_viz.store.whitened_rows import WhitenedRows
 
 
@@ -352,6 +353,17 @@ def _recorded_runs(get: Get) -> dict[str, RunOnSet]:
     return {run: RunOnSet(run, epochs_of(paths, run), ids, get("picture_labels")) for run in runs_of(paths)}
 
 
+def _model_columns(get: Get) -> dict[str, Any]:
+    """What the chosen run says; {} without a run that can be read, or without two classes."""
+    with suppress(DamageError):  # reported where runs are shown
+        run = get("recorded_runs").get(chosen_run(get("runs")))
+        if run is not None and len(run.labels.names) > 1:
+            codes = get("class_codes")
+            names = ("first_class", "second_class", "first_share", "second_share")
+            return dict(model_columns(run, None if codes is None else ClassShares(*(codes[name] for name in names))))
+    return {}
+
+
 def _ambiguity(get: Get) -> dict[str, Any]:
     codes = get("class_codes")
     return {} if codes is None else spelled_out(codes, get("picture_labels").names)
@@ -592,6 +604,7 @@ _MEASURES = (
         ("graph", "base", "imported", "content_labels", "apart", "shown_tables", "space"),
         _apart_suggestion,
     ),
+    Column("model_columns", ("recorded_runs", "runs", "class_codes"), _model_columns, gives=MODEL_COLUMNS),
     Column("pair_measures", ("graph", "whitened_graph", "base", "second"), _pair_measures),
     Column("tuned_order", ("answered", "own_graph_columns", "pair_measures", "graph"), _tuned_order),
     Column("tuned", ("tuned_order", "base", "graph"), _tuned, gives=("tuned",)),

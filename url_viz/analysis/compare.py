@@ -132,7 +132,11 @@ def compare(first: ModelReading, second: ModelReading, *, resamples: int | None 
     in_second = np.isin(first.table["id"].to_numpy(), second.table["id"].to_numpy())
     shared = int(in_second.sum())
     tables = first.table, second.table
-    found = {name: _compared(*tables, name, resamples=resamples, seed=seed) for name in TABLE_MEASURES}
+    found = {
+        name: _compared(*tables, name, resamples=resamples, seed=seed)
+        for name in TABLE_MEASURES
+        if all(name in each for each in tables)
+    }
     return Comparison(
         measures={name: each for name, each in found.items() if each is not None},
         neighbourhoods=neighbourhoods(first, second),

@@ -99,8 +99,8 @@ def probabilities(logits: NDArray[np.floating]) -> Floats:
     return shares
 
 
-def held_out_shares(epochs: Iterable[Epoch], count: int, classes: int) -> NDArray[np.float32]:
-    """The mean probabilities (N, C) of some epochs in which pictures were held out; nan for those that were in none."""
+def mean_shares(epochs: Iterable[Epoch], count: int, classes: int) -> NDArray[np.float32]:
+    """The mean probabilities (N, C) over some epochs; nan for pictures that were in none."""
     total, seen = np.zeros((count, classes), np.float32), np.zeros(count, np.float32)
     for rows, logits, _ in chain.from_iterable(map(_in_parts, epochs)):
         is_known = np.isfinite(logits).all(axis=1)

@@ -148,7 +148,7 @@ def counted_pictures(
         return None
     nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
     values = _values(table.iloc[database], similarity)
-    known = {name: values[name] for name in ALL if np.isfinite(values[name]).any()}
+    known = {name: values[name] for name in ALL if name in values and np.isfinite(values[name]).any()}
     brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
     known |= {name: each for name, each in brought.items() if np.isfinite(each).mean() >= FEWEST_OF_USER}
     has_all = np.logical_and.reduce([np.isfinite(each) for each in known.values()])
@@ -248,7 +248,7 @@ def _two_nearest(
 
 def _values(table: pd.DataFrame, similarity: Floats) -> dict[str, Floats]:
     return {
-        **{name: table[name].to_numpy(np.float64) for name in TABLE_MEASURES},
+        **{name: table[name].to_numpy(np.float64) for name in TABLE_MEASURES if name in table},
         NEAREST: -similarity[:, 0],
         NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0],
     }

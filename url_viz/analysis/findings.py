@@ -1,7 +1,7 @@
 """Findings: what a careful colleague would say of an image set first, each with its count and the queue it opens."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,18 @@ from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.wording import counted, percent
 
 FindingKind = Literal[
     "leaks",
     "wrong-labels",
     "double-boxes",
+    "model-wrong-labels",
     "mixed-up",
+    "model-ambiguous",
+    "model-weakness",
+    "model-learnt-late",
     "told-by-context",
     "bursts",
     "useless",
@@ -108,6 +113,7 @@ class FindingInputs:
 def findings(seen: FindingInputs) -> tuple[Finding, ...]:
     """What was found, what matters most first; nothing that is not there, or is decided on already."""
     found = [_leaks(seen), _wrong(seen), _mixed(seen), _bursts(seen), _useless(seen), _unreadable(seen), _small(seen)]
+    found += [_of_model(seen, name) for name in QUEUES]
     found += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
     there = [each for each in found if each is not None and each.count]
     return tuple(sorted(there, key=lambda each: get_args(FindingKind).index(each.kind)))
@@ -260,6 +266,12 @@ def _small(seen: FindingInputs) -> Finding | None:
     words = f"{counted(len(names), 'class has', 'classes have')} fewer than {FEW} pictures: {shown}{more}"
     why = "Too few to learn a class from, or to measure it on. Add pictures, merge the class, or leave it out."
     return Finding("small-classes", len(names), words, why)
+
+
+def _of_model(seen: FindingInputs, name: str) -> Finding:
+    queue, kind = QUEUES[name], cast(FindingKind, name)
+    count = _open(seen, kind, in_queue(seen.table, name))
+    return Finding(kind, count, seen.counted(count, queue.verb, queue.plural_verb), queue.why)
 
 
 def _doubles(seen: FindingInputs) -> Finding:

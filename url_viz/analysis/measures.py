@@ -60,6 +60,14 @@ UNCERTAINTY = Measure(
     "#009e73",
     percentile="percentile",
 )
+MODEL_DOUBT = Measure(
+    "model_doubt",
+    "Your model",
+    "Your model",
+    "How undecided your own model is between its two likeliest classes: where it was not trained on a picture, in the "
+    "end; else on average over its epochs.",
+    "#b30059",
+)
 ENTROPY = Measure(
     "entropy",
     "Entropy",
@@ -103,6 +111,7 @@ MEASURES: tuple[Measure, ...] = (
     CONFUSABILITY,
     TUNED,
     UNCERTAINTY,
+    MODEL_DOUBT,
     ENTROPY,
     INVERSE_NORM,
     NEAREST,

@@ -32,6 +32,7 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.analysis.tuned import change_in_words, moved_share
 from url_viz.analysis.twin_groups import twin_members
+from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.analysis.votes import NONE
 from url_viz.store.answers import ordered
 from url_viz.store.decisions import Action, Decision, Judgement
@@ -292,6 +293,10 @@ def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask
     return ReviewKind(title, lambda spec, of: Review(spec, of, listed(of), ask), **needs)
 
 
+def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
+    return in_queue(of.table, name)
+
+
 REVIEWS = {
     "suspects": list_review("Doubtful labels", lambda of: of.check().suspects, of_label, needs="labels"),
     "labels": list_review(
@@ -299,6 +304,12 @@ REVIEWS = {
     ),
     "wrong-labels": list_review("Likely wrong labels", lambda of: wrong_labels(of.check()), of_label),
     "mixed-up": list_review("Mixed-up classes", lambda of: mixed_up(of.check()), of_label),
+    **{
+        name: list_review(
+            queue.title, partial(_of_model, name), of_any_label if name != "model-ambiguous" else between_classes
+        )
+        for name, queue in QUEUES.items()
+    },
     "leaks": ReviewKind("Leaks: twins across splits", LeakReview, "group"),
     "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
     "told-by-context": list_review(

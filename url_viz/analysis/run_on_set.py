@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.classes import CodedLabels
-from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, held_out_shares
+from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, mean_shares
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.errors import FolderError
 from url_viz.store.tables import positions_of
@@ -131,18 +131,15 @@ class RunOnSet:
     @cached_property
     def held_out(self) -> Shares:
         """Probabilities (N, K) of the set's classes where pictures were held out, nan elsewhere: the last epochs'."""
-        return self._of_the_set(held_out_shares(self._read(self.last_held_out), len(self.ids), len(self.classes)))
+        return self._of_the_set(mean_shares(self._read(self.last_held_out), len(self.ids), len(self.classes)))
 
     @cached_property
     def in_sample(self) -> Shares:
-        """Probabilities (N, K) of the set's classes for pictures that the model was trained on: the last epochs'."""
-        last = {epoch.fold: epoch for epoch in self.trained}.values()
-        return self._of_the_set(held_out_shares(self._read(last), len(self.ids), len(self.classes)))
+        """Probabilities (N, K) of the set's classes for pictures that the model was trained on: the epochs' mean.
 
-    @cached_property
-    def shares(self) -> Shares:
-        """Probabilities (N, K): held out where there are such, else in-sample; `is_held_out` says which."""
-        return np.where(self.is_held_out[:, None], self.held_out, self.in_sample)
+        In the end a network says of most of them what it was told; on average over the epochs it does not.
+        """
+        return self._of_the_set(mean_shares(self._read(self.trained), len(self.ids), len(self.classes)))
 
     @cached_property
     def is_held_out(self) -> NDArray[np.bool_]:

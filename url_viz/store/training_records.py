@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ TRAIN = "train"
 LARGEST = float(np.finfo(np.float16).max)
 _ABOUT = b"url-viz record"
 _ENDING = ".parquet"
+_CHOSEN = "chosen.json"
 _PLAIN = re.compile(r"[\w.-]{1,60}", re.ASCII)
 
 
@@ -119,17 +121,46 @@ def epochs_of(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
 
 def run_version(paths: SetPaths) -> str:
     """A short text that changes with every epoch that is recorded; "" if there is none."""
-    folders = sorted(paths.runs.iterdir()) if paths.runs.is_dir() else ()
-    files = [(path, path.stat()) for folder in folders for path in _epoch_files(folder)]
-    return json.dumps([(path.parent.name, path.name, status.st_mtime_ns, status.st_size) for path, status in files])
+    if not paths.runs.is_dir():
+        return ""
+    folders = sorted(paths.runs.iterdir())
+    files = [*(path for folder in folders for path in _epoch_files(folder)), *paths.runs.glob(_CHOSEN)]
+    statuses = [(path, path.stat()) for path in files]
+    return json.dumps([(path.parent.name, path.name, status.st_mtime_ns, status.st_size) for path, status in statuses])
+
+
+def chosen_run(paths: SetPaths) -> str | None:
+    """The run that was chosen, else that which was recorded last; None if there is none."""
+    known = runs_of(paths)
+    with suppress(OSError, ValueError, KeyError):
+        chosen = str(unsealed((paths.runs / _CHOSEN).read_bytes())["run"])
+        if chosen in known:
+            return chosen
+    newest = {run: max(path.stat().st_mtime_ns for path in _epoch_files(paths.runs / run)) for run in known}
+    return max(known, key=newest.__getitem__, default=None)
+
+
+def choose_run(paths: SetPaths, run: str) -> None:
+    """Choose the run whose model is compared with the pictures. Raises ImageSetError if there is none of this name."""
+    require_run(paths, run)
+    with replaced(paths.runs / _CHOSEN) as temporary:
+        temporary.write_text(sealed({"run": run}))
 
 
 def remove_run(paths: SetPaths, run: str) -> None:
     """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""
-    if run not in (known := runs_of(paths)):
-        raise ImageSetError(f"There is no run {run!r}. There are: {', '.join(known) or 'none'}.")
+    require_run(paths, run)
     for path in _epoch_files(paths.runs / run):
         path.unlink()
+
+
+def require_run(paths: SetPaths, run: str) -> None:
+    """Raise ImageSetError if there is no run of this name."""
+    if run not in (known := runs_of(paths)):
+        raise ImageSetError(
+            f"There is no run {run!r}. There are: {', '.join(known) or 'none'}. Record one: "
+            "url_viz.record(FOLDER, run=NAME), or `python -m url_viz runs FOLDER add FILE --run NAME`."
+        )
 
 
 def _epoch_files(folder: Path) -> list[Path]:

@@ -6,10 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from url_viz.analysis.run_on_set import RunOnSet, logits_in
-from url_viz.errors import ImageSetError
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.recorder import Recorder
-from url_viz.store.training_records import remove_run, runs_of
+from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, runs_of
 from url_viz.store.user_files import read_user_file
 from url_viz.store.user_paths import Matched, match_file
 from url_viz.subjects.set_core import SetCore
@@ -29,11 +28,17 @@ class SetRuns:
         """A run on this set's pictures. Raises ImageSetError if there is none of this name, DamageError if damaged."""
         known: dict[str, RunOnSet] = self._core.derived.get("recorded_runs")
         if run not in known:
-            raise ImageSetError(
-                f"There is no run {run!r} of {str(self._core.root)!r}. There are: {', '.join(known) or 'none'}. Record "
-                "one: url_viz.record(FOLDER, run=NAME), or `python -m url_viz record FOLDER FILE --run NAME`."
-            )
+            require_run(self._core.store.paths, run)
         return known[run]
+
+    @property
+    def chosen(self) -> str | None:
+        """The run whose model is compared with the pictures: that of `use`, else the last one; None without runs."""
+        return chosen_run(self._core.store.paths)
+
+    def use(self, run: str) -> None:
+        """Compare this run's model with the pictures from now on. Raises ImageSetError for a name that is no run's."""
+        choose_run(self._core.store.paths, run)
 
     def dynamics(self, run: str) -> pd.DataFrame:
         """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,

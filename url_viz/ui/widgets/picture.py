@@ -234,4 +234,4 @@ def _value_of(row: dict[str, object], measure: str) -> str:
 
 
 def _number(row: dict[str, object], column: str) -> float:
-    return float(row[column])  # type: ignore[arg-type]
+    return float(row.get(column, np.nan))  # type: ignore[arg-type]

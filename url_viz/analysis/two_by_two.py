@@ -1,0 +1,221 @@
+"""Your model against your pictures: sure or not, clear or ambiguous, between the same two classes; what follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.ambiguity import ClassShares
+from url_viz.analysis.run_on_set import RunOnSet, Shares
+from url_viz.analysis.votes import NONE, Codes
+
+WRONG, AMBIGUOUS, WEAK, LATE = "wrong label", "ambiguous", "model's weakness", "learnt late"
+MODEL_SAYS = "model_says"
+"""The column with one of the four; None for pictures that are none."""
+MODEL_STRENGTH = "model_strength"
+"""The column that orders the pictures of each of the four, higher = first."""
+CLEAR = 0.5
+"""Ambiguity below which two classes are told apart: one has at least half of all shares more than the next."""
+LATE_SHARE = 0.1
+"""The last tenth of the pictures that a model learnt were learnt late …"""
+LATE_EPOCH = 2
+"""… if that was not in its first two epochs."""
+MODEL_COLUMNS = (
+    *("model_class", "model_second", "model_share", "model_doubt"),
+    *("mean_margin", "confidence", "variability", "forgotten", "learnt", MODEL_SAYS, MODEL_STRENGTH),
+)
+"""The columns of the table that a run gives."""
+
+
+@dataclass(frozen=True)
+class ModelQueue:
+    """One of the four as a queue of the review: what is said of so many pictures, and why it matters."""
+
+    kind: str
+    title: str
+    verb: str
+    plural_verb: str
+    why: str
+
+
+QUEUES = {
+    "model-wrong-labels": ModelQueue(
+        WRONG,
+        "Your model and look-alikes say another class",
+        "is of another class, say your model and its look-alikes",
+        "are of another class, say your model and their look-alikes",
+        "Both say the same other class: probably wrong labels, or classes that are hard to tell apart.",
+    ),
+    "model-ambiguous": ModelQueue(
+        AMBIGUOUS,
+        "Truly ambiguous pictures",
+        "is ambiguous to your model and among its look-alikes",
+        "are ambiguous to your model and among their look-alikes",
+        "Both are torn between the same two classes. More such labels will not help: ask people, or merge the classes.",
+    ),
+    "model-weakness": ModelQueue(
+        WEAK,
+        "Your model's own weakness",
+        "is clear, and your model is wrong or unsure",
+        "are clear, and your model is wrong or unsure",
+        "Their look-alikes are of their label. More training pictures of this kind would help.",
+    ),
+    "model-learnt-late": ModelQueue(
+        LATE,
+        "Learnt late",
+        "was learnt late, and is right",
+        "were learnt late, and are right",
+        "The model is right and sure of them only since the last epochs: rare kinds, or memorised ones.",
+    ),
+}
+"""The queues of the four, in the order in which they matter."""
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TopTwo:
+    """The two likeliest classes of N pictures, codes `first`, `second` (N,), NONE where nothing is known.
+
+    `share` (N,) is the first's; `doubt` (N,), 0 to 1, is one less the first's lead over the second; nan.
+    """
+
+    first: Codes
+    second: Codes
+    share: Shares
+    doubt: Shares
+
+
+def top_two(shares: Shares) -> TopTwo:
+    """The two likeliest classes of each row of `shares` (N, K), K of two or more; nan rows are not known."""
+    is_known: Flags = np.asarray(np.isfinite(shares).all(axis=1))
+    values = np.where(is_known[:, None], shares, 0)
+    order = np.argsort(-values, axis=1, kind="stable")[:, :2]
+    best, next_best = np.take_along_axis(values, order, 1).T
+    codes = np.where(is_known[:, None], order, NONE).astype(np.int32)
+    nan = np.where(is_known, np.float32(1), np.float32(np.nan))
+    return TopTwo(codes[:, 0], codes[:, 1], best * nan, (1 - (best - next_best)) * nan)
+
+
+def tempered(shares: Shares, label: Codes) -> Shares:
+    """Probabilities (N, K) raised to the one power under which the labels (N,) are likeliest, and normalised.
+
+    A network is surer than it is right (Guo et al. 2017, arXiv 1706.04599). Rows of nan and without a label stay out.
+    """
+    from scipy.optimize import minimize_scalar  # slow to import, and few commands need it
+
+    known = np.flatnonzero(np.isfinite(shares).all(axis=1))
+    logs = np.log(np.maximum(shares[known], 1e-30)).astype(np.float64)
+    labelled = np.flatnonzero(label[known] != NONE)
+
+    def scaled(log_power: float) -> NDArray[np.float64]:
+        values = logs * np.exp(log_power)
+        normal: NDArray[np.float64] = values - np.logaddexp.reduce(values, axis=1, keepdims=True)
+        return normal
+
+    def loss(log_power: float) -> float:
+        return -float(scaled(log_power)[labelled, label[known][labelled]].mean())
+
+    found = shares.copy()
+    if len(labelled):
+        found[known] = np.exp(scaled(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    return found
+
+
+@dataclass(frozen=True)
+class TwoByTwo:
+    """What a run and the set's own witnesses say of N pictures: `kind` (N,), None for none of four, and its strength.
+
+    `strength` (N,) orders each kind, higher = first.
+    """
+
+    kind: NDArray[np.object_]
+    strength: NDArray[np.float64]
+
+
+def two_by_two(
+    model: TopTwo, pictures: ClassShares, label: Codes, right: Shares, learnt: NDArray[np.float64]
+) -> TwoByTwo:
+    """Sort N pictures by a model and by what the others of the set show; neither has seen their labels, if held out.
+
+    `right` (N,) is the model's probability of the label (N,), `learnt` (N,) the first epoch that it was right in.
+
+    *wrong label*: the pictures are clearly of another class, and the model says the same class. *ambiguous*: both are
+    torn, between the same two. *model's weakness*: the pictures are clear and of their label, the model is wrong or
+    unsure. *learnt late*: the model is right and sure, but was only in the end.
+    """
+    is_known, has_label = model.first != NONE, label != NONE
+    is_sure, is_clear = model.doubt < CLEAR, pictures.ambiguity < CLEAR
+    agree = model.first == pictures.first_class
+    one, other = (np.sort(np.stack(pair), axis=0) for pair in _pairs(model, pictures))
+    kind = np.full(len(label), None, object)
+    strength = np.zeros(len(label))
+    is_of_label = has_label & (pictures.first_class == label)
+    is_late = has_label & (model.first == label) & is_sure & _is_late(learnt)
+    cases: tuple[tuple[str, Flags, NDArray[np.floating]], ...] = (
+        (LATE, is_late, np.nan_to_num(learnt, posinf=0)),
+        (WEAK, is_of_label & is_clear & ~(is_sure & (model.first == label)), (1 - right) * (1 - pictures.ambiguity)),
+        (AMBIGUOUS, ~is_sure & ~is_clear & (one == other).all(axis=0), np.minimum(model.doubt, pictures.ambiguity)),
+        (WRONG, has_label & ~is_of_label & agree & is_clear, model.share * pictures.first_share),
+    )
+    for name, is_case, value in cases:  # a later one counts for more
+        kind[is_known & is_case] = name
+        strength[is_known & is_case] = value[is_known & is_case]
+    return TwoByTwo(kind, strength)
+
+
+def _pairs(model: TopTwo, pictures: ClassShares) -> tuple[tuple[Codes, Codes], tuple[Codes, Codes]]:
+    return (model.first, model.second), (pictures.first_class, pictures.second_class)
+
+
+def _is_late(learnt: NDArray[np.float64]) -> Flags:
+    """Which pictures (N,) are among the last that were learnt."""
+    known = learnt[np.isfinite(learnt)]
+    if not len(known):
+        return np.zeros(len(learnt), bool)
+    bound = max(float(LATE_EPOCH), float(np.quantile(known, 1 - LATE_SHARE, method="higher")))
+    return np.isfinite(learnt) & (learnt >= bound)
+
+
+def in_queue(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The pictures of a queue of `QUEUES`, the strongest case first: id and, as suggested, the model's class.
+
+    `table` is `ImageSet.table()`, or has MODEL_COLUMNS; none without a run.
+    """
+    if MODEL_SAYS not in table:
+        return pd.DataFrame({"id": [], "suggested": []})
+    rows = table[table[MODEL_SAYS] == QUEUES[name].kind].sort_values(MODEL_STRENGTH, ascending=False, kind="stable")
+    suggested = rows["model_class"].to_numpy(object, copy=True)
+    suggested[(rows["model_class"] == rows["label"]).to_numpy(bool)] = None
+    return pd.DataFrame({"id": rows["id"].to_numpy(), "suggested": pd.Series(suggested, dtype=object)})
+
+
+def model_columns(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, Any]:
+    """MODEL_COLUMNS of N pictures: what a run says of them; `pictures` is None for a set without classes.
+
+    Probabilities are those of held-out pictures, tempered by their labels, else the mean over the epochs.
+    """
+    labels = run.labels
+    held_out = tempered(run.held_out, labels.codes)
+    shares = np.where(run.is_held_out[:, None], held_out, run.in_sample)
+    model, dynamics = top_two(shares), run.dynamics
+    names = np.array([*labels.names, None], object)
+    right = np.where(labels.codes == NONE, np.nan, shares[np.arange(len(shares)), labels.codes])
+    said = None if pictures is None else two_by_two(model, pictures, labels.codes, right, dynamics.learnt)
+    kind = np.full(len(shares), None, object) if said is None else said.kind
+    return {
+        "model_class": pd.Series(names[model.first], dtype=object),
+        "model_second": pd.Series(names[model.second], dtype=object),
+        "model_share": model.share,
+        "model_doubt": model.doubt,
+        "mean_margin": dynamics.mean_margin,
+        "confidence": dynamics.confidence,
+        "variability": dynamics.variability,
+        "forgotten": dynamics.forgotten,
+        "learnt": np.where(np.isinf(dynamics.learnt), np.nan, dynamics.learnt),
+        MODEL_SAYS: pd.Series(kind, dtype=object),
+        MODEL_STRENGTH: np.zeros(len(shares)) if said is None else said.strength,
+    }
