@@ -336,7 +336,7 @@ class _Preview:
             self._xy.append(self._basis(rows.embedding))
         xy, method = np.concatenate(self._xy), np.full(len(content), PCA, np.int8)
         self._writer.put_coordinates(self._space_key, Coordinates(content, xy, method))
-        if len(content) >= FEWEST_FOR_UMAP:  # not earlier: the first pictures would come seconds later
+        if len(content) >= FEWEST_FOR_UMAP:
             prepare_umap()
 
     def _fit(self, count: int) -> None:

@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import dataclass, replace
 from functools import cache
-from threading import Thread
+from threading import Timer
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ MOST_SELECTED = 20_000
 PCA_SAMPLE_ROWS = 20_000
 PCA_ROWS_AT_ONCE = 16_384
 SEED = 0
+UNTIL_UMAP_S = 2.0
+"""Until a page shows the first pictures, nothing is compiled."""
 
 Array = NDArray[np.float32]
 
@@ -89,11 +91,13 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED, most: int
 
 @cache
 def prepare_umap() -> None:
-    """Begin once, in a thread, to import UMAP, and to compile it where nothing is kept: reading hides the seconds."""
+    """Soon, once, in a thread, import UMAP and compile it where nothing is kept: reading hides the seconds."""
     row = np.arange(2 * FEWEST_FOR_UMAP)
     start = np.stack([row, row % 3], axis=1).astype(np.float32)
     near = (row[:, None] + np.arange(1, UMAP_NEIGHBOURS)) % len(row)
-    Thread(target=_umap, args=(start, near, np.full(near.shape, 0.5, np.float32), SEED), daemon=True).start()
+    soon = Timer(UNTIL_UMAP_S, _umap, args=(start, near, np.full(near.shape, 0.5, np.float32), SEED))
+    soon.daemon = True
+    soon.start()
 
 
 def project_selection(
