@@ -16,6 +16,7 @@ from experiments import (
     finetuning,
     head_functions,
     label_errors,
+    objects,
     orders,
     safe_retrieval,
     scatter_and_gaussians,
@@ -68,6 +69,14 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     by_set = [of["shares"] for use in read_figures(shares.FIGURES).values() for of in use.values()]
     after, before = ([decimal(of[way]["error"], digits=3) for of in by_set] for way in (shares.AFTER, shares.BEFORE))
     assert f"{min(after)} to {max(after)}, against {min(before)} to {max(before)}" in words
+
+
+def test_what_holds_of_objects_is_told_from_its_figures() -> None:
+    context, planted, kept_apart = objects.tables(read_figures(objects.FIGURES)).split("\n\n")
+    told = (ROOT / "docs" / "objects.md").read_text("utf-8")
+    assert context in told
+    assert planted in told
+    assert kept_apart in (ROOT / "docs" / "order.md").read_text("utf-8")
 
 
 def test_what_was_tried_and_left_out_is_told_from_its_figures() -> None:
