@@ -75,7 +75,7 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
         show_filter_chips()
         if threshold is not None:
             st.button(
-                f"Threshold: {above(threshold)}",
+                f"Threshold: {escape(above(threshold))}",
                 icon=":material/close:",
                 key="chip.threshold",
                 on_click=_clear,
@@ -114,7 +114,7 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
         show_export_buttons(image_set, rows)
         show_sort(image_set, key="sort")
         words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
-        st.caption(image_set.said(words))
+        st.caption(escape(image_set.said(words)))
         _downloads(image_set.said("All pictures"), table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
             _downloads(image_set.said("These pictures"), rows, f"{image_set.root.name}-selection", key="rows")

@@ -119,7 +119,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.labels.source):
         return here
     try:
-        with st.spinner(image_set.said("Putting the pictures in order")):
+        with st.spinner(escape(image_set.said("Putting the pictures in order"))):
             here = opened(image_set.reviews.open(spec))
     except UrlVizError as error:
         show_error(error)

@@ -112,9 +112,9 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     if not np.isfinite(rank):
         return Markdown(f"This picture has no {name} here, so the search cannot tell whether to trust it.")
     lies = escape(f", {query.between}" if query.between is not None and gate.measure == AMBIGUITY.name else "")
-    at = standing(rank, of=" of the set")
+    at = escape(standing(rank, of=" of the set"))
     return Markdown(
-        f"By {name}, this picture is **{at}**{lies}. The threshold is {gate.percentile} %. "
+        f"By {name}, this picture is **{at}**{lies}. The threshold is {gate.percentile:d} %. "
         f"{_of_such_pictures(gate, evidence)}"
     )
 

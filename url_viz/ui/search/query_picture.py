@@ -108,7 +108,7 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
         columns=columns,
     ).clicked_id
     if len(rows) > len(shown):
-        st.caption(image_set.said(f"{len(shown):,} of {len(rows):,} pictures, sampled evenly from the set."))
+        st.caption(f"{len(shown):,} of {len(rows):,} {escape(image_set.noun)}s, sampled evenly from the set.")
     if clicked is not None:
         search_with(clicked)
         st.rerun()

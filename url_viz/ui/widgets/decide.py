@@ -31,7 +31,7 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
 }
 _DONE = {"keep": "kept", "drop": "dropped", "look-again": "to look at again"}
 KEYS = (
-    "The buttons act on this many pictures: those you selected (Ctrl+click, Shift+click for a range, Space), or else "
+    "The buttons act on this many: those you selected (Ctrl+click, Shift+click for a range, Space), or else "
     "those beyond the threshold, or else all in the lasso and filters. For one picture, or those you selected, press "
     + ", ".join(f"**{said['key']}** to {said['word'].lower()}" for said in _DECISIONS.values())
     + " (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
@@ -89,7 +89,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
             return
         pending_action(key).clear()  # it was about other pictures
         count = _in_scope(len(ids), len(image_set), which, image_set.noun)
-        st.markdown(count, help=image_set.said(KEYS), width="content")
+        st.markdown(count, help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
             st.button(
                 escape(word),
@@ -244,4 +244,4 @@ def _on_step(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
 def _in_scope(shown: int, total: int, which: str, unit: str) -> Markdown:
     if which:
         return Markdown(f"**{shown:,}** {escape(which)}")
-    return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** {unit}s")
+    return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** {escape(unit)}s")

@@ -6,7 +6,6 @@ import io
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.analysis.explained import explained_measure
 from url_viz.analysis.measures import in_text
@@ -59,7 +58,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
         st.caption(escape(layer.words + alone))
 
 
-def show_whole(container: DeltaGenerator, image_set: ImageSet, image_id: int) -> bool:
+def show_whole(container: "st.delta_generator.DeltaGenerator", image_set: ImageSet, image_id: int) -> bool:
     """The whole picture of an object with its box, and a button (key w) for its crop; False where the crop is wanted.
 
     A heat map is of the crop, so it takes the place of the whole picture.

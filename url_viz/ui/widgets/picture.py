@@ -66,14 +66,16 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         _show_label(image_set, image_id, row)
         show_reason_badges(image_set.reasons([image_id]))
         st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
-        if st.button(image_set.said("Search with this picture"), icon=":material/image_search:", key="search_with"):
+        if st.button(
+            escape(image_set.said("Search with this picture")), icon=":material/image_search:", key="search_with"
+        ):
             search_with(image_id)
             st.switch_page("pages/search_page.py")
     _show_between(image_set, image_id, row)
     st.markdown("**Nearest neighbours**")
     near = image_set.neighbours(image_id, NEIGHBOURS) if len(image_set) > 1 else None
     if near is None:
-        st.caption(image_set.said("This image set has no other pictures."))
+        st.caption(escape(image_set.said("This image set has no other pictures.")))
         return
     near = near.assign(rank_percentile=_ranks(image_set, near, measure))
     shown = tiles(near, set_id=image_set.set_id, measure=measure)

@@ -106,7 +106,9 @@ def _offer_update(set_id: str) -> None:
         st.caption("New pictures need imported embeddings: `python -m url_viz embed FOLDER --embeddings FILE`.")
         return
     image_set = open_sets().get(set_id, choice().model)
-    if st.button(image_set.said("Look for new pictures"), icon=":material/refresh:", width="stretch", key="update_set"):
+    if st.button(
+        escape(image_set.said("Look for new pictures")), icon=":material/refresh:", width="stretch", key="update_set"
+    ):
         with errors_shown(st.error):
             open_folder(image_set.root, model=choice().model, also=image_set.second.name)
             st.rerun()
