@@ -121,6 +121,38 @@ class TestEpochs:
         assert read.runs.get("cv").held_out[np.arange(6), np.repeat([0, 1], 3)] == pytest.approx([0.75] * 6, rel=1e-3)
 
 
+class TestCollected:
+    """A plain loop adds batches; the epoch is that of one call with all of them."""
+
+    def test_batches_are_an_epoch(self, read: ImageSet) -> None:
+        record, logits = url_viz.record(read, run="r1", classes=["cat", "dog"]), logits_of(1, 2, 3, 4, 5, 1e9)
+        with record.collect() as epoch:
+            epoch.add(NAMES[:4], torch.from_numpy(logits[:4]).bfloat16(), ["cat"] * 3 + ["dog"])
+            epoch.add(torch.from_numpy(record.ids(NAMES[4:])), logits[4:])
+        with record.collect("val", fold="a") as epoch:
+            epoch.add(NAMES[:1], logits[:1])
+        train, val = read.runs.get("r1").epochs
+        said = train.read()
+        assert said.ids.tolist() == record.ids(NAMES).tolist()
+        assert said.logits.tolist() == np.minimum(logits, 65504).astype(np.float16).tolist()
+        assert said.labels.tolist() == [0, 0, 0, 1, -1, -1]
+        assert (val.number, val.split, val.fold, val.rows) == (0, "val", "a", 1)
+
+    def test_nothing_after_an_exception_or_without_batches(self, read: ImageSet) -> None:
+        record = url_viz.record(read, run="r1")
+        with record.collect():
+            pass
+
+        def stopped() -> None:
+            with record.collect() as epoch:
+                epoch.add(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+                epoch.add(NAMES[:1], np.zeros(2))
+
+        with pytest.raises(RowsError, match="shape"):
+            stopped()
+        assert read.runs.names() == ()
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("logits", "labels", "words"),

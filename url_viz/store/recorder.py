@@ -1,7 +1,9 @@
 """Writes what a model says of pictures in an epoch of its training, by their paths or ids."""
 
 import os
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import FolderError, RowsError
 from url_viz.imaging.digest import image_id
-from url_viz.store.training_records import LARGEST, TRAIN, EpochLogits, checked_name, epochs_of, write_epoch
+from url_viz.store.training_records import LARGEST, TRAIN, EpochLogits, checked_name, epochs_of, joined, write_epoch
 from url_viz.workspace import SetPaths
 
 Given = Iterable[str | os.PathLike[str] | int]
@@ -48,8 +50,30 @@ class Recorder:
         train together (`$RANK`) each records its own pictures. Raises RowsError for arrays that do not fit, FolderError
         for a path outside the folder.
         """
-        values = _array(logits)
-        ids = self._ids(paths_or_ids)
+        said = self._said(paths_or_ids, logits, labels)
+        if number is None:
+            number = self._next if split == TRAIN else max(0, self._next - 1)
+        names = self._names(said.logits.shape[1])
+        path = write_epoch(
+            self._paths, self.run, said, number=number, split=split, classes=names, fold=fold, rank=_rank()
+        )
+        self._next = max(self._next, number + 1)
+        return path
+
+    @contextmanager
+    def collect(self, split: str = TRAIN, *, number: int | None = None, fold: str = "") -> Iterator["EpochBatches"]:
+        """Record an epoch batch by batch (`add`) within `with`: written at its end, not at all after an exception."""
+        batches = EpochBatches(self, split, fold=fold)
+        yield batches
+        batches.write(number)
+
+    def ids(self, paths: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64]:
+        """The ids (M,) of pictures by path, which `epoch` takes, too: numbers that any loader can pass on."""
+        return self._ids(paths)
+
+    def _said(self, paths_or_ids: Given, logits: Any, labels: Any) -> EpochLogits:
+        """What is given of M pictures, checked."""
+        ids, values = self._ids(paths_or_ids), _halves(logits)
         if values.ndim != 2 or len(values) != len(ids) or values.shape[1] < 2:
             raise RowsError(
                 f"The logits of {len(ids):,} pictures have the shape {values.shape}. Give one row a picture, and one "
@@ -57,13 +81,7 @@ class Recorder:
             )
         names = self._names(values.shape[1])
         codes = np.full(len(ids), -1, np.int32) if labels is None else _codes(labels, names, len(ids))
-        said = EpochLogits(ids, np.clip(values, -LARGEST, LARGEST).astype(np.float16), codes)
-        if number is None:
-            number = self._next if split == TRAIN else max(0, self._next - 1)
-        rank = int(os.environ.get("RANK", "0"))
-        path = write_epoch(self._paths, self.run, said, number=number, split=split, classes=names, fold=fold, rank=rank)
-        self._next = max(self._next, number + 1)
-        return path
+        return EpochLogits(ids, values, codes)
 
     def _names(self, count: int) -> tuple[str, ...]:
         if self._classes is None:
@@ -76,7 +94,7 @@ class Recorder:
         return tuple(map(str, self._classes))
 
     def _ids(self, given: Given) -> NDArray[np.int64]:
-        named = list(given)
+        named = given.tolist() if hasattr(given, "tolist") else list(given)
         return np.array(
             [one if isinstance(one, int | np.integer) else self._id(os.fspath(one)) for one in named], np.int64
         )
@@ -98,11 +116,39 @@ class Recorder:
         return os.path.normpath(path)
 
 
-def _array(values: Any) -> NDArray[np.float32]:
-    """Numbers of PyTorch (on any device, in any precision), NumPy or lists as an array."""
+class EpochBatches:
+    """An epoch of a run as it comes, batch by batch: 2 bytes a logit in memory."""
+
+    def __init__(self, recorder: Recorder, split: str = TRAIN, *, fold: str = "") -> None:
+        self._recorder, self._split, self._fold = recorder, split, fold
+        self._parts: list[EpochLogits] = []
+
+    def add(self, paths_or_ids: Given, logits: Any, labels: Any = None) -> None:
+        """Add what the model said of B pictures, as `Recorder.epoch` takes it; raises as it does."""
+        self._parts.append(self._recorder._said(paths_or_ids, logits, labels))
+
+    def write(self, number: int | None = None) -> None:
+        """Record what was added as an epoch, if anything was, and begin the next."""
+        parts, self._parts = self._parts, []
+        if parts:
+            said = joined(parts)
+            self._recorder.epoch(said.ids, said.logits, said.labels, self._split, number=number, fold=self._fold)
+
+
+def _rank() -> int:
+    """The number of this process among those that train together."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return int(distributed.get_rank())
+    return int(os.environ.get("RANK", "0"))
+
+
+def _halves(values: Any) -> NDArray[np.float16]:
+    """Numbers of PyTorch (on any device, in any precision), NumPy or lists as float16, within its range."""
     if hasattr(values, "detach"):
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, np.float32)
+        return np.asarray(values.detach().float().clamp(-LARGEST, LARGEST).half().cpu().numpy())
+    array = np.asarray(values)
+    return array if array.dtype == np.float16 else np.clip(array, -LARGEST, LARGEST).astype(np.float16)
 
 
 def _codes(labels: Any, names: Sequence[str], count: int) -> NDArray[np.int32]:

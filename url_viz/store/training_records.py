@@ -58,9 +58,14 @@ class RecordedEpoch:
 
     def read(self) -> EpochLogits:
         """Raises DamageError if a file is not as it was written."""
-        parts = [_read(path) for path in self.files]
-        joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "logits", "labels"))
-        return EpochLogits(*joined)
+        return joined([_read(path) for path in self.files])
+
+
+def joined(parts: Sequence[EpochLogits]) -> EpochLogits:
+    """Parts of an epoch as one."""
+    return EpochLogits(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "logits", "labels"))
+    )
 
 
 def checked_name(name: str, *, what: str) -> str:
