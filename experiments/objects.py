@@ -70,7 +70,7 @@ PLANTED, DRAWS, RESAMPLES = 0.05, 10, 1000
 FIRST = (0.05, 0.1)
 FEW_CLASSES = 3
 ALIKE, ANY, SIMILAR, WHOLE = NOISES = ("by frequency", "any class", "similar class", "whole picture")
-OURS, SHARE = "URL-Viz", "URL-Viz, share of the label"
+OURS = "URL-Viz"
 CONFIDENCE, OBJECTLAB, OBJECTLAB_50 = "self-confidence", "ObjectLab", "ObjectLab, from .5 on"
 
 Floats = NDArray[np.float32]
@@ -295,8 +295,7 @@ def planted(of: Witnesses, noise: str) -> dict[str, Any]:
     for seed in range(DRAWS):
         label = plant(of, noise, seed)
         is_bad = label != of.of.label
-        share = 1 - np.nan_to_num(of.classified(label).evidence.own_share).astype(np.float64)
-        for method, score in {OURS: of.queue(label), SHARE: share, **others(of, label)}.items():
+        for method, score in {OURS: of.queue(label), **others(of, label)}.items():
             orders.setdefault(method, []).append((is_bad, score))
     block, ours = of.of.picture, orders[OURS]
     return {
@@ -425,7 +424,6 @@ def _planted_table(figures: Mapping[str, Any]) -> str:
         for name, each in figures.items()
         for noise in ((ALIKE, ANY, SIMILAR) if each["objects"][2] > FEW_CLASSES else (ALIKE,))
         for method, found in each["planted"][noise].items()
-        if method != SHARE
     ]
     titles = [f"in the first {percent(share)}" for share in FIRST]
     ahead = f"{OURS} ahead, first {percent(FIRST[0])}"
