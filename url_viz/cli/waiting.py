@@ -17,7 +17,7 @@ from url_viz.records import read_json
 if TYPE_CHECKING:
     from url_viz.models.model import Model
 
-NEEDED = ("url_viz.cli.main", "url_viz.second_reading", "lancedb")
+NEEDED = ("url_viz.cli.main", "url_viz.second_reading")
 
 
 def run() -> int:
@@ -43,11 +43,13 @@ def prepare() -> "Model | None":
     from url_viz.models.model_names import DEFAULT
     from url_viz.models.runtime import has_gpu
     from url_viz.models.runtime_openvino import openvino
+    from url_viz.store.lance import import_lancedb
     from url_viz.workspace import Workspace
 
     Thread(target=decoders.format_of, args=(b"",), daemon=True).start()
     for module in NEEDED:
         import_module(module)
+    import_lancedb()
     openvino()
     is_converted = not has_gpu() and prepared_folder(resolve(DEFAULT), Workspace.at()).exists()
     return load_model(DEFAULT, device="cpu") if is_converted else None

@@ -32,9 +32,14 @@ def _put_off(spec: ModuleSpec | None) -> None:
     sys.modules[spec.name] = package
 
 
-def connect(folder: Path) -> Any:
-    """The LanceDB database in a folder."""
+def import_lancedb() -> Any:
+    """The module lancedb."""
     _put_off(importlib.util.find_spec(_CLIENT))
     import lancedb
 
-    return lancedb.connect(folder)
+    return lancedb
+
+
+def connect(folder: Path) -> Any:
+    """The LanceDB database in a folder."""
+    return import_lancedb().connect(folder)

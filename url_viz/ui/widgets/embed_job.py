@@ -1,6 +1,5 @@
 """Reading (embedding) of a folder as a background job, and the names of image sets on pages."""
 
-from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
@@ -13,6 +12,7 @@ from url_viz.jobs.ready import ready_runner
 from url_viz.models.model import EmbeddingSpace, resolve
 from url_viz.models.runtime import Precision
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
+from url_viz.store.lance import import_lancedb
 from url_viz.store.sets import unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
 from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choose
@@ -52,7 +52,7 @@ def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = N
 def prepare_reading() -> None:
     """While a folder is chosen: start what will read it, and import what opens the set that this makes."""
     if ready_runner.prepare():
-        Thread(target=import_module, args=("lancedb",), daemon=True).start()
+        Thread(target=import_lancedb, daemon=True).start()
 
 
 def reading_config(root: Path, *, set_id: str, model: str, also: str | None = None) -> EmbedConfig:
