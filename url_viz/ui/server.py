@@ -95,7 +95,9 @@ def prepare_model(workspace: Path) -> Thread | None:
     if has_gpu() or any((workspace / "models").glob(f"{DEFAULT}-*")):
         return None
     code = f"from url_viz.models.model import load_model; load_model(device='cpu', workspace={str(workspace)!r})"
-    options = {"env": {**os.environ, **child_variables()}, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # In a session of its own Linux gives it as much time as the server and a job that waits for the model.
+    options = {"env": {**os.environ, **child_variables()}, "start_new_session": True, **quiet}
     waiting = Thread(target=subprocess.run, args=([sys.executable, "-c", code],), kwargs=options, daemon=True)
     waiting.start()
     return waiting
