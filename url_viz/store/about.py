@@ -44,6 +44,11 @@ class About:
         return Path(self.objects_in) if self.objects_in else self.root
 
     @property
+    def noun(self) -> str:
+        """What its rows are, as `counted` takes it."""
+        return "object" if self.objects_in else "picture"
+
+    @property
     def title(self) -> str:
         """Its name, else the last two parts of its folder's path."""
         return self.name or f"{self.root.parent.name}/{self.root.name}"

@@ -52,16 +52,12 @@ class SetCore:
         self.is_single_model = is_single_model
         about = store.about()
         self.root, self.folder, self.is_of_objects = about.root, about.base, bool(about.objects_in)
+        self.noun = about.noun
         self.answer_log = Answers(store.paths.decisions)
         self.context = SetContext(
             store, space, source.head, source.is_external, is_single_model, self.answer_log, lambda: self.decisions
         )
         self.derived = derived_columns(self.context)
-
-    @property
-    def noun(self) -> str:
-        """What its rows are, "picture" or "object", as `counted` takes it."""
-        return "object" if self.is_of_objects else "picture"
 
     def said(self, words: str) -> str:
         """Words of ours about the pictures of a set, of objects where its rows are objects."""

@@ -20,6 +20,7 @@ from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
 from url_viz.ui.widgets.strip import Small, show_strip
+from url_viz.wording import counted
 from url_viz.workspace import Workspace
 
 MOST_RECENT = 6
@@ -84,9 +85,8 @@ def _show_card(entry: RecentSet) -> None:
         show_strip([Small(_address(jpeg)) for jpeg in entry.thumbnails], columns=THUMBNAILS)
         st.markdown(f"**{escape(set_title(entry.about))}**")
         classes = f" · {entry.classes:,} classes" if entry.classes else ""
-        st.caption(
-            f"{entry.pictures:,} pictures{classes} · {escape(when(entry.read_at))} · {escape(', '.join(entry.models))}"
-        )
+        count = counted(entry.pictures, entry.about.noun)
+        st.caption(f"{count}{classes} · {escape(when(entry.read_at))} · {escape(', '.join(entry.models))}")
         job = running(entry.set_id)
         if job is not None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
