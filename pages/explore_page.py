@@ -1,5 +1,7 @@
 """The Explore page: the map of an image set, and its most ambiguous and clearest pictures side by side."""
 
+from functools import partial
+
 import streamlit as st
 
 from url_viz.analysis.scope import scoped
@@ -21,7 +23,7 @@ from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
-view = current_view(explore_map.map_key(image_set), GRID.of(image_set.set_id))
+view = current_view(partial(explore_map.map_key, image_set), GRID.of(image_set.set_id))
 view = explore_map.without_stale_lasso(image_set, view)
 above = st.container(key="explore_above", gap="small")
 with above:
@@ -49,6 +51,7 @@ left, right = (st.container(), st.container()) if view.is_wide else st.columns([
 with left:
     event = None
     if not view.is_wide:
+        explore_map.pick_space(image_set)
         note = "still reading" if is_growing(image_set.set_id) else ""
         event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
         explore_map.show_subset_button(image_set, rows, total=len(table))
@@ -60,8 +63,9 @@ with right:
         shown = GridEvent(show_between(image_set, table, view.pair))
     else:
         shown = explore_grid.show_galleries(image_set, rows, view, measure=measure)
+on_other_map = len(table) < len(image_set) or bool(explore_map.space_shown(image_set) and view.polygon)
 # The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
-acted = explore_grid.acted_on(rows, view, shown.chosen, measure=measure, on_separate_map=len(table) < len(image_set))
+acted = explore_grid.acted_on(rows, view, shown.chosen, measure=measure, on_separate_map=on_other_map)
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
     page.show_heading(image_set, table, acted.rows, page.review_of(lasting, measure, acted.scope))

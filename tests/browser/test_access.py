@@ -11,7 +11,20 @@ from url_viz.image_set import ImageSet
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "models", "sets", "jobs")
+PAGES = (
+    "",
+    "review",
+    "upload",
+    "search",
+    "labels",
+    "your_model",
+    "finetune",
+    "evaluate",
+    "compare",
+    "models",
+    "sets",
+    "jobs",
+)
 WORST = ("serious", "critical")
 STREAMLITS_MENU = "[data-testid=stSidebarNavItems]"
 """Its groups are no items of its list: Streamlit's own markup."""

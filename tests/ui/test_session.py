@@ -142,9 +142,9 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
         from url_viz.ui.session import GRID, MAP, ExploreView, choose
 
         choose("a set", model="a model")
-        st.text(repr(current_view(MAP.of("a set"), GRID.of("a set")) == ExploreView()))
+        st.text(repr(current_view(lambda: MAP.of("a set"), GRID.of("a set")) == ExploreView()))
         choose("another set")
-        st.text(repr(current_view(MAP.of("another set"), GRID.of("another set")) == ExploreView()))
+        st.text(repr(current_view(lambda: MAP.of("another set"), GRID.of("another set")) == ExploreView()))
 
     at = AppTest.from_function(script)
     at.query_params["by"] = "entropy"

@@ -20,6 +20,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from url_viz.analysis.cartography import TRAINING, by_training, has_training
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.compare import change
 from url_viz.analysis.ranking import percentile_of_each
@@ -281,9 +282,11 @@ def _is_of_numbers(table: pd.DataFrame, column: str) -> bool:
 
 
 def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
-    """The table of the image set, or of the requested subset."""
-    subset = _requested_subset(request, image_set)
-    return image_set.table() if subset is None else subset.table_of(image_set.table())
+    """The table of the image set by look or by training, or of the requested subset."""
+    table, subset = image_set.table(), _requested_subset(request, image_set)
+    if request.query_params.get("map") == TRAINING and has_training(table):
+        return by_training(table)
+    return table if subset is None else subset.table_of(table)
 
 
 def _requested_subset(request: Request, image_set: ImageSet) -> Subset | None:

@@ -17,6 +17,11 @@ _GROUPS = {
         "labels": ("Check labels", "label", "Find labels that are probably wrong, and correct them."),
     },
     "Models": {
+        "your_model": (
+            "Your model",
+            "network_intelligence",
+            "See where the model that you train is wrong or unsure, and whether the pictures or the model are why.",
+        ),
         "finetune": (
             "Adapt and finetune",
             "model_training",

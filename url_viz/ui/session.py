@@ -158,6 +158,7 @@ REASON: Key[str | None] = Key("view.reason")
 FILTER_COLUMN = "view.filter_column"
 FILTER_NAME: Key[str] = Key("view.filter_name")
 TSNE: Key[bool] = Key("view.tsne")
+SPACE: Key[str] = Key("view.space")
 SUBSET_MAP: Key[str] = Key("view.alone")
 """The key of the pictures on a separate map, and their ids (M,)."""
 SUBSET_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
@@ -197,6 +198,13 @@ OPEN_REVIEW: "Key[OpenReview[Review]]" = Key("view.review.open")
 REVIEW_WORTH: Key[str] = Key("view.review.worth")
 OWN_REVIEW = "view.review."
 """What the controls of a review put together begin with: by, class, tag, most, within."""
+
+# Your model
+RUN: Key[str] = Key("view.run")
+RUN_COMPARED: Key[str] = Key("view.run.compared")
+RUN_COLUMN: Key[str] = Key("view.run.column")
+RUN_TABLE = "view.run.table."
+"""What tables of the page begin with: the confusion matrix, and accuracy by a column, of a run and a set's version."""
 
 # Compare models
 SECOND = "view.compare.second"
@@ -327,7 +335,8 @@ def _choose(now: SetChoice) -> None:
 class ExploreView:
     """What Explore shows of an image set, and how; the defaults are those of a first visit.
 
-    `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike.
+    `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike. `space` is
+    that of the map: "" by look, or `cartography.TRAINING`.
 
     One value, kept under VIEW while other pages are visited. `filters` and `pair` are nowhere else; all other fields
     have a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as
@@ -344,6 +353,7 @@ class ExploreView:
     representatives: bool = False
     names: bool = True
     is_tsne: bool = False
+    space: str = ""
     side: Side = "both"
     is_wide: bool = False
     pair: tuple[str, str] | None = None

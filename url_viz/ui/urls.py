@@ -36,6 +36,7 @@ def points_url(
     category: str | None = None,
     size: str | None = None,
     subset: str = "",
+    space: str = "",
     state: str = "",
     before: str | None = None,
 ) -> str:
@@ -44,9 +45,11 @@ def points_url(
     Their value is the percentile of `measure`, any numeric column; with `before`, the name of another model, that of
     its change since that model. Their category is that of `category`, any column of few values, their size the
     percentile of `size`, any numeric column. None leaves these out. `subset` is the key of a selection's own map
-    (`selection_map`). `state` names anything else that may have changed, such as the version of the decisions.
+    (`selection_map`), `space` that of the map (`ExploreView`). `state` names anything else that may have changed, such
+    as the version of the decisions.
     """
-    query = _query(image_set, measure=measure, category=category, size=size, subset=subset, state=state, before=before)
+    of = {"measure": measure, "category": category, "size": size, "subset": subset, "map": space}
+    query = _query(image_set, **of, state=state, before=before)
     return f"{BASE}/points/{image_set.set_id}?{query}"
 
 

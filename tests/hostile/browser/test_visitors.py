@@ -27,11 +27,24 @@ from url_viz.store.sets import list_sets, rename
 pytestmark = pytest.mark.browser
 TITLES = (
     *("Explore", "Review", "Sort uploads", "Search safely", "Check labels"),
-    *("Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
+    *("Your model", "Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 """Of all pages, as the sidebar names them."""
 OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
-PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "models", "sets", "jobs")
+PAGES = (
+    "",
+    "review",
+    "upload",
+    "search",
+    "labels",
+    "your_model",
+    "finetune",
+    "evaluate",
+    "compare",
+    "models",
+    "sets",
+    "jobs",
+)
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'

@@ -147,7 +147,8 @@ def acted_on(
         which = f"selected, including {counted(twins, 'twin')}" if twins else "selected"
         return Acted(acted, which, _of_ids(acted))
     if view.pair is not None:
-        return Acted(scoped(rows, Scope(filters=between_filters(view.pair))))
+        between = scoped(rows, Scope(filters=between_filters(view.pair)))
+        return Acted(between, scope=_of_ids(between) if on_separate_map else None)
     threshold = view.threshold_percentile
     if threshold is None:
         return Acted(rows, scope=_of_ids(rows) if on_separate_map else None)

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.analysis.cartography import TRAINING, by_training, has_training
 from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
 from url_viz.analysis.filters import OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
@@ -18,8 +19,21 @@ from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import show_subset
 from url_viz.ui.http import MOST_DRAWN, mask_url
-from url_viz.ui.session import MAP, OPENED, PLACES, SUBSET_IDS, SUBSET_MAP, TSNE, VIEW, ExploreView, Key, state_of, view
-from url_viz.ui.text import errors_shown
+from url_viz.ui.session import (
+    MAP,
+    OPENED,
+    PLACES,
+    SPACE,
+    SUBSET_IDS,
+    SUBSET_MAP,
+    TSNE,
+    VIEW,
+    ExploreView,
+    Key,
+    state_of,
+    view,
+)
+from url_viz.ui.text import Markdown, errors_shown
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.filter_controls import filter_on, set_filter, title_of_column
@@ -33,12 +47,38 @@ PROBED = 8
 def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
     """The key of the map that is shown."""
     subset = subset_shown(image_set)
-    return MAP.of(image_set.set_id, subset.key if subset is not None else "")
+    return MAP.of(image_set.set_id, subset.key if subset is not None else space_shown(image_set))
+
+
+def space_shown(image_set: ImageSet) -> str:
+    """The space of the map that is shown: that which is chosen, or "" where no run has it."""
+    return TRAINING if SPACE.get() == TRAINING and has_training(image_set.table()) else ""
+
+
+def pick_space(image_set: ImageSet) -> None:
+    """What the map is by, look or training, where a run was recorded over epochs."""
+    if has_training(image_set.table()):
+        st.segmented_control(
+            "Map",
+            ["", TRAINING],
+            required=True,
+            format_func=lambda space: Markdown("Map by training" if space else "Map by look"),
+            key=SPACE,
+            on_change=_without_lasso,
+            label_visibility="collapsed",
+        )
+
+
+def _without_lasso() -> None:
+    VIEW.set(replace(view(), polygon=None))
+    PLACES.clear()
 
 
 def subset_shown(image_set: ImageSet) -> Subset | None:
     """The pictures on a separate map, if any; a map that was dropped meanwhile is started again."""
     key, ids = SUBSET_MAP.get(), SUBSET_IDS.get()
+    if space_shown(image_set):
+        return None
     if key is None or ids is None:
         return _whole_by_tsne(image_set) if TSNE.get() and len(image_set) else None
     subset = find_map(image_set, key)
@@ -76,6 +116,8 @@ def show_subset_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -
 
 def rows_on_map(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
     """The table, or its rows on the separate map with their coordinates there; then also shows the way back."""
+    if space_shown(image_set):
+        return by_training(table)
     subset = subset_shown(image_set)
     if subset is None:
         return table
@@ -86,6 +128,7 @@ def rows_on_map(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
 def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
     """The view without its lasso if the map was computed again since: the lasso would hold other pictures."""
     table, columns = image_set.table(), ["id", "x", "y"]
+    table = by_training(table) if space_shown(image_set) else table
     before = PLACES.get()
     PLACES.set(table.head(PROBED)[columns])
     if before is None or now.polygon is None:
@@ -107,7 +150,7 @@ def draw_map(
     category = colour if is_category else "label"
     value = measure if colour == VALUE or is_category else colour
     names = category_names(table, category)
-    subset = subset_shown(image_set)
+    subset, space = subset_shown(image_set), space_shown(image_set)
     key, state = (subset.key, subset.state) if subset is not None else ("", "")
     version = str(image_set.decisions.version) if category in _DECIDED else ""
     shown = MapView(
@@ -117,11 +160,12 @@ def draw_map(
             category=category if len(names) <= MOST_CATEGORIES else None,
             size=measure if now.size == VALUE else now.size or None,
             subset=key,
-            state=f"{state}{version}",
+            space=space,
+            state=f"{state}{version}{image_set.runs.chosen if space else ''}",
         ),
         card_url=card_url(image_set, measure=measure),
         mask_url=mask_url(table, passes_all(table, now.filters), measure=value, within=image_set.table()),
-        representatives_url=representatives_url(image_set, subset=key, state=state),
+        representatives_url="" if space else representatives_url(image_set, subset=key, state=state),
         total=len(table),
         unit=image_set.noun,
         colour="category" if is_category else "value",
@@ -134,7 +178,7 @@ def draw_map(
         threshold_percentile=now.threshold_percentile,
         ringed_id=OPENED.get(),
         polygon=now.polygon,
-        note=_note(table, note),
+        note=_note(table, note, space=space),
         style=now.style,
         size_title=title_of_measure(measure if now.size == VALUE else now.size) if now.size else "",
         with_representatives=now.representatives,
@@ -161,9 +205,12 @@ def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:
     return ("clear", "ambiguous") if is_measure(measure) or measure in image_set.measures() else ("low", "high")
 
 
-def _note(table: pd.DataFrame, note: str) -> str:
+def _note(table: pd.DataFrame, note: str, *, space: str) -> str:
     placed = int(table["x"].notna().sum())
     notes = [note] if note else []
+    if space:
+        missing = f", {len(table) - placed:,} not trained on" if placed < len(table) else ""
+        notes.append(f"up: confidence, right: variability{missing}")
     if placed > MOST_DRAWN:
         notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, including the extremes")
     return " · ".join(notes)
@@ -181,6 +228,7 @@ def _show_subset_map(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
         VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
         SUBSET_MAP.set(key)
         SUBSET_IDS.set(present)
+        SPACE.set("")
 
 
 def _try_again(image_set: ImageSet, ids: NDArray[np.int64]) -> None:

@@ -1,9 +1,10 @@
 """The view of the Explore page from its controls, its map and the address, and back into the address."""
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from url_viz.analysis.cartography import TRAINING
 from url_viz.analysis.scope import LASSO, scope_as_query, scope_from_query
 from url_viz.ui.session import (
     BY_CLASS,
@@ -11,6 +12,7 @@ from url_viz.ui.session import (
     COLOUR,
     MEASURE,
     SIZE,
+    SPACE,
     TSNE,
     VIEW,
     WITHIN,
@@ -30,6 +32,7 @@ _CONTROLS: dict[str, Key[Any]] = {
     "within_class": WITHIN,
     "class_by_class": BY_CLASS,
     "is_tsne": TSNE,
+    "space": SPACE,
 }
 _SWITCHES = {
     "within": "within_class",
@@ -38,24 +41,28 @@ _SWITCHES = {
     "wide": "is_wide",
     "tsne": "is_tsne",
 }
-_OURS = ("by", "colour", "twins", "style", "side", "size", "names", *_SWITCHES, "between", "above", LASSO, "name")
+_SIMPLE = ("by", "colour", "twins", "style", "side", "size", "names", "map", "between", "above", "name")
+_OURS = (*_SIMPLE, *_SWITCHES, LASSO)
 _PREFIXES = ("in.", "min.", "max.")
 
 
-def current_view(on_map: Key[MutableMapping[str, object]], on_grid: Key[MutableMapping[str, object]]) -> ExploreView:
+def current_view(
+    on_map: Callable[[], Key[MutableMapping[str, object]]], on_grid: Key[MutableMapping[str, object]]
+) -> ExploreView:
     """The view that was kept (at a session's first run, that of the address), as controls, map and grid have it now.
 
     What was not drawn in the last run, because another page was, begins with the kept values: call this before the
-    controls, the map and the grid are drawn.
+    controls, the map and the grid are drawn. `on_map` gives the key of the map, which the controls choose.
     """
     kept = VIEW.get_or(lambda: view_of(queried()))
     for field, key in _CONTROLS.items():
         if not key.is_set:
             key.set(getattr(kept, field))
-    if not on_map.is_set:
-        on_map.set(_map_state(kept))
+    of_map = on_map()
+    if not of_map.is_set:
+        of_map.set(_map_state(kept))
     chosen: dict[str, Any] = {field: key.get() for field, key in _CONTROLS.items()}
-    now, grid = map_event(on_map.get() or {}), grid_state(on_grid.get() or {})
+    now, grid = map_event(of_map.get() or {}), grid_state(on_grid.get() or {})
     return replace(
         kept,
         **chosen,
@@ -94,6 +101,7 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         "style": None if view.style == ExploreView.style else view.style,
         "side": None if view.side == ExploreView.side else view.side,
         "size": view.size or None,
+        "map": view.space or None,
         "names": None if view.names else "0",
         "above": None if view.threshold_percentile is None else f"{view.threshold_percentile:g}",
         "twins": None if view.collapse_twins else "1",
@@ -121,6 +129,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         side=next((side for side in SIDES if side == first("side")), ExploreView.side),
         size=ExploreView.colour if first("size") == "1" else first("size") or "",
         names=first("names") != "0",
+        space=TRAINING if first("map") == TRAINING else "",
         **{field: first(key) == "1" for key, field in _SWITCHES.items()},
         pair=_pair(query.get("between")),
         threshold_percentile=_percentile(first("above")),

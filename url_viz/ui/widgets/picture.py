@@ -21,6 +21,7 @@ from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import show_with_heat
+from url_viz.ui.widgets.model_facts import show_model_of
 from url_viz.ui.widgets.reason_pills import show_reason_badges
 from url_viz.ui.wire import WIRE
 from url_viz.wording import percent
@@ -66,6 +67,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         _show_label(image_set, image_id, row)
         show_reason_badges(image_set.reasons([image_id]))
         st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
+        show_model_of(image_set, image_id, row)
         if st.button(
             escape(image_set.said("Search with this picture")), icon=":material/image_search:", key="search_with"
         ):

@@ -1,0 +1,24 @@
+"""The Your model page: a recorded training run against the pictures of its image set."""
+
+import streamlit as st
+
+from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.sidebar import require_image_set
+from url_viz.ui.your_model import page as your_model
+
+image_set = require_image_set()
+
+show_heading("Your model", image_set)
+run = your_model.pick_run(image_set)
+if run is None:
+    your_model.show_how(image_set)
+    end_page()
+
+found = your_model.show_accuracy(run)
+your_model.show_two_by_two(image_set)
+your_model.show_confusions(image_set, run, found)
+your_model.show_accuracy_by(image_set, run, found)
+your_model.show_compared(image_set, run, found)
+with st.expander("Add another run"):
+    your_model.show_how(image_set)

@@ -1,0 +1,109 @@
+"""Your model, through app.py as a visitor meets it: no run, a dropped file, two runs, the map by training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import url_viz
+from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
+from tests.ui.pages import linked, opened, words
+from url_viz.analysis.cartography import TRAINING
+from url_viz.image_set import ImageSet
+from url_viz.ui.session import RUN, RUN_COLUMN, SPACE, VIEW
+from url_viz.ui.widgets.model_facts import curves_figure, model_facts
+
+COUNT = 40
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")))
+
+
+def record(image_set: ImageSet, run: str, *, wrong: int, epochs: int = 2) -> None:
+    """The first so many pictures of each class are wrong where they are held out; half are trained on, ever surer."""
+    table, recorder = image_set.table(), url_viz.record(image_set, run)
+    own = (table["label"] == "dog").to_numpy(int)
+    place = table.groupby("label").cumcount().to_numpy()
+    said = np.where(place < wrong, 1 - own, own)
+    for epoch in range(epochs):
+        logits = np.eye(2)[own] * (1 + 2 * epoch)
+        recorder.epoch(table["id"].tolist()[::2], logits[::2], own[::2])
+    recorder.epoch(table["id"].tolist(), np.eye(2)[said] * 2, own, split="val")
+
+
+def test_without_a_run_it_says_how_to_record_one_and_takes_a_file(image_set: ImageSet) -> None:
+    at = opened(image_set, "your_model")
+    assert f"record = url_viz.record({str(image_set.root)!r}, run=" in words(at)
+    at.file_uploader[0].set_value(("mine.csv", b"path,risk\ncat/0000.jpg,1\n", "text/csv")).run()
+    at.button(key="run.add").click().run()
+    assert "'mine.csv' has no predictions: neither columns logit_0" in at.error[0].value.replace("\\", "")
+    rows = [f"{path},{0.2 if path.startswith('dog') else 0.9},.5" for path in image_set.table()["path"]]
+    text = "\n".join(["path,cat,dog", *rows])
+    at.file_uploader[0].set_value(("mine.csv", text.encode(), "text/csv")).run()
+    at.button(key="run.add").click().run()
+    assert image_set.runs.names() == ("mine",)
+    assert at.metric[0].value == "100.0 %"
+    assert f"on {COUNT} pictures that it was not trained on" in words(at)
+
+
+def test_two_runs_are_counted_compared_and_reviewed(image_set: ImageSet) -> None:
+    record(image_set, "a", wrong=2)
+    record(image_set, "b", wrong=5)
+    at = opened(image_set, "your_model")
+    assert at.metric[0].value == "75.0 %"  # of b, the last one: 10 of 40 are wrong
+    matrix = at.dataframe[0].value
+    assert matrix.to_numpy().tolist() == [[15, 5], [5, 15]]
+    assert at.dataframe[1].value["accuracy"].tolist() == [0.75, 0.75]
+    said = words(at).replace("\\", "")
+    assert "b is right of .750 [" in said
+    assert "difference −.150 [" in said
+    assert "6 pictures right in a only" in said
+    assert "0 pictures right in b only" in said
+    count = image_set.table()["model_says"].value_counts()
+    for kind, key in (("wrong label", "model-wrong-labels"), ("model's weakness", "model-weakness")):
+        assert any(f"**{count.get(kind, 0):,}** · " in each.value for each in at.container(key=f"run_{key}").markdown)
+    at.selectbox(key=RUN_COLUMN).set_value("brightness").run()
+    assert 2 <= len(at.dataframe[1].value) <= 10
+    at.selectbox(key=RUN).set_value("a").run()
+    assert at.metric[0].value == "90.0 %"
+    assert image_set.runs.chosen == "a"
+    at.button(key="run.only_one").click().run()
+    spec = at.session_state["view.review"]
+    assert spec.by == "model_doubt"
+    assert len(spec.scope.ids) == 6
+
+
+def test_explore_has_the_map_by_training_and_the_address_opens_it(image_set: ImageSet) -> None:
+    assert not [one for one in opened(image_set).segmented_control if one.key == SPACE]
+    record(image_set, "a", wrong=2)
+    at = opened(image_set, "your_model")
+    at.button(key="run.map").click().run()
+    assert at.session_state[SPACE] == TRAINING
+    assert at.query_params["map"] == TRAINING
+    linked_at = linked(image_set, map=TRAINING, lasso="0,0 1,0 1,1 0,1").run()
+    assert linked_at.session_state[VIEW].space == TRAINING
+    assert f"Review these {COUNT // 2}" in words(linked_at)
+    linked_at.button(key="explore.review").click().run()
+    assert set(linked_at.session_state["view.review"].scope.ids) == set(image_set.table()["id"].tolist()[::2])
+    at = linked(image_set, map=TRAINING, lasso="0,0 1,0 1,1 0,1").run()
+    at.segmented_control(key=SPACE).set_value("").run()
+    assert f"Review these {COUNT // 2}" not in words(at)
+    assert "map" not in at.query_params
+
+
+def test_an_opened_picture_has_what_the_model_says_and_its_curves(image_set: ImageSet) -> None:
+    assert model_facts(image_set.row(int(image_set.table()["id"].iloc[0]))).empty
+    record(image_set, "a", wrong=2, epochs=3)
+    one = int(image_set.table()["id"].iloc[0])
+    facts = dict(model_facts(image_set.row(one)).to_numpy().tolist())
+    assert facts["Says"].startswith("dog ")
+    assert facts["First right in epoch"] == "0"
+    assert facts["Forgotten"] == "never"
+    trained, held_out = curves_figure(image_set.runs.get("a").curves(one)).data
+    assert trained.y.tolist() == pytest.approx([100 * np.exp(s) / (np.exp(s) + 1) for s in (1, 3, 5)], abs=0.1)
+    assert held_out.y.tolist() == pytest.approx([100 / (np.exp(2) + 1)], abs=0.1)
+    at = linked(image_set, picture=str(one)).run()
+    assert "**Your model** · a" in words(at)

@@ -1,0 +1,1 @@
+"""The Check labels page: likely label errors, and confused classes."""

@@ -1,0 +1,276 @@
+"""Parts of the Your model page: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.analysis.cartography import TRAINING, has_training
+from url_viz.analysis.filters import Filter, OneOf, passes_all
+from url_viz.analysis.measures import MODEL_DOUBT
+from url_viz.analysis.model_accuracy import (
+    MOST_CLASSES,
+    RunPredictions,
+    accuracy_by,
+    columns_to_compare,
+    confusion_matrix,
+    predicted,
+    share_of,
+    two_runs,
+)
+from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.run_on_set import RunOnSet
+from url_viz.analysis.scope import Scope
+from url_viz.analysis.two_by_two import MODEL_SAYS, QUEUES
+from url_viz.image_set import ImageSet
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.ui.review.review_address import go_to_review
+from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, SPACE, VIEW, view
+from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.widgets.filter_controls import title_of_column
+from url_viz.wording import counted, percent
+
+ENDINGS = ["csv", "tsv", "parquet", "pq", "npz"]
+MOST_MEGABYTES = 500
+CELL_PX = 68
+HOW = """import url_viz
+
+record = url_viz.record({folder!r}, run="r1", classes=dataset.classes)
+for epoch in range(epochs):
+    ...  # train, and collect the paths and logits (M, C) of the epoch
+    record.epoch(paths, logits)  # pictures that it was trained on
+    record.epoch(val_paths, val_logits, split="val")  # pictures that it was not"""
+
+
+def pick_run(image_set: ImageSet) -> RunOnSet | None:
+    """The run whose model is compared with the pictures, and what is recorded of it; None without any run."""
+    names = image_set.runs.names()
+    chosen = image_set.runs.chosen
+    if chosen is None:
+        return None
+    RUN.set(chosen)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.selectbox("Run", names, key=RUN, on_change=_use, args=(image_set,), width=220, label_visibility="collapsed")
+        run = image_set.runs.get(chosen)
+        st.caption(escape(" ".join(filter(None, (f"{run.words}.", run.match.words)))), width="content")
+        if has_training(image_set.table()) and st.button(
+            "Map by training",
+            icon=":material/scatter_plot:",
+            key="run.map",
+            help="Explore's map with confidence up and variability to the right, over the epochs of this run",
+        ):
+            VIEW.set(replace(view(), space=TRAINING, polygon=None))
+            SPACE.set(TRAINING)
+            st.switch_page("pages/explore_page.py")
+    return run
+
+
+def _use(image_set: ImageSet) -> None:
+    with errors_shown():
+        image_set.runs.use(RUN.get() or "")
+
+
+def show_how(image_set: ImageSet) -> None:
+    """How a run is recorded, and a file of predictions as one."""
+    st.markdown("**Record your model while it trains**, in your own loop:")
+    st.code(HOW.format(folder=str(image_set.root)), language="python")
+    st.markdown("**Or add a file of predictions**")
+    st.caption(
+        "A column of paths, and a column of probabilities for each class, by its name, or logits `logit_0`, `logit_1` "
+        "… A NumPy file has logits and paths."
+    )
+    dropped = st.file_uploader(
+        "CSV, Parquet or NumPy file", type=ENDINGS, key="run.file", max_upload_size=MOST_MEGABYTES
+    )
+    if dropped is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name of the run", PurePath(dropped.name).stem[:40], key="run.name", width=260)
+        is_trained = st.toggle("The model was trained on these pictures", key="run.is_trained")
+        is_wanted = st.button("Add", type="primary", key="run.add", icon=":material/check:")
+    if is_wanted:
+        with errors_shown(st.error), st.spinner("Matching rows to pictures"):
+            file, split = IncomingFile(dropped.name, dropped.getvalue()), "train" if is_trained else "val"
+            matched = image_set.runs.add(file, run=name.strip(), split=split)
+            image_set.runs.use(name.strip())
+            st.toast(escape(f"{counted(int((matched.row >= 0).sum()), 'picture')} of the file matched."))
+            st.rerun()
+
+
+def show_accuracy(run: RunOnSet) -> RunPredictions:
+    """The accuracy of a run, on which pictures, and the predictions that it is counted on."""
+    found = predicted(run)
+    if not len(found.rows):
+        st.info("No prediction of this run is of a picture with a label.", icon=":material/label_off:")
+        return found
+    figure = found.accuracy
+    words = f"Right {found.words}; 95 % interval {percent(figure.interval.low, digits=1)} to "
+    words += f"{percent(figure.interval.high, digits=1)}."
+    if not found.is_held_out:
+        words += (
+            " A model is right of what it was trained on: record pictures that are held out to know how good it is."
+        )
+    left, right = st.columns([1, 3], gap="medium", vertical_alignment="center")
+    left.metric("Accuracy", percent(figure.value, digits=1))
+    right.markdown(escape(words))
+    return found
+
+
+def show_two_by_two(image_set: ImageSet) -> None:
+    """The four queues: how many pictures, what they are, why it matters, and a button that opens each."""
+    table = image_set.table()
+    if MODEL_SAYS not in table:
+        st.caption("Model and pictures can be compared in a set with two classes or more.")
+        return
+    count = table[MODEL_SAYS].value_counts()
+    names = list(QUEUES)
+    for pair in (names[:2], names[2:]):
+        for container, name in zip(st.columns(2, gap="small"), pair, strict=True):
+            queue, pictures = QUEUES[name], int(count.get(QUEUES[name].kind, 0))
+            with container.container(border=True, height="stretch", key=f"run_{name}"):
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.markdown(Markdown(f"**{pictures:,}** · {escape(queue.title)}"), width="stretch")
+                    _review_button(ReviewSpec(name), pictures, key=f"run.{name}")
+                st.caption(escape(queue.why))
+    st.caption(
+        "The model is sure, and a picture is clear, where the first class leads the second by half of all shares. What "
+        "the pictures say comes from their look-alikes, without their own label; the model's probabilities are those "
+        "of held-out pictures, tempered by the labels, else their mean over the epochs."
+    )
+
+
+def _review_button(spec: ReviewSpec, pictures: int, *, key: str) -> None:
+    if st.button("Review", icon=":material/rate_review:", key=key, disabled=not pictures):
+        go_to_review(spec)
+
+
+def show_confusions(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
+    """The confusion matrix of the most confused classes; a cell is a queue of its pictures."""
+    st.markdown("**What it takes for what**")
+    matrix = confusion_matrix(found)
+    if matrix.empty:
+        st.caption("No picture is of another class to the model.")
+        return
+    event = st.dataframe(
+        _shaded(matrix),
+        width="content",
+        height="content",
+        on_select="rerun",
+        selection_mode="single-cell",
+        column_config={name: st.column_config.NumberColumn(width=CELL_PX, help=escape(name)) for name in matrix},
+        key=f"{RUN_TABLE}confusions.{run.name}.{image_set.version}",
+        alt="Pictures by label (rows) and class of the model (columns)",
+    )
+    more = len(found.names) - len(matrix)
+    words = f" The {MOST_CLASSES} classes of the most confused pairs." if more > 0 else ""
+    st.caption(Markdown(f"Rows: the label. Columns: what the model says. Click a cell to review its pictures.{words}"))
+    cells = event["selection"]["cells"]
+    if cells:
+        row, column = cells[0]
+        _show_cell(image_set, found, label=str(matrix.index[row]), said=str(column))
+
+
+def _shaded(matrix: pd.DataFrame) -> "pd.io.formats.style.Styler":
+    """Confusions in the colour of what is wrong, the stronger the more; what is right is bold."""
+    counts = matrix.to_numpy()
+    most = max(1, int((counts - np.diag(np.diag(counts))).max()))
+
+    def styles(values: pd.DataFrame) -> NDArray[np.object_]:
+        shades = [
+            [f"background-color: rgba(222, 99, 56, {0.75 * count / most:.2f})" for count in row] for row in counts
+        ]
+        found = np.where(counts > 0, np.array(shades, object), "")
+        np.fill_diagonal(found, "font-weight: bold")
+        return found
+
+    return matrix.style.apply(styles, axis=None).format(lambda count: f"{count:,}" if count else "")
+
+
+def _show_cell(image_set: ImageSet, found: RunPredictions, *, label: str, said: str) -> None:
+    of_cell = (found.label == found.names.index(label)) & (found.said == found.names.index(said))
+    filters = (OneOf("label", (label,)), OneOf("model_class", (said,)))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        words = f"{counted(int(of_cell.sum()), 'picture')} of {label} that the model says are {said}"
+        st.markdown(escape(words), width="content")
+        _review_button(_spec(image_set, found.rows[of_cell], filters), int(of_cell.sum()), key="run.cell")
+
+
+def _spec(image_set: ImageSet, rows: NDArray[np.int64], filters: Sequence[Filter] = ()) -> ReviewSpec:
+    """A review of exactly these rows of the table, the most undecided first: by filters where these give the same."""
+    table = image_set.table()
+    if filters and np.array_equal(np.flatnonzero(passes_all(table, filters)), rows):
+        return ReviewSpec(MODEL_DOUBT.name, Scope(filters=tuple(filters)))
+    return ReviewSpec(MODEL_DOUBT.name, Scope(ids=tuple(table["id"].iloc[rows].tolist())))
+
+
+def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
+    """Accuracy by class, or by another column, with intervals; a row is a queue of what is wrong in it."""
+    table = image_set.table()
+    columns = columns_to_compare(table)
+    if not columns:
+        return
+    if RUN_COLUMN.get() not in columns:
+        RUN_COLUMN.set(columns[0])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Accuracy by**", width="content")
+        column = st.selectbox(
+            "Accuracy by", columns, key=RUN_COLUMN, format_func=title_of_column, label_visibility="collapsed"
+        )
+    shares, filters = accuracy_by(found, table[column])
+    shown = st.column_config
+    number = {name: shown.NumberColumn(name.capitalize(), format="percent") for name in ("low", "high")}
+    event = st.dataframe(
+        shares,
+        hide_index=True,
+        width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "value": shown.TextColumn(title_of_column(column)),
+            "pictures": shown.NumberColumn("Pictures", format="localized"),
+            "wrong": shown.NumberColumn("Wrong", format="localized"),
+            "accuracy": shown.ProgressColumn("Accuracy", format="percent", min_value=0, max_value=1),
+            **number,
+        },
+        key=f"{RUN_TABLE}{column}.{run.name}.{image_set.version}",
+        alt="Accuracy by the values of the column, with intervals",
+    )
+    st.caption("Low and high are the 95 % interval. First comes what is surely worst: few pictures may be chance.")
+    chosen = event["selection"]["rows"]
+    if chosen:
+        rows = np.flatnonzero(passes_all(table, (filters[chosen[0]],)))
+        wrong = np.intersect1d(rows, found.rows[~found.is_right])
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(escape(f"{counted(len(wrong), 'wrong picture')}"), width="content")
+            _review_button(_spec(image_set, wrong), len(wrong), key="run.wrong")
+
+
+def show_compared(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
+    """Another run on the same pictures: both accuracies, the difference, and where only one is right."""
+    others = [name for name in image_set.runs.names() if name != run.name]
+    if not others:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Compared with**", width="content")
+        name = st.selectbox("Compared with", others, key=RUN_COMPARED, label_visibility="collapsed", width=220)
+    other = predicted(image_set.runs.get(name))
+    both = two_runs(found, other)
+    if not len(both.rows):
+        st.caption("The two runs have no picture in common.")
+        return
+    if found.is_held_out != other.is_held_out:
+        st.caption("One of them was trained on these pictures, the other was not: it is no fair comparison.")
+    one, two = share_of(both.one).text(digits=3), share_of(both.other).text(digits=3)
+    words = f"{run.name} is right of {one}, {name} of {two}; difference {both.difference.text(digits=3, signed=True)}"
+    st.markdown(escape(f"Of {counted(len(both.rows), 'picture')} of both, {words} (95 % intervals)."))
+    for only, words, key in (
+        (both.one & ~both.other, f"right in {run.name} only", "run.only_one"),
+        (both.other & ~both.one, f"right in {name} only", "run.only_other"),
+    ):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(escape(f"{counted(int(only.sum()), 'picture')} {words}"), width="content")
+            _review_button(_spec(image_set, both.rows[only]), int(only.sum()), key=key)
