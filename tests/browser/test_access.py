@@ -12,18 +12,8 @@ from url_viz.image_set import ImageSet
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = (
-    "",
-    "review",
-    "upload",
-    "search",
-    "labels",
-    "your_model",
-    "finetune",
-    "evaluate",
-    "compare",
-    "models",
-    "sets",
-    "jobs",
+    *("", "review", "upload", "search", "labels"),
+    *("your_model", "finetune", "evaluate", "compare", "models", "sets", "jobs"),
 )
 WORST = ("serious", "critical")
 STREAMLITS_MENU = "[data-testid=stSidebarNavItems]"

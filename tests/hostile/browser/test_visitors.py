@@ -32,18 +32,8 @@ TITLES = (
 """Of all pages, as the sidebar names them."""
 OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
 PAGES = (
-    "",
-    "review",
-    "upload",
-    "search",
-    "labels",
-    "your_model",
-    "finetune",
-    "evaluate",
-    "compare",
-    "models",
-    "sets",
-    "jobs",
+    *("", "review", "upload", "search", "labels"),
+    *("your_model", "finetune", "evaluate", "compare", "models", "sets", "jobs"),
 )
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
