@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,13 +156,16 @@ def show_confusions(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -
     if matrix.empty:
         st.caption("No picture is of another class to the model.")
         return
+    columns: dict[str, Any] = {
+        str(name): st.column_config.NumberColumn(width=CELL_PX, help=escape(name)) for name in matrix
+    }
     event = st.dataframe(
         _shaded(matrix),
         width="content",
         height="content",
         on_select="rerun",
         selection_mode="single-cell",
-        column_config={name: st.column_config.NumberColumn(width=CELL_PX, help=escape(name)) for name in matrix},
+        column_config=columns,
         key=f"{RUN_TABLE}confusions.{run.name}.{image_set.version}",
         alt="Pictures by label (rows) and class of the model (columns)",
     )
