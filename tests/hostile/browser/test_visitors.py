@@ -349,7 +349,7 @@ def test_choices_of_two_sessions_stay_apart_while_others_embed(
     for page, path in zip(pages, paths, strict=True):
         expect(page.locator(".tile")).to_have_count(1)
         page.locator(".tile").click()
-        expect(page.locator(".url-viz-picture")).to_be_visible()
+        expect(page.locator(".part img")).to_be_visible()
         expect(page.get_by_test_id("stCode").first).to_have_text(path)
     for page, path in reversed(list(zip(pages, paths, strict=True))):
         page.reload()
