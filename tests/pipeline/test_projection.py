@@ -1,5 +1,8 @@
 """The map exists for any number of pictures, is the same each time, and keeps what was placed where it was."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -226,3 +229,20 @@ class TestPlace:
         assert np.array_equal(place(graph_of(dice(3)), nothing).xy, np.zeros((3, 2)))
         assert len(place(graph_of(dice(0)), nothing)) == 0
         assert len(place(graph_of(dice(0)), self.known_part(dice(4), 4))) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_sooner", [False, True])
+def test_umap_is_compiled_soon_but_not_beside_a_map_that_is_made_sooner(is_sooner: bool) -> None:
+    script = f"""
+import sys, threading
+from url_viz.pipeline import projection
+projection.UNTIL_UMAP_S = 0.01
+if {is_sooner}: sys.modules["umap"] = None  # an import of it would fail
+threading.excepthook = lambda failed: print(failed.exc_value)
+projection.prepare_umap()
+[thread.join() for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+print("numba" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{not is_sooner}\n"

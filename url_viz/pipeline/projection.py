@@ -1,5 +1,6 @@
 """The map's coordinates: PCA at once, UMAP on the neighbour graph, and a place for pictures that come later."""
 
+import sys
 import warnings
 from dataclasses import dataclass, replace
 from functools import cache
@@ -92,12 +93,18 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED, most: int
 @cache
 def prepare_umap() -> None:
     """Soon, once, in a thread, import UMAP and compile it where nothing is kept: reading hides the seconds."""
-    row = np.arange(2 * FEWEST_FOR_UMAP)
-    start = np.stack([row, row % 3], axis=1).astype(np.float32)
-    near = (row[:, None] + np.arange(1, UMAP_NEIGHBOURS)) % len(row)
-    soon = Timer(UNTIL_UMAP_S, _umap, args=(start, near, np.full(near.shape, 0.5, np.float32), SEED))
+    soon = Timer(UNTIL_UMAP_S, _compile_umap)
     soon.daemon = True
     soon.start()
+
+
+def _compile_umap() -> None:
+    """Make a small map; nothing if one is being made already, of a set that was read sooner."""
+    if "umap" not in sys.modules:
+        row = np.arange(2 * FEWEST_FOR_UMAP)
+        start = np.stack([row, row % 3], axis=1).astype(np.float32)
+        near = (row[:, None] + np.arange(1, UMAP_NEIGHBOURS)) % len(row)
+        _umap(start, near, np.full(near.shape, 0.5, np.float32), SEED)
 
 
 def project_selection(
