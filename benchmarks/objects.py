@@ -2,16 +2,17 @@
 
 The same objects are read twice, in turn within a round: as places in their pictures, and as JPEGs of their crops, made
 before; every picture's decoding, by itself, is added to the latter. Reading is decoding, thumbnail and forward pass;
-nothing is stored. Ratios are of medians. Without ANNOTATIONS (YOLO, COCO, VOC) pictures are made here: 60 of 640 × 480
-with 24 boxes each. Last, peak memory of a process that reads one picture with 200 boxes, and one with 2,000.
+nothing is stored. Ratios are of medians of processor time, of all processes: what else runs hardly changes it. Without
+ANNOTATIONS (YOLO, COCO, VOC) pictures are made here: 60 of 640 × 480 with 24 boxes each. Last, peak memory of a process
+that reads one picture with 200 boxes, and one with 2,000.
 """
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def _compared(objects: Objects, place: Path, *, rounds: int) -> str:
     files = sorted({bytes(objects.base) + b"/" + at.picture for _, _, at in objects.facts.values()})
     crops = Folder(_saved(objects, place / "crops"))
     ways: list[Callable[[], object]] = [
-        lambda: _read(objects, model),
+        lambda: _read(Objects(objects.root), model),
         lambda: _read(crops, model),
         lambda: [decode(read_file(file)) for file in files],
     ]
@@ -115,18 +116,20 @@ def _memory() -> str:
 
 def _peak_mb(place: Path, boxes: int) -> float:
     """Of this process and of its largest decoding process, while one picture is read."""
-    import resource  # not on Windows
-
     _read(Objects(made(place / "made", pictures=1, boxes=boxes)), load_model(DEFAULT, device="cpu", workspace=place))
-    decoders.close()
-    each = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(each) / (1 << (20 if sys.platform == "darwin" else 10))
+    return sum(used.ru_maxrss for used in _used()) / (1 << (20 if sys.platform == "darwin" else 10))
 
 
 def _taken_s(way: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    before = sum(used.ru_utime + used.ru_stime for used in _used())
     way()
-    return time.perf_counter() - started
+    return sum(used.ru_utime + used.ru_stime for used in _used()) - before
+
+
+def _used() -> "list[resource.struct_rusage]":
+    """What this process has used, and what its decoding processes, which end with this call."""
+    decoders.close()
+    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 
 
 if __name__ == "__main__":
