@@ -11,7 +11,7 @@ from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.filters import SEVERAL, Between, Filter, OneOf, filterable, kind_of
 from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.analysis.run_on_set import RunOnSet
-from url_viz.analysis.two_by_two import MODEL_COLUMNS, top_two
+from url_viz.analysis.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.votes import NONE, Codes
 
 TENTHS = 10
@@ -64,7 +64,7 @@ def predicted(run: RunOnSet) -> RunPredictions:
     shares = run.held_out if is_held_out else run.in_sample
     known = np.asarray(np.isfinite(shares).all(axis=1) & has_label)
     rows = np.flatnonzero(known)
-    said = top_two(shares[rows]).first if len(rows) else np.zeros(0, np.int32)
+    said = shares[rows].argmax(axis=1).astype(np.int32) if len(rows) else np.zeros(0, np.int32)
     return RunPredictions(rows, run.labels.codes[rows], said, run.labels.names, is_held_out)
 
 
@@ -101,17 +101,18 @@ def accuracy_by(found: RunPredictions, column: "pd.Series[Any]") -> tuple[pd.Dat
     """
     values = column.iloc[found.rows]
     number, filters = _tenths(values) if kind_of(column) == "numeric" else _kinds(values)
-    shares = [share_of(found.is_right[number == group]) for group in range(len(filters))]
-    pictures = np.bincount(number[number >= 0], minlength=len(filters))
-    accuracy = np.array([share.value for share in shares])
+    pictures, right = (
+        np.bincount(number[keep], minlength=len(filters)) for keep in (number >= 0, (number >= 0) & found.is_right)
+    )
+    ends = [share_interval(int(hits), int(count)) for hits, count in zip(right, pictures, strict=True)]
     unsorted = pd.DataFrame(
         {
             "value": [_words(rule) for rule in filters],
             "pictures": pictures,
-            "wrong": np.rint(pictures * (1 - accuracy)).astype(np.int64),
-            "accuracy": accuracy,
-            "low": [share.interval.low for share in shares],
-            "high": [share.interval.high for share in shares],
+            "wrong": pictures - right,
+            "accuracy": right / pictures,
+            "low": [interval.low for interval in ends],
+            "high": [interval.high for interval in ends],
         }
     )
     table = unsorted.sort_values(["high", "pictures", "value"], ascending=[True, False, True], kind="stable")
