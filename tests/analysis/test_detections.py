@@ -9,11 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.detections import CodedBoxes, Matches, detections, matched, missed, other_class
+from url_viz.analysis.detections import CodedBoxes, Matches, class_logits, detections, matched, missed, other_class
 from url_viz.errors import ImageSetError
 
 SIDE = 10
 NO_OBJECTS = pd.DataFrame(columns=["picture", "class", "score", "box_x", "box_y", "box_width", "box_height"])
+
+
+def test_a_class_and_its_score_as_logits() -> None:
+    said = pd.DataFrame({"predicted_class": ["b", None, "z", "a", "c"], "predicted_score": [0.5, np.nan, 0.9, 0.2, 1]})
+    rows, logits = class_logits(said, ["a", "b", "c"])
+    assert rows.tolist() == [0, 3, 4]
+    shares = [[0.25, 0.5, 0.25], [1 / 3, 1 / 3, 1 / 3], [1e-6, 1e-6, 1]]
+    assert np.exp(logits) == pytest.approx(np.array(shares)), "never less than by chance: it was the surest class"
 
 
 def boxes(rows: list[tuple[float, int, int]]) -> CodedBoxes:

@@ -31,7 +31,7 @@ def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, t
     truth = (tmp_path / "set" / "labels" / "0.txt").read_text().splitlines()
     lines = [truth[0] + " .9", "0" + truth[1][1:] + " .8", "1 .9 .9 .1 .1 .7"]
     (labels / "0.txt").write_text("\n".join(lines))
-    printed = run("predictions", tmp_path / "predict", "--out", tmp_path / "invented.csv")
+    printed = run("predictions", tmp_path / "predict", "--out", tmp_path / "invented.csv", "--run", "yolo")
     assert "2 objects found, 1 of them as another class; 4 missed." in printed
     assert pd.read_csv(tmp_path / "invented.csv")["picture"].tolist() == ["images/0.png"]
     table = image_set.table()
@@ -39,5 +39,11 @@ def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, t
     assert table["predicted_iou"].dropna().tolist() == pytest.approx([1, 1], abs=0.01)
     assert "Labelled dog, detected as cat" in run("review", "--by", "other-class")
     assert "4 pictures to review" in run("review", "--by", "missed")
+    recorded = image_set.runs.get("yolo")
+    is_found = (table["detected"] == "found").to_numpy()
+    assert recorded.words == "yolo: 1 epoch, val held out, of 2 classes"
+    assert (recorded.is_held_out == is_found).all()
+    assert recorded.held_out[is_found].max(axis=1) == pytest.approx(table["predicted_score"][is_found], abs=1e-3)
+    assert table["model_class"][is_found].tolist() == table["predicted_class"][is_found].tolist()
     image_set.remove_columns("detector")
     assert "has no predictions" in run("review", "--by", "missed", status=1)

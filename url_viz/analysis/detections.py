@@ -1,5 +1,6 @@
 """A detector's predictions next to the objects of a set: matched by overlap; what it missed, invented or calls else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY
+from url_viz.analysis.run_on_set import SMALLEST
 from url_viz.errors import ImageSetError
 from url_viz.imaging.places import overlaps
 from url_viz.store.object_columns import BOX_COLUMNS, CLASS, PICTURE
@@ -163,6 +165,20 @@ def detections(
     same = int((has_prediction & (objects[PREDICTED_CLASS] == _labels(table).to_numpy(object))).sum())
     again = int(is_over.sum()) - len(invented)
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
+
+
+def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Floats]:
+    """The rows of objects that were found as one of the K classes `names`, and logits (M, K) of what was predicted.
+
+    A detector gives a class and its score: that is the class's probability, at least 1/K, and the rest is spread evenly
+    over the others.
+    """
+    column = pd.Index(names).get_indexer(pd.Index(objects[PREDICTED_CLASS]))
+    rows = np.flatnonzero(column >= 0)
+    own = np.maximum(objects[PREDICTED_SCORE].to_numpy(float)[rows], 1 / len(names))
+    shares = np.repeat((1 - own[:, None]) / max(1, len(names) - 1), len(names), axis=1)
+    shares[np.arange(len(rows)), column[rows]] = own
+    return rows, np.log(np.maximum(shares, SMALLEST))
 
 
 def _coded(table: pd.DataFrame, predictions: pd.DataFrame) -> tuple[CodedBoxes, CodedBoxes]:

@@ -21,6 +21,8 @@ def predictions(
     *,
     names: Annotated[Path | None, arg(help="a data.yaml, or a class a line, that names the detector's numbers")] = None,
     least_score: Annotated[Fraction, arg(help="predictions below this score do not count")] = 0.25,
+    run: Annotated[str | None, arg(help="record the classes of found objects as a run of this name, too")] = None,
+    split: Annotated[str, arg(help="with --run: `train` if the detector was trained on these pictures")] = "val",
     top: Annotated[Count, arg(help="how many predictions of no object to list")] = 10,
     out: TableOut = None,
 ) -> None:
@@ -28,7 +30,7 @@ def predictions(
 
     Predictions of no object are listed, or written with --out.
     """
-    brought = image_set.objects.predictions(file, names=names, least_score=least_score)
+    brought = image_set.objects.predictions(file, names=names, least_score=least_score, run=run, split=split)
     print("\n".join(brought.words))
     invented = brought.found.invented
     if not write_rows(invented, out, "prediction of no object", "predictions of no object") and len(invented):

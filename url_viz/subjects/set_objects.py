@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from url_viz.analysis.detections import LEAST_IOU, LEAST_SCORE, Detections, detections
+from url_viz.analysis.detections import LEAST_IOU, LEAST_SCORE, Detections, class_logits, detections
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.annotations.annotated import Box
@@ -19,6 +19,7 @@ from url_viz.imaging.workers import decoders
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.imported_columns import Import, write_import
 from url_viz.store.object_columns import BOX_COLUMNS, BOX_IS_WRONG, CLASS, PICTURE
+from url_viz.store.recorder import Recorder
 from url_viz.store.user_cells import Values
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_files import SetFiles
@@ -111,13 +112,16 @@ class SetObjects:
         names: str | Path | None = None,
         least_score: float = LEAST_SCORE,
         least_iou: float = LEAST_IOU,
+        run: str | None = None,
+        split: str = "val",
     ) -> Brought:
         """Match a detector's predictions to the objects, and keep of each what was predicted, as columns.
 
         `path` is COCO results (.json), or a folder of YOLO labels with confidences; `names` a data.yaml or a text file
         that names the detector's classes by number, where they are not those of the annotations. Columns and what was
-        found are described by `analysis.detections.Detections`; another detector's columns are replaced. Raises
-        ImageSetError in a set of whole pictures, FolderError for what are no predictions of this set.
+        found are described by `analysis.detections.Detections`; another detector's columns are replaced. With `run`,
+        the classes of found objects are recorded, too (`runs`), as of `split`: "train" if it was trained on them.
+        Raises ImageSetError in a set of whole pictures, FolderError for what are no predictions of this set.
         """
         source, table = source_of(self._core.root), self._core.frame
         if not isinstance(source, Objects) or PICTURE not in table:
@@ -128,11 +132,19 @@ class SetObjects:
         named = None if names is None else read_names(Path(names).expanduser())
         predicted = read_predictions(file, source.annotations, names=named)
         found = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
+        if run is not None:
+            self._record(found, run, split)
         columns = {str(name): _values(column) for name, column in found.objects.items()}
         with raising_disk_errors(self._core.store.paths):
             kept = Import(DETECTOR, file.name, self._core.ids, self._core.contents, columns)
             write_import(self._core.store.paths, kept)
         return Brought(found, predicted)
+
+    def _record(self, found: Detections, run: str, split: str) -> None:
+        names = self._core.derived.get("picture_labels").names
+        rows, logits = class_logits(found.objects, names)
+        recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=names)
+        recorder.epoch(self._core.ids[rows], logits, split=split)
 
 
 def _in_pixels(source: Objects, predicted: Predicted) -> pd.DataFrame:
