@@ -6,7 +6,8 @@ The pictures are split into three parts, twins always in the same one: most trai
 pictures give the figures. Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json: how well the head
 agrees with the order of the task losses and, with classes, R-AUROC, each with an interval and next to the figures of
 the head before and of the orders that need no job. OUT/cache keeps the embeddings, so that a second run starts at once.
-For --mode full, see training.full.
+For --mode full, see training.full. What classifiers said of the pictures is recorded as a run of their image set
+(training.own_record); the mode instance has none.
 """
 
 import shutil
@@ -22,6 +23,7 @@ from training.command import command
 from training.config import FinetuneConfig
 from training.holdout import SplitCache, confusability_in, figures_of, split_cache
 from training.lock import locked
+from training.own_record import record_probes
 from training.record_files import write_json
 from training.store import Cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, instance_loss
@@ -89,6 +91,8 @@ def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> 
     if weights.is_file():
         provenance = replace(provenance, weights_digest=file_digest(weights))
     head = save_run(RunPaths(config.out), trained, config, provenance)
+    if config.mode == "labels":
+        record_probes(config, split)
     result = _report(config, split, rows, {AFTER: head} if model.head is None else {AFTER: head, BEFORE: model.head})
     write_json(result, RunPaths(config.out).report)
     return result

@@ -34,6 +34,7 @@ from training.joint import (
     train_jointly,
 )
 from training.linear_probe import linear_probe
+from training.own_record import HELD_OUT, own_recorder
 from training.record_files import write_json
 from training.train import RunPaths, write_run_records
 from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of
@@ -50,6 +51,7 @@ from url_viz.models.runtime import choose_device
 from url_viz.pipeline.twins import source_groups, twin_pairs
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.read_ahead import read_ahead, read_each
+from url_viz.store.recorder import EpochBatches, Recorder
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
@@ -125,9 +127,11 @@ def finetune_everything(
     embed = partial(_embeddings, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
     split = split_of(pictures, loaded.preprocessing, share=config.told, embed=embed)
     probe, before = probe_and_scores(loaded, head, split, device)
-    model, history = _trained(config, loaded, split, probe, device, report)
+    recorder = own_recorder(config, pictures.classes)
+    model, history = _trained(config, loaded, split, probe, device, report, recorder)
     paths = RunPaths(config.out)
     trained_head, after = _saved(config, loaded, model, split, paths)
+    _record_held_out(recorder, split, after.logits[len(split.training) :], len(history))
     figures = figures_of_models(before, after, split)
     result = FullReport(
         mode=config.mode,
@@ -258,6 +262,7 @@ def _trained(
     probe: nn.Linear,
     device: torch.device,
     report: ProgressCallback,
+    recorder: Recorder | None,
 ) -> tuple[JointModel, list[FullEpoch]]:
     joint, recipe = config.joint, config.recipe
     n_classes = len(split.pictures.classes)
@@ -268,6 +273,7 @@ def _trained(
     freeze_first(model, joint.frozen_share)
     steps = steps_an_epoch(len(split.training), joint.joint_batch)
     clock, history = Clock("epochs", joint.joint_epochs), []
+    seen = EpochBatches(recorder) if recorder is not None else None
 
     def after_epoch(number: int, loss: float) -> None:
         scores = scores_of(model, _pixels(split.clean[len(split.training) :], loaded.preprocessing, device))
@@ -275,6 +281,13 @@ def _trained(
         auroc = classification_auroc(scores.uncertainty, scores.logits, split.held_out_labels)
         history.append(FullEpoch(number, loss, accuracy, auroc))
         report(clock.at(number, metrics={"loss": loss, "accuracy": accuracy, "AUROC": auroc}))
+        _record_held_out(recorder, split, scores.logits, number)
+        if seen is not None:
+            seen.write(number - 1)
+
+    def after_step(batch: JointBatch, logits: Tensor) -> None:
+        if seen is not None and batch.ids is not None:
+            seen.add(batch.ids, logits, batch.labels)
 
     train_jointly(
         model,
@@ -284,12 +297,20 @@ def _trained(
         steps=steps * joint.joint_epochs,
         seed=config.seed,
         after_epoch=after_epoch,
+        after_step=after_step,
     )
     if joint.refit:
         crops = split.clean[: len(split.training)]
         embedding = _embeddings(model.backbone, crops, preprocessing=loaded.preprocessing, device=device)
         set_classifier(model, linear_probe(embedding, split.training_labels, n_classes))
     return model, history
+
+
+def _record_held_out(recorder: Recorder | None, split: Split, logits: NDArray[np.float32], epochs: int) -> None:
+    """Record what the classifier says of the held-out pictures after so many epochs, instead of what it said before."""
+    if recorder is not None:
+        ids = split.pictures.ids[split.held_out]
+        recorder.epoch(ids, logits, split.held_out_labels, HELD_OUT, number=epochs - 1)
 
 
 def epochs_of(
@@ -314,7 +335,8 @@ def _batches(
     views = read_ahead((split.training[batch].tolist() for batch in batches), view)
     for batch, crops in zip(batches, views, strict=True):
         pixels = _on(device, normalised(np.stack(crops), preprocessing))
-        yield JointBatch(pixels, torch.from_numpy(split.training_labels[batch]).to(device))
+        labels = torch.from_numpy(split.training_labels[batch]).to(device)
+        yield JointBatch(pixels, labels, split.pictures.ids[split.training[batch]])
 
 
 def _view(

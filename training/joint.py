@@ -21,10 +21,11 @@ BETAS = (0.9, 0.999)
 
 @dataclass(frozen=True)
 class JointBatch:
-    """B pictures: normalised `pixels` (B, 3, H, W) float32 and `labels` (B,) int64."""
+    """B pictures: normalised `pixels` (B, 3, H, W) float32, `labels` (B,) int64 and, if it counts which, `ids` (B,)."""
 
     pixels: Tensor
     labels: Tensor
+    ids: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ def head_loss(
 
 def joint_loss(
     model: JointModel, batch: JointBatch, *, recipe: Recipe, weight: float, pairing: torch.Generator
-) -> Tensor:
-    """Mean cross-entropy of the classifier plus `weight` times the head's loss (PVU 2.2)."""
+) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy of the classifier plus `weight` times the head's loss (PVU 2.2); and the logits (B, C)."""
     logits, uncertainty, _ = model(batch.pixels)
     of_head = head_loss(uncertainty, logits, batch.labels, recipe=recipe, pairing=pairing)
-    return F.cross_entropy(logits, batch.labels) + weight * of_head
+    return F.cross_entropy(logits, batch.labels) + weight * of_head, logits
 
 
 def train_jointly(
@@ -110,8 +111,11 @@ def train_jointly(
     steps: int,
     seed: int,
     after_epoch: Callable[[int, float], None],
+    after_step: Callable[[JointBatch, Tensor], None] | None = None,
 ) -> None:
     """Train on every batch of every epoch, `steps` in all; `after_epoch` gets the epoch's number and mean loss.
+
+    `after_step` gets each batch, and the logits that the step had.
 
     AdamW; the rates rise over a tenth of the steps and fall to 0 on a cosine. The model is left in eval mode.
     """
@@ -124,12 +128,14 @@ def train_jointly(
         if joint.freeze_norms:
             freeze_norms(model.backbone)
         for batch in batches:
-            loss = joint_loss(model, batch, recipe=recipe, weight=joint.uncertainty_weight, pairing=pairing)
+            loss, logits = joint_loss(model, batch, recipe=recipe, weight=joint.uncertainty_weight, pairing=pairing)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             losses.append(loss.detach())
+            if after_step is not None:
+                after_step(batch, logits)
         model.eval()
         after_epoch(number, float(torch.stack(losses).mean()))
 

@@ -1,6 +1,7 @@
 """Task losses, which a head learns to order: against other pictures, or of a classifier on the label."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from url_viz.analysis.probe import fit_probe, probe_inputs
 from url_viz.errors import CacheError
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.rows import l2_normalize
+from url_viz.store.whitened_rows import Whitening
 
 ROWS_AT_ONCE = 1024
 FOLDS = 5
@@ -62,6 +64,44 @@ def classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
     return loss.numpy().astype(np.float32)
 
 
+@dataclass(frozen=True)
+class FoldProbe:
+    """A linear probe, fitted without the pictures of fold `number`, of which it says something (`says` (P,)).
+
+    Its `classes` (C,) are ascending.
+    """
+
+    number: int
+    says: NDArray[np.bool_]
+    classes: NDArray[np.integer]
+    weights: NDArray[np.floating]
+    whitening: Whitening
+
+    def logits(self, embeddings: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Logits (B, C) of embeddings (B, D)."""
+        logits: NDArray[np.floating] = probe_inputs(self.whitening.transform(embeddings)) @ self.weights
+        return logits
+
+
+def fold_probes(
+    clean: NDArray[np.floating], labels: NDArray[np.integer], group: NDArray[np.integer]
+) -> Iterator[FoldProbe]:
+    """The probes of five folds of P pictures, as of `fitted_classifier_loss`; raises CacheError if nothing is left."""
+    fold = _folds(labels, group)
+    if not (fold >= 0).any():
+        raise CacheError(
+            "No class has two pictures that are not twins (or of one folder, with --group folder), so nothing can be "
+            "learnt from labels. Use --target instance."
+        )
+    whitening = fit_whitening(clean)
+    known = probe_inputs(whitening.transform(clean))
+    for number in range(FOLDS):
+        fits = (fold >= 0) & (fold != number)
+        probe = fit_probe(known[fits], labels[fits])
+        says = (fold == number) & np.isin(labels, probe.classes)
+        yield FoldProbe(number, says, probe.classes, probe.weights, whitening)
+
+
 def fitted_classifier_loss(
     views: NDArray[np.floating],
     clean_rows: Integers,
@@ -75,21 +115,11 @@ def fitted_classifier_loss(
     views are scored by a probe fitted on the clean embeddings of the others, in the whitened space of all. nan if the
     label is −1 or its class is in no other fold.
     """
-    fold = _folds(labels, group)
-    if not (fold >= 0).any():
-        raise CacheError(
-            "No class has two pictures that are not twins (or of one folder, with --group folder), so nothing can be "
-            "learnt from labels. Use --target instance."
-        )
-    whitening = fit_whitening(clean)
-    known, losses = probe_inputs(whitening.transform(clean)), np.full(len(clean_rows), np.nan, np.float32)
-    for number in range(FOLDS):
-        fits = (fold >= 0) & (fold != number)
-        probe = fit_probe(known[fits], labels[fits])
-        scored = (fold == number) & np.isin(labels, probe.classes)
-        rows = np.flatnonzero(scored[clean_rows])
-        logits = probe_inputs(whitening.transform(views[rows])) @ probe.weights
-        losses[rows] = classifier_loss(logits, np.searchsorted(probe.classes, labels[clean_rows[rows]]))
+    losses = np.full(len(clean_rows), np.nan, np.float32)
+    for probe in fold_probes(clean, labels, group):
+        rows = np.flatnonzero(probe.says[clean_rows])
+        label = np.searchsorted(probe.classes, labels[clean_rows[rows]])
+        losses[rows] = classifier_loss(probe.logits(views[rows]), label)
     return losses
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.models.test_authors_checkpoints import tensors_of, write
 from tests.training.conftest import draw_folder
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
+from training.data.spec import pictures_of
 from training.finetune import FinetuneReport, finetune, losses_to_learn
 from training.holdout import are_test_pictures, confusability_in, split_cache
 from training.store import open_cache
@@ -21,6 +22,9 @@ from url_viz.errors import HeadMismatchError
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.progress import silent
+from url_viz.store.about import find_set
+from url_viz.store.training_records import epochs_of, joined, runs_of
+from url_viz.workspace import Workspace
 
 
 @pytest.fixture
@@ -64,6 +68,10 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
     assert record["advice"] == found.advice
     assert [one.measure for one in found.told] == ["r_auroc", "agreement"]
     assert list(found.told[0].others) == ["confusability", "ambiguity"]
+    home = Workspace.at()
+    assert runs_of(home.set_paths(find_set(many, home))) == (), (
+        "without labels nothing says of which class a picture is"
+    )
 
 
 @pytest.mark.slow
@@ -97,6 +105,16 @@ def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, mo
     config = config_of(many, tmp_path / "out", mode="labels")
     first = finetune(config, model, silent)
     assert first.mode == "labels"
+    home = Workspace.at()
+    paths = home.set_paths(find_set(many, home))
+    epochs = epochs_of(paths, "finetune-out")
+    assert [(epoch.number, epoch.split, epoch.fold) for epoch in epochs] == [(0, "held-out", str(n)) for n in range(5)]
+    said = joined([epoch.read() for epoch in epochs])
+    pictures = pictures_of(str(many))
+    assert dict(zip(said.ids.tolist(), said.labels.tolist(), strict=True)) == dict(
+        zip(pictures.ids.tolist(), pictures.labels.tolist(), strict=True)
+    )
+    assert epochs[0].classes == pictures.classes
     assert 0 <= value_of(first, "r_auroc") <= 1
     head = load_head(RunPaths(config.out).head)
     headed = with_head(model, ModelSource("adapted", model.space.backbone, head))

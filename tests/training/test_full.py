@@ -14,8 +14,9 @@ from training.benchmark.labelled import space_of
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
 from training.finetune import carry_backbone, finetune, main
-from training.full import FullReport, advice, finetune_everything, probe_and_scores, split_of
+from training.full import FullReport, Split, advice, finetune_everything, probe_and_scores, split_of
 from training.holdout import NearestErrors
+from training.own_record import run_name
 from training.train import RunPaths
 from url_viz.analysis.holdout_report import HoldoutFigure, figures_from
 from url_viz.analysis.order_metrics import Figure, Interval
@@ -26,6 +27,9 @@ from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.model_names import file_digest
 from url_viz.progress import silent
+from url_viz.store.about import find_set
+from url_viz.store.training_records import epochs_of
+from url_viz.workspace import Workspace
 
 NAME = "test_resnet"
 COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
@@ -112,6 +116,23 @@ def test_the_model_it_writes_is_the_model_it_reports(coloured: Path, tmp_path: P
     assert [line["epoch"] for line in history] == [str(epoch) for epoch in range(1, 13)]
     assert float(history[-1]["accuracy"]) == value_of(told, "accuracy")
     assert float(history[-1]["loss"]) < float(history[0]["loss"])
+    check_record(coloured, config, split, logits)
+
+
+def check_record(folder: Path, config: FinetuneConfig, split: Split, logits: np.ndarray) -> None:
+    """Each epoch has nearly all training pictures, and the held-out ones: in the end as the saved model says."""
+    home = Workspace.at()
+    epochs = epochs_of(home.set_paths(find_set(folder, home)), run_name(config.out))
+    assert [(one.number, one.split) for one in epochs] == [(n, s) for n in range(12) for s in ("train", "held-out")]
+    trained, held_out = epochs[-2].read(), epochs[-1].read()
+    label = dict(zip(split.pictures.ids.tolist(), split.pictures.labels.tolist(), strict=True))
+    assert {*trained.ids.tolist()} <= {*split.pictures.ids[split.training].tolist()}
+    assert len(trained.ids) == config.joint.joint_batch * (len(split.training) // config.joint.joint_batch)
+    for said in (trained, held_out):
+        assert said.labels.tolist() == [label[one] for one in said.ids.tolist()]
+    assert held_out.ids.tolist() == split.pictures.ids[split.held_out].tolist()
+    assert held_out.logits == pytest.approx(logits, abs=0.05)
+    assert epochs[-1].classes == split.pictures.classes
 
 
 def value_of(report: FullReport, measure: str, which: str = "after") -> float:

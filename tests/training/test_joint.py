@@ -67,7 +67,7 @@ def test_with_stop_gradient_the_backbone_learns_as_if_there_were_no_head() -> No
     for weight in (0.0, 5.0):
         model = made(stop_gradient=True)
         pairing = torch.Generator().manual_seed(0)
-        joint_loss(model, batch_of(), recipe=SMALL, weight=weight, pairing=pairing).backward()
+        joint_loss(model, batch_of(), recipe=SMALL, weight=weight, pairing=pairing)[0].backward()
         gradients[weight] = [p.grad for p in model.backbone.parameters()]
     assert all(torch.equal(a, b) for a, b in zip(gradients[0.0], gradients[5.0], strict=True))
 
@@ -104,7 +104,7 @@ def test_the_classifier_starts_as_the_probe() -> None:
 def test_the_first_tensors_stay_as_they_are() -> None:
     model, batch = made(stop_gradient=True), batch_of()
     freeze_first(model, 0.5)
-    joint_loss(model, batch, recipe=SMALL, weight=1.0, pairing=torch.Generator()).backward()
+    joint_loss(model, batch, recipe=SMALL, weight=1.0, pairing=torch.Generator())[0].backward()
     learns = [p.grad is not None for p in model.backbone.parameters()]
     assert learns == sorted(learns)
     assert sum(learns[:-2]) == pytest.approx(len(learns) / 2, abs=2)
@@ -112,14 +112,15 @@ def test_the_first_tensors_stay_as_they_are() -> None:
 
 def test_the_joint_loss_by_a_naive_loop() -> None:
     model, batch = made(stop_gradient=True).eval(), batch_of(6)
-    found = joint_loss(model, batch, recipe=SMALL, weight=2.0, pairing=torch.Generator()).detach()
+    found, said = joint_loss(model, batch, recipe=SMALL, weight=2.0, pairing=torch.Generator())
     logits, uncertainty, _ = (part.detach() for part in model(batch.pixels))
+    assert torch.equal(said, logits)
     losses = [-float(torch.log_softmax(row, 0)[label]) for row, label in zip(logits, batch.labels, strict=True)]
     hinges = []
     for a in (0, 2, 4):
         sign = 1 if losses[a] > losses[a + 1] else -1
         hinges.append(max(0.0, 0.1 - sign * float(uncertainty[a] - uncertainty[a + 1])))
-    assert float(found) == pytest.approx(np.mean(losses) + 2.0 * np.mean(hinges), rel=1e-4)
+    assert float(found.detach()) == pytest.approx(np.mean(losses) + 2.0 * np.mean(hinges), rel=1e-4)
 
 
 def test_training_learns_the_classes_and_moves_the_backbone() -> None:

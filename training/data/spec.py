@@ -39,13 +39,21 @@ def _all_pictures_of(spec: str) -> PictureList:
     kind, _, rest = spec.partition(":")
     if rest and is_named(kind):
         return named_pictures(kind, Path(rest).expanduser())
-    if rest and kind in KINDS:
-        return _in_folder(Path(rest).expanduser())
-    if not rest or Path(spec).exists() or address_in(spec) is not None:  # which is refused as a folder
-        return _in_folder(Path(spec).expanduser())
+    folder = folder_of(spec)
+    if folder is not None:
+        return _in_folder(folder)
     raise FolderError(
         f"{spec!r} names the kind {kind!r}, and known are {', '.join((*KINDS, 'tar', *SETS))}. Give folder:PATH."
     )
+
+
+def folder_of(spec: str) -> Path | None:
+    """The folder that `spec` names; None for tar shards and published sets."""
+    kind, _, rest = spec.partition(":")
+    if rest and kind in KINDS:
+        return Path(rest).expanduser()
+    is_bare = not rest or Path(spec).exists() or address_in(spec) is not None  # which is refused as a folder
+    return Path(spec).expanduser() if is_bare else None
 
 
 def is_tar(spec: str) -> bool:

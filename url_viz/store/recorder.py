@@ -12,8 +12,20 @@ from numpy.typing import NDArray
 
 from url_viz.errors import FolderError, RowsError
 from url_viz.imaging.digest import image_id
-from url_viz.store.training_records import LARGEST, TRAIN, EpochLogits, checked_name, epochs_of, joined, write_epoch
-from url_viz.workspace import SetPaths
+from url_viz.roots import address_in, root_of
+from url_viz.store.about import find_set, has_tables, read_about
+from url_viz.store.training_records import (
+    LARGEST,
+    TRAIN,
+    EpochLogits,
+    checked_name,
+    epochs_of,
+    joined,
+    remove_run,
+    runs_of,
+    write_epoch,
+)
+from url_viz.workspace import SetPaths, Workspace
 
 Given = Iterable[str | os.PathLike[str] | int]
 
@@ -30,6 +42,17 @@ class Recorder:
         self._known: dict[str, int] = {}
         before = epochs_of(paths, run)
         self._next = max((epoch.number for epoch in before), default=-1) + 1
+
+    @classmethod
+    def of_folder(
+        cls, folder: str | Path, run: str, *, classes: Sequence[str] | None, workspace: str | Path | None = None
+    ) -> "Recorder":
+        """A recorder on the pictures of a folder, which may be embedded before or after."""
+        home = Workspace.at(workspace)
+        root = address_in(folder) or Path(folder).expanduser()
+        paths = home.set_paths(find_set(root, home))
+        base = read_about(paths).base if has_tables(paths) else root_of(root)
+        return cls(paths, base, run, classes=classes, also=os.path.abspath(root))
 
     def epoch(
         self,
@@ -66,6 +89,12 @@ class Recorder:
         batches = EpochBatches(self, split, fold=fold)
         yield batches
         batches.write(number)
+
+    def begin_again(self) -> None:
+        """Delete what is recorded of this run."""
+        if self.run in runs_of(self._paths):
+            remove_run(self._paths, self.run)
+        self._next = 0
 
     def ids(self, paths: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64]:
         """The ids (M,) of pictures by path, which `epoch` takes, too: numbers that any loader can pass on."""
