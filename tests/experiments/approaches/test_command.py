@@ -236,5 +236,5 @@ def test_an_unknown_approach_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_documents_have_the_kept_figures() -> None:
     comparison = read_comparison(ROOT / "experiments" / "approaches.json")
     assert {one.name for one in comparison.approaches} == set(APPROACHES)
-    assert table(comparison) in (ROOT / "docs" / "approaches.md").read_text("utf-8")
-    assert figure(comparison) == (ROOT / "docs" / "approaches.svg").read_text("utf-8")
+    assert table(comparison) in (ROOT / "experiments" / "approaches.md").read_text("utf-8")
+    assert figure(comparison) == (ROOT / "experiments" / "approaches.svg").read_text("utf-8")
