@@ -86,7 +86,7 @@ def _show_card(entry: RecentSet) -> None:
         st.markdown(f"**{escape(set_title(entry.about))}**")
         classes = f" · {entry.classes:,} classes" if entry.classes else ""
         count = counted(entry.pictures, entry.about.noun)
-        st.caption(f"{count}{classes} · {escape(when(entry.read_at))} · {escape(', '.join(entry.models))}")
+        st.caption(f"{escape(count)}{classes} · {escape(when(entry.read_at))} · {escape(', '.join(entry.models))}")
         job = running(entry.set_id)
         if job is not None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
