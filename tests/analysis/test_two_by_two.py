@@ -122,3 +122,11 @@ def test_a_queue_is_of_its_kind_the_strongest_first() -> None:
     assert in_queue(table, "model-weakness").to_numpy().tolist() == [[3, None], [5, "cat"]]
     assert in_queue(table[["id", "label"]], "model-weakness").empty
     assert {queue.kind for queue in QUEUES.values()} == {WRONG, AMBIGUOUS, WEAK, LATE}
+
+
+@given(learnt=st.lists(st.integers(0, 6), min_size=1, max_size=80))
+def test_at_most_a_tenth_was_learnt_late(learnt: list[int]) -> None:
+    sure = np.tile([0.9, 0.1], (len(learnt), 1))
+    label = np.full(len(learnt), CAT)
+    kind = said(sure, sure, label, np.array(learnt, float))["kind"]
+    assert (kind == LATE).sum() <= len(learnt) / 10

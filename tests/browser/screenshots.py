@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled
+import url_viz
+from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled, still
+from url_viz.analysis.dynamics import probabilities
 from url_viz.image_set import embed_folder
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +19,7 @@ PATIENCE_MS = 300_000
 
 
 def main(folder: Path) -> None:
-    """Write explore-light.png, explore-dark.png and objects.png into `folder`."""
+    """Write explore-light.png, explore-dark.png, objects.png and your_model.png into `folder`."""
     import shutil
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,6 +33,7 @@ def main(folder: Path) -> None:
         for scheme in ("light", "dark"):
             _explore(browser, url, scheme, folder / f"explore-{scheme}.png")
         _objects(browser, url, Path(home), folder / "objects.png")
+        _your_model(browser, url, Path(home), folder / "your_model.png")
         browser.close()
 
 
@@ -61,6 +64,38 @@ def _objects(browser: Browser, url: str, home: Path, path: Path) -> None:
     for image in page.locator(".large img").all():
         image.evaluate("image => image.decode()")
     settled(page)
+    page.get_by_test_id("stMain").screenshot(path=path)
+
+
+def _your_model(browser: Browser, url: str, home: Path, path: Path) -> None:
+    """Two softmax regressions on handwritten digits, each held out from half of them; one label of thirty is wrong."""
+    from sklearn.datasets import load_digits
+
+    digits, random, root = load_digits(), np.random.default_rng(0), home / "pictures" / "digits"
+    names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    count = 600
+    label = np.where(random.random(count) < 1 / 30, random.integers(0, 10, count), digits.target[:count])
+    paths = np.array([f"{names[code]}/{number:03d}.png" for number, code in enumerate(label)])
+    for name, picture in zip(paths, digits.images, strict=False):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        ink = Image.fromarray((255 - 255 * picture / 16).astype(np.uint8))
+        ink.resize((128, 128), Image.Resampling.BICUBIC).save(root / name)
+    record = url_viz.record(root, "softmax", classes=names.tolist(), workspace=home / "workspace")
+    values = digits.data[:count] / 16
+    for half in (0, 1):
+        here, weights = np.arange(count) % 2 == half, np.zeros((64, 10))
+        for epoch in range(12):
+            record.epoch(paths[here], values[here] @ weights, label[here], number=epoch, fold=str(half))
+            for _ in range(8):
+                error = np.eye(10)[label[here]] - probabilities(values[here] @ weights)
+                weights += 0.02 * values[here].T @ error
+        record.epoch(paths[~here], values[~here] @ weights, label[~here], "val", number=11, fold=str(half))
+    found = embed_folder(root, workspace=home / "workspace")
+    page = browser.new_page(viewport={"width": 1280, "height": 1130})
+    page.goto(f"{url}/your_model?set={found.set_id}")
+    expect(page.get_by_text("First comes what is surely worst")).to_be_visible(timeout=PATIENCE_MS)
+    settled(page)
+    still(page)
     page.get_by_test_id("stMain").screenshot(path=path)
 
 

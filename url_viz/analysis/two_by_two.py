@@ -172,12 +172,12 @@ def _pairs(model: TopTwo, pictures: ClassShares) -> tuple[tuple[Codes, Codes], t
 
 
 def _is_late(learnt: NDArray[np.float64]) -> Flags:
-    """Which pictures (N,) are among the last that were learnt."""
+    """Which pictures (N,) are among the last that were learnt: at most a tenth, however many an epoch taught."""
     known = learnt[np.isfinite(learnt)]
     if not len(known):
         return np.zeros(len(learnt), bool)
-    bound = max(float(LATE_EPOCH), float(np.quantile(known, 1 - LATE_SHARE, method="higher")))
-    return np.isfinite(learnt) & (learnt >= bound)
+    bound = float(np.quantile(known, 1 - LATE_SHARE, method="higher"))
+    return np.isfinite(learnt) & (learnt > bound) & (learnt >= LATE_EPOCH)
 
 
 def in_queue(table: pd.DataFrame, name: str) -> pd.DataFrame:

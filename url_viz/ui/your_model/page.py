@@ -41,10 +41,10 @@ CELL_PX = 68
 HOW = """import url_viz
 
 record = url_viz.record({folder!r}, run="r1", classes=dataset.classes)
-for epoch in range(epochs):
-    ...  # train, and collect the paths and logits (M, C) of the epoch
-    record.epoch(paths, logits)  # pictures that it was trained on
-    record.epoch(val_paths, val_logits, split="val")  # pictures that it was not"""
+for _ in range(epochs):
+    with record.collect() as epoch:
+        ...  # a step for each batch, then: epoch.add(paths, logits, labels)
+    record.epoch(val_paths, val_logits, split="val")  # pictures that it was not trained on"""
 
 
 def pick_run(image_set: ImageSet) -> RunOnSet | None:
@@ -79,6 +79,7 @@ def show_how(image_set: ImageSet) -> None:
     """How a run is recorded, and a file of predictions as one."""
     st.markdown("**Record your model while it trains**, in your own loop:")
     st.code(HOW.format(folder=str(image_set.root)), language="python")
+    st.caption("With Lightning, the Hugging Face Trainer or Ultralytics it is one line: `url_viz.callbacks`.")
     st.markdown("**Or add a file of predictions**")
     st.caption(
         "A column of paths, and a column of probabilities for each class, by its name, or logits `logit_0`, `logit_1` "
