@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 REVIEW = EXAMPLES / "review_a_folder.ipynb"
+TRAIN = EXAMPLES / "train_and_compare.ipynb"
 ABSOLUTE = re.compile(r"(?<![\w.~/:*<)])/\w|\b[A-Za-z]:\\|file:/")
 """A path from the root of a disk, in quotes or not; not the / between two words, nor an address."""
 FEW = {"skimage": ("data", "brick.png chelsea.png coffee.png grass.png rocket.jpg")}
@@ -33,9 +34,9 @@ def content(notebook: Path) -> dict[str, Any]:
 
 def test_the_readme_describes_every_example_and_each_is_run_here() -> None:
     there = {path.name for path in EXAMPLES.iterdir() if not path.name.startswith(".")}
-    assert there == {"README.md", REVIEW.name}, "another example needs a test that runs it"
+    assert there == {"README.md", REVIEW.name, TRAIN.name}, "another example needs a test that runs it"
     described = re.findall(r"^## \[(\S+)\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert described == [REVIEW.name]
+    assert described == [REVIEW.name, TRAIN.name]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -92,13 +93,22 @@ class Ran:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, prepared_as_shipped: Path) -> Ran:
     """The notebook of the review, on a few photographs at full size, in a process of its own."""
-    here = tmp_path_factory.mktemp("notebook")
+    return run(REVIEW, tmp_path_factory.mktemp("notebook"), prepared_as_shipped)
+
+
+def run(notebook: Path, here: Path, prepared_as_shipped: Path, *parameters: str) -> Ran:
     workspace = Workspace.at(here / "workspace")
     workspace.models.symlink_to(prepared_as_shipped / "models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "PHOTOGRAPHS", FEW)
         demo.build_spoiled(workspace)
-    command = [sys.executable, "-m", "tests.run_notebook", str(REVIEW), f"here = Path({str(here)!r})"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.run_notebook",
+        str(notebook),
+        "; ".join([f"here = Path({str(here)!r})", *parameters]),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return Ran(here, dict(re.findall(r"^(\S+) -> (\S+)$", done.stdout, re.MULTILINE)))
@@ -141,3 +151,24 @@ class TestReview:
         photos = ran.here / "photos"
         assert {str(path.relative_to(photos)) for path in photos.rglob("*.jpg")} == set(table.index)
         assert len(table) == 5 * 19
+
+
+@pytest.mark.slow
+def test_trains_records_reviews_and_trains_again(
+    tmp_path_factory: pytest.TempPathFactory, prepared_as_shipped: Path
+) -> None:
+    ran = run(TRAIN, tmp_path_factory.mktemp("trained"), prepared_as_shipped, "epochs = 2")
+    assert list(ran.shown) == [cell["id"] for cell in content(TRAIN)["cells"] if cell["cell_type"] == "code"]
+    assert {ran.shown[cell] for cell in ("show-cases", "show-dynamics")} == {"text/html"}
+    image_set = open_image_set(ran.here / "photos", workspace=ran.here / "workspace")
+    assert image_set.runs.names() == ("first", "second")
+    for name in image_set.runs.names():
+        recorded = image_set.runs.get(name)
+        assert recorded.words == f"{name}: 2 epochs, held-out held out, of 5 classes"
+        assert (recorded.dynamics.epochs == 2).all()
+        assert recorded.is_held_out.all()
+    table = image_set.table()
+    answered = table["label_checked"].notna()
+    moved = table["path"].str.extract(r"/(\w+)-\w+-\d")[0]
+    assert moved.notna().sum() == 4, "one in twenty of five photographs in nineteen forms"
+    assert (table["label"] == moved.fillna(table["path"].str.split("/").str[0]))[answered].all()
