@@ -25,7 +25,7 @@ from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import BATCH, Model
 
 FIGURES = Path(__file__).with_suffix(".json")
-DRAWING = FIGURES.parents[1] / "docs" / "deterioration.svg"
+DRAWING = FIGURES.with_suffix(".svg")
 SETS = {"development": ("grocery",), "report": ("caltech101", "flowers102")}
 MEASURES = ("uncertainty", "entropy", "confusability")
 COLOURS = dict(zip(MEASURES, ("#d55e00", "#7f7f7f", "#0072b2"), strict=True))

@@ -133,7 +133,7 @@ def test_what_few_labels_reach_is_told_from_its_figures() -> None:
 
 def test_how_spoiled_photographs_stand_is_told_and_drawn_from_its_figures() -> None:
     figures = json.loads(deterioration.FIGURES.read_text("utf-8"))
-    told = (ROOT / "docs" / "deterioration.md").read_text("utf-8")
+    told = (ROOT / "experiments" / "deterioration.md").read_text("utf-8")
     assert deterioration.table(figures) in told
     assert deterioration.DRAWING.read_text("utf-8") == deterioration.drawing(figures)
 

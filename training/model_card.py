@@ -33,7 +33,7 @@ OUTCOMES = {
 
 MEASURED_ON_LITE0 = """
 With the head of Lite0: photographs of classes that it was not taught get a higher uncertainty (docs/benchmark.md),
-copies with noise or in low light a lower one than the photograph itself (docs/deterioration.md)."""
+copies with noise or in low light a lower one than the photograph itself (experiments/deterioration.md)."""
 """What is known of heads that read functions of the classifier."""
 
 
