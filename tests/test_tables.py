@@ -98,7 +98,7 @@ def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None
 def test_the_gradient_conflict_is_told_from_its_figures() -> None:
     summaries = conflict_table.stored_summaries()
     assert {one["config"]["runs"] for one in summaries} == {5}
-    told = (ROOT / "docs" / "training.md").read_text("utf-8")
+    told = (ROOT / "experiments" / "README.md").read_text("utf-8")
     differences = [row.split("|")[4].strip() for row in conflict_table.table(summaries).splitlines()[2:]]
     assert len(differences) == 3
     assert all(difference in told for difference in differences)

@@ -42,7 +42,7 @@ def _between(row: Mapping[str, Any]) -> list[Entry]:
 
 
 def _measures(image_set: ImageSet, row: Mapping[str, Any], first: str | None) -> list[Entry]:
-    names = [measure.name for measure in MEASURES if measure.is_offered]
+    names = [measure.name for measure in MEASURES if measure.is_offered and measure.name in row]
     if first is not None and first in row:
         names = [first, *(name for name in names if name != first)]
     return [
