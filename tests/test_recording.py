@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -21,6 +23,7 @@ from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.about import find_set
+from url_viz.store.tables import fixed_lists
 from url_viz.store.training_records import epochs_of, run_version, runs_of
 from url_viz.workspace import SetPaths, Workspace
 
@@ -119,6 +122,15 @@ class TestEpochs:
             for strength in (9.0, LN3):
                 record.epoch(NAMES[part], logits_of(*[strength] * 6)[part], split="held-out", fold=fold, number=0)
         assert read.runs.get("cv").held_out[np.arange(6), np.repeat([0, 1], 3)] == pytest.approx([0.75] * 6, rel=1e-3)
+
+
+def test_logits_that_were_written_as_lists(read: ImageSet) -> None:
+    path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+    table = pq.read_table(path, partitioning=None)
+    assert table["logits"].type == pa.binary(4)
+    lists = fixed_lists(logits_of(1, 2, 3, 4, 5, 6).astype(np.float16))
+    pq.write_table(table.set_column(1, "logits", lists), path)
+    assert read.runs.dynamics("r1")["last_margin"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
 class TestCollected:

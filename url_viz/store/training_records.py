@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from url_viz.errors import DamageError, ImageSetError
 from url_viz.files import replaced
 from url_viz.sealed import sealed, unsealed
-from url_viz.store.tables import fixed_lists, matrix
+from url_viz.store.tables import matrix
 from url_viz.workspace import SetPaths
 
 TRAIN = "train"
@@ -90,7 +90,7 @@ def write_epoch(
     names = [f"{number:06d}", checked_name(split, what="split"), *([checked_name(fold, what="fold")] if fold else [])]
     path = paths.runs / checked_name(run, what="run") / (f"{'~'.join(names)}~{rank}{_ENDING}")
     about = {"number": number, "split": split, "fold": fold, "classes": list(classes), "rows": len(epoch.ids)}
-    columns = pa.array(epoch.ids), fixed_lists(epoch.logits), pa.array(epoch.labels)
+    columns = pa.array(epoch.ids), _as_bytes(epoch.logits), pa.array(epoch.labels)
     table = pa.table(dict(zip(("id", "logits", "label"), columns, strict=True)))
     with replaced(path) as temporary:
         pq.write_table(
@@ -184,13 +184,32 @@ def _read(path: Path) -> EpochLogits:
     try:
         table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
         classes = len(unsealed(table.schema.metadata[_ABOUT])["classes"])
-        logits: NDArray[np.float16] = matrix(table["logits"])  # type: ignore[assignment]
+        logits = _logits_of(table["logits"], classes)
         if logits.shape[1] != classes or logits.dtype != np.float16:
             raise ValueError("another number of classes")
         ids, labels = table["id"].to_numpy(), table["label"].to_numpy()
         return EpochLogits(ids.astype(np.int64), logits, np.clip(labels, -1, classes - 1).astype(np.int32))
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path) from error
+
+
+def _as_bytes(logits: NDArray[np.float16]) -> pa.Array:
+    """Each row's numbers as they lie in memory: Parquet takes fifteen times as long for lists."""
+    rows = np.ascontiguousarray(logits)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(2 * rows.shape[1]), len(rows), [None, pa.py_buffer(rows)])
+
+
+def _logits_of(column: pa.ChunkedArray, classes: int) -> NDArray[np.float16]:
+    """Logits (M, classes) of rows of bytes, or of lists, as they were first written."""
+    if not pa.types.is_fixed_size_binary(column.type):
+        return matrix(column)  # type: ignore[return-value]
+    if column.type.byte_width != 2 * classes:
+        raise ValueError("another number of classes")
+    parts = [
+        np.frombuffer(chunk.buffers()[1], np.float16, len(chunk) * classes, chunk.offset * 2 * classes)
+        for chunk in column.chunks
+    ]
+    return np.concatenate([np.empty(0, np.float16), *parts]).reshape(-1, classes)
 
 
 def _damaged(path: Path) -> DamageError:
