@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 import url_viz
 from tests.browser.fixtures import OpenPage, assert_fits, settled, still
+from tests.browser.test_access import problems
 from tests.browser.test_story import lasso_everything_on_the_right
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
@@ -39,6 +40,8 @@ def test_a_cell_opens_its_review(app: str, image_set: ImageSet, open_page: OpenP
     page = open_page(f"{app}/your_model?set={image_set.set_id}", height=1600)
     expect(page.get_by_text("92.5 %")).to_be_visible()
     settled(page)
+    still(page, quiet_ms=300)
+    assert problems(page) == []
     assert_fits(page)
     page.set_viewport_size({"width": 1400, "height": 1600})
     settled(page)

@@ -78,11 +78,11 @@ def _use(image_set: ImageSet) -> None:
 def show_how(image_set: ImageSet) -> None:
     """How a run is recorded, and a file of predictions as one."""
     st.markdown("**Record your model while it trains**, in your own loop:")
-    st.code(HOW.format(folder=str(image_set.root)), language="python")
-    st.caption("With Lightning, the Hugging Face Trainer or Ultralytics it is one line: `url_viz.callbacks`.")
+    st.code(HOW.format(folder=str(image_set.root)), language=None)
+    st.caption("With Lightning, the Hugging Face Trainer or Ultralytics it is one line: see url_viz.callbacks.")
     st.markdown("**Or add a file of predictions**")
     st.caption(
-        "A column of paths, and a column of probabilities for each class, by its name, or logits `logit_0`, `logit_1` "
+        "A column of paths, and a column of probabilities for each class, by its name, or logits logit_0, logit_1 "
         "… A NumPy file has logits and paths."
     )
     dropped = st.file_uploader(
