@@ -208,7 +208,7 @@ def plant(pictures: EmbeddedSet, noise: Noise, seed: int) -> Planted:
     if noise[0] == "any class":
         label[chosen] = other_class(label[chosen], pictures.classes, rng)
     else:
-        label[chosen] = _most_similar_class(pictures)[label[chosen]]
+        label[chosen] = most_similar_class(pictures.embedding, pictures.label)[label[chosen]]
     whitened = fit_whitening(embedding).transform(embedding)
     return Planted(pictures, noise, seed, embedding, label, truth, whitened, build_graph(whitened, embedding))
 
@@ -218,9 +218,10 @@ def other_class(label: Codes, classes: int, rng: np.random.Generator) -> Codes:
     return ((label + rng.integers(1, classes, len(label))) % classes).astype(np.int32)
 
 
-def _most_similar_class(pictures: EmbeddedSet) -> Codes:
-    unit = l2_normalize(pictures.embedding)
-    means = l2_normalize(np.stack([unit[pictures.label == code].mean(axis=0) for code in range(pictures.classes)]))
+def most_similar_class(embedding: Floats, label: Codes) -> Codes:
+    """For each class (C,) the one whose mean embedding is nearest; embeddings (N, D), labels (N,)."""
+    unit = l2_normalize(embedding)
+    means = l2_normalize(np.stack([unit[label == code].mean(axis=0) for code in range(int(label.max()) + 1)]))
     likeness = means @ means.T
     np.fill_diagonal(likeness, -1)
     nearest: Codes = likeness.argmax(axis=1).astype(np.int32)
