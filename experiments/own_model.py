@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
 from experiments.wrong_labels import most_similar_class, other_class
+from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from url_viz.analysis.ambiguity import DOUBT_TEMPERATURE, classify
 from url_viz.analysis.dynamics import Epoch, dynamics, probabilities
@@ -34,6 +35,7 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_groups
 from url_viz.pipeline.whitening import fit_whitening
+from url_viz.wording import decimal, percent, with_interval
 
 OTHER = "tf_efficientnet_lite2"
 """The backbone of the user's own model."""
@@ -77,11 +79,28 @@ def main(study: OwnModelStudy) -> None:
     weight = max(WEIGHTS, key=lambda weight: at_six[_with(weight)])
     rows = pd.concat([rows, *(_of_set(_read(folder), "report", study.seeds) for folder in study.report)])
     shown = rows[rows["method"].isin([OURS, AUM, CLEANLAB, _with(weight)])]
-    scores, gains = _scores(shown), _gains(rows, weight)
-    figures = {"weight": weight, "scores": scores, "gains": gains}
+    figures = {"weight": weight, "scores": _scores(shown), "gains": _gains(rows, weight)}
     study.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    for part in (scores, gains):
-        print(pd.DataFrame(part).to_string(index=False))
+    print(table(figures))
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """The table of docs/your_model.md: what the report sets say."""
+    scores = {
+        tuple(one[name] for name in ("kind", "share", "method")): one["ap"] for one in _reported(figures, "scores")
+    }
+    names = {OURS: OURS, AUM: AUM, CLEANLAB: CLEANLAB, _with(figures["weight"]): "with the model"}
+    rows = [
+        [one["kind"], percent(one["share"])]
+        + [decimal(scores[one["kind"], one["share"], method]) for method in names]
+        + [with_interval(one["gain"], one["low"], one["high"], digits=3, signed=True)]
+        for one in _reported(figures, "gains")
+    ]
+    return markdown(["planted", "share", *names.values(), "the model adds"], rows)
+
+
+def _reported(figures: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
+    return [one for one in figures[part] if one["use"] == "report"]
 
 
 def _with(weight: float) -> str:

@@ -18,6 +18,7 @@ from experiments import (
     label_errors,
     objects,
     orders,
+    own_model,
     safe_retrieval,
     scatter_and_gaussians,
     shares,
@@ -77,6 +78,10 @@ def test_what_holds_of_objects_is_told_from_its_figures() -> None:
     assert context in told
     assert planted in told
     assert kept_apart in (ROOT / "docs" / "order.md").read_text("utf-8")
+
+
+def test_what_a_model_of_ones_own_adds_is_told_from_its_figures() -> None:
+    assert own_model.table(read_figures(own_model.FIGURES)) in (ROOT / "docs" / "your_model.md").read_text("utf-8")
 
 
 def test_what_was_tried_and_left_out_is_told_from_its_figures() -> None:
