@@ -132,7 +132,7 @@ def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
 
 def test_what_few_labels_reach_is_told_from_its_figures() -> None:
     benchmark = read_benchmark(few_labels.FIGURES)
-    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    told = (ROOT / "experiments" / "README.md").read_text("utf-8")
     assert rows_of(few_labels.table_of_leads(benchmark), "| N ", "| P ") in told
 
 
