@@ -10,7 +10,8 @@ from url_viz.analysis.measures import MEASURES, TABLE_MEASURES, is_measure, meas
 def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
     for part in ("name", "title", "choice", "colour", "meaning"):
         assert len({getattr(measure, part) for measure in MEASURES}) == len(MEASURES)
-    assert TABLE_MEASURES == ("ambiguity", "confusability", "tuned", "uncertainty", "entropy", "inverse_norm")
+    shown = "ambiguity", "confusability", "tuned", "uncertainty", "model_doubt", "entropy", "inverse_norm"
+    assert shown == TABLE_MEASURES
     assert [m.name for m in MEASURES if m.is_baseline] == [
         "entropy",
         "inverse_norm",
