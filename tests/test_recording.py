@@ -290,6 +290,10 @@ def test_the_chosen_run_has_its_columns_findings_and_queues(read: ImageSet) -> N
     read.runs.use("first")
     assert (read.runs.chosen, read.table()["model_class"].tolist()) == ("first", read.table()["label"].tolist())
     assert "model_doubt" in read.measures()
+    url_viz.record(read, run="first").epoch(ids, logits_of(1, 2, 3, 4, 5, -6))
+    assert read.table()["low_mean_margin"].tolist() == [-1, -2, -3, -4, -5, 6]
+    assert read.table()["learnt"].tolist() == [0, 0, 0, 0, 0, 1], "never in one epoch"
+    assert read.reviews.open(ReviewSpec("low_mean_margin")).ids[0] == ids.iloc[5]
     read.runs.use("second")
     found = {one.kind: one.count for one in read.findings() if one.kind.startswith("model-")}
     for kind, count in found.items():

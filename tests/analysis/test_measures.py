@@ -4,13 +4,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.measures import MEASURES, TABLE_MEASURES, is_measure, measure_named, measures_of, title_of
+from url_viz.analysis.measures import (
+    MEASURES,
+    OF_TRAINING,
+    TABLE_MEASURES,
+    is_measure,
+    measure_named,
+    measures_of,
+    title_of,
+)
 
 
 def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
     for part in ("name", "title", "choice", "colour", "meaning"):
         assert len({getattr(measure, part) for measure in MEASURES}) == len(MEASURES)
-    shown = "ambiguity", "confusability", "tuned", "uncertainty", "model_doubt", "entropy", "inverse_norm"
+    of_a_run = ("model_doubt", *(measure.name for measure in OF_TRAINING))
+    shown = ("ambiguity", "confusability", "tuned", "uncertainty", *of_a_run, "entropy", "inverse_norm")
     assert shown == TABLE_MEASURES
     assert [m.name for m in MEASURES if m.is_baseline] == [
         "entropy",

@@ -68,6 +68,57 @@ MODEL_DOUBT = Measure(
     "end; else on average over its epochs.",
     "#b30059",
 )
+OF_TRAINING = (
+    Measure(
+        "low_last_margin",
+        "Low last margin",
+        "Low last margin",
+        "How far the picture's class is behind the largest other in your model's logits, in the last epoch.",
+        "#8f3f71",
+        is_offered=False,
+    ),
+    Measure(
+        "low_mean_margin",
+        "Low mean margin",
+        "Low mean margin",
+        "The same on average over the epochs: minus the area under the margin (AUM).",
+        "#6d4aa0",
+        is_offered=False,
+    ),
+    Measure(
+        "low_confidence",
+        "Low confidence",
+        "Low confidence",
+        "One minus the mean probability that your model gave the picture's class over the epochs.",
+        "#4b5bb5",
+        is_offered=False,
+    ),
+    Measure(
+        "variability",
+        "Variability",
+        "Variability",
+        "How much that probability changed from epoch to epoch: its standard deviation.",
+        "#3f7fb0",
+        is_offered=False,
+    ),
+    Measure(
+        "forgotten",
+        "Forgotten",
+        "Forgotten",
+        "How often an epoch in which your model was right came before one in which it was wrong.",
+        "#3a8f86",
+        is_offered=False,
+    ),
+    Measure(
+        "learnt",
+        "Learnt late",
+        "Learnt late",
+        "The first epoch in which your model was right; as many as there were if it never was.",
+        "#5d8f3a",
+        is_offered=False,
+    ),
+)
+"""What a recorded run says of the pictures that the model was trained on (`analysis.dynamics`)."""
 ENTROPY = Measure(
     "entropy",
     "Entropy",
@@ -112,6 +163,7 @@ MEASURES: tuple[Measure, ...] = (
     TUNED,
     UNCERTAINTY,
     MODEL_DOUBT,
+    *OF_TRAINING,
     ENTROPY,
     INVERSE_NORM,
     NEAREST,

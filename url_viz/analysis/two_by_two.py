@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import ClassShares
+from url_viz.analysis.measures import OF_TRAINING
 from url_viz.analysis.run_on_set import RunOnSet, Shares
 from url_viz.analysis.votes import NONE, Codes
 
@@ -25,9 +26,17 @@ LATE_EPOCH = 2
 """… if that was not in its first two epochs."""
 MODEL_COLUMNS = (
     *("model_class", "model_second", "model_share", "model_doubt"),
-    *("mean_margin", "confidence", "variability", "forgotten", "learnt", MODEL_SAYS, MODEL_STRENGTH),
+    *(
+        "last_margin",
+        "mean_margin",
+        "confidence",
+        "epochs",
+        MODEL_SAYS,
+        MODEL_STRENGTH,
+        *(each.name for each in OF_TRAINING),
+    ),
 )
-"""The columns of the table that a run gives."""
+"""The columns of the table that a run gives; `learnt` is the number of epochs where none was right."""
 
 
 @dataclass(frozen=True)
@@ -211,11 +220,16 @@ def model_columns(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, A
         "model_second": pd.Series(names[model.second], dtype=object),
         "model_share": model.share,
         "model_doubt": model.doubt,
+        "last_margin": dynamics.last_margin,
         "mean_margin": dynamics.mean_margin,
         "confidence": dynamics.confidence,
+        "epochs": dynamics.epochs.astype(np.float64),
+        "low_last_margin": -dynamics.last_margin,
+        "low_mean_margin": -dynamics.mean_margin,
+        "low_confidence": 1 - dynamics.confidence,
         "variability": dynamics.variability,
         "forgotten": dynamics.forgotten,
-        "learnt": np.where(np.isinf(dynamics.learnt), np.nan, dynamics.learnt),
+        "learnt": np.where(np.isinf(dynamics.learnt), dynamics.epochs, dynamics.learnt),
         MODEL_SAYS: pd.Series(kind, dtype=object),
         MODEL_STRENGTH: np.zeros(len(shares)) if said is None else said.strength,
     }

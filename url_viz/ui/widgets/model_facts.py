@@ -52,7 +52,7 @@ def model_facts(row: Mapping[str, Any]) -> pd.DataFrame:
         facts += [
             ("Confidence ± variability", f"{decimal(row['confidence'])} ± {decimal(row['variability'])}"),
             ("Mean margin", decimal(row["mean_margin"])),
-            ("First right in epoch", f"{int(learnt)}" if np.isfinite(learnt) else "none"),
+            ("First right in epoch", f"{int(learnt)}" if learnt < row["epochs"] else "none"),
             ("Forgotten", "never" if not forgotten else f"{forgotten}×"),
         ]
     return pd.DataFrame(facts, columns=["Fact", "Value"])
