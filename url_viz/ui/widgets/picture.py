@@ -11,6 +11,7 @@ from url_viz.analysis.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.analysis.scope import id_in
+from url_viz.analysis.two_by_two import MODEL_COLUMNS
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision
 from url_viz.ui.auth import user_name
@@ -214,7 +215,8 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
         first, second = _number(row, "first_share"), _number(row, "second_share")
         shares = f"{row['first_class']} {percent(first)}, {row['second_class']} {percent(second)}"
         rows.append(("Looks like", shares))
-    rows += [(title_of(name), _value_of(row, name)) for name in TABLE_MEASURES if np.isfinite(_number(row, name))]
+    measures = [name for name in TABLE_MEASURES if name not in MODEL_COLUMNS]  # which `model_facts` shows
+    rows += [(title_of(name), _value_of(row, name)) for name in measures if np.isfinite(_number(row, name))]
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
         rows.append(("Nearest neighbour", f"similarity {nearest:.3f}"))
