@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled
+from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled, still
 from tests.object_sets import write_objects
 from tests.read_sets import opened_again
 from url_viz.image_set import ImageSet, embed_folder
@@ -37,7 +37,10 @@ def test_an_opened_object_is_shown_in_its_picture_and_a_key_shows_its_crop(
     dialog = page.get_by_role("dialog")
     assert_drawn(page, f"[role=dialog] {WHOLE}")
     expect(dialog.get_by_alt_text("with the box of rectangle and 2 other boxes")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Show the crop")).to_be_visible()  # which has the key
+    expect(dialog.get_by_text("Search with this object")).to_be_visible()
     settled(page)
+    still(page)
     page.keyboard.press("w")
     assert_drawn(page, f"[role=dialog] {CROP}")
     expect(dialog.locator(WHOLE)).to_have_count(0)
