@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from tests.analysis.set_table import set_table
 from tests.analysis.test_findings import check, told
 from url_viz.analysis.findings import Finding, FindingInputs, findings
-from url_viz.analysis.object_findings import SAME_OBJECT, context_of, double_boxes, outside, tiny, told_by_context
+from url_viz.analysis.object_findings import (
+    SAME_OBJECT,
+    context_of,
+    double_boxes,
+    objects_separated_by_context,
+    outside,
+    tiny,
+)
 from url_viz.analysis.reason_rules import NAMES
 from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review_spec import ReviewSpec
@@ -146,7 +153,7 @@ class TestContext:
     def test_told_if_the_pictures_say_more_than_the_crops(self, is_told: bool) -> None:
         table = self.table(is_told=is_told)
         mixed = {row: ["orange", "ball"][row // 2 % 2] for row in range(0, 160, 8)} | {2: "ball", 10: "ball"}
-        found = told_by_context(table, check(table, taken=mixed), self.PAIRS)
+        found = objects_separated_by_context(table, check(table, taken=mixed), self.PAIRS)
         if is_told:
             assert set(found["id"]) == set(table["id"].iloc[list(mixed)])
             assert found["share"].iloc[0] == 1
@@ -155,7 +162,7 @@ class TestContext:
 
     def test_not_where_crops_are_as_good(self) -> None:
         table = self.table(is_told=True)
-        assert told_by_context(table, check(table), self.PAIRS).empty
+        assert objects_separated_by_context(table, check(table), self.PAIRS).empty
 
     def test_the_classes_of_others_without_its_own(self) -> None:
         table = objects([(0, 0, 9, 9)] * 4, picture=["a", "a", "b", "b"], label=["cat", "cat", "cat", "dog"])

@@ -16,9 +16,9 @@ from url_viz.analysis.object_findings import (
     cut_by_frame,
     double_boxes,
     has_boxes,
+    objects_separated_by_context,
     outside,
     tiny,
-    told_by_context,
 )
 from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY
 from url_viz.analysis.reasons import Reasons
@@ -37,7 +37,7 @@ FindingKind = Literal[
     "model-ambiguous",
     "model-weakness",
     "model-learnt-late",
-    "told-by-context",
+    "separated-by-context",
     "bursts",
     "useless",
     "tiny",
@@ -285,20 +285,20 @@ def _doubles(seen: FindingInputs) -> Finding:
     return Finding("double-boxes", len(groups), words, why)
 
 
-def told_apart(table: pd.DataFrame, check: LabelCheck) -> pd.DataFrame:
-    """Objects of mixed pairs of classes that context tells apart: see `object_findings.told_by_context`."""
-    return told_by_context(table, check, mixed_pairs(check))
+def separated_by_context(table: pd.DataFrame, check: LabelCheck) -> pd.DataFrame:
+    """Objects of mixed pairs of classes that context separates: see `object_findings.objects_separated_by_context`."""
+    return objects_separated_by_context(table, check, mixed_pairs(check))
 
 
 def _context(seen: FindingInputs) -> Finding | None:
-    rows = told_apart(seen.table, seen.check) if seen.check is not None else pd.DataFrame()
+    rows = separated_by_context(seen.table, seen.check) if seen.check is not None else pd.DataFrame()
     if rows.empty:
         return None
     pairs = rows[["class_a", "class_b", "share"]].drop_duplicates()
     shown = in_words([f"{a} ↔ {b} ({percent(float(share))})" for a, b, share in pairs[:NAMED].to_numpy()])
-    words = counted(len(pairs), "pair of classes is", "pairs of classes are") + f" told apart by context alone: {shown}"
+    words = counted(len(pairs), "pair of classes is", "pairs of classes are") + f" separated by context alone: {shown}"
     why = "Their crops look alike; what else is in the picture, and where the box is, tells which they are."
-    return Finding("told-by-context", len(pairs), words, why)
+    return Finding("separated-by-context", len(pairs), words, why)
 
 
 def _tiny(seen: FindingInputs) -> Finding | None:

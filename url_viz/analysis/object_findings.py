@@ -17,7 +17,7 @@ SAME_OBJECT = 0.9
 """Intersection over union above which two boxes of a picture are on one object."""
 TINY_PX = 16
 """An object whose longer side has fewer pixels shows hardly anything."""
-FEWEST_TOLD, LEAST_TOLD = 10, 0.8
+FEWEST_OBJECTS, LEAST_ACCURACY = 10, 0.8
 """Context tells two classes apart if it is right of this share of so many objects or more …"""
 SEED, DRAWS = 0, 200
 """… and more often than the crops in 97.5 % of draws of pictures."""
@@ -94,7 +94,7 @@ def _listed(table: pd.DataFrame, is_listed: NDArray[np.bool_] | None = None) -> 
     return table.loc[chosen, ["id"]].assign(suggested=None)
 
 
-def told_by_context(table: pd.DataFrame, check: LabelCheck, pairs: pd.DataFrame) -> pd.DataFrame:
+def objects_separated_by_context(table: pd.DataFrame, check: LabelCheck, pairs: pd.DataFrame) -> pd.DataFrame:
     """Objects of pairs of classes that crops mix up and context tells apart: id, suggested, class_a, class_b, share.
 
     Context is what else is in the picture, and the size, shape and place of the box. `pairs` have class_a and class_b.
@@ -111,12 +111,12 @@ def _of_pair(table: pd.DataFrame, check: LabelCheck, a: str, b: str) -> pd.DataF
     rows = np.flatnonzero(table["label"].isin([a, b]).to_numpy() & np.isin(seen, [a, b]))
     label = (table["label"].to_numpy(object)[rows] == b).astype(np.int32)
     picture = pd.factorize(table[PICTURE].iloc[rows])[0]
-    if min(np.bincount(label, minlength=2)) < FEWEST_TOLD or len(np.unique(picture)) < FEWEST_TOLD:
+    if min(np.bincount(label, minlength=2)) < FEWEST_OBJECTS or len(np.unique(picture)) < FEWEST_OBJECTS:
         return None
     shares = out_of_fold_shares(context_of(table)[rows], label, picture, seed=SEED)
     by_context = shares.argmax(axis=1) == label
     by_crop = (seen[rows] == b) == label
-    if by_context.mean() < LEAST_TOLD or not _is_more_often_right(by_context, by_crop, picture):
+    if by_context.mean() < LEAST_ACCURACY or not _is_more_often_right(by_context, by_crop, picture):
         return None
     wrong = rows[~by_crop]
     found = {"id": table["id"].to_numpy()[wrong], "suggested": seen[wrong]}

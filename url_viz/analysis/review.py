@@ -23,7 +23,7 @@ from url_viz.analysis.cards import (
 )
 from url_viz.analysis.detections import DETECTED, missed, other_class
 from url_viz.analysis.filters import OneOf, in_words
-from url_viz.analysis.findings import mixed_up, open_leaks, small_classes, told_apart, useless, wrong_labels
+from url_viz.analysis.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless, wrong_labels
 from url_viz.analysis.label_choice import in_words as listed_in_words
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
 from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside, tiny
@@ -312,8 +312,8 @@ REVIEWS = {
     },
     "leaks": ReviewKind("Leaks: twins across splits", LeakReview, "group"),
     "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
-    "told-by-context": list_review(
-        "Classes that context tells apart", lambda of: told_apart(of.table, of.check()), of_label
+    "separated-by-context": list_review(
+        "Classes that only context separates", lambda of: separated_by_context(of.table, of.check()), of_label
     ),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
     "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.reasons), of_use),
