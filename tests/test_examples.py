@@ -164,7 +164,7 @@ def test_trains_records_reviews_and_trains_again(
     assert image_set.runs.names() == ("first", "second")
     for name in image_set.runs.names():
         recorded = image_set.runs.get(name)
-        assert recorded.words == f"{name}: 2 epochs, held-out held out, of 5 classes"
+        assert recorded.words == f"{name}: 2 epochs with held-out pictures, of 5 classes"
         assert (recorded.dynamics.epochs == 2).all()
         assert recorded.is_held_out.all()
     table = image_set.table()

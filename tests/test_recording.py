@@ -61,7 +61,7 @@ class TestEpochs:
         image_set = embed_folder(folder, model=model, workspace=workspace)
         run = image_set.runs.get("r1")
         assert image_set.runs.names() == ("r1",)
-        assert run.words == "r1: 3 epochs, val held out, of 2 classes"
+        assert run.words == "r1: 3 epochs with held-out pictures (val), of 2 classes"
         assert [(epoch.number, epoch.split, epoch.rows) for epoch in run.epochs] == [
             (number, split, rows) for number in range(3) for split, rows in (("train", 6), ("val", 2))
         ]
@@ -267,7 +267,10 @@ class TestFiles:
         given = ["--run", "mine", "--split", "test", "--paths", str(tmp_path / "paths.txt")]
         assert main([*command, "add", str(tmp_path / "said.npy"), *given]) == 0
         assert main(command) == 0
-        assert "mine: 1 epoch, test held out, of 2 classes. The run names no classes" in capsys.readouterr().out
+        assert (
+            "mine: 1 epoch with held-out pictures (test), of 2 classes. The run names no classes"
+            in capsys.readouterr().out
+        )
         assert read.runs.get("mine").held_out[0] == pytest.approx([0.75, 0.25], rel=1e-3)
         assert main([*command, "remove", "mine"]) == 0
         assert main([*command, "remove", "mine"]) == 1

@@ -41,7 +41,7 @@ def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, t
     assert "4 pictures to review" in run("review", "--by", "missed")
     recorded = image_set.runs.get("yolo")
     is_found = (table["detected"] == "found").to_numpy()
-    assert recorded.words == "yolo: 1 epoch, val held out, of 2 classes"
+    assert recorded.words == "yolo: 1 epoch with held-out pictures (val), of 2 classes"
     assert (recorded.is_held_out == is_found).all()
     assert recorded.held_out[is_found].max(axis=1) == pytest.approx(table["predicted_score"][is_found], abs=1e-3)
     assert table["model_class"][is_found].tolist() == table["predicted_class"][is_found].tolist()

@@ -116,10 +116,11 @@ class RunOnSet:
 
     @property
     def words(self) -> str:
-        """What is recorded: "r1: 12 epochs, val held out, of 20 classes"."""
+        """What is recorded: "r1: 12 epochs with held-out pictures (val), of 20 classes"."""
         splits = dict.fromkeys(epoch.split for epoch in self.epochs if epoch.is_held_out)
         numbers = {epoch.number for epoch in self.epochs}
-        held_out = f", {', '.join(splits)} held out" if splits else ""
+        names = [split for split in splits if split != "held-out"]
+        held_out = " with held-out pictures" * bool(splits) + (f" ({', '.join(names)})" if names else "")
         epochs = counted(len(numbers), "epoch", "epochs")
         return f"{self.name}: {epochs}{held_out}, of {counted(len(self.classes), 'class')}"
 
