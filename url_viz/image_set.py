@@ -1,7 +1,7 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search; read a folder, or open one."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,12 @@ from url_viz.analysis.evaluated import Evaluated, evaluated
 from url_viz.analysis.evaluation import counted_pictures
 from url_viz.analysis.explained import explained, explained_measure
 from url_viz.analysis.findings import Finding
+from url_viz.analysis.gate import GateInputs, GateResult, judged
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.object_findings import boxes_of, has_boxes
 from url_viz.analysis.occlusion import Explained, Heat, heat_of
 from url_viz.analysis.order import Order
+from url_viz.analysis.policy import Policy, policy_of, read_policy
 from url_viz.analysis.reason_rules import Shared
 from url_viz.analysis.reasons import Reasons, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
@@ -243,6 +245,23 @@ class ImageSet(SetCore):
         """
         found: tuple[Finding, ...] = self.derived.get("findings")
         return found
+
+    def check(
+        self, policy: Policy | Mapping[str, Any] | str | Path, *, baseline: "ImageSet | GateResult | None" = None
+    ) -> GateResult:
+        """Judge the findings by a policy: a TOML file, or the same as a dict (`{"leaks": 0, "unreadable": "1%"}`).
+
+        With a `baseline`, another set by the same model or an earlier result, only what that has not counts: `.state`,
+        `.rules` with what each found. Raises UsageError for a policy with an unknown rule or an impossible bound.
+        """
+        if not isinstance(policy, Policy):
+            policy = policy_of(policy) if isinstance(policy, Mapping) else read_policy(Path(policy))
+        inputs = GateInputs(self.derived.get("finding_inputs"), self.contents, self.failures(), self.splits.missing)
+        rules = judged(inputs, policy)
+        result = GateResult(self.root.name, len(self), self.source.title, self.space.key, rules)
+        if baseline is None:
+            return result
+        return result.against(baseline.check(policy) if isinstance(baseline, ImageSet) else baseline)
 
     def reasons(self, ids: Iterable[int] | None = None) -> pd.DataFrame:
         """Why pictures (default: all) are ambiguous, one row per reason: id, reason, strength (0 to 1), detail.

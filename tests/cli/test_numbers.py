@@ -20,6 +20,7 @@ NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
 CONFIGS = [value for name, value in vars(config).items() if name.endswith("Config") and is_dataclass(value)]
 OTHERS = {
     "figure": ("a.png",),
+    "check": ("--policy", "p.toml"),
     "compare": ("--with", "m"),
     "decide": ("drop",),
     "predictions": ("a.json",),

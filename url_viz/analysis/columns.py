@@ -646,19 +646,18 @@ _TABLE = (
     ),
     Column("leaks", ("splits", "graph", "base", "table", "apart", "sources"), _leaks),
     Column(
-        "findings",
+        "finding_inputs",
         ("table", "reasons", "label_check", "leaks", "rows", "set"),
-        lambda get: findings(
-            FindingInputs(
-                get("table"),
-                get("reasons"),
-                get("label_check"),
-                get("leaks"),
-                get("rows").failed,
-                get("set").store.about().without_objects,
-            )
+        lambda get: FindingInputs(
+            get("table"),
+            get("reasons"),
+            get("label_check"),
+            get("leaks"),
+            get("rows").failed,
+            get("set").store.about().without_objects,
         ),
     ),
+    Column("findings", ("finding_inputs",), lambda get: findings(get("finding_inputs"))),
     *columns_of_classes("name_labels", "name_", least=1),
     Column("name_suggestions", ("names", "name_class_codes", "name_labels", "base"), _name_suggestions),
 )

@@ -179,8 +179,8 @@ def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def small_classes(table: pd.DataFrame) -> pd.DataFrame:
-    """Pictures of classes with fewer than FEW, the smallest first: id, suggested (None), label, size.
+def small_classes(table: pd.DataFrame, fewer_than: int = FEW) -> pd.DataFrame:
+    """Pictures of classes with fewer than so many, the smallest first: id, suggested (None), label, size.
 
     Of twins one counts, dropped pictures do not: a class of which all are dropped has none.
     """
@@ -188,7 +188,7 @@ def small_classes(table: pd.DataFrame) -> pd.DataFrame:
     is_kept = (table["decision"] != "drop").loc[rows.index]
     size = rows[is_kept].groupby("label")["group"].nunique()
     rows = rows.assign(size=rows["label"].map(size).fillna(0).astype(int), suggested=None)
-    rows = rows[rows["size"] < FEW].sort_values(["size", "label"], kind="stable")
+    rows = rows[rows["size"] < fewer_than].sort_values(["size", "label"], kind="stable")
     return rows[["id", "suggested", "label", "size"]]
 
 

@@ -7,7 +7,7 @@ from textwrap import fill
 from typing import Any
 
 GROUPS = {
-    "Read and look": ("demo", "embed", "rank", "search", "findings", "reasons", "why", "representatives"),
+    "Read and look": ("demo", "embed", "rank", "search", "findings", "check", "reasons", "why", "representatives"),
     "Review and decide": ("review", "decide", "undo", "redo", "decisions", "twins", "leakage", "answers"),
     "Labels": ("labels", "suspects", "relabel", "confused", "names", "columns", "worth"),
     "Take away": ("export", "report", "share", "sort", "figure", "project"),

@@ -4,7 +4,6 @@ Streamlit reads nearly all text as Markdown, in which a name can become a link o
 `tests/ui/test_text.py` checks that every such text on a page is a literal, a number, or escaped here.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NewType
 import streamlit as st
 
 from url_viz.errors import UrlVizError
+from url_viz.markdown_text import escaped
 
 Markdown = NewType("Markdown", str)
 """Markdown written in our source, with all other text in it escaped."""
@@ -20,19 +20,10 @@ Markdown = NewType("Markdown", str)
 PACKAGE = Path(__file__).resolve().parents[1]
 ERROR_ICON = ":material/error:"
 
-_SPACE = re.compile(r"\s+")
-_SIGN = re.compile(r"[\\`*_\[\]#~$<>!&]")
-_BLOCK_START = re.compile(r"^(\d*)([-+.=])")
-_WORD_JOINER = "\N{WORD JOINER}"
-_LINK_PART = re.compile(r"(:)(?=[^\s\d])|(www)(?=\.)|(@)(?=\S)", re.IGNORECASE)
-"""Text that becomes a link, an emoji or an icon even if escaped; a word joiner (zero width) is inserted after it."""
-
 
 def escape(text: object) -> Markdown:
     """`str(text)` on one line, as Markdown that shows it literally."""
-    line = _SPACE.sub(" ", str(text)).strip()
-    parted = _LINK_PART.sub(rf"\g<0>{_WORD_JOINER}", line)
-    return Markdown(_BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", parted)))
+    return Markdown(escaped(str(text)))
 
 
 def shipped_text(path: Path) -> Markdown:

@@ -1,0 +1,317 @@
+"""A gate: the findings of an image set judged by a policy; with a baseline, only what is new counts."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.findings import (
+    KNOWN_SHARE,
+    FindingInputs,
+    knows_classes,
+    mixed_up,
+    open_leaks,
+    small_classes,
+    useless,
+    wrong_labels,
+)
+from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck
+from url_viz.analysis.measures import AMBIGUITY, has_values
+from url_viz.analysis.object_findings import double_boxes, outside, tiny
+from url_viz.analysis.policy import EVERY_CLASS, Bound, Policy, RuleName
+from url_viz.analysis.review_queue import is_resolved
+from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.two_by_two import CLEAR
+from url_viz.errors import ImageSetError, UsageError
+from url_viz.wording import counted, percent
+
+State = Literal["passed", "broken", "not judged"]
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """One rule of a policy on an image set: F things found, of which the `new` ones count.
+
+    `paths` (F,) are of pictures (of small classes, their names), with `contents`, digests in hexadecimal or None, and
+    `details` in words. `of` is how many pictures (files, classes) there are; `why_not` says what keeps a rule from
+    being judged. `of_class` is the class of a rule on one class.
+    """
+
+    rule: str
+    of_class: str | None
+    most: int | str
+    state: State
+    of: int
+    paths: tuple[str, ...] = ()
+    contents: tuple[str | None, ...] = ()
+    details: tuple[str, ...] = ()
+    new: tuple[bool, ...] = ()
+    why_not: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many count: all, with a baseline the new ones."""
+        return sum(self.new)
+
+    @property
+    def name(self) -> str:
+        """For people: the rule, and its class."""
+        return self.rule if self.of_class is None else f"{self.rule}: {self.of_class}"
+
+    @property
+    def words(self) -> str:
+        """One line: "leaks: 2 of 40, at most 0"."""
+        if self.state == "not judged":
+            return f"{self.name}: not judged. {self.why_not}"
+        known = len(self.paths) - self.count
+        return f"{self.name}: {self.count:,} of {self.of:,}, at most {self.most}" + (f"; {known:,} known" * (known > 0))
+
+    @property
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """Path and details of each that counts."""
+        listed = zip(self.paths, self.details, self.new, strict=True)
+        return tuple((path, detail) for path, detail, is_new in listed if is_new)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What tells whether a thing was known before: its picture's content, else its path."""
+        return tuple(content or path for path, content in zip(self.paths, self.contents, strict=True))
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A policy on an image set. As JSON it is a baseline for later checks, by models of the same `space`."""
+
+    folder: str
+    pictures: int
+    model: str
+    space: str
+    rules: tuple[RuleResult, ...]
+
+    @property
+    def state(self) -> State:
+        """Broken if any rule is; else not judged if one could not be."""
+        states = [rule.state for rule in self.rules]
+        return next((state for state in ("broken", "not judged") if state in states), "passed")
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 passed, 1 broken, 2 not judged."""
+        return {"passed": 0, "broken": 1, "not judged": 2}[self.state]
+
+    @property
+    def shown(self) -> tuple[RuleResult, ...]:
+        """The rules that people read one by one: of classes, of which there may be many, only those that fail."""
+        return tuple(rule for rule in self.rules if rule.state != "passed" or rule.of_class is None)
+
+    @property
+    def classes_passed(self) -> int:
+        """How many classes passed the rule on them, and are not `shown`."""
+        return len(self.rules) - len(self.shown)
+
+    def against(self, baseline: "GateResult") -> "GateResult":
+        """The same with only what `baseline` has not found counting.
+
+        Raises UsageError for a baseline by another model. A rule that it has not judged is not judged.
+        """
+        if baseline.space != self.space:
+            raise UsageError(
+                f"The baseline was read with {baseline.model!r}, and this with {self.model!r}, which find different "
+                "things. Make the baseline again: url-viz check … --json FILE."
+            )
+        known: dict[str, Counter[str]] = {}
+        for rule in baseline.rules:
+            if rule.state != "not judged":
+                known.setdefault(rule.rule, Counter()).update(rule.keys)
+        rules = [_against(rule, known.get(rule.rule), Bound(rule.most)) for rule in self.rules]
+        return replace(self, rules=tuple(rules))
+
+
+@dataclass(frozen=True)
+class GateInputs:
+    """What rules are judged on: `seen` of findings, content keys (N,) of its table, and files that cannot be read.
+
+    `no_splits` says what to do about a set without splits.
+    """
+
+    seen: FindingInputs
+    contents: NDArray[np.int64]
+    failures: pd.DataFrame
+    no_splits: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Pictures that are not dropped."""
+        table = self.seen.table
+        return table[(table["decision"] != "drop").to_numpy(bool)]
+
+    @property
+    def check(self) -> LabelCheck:
+        """The check of labels. Raises ImageSetError where there are none, or the model does not know the classes."""
+        if self.seen.check is None:
+            raise ImageSetError(NO_CLASSES)
+        if not knows_classes(self.seen.check):
+            raise ImageSetError(
+                f"The model agrees with less than {percent(KNOWN_SHARE)} of the labels, so most doubts would be its "
+                "mistakes. Read the pictures with another model (--model), or leave this rule out."
+            )
+        return self.seen.check
+
+
+Listed = tuple[pd.DataFrame, int]
+"""What a rule finds: `id` (or `path`, where it is not of pictures) and `detail` in words; and of how many."""
+
+
+def judged(of: GateInputs, policy: Policy) -> tuple[RuleResult, ...]:
+    """Each rule of a policy on an image set, everything counting that is not decided on already."""
+    finders: list[tuple[str, str | None, Bound, Callable[[], Listed]]] = [
+        (rule, None, bound, partial(_FINDERS[rule], of, policy)) for rule, bound in policy.bounds.items()
+    ]
+    if policy.by_class:
+        finders += [("ambiguous", name, bound, partial(_ambiguous, of, name)) for name, bound in _classes(of, policy)]
+    return tuple(_result(of, *each) for each in finders)
+
+
+def _classes(of: GateInputs, policy: Policy) -> Iterator[tuple[str | None, Bound]]:
+    """Each class that a policy bounds: those that it names, and those of the set if it bounds every class."""
+    every = policy.by_class.get(EVERY_CLASS)
+    there = sorted(map(str, of.table["label"].dropna().unique())) if every is not None else []
+    if every is not None and not there:
+        yield None, every
+    for name in dict.fromkeys([*(name for name in policy.by_class if name != EVERY_CLASS), *there]):
+        yield name, policy.by_class.get(name) or policy.by_class[EVERY_CLASS]
+
+
+def _result(of: GateInputs, rule: str, of_class: str | None, bound: Bound, find: Callable[[], Listed]) -> RuleResult:
+    try:
+        rows, total = find()
+    except ImageSetError as error:
+        return RuleResult(rule, of_class, bound.written, "not judged", 0, why_not=str(error))
+    contents: Sequence[str | None] = [None] * len(rows)
+    if "id" in rows:
+        table = of.seen.table
+        at = pd.Index(table["id"]).get_indexer(rows["id"])
+        contents = [f"{key & (1 << 64) - 1:016x}" for key in of.contents[at].tolist()]
+        rows = rows.assign(path=table["path"].to_numpy(object)[at])
+    result = RuleResult(
+        rule,
+        of_class,
+        bound.written,
+        "passed",
+        total,
+        tuple(map(str, rows["path"])),
+        tuple(contents),
+        tuple(map(str, rows["detail"])),
+        (True,) * len(rows),
+    )
+    return _bounded(result, bound)
+
+
+def _bounded(result: RuleResult, bound: Bound) -> RuleResult:
+    return replace(result, state="passed" if bound.holds(result.count, result.of) else "broken")
+
+
+def _against(result: RuleResult, known: Counter[str] | None, bound: Bound) -> RuleResult:
+    """The result with only those counting that are not among `known`; of copies, as many as there are more."""
+    if result.state == "not judged":
+        return result
+    if known is None:
+        why = f"The baseline has not judged {result.rule}: make it again with this policy."
+        return replace(result, state="not judged", why_not=why)
+    left, new = known.copy(), []
+    for key in result.keys:
+        new.append(left[key] <= 0)
+        left[key] -= 1
+    return _bounded(replace(result, new=tuple(new)), bound)
+
+
+def _undecided(of: GateInputs, rows: pd.DataFrame) -> pd.DataFrame:
+    is_open = of.seen.table.loc[~is_resolved(of.seen.table), "id"]
+    found: pd.DataFrame = rows[rows["id"].isin(is_open)]
+    return found
+
+
+def _leaks(of: GateInputs, policy: Policy) -> Listed:
+    if of.seen.leaks is None:
+        raise ImageSetError(of.no_splits)
+    rows = open_leaks(of.seen.leaks, of.seen.table) if len(of.seen.leaks) else of.seen.leaks
+    detail = "in " + rows["split"].astype(str) + ", with its twin " + rows["twin_path"] + " in " + rows["twin_split"]
+    return rows.assign(detail=detail), len(of.table)
+
+
+def _labels(rows: Callable[[LabelCheck], pd.DataFrame], of: GateInputs, policy: Policy) -> Listed:
+    found = _undecided(of, rows(of.check))
+    detail = "labelled " + found["label"].astype(str) + ", looks like " + found["suggested"].astype(str)
+    return found.assign(detail=detail), int(of.table["label"].notna().sum())
+
+
+def _ambiguous(of: GateInputs, name: str | None) -> Listed:
+    if AMBIGUITY.name not in of.seen.table or not has_values(of.seen.table, AMBIGUITY.name):
+        raise ImageSetError(NO_CLASSES)
+    rows = of.table[of.table["label"] == name]
+    if rows.empty:
+        raise ImageSetError(f"There is no class {name!r}. Correct the policy, or leave the line out.")
+    found = _undecided(of, rows[rows[AMBIGUITY.name] >= CLEAR])
+    detail = "between " + found["first_class"].astype(str) + " and " + found["second_class"].astype(str)
+    return found.assign(detail=detail), len(rows)
+
+
+def _twins(of: GateInputs, policy: Policy) -> Listed:
+    """All but the first by path of each group of twins that is not resolved."""
+    group = group_codes(of.table)
+    first = pd.Series(of.table["path"].to_numpy(object)).groupby(group).transform("first")
+    is_open = np.bincount(group, weights=~is_resolved(of.table), minlength=1)[group] > 0
+    rows = of.table.assign(detail=("twin of " + first).to_numpy(object))
+    return rows[is_open & pd.Series(group).duplicated().to_numpy()], len(rows)
+
+
+def _useless(of: GateInputs, policy: Policy) -> Listed:
+    rows = _undecided(of, useless(of.seen.table, of.seen.reasons))
+    return rows.assign(detail=rows["suggested"]), len(of.table)
+
+
+def _unreadable(of: GateInputs, policy: Policy) -> Listed:
+    return of.failures.rename(columns={"reason": "detail"}), len(of.seen.table) + len(of.failures)
+
+
+def _small_classes(of: GateInputs, policy: Policy) -> Listed:
+    labels = of.table["label"].dropna()
+    if labels.empty:
+        raise ImageSetError(NO_CLASSES)
+    rows = small_classes(of.table, policy.fewer_than).drop_duplicates("label")
+    detail = [counted(size, "picture") for size in rows["size"]]
+    return pd.DataFrame({"path": rows["label"].astype(str), "detail": detail}), labels.nunique()
+
+
+def _boxes(rows: Callable[[pd.DataFrame], pd.DataFrame], of: GateInputs, policy: Policy) -> Listed:
+    if not of.seen.is_of_objects:
+        raise ImageSetError("It is a rule on objects, and these are whole pictures. Leave it out.")
+    found = _undecided(of, rows(of.seen.table))
+    return found.assign(detail=found["suggested"].fillna("").astype(str)), len(of.table)
+
+
+def _second_boxes(table: pd.DataFrame) -> pd.DataFrame:
+    """All but the largest box on each object."""
+    rows = [(row, of[0]) for of in double_boxes(table) for row in of[1:]]
+    paths = table["path"].to_numpy(object)
+    suggested = [f"on the same object as {paths[first]}" for _, first in rows]
+    return pd.DataFrame({"id": table["id"].to_numpy()[[row for row, _ in rows]], "suggested": suggested})
+
+
+_FINDERS: dict[RuleName, Callable[[GateInputs, Policy], Listed]] = {
+    "leaks": _leaks,
+    "wrong-labels": partial(_labels, wrong_labels),
+    "mixed-up": partial(_labels, mixed_up),
+    "twins": _twins,
+    "useless": _useless,
+    "unreadable": _unreadable,
+    "small-classes": _small_classes,
+    "double-boxes": partial(_boxes, _second_boxes),
+    "tiny": partial(_boxes, tiny),
+    "outside": partial(_boxes, outside),
+}

@@ -1,0 +1,118 @@
+"""The command that is a gate: it reads a source, judges its findings by a policy, and ends with a status."""
+
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from url_viz.cli.command_app import app
+from url_viz.cli.printing import print_rest, progress_shown
+from url_viz.errors import UrlVizError, UsageError
+from url_viz.files import require_parent
+from url_viz.jobs.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
+from url_viz.wording import counted
+
+if TYPE_CHECKING:
+    from url_viz.analysis.gate import GateResult, RuleResult
+    from url_viz.image_set import ImageSet
+
+NOT_CHECKED = 2
+SHOWN = 10
+"""How many pictures of a broken rule are printed."""
+
+Out = Annotated[Path | None, arg(help="also write the result to this file")]
+
+
+@app.command()
+def check(
+    folder: Positional[Folder],
+    *,
+    policy: Annotated[Path, arg(help="a TOML file of rules: leaks = 0, unreadable = '1%' …")],
+    baseline: Annotated[
+        Path | None, arg(help="a set that was read before, or the --json of an earlier check: only what is new counts")
+    ] = None,
+    json: Out = None,
+    junit: Out = None,
+    markdown: Out = None,
+    model: ModelName = DEFAULT,
+    one_model: Annotated[bool, arg(help="no second model reads a new set unasked")] = False,
+    device: DeviceName = "auto",
+    workspace: WorkspaceDir = None,
+) -> int:
+    """Read what is new and judge the findings by a policy: status 0 passed, 1 broken, 2 could not be checked."""
+    from url_viz.analysis.policy import read_policy
+    from url_viz.export import gate_files
+    from url_viz.export.table_files import write_bytes
+
+    try:
+        for file in (json, junit, markdown):
+            _require_outside(file, folder)
+        rules = read_policy(policy)
+        known = None if baseline is None else gate_files.read_baseline(baseline)
+        if baseline is not None and known is None:
+            known = _known_set(baseline, model, workspace).check(rules)  # before reading, should it be the same set
+        result = _read(folder, model, one_model=one_model, device=device, workspace=workspace).check(
+            rules, baseline=known
+        )
+        if json is not None:
+            gate_files.write_gate_json(result, json)
+        if junit is not None:
+            write_bytes(gate_files.junit(result), junit)
+        if markdown is not None:
+            write_bytes(gate_files.markdown(result).encode(), markdown)
+    except UrlVizError as error:
+        raise UsageError(str(error)) from error
+    except Exception:  # noqa: BLE001  # Python's own status is 1, which says that the policy is broken
+        traceback.print_exc()
+        return NOT_CHECKED
+    _print(result)
+    return result.status
+
+
+def _require_outside(file: Path | None, folder: Path) -> None:
+    """Raise UsageError for a file to write that lies in the source, FolderError where its folder is missing."""
+    require_parent(file)
+    if file is not None and file.expanduser().resolve().is_relative_to(folder.expanduser().resolve()):
+        raise UsageError(f"{str(file)!r} lies in {str(folder)!r}, which is only read. Write it elsewhere.")
+
+
+def _known_set(baseline: Path, model: str, workspace: Path | None) -> "ImageSet":
+    from url_viz.image_set import open_image_set
+
+    return open_image_set(baseline, model=model, workspace=workspace)
+
+
+def _read(folder: Path, model: str, *, one_model: bool, device: str, workspace: Path | None) -> "ImageSet":
+    """The set as `embed` would have read it by now."""
+    from url_viz.image_set import embed_folder
+    from url_viz.models.model import load_model
+    from url_viz.roots import address_in
+    from url_viz.second_reading import embed_by_two, is_on
+
+    load = partial(load_model, device=device, workspace=workspace)
+    read = partial(embed_folder, folder, workspace=workspace)
+    with progress_shown() as report:
+        loaded = load(model)
+        if one_model or not is_on():
+            return read(model=loaded, progress=report)
+        root = address_in(folder) or folder.expanduser()
+        return embed_by_two(read, root, model=loaded, load=load, progress=report, workspace=workspace)
+
+
+def _print(result: "GateResult") -> None:
+    for rule in result.shown:
+        print(f"{'ok' if rule.state == 'passed' else rule.state.upper():10} {rule.words}")
+        if rule.state == "broken":
+            _print_found(rule)
+    if result.classes_passed:
+        print(f"{'ok':10} ambiguous: {counted(result.classes_passed, 'class')}")
+    words = {"passed": "The policy holds", "broken": "The policy is broken", "not judged": "A rule could not be judged"}
+    print(f"{words[result.state]}: {counted(result.pictures, 'picture')} in {result.folder}.")
+
+
+def _print_found(rule: "RuleResult") -> None:
+    for path, detail in rule.counted[:SHOWN]:
+        print(f"    {path}: {detail}")
+    print_rest(rule.count, SHOWN, "--json")
