@@ -28,6 +28,7 @@ from training.data.tars import BadSample, classes_of_size
 from training.distributed import SINGLE, Process
 from training.groups import groups_of
 from training.lock import locked
+from training.own_record import Kind, of_probes, own_recorder
 from training.sources import Sources
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import classifier_loss, fitted_classifier_loss, instance_loss
@@ -76,10 +77,13 @@ def main(config: CacheConfig) -> None:
     print(f"{rows} of {pictures} in {config.out}; {len(store.read_failures(cache.paths)):,} unreadable.")
 
 
-def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
-    """Write or continue the cache of `config` with its task losses, and open it; raises as `embedded_cache`."""
+def write_cache(config: CacheConfig, model: Model, report: ProgressCallback, *, head: Path | None = None) -> Cache:
+    """Write or continue the cache of `config` with its task losses, and open it; raises as `embedded_cache`.
+
+    `head` is the folder of the run that it is for, after which the record of its classifiers is named.
+    """
     cache = embedded_cache(config, model, report)
-    write_task_loss(cache, config)
+    write_task_loss(cache, config, head)
     return cache
 
 
@@ -120,8 +124,11 @@ def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *,
     return manifest.shards - _shards_written(paths, manifest)
 
 
-def write_task_loss(cache: Cache, config: CacheConfig) -> None:
-    """Compute the task loss of every row for the target of `config`, unless it is stored already."""
+def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None) -> None:
+    """Compute the task loss of every row for the target of `config`, unless it is stored already.
+
+    What classifiers fitted for it say of held-out pictures is recorded as a run, if these are an image set.
+    """
     is_fitted = config.target == "labels" and not np.isfinite(cache.rows["own_loss"]).all()
     about: dict[str, object] = {"target": config.target}
     about |= asdict(config.instance) if config.target != "labels" else {"folds": config.group} if is_fitted else {}
@@ -133,10 +140,10 @@ def write_task_loss(cache: Cache, config: CacheConfig) -> None:
             cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
         )
     elif is_fitted:
-        group = groups_of(Sources.of(cache), config.group)
-        loss = fitted_classifier_loss(
-            cache.embeddings(np.arange(len(cache))), cache.clean_rows, cache.clean, cache.labels, group
-        )
+        group, views = groups_of(Sources.of(cache), config.group), cache.embeddings(np.arange(len(cache)))
+        kind: Kind = "cache" if head is None else "pretrain"
+        record = of_probes(own_recorder(config.data, head or config.out, cache.manifest.classes, kind=kind), cache)
+        loss = fitted_classifier_loss(views, cache.clean_rows, cache.clean, cache.labels, group, record=record)
     else:
         loss = cache.rows["own_loss"].astype(np.float32)
     store.write_loss(cache.paths, loss, about)

@@ -23,10 +23,10 @@ from training.command import command
 from training.config import FinetuneConfig
 from training.holdout import SplitCache, confusability_in, figures_of, split_cache
 from training.lock import locked
-from training.own_record import record_probes
+from training.own_record import of_probes, own_recorder
 from training.record_files import write_json
 from training.store import Cache, read_failures, write_loss
-from training.targets import Integers, Losses, fitted_classifier_loss, instance_loss
+from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from training.training_rows import Rows, rows_of
 from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, advice, as_text
@@ -92,10 +92,19 @@ def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> 
         provenance = replace(provenance, weights_digest=file_digest(weights))
     head = save_run(RunPaths(config.out), trained, config, provenance)
     if config.mode == "labels":
-        record_probes(config, split)
+        _record(config, split)
     result = _report(config, split, rows, {AFTER: head} if model.head is None else {AFTER: head, BEFORE: model.head})
     write_json(result, RunPaths(config.out).report)
     return result
+
+
+def _record(config: FinetuneConfig, split: SplitCache) -> None:
+    """Record probes of all pictures: those whose losses the head learns have seen no test picture."""
+    cache = split.cache
+    record = of_probes(own_recorder(config.data, config.out, cache.manifest.classes), cache)
+    if record is not None:
+        for probe in fold_probes(cache.clean, cache.labels, split.group):
+            record(probe)
 
 
 def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallback) -> Cache:

@@ -127,7 +127,7 @@ def finetune_everything(
     embed = partial(_embeddings, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
     split = split_of(pictures, loaded.preprocessing, share=config.told, embed=embed)
     probe, before = probe_and_scores(loaded, head, split, device)
-    recorder = own_recorder(config, pictures.classes)
+    recorder = own_recorder(config.data, config.out, pictures.classes)
     model, history = _trained(config, loaded, split, probe, device, report, recorder)
     paths = RunPaths(config.out)
     trained_head, after = _saved(config, loaded, model, split, paths)

@@ -107,7 +107,7 @@ def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: 
     caches = []
     for number, data in enumerate(config.data):
         cache = cache_config(config, data, paths.cache(number, data), target=config.target)
-        caches.append(write_cache(cache, model, _numbered(report, "set", number, len(config.data))))
+        caches.append(write_cache(cache, model, _numbered(report, "set", number, len(config.data)), head=paths.folder))
     return Sources(tuple(caches))
 
 

@@ -108,18 +108,22 @@ def fitted_classifier_loss(
     clean: NDArray[np.floating],
     labels: NDArray[np.integer],
     group: NDArray[np.integer],
+    *,
+    record: Callable[[FoldProbe], None] | None = None,
 ) -> Losses:
     """Cross-entropy (R,) of the linear probe on the label, never one fitted on the row's own picture or its group.
 
     `labels` (P,) and `group` (P,), of ids in no order of the paths, are of the rows of `clean`. Five folds; each one's
     views are scored by a probe fitted on the clean embeddings of the others, in the whitened space of all. nan if the
-    label is −1 or its class is in no other fold.
+    label is −1 or its class is in no other fold. `record` is called with each probe.
     """
     losses = np.full(len(clean_rows), np.nan, np.float32)
     for probe in fold_probes(clean, labels, group):
         rows = np.flatnonzero(probe.says[clean_rows])
         label = np.searchsorted(probe.classes, labels[clean_rows[rows]])
         losses[rows] = classifier_loss(probe.logits(views[rows]), label)
+        if record is not None:
+            record(probe)
     return losses
 
 

@@ -12,9 +12,12 @@ from training.cache import read_views, write_cache
 from training.config import Augmentation, CacheConfig, InstanceTarget
 from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
+from training.groups import groups_of
+from training.sources import Sources
 from training.store import CachePaths, open_cache
-from training.targets import instance_loss
+from training.targets import fold_probes, instance_loss
 from url_viz.errors import CacheError, NoImagesError
+from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 from url_viz.progress import silent
 
@@ -75,6 +78,27 @@ def test_another_target_uses_the_embeddings_that_are_there(folder: Path, tmp_pat
     assert colder.about_loss["temperature"] == 0.03
     assert not np.array_equal(colder.loss(), first)
     assert shard.stat().st_mtime_ns == before
+
+
+def test_what_fitted_classifiers_say_of_an_image_set_is_a_run_of_it(folder: Path, tmp_path: Path, model: Model) -> None:
+    write_cache(config_of(folder, tmp_path / "before", target="labels"), model, silent)
+    image_set = embed_folder(folder, model=model)
+    assert image_set.runs.names() == (), "it was no image set yet"
+    cache = write_cache(config_of(folder, tmp_path / "cache", target="labels"), model, silent, head=tmp_path / "head")
+    write_cache(config_of(folder, tmp_path / "cache"), model, silent)
+    assert image_set.runs.names() == ("pretrain-head",)
+    run = image_set.runs.get("pretrain-head")
+    assert run.is_held_out.all()
+    assert run.match.words == ""
+    group = groups_of(Sources.of(cache), "twins")
+    row_of = dict(zip(image_set.ids.tolist(), range(len(image_set)), strict=True))
+    ids = cache.of_pictures("id", without=-1)
+    for probe in fold_probes(cache.clean, cache.labels, group):
+        pictures = np.flatnonzero(probe.says)
+        logits = probe.logits(cache.clean[pictures]).astype(np.float64)
+        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        rows = [row_of[int(one)] for one in ids[pictures]]
+        np.testing.assert_allclose(run.held_out[rows], shares, atol=2e-3)
 
 
 def test_unreadable_pictures_are_named_and_left_out(folder: Path, tmp_path: Path, model: Model) -> None:
