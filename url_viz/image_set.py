@@ -59,6 +59,7 @@ from url_viz.subjects.set_reviews import SetReviews
 from url_viz.subjects.set_runs import SetRuns
 from url_viz.subjects.set_search import SearchResult, SetSearch
 from url_viz.subjects.set_splits import SetSplits
+from url_viz.subjects.set_subsets import SetSubsets
 from url_viz.subjects.set_twins import SetTwins
 from url_viz.workspace import SetPaths, Workspace
 
@@ -84,7 +85,7 @@ class ImageSet(SetCore):
     whether there is anything new. Decisions, labels and the user's columns are seen at once.
 
     What concerns one subject is on a small object of its own: `labels`, `answers`, `names`, `reviews`, `splits`,
-    `twins`, `maps`, `files`, `objects`, `imports`, and `second` for the second model.
+    `subsets`, `twins`, `maps`, `files`, `objects`, `imports`, and `second` for the second model.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class ImageSet(SetCore):
         self.answers = SetAnswers(self)
         self.names = SetNames(self)
         self.splits = SetSplits(self)
+        self.subsets = SetSubsets(self)
         self.runs = SetRuns(self)
         self.reviews = SetReviews(self, labels=self.labels, answers=self.answers, names=self.names, splits=self.splits)
         self.files = SetFiles(self, within=self.within)

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
-from url_viz.analysis.naming import NEIGHBOURS, can_order, names_first, suggestions_in
+from url_viz.analysis.coverage import NEIGHBOURS, cover_first
+from url_viz.analysis.naming import can_order, suggestions_in
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables import Graph
 
@@ -47,24 +48,24 @@ def of(graph: Graph) -> NDArray[np.int64]:
 def test_is_the_greedy_cover(named: list[int]) -> None:
     graph, _ = graph_of(classes(90, of=7)[0])
     is_named = np.isin(np.arange(90), named)
-    found = names_first(graph, representative=of(graph), is_named=is_named, count=25)
+    found = cover_first(graph, representative=of(graph), is_covered=is_named, count=25)
     assert found.tolist() == naive(graph, of(graph), named, 25)
 
 
 def test_the_beginning_is_as_good_whatever_the_count_and_all_come_in_the_end() -> None:
     graph, _ = graph_of(classes(120)[0])
     none = np.zeros(120, bool)
-    every = names_first(graph, representative=of(graph), is_named=none, count=1000)
+    every = cover_first(graph, representative=of(graph), is_covered=none, count=1000)
     assert sorted(every.tolist()) == list(range(120))
-    assert names_first(graph, representative=of(graph), is_named=none, count=9).tolist() == every[:9].tolist()
+    assert cover_first(graph, representative=of(graph), is_covered=none, count=9).tolist() == every[:9].tolist()
     first = np.isin(np.arange(120), every[:9])
-    assert names_first(graph, representative=of(graph), is_named=first, count=5).tolist() == every[9:14].tolist()
+    assert cover_first(graph, representative=of(graph), is_covered=first, count=5).tolist() == every[9:14].tolist()
 
 
 def test_finds_more_classes_than_chance() -> None:
     embeddings, kind = classes(600, of=60, spread=1.2)
     graph, _ = graph_of(embeddings)
-    found = names_first(graph, representative=of(graph), is_named=np.zeros(600, bool), count=60)
+    found = cover_first(graph, representative=of(graph), is_covered=np.zeros(600, bool), count=60)
     drawn = [len(set(kind[np.random.default_rng(seed).choice(600, 60, replace=False)])) for seed in range(20)]
     assert len(set(kind[found])) > max(drawn)
 
@@ -72,13 +73,13 @@ def test_finds_more_classes_than_chance() -> None:
 def test_of_twins_one_is_asked_and_none_once_another_has_a_name() -> None:
     graph, _ = graph_of(with_burst(60, 12))
     burst = {0, *range(60, 71)}
-    every = names_first(graph, representative=of(graph), is_named=np.zeros(71, bool), count=71)
+    every = cover_first(graph, representative=of(graph), is_covered=np.zeros(71, bool), count=71)
     assert len(every) == 60
     assert len(burst & set(every.tolist())) == 1
     named = np.isin(np.arange(71), [65])
-    assert not burst & set(names_first(graph, representative=of(graph), is_named=named, count=71).tolist())
+    assert not burst & set(cover_first(graph, representative=of(graph), is_covered=named, count=71).tolist())
     among = np.isin(np.arange(71), [5, 9, 65])
-    asked = names_first(graph, representative=of(graph), is_named=np.zeros(71, bool), count=71, among=among)
+    asked = cover_first(graph, representative=of(graph), is_covered=np.zeros(71, bool), count=71, among=among)
     assert {int(of(graph)[one]) for one in (5, 9, 65)} == set(asked.tolist())
 
 

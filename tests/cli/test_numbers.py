@@ -32,6 +32,10 @@ OTHERS = {
 """What a command must have besides a folder."""
 
 
+POSITIONAL = {("choose", "count")}
+"""Numbers that are given without their name."""
+
+
 def bounds_of(hint: Any) -> Within | None:
     """The bounds of an annotation; asserts that each that takes numbers has some."""
     kind, *extras = get_args(hint) or (hint,)
@@ -71,6 +75,12 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def given(command: str, word: str) -> str:
+    """A number with the name of its option, as a command takes it."""
+    name, _, number = word.removeprefix("--").partition("=")
+    return number if (command, name) in POSITIONAL else word
+
+
 def outside(bounds: Within) -> tuple[int, int]:
     """Numbers below and above the bounds."""
     return int(bounds.least) - 7, int(bounds.most) * 2 + 1
@@ -96,7 +106,9 @@ def test_there_are_numbers_to_try() -> None:
 @pytest.mark.parametrize(("command", "option", "bounds"), OF_COMMANDS, ids=str)
 def test_of_commands(command: str, option: str, bounds: Within, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in outside(bounds):
-        refused(lambda word: main([command, "-", *OTHERS.get(command, ()), word]), option, wrong, capsys)
+        refused(
+            lambda word: main([command, "-", *OTHERS.get(command, ()), given(command, word)]), option, wrong, capsys
+        )
 
 
 @pytest.mark.parametrize("wrong", NO_NUMBERS)
@@ -156,6 +168,6 @@ def test_both_ends_are_taken(
     others = {"answers": ("ask",), "project": ("-", "a.csv")}.get(command, OTHERS.get(command, ()))
     where = ("--workspace", str(image_set.workspace.root), "--model", image_set.source.name)
     for number in (bounds.least,) if option in ENDLESS else (bounds.least, bounds.most):
-        status = main([command, str(image_set.root), *others, *where, f"{flag(option)}={number}"])
+        status = main([command, str(image_set.root), *others, *where, given(command, f"{flag(option)}={number}")])
         told = capsys.readouterr()
         assert status == 0 or (status == 1 and told.err.startswith("error: ")), told

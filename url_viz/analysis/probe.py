@@ -1,5 +1,6 @@
 """The linear probe: a logistic regression on whitened rows, evaluated only on pictures whose twins it has not seen."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cache
 
@@ -74,7 +75,8 @@ def _fitted(start: Floats, inputs: Floats, label: NDArray[np.integer]) -> Floats
     model = LogisticRegression(C=strength, tol=PROBE_SLOPE, max_iter=PROBE_STEPS, warm_start=True)
     begin = np.diff(start, axis=1) if are_two else start
     model.coef_, model.intercept_ = begin[:-1].T, begin[-1]
-    with _thread_pools().limit(limits=1, user_api="blas"):
+    with _thread_pools().limit(limits=1, user_api="blas"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes")  # few pictures of each are no mistake
         model.fit(inputs[:, :-1], label)
     found = np.vstack([model.coef_.T, model.intercept_]).astype(np.float32)
     return np.hstack([-found, found]) / np.float32(2) if are_two else found

@@ -143,21 +143,21 @@ class Worth:
         if makes_no_difference(self.over_given):
             return (
                 f"That made no measurable difference: a linear probe gets {before} of held-out pictures right "
-                f"as given and {after} as decided, {_points(self.over_given)}."
+                f"as given and {after} as decided, {points(self.over_given)}."
             )
         did = "raised" if self.over_given.value > 0 else "lowered"
         return (
             f"That {did} the share of held-out pictures that a linear probe gets right from {before} to {after}, "
-            f"{_points(self.over_given)}."
+            f"{points(self.over_given)}."
         )
 
     @property
     def _of_random(self) -> str:
         at_random = f"With as many pictures dropped at random it is {_percent(self.random.accuracy)}"
         if makes_no_difference(self.over_random):
-            return f"{at_random}, which is no measurable difference: {_points(self.over_random)}."
+            return f"{at_random}, which is no measurable difference: {points(self.over_random)}."
         is_more = "more" if self.over_random.value > 0 else "less"
-        return f"{at_random}, so the decisions were worth {is_more} than that: {_points(self.over_random)}."
+        return f"{at_random}, so the decisions were worth {is_more} than that: {points(self.over_random)}."
 
     @property
     def _of_classes(self) -> str:
@@ -185,7 +185,8 @@ def _percent(figure: Figure) -> str:
     return percent(figure.value, digits=1)
 
 
-def _points(difference: Figure) -> str:
+def points(difference: Figure) -> str:
+    """A difference of shares in points, with its interval: "+1.2 [−0.3, +2.7] points"."""
     figures = difference.value, difference.interval.low, difference.interval.high
     value, low, high = (f"{round(100 * figure, 1) + 0.0:+.1f}".replace("-", "−") for figure in figures)
     return f"{value} [{low}, {high}] points"

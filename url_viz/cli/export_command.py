@@ -55,7 +55,7 @@ def report(
     """Write a report as one HTML file that opens anywhere: map, galleries, reasons, classes, figures, provenance."""
     from url_viz.export.report import write_report
 
-    ids = _chosen(image_set, decision, above, below, by=by)
+    ids = ids_meant(image_set, decision, above, below, by=by)
     file = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder)
     rows = counted(len(image_set if ids is None else ids), "object" if image_set.is_of_objects else "picture")
     print(f"{rows} in {file} ({file.stat().st_size / 2**20:.1f} MiB).")
@@ -69,7 +69,7 @@ def share(config: ExportConfig) -> None:
 
     within, home = bound(config.within), config.workspace
     image_set = open_image_set(config.folder, model=config.model, workspace=home, within=within)
-    ids = _chosen(image_set, config.decision, config.above, config.below, by=config.by, listed=config.listed)
+    ids = ids_meant(image_set, config.decision, config.above, config.below, by=config.by, listed=config.listed)
     program, full = program_for(image_set, config.kind), config.with_folder
     with progress_shown() as report:
         done = program.write(image_set, config.out, ids=ids, how=config.how, with_folder=full, progress=report)
@@ -77,7 +77,7 @@ def share(config: ExportConfig) -> None:
     print(" ".join(filter(None, program.opening(done.out))))
 
 
-def _chosen(
+def ids_meant(
     image_set: "ImageSet",
     decision: str | None,
     above: float | None,

@@ -10,7 +10,7 @@ GROUPS = {
     "Read and look": ("demo", "embed", "rank", "search", "findings", "check", "reasons", "why", "representatives"),
     "Review and decide": ("review", "decide", "undo", "redo", "decisions", "twins", "leakage", "answers"),
     "Labels": ("labels", "suspects", "relabel", "confused", "names", "columns", "worth"),
-    "Take away": ("export", "report", "share", "sort", "figure", "project"),
+    "Take away": ("choose", "export", "report", "share", "sort", "figure", "project"),
     "Models and how well they do": ("models", "evaluate", "compare", "second", "adapt", "pretrain"),
     "Your own model": ("runs", "predictions"),
     "Image sets": ("sets", "rename", "repoint", "refit", "mend", "compact", "drop-model", "pack", "unpack", "forget"),

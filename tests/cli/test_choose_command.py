@@ -1,0 +1,74 @@
+"""The command `choose`, and `ImageSet.subsets` below it: chosen, pinned, left out, tagged, written, measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import Run
+from tests.given import given_set
+from tests.pipeline.whitened_examples import classes
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet
+
+pytestmark = pytest.mark.slow
+
+ROWS, KIND = classes(120, of=3, spread=0.9)
+
+
+@pytest.fixture
+def image_set(tmp_path: Path) -> ImageSet:
+    """Forty pictures of each of three classes, under embeddings about three centres."""
+    return given_set(tmp_path, [f"{'abc'[kind]}/{number:03d}.jpg" for number, kind in enumerate(KIND)], ROWS)
+
+
+def test_the_paths_of_what_covers_most_are_printed_and_a_longer_choice_goes_on(image_set: ImageSet, run: Run) -> None:
+    nine = run("choose", 9, "--per", "none").splitlines()
+    assert len(set(nine)) == 9
+    assert nine == image_set.subsets.choose(9, per=None)["path"].tolist()
+    assert nine == image_set.names.ask(9)["path"].tolist(), "the same function chooses which to name"
+    assert image_set.subsets.choose(30, per=None)["path"].tolist()[:9] == nine
+
+
+def test_quotas_bounds_pins_and_what_was_dropped(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
+    table = image_set.table()
+    image_set.decisions.decide(table.loc[table["label"] == "c", "id"].tolist()[:35], "drop")
+    told = run("choose", 40, "--most", "a=12", "--tag", "first", "--no-worth").splitlines()
+    assert told == ["40 pictures chosen, 5 to 23 of each of 3 values of label.", "Tagged 40 pictures “first”."]
+    first = set(image_set.subsets.tagged("first"))
+    other = next(row.id for row in table.itertuples() if row.id not in first and row.label == "a")
+    (tmp_path / "one.txt").write_text(f"{image_set.row(other)['path']}\n")
+    out = tmp_path / "list.csv"
+    run("choose", 50, "--pin", "first", "--pin", tmp_path / "one.txt", "--out", out)
+    again = pd.read_csv(out)
+    assert set(again.loc[again["pinned"], "id"]) == first | {other}
+    assert again["label"].value_counts().to_dict() == {"a": 22, "b": 23, "c": 5}
+
+
+def test_only_what_lies_in_bounds_is_chosen_and_a_list_of_paths_is_written(
+    image_set: ImageSet, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "list.txt"
+    told = run("choose", 12, "--by", "ambiguity", "--below", 50, "--out", out)
+    chosen = [Path(line) for line in out.read_text().splitlines()]
+    assert all(path.is_file() for path in chosen)
+    table = image_set.table().set_index("path")["ambiguity_percentile"]
+    assert max(table[path.relative_to(image_set.root).as_posix()] for path in chosen) < 50
+    assert told.splitlines()[0] == "12 pictures chosen, 4 of each of 3 values of label."
+    ids = image_set.table().set_index("path").loc[[p.relative_to(image_set.root).as_posix() for p in chosen], "id"]
+    assert told.splitlines()[1] == image_set.subsets.worth(ids.tolist()).words
+    assert image_set.subsets.worth(ids.tolist()).pictures == 12
+
+
+def test_what_cannot_be_done_is_said(image_set: ImageSet, run: Run) -> None:
+    assert "no column 'colour'" in run("choose", 5, "--per", "colour", status=1)
+    assert "give a value and a whole number" in run("choose", 5, "--most", "a", status=2)
+    assert "No picture has the tag 'mine'. Tags: none yet." in run("choose", 5, "--pin", "mine", status=1)
+    with pytest.raises(ImageSetError, match="need a column"):
+        image_set.subsets.choose(5, per=None, most={"a": 1})
+    image_set.labels.use(None)
+    assert image_set.subsets.choose(6).columns.tolist() == ["id", "path", "label", "pinned"]
+    with pytest.raises(ImageSetError, match="two classes or more"):
+        image_set.subsets.worth(image_set.ids[:5])
+    assert np.array_equal(image_set.subsets.choose(200)["id"].sort_values(), np.sort(image_set.ids))

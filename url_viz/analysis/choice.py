@@ -1,0 +1,180 @@
+"""Choosing n pictures to train on or to label: those that cover most, so many of each class, twins once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.coverage import Bools, Rows, cover_first, equal_quota
+from url_viz.analysis.order_metrics import Figure
+from url_viz.analysis.probe import fit_probe, probe_folds, probe_inputs
+from url_viz.analysis.votes import NONE, Codes
+from url_viz.analysis.worth import MOST_CELLS, MOST_PICTURES, makes_no_difference, over_seeds, points
+from url_viz.errors import ImageSetError
+from url_viz.pipeline.twins import twin_representatives
+from url_viz.store.tables import Graph, positions_of
+from url_viz.wording import counted, percent
+
+DRAWS = 10
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The N pictures of a set to choose from: `contents` (N,) keys; which are `is_open` to be chosen, and `is_pinned`.
+
+    Pinned ones are chosen whatever else holds. `value` (N,) is what quotas are by, missing for none, and `most` how
+    many of a value at most; without values there are no quotas.
+    """
+
+    contents: NDArray[np.int64]
+    is_open: Bools
+    is_pinned: Bools
+    value: "pd.Series[str] | None" = None
+    most: Mapping[str, int] | None = None
+
+
+def chosen_rows(graph: Graph, of: Candidates, count: int) -> Rows:
+    """The rows (≤ count,) of the pictures to choose: the pinned ones first, then what covers most (`cover_first`).
+
+    Of twins one is chosen, and none beside a pinned one. With values, as many of each as can be; a picture without one
+    is not chosen. Fewer than `count` where no more may be. Raises ImageSetError if more are pinned than asked for, or
+    `most` names a value that no picture has.
+    """
+    pinned = np.flatnonzero(of.is_pinned)
+    if len(pinned) > count:
+        raise ImageSetError(f"{len(pinned):,} pictures are pinned, more than the {count:,} to choose. Choose more.")
+    picture = _first_of(positions_of(of.contents, graph.content), of.is_pinned, of.is_open)
+    is_pinned, is_open = of.is_pinned[picture], of.is_open[picture]
+    representative = twin_representatives(graph.twins).astype(np.int64)
+    representative = _first_of(representative, is_pinned, is_open)[representative]
+    is_first = representative == np.arange(len(graph))
+    is_chosen = np.isin(np.arange(len(graph)), representative[is_pinned])
+    is_open &= is_first & ~is_chosen
+    more, quota = count - len(pinned), None
+    if of.value is not None:
+        group, most = _groups(of.value, of.most or {})
+        of_group = group[picture]
+        quota = equal_quota(
+            of_group, count=more + int(is_chosen.sum()), is_open=is_open, is_chosen=is_chosen, most=most
+        )
+    rows = cover_first(
+        graph, representative=representative, is_covered=is_pinned, count=more, among=is_open, quota=quota
+    )
+    return np.concatenate([pinned, picture[rows]])
+
+
+def _first_of(group: Rows, is_pinned: Bools, is_open: Bools) -> Rows:
+    """For each group, numbered by what `group` (N,) has, its first row: a pinned one before an open one before others.
+
+    (max(group) + 1,); −1 for a number that no row has.
+    """
+    order = np.lexsort((~is_open, ~is_pinned))
+    numbers, first = np.unique(group[order], return_index=True)
+    rows = np.full(int(group.max(initial=-1)) + 1, -1, np.int64)
+    rows[numbers] = order[first]
+    return rows
+
+
+def _groups(value: "pd.Series[str]", most: Mapping[str, int]) -> tuple[Rows, Rows]:
+    """The group (N,) of each picture, and how many of each group at most (G,): none of the last, those without one."""
+    codes, names = pd.factorize(value.where(value.isna(), value.astype(str)), sort=True)
+    for name in most:
+        if name not in names:
+            raise ImageSetError(f"No picture has the value {name!r}. There are: {', '.join(names[:20])}.")
+    bounds = [*(most.get(name, -1) for name in names), 0]
+    return np.where(codes < 0, len(names), codes).astype(np.int64), np.array(bounds, np.int64)
+
+
+@dataclass(frozen=True)
+class ChoiceWorth:
+    """Accuracy (0 to 1) of a linear probe trained on `pictures` chosen, and on as many drawn at random, ten times.
+
+    Both are tested on all labelled pictures, each by a probe that has not seen it or its twins (`tested`, fewer than
+    all in a large set). `random` and what is gained, `gain`, have 95 % intervals over the draws.
+    """
+
+    pictures: int
+    tested: int
+    draws: int
+    chosen: float
+    random: Figure
+    gain: Figure
+
+    @cached_property
+    def words(self) -> str:
+        """What the choice is worth, in two sentences; says plainly where it is worth nothing, or less than chance."""
+        right = (
+            f"Trained on these {self.pictures:,}, a linear probe gets {percent(self.chosen, digits=1)} of "
+            f"{self.tested:,} pictures right, none of them seen; on as many at random "
+            f"{percent(self.random.value, digits=1)}."
+        )
+        if makes_no_difference(self.gain):
+            verdict = "That is no measurable difference"
+        else:
+            verdict = f"The choice is worth {'more' if self.gain.value > 0 else 'less'} than chance"
+        return f"{right} {verdict}: {points(self.gain)} over {self.draws} draws."
+
+
+def choice_worth(
+    whitened: NDArray[np.floating],
+    label: Codes,
+    is_chosen: Bools,
+    *,
+    group: NDArray[np.integer],
+    draws: int = DRAWS,
+) -> ChoiceWorth:
+    """What a choice from N pictures is worth, from whitened rows (N, A), labels (N,), NONE for none, and source groups.
+
+    Tested on what was not chosen alone, a choice would seem half as good again as it is: it was made to lie near that
+    (docs/pipelines.md). So what was trained on is tested too, a fold of its source groups at a time left out. Pictures
+    without a label take no part. Raises ImageSetError below two classes, and where a probe would take minutes.
+    """
+    labelled, chosen = np.flatnonzero(label != NONE), np.flatnonzero(is_chosen & (label != NONE))
+    classes = len(np.unique(label[labelled]))
+    if classes < 2 or not len(chosen):
+        raise ImageSetError("What a choice is worth is measured on labelled pictures of two classes or more.")
+    if len(chosen) * classes > MOST_CELLS:
+        most = f"{MOST_CELLS // classes:,} pictures of {classes:,} classes"
+        raise ImageSetError(f"What a choice is worth is measured up to {most}. Choose fewer.")
+    tested = np.sort(np.random.default_rng(0).permutation(labelled)[:MOST_PICTURES])
+    right = partial(_right, whitened, label, tested=tested, group=group)
+    dice = (np.random.default_rng([seed, len(label)]) for seed in range(draws))
+    at_random = np.array([right(each.choice(labelled, len(chosen), replace=False)) for each in dice])
+    by_choice = right(chosen)
+    return ChoiceWorth(
+        pictures=len(chosen),
+        tested=len(tested),
+        draws=draws,
+        chosen=by_choice,
+        random=over_seeds(at_random),
+        gain=over_seeds(by_choice - at_random),
+    )
+
+
+def _right(
+    whitened: NDArray[np.floating], label: Codes, trained: Rows, *, tested: Rows, group: NDArray[np.integer]
+) -> float:
+    """The share of the rows `tested` that a probe of those `trained` calls right, of which it has seen no twin."""
+    inputs, asked = probe_inputs(whitened[trained]), probe_inputs(whitened[tested])
+    whole = fit_probe(inputs, label[trained])
+    called, fold = whole.called(asked), probe_folds(group, seed=0)
+    is_seen = np.isin(group[tested], group[trained])
+    for left_out in np.unique(fold[tested[is_seen]]):
+        part, learns = is_seen & (fold[tested] == left_out), fold[trained] != left_out
+        called[part] = fit_probe(inputs[learns], label[trained[learns]], start=whole).called(asked[part])
+    return float((called == label[tested]).mean())
+
+
+def said_of(chosen: pd.DataFrame, asked: int, *, per: str | None) -> str:
+    """What a choice consists of: how many, how many pinned, of each value of `per`; and whether more were asked for."""
+    pinned = int(chosen["pinned"].sum())
+    words = f"{counted(len(chosen), 'picture')} chosen" + (f", {pinned:,} of them pinned" if pinned else "")
+    if per is not None and len(chosen):
+        counts = chosen[per].value_counts()
+        fewest, most = int(counts.min()), int(counts.max())
+        words += f", {fewest:,}{'' if fewest == most else f' to {most:,}'} of each of {len(counts):,} values of {per}"
+    short = f" {asked:,} were asked for; no more are left, since twins count once." if len(chosen) < asked else ""
+    return f"{words}.{short}"
