@@ -43,6 +43,7 @@ from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
+from url_viz.store.bundle import refuse_pack
 from url_viz.store.object_columns import keep_objects
 from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import choose_second_model, second_models_version
@@ -61,6 +62,8 @@ from url_viz.subjects.set_search import SearchResult, SetSearch
 from url_viz.subjects.set_splits import SetSplits
 from url_viz.subjects.set_subsets import SetSubsets
 from url_viz.subjects.set_twins import SetTwins
+from url_viz.subjects.set_versions import SetVersions, Version
+from url_viz.subjects.version_diff import Diff, diff_of
 from url_viz.workspace import SetPaths, Workspace
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ class ImageSet(SetCore):
     whether there is anything new. Decisions, labels and the user's columns are seen at once.
 
     What concerns one subject is on a small object of its own: `labels`, `answers`, `names`, `reviews`, `splits`,
-    `subsets`, `twins`, `maps`, `files`, `objects`, `imports`, and `second` for the second model.
+    `subsets`, `twins`, `maps`, `files`, `objects`, `versions`, `imports`, and `second` for the second model.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class ImageSet(SetCore):
         self.objects = SetObjects(self, self.files)
         self.maps = SetMaps(self)
         self.twins = SetTwins(self)
+        self.versions = SetVersions(self)
         self._search = SetSearch(self)
 
     def __repr__(self) -> str:
@@ -498,6 +502,7 @@ def embed_folder(
             raise NoImagesError(_nothing_readable(found, image_set))
     if len(image_set) >= MANY:
         image_set.prepare()
+    image_set.versions.keep()
     return image_set
 
 
@@ -567,6 +572,28 @@ def open_set(set_id: str, *, model: str, workspace: Workspace, within: Sequence[
         raise ImageSetError(
             f"Nothing that was read of {str(about.root)!r} is left. Read it again: {embed_command(about.root)}."
         ) from error
+
+
+def diff(
+    a: "ImageSet | Version | str | Path",
+    b: "ImageSet | Version | str | Path",
+    *,
+    model: str = DEFAULT,
+    workspace: str | Path | None = None,
+) -> Diff:
+    """What changed from `a` to `b`: two folders or other sources that were read, open image sets, or versions of one.
+
+    `image_set.versions.at("2026-11-28")` is an earlier version of a set. Folders are opened as by `open_image_set`, and
+    not read anew. Raises ImageSetError for what was not read with `model`, or by two models; FolderError for a pack.
+    """
+
+    def version_of(one: "ImageSet | Version | str | Path") -> Version:
+        if isinstance(one, str | Path):
+            refuse_pack(one)
+            one = open_image_set(one, model=model, workspace=workspace)
+        return one if isinstance(one, Version) else one.versions.now()
+
+    return diff_of(version_of(a), version_of(b))
 
 
 def _nothing_readable(found: Scan, image_set: ImageSet) -> str:

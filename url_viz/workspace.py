@@ -79,6 +79,8 @@ class SetPaths:
     """Maps of selections of pictures."""
     runs = FileInside("runs")
     """What a user's own model said in its epochs, a folder for each run."""
+    versions = FileInside("versions")
+    """What the set was at the end of each reading that changed it."""
     derived = FileInside("derived")
     """Cached columns that follow from tables and decisions, a folder for each; all of it can be deleted."""
 

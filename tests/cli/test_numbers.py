@@ -23,6 +23,7 @@ OTHERS = {
     "check": ("--policy", "p.toml"),
     "compare": ("--with", "m"),
     "decide": ("drop",),
+    "diff": ("--since", "1"),
     "predictions": ("a.json",),
     "report": ("a.html",),
     "search": ("a.jpg",),

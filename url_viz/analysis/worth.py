@@ -268,13 +268,13 @@ def _class_count(label: Codes) -> int:
 
 def _drawn(whitened: NDArray[np.floating], review: ReviewedLabels, group: NDArray[np.integer], seed: int) -> _Draw:
     dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
-    rows = _sample(review, dice)
+    rows = sampled_rows(review, dice)
     picked = review.at(rows)
     labels = _labels_of_arms(picked, dice)
-    return _Draw(picked, _called(probe_inputs(whitened[rows]), labels, probe_folds(group[rows], seed=seed)))
+    return _Draw(picked, called_by_arms(probe_inputs(whitened[rows]), labels, probe_folds(group[rows], seed=seed)))
 
 
-def _sample(review: ReviewedLabels, dice: np.random.Generator) -> NDArray[np.int64]:
+def sampled_rows(review: ReviewedLabels, dice: np.random.Generator) -> NDArray[np.int64]:
     """The rows to look at: all, or at random so many of so many classes as the bounds allow, one of each at least."""
     label = np.where(review.corrected != NONE, review.corrected, review.given)
     classes = np.unique(label)
@@ -298,7 +298,7 @@ def _labels_of_arms(review: ReviewedLabels, dice: np.random.Generator) -> Codes:
     return np.array([review.given, np.where(review.is_dropped, NONE, review.corrected), at_random])
 
 
-def _called(inputs: Floats, labels: Codes, fold: NDArray[np.integer]) -> Codes:
+def called_by_arms(inputs: Floats, labels: Codes, fold: NDArray[np.integer]) -> Codes:
     """What each arm calls each picture (3, M), trained on the other folds alone; NONE if it learnt nothing."""
     called = np.full_like(labels, NONE)
     for left_out in np.unique(fold):

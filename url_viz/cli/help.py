@@ -13,6 +13,7 @@ GROUPS = {
     "Take away": ("choose", "export", "report", "share", "sort", "figure", "project"),
     "Models and how well they do": ("models", "evaluate", "compare", "second", "adapt", "pretrain"),
     "Your own model": ("runs", "predictions"),
+    "Versions": ("versions", "diff"),
     "Image sets": ("sets", "rename", "repoint", "refit", "mend", "compact", "drop-model", "pack", "unpack", "forget"),
 }
 CLOSING = """\

@@ -14,7 +14,7 @@ from url_viz.terminal_text import printable
 TOPICS = (
     *("embed", "rank", "models", "sets", "decide", "answers", "names", "export", "columns", "reasons", "compare"),
     *("map", "labels", "findings", "review", "worth", "evaluate", "heads", "runs", "predictions"),
-    *("check", "choose"),
+    *("check", "choose", "diff"),
 )
 """The modules of commands; each registers its commands when it is imported."""
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -226,6 +226,20 @@ def _check_label(archive: tarfile.TarFile, file: Path) -> None:
         raise WorkspaceError(
             f"{str(file)!r} was packed by a newer version (format {version}, schema {schema}). Update URL-Viz."
         )
+
+
+def refuse_pack(source: str | Path) -> None:
+    """Raise FolderError for a file that `pack` wrote, with how to open it."""
+    file = Path(source).expanduser()
+    with suppress(OSError, *_NO_ARCHIVE):
+        if file.is_file() and tarfile.is_tarfile(file):
+            with tarfile.open(file, mode="r:") as archive:
+                first = archive.next()
+            if first is not None and first.name == LABEL:
+                raise FolderError(
+                    f"{str(source)!r} is a packed image set. Unpack it first: "
+                    f"`python -m url_viz unpack {str(source)!r} --root FOLDER`, with the folder of its pictures."
+                )
 
 
 def _is_taken(member: tarfile.TarInfo, file: Path) -> bool:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.sealed import record_in
@@ -291,6 +292,27 @@ class Transaction:
         before, after = (DecisionRows.joined([getattr(one, side) for one in changes]) for side in ("before", "after"))
         return DecisionChanges(before, after), AnswerChanges(np.concatenate([one.rows for one in answers]))
 
+    def stored_at(self, version: int) -> DecisionRows:
+        """The decisions that were stored at a version: those of now, with every later step taken back."""
+        steps = self._connection.execute(
+            "SELECT batch, side FROM step WHERE version > ? ORDER BY version DESC", (version,)
+        ).fetchall()
+        parts = [self.stored]
+        for number, side in steps:
+            changes = self.changes_of(number)
+            parts.append(changes.before if side == "after" else changes.after)
+        rows = DecisionRows.joined(parts)
+        is_last = ~pd.DataFrame({"id": rows.id, "content": rows.content}).duplicated(keep="last").to_numpy(bool)
+        return rows.rows_at(is_last & (rows.code != ABSENT))
+
+    def version_at(self, time: str) -> int:
+        """The version that the last action until a time (UTC) made when it was first done; 0 without any."""
+        return self._number(
+            "SELECT coalesce(max(first), 0) FROM (SELECT min(version) AS first FROM step JOIN batch ON number = batch "
+            "WHERE side = 'after' AND at <= ? GROUP BY batch)",
+            time,
+        )
+
     def changes_of(self, number: int | None) -> DecisionChanges:
         """The changes of an action to decisions; of all actions if None."""
         names = "code_{0}, tags_{0}, labels_{0}, name_{0}"
@@ -385,7 +407,7 @@ class Transaction:
         for name in ("stored", "answers", "_counted"):
             self.__dict__.pop(name, None)
 
-    def _number(self, query: str, *values: int) -> int:
+    def _number(self, query: str, *values: int | str) -> int:
         row = self._connection.execute(query, values).fetchone()
         if row is None or not isinstance(row[0], int):
             raise InconsistentLogError("is damaged: it has no version")

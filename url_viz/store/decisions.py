@@ -203,6 +203,17 @@ class Decisions:
         with self._log.reading() as transaction:
             return self._known(transaction).decided
 
+    def as_of(self, version: int, files: FileKeys) -> Decided:
+        """The decision on each of `files` at a `version` of the log; at one from before the log as the log begins."""
+        with self._log.reading() as transaction:
+            stored = transaction.stored_at(version) if transaction else no_rows()
+        return _Assignment.of(files, stored, version=version, total=0).decided
+
+    def version_at(self, time: str) -> int:
+        """The `version` after the last action until a `time` (UTC, as in `history`); 0 for before the first."""
+        with self._log.reading() as transaction:
+            return transaction.version_at(time) if transaction else 0
+
     def _known(self, transaction: Transaction | None) -> "_Assignment":
         """What is decided as of a transaction: what changed since the last look, or all if that is not known."""
         known, version = self._latest.assignment, transaction.version() if transaction else 0

@@ -14,6 +14,7 @@ from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels
 from url_viz.errors import ImageSetError
 from url_viz.store.decisions import Action
 from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_versions import SetVersions
 
 
 class SetLabels:
@@ -47,6 +48,7 @@ class SetLabels:
         level that does not exist.
         """
         self._imports.use_labels(chosen)
+        SetVersions(self._core).keep()
 
     @property
     def apart(self) -> Apart:

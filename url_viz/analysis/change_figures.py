@@ -1,0 +1,161 @@
+"""What a change of a set did: mean ambiguity of each class and accuracy of a linear probe, before and after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.changes import PATH, Matching
+from url_viz.analysis.classes import agreed_label, picture_labels
+from url_viz.analysis.compare import resamples_for
+from url_viz.analysis.order_metrics import Figure, Influenced
+from url_viz.analysis.probe import probe_folds, probe_inputs
+from url_viz.analysis.votes import NONE, Codes
+from url_viz.analysis.worth import ReviewedLabels, called_by_arms, sampled_rows
+from url_viz.store.tables import positions_of
+from url_viz.wording import counted, percent
+
+SEEDS = 3
+FEWEST = 10
+"""With fewer pictures to evaluate on, or fewer of a class, nothing is said."""
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ProbeChange:
+    """The accuracy of the same linear probe trained on two versions, on the same `pictures`, and the difference.
+
+    These pictures are in both versions, not dropped, with the same label in both: what was relabelled trains, but does
+    not tell which labels are right. A probe has seen neither a picture nor its twins, which are dealt to folds by
+    `SEEDS` seeds as whole groups. Both read the whitened space of the later version. Intervals (95 %) are over groups
+    of twins; `before` and `after` are shares, `difference` is after − before.
+    """
+
+    before: Figure
+    after: Figure
+    difference: Figure
+    pictures: int
+
+    @property
+    def words(self) -> str:
+        """The figures in two sentences."""
+        low, high = (100 * end for end in (self.difference.interval.low, self.difference.interval.high))
+        points = f"{100 * self.difference.value:+.1f} [{low:+.1f}, {high:+.1f}] points".replace("-", "−")
+        verdict = "no measurable difference: " if not (low > 0 or high < 0) else ""
+        return (
+            f"The same linear probe gets {percent(self.before.value, digits=1)} right trained on the first version and "
+            f"{percent(self.after.value, digits=1)} on the second, {verdict}{points}. Evaluated on "
+            f"{counted(self.pictures, 'picture')} of both versions whose label stayed, none of which, nor a twin, it "
+            "was trained on."
+        )
+
+
+def probe_change(
+    whitened: NDArray[np.floating], before: Codes, after: Codes, is_test: NDArray[np.bool_], group: NDArray[np.integer]
+) -> ProbeChange | None:
+    """Compare probes trained on labels `before` and `after` (N,), NONE for not in that version, codes of one list.
+
+    Rows are distinct contents of both versions: `whitened` (N, A), `is_test` (N,) those to evaluate on, `group` (N,)
+    source groups. None with fewer than FEWEST to evaluate on, or fewer than two classes in a version.
+    """
+    rows = np.flatnonzero((before != NONE) | (after != NONE))
+    labels = ReviewedLabels((), before[rows], after[rows], (after == NONE)[rows])
+    if labels.classes < 2:
+        return None
+    right, times = np.zeros((2, len(before))), np.zeros(len(before))
+    for seed in range(SEEDS):
+        drawn = rows[sampled_rows(labels, np.random.default_rng([seed, len(rows)]))]
+        fold = probe_folds(group[drawn], seed=seed)
+        called = called_by_arms(probe_inputs(whitened[drawn]), np.array([before[drawn], after[drawn]]), fold)
+        right[:, drawn] += called == after[drawn]
+        times[drawn] += 1
+    test = np.flatnonzero(is_test & (after != NONE) & (times > 0))
+    if len(test) < FEWEST:
+        return None
+    shares = [_mean(each[test] / times[test]) for each in right]
+    difference = shares[1] - shares[0]
+    block = group[test]
+    one, other = (each.by_blocks(block) for each in shares)
+    return ProbeChange(one, other, difference.by_blocks(block, least=-1), len(test))
+
+
+def _mean(values: NDArray[np.float64]) -> Influenced:
+    return Influenced(float(values.mean()), (values - values.mean()) / len(values))
+
+
+def contents_with_one_label(
+    before: pd.DataFrame, after: pd.DataFrame, matching: Matching, content: Rows
+) -> NDArray[np.bool_]:
+    """Which contents (M,) are evaluated on: of the later version's pictures that both have, with one label in both.
+
+    `before` and `after` are rows without dropped pictures' labels (`counted_labels`).
+    """
+    one, other = before["label"].to_numpy(object)[matching.before], after["label"].to_numpy(object)[matching.after]
+    stayed = (matching.by != PATH) & pd.notna(one) & (one == other)
+    found = np.zeros(len(content), bool)
+    found[positions_of(after["content"].to_numpy(np.int64)[matching.after[stayed]], content)] = True
+    return found
+
+
+def counted_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, dropped pictures without a label: they train nothing."""
+    return rows.assign(label=rows["label"].where(rows["decision"] != "drop", None))
+
+
+def content_codes_of(sides: Sequence[pd.DataFrame], content: Rows) -> list[Codes]:
+    """The label codes (M,) of contents in each of some tables, of one list of names; NONE if absent or not agreed."""
+    codes = picture_labels(pd.concat([side["label"] for side in sides], ignore_index=True).astype(object)).codes
+    parts = np.split(codes, np.cumsum([len(side) for side in sides])[:-1])
+    found = []
+    for side, code in zip(sides, parts, strict=True):
+        row = positions_of(side["content"].to_numpy(np.int64), content)
+        has = (row >= 0) & (code != NONE)
+        found.append(agreed_label(row[has], code[has], len(content)))
+    return found
+
+
+def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """The mean ambiguity of each class before and after, what differs most first, with a bootstrap interval (95 %).
+
+    Rows have label, ambiguity (nan for none), and `group`, the source group, of one list in both. Columns: label,
+    pictures_before, pictures, before, after, difference, low, high. Whole groups of a class are drawn, each with its
+    pictures of both versions: what both have in common varies in both. Classes of fewer than FEWEST groups, or
+    without pictures in a version, are left out.
+    """
+    known = [side[side["ambiguity"].notna() & side["label"].notna()] for side in (before, after)]
+    names = sorted(set(known[0]["label"]) & set(known[1]["label"]))
+    by_class = [dict(list(side.groupby("label"))) for side in known]
+    rows = [_of_class(name, by_class[0][name], by_class[1][name], seed) for name in names]
+    columns = ["label", "pictures_before", "pictures", "before", "after", "difference", "low", "high"]
+    table = pd.DataFrame([row for row in rows if row is not None], columns=columns)
+    return table.sort_values("difference", key=np.abs, ascending=False, kind="stable", ignore_index=True)
+
+
+def _of_class(name: str, before: pd.DataFrame, after: pd.DataFrame, seed: int) -> tuple[object, ...] | None:
+    values = [side["ambiguity"].to_numpy(np.float64) for side in (before, after)]
+    groups = [side["group"].to_numpy() for side in (before, after)]
+    number = np.unique(np.concatenate(groups), return_inverse=True)[1]
+    blocks = int(number.max(initial=-1)) + 1
+    if blocks < FEWEST:
+        return None
+    parts = np.split(number, [len(before)])
+    counts = [np.bincount(part, minlength=blocks) for part in parts]
+    sums = [np.bincount(part, each, blocks).astype(np.float64) for part, each in zip(parts, values, strict=True)]
+    means = [float(each.mean()) for each in values]
+    low, high = _interval(counts, sums, seed)
+    return name, len(before), len(after), means[0], means[1], means[1] - means[0], low, high
+
+
+def _interval(
+    counts: Sequence[NDArray[np.integer]], sums: Sequence[NDArray[np.float64]], seed: int
+) -> tuple[float, float]:
+    """The percentile interval of the difference of two means, of blocks (K,) with counts and sums in both versions."""
+    blocks = len(counts[0])
+    draws = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples_for(blocks))
+    with np.errstate(invalid="ignore"):
+        means = [draws @ total / (draws @ count) for count, total in zip(counts, sums, strict=True)]
+    low, high = np.nanquantile(means[1] - means[0], [0.025, 0.975])
+    return float(low), float(high)

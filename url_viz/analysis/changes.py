@@ -1,0 +1,234 @@
+"""What changed between two versions: pictures matched by content, twins and path, and how each pair differs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.imaging.places import overlaps
+from url_viz.store.object_columns import BOX_COLUMNS, PICTURE
+from url_viz.store.tables import Twins, positions_of
+
+CHANGES = (
+    *("added", "removed", "moved", "reencoded", "relabelled"),
+    *("replaced", "split_changed", "decided", "boxes_changed"),
+)
+"""What may be said of a picture, each a column of `Changes.table`; of one picture several may be."""
+SAME_BOX = 0.5
+"""Intersection over union from which two boxes in one picture mark one object."""
+BOX = list(BOX_COLUMNS[:4])
+CONTENT, TWIN, AT_PLACE, PATH = range(4)
+"""By what two pictures were matched: equal bytes; twins; boxes that overlap in one picture; the path alone."""
+
+Rows = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """P pictures of both versions: their rows `before` and `after` (P,), each at most once, and what `by` (P,)."""
+
+    before: Rows
+    after: Rows
+    by: NDArray[np.int8]
+
+    def before_of(self, count: int) -> Rows:
+        """For each of `count` rows of the later version the earlier one's, −1 if that had another picture or none."""
+        row = np.full(count, -1, np.int64)
+        is_same = self.by != PATH
+        row[self.after[is_same]] = self.before[is_same]
+        return row
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The rows that changed: id, path, label, split, decision, the same of before (`path_before` …), and CHANGES.
+
+    Of a picture that was added all of before is none; of one that was removed all of now, but its path stands in
+    `path`, too.
+    """
+
+    table: pd.DataFrame
+
+    def paths(self, change: str) -> tuple[str, ...]:
+        """The paths of the pictures with a change, as they are now; of removed ones as they were."""
+        return tuple(self.table.loc[self.table[change], "path"])
+
+
+def match(before: pd.DataFrame, after: pd.DataFrame, content: Rows, twins: Twins) -> Matching:
+    """Which pictures of two versions are the same: id, path, content, label, split, decision, in any order.
+
+    By equal content first: at one path, then of one file name, then in the order of the tables. Then objects (which
+    have BOX and PICTURE) by boxes of one picture that overlap by SAME_BOX, most first; then `twins` of the contents
+    (M,), those at one path first, then the most alike; at last pictures that are neither by their path. An exchange of
+    both versions exchanges the result.
+    """
+    pairs = _Pairs(before, after)
+    rows = positions_of(before["id"].to_numpy(), after["id"].to_numpy())
+    is_same = before["content"].to_numpy() == np.append(after["content"], -1)[rows]  # no content is negative
+    pairs.add(np.flatnonzero(is_same), rows[is_same], CONTENT)
+    pairs.add(*_equal(*pairs.rest(), ["content", "name"]), CONTENT)
+    pairs.add(*_equal(*pairs.rest(), ["content"]), CONTENT)
+    has_boxes = set(BOX) <= {*before.columns} & {*after.columns}
+    if has_boxes:
+        pairs.add_best(_by_box(*pairs.rest()), AT_PLACE)
+    pairs.add_best(_by_twins(*pairs.rest(), content, twins), TWIN)
+    if not has_boxes:
+        pairs.add(*_equal(*pairs.rest(), ["id"]), PATH)
+    return pairs.matching()
+
+
+Link = tuple[tuple[float, ...], int, int]
+"""How good a pair is, smaller = better, and its two rows."""
+
+
+class _Pairs:
+    """The pairs so far, and the rows of both tables that are left."""
+
+    def __init__(self, before: pd.DataFrame, after: pd.DataFrame) -> None:
+        self._tables = before.reset_index(drop=True), after.reset_index(drop=True)
+        self._is_left = np.ones(len(before), bool), np.ones(len(after), bool)
+        self._pairs: list[tuple[Rows, Rows, int]] = []
+
+    def add(self, before: Rows, after: Rows, by: int) -> None:
+        for is_left, rows in zip(self._is_left, (before, after), strict=True):
+            is_left[rows] = False
+        self._pairs.append((before, after, by))
+
+    def add_best(self, links: Iterable[Link], by: int) -> None:
+        """The best pair, then the best of what is left, and so on."""
+        rows: list[tuple[int, int]] = []
+        for _, one, other in sorted(links):
+            if self._is_left[0][one] and self._is_left[1][other]:
+                self._is_left[0][one] = self._is_left[1][other] = False
+                rows.append((one, other))
+        found = np.array(rows, np.int64).reshape(-1, 2)
+        self.add(found[:, 0], found[:, 1], by)
+
+    def rest(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        left, right = (table[is_left] for table, is_left in zip(self._tables, self._is_left, strict=True))
+        return left.assign(name=_names(left)), right.assign(name=_names(right))
+
+    def matching(self) -> Matching:
+        before, after = (np.concatenate([part[side] for part in self._pairs]) for side in (0, 1))
+        by = np.concatenate([np.full(len(rows), by, np.int8) for rows, _, by in self._pairs])
+        order = np.argsort(after)
+        return Matching(before[order].astype(np.int64), after[order].astype(np.int64), by[order])
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    return [path.rpartition("/")[2] for path in table["path"]]
+
+
+def _equal(before: pd.DataFrame, after: pd.DataFrame, columns: Sequence[str]) -> tuple[Rows, Rows]:
+    """Rows with equal values: the first of one with the first of the other, by path, the second with the second …"""
+    sides = []
+    for table in (before.sort_values("path", kind="stable"), after.sort_values("path", kind="stable")):
+        number = table.groupby(list(columns), sort=False).cumcount()
+        sides.append(table[list(columns)].assign(number=number, row=table.index.to_numpy(np.int64)))
+    both = sides[0].merge(sides[1], on=[*columns, "number"], suffixes=("_before", "_after"))
+    return both["row_before"].to_numpy(np.int64), both["row_after"].to_numpy(np.int64)
+
+
+def _by_box(before: pd.DataFrame, after: pd.DataFrame) -> list[Link]:
+    """Objects left in one picture whose boxes overlap, the more the better."""
+    found: list[Link] = []
+    theirs = dict(list(after.groupby(PICTURE)))
+    for picture, mine in before.groupby(PICTURE):
+        if (others := theirs.get(picture)) is not None:
+            share = overlaps(mine[BOX].to_numpy(np.float64), others[BOX].to_numpy(np.float64))
+            for one, other in zip(*np.nonzero(share >= SAME_BOX), strict=True):
+                found.append(((-float(share[one, other]),), int(mine.index[one]), int(others.index[other])))
+    return found
+
+
+def _by_twins(before: pd.DataFrame, after: pd.DataFrame, content: Rows, twins: Twins) -> list[Link]:
+    """Twins among pictures that are left: at one path first, then the most alike, then the first names."""
+    every = pd.DataFrame({"one": content[twins.pair].ravel(), "other": content[twins.pair[:, ::-1]].ravel()})
+    every["cosine"] = np.repeat(twins.cosine, 2)
+    left, right = (table.reset_index(names="row")[["row", "path", "content"]] for table in (before, after))
+    links = left.merge(every, left_on="content", right_on="one").merge(
+        right, left_on="other", right_on="content", suffixes=("", "_after")
+    )
+    return [
+        ((path != path_after, -cosine, *sorted((path, path_after))), row, row_after)
+        for row, path, cosine, row_after, path_after in links[
+            ["row", "path", "cosine", "row_after", "path_after"]
+        ].itertuples(index=False)
+    ]
+
+
+def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> Changes:
+    """How matched pictures differ, and which have no match, by path; arguments as `match` takes them.
+
+    Moved is the same content at another path (of an object: in another picture); reencoded a twin of other bytes;
+    replaced another picture at the same path.
+    """
+    one, other = before.iloc[matching.before], after.iloc[matching.after]
+    is_content, place = matching.by == CONTENT, PICTURE if PICTURE in before and PICTURE in after else "id"
+    has_moved_box = (matching.by == AT_PLACE) & _differs(one, other, BOX)
+    said = {
+        "moved": is_content & _differs(one, other, [place]),
+        "reencoded": (matching.by == TWIN) | ((matching.by == AT_PLACE) & ~has_moved_box),
+        "relabelled": _differs(one, other, ["label"]),
+        "replaced": matching.by == PATH,
+        "split_changed": _differs(one, other, ["split"]),
+        "decided": _differs(one, other, ["decision"]),
+        "boxes_changed": has_moved_box,
+    }
+    at = np.flatnonzero(np.any(list(said.values()), axis=0))
+    removed = before.iloc[np.setdiff1d(np.arange(len(before)), matching.before)]
+    added = after.iloc[np.setdiff1d(np.arange(len(after)), matching.after)]
+    parts = [
+        _sided(other.iloc[at], one.iloc[at]).assign(**{name: values[at] for name, values in said.items()}),
+        _sided(added, None).assign(added=True),
+        _sided(None, removed).assign(removed=True, path=removed["path"].to_numpy()),
+    ]
+    table = pd.concat(
+        [part.reindex(columns=_COLUMNS) for part in parts if len(part)] or [pd.DataFrame(columns=_COLUMNS)]
+    )
+    flags = table[list(CHANGES)].eq(True)
+    return Changes(table.assign(**flags).sort_values(["path", "removed"], kind="stable", ignore_index=True))
+
+
+SIDE = ("id", "path", "label", "split", "decision")
+_COLUMNS = [*SIDE, *(f"{name}_before" for name in SIDE), *CHANGES]
+
+
+def _sided(after: pd.DataFrame | None, before: pd.DataFrame | None) -> pd.DataFrame:
+    """The columns of both sides of the same rows, as objects: ids keep their digits where others have none."""
+    sides = ((after, ""), (before, "_before"))
+    columns = {f"{name}{end}": side[name].to_numpy(object) for side, end in sides if side is not None for name in SIDE}
+    return pd.DataFrame(columns, dtype=object)
+
+
+def _differs(one: pd.DataFrame, other: pd.DataFrame, columns: Sequence[str]) -> Bools:
+    """Whether any of these columns differs between rows (P,); two missing values do not. False where there are none."""
+    found = np.zeros(len(one), bool)
+    for name in columns:
+        if name in one and name in other:
+            left, right = one[name].to_numpy(), other[name].to_numpy()
+            found |= (left != right) & ~(pd.isna(left) & pd.isna(right))
+    return found
+
+
+def new_leaks(leaks: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd.DataFrame:
+    """Those of `SetSplits.leaks` of the later version whose two pictures did not lie in two splits before.
+
+    Dropped pictures are in no split.
+    """
+    row = np.append(matching.before_of(len(after)), -1)
+    split = np.array([*before["split"].where(before["decision"] != "drop"), None], object)
+    ids = after["id"].to_numpy(np.int64)
+    one, other = (split[row[positions_of(leaks[name].to_numpy(np.int64), ids)]] for name in ("id", "twin_id"))
+    were_apart = pd.notna(one) & pd.notna(other) & (one != other)
+    new: pd.DataFrame = leaks[~were_apart].reset_index(drop=True)
+    return new
+
+
+def class_sizes(rows: pd.DataFrame) -> "pd.Series[int]":
+    """How many pictures that are not dropped each class has."""
+    counts: pd.Series[int] = rows.loc[(rows["decision"] != "drop").to_numpy(bool), "label"].value_counts()
+    return counts

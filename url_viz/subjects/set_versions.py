@@ -1,0 +1,184 @@
+"""The versions of an image set: as it is now, and as it was; which pictures, labels, splits and decisions it had."""
+
+import datetime
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.analysis.changes import BOX
+from url_viz.analysis.label_choice import stored_source
+from url_viz.analysis.leaks import Splits
+from url_viz.errors import ImageSetError
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import picture_path
+from url_viz.imaging.scan import display_name
+from url_viz.store.damage import raising_disk_errors
+from url_viz.store.decision_matching import FileKeys
+from url_viz.store.imported_columns import NAMES, TAGS
+from url_viz.store.object_columns import PICTURE
+from url_viz.store.remembered import ROWS, ROWS_OF_OBJECTS, Remembered, remember, remembered, rows_of
+from url_viz.subjects.set_core import SetCore
+
+AS_NOW = "now"
+
+
+@dataclass(frozen=True)
+class Version:
+    """An image set at one time: `rows` has id, path, content, label, split, decision and ambiguity of each picture.
+
+    label, split and decision are None for none, ambiguity (of the reading) nan. Of objects also picture, and box_x …
+    `core` is the set as it is opened now, `title` names the version, `number` is AS_NOW for the set as it is.
+    """
+
+    core: SetCore
+    title: str
+    rows: pd.DataFrame
+    number: int | str = AS_NOW
+
+    @property
+    def is_now(self) -> bool:
+        """Whether it is the set as it is opened, of which leaks and thumbnails are known."""
+        return self.number == AS_NOW
+
+
+class SetVersions:
+    """The versions of an image set, as `image_set.versions`.
+
+    One is kept at the end of each reading that changed something, and when other labels are chosen. What was decided
+    and corrected is known at any time since the first of them.
+    """
+
+    def __init__(self, core: SetCore) -> None:
+        self._core = core
+
+    def kept(self) -> tuple[Remembered, ...]:
+        """The versions that are kept, the oldest first."""
+        return remembered(self._core.store.paths)
+
+    def table(self) -> pd.DataFrame:
+        """The versions that are kept, the oldest first: number, at (UTC), pictures, new and gone contents."""
+        columns = ["number", "at", "pictures", "new", "gone"]
+        return pd.DataFrame([[getattr(one, name) for name in columns] for one in self.kept()], columns=columns)
+
+    def keep(self) -> bool:
+        """Keep the set as it is opened, unless it is as in the last version; returns whether it was kept."""
+        core, rows = self._core, _given_rows(self._core)
+        with raising_disk_errors(core.store.paths):
+            source = core.derived.get("labels").source
+            decided = core.decisions.version
+            return remember(core.store.paths, rows, decisions=decided, label_source=source, models=_models(core))
+
+    def now(self) -> Version:
+        """The set as it is opened, with the decisions and labels of now."""
+        core = self._core
+        rows = pd.DataFrame({name: core.frame[name].to_numpy(object) for name in ("label", "decision")})
+        return Version(core, core.store.about().title, _rows(core, _given_rows(core), rows))
+
+    def at(self, since: int | str) -> Version:
+        """The version of a number, or that of a time such as "2026-11-28" or "2026-11-28 14:30" (of this machine).
+
+        Of a number with what was decided at the end of that reading; of a time with what was decided until then. Raises
+        ImageSetError for a number or time of which nothing is kept.
+        """
+        kept, core = self.kept(), self._core
+        number = int(since) if str(since).isdecimal() else None
+        until = "" if number is not None else _utc(str(since))
+        fitting = [one for one in kept if (one.number == number if number is not None else one.at <= until)]
+        if not fitting:
+            there = f"{kept[0].number} ({kept[0].at}) to {kept[-1].number} ({kept[-1].at})" if kept else "none yet"
+            raise ImageSetError(
+                f"No version {str(since)!r} of {str(core.root)!r} is kept; there are: {there}. One is kept at the end "
+                "of each reading that changes something: `python -m url_viz versions FOLDER` lists them."
+            )
+        version = fitting[-1]
+        decisions = max(version.decisions, core.decisions.version_at(until)) if until else version.decisions
+        stored = rows_of(core.store.paths, version)
+        rows = _as_decided(core, stored, version.label_source, decisions)
+        if version.models != _models(core):
+            stored = stored.set_column(
+                stored.schema.get_field_index("ambiguity"), "ambiguity", pa.nulls(len(stored), pa.float32())
+            )
+        title = f"{core.store.about().title}, version {version.number} ({since if until else version.at[:16]})"
+        return Version(core, title, _rows(core, stored, rows), version.number)
+
+
+def _models(core: SetCore) -> str:
+    """By which models ambiguity is: of others it is not compared."""
+    second = core.second.active
+    return core.space.key if second is None else f"{core.space.key}.{second.space.key}"
+
+
+def _utc(text: str) -> str:
+    """A time of this machine as decisions are logged. Raises ImageSetError for what is no time."""
+    try:
+        time = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ImageSetError(
+            f"{text!r} is neither the number of a version nor a time. Give a number of `python -m url_viz versions "
+            'FOLDER`, or a time such as 2026-11-28 or "2026-11-28 14:30".'
+        ) from error
+    return time.astimezone(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _given_rows(core: SetCore) -> pa.Table:
+    """The rows of ROWS as they are opened."""
+    measured, splits = core.measured, core.derived.get("splits")
+    columns = {
+        "path": core.base.paths.cast(pa.binary()),
+        "content": core.contents,
+        "label": pa.array(measured["label_given"].to_numpy(object), from_pandas=True).cast(pa.string()),
+        "split": pa.array(_split_names(splits, len(measured)), pa.string(), from_pandas=True),
+        "ambiguity": pa.array(measured["ambiguity"].to_numpy(np.float32), from_pandas=True),
+    }
+    schema = ROWS
+    if core.is_of_objects and set(BOX) <= set(measured.columns):
+        columns, schema = columns | {name: measured[name].to_numpy(np.float64) for name in BOX}, ROWS_OF_OBJECTS
+    for name in ("label", "split"):
+        columns[name] = columns[name].dictionary_encode()
+    return pa.table(columns, schema=schema)
+
+
+def _split_names(splits: Splits | None, count: int) -> NDArray[np.object_]:
+    if splits is None:
+        return np.full(count, None, object)
+    names: NDArray[np.object_] = np.array([*splits.names, None], object)[splits.codes]
+    return names
+
+
+def _as_decided(core: SetCore, stored: pa.Table, source: str | None, version: int) -> pd.DataFrame:
+    """Label and decision of each row of a version, by what was decided at a version of the log."""
+    ids = np.array([image_id(path) for path in stored["path"].to_pylist()], np.int64)
+    decided = core.decisions.as_of(version, FileKeys(ids, stored["content"].to_numpy()))
+    given = _words(stored["label"])
+    if source in (TAGS, NAMES):
+        given = decided.first_tags if source == TAGS else decided.name
+    corrected = decided.labels_of(stored_source(source))
+    return pd.DataFrame(
+        {"label": np.where(pd.notna(corrected), corrected, given), "decision": decided.decision}, dtype=object
+    )
+
+
+def _words(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """A column of words (N,), None for none."""
+    return np.array([*column.cast(pa.string()).to_pylist(), None], object)[:-1]
+
+
+def _rows(core: SetCore, stored: pa.Table, decided: pd.DataFrame) -> pd.DataFrame:
+    """`Version.rows` from stored ones and what was decided of them."""
+    paths = stored["path"].to_pylist()
+    columns = {
+        "id": np.array([image_id(path) for path in paths], np.int64),
+        "path": np.array([display_name(path) for path in paths], object),
+        "content": stored["content"].to_numpy(),
+        "label": decided["label"].to_numpy(object),
+        "split": _words(stored["split"]),
+        "decision": decided["decision"].to_numpy(object),
+        "ambiguity": stored["ambiguity"].to_numpy(zero_copy_only=False).astype(np.float32),
+    }
+    if core.is_of_objects and set(BOX) <= set(stored.column_names):
+        columns |= {PICTURE: np.array([display_name(picture_path(path)) for path in paths], object)}
+        columns |= {name: stored[name].to_numpy() for name in BOX}
+    return pd.DataFrame(columns)
