@@ -54,11 +54,11 @@ def _compared(objects: Objects, place: Path, *, rounds: int) -> str:
     files = sorted({bytes(objects.base) + b"/" + at.picture for _, _, at in objects.facts.values()})
     crops = Folder(_saved(objects, place / "crops"))
     ways: list[Callable[[], object]] = [
-        lambda: _read(Objects(objects.root), model),
-        lambda: _read(crops, model),
+        lambda: read_whole(Objects(objects.root), model),
+        lambda: read_whole(crops, model),
         lambda: [decode(read_file(file)) for file in files],
     ]
-    seconds = np.array([[_taken_s(way) for way in ways] for _ in range(rounds + 1)])[1:]  # the first warms up
+    seconds = np.array([[taken_s(way) for way in ways] for _ in range(rounds + 1)])[1:]  # the first warms up
     as_places, as_files, decoding = np.median(seconds, axis=0)
     count = len(objects.facts)
     return "\n".join(
@@ -73,7 +73,8 @@ def _compared(objects: Objects, place: Path, *, rounds: int) -> str:
     )
 
 
-def _read(source: Source, model: Model) -> None:
+def read_whole(source: Source, model: Model) -> None:
+    """List, decode and embed a source; nothing is stored."""
     embedding = Embedding([model], source, set(), [set()])
     for _ in embed_files(embedding, source.list().files):
         pass
@@ -116,11 +117,13 @@ def _memory() -> str:
 
 def _peak_mb(place: Path, boxes: int) -> float:
     """Of this process and of its largest decoding process, while one picture is read."""
-    _read(Objects(made(place / "made", pictures=1, boxes=boxes)), load_model(DEFAULT, device="cpu", workspace=place))
+    model = load_model(DEFAULT, device="cpu", workspace=place)
+    read_whole(Objects(made(place / "made", pictures=1, boxes=boxes)), model)
     return sum(used.ru_maxrss for used in _used()) / (1 << (20 if sys.platform == "darwin" else 10))
 
 
-def _taken_s(way: Callable[[], object]) -> float:
+def taken_s(way: Callable[[], object]) -> float:
+    """Processor time of a call, its decoding processes included, in seconds."""
     before = sum(used.ru_utime + used.ru_stime for used in _used())
     way()
     return sum(used.ru_utime + used.ru_stime for used in _used()) - before

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 from url_viz.gc_settings import search_rarely
 
 if TYPE_CHECKING:
-    from url_viz.image_set import ImageSet, diff, embed_folder, open_image_set
+    from url_viz.image_set import ImageSet, diff, embed_dataset, embed_folder, open_image_set
     from url_viz.models.model import Model, load_model
     from url_viz.recording import record
 
 __version__ = "0.1.0"
-__all__ = ["ImageSet", "Model", "__version__", "diff", "embed_folder", "load_model", "open_image_set", "record"]
+__all__ = ["ImageSet", "Model", "__version__", "diff", "embed_dataset", "embed_folder", "load_model"]
+__all__ += ["open_image_set", "record"]
 
 _HOMES = {
     "ImageSet": "url_viz.image_set",
     "Model": "url_viz.models.model",
     "diff": "url_viz.image_set",
+    "embed_dataset": "url_viz.image_set",
     "embed_folder": "url_viz.image_set",
     "load_model": "url_viz.models.model",
     "open_image_set": "url_viz.image_set",

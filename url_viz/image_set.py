@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -28,6 +29,8 @@ from url_viz.analysis.reasons import Reasons, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
+from url_viz.imaging.containers.picture_lists import is_listing
+from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import Scan, display_name, why_empty
 from url_viz.imaging.source import Folder, Source, source_of
@@ -47,6 +50,7 @@ from url_viz.store.bundle import refuse_pack
 from url_viz.store.object_columns import keep_objects
 from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import choose_second_model, second_models_version
+from url_viz.store.source_columns import keep_columns
 from url_viz.store.tables import GraphColumns, positions_of
 from url_viz.store.writer import Writer
 from url_viz.subjects.set_answers import SetAnswers
@@ -107,11 +111,7 @@ class ImageSet(SetCore):
         self.within = (
             None
             if within is None
-            else tuple(
-                dict.fromkeys(
-                    (*within, self.root.parent if self.is_of_objects and os.path.isfile(self.root) else self.root)
-                )
-            )
+            else tuple(dict.fromkeys((*within, self.root.parent if self._names_files else self.root)))
         )
         self._read_at = self._version_in(self.store)
         if not self.derived.is_cached("rows"):
@@ -136,6 +136,11 @@ class ImageSet(SetCore):
 
     def __len__(self) -> int:
         return len(self.base.table)
+
+    @property
+    def _names_files(self) -> bool:
+        """Whether the root is a file that says where pictures lie, which is beside it."""
+        return os.path.isfile(self.root) and (self.is_of_objects or is_listing(self.root))
 
     @property
     def head(self) -> Head | None:
@@ -462,48 +467,103 @@ def embed_folder(
     BucketError where object storage does not give what it listed: what it gave is kept, and the next call goes on;
     ClusterError where Ray does not start, or cannot be joined.
     """
-    report = progress or silent
     if ray is not None:
         ray.check(is_external=embeddings is not None)
     home = Workspace.at(workspace)
     root = address_in(folder) or Path(folder).expanduser()
-    report(Progress("scan", 0))
+    (progress or silent)(Progress("scan", 0))
     paths = home.set_paths(find_set(root, home))
     source = _source(root.resolve() if os.path.exists(root) else root, paths, within)
+    run = _SourceReading(model, also, embeddings, limit, progress or silent, ray, is_map_refitted=refit)
+    return _embed_source(source, root, home, run)
+
+
+def embed_dataset(
+    dataset: Any,
+    *,
+    image: str | int = "image",
+    label: str | int | None = "label",
+    name: str | None = None,
+    model: Model | str = DEFAULT,
+    also: Model | str | None = None,
+    workspace: str | Path | None = None,
+    limit: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> ImageSet:
+    """Read a map-style Dataset of Python (Hugging Face, torchvision, one of yours) into an image set, by index.
+
+    Its items are mappings with the keys `image` and `label`, or sequences: the picture first, then the class, unless
+    these are numbers. Pictures are PIL images, arrays (H, W, 3) or tensors (3, H, W), bytes, or paths. `name` is the
+    set's (by default that of the dataset's class): another call with it goes on. What was embedded is not again, but
+    every item is read. The original is shown where the dataset is open; else the thumbnail is what there is.
+    Raises FolderError where it has no length, or no picture under that key; else as `embed_folder`.
+    """
+    home = Workspace.at(workspace)
+    source = open_dataset(dataset, home.datasets, image=image, label=label, name=name)
+    return _embed_source(source, source.root, home, _SourceReading(model, also, None, limit, progress or silent, None))
+
+
+@dataclass(frozen=True)
+class _SourceReading:
+    """How a source is read; see `embed_folder`."""
+
+    model: Model | str
+    also: Model | str | None
+    embeddings: "str | Path | IncomingFile | Given | None"
+    limit: int | None
+    report: ProgressCallback
+    ray: OnRay | None
+    is_map_refitted: bool = False
+
+    def models(self, found: Scan, home: Workspace) -> tuple[Model | Given, tuple[Model, ...]]:
+        """The model, or the embeddings in its place, and the second model, if there is one."""
+        chosen: Model | Given
+        if self.embeddings is not None:
+            given = self.embeddings
+            chosen = given if isinstance(given, Given) else given_embeddings(given, found)
+        else:
+            chosen = self.model if isinstance(self.model, Model) else _loaded(self.model, home, self.ray)
+        return chosen, _second_model(self.also, chosen, home, self.ray)
+
+
+def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReading) -> ImageSet:
+    """Read what is new in a source into the image set of `root`; see `embed_folder`."""
     found = source.list()
-    report(Progress("scan", len(found.files), len(found.files)))
-    chosen: Model | Given
-    if embeddings is not None:
-        chosen = embeddings if isinstance(embeddings, Given) else given_embeddings(embeddings, found)
-    else:
-        chosen = model if isinstance(model, Model) else _loaded(model, home, ray)
-    others = _second_model(also, chosen, home, ray)
+    run.report(Progress("scan", len(found.files), len(found.files)))
+    chosen, others = run.models(found, home)
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(why_empty(found.root, found.other))
+    paths = home.set_paths(find_set(root, home))
     with Writer(paths, root) as writer:
-        embed_by = embed_files if ray is None else ray.embed_by(home)
-        keep_objects(writer, source)
+        embed_by = embed_files if run.ray is None else run.ray.embed_by(home)
+        _keep_said(writer, source, found)
         outcome = embed(
-            chosen, found, writer, also=others, limit=limit, report=report, embed_by=embed_by, source=source
+            chosen, found, writer, also=others, limit=run.limit, report=run.report, embed_by=embed_by, source=source
         )
         if outcome.is_cut_off:
             raise BucketError(outcome.words_of_unfetched)
-        keep_objects(writer, source)
+        _keep_said(writer, source, found)
         for each in (chosen, *others):
             score_missing(writer, each)
-            update_derived(writer, each.space.key, report=report, refit=refit)
+            update_derived(writer, each.space.key, report=run.report, refit=run.is_map_refitted)
         if others:
             choose_second_model(paths, is_used=True)
         if outcome.unfetched:
             raise BucketError(outcome.words_of_unfetched)
         writer.note_ended([each.space.key for each in (chosen, *others)])
-        image_set = ImageSet(Store(paths), chosen.space, chosen.source, home, within=within)
+        image_set = ImageSet(Store(paths), chosen.space, chosen.source, home, within=source.within)
         if not len(image_set):
             raise NoImagesError(_nothing_readable(found, image_set))
     if len(image_set) >= MANY:
         image_set.prepare()
     image_set.versions.keep()
     return image_set
+
+
+def _keep_said(writer: Writer, source: Source, found: Scan) -> None:
+    """Keep what a source says of its pictures as columns: before they are read, and with their contents after."""
+    keep_objects(writer, source)
+    keep_columns(writer, found)
 
 
 def _source(root: Path, paths: SetPaths, within: Sequence[Path] | None) -> Source:

@@ -101,6 +101,8 @@ class Workspace:
     heads = FileInside("heads")
     jobs = FileInside("jobs")
     exports = FileInside("exports")
+    datasets = FileInside("datasets")
+    """Files that stand for Datasets of Python, by name."""
     demo = FileInside("demo")
     checkpoints = FileInside("checkpoints")
     """The folder that a user puts files of models into; it may not exist."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from url_viz.errors import NotAllowedError
-from url_viz.ui.allowed_paths import allowed, roots, subfolders
+from url_viz.ui.allowed_paths import allowed, openable, roots
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_symlink_out_is_refused_and_not_listed(rooted: Path) -> None:
     (rooted / "door").symlink_to(rooted.parent / "secret")
     with pytest.raises(NotAllowedError):
         allowed(rooted / "door")
-    assert [path.name for path in subfolders(rooted)] == ["cats"]
+    assert [path.name for path in openable(rooted)] == ["cats"]
 
 
 def test_a_folder_whose_name_starts_like_a_root_is_outside(rooted: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_folder_says_what_is_in_it_before_it_is_read(home: Workspace, tmp_path
     ("name", "why"),
     [
         ("does/not/exist", "does not exist"),
-        ("notes.txt", "is a file, not a folder"),
+        ("notes.md", "is a file, not a folder"),
         ("empty", "There are no pictures in"),
         ("\0", "not a readable path"),
     ],
@@ -49,7 +49,7 @@ def test_a_folder_says_what_is_in_it_before_it_is_read(home: Workspace, tmp_path
 def test_what_is_wrong_is_said_of_the_path_itself_and_no_job_can_start(
     home: Workspace, tmp_path: Path, name: str, why: str
 ) -> None:
-    (tmp_path / "notes.txt").write_text("words")
+    (tmp_path / "notes.md").write_text("words")
     (tmp_path / "empty").mkdir()
     at = dialog(f"{tmp_path}/{name}")
     assert len(at.error) == 1

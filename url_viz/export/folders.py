@@ -234,7 +234,8 @@ class _TargetFolder:
     def __init__(self, target: Path, image_set: ImageSet, *, how: How) -> None:
         self._target = os.path.realpath(os.fsencode(target))
         self._files, self._is_of_crops = image_set.files, image_set.is_of_objects
-        self._opened, self._how = (self._files.open_crop, "copy") if self._is_of_crops else (self._files.open, how)
+        self._opened = self._files.open_crop if self._is_of_crops else self._files.open
+        self._how: How = "copy" if self._is_of_crops or self._files.are_copied else how
         self._is_inside: dict[bytes, bool] = {}
 
     def put(self, path: bytes, folder: str, place: bytes, *, done: SortedFolders) -> None:

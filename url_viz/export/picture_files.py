@@ -109,7 +109,7 @@ def lay_out(
     Raises ImageSetError if not one of them can be opened.
     """
     files = image_set.files
-    opened, how = (files.open_crop, "copy") if is_cut else (files.open, how)
+    opened, how = (files.open_crop if is_cut else files.open), "copy" if is_cut or files.are_copied else how
     clock, rows, left_out = Clock("share", len(paths)), [], []
     for row, (path, at) in enumerate(zip(paths, places, strict=True)):
         try:

@@ -1,5 +1,6 @@
 """Classes from folders: which level of folders holds them, and columns from the levels of splits and dates."""
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from url_viz.imaging.scan import display_name
+from url_viz.imaging.scan import SHARD_ENDINGS, display_name
 
 Kind = Literal["splits", "dates", "single", "names"]
-"""What the folders of a level are: all splits, all dates, a single folder around everything, or anything else."""
+"""What the folders of a level are: all splits, all dates, a single folder around everything (or files that hold the
+pictures, in place of folders), or anything else."""
 SPLIT, DATE = "split", "date"
 COLUMN_OF: dict[Kind, str] = {"splits": SPLIT, "dates": DATE}
 """The column of the table that levels of a kind become."""
@@ -136,7 +138,15 @@ def _levels(folders: Sequence[tuple[str, ...]], pictures: NDArray[np.int64]) -> 
     return tuple(levels)
 
 
+def split_in_name(name: bytes) -> str | None:
+    """The split at the beginning of a file's name, "train" in "train-00000-of-00002.parquet"; None if there is none."""
+    found = re.match(rf"({_SPLIT.pattern})(?![a-zA-Z])", display_name(name), re.IGNORECASE)
+    return found[1] if found else None
+
+
 def _kind_of(names: Collection[str], *, below_dates: bool) -> Kind:
+    if all(name.lower().endswith(tuple(map(os.fsdecode, SHARD_ENDINGS))) for name in names):
+        return "single"
     if all(map(_SPLIT.fullmatch, names)):
         return "splits"
     if all(_DATE.fullmatch(name) or (below_dates and _PART_OF_DATE.fullmatch(name)) for name in names):

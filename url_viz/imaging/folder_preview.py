@@ -7,8 +7,11 @@ from pathlib import Path
 
 from url_viz.errors import NoImagesError
 from url_viz.imaging.annotations.reading import annotations_in, is_annotated, read_annotations
+from url_viz.imaging.containers.picture_lists import Listing
+from url_viz.imaging.containers.shards import Shards
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import Walk, why_empty
+from url_viz.imaging.source import source_of
 from url_viz.wording import counted
 
 MOST_PICTURES = 10_000
@@ -66,6 +69,10 @@ def preview_folder(
     if is_annotated(root):
         found = read_annotations(root, within=within)
         yield FolderPreview(len(found.pictures), 0, is_done=True, is_complete=True, objects=found.summary)
+        return
+    source = source_of(root, within=within)
+    if isinstance(source, Listing | Shards):
+        yield FolderPreview(1, 0, is_done=True, is_complete=True, objects=source.summary)
         return
     walk = Walk(root, within=within)
     start = updated = time.monotonic()

@@ -3,8 +3,8 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from url_viz.errors import FolderError
@@ -17,15 +17,23 @@ EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "
     b".mpo .ico .pcx".split()
 )
+SHARD_ENDINGS = (b".tar", b".zip", b".parquet", b".arrow")
+"""Files that hold pictures."""
 LEADS_OUT = "link that leads out of the allowed folders"
 IGNORED_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost+found"))
 
 
-@dataclass(frozen=True)
+Block = tuple[Hashable, int]
+"""A group of rows, such as a row group of a Parquet file, and the number of a part of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScannedFile:
     """One candidate file: root-relative path as bytes, size, time of last change, whether it is a plain file.
 
     Of an object in a picture, the path is that of its `place`, and the time a digest of the file's and of the place.
+    Of a picture in a shard, the time is the shard's, `at` says where it lies there, and files of one `block` are read
+    together, the blocks of one group in their order.
     """
 
     path: bytes
@@ -33,6 +41,8 @@ class ScannedFile:
     mtime_ns: int
     is_plain: bool = True
     place: Place | None = None
+    at: int | None = None
+    block: Block | None = None
 
     @property
     def file(self) -> bytes:
@@ -51,7 +61,7 @@ class Scan:
 
     `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each is also in
     `files`, with a slash at its end, so that reading it adds a row to the failure list. Nothing outside `within` was
-    listed, or may be read.
+    listed, or may be read. `columns` are what the source says of each of the `files`, by name.
     """
 
     root: Path
@@ -59,6 +69,7 @@ class Scan:
     other: tuple[tuple[str, int], ...] = ()
     unreadable_folders: tuple[tuple[bytes, str], ...] = ()
     within: Sequence[Path] | None = None
+    columns: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
 
 def why_empty(root: Path, other: Sequence[tuple[str, int]]) -> str:

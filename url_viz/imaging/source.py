@@ -1,15 +1,19 @@
-"""Where pictures are read from: what lies there, and the bytes of each file; a folder, or object storage."""
+"""Where pictures are read from: what lies there, and the bytes of each file; a folder, object storage, or shards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from url_viz.errors import FolderError
 from url_viz.imaging.annotations.reading import is_annotated
 from url_viz.imaging.bucket import Bucket, refuse_outside
+from url_viz.imaging.containers.picture_lists import Listing, is_listing
+from url_viz.imaging.containers.python_dataset import is_dataset, source_of_dataset
+from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.scan import Scan, ScannedFile, absolute, scan
+from url_viz.imaging.scan import Scan, ScannedFile, absolute, refuse_bucket, scan
 from url_viz.roots import is_in_bucket
 
 
@@ -66,8 +70,33 @@ def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:
 
     Raises FolderError for an address in object storage outside `within`, BucketError if it cannot be read here.
     """
-    if not is_in_bucket(root):
-        return Objects(root, within) if is_annotated(root) else Folder(root, within)
-    if within is not None:
-        refuse_outside(root, within)
-    return Bucket(root)
+    if is_in_bucket(root):
+        if within is not None:
+            refuse_outside(root, within)
+        return Bucket(root)
+    kind = next((kind for kind, is_one in _KINDS if is_one(root)), Folder)
+    return kind(root, within)
+
+
+_KINDS: Sequence[tuple[Callable[[Path, Sequence[Path] | None], Source], Callable[[Path], bool]]] = (
+    (Objects, is_annotated),
+    (Listing, is_listing),
+    (source_of_dataset, is_dataset),
+    (Shards, is_sharded),
+)
+
+
+def has_files(source: Source) -> bool:
+    """Whether each picture lies in a file of its own (or in a bucket), and not in a shard or a Dataset."""
+    is_listed = isinstance(source, Listing) and source.at_a_time is None
+    return is_listed or isinstance(source, Folder | Objects | Bucket)
+
+
+def refuse_without_files(root: Path) -> None:
+    """Raise FolderError where pictures are no files of one folder, which is needed."""
+    refuse_bucket(root)
+    if not isinstance(source_of(root), Folder | Objects):
+        raise FolderError(
+            f"The pictures of {str(root)!r} are no files of one folder, and this works on such only. Write them into "
+            f"one (`python -m url_viz share {str(root)!r} OUT --as huggingface`), and read that."
+        )

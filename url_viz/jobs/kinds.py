@@ -14,7 +14,7 @@ from url_viz.child_environment import within_variable
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.provenance import name_of
 from url_viz.image_set import ImageSet
-from url_viz.imaging.scan import refuse_bucket
+from url_viz.imaging.source import refuse_without_files
 from url_viz.jobs.arguments import words_of
 from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig
 from url_viz.jobs.job import Job
@@ -101,7 +101,7 @@ class JobKind(Generic[Config]):
         no picture outside the folders `within`.
         """
         if self.takes_files:
-            refuse_bucket(root_of(about["folder"]))
+            refuse_without_files(root_of(about["folder"]))
         config = self.placed(config, about=about, workspace=workspace)
         weight, out = self.weight(config), getattr(config, "out", None)
         return start_job(

@@ -1,7 +1,7 @@
 """The pipeline: read what is new in a folder, embed it, store it batch by batch, so that a killed run loses little."""
 
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -95,11 +95,21 @@ def make_plan(
     present = {f.id for f in scan.files} | _out_of_sight(rows, scan)
     order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
     unchanged = len(files) - len(new)
-    first = {new[i].file: rank for rank, i in reversed(list(enumerate(order)))}  # places in a file stay together
-    to_read = sorted((new[i] for i in order), key=lambda file: (file.id not in stored, first[file.file]))
+    first = {_group(new[i]): rank for rank, i in reversed(list(enumerate(order)))}  # what is read together stays so
+    to_read = sorted(
+        (new[i] for i in order), key=lambda file: (file.id not in stored, first[_group(file)], _part(file))
+    )
     if limit is not None:
         to_read = to_read[: max(0, limit - unchanged)]
     return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged, stored)
+
+
+def _group(file: ScannedFile) -> Hashable:
+    return file.file if file.block is None else file.block[0]
+
+
+def _part(file: ScannedFile) -> int:
+    return 0 if file.block is None else file.block[1]
 
 
 def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from url_viz.errors import BucketError, DamageError, ImageSetError, WorkspaceError
 from url_viz.files import replaced
+from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.models.model import EmbeddingSpace
 from url_viz.records import read_plain
 from url_viz.roots import address_in, root_of
@@ -41,7 +42,8 @@ class About:
     @property
     def base(self) -> Path:
         """The folder that paths are relative to."""
-        return Path(self.objects_in) if self.objects_in else self.root
+        folder = self.root.parent if is_listing(self.root) else self.root
+        return Path(self.objects_in) if self.objects_in else folder
 
     @property
     def noun(self) -> str:

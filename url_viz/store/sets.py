@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.imaging.containers.picture_lists import is_listing
+from url_viz.imaging.containers.shards import is_sharded
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import ScannedFile, display_name
 from url_viz.imaging.source import Source, source_of
@@ -234,7 +236,7 @@ def check_agreement(store: Store, root: Path) -> Agreement:
             f"{str(store.about().root)!r} is of objects in pictures, which cannot be moved. Read the annotations at "
             f"their new place: {embed_command(root)}."
         )
-    if not is_in_bucket(root) and not root.is_dir():
+    if not is_in_bucket(root) and not root.is_dir() and not is_listing(root) and not is_sharded(root):
         raise FolderError(
             f"{str(root)!r} is not a folder that can be read. Give the folder where the pictures lie now."
         )

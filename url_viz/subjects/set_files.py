@@ -16,7 +16,7 @@ from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Place, picture_path
 from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.scan import ScannedFile, absolute, display_name
-from url_viz.imaging.source import source_of
+from url_viz.imaging.source import Source, has_files, refuse_without_files, source_of
 from url_viz.imaging.workers import decoders
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import embed_command
@@ -38,6 +38,8 @@ class SetFiles:
 
     def path(self, image_id: int) -> Path:
         """The file of a picture. Raises ImageSetError if it is not there any more, FolderError in object storage."""
+        if self.are_copied:
+            refuse_without_files(self._core.root)
         row = self._core.row_of(image_id)
         path = Path(os.fsdecode(self.place(self._core.base.paths[row].as_py())))
         if not path.is_file():
@@ -50,10 +52,25 @@ class SetFiles:
     def open(self, path: bytes) -> AbstractContextManager[BinaryIO]:
         """A picture's file by its root-relative path, open for reading; every file of a set is opened here.
 
+        Of a picture without a file of its own (in a shard, or listed in object storage), a copy of its bytes.
         Raises ImageError as `url_viz.imaging.plain_file` does, also for one that leads out of `within`; FolderError for
         pictures in object storage.
         """
+        if self.are_copied:
+            return _copy_of(self.source.read(ScannedFile(path, 0, 0)))
         return open_plain_file(self.place(path), within=self._within)
+
+    @property
+    def are_copied(self) -> bool:
+        """Whether pictures have no files of their own that could be linked to."""
+        return not has_files(self.source)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the pictures are; object storage may take no longer than `SHOWN_S`."""
+        if is_in_bucket(self._core.root):
+            return Bucket(self._core.root, fetch_s=SHOWN_S, retry_s=SHOWN_S / 4)
+        return source_of(self._core.root, within=self._within)
 
     def place(self, path: bytes) -> bytes:
         """Where the file of a picture lies, by its root-relative path. Raises FolderError in object storage."""
@@ -73,8 +90,7 @@ class SetFiles:
 
     def without_objects(self) -> list[str]:
         """The paths of pictures in which no object is annotated, as the annotations say now; none of other sets."""
-        source = source_of(self._core.root, within=self._within)
-        pictures = source.annotations.pictures if isinstance(source, Objects) else ()
+        pictures = self.source.annotations.pictures if isinstance(self.source, Objects) else ()
         return [display_name(picture.path) for picture in pictures if not picture.objects]
 
     def data(self, image_id: int) -> bytes:
@@ -93,9 +109,9 @@ class SetFiles:
         """The bytes of the file that a picture is in, also of an object; raises as `data` does."""
         path = self._core.paths_of([image_id])[0]
         with self._naming_the_picture(path):
-            if is_in_bucket(self._core.root):
-                return self._bucket.read(ScannedFile(path, 0, 0))
-            return read_file(self.place(path), within=self._within)
+            if self._core.is_of_objects:
+                return read_file(self.place(path), within=self._within)
+            return self.source.read(ScannedFile(path, 0, 0))
 
     def _place(self, image_id: int) -> Place:
         row = self._core.frame.iloc[self._core.row_of(image_id)]
@@ -119,6 +135,13 @@ class SetFiles:
             name = f"{display_name(path)!r} of {str(self._core.root)!r}"
             raise ImageError(f"{name} {error}. Read the folder again: {embed_command(self._core.root)}.") from error
 
-    @cached_property
-    def _bucket(self) -> Bucket:
-        return Bucket(self._core.root, fetch_s=SHOWN_S, retry_s=SHOWN_S / 4)
+
+@contextmanager
+def _copy_of(data: bytes) -> Iterator[BinaryIO]:
+    """Bytes as an open file of a constant time, so that copies of one picture are known as such."""
+    with TemporaryFile() as copy:
+        copy.write(data)
+        copy.seek(0)
+        os.fchmod(copy.fileno(), 0o644)
+        os.utime(copy.fileno(), (0, 0))
+        yield copy

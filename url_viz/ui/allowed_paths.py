@@ -7,11 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
+from url_viz.imaging.containers.picture_lists import ENDINGS
+from url_viz.imaging.scan import SHARD_ENDINGS
 from url_viz.models.model_names import AuthorsFile, FinetunedWeights
 from url_viz.roots import SCHEMES, address_in
 from url_viz.workspace import Workspace
 
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"
+_FILES = (*map(os.fsdecode, SHARD_ENDINGS), *(ending for ending in ENDINGS if ending != ".txt"))
+"""Endings of files that are offered; text files are mostly something else."""
 MOST_LISTED = 500
 _PART = re.compile(rf"(?:(?:{'|'.join(SCHEMES)}):(?=//))?[^{os.pathsep}]+")
 
@@ -98,11 +102,14 @@ def _file_in(name: str) -> Path | None:
     return Path(folder or name) if is_local or name.endswith(".safetensors") else None
 
 
-def subfolders(path: Path) -> list[Path]:
-    """The visible folders in `path` that may be opened, by name. Raises FolderError if `path` cannot be listed."""
+def openable(path: Path) -> list[Path]:
+    """The visible folders in `path` that may be opened, by name, then files of pictures, and lists of them as tables.
+
+    Raises FolderError if `path` cannot be listed.
+    """
     try:
-        folders = sorted((p for p in allowed(path).iterdir() if p.is_dir()), key=lambda p: p.name.lower())
+        inside = sorted(allowed(path).iterdir(), key=lambda p: (not p.is_dir(), p.name.lower()))
     except OSError as error:
         raise FolderError(f"{str(path)!r} cannot be listed: {error.strerror}.") from error
-    visible = [p for p in folders if not p.name.startswith(".")]
+    visible = [p for p in inside if not p.name.startswith(".") and (p.is_dir() or p.suffix.lower() in _FILES)]
     return [p for p in visible if any(p.resolve().is_relative_to(root) for root in roots())][:MOST_LISTED]

@@ -8,7 +8,7 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.roots import is_in_bucket
-from url_viz.ui.allowed_paths import may_read, roots, subfolders
+from url_viz.ui.allowed_paths import may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import BROWSED, Key, choice
@@ -38,7 +38,10 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
         "Folder of pictures",
         key=key,
         placeholder="/home/me/pictures",
-        help=f"You can open folders inside {inside} (set by \\$URL_VIZ_ROOTS).",
+        help=(
+            f"You can open what lies inside {inside} (set by \\$URL_VIZ_ROOTS): folders, archives (.zip, .tar), "
+            "Parquet and Arrow files, lists of paths (.csv, .txt, .jsonl), annotations (data.yaml, instances.json)."
+        ),
         width=width,
     )
 
@@ -81,7 +84,8 @@ def _answer(field: Key[str], key: str) -> None:
     else:
         show_error(preview)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
-    if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(preview, FolderPreview)):
+    name = "Read these pictures" if folder.is_file() else "Read this folder"
+    if st.button(name, type="primary", key=key, disabled=not isinstance(preview, FolderPreview)):
         _read(folder)
     for path in _annotated(preview):
         objects = _look(path)
@@ -117,19 +121,19 @@ def _offer_recent() -> None:
 
 
 def _browse(here: Path) -> None:
-    """The folders in `here`, or, where that is none, in the nearest one above it."""
+    """What can be opened in `here`, or, where that is no folder, in the nearest one above it."""
     there = next((folder for folder in (here, *here.parents) if folder.is_dir()), here)
     try:
-        inside = subfolders(there)
+        inside = openable(there)
     except UrlVizError:  # said above, of the folder that was typed
         return
     with st.container(height=LIST_HEIGHT_PX, border=True, gap=None):
         if any(there.parent.resolve().is_relative_to(root) for root in roots()):
             _folder_button("Up", there.parent, icon=":material/arrow_upward:")
         if not inside:
-            st.caption("No subfolders.")
-        for folder in inside:
-            _folder_button(folder.name, folder, icon=":material/folder:")
+            st.caption("No subfolders, and no files that hold pictures.")
+        for path in inside:
+            _folder_button(path.name, path, icon=":material/folder:" if path.is_dir() else ":material/folder_zip:")
 
 
 def _folder_button(name: str, folder: Path, *, icon: str, key: str = "") -> None:

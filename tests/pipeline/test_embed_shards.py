@@ -1,0 +1,184 @@
+"""Shards, lists and Datasets read into an image set: rows as from a folder, with classes and columns."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.imaging.pictures import write_folder
+from tests.pipeline.reader import Reader
+from url_viz.errors import FolderError, ImageError
+from url_viz.export.data_sets import DATA_SETS
+from url_viz.image_set import ImageSet, embed_dataset, embed_folder, open_image_set
+from url_viz.models.model import Model
+from url_viz.workspace import Workspace
+
+CLASSES = "cat", "dog"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "photos", 10, classes=CLASSES)
+
+
+def pictures(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.jpg"))
+
+
+def as_parquet(folder: Path, out: Path) -> Path:
+    rows = [{"bytes": path.read_bytes(), "path": None} for path in pictures(folder)]
+    features = {"image": {"_type": "Image"}, "kind": {"_type": "ClassLabel", "names": CLASSES}}
+    made = pa.table(
+        {
+            "image": rows,
+            "kind": [CLASSES.index(path.parent.name) for path in pictures(folder)],
+            "metres": 2.0 * np.arange(10),
+        }
+    )
+    pq.write_table(
+        made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})}),
+        out,
+        row_group_size=4,
+    )
+    return out
+
+
+def as_zip(folder: Path, out: Path) -> Path:
+    with zipfile.ZipFile(out, "w") as archive:
+        for path in pictures(folder):
+            archive.write(path, path.relative_to(folder))
+    return out
+
+
+def as_list(folder: Path, out: Path) -> Path:
+    lines = [f"{path.relative_to(out.parent)},{path.parent.name},{2 * n}" for n, path in enumerate(pictures(folder))]
+    out.write_text("\n".join(["path,label,metres", *lines]))
+    return out
+
+
+MADE = {"p.parquet": as_parquet, "p.zip": as_zip, "p.csv": as_list}
+
+
+EXACT = "label", "width", "height", "entropy", "nearest_similarity", "brightness"
+
+
+def same_rows(one: ImageSet, other: ImageSet) -> None:
+    """All is equal to the bit but the head's scores, whose last bit depends on the rows of a batch."""
+    order = [np.argsort(each.contents) for each in (one, other)]
+    ours, theirs = (each.table().iloc[rows] for each, rows in zip((one, other), order, strict=True))
+    for name in EXACT:
+        np.testing.assert_array_equal(ours[name].to_numpy(), theirs[name].to_numpy())
+    np.testing.assert_array_equal(one.embeddings()[order[0]], other.embeddings()[order[1]])
+    np.testing.assert_allclose(ours["uncertainty"], theirs["uncertainty"], rtol=1e-5)
+    thumbnails = [each.store.thumbnails(table["id"]) for each, table in ((one, ours), (other, theirs))]
+    assert [thumbnails[0][i] for i in ours["id"]] == [thumbnails[1][i] for i in theirs["id"]]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_rows_are_those_of_the_folder(
+    folder: Path, tmp_path: Path, workspace: Workspace, model: Model, name: str
+) -> None:
+    root = MADE[name](folder, tmp_path / name)
+    read = Reader(root, workspace.root, model)
+    image_set = read()
+    same_rows(image_set, embed_folder(folder, model=model, workspace=workspace.root))
+    first = image_set.table().iloc[3]
+    assert image_set.files.data(int(first["id"])) == pictures(folder)[3].read_bytes()
+    assert "metres" not in image_set.table() or first["metres"] == 6
+    read()
+    assert read.opened == 0
+
+
+def test_a_shard_that_changed_is_read_anew_and_what_was_decided_stays(
+    folder: Path, tmp_path: Path, workspace: Workspace, model: Model
+) -> None:
+    root = as_zip(folder, tmp_path / "p.zip")
+    read = Reader(root, workspace.root, model)
+    ids = read().table()["id"].tolist()
+    read().labels.correct({ids[0]: "dog"})
+    pictures(folder)[-1].unlink()
+    write_folder(folder, 11, classes=CLASSES, start=10)
+    as_zip(folder, root)
+    again = read()
+    assert (len(again), read.embedded) == (20, 11)
+    assert again.table().set_index("id").loc[ids[0], "label"] == "dog"
+
+
+def test_copies_of_pictures_in_shards_leave(folder: Path, tmp_path: Path, workspace: Workspace, model: Model) -> None:
+    image_set = embed_folder(as_zip(folder, tmp_path / "p.zip"), model=model, workspace=workspace.root)
+    DATA_SETS["huggingface"].write(image_set, tmp_path / "out")
+    left = {path.read_bytes() for path in (tmp_path / "out").rglob("*.jpg")}
+    assert left == {path.read_bytes() for path in pictures(folder)}
+    with pytest.raises(FolderError, match="no files of one folder"):
+        image_set.files.path(int(image_set.ids[0]))
+
+
+def test_a_shard_that_is_gone_is_said_where_a_picture_is_shown(
+    folder: Path, tmp_path: Path, workspace: Workspace, model: Model
+) -> None:
+    root = as_zip(folder, tmp_path / "p.zip")
+    image_set = embed_folder(root, model=model, workspace=workspace.root)
+    root.unlink()
+    opened = open_image_set(root, model=model.name, workspace=workspace.root)
+    with pytest.raises(ImageError, match="no longer exists"):
+        opened.files.data(int(image_set.ids[0]))
+
+
+class Tuples:
+    """A Dataset of arrays and codes, whose third item is broken."""
+
+    def __init__(self, folder: Path) -> None:
+        self.classes = list(CLASSES)
+        self.paths = pictures(folder)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        if index == 2:
+            raise ValueError("no such item")
+        with Image.open(self.paths[index]) as image:
+            return np.asarray(image), CLASSES.index(self.paths[index].parent.name)
+
+
+class Files:
+    """A Dataset that knows its files, as torchvision's ImageFolder does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.classes = list(CLASSES)
+        self.samples = [(str(path), CLASSES.index(path.parent.name)) for path in pictures(folder)]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> object:
+        raise AssertionError("is decoded for nothing")
+
+
+def test_a_dataset_is_read_by_index_with_its_classes(folder: Path, workspace: Workspace, model: Model) -> None:
+    image_set = embed_dataset(Tuples(folder), model=model, workspace=workspace.root)
+    table = image_set.table()
+    assert image_set.root == Path(workspace.root).resolve() / "datasets" / "Tuples.dataset"
+    assert table["path"].tolist() == [f"{index:07d}" for index in range(10) if index != 2]
+    assert table["label"].tolist() == [path.parent.name for n, path in enumerate(pictures(folder)) if n != 2]
+    assert "ValueError: no such item" in image_set.failures()["reason"].item()
+
+
+def test_a_dataset_of_files_has_their_rows(folder: Path, workspace: Workspace, model: Model) -> None:
+    by_file = embed_dataset(Files(folder), name="files", model=model, workspace=workspace.root)
+    same_rows(by_file, embed_folder(folder, model=model, workspace=workspace.root))
+    assert by_file.files.data(int(by_file.ids[0])) == pictures(folder)[0].read_bytes()
+
+
+def test_a_dataset_that_is_not_open_says_how_to_open_it(folder: Path, workspace: Workspace, model: Model) -> None:
+    image_set = embed_dataset(Files(folder), name="closed", model=model, workspace=workspace.root)
+    moved = image_set.root.with_name("other.dataset")
+    shutil.copy(image_set.root, moved)
+    with pytest.raises(FolderError, match="embed_dataset"):
+        embed_folder(moved, model=model, workspace=workspace.root)

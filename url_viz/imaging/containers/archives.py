@@ -1,0 +1,174 @@
+"""Pictures in tar and zip archives, WebDataset's shards among them: members by their offset, nothing is unpacked."""
+
+import json
+import os
+import posixpath
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from url_viz.errors import ImageError
+from url_viz.imaging.containers.entries import CLASS, Columns, Entries, Entry, class_column, shortened
+from url_viz.imaging.decode import EMPTY, MOST_BYTES, refuse_large
+from url_viz.imaging.scan import is_hidden, other_kind
+
+CUT_OFF = "ends in the middle of its archive"
+_MOST_SAID_BYTES = 1 << 16
+"""Larger members beside a picture are no class and no facts."""
+_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error)
+
+
+class Tar:
+    """Members of an archive that is not compressed; `.cls` and `.json` of WebDataset beside a picture are its columns.
+
+    Files of one name up to the first dot are one sample.
+    """
+
+    def entries(self, file: BinaryIO) -> Entries:
+        """Every picture; of an archive that is cut off those before its end. Raises ImageError if it is no archive."""
+        if file.read(2) == b"\x1f\x8b":
+            raise ImageError("is compressed, and pictures in it cannot be reached one by one: decompress it (gunzip)")
+        file.seek(0)
+        found = _Samples()
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                for member in archive:
+                    archive.members = []  # type: ignore[attr-defined]  # else each is held until the end
+                    if member.isreg():
+                        found.add(os.fsencode(member.name), member.size, member.offset_data, file)
+        except _UNREADABLE as error:
+            if not found.entries:
+                raise ImageError(f"is no archive that can be read: {error}") from error
+            return found.ended(fault=f"is cut off or damaged after {len(found.entries):,} pictures: {error}")
+        end = os.fstat(file.fileno()).st_size
+        is_cut = bool(found.entries) and found.entries[-1].at + found.entries[-1].size_bytes > end
+        return found.ended(fault=f"is cut off after {len(found.entries) - 1:,} pictures" if is_cut else "")
+
+    def read(self, file: BinaryIO, entry: Entry) -> bytes:
+        """The bytes of a member."""
+        return read_at(file, entry.at, entry.size_bytes)
+
+
+class Zip:
+    """Members of a zip file, compressed or not."""
+
+    def entries(self, file: BinaryIO) -> Entries:
+        """Every picture. Raises ImageError if it is no zip file, or cut off (its list of members is at its end)."""
+        found = _Samples()
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for member in archive.infolist():
+                    if member.filename and not member.is_dir():
+                        found.add(os.fsencode(member.filename), member.file_size, member.header_offset, None)
+        except _UNREADABLE as error:
+            raise ImageError(f"is no zip file that can be read: {error}") from error
+        return found.ended()
+
+    def read(self, file: BinaryIO, entry: Entry) -> bytes:
+        """The bytes of a member, unpacked to no more than a picture may have."""
+        refuse_large(entry.size_bytes)
+        file.seek(entry.at)
+        header = file.read(_ZIP_HEADER)
+        if len(header) < _ZIP_HEADER or header[:4] != b"PK\x03\x04":
+            raise ImageError(CUT_OFF)
+        if header[6] & 1:
+            raise ImageError("is encrypted: write the archive anew without a password")
+        method = int.from_bytes(header[8:10], "little")
+        start = entry.at + _ZIP_HEADER + sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+        if method == zipfile.ZIP_STORED:
+            return read_at(file, start, entry.size_bytes)
+        if method != zipfile.ZIP_DEFLATED:
+            raise ImageError("is compressed by another method than deflate: write the archive anew")
+        return _inflated(file, start, entry.size_bytes)
+
+
+_ZIP_HEADER = 30
+
+
+def read_at(file: BinaryIO, offset: int, size_bytes: int) -> bytes:
+    """So many bytes of an open file. Raises ImageError if they are none, too many, or not there."""
+    refuse_large(size_bytes)
+    if not size_bytes:
+        raise ImageError(EMPTY)
+    data = os.pread(file.fileno(), size_bytes, offset)
+    if len(data) < size_bytes:
+        raise ImageError(CUT_OFF)
+    return data
+
+
+def _inflated(file: BinaryIO, start: int, size_bytes: int) -> bytes:
+    """The bytes of a compressed member of that size."""
+    file.seek(start)
+    inflate, data = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
+    try:
+        while len(data) < size_bytes and not inflate.eof:
+            packed = inflate.unconsumed_tail or file.read(1 << 20)
+            if not packed:
+                break
+            data += inflate.decompress(packed, size_bytes - len(data))
+    except zlib.error as error:
+        raise ImageError(f"is damaged in its archive: {error}") from error
+    if len(data) < size_bytes or size_bytes > MOST_BYTES:
+        raise ImageError(CUT_OFF)
+    if not data:
+        raise ImageError(EMPTY)
+    return bytes(data)
+
+
+@dataclass
+class _Samples:
+    """Pictures as they come, with the facts that stand beside them in samples."""
+
+    entries: list[Entry] = field(default_factory=list)
+    _facts: list[dict[str, object]] = field(default_factory=list)
+    _other: list[str] = field(default_factory=list)
+    _sample: bytes = b""
+    _said: dict[str, object] = field(default_factory=dict)
+
+    def add(self, name: bytes, size_bytes: int, at: int, file: BinaryIO | None) -> None:
+        """Take a member; facts are read from the `file`, if it is given."""
+        name = name.removeprefix(b"./")
+        if any(map(is_hidden, name.split(b"/"))):
+            return
+        folder, base = posixpath.split(name)
+        sample, _, ending = base.partition(b".")
+        if (key := posixpath.join(folder, sample)) != self._sample:
+            self._sample, self._said = key, {}  # the facts of one sample are shared by its pictures
+        kind = other_kind(base)
+        if kind is None:
+            self.entries.append(Entry(name, size_bytes, at))
+            self._facts.append(self._said)
+        elif file is not None and ending in (b"cls", b"json") and size_bytes <= _MOST_SAID_BYTES:
+            self._said.update(_said(os.pread(file.fileno(), size_bytes, at), is_class=ending == b"cls"))
+        else:
+            self._other.append(kind)
+
+    def ended(self, fault: str = "") -> Entries:
+        """The pictures, one for each name (the last, as unpacking would leave it), with what is said of them."""
+        last = {entry.key: number for number, entry in enumerate(self.entries)}
+        rows = sorted(last.values())
+        facts = [self._facts[row] for row in rows]
+        return Entries([self.entries[row] for row in rows], _columns(facts), fault, self._other)
+
+
+def _said(data: bytes, *, is_class: bool) -> Iterator[tuple[str, object]]:
+    text = data.decode("utf-8", "replace")
+    if is_class:
+        yield CLASS, shortened(text.strip())
+        return
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    for name, value in facts.items() if isinstance(facts, dict) else ():
+        if isinstance(value, str | int | float):
+            yield name, shortened(value)
+
+
+def _columns(facts: Sequence[dict[str, object]]) -> Columns:
+    names = dict.fromkeys(name for one in facts for name in one)
+    of_class = class_column(names)
+    return {CLASS if name == of_class else name: [one.get(name) for one in facts] for name in names}

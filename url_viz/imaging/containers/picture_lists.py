@@ -1,0 +1,171 @@
+"""Pictures listed in a CSV, text or JSON-lines file: paths relative to it, absolute ones, or keys of a bucket."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.bucket import AT_A_TIME, Bucket, refuse_outside
+from url_viz.imaging.containers.entries import CLASS, MOST_COLUMNS, class_column, shortened
+from url_viz.imaging.containers.shards import in_order
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.scan import Scan, ScannedFile
+from url_viz.roots import address_in
+from url_viz.wording import counted
+
+ENDINGS = (".csv", ".tsv", ".txt", ".jsonl")
+PATH_NAMES = (
+    "path",
+    "file_path",
+    "filepath",
+    "file",
+    "file_name",
+    "filename",
+    "image_path",
+    "image",
+    "img",
+    "key",
+    "url",
+)
+"""What columns of paths are called, the likeliest first; case does not matter."""
+
+
+def is_listing(root: Path) -> bool:
+    """Whether a path is a file that lists pictures."""
+    return root.suffix.lower() in ENDINGS and os.path.isfile(root)
+
+
+class Listing:
+    """The pictures that the file `root` lists; nothing outside `within` is read.
+
+    A CSV or TSV file has a column of paths (see PATH_NAMES, else the first), a JSON-lines file an object a line, a text
+    file a path a line. The other columns come along.
+    """
+
+    def __init__(self, root: Path, within: Sequence[Path] | None = None) -> None:
+        self.root, self.within = root, within
+        self._buckets: dict[Path, Bucket] = {}
+
+    @property
+    def base(self) -> Path:
+        """The folder of the list."""
+        return self.root.parent
+
+    @property
+    def summary(self) -> str:
+        """What there is, in a few words."""
+        return f"a list of {counted(len(self._rows), 'picture')}"
+
+    @cached_property
+    def at_a_time(self) -> int | None:
+        """Many where they lie in a bucket, as each read waits for the network."""
+        return AT_A_TIME if any(_address(path) for path, _ in self._rows[:1]) else None
+
+    def list(self) -> Scan:
+        """Every picture once, with the columns of its last line. Raises FolderError for a file that is no list."""
+        last = dict(self._rows)
+        names = dict.fromkeys(name for facts in last.values() for name in facts)
+        of_class = class_column(names)
+        columns = {
+            CLASS if name == of_class else name: [facts.get(name) for facts in last.values()]
+            for name in list(names)[:MOST_COLUMNS]
+        }
+        files = tuple(map(self._file, last))
+        return in_order(Scan(self.root, files, within=self.within, columns=columns))
+
+    def read(self, file: ScannedFile) -> bytes:
+        """The bytes of a picture. Raises ImageError for a fault of the file, BucketError for one of its store."""
+        address = _address(file.path)
+        if address is None:
+            return read_file(os.path.join(os.fsencode(self.base), file.path), within=self.within)
+        if self.within is not None:
+            refuse_outside(address, self.within)
+        bucket = address.parents[len(address.parts) - 3]
+        if bucket not in self._buckets:
+            self._buckets[bucket] = Bucket(bucket)
+        key = os.fsencode(str(address))[len(os.fsencode(str(bucket))) + 1 :]
+        return self._buckets[bucket].read(ScannedFile(key, 0, 0))
+
+    def _file(self, path: bytes) -> ScannedFile:
+        if _address(path) is not None:
+            return ScannedFile(path, 0, 0)
+        try:
+            status = os.stat(os.path.join(os.fsencode(self.base), path))
+        except (OSError, ValueError):  # reading it gives the reason
+            return ScannedFile(path, 0, 0)
+        return ScannedFile(path, status.st_size, status.st_mtime_ns)
+
+    @cached_property
+    def _rows(self) -> Sequence[tuple[bytes, Mapping[str, object]]]:
+        try:
+            text = read_file(os.fsencode(self.root), within=self.within).decode("utf-8-sig", "surrogateescape")
+        except ImageError as error:
+            raise FolderError(f"{str(self.root)!r} {error}. Give a list of pictures that can be read.") from error
+        rows = [(_path(path), facts) for path, facts in _KINDS[self.root.suffix.lower()](text, self.root) if path]
+        if not rows:
+            raise FolderError(f"{str(self.root)!r} lists no picture. Give a file with one path a line.")
+        return rows
+
+
+def _path(text: str) -> bytes:
+    """A path as it is stored, without what leads nowhere; an address stays as it is."""
+    text = text.strip().removeprefix("file://")
+    return os.fsencode(text if address_in(text) else os.path.normpath(text))
+
+
+def _address(path: bytes) -> Path | None:
+    return address_in(os.fsdecode(path)) if b":/" in path[:5] else None
+
+
+Rows = Iterator[tuple[str, Mapping[str, object]]]
+
+
+def _from_text(text: str, _root: Path) -> Rows:
+    for line in text.splitlines():
+        if line.strip():
+            yield line, {}
+
+
+def _from_csv(text: str, root: Path) -> Rows:
+    """A table with a heading; a file without one that names a column of paths is a list of paths with a class."""
+    separator = "\t" if root.suffix.lower() == ".tsv" else max(",;\t|", key=text.partition("\n")[0].count)
+    rows = csv.reader(io.StringIO(text), delimiter=separator)
+    try:
+        heading = next(rows, [])
+        of_path = _path_column(heading)
+        if of_path is None:
+            shown = ", ".join(map(repr, heading[:8]))
+            raise FolderError(f"{str(root)!r} has no column of paths (path, file or image), but {shown}. Name one so.")
+        for row in rows:
+            facts = dict(zip(heading, row, strict=False))
+            yield facts.pop(of_path, ""), {name: shortened(value) for name, value in facts.items() if value.strip()}
+    except csv.Error as error:
+        raise FolderError(f"{str(root)!r} cannot be read as a table: {error}. Write it anew.") from error
+
+
+def _from_json_lines(text: str, root: Path) -> Rows:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            said = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise FolderError(f"Line {number} of {str(root)!r} is no JSON ({error}). Correct it.") from error
+        facts = {"path": said} if isinstance(said, str) else said if isinstance(said, dict) else {}
+        of_path = _path_column(facts)
+        if of_path is None or not isinstance(facts[of_path], str):
+            raise FolderError(f"Line {number} of {str(root)!r} has no path (path, file or image): {line[:80]!r}.")
+        plain = {name: value for name, value in facts.items() if isinstance(value, str | int | float)}
+        yield str(plain.pop(of_path)), {name: shortened(value) for name, value in plain.items()}
+
+
+def _path_column(names: Sequence[str] | Mapping[str, object]) -> str | None:
+    by_name = {name.strip().casefold(): name for name in names}
+    return next((by_name[name] for name in PATH_NAMES if name in by_name), None)
+
+
+_KINDS = {".csv": _from_csv, ".tsv": _from_csv, ".txt": _from_text, ".jsonl": _from_json_lines}

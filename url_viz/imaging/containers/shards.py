@@ -1,0 +1,194 @@
+"""Archives, Parquet and Arrow files as a source of pictures: one file, or a folder of them, read without unpacking."""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.containers.archives import Tar, Zip
+from url_viz.imaging.containers.arrow_files import Arrow, Parquet
+from url_viz.imaging.containers.entries import SPLIT, Columns, Container, Entries, Entry, joined_columns
+from url_viz.imaging.folder_classes import split_in_name
+from url_viz.imaging.plain_file import VANISHED, open_plain_file
+from url_viz.imaging.scan import SHARD_ENDINGS, Scan, ScannedFile, Walk, is_hidden
+from url_viz.wording import counted
+
+_KINDS: Mapping[bytes, Callable[[bytes], Container]] = {
+    b".tar": lambda _: Tar(),
+    b".zip": lambda _: Zip(),
+    b".parquet": Parquet,
+    b".arrow": Arrow,
+}
+_NAMES = {b".tar": "tar archive", b".zip": "zip archive", b".parquet": "Parquet file", b".arrow": "Arrow file"}
+_MOST_OPEN = 4
+_LARGEST_STATE = 1 << 20
+_SHARD = re.compile(rb"(?s)(.*?(?:%s))/(.*)" % b"|".join(map(re.escape, SHARD_ENDINGS)), re.IGNORECASE)
+
+
+def is_sharded(root: Path) -> bool:
+    """Whether a path is a file that holds pictures, or a folder with such files and without any picture."""
+    if not os.path.isdir(root):
+        return os.path.isfile(root) and _is_shard(os.fsencode(root.name))
+    has_pictures = next(filter(None, Walk(root).steps()), None) is not None  # ends at the first
+    return not has_pictures and next(_below(root), None) is not None
+
+
+class Shards:
+    """The pictures in the file `root`, or in those of a folder; nothing outside `within` is read. Thread-safe."""
+
+    at_a_time = None
+
+    def __init__(self, root: Path, within: Sequence[Path] | None = None) -> None:
+        self.root, self.within = root, within
+        self._faults: dict[bytes, str] = {}
+        self._lock = Lock()
+        self._open: dict[bytes, Container] = {}
+        self._keys: tuple[bytes, tuple[int, int], Mapping[bytes, Entry]] = (b"", (-1, -1), {})
+
+    @property
+    def base(self) -> Path:
+        """The folder that paths are relative to, or the file."""
+        return self.root
+
+    @property
+    def summary(self) -> str:
+        """What there is, in a few words."""
+        megabytes = sum(self._status(shard)[1] for shard in self._shards) / 2**20
+        kinds = Counter(_NAMES[os.path.splitext(self._path(shard))[1].lower()] for shard in self._shards)
+        files = " and ".join(counted(number, name) for name, number in sorted(kinds.items()))
+        return f"{files} ({megabytes:,.1f} MB), read without unpacking"
+
+    def list(self) -> Scan:
+        """Every picture by its shard and key, with columns. Raises FolderError if the only shard cannot be read."""
+        files: list[ScannedFile] = []
+        said: list[tuple[int, Columns]] = []
+        other = Counter[str]()
+        for shard in self._shards:
+            found = self._entries_or_fault(shard)
+            stamp = self._status(shard)[0]
+            files += _files(shard, found, stamp)
+            split = split_in_name(os.path.basename(shard))
+            given = {SPLIT: [split] * len(found.entries)} if split else {}
+            said.append((len(found.entries), {**given, **found.columns}))
+            other.update(found.other)
+            if found.fault:
+                at = (shard or os.fsencode(self.root.name)) + b"/"
+                self._faults[at] = found.fault
+                files.append(ScannedFile(at, 0, stamp, is_plain=False))
+                said.append((1, {}))
+        return in_order(
+            Scan(self.root, tuple(files), tuple(other.most_common()), (), self.within, joined_columns(said))
+        )
+
+    def read(self, file: ScannedFile) -> bytes:
+        """The bytes of a picture. Raises ImageError for a fault of it or of its shard."""
+        if file.path in self._faults:
+            raise ImageError(self._faults[file.path])
+        shard, key = self._parted(file.path)
+        entry = self._entry(shard, key) if file.at is None else Entry(key, file.size_bytes, file.at)
+        with open_plain_file(self._path(shard), within=self.within) as opened:
+            try:
+                return self._container(shard).read(opened, entry)
+            except (OSError, OverflowError, ValueError) as error:  # an offset that cannot be, in a damaged shard
+                raise ImageError(f"cannot be read from its file: {error}") from error
+
+    @cached_property
+    def _shards(self) -> tuple[bytes, ...]:
+        """The shards below the root; an empty name for the root itself, if that is one."""
+        return (b"",) if os.path.isfile(self.root) else tuple(sorted(_below(self.root)))
+
+    def _path(self, shard: bytes) -> bytes:
+        return os.path.join(os.fsencode(self.root), shard) if shard else os.fsencode(self.root)
+
+    def _status(self, shard: bytes) -> tuple[int, int]:
+        try:
+            status = os.stat(self._path(shard))
+            return status.st_mtime_ns, status.st_size
+        except OSError:  # opening it gives the reason
+            return 0, 0
+
+    def _container(self, shard: bytes) -> Container:
+        """What reads a shard; those that were used last stay, with what they have read."""
+        with self._lock:
+            container = self._open.pop(shard, None) or _KINDS[os.path.splitext(self._path(shard))[1].lower()](
+                self._path(shard)
+            )
+            self._open[shard] = container
+            while len(self._open) > _MOST_OPEN:
+                del self._open[next(iter(self._open))]
+            return container
+
+    def _parted(self, path: bytes) -> tuple[bytes, bytes]:
+        """The shard and the key in a path."""
+        if os.path.isfile(self.root):
+            return b"", path
+        found = _SHARD.fullmatch(path)
+        return (found[1], found[2]) if found else (path, b"")
+
+    def _entries(self, shard: bytes) -> Entries:
+        with open_plain_file(self._path(shard), within=self.within) as opened:
+            return self._container(shard).entries(opened)
+
+    def _entries_or_fault(self, shard: bytes) -> Entries:
+        try:
+            return self._entries(shard)
+        except ImageError as error:
+            if len(self._shards) == 1:
+                raise FolderError(f"{str(self.root)!r} {error}. Give a file with pictures.") from error
+            return Entries((), {}, str(error))
+
+    def _entry(self, shard: bytes, key: bytes) -> Entry:
+        """Where a picture lies, of which only the path is known; a shard is searched once while it is looked at."""
+        version = self._status(shard)
+        if self._keys[:2] != (shard, version):
+            self._keys = shard, version, {entry.key: entry for entry in self._entries(shard).entries}
+        if key not in self._keys[2]:
+            raise ImageError(VANISHED)
+        return self._keys[2][key]
+
+
+def _files(shard: bytes, found: Entries, stamp: int) -> Iterator[ScannedFile]:
+    prefix = shard + b"/" if shard else b""
+    groups: dict[int, bytes] = {}
+    for entry in found.entries:
+        block = None
+        if entry.block is not None:
+            block = groups.setdefault(entry.block[0], b"%s%d" % (prefix, entry.block[0])), entry.block[1]
+        yield ScannedFile(prefix + entry.key, entry.size_bytes, stamp, at=entry.at, block=block)
+
+
+def in_order(found: Scan) -> Scan:
+    """A scan, its files by path, with their columns."""
+    order = sorted(range(len(found.files)), key=lambda number: found.files[number].path)
+    columns = {name: [values[number] for number in order] for name, values in found.columns.items()}
+    return replace(found, files=tuple(found.files[number] for number in order), columns=columns)
+
+
+def _is_shard(name: bytes) -> bool:
+    return name.lower().endswith(SHARD_ENDINGS) and not is_hidden(name) and not name.startswith(b"cache-")
+
+
+def _below(root: Path) -> Iterator[bytes]:
+    """The shards in a folder and those below it, relative to it; of a data set saved by Hugging Face those it lists."""
+    top = os.fsencode(root)
+    for here, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        listed = _listed(os.path.join(here, b"state.json"))
+        for name in names:
+            if _is_shard(name) and (listed is None or name in listed):
+                yield os.path.relpath(os.path.join(here, name), top)
+
+
+def _listed(state: bytes) -> set[bytes] | None:
+    """The files that a data set saved by Hugging Face consists of; None in other folders."""
+    try:
+        with open_plain_file(state) as file:
+            return {os.fsencode(one["filename"]) for one in json.loads(file.read(_LARGEST_STATE))["_data_files"]}
+    except (ImageError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,50 @@
+"""What a source says of its pictures (class, split and other columns of shards and lists), kept with the set."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from url_viz.imaging.containers.entries import CLASS
+from url_viz.imaging.scan import Scan
+from url_viz.store.imported_columns import Import, names_of_imports, read_import, write_import, write_label_choice
+from url_viz.store.user_cells import Values, as_text, number_values, text_values
+from url_viz.store.writer import Writer
+
+SOURCE = "source"
+"""The name of the import."""
+_UNREAD = -1
+"""The content of what was not read yet: no key is negative."""
+
+
+def keep_columns(writer: Writer, found: Scan) -> None:
+    """Keep what a source says of its pictures; call it before they are read, and after.
+
+    In a new set the class becomes the label.
+    """
+    if not found.columns:
+        return
+    had_classes = SOURCE in names_of_imports(writer.paths) and CLASS in read_import(writer.paths, SOURCE).columns
+    rows = writer.images(["id", "content"])
+    contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
+    ids = [file.id for file in found.files]
+    of_contents = [_UNREAD if (key := contents.get(one)) is None else key for one in ids]
+    columns = {
+        name: values
+        for name, cells in found.columns.items()
+        if isinstance(values := _values(name, pd.Series(list(cells), dtype=object)), Values)
+    }
+    arrays = np.array(ids, np.int64), np.array(of_contents, np.int64)
+    if not columns:
+        return
+    write_import(writer.paths, Import(SOURCE, found.root.name, *arrays, columns))
+    if CLASS in columns and not had_classes:
+        write_label_choice(writer.paths, CLASS)
+
+
+def _values(name: str, cells: "pd.Series[Any]") -> Values | str:
+    """A column of numbers, if all of it are, else of text; classes are text. The reason for one that is not kept."""
+    known = cells[cells.notna()]
+    if name != CLASS and known.map(lambda value: isinstance(value, int | float) and not isinstance(value, bool)).all():
+        return number_values(cells.astype(np.float64).to_numpy())
+    return text_values(cells.map(as_text), numbers=name != CLASS)
