@@ -274,3 +274,17 @@ def keeps_no_secret(workspace: Path, *said: bytes) -> None:
     kept = b"".join([*said, *(path.read_bytes() for path in workspace.rglob("*") if path.is_file())])
     for secret in (KEY, SECRET):
         assert secret.encode() not in kept
+
+
+def test_a_list_of_keys_reads_these_alone(store: ObjectStore, of: Reader, tmp_path: Path, model: Model) -> None:
+    for number, name in enumerate(("a/0.png", "a/1.png", "b/2.png", "b/3.png")):
+        store.put(f"{prefix(of)}/{name}", png(number))
+    listed = tmp_path / "list.csv"
+    lines = [f"s3://{BUCKET}/{prefix(of)}/{name},{name[0]}" for name in ("a/1.png", "b/2.png", "b/gone.png")]
+    listed.write_text("\n".join(["key,label", *lines]))
+    image_set = Reader(listed, of.workspace, model)()
+    assert image_set.table()["label"].tolist() == ["a", "b"]
+    assert image_set.failures()["reason"].tolist() == ["no longer exists"]
+    assert image_set.files.data(int(image_set.ids[0])) == png(1)
+    with image_set.files.open(image_set.paths_of(image_set.ids[:1])[0]) as copied:
+        assert copied.read() == png(1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.bucket import Bucket
+from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.decode import read_file, refuse_large
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Place, picture_path
@@ -70,7 +71,8 @@ class SetFiles:
         """Where the pictures are; object storage may take no longer than `SHOWN_S`."""
         if is_in_bucket(self._core.root):
             return Bucket(self._core.root, fetch_s=SHOWN_S, retry_s=SHOWN_S / 4)
-        return source_of(self._core.root, within=self._within)
+        source = source_of(self._core.root, within=self._within)
+        return Listing(source.root, self._within, fetch_s=SHOWN_S) if isinstance(source, Listing) else source
 
     def place(self, path: bytes) -> bytes:
         """Where the file of a picture lies, by its root-relative path. Raises FolderError in object storage."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.bucket import AT_A_TIME, Bucket, refuse_outside
+from url_viz.imaging.bucket import AT_A_TIME, FETCH_S, RETRY_S, Bucket, refuse_outside
 from url_viz.imaging.containers.entries import CLASS, MOST_COLUMNS, class_column, shortened
 from url_viz.imaging.containers.shards import in_order
 from url_viz.imaging.decode import read_file
@@ -46,8 +46,9 @@ class Listing:
     file a path a line. The other columns come along.
     """
 
-    def __init__(self, root: Path, within: Sequence[Path] | None = None) -> None:
-        self.root, self.within = root, within
+    def __init__(self, root: Path, within: Sequence[Path] | None = None, *, fetch_s: float = FETCH_S) -> None:
+        """`fetch_s` bounds a request to object storage."""
+        self.root, self.within, self._fetch_s = root, within, fetch_s
         self._buckets: dict[Path, Bucket] = {}
 
     @property
@@ -86,7 +87,7 @@ class Listing:
             refuse_outside(address, self.within)
         bucket = address.parents[len(address.parts) - 3]
         if bucket not in self._buckets:
-            self._buckets[bucket] = Bucket(bucket)
+            self._buckets[bucket] = Bucket(bucket, fetch_s=self._fetch_s, retry_s=min(RETRY_S, self._fetch_s / 4))
         key = os.fsencode(str(address))[len(os.fsencode(str(bucket))) + 1 :]
         return self._buckets[bucket].read(ScannedFile(key, 0, 0))
 
