@@ -49,7 +49,8 @@ def naive(graph: Graph, group: list[str], count: int, room: dict[str, int], extr
     covers = np.eye(size)
     for row in range(size):
         for near, similarity in zip(graph.position[row, :NEIGHBOURS], graph.similarity[row, :NEIGHBOURS], strict=True):
-            covers[row, near] = covers[near, row] = max(covers[row, near], float(similarity))
+            if group[row] == group[near]:
+                covers[row, near] = covers[near, row] = max(covers[row, near], float(similarity))
     best, chosen = np.zeros(size), list[int]()
     while len(chosen) < count:
         can = [

@@ -58,11 +58,12 @@ def cover_first(
 
     Each next one is that which covers most of what the chosen ones, and those before it, do not: a picture covers
     another by their similarity, if one is in the other's list, and itself wholly (facility location, chosen greedily;
-    Krause and Golovin 2014). An order, not a set: without a quota its beginning is as good whatever the count. Twins
+    Krause and Golovin 2014). An order, not a set: without a quota its beginning is as good whatever the count. With
+    a quota a picture covers those of its own group alone: what lies near in another class does not stand for it. Twins
     count once (`representative` (N,)). `is_covered` and `among` (N,): which are chosen already, which may be (all if
     None).
     """
-    covers = _covering(graph, representative)
+    covers = _covering(graph, representative, None if quota is None else quota.group)
     chosen = np.unique(representative[is_covered])
     best = np.zeros(len(graph))
     if len(chosen):
@@ -75,11 +76,14 @@ def cover_first(
     return _greedy(covers, best, np.flatnonzero(is_open), count, quota)
 
 
-def _covering(graph: Graph, representative: Rows) -> scipy.sparse.csc_array:
+def _covering(graph: Graph, representative: Rows, group: Rows | None) -> scipy.sparse.csc_array:
     """How well each picture (column) covers each (row), (N, N), from 0 to 1; nothing for who is no representative."""
     near, similarity = graph.position[:, :NEIGHBOURS], graph.similarity[:, :NEIGHBOURS]
     is_counted = representative == np.arange(len(graph))
-    row, slot = np.nonzero((near >= 0) & is_counted[:, None])
+    is_covered = (near >= 0) & is_counted[:, None]
+    if group is not None:
+        is_covered &= group[near] == group[:, None]
+    row, slot = np.nonzero(is_covered)
     value = np.maximum(similarity[row, slot].astype(np.float64), 0)
     lists = scipy.sparse.csr_array((value, (row, near[row, slot])), shape=(len(graph), len(graph)))
     itself = scipy.sparse.dia_array((is_counted.astype(float)[None], [0]), shape=lists.shape)
