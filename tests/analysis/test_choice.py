@@ -117,7 +117,7 @@ def test_what_cannot_be_chosen_is_said() -> None:
         choose(SMALL, 2, value=np.full(60, "a", object), most={"z": 1})
     few = pd.DataFrame({"label": ["a", "a", "b"], "pinned": [True, False, False]})
     assert said_of(few, 4, per="label") == (
-        "3 pictures chosen, 1 of them pinned, 1 to 2 of each of 2 values of label. 4 were asked for; no more are left, "
+        "3 pictures chosen, 1 of them pinned, 1 to 2 of each of 2 classes. 4 were asked for; no more are left, "
         "since twins count once."
     )
 

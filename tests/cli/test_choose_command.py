@@ -35,7 +35,7 @@ def test_quotas_bounds_pins_and_what_was_dropped(image_set: ImageSet, run: Run, 
     table = image_set.table()
     image_set.decisions.decide(table.loc[table["label"] == "c", "id"].tolist()[:35], "drop")
     told = run("choose", 40, "--most", "a=12", "--tag", "first", "--no-worth").splitlines()
-    assert told == ["40 pictures chosen, 5 to 23 of each of 3 values of label.", "Tagged 40 pictures “first”."]
+    assert told == ["40 pictures chosen, 5 to 23 of each of 3 classes.", "Tagged 40 pictures “first”."]
     first = set(image_set.subsets.tagged("first"))
     other = next(row.id for row in table.itertuples() if row.id not in first and row.label == "a")
     (tmp_path / "one.txt").write_text(f"{image_set.row(other)['path']}\n")
@@ -55,7 +55,7 @@ def test_only_what_lies_in_bounds_is_chosen_and_a_list_of_paths_is_written(
     assert all(path.is_file() for path in chosen)
     table = image_set.table().set_index("path")["ambiguity_percentile"]
     assert max(table[path.relative_to(image_set.root).as_posix()] for path in chosen) < 50
-    assert told.splitlines()[0] == "12 pictures chosen, 4 of each of 3 values of label."
+    assert told.splitlines()[0] == "12 pictures chosen, 4 of each of 3 classes."
     ids = image_set.table().set_index("path").loc[[p.relative_to(image_set.root).as_posix() for p in chosen], "id"]
     assert told.splitlines()[1] == image_set.subsets.worth(ids.tolist()).words
     assert image_set.subsets.worth(ids.tolist()).pictures == 12

@@ -99,8 +99,11 @@ def leading_order(
 
 
 def plain_words(order: Order) -> str:
-    """The order in one sentence for people who know none of the figures; `reason` where no classes bear it out."""
-    if order.measure != AMBIGUITY.name or order.evidence is None:
+    """The order in one sentence for people who know none of the figures; `reason` where no classes bear it out.
+
+    So it is too where every nearest picture is of the same class: then nothing was mistaken that an order could find.
+    """
+    if order.measure != AMBIGUITY.name or order.evidence is None or np.isnan(order.evidence.value):
         return order.reason
     times = round(100 * order.evidence.value)
     return (

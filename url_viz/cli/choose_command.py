@@ -33,7 +33,7 @@ def choose(
     above: Above = None,
     below: Below = None,
     by: By = None,
-    tag: Annotated[str | None, arg(help="give the chosen pictures this tag")] = None,
+    tag: Annotated[str | None, arg(help="give the chosen pictures, and no others, this tag")] = None,
     out: Annotated[Path | None, arg(help="write the paths to a .txt file, or a table to .csv or .parquet")] = None,
     worth: Annotated[bool, arg(help="measure what the choice is worth against chance")] = True,
 ) -> None:
@@ -59,7 +59,7 @@ def choose(
     elif out is not None:
         write_table(chosen, out)
     if tag is not None:
-        print(f"{image_set.decisions.tag(chosen['id'].tolist(), tag).sentence}.")
+        print(f"{subsets.tag(chosen['id'], tag).sentence}.")
     if worth:
         print(_worth(image_set, chosen["id"].tolist()), file=told)
 

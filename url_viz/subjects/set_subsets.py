@@ -7,7 +7,7 @@ import pandas as pd
 
 from url_viz.analysis.choice import Candidates, ChoiceWorth, choice_worth, chosen_rows
 from url_viz.errors import ImageSetError
-from url_viz.store.decisions import tags_of
+from url_viz.store.decisions import Action, tags_of
 from url_viz.subjects.set_core import SetCore
 
 
@@ -64,6 +64,13 @@ class SetSubsets:
             raise ImageSetError(f"No picture has the tag {tag!r}. Tags: {tags}.")
         found: list[int] = ids.tolist()
         return found
+
+    def tag(self, ids: Iterable[int], tag: str, *, who: str | None = None) -> Action:
+        """Give pictures a tag, and take it from all others, so that it stands for one choice. Raises DecisionError."""
+        decisions, wanted = self._core.decisions_by(who), [int(one) for one in ids]
+        if tag in decisions.tag_counts() and (others := sorted({*self.tagged(tag)} - {*wanted})):
+            decisions.untag(others, tag)
+        return decisions.tag(wanted, tag)
 
     def worth(self, ids: Iterable[int]) -> ChoiceWorth:
         """What it is worth to train on these pictures, against as many at random: `.gain`, and `.words` that say it.

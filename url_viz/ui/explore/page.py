@@ -15,6 +15,7 @@ from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
 from url_viz.store.object_columns import PICTURE
+from url_viz.ui.explore.choose_dialog import show_choose_button
 from url_viz.ui.explore.controls import default_measure
 from url_viz.ui.explore.explore_map import map_key, subset_shown
 from url_viz.ui.menu import purpose_of
@@ -48,6 +49,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
         _show_review_button(review, len(rows), is_all=len(rows) == len(image_set))
         with st.container(horizontal=True, width="content", gap="small", key="explore_extras"):
             show_user_columns(image_set)
+            show_choose_button(image_set, rows, review.by)
             _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(

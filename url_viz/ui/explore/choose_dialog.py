@@ -1,0 +1,96 @@
+"""Choosing n pictures on Explore: a button, and a dialog that tags them, lists them, and says what they are worth."""
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.choice import said_of
+from url_viz.analysis.ranking import percentile_of_each
+from url_viz.export.folders import paths_text
+from url_viz.image_set import ImageSet
+from url_viz.ui.auth import user_name
+from url_viz.ui.explore.controls import title_of_measure
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.filter_controls import columns_of_kind, title_of_column
+
+USUAL = 500
+NO_QUOTA = "none"
+
+
+def show_choose_button(image_set: ImageSet, rows: pd.DataFrame, measure: str) -> None:
+    """The button that opens the dialog; `rows` of the set's table are chosen from."""
+    if not image_set.has_graph:
+        return
+    words = "A number of pictures to train on or to label that cover the set, and what that is worth"
+    if st.button("Choose", icon=":material/checklist:", key="choose.open", help=escape(image_set.said(words))):
+        choose_dialog(image_set, rows["id"].tolist(), measure)
+
+
+@st.dialog("Choose pictures", on_dismiss="rerun")  # so that the page shows the new tag
+def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
+    """How many, of what, without which, on top of which; then the choice, tagged, listed and measured."""
+    scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"
+    st.caption(
+        f"Of {scope} pictures those that cover the others: each next one resembles most of what is left. Twins count "
+        "once; dropped pictures are left out."
+    )
+    columns, tags = columns_of_kind(image_set, "category"), image_set.decisions.tag_counts()
+    has_labels = bool(image_set.table()["label"].notna().any())
+    options = [*(["label"] if has_labels else []), NO_QUOTA, *(one for one in columns if one != "label")]
+    with st.form("choose.form", border=False):
+        left, right = st.columns(2)
+        count = left.number_input("How many", 1, max(1, len(among)), min(USUAL, max(1, len(among) // 5)))
+        per = right.selectbox("As many of each", options, format_func=_title, key="choose.per")
+        below = st.slider(
+            escape(f"{title_of_measure(measure)} up to this percentile"),
+            *(1, 100, 100),
+            key="choose.below",
+            help="At 90 the most ambiguous tenth is left out. On photographs that made no difference to what a choice "
+            "is worth.",
+        )
+        over = st.multiselect("On top of an earlier choice", list(tags), placeholder="Tags", key="choose.pinned")
+        tag = st.text_input("Tag the chosen ones", "chosen", key="choose.tag")
+        is_measured = st.toggle(
+            "Measure what it is worth", has_labels, key="choose.worth", help="Seconds; minutes in a large set"
+        )
+        is_asked = st.form_submit_button("Choose", type="primary", key="choose.go")
+    if is_asked:
+        with errors_shown(st.error), st.spinner("Choosing"):
+            rows = image_set.table().iloc[image_set.rows_of(among)]
+            is_low = percentile_of_each(rows, measure, within=image_set.table()) <= below
+            _show_choice(
+                image_set,
+                image_set.subsets.choose(
+                    count,
+                    per=None if per == NO_QUOTA else per,
+                    among=rows["id"] if below == 100 else rows.loc[is_low, "id"],
+                    pinned={one for each in over for one in image_set.subsets.tagged(each)},
+                ),
+                said=(count, None if per == NO_QUOTA else per),
+                tag=tag,
+                is_measured=is_measured,
+            )
+
+
+def _show_choice(
+    image_set: ImageSet, chosen: pd.DataFrame, *, said: tuple[int, str | None], tag: str, is_measured: bool
+) -> None:
+    """Tag the chosen pictures and show what they are; `said`: how many were asked for, by which quota."""
+    ids = chosen["id"].tolist()
+    words = [said_of(chosen, said[0], per=image_set.subsets.quota_column(said[1]))]
+    if tag.strip():
+        words.append(f"{image_set.subsets.tag(ids, tag.strip(), who=user_name()).sentence}.")
+    st.success(escape(" ".join(words)), icon=":material/checklist:")
+    download(
+        "List of paths",
+        lambda: paths_text(image_set, ids, nul=False),
+        file_name=f"{image_set.root.name}-chosen.txt",
+        key="choose.paths",
+        icon=":material/download:",
+    )
+    if is_measured:
+        st.markdown(escape(image_set.subsets.worth(ids).words))
+
+
+def _title(option: str) -> str:
+    return "no matter what" if option == NO_QUOTA else "class" if option == "label" else title_of_column(option)
