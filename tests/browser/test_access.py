@@ -12,7 +12,7 @@ from url_viz.image_set import ImageSet
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = (
-    *("", "review", "upload", "search", "labels"),
+    *("", "review", "upload", "search", "labels", "versions"),
     *("your_model", "finetune", "evaluate", "compare", "models", "sets", "jobs"),
 )
 WORST = ("serious", "critical")

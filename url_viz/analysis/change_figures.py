@@ -18,6 +18,8 @@ from url_viz.store.tables import positions_of
 from url_viz.wording import counted, percent
 
 SEEDS = 3
+LEAST_DIFFERENCE = 0.02
+"""A class has become more ambiguous, or clearer, by at least so much: any new fit of the classes moves all a little."""
 FEWEST = 10
 """With fewer pictures to evaluate on, or fewer of a class, nothing is said."""
 

@@ -166,23 +166,28 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> Ch
     Moved is the same content at another path (of an object: in another picture); reencoded a twin of other bytes;
     replaced another picture at the same path.
     """
-    one, other = before.iloc[matching.before], after.iloc[matching.after]
+
+    def differs(*columns: str) -> Bools:
+        return _differs(before, after, matching, columns)
+
     is_content, place = matching.by == CONTENT, PICTURE if PICTURE in before and PICTURE in after else "id"
-    has_moved_box = (matching.by == AT_PLACE) & _differs(one, other, BOX)
+    has_moved_box = (matching.by == AT_PLACE) & differs(*BOX)
     said = {
-        "moved": is_content & _differs(one, other, [place]),
+        "moved": is_content & differs(place),
         "reencoded": (matching.by == TWIN) | ((matching.by == AT_PLACE) & ~has_moved_box),
-        "relabelled": _differs(one, other, ["label"]),
+        "relabelled": differs("label"),
         "replaced": matching.by == PATH,
-        "split_changed": _differs(one, other, ["split"]),
-        "decided": _differs(one, other, ["decision"]),
+        "split_changed": differs("split"),
+        "decided": differs("decision"),
         "boxes_changed": has_moved_box,
     }
     at = np.flatnonzero(np.any(list(said.values()), axis=0))
     removed = before.iloc[np.setdiff1d(np.arange(len(before)), matching.before)]
     added = after.iloc[np.setdiff1d(np.arange(len(after)), matching.after)]
     parts = [
-        _sided(other.iloc[at], one.iloc[at]).assign(**{name: values[at] for name, values in said.items()}),
+        _sided(after.iloc[matching.after[at]], before.iloc[matching.before[at]]).assign(
+            **{name: values[at] for name, values in said.items()}
+        ),
         _sided(added, None).assign(added=True),
         _sided(None, removed).assign(removed=True, path=removed["path"].to_numpy()),
     ]
@@ -190,6 +195,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> Ch
         [part.reindex(columns=_COLUMNS) for part in parts if len(part)] or [pd.DataFrame(columns=_COLUMNS)]
     )
     flags = table[list(CHANGES)].eq(True)
+    table = table.astype(object).where(table.notna(), None)
     return Changes(table.assign(**flags).sort_values(["path", "removed"], kind="stable", ignore_index=True))
 
 
@@ -204,13 +210,13 @@ def _sided(after: pd.DataFrame | None, before: pd.DataFrame | None) -> pd.DataFr
     return pd.DataFrame(columns, dtype=object)
 
 
-def _differs(one: pd.DataFrame, other: pd.DataFrame, columns: Sequence[str]) -> Bools:
-    """Whether any of these columns differs between rows (P,); two missing values do not. False where there are none."""
-    found = np.zeros(len(one), bool)
-    for name in columns:
-        if name in one and name in other:
-            left, right = one[name].to_numpy(), other[name].to_numpy()
-            found |= (left != right) & ~(pd.isna(left) & pd.isna(right))
+def _differs(before: pd.DataFrame, after: pd.DataFrame, matching: Matching, columns: Sequence[str]) -> Bools:
+    """Whether any of these columns differs in matched pictures (P,), where both have it; two missing values do not."""
+    found = np.zeros(len(matching.before), bool)
+    for name in set(columns) & {*before.columns} & {*after.columns}:
+        left, right = before[name].to_numpy()[matching.before], after[name].to_numpy()[matching.after]
+        at = np.flatnonzero(left != right)
+        found[at] |= ~(pd.isna(left[at]) & pd.isna(right[at]))
     return found
 
 

@@ -33,6 +33,7 @@ def diff(
         str | None, arg(help="compare FOLDER with itself: the number of a version, or a time (2026-11-28)")
     ] = None,
     json_file: Annotated[Path | None, arg(name="json", metavar="OUT", help="write all of it to this file")] = None,
+    report: Annotated[Path | None, arg(help="write a report with thumbnails: a .html file")] = None,
     top: Annotated[Count, arg(help="how many paths of each kind to print")] = 5,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -43,6 +44,7 @@ def diff(
     if (other is None) == (since is None):
         raise UsageError("Give a second folder, or --since VERSION to compare the folder with itself: one of them.")
     require_parent(json_file)
+    require_parent(report)
     if since is None:
         assert other is not None
         found = diff(folder, other, model=model, workspace=workspace)
@@ -54,6 +56,10 @@ def diff(
         with replaced(json_file.expanduser()) as temporary:
             temporary.write_text(json.dumps(found.as_json(), indent=1), encoding="utf-8")
         print(f"All of it is in {json_file}.")
+    if report is not None:
+        from url_viz.export.diff_report import write_diff_report
+
+        print(f"The report is in {write_diff_report(found, report)}.")
 
 
 def _print(found: "Diff", top: int) -> None:

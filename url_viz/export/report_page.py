@@ -47,8 +47,8 @@ def page_of(
     `large` and `small` are the galleries' thumbnails by id, `hover` those of the map by index into the points, `wholes`
     SVG images of objects in their pictures, by id.
     """
-    style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    return _template().render(
+    script = (_PAGE / "report.js").read_text(encoding="utf-8")
+    return template_of("report.html").render(
         facts=facts,
         measure=titled(facts.measure),
         cards=_cards(facts),
@@ -64,14 +64,15 @@ def page_of(
         wholes=wholes,
         between=lambda row: _between(facts, row),
         data=_hover_data(facts, points, hover),
-        style=style,
+        style=page_style(),
         script=script,
-        policy=_policy(script),
+        policy=policy_of(script),
     )
 
 
 @cache
-def _template() -> Template:
+def template_of(name: str) -> Template:
+    """The template of a page: every value is escaped unless it is marked safe."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
         "short": _short,
@@ -84,10 +85,16 @@ def _template() -> Template:
     }
     environment.tests["missing"] = lambda value: not np.isfinite(value)
     environment.globals |= {"titled": titled, "caption": _caption, "width": WIDTH, "height": HEIGHT, "bins": BINS}
-    return environment.from_string((_PAGE / "report.html").read_text(encoding="utf-8"))
+    return environment.from_string((_PAGE / name).read_text(encoding="utf-8"))
 
 
-def _policy(script: str) -> str:
+def page_style() -> str:
+    """The style sheet of all reports."""
+    return (_PAGE / "report.css").read_text(encoding="utf-8")
+
+
+def policy_of(script: str) -> str:
+    """The policy of a page that runs this script alone and loads nothing."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from url_viz.image_set import ImageSet
+from url_viz.subjects.set_core import SetCore
 
 QUALITY = 72
 
 
-def inlined(image_set: ImageSet, ids: Iterable[int], *, side_px: int) -> dict[int, str]:
+def inlined(image_set: SetCore, ids: Iterable[int], *, side_px: int) -> dict[int, str]:
     """Thumbnails by id as `data:` URLs, the longer side at most `side_px`; pictures without one are left out."""
     wanted = list(dict.fromkeys(int(i) for i in ids))
-    return {image_id: data_url(shrunk(jpeg, side_px)) for image_id, jpeg in image_set.thumbnails(wanted).items()}
+    return {image_id: data_url(shrunk(jpeg, side_px)) for image_id, jpeg in image_set.store.thumbnails(wanted).items()}
 
 
 def shrunk(jpeg: bytes, side_px: int) -> bytes:

@@ -172,6 +172,12 @@ def mask_url(
     return f"{BASE}/mask/{cached_masks.put(key_of(mask), mask)}"
 
 
+def drawn_url(table: pd.DataFrame, category: str) -> str:
+    """The URL of the map's points of a table that no image set has, coloured by `category`."""
+    points = encode_points(map_points(table, category=category))
+    return f"{BASE}/mask/{cached_masks.put(key_of(points), points)}"
+
+
 def _values(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> NDArray[np.float32]:
     """The percentile (N,) of each row by a measure; nan without one."""
     if measure is None:
@@ -254,6 +260,11 @@ def _whole(request: Request) -> Response:
 
 def _card(request: Request) -> Response:
     image_set, image_id = _image_set(request), request.path_params["image_id"]
+    gone = request.query_params.get("gone")
+    if gone is not None and image_id not in image_set.ids:
+        image_set = open_sets().get(gone, image_set.source.name)
+        if image_id not in image_set.ids:
+            return JSONResponse({"name": "A picture that is gone", "label": None})
     card = card_of(image_set, image_id, measure=request.query_params.get("measure"))
     addresses = {"thumbnail": thumbnail_url(image_set.set_id, image_id), "whole": whole_url(image_set, image_id, "1")}
     return JSONResponse(card | addresses)

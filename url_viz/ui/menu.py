@@ -15,6 +15,11 @@ _GROUPS = {
     "Improve": {
         "review": ("Review", "rate_review", "Go through pictures one at a time and decide on each with a single key."),
         "labels": ("Check labels", "label", "Find labels that are probably wrong, and correct them."),
+        "versions": (
+            "Versions",
+            "difference",
+            "See what changed in your pictures since an earlier version, or between two folders, and what that did.",
+        ),
     },
     "Models": {
         "your_model": (

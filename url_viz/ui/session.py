@@ -206,6 +206,17 @@ RUN_COLUMN: Key[str] = Key("view.run.column")
 RUN_TABLE = "view.run.table."
 """What tables of the page begin with: the confusion matrix, and accuracy by a column, of a run and a set's version."""
 
+# Versions
+VERSION_BEFORE: Key[str] = Key("view.versions.before")
+"""What the set is compared with: the number of a version, or the id of another set."""
+VERSION_CHANGES: Key[list[str]] = Key("view.versions.changes")
+VERSION_PAGE: Key[int] = Key("view.versions.page")
+"""The page of changed pictures, by the number of pages and of pictures."""
+VERSION_MEASURED: Key[str] = Key("view.versions.measured")
+"""Of which two versions the accuracy was asked for."""
+VERSIONS_MAP = "view.versions.map."
+VERSIONS_GALLERY = "view.versions.gallery"
+
 # Compare models
 SECOND = "view.compare.second"
 COMPARED_MEASURE: Key[str | None] = Key("view.compare.measure")

@@ -24,9 +24,12 @@ def whole_url(image_set: ImageSet, image_id: int, small: str = "") -> str | None
     return f"{BASE}/whole/{image_set.set_id}/{image_id}.svg?{_query(image_set, small=small)}"
 
 
-def card_url(image_set: ImageSet, *, measure: str | None = None) -> str:
-    """The URL of a picture's card (JSON), with the placeholder `{id}` for its id; `measure` is the first on it."""
-    return f"{BASE}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure)}"
+def card_url(image_set: ImageSet, *, measure: str | None = None, gone: str | None = None) -> str:
+    """The URL of a picture's card (JSON), with the placeholder `{id}` for its id; `measure` is the first on it.
+
+    `gone` is the id of the set that has the pictures which this one does not have.
+    """
+    return f"{BASE}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure, gone=gone)}"
 
 
 def points_url(

@@ -26,13 +26,13 @@ from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
 TITLES = (
-    *("Explore", "Review", "Sort uploads", "Search safely", "Check labels"),
+    *("Explore", "Review", "Sort uploads", "Search safely", "Check labels", "Versions"),
     *("Your model", "Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 """Of all pages, as the sidebar names them."""
 OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
 PAGES = (
-    *("", "review", "upload", "search", "labels"),
+    *("", "review", "upload", "search", "labels", "versions"),
     *("your_model", "finetune", "evaluate", "compare", "models", "sets", "jobs"),
 )
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'

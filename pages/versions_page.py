@@ -1,0 +1,40 @@
+"""The Versions page: what changed in an image set since an earlier version, or between two folders."""
+
+import streamlit as st
+
+from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.versions import page as versions
+from url_viz.ui.widgets.embed_job import is_growing
+from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.sidebar import require_image_set
+
+image_set = require_image_set()
+
+show_heading("Versions", image_set)
+if is_growing(image_set.set_id):
+    st.caption("The comparison appears once reading has finished.")
+    end_page()
+before = versions.pick_before(image_set)
+pair = versions.compared(image_set, before) if before is not None else None
+if pair is None:
+    end_page()
+
+chosen = versions.show_changes(pair.found)
+if pair.found.is_empty:
+    end_page()
+left, right = st.columns(2, gap="medium")
+with left:
+    clicked = versions.show_both_on_map(image_set, pair, chosen)
+with right:
+    in_gallery = versions.show_pictures(image_set, pair, chosen)
+with left:
+    versions.show_figures(pair.found)
+    versions.show_accuracy(image_set, pair)
+    versions.show_downloads(image_set, pair.found)
+
+opened = clicked if clicked is not None else in_gallery
+holder = None if opened is None else versions.holder_of(image_set, pair, opened)
+if opened is not None and holder is not None:
+    open_picture(holder, opened, measure=offered(holder)[0])

@@ -1,0 +1,236 @@
+"""Parts of the Versions page: what to compare with, what changed, both versions on one map, pictures and figures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.categories import category_names
+from url_viz.analysis.changes import CHANGES
+from url_viz.export.diff_report import diff_html
+from url_viz.image_set import ImageSet, diff
+from url_viz.store.remembered import Remembered
+from url_viz.subjects.version_diff import CHANGED, GONE, NEW, SAME, WORDS, Diff
+from url_viz.ui.http import drawn_url, mask_url
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.session import (
+    OPENED,
+    VERSION_BEFORE,
+    VERSION_CHANGES,
+    VERSION_MEASURED,
+    VERSION_PAGE,
+    VERSIONS_GALLERY,
+    VERSIONS_MAP,
+)
+from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.tile_data import Tile, tile_of
+from url_viz.ui.urls import card_url
+from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.embed_job import titles
+from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.ui.widgets.tiles import one_page
+from url_viz.wording import counted
+
+KINDS = {NEW: "#009e73", GONE: "#d55e00", CHANGED: "#0072b2", SAME: "#7d8590"}
+"""What happened to a picture, and its colour: apart under the common colour-vision deficiencies."""
+OF_KIND = {NEW: CHANGES[:1], GONE: CHANGES[1:2], CHANGED: CHANGES[2:]}
+MAP_HEIGHT_PX = 520
+TILES = 24
+_NUMBER = "v"
+"""Before the number of a version, where others are ids of image sets."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What changed in an image set, and the set with the pictures that are gone: the same for an earlier version."""
+
+    found: Diff
+    before: ImageSet
+
+
+def pick_before(image_set: ImageSet) -> str | None:
+    """What the set is compared with: an earlier version, or another set; None if there is neither."""
+    kept = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.kept())}
+    sets = {set_id: title for set_id, title in titles().items() if set_id != image_set.set_id}
+    options = [*kept, *sets]
+    if not options:
+        st.info(
+            "No earlier version of this image set is kept yet, and there is no other set. One is kept at the end of "
+            "each reading that changes something.",
+            icon=":material/history:",
+        )
+        return None
+    if VERSION_BEFORE.get() not in options:
+        VERSION_BEFORE.set(options[1 if len(kept) > 1 else 0])
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("What changed since", width="content")
+        return st.selectbox(
+            "What changed since",
+            options,
+            key=VERSION_BEFORE,
+            format_func=lambda option: _title(kept[option]) if option in kept else sets[option],
+            label_visibility="collapsed",
+            width=420,
+        )
+
+
+def _title(version: Remembered) -> str:
+    read = f"{version.at[:10]} {version.at[11:16]} UTC"
+    return f"Version {version.number}, {read}: {counted(version.pictures, 'picture')}"
+
+
+def compared(image_set: ImageSet, before: str) -> Compared | None:
+    """What changed since; None if the other set was not read with this model."""
+    other = image_set if before.startswith(_NUMBER) else open_sets().find(before, image_set.source.name)
+    if other is None:
+        st.info(
+            f"That image set has not been read with {escape(image_set.source.title)}. Choose it in the sidebar, and "
+            "read it with this model first.",
+            icon=":material/info:",
+        )
+        return None
+    with st.spinner("Comparing"):
+        return Compared(image_set.cached(_diff, before, _state(image_set), _state(other)), other)
+
+
+def _state(image_set: ImageSet) -> str:
+    return f"{image_set.version}.{image_set.decisions.version}"
+
+
+def _diff(image_set: ImageSet, before: str, *_: str) -> Diff:
+    """What changed since `before`; the states of both sets say when to compare again."""
+    if before.startswith(_NUMBER):
+        return diff(image_set.versions.at(before.removeprefix(_NUMBER)), image_set)
+    return diff(open_sets().get(before, image_set.source.name), image_set)
+
+
+def show_changes(found: Diff) -> tuple[str, ...]:
+    """What changed in words, and pills that choose among the changes; returns those chosen, none for all."""
+    st.markdown(Markdown("\n".join(f"- {escape(sentence)}" for sentence in found.words_of_changes)))
+    names = [name for name in CHANGES if found.count(name)]
+    VERSION_CHANGES.set([name for name in VERSION_CHANGES.get() or [] if name in names])
+    st.pills(
+        "Changes",
+        names,
+        selection_mode="multi",
+        key=VERSION_CHANGES,
+        format_func=lambda name: escape(f"{WORDS[name].capitalize()} · {found.count(name):,}"),
+        label_visibility="collapsed",
+    )
+    return tuple(VERSION_CHANGES.get() or ())
+
+
+def show_both_on_map(image_set: ImageSet, pair: Compared, chosen: Sequence[str]) -> int | None:
+    """Both versions on the map of the later one, coloured by what happened; returns the picture that was clicked."""
+    found = pair.found
+    table = found.on_map()
+    names = category_names(table, "change")
+    rows = found.table[found.table[list(chosen)].any(axis=1)]
+    ids = pd.concat([rows["id"], rows["id_before"].where(rows["removed"])])
+    is_shown = table["id"].isin(ids.dropna()).to_numpy(bool) if chosen else table["id"].notna().to_numpy(bool)
+    view = MapView(
+        points_url=drawn_url(table, "change"),
+        card_url=card_url(image_set, gone=pair.before.set_id),
+        mask_url=mask_url(table, is_shown),
+        total=len(table),
+        unit=image_set.noun,
+        colour="category",
+        categories=names,
+        category_title="Change",
+        category_colours=tuple(KINDS[name] for name in names),
+        ringed_id=OPENED.get(),
+        with_names=False,
+        chosen=tuple(number for number, name in enumerate(names) if set(OF_KIND.get(name, ())) & set(chosen)),
+    )
+    key = f"{VERSIONS_MAP}{image_set.set_id}"
+    return show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=_pick).clicked_id
+
+
+def _pick(kinds: tuple[str, ...]) -> None:
+    VERSION_CHANGES.set([name for kind in kinds for name in OF_KIND.get(kind, ())])
+
+
+def show_pictures(image_set: ImageSet, pair: Compared, chosen: Sequence[str]) -> int | None:
+    """The pictures with these changes, by path, a page at a time; returns the one that was clicked."""
+    table = pair.found.table
+    rows = table[table[list(chosen or CHANGES)].any(axis=1)]
+    with one_page(rows, lambda pages: VERSION_PAGE.of(pages, len(rows)), size=TILES) as page:
+        tiles = tuple(_tile(row, image_set, pair.before) for _, row in page.iterrows())
+        return show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.").clicked_id
+
+
+def _tile(row: "pd.Series[Any]", image_set: ImageSet, before: ImageSet) -> Tile:
+    is_gone = bool(row["removed"])
+    image_id, label = (row["id_before"], row["label_before"]) if is_gone else (row["id"], row["label"])
+    said = " · ".join(WORDS[name] for name in CHANGES if row[name])
+    was = f"{row['path_before']} → " if row["moved"] else ""
+    shown = f"{row['label_before'] or 'none'} → {row['label'] or 'none'}" if row["relabelled"] else label
+    set_id = before.set_id if is_gone else image_set.set_id
+    return tile_of(
+        {"id": image_id, "path": row["path"], "label": shown}, set_id=set_id, value=said, detail=f"{was}{row['path']}"
+    )
+
+
+def holder_of(image_set: ImageSet, pair: Compared, image_id: int) -> ImageSet | None:
+    """The set that has a picture now; None for one that is gone from the same set."""
+    return next((one for one in (image_set, pair.before) if image_id in one.ids), None)
+
+
+def show_figures(found: Diff) -> None:
+    """New leaks, and the classes whose ambiguity changed."""
+    if found.new_leaks is not None and len(found.new_leaks):
+        st.markdown("**New leaks**")
+        columns = ["path", "split", "twin_path", "twin_split", "cosine", "kind"]
+        st.dataframe(found.new_leaks[columns], hide_index=True, alt="Leaks between splits that are new")
+    classes = pd.concat([found.rose, found.fell])
+    if len(classes):
+        st.markdown("**Classes that became more ambiguous, or clearer**")
+        number = st.column_config.NumberColumn
+        st.dataframe(
+            classes.drop(columns=["pictures_before", "pictures"]),
+            hide_index=True,
+            width="content",
+            column_config={
+                "label": "Class",
+                **{name: number(name.capitalize(), format="%.2f") for name in ("before", "after")},
+                **{name: number(name.capitalize(), format="%+.2f") for name in ("difference", "low", "high")},
+            },
+            alt="Classes whose mean ambiguity changed, with intervals",
+        )
+        st.caption(
+            "Mean ambiguity, 0 to 1. Low and high are the 95 % interval of the difference, over groups of twins."
+        )
+
+
+def show_accuracy(image_set: ImageSet, pair: Compared) -> None:
+    """A button that measures what the same probe gets right before and after, and the result."""
+    now = f"{_state(image_set)}.{VERSION_BEFORE.get()}"
+    with st.expander("What did it do to accuracy?", icon=":material/trending_up:", expanded=True):
+        st.caption(
+            "A linear classifier on the stored embeddings is trained on each version and tested on the same pictures: "
+            "those of both whose label stayed. It takes seconds; the network itself is not trained."
+        )
+        st.button(
+            "Measure", icon=":material/speed:", key="versions.measure", on_click=VERSION_MEASURED.set, args=(now,)
+        )
+        if VERSION_MEASURED.get() == now:
+            with errors_shown(st.error), st.spinner("Training the classifier: five folds, three times"):
+                accuracy = pair.found.accuracy
+            st.markdown("There are too few pictures or classes." if accuracy is None else escape(accuracy.words))
+
+
+def show_downloads(image_set: ImageSet, found: Diff) -> None:
+    """The report, and all lists as JSON, the accuracy among them."""
+    with st.container(horizontal=True):
+        name = f"{image_set.root.name}-changes"
+        download("Report (HTML)", lambda: diff_html(found).encode(), file_name=f"{name}.html", key="versions.html")
+        download(
+            "Lists (JSON)",
+            lambda: json.dumps(found.as_json(), indent=1).encode(),
+            file_name=f"{name}.json",
+            key="versions.json",
+        )
