@@ -1,10 +1,13 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search; read a folder, or open one."""
 
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -28,7 +31,7 @@ from url_viz.analysis.reason_rules import Shared
 from url_viz.analysis.reasons import Reasons, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
-from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
+from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError, UsageError
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.object_source import Objects
@@ -322,6 +325,15 @@ class ImageSet(SetCore):
         Coloured by any column: by default the measure that leads (`order()`).
         """
         return map_figure(self.table(), by=self.order().measure, colour=colour, style=style, size_by=size_by)
+
+    def widget(self, *, colour: str | None = None) -> Any:
+        """Explore's map and grid for a notebook (the extra `notebook`): `.selected` holds ids, decisions are stored.
+
+        `colour` is a column of the map, by default the measure that leads. Raises UsageError without anywidget.
+        """
+        if find_spec("anywidget") is None:
+            raise UsageError(f"A widget takes anywidget, which {sys.executable} lacks. Run `pip install anywidget`.")
+        return import_module("url_viz.ui.notebook").NotebookView(self, colour=colour)  # the app's own parts
 
     def order(self) -> Order:
         """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""

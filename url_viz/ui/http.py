@@ -87,6 +87,8 @@ _OUTSIDE = "This is outside the folders that the app may read."
 HOSTS_VARIABLE = "URL_VIZ_ALLOWED_HOSTS"
 
 Answer = Callable[[Request], Response]
+_OPEN = "url_viz.image_set"
+"""Where a request's scope has an image set that is open already."""
 
 
 class _Numbered(Route):
@@ -101,17 +103,21 @@ class _Numbered(Route):
 
 def routes() -> list[Route]:
     """All routes of the app, besides Streamlit's."""
-    return [
-        _Numbered(f"{BASE}/thumbnail/{{set_id}}/{{image_id:int}}.jpg", _answered(_thumbnail)),
-        _Numbered(f"{BASE}/picture/{{set_id}}/{{image_id:int}}.jpg", _answered(_picture)),
-        _Numbered(f"{BASE}/whole/{{set_id}}/{{image_id:int}}.svg", _answered(_whole)),
-        _Numbered(f"{BASE}/card/{{set_id}}/{{image_id:int}}", _answered(_card)),
-        Route(f"{BASE}/points/{{set_id}}", _answered(_points)),
-        Route(f"{BASE}/mask/{{key}}", _answered(_mask)),
-        Route(f"{BASE}/order/{{key}}", _answered(_order)),
-        Route(f"{BASE}/tiles/{{set_id}}", _answered(_tiles)),
-        Route(f"{BASE}/representatives/{{set_id}}", _answered(_representatives)),
-    ]
+    return [_Numbered(f"{BASE}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
+
+
+def answer_of(image_set: ImageSet, address: str) -> Response:
+    """What a route answers of an image set that is open here, to whoever has it: without a server and its guards.
+
+    Raises UrlVizError where the route's answer would be 404 for it.
+    """
+    path, _, query = address.partition("?")
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
+    for pattern, answer in _ANSWERS.items():
+        match, parameters = _Numbered(f"{BASE}/{pattern}", answer).matches(scope)
+        if match is Match.FULL:
+            return answer(Request({**scope, **parameters, _OPEN: image_set}))
+    return _not_found()
 
 
 def middleware() -> list[Middleware]:
@@ -374,5 +380,22 @@ def _is_position(text: str) -> bool:
 
 
 def _image_set(request: Request) -> ImageSet:
-    image_set = open_sets().get(request.path_params["set_id"], request.query_params.get("model", DEFAULT))
+    """The image set that a request is about: the one that it was handed, else that of its address."""
+    image_set: ImageSet | None = request.scope.get(_OPEN)
+    if image_set is None:
+        image_set = open_sets().get(request.path_params["set_id"], request.query_params.get("model", DEFAULT))
     return image_set.single_model if request.query_params.get("alone") else image_set
+
+
+_ANSWERS: dict[str, Answer] = {
+    "thumbnail/{set_id}/{image_id:int}.jpg": _thumbnail,
+    "picture/{set_id}/{image_id:int}.jpg": _picture,
+    "whole/{set_id}/{image_id:int}.svg": _whole,
+    "card/{set_id}/{image_id:int}": _card,
+    "points/{set_id}": _points,
+    "mask/{key}": _mask,
+    "order/{key}": _order,
+    "tiles/{set_id}": _tiles,
+    "representatives/{set_id}": _representatives,
+}
+"""What is answered below BASE, by path."""

@@ -58,7 +58,8 @@ class Grid {
 
   update({ data, setTriggerValue, setStateValue }) {
     Object.assign(this, { data, setTriggerValue, setStateValue });
-    if (this.kept === undefined) this.kept = data.kept;
+    if (this.kept === undefined || data.chosen_at !== this.chosenAt) this.choice.clear(), (this.kept = data.kept);
+    this.chosenAt = data.chosen_at; // in a notebook, Python chooses, too
     this.confirm(data);
     while (this.panes.length > data.panes.length) this.panes.pop().stop();
     while (this.panes.length < data.panes.length) {
@@ -102,10 +103,14 @@ class Grid {
 
   // Choose again what was chosen when the page was left.
   restore() {
-    this.kept?.forEach((ranges, i) => {
+    if (!this.kept) return;
+    this.kept.forEach((ranges, i) => {
       for (const [from, to] of ranges) this.choice.addAll(this.panes[i].ids.slice(from, to));
+      if (ranges.length) this.choice.anchor ??= this.panes[i].ids[ranges[0][0]];
     });
     this.kept = null;
+    for (const pane of this.panes) pane.draw();
+    this.showChoice();
   }
 
   orders() {

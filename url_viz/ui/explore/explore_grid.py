@@ -33,7 +33,7 @@ _OF_ORDER = ("id", "label", "twin_group", "rank_percentile")
 
 
 @dataclass(frozen=True)
-class _End:
+class OrderEnd:
     """One end of an order: so many `pictures`, for so many `twins` too, and the `first` tiles."""
 
     order: GridOrder
@@ -44,10 +44,10 @@ class _End:
 
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
     """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
-    both = _both_ends(image_set, rows, view, measure)
+    both = both_ends(image_set, rows, view, measure)
     shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
     return show_grid(
-        [_pane(image_set, both, side, view, measure=measure) for side in shown],
+        [pane_of(image_set, both, side, view, measure=measure) for side in shown],
         key=GRID.of(image_set.set_id),
         side=view.side,
         is_wide=view.is_wide,
@@ -57,7 +57,7 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
     )
 
 
-def _both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[str, _End]:
+def both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[str, OrderEnd]:
     """Both ends of the order of `rows`; those of all pictures, which everybody meets first, are made once."""
     is_all = len(rows) == len(image_set) and view.scope == EVERYTHING and view.threshold_percentile is None
     if not is_all:
@@ -68,11 +68,11 @@ def _both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measu
     return image_set.cached_of_table(_ends_of_all, alike, measure, image_set.set_id)
 
 
-def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
+def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, OrderEnd]:
     return _ends_of(ranked_by(table, view, measure), view, measure, set_id)
 
 
-def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
+def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, OrderEnd]:
     by = "rank_percentile" if view.within_class else measure
     narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
     of_one = partial(_end, rows=rows, measure=measure, set_id=set_id)
@@ -86,15 +86,18 @@ def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -
     return {side: of_one(rows_of, len(rows_of), int(rows_of["twins"].sum())) for side, rows_of in tables.items()}
 
 
-def _end(of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame, measure: str, set_id: str) -> _End:
+def _end(
+    of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame, measure: str, set_id: str
+) -> OrderEnd:
     """One end of so many pictures and twins, whose first tiles are made of `rows`, with all columns."""
     inline = of_side.head(INLINE)
     full = rows.loc[inline.index].assign(twins=inline["twins"])
     first = tiles(full, set_id=set_id, measure=measure)
-    return _End(order_of(of_side), pictures, twins, first)
+    return OrderEnd(order_of(of_side), pictures, twins, first)
 
 
-def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: ExploreView, *, measure: str) -> Pane:
+def pane_of(image_set: ImageSet, both: Mapping[str, OrderEnd], side: str, view: ExploreView, *, measure: str) -> Pane:
+    """One end of `both_ends` as a pane of the grid."""
     end, total = both[side], sum(each.pictures for each in both.values())
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
     order = cache_order(end.order)
@@ -111,7 +114,7 @@ def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: Explor
     )
 
 
-def _note(end: _End, *, of: int | None) -> str:
+def _note(end: OrderEnd, *, of: int | None) -> str:
     """How many pictures, `of` how many if a threshold parts them, with the twins that are not shown by themselves."""
     twins = end.twins
     count = f"{end.pictures:,}" if of is None else f"{end.pictures:,} of {of:,}"

@@ -78,7 +78,7 @@ def show_grid(
     kept = chosen_before(key)
     again = np.empty(0, np.int64) if has_state(key) else kept.get_or(lambda: np.empty(0, np.int64))
     data = {
-        "panes": [_pane_data(pane) for pane in panes],
+        "panes": [pane_data(pane) for pane in panes],
         "side": side,
         "is_wide": is_wide,
         "ringed": None if ringed_id is None else str(ringed_id),
@@ -127,7 +127,8 @@ def _of_order(part: Any) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
 
 
-def _pane_data(pane: Pane) -> dict[str, object]:
+def pane_data(pane: Pane) -> dict[str, object]:
+    """A pane for the browser."""
     return {
         **{name: value for name, value in vars(pane).items() if name != "first"},
         "first": list(map(tile_data, pane.first)),

@@ -104,7 +104,7 @@ def show_map(
     """
     result = _mount(
         key=key,
-        data=_data_of(view, key=key) | {"fits": height_px is None, "can_pick": on_pick is not None},
+        data=map_data(view, key=key) | {"fits": height_px is None, "can_pick": on_pick is not None},
         default={"polygon": None, "threshold": None, "style": None, "representatives": None, "names": None},
         height="content" if height_px is None else height_px,
         on_polygon_change=nothing,
@@ -144,7 +144,7 @@ def _ignore(names: tuple[str, ...]) -> None:
     """For a map whose categories no filter asks for."""
 
 
-def _data_of(view: MapView, *, key: str) -> dict[str, object]:
+def map_data(view: MapView, *, key: str) -> dict[str, object]:
     """The data for the browser; ids as text, because JavaScript's numbers hold 53 bits."""
     return vars(view) | {
         "key": key,

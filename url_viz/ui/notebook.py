@@ -1,0 +1,273 @@
+"""Explore's map and grid as a widget of a notebook: what is chosen and decided lives in Python and in the browser."""
+
+import base64
+import json
+import re
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from IPython import get_ipython
+
+from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
+from url_viz.analysis.filters import kind_of
+from url_viz.analysis.scope import scoped
+from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.ui.explore.controls import title_of_measure
+from url_viz.ui.explore.explore_grid import both_ends, pane_of
+from url_viz.ui.explore.page import ranked_by
+from url_viz.ui.http import answer_of
+from url_viz.ui.response_cache import ranges_of
+from url_viz.ui.session import ExploreView
+from url_viz.ui.urls import BASE, card_url, points_url, representatives_url
+from url_viz.ui.widgets.actions import sequence_of
+from url_viz.ui.widgets.assets import FOLDER, script_of, text_of
+from url_viz.ui.widgets.decide import ASK_ABOVE
+from url_viz.ui.widgets.gallery import GalleryAction, actions_of
+from url_viz.ui.widgets.grid import chosen_ids, grid_state, pane_data
+from url_viz.ui.widgets.map import MapView, map_data, map_event
+
+_THUMBNAIL = re.compile(rf'"{BASE}/thumbnail/[^"/]+/(\d+)\.jpg"'.encode())
+_WHOLE = re.compile(rf'"({BASE}/whole/[^"]+)"'.encode())
+"""Addresses of pictures in what is answered, which a notebook cannot open."""
+
+
+def notebook_script() -> str:
+    """The widget's one module: map and grid, each with its HTML and CSS, below what gives them their `fetch`."""
+    styles = {"map": text_of("map", ".css"), "grid": text_of("gallery", ".css") + text_of("grid", ".css")}
+    parts = []
+    for name, css in styles.items():
+        script = script_of(name).replace("export default function show", "return function show")
+        assets = f"html: {json.dumps(text_of(name, '.html'))}, css: {json.dumps(css)}"
+        parts.append(f"{name}: {{ {assets}, make: (fetch) => {{\n{script}\n}} }}")
+    own = (FOLDER / "notebook" / "widget.js").read_text(encoding="utf-8")
+    joined = ",\n".join(parts)
+    return f"{own}\nconst parts = {{\n{joined}\n}};\nexport default {{ render: (context) => draw(context, parts) }};\n"
+
+
+class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
+    """Map and grid of an image set. `selected` are ids: what is chosen, else what lies in the lasso; set it, too.
+
+    Pictures are decided on in the grid by its buttons and keys, as in the app; what Python decides shows once its cell
+    has run. All of it comes over the kernel's channel.
+    """
+
+    _esm = notebook_script()
+    selected = traitlets.List(traitlets.Int())
+
+    def __init__(self, image_set: ImageSet, *, colour: str | None = None) -> None:
+        """`colour` is a column of the map, by default the measure that leads. Raises ImageSetError for another name."""
+        measure = image_set.order().measure
+        if measure is None:
+            raise ImageSetError(f"{str(image_set.root)!r} has too few pictures to order. Look at its table().")
+        if colour is not None and colour not in image_set.table():
+            raise ImageSetError(f"{colour!r} is not a column of table(). Give one of its columns, such as 'label'.")
+        self.image_set, self._measure, self._colour = image_set, measure, colour or measure
+        self._view = ExploreView(collapse_twins=False)
+        self._chosen: list[int] = []
+        self._chosen_at = self._handled = 0
+        self._ringed: int | None = None
+        self._is_told, self._shown = False, self._version
+        super().__init__()
+        self.on_msg(self._receive)
+        self._refresh_after_cells()
+
+    def refresh(self) -> None:
+        """Show what was decided elsewhere since; in a notebook this is called after each cell."""
+        if self._shown != self._version:
+            self._push()
+
+    def _refresh_after_cells(self) -> None:
+        shell, here = get_ipython(), weakref.ref(self)
+
+        def refresh(*_: object) -> None:
+            view = here()
+            if view is not None:
+                view.refresh()
+
+        if shell is not None:
+            shell.events.register("post_run_cell", refresh)
+
+    @property
+    def _version(self) -> tuple[str, int]:
+        return self.image_set.version, self.image_set.decisions.version
+
+    @traitlets.validate("selected")  # type: ignore[untyped-decorator]
+    def _known(self, proposal: Mapping[str, Any]) -> list[int]:
+        ids = list(dict.fromkeys(map(int, proposal["value"])))
+        self.image_set.rows_of(ids)
+        return ids
+
+    @traitlets.observe("selected")  # type: ignore[untyped-decorator]
+    def _selected_in_python(self, change: Mapping[str, Any]) -> None:
+        if self._is_told:
+            return
+        if not change["new"] or not set(change["new"]) <= set(self._in_lasso()):
+            self._view = replace(self._view, polygon=None)
+        self._choose(change["new"])
+        self._push()
+
+    def _receive(self, widget: Any, content: Mapping[str, Any], buffers: Any) -> None:
+        """A message of the browser: `hello` of a view, `fetch` of an address, or `state` that a user set."""
+        if content["kind"] == "fetch":
+            self._answer(content["number"], content["url"])
+            return
+        try:
+            if content["kind"] == "state":
+                self._set(content["name"], content["value"])
+        except UrlVizError as error:
+            self._push()
+            self.send({"kind": "said", "text": str(error)})
+        else:
+            self._push()
+
+    def _answer(self, number: str, address: str) -> None:
+        try:
+            response = answer_of(self.image_set, address)
+            body, status = bytes(response.body), response.status_code
+            if response.media_type == "application/json":
+                body = self._with_pictures(body)
+        except UrlVizError as error:
+            body, status = str(error).encode(), 404
+        self.send({"kind": "answer", "number": number, "status": status}, [body])
+
+    def _with_pictures(self, body: bytes) -> bytes:
+        """JSON with pictures in place of their addresses."""
+        thumbnails = self.image_set.thumbnails({int(found) for found in _THUMBNAIL.findall(body)})
+        body = _THUMBNAIL.sub(lambda found: _in_place(thumbnails.get(int(found[1]), b""), "image/jpeg"), body)
+
+        def whole(found: re.Match[bytes]) -> bytes:
+            return _in_place(bytes(answer_of(self.image_set, found[1].decode()).body), "image/svg+xml")
+
+        return _WHOLE.sub(whole, body)
+
+    def _set(self, name: str, value: Any) -> None:
+        """Take what the user set in the map or in the grid."""
+        if name == "clicked":
+            self._ringed = int(value)
+            self._choose([self._ringed])
+        elif name == "actions":
+            self._act([record for record in value if sequence_of(record) > self._handled])
+        elif name == "chosen":
+            self._chosen = chosen_ids(value).tolist()
+        else:
+            before, self._view = self._view, _changed(self._view, name, value)
+            if before.polygon != self._view.polygon:
+                self._choose([])
+        self._tell()
+
+    def _act(self, records: Sequence[Mapping[str, object]]) -> None:
+        self._handled = max([self._handled, *map(sequence_of, records)])
+        for action in actions_of(records, chosen_ids):
+            self._decide(action)
+
+    def _decide(self, action: GalleryAction) -> None:
+        decisions = self.image_set.decisions
+        if action.command is not None:
+            (decisions.undo if action.command == "undo" else decisions.redo)()
+        else:
+            decisions.decide(action.chosen or ([] if action.id is None else [action.id]), action.decision)
+
+    def _choose(self, ids: Sequence[int]) -> None:
+        """Have the grid show these as chosen."""
+        self._chosen, self._chosen_at = list(ids), self._chosen_at + 1
+
+    def _in_lasso(self) -> list[int]:
+        view = self._view
+        rows = self.image_set.table() if view.polygon is None else scoped(self.image_set.table(), view.scope)
+        return rows["id"].tolist()
+
+    def _tell(self) -> None:
+        """Let `selected` be what is selected in the browser."""
+        self._is_told = True
+        try:
+            self.selected = self._chosen or ([] if self._view.polygon is None else self._in_lasso())
+        finally:
+            self._is_told = False
+
+    def _push(self) -> None:
+        self._shown = self._version
+        self.send({"kind": "data", "data": {"map": self._map(), "grid": self._grid()}})
+
+    def _map(self) -> dict[str, object]:
+        image_set, view, colour = self.image_set, self._view, self._colour
+        table = image_set.table()
+        is_category = kind_of(table[colour]) != "numeric"
+        category, value = (colour, self._measure) if is_category else ("label", colour)
+        names = category_names(table, category)
+        points = points_url(
+            image_set,
+            measure=value,
+            category=category if len(names) <= MOST_CATEGORIES else None,
+            state=str(image_set.decisions.version) if is_category else "",
+        )
+        shown = MapView(
+            points_url=points,
+            card_url=card_url(image_set, measure=self._measure),
+            representatives_url=representatives_url(image_set),
+            total=len(table),
+            unit=image_set.noun,
+            colour="category" if is_category else "value",
+            is_of_order=value == self._measure,
+            measure=title_of_measure(value),
+            ends=("clear", "ambiguous") if value in image_set.measures() else ("low", "high"),
+            categories=names,
+            category_title="" if category == "label" else category,
+            category_colours=category_colours(names, category),
+            threshold_percentile=view.threshold_percentile,
+            ringed_id=self._ringed,
+            polygon=view.polygon,
+            style=view.style,
+            with_representatives=view.representatives,
+            with_names=view.names,
+        )
+        return map_data(shown, key=str(id(self))) | {"fits": False, "can_pick": False}
+
+    def _grid(self) -> dict[str, object]:
+        image_set, view, measure = self.image_set, self._view, self._measure
+        rows = scoped(ranked_by(image_set.table(), view, measure), view.scope)
+        both = both_ends(image_set, rows, view, measure)
+        shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
+        panes = [pane_of(image_set, both, side, view, measure=measure) for side in shown]
+        chosen = np.array(self._chosen, np.int64)
+        return {
+            "panes": [pane_data(pane) | {"first": [], "thumbnail_url": None} for pane in panes],
+            "side": view.side,
+            "is_wide": view.is_wide,
+            "ringed": None if self._ringed is None else str(self._ringed),
+            "ask_above": ASK_ABOVE,
+            "taken": self._handled,
+            "kept": [ranges_of(pane.order, chosen) for pane in panes] if len(chosen) else None,
+            "chosen_at": self._chosen_at,
+        }
+
+
+def _changed(view: ExploreView, name: str, value: Any) -> ExploreView:
+    """The view once the user has set a part of it; as it was for what makes no sense."""
+    event, state = map_event({name: value}), grid_state({name: value})
+    match name:
+        case "polygon":
+            return replace(view, polygon=event.polygon)
+        case "threshold":
+            return replace(view, threshold_percentile=event.threshold_percentile)
+        case "style":
+            return replace(view, style=event.style or view.style)
+        case "representatives":
+            return replace(view, representatives=bool(value))
+        case "names":
+            return replace(view, names=bool(value))
+        case "side":
+            return replace(view, side=state.side or view.side)
+        case "is_wide":
+            return replace(view, is_wide=bool(value))
+    return view
+
+
+def _in_place(data: bytes, kind: str) -> bytes:
+    """A picture as an address that holds it, in quotes."""
+    return f'"data:{kind};base64,'.encode() + base64.b64encode(data) + b'"'
