@@ -98,6 +98,7 @@ class TestTwoTimes:
 
     def test_another_choice_of_labels_is_a_version(self, first: ImageSet) -> None:
         first.labels.use(None)
+        first.labels.use(None)
         assert first.versions.table()["number"].tolist() == [1, 2]
         assert len(url_viz.diff(first.versions.at(1), first).relabelled) == 24
 
@@ -183,6 +184,24 @@ class TestTwoSets:
             url_viz.diff(first, embed_folder(first.root, model=second_model, workspace=home))
         with pytest.raises(ImageSetError, match="set of objects"):
             url_viz.diff(first, embed_folder(write_objects(tmp_path / "shapes"), model=model, workspace=home))
+
+
+def test_a_picture_that_changes_its_split_and_a_copy_that_leaks(tmp_path: Path, workspace: Path, model: Model) -> None:
+    folder = write_folder(tmp_path / "split", 12, classes=("train/cat", "train/dog", "test/cat", "test/dog"))
+    embed_folder(folder, model=model, workspace=workspace)
+    (folder / "train" / "cat" / "0004.jpg").rename(folder / "test" / "cat" / "0004.jpg")
+    shutil.copy(folder / "train" / "dog" / "0001.jpg", folder / "test" / "dog" / "copy.jpg")
+    now = embed_folder(folder, model=model, workspace=workspace)
+    found = url_viz.diff(now.versions.at(1), now)
+    assert changed(found) == {
+        "added": ("test/dog/copy.jpg",),
+        "moved": ("test/cat/0004.jpg",),
+        "split_changed": ("test/cat/0004.jpg",),
+    }
+    assert found.new_leaks is not None
+    pairs = found.new_leaks[["path", "twin_path"]].to_numpy().tolist()
+    assert list(map(set, pairs)) == [{"test/dog/copy.jpg", "train/dog/0001.jpg"}]
+    assert "1 new leak between splits." in found.words
 
 
 def test_objects_by_their_boxes(tmp_path: Path, workspace: Path, model: Model) -> None:

@@ -41,6 +41,7 @@ _LANCE = "|".join(
 )
 _PACKED = re.compile(
     r"(set|set\.copy|labels|second)\.json|decisions\.db|reviews/[0-9a-f]{1,40}\.json"
+    r"|versions/[1-9]\d{0,8}\.parquet"
     rf"|columns/[\w-][\w. -]{{0,59}}\.parquet|tables/{_WORD}\.lance/({_LANCE})"
 )
 """The names of all files that are packed and unpacked: none of them is read implicitly by SQLite or Arrow."""

@@ -1,7 +1,7 @@
 """The earlier versions of an image set: what each picture was at the end of a reading, a Parquet file for each.
 
 Decisions and corrected labels are not in them but in the decision log, which knows them at any time. The files can be
-deleted, and are not packed.
+deleted; `pack` takes them along.
 """
 
 import datetime
@@ -75,7 +75,7 @@ def rows_of(paths: SetPaths, version: Remembered) -> pa.Table:
         table = pq.read_table(file, partitioning=None, page_checksum_verification=True)
         schema = ROWS_OF_OBJECTS if set(BOX_COLUMNS[:4]) <= set(table.column_names) else ROWS
         rows = table.select(schema.names).cast(schema)
-        if digest_of(rows) != version.digest:
+        if digest_of(rows) != version.digest or rows["path"].null_count or rows["content"].null_count:
             raise ValueError("its rows are not as they were written")
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DamageError(

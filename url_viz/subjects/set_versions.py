@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.changes import BOX
 from url_viz.analysis.label_choice import stored_source
-from url_viz.analysis.leaks import Splits
+from url_viz.analysis.leaks import Splits, find_splits
+from url_viz.analysis.user_columns import with_user_columns
 from url_viz.errors import ImageSetError
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.places import picture_path
@@ -63,19 +64,22 @@ class SetVersions:
         columns = ["number", "at", "pictures", "new", "gone"]
         return pd.DataFrame([[getattr(one, name) for name in columns] for one in self.kept()], columns=columns)
 
-    def keep(self) -> bool:
-        """Keep the set as it is opened, unless it is as in the last version; returns whether it was kept."""
-        core, rows = self._core, _given_rows(self._core)
+    def keep(self, *, is_quick: bool = False) -> bool:
+        """Keep the set as it is opened, unless it is as in the last version; returns whether it was kept.
+
+        If `is_quick`, without ambiguity, which the next reading adds.
+        """
+        core, rows = self._core, _given_rows(self._core, is_quick=is_quick)
         with raising_disk_errors(core.store.paths):
             source = core.derived.get("labels").source
-            decided = core.decisions.version
-            return remember(core.store.paths, rows, decisions=decided, label_source=source, models=_models(core))
+            decided, models = core.decisions.version, "" if is_quick else _models(core)
+            return remember(core.store.paths, rows, decisions=decided, label_source=source, models=models)
 
     def now(self) -> Version:
         """The set as it is opened, with the decisions and labels of now."""
         core = self._core
         rows = pd.DataFrame({name: core.frame[name].to_numpy(object) for name in ("label", "decision")})
-        return Version(core, core.store.about().title, _rows(core, _given_rows(core), rows))
+        return Version(core, core.store.about().title, _rows(core, _given_rows(core, is_quick=False), rows))
 
     def at(self, since: int | str) -> Version:
         """The version of a number, or that of a time such as "2026-11-28" or "2026-11-28 14:30" (of this machine).
@@ -123,19 +127,23 @@ def _utc(text: str) -> str:
     return time.astimezone(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _given_rows(core: SetCore) -> pa.Table:
-    """The rows of ROWS as they are opened."""
-    measured, splits = core.measured, core.derived.get("splits")
+def _given_rows(core: SetCore, *, is_quick: bool) -> pa.Table:
+    """The rows of ROWS as they are opened; if `is_quick` without ambiguity. What takes long, reasons, is not needed."""
+    imported = core.derived.get("imported")
+    table = with_user_columns(core.base.table, imported)
+    splits = find_splits(table, [column.name for column in imported.listed])
+    label = core.derived.get("labels").columns.get("label_given", core.base.table["label"])
+    ambiguity = (table if is_quick else core.measured)["ambiguity"]
     columns = {
         "path": core.base.paths.cast(pa.binary()),
         "content": core.contents,
-        "label": pa.array(measured["label_given"].to_numpy(object), from_pandas=True).cast(pa.string()),
-        "split": pa.array(_split_names(splits, len(measured)), pa.string(), from_pandas=True),
-        "ambiguity": pa.array(measured["ambiguity"].to_numpy(np.float32), from_pandas=True),
+        "label": pa.array(label.to_numpy(object), pa.string(), from_pandas=True),
+        "split": pa.array(_split_names(splits, len(table)), pa.string(), from_pandas=True),
+        "ambiguity": pa.array(ambiguity.to_numpy(np.float32), from_pandas=True),
     }
     schema = ROWS
-    if core.is_of_objects and set(BOX) <= set(measured.columns):
-        columns, schema = columns | {name: measured[name].to_numpy(np.float64) for name in BOX}, ROWS_OF_OBJECTS
+    if core.is_of_objects and set(BOX) <= set(table.columns):
+        columns, schema = columns | {name: table[name].to_numpy(np.float64) for name in BOX}, ROWS_OF_OBJECTS
     for name in ("label", "split"):
         columns[name] = columns[name].dictionary_encode()
     return pa.table(columns, schema=schema)
