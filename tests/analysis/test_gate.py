@@ -180,7 +180,7 @@ def test_a_baseline_that_does_not_fit() -> None:
     with pytest.raises(UsageError, match=r"was read with 'x', and this with 'm'.*Make the baseline again"):
         a_result([]).against(replace(a_result([]), space="other", model="x"))
     (rule,) = a_result(["a"]).against(replace(a_result([]), rules=())).rules
-    assert rule.words == "useless: not judged. The baseline has not judged useless: make it again with this policy."
+    assert rule.words == "useless: The baseline has not judged useless: make it again with this policy."
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 """A gate: the findings of an image set judged by a policy; with a baseline, only what is new counts."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -67,7 +67,7 @@ class RuleResult:
     def words(self) -> str:
         """One line: "leaks: 2 of 40, at most 0"."""
         if self.state == "not judged":
-            return f"{self.name}: not judged. {self.why_not}"
+            return f"{self.name}: {self.why_not}"
         known = len(self.paths) - self.count
         return f"{self.name}: {self.count:,} of {self.of:,}, at most {self.most}" + (f"; {known:,} known" * (known > 0))
 
@@ -144,11 +144,23 @@ class GateInputs:
     failures: pd.DataFrame
     no_splits: str
 
-    @property
+    @cached_property
     def table(self) -> pd.DataFrame:
-        """Pictures that are not dropped."""
+        """Pictures that are not dropped; `is_open` where nothing is decided yet."""
         table = self.seen.table
-        return table[(table["decision"] != "drop").to_numpy(bool)]
+        return table.assign(is_open=~is_resolved(table))[(table["decision"] != "drop").to_numpy(bool)]
+
+    @cached_property
+    def named(self) -> pd.DataFrame:
+        """Path and content of each picture (N,), by id."""
+        paths = self.seen.table["path"].to_numpy(object)
+        return pd.DataFrame({"path": paths, "content": self.contents}, index=self.seen.table["id"])
+
+    @cached_property
+    def classes(self) -> Mapping[str | None, NDArray[np.intp]]:
+        """The rows of `table` of each class."""
+        groups = self.table.groupby("label").indices
+        return {str(name): np.asarray(rows, np.intp) for name, rows in groups.items()}
 
     @property
     def check(self) -> LabelCheck:
@@ -180,7 +192,7 @@ def judged(of: GateInputs, policy: Policy) -> tuple[RuleResult, ...]:
 def _classes(of: GateInputs, policy: Policy) -> Iterator[tuple[str | None, Bound]]:
     """Each class that a policy bounds: those that it names, and those of the set if it bounds every class."""
     every = policy.by_class.get(EVERY_CLASS)
-    there = sorted(map(str, of.table["label"].dropna().unique())) if every is not None else []
+    there = sorted(filter(None, of.classes)) if every is not None else []
     if every is not None and not there:
         yield None, every
     for name in dict.fromkeys([*(name for name in policy.by_class if name != EVERY_CLASS), *there]):
@@ -194,10 +206,9 @@ def _result(of: GateInputs, rule: str, of_class: str | None, bound: Bound, find:
         return RuleResult(rule, of_class, bound.written, "not judged", 0, why_not=str(error))
     contents: Sequence[str | None] = [None] * len(rows)
     if "id" in rows:
-        table = of.seen.table
-        at = pd.Index(table["id"]).get_indexer(rows["id"])
-        contents = [f"{key & (1 << 64) - 1:016x}" for key in of.contents[at].tolist()]
-        rows = rows.assign(path=table["path"].to_numpy(object)[at])
+        named = of.named.loc[rows["id"]]
+        contents = [f"{key & (1 << 64) - 1:016x}" for key in named["content"].tolist()]
+        rows = rows.assign(path=named["path"].to_numpy(object))
     result = RuleResult(
         rule,
         of_class,
@@ -231,8 +242,7 @@ def _against(result: RuleResult, known: Counter[str] | None, bound: Bound) -> Ru
 
 
 def _undecided(of: GateInputs, rows: pd.DataFrame) -> pd.DataFrame:
-    is_open = of.seen.table.loc[~is_resolved(of.seen.table), "id"]
-    found: pd.DataFrame = rows[rows["id"].isin(is_open)]
+    found: pd.DataFrame = rows[rows["id"].isin(of.table.loc[of.table["is_open"], "id"])]
     return found
 
 
@@ -253,10 +263,10 @@ def _labels(rows: Callable[[LabelCheck], pd.DataFrame], of: GateInputs, policy: 
 def _ambiguous(of: GateInputs, name: str | None) -> Listed:
     if AMBIGUITY.name not in of.seen.table or not has_values(of.seen.table, AMBIGUITY.name):
         raise ImageSetError(NO_CLASSES)
-    rows = of.table[of.table["label"] == name]
-    if rows.empty:
+    if name not in of.classes:
         raise ImageSetError(f"There is no class {name!r}. Correct the policy, or leave the line out.")
-    found = _undecided(of, rows[rows[AMBIGUITY.name] >= CLEAR])
+    rows = of.table.iloc[of.classes[name]]
+    found = rows[(rows[AMBIGUITY.name] >= CLEAR) & rows["is_open"]]
     detail = "between " + found["first_class"].astype(str) + " and " + found["second_class"].astype(str)
     return found.assign(detail=detail), len(rows)
 
@@ -265,7 +275,7 @@ def _twins(of: GateInputs, policy: Policy) -> Listed:
     """All but the first by path of each group of twins that is not resolved."""
     group = group_codes(of.table)
     first = pd.Series(of.table["path"].to_numpy(object)).groupby(group).transform("first")
-    is_open = np.bincount(group, weights=~is_resolved(of.table), minlength=1)[group] > 0
+    is_open = np.bincount(group, weights=of.table["is_open"], minlength=1)[group] > 0
     rows = of.table.assign(detail=("twin of " + first).to_numpy(object))
     return rows[is_open & pd.Series(group).duplicated().to_numpy()], len(rows)
 
