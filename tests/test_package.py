@@ -28,8 +28,8 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("skimage", "h5py", "submitit", "obstore", "ray")
-"""What only the extras `photographs`, `train`, `slurm`, `bucket` and `ray` bring."""
+EXTRAS = ("skimage", "h5py", "submitit", "obstore", "ray", "mlcroissant")
+"""What only the extras `photographs`, `train`, `slurm`, `bucket`, `ray` and `croissant` bring."""
 
 JOB = """
 import sys, time

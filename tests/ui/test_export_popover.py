@@ -24,6 +24,8 @@ from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import zip_of
 from url_viz.workspace import Workspace
 
+FOR_ALL = ["FiftyOne", "Hugging Face", "WebDataset", "Parquet", "Croissant"]
+
 
 @pytest.fixture
 def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
@@ -64,7 +66,7 @@ def test_of_objects_the_annotation_files_are_offered_whole(
     objects = embed_folder(write_annotated(tmp_path / "set", "YOLO"), model=model, workspace=home.root)
     at = popover_of(objects, 2)
     labels = [button.proto.label for button in at.get("download_button")]
-    assert labels == ["Report", "FiftyOne", "Hugging Face", "Annotation files", "CVAT", "Label Studio"]
+    assert labels == ["Report", *FOR_ALL, "Annotation files", "CVAT", "Label Studio"]
     packed = zip_of(objects, objects.table()["id"].tolist()[:2], program="annotations")
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("annotations/labels/0.txt") == (tmp_path / "set" / "labels" / "0.txt").read_bytes()
@@ -85,8 +87,8 @@ def test_many_pictures_are_written_by_a_job(
     monkeypatch.setattr(export, "MOST_ZIPPED", most)
     at = popover_of(image_set)
     labels = [button.proto.label for button in at.get("download_button")]
-    assert labels == (["Report", "FiftyOne", "Hugging Face"] if has_zip else ["Report"])
-    assert [button.label for button in at.button] == ([] if has_zip else ["FiftyOne", "Hugging Face"])
+    assert labels == (["Report", *FOR_ALL] if has_zip else ["Report"])
+    assert [button.label for button in at.button] == ([] if has_zip else FOR_ALL)
 
 
 @pytest.mark.slow

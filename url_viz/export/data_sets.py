@@ -9,15 +9,16 @@ from typing import Literal
 import pandas as pd
 
 from url_viz.errors import FolderError
-from url_viz.export import cvat, fiftyone, hugging_face, label_studio
+from url_viz.export import croissant, cvat, fiftyone, hugging_face, label_studio
 from url_viz.export.annotation_copy import AnnotationFiles
 from url_viz.export.boxed_pictures import BoxedPicture, by_picture, size_of
+from url_viz.export.packed import PackedFiles, write_classes, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent
 
-Program = Literal["fiftyone", "huggingface", "annotations", "cvat", "labelstudio"]
+Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "croissant", "annotations", "cvat", "labelstudio"]
 Describe = Callable[[ImageSet, Path, pd.DataFrame, list[str], Provenance], None]
 DescribeObjects = Callable[[ImageSet, Path, Sequence[BoxedPicture], Provenance], None]
 
@@ -96,7 +97,7 @@ def _flat(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[
     return [os.path.basename(path) for path in paths]
 
 
-DATA_SETS: Mapping[Program, DataSet | AnnotationFiles] = {
+DATA_SETS: Mapping[Program, DataSet | AnnotationFiles | PackedFiles] = {
     "fiftyone": DataSet(
         "FiftyOne",
         fiftyone.MEDIA,
@@ -110,6 +111,21 @@ DATA_SETS: Mapping[Program, DataSet | AnnotationFiles] = {
         'datasets.load_dataset("imagefolder", data_dir={out!r})',
         places=hugging_face.places,
         describe=hugging_face.describe,
+    ),
+    "webdataset": PackedFiles(
+        "WebDataset",
+        ".tar",
+        write_tar,
+        "webdataset.WebDataset(sorted(glob.glob({out!r} + '/*.tar')), shardshuffle=False).decode('pil')",
+        describe=write_classes,
+    ),
+    "parquet": PackedFiles("Parquet", ".parquet", write_parquet, "datasets.load_dataset({out!r})"),
+    "croissant": PackedFiles(
+        "Croissant",
+        ".parquet",
+        write_parquet,
+        "mlcroissant.Dataset({out!r} + '/croissant.json').records('pictures')",
+        describe=croissant.describe,
     ),
     "annotations": AnnotationFiles(),
     "cvat": DataSet(
@@ -130,12 +146,12 @@ DATA_SETS: Mapping[Program, DataSet | AnnotationFiles] = {
 }
 
 
-def programs_of(image_set: ImageSet) -> dict[Program, DataSet | AnnotationFiles]:
+def programs_of(image_set: ImageSet) -> dict[Program, DataSet | AnnotationFiles | PackedFiles]:
     """The programs that the pictures of a set can be written for."""
     return {name: one for name, one in DATA_SETS.items() if image_set.is_of_objects or not one.is_for_objects}
 
 
-def program_for(image_set: ImageSet, name: Program) -> DataSet | AnnotationFiles:
+def program_for(image_set: ImageSet, name: Program) -> DataSet | AnnotationFiles | PackedFiles:
     """A program by its name. Raises FolderError if it is for objects and the set is of whole pictures."""
     possible = programs_of(image_set)
     if name not in possible:

@@ -1,0 +1,227 @@
+"""Image sets written anew as WebDataset shards or Parquet files, with labels as corrected and without dropped pictures.
+
+The bytes of a picture stay as they are, wherever it lies; an object in a picture is its crop, as PNG.
+"""
+
+import io
+import os
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from url_viz.errors import ImageError, ImageSetError
+from url_viz.export.json_values import as_json, column_names, plain_value
+from url_viz.export.picture_files import Exported, How, LaidOut, new_folder
+from url_viz.export.provenance import Provenance, provenance
+from url_viz.image_set import ImageSet
+from url_viz.imaging.scan import display_name
+from url_viz.progress import Clock, ProgressCallback, silent
+
+IN_A_FILE = 1_000
+IN_A_ROW_GROUP = 100
+"""Rows that a reader of Parquet has in memory at once; what Hugging Face advises for pictures."""
+CLASSES = "classes.json"
+UNSPLIT = "pictures"
+_MARKS = {b"\xff\xd8": "jpg", b"\x89PNG": "png"}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A picture to be written: its `data` and file `name`, `code` of its class (−1 without), and other `facts`."""
+
+    data: bytes
+    name: str
+    code: int
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is written of a set: the rows of `ImageSet.table()`, N `paths`, `codes` of the `classes`, and facts.
+
+    `facts` (N rows) are the columns that come along, by the names that they have there.
+    """
+
+    image_set: ImageSet
+    table: pd.DataFrame
+    paths: Sequence[bytes]
+    classes: Sequence[str]
+    codes: Sequence[int]
+    facts: pd.DataFrame
+
+    def picture(self, row: int) -> Packed:
+        """The picture of a row. Raises ImageError if it cannot be read."""
+        files, path = self.image_set.files, self.paths[row]
+        with files.open_crop(path) if self.image_set.is_of_objects else files.open(path) as file:
+            data = file.read()
+        facts = {str(name): plain_value(values.iloc[row]) for name, values in self.facts.items()}
+        return Packed(data, f"{row:08d}.{_ending(path, data)}", self.codes[row], facts)
+
+    def files(self) -> Iterator[tuple[str, Sequence[int]]]:
+        """The name of each file, without its ending, and its rows: those of one split, `IN_A_FILE` at most."""
+        splits = self.table.get("split", pd.Series([None] * len(self.table), dtype=object)).map(_split_name)
+        for split, rows in splits.groupby(splits).groups.items():
+            for number, start in enumerate(range(0, len(rows), IN_A_FILE)):
+                yield f"{split}-{number:06d}", rows[start : start + IN_A_FILE].tolist()
+
+
+Pack = Callable[[Path, Iterable[Packed], Content], None]
+
+
+def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
+    """The pictures of a set (all, or those in `ids`) without dropped ones. Raises ImageSetError if none is left."""
+    table = image_set.table()
+    rows = np.arange(len(table)) if ids is None else np.unique(image_set.rows_of(ids))
+    rows = rows[image_set.keep_mask()[rows]]
+    if not len(rows):
+        raise ImageSetError(f"No picture of {str(image_set.root)!r} is to be written: all of them are dropped.")
+    table = table.iloc[rows].reset_index(drop=True)
+    known = [
+        name for name in ("split", "name", "tags") if (table.get(name, pd.Series(dtype=object)).fillna("") != "").any()
+    ]
+    brought = [column.name for column in image_set.user_columns()]
+    names = column_names(list(dict.fromkeys(["path", *known, *brought])), reserved=("image", "label", "class"))
+    codes, classes = pd.factorize(table["label"], sort=True)
+    facts = table[list(names)].rename(columns=names)
+    return Content(image_set, table, image_set.paths_of(table["id"]), list(map(str, classes)), codes.tolist(), facts)
+
+
+def nothing_more(folder: Path, content: Content, origin: Provenance) -> None:
+    """The files say all themselves."""
+
+
+@dataclass(frozen=True)
+class PackedFiles:
+    """A way to share a set as a few large files, which `pack` writes; `write` and `opening` as of `DataSet`."""
+
+    title: str
+    ending: str
+    pack: Pack
+    opened_by: str
+    describe: Callable[[Path, Content, Provenance], None] = nothing_more
+    is_for_objects: bool = field(default=False, init=False)
+    is_always_whole: bool = field(default=False, init=False)
+
+    def write(
+        self,
+        image_set: ImageSet,
+        out: str | Path,
+        *,
+        ids: Iterable[int] | None = None,
+        how: How = "copy",
+        with_folder: bool = False,
+        progress: ProgressCallback = silent,
+    ) -> Exported:
+        """Write pictures (all, or those in `ids`) that were not dropped to files in the new folder `out`.
+
+        A file has `IN_A_FILE` pictures of one split, which its name begins with. Pictures that cannot be read are left
+        out, and listed. Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing
+        is to be written.
+        """
+        content = content_of(image_set, ids)
+        pictures = _Reader(content, progress)
+        with new_folder(out, image_set) as folder:
+            for name, rows in content.files():
+                self.pack(folder / f"{name}{self.ending}", pictures.read(rows), content)
+            if not pictures.written:
+                raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {pictures.left_out[0][1]}.")
+            LaidOut([], pictures.left_out).write_left_out(folder)
+            self.describe(folder, content, provenance(image_set, with_folder=with_folder))
+        return Exported(Path(out).expanduser().absolute(), pictures.written, tuple(pictures.left_out))
+
+    def opening(self, out: str | Path) -> tuple[str, str]:
+        """What to do with the files in `out`, and the line of Python that does it."""
+        return "Open it in Python:", self.opened_by.format(out=str(out))
+
+
+class _Reader:
+    """Reads the pictures one after the other; counts those that are `written`, and notes those that cannot be read."""
+
+    def __init__(self, content: Content, progress: ProgressCallback) -> None:
+        self.written = 0
+        self.left_out: list[tuple[str, str]] = []
+        self._content, self._progress, self._clock = content, progress, Clock("share", len(content.paths))
+
+    def read(self, rows: Iterable[int]) -> Iterator[Packed]:
+        for row in rows:
+            try:
+                picture = self._content.picture(row)
+            except ImageError as error:
+                self.left_out.append((display_name(self._content.paths[row]), str(error)))
+            else:
+                self.written += 1
+                yield picture
+            self._progress(self._clock.at(self.written + len(self.left_out)))
+
+
+def write_tar(file: Path, pictures: Iterable[Packed], content: Content) -> None:
+    """A WebDataset shard: of each picture its file, `.cls` (its class's number in classes.json) and `.json`.
+
+    Times and owners are left out, so that the same pictures make the same bytes.
+    """
+    with tarfile.open(file, "w") as archive:
+        for picture in pictures:
+            key, facts = picture.name.partition(".")[0], dict(picture.facts)
+            _add(archive, picture.name, picture.data)
+            if picture.code >= 0:
+                _add(archive, f"{key}.cls", str(picture.code).encode())
+                facts["class"] = content.classes[picture.code]
+            _add(archive, f"{key}.json", as_json(facts).encode("utf-8"))
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    archive.addfile(member, io.BytesIO(data))
+
+
+def write_classes(folder: Path, content: Content, origin: Provenance) -> None:
+    """The names of the classes by their numbers in `.cls`."""
+    (folder / CLASSES).write_text(as_json(content.classes, indent=1) + "\n", encoding="utf-8")
+
+
+def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> None:
+    """A Parquet file with a column `image` of bytes and name, `label` by number, and the facts; see `schema_of`."""
+    schema = schema_of(content)
+    rows: list[dict[str, object]] = []
+    with pq.ParquetWriter(file, schema) as writer:
+        for one in pictures:
+            image, code = {"bytes": one.data, "path": one.name}, one.code if one.code >= 0 else None
+            rows.append({**one.facts, "image": image, "label": code})
+            if len(rows) == IN_A_ROW_GROUP:
+                writer.write_table(pa.Table.from_pylist(rows, schema))
+                rows.clear()
+        if rows:
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+
+
+def schema_of(content: Content) -> pa.Schema:
+    """The columns of the Parquet files, with what Hugging Face's `datasets` reads of them: an Image, a ClassLabel."""
+    kinds: dict[str, pa.DataType] = {"image": pa.struct([("bytes", pa.binary()), ("path", pa.string())])}
+    features: dict[str, Any] = {"image": {"_type": "Image"}}
+    if content.classes:
+        kinds["label"], features["label"] = pa.int64(), {"names": content.classes, "_type": "ClassLabel"}
+    for name, values in content.facts.items():
+        is_number = pd.api.types.is_numeric_dtype(values)
+        kinds[str(name)] = pa.float64() if is_number else pa.string()
+        features[str(name)] = {"dtype": "float64" if is_number else "string", "_type": "Value"}
+    noted = as_json({"info": {"features": features}}).encode("utf-8")
+    return pa.schema(list(kinds.items()), metadata={b"huggingface": noted})
+
+
+def _split_name(split: object) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", split) if isinstance(split, str) else UNSPLIT
+
+
+def _ending(path: bytes, data: bytes) -> str:
+    """The ending of a picture's file by its first bytes, else the one that it has."""
+    known = next((ending for mark, ending in _MARKS.items() if data.startswith(mark)), None)
+    return known or re.sub(r"[^a-z0-9]", "", os.path.splitext(os.fsdecode(path))[1].lower()) or "img"
