@@ -144,14 +144,12 @@ def _sample_shard(path: Path) -> None:
 
 
 def _list(root: Path) -> None:
-    import resource
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     found = source_of(root).list()
     took = time.perf_counter() - start
-    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"- {len(found.files):,} rows of {root.name}: listed in {took:.0f} s, {grown_mb:,.0f} MB more memory")
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak_mb = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    print(f"- {len(found.files):,} rows of {root.name}: listed in {took:.0f} s, peak of the process {peak_mb:,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.containers.archives import _members
 from url_viz.imaging.containers.entries import CLASS, SPLIT
 from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import open_dataset
@@ -150,6 +152,37 @@ def test_samples_of_webdataset_share_what_stands_beside_them(tmp_path: Path) -> 
         "n": [None, None, 2, None],
     }
     assert find_classes([file.path for file in found.files]).class_level is None  # shards are no classes
+
+
+@given(
+    names=st.lists(st.text("ab/é.", min_size=1, max_size=130).map(lambda name: f"{name}.png"), min_size=1, max_size=6),
+    kind=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+)
+def test_members_are_those_that_tarfile_lists(names: list[str], kind: int) -> None:
+    with TemporaryFile() as file:
+        with suppress(ValueError), tarfile.open(fileobj=file, mode="w", format=kind) as archive:  # too long for USTAR
+            for number, name in enumerate(names):
+                info = tarfile.TarInfo(name)
+                info.size = 300 * number
+                archive.addfile(info, io.BytesIO(b"x" * info.size))
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
+            listed = [(os.fsencode(one.name), one.size, one.offset_data) for one in archive]
+        assert list(_members(file)) == listed
+
+
+def test_a_damaged_header_in_the_middle_is_a_row(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "p.tar", PICTURES.items())
+    data = bytearray(path.read_bytes())
+    with tarfile.open(path) as archive:
+        third = archive.getmembers()[2].offset
+    data[third : third + 4] = b"????"
+    path.write_bytes(data)
+    source = Shards(path)
+    files = source.list().files
+    assert len(files) == 3
+    with pytest.raises(ImageError, match=r"damaged after 2 pictures"):
+        source.read(next(file for file in files if not file.is_plain))
 
 
 def test_a_folder_with_pictures_and_an_archive_stays_a_folder(tmp_path: Path) -> None:
