@@ -8,7 +8,7 @@ import pytest
 
 from url_viz.analysis.gate import GateResult, RuleResult
 from url_viz.errors import UsageError
-from url_viz.export.gate_files import SHOWN, junit, markdown, read_baseline, write_gate_json
+from url_viz.export.gate_files import SHOWN, as_baseline, junit, markdown, read_baseline
 
 HOSTILE = 'a|b\n](x)<script>&"\x1b\x00\udcff`@me` https://x.example.jpg'
 BROKEN = RuleResult("leaks", None, 0, "broken", 9, (HOSTILE, "old.jpg"), ("ab", None), ("twin", ""), (True, False))
@@ -19,7 +19,7 @@ RESULT = GateResult(HOSTILE, 9, "m", "s", (BROKEN, PASSED, UNJUDGED, OF_A_CLASS)
 
 
 def test_json_is_read_back_whole(tmp_path: Path) -> None:
-    write_gate_json(RESULT, tmp_path / "a.json")
+    (tmp_path / "a.json").write_bytes(as_baseline(RESULT))
     assert read_baseline(tmp_path / "a.json") == RESULT
     record = json.loads((tmp_path / "a.json").read_text())
     assert (record["state"], record["rules"][0]["paths"]) == ("broken", [HOSTILE, "old.jpg"])
@@ -51,7 +51,7 @@ def test_junit() -> None:
 
 
 def test_markdown() -> None:
-    text = markdown(RESULT)
+    text = markdown(RESULT).decode()
     assert "| ❌ | leaks | 1 of 9, at most 0; 1 known |" in text
     assert "| ✅ | useless | 0 of 9, at most 1% |" in text
     assert "| ✅ | ambiguous | 1 class |" in text, "classes that pass are counted"
@@ -62,4 +62,4 @@ def test_markdown() -> None:
     assert all(line.replace(r"\|", "").count("|") == 4 for line in table), "no name ends a cell"
     many = tuple(f"{n}.jpg" for n in range(SHOWN + 3))
     rule = RuleResult("twins", None, 0, "broken", 99, many, (None,) * len(many), many, (True,) * len(many))
-    assert "- and 3 more" in markdown(GateResult("f", 99, "m", "s", (rule,)))
+    assert "- and 3 more" in markdown(GateResult("f", 99, "m", "s", (rule,))).decode()

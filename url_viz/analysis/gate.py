@@ -23,7 +23,7 @@ from url_viz.analysis.findings import (
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.object_findings import double_boxes, outside, tiny
-from url_viz.analysis.policy import EVERY_CLASS, Bound, Policy, RuleName
+from url_viz.analysis.policy import EVERY_CLASS, Bound, Policy
 from url_viz.analysis.review_queue import is_resolved
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.two_by_two import CLEAR
@@ -64,12 +64,17 @@ class RuleResult:
         return self.rule if self.of_class is None else f"{self.rule}: {self.of_class}"
 
     @property
+    def found(self) -> str:
+        """In words: "2 of 40, at most 0", or what keeps the rule from being judged."""
+        known = len(self.paths) - self.count
+        return self.why_not or f"{self.count:,} of {self.of:,}, at most {self.most}" + f"; {known:,} known" * (
+            known > 0
+        )
+
+    @property
     def words(self) -> str:
         """One line: "leaks: 2 of 40, at most 0"."""
-        if self.state == "not judged":
-            return f"{self.name}: {self.why_not}"
-        known = len(self.paths) - self.count
-        return f"{self.name}: {self.count:,} of {self.of:,}, at most {self.most}" + (f"; {known:,} known" * (known > 0))
+        return f"{self.name}: {self.found}"
 
     @property
     def counted(self) -> tuple[tuple[str, str], ...]:
@@ -209,22 +214,14 @@ def _result(of: GateInputs, rule: str, of_class: str | None, bound: Bound, find:
         named = of.named.loc[rows["id"]]
         contents = [f"{key & (1 << 64) - 1:016x}" for key in named["content"].tolist()]
         rows = rows.assign(path=named["path"].to_numpy(object))
-    result = RuleResult(
-        rule,
-        of_class,
-        bound.written,
-        "passed",
-        total,
-        tuple(map(str, rows["path"])),
-        tuple(contents),
-        tuple(map(str, rows["detail"])),
-        (True,) * len(rows),
-    )
-    return _bounded(result, bound)
+    paths, details = (tuple(map(str, rows[name])) for name in ("path", "detail"))
+    result = RuleResult(rule, of_class, bound.written, "passed", total, paths, tuple(contents), details)
+    return _counting(result, (True,) * len(rows), bound)
 
 
-def _bounded(result: RuleResult, bound: Bound) -> RuleResult:
-    return replace(result, state="passed" if bound.holds(result.count, result.of) else "broken")
+def _counting(result: RuleResult, new: tuple[bool, ...], bound: Bound) -> RuleResult:
+    """The result with only the `new` ones counting."""
+    return replace(result, new=new, state="passed" if bound.holds(sum(new), result.of) else "broken")
 
 
 def _against(result: RuleResult, known: Counter[str] | None, bound: Bound) -> RuleResult:
@@ -238,7 +235,7 @@ def _against(result: RuleResult, known: Counter[str] | None, bound: Bound) -> Ru
     for key in result.keys:
         new.append(left[key] <= 0)
         left[key] -= 1
-    return _bounded(replace(result, new=tuple(new)), bound)
+    return _counting(result, tuple(new), bound)
 
 
 def _undecided(of: GateInputs, rows: pd.DataFrame) -> pd.DataFrame:
@@ -313,7 +310,7 @@ def _second_boxes(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"id": table["id"].to_numpy()[[row for row, _ in rows]], "suggested": suggested})
 
 
-_FINDERS: dict[RuleName, Callable[[GateInputs, Policy], Listed]] = {
+_FINDERS: dict[str, Callable[[GateInputs, Policy], Listed]] = {
     "leaks": _leaks,
     "wrong-labels": partial(_labels, wrong_labels),
     "mixed-up": partial(_labels, mixed_up),

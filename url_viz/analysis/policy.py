@@ -7,26 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from url_viz.analysis.findings import FEW
 from url_viz.errors import UsageError
 
-RuleName = Literal[
-    "leaks",
-    "wrong-labels",
-    "mixed-up",
-    "ambiguous",
-    "twins",
-    "useless",
-    "unreadable",
-    "small-classes",
-    "double-boxes",
-    "tiny",
-    "outside",
-]
+RULES = (
+    *("leaks", "wrong-labels", "mixed-up", "ambiguous", "twins", "useless", "unreadable", "small-classes"),
+    *("double-boxes", "tiny", "outside"),
+)
 """What a policy can bound; findings have the same names."""
-RULES: tuple[RuleName, ...] = get_args(RuleName)
 EVERY_CLASS = "*"
 """Stands for all classes that are not named."""
 BOUND = 'a whole number from 0 on, or a share from "0%" to "100%"'
@@ -60,7 +50,7 @@ class Policy:
     A class of fewer than `fewer_than` pictures is a small one.
     """
 
-    bounds: Mapping[RuleName, Bound]
+    bounds: Mapping[str, Bound]
     by_class: Mapping[str, Bound] = field(default_factory=dict)
     fewer_than: int = FEW
 
@@ -69,12 +59,10 @@ def read_policy(path: Path) -> Policy:
     """The policy in a TOML file; UsageError if it cannot be read, and as `policy_of` raises it."""
     try:
         values = tomllib.loads(path.expanduser().read_text("utf-8"))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError of TOML, and of UTF-8
         raise UsageError(
-            f"Cannot read the policy {str(path)!r}: {error.strerror}. Give a TOML file with lines such as leaks = 0."
+            f"Cannot read the policy {str(path)!r}: {error}. A rule is a line such as leaks = 0."
         ) from error
-    except ValueError as error:  # of TOML, and of UTF-8
-        raise UsageError(f"{str(path)!r} is not TOML: {error}. A rule is a line such as leaks = 0.") from error
     return policy_of(values, source=path.name)
 
 
@@ -85,17 +73,16 @@ def policy_of(values: Mapping[str, Any], *, source: str = "The policy") -> Polic
     """
     if not values:
         raise UsageError(f"{source} has no rule. Write a line such as leaks = 0; there are {', '.join(RULES)}.")
-    bounds: dict[RuleName, Bound] = {}
+    bounds: dict[str, Bound] = {}
     by_class: dict[str, Bound] = {}
     fewer_than = FEW
-    for name, value in values.items():
-        rule = _rule(name, source)
+    for rule, value in values.items():
+        if rule not in RULES:
+            near = difflib.get_close_matches(rule.replace("_", "-"), RULES, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(RULES)}."
+            raise UsageError(f"{source}: {rule!r} is not a rule. {hint}")
         if rule == "ambiguous":
-            of_classes = value if isinstance(value, Mapping) else {EVERY_CLASS: value}
-            if not of_classes:
-                raise UsageError(f'{source}: [ambiguous] has no line. Write one such as "*" = "30%".')
-            key = "ambiguous" if of_classes is not value else "ambiguous.{}"
-            by_class = {each: _bound(most, key.format(each), source) for each, most in of_classes.items()}
+            by_class = _by_class(value, source)
         elif rule == "small-classes" and isinstance(value, Mapping):
             bounds[rule], fewer_than = _small(value, source)
         else:
@@ -103,13 +90,12 @@ def policy_of(values: Mapping[str, Any], *, source: str = "The policy") -> Polic
     return Policy(bounds, by_class, fewer_than)
 
 
-def _rule(name: str, source: str) -> RuleName:
-    for rule in RULES:
-        if rule == name:
-            return rule
-    near = difflib.get_close_matches(name.replace("_", "-"), RULES, 1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(RULES)}."
-    raise UsageError(f"{source}: {name!r} is not a rule. {hint}")
+def _by_class(value: object, source: str) -> dict[str, Bound]:
+    if not isinstance(value, Mapping):
+        return {EVERY_CLASS: _bound(value, "ambiguous", source)}
+    if not value:
+        raise UsageError(f'{source}: [ambiguous] has no line. Write one such as "*" = "30%".')
+    return {name: _bound(most, f"ambiguous.{name}", source) for name, most in value.items()}
 
 
 def _small(value: Mapping[str, Any], source: str) -> tuple[Bound, int]:

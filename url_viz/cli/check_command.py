@@ -45,6 +45,7 @@ def check(
     from url_viz.analysis.policy import read_policy
     from url_viz.export import gate_files
     from url_viz.export.table_files import write_bytes
+    from url_viz.image_set import open_image_set
 
     try:
         for file in (json, junit, markdown):
@@ -52,16 +53,17 @@ def check(
         rules = read_policy(policy)
         known = None if baseline is None else gate_files.read_baseline(baseline)
         if baseline is not None and known is None:
-            known = _known_set(baseline, model, workspace).check(rules)  # before reading, should it be the same set
+            known = open_image_set(baseline, model=model, workspace=workspace).check(rules)  # may be the same set
         result = _read(folder, model, one_model=one_model, device=device, workspace=workspace).check(
             rules, baseline=known
         )
-        if json is not None:
-            gate_files.write_gate_json(result, json)
-        if junit is not None:
-            write_bytes(gate_files.junit(result), junit)
-        if markdown is not None:
-            write_bytes(gate_files.markdown(result).encode(), markdown)
+        for file, text_of in (
+            (json, gate_files.as_baseline),
+            (junit, gate_files.junit),
+            (markdown, gate_files.markdown),
+        ):
+            if file is not None:
+                write_bytes(text_of(result), file)
     except UrlVizError as error:
         raise UsageError(str(error)) from error
     except Exception:  # noqa: BLE001  # Python's own status is 1, which says that the policy is broken
@@ -76,12 +78,6 @@ def _require_outside(file: Path | None, folder: Path) -> None:
     require_parent(file)
     if file is not None and file.expanduser().resolve().is_relative_to(folder.expanduser().resolve()):
         raise UsageError(f"{str(file)!r} lies in {str(folder)!r}, which is only read. Write it elsewhere.")
-
-
-def _known_set(baseline: Path, model: str, workspace: Path | None) -> "ImageSet":
-    from url_viz.image_set import open_image_set
-
-    return open_image_set(baseline, model=model, workspace=workspace)
 
 
 def _read(folder: Path, model: str, *, one_model: bool, device: str, workspace: Path | None) -> "ImageSet":

@@ -5,9 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree
 
-from url_viz.analysis.gate import GateResult, RuleResult
+from url_viz.analysis.gate import GateResult
 from url_viz.errors import UsageError
-from url_viz.export.table_files import write_bytes
 from url_viz.markdown_text import escaped
 from url_viz.records import read_plain
 from url_viz.sealed import record_in
@@ -21,14 +20,13 @@ SHOWN = 50
 """How many pictures of a rule are listed in a text for people."""
 
 
-def write_gate_json(result: GateResult, path: Path) -> None:
-    """Write a result as JSON, which is a baseline for later checks. Raises FolderError if it cannot be written."""
-    record = {"format": FORMAT, "state": result.state, **asdict(result)}
-    write_bytes(json.dumps(record, indent=1).encode(), path)
+def as_baseline(result: GateResult) -> bytes:
+    """A result as JSON, which is a baseline for later checks."""
+    return json.dumps({"format": FORMAT, "state": result.state, **asdict(result)}, indent=1).encode()
 
 
 def read_baseline(path: Path) -> GateResult | None:
-    """The result in a JSON file of `write_gate_json`; None for other files, and where there is none.
+    """The result in a JSON file of `as_baseline`; None for other files, and where there is none.
 
     Raises UsageError for one that is damaged.
     """
@@ -46,8 +44,8 @@ def read_baseline(path: Path) -> GateResult | None:
 
 def junit(result: GateResult) -> bytes:
     """A result as JUnit's XML: a test case for each rule; one that could not be judged is an error."""
-    counts = {"tests": len(result.rules)}
-    counts |= {"failures": _count(result, "broken"), "errors": _count(result, "not judged")}
+    states = [rule.state for rule in result.rules]
+    counts = {"tests": len(states), "failures": states.count("broken"), "errors": states.count("not judged")}
     attributes = {name: str(count) for name, count in counts.items()}
     suites = ElementTree.Element("testsuites", attributes)
     suite = ElementTree.SubElement(suites, "testsuite", {"name": FORMAT, **attributes})
@@ -62,15 +60,11 @@ def junit(result: GateResult) -> bytes:
     return bytes(ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True))
 
 
-def _count(result: GateResult, state: str) -> int:
-    return sum(rule.state == state for rule in result.rules)
-
-
-def markdown(result: GateResult) -> str:
+def markdown(result: GateResult) -> bytes:
     """A result as GitHub's Markdown: a table of the rules, and what broke them."""
     pictures = counted(result.pictures, "picture")
     head = f"### {MARKS[result.state]} {_cell(result.folder)}: {pictures}, {result.state}"
-    rows = [f"| {MARKS[rule.state]} | {_cell(rule.name)} | {_figures(rule)} |" for rule in result.shown]
+    rows = [f"| {MARKS[rule.state]} | {_cell(rule.name)} | {_cell(rule.found)} |" for rule in result.shown]
     if result.classes_passed:
         rows.append(f"| {MARKS['passed']} | ambiguous | {counted(result.classes_passed, 'class')} |")
     parts = [head, "\n".join(["| | rule | found |", "|---|---|---|", *rows])]
@@ -78,11 +72,7 @@ def markdown(result: GateResult) -> str:
         listed = "\n".join(f"- {_cell(path)}: {_cell(detail)}" for path, detail in rule.counted[:SHOWN])
         more = f"\n- and {rule.count - SHOWN:,} more" if rule.count > SHOWN else ""
         parts.append(f"<details><summary>{_cell(rule.name)}</summary>\n\n{listed}{more}\n\n</details>")
-    return "\n\n".join([*parts, ""])
-
-
-def _figures(rule: RuleResult) -> str:
-    return _cell(rule.words.removeprefix(f"{rule.name}: "))
+    return "\n\n".join([*parts, ""]).encode()
 
 
 def _cell(text: str) -> str:

@@ -28,7 +28,7 @@ from url_viz.ui.urls import BASE, card_url, points_url, representatives_url
 from url_viz.ui.widgets.actions import sequence_of
 from url_viz.ui.widgets.assets import FOLDER, script_of, text_of
 from url_viz.ui.widgets.decide import ASK_ABOVE
-from url_viz.ui.widgets.gallery import GalleryAction, actions_of
+from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, grid_state, pane_data
 from url_viz.ui.widgets.map import MapView, map_data, map_event
 
@@ -117,14 +117,13 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         if content["kind"] == "fetch":
             self._answer(content["number"], content["url"])
             return
+        said = ""
         try:
             if content["kind"] == "state":
                 self._set(content["name"], content["value"])
         except UrlVizError as error:
-            self._push()
-            self.send({"kind": "said", "text": str(error)})
-        else:
-            self._push()
+            said = str(error)
+        self._push(said)
 
     def _answer(self, number: str, address: str) -> None:
         try:
@@ -162,16 +161,13 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         self._tell()
 
     def _act(self, records: Sequence[Mapping[str, object]]) -> None:
+        decisions = self.image_set.decisions
         self._handled = max([self._handled, *map(sequence_of, records)])
         for action in actions_of(records, chosen_ids):
-            self._decide(action)
-
-    def _decide(self, action: GalleryAction) -> None:
-        decisions = self.image_set.decisions
-        if action.command is not None:
-            (decisions.undo if action.command == "undo" else decisions.redo)()
-        else:
-            decisions.decide(action.chosen or ([] if action.id is None else [action.id]), action.decision)
+            if action.command is not None:
+                getattr(decisions, action.command)()
+            else:
+                decisions.decide(action.chosen or (action.id or 0,), action.decision)
 
     def _choose(self, ids: Sequence[int]) -> None:
         """Have the grid show these as chosen."""
@@ -190,9 +186,9 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         finally:
             self._is_told = False
 
-    def _push(self) -> None:
+    def _push(self, said: str = "") -> None:
         self._shown = self._version
-        self.send({"kind": "data", "data": {"map": self._map(), "grid": self._grid()}})
+        self.send({"kind": "data", "data": {"map": self._map(), "grid": self._grid()}, "said": said})
 
     def _map(self) -> dict[str, object]:
         image_set, view, colour = self.image_set, self._view, self._colour

@@ -66,10 +66,9 @@ export function draw({ model, el }, parts) {
     leave = drawn.map((one) => one.show({ ...one, data: data[one.part] }));
   };
   const listen = (content) => {
-    if (content.kind === "said") said.textContent = content.text;
     if (content.kind !== "data") return;
     ({ data } = content);
-    said.textContent = "";
+    said.textContent = content.said;
     show();
   };
   model.on("msg:custom", listen);
