@@ -17,24 +17,24 @@ if is_growing(image_set.set_id):
     st.caption("The comparison appears once reading has finished.")
     end_page()
 before = versions.pick_before(image_set)
-pair = versions.compared(image_set, before) if before is not None else None
-if pair is None:
+found = versions.compared(image_set, before) if before is not None else None
+if found is None:
     end_page()
 
-chosen = versions.show_changes(pair.found)
-if pair.found.is_empty:
+chosen = versions.show_changes(found)
+if found.table.empty:
     end_page()
 left, right = st.columns(2, gap="medium")
 with left:
-    clicked = versions.show_both_on_map(image_set, pair, chosen)
+    clicked = versions.show_both_on_map(image_set, found, chosen)
 with right:
-    in_gallery = versions.show_pictures(image_set, pair, chosen)
+    in_gallery = versions.show_pictures(found, chosen)
 with left:
-    versions.show_figures(pair.found)
-    versions.show_accuracy(image_set, pair)
-    versions.show_downloads(image_set, pair.found)
+    versions.show_figures(found)
+    versions.show_accuracy(image_set, found)
+    versions.show_downloads(image_set, found)
 
 opened = clicked if clicked is not None else in_gallery
-holder = None if opened is None else versions.holder_of(image_set, pair, opened)
+holder = None if opened is None else versions.holder_of(image_set, found, opened)
 if opened is not None and holder is not None:
     open_picture(holder, opened, measure=offered(holder)[0])

@@ -110,7 +110,6 @@ class ImageSet(SetCore):
     ) -> None:
         """With `is_single_model`, no second model takes part, whatever was chosen; `within` as for `open_image_set`."""
         super().__init__(store.pinned(), space, source, workspace, is_single_model=is_single_model)
-        self.set_id = store.paths.folder.name
         self.within = (
             None
             if within is None

@@ -73,7 +73,7 @@ WANTED = {
 
 def of(before: pd.DataFrame, after: pd.DataFrame, content: list[int], twins: Twins) -> tuple[Matching, pd.DataFrame]:
     matching = match(before, after, np.array(content), twins)
-    return matching, changes(before, after, matching).table
+    return matching, changes(before, after, matching)
 
 
 def paths(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
@@ -86,7 +86,7 @@ def test_one_of_each_by_hand() -> None:
     assert paths(table) == WANTED
     renamed = table.set_index("path").loc["cat/renamed.jpg"]
     assert (renamed["path_before"], renamed["label_before"]) == ("cat/smaller and renamed.jpg", "cat")
-    assert class_sizes(AFTER).to_dict() == {"cat": 8, "dog": 1}
+    assert class_sizes(AFTER) == {"cat": 8, "dog": 1}
 
 
 def test_boxes_by_hand() -> None:

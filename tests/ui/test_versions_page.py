@@ -64,7 +64,7 @@ def test_another_set_is_compared_filtered_and_taken_away(first: ImageSet, later:
 
 def test_the_map_has_both_and_the_card_of_what_is_gone(first: ImageSet, later: ImageSet, home: Workspace) -> None:
     found = diff(first, later)
-    table = found.on_map()
+    table = found.on_map
     assert table["change"].value_counts().to_dict() == {"same": 22, "changed": 1, "gone": 1, "new": 1}
     client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
     points = decode_points(client.get(drawn_url(table, "change")).content)

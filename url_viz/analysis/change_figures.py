@@ -61,7 +61,7 @@ def probe_change(
     """Compare probes trained on labels `before` and `after` (N,), NONE for not in that version, codes of one list.
 
     Rows are distinct contents of both versions: `whitened` (N, A), `is_test` (N,) those to evaluate on, `group` (N,)
-    source groups. None with fewer than FEWEST to evaluate on, or fewer than two classes in a version.
+    source groups. None with fewer than FEWEST groups to evaluate on, or fewer than two classes in a version.
     """
     rows = np.flatnonzero((before != NONE) | (after != NONE))
     labels = ReviewedLabels((), before[rows], after[rows], (after == NONE)[rows])
@@ -75,11 +75,11 @@ def probe_change(
         right[:, drawn] += called == after[drawn]
         times[drawn] += 1
     test = np.flatnonzero(is_test & (after != NONE) & (times > 0))
-    if len(test) < FEWEST:
+    block = group[test]
+    if len(np.unique(block)) < FEWEST:
         return None
     shares = [_mean(each[test] / times[test]) for each in right]
     difference = shares[1] - shares[0]
-    block = group[test]
     one, other = (each.by_blocks(block) for each in shares)
     return ProbeChange(one, other, difference.by_blocks(block, least=-1), len(test))
 
@@ -93,18 +93,13 @@ def contents_with_one_label(
 ) -> NDArray[np.bool_]:
     """Which contents (M,) are evaluated on: of the later version's pictures that both have, with one label in both.
 
-    `before` and `after` are rows without dropped pictures' labels (`counted_labels`).
+    `before` and `after` are rows of both versions, dropped pictures without a label.
     """
     one, other = before["label"].to_numpy(object)[matching.before], after["label"].to_numpy(object)[matching.after]
     stayed = (matching.by != PATH) & pd.notna(one) & (one == other)
     found = np.zeros(len(content), bool)
     found[positions_of(after["content"].to_numpy(np.int64)[matching.after[stayed]], content)] = True
     return found
-
-
-def counted_labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows, dropped pictures without a label: they train nothing."""
-    return rows.assign(label=rows["label"].where(rows["decision"] != "drop", None))
 
 
 def content_codes_of(sides: Sequence[pd.DataFrame], content: Rows) -> list[Codes]:

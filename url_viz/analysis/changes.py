@@ -15,7 +15,7 @@ CHANGES = (
     *("added", "removed", "moved", "reencoded", "relabelled"),
     *("replaced", "split_changed", "decided", "boxes_changed"),
 )
-"""What may be said of a picture, each a column of `Changes.table`; of one picture several may be."""
+"""What may be said of a picture, each a column of `changes`; of one picture several may be."""
 SAME_BOX = 0.5
 """Intersection over union from which two boxes in one picture mark one object."""
 BOX = list(BOX_COLUMNS[:4])
@@ -40,21 +40,6 @@ class Matching:
         is_same = self.by != PATH
         row[self.after[is_same]] = self.before[is_same]
         return row
-
-
-@dataclass(frozen=True)
-class Changes:
-    """The rows that changed: id, path, label, split, decision, the same of before (`path_before` …), and CHANGES.
-
-    Of a picture that was added all of before is none; of one that was removed all of now, but its path stands in
-    `path`, too.
-    """
-
-    table: pd.DataFrame
-
-    def paths(self, change: str) -> tuple[str, ...]:
-        """The paths of the pictures with a change, as they are now; of removed ones as they were."""
-        return tuple(self.table.loc[self.table[change], "path"])
 
 
 def match(before: pd.DataFrame, after: pd.DataFrame, content: Rows, twins: Twins) -> Matching:
@@ -160,9 +145,11 @@ def _by_twins(before: pd.DataFrame, after: pd.DataFrame, content: Rows, twins: T
     ]
 
 
-def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> Changes:
+def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd.DataFrame:
     """How matched pictures differ, and which have no match, by path; arguments as `match` takes them.
 
+    A row for each picture that changed: id, path, label, split, decision, the same of before (`path_before` …), None
+    where it was not there, and CHANGES. The path of a removed picture stands in `path`, too.
     Moved is the same content at another path (of an object: in another picture); reencoded a twin of other bytes;
     replaced another picture at the same path.
     """
@@ -196,7 +183,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> Ch
     )
     flags = table[list(CHANGES)].eq(True)
     table = table.astype(object).where(table.notna(), None)
-    return Changes(table.assign(**flags).sort_values(["path", "removed"], kind="stable", ignore_index=True))
+    return table.assign(**flags).sort_values(["path", "removed"], kind="stable", ignore_index=True)
 
 
 SIDE = ("id", "path", "label", "split", "decision")
@@ -234,7 +221,7 @@ def new_leaks(leaks: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, ma
     return new
 
 
-def class_sizes(rows: pd.DataFrame) -> "pd.Series[int]":
-    """How many pictures that are not dropped each class has."""
-    counts: pd.Series[int] = rows.loc[(rows["decision"] != "drop").to_numpy(bool), "label"].value_counts()
-    return counts
+def class_sizes(rows: pd.DataFrame) -> dict[str, int]:
+    """How many pictures that are not dropped each class has, the largest first."""
+    sizes = rows.loc[(rows["decision"] != "drop").to_numpy(bool), "label"].value_counts()
+    return {str(label): int(count) for label, count in sizes.items()}

@@ -63,18 +63,15 @@ def diff(
 
 
 def _print(found: "Diff", top: int) -> None:
-    from url_viz.analysis.changes import CHANGES
     from url_viz.subjects.version_diff import WORDS
 
     print(f"From {found.before.title} to {found.after.title}.")
     for sentence in found.words:
         print(sentence)
-    for change in CHANGES:
-        paths = found.changes.paths(change)
-        if paths:
-            print(f"{WORDS[change].capitalize()}:")
-            print("\n".join(f"    {path}" for path in paths[:top]))
-            print_rest(len(paths), top, "--top, --json")
+    for change, count in found.counts().items():
+        print(f"{WORDS[change].capitalize()}:")
+        print("\n".join(f"    {path}" for path in getattr(found, change)[:top]))
+        print_rest(count, top, "--top, --json")
     for what, classes in (("rose", found.rose), ("fell", found.fell)):
         if len(classes):
             print(f"Mean ambiguity {what} in:")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from url_viz.analysis.changes import CHANGES
 from url_viz.errors import FolderError
 from url_viz.export.report_page import page_style, policy_of, template_of
 from url_viz.export.report_thumbnails import inlined
@@ -47,7 +46,7 @@ def diff_html(found: Diff) -> str:
         model=found.after.core.source.title,
         made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         sentences=found.words,
-        changes=[_shown(found, name) for name in CHANGES if found.count(name)],
+        changes=[_shown(found, name, count) for name, count in found.counts().items()],
         classes=pd.concat([found.rose, found.fell]).head(SHOWN).to_dict("records"),
         leaks=[] if found.new_leaks is None else found.new_leaks.head(SHOWN).to_dict("records"),
         style=page_style(),
@@ -59,9 +58,9 @@ def _name(version: Version) -> str:
     return version.core.root.name + ("" if version.is_now else f", version {version.number}")
 
 
-def _shown(found: Diff, change: str) -> ShownChange:
+def _shown(found: Diff, change: str, count: int) -> ShownChange:
     rows = found.table[found.table[change]].head(SHOWN)
     version, ids = (found.before, rows["id_before"]) if change == "removed" else (found.after, rows["id"])
     pictures = inlined(version.core, ids, side_px=SIDE_PX)
     thumbnails = tuple(pictures.get(int(one), "") for one in ids)
-    return ShownChange(WORDS[change].capitalize(), found.count(change), rows, thumbnails)
+    return ShownChange(WORDS[change].capitalize(), count, rows, thumbnails)

@@ -6,11 +6,9 @@ deleted; `pack` takes them along.
 
 import datetime
 import hashlib
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -39,7 +37,7 @@ ROWS_OF_OBJECTS = pa.schema([*ROWS, *_BOX])
 
 @dataclass(frozen=True)
 class Remembered:
-    """One version: its `number`, when it was read (`at`, UTC), its `pictures`, how many contents were new and gone.
+    """One version: its `number`, when it was read (`at`, UTC), and how many `pictures` it has.
 
     `decisions` is the version of the decision log at that time, `label_source` what labels were taken from, `models`
     the keys of the spaces that ambiguity is by; `digest` is of the rows, but for ambiguity.
@@ -48,8 +46,6 @@ class Remembered:
     number: int
     at: str
     pictures: int
-    new: int
-    gone: int
     decisions: int
     label_source: str | None
     models: str
@@ -106,21 +102,9 @@ def remember(paths: SetPaths, rows: pa.Table, *, decisions: int, label_source: s
         if known[-1].models != models:
             _write(paths, rows, replace(known[-1], models=models))
         return False
-    content, last = np.unique(rows["content"].to_numpy()), np.zeros(0, np.int64)
-    with suppress(DamageError):
-        last = np.unique(rows_of(paths, known[-1])["content"].to_numpy()) if known else last
-    version = Remembered(
-        number=known[-1].number + 1 if known else 1,
-        at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        pictures=len(rows),
-        new=len(np.setdiff1d(content, last, assume_unique=True)),
-        gone=len(np.setdiff1d(last, content, assume_unique=True)),
-        decisions=decisions,
-        label_source=label_source,
-        models=models,
-        digest=digest,
-    )
-    _write(paths, rows, version)
+    number = known[-1].number + 1 if known else 1
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    _write(paths, rows, Remembered(number, now, len(rows), decisions, label_source, models, digest))
     _drop_oldest(paths)
     return True
 

@@ -50,7 +50,7 @@ class SetCore:
         """With `is_single_model` no second model takes part, whatever was chosen."""
         self.store, self.space, self.source, self.workspace = store, space, source, workspace
         self.is_single_model = is_single_model
-        about = store.about()
+        self.set_id, about = store.paths.folder.name, store.about()
         self.root, self.folder, self.is_of_objects = about.root, about.base, bool(about.objects_in)
         self.noun = about.noun
         self.answer_log = Answers(store.paths.decisions)

@@ -60,8 +60,8 @@ class SetVersions:
         return remembered(self._core.store.paths)
 
     def table(self) -> pd.DataFrame:
-        """The versions that are kept, the oldest first: number, at (UTC), pictures, new and gone contents."""
-        columns = ["number", "at", "pictures", "new", "gone"]
+        """The versions that are kept, the oldest first: number, at (UTC), pictures."""
+        columns = ["number", "at", "pictures"]
         return pd.DataFrame([[getattr(one, name) for name in columns] for one in self.kept()], columns=columns)
 
     def keep(self, *, is_quick: bool = False) -> bool:

@@ -1,9 +1,7 @@
 """The difference of two versions, of one set or two: what changed, and what that did to leaks, classes and a probe."""
 
 import json
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,13 +15,11 @@ from url_viz.analysis.change_figures import (
     ambiguity_by_class,
     content_codes_of,
     contents_with_one_label,
-    counted_labels,
     probe_change,
 )
-from url_viz.analysis.changes import BOX, CHANGES, Changes, Matching, changes, class_sizes, match, new_leaks
-from url_viz.analysis.label_choice import in_words
+from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
+from url_viz.analysis.label_choice import shown
 from url_viz.analysis.new_pictures import nearest_without_twins
-from url_viz.analysis.order_metrics import Figure
 from url_viz.analysis.uploads import placed
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.object_twins import twins_of_objects
@@ -53,15 +49,14 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class BothContents:
-    """The distinct contents of two versions (M,), sorted, their `twins`, and embeddings of those that are gone by now.
+    """The distinct contents of two versions (M,), sorted, and the twins among them.
 
-    `of_now` (M,) is whether the later version's set has them now, `raw` (R, D) are of the others; `group` (M,) are
-    source groups: twins of both versions, joined with what either set keeps apart.
+    `raw` (R, D) are embeddings of those that the later version's set does not have now; `group` (M,) are source groups:
+    twins of both versions, joined with what either set keeps apart.
     """
 
     content: Rows
     twins: Twins
-    of_now: NDArray[np.bool_]
     raw: NDArray[np.floating]
     group: NDArray[np.int32]
 
@@ -72,77 +67,41 @@ class Diff:
 
     `added`, `removed`, `moved`, `reencoded`, `relabelled`, `replaced`, `split_changed`, `decided` and `boxes_changed`
     are tuples of paths, as now (of removed ones as before); a picture may be in several. `table` has a row for each of
-    these pictures (`url_viz.analysis.changes.Changes`). `new_leaks` are those of `SetSplits.leaks` that are new, None
+    these pictures (`url_viz.analysis.changes.changes`). `new_leaks` are those of `SetSplits.leaks` that are new, None
     without splits or of an earlier version.
     """
 
     before: Version
     after: Version
-    changes: Changes
+    table: pd.DataFrame
     matching: Matching
     contents: BothContents
     new_leaks: pd.DataFrame | None
+
+    def __getattr__(self, name: str) -> tuple[str, ...]:
+        if name not in CHANGES:
+            raise AttributeError(name)
+        return tuple(self.table.loc[self.table[name], "path"])
+
+    def counts(self) -> dict[str, int]:
+        """How many pictures have each change, without those that none has."""
+        counts = {name: int(self.table[name].sum()) for name in CHANGES}
+        return {name: count for name, count in counts.items() if count}
+
+    @property
+    def new_classes(self) -> tuple[str, ...]:
+        """Classes that have pictures only after, by name; dropped pictures do not count."""
+        return tuple(sorted({*class_sizes(self.after.rows)} - {*class_sizes(self.before.rows)}))
+
+    @property
+    def emptied_classes(self) -> tuple[str, ...]:
+        """Classes that had pictures only before."""
+        return tuple(sorted({*class_sizes(self.before.rows)} - {*class_sizes(self.after.rows)}))
 
     @cached_property
     def ambiguity(self) -> pd.DataFrame:
         """The mean ambiguity of each class before and after: `url_viz.analysis.change_figures.ambiguity_by_class`."""
         return ambiguity_by_class(*self._sides)
-
-    @cached_property
-    def accuracy(self) -> ProbeChange | None:
-        """What the same linear probe gets right before and after; None without classes. Takes seconds, once."""
-        core, both = self.after.core, self.contents
-        if not core.has_graph:
-            return None
-        white = core.whitened
-        rows = np.zeros((len(both.content), white.rows.shape[1]), np.float32)
-        rows[both.of_now] = white.rows[positions_of(both.content[both.of_now], core.contents)]
-        if len(both.raw):
-            rows[~both.of_now] = white.whitening.transform(both.raw)
-        before, after = content_codes_of(self._sides, both.content)
-        is_test = contents_with_one_label(*self._sides, self.matching, both.content)
-        return probe_change(rows, before, after, is_test, both.group)
-
-    @cached_property
-    def _sides(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of both versions with source groups, dropped pictures without a label."""
-        one, other = (
-            counted_labels(version.rows).assign(
-                group=self.contents.group[positions_of(version.rows["content"].to_numpy(), self.contents.content)]
-            )
-            for version in (self.before, self.after)
-        )
-        return one, other
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row a changed picture."""
-        return self.changes.table
-
-    def __getattr__(self, name: str) -> tuple[str, ...]:
-        if name not in CHANGES:
-            raise AttributeError(name)
-        return self.changes.paths(name)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing changed."""
-        return not len(self.table)
-
-    @cached_property
-    def _classes(self) -> tuple[set[str], set[str]]:
-        before, after = (set(class_sizes(version.rows).index) for version in (self.before, self.after))
-        return after - before, before - after
-
-    @property
-    def new_classes(self) -> tuple[str, ...]:
-        """Classes that have pictures only after, by name; dropped pictures do not count."""
-        return tuple(sorted(self._classes[0]))
-
-    @property
-    def emptied_classes(self) -> tuple[str, ...]:
-        """Classes that had pictures only before."""
-        return tuple(sorted(self._classes[1]))
 
     @property
     def rose(self) -> pd.DataFrame:
@@ -154,9 +113,30 @@ class Diff:
         """Classes that became clearer, likewise."""
         return self.ambiguity[(self.ambiguity["high"] < 0) & (self.ambiguity["difference"] <= -LEAST_DIFFERENCE)]
 
-    def count(self, change: str) -> int:
-        """How many pictures have a change."""
-        return int(self.table[change].sum())
+    @cached_property
+    def accuracy(self) -> ProbeChange | None:
+        """What the same linear probe gets right before and after; None without classes. Takes seconds, once."""
+        core, both = self.after.core, self.contents
+        if not core.has_graph:
+            return None
+        row = positions_of(both.content, core.contents)
+        white = core.whitened.rows[row].astype(np.float32)
+        if len(both.raw):
+            white[row < 0] = core.whitened.whitening.transform(both.raw)
+        before, after = content_codes_of(self._sides, both.content)
+        is_test = contents_with_one_label(*self._sides, self.matching, both.content)
+        return probe_change(white, before, after, is_test, both.group)
+
+    @cached_property
+    def _sides(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of both versions with source groups, dropped pictures without a label."""
+        both = self.contents
+
+        def side(rows: pd.DataFrame) -> pd.DataFrame:
+            label = rows["label"].where(rows["decision"] != "drop", None)
+            return rows.assign(label=label, group=both.group[positions_of(rows["content"].to_numpy(), both.content)])
+
+        return side(self.before.rows), side(self.after.rows)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -166,79 +146,68 @@ class Diff:
     @property
     def words_of_changes(self) -> tuple[str, ...]:
         """The same without the accuracy, which takes seconds."""
-        noun = self.after.core.noun
-        counts = [f"{self.count(name):,} {WORDS[name]}" for name in CHANGES if self.count(name)]
+        noun, counts = self.after.core.noun, [f"{count:,} {WORDS[name]}" for name, count in self.counts().items()]
         sizes = f"{len(self.before.rows):,} {noun}s before, {len(self.after.rows):,} after"
-        said = [f"{sizes}: {', '.join(counts)}." if counts else f"{sizes}: nothing changed."]
+        said = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
-            said += [f"{counted(len(names), what)}: {_some(names)}."] if names else []
+            said += [f"{counted(len(names), what)}: {shown(names, len(names))}."] if names else []
         if self.new_leaks is not None and len(self.new_leaks):
             said.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
-        return (*said, *([self._words_of_ambiguity] if len(self.ambiguity) else []))
+        if count := len(self.ambiguity):
+            rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
+            by_chance = f"of {counted(count, 'class')} compared, up to {count / 20:.0f} of these by chance"
+            least = decimal(LEAST_DIFFERENCE)
+            said.append(f"Mean ambiguity rose by {least} or more in {rose}, and fell in {fell} ({by_chance}).")
+        return tuple(said)
 
-    @property
-    def _words_of_ambiguity(self) -> str:
-        count = len(self.ambiguity)
-        rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
-        by_chance = f"of {counted(count, 'class')} compared, up to {count / 20:.0f} of these by chance"
-        return (
-            f"Mean ambiguity rose by {decimal(LEAST_DIFFERENCE)} or more in {rose}, and fell in {fell} ({by_chance})."
-        )
-
-    @property
-    def kind(self) -> "pd.Series[str]":
-        """What happened to each row of `table`: NEW, GONE or CHANGED."""
-        added, removed = self.table["added"], self.table["removed"]
-        return pd.Series(np.where(added, NEW, np.where(removed, GONE, CHANGED)), index=self.table.index, dtype=object)
-
+    @cached_property
     def on_map(self) -> pd.DataFrame:
-        """Pictures of both versions on the map of the later one: id, path, label, x, y and change (NEW, GONE …, SAME).
+        """Pictures of both versions on the map of the later one, as it is now: id, path, label, x, y and change.
 
-        Gone ones lie among their neighbours, as new pictures do (nan if they cannot be placed); one whose path now has
-        another picture is left out, since its id does. Raises ImageSetError unless `after` is the set as it is now.
+        The change is NEW, GONE, CHANGED or SAME. Gone ones lie among their neighbours, as new pictures do (nan if they
+        cannot be placed); one whose path now has another picture is left out, since its id is taken.
         """
-        core, kind = self.after.core, self.kind
-        if not self.after.is_now:
-            raise ImageSetError("Only the map of a set as it is now is kept. Compare with that.")
-        rows = core.frame[["id", "path", "label", "x", "y"]]
-        of_id = pd.Series(kind[kind != GONE].to_numpy(), index=self.table.loc[kind != GONE, "id"])
-        gone = self.before.rows[self.before.rows["id"].isin(self.table.loc[kind == GONE, "id_before"])]
-        gone = gone[~gone["id"].isin(rows["id"])]
-        xy = _placed(core, self.before.core, gone["content"].to_numpy(np.int64))
-        now = rows.assign(change=rows["id"].map(of_id).fillna(SAME))
-        is_same = now["change"] == SAME
-        was = gone[["id", "path", "label"]].assign(x=xy[:, 0], y=xy[:, 1], change=GONE)
-        return pd.concat([now[is_same], was, now[~is_same]], ignore_index=True)  # what changed is drawn on top
+        now, table, was = self.after.core.frame[["id", "path", "label", "x", "y"]], self.table, self.before.rows
+        is_new, is_changed = (
+            now["id"].isin(table.loc[rows, "id"]) for rows in (table["added"], ~table["added"] & ~table["removed"])
+        )
+        gone = was[was["id"].isin(table.loc[table["removed"], "id_before"]) & ~was["id"].isin(now["id"])]
+        x, y = _placed(self.after.core, self.before.core, gone["content"].to_numpy(np.int64)).T
+        parts = (
+            now[~is_new & ~is_changed].assign(change=SAME),
+            gone[["id", "path", "label"]].assign(x=x, y=y, change=GONE),
+            now[is_changed].assign(change=CHANGED),
+            now[is_new].assign(change=NEW),  # drawn last, on top
+        )
+        return pd.concat(parts, ignore_index=True)
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a JSON file: lists of paths by change, findings, figures, and each changed picture."""
-        leaks = [] if self.new_leaks is None else _records(self.new_leaks.drop(columns=["id", "twin_id"]))
-        sizes = {"before": class_sizes(self.before.rows).to_dict(), "after": class_sizes(self.after.rows).to_dict()}
-        accuracy = self.accuracy
+        sides = {"before": self.before, "after": self.after}
         return {
-            "before": {"folder": str(self.before.core.root), "version": self.before.number},
-            "after": {"folder": str(self.after.core.root), "version": self.after.number},
-            **{name: list(self.changes.paths(name)) for name in CHANGES},
+            **{name: {"folder": str(one.core.root), "version": one.number} for name, one in sides.items()},
+            **{name: list(getattr(self, name)) for name in CHANGES},
             "findings": {
-                "new_leaks": leaks,
+                "new_leaks": [] if self.new_leaks is None else _records(self.new_leaks, "id", "twin_id"),
                 "new_classes": list(self.new_classes),
                 "emptied_classes": list(self.emptied_classes),
                 "ambiguity_rose": list(self.rose["label"]),
                 "ambiguity_fell": list(self.fell["label"]),
             },
             "figures": {
-                "pictures": {"before": len(self.before.rows), "after": len(self.after.rows)},
-                "classes": sizes,
+                "pictures": {name: len(one.rows) for name, one in sides.items()},
+                "classes": {name: class_sizes(one.rows) for name, one in sides.items()},
                 "ambiguity": _records(self.ambiguity),
-                "accuracy": None
-                if accuracy is None
-                else {
-                    "pictures": accuracy.pictures,
-                    **{name: _figure(getattr(accuracy, name)) for name in ("before", "after", "difference")},
-                },
+                "accuracy": None if self.accuracy is None else asdict(self.accuracy),
             },
-            "pictures": _records(self.table.drop(columns=["id", "id_before"])),
+            "pictures": _records(self.table, "id", "id_before"),
         }
+
+
+def _records(table: pd.DataFrame, *without: str) -> list[dict[str, Any]]:
+    """The rows with null for nan, as JSON has no other, without some columns."""
+    records: list[dict[str, Any]] = json.loads(table.drop(columns=list(without)).to_json(orient="records"))
+    return records
 
 
 def _placed(core: SetCore, before: SetCore, content: Rows) -> NDArray[np.float32]:
@@ -254,21 +223,6 @@ def _placed(core: SetCore, before: SetCore, content: Rows) -> NDArray[np.float32
     row = positions_of(content, stored.content)
     xy[row >= 0] = placed(stored.content, nearest, twin, reference)[row[row >= 0]]
     return xy
-
-
-def _some(names: Sequence[str]) -> str:
-    return in_words(names) if len(names) <= 5 else ", ".join(names[:5]) + ", …"
-
-
-def _figure(figure: Figure) -> dict[str, float | None]:
-    values = {"value": figure.value, "low": figure.interval.low, "high": figure.interval.high}
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows with null for nan, as JSON has no other."""
-    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=6))
-    return records
 
 
 def diff_of(before: Version, after: Version) -> Diff:
@@ -302,14 +256,13 @@ def _check(before: Version, after: Version) -> None:
 
 def _contents(before: Version, after: Version) -> BothContents:
     content = np.union1d(before.rows["content"].to_numpy(), after.rows["content"].to_numpy())
-    of_now = positions_of(content, after.core.contents) >= 0
-    others = np.flatnonzero(~of_now)
+    others = np.flatnonzero(positions_of(content, after.core.contents) < 0)
     twins, raw = _known_twins(after.core, content), np.zeros((0, 0), np.float16)
     if len(others):
         every, found = _twins_of_others(before, after, content, others)
         pair, cosine = np.concatenate([twins.pair, found.pair]), np.concatenate([twins.cosine, found.cosine])
         twins, raw = Twins(len(content), pair, cosine), every[others]
-    return BothContents(content, twins, of_now, raw, _groups(before, after, content, twins))
+    return BothContents(content, twins, raw, _groups(before, after, content, twins))
 
 
 def _twins_of_others(before: Version, after: Version, content: Rows, others: Rows) -> tuple[NDArray[np.float16], Twins]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -44,14 +43,6 @@ _NUMBER = "v"
 """Before the number of a version, where others are ids of image sets."""
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What changed in an image set, and the set with the pictures that are gone: the same for an earlier version."""
-
-    found: Diff
-    before: ImageSet
-
-
 def pick_before(image_set: ImageSet) -> str | None:
     """What the set is compared with: an earlier version, or another set; None if there is neither."""
     kept = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.kept())}
@@ -83,7 +74,7 @@ def _title(version: Remembered) -> str:
     return f"Version {version.number}, {read}: {counted(version.pictures, 'picture')}"
 
 
-def compared(image_set: ImageSet, before: str) -> Compared | None:
+def compared(image_set: ImageSet, before: str) -> Diff | None:
     """What changed since; None if the other set was not read with this model."""
     other = image_set if before.startswith(_NUMBER) else open_sets().find(before, image_set.source.name)
     if other is None:
@@ -94,7 +85,7 @@ def compared(image_set: ImageSet, before: str) -> Compared | None:
         )
         return None
     with st.spinner("Comparing"):
-        return Compared(image_set.cached(_diff, before, _state(image_set), _state(other)), other)
+        return image_set.cached(_diff, before, _state(image_set), _state(other))
 
 
 def _state(image_set: ImageSet) -> str:
@@ -111,30 +102,29 @@ def _diff(image_set: ImageSet, before: str, *_: str) -> Diff:
 def show_changes(found: Diff) -> tuple[str, ...]:
     """What changed in words, and pills that choose among the changes; returns those chosen, none for all."""
     st.markdown(Markdown("\n".join(f"- {escape(sentence)}" for sentence in found.words_of_changes)))
-    names = [name for name in CHANGES if found.count(name)]
-    VERSION_CHANGES.set([name for name in VERSION_CHANGES.get() or [] if name in names])
+    counts = found.counts()
+    VERSION_CHANGES.set([name for name in VERSION_CHANGES.get() or [] if name in counts])
     st.pills(
         "Changes",
-        names,
+        list(counts),
         selection_mode="multi",
         key=VERSION_CHANGES,
-        format_func=lambda name: escape(f"{WORDS[name].capitalize()} · {found.count(name):,}"),
+        format_func=lambda name: escape(f"{WORDS[name].capitalize()} · {counts[name]:,}"),
         label_visibility="collapsed",
     )
     return tuple(VERSION_CHANGES.get() or ())
 
 
-def show_both_on_map(image_set: ImageSet, pair: Compared, chosen: Sequence[str]) -> int | None:
+def show_both_on_map(image_set: ImageSet, found: Diff, chosen: Sequence[str]) -> int | None:
     """Both versions on the map of the later one, coloured by what happened; returns the picture that was clicked."""
-    found = pair.found
-    table = found.on_map()
+    table = found.on_map
     names = category_names(table, "change")
     rows = found.table[found.table[list(chosen)].any(axis=1)]
     ids = pd.concat([rows["id"], rows["id_before"].where(rows["removed"])])
     is_shown = table["id"].isin(ids.dropna()).to_numpy(bool) if chosen else table["id"].notna().to_numpy(bool)
     view = MapView(
         points_url=drawn_url(table, "change"),
-        card_url=card_url(image_set, gone=pair.before.set_id),
+        card_url=card_url(image_set, gone=found.before.core.set_id),
         mask_url=mask_url(table, is_shown),
         total=len(table),
         unit=image_set.noun,
@@ -154,30 +144,30 @@ def _pick(kinds: tuple[str, ...]) -> None:
     VERSION_CHANGES.set([name for kind in kinds for name in OF_KIND.get(kind, ())])
 
 
-def show_pictures(image_set: ImageSet, pair: Compared, chosen: Sequence[str]) -> int | None:
+def show_pictures(found: Diff, chosen: Sequence[str]) -> int | None:
     """The pictures with these changes, by path, a page at a time; returns the one that was clicked."""
-    table = pair.found.table
-    rows = table[table[list(chosen or CHANGES)].any(axis=1)]
+    rows = found.table[found.table[list(chosen or CHANGES)].any(axis=1)]
     with one_page(rows, lambda pages: VERSION_PAGE.of(pages, len(rows)), size=TILES) as page:
-        tiles = tuple(_tile(row, image_set, pair.before) for _, row in page.iterrows())
+        tiles = tuple(_tile(row, found) for _, row in page.iterrows())
         return show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.").clicked_id
 
 
-def _tile(row: "pd.Series[Any]", image_set: ImageSet, before: ImageSet) -> Tile:
+def _tile(row: "pd.Series[Any]", found: Diff) -> Tile:
     is_gone = bool(row["removed"])
     image_id, label = (row["id_before"], row["label_before"]) if is_gone else (row["id"], row["label"])
     said = " · ".join(WORDS[name] for name in CHANGES if row[name])
     was = f"{row['path_before']} → " if row["moved"] else ""
     shown = f"{row['label_before'] or 'none'} → {row['label'] or 'none'}" if row["relabelled"] else label
-    set_id = before.set_id if is_gone else image_set.set_id
+    set_id = (found.before if is_gone else found.after).core.set_id
     return tile_of(
         {"id": image_id, "path": row["path"], "label": shown}, set_id=set_id, value=said, detail=f"{was}{row['path']}"
     )
 
 
-def holder_of(image_set: ImageSet, pair: Compared, image_id: int) -> ImageSet | None:
+def holder_of(image_set: ImageSet, found: Diff, image_id: int) -> ImageSet | None:
     """The set that has a picture now; None for one that is gone from the same set."""
-    return next((one for one in (image_set, pair.before) if image_id in one.ids), None)
+    sets = image_set, open_sets().get(found.before.core.set_id, image_set.source.name)
+    return next((one for one in sets if image_id in one.ids), None)
 
 
 def show_figures(found: Diff) -> None:
@@ -206,7 +196,7 @@ def show_figures(found: Diff) -> None:
         )
 
 
-def show_accuracy(image_set: ImageSet, pair: Compared) -> None:
+def show_accuracy(image_set: ImageSet, found: Diff) -> None:
     """A button that measures what the same probe gets right before and after, and the result."""
     now = f"{_state(image_set)}.{VERSION_BEFORE.get()}"
     with st.expander("What did it do to accuracy?", icon=":material/trending_up:", expanded=True):
@@ -219,7 +209,7 @@ def show_accuracy(image_set: ImageSet, pair: Compared) -> None:
         )
         if VERSION_MEASURED.get() == now:
             with errors_shown(st.error), st.spinner("Training the classifier: five folds, three times"):
-                accuracy = pair.found.accuracy
+                accuracy = found.accuracy
             st.markdown("There are too few pictures or classes." if accuracy is None else escape(accuracy.words))
 
 
