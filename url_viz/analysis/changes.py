@@ -169,8 +169,8 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
         "boxes_changed": has_moved_box,
     }
     at = np.flatnonzero(np.any(list(said.values()), axis=0))
-    removed = before.iloc[np.setdiff1d(np.arange(len(before)), matching.before)]
-    added = after.iloc[np.setdiff1d(np.arange(len(after)), matching.after)]
+    removed = before.iloc[np.delete(np.arange(len(before)), matching.before)]
+    added = after.iloc[np.delete(np.arange(len(after)), matching.after)]
     parts = [
         _sided(after.iloc[matching.after[at]], before.iloc[matching.before[at]]).assign(
             **{name: values[at] for name, values in said.items()}
