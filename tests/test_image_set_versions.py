@@ -145,6 +145,16 @@ class TestTwoSets:
         change(shutil.copytree(first.root, tmp_path / "later"))
         return embed_folder(tmp_path / "later", model=model, workspace=first.workspace.root)
 
+    def test_a_second_model_in_one_of_them_is_no_change(
+        self, first: ImageSet, tmp_path: Path, model: Model, second_model: Model
+    ) -> None:
+        copy = shutil.copytree(first.root, tmp_path / "copy")
+        by_two = embed_folder(copy, model=model, also=second_model, workspace=first.workspace.root)
+        found = url_viz.diff(first, by_two)
+        assert by_two.second.active is not None
+        assert len(found.ambiguity) == 2
+        assert found.ambiguity["difference"].tolist() == pytest.approx([0, 0])
+
     def test_both_ways(self, first: ImageSet, other: ImageSet) -> None:
         there, back = url_viz.diff(first, other), url_viz.diff(other, first)
         assert changed(there) == CHANGED

@@ -43,6 +43,11 @@ def test_without_anything_to_compare_with_it_says_how_there_comes_to_be(first: I
     assert "No earlier version of this image set is kept yet" in words(opened(first, "versions"))
 
 
+def test_another_set_is_compared_with_only_once_it_is_chosen(first: ImageSet, later: ImageSet) -> None:
+    shutil.rmtree(later.store.paths.versions)
+    assert "added" not in words(opened(later, "versions"))
+
+
 def test_since_an_earlier_version(first: ImageSet) -> None:
     assert "24 pictures before, 24 after: nothing changed" in words(opened(first, "versions"))
     first.labels.correct({int(first.table()["id"].iloc[0]): "dog"})

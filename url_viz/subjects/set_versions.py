@@ -72,7 +72,7 @@ class SetVersions:
         core, rows = self._core, _given_rows(self._core, is_quick=is_quick)
         with raising_disk_errors(core.store.paths):
             source = core.derived.get("labels").source
-            decided, models = core.decisions.version, "" if is_quick else _models(core)
+            decided, models = core.decisions.version, "" if is_quick else models_of(core)
             return remember(core.store.paths, rows, decisions=decided, label_source=source, models=models)
 
     def now(self) -> Version:
@@ -101,7 +101,7 @@ class SetVersions:
         decisions = max(version.decisions, core.decisions.version_at(until)) if until else version.decisions
         stored = rows_of(core.store.paths, version)
         rows = _as_decided(core, stored, version.label_source, decisions)
-        if version.models != _models(core):
+        if version.models != models_of(core):
             stored = stored.set_column(
                 stored.schema.get_field_index("ambiguity"), "ambiguity", pa.nulls(len(stored), pa.float32())
             )
@@ -109,7 +109,7 @@ class SetVersions:
         return Version(core, title, _rows(core, stored, rows), version.number)
 
 
-def _models(core: SetCore) -> str:
+def models_of(core: SetCore) -> str:
     """By which models ambiguity is: of others it is not compared."""
     second = core.second.active
     return core.space.key if second is None else f"{core.space.key}.{second.space.key}"

@@ -1,7 +1,7 @@
 """The difference of two versions, of one set or two: what changed, and what that did to leaks, classes and a probe."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from url_viz.analysis.change_figures import (
     probe_change,
 )
 from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
-from url_viz.analysis.label_choice import shown
+from url_viz.analysis.label_choice import EXAMPLES, shown
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.uploads import placed
 from url_viz.errors import ImageSetError
@@ -27,7 +27,7 @@ from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs
 from url_viz.store.object_columns import PICTURE, Boxes
 from url_viz.store.tables import Embeddings, Twins, no_twins, positions_of
 from url_viz.subjects.set_core import SetCore
-from url_viz.subjects.set_versions import Version
+from url_viz.subjects.set_versions import Version, models_of
 from url_viz.wording import counted, decimal
 
 WORDS = {
@@ -80,6 +80,7 @@ class Diff:
 
     def __getattr__(self, name: str) -> tuple[str, ...]:
         if name not in CHANGES:
+            object.__getattribute__(self, name)  # raises again what a property of this name has raised
             raise AttributeError(name)
         return tuple(self.table.loc[self.table[name], "path"])
 
@@ -150,10 +151,11 @@ class Diff:
         sizes = f"{len(self.before.rows):,} {noun}s before, {len(self.after.rows):,} after"
         said = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
-            said += [f"{counted(len(names), what)}: {shown(names, len(names))}."] if names else []
+            end = "" if len(names) > EXAMPLES else "."
+            said += [f"{counted(len(names), what)}: {shown(names, len(names))}{end}"] if names else []
         if self.new_leaks is not None and len(self.new_leaks):
             said.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
-        if count := len(self.ambiguity):
+        if (count := len(self.ambiguity)) and counts:
             rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
             by_chance = f"of {counted(count, 'class')} compared, up to {count / 20:.0f} of these by chance"
             least = decimal(LEAST_DIFFERENCE)
@@ -232,12 +234,20 @@ def diff_of(before: Version, after: Version) -> Diff:
     sets that two models have read, or of pictures and objects.
     """
     _check(before, after)
+    if models_of(before.core) != models_of(after.core):
+        before, after = map(_by_one_model, (before, after))
     contents = _contents(before, after)
     matching = match(before.rows, after.rows, contents.content, contents.twins)
     leaks = after.core.derived.get("leaks") if after.is_now else None
     if leaks is not None:
         leaks = new_leaks(leaks, before.rows, after.rows, matching)
     return Diff(before, after, changes(before.rows, after.rows, matching), matching, contents, leaks)
+
+
+def _by_one_model(version: Version) -> Version:
+    """With ambiguity by the first model alone: what a second one says in one version only is no change."""
+    by_one = version.core.single_model.measured["ambiguity"].to_numpy(np.float32) if version.is_now else np.nan
+    return replace(version, rows=version.rows.assign(ambiguity=by_one))
 
 
 def _check(before: Version, after: Version) -> None:

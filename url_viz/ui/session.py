@@ -207,7 +207,7 @@ RUN_TABLE = "view.run.table."
 """What tables of the page begin with: the confusion matrix, and accuracy by a column, of a run and a set's version."""
 
 # Versions
-VERSION_BEFORE: Key[str] = Key("view.versions.before")
+VERSION_BEFORE: Key[str | None] = Key("view.versions.before")
 """What the set is compared with: the number of a version, or the id of another set."""
 VERSION_CHANGES: Key[list[str]] = Key("view.versions.changes")
 VERSION_PAGE: Key[int] = Key("view.versions.page")

@@ -55,8 +55,8 @@ def pick_before(image_set: ImageSet) -> str | None:
             icon=":material/history:",
         )
         return None
-    if VERSION_BEFORE.get() not in options:
-        VERSION_BEFORE.set(options[1 if len(kept) > 1 else 0])
+    if VERSION_BEFORE.get() not in options:  # another set is no version of this one until somebody says so
+        VERSION_BEFORE.set([*kept, None][1 if len(kept) > 1 else 0])
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("What changed since", width="content")
         return st.selectbox(
@@ -64,6 +64,7 @@ def pick_before(image_set: ImageSet) -> str | None:
             options,
             key=VERSION_BEFORE,
             format_func=lambda option: _title(kept[option]) if option in kept else sets[option],
+            placeholder="Choose another image set",
             label_visibility="collapsed",
             width=420,
         )
