@@ -28,3 +28,15 @@ def test_mutants_of_every_format_cost_one_row_each(tmp_path: Path, first: int, c
     number, seconds = seen["slowest"]
     assert seconds < MOST_SECONDS_A_FILE, f"mutant {number}"
     assert seen["peak_mib"] < MOST_MIB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 300), *(pytest.param(COUNT * i, COUNT, marks=pytest.mark.torture) for i in range(10))]
+)
+def test_mutants_of_shards_give_a_sentence_or_rows(tmp_path: Path, first: int, count: int) -> None:
+    done = run_python("-m", "tests.hostile.shard_mutants", tmp_path, first, count)
+    assert (done.returncode, [path.name for path in tmp_path.iterdir()]) == (0, []), done.stderr[-2000:]
+    seen = json.loads(done.stdout)
+    assert sum(seen.values()) == count
+    assert min(seen["read"], seen["refused"]) > count // 10, "mutants that are all alike prove nothing"
