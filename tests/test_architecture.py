@@ -1,6 +1,7 @@
 """Imports run one way and in no circle (docs/architecture.md), and slow libraries stay where they are needed."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -116,6 +117,16 @@ LATE = {*("url_viz", "url_viz.__main__", "url_viz.models.model"), *("training.fi
 def test_imports_within_functions_keep_slow_libraries_away() -> None:
     others = [module for module in MODULES if module not in LATE and room_of(module) not in ("cli", "app")]
     assert not {module: late for module in others if (late := facts_of(MODULES[module]).late & MODULES.keys())}
+
+
+def test_one_module_is_imported_by_its_name_from_the_right() -> None:
+    """`ImageSet.widget` is the app's map and grid in a notebook."""
+    named = (
+        (module, name)
+        for module, path in MODULES.items()
+        for name in re.findall(r'import_module\("((?:url_viz|training)\.[\w.]+)"\)', path.read_text(encoding="utf-8"))
+    )
+    assert [one for one in named if not may_import(*one)] == [("url_viz.image_set", "url_viz.ui.notebook")]
 
 
 def test_imports_run_one_way() -> None:
