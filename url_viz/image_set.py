@@ -681,6 +681,6 @@ def diff(
 
 
 def _nothing_readable(found: Scan, image_set: ImageSet) -> str:
-    reasons = image_set.failures()["reason"]
-    first = f" The first one {reasons.iloc[0]}." if len(reasons) else ""
+    failed = image_set.failures()
+    first = f" The first one, {failed['path'].iloc[0]!r}, {failed['reason'].iloc[0]}." if len(failed) else ""
     return f"None of the {len(found.files)} files in {str(found.root)!r} can be read as a picture.{first}"

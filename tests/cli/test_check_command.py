@@ -1,6 +1,7 @@
 """The gate as a process: its exit status, what it writes and where not, and the files that pipelines take it from."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -81,7 +82,9 @@ def test_what_cannot_be_checked_is_neither_passed_nor_broken(
         (photos.parent / "policy.toml").write_text(policy)
         return refused()
 
-    assert "was not read yet" in refused("--baseline", tmp_path)
+    (tmp_path / "other.json").write_text("{}")
+    for baseline in (tmp_path, tmp_path / "other.json"):
+        assert re.search("no --json of an earlier check, and .* was not read yet", refused("--baseline", baseline))
     assert "lies in" in refused("--json", photos / "a.json")
     assert "There is no folder" in refused("--json", tmp_path / "no" / "a.json")
     assert "no-such-model" in refused("--model", "no-such-model")

@@ -63,6 +63,12 @@ def test_what_a_reading_would_refuse_is_refused(tmp_path: Path, name: str, why: 
     assert str(tmp_path / name) in str(refused.value)
 
 
+def test_a_dataset_that_is_not_open_says_who_can_read_it(tmp_path: Path) -> None:
+    (tmp_path / "birds.dataset").write_text("")
+    with pytest.raises(FolderError, match=r"'birds' is a Dataset of Python, .*embed_dataset"):
+        last(tmp_path / "birds.dataset")
+
+
 def test_nothing_outside_the_allowed_folders_is_counted(tmp_path: Path) -> None:
     write_folder(tmp_path / "in" / "own", 2)
     write_folder(tmp_path / "out", 3)

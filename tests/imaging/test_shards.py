@@ -3,18 +3,21 @@
 import io
 import json
 import os
+import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
@@ -23,6 +26,7 @@ from url_viz.imaging.containers.entries import CLASS, SPLIT
 from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.containers.shards import Shards, is_sharded
+from url_viz.imaging.decode import decode
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.folder_preview import preview_folder
 from url_viz.imaging.scan import ScannedFile
@@ -240,8 +244,10 @@ def test_a_table_without_pictures_names_its_columns(tmp_path: Path) -> None:
 def test_a_compressed_archive_says_what_to_do(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "p.tar", "w:gz"):
         pass
-    with pytest.raises(FolderError, match="gunzip"):
-        source_of(tmp_path / "p.tar").list()
+    shutil.copy(tmp_path / "p.tar", tmp_path / "p.tar.gz")
+    for name in ("p.tar", "p.tar.gz"):
+        with pytest.raises(FolderError, match="gunzip"):
+            source_of(tmp_path / name).list()
     write_arrow(tmp_path / "p.arrow", table())
     with pa.ipc.new_stream(
         str(tmp_path / "p.arrow"), table().schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
@@ -300,6 +306,12 @@ def test_nothing_outside_the_allowed_folders_is_read(tmp_path: Path) -> None:
             "l.jsonl",
             '{"path": "a/0.png", "label": "x", "score": 1.5}\n\n{"path": "a/1.png", "label": "y", "score": 2}\n',
         ),
+        ("l.csv", '\ufeffPath; Label ; score\r\n"a/0.png"; x; 1.5\r\na/1.png;y ;2\r\n'),
+        (
+            "l.jsonl",
+            '{"file": "a/0.png", "label": "x", "score": 1.5, "said": "a\u2028b"}\n'
+            '{"file": "a/1.png", "label": "y", "score": 2}',
+        ),
     ],
 )
 def test_a_list_has_paths_relative_to_it_with_columns(tmp_path: Path, name: str, text: str) -> None:
@@ -314,6 +326,24 @@ def test_a_list_has_paths_relative_to_it_with_columns(tmp_path: Path, name: str,
     assert source.read(found.files[0]) == b"zero"
     with pytest.raises(ImageError, match="no longer exists"):
         source.read(found.files[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "classes"),
+    [
+        ("l.csv", b"a 0.png,x\na/1.jpg,y\n", ["x", "y"]),
+        ("l.txt", b"a 0.png 0\r\na/1.jpg\t12\r\n", ["0", "12"]),
+        ("l.txt", b"a 0.png\na/1.jpg y\n", [None, "y"]),
+        ("l.txt", "a 0.png x\na/1.jpg y\n".encode("utf-16"), ["x", "y"]),
+    ],
+)
+def test_a_list_without_a_heading_has_paths_and_classes(
+    tmp_path: Path, name: str, data: bytes, classes: list[object]
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    found = source_of(tmp_path / name).list()
+    assert [file.path for file in found.files] == [b"a 0.png", b"a/1.jpg"]
+    assert found.columns == {CLASS: classes}
 
 
 @pytest.mark.parametrize(
@@ -336,12 +366,30 @@ def test_a_dataset_without_length_or_picture_is_refused(tmp_path: Path) -> None:
         open_dataset(iter([1]), tmp_path, image="image", label=None, name=None)
     with pytest.raises(FolderError, match="KeyError: 'image'"):
         open_dataset([{"img": PICTURES[NAMES[0]]}], tmp_path, image="image", label=None, name=None)
-    with pytest.raises(FolderError, match="normalised"):
-        open_dataset(noise_floats(), tmp_path, image="image", label=None, name=None)
+    for item, why in (
+        (np.full((4, 4, 3), 2.0), "normalised"),
+        (np.full((4, 4, 3), 256), "outside of 0 to 255"),
+        ((np.zeros((4, 4), np.uint8), np.eye(3)[1]), r"a class of shape \(3,\)"),
+        (Image.open(io.BytesIO(encoded(noise())[:-200])), "truncated"),
+    ):
+        with pytest.raises(FolderError, match=why):
+            open_dataset([item], tmp_path, image="image", label="label", name=None)
     assert not os.listdir(tmp_path)
 
 
-def noise_floats() -> list[object]:
-    import numpy as np
+def test_pixels_of_a_dataset_are_those_of_a_file(tmp_path: Path) -> None:
+    grey = noise(1, width=9, height=8).convert("L")
+    deep = np.asarray(grey).astype(np.uint16) * 257
+    alike = [grey, np.asarray(grey), np.asarray(grey)[..., None] / 255, deep, grey.convert("F"), grey.convert("YCbCr")]
+    pixels = [np.asarray(decode(made)[0]) for made in read_all(alike, tmp_path)]
+    assert pixels[0].std() > 10
+    for number, each in enumerate(pixels[1:], start=1):
+        np.testing.assert_allclose(each, pixels[0], atol=1, err_msg=str(number))
+    (ink,) = read_all([Image.new("CMYK", (4, 4), (0, 255, 255, 0))], tmp_path)
+    red, green, blue = np.asarray(decode(ink)[0])[0, 0].tolist()
+    assert red > 200 > 60 > max(green, blue)
 
-    return [np.full((4, 4, 3), 2.0)]
+
+def read_all(items: Sequence[object], folder: Path) -> list[bytes]:
+    source = open_dataset(items, folder, image="image", label=None, name=None)
+    return [source.read(file) for file in source.list().files]

@@ -178,6 +178,7 @@ def test_a_dataset_of_files_has_their_rows(folder: Path, workspace: Workspace, m
 
 def test_a_dataset_that_is_not_open_says_how_to_open_it(folder: Path, workspace: Workspace, model: Model) -> None:
     image_set = embed_dataset(Files(folder), name="closed", model=model, workspace=workspace.root)
+    assert image_set.store.about().title == "closed"
     moved = image_set.root.with_name("other.dataset")
     shutil.copy(image_set.root, moved)
     with pytest.raises(FolderError, match="embed_dataset"):

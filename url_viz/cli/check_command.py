@@ -9,13 +9,14 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, progress_shown
-from url_viz.errors import UrlVizError, UsageError
+from url_viz.errors import ImageSetError, UrlVizError, UsageError
 from url_viz.files import require_parent
 from url_viz.jobs.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.analysis.gate import GateResult, RuleResult
+    from url_viz.analysis.policy import Policy
     from url_viz.image_set import ImageSet
 
 NOT_CHECKED = 2
@@ -45,15 +46,12 @@ def check(
     from url_viz.analysis.policy import read_policy
     from url_viz.export import gate_files
     from url_viz.export.table_files import write_bytes
-    from url_viz.image_set import open_image_set
 
     try:
         for file in (json, junit, markdown):
             _require_outside(file, folder)
         rules = read_policy(policy)
-        known = None if baseline is None else gate_files.read_baseline(baseline)
-        if baseline is not None and known is None:
-            known = open_image_set(baseline, model=model, workspace=workspace).check(rules)  # may be the same set
+        known = None if baseline is None else _known(baseline, rules, model, workspace)  # may be the same set
         result = _read(folder, model, one_model=one_model, device=device, workspace=workspace).check(
             rules, baseline=known
         )
@@ -71,6 +69,16 @@ def check(
         return NOT_CHECKED
     _print(result)
     return result.status
+
+
+def _known(baseline: Path, rules: "Policy", model: str, workspace: Path | None) -> "GateResult":
+    from url_viz.export.gate_files import read_baseline
+    from url_viz.image_set import open_image_set
+
+    try:
+        return read_baseline(baseline) or open_image_set(baseline, model=model, workspace=workspace).check(rules)
+    except ImageSetError as error:
+        raise UsageError(f"The baseline is no --json of an earlier check, and {error}") from error
 
 
 def _require_outside(file: Path | None, folder: Path) -> None:

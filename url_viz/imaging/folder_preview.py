@@ -8,6 +8,7 @@ from pathlib import Path
 from url_viz.errors import NoImagesError
 from url_viz.imaging.annotations.reading import annotations_in, is_annotated, read_annotations
 from url_viz.imaging.containers.picture_lists import Listing
+from url_viz.imaging.containers.python_dataset import ClosedDataset
 from url_viz.imaging.containers.shards import Shards
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import Walk, why_empty
@@ -71,6 +72,8 @@ def preview_folder(
         yield FolderPreview(len(found.pictures), 0, is_done=True, is_complete=True, objects=found.summary)
         return
     source = source_of(root, within=within)
+    if isinstance(source, ClosedDataset):
+        source.list()  # says how to open it
     if isinstance(source, Listing | Shards):
         yield FolderPreview(1, 0, is_done=True, is_complete=True, objects=source.summary)
         return

@@ -42,8 +42,9 @@ def _refuse(handle: int, within: Sequence[Path] | None) -> None:
         real = _real_path(handle)
         if not any(real.is_relative_to(folder) for folder in within):
             raise ImageError(OUTSIDE)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        raise ImageError("is not a plain file (a pipe, socket or device)")
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        raise ImageError("is a folder" if stat.S_ISDIR(mode) else "is not a plain file (a pipe, socket or device)")
 
 
 def _real_path(handle: int) -> Path:

@@ -19,6 +19,7 @@ EXTENSIONS = frozenset(
 )
 SHARD_ENDINGS = (b".tar", b".zip", b".parquet", b".arrow")
 """Files that hold pictures."""
+_COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 LEADS_OUT = "link that leads out of the allowed folders"
 IGNORED_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost+found"))
 
@@ -72,13 +73,16 @@ class Scan:
     columns: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
 
+_FOLDER_WITH_PICTURES = ". Give the folder that contains the pictures; subfolders are read too."
+
+
 def why_empty(root: Path, other: Sequence[tuple[str, int]]) -> str:
     """The message for a folder without pictures: which `other` files were ignored, and what to give instead."""
     examples = ", ".join(f"{count} {extension}" for extension, count in other[:5])
     return (
         f"There are no pictures in {str(root)!r}"
         + (f" (passed over: {examples})" if examples else "")
-        + ". Give the folder that contains the pictures; subfolders are read too."
+        + (". Give one with pictures." if root.is_file() else _FOLDER_WITH_PICTURES)
     )
 
 
@@ -122,6 +126,17 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable), within)
 
 
+def _why_no_folder(root: Path) -> str:
+    if root.name.lower().endswith(_COMPRESSED) and root.is_file():
+        return "is compressed, and pictures in it cannot be reached one by one. Decompress it (gunzip makes a .tar)."
+    if root.is_file():
+        return (
+            "is a file, not a folder, and none that holds pictures (.tar, .zip, .parquet, .arrow) or lists them (.csv, "
+            ".tsv, .jsonl, .txt). Give the folder that contains the pictures."
+        )
+    return "does not exist. Give the folder that contains the pictures."
+
+
 def _check_inside(root: Path, within: Sequence[Path]) -> None:
     """Raise FolderError if `root` lies outside `within`, or if one of these is itself a link to another folder."""
     for folder in within:
@@ -145,8 +160,7 @@ class Walk:
         if within is not None:
             _check_inside(root, within)
         if not os.path.isdir(root):
-            what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
-            raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
+            raise FolderError(f"{str(root)!r} {_why_no_folder(root)}")
         self.root = root
         self._root = os.fsencode(root)
         self._within = within

@@ -11,6 +11,7 @@ from pathlib import Path
 from url_viz.errors import BucketError, DamageError, ImageSetError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.imaging.containers.picture_lists import is_listing
+from url_viz.imaging.containers.python_dataset import ENDING as DATASET
 from url_viz.models.model import EmbeddingSpace
 from url_viz.records import read_plain
 from url_viz.roots import address_in, root_of
@@ -52,8 +53,9 @@ class About:
 
     @property
     def title(self) -> str:
-        """Its name, else the last two parts of its folder's path."""
-        return self.name or f"{self.root.parent.name}/{self.root.name}"
+        """Its name, else that of its Dataset, else the last two parts of its folder's path."""
+        end = self.root.stem if self.root.suffix == DATASET else f"{self.root.parent.name}/{self.root.name}"
+        return self.name or end
 
     def files_begun(self, space_key: str) -> int | None:
         """How many files a reading in this space that has not come to its end was to leave; None if it has."""

@@ -1,11 +1,13 @@
 """Pictures listed in a CSV, text or JSON-lines file: paths relative to it, absolute ones, or keys of a bucket."""
 
+import codecs
 import csv
 import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
@@ -13,7 +15,7 @@ from url_viz.imaging.bucket import AT_A_TIME, FETCH_S, RETRY_S, Bucket, refuse_o
 from url_viz.imaging.containers.entries import CLASS, MOST_COLUMNS, class_column, shortened
 from url_viz.imaging.containers.shards import in_order
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.scan import Scan, ScannedFile
+from url_viz.imaging.scan import EXTENSIONS, Scan, ScannedFile
 from url_viz.roots import address_in
 from url_viz.wording import counted
 
@@ -42,8 +44,8 @@ def is_listing(root: Path) -> bool:
 class Listing:
     """The pictures that the file `root` lists; nothing outside `within` is read.
 
-    A CSV or TSV file has a column of paths (see PATH_NAMES, else the first), a JSON-lines file an object a line, a text
-    file a path a line. The other columns come along.
+    A CSV or TSV file has a column of paths (see PATH_NAMES; without a heading, the first, and a class), a JSON-lines
+    file an object a line, a text file a path a line, or a path and a class. The other columns come along.
     """
 
     def __init__(self, root: Path, within: Sequence[Path] | None = None, *, fetch_s: float = FETCH_S) -> None:
@@ -59,7 +61,7 @@ class Listing:
     @property
     def summary(self) -> str:
         """What there is, in a few words."""
-        return f"a list of {counted(len(self._rows), 'picture')}"
+        return f"A list of {counted(len(self._rows), 'picture')}"
 
     @cached_property
     def at_a_time(self) -> int | None:
@@ -103,9 +105,11 @@ class Listing:
     @cached_property
     def _rows(self) -> Sequence[tuple[bytes, Mapping[str, object]]]:
         try:
-            text = read_file(os.fsencode(self.root), within=self.within).decode("utf-8-sig", "surrogateescape")
+            data = read_file(os.fsencode(self.root), within=self.within)
         except ImageError as error:
             raise FolderError(f"{str(self.root)!r} {error}. Give a list of pictures that can be read.") from error
+        encoding = ("utf-16", "replace") if data.startswith(_UTF_16) else ("utf-8-sig", "surrogateescape")
+        text = data.decode(*encoding)
         rows = [(_path(path), facts) for path, facts in _KINDS[self.root.suffix.lower()](text, self.root) if path]
         if not rows:
             raise FolderError(f"{str(self.root)!r} lists no picture. Give a file with one path a line.")
@@ -122,35 +126,52 @@ def _address(path: bytes) -> Path | None:
     return address_in(os.fsdecode(path)) if b":/" in path[:5] else None
 
 
+_UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 Rows = Iterator[tuple[str, Mapping[str, object]]]
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text, which ends none at separators such as U+2028, unlike `splitlines`."""
+    return [line.strip() for line in io.StringIO(text, newline=None)]
+
+
+def _names_picture(text: str) -> bool:
+    return os.path.splitext(os.fsencode(text))[1].lower() in EXTENSIONS
+
+
 def _from_text(text: str, _root: Path) -> Rows:
-    for line in text.splitlines():
-        if line.strip():
-            yield line, {}
+    for line in _lines(text):
+        parts = [line] if _names_picture(line) else line.rsplit(maxsplit=1)
+        with_class = len(parts) == 2 and _names_picture(parts[0])
+        yield (parts[0], {CLASS: parts[1]}) if with_class else (line, {})
 
 
 def _from_csv(text: str, root: Path) -> Rows:
-    """A table with a heading; a file without one that names a column of paths is a list of paths with a class."""
+    """A table with a heading; one whose first line begins with a picture's path has paths and classes."""
     separator = "\t" if root.suffix.lower() == ".tsv" else max(",;\t|", key=text.partition("\n")[0].count)
-    rows = csv.reader(io.StringIO(text), delimiter=separator)
+    rows: Iterator[list[str]] = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     try:
-        heading = next(rows, [])
+        first = next(rows, [])
+        heading = [name.strip() for name in first]
         of_path = _path_column(heading)
+        if of_path is None and _names_picture(heading[0] if heading else ""):
+            rows, heading, of_path = chain([first], rows), ["path", CLASS], "path"
         if of_path is None:
             shown = ", ".join(map(repr, heading[:8]))
             raise FolderError(f"{str(root)!r} has no column of paths (path, file or image), but {shown}. Name one so.")
         for row in rows:
             facts = dict(zip(heading, row, strict=False))
-            yield facts.pop(of_path, ""), {name: shortened(value) for name, value in facts.items() if value.strip()}
+            yield (
+                facts.pop(of_path, ""),
+                {name: shortened(value.strip()) for name, value in facts.items() if value.strip()},
+            )
     except csv.Error as error:
         raise FolderError(f"{str(root)!r} cannot be read as a table: {error}. Write it anew.") from error
 
 
 def _from_json_lines(text: str, root: Path) -> Rows:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
+    for number, line in enumerate(_lines(text), start=1):
+        if not line:
             continue
         try:
             said = json.loads(line)

@@ -1,6 +1,7 @@
 """A map-style Dataset of Python as a source of pictures: Hugging Face's, torchvision's, or one of the user's."""
 
 import io
+import math
 import os
 import re
 import time
@@ -80,8 +81,8 @@ class PythonDataset:
             self._read(0)
         except ImageError as error:
             raise FolderError(
-                f"The first item of {type(self._dataset).__name__} {error}. Name the keys of picture and class: "
-                "url_viz.embed_dataset(dataset, image=…, label=…)."
+                f"The first item of {type(self._dataset).__name__} {error}. Correct it, or name the keys of picture "
+                "and class: url_viz.embed_dataset(dataset, image=…, label=…)."
             ) from error
 
     def list(self) -> Scan:
@@ -99,12 +100,17 @@ class PythonDataset:
         try:
             with self._lock:  # a Dataset may share an open file between its items
                 picture, label = self._items(index)
+            encoded = _encoded(picture)  # a picture that was opened lazily is read only now
+        except ImageError:
+            raise
         except Exception as error:  # whatever a Dataset of the user's raises is the reason of this item
             raise ImageError(f"is not given by its Dataset: {type(error).__name__}: {error}") from error
         self._labels[index] = self._named(label)
-        return _encoded(picture)
+        return encoded
 
     def _named(self, label: Any) -> object:
+        if math.prod(getattr(label, "shape", ())) != 1:
+            raise ImageError(f"has a class of shape {tuple(label.shape)}, not one: name another label, or label=None")
         label = getattr(label, "item", lambda: label)()
         is_code = isinstance(label, int) and not isinstance(label, bool)
         if is_code and 0 <= label < len(self._names):
@@ -177,8 +183,14 @@ def _class_names(dataset: Any, label: str | int | None) -> Sequence[str]:
     return [str(name) for name in names] if isinstance(names, list | tuple) else []
 
 
+_AS_PNG, _AS_TIFF = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA"), ("CMYK", "F", "I", "LAB")
+
+
 def _encoded(picture: Any) -> bytes:
-    """The bytes of a picture as its file has them, else as PNG. Raises ImageError for what is no picture."""
+    """The bytes of a picture as its file has them, else as PNG, or TIFF where PNG has no such pixels.
+
+    Raises ImageError for what is no picture.
+    """
     if isinstance(picture, Mapping):
         picture = picture.get("bytes") or picture.get("path")
     if isinstance(picture, str | os.PathLike):
@@ -190,7 +202,11 @@ def _encoded(picture: Any) -> bytes:
     if not isinstance(picture, Image.Image):
         picture = _image_of(picture)
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)
+    if picture.mode in _AS_TIFF:
+        picture.save(file, "TIFF")
+    else:
+        picture = picture if picture.mode in _AS_PNG else picture.convert("RGB")
+        picture.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -209,5 +225,10 @@ def _image_of(picture: Any) -> Image.Image:
     if pixels.dtype.kind == "f":
         if not 0 <= np.nanmin(pixels, initial=0) <= np.nanmax(pixels, initial=0) <= 1:
             raise ImageError("has floats outside of 0 to 1: give pictures before they are normalised")
-        pixels = np.round(pixels * 255)
-    return Image.fromarray(np.squeeze(pixels.astype(np.uint8)))
+        pixels = np.round(np.nan_to_num(pixels) * 255)
+    if pixels.dtype == np.uint16 and pixels.size == pixels.shape[0] * pixels.shape[1]:
+        return Image.fromarray(pixels.reshape(pixels.shape[:2]))
+    if not 0 <= np.min(pixels, initial=0) <= np.max(pixels, initial=0) <= 255:
+        raise ImageError("has whole numbers outside of 0 to 255: give pictures of 8 bits, or of floats from 0 to 1")
+    pixels = pixels.astype(np.uint8)
+    return Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)

@@ -6,6 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from url_viz.errors import UrlVizError
+from url_viz.imaging.containers.python_dataset import is_dataset
 from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import may_read, openable, roots
@@ -110,7 +111,8 @@ def _read(folder: Path) -> None:
 
 def _offer_recent() -> None:
     """The folders that were read last, to be opened again or gone on from."""
-    recent = recent_sets().latest(MOST_RECENT)
+    latest = recent_sets().latest(MOST_RECENT)
+    recent = [entry for entry in latest if not is_dataset(entry.about.root)]  # only Python reads these again
     if not recent:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
