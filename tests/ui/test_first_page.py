@@ -50,8 +50,8 @@ def test_recent_sets_stand_there_with_counts_and_pictures_and_open(image_set: Im
 def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "zoo", 3)
     at = opened()
-    (tmp_path / "notes.txt").write_text("words")
-    for name, why in (("none", "does not exist"), ("notes.txt", "is a file, not a folder")):
+    (tmp_path / "notes.md").write_text("words")
+    for name, why in (("none", "does not exist"), ("notes.md", "is a file, not a folder")):
         at.text_input(key="first.typed").set_value(str(tmp_path / name)).run()
         assert why in at.error[0].value
         assert at.button(key="read_typed").disabled
