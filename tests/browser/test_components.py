@@ -132,7 +132,7 @@ def test_hovering_shows_the_card_with_the_name_as_text_and_a_click_gives_the_id_
     expect(card.locator("dd")).to_have_text(["0.288", "below 94 %", "12,350", ""])
     assert card.locator("img:visible").count() == 1
     assert card.locator("b").count() == 0
-    assert card.locator("img.crop").evaluate("image => image.naturalWidth") > 0
+    eventually(lambda: card.locator("img.crop").evaluate("image => image.naturalWidth > 0"))
     hover(stage, 7, 10)
     expect(card.locator(".name")).to_have_text("IMG_00007.jpg")
     expect(card.locator(".between")).to_have_text("Bengal 1.00")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, settled
+from tests.browser.fixtures import OpenPage, eventually, settled
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -83,7 +83,7 @@ def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("41.png")).to_be_visible()
     expect(dialog.locator(".tile")).to_have_count(6)
-    assert dialog.locator("img.url-viz-picture").evaluate("image => image.naturalWidth > 0")
+    eventually(lambda: dialog.locator("img.url-viz-picture").evaluate("image => image.naturalWidth > 0"))
     dialog.get_by_role("button", name="Close").click()
 
     page.get_by_role("button", name="Remove all").click()
