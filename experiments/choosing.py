@@ -3,11 +3,11 @@
 PHOTOS holds class folders that were read into the workspace. A fifth of the source groups is left out at a time; 5, 10
 and 20 % of the others are chosen, a linear probe is trained on these, and it is tested on the fifth, which the choice
 has not seen. Gains are over as many at random (ten draws). Beside the app's choice: without quotas, without the most
-ambiguous, quotas alone, and the same budgets by facility location on all similarities (apricot) and by k-centre
-(farthest points, scikit-matter), in each class too. Then what the app says of its choice, from the pictures that it was
-chosen from, and what it would say if it tested on those that were not chosen alone. The development sets settled that
-quotas are equal, that a picture covers its own class alone, and that ambiguous ones may be chosen. The figures go to
-choosing.json; without PHOTOS the tables are printed from it.
+ambiguous, quotas alone, and the same budgets by k-medoids on all similarities (facility location with exchanges, the
+library `kmedoids`) and by k-centre (farthest points, scikit-matter), in each class too. Then what the app says of its
+choice, from the pictures that it was chosen from, and what it would say if it tested on those that were not chosen
+alone. The development sets settled that quotas are equal, that a picture covers its own class alone, and that ambiguous
+ones may be chosen. The figures go to choosing.json; without PHOTOS the tables are printed from it.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,10 +38,10 @@ BUDGETS = (0.05, 0.1, 0.2)
 CHOSEN, FREE = "**as the app chooses**", "without quotas"
 QUOTAS = "by dice, as many of each class"
 CLEAR, TYPICAL = "without the most ambiguous tenth", "without the most confusable fifth"
-LOCATION, CENTRE = "facility location (apricot)", "k-centre (scikit-matter)"
+MEDOIDS, CENTRE = "k-medoids (FasterPAM)", "k-centre (scikit-matter)"
 IN_CLASS = ", in each class"
 SAYS, ON_THE_REST = "what the app says", "tested on the rest alone"
-METHODS = (CHOSEN, CLEAR, TYPICAL, FREE, QUOTAS, LOCATION, LOCATION + IN_CLASS, CENTRE, CENTRE + IN_CLASS)
+METHODS = (CHOSEN, CLEAR, TYPICAL, FREE, QUOTAS, MEDOIDS, MEDOIDS + IN_CLASS, CENTRE, CENTRE + IN_CLASS)
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def _of_budget(pool: Pool, count: int, accuracy: Callable[[Rows], float]) -> dic
         TYPICAL: accuracy(pool.chosen(count, among=pool.typical)),
         FREE: accuracy(pool.chosen(count, has_quotas=False)),
         QUOTAS: float(np.mean([accuracy(rows) for rows in by_quotas])),
-        LOCATION: accuracy(_facilities(whitened, count)),
-        LOCATION + IN_CLASS: accuracy(pool.in_classes(count, _facilities)),
+        MEDOIDS: accuracy(_medoids(whitened, count)),
+        MEDOIDS + IN_CLASS: accuracy(pool.in_classes(count, _medoids)),
         CENTRE: accuracy(_farthest(whitened, count)),
         CENTRE + IN_CLASS: accuracy(pool.in_classes(count, _farthest)),
     }
@@ -158,14 +158,11 @@ def _gain_on_the_rest(pool: Pool, chosen: Rows, at_random: Rows) -> float:
     return float(ours - theirs)
 
 
-def _facilities(rows: NDArray[np.float64], count: int) -> Rows:
-    from apricot import FacilityLocationSelection  # of experiments/requirements.txt
+def _medoids(rows: NDArray[np.float64], count: int) -> Rows:
+    from kmedoids import fasterpam  # of experiments/requirements.txt
 
     unit = l2_normalize(rows.astype(np.float32))
-    similarity = np.maximum(unit @ unit.T, 0).astype(np.float64)
-    if count >= len(rows):
-        return np.arange(len(rows))
-    return np.asarray(FacilityLocationSelection(count, metric="precomputed").fit(similarity).ranking, np.int64)
+    return np.asarray(fasterpam(1 - np.maximum(unit @ unit.T, 0), count, random_state=0, n_cpu=1).medoids, np.int64)
 
 
 def _farthest(rows: NDArray[np.float64], count: int) -> Rows:

@@ -110,6 +110,13 @@ def test_of_twins_one_is_chosen_that_may_be_and_none_beside_a_pinned_one() -> No
     assert burst & set(choose(graph, 71, pinned=[66, 67])) == {66, 67}
 
 
+def test_a_graph_of_another_moment_chooses_what_both_know() -> None:
+    contents = np.append(SMALL.content[1:], -5)
+    every, none = np.ones(60, bool), np.zeros(60, bool)
+    found = chosen_rows(SMALL, Candidates(contents, every, none, pd.Series(["a", "b"] * 30)), 70)
+    assert sorted(found.tolist()) == list(range(59))
+
+
 def test_what_cannot_be_chosen_is_said() -> None:
     with pytest.raises(ImageSetError, match="3 pictures are pinned, more than the 2"):
         choose(SMALL, 2, pinned=[1, 2, 3])

@@ -46,10 +46,11 @@ def chosen_rows(graph: Graph, of: Candidates, count: int) -> Rows:
     pinned = np.flatnonzero(of.is_pinned)
     if len(pinned) > count:
         raise ImageSetError(f"{len(pinned):,} pictures are pinned, more than the {count:,} to choose. Choose more.")
-    picture = _first_of(positions_of(of.contents, graph.content), of.is_pinned, of.is_open)
-    is_pinned, is_open = of.is_pinned[picture], of.is_open[picture]
+    place = positions_of(of.contents, graph.content)
+    picture = _first_of(place, of.is_pinned, of.is_open, count=len(graph))
+    is_pinned, is_open = ((picture >= 0) & which[picture] for which in (of.is_pinned, of.is_open))
     representative = twin_representatives(graph.twins).astype(np.int64)
-    representative = _first_of(representative, is_pinned, is_open)[representative]
+    representative = _first_of(representative, is_pinned, is_open, count=len(graph))[representative]
     is_first = representative == np.arange(len(graph))
     is_chosen = np.isin(np.arange(len(graph)), representative[is_pinned])
     is_open &= is_first & ~is_chosen
@@ -66,15 +67,15 @@ def chosen_rows(graph: Graph, of: Candidates, count: int) -> Rows:
     return np.concatenate([pinned, picture[rows]])
 
 
-def _first_of(group: Rows, is_pinned: Bools, is_open: Bools) -> Rows:
-    """For each group, numbered by what `group` (N,) has, its first row: a pinned one before an open one before others.
+def _first_of(group: Rows, is_pinned: Bools, is_open: Bools, *, count: int) -> Rows:
+    """The first row of each group (G,): a pinned one before an open one before others; −1 for a group without rows.
 
-    (max(group) + 1,); −1 for a number that no row has.
+    `group` (N,) is each row's, below `count`; −1 for none.
     """
     order = np.lexsort((~is_open, ~is_pinned))
     numbers, first = np.unique(group[order], return_index=True)
-    rows = np.full(int(group.max(initial=-1)) + 1, -1, np.int64)
-    rows[numbers] = order[first]
+    rows = np.full(count, -1, np.int64)
+    rows[numbers[numbers >= 0]] = order[first[numbers >= 0]]
     return rows
 
 
