@@ -1,13 +1,14 @@
 """What a choice of pictures is worth to a classifier of new ones: `python -m experiments.choosing PHOTOS`.
 
-PHOTOS holds class folders that were read into the workspace. A fifth of the source groups is left out at a time; 5, 10
-and 20 % of the others are chosen, a linear probe is trained on these, and it is tested on the fifth, which the choice
-has not seen. Gains are over as many at random (ten draws). Beside the app's choice: without quotas, without the most
-ambiguous, quotas alone, and the same budgets by k-medoids on all similarities (facility location with exchanges, the
-library `kmedoids`) and by k-centre (farthest points, scikit-matter), in each class too. Then what the app says of its
-choice, from the pictures that it was chosen from, and what it would say if it tested on those that were not chosen
-alone. The development sets settled that quotas are equal, that a picture covers its own class alone, and that ambiguous
-ones may be chosen. The figures go to choosing.json; without PHOTOS the tables are printed from it.
+PHOTOS holds class folders that were read into the workspace by EfficientNet-Lite0 and Lite2. A fifth of the source
+groups is left out at a time; 5, 10 and 20 % of the others are chosen, a linear probe is trained on these, and it is
+tested on the fifth, which the choice has not seen. Gains are over as many at random (ten draws). Beside the app's
+choice: for a probe on Lite2's embedding, in whose space it was not made; without quotas, without the most ambiguous,
+quotas alone, and the same budgets by k-medoids on all similarities (facility location with exchanges, the library
+`kmedoids`) and by k-centre (farthest points, scikit-matter), in each class too. Then what the app says of its choice,
+from the pictures that it was chosen from, and what it would say if it tested on those that were not chosen alone. The
+development sets settled that quotas are equal, that a picture covers its own class alone, and that ambiguous ones may
+be chosen. The figures go to choosing.json; without PHOTOS the tables are printed from it.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,18 +31,21 @@ from url_viz.analysis.order_metrics import mean_by_t
 from url_viz.analysis.probe import PROBE_FOLDS, fit_probe, probe_folds, probe_inputs
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import Codes
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, open_image_set
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
+from url_viz.wording import decimal
 
 FIGURES = Path(__file__).with_suffix(".json")
 BUDGETS = (0.05, 0.1, 0.2)
 CHOSEN, FREE = "**as the app chooses**", "without quotas"
 QUOTAS = "by dice, as many of each class"
 CLEAR, TYPICAL = "without the most ambiguous tenth", "without the most confusable fifth"
+OTHER, OTHER_PROBE = "tf_efficientnet_lite2", "**as the app chooses**, for a probe of Lite2"
 MEDOIDS, CENTRE = "k-medoids (FasterPAM)", "k-centre (scikit-matter)"
 IN_CLASS = ", in each class"
 SAYS, ON_THE_REST = "what the app says", "tested on the rest alone"
-METHODS = (CHOSEN, CLEAR, TYPICAL, FREE, QUOTAS, MEDOIDS, MEDOIDS + IN_CLASS, CENTRE, CENTRE + IN_CLASS)
+METHODS = (CHOSEN, OTHER_PROBE, CLEAR, TYPICAL, FREE, QUOTAS, MEDOIDS, MEDOIDS + IN_CLASS, CENTRE, CENTRE + IN_CLASS)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ def figures_of(image_set: ImageSet) -> dict[str, Any]:
     embedding, label = image_set.embeddings()[rows], every[rows]
     confusability = told["confusability"].to_numpy(float)[rows]
     fold = probe_folds(space_of(embedding).group, seed=0)
-    parts = [_of_fold(embedding, label, confusability, fold != number) for number in range(PROBE_FOLDS)]
+    by_other = open_image_set(image_set.root, model=OTHER, workspace=image_set.workspace.root)
+    other = whitened_rows(np.arange(len(rows)), by_other.embeddings()[rows]).rows
+    parts = [_of_fold(embedding, other, label, confusability, fold != number) for number in range(PROBE_FOLDS)]
     names = [*METHODS, SAYS, ON_THE_REST]
     gains = {name: [[part[budget][name] for part in parts] for budget in BUDGETS] for name in names}
     return {
@@ -101,7 +107,11 @@ def figures_of(image_set: ImageSet) -> dict[str, Any]:
 
 
 def _of_fold(
-    embedding: NDArray[np.floating], label: Codes, confusability: NDArray[np.float64], is_in: Bools
+    embedding: NDArray[np.floating],
+    other: NDArray[np.floating],
+    label: Codes,
+    confusability: NDArray[np.float64],
+    is_in: Bools,
 ) -> dict[float, dict[str, float]]:
     """By budget: the accuracy by chance on what is left out, and the gain of each method over it."""
     space, own = space_of(embedding[is_in]), label[is_in]
@@ -116,10 +126,19 @@ def _of_fold(
         called = fit_probe(inputs[chosen], own[chosen]).called(asked)
         return float((called == label[~is_in]).mean())
 
-    return {budget: _of_budget(pool, round(budget * len(own)), accuracy) for budget in BUDGETS}
+    def accuracy_by_other(chosen: Rows) -> float:
+        called = fit_probe(probe_inputs(other[is_in][chosen]), own[chosen]).called(probe_inputs(other[~is_in]))
+        return float((called == label[~is_in]).mean())
+
+    return {
+        budget: _of_budget(pool, round(budget * len(own)), accuracy, accuracy_by_other=accuracy_by_other)
+        for budget in BUDGETS
+    }
 
 
-def _of_budget(pool: Pool, count: int, accuracy: Callable[[Rows], float]) -> dict[str, float]:
+def _of_budget(
+    pool: Pool, count: int, accuracy: Callable[[Rows], float], *, accuracy_by_other: Callable[[Rows], float]
+) -> dict[str, float]:
     size, sizes = len(pool.label), pd.Series(pool.label[pool.chosen(count)]).value_counts()
     dice = [np.random.default_rng([seed, size]) for seed in range(DRAWS)]
     at_random = [each.choice(size, count, replace=False) for each in dice]
@@ -141,6 +160,7 @@ def _of_budget(pool: Pool, count: int, accuracy: Callable[[Rows], float]) -> dic
     says = choice_worth(whitened, pool.label, is_chosen, group=pool.space.group)
     rest = [_gain_on_the_rest(pool, chosen, rows) for rows in at_random]
     over = {name: value - chance for name, value in gains.items()}
+    over[OTHER_PROBE] = accuracy_by_other(chosen) - float(np.mean([accuracy_by_other(rows) for rows in at_random]))
     return {"random": chance, **over, SAYS: says.gain.value, ON_THE_REST: float(np.mean(rest))}
 
 
@@ -184,12 +204,13 @@ def table(figures: Mapping[str, Any], use: str = "report") -> str:
 
 
 def table_of_sets(figures: Mapping[str, Any]) -> str:
-    """By set: accuracy by chance, and what the app's choice adds, at each budget."""
+    """By set: accuracy by chance, and what the app's choice adds, with intervals over the folds, at each budget."""
     rows = []
     for use, sets in figures.items():
         for name, one in sets.items():
-            chance, gain = np.mean(one["random"], axis=1), np.mean(one["gains"][CHOSEN], axis=1)
-            told = (f"{a:.3f} {b:+.3f}".replace("0.", ".").replace("-", "−") for a, b in zip(chance, gain, strict=True))
+            chance = (decimal(value) for value in np.mean(one["random"], axis=1))
+            gains = (mean_by_t(of_folds, least=-1).text(signed=True) for of_folds in one["gains"][CHOSEN])
+            told = (f"{value}, {gain}" for value, gain in zip(chance, gains, strict=True))
             sizes = f"{one['pictures']:,} / {one['classes']}"
             rows.append([f"{name} ({use})" if use == "report" else name, sizes, *told])
     return markdown(["set", "pictures / classes", *(f"{budget:.0%}".replace("%", " %") for budget in BUDGETS)], rows)

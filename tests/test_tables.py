@@ -9,6 +9,7 @@ from benchmarks import answers, caching, naming, review, review_figure, second_m
 from benchmarks.answers_figure import figure
 from experiments import (
     apart,
+    choosing,
     conflict_table,
     deterioration,
     few_labels,
@@ -53,6 +54,13 @@ def test_what_a_head_should_read_is_told_from_its_figures() -> None:
     development, left_out = ([row[column] for row in (*quoted, rows["entropy at T = .5"])] for column in (6, 8))
     assert "{}, against {} for the head on functions, {} for the distance alone and {}".format(*development) in told
     assert "these are {}, {}, {} and {} (".format(*left_out) in told
+
+
+def test_what_a_choice_of_pictures_is_worth_is_told_from_its_figures() -> None:
+    figures = read_figures(choosing.FIGURES)
+    told = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
+    assert choosing.table(figures) in told
+    assert choosing.table_of_sets(figures) in told
 
 
 def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None:

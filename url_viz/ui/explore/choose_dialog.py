@@ -5,12 +5,11 @@ import streamlit as st
 
 from url_viz.analysis.choice import said_of
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.controls import title_of_measure
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.download import download_paths
 from url_viz.ui.widgets.filter_controls import columns_of_kind, title_of_column
 
 USUAL = 500
@@ -81,13 +80,7 @@ def _show_choice(
     if tag.strip():
         words.append(f"{image_set.subsets.tag(ids, tag.strip(), who=user_name()).sentence}.")
     st.success(escape(" ".join(words)), icon=":material/checklist:")
-    download(
-        "List of paths",
-        lambda: paths_text(image_set, ids, nul=False),
-        file_name=f"{image_set.root.name}-chosen.txt",
-        key="choose.paths",
-        icon=":material/download:",
-    )
+    download_paths(image_set, ids, name="chosen", key="choose.paths")
     if is_measured:
         st.markdown(escape(image_set.subsets.worth(ids).words))
 

@@ -11,8 +11,6 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
-from url_viz.errors import FolderError
-from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
 from url_viz.store.object_columns import PICTURE
 from url_viz.ui.explore.choose_dialog import show_choose_button
@@ -23,7 +21,7 @@ from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import ExploreView, state_of
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.class_choice import show_class_choice
-from url_viz.ui.widgets.download import download, download_table
+from url_viz.ui.widgets.download import download_paths, download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filter_controls import show_filter_chips
@@ -120,21 +118,7 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
         _downloads(image_set.said("All pictures"), table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
             _downloads(image_set.said("These pictures"), rows, f"{image_set.root.name}-selection", key="rows")
-        download(
-            "List of paths",
-            lambda: _paths(image_set, rows),
-            file_name=f"{image_set.root.name}-paths.txt",
-            key="download.paths",
-            help_text="Paths of these pictures, one per line (separated by NUL if a name contains a line break)",
-        )
-
-
-def _paths(image_set: ImageSet, rows: pd.DataFrame) -> bytes:
-    ids = rows["id"].tolist()
-    try:
-        return paths_text(image_set, ids)
-    except FolderError:
-        return paths_text(image_set, ids, nul=True)
+        download_paths(image_set, rows["id"].tolist(), name="paths", key="download.paths")
 
 
 def show_failures(image_set: ImageSet) -> None:

@@ -1,13 +1,16 @@
 """Downloads on pages: made on request, without running the page again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from mimetypes import guess_type
 from pathlib import PurePath
 
 import pandas as pd
 import streamlit as st
 
+from url_viz.errors import FolderError
+from url_viz.export.folders import paths_text
 from url_viz.export.table_files import table_bytes
+from url_viz.image_set import ImageSet
 from url_viz.ui.text import Markdown, escape
 
 PARQUET_MIME = "application/vnd.apache.parquet"
@@ -38,6 +41,24 @@ def download(
         disabled=disabled,
         help=None if help_text is None else Markdown(escape(help_text)),
     )
+
+
+def download_paths(image_set: ImageSet, ids: Sequence[int], *, name: str, key: str) -> None:
+    """A button that downloads the list of the paths of pictures; `name` is the end of the file's."""
+    download(
+        "List of paths",
+        lambda: _paths(image_set, ids),
+        file_name=f"{image_set.root.name}-{name}.txt",
+        key=key,
+        help_text="Paths of these pictures, one per line (separated by NUL if a name contains a line break)",
+    )
+
+
+def _paths(image_set: ImageSet, ids: Sequence[int]) -> bytes:
+    try:
+        return paths_text(image_set, ids)
+    except FolderError:
+        return paths_text(image_set, ids, nul=True)
 
 
 def download_table(words: str, table: pd.DataFrame, *, file_name: str, key: str, is_quiet: bool = True) -> None:
