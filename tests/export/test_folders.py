@@ -196,3 +196,19 @@ class TestPaths:
         with pytest.raises(FolderError, match="line break in its name"):
             paths_text(image_set, [1])
         assert paths_text(image_set, [1], nul=True).endswith(b"/a\nb.jpg\0")
+
+
+def test_pictures_of_a_list_that_leads_elsewhere_are_sorted(image_set: ImageSet, tmp_path: Path, model: Model) -> None:
+    listed = tmp_path / "lists" / "l.csv"
+    listed.parent.mkdir()
+    pictures = sorted(image_set.root.rglob("*.jpg"))[:4]
+    lines = [os.path.relpath(pictures[0], listed.parent), *map(os.fspath, pictures[1:])]
+    listed.write_text(
+        "\n".join(["path,label", *(f'"{line}",{n % 2}' for n, line in enumerate(lines))]), errors="surrogateescape"
+    )
+    read = embed_folder(listed, model=model, workspace=tmp_path / "workspace")
+    done = sort_into_folders(read, tmp_path / "out", by="label")
+    assert (done.created, done.blocked) == ({"0": 2, "1": 2}, [])
+    links = {path.resolve(): path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.jpg")}
+    top = pictures[0].parent
+    assert links == {path: Path(str(n % 2)) / path.relative_to(top) for n, path in enumerate(pictures)}

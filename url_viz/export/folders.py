@@ -28,6 +28,7 @@ from url_viz.export.picture_files import (
 )
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
+from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.scan import display_name, located, refuse_bucket
 from url_viz.sealed import record_in
 from url_viz.store.decisions import DECISIONS
@@ -138,7 +139,7 @@ def _places(
     image_set: ImageSet, table: pd.DataFrame, paths: Sequence[bytes], folders: "pd.Series[str]", by: str
 ) -> dict[bytes, bytes]:
     """Where each picture that is sorted goes, by its path: to that path in its folder, or to that of its class."""
-    files = [crop_path(path) for path in paths] if image_set.is_of_objects else paths
+    files = [crop_path(path) for path in paths] if image_set.is_of_objects else _below_one(image_set, paths)
     if by == BY_LABEL:
         of_all = corrected_paths(table, files, level=chosen_level(image_set), make_folder=True)
         return {paths[row]: of_all[row] for row in folders.index}
@@ -146,6 +147,15 @@ def _places(
         paths[row]: os.path.join(folder.encode(), files[row])
         for row, folder in zip(folders.index, folders, strict=True)
     }
+
+
+def _below_one(image_set: ImageSet, paths: Sequence[bytes]) -> Sequence[bytes]:
+    """Paths as they are; if a list leads out of its folder, those below the nearest folder of all its pictures."""
+    if not is_listing(image_set.root) or not any(path.startswith((b"/", b"../")) for path in paths):
+        return paths
+    whole = [os.path.normpath(located(image_set.folder, path)) for path in paths]
+    top = os.path.commonpath(map(os.path.dirname, whole))
+    return [os.path.relpath(path, top) for path in whole]
 
 
 def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_undecided: bool) -> "pd.Series[str]":
