@@ -16,6 +16,7 @@ from PIL import Image
 from torch.utils.data import Subset
 from torchvision.datasets import ImageFolder
 
+import url_viz
 from tests.annotated_sets import write_annotated
 from tests.given import dice, given_set
 from tests.imaging.pictures import noise
@@ -205,3 +206,12 @@ def test_what_is_kept_is_found_in_a_data_set_of_ones_own(image_set: ImageSet) ->
     assert image_set.kept(["test/dog/2.webp", "none.jpg", dropped, "test/dog/1.PNG"]).tolist() == [0, 3]
     with pytest.raises(ImageSetError, match="None of these paths"):
         image_set.kept(["x.jpg"])
+
+
+def test_of_a_dataset_that_was_read_the_items_are_told(tmp_path: Path, model: Model) -> None:
+    items = [(noise(0), 0), ("no picture", 1), (noise(2), 0), (noise(3), 1)]
+    found = url_viz.embed_dataset(items, model=model, workspace=tmp_path / "home", name="four")
+    assert found.kept().tolist() == [0, 2, 3], "the second could not be read"
+    found.decisions.decide([int(found.ids[1])], "drop")
+    assert found.kept().tolist() == [0, 3]
+    assert [items[at] for at in found.kept()] == [items[0], items[3]]
