@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.frontend.node import needs_node, run_node
+from url_viz.ui.notebook import notebook_script
 from url_viz.ui.widgets.assets import FOLDER, script_of
 
 COMPONENTS = sorted(path.parent.name for path in FOLDER.glob("*/index.js"))
@@ -99,7 +100,7 @@ def test_a_component_is_one_module_that_imports_nothing(name: str) -> None:
 
 
 def test_every_module_is_part_of_a_component() -> None:
-    scripts = "\n".join(script_of(name) for name in COMPONENTS)
+    scripts = "\n".join([*map(script_of, COMPONENTS), notebook_script()])
     for path in FOLDER.rglob("*.js"):
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("// "), f"{path}: the first line says what the module is for"
