@@ -15,6 +15,7 @@ from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.errors import FolderError, ImageError
 from url_viz.export.data_sets import DATA_SETS
+from url_viz.export.folders import sort_into_folders
 from url_viz.image_set import ImageSet, embed_dataset, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.workspace import Workspace
@@ -115,8 +116,13 @@ def test_copies_of_pictures_in_shards_leave(folder: Path, tmp_path: Path, worksp
     DATA_SETS["huggingface"].write(image_set, tmp_path / "out")
     left = {path.read_bytes() for path in (tmp_path / "out").rglob("*.jpg")}
     assert left == {path.read_bytes() for path in pictures(folder)}
-    with pytest.raises(FolderError, match="no files of one folder"):
+    with pytest.raises(FolderError, match=r"no files of one folder.* sort .* OUT --by label"):
         image_set.files.path(int(image_set.ids[0]))
+    sort_into_folders(image_set, tmp_path / "sorted", by="label")
+    in_classes = {
+        path.read_bytes(): path.relative_to(tmp_path / "sorted").parts[0] for path in pictures(tmp_path / "sorted")
+    }
+    assert in_classes == {path.read_bytes(): path.parent.name for path in pictures(folder)}
 
 
 def test_a_shard_that_is_gone_is_said_where_a_picture_is_shown(

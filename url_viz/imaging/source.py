@@ -1,5 +1,6 @@
 """Where pictures are read from: what lies there, and the bytes of each file; a folder, object storage, or shards."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,5 +99,6 @@ def refuse_without_files(root: Path) -> None:
     if not isinstance(source_of(root), Folder | Objects):
         raise FolderError(
             f"The pictures of {str(root)!r} are no files of one folder, and this works on such only. Write them into "
-            f"one (`python -m url_viz share {str(root)!r} OUT --as huggingface`), and read that."
+            f"one (`python -m url_viz sort {shlex.quote(str(root))} OUT --by label`; those without labels by `share … "
+            "--as huggingface`), and read that."
         )
