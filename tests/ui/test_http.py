@@ -14,7 +14,9 @@ from streamlit import config
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.decoded_points import decode_mask, decode_points
 from url_viz.analysis.ranking import ends, percentile, with_percentile
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.errors import ImageError
+from url_viz.image_set import ImageSet, embed_dataset, embed_folder
+from url_viz.imaging.containers import python_dataset
 from url_viz.models.model import Model
 from url_viz.ui.http import map_points, mask_url, middleware, routes
 from url_viz.ui.response_cache import LruCache, cache_order, cached_masks, cached_orders, ids_at, order_of, ranges_of
@@ -56,6 +58,20 @@ def test_a_picture_is_bounded(image_set: ImageSet, client: TestClient) -> None:
     large = image_set.table().set_index("width").loc[2000, "id"]
     answer = client.get(picture_url(image_set, int(large)))
     assert Image.open(io.BytesIO(answer.content)).size == (1600, 1200)
+
+
+def test_a_dataset_that_is_not_open_shows_its_thumbnails(
+    client: TestClient, read_set: ImageSet, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [(noise(seed, width=300, height=240), 0) for seed in range(3)]
+    made = embed_dataset(items, name="noise", model=model, workspace=read_set.workspace.root)
+    image_id = int(made.ids[0])
+    thumbnail = client.get(thumbnail_url(made.set_id, image_id)).content
+    assert client.get(picture_url(made, image_id)).content != thumbnail
+    monkeypatch.delitem(python_dataset._OPEN, made.root)
+    assert client.get(picture_url(made, image_id)).content == thumbnail
+    with pytest.raises(ImageError, match=r"by url_viz\.embed_dataset\.$"):
+        made.files.data(image_id)
 
 
 def test_a_card_lists_the_measures_the_one_on_the_map_first(image_set: ImageSet, client: TestClient) -> None:

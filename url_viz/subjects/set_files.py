@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.containers.picture_lists import Listing
+from url_viz.imaging.containers.python_dataset import is_dataset
 from url_viz.imaging.decode import read_file, refuse_large
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Place, picture_path
@@ -135,7 +136,8 @@ class SetFiles:
             yield
         except ImageError as error:
             name = f"{display_name(path)!r} of {str(self._core.root)!r}"
-            raise ImageError(f"{name} {error}. Read the folder again: {embed_command(self._core.root)}.") from error
+            again = "" if is_dataset(self._core.root) else f" Read the folder again: {embed_command(self._core.root)}."
+            raise ImageError(f"{name} {error}.{again}") from error
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from url_viz.analysis.ranking import percentile_of_each
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.export.whole_picture import with_boxes
 from url_viz.image_set import ImageSet
+from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset, source_of_dataset
 from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.model_names import DEFAULT
@@ -244,6 +245,8 @@ def _thumbnail(request: Request) -> Response:
 
 def _picture(request: Request) -> Response:
     image_set = _image_set(request)
+    if is_dataset(image_set.root) and isinstance(source_of_dataset(image_set.root), ClosedDataset):
+        return _thumbnail(request)
     headers = {"Cache-Control": "private, no-cache"}
     try:
         data = image_set.files.data(request.path_params["image_id"])
