@@ -44,6 +44,9 @@ def test_quotas_bounds_pins_and_what_was_dropped(image_set: ImageSet, run: Run, 
     again = pd.read_csv(out)
     assert set(again.loc[again["pinned"], "id"]) == first | {other}
     assert again["label"].value_counts().to_dict() == {"a": 22, "b": 23, "c": 5}
+    more = tmp_path / "more.csv"
+    run("choose", 52, "--pin", out, "--out", more)
+    assert set(again["id"]) < set(pd.read_csv(more)["id"])
 
 
 def test_only_what_lies_in_bounds_is_chosen_and_a_list_of_paths_is_written(

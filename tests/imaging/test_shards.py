@@ -366,6 +366,8 @@ def test_a_dataset_without_length_or_picture_is_refused(tmp_path: Path) -> None:
         open_dataset(iter([1]), tmp_path, image="image", label=None, name=None)
     with pytest.raises(FolderError, match="KeyError: 'image'"):
         open_dataset([{"img": PICTURES[NAMES[0]]}], tmp_path, image="image", label=None, name=None)
+    with pytest.raises(FolderError, match="KeyError: 'kind'"):
+        open_dataset([{"image": PICTURES[NAMES[0]]}], tmp_path, image="image", label="kind", name=None)
     for item, why in (
         (np.full((4, 4, 3), 2.0), "normalised"),
         (np.full((4, 4, 3), 256), "outside of 0 to 255"),

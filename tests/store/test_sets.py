@@ -153,7 +153,7 @@ class TestMovedFolders:
             repoint(here / "nothing", here / "pictures" / "cat", workspace=here / "workspace")
         with pytest.raises(ImageSetError, match="is an image set already"):
             repoint(here / "pictures", here / "pictures", workspace=here / "workspace")
-        with pytest.raises(FolderError, match="is not a folder"):
+        with pytest.raises(FolderError, match="does not exist"):
             repoint(here / "pictures", here / "nothing", workspace=here / "workspace")
 
     def test_new_pictures_in_the_old_place_are_an_image_set_of_their_own(self, here: Path, bare_model: Model) -> None:

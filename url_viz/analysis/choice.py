@@ -176,7 +176,7 @@ def said_of(chosen: pd.DataFrame, asked: int, *, per: str | None) -> str:
     if per is not None and len(chosen):
         counts = chosen[per].value_counts()
         fewest, most = int(counts.min()), int(counts.max())
-        words += f", {fewest:,}{'' if fewest == most else f' to {most:,}'} of each of {len(counts):,} "
-        words += "classes" if per == "label" else f"values of {per}"
+        each = f", {fewest:,}{'' if fewest == most else f' to {most:,}'} of each of {len(counts):,} "
+        words += f"{each}{'classes' if per == 'label' else f'values of {per}'}" if len(counts) > 1 else ""
     short = f" {asked:,} were asked for; no more are left, since twins count once." if len(chosen) < asked else ""
     return f"{words}.{short}"

@@ -72,11 +72,16 @@ def _worth(image_set: "ImageSet", ids: list[int]) -> str:
 
 
 def _pinned(image_set: "ImageSet", where: str) -> list[int]:
-    """Ids of the pictures in a file of paths, or else of those with a tag."""
+    """Ids of the pictures in a file of paths, or in a table that `--out` wrote, or else of those with a tag."""
     from url_viz.export.selection import listed
+    from url_viz.store.user_files import read_user_file
 
+    ids: list[int]
+    if Path(where).suffix.lower() in (".csv", ".parquet") and Path(where).is_file():
+        ids = listed(image_set, read_user_file(where).paths).tolist()
+        return ids
     if where == "-" or Path(where).is_file():
-        ids: list[int] = listed(image_set, paths_listed(Path(where))).tolist()
+        ids = listed(image_set, paths_listed(Path(where))).tolist()
         return ids
     return image_set.subsets.tagged(where)
 

@@ -237,9 +237,8 @@ def check_agreement(store: Store, root: Path) -> Agreement:
             f"their new place: {embed_command(root)}."
         )
     if not is_in_bucket(root) and not root.is_dir() and not is_listing(root) and not is_sharded(root):
-        raise FolderError(
-            f"{str(root)!r} is not a folder that can be read. Give the folder where the pictures lie now."
-        )
+        what = "cannot be read as pictures" if root.exists() else "does not exist"
+        raise FolderError(f"{str(root)!r} {what}. Give the folder, or the file, where the pictures lie now.")
     agreement = _compared(store, root)
     if agreement.compared and agreement.equal < MUST_AGREE * agreement.compared:
         raise FolderError(

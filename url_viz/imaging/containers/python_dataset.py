@@ -170,7 +170,8 @@ def _undecoded(dataset: Any, image: str | int) -> Any:
 
 def _parts(item: Any, image: str | int, label: str | int | None) -> tuple[Any, Any]:
     if isinstance(item, Mapping):
-        return item[image], None if label is None else item.get(label)
+        is_there = label in item or label not in (None, "label")  # another name that is not there is a mistake
+        return item[image], item[label] if is_there else None
     if isinstance(item, tuple | list):
         at = label if isinstance(label, int) else 1
         return item[image if isinstance(image, int) else 0], item[at] if label is not None and at < len(item) else None
