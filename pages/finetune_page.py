@@ -2,10 +2,13 @@
 
 import streamlit as st
 
+from url_viz.errors import FolderError
+from url_viz.imaging.source import refuse_without_files
 from url_viz.ui.compare.changed import show_change
 from url_viz.ui.finetune.page import show_adapt
 from url_viz.ui.finetune.runs import show_jobs
 from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.text import show_error
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.sidebar import require_image_set
 
@@ -18,6 +21,11 @@ if image_set.source.is_external:
         "enter the backbone you finetuned as BACKBONE:PATH.",
         icon=":material/info:",
     )
+    end_page()
+try:
+    refuse_without_files(image_set.root)
+except FolderError as error:
+    show_error(error)
     end_page()
 show_adapt(image_set)
 show_jobs(image_set)

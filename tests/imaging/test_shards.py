@@ -290,7 +290,8 @@ def test_nothing_outside_the_allowed_folders_is_read(tmp_path: Path) -> None:
     assert len(files) == len(NAMES) + 1
     with pytest.raises(ImageError, match="leads out"):
         source.read(files[0])
-    (inside / "list.txt").write_text(f"{tmp_path}/p.tar\nown.tar\n")
+    (tmp_path / "secret.png").write_bytes(PICTURES[NAMES[0]])
+    (inside / "list.txt").write_text(f"{tmp_path}/secret.png\n")
     listed = source_of(inside / "list.txt", within=(inside,))
     assert isinstance(listed, Listing)
     with pytest.raises(ImageError, match="leads out"):
@@ -353,6 +354,7 @@ def test_a_list_without_a_heading_has_paths_and_classes(
         ("l.jsonl", '{"label": 1}\n', "Line 1 .* has no path"),
         ("l.jsonl", "{\n", "Line 1 .* is no JSON"),
         ("l.txt", "\n \n", "lists no picture"),
+        ("l.txt", "To do:\nbuy milk\n", "names no picture by its ending"),
     ],
 )
 def test_a_list_without_paths_says_so(tmp_path: Path, name: str, text: str, why: str) -> None:

@@ -1,6 +1,7 @@
 """The Finetune page in every state: nothing open, nothing run yet, waiting, failed, finished, in use."""
 
 import json
+import shutil
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,6 +38,13 @@ def a_run(home: Workspace, image_set: ImageSet, code: str) -> Job:
 
 def test_without_an_image_set_it_shows_the_ways_to_open_one(home: Workspace) -> None:
     assert "Try the demo pictures" in words(run(None))
+
+
+def test_of_pictures_in_an_archive_it_says_how_they_become_files(tmp_path: Path, home: Workspace, model: Model) -> None:
+    archive = shutil.make_archive(str(tmp_path / "zoo"), "zip", write_folder(tmp_path / "zoo", 6, classes=("a", "b")))
+    at = run(embed_folder(archive, model=model, workspace=home.root))
+    assert "no files of one folder" in at.error[0].value
+    assert "adapt" not in [button.key for button in at.button]
 
 
 def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:

@@ -139,8 +139,16 @@ def _names_picture(text: str) -> bool:
     return os.path.splitext(os.fsencode(text))[1].lower() in EXTENSIONS
 
 
-def _from_text(text: str, _root: Path) -> Rows:
-    for line in _lines(text):
+def _from_text(text: str, root: Path) -> Rows:
+    lines = _lines(text)
+    if any(lines) and not any(
+        _names_picture(line.rsplit(maxsplit=1)[0]) or _names_picture(line) for line in filter(None, lines)
+    ):
+        raise FolderError(
+            f"{str(root)!r} names no picture by its ending, in no line. Give a list of paths; as a table with a column "
+            "'path' where they have no endings."
+        )
+    for line in lines:
         parts = [line] if _names_picture(line) else line.rsplit(maxsplit=1)
         with_class = len(parts) == 2 and _names_picture(parts[0])
         yield (parts[0], {CLASS: parts[1]}) if with_class else (line, {})

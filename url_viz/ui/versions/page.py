@@ -176,7 +176,17 @@ def show_figures(found: Diff) -> None:
     if found.new_leaks is not None and len(found.new_leaks):
         st.markdown("**New leaks**")
         columns = ["path", "split", "twin_path", "twin_split", "cosine", "kind"]
-        st.dataframe(found.new_leaks[columns], hide_index=True, alt="Leaks between splits that are new")
+        st.dataframe(
+            found.new_leaks[columns],
+            hide_index=True,
+            column_config={
+                **{name: name.capitalize() for name in ("path", "split", "kind")},
+                "twin_path": "Its twin",
+                "twin_split": "in split",
+                "cosine": st.column_config.NumberColumn("Cosine", format="%.3f"),
+            },
+            alt="Leaks between splits that are new",
+        )
     classes = pd.concat([found.rose, found.fell])
     if len(classes):
         st.markdown("**Classes that became more ambiguous, or clearer**")
