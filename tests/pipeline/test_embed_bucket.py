@@ -16,9 +16,11 @@ from tests.pipeline.reader import Reader, names
 from tests.processes import await_stored, reading, stored_files
 from url_viz.cli.main import main
 from url_viz.errors import BucketError, FolderError, NoImagesError
+from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import bucket as of_bucket
 from url_viz.imaging.bucket import Bucket
+from url_viz.imaging.source import source_of
 from url_viz.models.model import Model
 from url_viz.pipeline import embedded as of_embedded
 from url_viz.roots import root_of
@@ -274,6 +276,14 @@ def keeps_no_secret(workspace: Path, *said: bytes) -> None:
     kept = b"".join([*said, *(path.read_bytes() for path in workspace.rglob("*") if path.is_file())])
     for secret in (KEY, SECRET):
         assert secret.encode() not in kept
+
+
+def test_a_bucket_is_written_anew_as_shards(store: ObjectStore, of: Reader, tmp_path: Path) -> None:
+    for number in range(3):
+        store.put(f"{prefix(of)}/{number}.png", png(number))
+    DATA_SETS["webdataset"].write(of(), tmp_path / "out")
+    source = source_of(tmp_path / "out")
+    assert [source.read(file) for file in source.list().files] == [png(number) for number in range(3)]
 
 
 def test_a_list_of_keys_reads_these_alone(store: ObjectStore, of: Reader, tmp_path: Path, model: Model) -> None:

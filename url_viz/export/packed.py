@@ -22,7 +22,7 @@ from url_viz.export.json_values import as_json, column_names, plain_value
 from url_viz.export.picture_files import Exported, How, LaidOut, new_folder
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
-from url_viz.imaging.scan import display_name
+from url_viz.imaging.scan import ScannedFile, display_name
 from url_viz.progress import Clock, ProgressCallback, silent
 
 IN_A_FILE = 1_000
@@ -60,8 +60,11 @@ class Content:
     def picture(self, row: int) -> Packed:
         """The picture of a row. Raises ImageError if it cannot be read."""
         files, path = self.image_set.files, self.paths[row]
-        with files.open_crop(path) if self.image_set.is_of_objects else files.open(path) as file:
-            data = file.read()
+        if self.image_set.is_of_objects:
+            with files.open_crop(path) as file:
+                data = file.read()
+        else:
+            data = files.source.read(ScannedFile(path, 0, 0))  # also from a bucket
         facts = {str(name): plain_value(values.iloc[row]) for name, values in self.facts.items()}
         return Packed(data, f"{row:08d}.{_ending(path, data)}", self.codes[row], facts)
 
