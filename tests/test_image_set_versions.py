@@ -18,7 +18,7 @@ from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.store import remembered
+from url_viz.store import version_files
 from url_viz.store.bundle import pack
 from url_viz.store.sets import forget
 from url_viz.subjects.version_diff import Diff
@@ -120,7 +120,7 @@ class TestTwoTimes:
     def test_the_oldest_go_once_there_are_many(
         self, second: ImageSet, model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(remembered, "MOST_BYTES", 1)
+        monkeypatch.setattr(version_files, "MOST_BYTES", 1)
         (second.root / "emu" / "0000.jpg").unlink()
         again = embed_folder(second.root, model=model, workspace=second.workspace.root)
         assert again.versions.table()["number"].tolist() == [2, 3]

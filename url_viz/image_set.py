@@ -580,7 +580,7 @@ def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReadi
             raise NoImagesError(_nothing_readable(found, image_set))
     if len(image_set) >= MANY:
         image_set.prepare()
-    image_set.versions.keep()
+    image_set.versions.store()
     return image_set
 
 

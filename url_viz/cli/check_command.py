@@ -109,14 +109,14 @@ def _print(result: "GateResult") -> None:
     for rule in result.shown:
         print(f"{'ok' if rule.state == 'passed' else rule.state.upper():10} {rule.words}")
         if rule.state == "broken":
-            _print_found(rule)
+            _print_pictures(rule)
     if result.classes_passed:
         print(f"{'ok':10} ambiguous: {counted(result.classes_passed, 'class')}")
     words = {"passed": "The policy holds", "broken": "The policy is broken", "not judged": "A rule could not be judged"}
     print(f"{words[result.state]}: {counted(result.pictures, 'picture')} in {result.folder}.")
 
 
-def _print_found(rule: "RuleResult") -> None:
+def _print_pictures(rule: "RuleResult") -> None:
     for path, detail in rule.counted[:SHOWN]:
         print(f"    {path}: {detail}")
     print_rest(rule.count, SHOWN, "--json")

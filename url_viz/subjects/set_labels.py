@@ -48,7 +48,7 @@ class SetLabels:
         level that does not exist.
         """
         self._imports.use_labels(chosen)
-        SetVersions(self._core).keep(is_quick=True)
+        SetVersions(self._core).store(is_quick=True)
 
     @property
     def apart(self) -> Apart:

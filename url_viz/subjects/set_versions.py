@@ -20,7 +20,7 @@ from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.imported_columns import NAMES, TAGS
 from url_viz.store.object_columns import PICTURE
-from url_viz.store.remembered import ROWS, ROWS_OF_OBJECTS, Remembered, remember, remembered, rows_of
+from url_viz.store.version_files import ROWS, ROWS_OF_OBJECTS, StoredVersion, rows_of, store_version, stored_versions
 from url_viz.subjects.set_core import SetCore
 
 AS_NOW = "now"
@@ -55,16 +55,16 @@ class SetVersions:
     def __init__(self, core: SetCore) -> None:
         self._core = core
 
-    def kept(self) -> tuple[Remembered, ...]:
+    def stored(self) -> tuple[StoredVersion, ...]:
         """The versions that are kept, the oldest first."""
-        return remembered(self._core.store.paths)
+        return stored_versions(self._core.store.paths)
 
     def table(self) -> pd.DataFrame:
         """The versions that are kept, the oldest first: number, at (UTC), pictures."""
         columns = ["number", "at", "pictures"]
-        return pd.DataFrame([[getattr(one, name) for name in columns] for one in self.kept()], columns=columns)
+        return pd.DataFrame([[getattr(one, name) for name in columns] for one in self.stored()], columns=columns)
 
-    def keep(self, *, is_quick: bool = False) -> bool:
+    def store(self, *, is_quick: bool = False) -> bool:
         """Keep the set as it is opened, unless it is as in the last version; returns whether it was kept.
 
         If `is_quick`, without ambiguity, which the next reading adds.
@@ -73,7 +73,7 @@ class SetVersions:
         with raising_disk_errors(core.store.paths):
             source = core.derived.get("labels").source
             decided, models = core.decisions.version, "" if is_quick else models_of(core)
-            return remember(core.store.paths, rows, decisions=decided, label_source=source, models=models)
+            return store_version(core.store.paths, rows, decisions=decided, label_source=source, models=models)
 
     def now(self) -> Version:
         """The set as it is opened, with the decisions and labels of now."""
@@ -87,7 +87,7 @@ class SetVersions:
         Of a number with what was decided at the end of that reading; of a time with what was decided until then. Raises
         ImageSetError for a number or time of which nothing is kept.
         """
-        kept, core = self.kept(), self._core
+        kept, core = self.stored(), self._core
         number = int(since) if str(since).isdecimal() else None
         until = "" if number is not None else _utc(str(since))
         fitting = [one for one in kept if (one.number == number if number is not None else one.at <= until)]

@@ -11,7 +11,7 @@ from url_viz.analysis.categories import category_names
 from url_viz.analysis.changes import CHANGES
 from url_viz.export.diff_report import diff_html
 from url_viz.image_set import ImageSet, diff
-from url_viz.store.remembered import Remembered
+from url_viz.store.version_files import StoredVersion
 from url_viz.subjects.version_diff import CHANGED, GONE, NEW, SAME, WORDS, Diff
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
@@ -45,7 +45,7 @@ _NUMBER = "v"
 
 def pick_before(image_set: ImageSet) -> str | None:
     """What the set is compared with: an earlier version, or another set; None if there is neither."""
-    kept = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.kept())}
+    kept = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.stored())}
     sets = {set_id: title for set_id, title in titles().items() if set_id != image_set.set_id}
     options = [*kept, *sets]
     if not options:
@@ -70,7 +70,7 @@ def pick_before(image_set: ImageSet) -> str | None:
         )
 
 
-def _title(version: Remembered) -> str:
+def _title(version: StoredVersion) -> str:
     read = f"{version.at[:10]} {version.at[11:16]} UTC"
     return f"Version {version.number}, {read}: {counted(version.pictures, 'picture')}"
 

@@ -36,7 +36,7 @@ ROWS_OF_OBJECTS = pa.schema([*ROWS, *_BOX])
 
 
 @dataclass(frozen=True)
-class Remembered:
+class StoredVersion:
     """One version: its `number`, when it was read (`at`, UTC), and how many `pictures` it has.
 
     `decisions` is the version of the decision log at that time, `label_source` what labels were taken from, `models`
@@ -52,19 +52,19 @@ class Remembered:
     digest: str
 
 
-def remembered(paths: SetPaths) -> tuple[Remembered, ...]:
+def stored_versions(paths: SetPaths) -> tuple[StoredVersion, ...]:
     """The versions that are kept, the oldest first, without those that are damaged."""
     found = []
     for file in paths.versions.glob("[0-9]*.parquet") if paths.versions.is_dir() else ():
         try:
             about = pq.read_schema(file).metadata[_ABOUT]
-            found.append(read_plain(Remembered, unsealed(about)))
+            found.append(read_plain(StoredVersion, unsealed(about)))
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
             continue  # what cannot be read is not offered
     return tuple(sorted(found, key=lambda version: version.number))
 
 
-def rows_of(paths: SetPaths, version: Remembered) -> pa.Table:
+def rows_of(paths: SetPaths, version: StoredVersion) -> pa.Table:
     """The rows of a version (ROWS, of objects ROWS_OF_OBJECTS). Raises DamageError if they are not as written."""
     file = _file(paths, version.number)
     try:
@@ -92,24 +92,24 @@ def digest_of(rows: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def remember(paths: SetPaths, rows: pa.Table, *, decisions: int, label_source: str | None, models: str) -> bool:
+def store_version(paths: SetPaths, rows: pa.Table, *, decisions: int, label_source: str | None, models: str) -> bool:
     """Keep rows (ROWS) as a version of now, unless they are those of the last one; returns whether it was kept.
 
     The same rows by other models take the place of the last version.
     """
-    known, digest = remembered(paths), digest_of(rows)
+    known, digest = stored_versions(paths), digest_of(rows)
     if known and known[-1].digest == digest:
         if known[-1].models != models:
             _write(paths, rows, replace(known[-1], models=models))
         return False
     number = known[-1].number + 1 if known else 1
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    _write(paths, rows, Remembered(number, now, len(rows), decisions, label_source, models, digest))
+    _write(paths, rows, StoredVersion(number, now, len(rows), decisions, label_source, models, digest))
     _drop_oldest(paths)
     return True
 
 
-def _write(paths: SetPaths, rows: pa.Table, version: Remembered) -> None:
+def _write(paths: SetPaths, rows: pa.Table, version: StoredVersion) -> None:
     words = [field.name for field in rows.schema if pa.types.is_dictionary(field.type)]
     with replaced(_file(paths, version.number)) as temporary:
         pq.write_table(
@@ -123,7 +123,7 @@ def _write(paths: SetPaths, rows: pa.Table, version: Remembered) -> None:
 
 
 def _drop_oldest(paths: SetPaths) -> None:
-    files = [_file(paths, version.number) for version in remembered(paths)]
+    files = [_file(paths, version.number) for version in stored_versions(paths)]
     sizes = [file.stat().st_size for file in files]
     while len(files) > 2 and (len(files) > MOST_VERSIONS or sum(sizes) > MOST_BYTES):
         files.pop(0).unlink(missing_ok=True)
