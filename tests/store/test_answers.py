@@ -1,4 +1,4 @@
-"""Answers on pairs: kept by content whichever comes first, one log with decisions, older files, what is damaged."""
+"""Answers on pairs: kept by content whichever comes first, one log with decisions, what is damaged."""
 
 import sqlite3
 from contextlib import closing
@@ -10,7 +10,6 @@ import pytest
 from url_viz.errors import DamageError, DecisionError
 from url_viz.store.answers import Answers, ordered
 from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decision_tables import OLDER_TABLES
 from url_viz.store.decisions import Decisions
 
 
@@ -91,29 +90,6 @@ def test_an_action_that_fails_stores_nothing(answers: Answers, path: Path) -> No
     with pytest.raises(DecisionError):
         answers.answer({(1, 3): True, (2, 2): True})
     assert path.read_bytes() == before
-
-
-def test_a_file_of_before_there_were_answers_is_read_and_raised(path: Path, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for table in OLDER_TABLES[2]:
-            connection.execute(table)
-        connection.execute("INSERT INTO decision VALUES (4, 1, 101, 1, 'dark', '')")
-        connection.execute("INSERT INTO batch VALUES (7, '2026-01-01', 'anna', 'kept 1 picture', 1, 'done')")
-        connection.execute("INSERT INTO change VALUES (7, 1, 101, -1, '', '', 1, 'dark', '')")
-        connection.execute("INSERT INTO version VALUES (1000, 3)")
-        connection.execute("PRAGMA user_version = 2")
-    before = path.read_bytes()
-    answers, decisions = Answers(path), Decisions(path, FileKeys(np.array([1]), np.array([101])))
-    assert (len(answers.now()), decisions.now().decision.tolist()) == (0, ["keep"])
-    assert path.read_bytes() == before, "reading raises nothing"
-    answers.answer({(1, 2): True})
-    assert (answers.now().as_dict(), decisions.labels_version) == ({(1, 2): True}, 3)
-    assert (tmp_path / "decisions.schema-2.db").read_bytes()[96:] == before[96:]  # SQLite notes its version before
-    for _ in range(2):
-        decisions.undo()
-    assert (len(answers.now()), decisions.now().decision.tolist()) == (0, [None])
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 @pytest.mark.parametrize("change", ["same = 2", "first = 'a'"])

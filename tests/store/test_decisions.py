@@ -324,8 +324,6 @@ class TestDamage:
         decisions.decide([1], "drop")
         for name in ("decisions.json", "decisions.copy.db"):
             (tmp_path / name).unlink()
-        with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection:
-            connection.execute("PRAGMA application_id = 0")
         assert shown(Decisions(tmp_path / "decisions.db", FILES))[0] == "drop"
         decisions.decide([2], "keep")
         record = DecisionLogBackup(tmp_path / "decisions.db").record()

@@ -1,4 +1,4 @@
-"""Labels that somebody gave: kept with the decisions, by what labels are taken from, with undo; files of schema 1."""
+"""Labels that somebody gave: kept with the decisions, by what labels are taken from, with undo."""
 
 import getpass
 import sqlite3
@@ -9,7 +9,6 @@ import pytest
 
 from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError
-from url_viz.store.decision_tables import OLDER_TABLES
 from url_viz.store.decisions import Decisions, Judgement, checked_label, label_of, with_label
 
 
@@ -106,59 +105,3 @@ def test_labels_that_cannot_be_read_are_damage(decisions: Decisions, tmp_path: P
         connection.execute("UPDATE decision SET labels = ?", (text,))
     with pytest.raises(DamageError, match="labels that cannot be read"):
         Decisions(tmp_path / "decisions.db", FILES).now()
-
-
-class TestSchema1:
-    """Files that were written before there were labels and names of users."""
-
-    @pytest.fixture
-    def path(self, tmp_path: Path) -> Path:
-        """Two actions, of which the second, that dropped picture 2, was undone."""
-        path = tmp_path / "decisions.db"
-        with closing(sqlite3.connect(path)) as connection, connection:
-            for table in OLDER_TABLES[1]:
-                connection.execute(table)
-            connection.execute("INSERT INTO decision VALUES (4, 1, 101, 1, 'dark')")
-            connection.execute("INSERT INTO decision VALUES (5, 2, 102, 0, '')")
-            connection.execute("INSERT INTO batch VALUES (7, '2026-01-01', 'kept 1 picture', 1, 'done')")
-            connection.execute("INSERT INTO batch VALUES (9, '2026-01-02', 'dropped 1 picture', 1, 'undone')")
-            connection.execute("INSERT INTO change VALUES (7, 1, 101, -1, '', 1, 'dark')")
-            connection.execute("INSERT INTO change VALUES (9, 2, 102, 0, '', 2, '')")
-            connection.execute("INSERT INTO version VALUES (1000)")
-            connection.execute("PRAGMA user_version = 1")
-        return path
-
-    def test_is_read_as_it_is(self, path: Path) -> None:
-        before = path.read_bytes()
-        decisions = Decisions(path, FILES)
-        assert decisions.now().decision.tolist() == ["keep", None, None, None, None]
-        assert (labels(decisions), decisions.labels_version, decisions.version) == ([None] * 5, 0, 1000)
-        assert (decisions.can_undo, decisions.can_redo) == (True, True)
-        assert decisions.history()["who"].tolist() == ["", ""]
-        assert path.read_bytes() == before
-
-    def test_is_copied_aside_before_it_rises(self, path: Path, tmp_path: Path) -> None:
-        before = path.read_bytes()
-        decisions = Decisions(path, FILES)
-        redone = decisions.redo()
-        assert redone is not None
-        assert redone.did == "dropped 1 picture"
-        decisions.label({1: "kiwi"}, source="folders")
-        assert decisions.now().decision.tolist() == ["keep", "drop", None, None, None]
-        assert decisions.now().tags.tolist()[0] == "dark"
-        assert labels(decisions)[0] == "kiwi"
-        assert len(decisions.history()) == 3
-        for _ in range(3):
-            decisions.undo()
-        assert decisions.now().decision.tolist() == [None] * 5
-        aside = tmp_path / "decisions.schema-1.db"
-        assert Decisions(aside, FILES).now().decision.tolist() == ["keep", None, None, None, None]
-        assert len(aside.read_bytes()) == len(before)
-        with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-    def test_an_action_that_fails_raises_nothing(self, path: Path) -> None:
-        before = path.read_bytes()
-        with pytest.raises(DecisionError, match="no picture with id 77"):
-            Decisions(path, FILES).decide([77], "keep")
-        assert path.read_bytes() == before

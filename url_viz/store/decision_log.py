@@ -12,15 +12,18 @@ from filelock import Timeout
 
 from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
-from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
+from url_viz.store.decision_log_copy import DecisionLogBackup, Record
 from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decision_transaction import InconsistentLogError, Transaction
-from url_viz.store.journals import strange_journals
 
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
 _FOR_A_COPY = ("PRAGMA synchronous = OFF",)
 """The copy need not wait for the disk: it is compared with the file, and written again if it differs."""
+_ASIDE = f".schema-{SCHEMA_VERSION - 1}.db"
+
+
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 
 
 class DecisionLog:
@@ -35,8 +38,6 @@ class DecisionLog:
         self.backup = DecisionLogBackup(path)
         self._is_verified = False
         self._is_copied = False
-        self._raised: tuple[int, bytes] | None = None
-        """The version of a file of an older schema, and what it is in this one."""
 
     @contextmanager
     def reading(self) -> Iterator[Transaction | None]:
@@ -44,15 +45,6 @@ class DecisionLog:
 
         Raises DamageError if the file is damaged, lost or of another image set.
         """
-        with self._verified() as transaction:
-            if transaction is None or transaction.schema_version == SCHEMA_VERSION:
-                yield transaction
-            else:
-                with self._in_this_schema(transaction) as raised:
-                    yield raised
-
-    @contextmanager
-    def _verified(self) -> Iterator[Transaction | None]:
         record = self.backup.record()  # before the file: a concurrent write makes the file newer, not older
         if not self._is_there():
             yield None
@@ -60,20 +52,6 @@ class DecisionLog:
         with self._transaction("BEGIN") as transaction:
             self._check(transaction, record)
             yield transaction
-
-    @contextmanager
-    def _in_this_schema(self, older: Transaction) -> Iterator[Transaction]:
-        """A file of an older schema as it would be in this one; nothing is written before an action."""
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-            if self._raised is None or self._raised[0] != older.version():
-                connection.deserialize(older.data())
-                connection.execute("BEGIN")
-                Transaction(connection).raise_schema()
-                connection.execute("COMMIT")
-                self._raised = older.version(), connection.serialize()
-            else:
-                connection.deserialize(self._raised[1])
-            yield Transaction(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -87,20 +65,20 @@ class DecisionLog:
         record = self.backup.record()
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             self._check(transaction, record)
-            if transaction.schema_version < SCHEMA_VERSION:
-                self._copy_aside(transaction)
-                transaction.raise_schema()
-            transaction.identify()
             yield transaction
         self.note()
 
-    def _copy_aside(self, transaction: Transaction) -> None:
-        """Keep the file as it is, before its schema rises: an older version of the program can read only that."""
-        try:
-            with replaced(self.path.with_suffix(f".schema-{transaction.schema_version}.db")) as temporary:
-                temporary.write_bytes(transaction.data())
-        except OSError as error:
-            raise WorkspaceError(self._unwritable(str(error.strerror))) from error
+    def _raise_schema(self, connection: sqlite3.Connection) -> None:
+        """Raise a file of the schema before this one, of which a copy is kept aside."""
+        connection.execute("BEGIN IMMEDIATE")
+        older = Transaction(connection)
+        if older.schema_version == SCHEMA_VERSION - 1:  # another process may have raised it
+            older.verify_tables()
+            older.verify_pages()
+            with self._raising_disk_errors(), replaced(self.path.with_suffix(_ASIDE)) as temporary:
+                temporary.write_bytes(older.data())
+            older.raise_schema()
+        connection.execute("COMMIT")
 
     def note(self) -> None:
         """Make the latest actions in the copy too, and record the version for the next reader.
@@ -111,11 +89,9 @@ class DecisionLog:
         """
         is_copied, self._is_copied = self._is_copied, False  # what fails half done is looked at next time
         with suppress(OSError, WorkspaceError), self.backup.lock(), self._transaction("BEGIN") as now:
-            crc = crc_of(now.data()) if now.schema_version < SCHEMA_VERSION else None
-            self.backup.write_record(Record(now.identity(), now.version(), crc))
+            self.backup.write_record(Record(now.identity(), now.version()))
             if not self._repeated(now, is_known=is_copied):
-                if now.schema_version == SCHEMA_VERSION:
-                    now.verify_actions()  # nothing damaged may take the place of the copy
+                now.verify_actions()  # nothing damaged may take the place of the copy
                 self.backup.write_copy(now.data())
             self._is_copied = True
 
@@ -142,7 +118,7 @@ class DecisionLog:
 
     def snapshot(self) -> bytes:
         """All bytes of the file at one version. Raises DamageError as `reading` does, and if there is no file."""
-        with self._verified() as transaction:
+        with self.reading() as transaction:
             if transaction is None:
                 raise self._lost("is not there")
             return transaction.data()
@@ -221,22 +197,12 @@ class DecisionLog:
     def _check(self, transaction: Transaction, record: Record | None) -> None:
         """Raise DamageError if the file does not agree with its record, or, the first time, with its checksums."""
         if not self._is_verified:
-            self._verify(transaction, record)
+            transaction.verify()
         if record is not None and transaction.identity() != record.identity:
             raise self._lost("is not the one of this image set, or damaged")
         if record is not None and transaction.version() < record.version:
             raise self._lost("is older than what was decided last")
         self._is_verified = True
-
-    def _verify(self, transaction: Transaction, record: Record | None) -> None:
-        if transaction.schema_version == SCHEMA_VERSION:
-            transaction.verify()
-        elif (
-            record is not None and record.version == transaction.version() and record.crc != crc_of(transaction.data())
-        ):
-            raise self._lost("is damaged: it is not as it was written")
-        else:
-            transaction.verify_pages()
 
     @contextmanager
     def _transaction(self, begin: str, settings: Sequence[str] = ()) -> Iterator[Transaction]:
@@ -245,10 +211,11 @@ class DecisionLog:
             self._check_journals()
             connection = sqlite3.connect(self._address, uri=True, timeout=BUSY_S, isolation_level=None)
             _refuse_log_ahead(connection)
+            transaction = Transaction(connection)
+            if self._checked_schema(transaction) == SCHEMA_VERSION - 1:
+                self._raise_schema(connection)
             for statement in (*settings, begin):
                 connection.execute(statement)
-            transaction = Transaction(connection)
-            self._check_schema(transaction.schema_version)
             transaction.verify_tables()
             yield transaction
             connection.execute("COMMIT")
@@ -270,12 +237,20 @@ class DecisionLog:
     def _address(self) -> str:
         return f"file:{quote(os.fsencode(self.path.absolute()))}?mode=rw"
 
-    def _check_schema(self, version: int) -> None:
+    def _checked_schema(self, transaction: Transaction) -> int:
+        """The schema of the file. Raises WorkspaceError for a newer one, and one of early development."""
+        version = transaction.schema_version
         if version > SCHEMA_VERSION:
             raise WorkspaceError(
                 f"{self.path} was written by a newer version (schema {version}, this one reads up to "
                 f"{SCHEMA_VERSION}). Update URL-Viz."
             )
+        if 0 < version < SCHEMA_VERSION - 1:
+            raise WorkspaceError(
+                f"{self.path} was written by a version of early development (schema {version}), whose decisions cannot "
+                "be read any more. Move that file elsewhere to decide anew."
+            )
+        return version
 
     def _busy(self) -> str:
         return f"Another process has been writing to {self.path} for {BUSY_S:.0f} s. Try again when it is done."
@@ -336,3 +311,24 @@ def _lay_out(path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         Transaction(connection).make_tables()
         connection.execute("COMMIT")
+
+
+def strange_journals(database: Path) -> list[Path]:
+    """The journals next to a database that must not be there when it is opened: SQLite would act on them.
+
+    Ours are rollback journals of one database. One that ends in that magic number names a super-journal, which only
+    attached databases have: SQLite deletes the file of that name, whatever it is. A write-ahead log is never ours.
+    """
+    journal, *logs = (database.with_name(database.name + ending) for ending in ("-journal", "-wal", "-shm"))
+    is_strange = _end_of(journal) == _SUPER_JOURNAL
+    return [*([journal] if is_strange else []), *(log for log in logs if os.path.lexists(log))]
+
+
+def _end_of(journal: Path) -> bytes:
+    """The last bytes of a journal; none if it cannot be read: it goes when an action ends."""
+    try:
+        with journal.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - len(_SUPER_JOURNAL)))
+            return file.read()
+    except OSError:
+        return b""

@@ -7,7 +7,6 @@ kind, in which each action is made again; `mend` restores it. A file without a r
 from an action that was stopped before it was recorded, and is accepted.
 """
 
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,33 +17,22 @@ from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 
 LOCK_S = 5.0
-RECORD_ENDING = ".json"
-COPY_ENDING = ".copy.db"
 
 
 @dataclass(frozen=True)
 class Record:
-    """The recorded state of a file of decisions: its random number and its version.
-
-    `crc` is the CRC of its bytes where an older version recorded it, whose files have no checksums in them.
-    """
+    """The recorded state of a file of decisions: its random number and its version."""
 
     identity: int
     version: int
-    crc: int | None = None
-
-
-def crc_of(data: bytes) -> int:
-    """The CRC of a whole file, as older versions recorded it."""
-    return zlib.crc32(data)
 
 
 class DecisionLogBackup:
     """The record and the copy of the file of decisions at `path`."""
 
     def __init__(self, path: Path) -> None:
-        self.record_path = path.with_suffix(RECORD_ENDING)
-        self.copy_path = path.with_suffix(COPY_ENDING)
+        self.record_path = path.with_suffix(".json")
+        self.copy_path = path.with_suffix(".copy.db")
         self._lock_path = path.with_suffix(".lock")
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+BETWEEN_TAGS = "; "
 CODES = range(4)
 """Stored codes of decisions: 0 for none, then the positions in `decisions.DECISIONS` from 1."""
 ABSENT = -1

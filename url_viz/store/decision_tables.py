@@ -1,8 +1,11 @@
 """The tables of the decision log as SQL, by schema, and how an older file becomes one of this schema."""
 
+import sqlite3
+
+from url_viz.store.decision_rows import BETWEEN_TAGS
+
 SCHEMA_VERSION = 4
-"""A file of schema 1 (no labels, no names of users), 2 (no answers) or 3 (names were tags, no checksums) is raised by
-the next action."""
+"""A file of the schema before this one (names were tags, there were no checksums) is raised when it is opened."""
 
 _CHANGE_OF_BATCH = "CREATE INDEX change_of_batch ON change (batch)"
 _ANSWER_CHANGE_OF_BATCH = "CREATE INDEX answer_change_of_batch ON answer_change (batch)"
@@ -49,52 +52,59 @@ _OF_BEFORE_NAMES = (
         code_before INTEGER NOT NULL, tags_before TEXT NOT NULL, labels_before TEXT NOT NULL,
         code_after INTEGER NOT NULL, tags_after TEXT NOT NULL, labels_after TEXT NOT NULL)""",
     _CHANGE_OF_BATCH,
+    *_ANSWERS,
     "CREATE TABLE version (number INTEGER NOT NULL, labels INTEGER NOT NULL)",
 )
-OLDER_TABLES = {
-    1: (
-        """CREATE TABLE decision (
-        row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code INTEGER NOT NULL, tags TEXT NOT NULL, UNIQUE (id, content))""",
-        """CREATE TABLE batch (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, did TEXT NOT NULL, count INTEGER NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
-        """CREATE TABLE change (
-        batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code_before INTEGER NOT NULL, tags_before TEXT NOT NULL,
-        code_after INTEGER NOT NULL, tags_after TEXT NOT NULL)""",
-        _CHANGE_OF_BATCH,
-        "CREATE TABLE version (number INTEGER NOT NULL)",
-    ),
-    2: _OF_BEFORE_NAMES,
-    3: (*_OF_BEFORE_NAMES, *_ANSWERS),
+TABLES_OF = {SCHEMA_VERSION - 1: _OF_BEFORE_NAMES, SCHEMA_VERSION: TABLES}
+"""The tables by schema."""
+_RAISED = {
+    "decision": "row, id, content, code, tags_in(tags), labels, name_in(tags)",
+    "batch": "number, at, who, did, count, state, 0, 0",
+    "change": "batch, id, content, code_before, tags_in(tags_before), labels_before, name_in(tags_before), "
+    "code_after, tags_in(tags_after), labels_after, name_in(tags_after)",
+    "version": "number, labels, 0",
 }
-"""The tables by older schema."""
-_RAISED = (
-    ("decision", "row, id, content, code, tags, labels, ''"),
-    ("batch", "number, at, who, did, count, state, 0, 0"),
-    (
-        "change",
-        "batch, id, content, code_before, tags_before, labels_before, '', code_after, tags_after, labels_after, ''",
-    ),
-    ("version", "number, labels, 0"),
-)
-RAISED = {
-    1: (
-        ("decision", "row, id, content, code, tags, '', ''"),
-        ("batch", "number, at, '', did, count, state, 0, 0"),
-        ("change", "batch, id, content, code_before, tags_before, '', '', code_after, tags_after, '', ''"),
-        ("version", "number, 0, 0"),
-    ),
-    2: _RAISED,
-    3: _RAISED,
-}
-"""By older schema, the tables that have other columns now, and what of the old ones goes into them."""
+"""The tables that have other columns than in the schema before, and what of the old ones goes into them."""
+
+
+def raise_schema(connection: sqlite3.Connection) -> None:
+    """Give the tables of the schema before this one the columns of this one; their checksums are 0.
+
+    A name was one of the tags. What an action that gave names added to the tags is taken for a name wherever it is
+    among them.
+    """
+    given = connection.execute(
+        "SELECT tags_before, tags_after FROM change JOIN batch ON number = batch WHERE did GLOB '*named [0-9]*'"
+    )
+    names = {tag for before, after in given for tag in _tags(after)[:1] if tag not in _tags(before)}
+
+    def name_in(tags: str) -> str:
+        return next((tag for tag in _tags(tags) if tag in names), "")
+
+    def tags_in(tags: str) -> str:
+        return BETWEEN_TAGS.join(tag for tag in _tags(tags) if tag != name_in(tags))
+
+    for function in (name_in, tags_in):
+        connection.create_function(function.__name__, 1, function)
+    for name in _RAISED:
+        connection.execute(f"ALTER TABLE {name} RENAME TO older_{name}")
+    connection.execute("DROP INDEX change_of_batch")
+    for table in TABLES:
+        if table not in _ANSWERS:
+            connection.execute(table)
+    for name, columns in _RAISED.items():
+        connection.execute(f"INSERT INTO {name} SELECT {columns} FROM older_{name} ORDER BY rowid")
+        connection.execute(f"DROP TABLE older_{name}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _tags(text: str) -> list[str]:
+    return text.split(BETWEEN_TAGS)
 
 
 def tables_of(schema_version: int) -> frozenset[str] | None:
     """The SQL, in one line each, that a file of a schema has in `sqlite_master`; None if there is no such schema."""
-    known = {**OLDER_TABLES, SCHEMA_VERSION: TABLES}.get(schema_version)
+    known = TABLES_OF.get(schema_version)
     return None if known is None else frozenset({*map(one_line, known), "CREATE TABLE sqlite_sequence(name,seq)", ""})
 
 

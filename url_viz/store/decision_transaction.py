@@ -15,7 +15,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.sealed import record_in
-from url_viz.store.decision_names import NameChange, names_of_older
 from url_viz.store.decision_rows import (
     ABSENT,
     CHECKSUM_MASK,
@@ -27,7 +26,7 @@ from url_viz.store.decision_rows import (
     no_rows,
     total_of,
 )
-from url_viz.store.decision_tables import RAISED, SCHEMA_VERSION, TABLES, one_line, tables_of
+from url_viz.store.decision_tables import SCHEMA_VERSION, TABLES, one_line, raise_schema, tables_of
 
 MOST_STEPS, MOST_CHANGES = 1000, 20_000
 """From more steps or changes on, reading everything again is faster than following them."""
@@ -85,7 +84,7 @@ class Transaction:
 
     @property
     def schema_version(self) -> int:
-        """0 if the file has no tables yet."""
+        """The schema of its tables; 0 if the file has none yet."""
         return self._number("PRAGMA user_version")
 
     def make_tables(self) -> None:
@@ -94,45 +93,16 @@ class Transaction:
             self._connection.execute(table)
         self._connection.execute("INSERT INTO version VALUES (?, 0, 0)", (time.time_ns() // 1000,))
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self.identify()
+        self._identify()
 
     def raise_schema(self) -> None:
-        """Give tables of an older schema the columns of this one, with names and checksums in them."""
-        raised = RAISED[self.schema_version]
-        for name, _ in raised:
-            self._connection.execute(f"ALTER TABLE {name} RENAME TO older_{name}")
-            if name == "change":
-                self._connection.execute("DROP INDEX change_of_batch")
-        there = {one_line(sql) for (sql,) in self._connection.execute("SELECT sql FROM sqlite_master")}
-        for table in TABLES:
-            if one_line(table) not in there:
-                self._connection.execute(table)
-        for name, columns in raised:
-            self._connection.execute(f"INSERT INTO {name} SELECT {columns} FROM older_{name} ORDER BY rowid")
-            self._connection.execute(f"DROP TABLE older_{name}")
-        self._take_names_from_tags()
-        self._note_checksums()
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _take_names_from_tags(self) -> None:
-        """Names were the first tags: those that actions gave as names become names, the others stay tags."""
-        rows = self._connection.execute(
-            "SELECT change.rowid, did, batch, id, content, code_before, tags_before, code_after, tags_after "
-            "FROM change JOIN batch ON number = batch ORDER BY change.rowid"
-        ).fetchall()
-        decided = self._connection.execute("SELECT row, id, content, tags FROM decision WHERE tags <> ''").fetchall()
-        changes, names = names_of_older([NameChange(*row) for row in rows], decided)
-        self._connection.executemany(
-            "UPDATE change SET tags_before = ?, name_before = ?, tags_after = ?, name_after = ? WHERE rowid = ?",
-            changes,
-        )
-        self._connection.executemany("UPDATE decision SET tags = ?, name = ? WHERE row = ?", names)
-
-    def _note_checksums(self) -> None:
+        """Make a file of the schema before this one a file of this one, with checksums."""
+        raise_schema(self._connection)
         totals = self._totals_of_actions()
         self._connection.executemany("UPDATE batch SET total = ? WHERE number = ?", [(t, n) for n, t in totals.items()])
         self._connection.execute(f"UPDATE batch SET seal = {_SEAL}")
         self._connection.execute("UPDATE version SET total = ?", (self._counted,))
+        self._identify()
 
     def verify_tables(self) -> None:
         """Raise InconsistentLogError unless the file holds our tables and nothing else; must be called first.
@@ -183,11 +153,10 @@ class Transaction:
         return self._connection.serialize()
 
     def identity(self) -> int:
-        """The random number of this file; 0 in a file of an older version."""
+        """The random number of this file."""
         return self._number("PRAGMA application_id")
 
-    def identify(self) -> None:
-        """Give a file without a number a random one."""
+    def _identify(self) -> None:
         if not self.identity():
             self._connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
 

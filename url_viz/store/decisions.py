@@ -17,9 +17,9 @@ from url_viz.errors import DecisionError
 from url_viz.latest import Latest
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys, match_decisions
-from url_viz.store.decision_names import BETWEEN_TAGS
 from url_viz.store.decision_rows import (
     ABSENT,
+    BETWEEN_TAGS,
     CHECKSUM_MASK,
     DecisionChanges,
     DecisionRows,

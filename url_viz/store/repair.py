@@ -8,8 +8,7 @@ from url_viz.errors import DamageError
 from url_viz.store import versions
 from url_viz.store.about import About, label_is_whole, read_about, write_about
 from url_viz.store.damage import raising_damage_errors
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.journals import strange_journals
+from url_viz.store.decision_log import DecisionLog, strange_journals
 from url_viz.store.lance import connect
 from url_viz.store.reader import verify_table
 from url_viz.store.writer import Writer
