@@ -109,7 +109,7 @@ def _asked(name: str, image_set: ImageSet) -> Asked:
     first = np.unique(image_set.contents, return_index=True)[1]
     kind = pd.factorize(table["label"])[0][first].astype(np.int64)
     assert (kind >= 0).all(), f"{name} has pictures without a class folder"
-    measures = image_set.answers.measures
+    measures = image_set.derived.get("pair_measures")
     return Asked(name, measures, graph.content, kind, table["confusability"].to_numpy(float)[first])
 
 

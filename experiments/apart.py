@@ -152,7 +152,7 @@ def _of_way(way: Way, is_wrong: Bools) -> dict[str, Any]:
         "wrong_of_clear": _pair(share_by_blocks(is_wrong[is_clear], way.patient[is_clear])),
         "found": _pair(share_by_blocks(found[:, 0] > 0, found[:, 1])),
         "precision": _pair(share_by_blocks(called[:, 0] > 0, called[:, 1])) if len(called) else None,
-        "told_wrong": classified.model.calibration.wrong,
+        "told_wrong": classified.model.calibration.wrong.share,
     }
 
 

@@ -16,9 +16,8 @@ from PIL import Image
 from experiments.figure_files import measured_or_read
 from experiments.spoiling import SPOILINGS
 from training.benchmark.benchmark_tables import cell, markdown
-from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.new_pictures import Reference, compare_to_reference
-from url_viz.analysis.order_metrics import Figure
+from url_viz.analysis.order_metrics import Figure, share_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
@@ -117,7 +116,7 @@ def pooled(sets: Sequence[Mapping[str, object]], way: str, measure: str, strengt
     count = np.array([one["pictures"] for one in sets], float)
     share = np.array([_at(one, way, measure)[strength] for one in sets])
     total, hits = int(count.sum()), float((count * share).sum())
-    return Figure(hits / total, share_interval(hits, total))
+    return share_of(hits, total)
 
 
 def _at(of_set: Mapping[str, object], way: str, measure: str) -> list[float]:

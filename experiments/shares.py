@@ -153,9 +153,9 @@ def _of_labels(of: Labelled) -> dict[str, float]:
     doubt = np.nan_to_num(classified.evidence.doubt)
     calibration = classified.model.calibration
     return {
-        "wrong": calibration.wrong,
-        "low": calibration.low,
-        "high": calibration.high,
+        "wrong": calibration.wrong.share,
+        "low": calibration.wrong.low,
+        "high": calibration.wrong.high,
         "recall": float(called[is_bad].mean()) if is_bad.any() else np.nan,
         "precision": float(is_bad[called].mean()) if called.any() else np.nan,
         "average_precision": float(average_precision_score(is_bad, doubt)) if is_bad.any() else np.nan,

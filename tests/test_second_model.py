@@ -230,7 +230,8 @@ class TestJudgement:
 
     def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
         image_set.labels.use(None)
-        assert image_set.answers.measures.names == (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
+        measures = image_set.derived.get("pair_measures")
+        assert measures.names == (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
         asked = image_set.answers.ask(20)
         pairs = asked[["id", "neighbour_id"]].itertuples(index=False)
         image_set.answers.give({tuple(pair): number % 2 == 0 for number, pair in enumerate(pairs)})
@@ -239,9 +240,9 @@ class TestJudgement:
             f"Ordered by confusability, by two models (also {SECOND}), adjusted to 20 answers"
             in image_set.order().reason
         )
-        prior = image_set.answers.measures.ranks @ image_set.answers.measures.prior
+        prior = measures.ranks @ measures.prior
         assert image_set.graph_columns is not None
-        known = image_set.graph_columns.confusability[image_set.answers.measures.rows]
+        known = image_set.graph_columns.confusability[measures.rows]
         assert np.corrcoef(np.argsort(np.argsort(prior)), np.argsort(np.argsort(known)))[0, 1] > 0.99
 
 

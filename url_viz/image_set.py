@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.columns import user_version
 from url_viz.analysis.compare import Comparison, ModelReading, compare
-from url_viz.analysis.evaluated import Evaluated, evaluated
-from url_viz.analysis.evaluation import counted_pictures
+from url_viz.analysis.evaluation import Evaluated, counted_pictures, evaluated
 from url_viz.analysis.explained import explained, explained_measure
 from url_viz.analysis.findings import Finding
 from url_viz.analysis.gate import GateInputs, GateResult, judged
@@ -125,7 +124,7 @@ class ImageSet(SetCore):
         self.splits = SetSplits(self)
         self.subsets = SetSubsets(self)
         self.runs = SetRuns(self)
-        self.reviews = SetReviews(self, labels=self.labels, answers=self.answers, names=self.names, splits=self.splits)
+        self.reviews = SetReviews(self, labels=self.labels, splits=self.splits)
         self.files = SetFiles(self, within=self.within)
         self.objects = SetObjects(self, self.files)
         self.maps = SetMaps(self)

@@ -61,7 +61,7 @@ def is_close(found: Classified, votes: NDArray[np.float64], fit: NDArray[np.floa
     assert calibration.prior == pytest.approx(prior)
     power = ((without_prior(votes, prior, 0.5) + without_prior(fit, prior, 0.5)) / 2) ** calibration.sharpness
     likeness = power / power.sum(axis=1, keepdims=True)
-    share = (1 - calibration.wrong) * likeness + calibration.wrong * prior
+    share = (1 - calibration.wrong.share) * likeness + calibration.wrong.share * prior
     two = np.sort(share, axis=1)[:, ::-1][:, :2]
     assert found.shares.first_share == pytest.approx(two[:, 0], abs=4e-4)
     assert found.shares.second_share == pytest.approx(two[:, 1], abs=4e-4)
@@ -71,7 +71,11 @@ def is_close(found: Classified, votes: NDArray[np.float64], fit: NDArray[np.floa
     evidence, has = found.evidence, label >= 0
     own = likeness[each, label]
     assert evidence.own_share[has] == pytest.approx(own[has], abs=4e-4)
-    wrong = calibration.wrong * prior[label] / (calibration.wrong * prior[label] + (1 - calibration.wrong) * own)
+    wrong = (
+        calibration.wrong.share
+        * prior[label]
+        / (calibration.wrong.share * prior[label] + (1 - calibration.wrong.share) * own)
+    )
     assert evidence.label_wrong[has] == pytest.approx(wrong[has], abs=2e-3)
     value = np.log(without_prior(fit, prior, 1)) + 2.5 * without_prior(votes, prior, 1)
     doubt = 1 - softmax(value)[each, label] ** 0.1

@@ -8,6 +8,7 @@ from url_viz.analysis.calibration import (
     SHARPNESS_SPREAD,
     USUAL_SHARPNESS,
     Calibration,
+    WrongLabels,
     calibrate,
     sharpened,
 )
@@ -15,7 +16,7 @@ from url_viz.analysis.calibration import (
 
 def test_by_hand() -> None:
     """Two classes, mean shares .8 and .2, sharpness 2, one label in ten wrong, three of four labels of the first."""
-    calibration = Calibration(2.0, 0.1, 0.05, 0.2, np.array([0.75, 0.25]))
+    calibration = Calibration(2.0, WrongLabels(0.1, 0.05, 0.2), np.array([0.75, 0.25]))
     mean = np.array([[0.8, 0.2]])
     likeness = np.array([0.64, 0.04]) / 0.68
     assert calibration.likeness(mean)[0] == pytest.approx(likeness)
@@ -47,9 +48,9 @@ def test_finds_what_the_labels_were_drawn_by(sharpness: float, wrong: float) -> 
     mean, label, is_wrong = drawn(4000, sharpness=sharpness, wrong=wrong)
     found = fitted(mean, label)
     assert found.sharpness == pytest.approx(sharpness, rel=0.08)
-    assert found.wrong == pytest.approx(wrong, abs=0.03)
-    assert found.low <= found.wrong <= found.high
-    assert found.low <= wrong <= found.high + 0.005
+    assert found.wrong.share == pytest.approx(wrong, abs=0.03)
+    assert found.wrong.low <= found.wrong.share <= found.wrong.high
+    assert found.wrong.low <= wrong <= found.wrong.high + 0.005
     shares = found.shares(mean)
     assert shares.sum(axis=1) == pytest.approx(1)
     is_first = shares.argmax(axis=1) == label
@@ -70,8 +71,8 @@ def test_is_the_best_of_a_naive_search() -> None:
         prior = (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
         return float(total - prior + LABELS_RIGHT * np.log1p(-wrong))
 
-    around = [penalised(found.sharpness * a, found.wrong + b) for a in (0.97, 1, 1.03) for b in (-0.01, 0, 0.01)]
-    assert max(around) <= penalised(found.sharpness, found.wrong) + 0.02
+    around = [penalised(found.sharpness * a, found.wrong.share + b) for a in (0.97, 1, 1.03) for b in (-0.01, 0, 0.01)]
+    assert max(around) <= penalised(found.sharpness, found.wrong.share) + 0.02
 
 
 def test_intervals_hold_the_fraction_of_wrong_labels() -> None:
@@ -79,7 +80,7 @@ def test_intervals_hold_the_fraction_of_wrong_labels() -> None:
     for seed in range(40):
         mean, label, is_wrong = drawn(400, wrong=0.1, seed=seed)
         found = fitted(mean, label)
-        inside.append(found.low <= is_wrong.mean() <= found.high)
+        inside.append(found.wrong.low <= is_wrong.mean() <= found.wrong.high)
     assert np.mean(inside) >= 0.85
 
 
@@ -87,10 +88,10 @@ def test_few_labels_leave_the_usual_sharpness_and_no_interval() -> None:
     mean, label, _ = drawn(8, sharpness=1.4)
     found = fitted(mean, label)
     assert found.sharpness == pytest.approx(USUAL_SHARPNESS, rel=0.15)
-    assert found.wrong < 0.02
-    assert np.isnan([found.low, found.high]).all()
+    assert found.wrong.share < 0.02
+    assert np.isnan([found.wrong.low, found.wrong.high]).all()
     nobody = fitted(mean[:0], label[:0])
-    assert (nobody.sharpness, nobody.wrong) == (pytest.approx(USUAL_SHARPNESS, rel=0.02), 0)
+    assert (nobody.sharpness, nobody.wrong.share) == (pytest.approx(USUAL_SHARPNESS, rel=0.02), 0)
 
 
 def test_twins_count_as_one_picture() -> None:
@@ -98,7 +99,7 @@ def test_twins_count_as_one_picture() -> None:
     prior, rows = np.full(6, 1 / 6), np.append(np.arange(400), np.zeros(300, int))
     once = calibrate(mean, label, np.arange(400), prior=prior)
     burst = calibrate(mean[rows], label[rows], rows, prior=prior)
-    assert (burst.sharpness, burst.wrong) == pytest.approx((once.sharpness, once.wrong), abs=1e-6)
+    assert (burst.sharpness, burst.wrong.share) == pytest.approx((once.sharpness, once.wrong.share), abs=1e-6)
 
 
 def test_to_sharpen_keeps_the_order_and_one_keeps_the_shares() -> None:

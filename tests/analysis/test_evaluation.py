@@ -20,9 +20,8 @@ from url_viz.analysis.evaluation import (
     by_class,
     counted_pictures,
     deciles,
+    evaluated,
     lead_over,
-    measured,
-    share_interval,
 )
 from url_viz.analysis.measures import OF_TRAINING
 from url_viz.analysis.order_metrics import (
@@ -32,6 +31,7 @@ from url_viz.analysis.order_metrics import (
     r_auroc,
     recall_at_1,
     risk_coverage,
+    share_of,
     student_975,
 )
 from url_viz.analysis.selective_retrieval import evidence
@@ -189,7 +189,7 @@ def test_a_users_own_uncertainty_is_measured_where_enough_pictures_have_it() -> 
     assert list(found.values) == [*given.some().values, "risk"]
     assert len(found) == COUNT * 9 // 10
     assert np.array_equal(found.values["risk"], found.rows)
-    assert measured(found)[-1].auroc.value == pytest.approx(r_auroc(found.rows.astype(float), found.is_right))
+    assert evaluated(found).measures[-1].auroc.value == pytest.approx(r_auroc(found.rows.astype(float), found.is_right))
 
 
 def test_without_a_head_the_other_measures_remain() -> None:
@@ -225,7 +225,7 @@ def test_recall_and_r_auroc_are_those_of_the_evidence_beside_a_search() -> None:
         graph=image_set.graph(),
         measure="uncertainty",
     )
-    ours = next(one for one in measured(found) if one.name == "uncertainty")
+    ours = next(one for one in evaluated(found).measures if one.name == "uncertainty")
     assert (ours.name, found.recall) == ("uncertainty", pytest.approx(beside.recall))
     assert ours.auroc.value == pytest.approx(beside.auroc.value)
     assert ours.curve.recall.tolist() == pytest.approx(beside.curve.recall.tolist())
@@ -234,7 +234,7 @@ def test_recall_and_r_auroc_are_those_of_the_evidence_beside_a_search() -> None:
 
 def test_measured_is_by_the_metrics_and_the_lead_is_paired() -> None:
     found = Set().some()
-    for one in measured(found):
+    for one in evaluated(found).measures:
         values = found.values[one.name]
         plain = auroc_by_blocks(values, ~found.is_right, found.code).interval
         assert one.auroc.value == pytest.approx(r_auroc(values, found.is_right))
@@ -250,7 +250,7 @@ def test_measured_is_by_the_metrics_and_the_lead_is_paired() -> None:
 
 def test_intervals_are_about_those_of_classes_drawn_anew() -> None:
     found = Set().some()
-    one = next(one for one in measured(found) if one.name == "uncertainty")
+    one = next(one for one in evaluated(found).measures if one.name == "uncertainty")
     arrays = found.values["uncertainty"], found.is_right
     drawn = bootstrap_interval(r_auroc, *arrays, resamples=2000, seed=1, block=found.code)
     few = student_975(len(np.unique(found.code))) / 1.96  # a bootstrap over few classes is too narrow
@@ -270,30 +270,30 @@ def test_a_measure_leads_itself_by_nothing_and_the_lead_turns_with_the_pair() ->
 def test_deciles_by_hand() -> None:
     # Twenty pictures, two a tenth; wrong are the three most uncertain.
     found = deciles(np.arange(20.0)[::-1], np.arange(20) >= 3)
-    assert found.pictures.tolist() == [2] * 10
-    assert found.recall.tolist() == [1.0] * 8 + [0.5, 0.0]
-    assert (found.low <= found.recall).all()
-    assert (found.high >= found.recall).all()
+    assert found["pictures"].tolist() == [2] * 10
+    assert found["recall"].tolist() == [1.0] * 8 + [0.5, 0.0]
+    assert (found["recall_low"] <= found["recall"]).all()
+    assert (found["recall_high"] >= found["recall"]).all()
 
 
 def test_deciles_of_ties_do_not_depend_on_the_order_of_rows() -> None:
     values = np.array([0.0] * 10 + [1.0] * 10)
     is_right = np.arange(20) % 2 == 0
     found = deciles(values, is_right)
-    assert found.pictures.sum() == 20
-    assert np.flatnonzero(found.pictures).tolist() == [2, 7]
-    assert np.isnan(found.recall[found.pictures == 0]).all()
-    assert np.isnan(found.low[found.pictures == 0]).all()
+    assert found["pictures"].sum() == 20
+    assert np.flatnonzero(found["pictures"]).tolist() == [2, 7]
+    assert np.isnan(found["recall"][found["pictures"] == 0]).all()
+    assert np.isnan(found["recall_low"][found["pictures"] == 0]).all()
     shuffled = np.random.default_rng(1).permutation(20)
-    assert deciles(values[shuffled], is_right[shuffled]).pictures.tolist() == found.pictures.tolist()
+    assert deciles(values[shuffled], is_right[shuffled])["pictures"].tolist() == found["pictures"].tolist()
 
 
-def test_share_interval_by_hand() -> None:
+def test_shares_by_hand() -> None:
     # Wilson's interval of 8 of 10 is .4902 to .9433, of 0 of 10 it ends at .2775.
-    eight, none = share_interval(8, 10), share_interval(0, 10)
+    eight, none = (share_of(hits, 10).interval for hits in (8, 0))
     assert (eight.low, eight.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert (none.low, none.high) == pytest.approx((0, 0.2775), abs=1e-4)
-    assert np.isnan(share_interval(0, 0).low)
+    assert np.isnan(share_of(0, 0).value)
 
 
 def test_classes_by_hand() -> None:
@@ -323,7 +323,7 @@ def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path
     embedded = EmbeddedPictures(np.arange(40), stored, logits, stored, ())
     reported = evaluate(model, pictures, embedded, EvaluateConfig("here", str(folder), baselines=True))
     found = as_the_paper_counts(image_set, stored)
-    ours = {one.name: one for one in measured(found)}
+    ours = {one.name: one for one in evaluated(found).measures}
     assert (len(found), found.classes) == (reported.pictures, reported.classes)
     assert found.recall == pytest.approx(reported.recall_at_1)
     for mine, theirs in (("uncertainty", "head"), ("inverse_norm",) * 2, ("nearest_similarity",) * 2):

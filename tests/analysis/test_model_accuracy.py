@@ -15,7 +15,6 @@ from url_viz.analysis.model_accuracy import (
     columns_to_compare,
     confusion_matrix,
     confusions,
-    share_of,
     two_runs,
 )
 
@@ -25,12 +24,6 @@ NAMES = ("cat", "cow", "dog", "pig")
 def said_of(label: list[int], said: list[int], rows: list[int] | None = None) -> RunPredictions:
     at = np.arange(len(label)) if rows is None else np.array(rows)
     return RunPredictions(at, np.array(label, np.int32), np.array(said, np.int32), NAMES, True)
-
-
-def test_shares_by_hand() -> None:
-    half = share_of(np.array([True, False] * 5))
-    assert (half.value, half.interval.low, half.interval.high) == pytest.approx((0.5, 0.2366, 0.7634), abs=1e-4)
-    assert np.isnan(share_of(np.zeros(0, bool)).value)
 
 
 def test_confusions_by_hand_and_the_matrix_of_the_most_confused() -> None:

@@ -60,7 +60,7 @@ def test_float16_changes_no_order(tmp_path: Path, bare_model: Model) -> None:
     power = (
         np.mean([without_prior(each, prior, 0.5) for each in witnesses], axis=0) ** found.model.calibration.sharpness
     )
-    wrong = found.model.calibration.wrong
+    wrong = found.model.calibration.wrong.share
     share = (1 - wrong) * power / power.sum(axis=1, keepdims=True) + wrong * prior
     two = np.sort(share, axis=1)[:, ::-1]
     assert np.mean(found.shares.first_class == share.argmax(axis=1)) > 0.99

@@ -23,6 +23,7 @@ from url_viz.analysis.twin_groups import group_codes, twin_members
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
+from url_viz.store.answers import Answers
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.workspace import SetPaths
@@ -226,9 +227,8 @@ def opened(
     unit = UnitRows(np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float16))
     reasons = Reasons(np.zeros((len(rows), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
     decisions = Decisions(paths.decisions, FileKeys(ids, ids))
-    others = dict.fromkeys(("contents", "answers", "check", "splits", "leaks", "tuning", "naming"))
-    others["sources"] = group_codes(rows)
-    of = ReviewContext(rows, unit, decisions, "folders", paths, reasons, **others, **how)
+    columns = {"reasons": reasons, "sources": group_codes(rows)}
+    of = ReviewContext(rows, unit, decisions, "folders", paths, Answers(paths.decisions), columns.__getitem__, **how)
     return kind(spec or ReviewSpec("ambiguity"), of)
 
 

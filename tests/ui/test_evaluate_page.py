@@ -9,8 +9,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
-from url_viz.analysis.evaluated import Evaluated, Lead, deciles_table
-from url_viz.analysis.evaluation import CountedPictures
+from url_viz.analysis.evaluation import CountedPictures, Evaluated
 from url_viz.analysis.measures import AMBIGUITY, title_of
 from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet, embed_folder
@@ -118,7 +117,7 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
         rows = np.arange(4)
         names = np.array(["a"] * 4)
         pictures = CountedPictures(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0)
-        return Evaluated(pictures, (), Lead("confusability", "uncertainty", Figure(by, Interval(low, high)))).verdict
+        return Evaluated(pictures, (), Figure(by, Interval(low, high))).verdict
 
     assert "Of the measures without classes, confusability predicts errors better" in said(0.1, 0.02, 0.2)
     assert "confusability predicts errors worse" in said(-0.1, -0.2, -0.02)
@@ -147,16 +146,6 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     assert list(drawn["Oracle"].x) == pytest.approx(100 * curves["coverage"])
     assert drawn["Entropy"].visible == "legendonly"
     assert results.shown()["Lead over nearest similarity"].tolist()[5] == "–"
-
-
-def test_tenths_as_a_table_count_every_picture(labelled: ImageSet) -> None:
-    from url_viz.analysis.evaluation import deciles
-
-    pictures = found_of(labelled).pictures
-    table = deciles_table(deciles(pictures.values["confusability"], pictures.is_right))
-    assert table["percentile_from"].tolist() == list(range(0, 100, 10))
-    assert table["pictures"].sum() == COUNT
-    assert (table["recall"] * table["pictures"]).sum() == pytest.approx(pictures.recall * COUNT)
 
 
 def test_a_class_shows_its_mistaken_pictures_first_the_most_ambiguous_ahead() -> None:

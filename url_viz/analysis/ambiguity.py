@@ -112,7 +112,7 @@ class Classified:
     @property
     def stored(self) -> StoredClasses:
         """What is stored of it."""
-        return StoredClasses(self.shares, self.evidence, self.model.calibration.wrong_labels)
+        return StoredClasses(self.shares, self.evidence, self.model.calibration.wrong)
 
 
 def classify(

@@ -54,22 +54,14 @@ class WrongLabels:
 class Calibration:
     """What takes mean shares of witnesses to shares of cases: P(label) = (1 − ε) · pᵞ + ε · class share.
 
-    `sharpness` is γ, `wrong` is ε, the fraction of labels that say nothing of the picture, with its 95 % interval
-    `low`, `high` (nan for few labels); `prior` (C,) float64 each class's fraction of the labels. A linear mean of
-    calibrated witnesses is too even, hence γ (Ranjan and Gneiting 2010). Labels that are wrong in favour of a class
-    that looks alike are not seen: ε is a lower bound.
+    `sharpness` is γ, `wrong` the labels that say nothing of the picture, whose share is ε; `prior` (C,) float64 each
+    class's fraction of the labels. A linear mean of calibrated witnesses is too even, hence γ (Ranjan and Gneiting
+    2010).
     """
 
     sharpness: float
-    wrong: float
-    low: float
-    high: float
+    wrong: WrongLabels
     prior: Doubles
-
-    @property
-    def wrong_labels(self) -> WrongLabels:
-        """How many labels are wrong."""
-        return WrongLabels(self.wrong, self.low, self.high)
 
     def likeness(self, mean: Doubles) -> Doubles:
         """Shares (R, C) of what pictures show, from the witnesses' mean shares (R, C): pᵞ, summing to 1."""
@@ -81,13 +73,13 @@ class Calibration:
 
     def with_wrong_labels(self, likeness: Doubles) -> Doubles:
         """Shares (R, C) of labels, from those of what pictures show."""
-        shares: Doubles = (1 - self.wrong) * likeness + self.wrong * self.prior
+        shares: Doubles = (1 - self.wrong.share) * likeness + self.wrong.share * self.prior
         return shares
 
     def label_is_wrong(self, own: Doubles, label: Codes) -> Doubles:
         """P (R,) that a label says nothing of its picture, from the label's likeness `own` (R,)."""
-        by_chance = self.wrong * self.prior[label]
-        probability: Doubles = by_chance / np.maximum(by_chance + (1 - self.wrong) * own, LEAST_SHARE)
+        by_chance = self.wrong.share * self.prior[label]
+        probability: Doubles = by_chance / np.maximum(by_chance + (1 - self.wrong.share) * own, LEAST_SHARE)
         return probability
 
 
@@ -119,7 +111,7 @@ def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior:
     row, column = divmod(int(surface.argmax()), len(WRONG_SHARES))
     best = float(np.exp(_vertex(np.log(SHARPNESSES), surface[:, column], row)))
     wrong = max(0.0, _vertex(WRONG_SHARES, surface[row], column))
-    return Calibration(best, wrong, min(low, wrong), max(high, wrong), prior)
+    return Calibration(best, WrongLabels(wrong, min(low, wrong), max(high, wrong)), prior)
 
 
 def _interval(surface: Doubles) -> tuple[float, float]:

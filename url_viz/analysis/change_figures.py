@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.changes import PATH, Matching
 from url_viz.analysis.classes import agreed_label, picture_labels
-from url_viz.analysis.compare import resamples_for
 from url_viz.analysis.order_metrics import Figure, Influenced
 from url_viz.analysis.probe import probe_folds, probe_inputs
 from url_viz.analysis.votes import NONE, Codes
-from url_viz.analysis.worth import ReviewedLabels, called_by_arms, sampled_rows
+from url_viz.analysis.worth import ReviewedLabels, called_by_arms, makes_no_difference, points, sampled_rows
 from url_viz.store.tables import positions_of
 from url_viz.wording import counted, percent
 
@@ -44,14 +43,12 @@ class ProbeChange:
     @property
     def words(self) -> str:
         """The figures in two sentences."""
-        low, high = (100 * end for end in (self.difference.interval.low, self.difference.interval.high))
-        points = f"{100 * self.difference.value:+.1f} [{low:+.1f}, {high:+.1f}] points".replace("-", "−")
-        verdict = "no measurable difference: " if not (low > 0 or high < 0) else ""
+        verdict = "no measurable difference: " if makes_no_difference(self.difference) else ""
         return (
             f"The same linear probe gets {percent(self.before.value, digits=1)} right trained on the first version and "
-            f"{percent(self.after.value, digits=1)} on the second, {verdict}{points}. Evaluated on "
-            f"{counted(self.pictures, 'picture')} of both versions whose label stayed, none of which, nor a twin, it "
-            "was trained on."
+            f"{percent(self.after.value, digits=1)} on the second, {verdict}{points(self.difference)}. Evaluated "
+            f"on {counted(self.pictures, 'picture')} of both versions whose label stayed, none of which, nor a twin, "
+            "it was trained on."
         )
 
 
@@ -114,45 +111,27 @@ def content_codes_of(sides: Sequence[pd.DataFrame], content: Rows) -> list[Codes
     return found
 
 
-def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """The mean ambiguity of each class before and after, what differs most first, with a bootstrap interval (95 %).
+def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """The mean ambiguity of each class before and after, what differs most first, with a 95 % interval over groups.
 
     Rows have label, ambiguity (nan for none), and `group`, the source group, of one list in both. Columns: label,
-    pictures_before, pictures, before, after, difference, low, high. Whole groups of a class are drawn, each with its
-    pictures of both versions: what both have in common varies in both. Classes of fewer than FEWEST groups, or
-    without pictures in a version, are left out.
+    pictures_before, pictures, before, after, difference, low, high. A group counts with its pictures of both versions:
+    what both have in common varies in both. Classes of fewer than FEWEST groups, or without pictures in a version, are
+    left out.
     """
-    known = [side[side["ambiguity"].notna() & side["label"].notna()] for side in (before, after)]
-    names = sorted(set(known[0]["label"]) & set(known[1]["label"]))
-    by_class = [dict(list(side.groupby("label"))) for side in known]
-    rows = [_of_class(name, by_class[0][name], by_class[1][name], seed) for name in names]
+    one, other = (dict(list(side.dropna(subset=["ambiguity"]).groupby("label"))) for side in (before, after))
+    rows = [_of_class(str(name), one[name], other[name]) for name in one if name in other]
     columns = ["label", "pictures_before", "pictures", "before", "after", "difference", "low", "high"]
     table = pd.DataFrame([row for row in rows if row is not None], columns=columns)
     return table.sort_values("difference", key=np.abs, ascending=False, kind="stable", ignore_index=True)
 
 
-def _of_class(name: str, before: pd.DataFrame, after: pd.DataFrame, seed: int) -> tuple[object, ...] | None:
-    values = [side["ambiguity"].to_numpy(np.float64) for side in (before, after)]
-    groups = [side["group"].to_numpy() for side in (before, after)]
-    number = np.unique(np.concatenate(groups), return_inverse=True)[1]
-    blocks = int(number.max(initial=-1)) + 1
-    if blocks < FEWEST:
+def _of_class(name: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[object, ...] | None:
+    group = pd.concat([before["group"], after["group"]]).to_numpy()
+    if len(np.unique(group)) < FEWEST:
         return None
-    parts = np.split(number, [len(before)])
-    counts = [np.bincount(part, minlength=blocks) for part in parts]
-    sums = [np.bincount(part, each, blocks).astype(np.float64) for part, each in zip(parts, values, strict=True)]
-    means = [float(each.mean()) for each in values]
-    low, high = _interval(counts, sums, seed)
-    return name, len(before), len(after), means[0], means[1], means[1] - means[0], low, high
-
-
-def _interval(
-    counts: Sequence[NDArray[np.integer]], sums: Sequence[NDArray[np.float64]], seed: int
-) -> tuple[float, float]:
-    """The percentile interval of the difference of two means, of blocks (K,) with counts and sums in both versions."""
-    blocks = len(counts[0])
-    draws = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples_for(blocks))
-    with np.errstate(invalid="ignore"):
-        means = [draws @ total / (draws @ count) for count, total in zip(counts, sums, strict=True)]
-    low, high = np.nanquantile(means[1] - means[0], [0.025, 0.975])
-    return float(low), float(high)
+    one, other = (_mean(side["ambiguity"].to_numpy(np.float64)) for side in (before, after))
+    influence = np.concatenate([-one.influence, other.influence])
+    figure = Influenced(other.value - one.value, influence).by_blocks(group, least=-1)
+    ends = figure.interval.low, figure.interval.high
+    return name, len(before), len(after), one.value, other.value, figure.value, *ends

@@ -1,4 +1,4 @@
-"""How well measures order a labelled image set: R-AUROC, AURC and deciles with intervals, all on the same pictures."""
+"""How well measures order a labelled image set: R-AUROC, AURC and deciles with intervals, in tables and in words."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.measures import MEASURES, NEAREST_GAP, TABLE_MEASURES
+from url_viz.analysis.measures import (
+    AMBIGUITY,
+    CONFUSABILITY,
+    MEASURES,
+    NEAREST_GAP,
+    TABLE_MEASURES,
+    TUNED,
+    UNCERTAINTY,
+    in_text,
+    is_measure,
+    title_of,
+)
 from url_viz.analysis.measures import NEAREST as NEAREST_MEASURE
 from url_viz.analysis.order_metrics import (
     NO_INTERVAL,
@@ -19,6 +30,7 @@ from url_viz.analysis.order_metrics import (
     r_auroc,
     risk_coverage,
     share_by_blocks,
+    share_of,
 )
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import (
@@ -32,14 +44,17 @@ from url_viz.analysis.selective_retrieval import (
 from url_viz.pipeline.twins import source_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
+from url_viz.wording import MISSING, counted, decimal, percent
 
 NEAREST = NEAREST_MEASURE.name
 ALL = tuple(measure.name for measure in MEASURES)
 """All measures, each higher = less to be trusted; the last two are minus the nearest similarity, and minus the gap."""
 
+NEEDED = (
+    f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
+)
 FEWEST_OF_USER = 0.5
 DECILES = 10
-_NORMAL_975 = 1.959963984540054
 
 Floats = NDArray[np.float64]
 
@@ -115,19 +130,6 @@ class MeasureFigures:
     curve: Curve
 
 
-@dataclass(frozen=True)
-class Deciles:
-    """Recall@1 by tenths of a measure, clearest first: `recall` (10,), its 95 % `low` and `high`, and `pictures`.
-
-    Equal values share a tenth; one that is empty for that reason has no recall (nan).
-    """
-
-    recall: Floats
-    low: Floats
-    high: Floats
-    pictures: NDArray[np.int64]
-
-
 def counted_pictures(
     table: pd.DataFrame,
     contents: NDArray[np.int64],
@@ -166,9 +168,103 @@ def counted_pictures(
     )
 
 
-def measured(pictures: CountedPictures) -> tuple[MeasureFigures, ...]:
-    """Every measure's figures, in the order of ALL, the user's own last."""
-    return tuple(_measured(pictures, name) for name in pictures.values)
+@dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
+class Evaluated:
+    """The counted pictures of a set, every measure's figures, and the `lead` of confusability over uncertainty."""
+
+    pictures: CountedPictures
+    measures: tuple[MeasureFigures, ...]
+    lead: Figure | None
+
+    @property
+    def recall_words(self) -> str:
+        """The interval of recall@1, and what it is counted on."""
+        pictures, interval = self.pictures, self.pictures.recall_interval
+        left_out = (
+            f"; {pictures.left_out:,} left out (copies, and pictures without a class, neighbours or a value)"
+            if pictures.left_out
+            else ""
+        )
+        return (
+            f"95 % interval {100 * interval.low:.1f} to {percent(interval.high, digits=1)}, counted on "
+            f"{counted(len(pictures), 'picture')} of {counted(pictures.classes, 'class')}{left_out}."
+        )
+
+    @property
+    def verdict(self) -> str:
+        """Which of confusability and uncertainty predicts errors better, by the interval; "" where one is not there."""
+        right = int(self.pictures.is_right.sum())
+        if right in (0, len(self.pictures)):
+            return f"Every nearest neighbour is {'right' if right else 'wrong'}, so there is no R-AUROC."
+        if self.lead is None:
+            return ""
+        first, second = in_text(CONFUSABILITY.name), in_text(UNCERTAINTY.name)
+        if self.lead.interval.low > 0 or self.lead.interval.high < 0:
+            said = f"{first} predicts errors {'better' if self.lead.value > 0 else 'worse'} than {second}"
+        else:
+            said = f"{first} and {second} do not clearly differ here"
+        by = self.lead.text(digits=3, signed=True)
+        return f"Of the measures without classes, {said}: difference in R-AUROC {by}."
+
+    @property
+    def how_to_read(self) -> str:
+        """What the figures mean, what each measure knows, and which are baselines."""
+        names = [measure.name for measure in self.measures]
+        sentences = [
+            "R-AUROC: how often a picture whose nearest is of another class ranks above one whose nearest is of the "
+            "same. AURC: mean error over all coverages; lower is better. Brackets: 95 % intervals over classes."
+        ]
+        if AMBIGUITY.name in names:
+            sentences.append(
+                "Ambiguity uses the classes it is judged by, though never a picture's own label or its twins': its "
+                "figure says how well it orders this set, not how well it would do without classes. The others use no "
+                "classes."
+            )
+        baselines = [measure.title.lower() for measure in MEASURES if measure.is_baseline and measure.name in names]
+        if len(baselines) > 1:
+            sentences.append(f"{', '.join(baselines[:-1]).capitalize()} and {baselines[-1]} are baselines.")
+        if {CONFUSABILITY.name, NEAREST} <= set(names):
+            sentences.append(
+                "Confusability is computed from the same neighbours whose correctness it predicts, so nearest "
+                "similarity is its baseline; the last column is the lead over it."
+            )
+        return " ".join(sentences)
+
+    def table(self) -> pd.DataFrame:
+        """One row a measure, figures with the ends of their intervals, for other programs."""
+        return pd.DataFrame(
+            {
+                "measure": [measure.name for measure in self.measures],
+                "r_auroc": [measure.auroc.value for measure in self.measures],
+                "r_auroc_low": [measure.auroc.interval.low for measure in self.measures],
+                "r_auroc_high": [measure.auroc.interval.high for measure in self.measures],
+                "aurc": [measure.aurc for measure in self.measures],
+                "lead_over_nearest_similarity": [measure.over_nearest.value for measure in self.measures],
+                "lead_low": [measure.over_nearest.interval.low for measure in self.measures],
+                "lead_high": [measure.over_nearest.interval.high for measure in self.measures],
+            }
+        )
+
+    def shown(self) -> pd.DataFrame:
+        """The same for people: one row a measure, figures with their intervals as text."""
+        return pd.DataFrame(
+            {
+                "Measure": [title_of(measure.name) for measure in self.measures],
+                "Uses": [known_to(measure.name) for measure in self.measures],
+                "R-AUROC": [measure.auroc.text(digits=3) for measure in self.measures],
+                "AURC": [decimal(measure.aurc, digits=3) for measure in self.measures],
+                "Lead over nearest similarity": [
+                    measure.over_nearest.text(digits=3, signed=True) for measure in self.measures
+                ],
+            }
+        )
+
+
+def evaluated(pictures: CountedPictures) -> Evaluated:
+    """Work out every measure's figures on the pictures, with intervals, the user's own last: seconds for 100,000."""
+    first, second = CONFUSABILITY.name, UNCERTAINTY.name
+    lead = lead_over(pictures, first, second) if {first, second} <= pictures.values.keys() else None
+    return Evaluated(pictures, tuple(_measured(pictures, name) for name in pictures.values), lead)
 
 
 def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
@@ -183,15 +279,26 @@ def lead_over(pictures: CountedPictures, name: str, other: str) -> Figure:
     return (pictures.auroc_of(name) - pictures.auroc_of(other)).by_blocks(pictures.code, least=-1)
 
 
-def deciles(values: Floats, is_right: NDArray[np.bool_]) -> Deciles:
-    """Recall@1 by tenths of a measure (M,), whose search `is_right` (M,)."""
+def deciles(values: Floats, is_right: NDArray[np.bool_]) -> pd.DataFrame:
+    """Recall@1 by tenths of a measure (M,), clearest first, whose search `is_right` (M,).
+
+    Columns: percentile_from, pictures, recall, and recall_low and recall_high, the ends of its 95 % interval. Equal
+    values share a tenth; one that is empty for that reason has no recall (nan).
+    """
     rank = percentile(values).astype(np.float64) * (len(values) - 1) / 100  # 0 to M − 1, ties sharing their middle
     tenth = np.minimum((rank + 0.5) * DECILES / len(values), DECILES - 1).astype(np.int64)
     pictures = np.bincount(tenth, minlength=DECILES)
     hits = np.bincount(tenth, weights=is_right, minlength=DECILES)
-    intervals = [share_interval(int(h), int(n)) for h, n in zip(hits, pictures, strict=True)]
-    recall = np.divide(hits, pictures, out=np.full(DECILES, np.nan), where=pictures > 0)
-    return Deciles(recall, np.array([i.low for i in intervals]), np.array([i.high for i in intervals]), pictures)
+    shares = [share_of(float(right), int(count)) for right, count in zip(hits, pictures, strict=True)]
+    return pd.DataFrame(
+        {
+            "percentile_from": np.arange(DECILES) * 10,
+            "pictures": pictures,
+            "recall": [share.value for share in shares],
+            "recall_low": [share.interval.low for share in shares],
+            "recall_high": [share.interval.high for share in shares],
+        }
+    )
 
 
 def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
@@ -218,14 +325,13 @@ def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     )
 
 
-def share_interval(hits: float, count: int) -> Interval:
-    """Wilson's 95 % interval of a share of `count`, ties among the hits as halves; nan if there is nothing to count."""
-    if count == 0:
-        return NO_INTERVAL
-    z, share = _NORMAL_975, hits / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return Interval(max(0.0, float(middle - half)), min(1.0, float(middle + half)))
+def known_to(measure: str) -> str:
+    """What a measure knows of the classes that it is judged by."""
+    if measure == AMBIGUITY.name:
+        return "your classes"
+    if measure == TUNED.name:
+        return "your answers"
+    return "no classes" if is_measure(measure) else MISSING
 
 
 def _two_nearest(

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.filters import SEVERAL, Between, Filter, OneOf, filterable, kind_of
-from url_viz.analysis.order_metrics import Figure, Interval
+from url_viz.analysis.order_metrics import NO_INTERVAL, NORMAL_975, Figure, Interval, share_of
 from url_viz.analysis.run_on_set import RunOnSet
 from url_viz.analysis.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.votes import NONE, Codes
@@ -17,7 +16,6 @@ from url_viz.analysis.votes import NONE, Codes
 TENTHS = 10
 MOST_CLASSES = 12
 """Of a confusion matrix: those of the most confused pairs."""
-_NORMAL_975 = 1.959963984540054
 
 Flags = NDArray[np.bool_]
 
@@ -43,18 +41,12 @@ class RunPredictions:
     @property
     def accuracy(self) -> Figure:
         """The share of pictures that is right, with Wilson's 95 % interval."""
-        return share_of(self.is_right)
+        return share_of(int(self.is_right.sum()), len(self.rows))
 
     @property
     def words(self) -> str:
         """What was counted: "on 1,234 pictures that it was not trained on"."""
         return f"on {len(self.rows):,} pictures that it was {'not ' if self.is_held_out else ''}trained on"
-
-
-def share_of(is_true: Flags) -> Figure:
-    """The share of (N,) that is true, with Wilson's 95 % interval; nan of nothing."""
-    count, hits = len(is_true), int(is_true.sum())
-    return Figure(hits / count if count else float("nan"), share_interval(hits, count))
 
 
 def predicted(run: RunOnSet) -> RunPredictions:
@@ -104,15 +96,15 @@ def accuracy_by(found: RunPredictions, column: "pd.Series[Any]") -> tuple[pd.Dat
     pictures, right = (
         np.bincount(number[keep], minlength=len(filters)) for keep in (number >= 0, (number >= 0) & found.is_right)
     )
-    ends = [share_interval(int(hits), int(count)) for hits, count in zip(right, pictures, strict=True)]
+    shares = [share_of(int(hits), int(count)) for hits, count in zip(right, pictures, strict=True)]
     unsorted = pd.DataFrame(
         {
             "value": [_words(rule) for rule in filters],
             "pictures": pictures,
             "wrong": pictures - right,
-            "accuracy": right / pictures,
-            "low": [interval.low for interval in ends],
-            "high": [interval.high for interval in ends],
+            "accuracy": [share.value for share in shares],
+            "low": [share.interval.low for share in shares],
+            "high": [share.interval.high for share in shares],
         }
     )
     table = unsorted.sort_values(["high", "pictures", "value"], ascending=[True, False, True], kind="stable")
@@ -159,11 +151,11 @@ class TwoRuns:
         """
         count = len(self.rows)
         if not count:
-            return Figure(float("nan"), Interval(float("nan"), float("nan")))
+            return Figure(float("nan"), NO_INTERVAL)
         only_one, only_other = int((self.one & ~self.other).sum()), int((self.other & ~self.one).sum())
         total, difference = count + 2, only_one - only_other
-        half = _NORMAL_975 * np.sqrt(only_one + only_other + 1 - difference**2 / total) / total
-        interval = Interval(max(-1.0, difference / total - float(half)), min(1.0, difference / total + float(half)))
+        half = NORMAL_975 * float(np.sqrt(only_one + only_other + 1 - difference**2 / total)) / total
+        interval = Interval(max(-1.0, difference / total - half), min(1.0, difference / total + half))
         return Figure(difference / count, interval)
 
 

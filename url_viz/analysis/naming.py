@@ -31,32 +31,17 @@ def suggestions_in(table: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["share", "path"], ascending=[False, True]).reset_index(drop=True)
 
 
-class Naming:
-    """The names of a snapshot's pictures: which to give next, and what they suggest."""
+def first_to_name(get: Get, count: int, among: NDArray[np.bool_] | None = None) -> Rows:
+    """The rows of the table to name first, at most so many of those marked (all if None); see `cover_first`.
 
-    def __init__(self, get: Get) -> None:
-        """`get` gives the set's columns (`url_viz.analysis.columns`); there is a graph in the whitened space."""
-        self._get = get
-
-    def names(self) -> "pd.Series[str]":
-        """The name of each picture (N,), None for none; the same object until one changes."""
-        names: pd.Series[str] = self._get("names")
-        return names
-
-    def suggestions(self) -> pd.DataFrame:
-        """What names suggest for pictures without one, as `suggestions_in`; a single picture makes a name."""
-        found: pd.DataFrame = self._get("name_suggestions")
-        return found
-
-    def first(self, count: int, among: NDArray[np.bool_] | None = None) -> Rows:
-        """The rows of the table to name first, at most so many of those marked (all if None); see `cover_first`."""
-        graph, contents = self._get("graph"), self._get("base").contents
-        is_named = self.names().notna().to_numpy()
-        rows = cover_first(
-            graph,
-            representative=twin_representatives(graph.twins).astype(np.int64),
-            is_covered=np.isin(graph.content, contents[is_named]),
-            count=count,
-            among=None if among is None else np.isin(graph.content, contents[among]),
-        )
-        return positions_of(graph.content[rows], contents)
+    `get` gives the columns of a set that has a graph in the whitened space.
+    """
+    graph, contents = get("graph"), get("base").contents
+    rows = cover_first(
+        graph,
+        representative=twin_representatives(graph.twins).astype(np.int64),
+        is_covered=np.isin(graph.content, contents[get("names").notna().to_numpy()]),
+        count=count,
+        among=None if among is None else np.isin(graph.content, contents[among]),
+    )
+    return positions_of(graph.content[rows], contents)

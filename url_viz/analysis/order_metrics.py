@@ -23,6 +23,8 @@ Bools = NDArray[np.bool_]
 MOST_OF_A_SET = 50_000
 """Pictures that two sets are compared by, at most, of each."""
 
+NORMAL_975 = 1.959963984540054
+"""How many standard errors a 95 % interval of a normal figure reaches."""
 MOST_LEFT_OUT = 1000
 """How often a figure is computed again for its interval."""
 MOST_SIMILARITIES = 1 << 25
@@ -274,6 +276,16 @@ def share_by_blocks(is_true: NDArray[np.bool_], block: NDArray[np.integer]) -> F
     """The share of (N,) that is true, with a 95 % interval over blocks (N,); see `auroc_by_blocks`."""
     share = float(is_true.mean()) if len(is_true) else float("nan")
     return Influenced(share, (is_true - share) / max(1, len(is_true))).by_blocks(block)
+
+
+def share_of(hits: float, count: int) -> Figure:
+    """The share of `count`, with Wilson's 95 % interval, ties among the hits as halves; nan if nothing is counted."""
+    if count == 0:
+        return Figure(float("nan"), NO_INTERVAL)
+    z, share = NORMAL_975, hits / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return Figure(share, Interval(max(0.0, middle - half), min(1.0, middle + half)))
 
 
 def aurc_influence(uncertainty: ArrayLike, errors: ArrayLike) -> Influenced:

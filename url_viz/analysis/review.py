@@ -26,11 +26,12 @@ from url_viz.analysis.filters import OneOf, in_words
 from url_viz.analysis.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless, wrong_labels
 from url_viz.analysis.label_choice import in_words as listed_in_words
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
+from url_viz.analysis.naming import first_to_name
 from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside, tiny
 from url_viz.analysis.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, groups_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
-from url_viz.analysis.tuned import change_in_words, moved_share
+from url_viz.analysis.tuned import change_in_words, moved_share, nearest_rows, next_pairs
 from url_viz.analysis.twin_groups import twin_members
 from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.analysis.votes import NONE
@@ -115,7 +116,7 @@ class LeakReview(GroupReview):
     """Asks of groups of twins which to keep; beside each picture stands its split."""
 
     def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._splits, self._leaks = of.splits(), of.leaks()
+        self._splits, self._leaks = of.get("splits"), of.get("leaks")
         super().__init__(spec, of)
 
     def _queue(self) -> Ids:
@@ -154,16 +155,16 @@ class PairReview(Review):
     takes = ("same",)
 
     def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._tuning, self._answers, self._contents = of.tuning(), of.answers, of.contents
+        self._answers, self._contents = of.answers, of.get("base").contents
         super().__init__(spec, of)
 
     @cached_property
     def _nearest(self) -> Ids:
-        return self._tuning.nearest()
+        return nearest_rows(self._get)
 
     def _queue(self) -> Ids:
         seed = len(self._answers.now())
-        rows = self._tuning.pairs_to_ask(self.spec.most or ASKED, seed=seed, among=self._in_scope())
+        rows = next_pairs(self._get, self.spec.most or ASKED, seed=seed, among=self._in_scope())
         return self._ids[rows[:, 0]]
 
     def _can_ask(self, ids: Ids) -> Bools:
@@ -190,7 +191,7 @@ class PairReview(Review):
 
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
         share = moved_share(table())
-        words = change_in_words(self._answers.now(), self._tuning.now(), moved=share)
+        words = change_in_words(self._answers.now(), self._get("tuned_order"), moved=share)
         return Moved(words, 0.0 if math.isnan(share) else share)
 
     def _pairs(self, ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -206,14 +207,13 @@ class NameReview(Review):
     takes = ("decision", "name", "twins")
 
     def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._naming = of.naming()
         self._latest_names: list[str] = []
         self._oldest = 0
         self._known_suggestions: tuple[int, dict[int, tuple[str, float]]] | None = None
         super().__init__(spec, of)
 
     def _queue(self) -> Ids:
-        return self._ids[self._naming.first(self.spec.most or ASKED, self._in_scope())]
+        return self._ids[first_to_name(self._get, self.spec.most or ASKED, self._in_scope())]
 
     def is_done(self) -> Bools:
         now = self._now(self._rows(self.ids))
@@ -248,7 +248,7 @@ class NameReview(Review):
         """How many names there were then, and what they suggest: name and share by id."""
         given = int((self._decisions.now().names != "").sum())
         if self._known_suggestions is None or abs(given - self._known_suggestions[0]) >= REFRESHED_AFTER:
-            found = self._naming.suggestions()
+            found = self._get("name_suggestions")
             known = zip(found["name"].astype(str), found["share"].astype(float), strict=True)
             self._known_suggestions = given, dict(zip(found["id"].tolist(), known, strict=True))
         return self._known_suggestions
@@ -298,12 +298,12 @@ def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
 
 
 REVIEWS = {
-    "suspects": list_review("Doubtful labels", lambda of: of.check().suspects, of_label, needs="labels"),
+    "suspects": list_review("Doubtful labels", lambda of: of.get("label_check").suspects, of_label, needs="labels"),
     "labels": list_review(
-        "All labels, most doubtful first", lambda of: of.check().suspects_first, of_any_label, needs="labels"
+        "All labels, most doubtful first", lambda of: of.get("label_check").suspects_first, of_any_label, needs="labels"
     ),
-    "wrong-labels": list_review("Likely wrong labels", lambda of: wrong_labels(of.check()), of_label),
-    "mixed-up": list_review("Mixed-up classes", lambda of: mixed_up(of.check()), of_label),
+    "wrong-labels": list_review("Likely wrong labels", lambda of: wrong_labels(of.get("label_check")), of_label),
+    "mixed-up": list_review("Mixed-up classes", lambda of: mixed_up(of.get("label_check")), of_label),
     **{
         name: list_review(
             queue.title, partial(_of_model, name), of_any_label if name != "model-ambiguous" else between_classes
@@ -313,10 +313,12 @@ REVIEWS = {
     "leaks": ReviewKind("Leaks: twins across splits", LeakReview, "group"),
     "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
     "separated-by-context": list_review(
-        "Classes that only context separates", lambda of: separated_by_context(of.table, of.check()), of_label
+        "Classes that only context separates",
+        lambda of: separated_by_context(of.table, of.get("label_check")),
+        of_label,
     ),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
-    "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.reasons), of_use),
+    "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.get("reasons")), of_use),
     "tiny": list_review("Tiny objects", lambda of: tiny(of.table), of_use),
     "outside": list_review("Boxes beyond their picture", lambda of: outside(of.table), between_classes),
     "cut-by-frame": list_review("Cut by the frame", lambda of: cut_by_frame(of.table), between_classes),

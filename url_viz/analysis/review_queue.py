@@ -11,16 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.cards import AnswerKind, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.derived import Get
 from url_viz.analysis.filters import OneOf, passes_all
-from url_viz.analysis.label_issues import LabelCheck
-from url_viz.analysis.leaks import Splits
-from url_viz.analysis.naming import Naming
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
-from url_viz.analysis.reasons import Reasons, reason_table
+from url_viz.analysis.reasons import reason_table
 from url_viz.analysis.review_spec import ReviewSpec, as_query
 from url_viz.analysis.scope import scoped
 from url_viz.analysis.selective_retrieval import search
-from url_viz.analysis.tuned import Tuning
 from url_viz.analysis.twin_groups import first_of_each, group_codes
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
@@ -103,11 +100,10 @@ def _by_measure(rows: pd.DataFrame, spec: ReviewSpec) -> pd.DataFrame:
 class ReviewContext:
     """What a review is opened in: an image set as it is now, and where the place of the review is kept.
 
-    `unit` (N, A) are the pictures of `table` in the whitened space, `contents` (N,) their contents, `sources` their
-    source groups (N,); `source` is what labels are taken from. What only some reviews ask for is called where it is
-    needed, and raises ImageSetError where the set has none. A review that was begun before goes on where it was left,
-    unless it is to begin `afresh`. `known` gives the queue of one that begins, if it was made before for this table and
-    these answers, else what it is handed makes.
+    `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from. `get` gives
+    the set's columns (`url_viz.analysis.columns`), and raises ImageSetError for labels or splits that it does not have.
+    A review that was begun before goes on where it was left, unless it is to begin `afresh`. `known` gives the queue of
+    one that begins, if it was made before for this table and these answers, else what it is handed makes.
     """
 
     table: pd.DataFrame
@@ -115,15 +111,8 @@ class ReviewContext:
     decisions: Decisions
     source: str
     paths: SetPaths
-    reasons: Reasons
-    contents: Ids
     answers: Answers
-    sources: NDArray[np.integer]
-    check: Callable[[], LabelCheck]
-    splits: Callable[[], Splits]
-    leaks: Callable[[], pd.DataFrame]
-    tuning: Callable[[], Tuning]
-    naming: Callable[[], Naming]
+    get: Get
     is_of_objects: bool = False
     afresh: bool = False
     known: QueueCache | None = None
@@ -145,7 +134,8 @@ class Review(Queue):
         """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
         self.spec, self.table = spec, of.table
         self._unit, self._decisions, self._source, self._paths = of.unit, of.decisions, of.source, of.paths
-        self._reasons, self._sources, self._listed, self._ask = of.reasons, of.sources, listed, ask
+        self._get, self._listed, self._ask = of.get, listed, ask
+        self._reasons, self._sources = of.get("reasons"), of.get("sources")  # as they are at the opening
         if of.is_of_objects and "label" in self.takes:
             self.takes = (*self.takes, "verdict")
         self._ids = of.table["id"].to_numpy(np.int64)

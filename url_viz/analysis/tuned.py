@@ -241,43 +241,26 @@ def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure
     return next(figures), next(figures)
 
 
-class Tuning:
-    """The order of a snapshot that answers tune, and the pairs of it to ask about."""
+def next_pairs(get: Get, count: int, *, seed: int, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Rows (≤ count, 2) of the table to ask about next: pictures and their nearest; see `pairs_to_ask`.
 
-    def __init__(self, get: Get) -> None:
-        """`get` gives the set's columns (`url_viz.analysis.columns`); there is a graph in the whitened space."""
-        self._get = get
+    `get` gives the columns of a set that has a graph in the whitened space; `among` (N,) are the pictures to ask about.
+    """
+    content, contents = get("graph").content, get("base").contents
+    wanted = None if among is None else np.isin(content, contents[among])
+    pairs = pairs_to_ask(get("pair_measures"), content, get("answered"), count=count, seed=seed, among=wanted)
+    rows = positions_of(content[pairs].ravel(), contents).reshape(-1, 2)
+    found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
+    return found
 
-    @property
-    def measures(self) -> PairMeasures:
-        """The measures of the pairs of the graph, worked out when they are first needed."""
-        measures: PairMeasures = self._get("pair_measures")
-        return measures
 
-    def now(self) -> Tuned | None:
-        """What the answers make of the order, as of now; None below FEWEST, or without both kinds."""
-        tuned: Tuned | None = self._get("tuned_order")
-        return tuned
-
-    def pairs_to_ask(self, count: int, *, seed: int, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Rows (≤ count, 2) of the table to ask about next: pictures and their nearest; see `pairs_to_ask`.
-
-        `among` (N,), if given, are the pictures to ask about.
-        """
-        content, contents = self._get("graph").content, self._get("base").contents
-        wanted = None if among is None else np.isin(content, contents[among])
-        pairs = pairs_to_ask(self.measures, content, self._get("answered"), count=count, seed=seed, among=wanted)
-        rows = positions_of(content[pairs].ravel(), contents).reshape(-1, 2)
-        found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
-        return found
-
-    def nearest(self) -> NDArray[np.int64]:
-        """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
-        content, contents, measures = self._get("graph").content, self._get("base").contents, self.measures
-        near = np.full(len(content) + 1, -1, np.int64)
-        near[measures.rows] = positions_of(content[measures.nearest], contents)
-        row = positions_of(contents, content)
-        return near[np.where(row >= 0, measures.representative[row], -1)]
+def nearest_rows(get: Get) -> NDArray[np.int64]:
+    """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
+    content, contents, measures = get("graph").content, get("base").contents, get("pair_measures")
+    near = np.full(len(content) + 1, -1, np.int64)
+    near[measures.rows] = positions_of(content[measures.nearest], contents)
+    row = positions_of(contents, content)
+    return near[np.where(row >= 0, measures.representative[row], -1)]
 
 
 def moved_share(table: pd.DataFrame) -> float:

@@ -23,7 +23,7 @@ def evaluate(
 
     The figures of the app's page Evaluate. Of a head and pictures that no set was read of: `training.evaluate`.
     """
-    from url_viz.analysis.evaluated import NEEDED
+    from url_viz.analysis.evaluation import NEEDED
     from url_viz.export.evaluation_files import write_evaluation
 
     require_parent(json)

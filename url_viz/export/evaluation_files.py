@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from url_viz.analysis.evaluated import Evaluated, deciles_table, known_to
-from url_viz.analysis.evaluation import by_class, deciles
-from url_viz.analysis.measures import measure_named, title_of
+from url_viz.analysis.evaluation import Evaluated, by_class, deciles, known_to
+from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
 from url_viz.export.json_values import as_json, plain_value
 from url_viz.export.provenance import provenance
 from url_viz.export.table_files import write_bytes
@@ -42,11 +41,11 @@ def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, An
         "lead": None
         if evaluated.lead is None
         else {
-            "ahead": evaluated.lead.ahead,
-            "behind": evaluated.lead.behind,
-            "by": plain_value(evaluated.lead.by.value),
-            "low": plain_value(evaluated.lead.by.interval.low),
-            "high": plain_value(evaluated.lead.by.interval.high),
+            "ahead": CONFUSABILITY.name,
+            "behind": UNCERTAINTY.name,
+            "by": plain_value(evaluated.lead.value),
+            "low": plain_value(evaluated.lead.interval.low),
+            "high": plain_value(evaluated.lead.interval.high),
         },
         "classes_by": by,
         "by_class": _rows(by_class(pictures, str(by))),
@@ -55,7 +54,7 @@ def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, An
 
 def _about(evaluated: Evaluated, measure: str) -> dict[str, Any]:
     pictures = evaluated.pictures
-    tenths = deciles_table(deciles(pictures.values[measure], pictures.is_right))
+    tenths = deciles(pictures.values[measure], pictures.is_right)
     return {
         "title": title_of(measure),
         "knows": known_to(measure),

@@ -1,13 +1,11 @@
 """Answers on pairs of pictures: which pairs to ask about, what was answered, and the order that answers tune."""
 
 from collections.abc import Mapping
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.pair_measures import PairMeasures
-from url_viz.analysis.tuned import Tuned, Tuning
+from url_viz.analysis.tuned import Tuned, next_pairs
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action
 from url_viz.subjects.set_core import SetCore
@@ -24,24 +22,14 @@ class SetAnswers:
         """What was answered on pairs of pictures, by their contents."""
         return self._core.answer_log
 
-    @cached_property
-    def tuning(self) -> Tuning:
-        """What the graph knows of pairs. Raises ImageSetError before there is a graph in the whitened space."""
-        self._core.require_graph()
-        return Tuning(self._core.derived.get)
-
-    @property
-    def measures(self) -> PairMeasures:
-        """What the graph says of pairs of pictures. Raises ImageSetError before there is one."""
-        return self.tuning.measures
-
     def ask(self, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
         """Pairs to ask about next, at most n: id, neighbour_id, path, neighbour_path; a picture and its nearest.
 
         Some are drawn uniformly, the others more often where measures disagree (`analysis.tuned`). Raises
         ImageSetError before there is a graph in the whitened space.
         """
-        rows = self.tuning.pairs_to_ask(n, seed=seed)
+        self._core.require_graph()
+        rows = next_pairs(self._core.derived.get, n, seed=seed)
         table = self._core.base.table[["id", "path"]]
         first, second = (table.iloc[rows[:, side]].reset_index(drop=True) for side in (0, 1))
         return first.assign(neighbour_id=second["id"], neighbour_path=second["path"])[

@@ -1,11 +1,10 @@
 """Names of pictures: which to name next, what names suggest for the others, and giving them."""
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 
 import pandas as pd
 
-from url_viz.analysis.naming import Naming
+from url_viz.analysis.naming import first_to_name
 from url_viz.store.decisions import Action
 from url_viz.subjects.set_core import SetCore
 
@@ -16,18 +15,14 @@ class SetNames:
     def __init__(self, core: SetCore) -> None:
         self._core = core
 
-    @cached_property
-    def naming(self) -> Naming:
-        """What the graph knows for names. Raises ImageSetError before there is a graph in the whitened space."""
-        self._core.require_graph()
-        return Naming(self._core.derived.get)
-
     def ask(self, n: int = 20) -> pd.DataFrame:
         """Pictures without a name whose names would teach most, those first: id and path; see `analysis.naming`.
 
         Raises ImageSetError before there is a graph in the whitened space.
         """
-        return self._core.base.table[["id", "path"]].iloc[self.naming.first(n)].reset_index(drop=True)
+        self._core.require_graph()
+        rows = first_to_name(self._core.derived.get, n)
+        return self._core.base.table[["id", "path"]].iloc[rows].reset_index(drop=True)
 
     def give(self, names: Mapping[int, str | None], *, who: str | None = None) -> Action:
         """Give pictures a name, or another one; None takes it away. A single action for undo.

@@ -11,20 +11,16 @@ from url_viz.analysis.review_queue import Review, ReviewContext
 from url_viz.analysis.review_spec import ReviewSpec, from_query
 from url_viz.errors import ImageSetError
 from url_viz.store.reviews import list_reviews
-from url_viz.subjects.set_answers import SetAnswers
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_labels import SetLabels
-from url_viz.subjects.set_names import SetNames
 from url_viz.subjects.set_splits import SetSplits
 
 
 class SetReviews:
     """The reviews of an image set, as `image_set.reviews`."""
 
-    def __init__(
-        self, core: SetCore, *, labels: SetLabels, answers: SetAnswers, names: SetNames, splits: SetSplits
-    ) -> None:
-        self._core, self._labels, self._answers, self._names, self._splits = core, labels, answers, names, splits
+    def __init__(self, core: SetCore, *, labels: SetLabels, splits: SetSplits) -> None:
+        self._core, self._labels, self._splits = core, labels, splits
 
     def open(self, spec: ReviewSpec | str, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
@@ -36,21 +32,16 @@ class SetReviews:
         spec = ReviewSpec(spec) if isinstance(spec, str) else spec
         if spec.by not in REVIEWS:
             self._core.check_measure(spec.by)
+        elif REVIEWS[spec.by].needs == "graph":
+            self._core.require_graph()
         of = ReviewContext(
             self._core.frame.copy(deep=False),
             self._core.unit,
             self._core.decisions,
             self._labels.source,
             self._core.store.paths,
-            self._core.derived.get("reasons"),
-            self._core.contents,
             self._core.answer_log,
-            self._core.source_groups,
-            check=lambda: self._needed("label_check", NO_CLASSES),
-            splits=lambda: self._needed("splits", self._splits.missing),
-            leaks=lambda: self._needed("leaks", self._splits.missing),
-            tuning=lambda: self._answers.tuning,
-            naming=lambda: self._names.naming,
+            self._get,
             is_of_objects=self._core.is_of_objects,
             afresh=afresh,
             known=lambda queue: self._core.derived.result("table", ("queue", spec), lambda table: queue()),
@@ -70,9 +61,10 @@ class SetReviews:
                 if spec is not None:
                     yield self.open(spec)
 
-    def _needed(self, column: str, missing: str) -> Any:
-        """The value of a derived column. Raises ImageSetError with `missing` if the set has none."""
+    def _get(self, column: str) -> Any:
+        """The value of a derived column. Raises ImageSetError for labels or splits that the set does not have."""
         value = self._core.derived.get(column)
-        if value is None:
-            raise ImageSetError(missing)
+        missing = {"label_check": NO_CLASSES, "splits": self._splits.missing, "leaks": self._splits.missing}
+        if value is None and column in missing:
+            raise ImageSetError(missing[column])
         return value

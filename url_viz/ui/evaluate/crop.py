@@ -7,8 +7,8 @@ import numpy as np
 import streamlit as st
 
 from url_viz.analysis.crop_test import TESTED, CropTest, Subject, crop_test
-from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.measures import title_of
+from url_viz.analysis.order_metrics import share_of
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.roots import is_in_bucket
@@ -97,7 +97,7 @@ def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
     wins, count = test.wins(measure)
     if not count:
         return Markdown("")
-    interval, fraction = share_interval(wins, count), percent(wins / count, digits=1)
+    interval, fraction = share_of(wins, count).interval, percent(wins / count, digits=1)
     title = escape(f"{title_of(measure)}{', which orders this set,' if leads else ''}")
     return Markdown(
         f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "

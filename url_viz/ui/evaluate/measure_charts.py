@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from url_viz.analysis.evaluation import DECILES, NEAREST, Deciles, MeasureFigures
+from url_viz.analysis.evaluation import DECILES, NEAREST, MeasureFigures
 from url_viz.analysis.measures import AMBIGUITY, measure_named
 from url_viz.analysis.reliability import Reliability
 from url_viz.ui.widgets.charts import GREY, curve_colour, plotly_title, quiet
@@ -53,27 +54,27 @@ def intervals_figure(measures: Sequence[MeasureFigures]) -> "Figure":
     return quiet(figure, height_px=350)
 
 
-def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
+def deciles_figure(tenths: pd.DataFrame, *, measure: str, recall: float) -> "Figure":
     """Recall@1 by deciles of a measure with 95 % intervals; the recall of all pictures is dotted."""
     import plotly.graph_objects as go
 
     middles = 100 * (np.arange(DECILES) + 0.5) / DECILES
-    above, below = 100 * (tenths.high - tenths.recall), 100 * (tenths.recall - tenths.low)
+    recall_of, low, high = (100 * tenths[name].to_numpy() for name in ("recall", "recall_low", "recall_high"))
     figure = go.Figure(
         go.Bar(
             x=middles,
             width=76 / DECILES,
-            y=100 * tenths.recall,
+            y=recall_of,
             marker={"color": curve_colour(measure), "opacity": 0.6},
             error_y={
                 "type": "data",
-                "array": above,
-                "arrayminus": below,
+                "array": high - recall_of,
+                "arrayminus": recall_of - low,
                 "color": _WHISKER,
                 "thickness": 1.6,
                 "width": 3,
             },
-            customdata=tenths.pictures,
+            customdata=tenths["pictures"],
             hovertemplate="%{y:.1f} % of %{customdata} pictures<extra></extra>",
         )
     )

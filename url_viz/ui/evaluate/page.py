@@ -9,8 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluated import NEEDED, Evaluated, deciles_table
-from url_viz.analysis.evaluation import CountedPictures, Deciles, MeasureFigures, by_class, deciles
+from url_viz.analysis.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class, deciles
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.analysis.reliability import FEWEST, reliability
@@ -147,7 +146,7 @@ def pick_measure(results: Evaluated) -> str:
 def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
     tenths, figure = drawn_deciles(pictures, measure)
-    _title("From clear to ambiguous", deciles_table(tenths), f"{image_set.root.name}-tenths-{measure}", key="deciles")
+    _title("From clear to ambiguous", tenths, f"{image_set.root.name}-tenths-{measure}", key="deciles")
     show_figure(
         figure,
         key="evaluate.deciles",
@@ -157,7 +156,7 @@ def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str
 
 
 @lru_cache(maxsize=MOST_DRAWN)
-def drawn_deciles(pictures: CountedPictures, measure: str) -> "tuple[Deciles, Figure]":
+def drawn_deciles(pictures: CountedPictures, measure: str) -> "tuple[pd.DataFrame, Figure]":
     """The deciles of a measure, and their figure."""
     tenths = deciles(pictures.values[measure], pictures.is_right)
     return tenths, deciles_figure(tenths, measure=measure, recall=pictures.recall)

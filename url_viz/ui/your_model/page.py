@@ -20,9 +20,9 @@ from url_viz.analysis.model_accuracy import (
     columns_to_compare,
     confusion_matrix,
     predicted,
-    share_of,
     two_runs,
 )
+from url_viz.analysis.order_metrics import share_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.run_on_set import RunOnSet
 from url_viz.analysis.scope import Scope
@@ -269,7 +269,7 @@ def show_compared(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> 
         return
     if found.is_held_out != other.is_held_out:
         st.caption("One of them was trained on these pictures, the other was not: it is no fair comparison.")
-    one, two = share_of(both.one).text(digits=3), share_of(both.other).text(digits=3)
+    one, two = (share_of(int(of.sum()), len(of)).text(digits=3) for of in (both.one, both.other))
     words = f"{run.name} is right of {one}, {name} of {two}; difference {both.difference.text(digits=3, signed=True)}"
     st.markdown(escape(f"Of {counted(len(both.rows), 'picture')} of both, {words} (95 % intervals)."))
     for only, words, key in (
