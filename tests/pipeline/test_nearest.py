@@ -1,4 +1,4 @@
-"""The nearest are what a loop over all pairs finds, in float32 and in bf16."""
+"""The nearest are what a loop over all pairs finds."""
 
 import numpy as np
 import pytest
@@ -34,41 +34,17 @@ def names(blocked: NDArray[np.bool_]) -> Exclude:
 
 @pytest.mark.parametrize("count", [1, 2, 5, 70, 1500])
 @pytest.mark.parametrize("k", [1, 6, 64])
-def test_float32(count: int, k: int) -> None:
+def test_any_number(count: int, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some queries at a time."""
+    monkeypatch.setattr(nearest, "CELLS", 6000)
     rows, _ = classes(count, size=12)
     queries, _ = classes(9, size=12, seed=3)
     blocked = np.random.default_rng(0).random((9, count)) < 0.1
     holds(top_k(queries, rows, k, exclude=names(blocked)), queries, rows, blocked)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("common", [0, 3])
-def test_bf16(common: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where all look alike and bf16 cannot tell: what it cannot prove is found by float32."""
-    monkeypatch.setattr(nearest, "TORCH_CELLS", 0)
-    monkeypatch.setattr(nearest, "CELLS", 200_000)
-    rng = np.random.default_rng(0)
-    rows = (rng.normal(size=(3000, 64)) + common * rng.normal(size=64)).astype(np.float32)
-    queries = rows[::30]
-    blocked = rng.random((100, 3000)) < 0.01
-    blocked[np.arange(100), np.arange(100) * 30] = True
-    holds(top_k(queries, rows, 32, exclude=names(blocked)), queries, rows, blocked)
-
-
-def test_bf16_is_sure_of_most_and_not_of_all() -> None:
-    """The certificate is neither always given nor never: ordinary rows have it, a heap of near copies has not."""
-    rng = np.random.default_rng(0)
-    heap = rng.normal(size=64) + 0.001 * rng.normal(size=(300, 64))
-    rows = nearest.l2_normalize(np.concatenate([rng.normal(size=(3000, 64)), heap]))
-    position, similarity = np.full((3300, 16), -1, np.int32), np.full((3300, 16), -1, np.float32)
-    unsure = nearest._in_bf16(rows, rows, None, position, similarity, lambda _: None)
-    assert set(range(3000, 3300)) <= set(unsure.tolist())
-    assert len(unsure) < 1200
-
-
-def test_bf16_with_nothing_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all similarities are negative, or nearly all rows are excluded, the lists are right too."""
-    monkeypatch.setattr(nearest, "TORCH_CELLS", 0)
+def test_with_nothing_near() -> None:
+    """Where all similarities are negative, or nearly all rows are excluded."""
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(800, 32)) + 5).astype(np.float32)
     queries = (rng.normal(size=(20, 32)) - 5).astype(np.float32)

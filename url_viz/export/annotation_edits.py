@@ -3,10 +3,8 @@
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import AnyStr, Generic
-from xml.parsers.expat import ParserCreate
 from xml.sax.saxutils import escape
 
 from url_viz.errors import FolderError
@@ -17,15 +15,22 @@ Changes = Mapping[int, str | None]
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\n\r]*")
 _BYTE_ORDERS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*\sencoding\s*=\s*["']([\w.-]+)""")
+_TAG = re.compile(
+    r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<end>/?)(?P<name>[^\s>/]+)(?:"[^"]*"|'[^']*'|[^>"'/]|/(?!>))*"""
+    r"(?P<empty>/?)>",
+    re.DOTALL,
+)
+"""A tag of XML, or what is none: a comment, a section of characters, an instruction."""
 
 
 @dataclass(frozen=True)
-class _Edit(Generic[AnyStr]):
+class _Edit:
     """What stands from `start` to `end` becomes `new`."""
 
     start: int
     end: int
-    new: AnyStr
+    new: str
 
 
 def edited_yolo(data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
@@ -67,7 +72,7 @@ def _numbers(text: str, at: int) -> dict[str, str]:
 
 def _edits_of(
     text: str, entries: Sequence[tuple[int, int]], changes: Changes, numbers: Mapping[str, str]
-) -> Iterator[_Edit[str]]:
+) -> Iterator[_Edit]:
     has_kept = False
     for place, (start, end) in enumerate(entries):
         label = changes.get(place, "")
@@ -105,103 +110,51 @@ def _after_blank(text: str, at: int) -> int:
 
 def edited_voc(data: bytes, changes: Changes) -> bytes:
     """A VOC file with other texts in `<name>` of some objects, and without some with the white space before them."""
-    found = _VocObjects(data)
+    declared = _DECLARED.match(data)
+    encoding = _BYTE_ORDERS.get(data[:2]) or (declared[1].decode() if declared else "utf-8")
+    text = data.decode(encoding)
+    found = _objects_in(text)
     edits = []
     for number, label in changes.items():
-        one = found.objects[number - 1]
-        new = b"" if label is None else escape(label).encode(found.encoding, "xmlcharrefreplace")
-        edits.append(_Edit(*((one.start, one.end) if label is None else one.name), new))
-    return _applied(data, edits)
+        one = found[number - 1]
+        edits.append(_Edit(one.start, one.end, "") if label is None else _Edit(*one.name, escape(label)))
+    return _applied(text, edits).encode(encoding, "xmlcharrefreplace")
 
 
 @dataclass
 class _VocObject:
-    """Where an object lies with the white space before it, and the text of its `name`, in bytes."""
+    """Where an object begins, with the white space before it, and ends; and the text of its first `name`."""
 
     start: int
     end: int = -1
     name: tuple[int, int] = (-1, -1)
 
 
-class _VocObjects:
-    """The objects of an XML file in the order of their beginnings.
-
-    expat tells where an event begins, and so where the one before it ended.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.objects: list[_VocObject] = []
-        self.encoding = _BYTE_ORDERS.get(data[:2], "utf-8")
-        self._open: list[_VocObject] = []
-        self._path: list[str] = []
-        self._blank: int | None = None
-        self._at_next: list[Callable[[int], None]] = []
-        self._parser = ParserCreate(namespace_separator="}")
-        self._parser.XmlDeclHandler = self._declared
-        self._parser.StartElementHandler = self._begin
-        self._parser.EndElementHandler = self._finish
-        self._parser.CharacterDataHandler = self._text
-        self._parser.DefaultHandler = lambda data: self._at()
-        self._parser.Parse(data, True)
-        self._called(len(data))
-
-    def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
-        self.encoding = encoding if encoding and self.encoding == "utf-8" else self.encoding
-
-    def _at(self) -> int:
-        """Where the present event begins."""
-        at = self._parser.CurrentByteIndex
-        self._called(at)
-        self._blank = None
-        return at
-
-    def _called(self, at: int) -> None:
-        waiting, self._at_next = self._at_next, []
-        for call in waiting:
-            call(at)
-
-    def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
-        before = self._blank
-        at = self._at()
-        self._path.append(tag)
-        if tag == "object":
-            self._open.append(_VocObject(at if before is None else before))
-            self.objects.append(self._open[-1])
-        elif self._path[-2:] == ["object", "name"] and self._open[-1].name == (-1, -1):
-            self._at_next.append(self._name_from(self._open[-1]))
-
-    def _name_from(self, one: _VocObject) -> Callable[[int], None]:
-        def begins(start: int) -> None:
-            one.name = start, -1
-
-        return begins
-
-    def _finish(self, tag: str) -> None:
-        at = self._at()
-        if self._path[-2:] == ["object", "name"] and self._open[-1].name[1] < 0:
-            self._open[-1].name = self._open[-1].name[0], at
-        if tag == "object":
-            one = self._open.pop()
-            self._at_next.append(lambda end: setattr(one, "end", end))
-        self._path.pop()
-
-    def _text(self, data: str) -> None:
-        """Text, whose white space at its end goes with an object behind it; a line break comes by itself."""
-        blank, text = self._blank, data.rstrip(" \t\r\n")
-        at = self._at()
-        if not text:
-            self._blank = at if blank is None else blank
-        elif text != data:
-            self._blank = at + len(text.encode(self.encoding))
+def _objects_in(text: str) -> list[_VocObject]:
+    """The objects of an XML text in the order of their beginnings."""
+    objects: list[_VocObject] = []
+    around: list[_VocObject] = []
+    path: list[str] = []
+    for tag in _TAG.finditer(text):
+        begins, ends = bool(tag["name"]) and not tag["end"], bool(tag["end"] or tag["empty"])
+        if begins:
+            path.append(tag["name"])
+            if path[-1] == "object":
+                around.append(_VocObject(len(text[: tag.start()].rstrip(" \t\r\n"))))
+                objects.append(around[-1])
+        if path[-2:] == ["object", "name"] and around[-1].name[1] < 0 and (begins or ends):
+            around[-1].name = (around[-1].name[0], tag.start()) if ends else (tag.end(), -1)
+        if ends and path.pop() == "object":
+            around.pop().end = tag.end()
+    return objects
 
 
-def _applied(text: AnyStr, edits: Iterator[_Edit[AnyStr]] | Sequence[_Edit[AnyStr]]) -> AnyStr:
+def _applied(text: str, edits: Iterable[_Edit]) -> str:
     """A text with its edits; one inside what is taken out goes with it."""
-    parts: list[AnyStr] = []
+    parts: list[str] = []
     at = 0
     for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
         if edit.start >= at:
             parts += text[at : edit.start], edit.new
             at = edit.end
-    parts.append(text[at:])
-    return text[:0].join(parts)
+    return "".join([*parts, text[at:]])
