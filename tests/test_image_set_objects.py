@@ -22,14 +22,13 @@ from url_viz.subjects.set_objects import ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import answer_of, opened, state_of, take_answers
 from url_viz.ui.urls import card_url, whole_url
-from url_viz.workspace import Workspace
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def objects(tmp_path: Path, workspace: Workspace, model: Model) -> ImageSet:
-    return embed_folder(write_objects(tmp_path / "shapes"), model=model, workspace=workspace.root)
+def objects(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
+    return embed_folder(write_objects(tmp_path / "shapes"), model=model, workspace=workspace)
 
 
 @pytest.fixture
@@ -138,7 +137,7 @@ class TestVerdicts:
         assert list(row.values()) == ["images/1.png#2", "images/1.png", "2", *CORNERS[1], SIDE, SIDE, "line"]
 
 
-def test_a_set_of_pictures_takes_no_verdicts(tmp_path: Path, workspace: Workspace, model: Model) -> None:
-    plain = embed_folder(write_folder(tmp_path / "plain", 4), model=model, workspace=workspace.root)
+def test_a_set_of_pictures_takes_no_verdicts(tmp_path: Path, workspace: Path, model: Model) -> None:
+    plain = embed_folder(write_folder(tmp_path / "plain", 4), model=model, workspace=workspace)
     review = plain.reviews.open("confusability")
     assert "verdict" not in review.card(int(review.ids[0])).takes

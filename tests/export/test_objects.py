@@ -16,6 +16,7 @@ from PIL import Image
 from tests.annotated_sets import BOXES, SIZE, Kind, write_annotated
 from tests.given import given_set
 from tests.imaging.pictures import encoded
+from tests.read_sets import undecided
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.data_sets import program_for
 from url_viz.export.fiftyone import SCRIPT
@@ -26,21 +27,27 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.annotations.reading import read_annotations
 from url_viz.imaging.places import cut
 from url_viz.models.model import Model
-from url_viz.store.object_columns import BOX_IS_WRONG
-from url_viz.workspace import Workspace
+from url_viz.store.object_columns import BOX_IS_WRONG, CLASS
 
 Made = Callable[[Kind], ImageSet]
 KINDS: tuple[Kind, ...] = ("YOLO", "COCO", "VOC")
 
 
 @pytest.fixture
-def made(tmp_path: Path, workspace: Workspace, model: Model) -> Made:
-    return lambda kind: embed_folder(write_annotated(tmp_path / "set", kind), model=model, workspace=workspace.root)
+def made(tmp_path: Path, workspace: Path, model: Model) -> Made:
+    return lambda kind: embed_folder(write_annotated(tmp_path / "set", kind), model=model, workspace=workspace)
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, module_workspace: Path, model: Model) -> ImageSet:
+    root = write_annotated(tmp_path_factory.mktemp("coco") / "set", "COCO")
+    return embed_folder(root, model=model, workspace=module_workspace)
 
 
 @pytest.fixture
-def coco(made: Made) -> ImageSet:
-    return made("COCO")
+def coco(read_once: ImageSet) -> ImageSet:
+    """A set whose files no test changes; nothing is decided of it."""
+    return undecided(read_once, labels=CLASS)
 
 
 def ids(image_set: ImageSet, *rows: int) -> list[int]:
@@ -81,7 +88,8 @@ def test_a_copy_of_annotations_differs_in_what_was_changed(made: Made, tmp_path:
     assert classes_in(done.out, kind, tmp_path / "set") == [["cat", "cat", "cat"], ["dog", "cat"]]
 
 
-def test_what_cannot_be_written_is_refused(coco: ImageSet, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_refused(made: Made, tmp_path: Path) -> None:
+    coco = made("COCO")
     out = tmp_path / "out"
     with pytest.raises(ImageSetError, match="written whole"):
         program_for(coco, "annotations").write(coco, out, ids=ids(coco, 0))
@@ -119,7 +127,7 @@ def test_fiftyone_gets_detections(coco: ImageSet, tmp_path: Path, monkeypatch: p
     runpy.run_path(str(tmp_path / "out" / SCRIPT))
     first, second = dataset.samples
     assert (first.metadata.width, first.metadata.height) == SIZE
-    assert filecmp.cmp(first.filepath, tmp_path / "set" / "images" / "0.png", shallow=False)
+    assert filecmp.cmp(first.filepath, coco.folder / "0.png", shallow=False)
     detections = first.ground_truth.detections
     assert [one.label for one in detections] == ["cat", "dog", "cat"]
     x, y, width, height = BOXES[1]
@@ -154,7 +162,7 @@ def test_crops_lie_in_folders_of_their_class(coco: ImageSet, tmp_path: Path) -> 
     lines = [json.loads(line) for line in (done.out / "train" / "metadata.jsonl").read_text().splitlines()]
     assert [line["file_name"] for line in lines[:3]] == ["cat/0.png-0.png", "cat/0.png-1.png", "cat/0.png-2.png"]
     for line, row in zip(lines, coco.table().to_dict("records"), strict=True):
-        with Image.open(tmp_path / "set" / "images" / str(row["picture"])) as picture:
+        with Image.open(coco.folder / str(row["picture"])) as picture:
             box = (row["box_x"], row["box_y"], row["box_width"], row["box_height"])
             crop = cut(picture.convert("RGB"), box, row["box_margin"])
         assert (done.out / "train" / line["file_name"]).read_bytes() == encoded(crop, "PNG")
@@ -176,7 +184,8 @@ def test_crops_are_sorted_once_and_stay(coco: ImageSet, tmp_path: Path) -> None:
     assert (tmp_path / "classes" / "dog" / "1.png-11.png").is_file()
 
 
-def test_a_report_shows_objects_in_their_pictures(coco: ImageSet, tmp_path: Path) -> None:
+def test_a_report_shows_objects_in_their_pictures(made: Made, tmp_path: Path) -> None:
+    coco = made("COCO")
     coco.labels.correct({ids(coco, 0)[0]: "<b>bold</b>"})
     (tmp_path / "set" / "images" / "1.png").unlink()
     page = report_html(coco)

@@ -18,14 +18,19 @@ from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.folders import sort_into_folders
 from url_viz.image_set import ImageSet, embed_dataset, embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.workspace import Workspace
 
 CLASSES = "cat", "dog"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_folder(tmp_path / "photos", 10, classes=CLASSES)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("shards") / "photos", 10, classes=CLASSES)
+
+
+@pytest.fixture(scope="module")
+def by_folder(folder: Path, module_workspace: Path, model: Model) -> ImageSet:
+    """What the folder itself is read into."""
+    return embed_folder(folder, model=model, workspace=module_workspace)
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -58,7 +63,7 @@ def as_zip(folder: Path, out: Path) -> Path:
 
 
 def as_list(folder: Path, out: Path) -> Path:
-    lines = [f"{path.relative_to(out.parent)},{path.parent.name},{2 * n}" for n, path in enumerate(pictures(folder))]
+    lines = [f"{path},{path.parent.name},{2 * n}" for n, path in enumerate(pictures(folder))]
     out.write_text("\n".join(["path,label,metres", *lines]))
     return out
 
@@ -83,12 +88,12 @@ def same_rows(one: ImageSet, other: ImageSet) -> None:
 
 @pytest.mark.parametrize("name", MADE)
 def test_rows_are_those_of_the_folder(
-    folder: Path, tmp_path: Path, workspace: Workspace, model: Model, name: str
+    folder: Path, by_folder: ImageSet, tmp_path: Path, workspace: Path, model: Model, name: str
 ) -> None:
     root = MADE[name](folder, tmp_path / name)
-    read = Reader(root, workspace.root, model)
+    read = Reader(root, workspace, model)
     image_set = read()
-    same_rows(image_set, embed_folder(folder, model=model, workspace=workspace.root))
+    same_rows(image_set, by_folder)
     first = image_set.table().iloc[3]
     assert image_set.files.data(int(first["id"])) == pictures(folder)[3].read_bytes()
     assert "metres" not in image_set.table() or first["metres"] == 6
@@ -96,23 +101,14 @@ def test_rows_are_those_of_the_folder(
     assert read.opened == 0
 
 
-def test_a_shard_that_changed_is_read_anew_and_what_was_decided_stays(
-    folder: Path, tmp_path: Path, workspace: Workspace, model: Model
+def test_a_shard_is_shared_and_read_anew_where_it_changed_and_told_where_it_is_gone(
+    folder: Path, tmp_path: Path, workspace: Path, model: Model
 ) -> None:
-    root = as_zip(folder, tmp_path / "p.zip")
-    read = Reader(root, workspace.root, model)
-    ids = read().table()["id"].tolist()
-    read().labels.correct({ids[0]: "dog"})
-    pictures(folder)[-1].unlink()
-    write_folder(folder, 11, classes=CLASSES, start=10)
-    as_zip(folder, root)
-    again = read()
-    assert (len(again), read.embedded) == (20, 11)
-    assert again.table().set_index("id").loc[ids[0], "label"] == "dog"
-
-
-def test_copies_of_pictures_in_shards_leave(folder: Path, tmp_path: Path, workspace: Workspace, model: Model) -> None:
-    image_set = embed_folder(as_zip(folder, tmp_path / "p.zip"), model=model, workspace=workspace.root)
+    photos = tmp_path / "photos"
+    shutil.copytree(folder, photos)
+    root = as_zip(photos, tmp_path / "p.zip")
+    read = Reader(root, workspace, model)
+    image_set = read()
     DATA_SETS["huggingface"].write(image_set, tmp_path / "out")
     left = {path.read_bytes() for path in (tmp_path / "out").rglob("*.jpg")}
     assert left == {path.read_bytes() for path in pictures(folder)}
@@ -124,16 +120,18 @@ def test_copies_of_pictures_in_shards_leave(folder: Path, tmp_path: Path, worksp
     }
     assert in_classes == {path.read_bytes(): path.parent.name for path in pictures(folder)}
 
+    ids = image_set.table()["id"].tolist()
+    image_set.labels.correct({ids[0]: "dog"})
+    pictures(photos)[-1].unlink()
+    write_folder(photos, 3, classes=CLASSES, start=10)
+    as_zip(photos, root)
+    again = read()
+    assert (len(again), read.embedded) == (12, 3)
+    assert again.table().set_index("id").loc[ids[0], "label"] == "dog"
 
-def test_a_shard_that_is_gone_is_said_where_a_picture_is_shown(
-    folder: Path, tmp_path: Path, workspace: Workspace, model: Model
-) -> None:
-    root = as_zip(folder, tmp_path / "p.zip")
-    image_set = embed_folder(root, model=model, workspace=workspace.root)
     root.unlink()
-    opened = open_image_set(root, model=model.name, workspace=workspace.root)
     with pytest.raises(ImageError, match="no longer exists"):
-        opened.files.data(int(image_set.ids[0]))
+        open_image_set(root, model=model.name, workspace=workspace).files.data(ids[0])
 
 
 class Tuples:
@@ -167,25 +165,23 @@ class Files:
         raise AssertionError("is decoded for nothing")
 
 
-def test_a_dataset_is_read_by_index_with_its_classes(folder: Path, workspace: Workspace, model: Model) -> None:
-    image_set = embed_dataset(Tuples(folder), model=model, workspace=workspace.root)
+def test_a_dataset_is_read_by_index_with_its_classes(folder: Path, workspace: Path, model: Model) -> None:
+    image_set = embed_dataset(Tuples(folder), model=model, workspace=workspace)
     table = image_set.table()
-    assert image_set.root == Path(workspace.root).resolve() / "datasets" / "Tuples.dataset"
+    assert image_set.root == workspace.resolve() / "datasets" / "Tuples.dataset"
     assert table["path"].tolist() == [f"{index:07d}" for index in range(10) if index != 2]
     assert table["label"].tolist() == [path.parent.name for n, path in enumerate(pictures(folder)) if n != 2]
     assert "ValueError: no such item" in image_set.failures()["reason"].item()
 
 
-def test_a_dataset_of_files_has_their_rows(folder: Path, workspace: Workspace, model: Model) -> None:
-    by_file = embed_dataset(Files(folder), name="files", model=model, workspace=workspace.root)
-    same_rows(by_file, embed_folder(folder, model=model, workspace=workspace.root))
+def test_a_dataset_of_files_has_their_rows_and_says_how_to_open_it_elsewhere(
+    folder: Path, by_folder: ImageSet, workspace: Path, model: Model
+) -> None:
+    by_file = embed_dataset(Files(folder), name="files", model=model, workspace=workspace)
+    same_rows(by_file, by_folder)
     assert by_file.files.data(int(by_file.ids[0])) == pictures(folder)[0].read_bytes()
-
-
-def test_a_dataset_that_is_not_open_says_how_to_open_it(folder: Path, workspace: Workspace, model: Model) -> None:
-    image_set = embed_dataset(Files(folder), name="closed", model=model, workspace=workspace.root)
-    assert image_set.store.about().title == "closed"
-    moved = image_set.root.with_name("other.dataset")
-    shutil.copy(image_set.root, moved)
+    assert by_file.store.about().title == "files"
+    moved = by_file.root.with_name("other.dataset")
+    shutil.copy(by_file.root, moved)
     with pytest.raises(FolderError, match="embed_dataset"):
-        embed_folder(moved, model=model, workspace=workspace.root)
+        embed_folder(moved, model=model, workspace=workspace)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -12,29 +13,38 @@ from tests.imaging.pictures import encoded, noise
 from tests.pipeline.reader import Reader
 from url_viz.analysis.cards import CardAnswer
 from url_viz.errors import ImageError
-from url_viz.image_set import embed_folder, open_image_set
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.places import Place, cut
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH
 from url_viz.pipeline import embedded
-from url_viz.workspace import Workspace
 
 SIZE = 160, 120
 BOXES = [(10, 10, 50, 40), (70.5, 20.25, 60, 70), (0, 0, 30, 30), (120, 90, 60, 60)]
 
 
-@pytest.fixture
-def document(tmp_path: Path) -> Path:
+def write_document(folder: Path) -> Path:
     """Four pictures with four objects each, of two classes; the last box of each is cut by the frame."""
-    images = tmp_path / "set" / "images"
+    images = folder / "set" / "images"
     images.mkdir(parents=True)
     for number in range(4):
         noise(number, width=SIZE[0], height=SIZE[1]).save(images / f"{number}.png")
-    path = tmp_path / "set" / "annotations" / "instances.json"
+    path = folder / "set" / "annotations" / "instances.json"
     path.parent.mkdir()
     path.write_text(json.dumps(as_coco(BOXES)))
     return path
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory, module_workspace: Path, model: Model) -> ImageSet:
+    """They, read once for the tests that only look."""
+    return embed_folder(write_document(tmp_path_factory.mktemp("objects")), model=model, workspace=module_workspace)
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    return write_document(tmp_path)
 
 
 def as_coco(boxes: list[tuple[float, ...]]) -> dict[str, object]:
@@ -50,8 +60,8 @@ def as_coco(boxes: list[tuple[float, ...]]) -> dict[str, object]:
 
 
 @pytest.fixture
-def read(document: Path, workspace: Workspace, model: Model) -> Reader:
-    return Reader(document, workspace.root, model)
+def read(document: Path, workspace: Path, model: Model) -> Reader:
+    return Reader(document, workspace, model)
 
 
 @pytest.fixture
@@ -68,20 +78,23 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+def crop_of(objects: ImageSet, row: pd.Series) -> Image.Image:
+    with Image.open(objects.folder / str(row["picture"])) as image:
+        box = (row["box_x"], row["box_y"], row["box_width"], row["box_height"])
+        return cut(image.convert("RGB"), box, row["box_margin"])
+
+
 def test_an_object_is_its_crop_saved_as_a_file(
-    read: Reader, document: Path, tmp_path: Path, model: Model, workspace: Workspace
+    objects: ImageSet, tmp_path: Path, model: Model, workspace: Path
 ) -> None:
-    objects = read()
     crops = tmp_path / "crops"
     for path, row in objects.table().set_index("path").iterrows():
-        with Image.open(document.parent.parent / "images" / str(row["picture"])) as image:
-            box = (row["box_x"], row["box_y"], row["box_width"], row["box_height"])
-            crop = cut(image.convert("RGB"), box, row["box_margin"])
+        crop = crop_of(objects, row)
         assert crop.size == (row["width"], row["height"])
         at = crops / f"{path}.png"
         at.parent.mkdir(parents=True, exist_ok=True)
         crop.save(at)
-    saved = embed_folder(crops, model=model, workspace=workspace.root)
+    saved = embed_folder(crops, model=model, workspace=workspace)
     assert [f"{path}.png" for path in objects.table()["path"]] == saved.table()["path"].tolist()
     np.testing.assert_array_equal(objects.embeddings(), saved.embeddings())
     thumbnails = [each.thumbnails(ids) for each in (objects, saved) if len(ids := each.table()["id"])]
@@ -89,8 +102,7 @@ def test_an_object_is_its_crop_saved_as_a_file(
     assert all(thumbnails[0][one] == thumbnails[1][other] for one, other in pairs)
 
 
-def test_its_class_picture_and_box_are_columns_and_its_picture_is_no_witness(read: Reader) -> None:
-    objects = read()
+def test_its_class_picture_and_box_are_columns_and_its_picture_is_no_witness(objects: ImageSet) -> None:
     table = objects.table()
     assert len(table) == 16
     assert table["path"].tolist()[:2] == ["0.png#0", "0.png#1"]
@@ -98,40 +110,62 @@ def test_its_class_picture_and_box_are_columns_and_its_picture_is_no_witness(rea
     assert table["picture"].tolist()[:4] == ["0.png"] * 4
     assert table[["box_x", "box_y", "box_width", "box_height"]].iloc[1].tolist() == [70.5, 20.25, 60, 70]
     assert table["box"].tolist()[1] == (70.5, 20.25, 60, 70)
+    assert table["cut_by_frame"].tolist()[:4] == ["no", "no", "yes", "yes"]
     assert objects.labels.apart.choice == "picture"
 
 
-@pytest.mark.parametrize("says_size", [True, False])
-def test_what_a_box_covers_and_whether_the_frame_cuts_it_are_columns(
-    read: Reader, document: Path, says_size: bool
-) -> None:
+def test_its_data_is_the_crop_and_its_path_that_of_its_picture(objects: ImageSet) -> None:
+    row = objects.table().iloc[1]
+    assert objects.files.data(int(row["id"])) == encoded(crop_of(objects, row), "PNG")
+    assert objects.files.path(int(row["id"])) == objects.folder / "0.png"
+
+
+def test_frame_and_facts_are_columns_and_what_makes_no_sense_is_a_row_of_failures(read: Reader, document: Path) -> None:
+    """Of a file that does not say how large pictures are."""
     changed = as_coco([*BOXES, (10, 118, 20, 1.5), (158.5, 50, 1, 2), (157, 50, 1, 2)])
-    if not says_size:
-        changed["images"] = [{"id": n, "file_name": f"{n}.png"} for n in range(4)]
+    changed["images"] = [{"id": n, "file_name": f"{n}.png"} for n in range(4)]
+    for number, entry in enumerate(changed["annotations"]):  # type: ignore[arg-type, var-annotated]
+        entry["score"] = number / 100
+    changed["annotations"] += [{"id": 90, "image_id": 77, "category_id": 1, "bbox": [1, 1, 5, 5]}]  # type: ignore[operator]
     document.write_text(json.dumps(changed))
-    table = read().table().iloc[:7]
+    (document.parent.parent / "images" / "3.png").unlink()
+    objects = read()
+    table = objects.table().iloc[:7]
     covered = [50 * 40, 60 * 70, 30 * 30, 40 * 30, 20 * 1.5, 2, 2]  # the fourth ends at the frame
     np.testing.assert_allclose(table["box_area"], np.array(covered) / (SIZE[0] * SIZE[1]))
     np.testing.assert_allclose(table["box_aspect"], [50 / 40, 60 / 70, 1, 1, 20 / 1.5, 0.5, 0.5])
     assert table["cut_by_frame"].tolist() == ["no", "no", "yes", "yes", "yes", "yes", "no"]
+    assert set(table["label"]) == {"cat", "dog"}
+    assert table["score"].tolist()[:3] == [0, 0.01, 0.02]
+    failures = objects.failures().set_index("path")["reason"]
+    assert "not listed" in failures["annotations 90"]
+    assert sorted(path for path in failures.index if path.startswith("3.png#")) == [f"3.png#{30 + k}" for k in range(7)]
 
 
-def test_each_file_is_decoded_once_and_a_known_one_not_at_all(read: Reader, decoded: list[str]) -> None:
-    read()
+def test_what_is_known_is_not_decoded_again_and_choices_stay(read: Reader, document: Path, decoded: list[str]) -> None:
+    objects = read()
     assert sorted(decoded) == ["header"] * 4 + ["places 4"] * 4
+    first = int(objects.table()["id"].iloc[0])
+    objects.remove_columns("objects")
+    with pytest.raises(ImageError, match="no box any more"):
+        objects.files.data(first)
     decoded.clear()
     assert (len(read()), read.embedded, set(decoded)) == (16, 0, {"header"})
+    objects.files.data(first)
 
-
-def test_a_changed_box_is_one_new_row_and_a_corrected_class_none(read: Reader, document: Path) -> None:
-    read()
     changed = as_coco(BOXES)
     changed["annotations"][5]["bbox"] = [5, 5, 40, 40]  # type: ignore[index]
     changed["annotations"][6]["category_id"] = 2  # type: ignore[index]
     document.write_text(json.dumps(changed))
-    objects = read()
-    assert (len(objects), read.opened, read.embedded) == (16, 1, 1)
-    assert objects.table()["label"].tolist()[4:8] == ["cat", "dog", "dog", "dog"]
+    again = read()
+    assert (len(again), read.opened, read.embedded) == (16, 1, 1)
+    assert again.table()["label"].tolist()[4:8] == ["cat", "dog", "dog", "dog"]
+
+    again.labels.use(None)
+    again.labels.set_apart(None)
+    without = read()
+    assert without.table()["label"].isna().all()
+    assert without.labels.apart.choice is None
 
 
 def test_two_boxes_on_one_object_are_found_and_one_of_them_dropped(read: Reader, document: Path) -> None:
@@ -152,17 +186,7 @@ def test_two_boxes_on_one_object_are_found_and_one_of_them_dropped(read: Reader,
     assert {one.kind: one.count for one in objects.findings()}["double-boxes"] == 3
 
 
-def test_what_makes_no_sense_is_a_row_of_failures(read: Reader, document: Path) -> None:
-    changed = as_coco(BOXES)
-    changed["annotations"] += [{"id": 90, "image_id": 77, "category_id": 1, "bbox": [1, 1, 5, 5]}]  # type: ignore[operator]
-    document.write_text(json.dumps(changed))
-    (document.parent.parent / "images" / "3.png").unlink()
-    failures = read().failures().set_index("path")["reason"]
-    assert "not listed" in failures["annotations 90"]
-    assert [path for path in failures.index if path.startswith("3.png#")] == [f"3.png#{30 + k}" for k in range(4)]
-
-
-def test_two_thousand_boxes_in_one_picture_are_cut_in_bounded_parts(
+def test_many_boxes_in_one_picture_are_cut_in_bounded_parts(
     read: Reader, document: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a process nor the reader holds more crops than are read ahead, whatever a picture has."""
@@ -188,23 +212,14 @@ def test_two_thousand_boxes_in_one_picture_are_cut_in_bounded_parts(
 
     monkeypatch.setattr(embedded, "_reader", counted_reader)
     monkeypatch.setattr(embedded, "_begun", counted_start)
-    changed = as_coco([(n % 100, n % 70, 20 + n % 7, 20 + n % 11) for n in range(300)])
-    changed["annotations"] = changed["annotations"][:300]  # type: ignore[index]
+    changed = as_coco([(n % 100, n % 70, 20 + n % 7, 20 + n % 11) for n in range(160)])
+    changed["annotations"] = changed["annotations"][:160]  # type: ignore[index]
     for number, entry in enumerate(changed["annotations"]):  # type: ignore[arg-type, var-annotated]
         entry["id"] = number
     document.write_text(json.dumps(changed))
-    assert len(read()) == 300
-    assert decoded.count("places 10") == 30
+    assert len(read()) == 160
+    assert decoded.count("places 10") == 16
     assert most[0] <= 4 * (CPU_BATCH + 10)
-
-
-def test_its_data_is_the_crop_and_its_path_that_of_its_picture(read: Reader, document: Path) -> None:
-    objects = read()
-    row = objects.table().iloc[1]
-    with Image.open(document.parent.parent / "images" / "0.png") as image:
-        crop = cut(image.convert("RGB"), (70.5, 20.25, 60, 70), row["box_margin"])
-    assert objects.files.data(int(row["id"])) == encoded(crop, "PNG")
-    assert objects.files.path(int(row["id"])) == document.parent.parent / "images" / "0.png"
 
 
 def test_contents_differ_by_picture_box_and_margin() -> None:
@@ -215,42 +230,23 @@ def test_contents_differ_by_picture_box_and_margin() -> None:
     assert Place(b"b.png", "2", (1, 2, 3, 4), 0.1).content(5) == contents[0]
 
 
-def test_other_facts_are_columns(read: Reader, document: Path) -> None:
-    changed = as_coco(BOXES)
-    for number, entry in enumerate(changed["annotations"]):  # type: ignore[arg-type, var-annotated]
-        entry["score"] = number / 10
-    document.write_text(json.dumps(changed))
-    table = read().table()
-    assert set(table["label"]) == {"cat", "dog"}
-    assert table["score"].tolist()[:3] == [0, 0.1, 0.2]
-
-
-def test_a_choice_of_labels_stays(read: Reader) -> None:
-    objects = read()
-    objects.labels.use(None)
-    objects.labels.set_apart(None)
-    again = read()
-    assert again.table()["label"].isna().all()
-    assert again.labels.apart.choice is None
-
-
 def test_a_folder_that_was_read_as_pictures_stays_so_where_it_becomes_voc(
-    tmp_path: Path, workspace: Workspace, model: Model
+    tmp_path: Path, workspace: Path, model: Model
 ) -> None:
     folder = tmp_path / "voc"
     (folder / "JPEGImages").mkdir(parents=True)
     noise(1, width=SIZE[0], height=SIZE[1]).save(folder / "JPEGImages" / "a.png")
-    assert len(embed_folder(folder, model=model, workspace=workspace.root)) == 1
+    assert len(embed_folder(folder, model=model, workspace=workspace)) == 1
     (folder / "Annotations").mkdir()
     box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>40</xmax><ymax>40</ymax></bndbox>"
     (folder / "Annotations" / "a.xml").write_text(f"<annotation><object><name>cat</name>{box}</object></annotation>")
-    again = embed_folder(folder, model=model, workspace=workspace.root)
+    again = embed_folder(folder, model=model, workspace=workspace)
     assert again.table()["path"].tolist() == ["JPEGImages/a.png"]
     assert not again.is_of_objects
 
 
 def test_no_annotation_opens_folders_that_may_not_be_read(
-    read: Reader, document: Path, workspace: Workspace, model: Model
+    read: Reader, document: Path, workspace: Path, model: Model
 ) -> None:
     base = document.parent.parent
     (base / "in").mkdir()
@@ -259,17 +255,8 @@ def test_no_annotation_opens_folders_that_may_not_be_read(
     label.write_text("0 .5 .5 .4 .4")
     data = base / "in" / "data.yaml"
     data.write_text(json.dumps({"path": "/", "train": str(base / "images"), "names": ["cat"]}))
-    objects = embed_folder(data, model=model, workspace=workspace.root)
-    allowed = open_image_set(data, model=model.source.name, workspace=workspace.root, within=[base / "in"])
+    objects = embed_folder(data, model=model, workspace=workspace)
+    allowed = open_image_set(data, model=model.source.name, workspace=workspace, within=[base / "in"])
     assert len(objects) == 1
     with pytest.raises(ImageError, match="leads out"):
         allowed.files.data(int(objects.table()["id"].iloc[0]))
-
-
-def test_without_its_columns_an_object_says_what_to_do(read: Reader) -> None:
-    objects = read()
-    objects.remove_columns("objects")
-    with pytest.raises(ImageError, match="no box any more"):
-        objects.files.data(int(objects.table()["id"].iloc[0]))
-    read()
-    assert objects.files.data(int(objects.table()["id"].iloc[0]))
