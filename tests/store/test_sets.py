@@ -24,6 +24,7 @@ from url_viz.models.model import Model
 from url_viz.sealed import unsealed
 from url_viz.store.about import find_set, read_about
 from url_viz.store.bundle import FORMAT, LABEL, pack, unpack
+from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.reader import Store
 from url_viz.store.sets import (
     Agreement,
@@ -245,7 +246,7 @@ class TestPacking:
                 "CREATE VIEW version AS WITH RECURSIVE r(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM r) "
                 "SELECT max(number) AS number FROM r"
             )
-            connection.execute("PRAGMA user_version = 1")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         hostile = {**dict(members_of(packed)), "decisions.db": (tmp_path / "hostile.db").read_bytes()}
         write_packed(tmp_path / "hostile.tar", hostile.items())
         with pytest.raises(WorkspaceError, match="not ours"):
