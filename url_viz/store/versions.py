@@ -115,17 +115,12 @@ def forget(table: Path) -> None:
 
 
 def _manifest(table: Path, version: int) -> Path | None:
-    return next((path for name in _names(version) if (path := version_folder(table) / name).is_file()), None)
-
-
-def _names(version: int) -> tuple[str, str]:
-    """Lance numbers manifests downwards, older versions of Lance upwards."""
-    return f"{_LAST - version:020d}{_MANIFEST}", f"{version}{_MANIFEST}"
+    path = version_folder(table) / f"{_LAST - version:020d}{_MANIFEST}"  # Lance numbers manifests downwards
+    return path if path.is_file() else None
 
 
 def _version_of(manifest: str) -> int:
-    number = manifest.removesuffix(_MANIFEST)
-    return _LAST - int(number) if len(number) == len(str(_LAST)) else int(number)
+    return _LAST - int(manifest.removesuffix(_MANIFEST))
 
 
 def _deletions(table: Path) -> list[Path]:

@@ -4,7 +4,6 @@ import datetime
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from url_viz.errors import DamageError, WorkspaceError
+from url_viz.errors import WorkspaceError
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store import versions
@@ -80,9 +79,6 @@ class Writer(Store):
                 if not self.paths.about.exists():
                     self._choose_labels()
                     write_about(self.paths, About(self._root, ()))
-                elif not self.paths.about_copy.exists():  # written by a version without copies
-                    with suppress(DamageError):
-                        write_about(self.paths, self.about())
             except OSError:
                 self._leave(is_failed=True)
                 raise

@@ -1,4 +1,4 @@
-"""Pictures in tar and zip archives, WebDataset's shards among them: members by their offset, nothing is unpacked."""
+"""Pictures in tar and zip archives, WebDataset's shards among them: members one by one, nothing is unpacked."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from url_viz.errors import ImageError
 from url_viz.imaging.containers.entries import CLASS, Columns, Entries, Entry, class_column, shortened
-from url_viz.imaging.decode import EMPTY, MOST_BYTES, refuse_large
+from url_viz.imaging.decode import EMPTY, refuse_large
 from url_viz.imaging.scan import is_hidden, other_kind
 
 CUT_OFF = "ends in the middle of its archive"
@@ -49,39 +49,41 @@ class Tar:
 
 
 class Zip:
-    """Members of a zip file, compressed or not."""
+    """Members of a zip file, compressed or not; its list of members is read once. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._archive: zipfile.ZipFile | None = None
 
     def entries(self, file: BinaryIO) -> Entries:
         """Every picture. Raises ImageError if it is no zip file, or cut off (its list of members is at its end)."""
         found = _Samples()
+        self._archive = None  # the file may be another one by now
         try:
-            with zipfile.ZipFile(file) as archive:
-                for member in archive.infolist():
-                    if member.filename and not member.is_dir():
-                        found.add(os.fsencode(member.filename), member.file_size, member.header_offset, None)
+            for number, member in enumerate(self._opened(file).infolist()):
+                if member.filename and not member.is_dir():
+                    found.add(os.fsencode(member.filename), member.file_size, number, None)
         except _UNREADABLE as error:
             raise ImageError(f"is no zip file that can be read: {error}") from error
         return found.ended()
 
     def read(self, file: BinaryIO, entry: Entry) -> bytes:
         """The bytes of a member, unpacked to no more than a picture may have."""
-        refuse_large(entry.size_bytes)
-        file.seek(entry.at)
-        header = file.read(_ZIP_HEADER)
-        if len(header) < _ZIP_HEADER or header[:4] != b"PK\x03\x04":
-            raise ImageError(CUT_OFF)
-        if header[6] & 1:
-            raise ImageError("is encrypted: write the archive anew without a password")
-        method = int.from_bytes(header[8:10], "little")
-        start = entry.at + _ZIP_HEADER + sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
-        if method == zipfile.ZIP_STORED:
-            return read_at(file, start, entry.size_bytes)
-        if method != zipfile.ZIP_DEFLATED:
-            raise ImageError("is compressed by another method than deflate: write the archive anew")
-        return _inflated(file, start, entry.size_bytes)
+        try:
+            archive = self._opened(file)
+            member = archive.infolist()[entry.at]
+            refuse_large(member.file_size)
+            with archive.open(member) as opened:
+                data = opened.read(member.file_size)
+        except (*_UNREADABLE, RuntimeError, IndexError) as error:  # encrypted, or of another archive by now
+            raise ImageError(f"cannot be unpacked: {error}") from error
+        if not data:
+            raise ImageError(EMPTY)
+        return data
 
-
-_ZIP_HEADER = 30
+    def _opened(self, file: BinaryIO) -> zipfile.ZipFile:
+        if self._archive is None:
+            self._archive = zipfile.ZipFile(f"/dev/fd/{file.fileno()}")  # opened once more: it outlives what was given
+        return self._archive
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -104,25 +106,6 @@ def read_at(file: BinaryIO, offset: int, size_bytes: int) -> bytes:
     if len(data) < size_bytes:
         raise ImageError(CUT_OFF)
     return data
-
-
-def _inflated(file: BinaryIO, start: int, size_bytes: int) -> bytes:
-    """The bytes of a compressed member of that size."""
-    file.seek(start)
-    inflate, data = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
-    try:
-        while len(data) < size_bytes and not inflate.eof:
-            packed = inflate.unconsumed_tail or file.read(1 << 20)
-            if not packed:
-                break
-            data += inflate.decompress(packed, size_bytes - len(data))
-    except zlib.error as error:
-        raise ImageError(f"is damaged in its archive: {error}") from error
-    if len(data) < size_bytes or size_bytes > MOST_BYTES:
-        raise ImageError(CUT_OFF)
-    if not data:
-        raise ImageError(EMPTY)
-    return bytes(data)
 
 
 @dataclass
