@@ -84,7 +84,7 @@ cuda: $(VENV)/.dev  ## the tests that need an NVIDIA GPU, and embedding on it ti
 	$(BIN)/python -m benchmarks.embedding --device cuda
 
 torture: $(VENV)/.dev browser  ## the many-seed runs that are too long for `make test`
-	$(BIN)/python -m pytest -m torture
+	$(BIN)/python -m pytest -m "torture or hypothesis"
 
 PHOTOS ?= build/photos
 # What each set is for is fixed: some train, on some choices were looked at, some are measured once.

@@ -78,9 +78,10 @@ MODELS_CODE = ROOT / "url_viz" / "models"
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
 
 
-def pytest_configure() -> None:
-    """Let properties take their time."""
-    settings.register_profile("patient", deadline=None)  # the machine that tests may be busy
+def pytest_configure(config: pytest.Config) -> None:
+    """Let properties take their time, on as many examples as find a fault; on far more in `make torture`."""
+    examples = 500 if "hypothesis" in config.option.markexpr else 25
+    settings.register_profile("patient", deadline=None, max_examples=examples)  # the machine that tests may be busy
     settings.load_profile("patient")
     gc.disable()  # nothing that importing the tests makes is given up
     os.environ["URL_VIZ_TOKEN"] = "off"  # whoever has accounts on the machine that tests

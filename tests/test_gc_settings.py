@@ -19,9 +19,7 @@ atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 10_
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-m", "url_viz", "models", "--help"], f"{EVERY} True"),
         (["-m", "training.config"], f"{EVERY} True"),
-        (["-m", "url_viz.jobs.runner"], f"{EVERY} True"),
         (["-c", "import url_viz.image_set, training.config"], f"{gc.get_threshold()[0]} False"),
     ],
 )

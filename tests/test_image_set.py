@@ -52,9 +52,12 @@ def test_an_open_set_stays_as_it_was_opened_also_in_what_is_read_later(
     folder = write_folder(tmp_path / "pictures", 6)
     embed_folder(folder, model=model, workspace=workspace)
     before = open_image_set(folder, model=model.name, workspace=workspace)
+    table = before.table()
+    assert before.is_current()
     (folder / "0000.jpg").unlink()
     after = embed_folder(write_folder(folder, 5, start=6), model=model, workspace=workspace)
     assert (before.is_current(), after.is_current()) == (False, True)
+    assert before.table().equals(table)
     for image_set, count in ((before, 6), (after, 10)):
         graph = image_set.graph
         assert graph is not None
@@ -130,16 +133,6 @@ class TestTable:
         assert pd.read_parquet(write_table(table, tmp_path / "out.parquet"))["twin_group"].equals(group)
         assert table.loc[first, COLUMNS[5:]].equals(table.loc[copy, COLUMNS[5:]])
 
-    def test_the_table_is_the_callers_own(self, image_set: ImageSet) -> None:
-        table = image_set.table()
-        table["uncertainty"] = 0
-        assert not (image_set.table()["uncertainty"] == 0).any()
-
-    def test_the_table_can_be_joined_and_saved(self, image_set: ImageSet, tmp_path: Path) -> None:
-        both = pd.concat([image_set.table(), image_set.table()])
-        both.to_parquet(tmp_path / "t.parquet")
-        assert len(pd.read_parquet(tmp_path / "t.parquet")) == 16
-
     def test_failures(self, image_set: ImageSet) -> None:
         assert image_set.failures().to_numpy().tolist() == [["dog/bad.jpg", "is empty (0 bytes)"]]
 
@@ -200,10 +193,7 @@ class TestSearch:
         assert hits["similarity"].to_numpy() == pytest.approx((z @ z[row])[order], abs=1e-3)
         assert hits["path"].iloc[0] == "dog/copy.jpg"
         assert list(hits.columns) == ["id", "path", "similarity", *COLUMNS[2:]]
-
-    @pytest.mark.parametrize("k", [0, 1, 3, 7, 100])
-    def test_k(self, image_set: ImageSet, k: int) -> None:
-        assert len(image_set.search(id_of(image_set, "cat/0000.jpg"), k=k)) == min(k, 7)
+        assert [len(image_set.search(own, k=k)) for k in (0, 1, 7, 100)] == [0, 1, 7, 7]
 
     @pytest.mark.parametrize("k", [1, 3, 12])
     def test_neighbours_are_an_ungated_search_without_twins(self, image_set: ImageSet, k: int) -> None:
@@ -356,17 +346,6 @@ class TestOpening:
         with pytest.raises(ImageSetError, match=f"not read with 'resnet18'.*{DEFAULT}.*--model resnet18"):
             open_image_set(image_set.root, model="resnet18", workspace=image_set.workspace.root)
 
-    def test_a_snapshot_knows_when_something_was_written(self, folder: Path, workspace: Path, model: Model) -> None:
-        before = embed_folder(folder, model=model, workspace=workspace)
-        table = before.table()
-        assert before.is_current()
-        write_folder(folder / "cat", 1, start=50)
-        after = embed_folder(folder, model=model, workspace=workspace)
-        assert not before.is_current()
-        assert after.is_current()
-        assert before.table().equals(table)
-        assert len(before.embeddings()) == 6
-
     def test_a_folder_that_is_none(self, tmp_path: Path, workspace: Path, model: Model) -> None:
         with pytest.raises(FolderError, match="does not exist"):
             embed_folder(tmp_path / "none", model=model, workspace=workspace)
@@ -380,12 +359,7 @@ class TestOpening:
         for way in (Path("."), folder.parent / "link", os.fspath(folder) + "/"):
             assert len(open_image_set(way, model=model.name, workspace=workspace)) == 6
         assert len(list_sets(workspace)) == 1
-
-    def test_the_default_workspace_is_the_environments(
-        self, folder: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-        embed_folder(folder, model=model)
         assert len(open_image_set(folder, model=model.name)) == 6
 
 
@@ -403,7 +377,6 @@ class TestForgetting:
         assert len(list_sets(workspace)) == 0
         assert list(listed.columns) == list(list_sets(workspace).columns)
         assert len(list(folder.rglob("*.jpg"))) == 7
-        assert len(embed_folder(folder, model=model, workspace=workspace)) == 6
 
     def test_a_damaged_set_is_told_and_can_be_forgotten_too(self, folder: Path, workspace: Path, model: Model) -> None:
         embed_folder(folder, model=model, workspace=workspace)
@@ -414,12 +387,9 @@ class TestForgetting:
                 act(folder, workspace=workspace)
         forget(folder, workspace=workspace)
         assert len(embed_folder(folder, model=model, workspace=workspace)) == 6
-
-    def test_a_folder_that_is_gone_can_be_forgotten(self, folder: Path, workspace: Path, model: Model) -> None:
-        embed_folder(folder, model=model, workspace=workspace)
         shutil.rmtree(folder)
         forget(folder, workspace=workspace)
-        assert len(list_sets(workspace)) == 0
+        assert len(list_sets(workspace)) == 0, "one whose folder is gone, too"
 
 
 def test_a_set_of_one_and_of_none_of_the_models_values(tmp_path: Path, workspace: Path, bare_model: Model) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
@@ -86,20 +85,6 @@ def test_what_is_decided_is_told_no_more(image_set: ImageSet) -> None:
     rest = counts(image_set)
     assert set(rest) <= {"bursts", "unreadable", "small-classes"}, "of a burst one was decided; emus are gone"
     image_set.decisions.undo()
-
-
-def test_a_column_of_ones_own_tells_splits_too(image_set: ImageSet, tmp_path: Path) -> None:
-    table = image_set.table()
-    is_burst = table["path"].str.contains("burst")
-    folds = pd.DataFrame({"path": table["path"], "fold": np.where(is_burst, table.index % 2, 0)})
-    folds.to_csv(tmp_path / "folds.csv", index=False)
-    image_set.add_columns(tmp_path / "folds.csv")
-    try:
-        splits = image_set.splits.get()
-        assert splits is not None
-        assert splits.column == "split", "what the folders say comes first"
-    finally:
-        image_set.remove_columns("folds")
 
 
 def test_what_cannot_be_compared(image_set: ImageSet, tmp_path: Path) -> None:

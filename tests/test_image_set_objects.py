@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from tests.imaging.pictures import write_folder
 from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
-from tests.read_sets import opened_again
+from tests.read_sets import opened_again, undecided
 from url_viz.analysis.cards import CardAnswer
 from url_viz.export.whole_picture import with_boxes
 from url_viz.image_set import ImageSet, embed_folder
@@ -26,9 +26,14 @@ from url_viz.ui.urls import card_url, whole_url
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+@pytest.fixture(scope="module")
+def read(module_workspace: Path, model: Model) -> ImageSet:
+    return embed_folder(write_objects(module_workspace.parent / "shapes"), model=model, workspace=module_workspace)
+
+
 @pytest.fixture
-def objects(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
-    return embed_folder(write_objects(tmp_path / "shapes"), model=model, workspace=workspace)
+def objects(read: ImageSet) -> ImageSet:
+    return undecided(read, labels="class")
 
 
 @pytest.fixture
@@ -41,12 +46,12 @@ def ids_of(image_set: ImageSet) -> list[int]:
     return [int(one) for one in image_set.table()["id"]]
 
 
-def test_a_whole_picture_has_the_boxes_in_it_that_of_the_object_first(objects: ImageSet, tmp_path: Path) -> None:
+def test_a_whole_picture_has_the_boxes_in_it_that_of_the_object_first(objects: ImageSet) -> None:
     second = ids_of(objects)[1]
     objects.labels.correct({second: "star"})
     whole = objects.objects.whole(second)
     assert whole is not None
-    assert whole.data == (tmp_path / "shapes" / "images" / "0.png").read_bytes()
+    assert whole.data == (objects.folder / "images" / "0.png").read_bytes()
     assert whole.size == SIZE
     assert [box.box for box in whole.boxes] == [(*CORNERS[at], SIDE, SIDE) for at in (1, 0, 2)]
     assert [box.label for box in whole.boxes] == ["star", "ellipse", "line"]
@@ -71,6 +76,7 @@ def test_the_picture_is_served_with_its_boxes_drawn_and_nothing_of_a_set_of_pict
     assert plain.objects.whole(ids_of(plain)[0]) is None
     assert whole_url(plain, ids_of(plain)[0]) is None
     assert client.get(f"/url-viz/whole/{plain.set_id}/{ids_of(plain)[0]}.svg").status_code == 404
+    assert "verdict" not in plain.reviews.open("confusability").card(ids_of(plain)[0]).takes
 
 
 def test_a_class_cannot_leave_its_place_in_the_drawing_and_a_picture_is_bounded() -> None:
@@ -135,9 +141,3 @@ class TestVerdicts:
         review.store(one, CardAnswer(verdict=BOX_IS_WRONG))
         [row] = objects.objects.to_redraw().to_dict("records")
         assert list(row.values()) == ["images/1.png#2", "images/1.png", "2", *CORNERS[1], SIDE, SIDE, "line"]
-
-
-def test_a_set_of_pictures_takes_no_verdicts(tmp_path: Path, workspace: Path, model: Model) -> None:
-    plain = embed_folder(write_folder(tmp_path / "plain", 4), model=model, workspace=workspace)
-    review = plain.reviews.open("confusability")
-    assert "verdict" not in review.card(int(review.ids[0])).takes

@@ -1,6 +1,7 @@
 """Sets that were read before there was a whitened space: they open, say so, and are raised by the next reading."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
+from url_viz.models.model import Model
 from url_viz.rows import l2_normalize
 from url_viz.store.lance import connect
 from url_viz.store.tables import fixed_lists
@@ -49,13 +51,17 @@ def made_old(image_set: ImageSet) -> None:
     connect(paths.tables).create_table(f"neighbours-{key}", data=pa.table(columns, schema=pa.schema(fields)))
 
 
-@pytest.fixture
-def old(read: Reader) -> ImageSet:
+@pytest.fixture(scope="module")
+def reader(module_workspace: Path, model: Model) -> Reader:
+    return Reader(write_folder(module_workspace.parent / "old", COUNT, classes=("cat", "dog")), module_workspace, model)
+
+
+@pytest.fixture(scope="module")
+def old(reader: Reader) -> ImageSet:
     """Sixty pictures in two classes and a copy with another name, as an older version left them."""
-    write_folder(read.folder, COUNT, classes=("cat", "dog"))
-    shutil.copy(read.folder / "cat" / "0000.jpg", read.folder / "cat" / "copy.jpg")
-    made_old(read())
-    return open_image_set(read.folder, model=read.model.source.name, workspace=read.workspace)
+    shutil.copy(reader.folder / "cat" / "0000.jpg", reader.folder / "cat" / "copy.jpg")
+    made_old(reader())
+    return open_image_set(reader.folder, model=reader.model.source.name, workspace=reader.workspace)
 
 
 def tables_of(image_set: ImageSet) -> set[str]:
@@ -97,25 +103,6 @@ def test_everything_that_a_page_asks_of_it_works(old: ImageSet) -> None:
 
 
 @pytest.mark.slow
-def test_the_next_reading_raises_it_without_embedding_and_drops_the_old_graph(old: ImageSet, read: Reader) -> None:
-    assert "neighbours" in tables_of(old)
-    coordinates = old.table().set_index("path")[["x", "y"]]
-    raised = read()
-    assert (read.embedded, read.opened) == (0, 0)
-    assert tables_of(raised) >= set(NEW)
-    assert "neighbours" not in tables_of(raised)
-    assert raised.graph is not None
-    assert raised.graph.whitening == raised.whitened.whitening.key
-    assert "older version" not in raised.order().reason
-    assert raised.table()["ambiguity"].notna().all()
-    assert raised.table()["confusability"].notna().all()
-    assert raised.table().set_index("path")[["x", "y"]].equals(coordinates), "nobody moves on the map"
-    again = read()
-    assert read.embedded == 0
-    assert again.table()["confusability"].equals(raised.table()["confusability"])
-
-
-@pytest.mark.slow
 def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet) -> None:
     assert not old.has_graph
     for ask in (old.answers.ask, old.names.ask, lambda: old.reviews.open(ReviewSpec("pairs"))):
@@ -128,3 +115,24 @@ def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet)
     assert old.answers.tuned() is None
     offered = ready_reviews(old.table(), old.order().measure, has_suspects=False, has_graph=old.has_graph)
     assert not {"pairs", "names"} & {spec.by for spec in offered}
+    old.decisions.undo()
+    old.decisions.undo()
+
+
+@pytest.mark.slow
+def test_the_next_reading_raises_it_without_embedding_and_drops_the_old_graph(old: ImageSet, reader: Reader) -> None:
+    assert "neighbours" in tables_of(old)
+    coordinates = old.table().set_index("path")[["x", "y"]]
+    raised = reader()
+    assert (reader.embedded, reader.opened) == (0, 0)
+    assert tables_of(raised) >= set(NEW)
+    assert "neighbours" not in tables_of(raised)
+    assert raised.graph is not None
+    assert raised.graph.whitening == raised.whitened.whitening.key
+    assert "older version" not in raised.order().reason
+    assert raised.table()["ambiguity"].notna().all()
+    assert raised.table()["confusability"].notna().all()
+    assert raised.table().set_index("path")[["x", "y"]].equals(coordinates), "nobody moves on the map"
+    again = reader()
+    assert reader.embedded == 0
+    assert again.table()["confusability"].equals(raised.table()["confusability"])

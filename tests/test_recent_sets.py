@@ -15,17 +15,12 @@ from url_viz.store.sets import forget, rename
 from url_viz.workspace import Workspace, set_id_of
 
 
-@pytest.fixture
-def two(tmp_path: Path, workspace: Path, model: Model) -> list[Path]:
-    """Two folders, read one after the other."""
-    folders = [write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")), write_folder(tmp_path / "flat", 3, start=50)]
-    (folders[0] / "cat" / "broken.jpg").write_bytes(b"no picture")
-    for folder in folders:
+def test_the_latest_comes_first_as_it_is_now(tmp_path: Path, workspace: Path, model: Model) -> None:
+    """Two folders that were read one after the other; what changes is counted again, and nothing else."""
+    two = [write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")), write_folder(tmp_path / "flat", 3, start=50)]
+    (two[0] / "cat" / "broken.jpg").write_bytes(b"no picture")
+    for folder in two:
         embed_folder(folder, model=model, workspace=workspace)
-    return folders
-
-
-def test_the_latest_comes_first_with_what_is_in_it(two: list[Path], workspace: Path) -> None:
     flat, zoo = RecentSets(Workspace.at(workspace)).latest(9)
     assert [one.about.root for one in (flat, zoo)] == two[::-1]
     assert (zoo.pictures, zoo.classes, zoo.models) == (8, 2, ("tf_efficientnet_lite0",))
@@ -36,9 +31,6 @@ def test_the_latest_comes_first_with_what_is_in_it(two: list[Path], workspace: P
     kept = image_set.thumbnails(image_set.ids)
     assert flat.thumbnails == tuple(kept[int(image_id)] for image_id in image_set.table()["id"])
     assert [one.set_id for one in RecentSets(Workspace.at(workspace)).latest(1)] == [flat.set_id]
-
-
-def test_a_change_is_counted_and_a_new_name_told(two: list[Path], workspace: Path, model: Model) -> None:
     recent = RecentSets(Workspace.at(workspace))
     before = recent.latest(9)[1]
     assert recent.latest(9)[1].thumbnails is before.thumbnails, "nothing is counted again"
@@ -49,16 +41,13 @@ def test_a_change_is_counted_and_a_new_name_told(two: list[Path], workspace: Pat
     assert (first.pictures, first.about.name) == (9, "My zoo")
     open_image_set(two[0], model="tf_efficientnet_lite0", workspace=workspace).labels.use(None)
     assert recent.latest(1)[0].classes == 0
-    forget(two[1], workspace=workspace)
-    assert [one.set_id for one in recent.latest(9)] == [first.set_id] != [second.set_id]
-
-
-def test_a_set_of_an_older_version_stands_at_the_time_of_its_label(two: list[Path], workspace: Path) -> None:
     paths = Workspace.at(workspace).set_paths(set_id_of(two[1]))
     about = read_about(paths)
-    write_about(paths, type(about)(about.root, about.spaces))
+    write_about(paths, type(about)(about.root, about.spaces))  # as an older version did
     os.utime(paths.about, (1000.0, 1000.0))
     assert [one.read_at for one in RecentSets(Workspace.at(workspace)).latest(9)][1] == 1000.0
+    forget(two[1], workspace=workspace)
+    assert [one.set_id for one in recent.latest(9)] == [first.set_id] != [second.set_id]
 
 
 @pytest.mark.parametrize("count", [0, 1, THUMBNAILS, THUMBNAILS + 1, 1000])

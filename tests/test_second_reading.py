@@ -20,7 +20,7 @@ from url_viz.progress import Progress
 from url_viz.second_reading import embed_by_two
 from url_viz.store.sets import list_sets
 
-COUNT = 24
+COUNT = 12
 SECOND_STAGE = f"read, {SECOND}"
 
 
@@ -86,11 +86,11 @@ def test_a_new_set_is_whole_by_the_first_before_the_second_begins(by_two: ByTwo)
 def test_one_that_is_stopped_leaves_the_set_whole_and_is_not_taken_up_unasked(
     by_two: ByTwo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(by_two.second_model.runtime), "batch", 8)
+    monkeypatch.setattr(type(by_two.second_model.runtime), "batch", 4)
     monkeypatch.setattr(pipeline, "FIRST_FLUSH_PICTURES", 1)
 
     def stop(step: Progress) -> None:
-        if step.stage == SECOND_STAGE and step.done >= 16:
+        if step.stage == SECOND_STAGE and step.done >= 8:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -107,7 +107,7 @@ def test_one_that_is_stopped_leaves_the_set_whole_and_is_not_taken_up_unasked(
 
 
 def test_a_first_reading_that_was_stopped_goes_on_by_both(by_two: ByTwo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(by_two.model.runtime), "batch", 8)
+    monkeypatch.setattr(type(by_two.model.runtime), "batch", 4)
     monkeypatch.setattr(pipeline, "FIRST_FLUSH_PICTURES", 1)
 
     def stop(step: Progress) -> None:
@@ -116,8 +116,8 @@ def test_a_first_reading_that_was_stopped_goes_on_by_both(by_two: ByTwo, monkeyp
 
     with pytest.raises(KeyboardInterrupt):
         by_two(seen=stop)
-    both = by_two(limit=20)
-    assert (len(both), of_second(both)) == (20, SECOND), "the second reads those that the first has read"
+    both = by_two(limit=10)
+    assert (len(both), of_second(both)) == (10, SECOND), "the second reads those that the first has read"
 
 
 def test_a_set_read_before_is_left_alone_and_one_of_two_models_grows_by_both(by_two: ByTwo) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
@@ -157,7 +157,6 @@ def naive(before: pd.DataFrame, after: pd.DataFrame, twins: Twins) -> set[tuple[
     return set(pairs)
 
 
-@settings(max_examples=60)
 @given(VERSIONS, VERSIONS, PAIRS)
 def test_pairs_are_those_of_a_naive_loop(before: pd.DataFrame, after: pd.DataFrame, twins: Twins) -> None:
     found = match(before, after, np.array(ALL), twins)
@@ -165,7 +164,6 @@ def test_pairs_are_those_of_a_naive_loop(before: pd.DataFrame, after: pd.DataFra
     assert set(zip(*names, strict=True)) == naive(before, after, twins)
 
 
-@settings(max_examples=60)
 @given(VERSIONS, VERSIONS, PAIRS)
 def test_a_version_differs_from_itself_in_nothing_and_a_mirrored_diff_is_the_diff_mirrored(
     before: pd.DataFrame, after: pd.DataFrame, twins: Twins

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pipeline.whitened_examples import classes
@@ -92,7 +92,6 @@ class TestLeaked:
         assert len(leaked(np.zeros(0, np.int32), np.zeros(0, np.int64), no_twins(0)).row) == 0
 
     @pytest.mark.slow
-    @settings(max_examples=150, deadline=None)
     @given(st.data())
     def test_is_what_a_loop_gives_and_leaves_no_leak(self, data: st.DataObject) -> None:
         contents = data.draw(st.integers(1, 6))

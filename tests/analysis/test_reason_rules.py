@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.analysis.reason_rules import (
@@ -39,7 +39,6 @@ def table_by_dice(seed: int, count: int) -> pd.DataFrame:
     return pd.DataFrame(columns | sides | {"twin_group": rng.integers(0, count, count)})
 
 
-@settings(max_examples=100, deadline=None)
 @given(SEEDS, st.integers(1, 80))
 def test_no_picture_has_two_reasons_that_exclude_each_other(seed: int, count: int) -> None:
     table = table_by_dice(seed, count)
@@ -50,7 +49,6 @@ def test_no_picture_has_two_reasons_that_exclude_each_other(seed: int, count: in
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
 @given(SEEDS, st.integers(1, 80))
 def test_a_reason_is_taken_away_only_by_one_that_stays_or_as_shared(seed: int, count: int) -> None:
     table = table_by_dice(seed, count)
@@ -76,7 +74,6 @@ def test_the_pairs_are_named_and_have_no_circle() -> None:
         assert pair in PAIRS
 
 
-@settings(max_examples=50, deadline=None)
 @given(SEEDS, st.integers(1, 60))
 def test_no_reason_is_told_of_more_than_a_common_share(seed: int, count: int) -> None:
     found = reasons_of(table_by_dice(seed, count))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.analysis.set_table import set_table
@@ -102,7 +102,6 @@ class TestQueue:
         assert len(queue_of(many, ReviewSpec("ambiguity"))) == MOST
 
     @pytest.mark.slow
-    @settings(max_examples=60, deadline=None)
     @given(
         st.lists(st.sampled_from([None, "keep", "drop"]), min_size=COUNT, max_size=COUNT),
         st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=COUNT, max_size=COUNT),

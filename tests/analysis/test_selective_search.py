@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -11,7 +11,6 @@ from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     count=st.integers(0, 30),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -222,7 +222,6 @@ class TestPairsToAsk:
             asked = pairs_to_ask(measures, content, NO_ANSWERS, count=count)
             assert len({frozenset(pair) for pair in asked.tolist()}) == len(asked) == min(count, len(every))
 
-    @settings(max_examples=20, deadline=None)
     @given(seed=st.integers(0, 1000), count=st.integers(1, 60))
     def test_a_fair_share_is_drawn_alike(self, drawings: Drawings, seed: int, count: int) -> None:
         measures, content, _ = drawings

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin_groups import twin_column
@@ -78,7 +78,6 @@ def at_angles(degrees: np.ndarray) -> np.ndarray:
 class TestGroups:
     """Each picture's group, and one of each."""
 
-    @settings(max_examples=60, deadline=None)
     @given(st.lists(st.integers(0, 9), max_size=12))
     def test_without_twins_a_picture_is_a_group_of_its_own(self, numbers: list[int]) -> None:
         table = table_of(numbers)
@@ -119,7 +118,6 @@ class TestTable:
         assert list(found.columns)[:3] == ["group", "size", "kind"]
         assert len(found) == 0
 
-    @settings(max_examples=40, deadline=None)
     @given(st.lists(st.floats(0, 60), min_size=2, max_size=30))
     def test_a_group_is_a_chain_and_its_worst_pair_its_two_ends(self, degrees: list[float]) -> None:
         """On a circle groups are where no gap is too wide, however far apart their ends are."""
@@ -138,7 +136,6 @@ class TestTable:
 class TestWorstPair:
     """The least alike two."""
 
-    @settings(max_examples=40, deadline=None)
     @given(st.integers(2, 12), st.integers(0, 10**6))
     def test_is_that_of_a_loop_over_all_pairs(self, count: int, seed: int) -> None:
         unit = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
@@ -206,7 +203,6 @@ class TestWhichToKeep:
         assert left_by(table, [(0, 1)], key=[0, 0, 1, -1, -1]).tolist() == [False, False, True, True, True]
         assert left_by(table, [], key=[0, 0, 1, -1, -1]).tolist() == [True, False, True, True, True]
 
-    @settings(max_examples=40, deadline=None)
     @given(st.data())
     def test_what_is_left_is_that_of_a_loop_and_covers_all(self, data: st.DataObject) -> None:
         count = data.draw(st.integers(0, 9))
@@ -254,7 +250,6 @@ class TestWhichToKeep:
         found = decided(table, every_pair([0, 0, 0]))
         assert found == ({} if expected is None else dict(zip((1000, 1001, 1002), expected, strict=True)))
 
-    @settings(max_examples=60, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([None, "keep", "drop", "look-again"])), max_size=20))
     def test_something_of_every_group_is_left_and_nothing_kept_is_lost(
         self, rows: list[tuple[int, str | None]]
