@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from cleanlab.rank import get_label_quality_scores
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
@@ -26,7 +27,7 @@ from experiments.wrong_labels import most_similar_class, other_class
 from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from url_viz.analysis.ambiguity import DOUBT_TEMPERATURE, classify
-from url_viz.analysis.dynamics import Epoch, dynamics, probabilities
+from url_viz.analysis.dynamics import Epoch, dynamics
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.scan import scan
@@ -164,7 +165,7 @@ def _scores_of(
     for number in range(FOLDS):
         last: list[Floats] = []
         _train(embedding, label, np.flatnonzero(fold != number), seed, last.append)
-        held_out[fold == number] = probabilities(last[-1][fold == number])
+        held_out[fold == number] = softmax(last[-1][fold == number], axis=1)
     prior = np.bincount(label, minlength=classes) / len(label)
     likelier = np.log(np.maximum(held_out, 1e-12)) - np.log(np.maximum(prior, 1e-12))
     own = (likelier - np.logaddexp.reduce(likelier, axis=1)[:, None])[every, label]

@@ -20,7 +20,7 @@ from url_viz.progress import Progress
 from url_viz.second_reading import embed_by_two
 from url_viz.store.sets import list_sets
 
-COUNT = 12
+COUNT = 16
 SECOND_STAGE = f"read, {SECOND}"
 
 

@@ -88,14 +88,16 @@ def test_votes_and_ridge_by_hand() -> None:
     assert ridge.is_spread[1]
 
 
-@pytest.mark.parametrize("choice", ["patient", "name:1"])
-def test_all_that_has_witnesses_goes_by_it(image_set: ImageSet, choice: str) -> None:
+def test_all_that_has_witnesses_goes_by_it(image_set: ImageSet) -> None:
     assert suspects(image_set) == []
     order, evaluated, before = image_set.order(), image_set.evaluate(), image_set.table()
     assert order.recall is not None
     assert evaluated is not None
     assert order.recall.value == evaluated.pictures.recall == 1
-    image_set.labels.set_apart(choice)
+    image_set.labels.set_apart("name:1")
+    by_name = image_set.source_groups
+    image_set.labels.set_apart("patient")
+    assert np.array_equal(image_set.source_groups, by_name)
     assert image_set.labels.apart.words.endswith(f"({PATIENTS} groups)")
     assert suspects(image_set) == [f"p{WRONG:02d}_{view}.jpg" for view in range(VIEWS)]
     order, evaluated = image_set.order(), image_set.evaluate()

@@ -68,7 +68,7 @@ def checked(numbers: LabelledNumbers) -> None:
     assert numbers.order().measure in {"confusability", "ambiguity", None}
 
 
-@pytest.mark.parametrize("count", [*range(3, 13), 19, 20, 21, 49, 50, 51, 64, 65, 66, 100])
+@pytest.mark.parametrize("count", [3, 4, 5, 7, 12, 19, 20, 49, 50, 64, 65, 66])
 @pytest.mark.parametrize("classes", [1, 2, 5])
 def test_few_pictures_have_finite_values(tmp_path: Path, count: int, classes: int) -> None:
     checked(labelled_numbers(tmp_path, count, classes=classes))

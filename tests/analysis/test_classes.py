@@ -108,21 +108,6 @@ def test_what_is_kept_on_disk_is_used_and_the_same(tmp_path: Path) -> None:
     assert numbers.times_read == 2, "only what tells new pictures needs the graph"
 
 
-@pytest.mark.parametrize("damage", ["flipped", "short", "empty", "text"])
-def test_what_is_damaged_on_disk_is_made_again(tmp_path: Path, damage: str) -> None:
-    numbers = labelled_numbers(tmp_path, 120)
-    table = numbers.plain_table()
-    first = numbers.classed().joined(table)
-    (file,) = cached_files(tmp_path)
-    whole = bytearray(file.read_bytes())
-    bad = bytearray(whole)
-    bad[len(bad) // 3] ^= 4
-    file.write_bytes({"flipped": bytes(bad), "short": bytes(whole[:-50]), "empty": b"", "text": b"no table"}[damage])
-    pd.testing.assert_frame_equal(numbers.classed().joined(table), first)
-    assert numbers.times_read == 2
-    assert cached_files(tmp_path)[0].read_bytes() == bytes(whole), "and kept again"
-
-
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     (tmp_path / "shares").write_text("a file in the way")
     numbers = labelled_numbers(tmp_path / "shares", 120)
@@ -154,16 +139,6 @@ def test_only_so_many_choices_of_labels_are_kept(tmp_path: Path) -> None:
     before = numbers.times_read
     numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), MOST_CACHED + 1)))
     assert numbers.times_read == before, "the latest is among them"
-
-
-def test_renaming_classes_changes_names_alone(tmp_path: Path) -> None:
-    numbers = labelled_numbers(tmp_path, 120, spread=1.2)
-    table = numbers.plain_table()
-    new_name = {"class 0": "z", "class 1": "m", "class 2": "ä", "class 3": "a"}
-    plain = numbers.classed().joined(table)
-    renamed = numbers.classed().joined(table.assign(label=table["label"].map(new_name)))
-    assert renamed[VALUES].to_numpy() == pytest.approx(plain[VALUES].to_numpy(), abs=1e-5)
-    assert renamed["first_class"].tolist() == plain["first_class"].map(new_name).tolist()
 
 
 @pytest.mark.parametrize("label", [None, "one"])

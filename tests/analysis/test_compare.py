@@ -100,7 +100,7 @@ def test_neighbours_by_hand() -> None:
     assert "1.8 are the same under both (chance: 1.3)" in neighbours_in_words(found)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_neighbours_as_the_plain_definition_has_them(seed: int) -> None:
     first, second = dice_read(30, seed=seed), dice_read(26, seed=seed + 100, first=3)
     found = neighbourhoods(first, second, k=4)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, margins, mean_shares, probabilities
+from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, margins, mean_shares
 from url_viz.analysis.votes import NONE
 
 LN2, LN3 = np.log(2), np.log(3)
@@ -74,7 +74,7 @@ def test_by_hand() -> None:
     assert (never.learnt[0], never.forgotten[0]) == (np.inf, 0)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(4))
 def test_as_a_plain_loop(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.analysis.dynamics.ROWS_AT_ONCE", 3)
     epochs = drawn(seed)
@@ -97,9 +97,6 @@ def test_margins_are_above_zero_where_the_class_is_the_likeliest(seed: int) -> N
     draw = np.random.default_rng(seed)
     logits, own = draw.normal(size=(20, 4)), draw.integers(0, 4, 20).astype(np.int32)
     assert ((margins(logits, own) > 0) == (logits.argmax(axis=1) == own)).all()
-    shares = probabilities(logits * 1000)
-    assert np.isfinite(shares).all()
-    assert shares.sum(axis=1) == pytest.approx(np.ones(20))
 
 
 def test_shares_of_those_that_were_held_out_are_the_mean() -> None:

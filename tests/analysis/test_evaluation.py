@@ -21,18 +21,15 @@ from url_viz.analysis.evaluation import (
     counted_pictures,
     deciles,
     evaluated,
-    lead_over,
 )
 from url_viz.analysis.measures import OF_TRAINING
 from url_viz.analysis.order_metrics import (
     auroc_by_blocks,
-    bootstrap_interval,
     nearest_others,
     r_auroc,
     recall_at_1,
     risk_coverage,
     share_of,
-    student_975,
 )
 from url_viz.analysis.selective_retrieval import evidence
 from url_viz.image_set import ImageSet, embed_folder
@@ -246,25 +243,6 @@ def test_measured_is_by_the_metrics_and_the_lead_is_paired() -> None:
             expected = one.auroc.value - r_auroc(found.values["nearest_similarity"], found.is_right)
             assert one.over_nearest.value == pytest.approx(expected)
             assert one.over_nearest.interval.low <= one.over_nearest.value <= one.over_nearest.interval.high
-
-
-def test_intervals_are_about_those_of_classes_drawn_anew() -> None:
-    found = Set().some()
-    one = next(one for one in evaluated(found).measures if one.name == "uncertainty")
-    arrays = found.values["uncertainty"], found.is_right
-    drawn = bootstrap_interval(r_auroc, *arrays, resamples=2000, seed=1, block=found.code)
-    few = student_975(len(np.unique(found.code))) / 1.96  # a bootstrap over few classes is too narrow
-    width = min(1, few * (drawn.high - drawn.low))
-    assert one.auroc.interval.high - one.auroc.interval.low == pytest.approx(width, rel=0.4)
-
-
-def test_a_measure_leads_itself_by_nothing_and_the_lead_turns_with_the_pair() -> None:
-    found = Set().some()
-    itself = lead_over(found, "uncertainty", "uncertainty")
-    assert (itself.value, itself.interval.low, itself.interval.high) == (0, 0, 0)
-    lead, back = lead_over(found, "uncertainty", "entropy"), lead_over(found, "entropy", "uncertainty")
-    assert lead.value == pytest.approx(-back.value)
-    assert (lead.interval.low, lead.interval.high) == pytest.approx((-back.interval.high, -back.interval.low))
 
 
 def test_deciles_by_hand() -> None:

@@ -22,7 +22,7 @@ def without_classes(numbers: LabelledNumbers) -> LabelledNumbers:
 def test_labels_without_meaning_lead_one_time_in_forty() -> None:
     """Two folders, split by dice: an interval of 1.96 standard errors over two classes said yes nine times in 100."""
     leads = []
-    for seed in range(400):
+    for seed in range(200):
         rng = np.random.default_rng(seed)
         near = (np.arange(300) + rng.integers(1, 300, 300)) % 300
         columns = GraphColumns(
@@ -86,7 +86,7 @@ def test_without_a_head_only_what_there_is_stands_beside_it(tmp_path: Path) -> N
     assert "uncertainty" not in order.reason
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_shuffled_labels_lead_to_confusability(tmp_path: Path, seed: int) -> None:
     numbers = labelled_numbers(tmp_path, 160, seed=seed)
     np.random.default_rng(seed).shuffle(numbers.label)
@@ -115,7 +115,7 @@ def test_without_classes_50_pictures_or_more_lead_to_confusability(tmp_path: Pat
     assert "needs no classes" in order.reason
 
 
-@pytest.mark.parametrize("count", [3, 4, 49])
+@pytest.mark.parametrize("count", [3, 49])
 def test_fewer_are_ordered_by_how_far_the_nearest_is(tmp_path: Path, count: int) -> None:
     numbers = without_classes(labelled_numbers(tmp_path, count))
     order = numbers.order()

@@ -213,12 +213,6 @@ class TestIntervalsOverBlocks:
         assert found.value == 0.75
         assert (found.interval.low, found.interval.high) == (0, 1), "two classes tell nothing of others"
 
-    def test_three_blocks_by_hand(self) -> None:
-        """Sums 0, .2 and −.2: √(.08 · 3/2) standard errors, of which Student's interval has 4.3027 each way."""
-        figure = Influenced(0.5, np.array([0.1, -0.1, 0.2, -0.2])).by_blocks(np.array([0, 0, 1, 2]), least=-9, most=9)
-        half = 4.3026527 * 0.12**0.5
-        assert (figure.interval.low, figure.interval.high) == pytest.approx((0.5 - half, 0.5 + half))
-
     def test_what_there_is_nothing_to_tell_from(self) -> None:
         one_kind = auroc_by_blocks([1, 2, 3], [True] * 3, np.arange(3))
         assert math.isnan(one_kind.value)
@@ -265,13 +259,6 @@ class TestIntervalsOverBlocks:
 
 class TestInfluences:
     """What each picture weighs in a figure: the figure's slope by the picture's weight, which intervals are made of."""
-
-    def test_of_aurc_by_hand(self) -> None:
-        # Risks 0 and 1/2, AURC 1/4. The right one, first: (0 − 1/4 + (0 − 0) / 1 + (0 − 1/2) / 2) / 2; the wrong one,
-        # last: (1/2 − 1/4 + (1 − 1/2) / 2) / 2.
-        found = aurc_influence([1, 2], [False, True])
-        assert found.value == 0.25
-        assert found.influence == pytest.approx([-0.25, 0.25])
 
     def test_of_aurc_is_its_slope_by_weights(self) -> None:
         rng = np.random.default_rng(0)
@@ -476,7 +463,7 @@ class TestRowsThatDoNotCount:
             bootstrap_interval(np.mean, np.zeros(0))
 
 
-@pytest.mark.parametrize("classes", [2, 3, 6, 15])
+@pytest.mark.parametrize("classes", [2, 6])
 def test_intervals_over_few_classes_hold_the_figure_as_often_as_they_say(classes: int) -> None:
     """With 1.96 in Student's place those over two classes held it 70 % of the time."""
     rng = np.random.default_rng(1)

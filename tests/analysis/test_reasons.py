@@ -185,9 +185,8 @@ def test_the_strongest_comes_first_and_filters_and_counts_find_each() -> None:
     assert passes_all(table, [OneOf("reasons", ("blurred",))]).tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_texts_by_a_naive_loop(seed: int) -> None:
-    rng = np.random.default_rng(seed)
+def test_texts_by_a_naive_loop() -> None:
+    rng = np.random.default_rng(0)
     rows = [
         {
             "sharpness": rng.uniform(0.3, 0.5),
@@ -246,6 +245,3 @@ class TestAnImageSet:
         assert (found["detail"].str.len() > 5).all()
         joined = found.groupby("id")["reason"].agg("; ".join).reindex(table["id"]).fillna("")
         assert joined.tolist() == table["reasons"].tolist()
-
-    def test_they_are_worked_out_once(self, planted: ImageSet) -> None:
-        assert planted.frame is planted.frame

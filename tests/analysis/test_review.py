@@ -344,9 +344,3 @@ class TestReview:
         with pytest.raises(ImageSetError, match="no picture with id 5 in this review"):
             review.card(5)
         assert review.progress().done == 0
-
-    def test_who_answered_stands_in_the_log(self, paths: SetPaths) -> None:
-        review = opened(paths)
-        review.store(106, CardAnswer("keep"), who="anna")
-        ids = table()["id"].to_numpy(np.int64)
-        assert Decisions(paths.decisions, FileKeys(ids, ids)).history()["who"].tolist() == ["anna"]

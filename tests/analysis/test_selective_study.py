@@ -72,8 +72,7 @@ def test_the_picture_itself_is_never_its_neighbour() -> None:
         assert (found.database, found.both, found.queries) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("k", [1, 3, 32])
+@pytest.mark.parametrize(("seed", "k"), [(0, 1), (1, 3), (2, 32)])
 def test_against_loops(seed: int, k: int) -> None:
     embeddings, labels = blobs(40, seed=seed)
     kept = np.random.default_rng(seed).random(40) < 0.6

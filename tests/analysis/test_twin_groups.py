@@ -192,11 +192,6 @@ class TestWhichToKeep:
         chain = [(0, 1), (1, 2), (2, 3), (3, 4)]
         assert list(decided(table_of([0] * 5, **columns), chain).values()) == expected
 
-    def test_what_is_kept_of_a_chain_drops_its_pairs_alone(self) -> None:
-        """Its end is kept: the next goes, and the other end, which is no pair of it, stays."""
-        table = table_of([0, 0, 0], decision=pd.Series(["keep", None, None], dtype=object))
-        assert list(decided(table, [(0, 1), (1, 2)]).values()) == ["keep", "drop", "keep"]
-
     def test_copies_are_pairs_whatever_their_content_is_a_pair_of(self) -> None:
         """Two copies of one content and a near copy, and pictures that the graph does not know yet."""
         table = table_of([0, 0, 0, 1, 1], width=[10, 10, 20, 10, 10])
@@ -249,20 +244,6 @@ class TestWhichToKeep:
         table = table_of([0, 0, 0], decision=pd.Series(decision, dtype=object))
         found = decided(table, every_pair([0, 0, 0]))
         assert found == ({} if expected is None else dict(zip((1000, 1001, 1002), expected, strict=True)))
-
-    @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([None, "keep", "drop", "look-again"])), max_size=20))
-    def test_something_of_every_group_is_left_and_nothing_kept_is_lost(
-        self, rows: list[tuple[int, str | None]]
-    ) -> None:
-        before = [decision for _, decision in rows]
-        groups = [group for group, _ in rows]
-        table = table_of(groups, decision=pd.Series(before, dtype=object))
-        result = decided(table, every_pair(groups))
-        after = [result.get(int(i), b) for i, b in zip(table["id"], before, strict=True)]
-        assert all(a == "keep" for a, b in zip(after, before, strict=True) if b == "keep")
-        for group in {g for g, _ in rows}:
-            own = [(a, b) for (g, _), a, b in zip(rows, after, before, strict=True) if g == group]
-            assert any(a != "drop" for a, _ in own) or all(b == "drop" for _, b in own)
 
 
 def test_what_is_chosen_takes_its_twins_along() -> None:

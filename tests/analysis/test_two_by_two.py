@@ -42,15 +42,13 @@ CASES = [
 
 
 def pictures(shares: np.ndarray) -> ClassShares:
-    two = top_two(shares.astype(np.float32))
-    rows = np.arange(len(shares))
-    return ClassShares(two.first, two.second, two.share, shares[rows, two.second].astype(np.float32))
+    return top_two(shares.astype(np.float32))
 
 
 def said(model: np.ndarray, others: np.ndarray, label: np.ndarray, learnt: np.ndarray) -> pd.DataFrame:
     right = np.where(label == NONE, np.nan, model[np.arange(len(model)), label]).astype(np.float32)
-    found = two_by_two(top_two(model.astype(np.float32)), pictures(others), label.astype(np.int32), right, learnt)
-    return pd.DataFrame({"kind": pd.Series(found.kind, dtype=object), "strength": found.strength})
+    kind, strength = two_by_two(pictures(model), pictures(others), label.astype(np.int32), right, learnt)
+    return pd.DataFrame({"kind": pd.Series(kind, dtype=object), "strength": strength})
 
 
 def test_each_by_hand() -> None:

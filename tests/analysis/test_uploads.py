@@ -22,11 +22,11 @@ from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
-    folder = write_folder(tmp_path / "pictures", 40, classes=("cat", "dog"))
+@pytest.fixture(scope="module")
+def image_set(module_workspace: Path, model: Model) -> ImageSet:
+    folder = write_folder(module_workspace.parent / "pictures", 40, classes=("cat", "dog"))
     (folder / "cat" / "copy.jpg").write_bytes((folder / "cat" / "0000.jpg").read_bytes())
-    return embed_folder(folder, model=model, workspace=workspace)
+    return embed_folder(folder, model=model, workspace=module_workspace)
 
 
 def uploads_of(image_set: ImageSet) -> list[IncomingFile]:
@@ -95,7 +95,7 @@ def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> Non
     assert found["id"].tolist() == list(range(7))
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_uploads_are_ranked_by_their_nearest_and_one_alone_is_not(count: int, model: Model) -> None:
     found = rank(scored([IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)], model), None)
     assert len(found) == count
@@ -111,13 +111,7 @@ def empty(data: bytes) -> bytes:
     return b""
 
 
-def page(data: bytes) -> bytes:
-    return b"<!doctype html><script>alert(1)</script>"
-
-
-@pytest.mark.parametrize(
-    ("damage", "reason"), [(broken, "truncated"), (empty, "0 bytes"), (page, "an HTML page, not a picture")]
-)
+@pytest.mark.parametrize(("damage", "reason"), [(broken, "truncated"), (empty, "0 bytes")])
 def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_scored(
     damage: Callable[[bytes], bytes], reason: str, model: Model
 ) -> None:

@@ -98,10 +98,9 @@ def test_the_interval_by_hand() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_accuracies_are_those_of_a_naive_loop(seed: int) -> None:
+def test_accuracies_are_those_of_a_naive_loop() -> None:
     true = classes(90, "abc")
-    rows, given = rows_of(true, seed, width=5), planted(true, 0.2, seed)
+    rows, given = rows_of(true, width=5), planted(true, 0.2)
     corrected = np.where(np.arange(90) < 60, true, given)
     is_dropped, group = np.arange(90) % 11 == 5, np.arange(90) // 2
     found = measured(rows, given, corrected, is_dropped, group=group, seeds=2)
@@ -123,10 +122,9 @@ def test_accuracies_are_those_of_a_naive_loop(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_wrong_labels_mended_or_dropped_are_worth_more_than_random_drops(seed: int) -> None:
+def test_wrong_labels_mended_or_dropped_are_worth_more_than_random_drops() -> None:
     true = classes(240)
-    rows, given = rows_of(true, seed), planted(true, 0.25, seed)
+    rows, given = rows_of(true), planted(true, 0.25)
     mended, dropped = measured(rows, given, true), measured(rows, given, given, given != true)
     for found in (mended, dropped):
         assert found.over_given.value > 0

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
+from scipy.special import softmax
 
 import url_viz
 from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled, still
-from url_viz.analysis.dynamics import probabilities
 from url_viz.image_set import embed_folder
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def _your_model(browser: Browser, url: str, home: Path, path: Path) -> None:
         for epoch in range(12):
             record.epoch(paths[here], values[here] @ weights, label[here], number=epoch, fold=str(half))
             for _ in range(8):
-                error = np.eye(10)[label[here]] - probabilities(values[here] @ weights)
+                error = np.eye(10)[label[here]] - softmax(values[here] @ weights, axis=1)
                 weights += 0.02 * values[here].T @ error
         record.epoch(paths[~here], values[~here] @ weights, label[~here], "val", number=11, fold=str(half))
     found = embed_folder(root, workspace=home / "workspace")

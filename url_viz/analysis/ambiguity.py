@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from url_viz.analysis.calibration import Calibration, WrongLabels, calibrate
 from url_viz.analysis.left_out import Ridge, fit_ridge, weights_without, with_constant
@@ -174,7 +175,7 @@ def shares_of_new(
     lists: Sequence[Nearest], rows: NDArray[np.int64], whitened: NDArray[np.floating], model: AmbiguityModel
 ) -> Doubles:
     """The shares (R, C) of `model.classes` of the new pictures at `rows` (R,): `classify_new` has the two largest."""
-    log_fit = _log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature)
+    log_fit = log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature, axis=1)
     mean = _mean_share(log_fit, *_votes(lists, rows, model.voter, len(model.classes)), model.calibration.prior)
     return model.calibration.shares(mean)
 
@@ -207,7 +208,7 @@ def _read_off(ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest]) -> 
     other = np.full(count, NONE, np.int32)
     own_share, other_share, doubt, wrong = np.full((4, count), np.nan, np.float32)
     for rows, value in ridge.without_twins():
-        log_fit = _log_softmax(value * model.temperature)
+        log_fit = log_softmax(value * model.temperature, axis=1)
         votes, has_any = _votes(lists, rows, model.voter, len(classes))
         likeness = calibration.likeness(_mean_share(log_fit, votes, has_any, calibration.prior))
         has_label = (model.voter[rows] != NONE) & ridge.is_spread[model.voter[rows]]
@@ -231,7 +232,7 @@ def _doubt(log_fit: Doubles, votes: Doubles, label: Codes, prior: Doubles) -> tu
     log_fit, votes = _without_prior(log_fit, votes, prior, PRIOR_OUT_OF_DOUBT)
     value = log_fit + DOUBT_VOTES / DOUBT_TEMPERATURE * votes
     every = np.arange(len(label))
-    own = _log_softmax(value)[every, label]
+    own = log_softmax(value, axis=1)[every, label]
     value[every, label] = -np.inf
     return value.argmax(axis=1).astype(np.int32), -np.expm1(DOUBT_TEMPERATURE * own)
 
@@ -240,7 +241,7 @@ def _without_prior(log_fit: Doubles, votes: Doubles, prior: Doubles, power: floa
     """Both witnesses with a power of the class `prior` (C,) taken out (logit adjustment, Menon et al. 2021)."""
     weighed = votes / prior**power
     weighed /= np.maximum(weighed.sum(axis=1, keepdims=True), 1e-12)
-    return _log_softmax(log_fit - power * np.log(prior)), weighed
+    return log_softmax(log_fit - power * np.log(prior), axis=1), weighed
 
 
 def _mean_share(
@@ -265,12 +266,6 @@ def _first_two(share: Doubles) -> tuple[NDArray[np.int64], Doubles]:
     share[every, first] = -1
     second = share.argmax(axis=1)
     return np.stack([first, second]), np.stack([first_share, share[every, second]])
-
-
-def _log_softmax(value: Doubles) -> Doubles:
-    shifted = value - value.max(axis=1, keepdims=True)
-    log_share: Doubles = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return log_share
 
 
 @dataclass(frozen=True)
@@ -303,7 +298,7 @@ def labelled_means(
     value, label = _values_at(ridge, rows), ridge.label[rows]
     temperature = _temperature(value, label)
     votes, has_any = _votes(lists, rows, ridge.label, ridge.classes)
-    mean = _mean_share(_log_softmax(value * temperature), votes, has_any, prior, prior_out)
+    mean = _mean_share(log_softmax(value * temperature, axis=1), votes, has_any, prior, prior_out)
     return LabelledMeans(rows, mean, label, prior, temperature)
 
 

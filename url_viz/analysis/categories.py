@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.filters import SEPARATOR, SEVERAL
+
 MOST_CATEGORIES = 65_534
 """As many as fit two bytes beside the mark for none (`url_viz.ui.points`)."""
-
-SEVERAL = ("tags", "reasons")
-"""Columns that hold several values, joined by `; `: the first is the category (of the reasons, what explains most)."""
 
 DECISIONS = ("keep", "drop", "look-again")
 DECISION_COLOURS = {"keep": "#009e73", "drop": "#d55e00", "look-again": "#0072b2"}
@@ -29,7 +28,7 @@ class Categories:
 def categories_of(table: pd.DataFrame, column: str = "label") -> Categories:
     """The categories of a column, numbers in their order before other names; the decisions in an order of their own.
 
-    Missing and empty values are none. Of `tags` and `reasons` the first value counts.
+    Missing and empty values are none. Of `tags` and `reasons` the first counts: what explains most.
     """
     codes, values = pd.factorize(table[column])
     texts = [_text(value, has_several=column in SEVERAL) for value in values]
@@ -54,7 +53,7 @@ def _text(value: object, *, has_several: bool) -> str:
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
         return f"{value:g}"
-    return str(value).split("; ")[0] if has_several else str(value)
+    return str(value).split(SEPARATOR)[0] if has_several else str(value)
 
 
 def _in_order(name: str) -> tuple[float, str]:

@@ -122,7 +122,7 @@ class Comparison:
     only_second: int
 
 
-def resamples_for(count: int) -> int:
+def _resamples_for(count: int) -> int:
     """How many bootstrap resamples `count` pictures get: 1,000, and fewer of very many, which need fewer."""
     return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // count))
 
@@ -155,7 +155,7 @@ def _compared(
         return None
     before, after = (found.table[name].to_numpy(np.float64) for name in ("before", "after"))
     codes = [np.unique(values, return_inverse=True)[1].astype(np.int64) for values in (before, after)]
-    draws = resamples or resamples_for(len(before))
+    draws = resamples or _resamples_for(len(before))
     return ComparedMeasure(
         measure=measure,
         change=found,

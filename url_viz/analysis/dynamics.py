@@ -11,6 +11,7 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from url_viz.analysis.votes import NONE, Codes
 
@@ -48,7 +49,7 @@ def dynamics(epochs: Iterable[Epoch], count: int) -> Dynamics:
     for all_rows, all_logits, all_classes in chain.from_iterable(map(_in_parts, epochs)):
         is_known = (all_classes != NONE) & np.isfinite(all_logits).all(axis=1)
         rows, logits, classes = all_rows[is_known], all_logits[is_known].astype(np.float64), all_classes[is_known]
-        margin, share = margins(logits, classes), probabilities(logits)[np.arange(len(rows)), classes]
+        margin, share = margins(logits, classes), softmax(logits, axis=1)[np.arange(len(rows)), classes]
         last[rows] = margin
         total[rows] += margin
         is_right = margin > 0
@@ -90,20 +91,11 @@ def margins(logits: NDArray[np.floating], classes: Codes) -> Floats:
     return lead
 
 
-def probabilities(logits: NDArray[np.floating]) -> Floats:
-    """Softmax over the classes: (M, C), each row's sum is 1."""
-    values = logits.astype(np.float64)
-    values -= values.max(axis=1, keepdims=True)
-    raised = np.exp(values)
-    shares: Floats = raised / raised.sum(axis=1, keepdims=True)
-    return shares
-
-
 def mean_shares(epochs: Iterable[Epoch], count: int, classes: int) -> NDArray[np.float32]:
     """The mean probabilities (N, C) over some epochs; nan for pictures that were in none."""
     total, seen = np.zeros((count, classes), np.float32), np.zeros(count, np.float32)
     for rows, logits, _ in chain.from_iterable(map(_in_parts, epochs)):
         is_known = np.isfinite(logits).all(axis=1)
-        total[rows[is_known]] += probabilities(logits[is_known])
+        total[rows[is_known]] += softmax(logits[is_known].astype(np.float64), axis=1)
         seen[rows[is_known]] += 1
     return np.divide(total, seen[:, None], out=np.full_like(total, np.nan), where=seen[:, None] > 0)

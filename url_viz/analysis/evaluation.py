@@ -308,20 +308,14 @@ def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     `taken_for` is the class that its mistaken pictures find most often, None if none is mistaken.
     """
     values, right = pictures.values[measure], pictures.is_right
-    ranks = percentile(values)
-    names, group = np.unique(pictures.labels, return_inverse=True)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-    return pd.DataFrame(
-        {
-            "label": names.astype(object),
-            "pictures": [len(rows) for rows in members],
-            "recall": [float(right[rows].mean()) for rows in members],
-            "mean_percentile": [float(ranks[rows].mean()) for rows in members],
-            "r_auroc": [r_auroc(values[rows], right[rows]) for rows in members],
-            "taken_for": pd.Series(
-                [_most_often(pictures.nearest_labels[rows[~right[rows]]]) for rows in members], dtype=object
-            ),
-        }
+    ranks = pd.DataFrame({"label": pictures.labels.astype(object), "right": right, "rank": percentile(values)})
+    of_class = ranks.groupby("label")
+    table = of_class.agg(pictures=("right", "size"), recall=("right", "mean"), mean_percentile=("rank", "mean"))
+    members = [of_class.indices[name] for name in table.index]
+    taken_for = [pd.Series(pictures.nearest_labels[rows[~right[rows]]], dtype=object).mode() for rows in members]
+    return table.reset_index().assign(
+        r_auroc=[r_auroc(values[rows], right[rows]) for rows in members],
+        taken_for=pd.Series([next(iter(names), None) for names in taken_for], dtype=object),
     )
 
 
@@ -358,10 +352,3 @@ def _values(table: pd.DataFrame, similarity: Floats) -> dict[str, Floats]:
         NEAREST: -similarity[:, 0],
         NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0],
     }
-
-
-def _most_often(names: NDArray[np.str_]) -> str | None:
-    if not len(names):
-        return None
-    found, count = np.unique(names, return_counts=True)
-    return str(found[count.argmax()])

@@ -117,26 +117,16 @@ def headline(result: HoldoutFigure) -> str:
 
 def details(result: HoldoutFigure) -> tuple[str, ...]:
     """The lines below the headline: comparisons, and a caution about a figure without an interval."""
-    return (*_comparisons(result), *_caution(result))
-
-
-def _comparisons(result: HoldoutFigure) -> tuple[str, ...]:
-    """Sentences that compare the figure with that of before and with orders that need no job."""
     lines = []
     if result.before is not None:
         lines.append(f"Before: {text_of(result.before)}{_verdict(result.gains.get(BEFORE))}.")
     for name, figure in result.others.items():
         lines.append(f"{name.capitalize()}, without training: {text_of(figure)}{_verdict(result.gains.get(name))}.")
-    return tuple(lines)
-
-
-def _caution(result: HoldoutFigure) -> tuple[str, ...]:
-    """A caution about a figure without an interval; nothing for others."""
     if result.after is None:
-        return ("Too few pictures to measure this, or all with the same outcome.",)
-    if np.isnan(result.after.interval.low):
-        return ("No interval: too few pictures, or measured by an older version.",)
-    return ()
+        lines.append("Too few pictures to measure this, or all with the same outcome.")
+    elif np.isnan(result.after.interval.low):
+        lines.append("No interval: too few pictures, or measured by an older version.")
+    return tuple(lines)
 
 
 def _verdict(gain: Figure | None) -> str:

@@ -1,4 +1,4 @@
-"""Your model against your pictures: sure or not, clear or ambiguous, between the same two classes; what follows."""
+"""Your model against your pictures: sure or not, clear or ambiguous, between the same two classes; the training map."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from url_viz.analysis.run_on_set import RunOnSet, Shares
 from url_viz.analysis.votes import NONE, Codes
 
 WRONG, AMBIGUOUS, WEAK, LATE = "wrong label", "ambiguous", "model's weakness", "learnt late"
+TRAINING = "training"
+"""The name of the map by training in addresses; that of the map by look is empty."""
 MODEL_SAYS = "model_says"
 """The column with one of the four; None for pictures that are none."""
 MODEL_STRENGTH = "model_strength"
@@ -85,28 +87,13 @@ QUEUES = {
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class TopTwo:
-    """The two likeliest classes of N pictures, codes `first`, `second` (N,), NONE where nothing is known.
-
-    `share` (N,) is the first's; `doubt` (N,), 0 to 1, is one less the first's lead over the second; nan.
-    """
-
-    first: Codes
-    second: Codes
-    share: Shares
-    doubt: Shares
-
-
-def top_two(shares: Shares) -> TopTwo:
-    """The two likeliest classes of each row of `shares` (N, K), K of two or more; nan rows are not known."""
+def top_two(shares: Shares) -> ClassShares:
+    """The two likeliest classes of each row of `shares` (N, K), K of two or more; NONE and nan for rows of nan."""
     is_known: Flags = np.asarray(np.isfinite(shares).all(axis=1))
     values = np.where(is_known[:, None], shares, 0)
     order = np.argsort(-values, axis=1, kind="stable")[:, :2]
-    best, next_best = np.take_along_axis(values, order, 1).T
-    codes = np.where(is_known[:, None], order, NONE).astype(np.int32)
-    nan = np.where(is_known, np.float32(1), np.float32(np.nan))
-    return TopTwo(codes[:, 0], codes[:, 1], best * nan, (1 - (best - next_best)) * nan)
+    first, second = np.where(is_known[:, None], order, NONE).astype(np.int32).T
+    return ClassShares(first, second, *np.where(is_known, np.take_along_axis(values, order, 1).T, np.float32(np.nan)))
 
 
 def tempered(shares: Shares, label: Codes) -> Shares:
@@ -134,21 +121,11 @@ def tempered(shares: Shares, label: Codes) -> Shares:
     return found
 
 
-@dataclass(frozen=True)
-class TwoByTwo:
-    """What a run and the set's own witnesses say of N pictures: `kind` (N,), None for none of four, and its strength.
-
-    `strength` (N,) orders each kind, higher = first.
-    """
-
-    kind: NDArray[np.object_]
-    strength: NDArray[np.float64]
-
-
 def two_by_two(
-    model: TopTwo, pictures: ClassShares, label: Codes, right: Shares, learnt: NDArray[np.float64]
-) -> TwoByTwo:
-    """Sort N pictures by a model and by what the others of the set show; neither has seen their labels, if held out.
+    model: ClassShares, pictures: ClassShares, label: Codes, right: Shares, learnt: NDArray[np.float64]
+) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
+    """The kind (N,) of pictures, None for none of four, by a model and by what the others of the set show; neither
+    has seen their labels, if held out. And its strength (N,), which orders each kind, higher = first.
 
     `right` (N,) is the model's probability of the label (N,), `learnt` (N,) the first epoch that it was right in.
 
@@ -156,28 +133,28 @@ def two_by_two(
     torn, between the same two. *model's weakness*: the pictures are clear and of their label, the model is wrong or
     unsure. *learnt late*: the model is right and sure, but was only in the end.
     """
-    is_known, has_label = model.first != NONE, label != NONE
-    is_sure, is_clear = model.doubt < CLEAR, pictures.ambiguity < CLEAR
-    agree = model.first == pictures.first_class
-    one, other = (np.sort(np.stack(pair), axis=0) for pair in _pairs(model, pictures))
+    is_known, has_label = model.first_class != NONE, label != NONE
+    is_sure, is_clear = model.ambiguity < CLEAR, pictures.ambiguity < CLEAR
+    agree = model.first_class == pictures.first_class
+    one, other = (np.sort([each.first_class, each.second_class], axis=0) for each in (model, pictures))
     kind = np.full(len(label), None, object)
     strength = np.zeros(len(label))
     is_of_label = has_label & (pictures.first_class == label)
-    is_late = has_label & (model.first == label) & is_sure & _is_late(learnt)
+    is_late = has_label & (model.first_class == label) & is_sure & _is_late(learnt)
     cases: tuple[tuple[str, Flags, NDArray[np.floating]], ...] = (
         (LATE, is_late, np.nan_to_num(learnt, posinf=0)),
-        (WEAK, is_of_label & is_clear & ~(is_sure & (model.first == label)), (1 - right) * (1 - pictures.ambiguity)),
-        (AMBIGUOUS, ~is_sure & ~is_clear & (one == other).all(axis=0), np.minimum(model.doubt, pictures.ambiguity)),
-        (WRONG, has_label & ~is_of_label & agree & is_clear, model.share * pictures.first_share),
+        (
+            WEAK,
+            is_of_label & is_clear & ~(is_sure & (model.first_class == label)),
+            (1 - right) * (1 - pictures.ambiguity),
+        ),
+        (AMBIGUOUS, ~is_sure & ~is_clear & (one == other).all(axis=0), np.minimum(model.ambiguity, pictures.ambiguity)),
+        (WRONG, has_label & ~is_of_label & agree & is_clear, model.first_share * pictures.first_share),
     )
     for name, is_case, value in cases:  # a later one counts for more
         kind[is_known & is_case] = name
         strength[is_known & is_case] = value[is_known & is_case]
-    return TwoByTwo(kind, strength)
-
-
-def _pairs(model: TopTwo, pictures: ClassShares) -> tuple[tuple[Codes, Codes], tuple[Codes, Codes]]:
-    return (model.first, model.second), (pictures.first_class, pictures.second_class)
+    return kind, strength
 
 
 def _is_late(learnt: NDArray[np.float64]) -> Flags:
@@ -213,13 +190,14 @@ def model_columns(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, A
     model, dynamics = top_two(shares), run.dynamics
     names = np.array([*labels.names, None], object)
     right = np.where(labels.codes == NONE, np.nan, shares[np.arange(len(shares)), labels.codes])
-    said = None if pictures is None else two_by_two(model, pictures, labels.codes, right, dynamics.learnt)
-    kind = np.full(len(shares), None, object) if said is None else said.kind
+    kind, strength = np.full(len(shares), None, object), np.zeros(len(shares))
+    if pictures is not None:
+        kind, strength = two_by_two(model, pictures, labels.codes, right, dynamics.learnt)
     return {
-        "model_class": pd.Series(names[model.first], dtype=object),
-        "model_second": pd.Series(names[model.second], dtype=object),
-        "model_share": model.share,
-        "model_doubt": model.doubt,
+        "model_class": pd.Series(names[model.first_class], dtype=object),
+        "model_second": pd.Series(names[model.second_class], dtype=object),
+        "model_share": model.first_share,
+        "model_doubt": model.ambiguity,
         "last_margin": dynamics.last_margin,
         "mean_margin": dynamics.mean_margin,
         "confidence": dynamics.confidence,
@@ -231,5 +209,18 @@ def model_columns(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, A
         "forgotten": dynamics.forgotten,
         "learnt": np.where(np.isinf(dynamics.learnt), dynamics.epochs, dynamics.learnt),
         MODEL_SAYS: pd.Series(kind, dtype=object),
-        MODEL_STRENGTH: np.zeros(len(shares)) if said is None else said.strength,
+        MODEL_STRENGTH: strength,
     }
+
+
+def has_training(table: pd.DataFrame) -> bool:
+    """Whether a run trained on pictures of `ImageSet.table()` in two epochs or more."""
+    return "variability" in table and bool((table["variability"] > 0).any())
+
+
+def by_training(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with x = variability and y = confidence; nan for pictures that no epoch trained on.
+
+    Dataset cartography (Swayamdipta et al. 2020, arXiv 2009.10795).
+    """
+    return table.assign(x=table["variability"].astype("float32"), y=table["confidence"].astype("float32"))

@@ -20,10 +20,10 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from url_viz.analysis.cartography import TRAINING, by_training, has_training
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.compare import change
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.export.whole_picture import with_boxes
 from url_viz.image_set import ImageSet

@@ -347,7 +347,7 @@ class ExploreView:
     """What Explore shows of an image set, and how; the defaults are those of a first visit.
 
     `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike. `space` is
-    that of the map: "" by look, or `cartography.TRAINING`.
+    that of the map: "" by look, or `two_by_two.TRAINING`.
 
     One value, kept under VIEW while other pages are visited. `filters` and `pair` are nowhere else; all other fields
     have a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as

@@ -9,10 +9,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.cartography import TRAINING, by_training, has_training
 from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
 from url_viz.analysis.filters import OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
+from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.image_set import ImageSet
 from url_viz.jobs.arguments import Method
 from url_viz.jobs.mapping import Subset, find_map, start_map

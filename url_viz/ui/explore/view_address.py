@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from url_viz.analysis.cartography import TRAINING
 from url_viz.analysis.scope import LASSO, scope_as_query, scope_from_query
+from url_viz.analysis.two_by_two import TRAINING
 from url_viz.ui.session import (
     BY_CLASS,
     COLLAPSE,

@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.cartography import TRAINING, has_training
 from url_viz.analysis.filters import Filter, OneOf, passes_all
 from url_viz.analysis.measures import MODEL_DOUBT
 from url_viz.analysis.model_accuracy import (
@@ -26,7 +25,7 @@ from url_viz.analysis.order_metrics import share_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.run_on_set import RunOnSet
 from url_viz.analysis.scope import Scope
-from url_viz.analysis.two_by_two import MODEL_SAYS, QUEUES
+from url_viz.analysis.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_training
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.review.review_address import go_to_review
