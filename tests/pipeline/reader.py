@@ -88,8 +88,9 @@ def is_consistent(image_set: ImageSet, model: Model) -> None:
     assert len(set(contents.tolist())) == len(contents)
     assert np.isfinite(image_set.embeddings()).all()
     assert np.isfinite(table[["x", "y", "entropy", "inverse_norm"]].to_numpy()).all()
-    fresh = model.predict([image_set.files.path(i) for i in table["id"]])
-    ours = image_set.embeddings()
+    some = slice(None, None, 1 + len(table) // 50)
+    fresh = model.predict([image_set.files.path(i) for i in table["id"][some]])
+    ours = image_set.embeddings()[some]
     cosine = (ours * fresh.embedding).sum(axis=1) / np.linalg.norm(ours, axis=1)
     assert (cosine / np.linalg.norm(fresh.embedding, axis=1) > 0.995).all()
     scored = model.uncertainty(image_set.embeddings())

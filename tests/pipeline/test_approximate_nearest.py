@@ -32,9 +32,9 @@ def every(count: int) -> np.ndarray:
 
 @pytest.mark.slow
 def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> None:
-    rows = of_length_one(classes(6000, of=60, size=32, spread=0.7)[0])
-    found = nearest_candidates(find_candidates(rows, 10), 10, twins=no_twins(6000), counts=every(6000))
-    exact = top_k_of_all(rows, 10, exclude=itself(6000), counts=every(6000))
+    rows = of_length_one(classes(3000, of=30, size=32, spread=0.7)[0])
+    found = nearest_candidates(find_candidates(rows, 10), 10, twins=no_twins(3000), counts=every(3000))
+    exact = top_k_of_all(rows, 10, exclude=itself(3000), counts=every(3000))
     shared = [np.isin(one, other).mean() for one, other in zip(exact.position, found.position, strict=True)]
     assert np.mean(shared) > 0.95
     assert np.mean(exact.position[:, 0] == found.position[:, 0]) > 0.95

@@ -1,7 +1,7 @@
 """The map exists for any number of pictures, is the same each time, and keeps what was placed where it was."""
 
-import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from tests.pipeline.examples import as_whitened, dice, embeddings_of, graph_of
 from tests.pipeline.whitened_examples import cosines, with_burst
 from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
+from url_viz.pipeline import projection
 from url_viz.pipeline.projection import (
     FEWEST_FOR_UMAP,
     UMAP_NEIGHBOURS,
@@ -233,16 +234,17 @@ class TestPlace:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_sooner", [False, True])
-def test_umap_is_compiled_soon_but_not_beside_a_map_that_is_made_sooner(is_sooner: bool) -> None:
-    script = f"""
-import sys, threading
-from url_viz.pipeline import projection
-projection.UNTIL_UMAP_S = 0.01
-if {is_sooner}: sys.modules["umap"] = None  # an import of it would fail
-threading.excepthook = lambda failed: print(failed.exc_value)
-projection.prepare_umap()
-[thread.join() for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
-print("numba" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{not is_sooner}\n"
+def test_umap_is_compiled_soon_but_not_beside_a_map_that_is_made_sooner(
+    monkeypatch: pytest.MonkeyPatch, is_sooner: bool
+) -> None:
+    monkeypatch.setattr(projection, "UNTIL_UMAP_S", 0.01)
+    monkeypatch.setitem(sys.modules, "umap", None)  # an import of it would fail
+    if not is_sooner:
+        monkeypatch.delitem(sys.modules, "umap")
+    made: list[object] = []
+    monkeypatch.setattr(projection, "_umap", lambda *given: made.append(given))
+    projection.prepare_umap.__wrapped__()
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()
+    assert len(made) == (not is_sooner)

@@ -46,16 +46,6 @@ def test_each_content_is_measured_once_and_new_ones_later(folder: Path, workspac
     assert embed(folder, workspace, model)[1] == []
 
 
-def test_a_set_read_before_there_were_measures_gets_them(folder: Path, workspace: Path, model: Model) -> None:
-    image_set, _ = embed(folder, workspace, model)
-    before = quality_of(image_set)
-    for table in image_set.store.paths.tables.glob("measures-*"):
-        shutil.rmtree(table)
-    image_set, said = embed(folder, workspace, model)
-    assert said == [0, 6]
-    assert quality_of(image_set) == before
-
-
 def test_a_set_measured_by_an_older_version_opens_and_is_measured_anew(
     folder: Path, workspace: Path, model: Model
 ) -> None:

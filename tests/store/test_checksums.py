@@ -53,7 +53,7 @@ def test_sums_by_hand() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(STORED.schema.names), st.integers(0, 2), st.data())
 def test_any_flipped_bit_is_found(column: str, row: int, data: st.DataObject) -> None:
     values = STORED[column].combine_chunks().to_pylist()
