@@ -311,7 +311,7 @@ def _refuse_layers(reads: Reads, recipe: Recipe) -> None:
 
 @dataclass(frozen=True)
 class OverlapConfig:
-    """Count the pictures of some sets that are also in others: by bytes, perceptual hash and embedding."""
+    """Count the pictures of some sets that are also in others: twins, by bytes, perceptual hash and embedding."""
 
     upstream: Annotated[tuple[str, ...], Doc("Pictures that train: folder:PATH (or a bare path), again for more sets.")]
     report: Annotated[tuple[str, ...], Doc("Pictures that are measured on, again for more sets.")]

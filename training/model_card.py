@@ -206,14 +206,14 @@ def _overlap(overlap: Mapping[str, Any]) -> str:
         [
             Path(of_pair["upstream"]).name,
             Path(of_pair["report"]).name,
-            *(str(of_pair[name]) for name in ("pictures", "by_content", "by_hash", "by_embedding")),
+            *(str(of_pair[name]) for name in ("pictures", "by_content", "by_any")),
         ]
         for of_pair in overlap["overlaps"]
         if of_pair["by_any"]
     ]
     if not rows:
         return "## Pictures in two uses\n\nNone, by bytes, perceptual hash or embedding."
-    table = markdown(["trains", "reported", "pictures", "same bytes", "same hash", "cosine .97 or more"], rows)
+    table = markdown(["trains", "reported", "pictures", "same bytes", "twins"], rows)
     note = "Pairs may be alike by chance; pairs of sets that share none are left out."
     return f"## Pictures in two uses\n\n{note}\n\n{table}"
 
