@@ -12,7 +12,7 @@ For --mode full, see training.full. What classifiers said of the pictures is rec
 
 import shutil
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from training.benchmark.labelled import space_of
 from training.cache import cache_config, embedded_cache
 from training.command import command
 from training.config import FinetuneConfig
-from training.holdout import SplitCache, confusability_in, figures_of, split_cache
+from training.holdout import FinetuneReport, SplitCache, confusability_in, figures_of, split_cache
 from training.lock import locked
 from training.own_record import of_probes, own_recorder
 from training.record_files import write_json
@@ -29,7 +29,7 @@ from training.store import Cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from training.training_rows import Rows, rows_of
-from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, advice, as_text
+from url_viz.analysis.holdout_report import AFTER, BEFORE, advice, as_text
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.files import replaced
 from url_viz.models.head import Head
@@ -37,20 +37,6 @@ from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.model_names import file_digest
 from url_viz.progress import ProgressCallback, command_report
-
-
-@dataclass(frozen=True)
-class FinetuneReport:
-    """Result of finetuning: how many pictures trained, chose the epoch and gave the figures; the figures; advice."""
-
-    mode: str
-    pictures: int
-    unreadable: int
-    trained: int
-    chose: int
-    told_pictures: int
-    told: tuple[HoldoutFigure, ...]
-    advice: str
 
 
 def main(config: FinetuneConfig) -> None:
@@ -64,11 +50,10 @@ def _run(config: FinetuneConfig) -> None:
         from training.full import finetune_everything  # timm, which a head does not need
 
         source = resolve(config.model)
-        full_report = finetune_everything(config, load_source(source), source.head, command_report())
-        print(f"{RunPaths(config.out).head}: {full_report.advice}\n{as_text(full_report.told)}")
-        return
-    model = load_model(config.model, device=config.device, precision=config.precision)
-    report = finetune(config, model, command_report())
+        report = finetune_everything(config, load_source(source), source.head, command_report())
+    else:
+        model = load_model(config.model, device=config.device, precision=config.precision)
+        report = finetune(config, model, command_report())
     print(f"{RunPaths(config.out).head}: {report.advice}\n{as_text(report.told)}")
 
 

@@ -20,7 +20,7 @@ from training.config import FinetuneConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.groups import smallest_ids
-from training.holdout import NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
+from training.holdout import FinetuneReport, NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
 from training.joint import (
     JointBatch,
     JointModel,
@@ -38,7 +38,7 @@ from training.own_record import HELD_OUT, own_recorder
 from training.record_files import write_json
 from training.train import RunPaths, write_run_records
 from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of
-from url_viz.analysis.order_metrics import classification_auroc, r_auroc, recall_at_1
+from url_viz.analysis.order_metrics import classification_auroc
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, normalised
@@ -69,21 +69,6 @@ class FullEpoch:
 
 
 @dataclass(frozen=True)
-class FullReport:
-    """Result of full finetuning: how many pictures trained and how many gave the figures; the figures; advice."""
-
-    mode: str
-    pictures: int
-    unreadable: int
-    trained: int
-    told_pictures: int
-    classes: int
-    stop_gradient: bool
-    told: tuple[HoldoutFigure, ...]
-    advice: str
-
-
-@dataclass(frozen=True)
 class Split:
     """The readable pictures of a list: positions of training (T,) and held-out ones (H,), labels and clean crops.
 
@@ -107,7 +92,7 @@ class Split:
 
 def finetune_everything(
     config: FinetuneConfig, loaded: LoadedBackbone, head: Head | None, report: ProgressCallback
-) -> FullReport:
+) -> FinetuneReport:
     """Train the backbone of `loaded` with a new classifier and a new head, save them, and report.
 
     The classifier starts as the linear probe of the figures before: a random one sends noise into the backbone
@@ -130,17 +115,15 @@ def finetune_everything(
     recorder = own_recorder(config.data, config.out, pictures.classes)
     model, history = _trained(config, loaded, split, probe, device, report, recorder)
     paths = RunPaths(config.out)
-    trained_head, after = _saved(config, loaded, model, split, paths)
+    trained_head, after, figures = _saved(config, loaded, model, split, before, paths)
     _record_held_out(recorder, split, after.logits[len(split.training) :], len(history))
-    figures = figures_of_models(before, after, split)
-    result = FullReport(
+    result = FinetuneReport(
         mode=config.mode,
         pictures=len(split.training) + len(split.held_out),
         unreadable=split.unreadable,
         trained=len(split.training),
+        chose=0,
         told_pictures=len(split.held_out),
-        classes=len(pictures.classes),
-        stop_gradient=config.joint.stop_gradient,
         told=figures,
         advice=advice(figures),
     )
@@ -154,19 +137,19 @@ def split_of(
     preprocessing: Preprocessing,
     *,
     share: float,
-    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
 ) -> Split:
     """Read every picture as the app would, and hold out a share of the readable ones, by their ids.
 
-    With `embed`, crops to embeddings, whole groups of twins are held out, unless these are whole classes, as an
-    untrained backbone sees them. Raises FolderError if too few are left.
+    Whole groups of twins are held out, as `embed` (crops to embeddings) shows them, unless these are whole classes, as
+    an untrained backbone sees them. Raises FolderError if too few are left.
     """
     readings = read_each(pictures.paths, lambda path: fetch_and_decode(partial(pictures.read, path), preprocessing))
     clean = {position: picture.crop for position, picture in enumerate(readings) if isinstance(picture, Picture)}
     positions = np.array(list(clean), np.int64)
     ids = pictures.ids[positions]
     is_held_out = are_test_pictures(ids, share)
-    if embed is not None and len(positions) > 1:
+    if len(positions):
         number = source_groups(twin_pairs(embed(np.stack(list(clean.values())))))
         by_twins, label = are_test_pictures(smallest_ids(ids, number), share), pictures.labels[positions]
         if by_twins.any() and np.isin(label[by_twins], label[~by_twins]).all():
@@ -238,21 +221,6 @@ def _pixels(crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torc
 
 def _on(device: torch.device, pixels: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
-
-
-def _metrics_of(scores: Scores, split: Split) -> dict[str, object]:
-    """Figures of the held-out pictures for the head's header, neighbours searched among them; None if undefined.
-
-    `accuracy`: top-1 of the classifier. `classification_auroc`: of uncertainty against the classifier's errors.
-    `r_auroc`: against recall@1.
-    """
-    held_out, labels = slice(len(split.training), None), split.held_out_labels
-    logits, uncertainty = scores.logits[held_out], scores.uncertainty[held_out]
-    share, is_correct = recall_at_1(scores.embedding[held_out], labels)
-    aurocs = classification_auroc(uncertainty, logits, labels), r_auroc(uncertainty, is_correct)
-    of_classes, of_recall = (None if np.isnan(auroc) else auroc for auroc in aurocs)
-    accuracy = float((logits.argmax(axis=1) == labels).mean())
-    return {"accuracy": accuracy, "classification_auroc": of_classes, "recall_at_1": share, "r_auroc": of_recall}
 
 
 def _trained(
@@ -349,8 +317,8 @@ def _view(
 
 
 def _saved(
-    config: FinetuneConfig, loaded: LoadedBackbone, model: JointModel, split: Split, paths: RunPaths
-) -> tuple[Head, Scores]:
+    config: FinetuneConfig, loaded: LoadedBackbone, model: JointModel, split: Split, before: Scores, paths: RunPaths
+) -> tuple[Head, Scores, tuple[HoldoutFigure, ...]]:
     """Write backbone and head, with the scores of all pictures as load_model will give them (from embeddings)."""
     device = next(model.parameters()).device
     after = scores_of(model, _pixels(split.clean, loaded.preprocessing, device))
@@ -358,14 +326,15 @@ def _saved(
     save_backbone(model.backbone.network, weights, loaded.preprocessing)
     bare = model.head.to_head(HeadProvenance(loaded.name))
     after = replace(after, uncertainty=bare(after.embedding))
-    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), after))
+    figures = figures_of_models(before, after, split)
+    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), figures))
     # The head is written last: after a kill in between, an old head's digest does not match the new backbone.
     save_head(head, paths.head)
-    return head, after
+    return head, after, figures
 
 
 def _provenance(
-    config: FinetuneConfig, loaded: LoadedBackbone, split: Split, weights_digest: str, after: Scores
+    config: FinetuneConfig, loaded: LoadedBackbone, split: Split, weights_digest: str, figures: Sequence[HoldoutFigure]
 ) -> HeadProvenance:
     recipe = {
         "mode": config.mode,
@@ -378,9 +347,8 @@ def _provenance(
         "pictures_digest": split.pictures.digest,
         "classes": list(split.pictures.classes),
     }
-    return HeadProvenance(
-        loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, _metrics_of(after, split)
-    )
+    metrics = {figure.measure: figure.after.value for figure in figures if figure.after is not None}
+    return HeadProvenance(loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, metrics)
 
 
 def advice(figures: Sequence[HoldoutFigure]) -> str:

@@ -23,6 +23,20 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class FinetuneReport:
+    """Result of finetuning: how many pictures trained, chose the epoch and gave the figures; the figures; advice."""
+
+    mode: str
+    pictures: int
+    unreadable: int
+    trained: int
+    chose: int
+    told_pictures: int
+    told: tuple[HoldoutFigure, ...]
+    advice: str
+
+
+@dataclass(frozen=True)
 class SplitCache:
     """A cache with its test pictures `is_test` (P,), the twin `group` (P,) of each picture, and the `space` of all."""
 

@@ -93,9 +93,7 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
     """Fingerprints of the readable pictures of a list; raises NoImagesError if there are none."""
     embedded = embed_pictures(model, pictures, seed=0, report=report, with_crops=False)
     paths = [pictures.paths[position] for position in embedded.positions.tolist()]
-    readings = read_each(
-        paths, lambda path: fetch_and_decode(partial(pictures.read, path), model.space.preprocessing)
-    )
+    readings = read_each(paths, lambda path: fetch_and_decode(partial(pictures.read, path), model.space.preprocessing))
     read = {row: reading for row, reading in enumerate(readings) if isinstance(reading, Picture)}
     greys = (grey_thumbnail(one.thumbnail, width=one.width, height=one.height) for one in read.values())
     return Fingerprints(
@@ -111,9 +109,10 @@ def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, repo
     twins = twins_across(first.embedding, second.embedding, hashes=np.concatenate([first.hashes, second.hashes]))
     trained, told = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
     is_same = first.content[trained] == second.content[told]
+    found = zip(trained.tolist(), told.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
     pairs = tuple(
-        SharedPicture(first.names[trained[i]], second.names[told[i]], bool(is_same[i]), round(float(twins.cosine[i]), 4))
-        for i in np.lexsort((trained, told))
+        SharedPicture(first.names[a], second.names[b], same_bytes, round(cosine, 4))
+        for a, b, same_bytes, cosine in sorted(found, key=lambda pair: pair[1::-1])
     )
     same, any_way = (len(np.unique(rows)) for rows in (told[is_same], told))
     return Overlap(upstream, report, len(second.names), same, any_way, pairs)
