@@ -4,7 +4,7 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tyro
 
@@ -22,27 +22,8 @@ FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
 def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequence[str] | None = None) -> int:
     """Parse `argv` into `config_type` and run it → exit status: 0 on success, 1 after a UrlVizError.
 
-    2 where an option has a value that it cannot have.
-    """
-    return _run_parsed(run, argv, lambda words: tyro.cli(config_type, args=words, config=FLAT))
-
-
-def train_command(run: Callable[[TrainConfig], None], argv: Sequence[str] | None = None) -> int:
-    """Like `command`, for TrainConfig: the options change the recipe of the chosen preset."""
-
-    def parse(words: Sequence[str]) -> TrainConfig:
-        preset = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(words))
-        return tyro.cli(TrainConfig, args=words, default=preset, config=FLAT)
-
-    return _run_parsed(run, argv, parse)
-
-
-def _run_parsed(
-    run: Callable[[Config], None], argv: Sequence[str] | None, parse: Callable[[Sequence[str]], Config]
-) -> int:
-    """Run what `parse` makes of the arguments → exit status.
-
-    It is a UsageError for fields that exclude each other, which newer tyro prints, and for credentials in one.
+    2 where an option has a value that it cannot have: fields that exclude each other, which newer tyro prints, or
+    credentials. Of TrainConfig, the options change the recipe of the chosen preset.
     """
     words = sys.argv[1:] if argv is None else argv
 
@@ -50,7 +31,7 @@ def _run_parsed(
         refuse_credentials(words)
         try:
             with numbers():
-                config = parse(words)
+                config = tyro.cli(config_type, args=words, config=FLAT, **_preset_of(config_type, words))
         except ValueError as error:
             raise UsageError(str(error)) from error
         run(config)
@@ -63,9 +44,13 @@ class _Preset:
     preset: str = "laptop"
 
 
-def _preset_named(arguments: Sequence[str]) -> Recipe:
-    chosen, _ = tyro.cli(_Preset, args=arguments, return_unknown_args=True, add_help=False)
-    return PRESETS.get(chosen.preset, Recipe())  # an unknown name is refused by the full parse, with the choices
+def _preset_of(config_type: type, words: Sequence[str]) -> dict[str, Any]:
+    """The default that the options of TrainConfig change; nothing for the other commands."""
+    if config_type is not TrainConfig:
+        return {}
+    chosen, _ = tyro.cli(_Preset, args=words, return_unknown_args=True, add_help=False)
+    recipe = PRESETS.get(chosen.preset, Recipe())  # an unknown name is refused by the full parse, with the choices
+    return {"default": TrainConfig(tyro.MISSING, tyro.MISSING, recipe=recipe)}
 
 
 def _status_of(work: Callable[[], None]) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.command import train_command
+from training.command import command
 from training.config import Mixture, PretrainConfig, Recipe, TrainConfig
 from training.functions import read_by_functions, weigh_distance, without_distance
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
@@ -337,4 +337,4 @@ def write_run_records(
 
 
 if __name__ == "__main__":
-    sys.exit(train_command(main))
+    sys.exit(command(TrainConfig, main))

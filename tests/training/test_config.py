@@ -11,7 +11,7 @@ from typing_extensions import Doc
 
 from tests.commands import help_of
 from training import config
-from training.command import command, train_command
+from training.command import command
 from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Mixture, Recipe, TrainConfig, as_record
 from url_viz.errors import CacheError
 
@@ -61,14 +61,14 @@ def test_every_command_has_help(name: str) -> None:
 def test_options_change_the_preset_that_is_named() -> None:
     found: list[TrainConfig] = []
     arguments = ["--cache", "c", "--out", "o", "--preset", "paper", "--margin", "0.2", "--loss", "l2"]
-    assert train_command(found.append, arguments) == 0
+    assert command(TrainConfig, found.append, arguments) == 0
     assert found[0].recipe.batch == 2048
     assert found[0].recipe.epochs == 460
     assert (found[0].recipe.margin, found[0].recipe.loss, found[0].cache) == (0.2, "l2", (Path("c"),))
-    assert train_command(found.append, ["--cache", "c", "--out", "o"]) == 0
+    assert command(TrainConfig, found.append, ["--cache", "c", "--out", "o"]) == 0
     assert found[1].recipe == Recipe()
     several = ["--cache", "c", "--cache", "d e", "--out", "o", "--share", "rows", "--pair-within", "resolution"]
-    assert train_command(found.append, several) == 0
+    assert command(TrainConfig, found.append, several) == 0
     assert (found[2].cache, found[2].mixture) == ((Path("c"), Path("d e")), Mixture("rows", "resolution"))
     assert as_record(found[2])["cache"] == ["c", "d e"]
 
@@ -84,5 +84,5 @@ def test_a_users_error_is_told_and_is_a_status(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("wrong", [["--held-out", "2"], ["--batch", "1"], ["--preset", "other"], ["--nonsense", "1"]])
 def test_values_out_of_bounds_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        train_command(lambda _: None, ["--cache", "c", "--out", "o", *wrong])
+        command(TrainConfig, lambda _: None, ["--cache", "c", "--out", "o", *wrong])
     assert wrong[0].strip("-").split("-")[0] in capsys.readouterr().err

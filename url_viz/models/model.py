@@ -29,7 +29,6 @@ from url_viz.models.model_names import (
     PACKAGED,
     AuthorsFile,
     FinetunedWeights,
-    Preset,
     check_length,
     expanded,
     file_digest,
@@ -296,21 +295,17 @@ def load_model(
     device: str = "auto",
     precision: Precision = "fast",
     workspace: str | Path | None = None,
-    preprocessing: Preset | None = None,
 ) -> Model:
     """Load a model by zoo, timm or paper's name (`authors/vit-tiny`), or by the path of a head or checkpoint.
 
     `device`: auto, cuda (or one of several: cuda:1), cpu (OpenVINO) or mps; `precision`: fast (bf16) or exact
-    (float32). A backbone prepared once for a CPU is kept in the workspace and opens without torch. `preprocessing` is
-    for the authors' files alone: authors (what their heads saw, the default) or timm; a name that ends in `@timm` says
-    the same.
+    (float32). A backbone prepared once for a CPU is kept in the workspace and opens without torch. Of the authors'
+    files a name that ends in `@timm` means timm's preprocessing instead of theirs.
     Raises ModelError or a subclass.
     """
     if precision not in PRECISIONS:
         raise ModelError(f"No precision {precision!r}. Choose one of: {', '.join(PRECISIONS)}.")
-    source = resolve(
-        name if preprocessing is None else _prepared_as(str(name), preprocessing), workspace=Workspace.at(workspace)
-    )
+    source = resolve(name, workspace=Workspace.at(workspace))
     if source.is_external:
         raise ModelError(
             f"{source.name!r} are embeddings from a file: there is no model to embed a new picture. "
@@ -321,17 +316,6 @@ def load_model(
     if chosen == "cpu":
         return _on_cpu(source, precision, Workspace.at(workspace))
     return _on_torch(source, load_source(source), chosen, precision)
-
-
-def _prepared_as(name: str, preset: Preset) -> str:
-    paper = parse_paper_name(name)
-    if paper is not None:
-        return paper[0].name + ("" if preset == "authors" else f"@{preset}")
-    file = AuthorsFile.named(name)
-    if file is None:
-        raise ModelError(f"{name!r} brings its own preprocessing; only the authors' *.pth.tar leave a choice.")
-    chosen = AuthorsFile.named(f"{file.path}@{preset}")
-    return name if chosen is None else chosen.name
 
 
 def with_head(model: Model, source: ModelSource) -> Model:
