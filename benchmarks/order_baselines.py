@@ -29,7 +29,7 @@ from training.benchmark.benchmark_tables import means_table, set_table
 from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import figures_of_order, means_of
 from training.benchmark.orders import KNOWS
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.order_metrics import share_by_blocks
 from url_viz.analysis.probe import out_of_fold_shares

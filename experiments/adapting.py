@@ -26,7 +26,7 @@ from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceT
 from training.finetune import losses_to_learn
 from training.groups import groups_of
 from training.holdout import NearestErrors, SplitCache, orders_without_a_job
-from training.record_files import write_json
+from training.run_files import write_json
 from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss

@@ -21,7 +21,7 @@ from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcome
 from training.benchmark.measured import figures_of_set, means_of
 from training.benchmark.orders import HEAD, Orders
 from training.benchmark.verdicts import verdicts_of
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.analysis.probe import fit_probe, probe_inputs
 
 FIGURES = Path(__file__).with_suffix(".json")

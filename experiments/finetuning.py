@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.figure_files import read_figures, write_figures
 from training.benchmark.benchmark_tables import cell, markdown
-from training.train import RunPaths
+from training.run_files import RunPaths
 from url_viz.analysis.holdout_report import BEFORE, TITLES, figures_from
 from url_viz.wording import MISSING
 

@@ -25,7 +25,7 @@ from training.command import command
 from training.config import PRESETS, Recipe
 from training.data.spec import labelled_pictures_of
 from training.functions import DISTANCE_WEIGHT, read_by_functions, weigh_distance
-from training.record_files import write_json
+from training.run_files import write_json
 from training.sources import Sources
 from training.store import Cache, open_cache
 from training.train import train, uncertainty_of

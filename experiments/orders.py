@@ -26,7 +26,7 @@ from training.benchmark.benchmark_records import (
     verdict_of,
 )
 from training.benchmark.benchmark_tables import cell, markdown
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.analysis.order_metrics import holm, mean_by_t, p_by_t
 
 FIGURES = Path(__file__).with_suffix(".json")

@@ -30,7 +30,7 @@ from typing_extensions import Doc
 from experiments.spoiling import SPOILINGS
 from training.benchmark.benchmark_tables import markdown
 from training.command import command
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.analysis.order_metrics import Figure, auroc, auroc_by_blocks
 from url_viz.analysis.reason_rules import BLURRED, MOTION_BLUR, NAMES, without_contradictions
 from url_viz.analysis.reasons import measured_strengths

@@ -27,8 +27,8 @@ from training.data.pictures import NO_LABEL
 from training.data.tars import BadSample, classes_of_size
 from training.distributed import SINGLE, Process
 from training.groups import groups_of
-from training.lock import locked
 from training.own_record import Kind, of_probes, own_recorder
+from training.run_files import locked
 from training.sources import Sources
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import classifier_loss, fitted_classifier_loss, instance_loss

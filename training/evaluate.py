@@ -26,7 +26,7 @@ from training.data.spec import labelled_pictures_of
 from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References
 from training.figures import write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.order_metrics import (
     Figure,

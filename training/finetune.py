@@ -22,12 +22,11 @@ from training.cache import cache_config, embedded_cache
 from training.command import command
 from training.config import FinetuneConfig
 from training.holdout import FinetuneReport, SplitCache, confusability_in, figures_of, split_cache
-from training.lock import locked
 from training.own_record import of_probes, own_recorder
-from training.record_files import write_json
+from training.run_files import RunPaths, locked, write_json
 from training.store import Cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
-from training.train import RunPaths, final_figures, provenance_of, save_run, train
+from training.train import final_figures, provenance_of, save_run, train
 from training.training_rows import Rows, rows_of
 from url_viz.analysis.holdout_report import AFTER, BEFORE, advice, as_text
 from url_viz.errors import HeadMismatchError, ModelError

@@ -27,16 +27,15 @@ from training.joint import (
     Scores,
     freeze_first,
     joint_model,
+    linear_probe,
     order_of_epoch,
     scores_of,
     set_classifier,
     steps_an_epoch,
     train_jointly,
 )
-from training.linear_probe import linear_probe
 from training.own_record import HELD_OUT, own_recorder
-from training.record_files import write_json
-from training.train import RunPaths, write_run_records
+from training.run_files import RunPaths, write_json, write_run_records
 from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of
 from url_viz.analysis.order_metrics import classification_auroc
 from url_viz.errors import FolderError, HeadMismatchError

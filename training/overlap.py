@@ -20,7 +20,7 @@ from training.config import OverlapConfig
 from training.data.pictures import PictureList
 from training.data.spec import pictures_of
 from training.listed_embeddings import embed_pictures
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.files import require_parent
 from url_viz.imaging.perceptual_hash import Hashes, perceptual_hash
 from url_viz.imaging.quality import grey_thumbnail

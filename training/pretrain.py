@@ -23,11 +23,10 @@ from training.command import command
 from training.config import BenchmarkConfig, OverlapConfig, PretrainConfig, as_record
 from training.data.spec import pictures_of
 from training.functions import read_by_functions
-from training.lock import locked
 from training.model_card import card_text
-from training.record_files import write_json
+from training.run_files import RunPaths, locked, write_json
 from training.sources import Sources
-from training.train import RunPaths, save_trained, train
+from training.train import save_trained, train
 from training.training_rows import rows_of
 from url_viz.errors import FolderError
 from url_viz.files import replaced

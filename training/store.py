@@ -20,7 +20,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.errors import CacheError
 from url_viz.files import replaced
 from url_viz.records import as_json, read_plain

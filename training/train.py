@@ -22,9 +22,8 @@ from training.command import command
 from training.config import Mixture, PretrainConfig, Recipe, TrainConfig
 from training.functions import read_by_functions, weigh_distance, without_distance
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
-from training.lock import locked
 from training.losses import recipe_loss
-from training.record_files import write_csv, write_json
+from training.run_files import RunPaths, locked, write_run_records
 from training.sources import Sources
 from training.store import Cache, open_cache
 from training.training_rows import HeldOut, Rows, rows_of
@@ -39,8 +38,6 @@ from url_viz.progress import Clock, ProgressCallback, command_report
 from url_viz.wording import decimal
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from url_viz.models.backbone import LoadedBackbone
 
 BATCH_OF_BASE_RATE = 256
@@ -67,18 +64,6 @@ class Trained:
     module: HeadModule
     best: Epoch
     history: tuple[Epoch, ...]
-
-
-class RunPaths:
-    """The files of a training run; only finetuning writes the report."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.head = folder / "head.safetensors"
-        self.history = folder / "history.csv"
-        self.config = folder / "config.json"
-        self.metrics = folder / "metrics.json"
-        self.report = folder / "report.json"
 
 
 def main(config: TrainConfig) -> None:
@@ -325,15 +310,6 @@ def save_run(
     save_head(head, paths.head)
     write_run_records(paths, config, trained.history, provenance)
     return head
-
-
-def write_run_records(
-    paths: RunPaths, config: object, history: Sequence["DataclassInstance"], provenance: HeadProvenance
-) -> None:
-    """Write configuration, history and metrics of a run."""
-    write_csv(history, paths.history)
-    write_json(config, paths.config)
-    write_json(dict(provenance.metrics), paths.metrics)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,7 @@ from training.command import command
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
-from training.lock import locked
-from training.record_files import write_json
+from training.run_files import locked, write_json
 from training.sources import Sources
 from training.store import Manifest, open_cache
 from url_viz.errors import CacheError, FolderError, UsageError

@@ -14,7 +14,7 @@ from url_viz.cli.main import main
 from url_viz.errors import CheckpointError, DamageError, JobError, UrlVizError, WorkspaceError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.jobs import list_jobs
-from url_viz.jobs.paths import JobPaths, new_job_id
+from url_viz.jobs.job_files import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT

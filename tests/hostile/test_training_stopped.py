@@ -22,7 +22,7 @@ from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, Target, TrainConfig
 from training.finetune import finetune
 from training.finetune import main as finetune_main
-from training.lock import locked
+from training.run_files import locked
 from training.store import Cache, CachePaths, open_cache, read_failures
 from training.train import main as train_main
 from url_viz.errors import CacheError, FolderError

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
-from url_viz.jobs.job_records import Processes, find_record
+from url_viz.jobs.job_files import Processes, find_record
 from url_viz.jobs.process import ProcessMark
 from url_viz.workspace import Workspace
 

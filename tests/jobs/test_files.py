@@ -27,8 +27,7 @@ from url_viz.jobs import (
     run_again,
 )
 from url_viz.jobs.control import HISTORY_BYTES
-from url_viz.jobs.job_records import JobConfig, Processes, Result, write_record
-from url_viz.jobs.paths import JobPaths, is_job_id, new_job_id
+from url_viz.jobs.job_files import JobConfig, JobPaths, Processes, Result, is_job_id, new_job_id, write_record
 from url_viz.jobs.process import ProcessMark, ProcessStatus, mark_of, status_by_ps, status_in_proc, this_machine
 from url_viz.workspace import Workspace
 

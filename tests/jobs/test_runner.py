@@ -27,7 +27,7 @@ from url_viz.jobs import (
 )
 from url_viz.jobs import start as start_module
 from url_viz.jobs.job import alive_processes
-from url_viz.jobs.job_records import Result, find_record
+from url_viz.jobs.job_files import Result, find_record
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.workspace import Workspace
 

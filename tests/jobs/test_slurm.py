@@ -14,7 +14,7 @@ import pytest
 from tests.jobs.conftest import LONG, command_of, ended, processes_of, running, start, until
 from url_viz.errors import JobError
 from url_viz.jobs import Job, cancel_job, delete_job, find_job, list_jobs, log_tail, progress, run_again
-from url_viz.jobs.job_records import find_record, write_record
+from url_viz.jobs.job_files import find_record, write_record
 from url_viz.jobs.slurm import (
     SlurmRequest,
     SlurmTicket,

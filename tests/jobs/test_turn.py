@@ -6,9 +6,8 @@ import pytest
 
 from tests.jobs.conftest import LONG, ended, running, start
 from url_viz.jobs import Job, cancel_job, list_jobs, live_jobs, waiting_for
-from url_viz.jobs import memory as memory_of
-from url_viz.jobs.memory import available_mb
-from url_viz.jobs.turn import LIGHT_NEEDS_MB, Turn, can_run_alongside
+from url_viz.jobs import turn as memory_of
+from url_viz.jobs.turn import LIGHT_NEEDS_MB, Turn, available_mb, can_run_alongside
 from url_viz.workspace import Workspace
 
 GIB = 2**30

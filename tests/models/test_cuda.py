@@ -14,8 +14,7 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.models.runtime import gpus
-from url_viz.models.runtime_multi_gpu import MultiGpuRuntime
+from url_viz.models.runtime import MultiGpuRuntime, gpus
 from url_viz.models.runtime_torch import LARGEST_BATCH, SMALLEST_BATCH, TorchRuntime
 
 pytestmark = [

@@ -19,8 +19,7 @@ from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resize
 from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.models.runtime import Outputs, choose_device, devices, gpus, joined
-from url_viz.models.runtime_multi_gpu import MultiGpuRuntime
+from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined
 from url_viz.models.runtime_openvino import OpenVinoRuntime, _remove_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime, batch_for
 

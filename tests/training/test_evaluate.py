@@ -12,7 +12,7 @@ from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.evaluate import _uncertainties, crops_of, evaluate, order_of, table
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.analysis.order_metrics import auroc_by_blocks, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.models.head import Head, HeadProvenance

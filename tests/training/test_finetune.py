@@ -13,8 +13,8 @@ from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.data.spec import pictures_of
 from training.finetune import FinetuneReport, finetune, losses_to_learn
 from training.holdout import are_test_pictures, confusability_in, split_cache
+from training.run_files import RunPaths
 from training.store import open_cache
-from training.train import RunPaths
 from training.training_rows import are_held_out
 from url_viz.analysis.holdout_report import figures_from
 from url_viz.analysis.order_metrics import spearman

@@ -18,7 +18,7 @@ from training.finetune import carry_backbone, finetune, main
 from training.full import Split, advice, finetune_everything, probe_and_scores, split_of
 from training.holdout import NearestErrors
 from training.own_record import run_name
-from training.train import RunPaths
+from training.run_files import RunPaths
 from url_viz.analysis.holdout_report import HoldoutFigure, figures_from
 from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.errors import FolderError, HeadMismatchError, ModelError

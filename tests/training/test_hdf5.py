@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from training.config import Recipe, TrainConfig
 from training.hdf5 import cache_of_hdf5
-from training.train import RunPaths, main, sources_of
+from training.run_files import RunPaths
+from training.train import main, sources_of
 from training.training_rows import rows_of
 from url_viz.errors import CacheError
 from url_viz.models.backbone import LoadedBackbone, as_backbone, create_network, preprocessing_of

@@ -15,6 +15,7 @@ from training.joint import (
     head_loss,
     joint_loss,
     joint_model,
+    linear_probe,
     order_of_epoch,
     rate_fraction,
     scores_of,
@@ -22,7 +23,6 @@ from training.joint import (
     steps_an_epoch,
     train_jointly,
 )
-from training.linear_probe import linear_probe
 from url_viz.models.backbone import Backbone, create_network
 
 pytestmark = pytest.mark.slow

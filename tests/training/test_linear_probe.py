@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.linear_probe import linear_probe
+from training.joint import linear_probe
 
 
 def classes_of(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,9 +12,10 @@ from tests.training.caches import written
 from training import losses as losses_module
 from training.config import Mixture, Recipe, TrainConfig
 from training.losses import Pairs
+from training.run_files import RunPaths
 from training.sources import Sources
 from training.store import Cache
-from training.train import RunPaths, final_figures, main, train, uncertainty_of
+from training.train import final_figures, main, train, uncertainty_of
 from training.training_rows import Rows, rows_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError

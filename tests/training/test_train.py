@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from training.config import Recipe, TrainConfig
+from training.run_files import RunPaths
 from training.store import (
     ROW,
     Cache,
@@ -22,18 +23,7 @@ from training.store import (
     write_loss,
     write_shard,
 )
-from training.train import (
-    Ring,
-    RunPaths,
-    batches,
-    fresh,
-    main,
-    provenance_of,
-    rate_at,
-    save_run,
-    train,
-    uncertainty_of,
-)
+from training.train import Ring, batches, fresh, main, provenance_of, rate_at, save_run, train, uncertainty_of
 from training.training_rows import Rows, rows_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError, ModelError

@@ -22,7 +22,7 @@ from training.command import command
 from training.config import BenchmarkConfig
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.listed_embeddings import embed_pictures
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.errors import FolderError
 from url_viz.files import require_parent
 from url_viz.models.head import Head

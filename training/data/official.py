@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.data.listing import by_hash, class_folders, required
-from training.data.pictures import Labelled
+from training.data.pictures import Labelled, by_hash, class_folders, required
 from url_viz.errors import FolderError
 
 SPLITS = ("train", "val", "test")

@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import entropy
 
-from training.data.listing import picture_list, required
-from training.data.pictures import Labelled, PictureList
+from training.data.pictures import Labelled, PictureList, picture_list, required
 from url_viz.errors import FolderError
 
 COLLECTION = ("cifar10h", "treeversity1", "turkey", "pig", "benthic")

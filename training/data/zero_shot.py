@@ -12,8 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from training.data import official, soft_labels
-from training.data.listing import class_folders, picture_list, required
-from training.data.pictures import Labelled, PictureList
+from training.data.pictures import Labelled, PictureList, class_folders, picture_list, required
 from url_viz.errors import FolderError, NoImagesError
 
 DEFAULT_SPLIT = "test"

@@ -11,8 +11,7 @@ from pathlib import Path
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.job import Job, JobState, alive_processes, read_job
-from url_viz.jobs.job_records import Processes, StopRequest, find_record, write_record
-from url_viz.jobs.paths import JobPaths, is_job_id
+from url_viz.jobs.job_files import JobPaths, Processes, StopRequest, find_record, is_job_id, write_record
 from url_viz.jobs.process import ProcessMark
 from url_viz.progress import Progress
 from url_viz.records import read_plain

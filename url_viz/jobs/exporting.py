@@ -9,8 +9,8 @@ from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import ExportConfig
 from url_viz.jobs.job import Job
+from url_viz.jobs.job_files import written_for_a_job
 from url_viz.jobs.kinds import EXPORT, NOWHERE, about_of
-from url_viz.jobs.paths import written_for_a_job
 
 
 def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | None, how: How, name: str) -> Job:

@@ -7,8 +7,7 @@ from enum import StrEnum
 
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
-from url_viz.jobs.job_records import JobConfig, Processes, Result, find_record, read_record
-from url_viz.jobs.paths import JobPaths
+from url_viz.jobs.job_files import JobConfig, JobPaths, Processes, Result, find_record, read_record
 from url_viz.jobs.process import ProcessMark
 
 START_GRACE_S = 60.0

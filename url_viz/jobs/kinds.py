@@ -18,7 +18,7 @@ from url_viz.imaging.source import refuse_without_files
 from url_viz.jobs.arguments import words_of
 from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig
 from url_viz.jobs.job import Job
-from url_viz.jobs.paths import new_output_folder
+from url_viz.jobs.job_files import new_output_folder
 from url_viz.jobs.results import JobResult, data_set_written, head_adapted, head_made
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import DEFAULT_QUEUE, start_job

@@ -20,8 +20,8 @@ from url_viz.jobs.arguments import Method
 from url_viz.jobs.configs import ProjectConfig
 from url_viz.jobs.control import find_job
 from url_viz.jobs.job import Job
+from url_viz.jobs.job_files import written_for_a_job
 from url_viz.jobs.kinds import PROJECT
-from url_viz.jobs.paths import written_for_a_job
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 from url_viz.subjects.set_maps import Projection
 

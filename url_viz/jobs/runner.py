@@ -16,8 +16,7 @@ from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.control import STOP_GRACE_S, end_processes, jobs_ahead, queue_mates
 from url_viz.jobs.job import Job, JobState, read_job
-from url_viz.jobs.job_records import Processes, Result, StopRequest, find_record, write_record
-from url_viz.jobs.paths import JobPaths
+from url_viz.jobs.job_files import JobPaths, Processes, Result, StopRequest, find_record, write_record
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.jobs.ready import COMMAND, Process, Task, give_task, start_command, write_to
 from url_viz.jobs.turn import Turn

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from url_viz.errors import JobError
-from url_viz.jobs.job_records import find_record, write_record
-from url_viz.jobs.paths import JobPaths
+from url_viz.jobs.job_files import JobPaths, find_record, write_record
 from url_viz.workspace import HOME_VARIABLE
 
 TOOLS = ("sbatch", "srun", "squeue", "scancel", "sinfo")

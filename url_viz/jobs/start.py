@@ -15,8 +15,16 @@ from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.control import STOP_GRACE_S, log_tail
 from url_viz.jobs.job import Job, JobState
-from url_viz.jobs.job_records import JobConfig, Result, StopRequest, find_record, write_record
-from url_viz.jobs.paths import JobPaths, new_job_id, queue_lock
+from url_viz.jobs.job_files import (
+    JobConfig,
+    JobPaths,
+    Result,
+    StopRequest,
+    find_record,
+    new_job_id,
+    queue_lock,
+    write_record,
+)
 from url_viz.jobs.ready import ready_runner
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.workspace import HOME_VARIABLE, Workspace

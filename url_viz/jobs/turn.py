@@ -1,16 +1,19 @@
 """Whose turn it is in a queue: one heavy job alone, or two light ones side by side where the memory allows."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from url_viz.jobs.control import jobs_ahead
 from url_viz.jobs.job import Job, JobState
-from url_viz.jobs.memory import available_mb
-from url_viz.jobs.paths import queue_lock
+from url_viz.jobs.job_files import queue_lock
 
+MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
 MOST_LIGHT_JOBS = 2
 LIGHT_NEEDS_MB = 2048
 """What must be available for a light job to start alongside another: more than twice what reading 1,818 photographs
@@ -85,3 +88,33 @@ def _has(lock: FileLock) -> bool:
     except Timeout:
         return False
     return True
+
+
+def available_mb() -> int:
+    """MiB that a new process can have, as far as the kernel and this container's limit tell; 0 if neither does."""
+    return min((mb for mb in (_of_kernel(), _of_container()) if mb is not None), default=0)
+
+
+def _of_kernel() -> int | None:
+    try:
+        lines = MEMINFO.read_text().splitlines()
+    except OSError:  # macOS tells only the whole memory, of which half is taken to be free
+        return _half_of_all()
+    kib = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    return None if kib is None else int(kib) // 1024
+
+
+def _half_of_all() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**21
+    except (ValueError, OSError):
+        return None
+
+
+def _of_container() -> int | None:
+    """What is left below the limit of a control group; None without one."""
+    try:
+        limit, used = ((CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return None
+    return None if limit == "max" else max(0, int(limit) - int(used)) // 2**20

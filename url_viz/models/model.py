@@ -339,7 +339,7 @@ def load_source(source: ModelSource) -> "LoadedBackbone":
 
 
 def _on_torch(source: ModelSource, loaded: "LoadedBackbone", device: str, precision: Precision) -> Model:
-    from url_viz.models.runtime_multi_gpu import MultiGpuRuntime
+    from url_viz.models.runtime import MultiGpuRuntime
     from url_viz.models.runtime_torch import TorchRuntime
 
     space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)

@@ -16,7 +16,7 @@ from training.benchmark.measured import figures_of_set, means_of
 from training.benchmark.orders import orders_of
 from training.benchmark.verdicts import verdicts_of
 from training.config import BenchmarkTableConfig
-from training.record_files import write_json
+from training.run_files import write_json
 from url_viz.errors import FolderError
 from url_viz.wording import decimal
 

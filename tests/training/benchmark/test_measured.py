@@ -17,7 +17,6 @@ from tests.training.benchmark.made import (
 )
 from tests.training.test_evaluate import first_number_head
 from training.benchmark.benchmark_records import OrderFigures, SetFigures
-from training.benchmark.ceilings import cross_fitted
 from training.benchmark.fitted_baselines import fit_baselines
 from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import (
@@ -28,7 +27,7 @@ from training.benchmark.measured import (
     means_of,
     upstream_figures,
 )
-from training.benchmark.orders import KNOWS, orders_of
+from training.benchmark.orders import KNOWS, cross_fitted, orders_of
 from url_viz.analysis.order_metrics import auroc, auroc_within_blocks
 
 pytestmark = pytest.mark.slow
