@@ -213,9 +213,11 @@ class TestInstalled:
         self, installed: Installed, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(HOME_VARIABLE, str(prepared))
-        pictures, out = write_folder(tmp_path / "zoo", 24), tmp_path / "head"
+        pictures, out = write_folder(tmp_path / "zoo", 16), tmp_path / "head"
         data = ["--data", str(pictures), "--model", DEFAULT, "--out", str(out)]
-        installed.run("python", "-P", "-m", "training.finetune", *data, "--device", "cpu", "--epochs", "1")
+        installed.run(
+            "python", "-P", "-m", "training.finetune", *data, "--device", "cpu", "--epochs", "1", "--views", "1"
+        )
         assert list(out.rglob("*.safetensors"))
 
     def test_every_page_opens(self, installed: Installed) -> None:

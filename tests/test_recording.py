@@ -1,6 +1,7 @@
 """A user's own model recorded while it is trained: an epoch is whole or not there, by path or id, classes by name."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,13 @@ import pytest
 import torch
 
 import url_viz
+from tests.imaging.pictures import write_folder
 from tests.processes import ROOT
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.run_on_set import match_classes
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.store.about import find_set
 from url_viz.store.tables import fixed_lists
@@ -34,9 +36,19 @@ NAMES = [
 LN3 = float(np.log(3))
 
 
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, module_workspace: Path, model: Model) -> Path:
+    """The pictures of `folder`, read once for all tests of this module."""
+    pictures = write_folder(tmp_path_factory.mktemp("read") / "pictures", 6, classes=("cat", "dog"))
+    embed_folder(pictures, model=model, workspace=module_workspace)
+    return pictures
+
+
 @pytest.fixture
-def read(folder: Path, workspace: Path, model: Model) -> ImageSet:
-    return embed_folder(folder, model=model, workspace=workspace)
+def read(read_once: Path, module_workspace: Path, tmp_path: Path, model: Model) -> ImageSet:
+    """The set that was read, in a workspace of its own."""
+    home = shutil.copytree(module_workspace, tmp_path / "home", symlinks=True)
+    return open_image_set(read_once, model=model.name, workspace=home)
 
 
 def logits_of(*right: float) -> np.ndarray:
@@ -83,9 +95,10 @@ class TestEpochs:
 
     @pytest.mark.parametrize("kind", ["relative", "absolute", "from here", "Path", "link", "id"])
     def test_pictures_by_path_or_id(
-        self, read: ImageSet, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+        self, read: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
     ) -> None:
-        monkeypatch.chdir(tmp_path)
+        folder = Path(read.root)
+        monkeypatch.chdir(folder.parent)
         (tmp_path / "link").symlink_to(folder)
         root: Path = tmp_path / "link" if kind == "link" else folder
         names: dict[str, list[object]] = {

@@ -66,16 +66,14 @@ def test_a_cancelled_job_ends_those_that_waited(keeper: ReadyRunner, workspace: 
     until(lambda: not command.is_running())
 
 
-@pytest.mark.parametrize("gone", ["runner", "command", "need"])
+@pytest.mark.parametrize("gone", ["runner", "command"])
 def test_a_job_starts_its_own_where_none_that_waits_can_run_it(
     keeper: ReadyRunner, workspace: Workspace, gone: str
 ) -> None:
     runner, command = _waiting(keeper)
-    if gone != "need":
-        os.kill(runner.pid if gone == "runner" else command.pid, signal.SIGKILL)
-        until(lambda: not command.is_running() or command.status() == psutil.STATUS_ZOMBIE)
-    words = ["-c", ""] if gone == "need" else ["-m", "url_viz", "--help"]
-    job = start(words, workspace=workspace)
+    os.kill(runner.pid if gone == "runner" else command.pid, signal.SIGKILL)
+    until(lambda: not command.is_running() or command.status() == psutil.STATUS_ZOMBIE)
+    job = start(["-m", "url_viz", "--help"], workspace=workspace)
     until(lambda: not job.status().is_live, seconds=60)
     assert job.state == "succeeded", log_tail(job)
     assert command_of(job).pid != command.pid

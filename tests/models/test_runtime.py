@@ -16,7 +16,7 @@ from tests.processes import run_python
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
-from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone
+from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone, save_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined
@@ -26,14 +26,14 @@ from url_viz.models.runtime_torch import TorchRuntime, batch_for
 
 @pytest.fixture(scope="module")
 def crops() -> np.ndarray:
-    """24 crops of photographs, from whole to a tenth: what a real folder's pictures look like to the backbone."""
+    """12 crops of photographs, from whole to a tenth: what a real folder's pictures look like to the backbone."""
     data = pytest.importorskip("skimage.data")
     from PIL import Image
 
     preprocessing, rng, result = Preprocessing(), np.random.default_rng(0), []
     for photograph in (data.chelsea(), data.coffee(), data.astronaut(), data.rocket()):
         image = Image.fromarray(photograph)
-        for share in np.linspace(1, 0.1, 6):
+        for share in np.linspace(1, 0.1, 3):
             side = int(min(image.size) * share)
             left, top = rng.integers(0, image.width - side + 1), rng.integers(0, image.height - side + 1)
             part = image.crop((left, top, left + side, top + side))
@@ -148,10 +148,12 @@ class TestDamagedGraph:
         assert [p.name for p in graph.parent.iterdir()] == ["graph"]
 
     def test_one_that_goes_as_it_is_opened_is_made_again(
-        self, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, loaded: LoadedBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As where another process prepares the same model at the same time."""
-        shutil.copytree(prepared, tmp_path / "workspace")
+        save_backbone(loaded.backbone.network, tmp_path / "weights.safetensors", loaded.preprocessing)
+        name, workspace = f"test_vit:{tmp_path / 'weights.safetensors'}", tmp_path / "workspace"
+        load_model(name, device="cpu", workspace=workspace)
 
         def then_gone(folder: Path) -> tuple[str, Preprocessing] | None:
             found = converted(folder)
@@ -159,9 +161,10 @@ class TestDamagedGraph:
             return found
 
         monkeypatch.setattr("url_viz.models.runtime_openvino.converted", then_gone)
-        opened = load_model(DEFAULT, device="cpu", workspace=tmp_path / "workspace")
-        assert opened.run(np.zeros((1, 224, 224, 3), np.uint8)).embedding.shape == (1, 1280)
-        assert list((tmp_path / "workspace").glob("models/*/graph.bin"))
+        opened = load_model(name, device="cpu", workspace=workspace)
+        side = opened.space.preprocessing.size_px
+        assert opened.run(np.zeros((1, side, side, 3), np.uint8)).logits.shape == (1, 1000)
+        assert list(workspace.glob("models/*/graph.bin"))
 
 
 @pytest.mark.slow
