@@ -33,7 +33,7 @@ from url_viz.store.training_records import epochs_of
 from url_viz.workspace import Workspace
 
 NAME = "test_resnet"
-EPOCHS = 4
+EPOCHS = 9
 COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
 
 
