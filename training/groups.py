@@ -1,14 +1,12 @@
 """Groups of pictures that every split keeps together: twins, copies and, with --group folder, all of one folder."""
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from training.config import Group
 from training.sources import Sources
 from url_viz.errors import CacheError
-from url_viz.pipeline.twins import twin_pairs
+from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
 
 Integers = NDArray[np.int64]
@@ -26,17 +24,13 @@ def groups_of(
     a cache does not say where its pictures lie.
     """
     ids = sources.of_pictures("id")
-    links = [_first_of(ids)]
+    alike: NDArray[np.integer]
     if len(ids) > most_exact:
-        links.append(_first_of(_fingerprints(sources, len(ids), rows_at_once)))
+        alike = _codes(_fingerprints(sources, len(ids), rows_at_once))
     else:
-        pairs = twin_pairs(sources.clean_of(np.arange(len(ids)))).pair.astype(np.int64)
-        links.append((pairs[:, 0], pairs[:, 1]))
-    if by == "folder":
-        links.append(_first_of(_folders(sources)))
-    left, right = (np.concatenate(ends) for ends in zip(*links, strict=True))
-    graph = scipy.sparse.coo_array((np.ones(len(left), bool), (left, right)), shape=(len(ids), len(ids)))
-    return smallest_ids(ids, connected_components(graph, directed=False)[1])
+        alike = twin_groups(twin_pairs(sources.clean_of(np.arange(len(ids)))))
+    group = joined_groups(alike, _codes(ids))
+    return smallest_ids(ids, group if by == "twins" else joined_groups(group, _codes(_folders(sources))))
 
 
 def smallest_ids(ids: Integers, number: NDArray[np.integer]) -> Integers:
@@ -47,10 +41,10 @@ def smallest_ids(ids: Integers, number: NDArray[np.integer]) -> Integers:
     return groups
 
 
-def _first_of(keys: NDArray[np.integer]) -> tuple[Integers, Integers]:
-    """Every row, and the first row with the same key."""
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    return first[inverse], np.arange(len(keys))
+def _codes(keys: NDArray[np.integer]) -> Integers:
+    """A number from 0 (P,) for each of the keys (P,), the same for equal ones."""
+    codes: Integers = np.unique(keys, return_inverse=True)[1]
+    return codes
 
 
 def _fingerprints(sources: Sources, count: int, rows_at_once: int) -> NDArray[np.uint64]:

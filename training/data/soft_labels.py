@@ -37,14 +37,13 @@ YES = 2
 class SoftLabels:
     """Pictures with people's votes: `votes` (N, C) int64, columns named by `classes`; every row has at least one vote.
 
-    `without_vote` names the pictures that were left out since they have none. Ties go to the first class.
+    Pictures without any are left out. Ties go to the first class.
     """
 
     root: Path
     paths: tuple[Path, ...]
     votes: NDArray[np.int64]
     classes: tuple[str, ...]
-    without_vote: tuple[str, ...] = ()
 
     @property
     def majority(self) -> NDArray[np.int64]:
@@ -128,8 +127,7 @@ def _fold_of(path: str, file: Path) -> str:
 def _with_votes(root: Path, files: list[Path], votes: NDArray[np.int64], classes: tuple[str, ...]) -> SoftLabels:
     has_votes = votes.sum(axis=1) > 0
     voted = tuple(path for path, has in zip(files, has_votes, strict=True) if has)
-    left_out = tuple(path.name for path, has in zip(files, has_votes, strict=True) if not has)
-    return SoftLabels(root, voted, votes[has_votes], classes, left_out)
+    return SoftLabels(root, voted, votes[has_votes], classes)
 
 
 def imagenet_real_h(root: Path) -> SoftLabels:

@@ -102,49 +102,23 @@ def load_authors(file: AuthorsFile) -> LoadedBackbone:
     HeadMismatchError if the head in the file reads embeddings of another size.
     """
     contents = contents_of(read_record(file.path), file.path)
-    _fitting(file.path, contents, head_of(file))
+    preprocessing = fit_authors(file, contents)[1]
     network = empty_network(contents.backbone, num_classes=_classes(contents))
     network.load_state_dict(dict(contents.tensors))
-    return LoadedBackbone(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
+    return LoadedBackbone(contents.backbone, as_backbone(network), file.digest, preprocessing)
 
 
-@dataclass(frozen=True)
-class Outline:
-    """What model a file of weights makes: backbone, D, input size, and number of blocks (0 for a convolutional one)."""
-
-    backbone: str
-    embedding_size: int
-    input_px: int
-    blocks: int
-
-
-def outline_authors(file: AuthorsFile, contents: Contents) -> Outline:
-    """What model a checkpoint of the authors makes, without building it; raises what `load_authors` raises."""
-    network = _fitting(file.path, contents, _head(contents, file.path, digest=""))
-    return _outline(contents.backbone, network, _preprocessing(file, contents, network))
-
-
-def outline_finetuned(weights: FinetunedWeights, state: "State") -> Outline:
-    """What model a user's weights make, without building it; raises what `load_finetuned` raises."""
-    network = _fitting_state(weights, state)[0]
-    return _outline(weights.backbone, network, _preprocessing_of(weights, network))
-
-
-def _outline(backbone: str, network: Any, preprocessing: Preprocessing) -> Outline:
-    return Outline(backbone, int(network.num_features), preprocessing.size_px, len(getattr(network, "blocks", ())))
-
-
-def _fitting(path: Path, contents: Contents, head: Head) -> Any:
-    """The network of a checkpoint on the meta device, after checking that its tensors and its head fit."""
-    network = _on_meta(contents.backbone, _classes(contents))
+def fit_authors(file: AuthorsFile, contents: Contents) -> tuple[Any, Preprocessing]:
+    """The network of a checkpoint on the meta device, and its preprocessing; raises what `load_authors` raises."""
+    head, network = _head(contents, file.path, digest=""), _on_meta(contents.backbone, _classes(contents))
     reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
         raise HeadMismatchError(
-            f"The head in {str(path)!r} reads embeddings of size {reads}; {contents.backbone!r} gives {gives}. "
+            f"The head in {str(file.path)!r} reads embeddings of size {reads}; {contents.backbone!r} gives {gives}. "
             f"Give the file that this head was trained in."
         )
-    _refuse_misfits(contents.tensors, network.state_dict(), path)
-    return network
+    _refuse_misfits(contents.tensors, network.state_dict(), file.path)
+    return network, _preprocessing(file, contents, network)
 
 
 def read_record(path: Path) -> dict[Any, Any]:
@@ -342,14 +316,17 @@ def load_finetuned(weights: FinetunedWeights) -> LoadedBackbone:
     Raises CheckpointError if the file is damaged, or tensors are missing, left over or of another shape, with their
     names and count; ModelError for a name that timm does not know.
     """
-    state, classes = _fitting_state(weights, read_state(weights.path))[1:]
-    network = empty_network(weights.backbone, num_classes=classes)
+    fitting, preprocessing, state = fit_finetuned(weights, read_state(weights.path))
+    network = empty_network(weights.backbone, num_classes=fitting.num_classes)
     network.load_state_dict(dict(state))
-    return LoadedBackbone(weights.backbone, as_backbone(network), weights.digest, _preprocessing_of(weights, network))
+    return LoadedBackbone(weights.backbone, as_backbone(network), weights.digest, preprocessing)
 
 
-def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State", int]:
-    """The network that a state fits, on the meta device; the state by the network's names; the number of classes."""
+def fit_finetuned(weights: FinetunedWeights, state: State) -> tuple[Any, Preprocessing, State]:
+    """The network that a state fits, on the meta device, its preprocessing, and the state by the network's names.
+
+    Raises what `load_finetuned` raises.
+    """
     bare, classifier = _bare(weights.backbone)
     state = unwrapped(state, bare.state_dict())
     classes = _rows(state.get(f"{classifier}.weight"))
@@ -360,12 +337,8 @@ def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "Sta
             f"{str(weights.path)!r} does not fit the backbone {weights.backbone!r}: it {', and '.join(problems)}. "
             f"Give the timm name that it was trained as."
         )
-    return network, state, classes
-
-
-def _preprocessing_of(weights: FinetunedWeights, network: nn.Module) -> Preprocessing:
     timms = preprocessing_of(network, weights.backbone)
-    return timms if weights.preset == "timm" else replace(AUTHORS, size_px=timms.size_px)
+    return network, timms if weights.preset == "timm" else replace(AUTHORS, size_px=timms.size_px), state
 
 
 def read_state(path: Path) -> State:

@@ -7,6 +7,7 @@ import zipfile
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -15,13 +16,12 @@ from url_viz.limited_processes import Answer, allow_memory, serve
 from url_viz.models.checkpoint_folder import CheckpointInfo
 from url_viz.models.checkpoints import (
     Contents,
-    Outline,
     State,
     contents_of,
+    fit_authors,
+    fit_finetuned,
     has_authors_head,
     is_known_to_timm,
-    outline_authors,
-    outline_finetuned,
     read_record,
     state_of,
 )
@@ -57,24 +57,24 @@ def _is_head(path: Path) -> bool:
 
 
 def _of_authors(file: AuthorsFile, contents: Contents) -> CheckpointInfo:
-    outline = outline_authors(file, contents)
-    size, paper = outline.embedding_size, _paper_of(outline)
-    return CheckpointInfo(file.name, "authors", outline.backbone, True, size, outline.input_px, paper)
+    network, preprocessing = fit_authors(file, contents)
+    size, paper = int(network.num_features), _paper_of(contents.backbone, network)
+    return CheckpointInfo(file.name, "authors", contents.backbone, True, size, preprocessing.size_px, paper)
 
 
-def _paper_of(outline: Outline) -> str:
+def _paper_of(backbone: str, network: Any) -> str:
     """The short name of the paper's model with this width and depth, if the network is a plain ViT."""
-    if not (outline.backbone.startswith("vit_") and "_patch16_224" in outline.backbone):
+    if not (backbone.startswith("vit_") and "_patch16_224" in backbone):
         return ""
     sizes = {(paper.embedding_size, paper.depth): paper.name for paper in PAPERS.values()}
-    return sizes.get((outline.embedding_size, outline.blocks), "")
+    return sizes.get((network.num_features, len(getattr(network, "blocks", ()))), "")
 
 
 def _of_backbone(path: Path, arch: object, state: State) -> CheckpointInfo:
     backbone = _backbone_of(path, arch, state)
     weights = FinetunedWeights(backbone, path.absolute())
-    outline = outline_finetuned(weights, state)
-    return CheckpointInfo(weights.name, "own", backbone, False, outline.embedding_size, outline.input_px)
+    network, preprocessing, _ = fit_finetuned(weights, state)
+    return CheckpointInfo(weights.name, "own", backbone, False, int(network.num_features), preprocessing.size_px)
 
 
 def _backbone_of(path: Path, arch: object, state: State) -> str:
@@ -91,7 +91,7 @@ def _backbone_of(path: Path, arch: object, state: State) -> str:
 
 def _fits(weights: FinetunedWeights, state: State) -> bool:
     try:
-        outline_finetuned(weights, state)
+        fit_finetuned(weights, state)
     except ModelError:
         return False
     return True
