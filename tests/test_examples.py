@@ -1,15 +1,18 @@
 """Every notebook of `examples/` runs from start to end without a network, does what it promises, and is kept clean."""
 
+import ast
+import io
 import json
 import re
-import subprocess
-import sys
+import socket
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from url_viz import demo
 from url_viz.image_set import open_image_set
@@ -24,6 +27,7 @@ GATE = "gate"
 """What pipelines take: tests/cli/test_check_command.py runs it."""
 ABSOLUTE = re.compile(r"(?<![\w.~/:*<)])/\w|\b[A-Za-z]:\\|file:/")
 """A path from the root of a disk, in quotes or not; not the / between two words, nor an address."""
+SHOWN = {"text/html": "_repr_html_", "image/png": "_repr_png_"}
 NAMED = "brick.png chelsea.png coffee.png grass.png rocket.jpg"
 """Photographs of the spoiled demo set: those that the notebook of the review names."""
 CORRECTED = {"coffee/a.jpg": "chelsea", "brick/b.jpg": "rocket", "grass/c.jpg": "coffee"}
@@ -94,7 +98,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, prepared_as_shipped: Path) -> Ran:
-    """The notebook of the review, on the photographs that it names at full size, in a process of its own."""
+    """The notebook of the review, on the photographs that it names at full size."""
     return run(REVIEW, tmp_path_factory.mktemp("notebook"), prepared_as_shipped)
 
 
@@ -104,16 +108,36 @@ def run(notebook: Path, here: Path, prepared: Path, *parameters: str, photograph
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "PHOTOGRAPHS", {"skimage": ("data", photographs)})
         demo.build_spoiled(workspace)
-    command = [
-        sys.executable,
-        "-m",
-        "tests.run_notebook",
-        str(notebook),
-        "; ".join([f"here = Path({str(here)!r})", *parameters]),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return Ran(here, dict(re.findall(r"^(\S+) -> (\S+)$", done.stdout, re.MULTILINE)))
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
+        patch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a network is asked for"))
+        shown = shown_by(notebook, "; ".join([f"here = Path({str(here)!r})", *parameters]))
+    torch.set_num_threads(threads)
+    return Ran(here, shown)
+
+
+def shown_by(notebook: Path, parameters: str) -> dict[str, str]:
+    """Run the code cells in one namespace, `parameters` (Python) after the cell with that tag; how each would show."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    shown = {}
+    for cell in content(notebook)["cells"]:
+        if cell["cell_type"] == "code":
+            shown[cell["id"]] = _run_cell("".join(cell["source"]), namespace)
+        if "parameters" in cell["metadata"].get("tags", ()):
+            exec(parameters, namespace)
+    return shown
+
+
+def _run_cell(source: str, namespace: dict[str, Any]) -> str:
+    cell = ast.parse(source)
+    last = cell.body[-1]
+    if isinstance(last, ast.Expr):
+        cell.body[-1] = ast.copy_location(ast.parse("_ = 0").body[0], last)
+        cell.body[-1].value = last.value  # type: ignore[attr-defined]
+    exec(compile(cell, "cell", "exec"), namespace)
+    value = namespace.pop("_", None)
+    kinds = (kind for kind, name in SHOWN.items() if hasattr(value, name) and getattr(value, name)())
+    return next(kinds, "text/plain")
 
 
 @pytest.fixture(scope="module")

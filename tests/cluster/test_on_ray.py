@@ -126,40 +126,40 @@ def worker_processes() -> list[psutil.Process]:
 
 @pytest.mark.slow
 @needs_ray
+def test_a_killed_worker_costs_nothing_and_the_ray_of_a_run_leaves_nothing(
+    pictures: Path, workspace: Path, bare_model: Model, by_one_process: ImageSet, capfd: pytest.CaptureFixture[str]
+) -> None:
+    killed: set[int] = set()
+    seen: set[int] = set()
+    before = dict(os.environ)
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "read" and progress.done:
+            workers = worker_processes()
+            if not killed and len(workers) == 2:  # the second may start while the first reads
+                killed.update(process.pid for process in workers)
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+            seen.update(process.pid for process in worker_processes())
+
+    image_set = embed_folder(
+        pictures, model=bare_model, workspace=workspace, ray=OnRay("local", workers=2), progress=report
+    )
+    assert len(killed) == 2
+    assert seen - killed, "others took their places"
+    assert "died" not in "".join(capfd.readouterr()), "Ray's own words stay in its logs"
+    is_the_same(image_set, by_one_process)
+    assert sorted(image_set.failures()["path"]) == ["cut.jpg", "empty.jpg"]
+    assert dict(os.environ) == before
+    _, left = psutil.wait_procs(worker_processes(), timeout=20)
+    assert not left
+
+
+@pytest.mark.torture
+@needs_ray
 class TestACluster:
     """`--ray auto`."""
 
-    @pytest.mark.usefixtures("joined")
-    def test_a_killed_worker_costs_nothing(
-        self,
-        pictures: Path,
-        workspace: Path,
-        bare_model: Model,
-        by_one_process: ImageSet,
-        capfd: pytest.CaptureFixture[str],
-    ) -> None:
-        killed: set[int] = set()
-        seen: set[int] = set()
-
-        def report(progress: Progress) -> None:
-            if progress.stage == "read" and progress.done:
-                workers = worker_processes()
-                if not killed and len(workers) == 2:  # the second may start while the first reads
-                    killed.update(process.pid for process in workers)
-                    for pid in killed:
-                        os.kill(pid, signal.SIGKILL)
-                seen.update(process.pid for process in worker_processes())
-
-        image_set = embed_folder(
-            pictures, model=bare_model, workspace=workspace, ray=OnRay("auto", workers=2), progress=report
-        )
-        assert len(killed) == 2
-        assert seen - killed, "others took their places"
-        assert "died" not in "".join(capfd.readouterr()), "Ray's own words stay in its logs"
-        is_the_same(image_set, by_one_process)
-        assert sorted(image_set.failures()["path"]) == ["cut.jpg", "empty.jpg"]
-
-    @pytest.mark.torture
     @pytest.mark.usefixtures("joined")
     def test_a_killed_command_goes_on(self, pictures: Path, workspace: Path, by_one_process: ImageSet) -> None:
         command = ["embed", str(pictures), "--workspace", str(workspace), "--ray", "auto", "--workers", "2"]
@@ -194,7 +194,6 @@ class TestACluster:
         assert dict(os.environ) == before
         assert not list((workspace / "sets").iterdir())
 
-    @pytest.mark.torture
     def test_one_that_lets_in_everybody_is_refused(
         self, pictures: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -229,9 +228,9 @@ def test_a_run_that_fails_leaves_the_environment_as_it_was(tmp_path: Path, works
     assert dict(os.environ) == before
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @needs_ray
-def test_a_ray_for_the_run_alone_leaves_nothing_and_says_nothing(
+def test_the_command_with_a_ray_of_its_own_says_nothing_of_it(
     pictures: Path, workspace: Path, by_one_process: ImageSet
 ) -> None:
     command = ["embed", str(pictures), "--workspace", str(workspace), "--ray", "local", "--workers", "1", "--strict"]
