@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.imaging.pictures import noise
-from tests.test_examples import FEW
+from tests.test_examples import NAMED
 from url_viz import demo as demo_module
 from url_viz.analysis.ranking import with_percentile
 from url_viz.cli.main import main
@@ -67,7 +67,7 @@ def test_a_second_call_builds_nothing(spoiled: Path) -> None:
 
 
 def test_an_interrupted_build_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_module, "PHOTOGRAPHS", FEW)
+    monkeypatch.setattr(demo_module, "PHOTOGRAPHS", {"skimage": ("data", NAMED)})
     few = build_spoiled(Workspace.at(tmp_path))
     victim = sorted(few.rglob("*.jpg"))[5]
     whole = victim.read_bytes()
@@ -178,7 +178,7 @@ def test_the_command_says_how_well_the_order_holds(digits: ImageSet, capsys: pyt
 def test_or_how_well_each_value_finds_what_was_spoiled(
     tmp_path: Path, prepared_as_shipped: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo_module, "PHOTOGRAPHS", FEW)
+    monkeypatch.setattr(demo_module, "PHOTOGRAPHS", {"skimage": ("data", NAMED)})
     Workspace.at(tmp_path).models.symlink_to(prepared_as_shipped / "models")
     assert main(["demo", "--spoiled", "--workspace", str(tmp_path)]) == 0
     rows = capsys.readouterr().out.splitlines()[-3:]

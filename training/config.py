@@ -355,10 +355,9 @@ class BenchmarkConfig(Checked):
 
 @dataclass(frozen=True)
 class BenchmarkTableConfig:
-    """Write the tables of a benchmark as Markdown, from the JSON of `training.benchmark`."""
+    """Print the tables of a benchmark as Markdown, from the JSON of `training.benchmark`."""
 
     json: Annotated[Path, Doc("The JSON.")]
-    out: Annotated[Path | None, Doc("Write to this file instead of printing.")] = None
 
 
 def as_record(config: Any) -> dict[str, Any]:

@@ -8,8 +8,7 @@ import pytest
 from tests.given import by_turns, dice, given_set
 from training import evaluate, overlap
 from training.benchmark import __main__ as benchmark
-from training.benchmark import benchmark_tables
-from training.config import BenchmarkConfig, BenchmarkTableConfig, EvaluateConfig, OverlapConfig
+from training.config import BenchmarkConfig, EvaluateConfig, OverlapConfig
 from url_viz.cli.main import main
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
@@ -74,7 +73,6 @@ def test_training_says_so_before_it_begins(tmp_path: Path) -> None:
         lambda: evaluate.main(EvaluateConfig("no model", folder, json=file)),
         lambda: overlap.main(OverlapConfig((folder,), (folder,), "no model", json=file)),
         lambda: benchmark.main(BenchmarkConfig((folder,), "no model", json=file)),
-        lambda: benchmark_tables.main(BenchmarkTableConfig(tmp_path / "none.json", out=file)),
     ):
         with pytest.raises(FolderError, match=r"There is no folder '.*not there' to write 'a.json' into"):
             run()

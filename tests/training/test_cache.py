@@ -29,7 +29,9 @@ def config_of(folder: Path, out: Path, **changes: object) -> CacheConfig:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def test_a_cache_holds_views_clean_embeddings_and_task_losses(folder: Path, tmp_path: Path, model: Model) -> None:
+def test_a_cache_holds_views_clean_embeddings_and_task_losses_and_no_other(
+    folder: Path, tmp_path: Path, model: Model
+) -> None:
     config = config_of(folder, tmp_path / "cache")
     cache = write_cache(config, model, silent)
     assert len(cache) == 48
@@ -49,11 +51,7 @@ def test_a_cache_holds_views_clean_embeddings_and_task_losses(folder: Path, tmp_
     every = np.arange(len(cache))
     expected = instance_loss(cache.embeddings, every, cache.clean_rows, cache.clean, target=InstanceTarget(), seed=0)
     assert np.array_equal(cache.loss(), expected)
-
-
-def test_another_seed_or_other_pictures_are_refused_by_name(folder: Path, tmp_path: Path, model: Model) -> None:
-    config = config_of(folder, tmp_path / "cache")
-    write_cache(config, model, silent)
+    # Another seed and other pictures are refused by name.
     with pytest.raises(CacheError, match="seed: 0 there, 1 asked"):
         write_cache(replace(config, seed=1), model, silent)
     with pytest.raises(CacheError, match="pictures"):
@@ -64,19 +62,15 @@ def test_another_seed_or_other_pictures_are_refused_by_name(folder: Path, tmp_pa
     other.space = replace(model.space, backbone="another", weights_digest="0" * 16)
     with pytest.raises(CacheError, match=r"weights_digest: '.*' there, '0000000000000000' asked"):
         write_cache(config, other, silent)
-
-
-def test_another_target_uses_the_embeddings_that_are_there(folder: Path, tmp_path: Path, model: Model) -> None:
-    config = config_of(folder, tmp_path / "cache")
-    first = write_cache(config, model, silent).loss()
+    # Another target uses the embeddings that are there.
     shard = CachePaths(config.out).shard(0) / "embedding.npy"
     before = shard.stat().st_mtime_ns
     labels = write_cache(replace(config, target="labels"), model, silent)
     assert labels.about_loss == {"target": "labels", "folds": "twins"}
-    assert not np.array_equal(labels.loss(), first)
+    assert not np.array_equal(labels.loss(), expected)
     colder = write_cache(replace(config, instance=InstanceTarget(temperature=0.03)), model, silent)
     assert colder.about_loss["temperature"] == 0.03
-    assert not np.array_equal(colder.loss(), first)
+    assert not np.array_equal(colder.loss(), expected)
     assert shard.stat().st_mtime_ns == before
 
 

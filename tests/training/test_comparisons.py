@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.conftest import draw, draw_folder
+from tests.training.data import layouts
 from tests.training.test_evaluate import first_number_head
 from training.benchmark.labelled import LabelledSet
 from training.config import EvaluateConfig
@@ -134,16 +135,11 @@ def test_sets_that_do_not_fit_are_refused() -> None:
 
 
 def collection(root: Path) -> str:
-    """A set of the soft-label collection in the official layout: 12 pictures of fold 2, three votes each."""
-    annotators: list[list[dict[str, str]]] = [[], [], []]
-    for i in range(12):
-        path = root / "fold2" / f"{i:02d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw(i, size_px=48).save(path)
-        for number, annotations in enumerate(annotators):
-            label = "ab"[(i + (number < i % 4)) % 2]
-            annotations.append({"image_path": f"Set/fold2/{path.name}", "class_label": label})
-    (root / "annotations.json").write_text(json.dumps([{"annotations": entries} for entries in annotators]))
+    """A set of the soft-label collection: 12 pictures of fold 2, three votes each."""
+    votes = {f"fold2/{i:02d}.png": ["ab"[(i + (number < i % 4)) % 2] for number in range(3)] for i in range(12)}
+    layouts.collection(root, votes)
+    for i, path in enumerate(votes):
+        draw(i, size_px=48).save(root / path)
     return f"turkey:{root}"
 
 

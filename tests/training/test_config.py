@@ -13,7 +13,8 @@ from tests.commands import help_of
 from training import config
 from training.command import command
 from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Mixture, Recipe, TrainConfig, as_record
-from url_viz.errors import CacheError
+from training.data.spec import pictures_of
+from url_viz.errors import CacheError, FolderError
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = [
@@ -86,3 +87,17 @@ def test_values_out_of_bounds_are_refused(wrong: list[str], capsys: pytest.Captu
     with pytest.raises(SystemExit, match="2"):
         command(TrainConfig, lambda _: None, ["--cache", "c", "--out", "o", *wrong])
     assert wrong[0].strip("-").split("-")[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("spec", ["s3://pics/a", "folder:s3://pics/a", "folder:gs://pics/a"])
+def test_pictures_in_object_storage_are_refused(spec: str) -> None:
+    with pytest.raises(FolderError, match=r"//pics/a' lie in object storage"):
+        pictures_of(spec)
+
+
+def test_a_secret_in_an_address_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data", "folder:s3://KEY:opensesame@pics/a", "--out", "head", "--nonsense"]
+    assert command(FinetuneConfig, lambda config: None, words) == 1
+    out, err = capsys.readouterr()
+    assert "opensesame" not in out + err
+    assert "credentials in the environment" in err

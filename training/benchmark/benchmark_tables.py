@@ -16,7 +16,6 @@ from training.benchmark.benchmark_records import (
 from training.command import command
 from training.config import BenchmarkTableConfig
 from url_viz.analysis.order_metrics import Figure
-from url_viz.files import replaced, require_parent
 from url_viz.wording import MISSING, counted, decimal, with_interval
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
@@ -27,14 +26,8 @@ CORRECTED = (
 
 
 def main(config: BenchmarkTableConfig) -> None:
-    """Print the tables, or write them."""
-    require_parent(config.out)
-    text = document(read_benchmark(config.json))
-    if config.out is None:
-        print(text)
-        return
-    with replaced(config.out) as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+    """Print the tables."""
+    print(document(read_benchmark(config.json)))
 
 
 def document(benchmark: Benchmark) -> str:
