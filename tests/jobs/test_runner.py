@@ -127,8 +127,7 @@ def test_progress_of_a_command_arrives_while_it_runs(workspace: Workspace) -> No
     assert job.state == "running"
     assert latest is not None
     assert (latest.stage, latest.done, latest.total) == ("map", 4, 4)
-    assert progress_history(job)[0].progress.metrics == {"loss": 0.5}
-    assert abs(progress_history(job)[0].time - time.time()) < 60
+    assert progress_history(job)[0].metrics == {"loss": 0.5}
 
 
 WITH_WORKER = (

@@ -163,9 +163,7 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     (job,) = list_jobs(home, kind=PRETRAIN.name)
     assert job.config.env == {"URL_VIZ_HOME": str(home.root), **within_variable(may_read())}
     assert ended(job).status().state is JobState.SUCCEEDED, log_tail(job)
-    assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= {
-        record.progress.stage for record in progress_history(job)
-    }
+    assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= {record.stage for record in progress_history(job)}
     at = form(image_set)
     text = said(at)
     assert "R-AUROC of the head on 1 set not used to make it" in text

@@ -1,7 +1,6 @@
 """Background jobs that outlive the page: start, queue, watch and cancel a command."""
 
 from url_viz.jobs.control import (
-    TimedProgress,
     cancel_job,
     delete_job,
     find_job,
@@ -22,7 +21,6 @@ __all__ = [
     "Job",
     "JobState",
     "Status",
-    "TimedProgress",
     "Waiting",
     "cancel_job",
     "delete_job",

@@ -5,7 +5,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import JobError
@@ -81,33 +80,18 @@ def jobs_ahead(job: Job) -> list[Job]:
 PROGRESS_TAIL_BYTES = 64 * 1024
 LOG_TAIL_BYTES = 512 * 1024
 HISTORY_BYTES = 4 * 1024 * 1024
-LINE_BYTES = 8 * 1024
-"""Longer than any progress line: how much is read at each offset of a long history."""
-
-
-@dataclass(frozen=True)
-class TimedProgress:
-    """A progress record and its time in Unix seconds."""
-
-    time: float
-    progress: Progress
 
 
 def progress(job: Job) -> Progress | None:
     """The latest progress; None if there is none yet. A half-written last line is ignored."""
-    record = _record(_last_whole_line(job.paths.progress))
-    return None if record is None else record.progress
+    records = map(_record, reversed(_tail(job.paths.progress, PROGRESS_TAIL_BYTES).split(b"\n")))
+    return next((record for record in records if record is not None), None)
 
 
-def progress_history(job: Job, *, most: int = 2000) -> list[TimedProgress]:
-    """Progress from the start to now, for curves; more than `most` records are thinned evenly, keeping the last.
-
-    A file of more than `HISTORY_BYTES` is read only at `most` offsets.
-    """
-    path = job.paths.progress
-    size = path.stat().st_size if path.exists() else 0
-    lines = _tail(path, size).split(b"\n") if size <= HISTORY_BYTES else _lines_across(path, size, most)
-    return _thinned([record for record in map(_record, lines) if record is not None], most)
+def progress_history(job: Job) -> list[Progress]:
+    """Progress from the start to now, for curves; of a file of more than `HISTORY_BYTES` its end."""
+    records = map(_record, _tail(job.paths.progress, HISTORY_BYTES).split(b"\n"))
+    return [record for record in records if record is not None]
 
 
 def log_tail(job: Job, lines: int = 200) -> str:
@@ -132,38 +116,12 @@ def _tail(path: Path, size: int) -> bytes:
         return file.read()
 
 
-def _last_whole_line(path: Path) -> bytes:
-    lines = reversed(_tail(path, PROGRESS_TAIL_BYTES).split(b"\n"))
-    return next((line for line in lines if _record(line) is not None), b"")
-
-
-def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
-    """The first whole line after each of `count` evenly spaced offsets, and the last whole line."""
-    lines: list[bytes] = []
-    with path.open("rb") as file:
-        for step in range(count):
-            file.seek(step * size // count)
-            if step:
-                file.readline(LINE_BYTES)
-            lines.append(file.readline(LINE_BYTES).rstrip())
-    # Two offsets may give the same line.
-    return list(dict.fromkeys([*lines, _last_whole_line(path)]))
-
-
-def _record(line: bytes) -> TimedProgress | None:
+def _record(line: bytes) -> Progress | None:
     """The record in a line; None if its end is not written yet, or its start was not read."""
     try:
-        record = record_in(line)
-        return TimedProgress(float(record["time"]), read_plain(Progress, record))
-    except (ValueError, KeyError, TypeError):
+        return read_plain(Progress, record_in(line))
+    except ValueError:
         return None
-
-
-def _thinned(records: list[TimedProgress], most: int) -> list[TimedProgress]:
-    if len(records) <= most:
-        return records
-    last = len(records) - 1
-    return [records[step * last // max(1, most - 1)] for step in range(most)] if most > 1 else records[-1:]
 
 
 STOP_GRACE_S = 10.0

@@ -59,7 +59,7 @@ def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
 
 def _show_curves(job: Job) -> None:
     """The figures of the training so far, a chart each, with a line for each of several trainings."""
-    records = [r.progress for r in progress_history(job) if r.progress.metrics]
+    records = [record for record in progress_history(job) if record.metrics]
     if len(records) < 2:
         return
     names = list(records[-1].metrics)
