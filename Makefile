@@ -40,8 +40,10 @@ browser: $(VENV)/.dev  ## make sure that a Chromium is there for the browser tes
 test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PRODUCT) -m "not torture"
+	@# Types are checked while tests wait for browsers and jobs.
+	@$(BIN)/mypy & types=$$!; \
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PRODUCT) -m "not torture"; tests=$$?; \
+	wait $$types || { echo "mypy failed: its errors are above."; exit 1; }; exit $$tests
 
 quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: a minute on two cores
 	$(BIN)/ruff format --check .
@@ -83,8 +85,8 @@ cuda: $(VENV)/.dev  ## the tests that need an NVIDIA GPU, and embedding on it ti
 	$(BIN)/python -m pytest -m cuda
 	$(BIN)/python -m benchmarks.embedding --device cuda
 
-torture: $(VENV)/.dev browser  ## the many-seed runs that are too long for `make test`
-	$(BIN)/python -m pytest -m "torture or hypothesis"
+torture: $(VENV)/.dev browser  ## the runs with many seeds or examples that are too long for `make test`
+	$(BIN)/python -m pytest -m "torture or hypothesis" --hypothesis-profile thorough
 
 PHOTOS ?= build/photos
 # What each set is for is fixed: some train, on some choices were looked at, some are measured once.

@@ -79,10 +79,10 @@ pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, al
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let properties take their time, on as many examples as find a fault; on far more in `make torture`."""
-    examples = 500 if "hypothesis" in config.option.markexpr else 25
-    settings.register_profile("patient", deadline=None, max_examples=examples)  # the machine that tests may be busy
-    settings.load_profile("patient")
+    """Let properties take their time, with few examples; `make torture` tries many."""
+    settings.register_profile("few", deadline=None, max_examples=30)  # no deadline: the machine may be busy
+    settings.register_profile("thorough", deadline=None, max_examples=500)
+    settings.load_profile(config.getoption("--hypothesis-profile") or "few")
     gc.disable()  # nothing that importing the tests makes is given up
     os.environ["URL_VIZ_TOKEN"] = "off"  # whoever has accounts on the machine that tests
     os.environ[VARIABLE] = "off"  # readings of most tests are about one model; those about a second switch it on
