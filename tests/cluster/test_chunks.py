@@ -95,7 +95,7 @@ def test_every_file_is_read_once(count: int, workers: int) -> None:
     assert pool.started <= workers
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(n, marks=pytest.mark.torture) for n in range(5, 20))])
 def test_every_file_is_read_once_whoever_dies(seed: int) -> None:
     found, dice = files(5000), random.Random(seed)
     left = {0: 1, **{number: dice.randrange(4) for number in range(1, 8)}}

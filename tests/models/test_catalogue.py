@@ -13,7 +13,7 @@ from tests.conftest import dice_head
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
 from url_viz.cli.main import main
 from url_viz.errors import WeightsUnavailableError
-from url_viz.models.card_figures import card_rows
+from url_viz.models.card_figures import NOT_MEASURED, REPORTED, card_rows, describe_card
 from url_viz.models.catalogue import KnownModel, adapted_to, known_models
 from url_viz.models.checkpoint_folder import checkpoint_names
 from url_viz.models.head import save_head
@@ -73,66 +73,51 @@ class TestWithoutFiles:
 @pytest.mark.slow
 class TestFiles:
     def test_a_papers_model_is_told_by_its_tensors_under_any_name(self, home: Workspace, tiny: Path) -> None:
-        (home.checkpoints / "seed-1").mkdir()
-        file = shutil.copy(tiny, home.checkpoints / "seed-1" / "vit-large.pth.tar")
+        (home.checkpoints / "a").mkdir()
+        file = shutil.copy(tiny, home.checkpoints / "a" / "vit-large.pth.tar")
         known = by_name(home)
         assert (known[TINY].state, known[TINY].file) == ("ready", file)
         assert known["authors/vit-large"].state == "not here"
         assert checkpoint_names(home) == [TINY]
         assert list(known) == [*PACKAGED, *PAPERS]
-
-    def test_another_file_of_the_same_model_opens_by_its_path(self, home: Workspace, tiny: Path) -> None:
-        for name in ("a.pth.tar", "b.pth.tar"):
-            shutil.copy(tiny, home.checkpoints / name)
-        second = str(home.checkpoints / "b.pth.tar")
-        assert checkpoint_names(home) == [TINY, second]
-        assert (by_name(home)[second].kind, by_name(home)[second].has_head) == ("authors", True)
-
-    def test_the_short_name_and_the_path_are_one_model(self, home: Workspace, tiny: Path) -> None:
-        file = shutil.copy(tiny, home.checkpoints)
         named, by_path = resolve(TINY), resolve(file)
         assert (named.name, named.backbone, named.weights) == (TINY, VIT, by_path.weights)
         assert resolve(f"{TINY}@timm").authors == resolve(f"{file}@timm").authors
         assert title_of(f"{TINY}@timm") == "ViT-Tiny of the paper, preprocessing of timm"
+        second = str(shutil.copy(tiny, home.checkpoints / "b.pth.tar"))
+        assert checkpoint_names(home) == [TINY, second], "another file of the same model opens by its path"
+        assert (by_name(home)[second].kind, by_name(home)[second].has_head) == ("authors", True)
 
-    def test_another_width_or_depth_is_none_of_the_papers(self, home: Workspace) -> None:
-        tensors = tensors_of("resnet18", classes=4, width=8, hidden=2)
-        write(home.checkpoints / "vit-tiny.pth.tar", tensors, arch="resnet18")
+    def test_others_are_told_by_their_tensors_or_their_folder(self, home: Workspace) -> None:
+        here = home.checkpoints
+        write(here / "vit-tiny.pth.tar", tensors_of("resnet18", classes=4, width=8, hidden=2), arch="resnet18")
+        (here / "resnet18").mkdir()
+        torch.save(timm.create_model("resnet18", num_classes=3).state_dict(), here / "resnet18" / "best.pt")
+        save_file(timm.create_model(DEFAULT, num_classes=5).state_dict(), here / "cats.safetensors")
+        save_head(dice_head(0), here / "mine.safetensors")
         known = by_name(home)
-        assert known[TINY].state == "not here"
-        row = known[str(home.checkpoints / "vit-tiny.pth.tar")]
+        assert known[TINY].state == "not here", "of another width and depth"
+        row = known[str(here / "vit-tiny.pth.tar")]
         assert (row.kind, row.backbone, row.embedding_size) == ("authors", "resnet18", 512)
+        own = {f"{DEFAULT}:{here}/cats.safetensors": DEFAULT, f"resnet18:{here}/resnet18/best.pt": "resnet18"}
+        assert {name: resolve(name).backbone for name in own} == own
+        assert not any(known[name].has_head for name in own)
+        head = known[str(here / "mine.safetensors")]
+        assert (head.kind, head.backbone, head.has_head) == ("own", DEFAULT, True)
 
-    def test_own_weights_are_told_by_their_folder_or_their_tensors(self, home: Workspace) -> None:
-        (home.checkpoints / "resnet18").mkdir()
-        torch.save(timm.create_model("resnet18", num_classes=3).state_dict(), home.checkpoints / "resnet18" / "best.pt")
-        save_file(timm.create_model(DEFAULT, num_classes=5).state_dict(), home.checkpoints / "cats.safetensors")
-        names = [f"{DEFAULT}:{home.checkpoints}/cats.safetensors", f"resnet18:{home.checkpoints}/resnet18/best.pt"]
-        assert checkpoint_names(home) == names
-        assert [resolve(name).backbone for name in names] == [DEFAULT, "resnet18"]
-        assert not by_name(home)[names[0]].has_head
-
-    def test_a_head_of_ours_is_one(self, home: Workspace) -> None:
-        save_head(dice_head(0), home.checkpoints / "mine.safetensors")
-        row = by_name(home)[str(home.checkpoints / "mine.safetensors")]
-        assert (row.kind, row.backbone, row.has_head) == ("own", DEFAULT, True)
-
-    @pytest.mark.slow
     def test_every_broken_file_is_a_row_that_says_why(self, home: Workspace, tiny: Path) -> None:
         (home.checkpoints / "cut.pth.tar").write_bytes(tiny.read_bytes()[:50_000])
+        tensors = tensors_of(VIT, classes=7, width=8, hidden=2)
+        del tensors["model.norm.weight"]
+        write(home.checkpoints / "lacking.pth.tar", tensors)
         (home.checkpoints / "page.safetensors").write_text("<html>404</html>")
         (home.checkpoints / "nowhere.pt").symlink_to(home.root / "none.pt")
         torch.save({"weight": torch.zeros(3)}, home.checkpoints / "unknown.bin")
-        rows = [model for model in known_models(home) if model.state == "cannot be read"]
-        assert [row.title for row in rows] == ["cut.pth.tar", "nowhere.pt", "page.safetensors", "unknown.bin"]
-        assert all(row.why and row.facts == () for row in rows)
+        rows = {model.title: model for model in known_models(home) if model.state == "cannot be read"}
+        assert list(rows) == ["cut.pth.tar", "lacking.pth.tar", "nowhere.pt", "page.safetensors", "unknown.bin"]
+        assert all(row.why and row.facts == () for row in rows.values())
+        assert "lacks 1 tensors (model.norm.weight)" in rows["lacking.pth.tar"].why
         assert checkpoint_names(home) == []
-
-    def test_lacking_tensors_are_told_before_the_model_is_opened(self, home: Workspace) -> None:
-        tensors = tensors_of(VIT, classes=7, width=8, hidden=2)
-        del tensors["model.norm.weight"]
-        write(home.checkpoints / "a.pth.tar", tensors)
-        assert "lacks 1 tensors (model.norm.weight)" in by_name(home)[str(home.checkpoints / "a.pth.tar")].why
 
     def test_a_file_that_is_written_again_is_read_again(self, home: Workspace, tiny: Path) -> None:
         (home.checkpoints / "a.pth.tar").write_bytes(b"half")
@@ -185,3 +170,33 @@ def test_the_command_lists_the_same(home: Workspace, tiny: Path, capsys: pytest.
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [model.name for model in known_models(home)]
     assert next(row["digest"] for row in rows if row["name"] == TINY) == file_digest(home.checkpoints / tiny.name)
+
+
+HEADER = "| set | uncertainty | entropy | energy |\n| --- | --- | --- | --- |"
+BIRDS = "| birds | 0.612 (0.550 to 0.670) | 0.581 (0.500 to 0.640) | – |"
+CARS = "| cars | .700 [.650, .750] | .601 [.560, .650] | – |"
+
+
+def card(*rows: str) -> str:
+    return "\n".join(["# A head", "", REPORTED, "", HEADER, *rows, "", "## Recipe", "", "| a | b |"])
+
+
+def test_of_one_set_the_mean_is_that_set_with_its_interval() -> None:
+    text = describe_card(card(BIRDS, "| mean | 0.612 | 0.581 | – |"))
+    assert "R-AUROC of the head on 1 set not used" in text
+    assert ".61 [.55, .67], against .58 [.50, .64] for entropy" in text
+    assert text.endswith("By set: birds .61.")
+
+
+def test_of_several_sets_their_mean_is_told() -> None:
+    mean = "| mean | 0.656 (0.100 to 1.200) | 0.591 (0.460 to 0.720) | – |"
+    text = describe_card(card(BIRDS, CARS, mean))
+    assert "R-AUROC of the head on 2 sets not used" in text
+    assert ".66 [.10, 1.20], against .59 [.46, .72] for entropy" in text
+    assert text.endswith("By set: birds .61, cars .70.")
+
+
+@pytest.mark.parametrize("text", ["", "# A head", "# A head\n\n| set | uncertainty |\n", card()])
+def test_without_figures_it_says_so(text: str) -> None:
+    assert card_rows(text) == ()
+    assert describe_card(text) == NOT_MEASURED

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from url_viz.errors import CheckpointError, HeadMismatchError
 from url_viz.models import classifier_functions
-from url_viz.models.classifier_functions import NAMES, ClassifierFunctions, NaturalPictures, gap_to
+from url_viz.models.classifier_functions import NAMES, ClassifierFunctions, NaturalPictures
 from url_viz.models.head import Head, HeadProvenance, load_head, save_head
 
 CENTRE, SCALE = np.zeros(len(NAMES), np.float32), np.ones(len(NAMES), np.float32)
@@ -68,13 +68,6 @@ def test_the_functions_by_a_loop(seed: int, classes: int) -> None:
             (d @ np.linalg.inv(full) @ d) ** 0.5,
         ]
         assert values == pytest.approx(expected, rel=1e-3, abs=1e-4)
-
-
-@given(st.lists(st.integers(-9, 9), min_size=2, max_size=8), st.integers(2, 8))
-def test_a_gap_is_that_of_the_sorted_values(values: list[int], place: int) -> None:
-    place = min(place, len(values))
-    expected = sorted(values, reverse=True)[0] - sorted(values, reverse=True)[place - 1]
-    assert gap_to(np.array([values], np.float32), place).tolist() == [expected]
 
 
 def test_many_rows_are_as_few(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,16 +62,6 @@ def test_the_heads_loss_reaches_the_backbone_only_without_stop_gradient(loss: st
     assert reached == {True: False, False: True}
 
 
-def test_with_stop_gradient_the_backbone_learns_as_if_there_were_no_head() -> None:
-    gradients = {}
-    for weight in (0.0, 5.0):
-        model = made(stop_gradient=True)
-        pairing = torch.Generator().manual_seed(0)
-        joint_loss(model, batch_of(), recipe=SMALL, weight=weight, pairing=pairing)[0].backward()
-        gradients[weight] = [p.grad for p in model.backbone.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(gradients[0.0], gradients[5.0], strict=True))
-
-
 @pytest.mark.parametrize("stop_gradient", [True, False])
 def test_training_a_fitted_classifier_keeps_the_heads_loss_away(stop_gradient: bool) -> None:
     weights = []

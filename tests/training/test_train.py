@@ -23,7 +23,7 @@ from training.store import (
     write_loss,
     write_shard,
 )
-from training.train import Ring, batches, fresh, main, provenance_of, rate_at, save_run, train, uncertainty_of
+from training.train import fresh, main, provenance_of, rate_at, save_run, train, uncertainty_of
 from training.training_rows import Rows, rows_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.errors import CacheError, ModelError
@@ -143,13 +143,6 @@ def test_a_cache_without_its_losses_is_refused(cache: Cache) -> None:
     CachePaths(cache.paths.folder).loss.unlink()
     with pytest.raises(CacheError, match="no task loss"):
         rows(cache)
-
-
-def test_batches_go_through_every_row_before_any_again() -> None:
-    ring = Ring(np.arange(10), torch.Generator().manual_seed(0))
-    found = list(batches([ring], 5, 4))
-    assert [len(batch) for batch in found] == [4] * 5
-    assert sorted(np.concatenate(found)[:10].tolist()) == list(range(10))
 
 
 def test_the_order_goes_on_from_epoch_to_epoch(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,13 +78,3 @@ def test_nothing_is_chosen_on_the_set_itself(capsys: pytest.CaptureFixture[str])
     again = small_case(0)  # the same files, read once more
     assert _baselines_of([cases[0]], [again]) == [None]
     assert "Without other sets" in capsys.readouterr().out
-
-
-def test_what_is_chosen_for_a_set_is_the_same_whatever_its_own_outcomes_are() -> None:
-    cases = [small_case(seed) for seed in (0, 1, 2)]
-    turned = replace(cases[0], outcomes=replace(cases[0].outcomes, is_wrong=~cases[0].outcomes.is_wrong))
-    one, other = _baselines_of(cases, [])[0], _baselines_of([turned, *cases[1:]], [])[0]
-    assert one is not None
-    assert other is not None
-    assert one.temperature == other.temperature
-    assert (one.by_values.weight == other.by_values.weight).all()

@@ -97,8 +97,3 @@ def test_verdicts_on_one_outcome_are_corrected_together() -> None:
     assert told(verdict("nearest", *ahead), verdict("nearest", 0.5)) == [AHEAD, UNKNOWN]  # that is no test
     leads = [one.lead for one in corrected_for_many([verdict("nearest", *ahead), verdict("nearest", *behind)])]
     assert leads == [mean_by_t(ahead), mean_by_t(behind, least=-1.0)]
-
-
-def test_telling_together_again_changes_nothing() -> None:
-    found = verdicts_of([small_case(seed) for seed in range(4)], [made_orders(seed) for seed in range(4)])
-    assert corrected_for_many(found) == found
