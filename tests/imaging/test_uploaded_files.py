@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hostile.encode import chunk, png_header, text_bomb
@@ -40,8 +40,8 @@ def test_what_a_scan_passes_over_is_passed_over(name: str) -> None:
     assert not is_ignored("../" + name.replace(".", "").replace("__MACOSX", "macosx").replace("git", "g"))
 
 
-@pytest.mark.slow
-@given(st.text(max_size=400))
+@settings(max_examples=40)
+@given(st.text(max_size=200))
 def test_a_safe_name_stays_in_its_folder_and_is_short(name: str) -> None:
     safe = safe_name(name)
     assert Path(safe).name == safe

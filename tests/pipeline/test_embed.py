@@ -12,13 +12,12 @@ import pytest
 
 from tests.conftest import EMBEDDING_SIZE
 from tests.imaging.pictures import noise, write_folder
-from tests.pipeline.reader import Reader, is_consistent, names
+from tests.pipeline.reader import Counting, Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import Scan, ScannedFile, Walk, scan
-from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model
-from url_viz.models.runtime_torch import TorchRuntime
+from url_viz.models.runtime import Runtime
 from url_viz.pipeline import embed as of_embed
 from url_viz.pipeline.embed import embed, make_plan
 from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, Row
@@ -26,6 +25,18 @@ from url_viz.progress import silent
 from url_viz.store.tables import IMAGES, Embeddings
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
+
+
+class Beside(Counting):
+    """A runtime that begins so many batches before the first is done, as one on a GPU does."""
+
+    def __init__(self, runtime: Runtime, ahead: int) -> None:
+        super().__init__(runtime)
+        self._ahead = ahead
+
+    @property
+    def ahead(self) -> int:
+        return self._ahead
 
 
 class TestWhatIsRead:
@@ -45,13 +56,9 @@ class TestWhatIsRead:
         for number in (0, 20, 34):
             shutil.copy(files[number], read.folder / f"copy-{number}.jpg")
         (read.folder / "broken.jpg").write_bytes(b"none")
-        loaded = load_backbone(read.model.space.backbone)
         tables = {}
         for ahead in (0, 3):
-            runtime = TorchRuntime(
-                loaded.backbone, loaded.preprocessing, device="cpu", precision=read.model.space.precision, ahead=ahead
-            )
-            model = Model(read.model.source, read.model.space, runtime)
+            model = Model(read.model.source, read.model.space, Beside(read.model.runtime, ahead))
             beside = Reader(read.folder, tmp_path / f"home-{ahead}", model)
             image_set = beside()
             assert beside.embedded == 35, "copies are embedded once, also while the first is under way"

@@ -131,17 +131,17 @@ def test_what_the_store_does_not_give_stays_to_be_read(store: ObjectStore, of: R
 
 def test_a_store_that_goes_down_ends_the_run(store: ObjectStore, of: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(of_embedded, "MOST_UNFETCHED", 8)
-    for number in range(48):
+    for number in range(36):
         store.put(f"{prefix(of)}/{number:02}.png", png(number))
     store.failing = lambda path: 500 if len(store.asked) > 20 and path.endswith(".png") else None
     with pytest.raises(BucketError, match="Left to be read: at least"):
         of()
-    assert len(store.asked) <= 48
+    assert len(store.asked) <= 36
     kept = len(open_image_set(of.folder, workspace=of.workspace))
     assert 0 < kept <= 20
     store.failing = lambda path: None
-    assert len(of()) == 48
-    assert of.embedded == 48 - kept
+    assert len(of()) == 36
+    assert of.embedded == 36 - kept
 
 
 def test_a_store_that_gives_nothing_leaves_nothing(store: ObjectStore, of: Reader) -> None:

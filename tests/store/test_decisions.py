@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_log_copy import DecisionLogBackup
+from url_viz.store.decision_log import DecisionLog, DecisionLogBackup
 from url_viz.store.decision_matching import FileKeys, match_decisions
 from url_viz.store.decision_rows import DecisionChanges, no_rows
 from url_viz.store.decision_tables import SCHEMA_VERSION
@@ -68,7 +67,7 @@ class TestClaims:
         assert claimed(present, stored) == expected
 
     @pytest.mark.slow
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(
         st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=7, unique_by=lambda pair: pair[0]),
         st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=9, unique=True),
@@ -192,7 +191,7 @@ MODEL = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(MODEL, max_size=10))
 def test_any_history_is_that_of_a_stack_of_states(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[object, ...]]

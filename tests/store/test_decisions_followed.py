@@ -39,7 +39,7 @@ DROP, UNDO, REDO = ("decide", {1}, "drop"), ("undo",), ("redo",)
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @example([(False, True, DROP), (False, False, UNDO), (False, True, REDO), (True, True, UNDO)])
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), STEP), max_size=10))
 def test_what_is_followed_is_what_is_read_anew(

@@ -9,8 +9,9 @@ from typing import Literal
 import pandas as pd
 
 from url_viz.errors import FolderError
-from url_viz.export import croissant, cvat, fiftyone, hugging_face, label_studio
+from url_viz.export import croissant, fiftyone, hugging_face
 from url_viz.export.annotation_copy import AnnotationFiles
+from url_viz.export.annotation_tools import describe_for_cvat, describe_for_label_studio
 from url_viz.export.boxed_pictures import BoxedPicture, by_picture, size_of
 from url_viz.export.packed import PackedFiles, write_classes, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, lay_out, new_folder, rows_to_export, safe_names
@@ -133,7 +134,7 @@ DATA_SETS: Mapping[Program, DataSet | AnnotationFiles | PackedFiles] = {
         "images",
         places=_flat,
         done_by="In {out!r}: make a task of images/ with these classes, then upload annotations.xml as CVAT 1.1.",
-        describe_objects=cvat.describe,
+        describe_objects=describe_for_cvat,
     ),
     "labelstudio": DataSet(
         "Label Studio",
@@ -141,7 +142,7 @@ DATA_SETS: Mapping[Program, DataSet | AnnotationFiles | PackedFiles] = {
         places=_flat,
         done_by="In {out!r}: paste interface.xml as labelling interface, serve the folder as local storage, import "
         "tasks.json.",
-        describe_objects=label_studio.describe,
+        describe_objects=describe_for_label_studio,
     ),
 }
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from url_viz.errors import FolderError
-from url_viz.export.report_page import page_style, policy_of, template_of
+from url_viz.export.report_page import page_file, page_style, policy_of, template_of
 from url_viz.export.report_thumbnails import inlined
 from url_viz.export.table_files import write_bytes
-from url_viz.files import require_parent
 from url_viz.subjects.set_versions import Version
 from url_viz.subjects.version_diff import WORDS, Diff
 
@@ -31,10 +29,7 @@ class ShownChange:
 
 def write_diff_report(found: Diff, path: str | Path) -> Path:
     """Write `diff_html` to a .html file, atomically; returns its path. Raises FolderError for where it cannot be."""
-    target = Path(path).expanduser().absolute()
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
-    require_parent(target)
+    target = page_file(path)
     return write_bytes(diff_html(found).encode("utf-8"), target)
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.provenance import provenance
 from url_viz.export.report_facts import ReportFacts, facts_of, ranked
 from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
-from url_viz.export.report_page import page_of
+from url_viz.export.report_page import page_file, page_of
 from url_viz.export.report_thumbnails import inlined
 from url_viz.export.table_files import write_bytes
 from url_viz.export.whole_picture import with_boxes
-from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
@@ -38,10 +37,7 @@ def write_report(
     Raises FolderError for another extension, or a path that cannot be written or is in no folder; ImageSetError if
     `ids` name no picture.
     """
-    target = Path(path).expanduser().absolute()
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
-    require_parent(target)
+    target = page_file(path)
     page = report_html(image_set, ids=ids, title=title, with_folder=with_folder)
     return write_bytes(page.encode("utf-8"), target)
 

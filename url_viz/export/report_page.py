@@ -16,8 +16,10 @@ from url_viz.analysis.between import between
 from url_viz.analysis.evaluation import NEAREST
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, title_of
 from url_viz.analysis.worth import Worth
+from url_viz.errors import FolderError
 from url_viz.export.report_facts import CLASSES_SHOWN, ReportFacts, titled
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
+from url_viz.files import require_parent
 
 LONGEST_NAME = 64
 Thumbnails = Mapping[int, str]
@@ -68,6 +70,15 @@ def page_of(
         script=script,
         policy=policy_of(script),
     )
+
+
+def page_file(path: str | Path) -> Path:
+    """The file that a report is written to. Raises FolderError for another ending, or one in no folder."""
+    target = Path(path).expanduser().absolute()
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
+    require_parent(target)
+    return target
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from url_viz.errors import ImageError
 from url_viz.imaging.annotations.annotated import Box
 from url_viz.imaging.decode import decode, scaled_size
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.places import Place, cut
+from url_viz.imaging.places import cut
 from url_viz.imaging.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
 
 THUMBNAIL_PX = 256
@@ -136,27 +136,6 @@ def fetch_and_decode(
         return Known(content) if content in known else decoded(data, preprocessing, content=content, also=also)
     except ImageError as error:
         return Failure(str(error))
-
-
-def fetch_and_decode_places(
-    fetch: Callable[[], bytes],
-    places: Sequence[Place],
-    *,
-    known: Container[int],
-    decoded: Callable[[bytes, Sequence[Place]], Sequence[Picture | Failure]],
-) -> list[DecodeResult]:
-    """Like `fetch_and_decode` for places of one file: those of contents that are not `known` are decoded together."""
-    try:
-        data = fetch()
-        picture = content_key(data)
-        contents = [place.content(picture) for place in places]
-        rest = [number for number, content in enumerate(contents) if content not in known]
-        results: list[DecodeResult] = [Known(content) for content in contents]
-        for number, one in zip(rest, decoded(data, [places[number] for number in rest]) if rest else (), strict=True):
-            results[number] = one if isinstance(one, Failure) else replace(one, content=contents[number])
-        return results
-    except ImageError as error:
-        return [Failure(str(error)) for _ in places]
 
 
 def thumbnail(image: Image.Image) -> bytes:

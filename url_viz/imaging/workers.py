@@ -4,6 +4,7 @@ import atexit
 import os
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -20,9 +21,9 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import (
     DecodeResult,
     Failure,
+    Known,
     Picture,
     fetch_and_decode,
-    fetch_and_decode_places,
     picture_of,
     pictures_of,
 )
@@ -119,7 +120,7 @@ def fetch_and_decode_isolated(
     return fetch_and_decode(fetch, preprocessing, known=known, also=also, decoded=by.read)
 
 
-def fetch_and_decode_places_isolated(
+def fetch_and_decode_places(
     fetch: Callable[[], bytes],
     places: Sequence[Place],
     preprocessings: Sequence[Preprocessing],
@@ -127,12 +128,19 @@ def fetch_and_decode_places_isolated(
     known: Container[int],
     by: Decoders = decoders,
 ) -> list[DecodeResult]:
-    """Like `fetch_and_decode_places`, in a process with limits on time and memory."""
-
-    def decoded(data: bytes, rest: Sequence[Place]) -> list[Picture | Failure]:
-        return list(by.read_places(data, rest, *preprocessings))
-
-    return fetch_and_decode_places(fetch, places, known=known, decoded=decoded)
+    """Like `fetch_and_decode_isolated` for places of one file, of which those that are not `known` are cut together."""
+    try:
+        data = fetch()
+        picture = content_key(data)
+        contents = [place.content(picture) for place in places]
+        rest = [number for number, content in enumerate(contents) if content not in known]
+        results: list[DecodeResult] = [Known(content) for content in contents]
+        read = by.read_places(data, [places[number] for number in rest], *preprocessings) if rest else ()
+        for number, one in zip(rest, read, strict=True):
+            results[number] = one if isinstance(one, Failure) else replace(one, content=contents[number])
+        return results
+    except ImageError as error:
+        return [Failure(str(error)) for _ in places]
 
 
 def _unpacked(facts: Mapping[str, int], body: bytes, preprocessings: Sequence[Preprocessing], key: int) -> Picture:

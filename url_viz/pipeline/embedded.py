@@ -14,7 +14,7 @@ from url_viz.errors import BucketError
 from url_viz.imaging.read import DecodeResult, Failure, Known, Picture, Unfetched
 from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import Source
-from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated, fetch_and_decode_places_isolated
+from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated, fetch_and_decode_places
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
 from url_viz.pipeline.external_embeddings import Given
@@ -188,7 +188,7 @@ def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[Sequence[Scanned
                 if not places:
                     return [(file, fetch_and_decode_isolated(fetch, sheet, known=embedding.known, also=others, by=by))]
                 sheets = (sheet, *others)
-                done = fetch_and_decode_places_isolated(fetch, places, sheets, known=embedding.known, by=by)
+                done = fetch_and_decode_places(fetch, places, sheets, known=embedding.known, by=by)
                 return list(zip(group, done, strict=True))
             except BucketError as error:
                 return [(one, Unfetched(str(error))) for one in group]

@@ -11,14 +11,8 @@ from url_viz.imaging.annotations.annotated import Box, Size
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Source
-from url_viz.store.imported_columns import (
-    Import,
-    names_of_imports,
-    read_import,
-    write_apart,
-    write_import,
-    write_label_choice,
-)
+from url_viz.store.imported_columns import names_of_imports, read_import, write_apart, write_label_choice
+from url_viz.store.source_columns import write_said
 from url_viz.store.tables import positions_of
 from url_viz.store.user_cells import Values
 from url_viz.store.writer import Writer
@@ -32,8 +26,6 @@ BOX_IS_WRONG, NO_SUCH_OBJECT = "box is wrong", "no such object"
 VERDICTS = (BOX_IS_WRONG, NO_SUCH_OBJECT)
 CUT_BY_FRAME = "cut_by_frame"
 AT_THE_FRAME = 1 / 400
-_UNREAD = -1
-"""The content of what was not read yet: no key is negative."""
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
 """In pixels of the upright picture; the margin as a fraction of the box."""
 
@@ -47,8 +39,6 @@ def keep_objects(writer: Writer, source: Source) -> None:
         return
     writer.note_objects(source.base, without=sum(not picture.objects for picture in source.annotations.pictures))
     is_new = OBJECTS not in names_of_imports(writer.paths)
-    rows = writer.images(["id", "content"])
-    contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
     facts = source.facts
     said = list(facts.values())
     columns = {
@@ -65,9 +55,7 @@ def keep_objects(writer: Writer, source: Source) -> None:
         **_facts([dict(one.facts) for _, one, _ in said]),
     }
     columns = {name: values for name, values in columns.items() if values.known}
-    ids = np.array(list(facts), np.int64)
-    of_contents = np.array([_UNREAD if (key := contents.get(one)) is None else key for one in facts], np.int64)
-    write_import(writer.paths, Import(OBJECTS, source.root.name, ids, of_contents, columns))
+    write_said(writer, OBJECTS, source.root.name, list(facts), columns)
     if is_new:
         write_label_choice(writer.paths, CLASS)
         write_apart(writer.paths, PICTURE)

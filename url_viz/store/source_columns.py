@@ -1,5 +1,6 @@
 """What a source says of its pictures (class, split and other columns of shards and lists), kept with the set."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,21 +26,24 @@ def keep_columns(writer: Writer, found: Scan) -> None:
     if not found.columns:
         return
     had_classes = SOURCE in names_of_imports(writer.paths) and CLASS in read_import(writer.paths, SOURCE).columns
-    rows = writer.images(["id", "content"])
-    contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
-    ids = [file.id for file in found.files]
-    of_contents = [_UNREAD if (key := contents.get(one)) is None else key for one in ids]
     columns = {
         name: values
         for name, cells in found.columns.items()
         if isinstance(values := _values(name, pd.Series(list(cells), dtype=object)), Values)
     }
-    arrays = np.array(ids, np.int64), np.array(of_contents, np.int64)
     if not columns:
         return
-    write_import(writer.paths, Import(SOURCE, found.root.name, *arrays, columns))
+    write_said(writer, SOURCE, found.root.name, [file.id for file in found.files], columns)
     if CLASS in columns and not had_classes:
         write_label_choice(writer.paths, CLASS)
+
+
+def write_said(writer: Writer, name: str, file: str, ids: Sequence[int], columns: Mapping[str, Values]) -> None:
+    """Write the import `name` of what a `file` says of pictures by their `ids` (N), whether they were read or not."""
+    rows = writer.images(["id", "content"])
+    contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
+    keys = [_UNREAD if (key := contents.get(one)) is None else key for one in ids]
+    write_import(writer.paths, Import(name, file, np.array(ids, np.int64), np.array(keys, np.int64), columns))
 
 
 def _values(name: str, cells: "pd.Series[Any]") -> Values | str:

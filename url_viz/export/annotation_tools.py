@@ -1,6 +1,7 @@
-"""Objects for Label Studio: pictures, tasks with pre-annotations, and the labelling interface for their classes.
+"""Objects for CVAT and Label Studio, as pictures with the boxes that are there to be corrected.
 
-The formats are documented in its guide: "Import pre-annotated data" and "Local storage".
+The formats are documented in CVAT's manual ("XML annotation format": CVAT for images 1.1, uploaded to a task) and in
+Label Studio's guide ("Import pre-annotated data", "Local storage").
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,22 @@ from url_viz.image_set import ImageSet
 IMAGE, LABEL = "image", "label"
 
 
-def describe(image_set: ImageSet, folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
+def describe_for_cvat(image_set: ImageSet, folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
+    """Write annotations.xml: a box of its class for each object, but for dropped ones and those without a class."""
+    root = Element("annotations")
+    SubElement(root, "version").text = "1.1"
+    for number, picture in enumerate(pictures):
+        width, height = map(str, picture.size)
+        image = SubElement(root, "image", id=str(number), name=Path(picture.file).name, width=width, height=height)
+        for row, ends in picture.labelled():
+            corners = {name: f"{end:.2f}" for name, end in zip(("xtl", "ytl", "xbr", "ybr"), ends, strict=True)}
+            SubElement(image, "box", {"label": row["label"], "occluded": "0", "z_order": "0", **corners})
+    ElementTree(root).write(folder / "annotations.xml", encoding="utf-8", xml_declaration=True)
+
+
+def describe_for_label_studio(
+    image_set: ImageSet, folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance
+) -> None:
     """Write tasks.json, a task for each picture with its boxes as a prediction, and interface.xml with the classes.
 
     Addresses of pictures are those of a local storage whose document root is the folder above `folder`.
