@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from url_viz.analysis.looks import NAMED_FROM, look_of
 from url_viz.models.imagenet import class_names
+from url_viz.subjects.set_maps import NAMED_FROM, look_of
 
 
 def test_the_largest_mean_share_names_a_region() -> None:

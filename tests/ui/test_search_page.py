@@ -12,7 +12,7 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import opened, words
 from url_viz.analysis.order_metrics import auroc_by_blocks
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.selective_retrieval import Curve, Evidence, RestrictedRecall, Restriction, RestrictionStudy
+from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Restriction
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.menu import purpose_of
@@ -173,11 +173,11 @@ def evidence_of(uncertainty: list[float], is_right: list[bool]) -> Evidence:
     values, right = np.tile(uncertainty, 6), np.tile(is_right, 6)
     code = np.repeat(np.arange(6), len(uncertainty))
     nothing = Curve(np.ones(1), np.ones(1))
-    left_out = Restriction(*(RestrictedRecall(recall, recall, recall) for recall in (0.625, 0.5)))
-    study = RestrictionStudy(left_out, (0.1,), (left_out,))
+    left_out = Restriction(*(dict.fromkeys(MODES, recall) for recall in (0.625, 0.5)))
     auroc = auroc_by_blocks(values, ~right, code)
     ranks = percentile(values)
-    return Evidence("confusability", count, len(set(labels)), 0, 0.5, auroc, nothing, nothing, study, ranks, right)
+    of_all = ("confusability", count, len(set(labels)), 0, 0.5, auroc, nothing, nothing)
+    return Evidence(*of_all, left_out, {0.1: left_out}, ranks, right)
 
 
 def query_at(rank: float) -> Query:

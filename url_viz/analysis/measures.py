@@ -12,7 +12,7 @@ class Measure:
     """One measure, higher = less to be trusted.
 
     `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` names it in sentences;
-    `choice` is what a control calls it, by what it knows; `meaning` explains it to people who meet it first;
+    `by_what_it_knows` is what a control calls it, if not its title; `meaning` explains it to people who meet it first;
     `percentile` is the column with its percentile, if the table has one; `colour` that of its curve, None for any.
     `is_baseline` marks what others are compared with, `is_offered` what pages offer as an order; `in_table` is false
     for what only an evaluation computes.
@@ -20,41 +20,45 @@ class Measure:
 
     name: str
     title: str
-    choice: str
     meaning: str
     colour: str | None
+    by_what_it_knows: str | None = None
     percentile: str | None = None
     is_baseline: bool = False
     is_offered: bool = True
     in_table: bool = True
 
+    @property
+    def choice(self) -> str:
+        """What a control calls it."""
+        return self.by_what_it_knows or self.title
+
 
 AMBIGUITY = Measure(
     "ambiguity",
     "Ambiguity",
-    "Between classes",
     "How evenly a picture is torn between two of your classes, judged without its own label or its twins'.",
     "#d55e00",
+    by_what_it_knows="Between classes",
     percentile="ambiguity_percentile",
 )
 CONFUSABILITY = Measure(
     "confusability",
     "Confusability",
-    "Within the set",
     "How easily a picture is mistaken for another in this set, by its nearest neighbours. Needs no classes.",
     "#0072b2",
+    by_what_it_knows="Within the set",
     percentile="confusability_percentile",
 )
 TUNED = Measure(
     "tuned",
     "Tuned",
-    "Your answers",
     "Confusability, adjusted to your answers.",
     "#cc79a7",
+    by_what_it_knows="Your answers",
 )
 UNCERTAINTY = Measure(
     "uncertainty",
-    "Pretrained head",
     "Pretrained head",
     "What a head trained on other pictures says of each picture by itself. Uses nothing else of this set.",
     "#009e73",
@@ -62,7 +66,6 @@ UNCERTAINTY = Measure(
 )
 MODEL_DOUBT = Measure(
     "model_doubt",
-    "Your model",
     "Your model",
     "How undecided your own model is between its two likeliest classes: where it was not trained on a picture, in the "
     "end; else on average over its epochs.",
@@ -72,14 +75,12 @@ OF_TRAINING = (
     Measure(
         "low_last_margin",
         "Low last margin",
-        "Low last margin",
         "How far the picture's class is behind the largest other in your model's logits, in the last epoch.",
         "#8f3f71",
         is_offered=False,
     ),
     Measure(
         "low_mean_margin",
-        "Low mean margin",
         "Low mean margin",
         "The same on average over the epochs: minus the area under the margin (AUM).",
         "#6d4aa0",
@@ -88,14 +89,12 @@ OF_TRAINING = (
     Measure(
         "low_confidence",
         "Low confidence",
-        "Low confidence",
         "One minus the mean probability that your model gave the picture's class over the epochs.",
         "#4b5bb5",
         is_offered=False,
     ),
     Measure(
         "variability",
-        "Variability",
         "Variability",
         "How much that probability changed from epoch to epoch: its standard deviation.",
         "#3f7fb0",
@@ -104,14 +103,12 @@ OF_TRAINING = (
     Measure(
         "forgotten",
         "Forgotten",
-        "Forgotten",
         "How often an epoch in which your model was right came before one in which it was wrong.",
         "#3a8f86",
         is_offered=False,
     ),
     Measure(
         "learnt",
-        "Learnt late",
         "Learnt late",
         "The first epoch in which your model was right; as many as there were if it never was.",
         "#5d8f3a",
@@ -122,14 +119,12 @@ OF_TRAINING = (
 ENTROPY = Measure(
     "entropy",
     "Entropy",
-    "Entropy",
     "How undecided the backbone's own ImageNet classifier is, in nats. A baseline.",
     "#56b4e9",
     is_baseline=True,
 )
 INVERSE_NORM = Measure(
     "inverse_norm",
-    "1 / norm",
     "1 / norm",
     "One over the length of the embedding. A baseline.",
     "#e69f00",
@@ -139,7 +134,6 @@ INVERSE_NORM = Measure(
 NEAREST = Measure(
     "nearest_similarity",
     "Nearest similarity",
-    "Nearest similarity",
     "How different the most similar other picture is (minus its similarity). A baseline.",
     "#8c8c8c",
     is_baseline=True,
@@ -148,7 +142,6 @@ NEAREST = Measure(
 )
 NEAREST_GAP = Measure(
     "nearest_gap",
-    "Nearest gap",
     "Nearest gap",
     "How close the second most similar picture comes to the most similar one. A baseline.",
     "#b5a642",
@@ -179,7 +172,7 @@ _BY_NAME = {measure.name: measure for measure in MEASURES}
 
 def measure_named(name: str) -> Measure:
     """A measure by its name; a user's column is one by its own name."""
-    return _BY_NAME.get(name) or Measure(name, name, name, "A column you added; higher = more ambiguous.", None)
+    return _BY_NAME.get(name) or Measure(name, name, "A column you added; higher = more ambiguous.", None)
 
 
 def is_measure(name: str) -> bool:

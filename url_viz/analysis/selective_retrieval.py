@@ -1,7 +1,7 @@
 """Selective retrieval: search with ambiguous pictures withheld, and what withholding is worth (METHOD 4)."""
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -115,38 +115,20 @@ class SearchedPictures:
         return is_correct(self, np.ones(len(self), bool))
 
 
-@dataclass(frozen=True)
-class RestrictedRecall:
-    """Recall@1 where only some of the pictures are kept: in the database, the queries, or both."""
-
-    database: float
-    both: float
-    queries: float
-
-    def of(self, mode: Mode) -> float:
-        """Recall@1 of one mode."""
-        return float(getattr(self, mode))
+Recalls = Mapping[Mode, float]
+"""Recall@1 where only some of the pictures are kept: in the database, in the queries, or in both."""
 
 
 @dataclass(frozen=True)
 class Restriction:
     """One restriction by uncertainty, and the mean of as many pictures removed at random."""
 
-    by_uncertainty: RestrictedRecall
-    at_random: RestrictedRecall
+    by_uncertainty: Recalls
+    at_random: Recalls
 
     def gain(self, mode: Mode) -> float:
         """How much recall@1 is won beyond removing as many pictures at random."""
-        return self.by_uncertainty.of(mode) - self.at_random.of(mode)
-
-
-@dataclass(frozen=True)
-class RestrictionStudy:
-    """Recall@1 of the class-wise restriction, and of the global one for each share in `shares`."""
-
-    class_wise: Restriction
-    shares: tuple[float, ...]
-    overall: tuple[Restriction, ...]
+        return self.by_uncertainty[mode] - self.at_random[mode]
 
 
 def keep_class_wise(uncertainty: NDArray[np.floating], labels: ArrayLike, *, share: float = CLASS_WISE_SHARE) -> Bools:
@@ -185,18 +167,18 @@ def keep_at_random(like: Bools, generator: np.random.Generator, *, labels: Array
     return kept
 
 
-def restricted_recall(pictures: SearchedPictures, is_kept: Bools) -> RestrictedRecall:
+def restricted_recall(pictures: SearchedPictures, is_kept: Bools) -> Recalls:
     """Recall@1 of the three modes where the pictures `is_kept` (N,) remain.
 
     A query never finds itself: it is left out by its row, whether or not it is in the database. nan if a mode has no
     query, or no database to search.
     """
     inside = is_correct(pictures, is_kept)
-    return RestrictedRecall(
-        database=_mean(inside),
-        both=_mean(inside[is_kept]),
-        queries=_mean(pictures.is_right[is_kept]),
-    )
+    return {
+        "database": _mean(inside),
+        "both": _mean(inside[is_kept]),
+        "queries": _mean(pictures.is_right[is_kept]),
+    }
 
 
 def is_correct(pictures: SearchedPictures, is_in_database: Bools) -> NDArray[np.float64]:
@@ -213,8 +195,8 @@ def study(
     shares: Sequence[float] = SHARES,
     draws: int = RANDOM_DRAWS,
     seed: int = 0,
-) -> RestrictionStudy:
-    """The three modes class-wise and for each global share, beside `draws` random removals.
+) -> tuple[Restriction, dict[float, Restriction]]:
+    """The three modes where each class loses its share, and for each share of all, beside `draws` random removals.
 
     `uncertainty` (N,): higher = removed first. Raises RowsError on nan.
     """
@@ -222,11 +204,11 @@ def study(
 
     def compared(kept: Bools, labels: NDArray[np.generic] | None) -> Restriction:
         drawn = [restricted_recall(pictures, keep_at_random(kept, generator, labels=labels)) for _ in range(draws)]
-        return Restriction(restricted_recall(pictures, kept), _mean_of(drawn))
+        at_random = {mode: float(np.mean([recall[mode] for recall in drawn])) for mode in MODES}
+        return Restriction(restricted_recall(pictures, kept), at_random)
 
     class_wise = compared(keep_class_wise(uncertainty, pictures.labels), pictures.labels)
-    overall = [compared(keep_overall(uncertainty, share=share), None) for share in shares]
-    return RestrictionStudy(class_wise, tuple(shares), tuple(overall))
+    return class_wise, {share: compared(keep_overall(uncertainty, share=share), None) for share in shares}
 
 
 def _nearest_in(pictures: SearchedPictures, is_in_database: Bools) -> NDArray[np.int64]:
@@ -268,10 +250,6 @@ def nearest_outside_group(
     return nearest, similarity
 
 
-def _mean_of(drawn: Sequence[RestrictedRecall]) -> RestrictedRecall:
-    return RestrictedRecall(*np.mean([astuple(recall) for recall in drawn], axis=0).tolist())
-
-
 def _mean(values: NDArray[np.float64]) -> float:
     """The mean of what is known; nan if nothing is."""
     known = values[~np.isnan(values)]
@@ -295,9 +273,10 @@ class Evidence:
     """What labels say of one measure on `pictures` distinct pictures of `classes` classes.
 
     `left_out` counts pictures without a class or a value, and copies. `recall` is recall@1 of all, `auroc` the
-    measure's R-AUROC with an interval over classes, `curve` its recall by coverage, `oracle` that of a perfect order,
-    `study` the restrictions. `percentile` and `is_right` (M,) are of each picture: where it stands by the measure in
-    the whole set, and whether its nearest has its class.
+    measure's R-AUROC with an interval over classes, `curve` its recall by coverage, `oracle` that of a perfect order;
+    `class_wise` is what leaving out a tenth of each class does, `overall` each share of the whole. `percentile` and
+    `is_right` (M,) are of each picture: where it stands by the measure in the whole set, and whether its nearest has
+    its class.
     """
 
     measure: str
@@ -308,7 +287,8 @@ class Evidence:
     auroc: Figure
     curve: Curve
     oracle: Curve
-    study: RestrictionStudy
+    class_wise: Restriction
+    overall: Mapping[float, Restriction]
     percentile: NDArray[np.float32]
     is_right: Bools
 
@@ -324,15 +304,6 @@ class Evidence:
         return low, high
 
 
-def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph, measure: str) -> bool:
-    """Whether enough pictures of at least two classes have a value, so that there is something to compute."""
-    rows = _rows(table, contents, graph, measure)
-    source = source_groups(graph.twins, graph.apart)[positions_of(contents[rows], graph.content)]
-    if len(np.unique(source)) < 2:
-        return False  # twins of each other have no other picture to find
-    return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
-
-
 def evidence(
     table: pd.DataFrame,
     embeddings: NDArray[np.floating],
@@ -340,18 +311,22 @@ def evidence(
     *,
     graph: Graph,
     measure: str,
-) -> Evidence:
+) -> Evidence | None:
     """Evidence for `measure` of `ImageSet.table()`, with embeddings (N, D) and content keys (N,) in its order.
 
     Embeddings are those that the graph was made of, whitened: they are searched where the graph does not reach.
 
     Copies count once: the copy of a picture would make its search right whatever its uncertainty. Neighbours are those
-    of the set's `graph`, and pictures that are not in it yet take no part. `has_evidence` must hold.
+    of the set's `graph`, and pictures that are not in it yet take no part. None if too few pictures of at least two
+    classes have a value, or if all are twins of each other, which have no other picture to find.
     """
     rows, pictures = taking_part(table, embeddings, contents, graph=graph, measure=measure)
+    if len(rows) < FEWEST_PICTURES or min(len(np.unique(of)) for of in (pictures.labels, pictures.group)) < 2:
+        return None
     uncertainty = table[measure].to_numpy(np.float64)[rows]
     classes, code = np.unique(pictures.labels, return_inverse=True)
     wrong = 1 - pictures.is_right
+    class_wise, overall = study(pictures, uncertainty)
     return Evidence(
         measure=measure,
         pictures=len(rows),
@@ -361,7 +336,8 @@ def evidence(
         auroc=auroc_by_blocks(uncertainty, wrong == 1, code),
         curve=thinned(risk_coverage(uncertainty, wrong)),
         oracle=thinned(risk_coverage(wrong, wrong)),
-        study=study(pictures, uncertainty),
+        class_wise=class_wise,
+        overall=overall,
         percentile=percentile_of_each(table, measure)[rows],
         is_right=wrong == 0,
     )
@@ -376,16 +352,12 @@ def taking_part(
     measure: str,
 ) -> tuple[NDArray[np.int64], SearchedPictures]:
     """The rows (M,) of `table` that `evidence` is of, and those pictures with their neighbours; see there."""
-    rows = _rows(table, contents, graph, measure)
+    rows = distinct_with_class(table, contents, graph)
+    rows = rows[np.isfinite(table[measure].to_numpy(np.float64)[rows])]
     in_graph = positions_of(contents[rows], graph.content)
     group = source_groups(graph.twins, graph.apart)[in_graph]
-    labels, nearest = table["label"].to_numpy(dtype=str)[rows], lists_among(graph, in_graph)
+    labels, nearest = table["label"].iloc[rows].to_numpy(dtype=str), lists_among(graph, in_graph)
     return rows, SearchedPictures(l2_normalize(embeddings[rows]), labels, nearest, group)
-
-
-def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph, measure: str) -> NDArray[np.int64]:
-    rows = distinct_with_class(table, contents, graph)
-    return np.asarray(rows[np.isfinite(table[measure].to_numpy(np.float64)[rows])], np.int64)
 
 
 def distinct_with_class(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.looks import NEAR, look_of
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.selective_retrieval import near_in_graph
 from url_viz.models.imagenet import class_names
@@ -23,6 +22,10 @@ from url_viz.store.writer import Writer
 from url_viz.subjects.set_core import SetCore
 
 Method = Literal["UMAP", "t-SNE", "PCA"]
+NAMED_FROM = 0.15
+"""A class names a region from this mean share on: below it, names of regions of Places and Grocery were far-fetched."""
+NEAR = 24
+"""Nearest neighbours of a region's picture that are asked with it."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +116,13 @@ class SetMaps:
         if coordinates is None or not (coordinates.method == UMAP).any():
             return 0.0
         return float((coordinates.method == PLACED).mean())
+
+
+def look_of(shares: NDArray[np.floating], names: tuple[str, ...]) -> tuple[str | None, float]:
+    """The class with the largest mean share among pictures, and that share; no name if it is below NAMED_FROM.
+
+    `shares` (M, C) are the classifier's softmax, `names` its C classes.
+    """
+    mean = shares.mean(axis=0)
+    best = int(mean.argmax())
+    return (names[best] if mean[best] >= NAMED_FROM else None), float(mean[best])

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 
-from url_viz.analysis.selective_retrieval import Evidence, evidence, has_evidence
+from url_viz.analysis.selective_retrieval import Evidence, evidence
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
 from url_viz.models.model import Model, load_model, resolve, with_head
@@ -118,7 +118,7 @@ def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
 
 
 def _evidence(image_set: ImageSet, measure: str) -> Evidence | None:
-    table, keys, graph = image_set.table(), image_set.contents, image_set.witnesses
-    if graph is None or not has_evidence(table, keys, graph=graph, measure=measure):
+    graph = image_set.witnesses
+    if graph is None:
         return None
-    return evidence(table, image_set.whitened.rows, keys, graph=graph, measure=measure)
+    return evidence(image_set.table(), image_set.whitened.rows, image_set.contents, graph=graph, measure=measure)

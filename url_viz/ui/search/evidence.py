@@ -55,16 +55,11 @@ def verdict(evidence: Evidence) -> Markdown:
         of_queries = Markdown(f"**yes**: by {name}, a picture with a wrong match ranks above one without in {times}.")
     else:
         of_queries = Markdown(f"**not clearly**: {name} orders their errors no better than chance.")
-    gain = escape(f"{100 * _tenth(evidence).gain('database'):+.1f}".replace("-", "−"))
+    gain = escape(f"{100 * evidence.overall[0.1].gain('database'):+.1f}".replace("-", "−"))
     return Markdown(
         f"Withholding queries: {of_queries}\n\nWithholding hits: leaving out a tenth of the set changes recall@1 by "
         f"**{gain} points** compared with leaving out as many at random."
     )
-
-
-def _tenth(evidence: Evidence) -> Restriction:
-    """The restriction that leaves out a tenth of the set."""
-    return evidence.study.overall[evidence.study.shares.index(0.1)]
 
 
 def _show_curves(results: list[Evidence]) -> None:
@@ -112,10 +107,10 @@ def _show_modes(evidence: Evidence) -> None:
 
 def modes_table(evidence: Evidence) -> pd.DataFrame:
     """Recall@1 in percent of each mode with 10 % left out, by class and overall, with the gain over random."""
-    columns = {"By class": evidence.study.class_wise, "Overall": _tenth(evidence)}
+    columns = {"By class": evidence.class_wise, "Overall": evidence.overall[0.1]}
     cells = {title: [_cell(comparison, mode) for mode in MODES] for title, comparison in columns.items()}
     return pd.DataFrame(cells, index=pd.Index([MODE_NAMES[mode] for mode in MODES], name="10 % left out of"))
 
 
 def _cell(comparison: Restriction, mode: Mode) -> str:
-    return f"{100 * comparison.by_uncertainty.of(mode):.1f} ({100 * comparison.gain(mode):+.1f})"
+    return f"{100 * comparison.by_uncertainty[mode]:.1f} ({100 * comparison.gain(mode):+.1f})"

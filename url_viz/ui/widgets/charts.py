@@ -87,11 +87,11 @@ def restriction_figure(evidence: Evidence) -> "Figure":
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    x = [100 * share for share in evidence.study.shares]
+    x = [100 * share for share in evidence.overall]
     for mode in MODES:
         colour = _MODE_COLOURS[mode]
-        ours = [100 * comparison.by_uncertainty.of(mode) for comparison in evidence.study.overall]
-        control = [100 * comparison.at_random.of(mode) for comparison in evidence.study.overall]
+        ours = [100 * comparison.by_uncertainty[mode] for comparison in evidence.overall.values()]
+        control = [100 * comparison.at_random[mode] for comparison in evidence.overall.values()]
         figure.add_scatter(x=x, y=ours, name=MODE_NAMES[mode], line={"color": colour, "width": 2.6}, legendgroup=mode)
         figure.add_scatter(
             x=x,
