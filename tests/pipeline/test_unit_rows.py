@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.pipeline import unit_rows
-from url_viz.pipeline.unit_rows import UnitRows
+from url_viz.pipeline.unit_rows import UnitRows, widen
 
 
 @pytest.mark.slow
@@ -33,3 +33,11 @@ def test_rows_are_read_one_and_several_at_a_time_of_length_one() -> None:
     assert len(rows) == 3
     assert rows[0].tolist() == pytest.approx([0.6, 0.8])
     assert rows[np.array([2, 1])].tolist() == [[0, 1], [0, 0]]
+
+
+def test_every_finite_half_is_widened_exactly() -> None:
+    half = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    half = half[np.isfinite(half)].reshape(-1, 16)
+    wide = np.empty(half.shape, np.float32)
+    widen(half, wide)
+    np.testing.assert_array_equal(wide.view(np.uint32), half.astype(np.float32).view(np.uint32))

@@ -17,6 +17,9 @@ BLOCK_NUMBERS = 2**18
 """Numbers that are converted to float32 at a time: 1 MiB, which fits in the cache of a core."""
 BLOCKS_A_TASK = 64
 SHORTEST = 1e-12
+_FRACTION_BITS = 23 - 10
+_SIGN_AND_NUMBER = np.int32(-1 << 31 | 0x7FFF << _FRACTION_BITS)
+_EXPONENTS_APART = np.float32(2.0 ** (127 - 15))
 
 Floats = NDArray[np.float32]
 
@@ -57,10 +60,24 @@ class UnitRows:
         values, at_a_time = np.empty(len(self), np.float32), block_rows * BLOCKS_A_TASK
 
         def fill(first: int) -> None:
+            block = np.empty((block_rows, self._rows.shape[1]), np.float32)
             for start in range(first, min(first + at_a_time, len(self)), block_rows):
-                part = slice(start, start + block_rows)
-                values[part] = of(self._rows[part].astype(np.float32))
+                half = self._rows[start : start + block_rows]
+                widen(half, block[: len(half)])
+                values[start : start + block_rows] = of(block[: len(half)])
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             deque(pool.map(fill, range(0, len(self), at_a_time)), maxlen=0)
         return values
+
+
+def widen(half: NDArray[np.float16], into: Floats) -> None:
+    """Write finite numbers (R, A) as float32, bit by bit: exact, where NumPy's conversion takes most of a search.
+
+    Sign, exponent and fraction are moved to their places in float32, whose exponents count from another number.
+    """
+    bits = into.view(np.int32)
+    np.copyto(bits, half.view(np.int16))  # the sign fills what is before it
+    np.left_shift(bits, _FRACTION_BITS, out=bits)
+    np.bitwise_and(bits, _SIGN_AND_NUMBER, out=bits)
+    np.multiply(into, _EXPONENTS_APART, out=into)
