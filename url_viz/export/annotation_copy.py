@@ -38,7 +38,6 @@ class AnnotationCopy:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The result as sentences."""
         changed = f"{counted(self.corrected, 'class')} corrected, {counted(self.dropped, 'object')} taken out"
         said = f"{counted(self.files, 'file')} in {str(self.out)!r}: {changed}; all else byte for byte, no pictures."
         redraw = f"{counted(self.to_redraw, 'box is', 'boxes are')} to be drawn again: {REDRAW}."

@@ -33,7 +33,6 @@ class ImportedAnswers:
 
     @property
     def words(self) -> str:
-        """For people."""
         skipped = [f"{counted(self.unanswered, 'row')} without an answer"] if self.unanswered else []
         skipped += [f"{self.unknown:,} of pictures that are not in this set"] if self.unknown else []
         return f"{self.action.sentence}{'; passed over ' if skipped else ''}{' and '.join(skipped)}."

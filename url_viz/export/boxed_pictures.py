@@ -30,7 +30,6 @@ class BoxedPicture:
             yield {str(name): value for name, value in row.items()}, ends
 
     def labelled(self) -> Iterator[tuple[dict[str, Any], tuple[float, float, float, float]]]:
-        """Those of `boxes` that have a class and were not dropped."""
         return (
             (row, ends) for row, ends in self.boxes() if isinstance(row["label"], str) and row["decision"] != "drop"
         )

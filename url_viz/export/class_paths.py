@@ -28,7 +28,9 @@ def corrected_paths(
     levels = [_level_of(path, given, level) for path, given in zip(paths, table["label_given"], strict=True)]
     folders = _folders(paths, levels)
     moved = [
-        _moved(path, at, _folder_now(label, folders), make_folder=make_folder) if isinstance(label, str) else path
+        _moved(path, at, folders.get(label) or folder_of(label), make_folder=make_folder)
+        if isinstance(label, str)
+        else path
         for path, at, label in zip(paths, levels, table["label"], strict=True)
     ]
     taken = {wanted for path, wanted in zip(paths, moved, strict=True) if wanted == path}
@@ -70,10 +72,6 @@ def _folders(paths: Iterable[bytes], levels: Iterable[int | None]) -> dict[str, 
     """The folder of each class by its label: a name that is no text differs from how it is shown."""
     parts = {path.split(b"/")[level] for path, level in zip(paths, levels, strict=True) if level is not None}
     return {display_name(part): part for part in sorted(parts)}
-
-
-def _folder_now(label: str, folders: dict[str, bytes]) -> bytes:
-    return folders[label] if label in folders else folder_of(label)
 
 
 def _moved(path: bytes, level: int | None, folder: bytes, *, make_folder: bool) -> bytes:

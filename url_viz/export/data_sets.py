@@ -45,7 +45,6 @@ class DataSet:
 
     @property
     def is_for_objects(self) -> bool:
-        """Whether it is of use for objects in pictures alone."""
         return self.describe is None
 
     def write(

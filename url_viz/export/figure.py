@@ -126,7 +126,6 @@ def _centres(xy: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.floa
 
 
 def _disc(picture: Image.Image, centre: NDArray[np.floating], radius: float, colour: object, opacity: float) -> None:
-    """Paint one disc over the picture."""
     left, top = (math.floor(float(at) - radius) for at in centre)
     side = math.ceil(2 * radius) + 2
     mask = Image.new("L", (side, side), 0)

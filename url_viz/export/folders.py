@@ -63,7 +63,6 @@ class SortedFolders:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The result as sentences."""
         folders = ", ".join(f"{count:,} in {name}/" for name, count in list(self.created.items())[:MOST_NAMED])
         more = len(self.created) - MOST_NAMED
         folders += f", and the others in {counted(more, 'more folder')}" if more > 0 else ""
@@ -177,7 +176,6 @@ def _by_label(table: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str]":
-    """The folder of each row that is sorted."""
     decision = table["decision"].reset_index(drop=True)
     folders = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
     if folders.empty:
@@ -311,7 +309,6 @@ class _TargetFolder:
 
 
 def _upwards(folder: bytes) -> Iterator[bytes]:
-    """A relative folder and its parents."""
     while folder:
         yield folder
         folder = os.path.dirname(folder)

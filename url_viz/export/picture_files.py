@@ -49,7 +49,6 @@ class Exported:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The result as sentences."""
         return (f"{counted(self.pictures, 'picture')} in {str(self.out)!r}.", *words_of(self.left_out))
 
 
@@ -141,7 +140,8 @@ def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
         here = ""
         for depth, part in enumerate(above):
             folder = b"/".join(above[: depth + 1]) + b"/"
-            here = used.name(folder, f"{here}{_without_split(_plain(part))}") + "/"
+            no_split = _SPLIT.sub(lambda match: match[0].capitalize(), _plain(part))
+            here = used.name(folder, here + no_split) + "/"
         stem, extension = os.path.splitext(_plain(last))
         result.append(used.name(path, f"{here}{stem}", end=extension, salt=f"{image_id & (1 << 64) - 1:016x}"))
     return result
@@ -176,10 +176,6 @@ def _plain(part: bytes) -> str:
     plain = re.sub(r"[^\w.+-]", "_", stem).strip("._+- ")[: LONGEST_PART - 20]
     ending = re.sub(r"[^A-Za-z0-9]", "", extension)[:10]
     return f"{plain or 'picture'}-{digest}" + (f".{ending}" if ending else "")
-
-
-def _without_split(folder: str) -> str:
-    return _SPLIT.sub(lambda match: match[0].capitalize(), folder)
 
 
 def refuse_within_pictures(target: Path, root: Path) -> None:

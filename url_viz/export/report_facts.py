@@ -69,12 +69,10 @@ class ReportFacts:
 
     @property
     def unit(self) -> str:
-        """What a row is."""
         return "objects" if self.is_of_objects else "pictures"
 
     @property
     def is_selection(self) -> bool:
-        """Whether the report covers only a part of the image set."""
         return len(self.table) != self.whole
 
 
@@ -101,7 +99,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         reasons=tuple(reason_counts(table["reasons"], image_set.reason_names()).items()),
         shared_reasons=tuple(shared.words for shared in image_set.shared_reasons()),
         decisions=decision_counts(table),
-        failures=failure_counts(image_set.failures()),
+        failures=_counts(image_set.failures()["reason"]),
         evaluated=() if evaluated is None else evaluated.measures,
         pictures_evaluated=pictures,
         worth=image_set.labels.worth() if image_set.labels.is_reviewed() else None,
@@ -130,11 +128,6 @@ def titled(measure: str) -> str:
 def decision_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
     """Number of pictures by decision; empty if nothing is decided."""
     return _counts(table["decision"].dropna()) if "decision" in table else ()
-
-
-def failure_counts(failures: pd.DataFrame) -> tuple[tuple[str, int], ...]:
-    """Number of unreadable files by reason."""
-    return _counts(failures["reason"].astype(str))
 
 
 def _counts(values: Iterable[object]) -> tuple[tuple[str, int], ...]:

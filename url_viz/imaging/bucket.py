@@ -66,7 +66,6 @@ class Bucket:
 
     @property
     def base(self) -> Path:
-        """The address."""
         return self.root
 
     def read(self, file: ScannedFile) -> bytes:

@@ -233,7 +233,6 @@ def _through_profile(image: Image.Image) -> Image.Image:
 
 @cache
 def _register_heif() -> None:
-    """Register HEIC and HEIF with Pillow, once."""
     from pillow_heif import register_heif_opener
 
     register_heif_opener()

@@ -35,7 +35,6 @@ class Objects:
 
     @property
     def base(self) -> Path:
-        """The folder that paths of pictures are relative to."""
         return self.annotations.base
 
     @property

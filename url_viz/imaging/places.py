@@ -47,12 +47,10 @@ class PictureSize:
 
     @property
     def stored(self) -> Size:
-        """Its size as stored."""
         return self.width, self.height
 
     @property
     def upright(self) -> Size:
-        """Its size upright."""
         return (self.height, self.width) if self.orientation >= 5 else self.stored
 
     def turned(self, box: Box) -> Box:

@@ -52,7 +52,6 @@ class ScannedFile:
 
     @property
     def id(self) -> int:
-        """The picture's id within its image set."""
         return image_id(self.path)
 
 

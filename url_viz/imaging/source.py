@@ -54,15 +54,12 @@ class Folder:
 
     @property
     def base(self) -> Path:
-        """The folder."""
         return self.root
 
     def list(self) -> Scan:
-        """See `url_viz.imaging.scan.scan`."""
         return scan(self.root, within=self.within)
 
     def read(self, file: ScannedFile) -> bytes:
-        """See `url_viz.imaging.decode.read_file`."""
         return read_file(absolute(self.root, file.path), within=self.within)
 
 

@@ -39,7 +39,6 @@ class IncomingFile:
     data: bytes
 
     def read(self) -> bytes:
-        """The bytes of the file."""
         return self.data
 
 

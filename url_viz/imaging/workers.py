@@ -90,7 +90,6 @@ class Decoders(LimitedProcesses):
         return self.ask("cut", data, box=place.box, margin=place.margin)[1]
 
     def header_of(self, data: bytes) -> tuple[int, int, int]:
-        """See `url_viz.imaging.decode.header_of`."""
         width, height, orientation = self.ask("header", data)[0]["header"]
         return width, height, orientation
 

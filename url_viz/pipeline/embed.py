@@ -120,7 +120,6 @@ def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
 
 
 def _embedded(writer: Writer, space_key: str) -> set[int]:
-    """The contents that have an embedding in a space."""
     return set(writer.embedded(space_key).content.tolist())
 
 
@@ -216,7 +215,6 @@ class _UnstoredRows:
         self._preview = _Preview(writer, model.space.key)
 
     def add(self, rows: Embeddings | None) -> None:
-        """Let rows wait to be stored."""
         if rows is not None:
             self._waiting.append(rows)
 
@@ -271,7 +269,6 @@ class _Run:
             self.store()
 
     def outcome(self, plan: Plan) -> Outcome:
-        """What the run did of its plan."""
         left = len(self._unfetched)
         is_cut_off = self._is_cut_off or (left > 0 and not self.done)
         counts = (self.done - self.failed, self.failed, plan.unchanged, len(plan.gone))
@@ -333,7 +330,6 @@ class _Preview:
         self._is_wanted = writer.coordinates(space_key) is None
 
     def add(self, rows: Embeddings) -> None:
-        """Put new rows on the map."""
         if not self._is_wanted:
             return
         self._content.append(rows.content)
@@ -350,7 +346,6 @@ class _Preview:
             prepare_umap()
 
     def _fit(self, count: int) -> None:
-        """Fit the map again, and place all rows."""
         basis = self._basis = fit_pca(np.concatenate(self._to_fit))
         self._fitted_on = count
         self._xy = [basis(rows) for rows in self._to_fit]

@@ -224,7 +224,7 @@ class _ModelRun:
         """Begin to embed those of the pictures, by content, that it has not yet; the call waits for the end."""
         fresh = {content: one for content, one in pictures.items() if content not in self._embedded}
         if not fresh:
-            return _nothing
+            return lambda: None
         wait = self._started(list(fresh.values()))
         self._embedded |= set(fresh)
 
@@ -243,10 +243,6 @@ class _ModelRun:
         return self._model.start(
             np.stack([(one.crop, *one.also)[self._place] for _, one in fresh if isinstance(one, Picture)])
         )
-
-
-def _nothing() -> None:
-    """There is nothing to wait for."""
 
 
 def _as_stored(model: Model | Given, outputs: Outputs) -> NDArray[np.float16]:

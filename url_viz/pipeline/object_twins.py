@@ -33,7 +33,6 @@ def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
 
 
 def _members(picture: NDArray[np.int32]) -> dict[int, NDArray[np.int64]]:
-    """The rows of each picture."""
     order = np.argsort(picture, kind="stable")
     codes, start = np.unique(picture[order], return_index=True)
     return dict(zip(codes.tolist(), np.split(order, start[1:]), strict=True))

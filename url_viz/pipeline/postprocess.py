@@ -111,7 +111,7 @@ def _update_map(
     known = writer.coordinates(space_key)
     assert graph is not None
     fitted = _fitted(known, len(whitened))
-    is_same = known is not None and _same_rows(known.content, whitened.content)
+    is_same = known is not None and np.array_equal(np.sort(known.content), np.sort(whitened.content))
     if not refit and known is not None and fitted:
         if not is_same:
             writer.put_coordinates(space_key, _only(place(graph, known), whitened.content))
@@ -133,10 +133,6 @@ def _fitted(known: Coordinates | None, rows: int) -> int:
         return 0
     count = int((known.method == UMAP).sum())
     return len(known) if rows < FEWEST_FOR_UMAP or count >= SAMPLE_ROWS else count
-
-
-def _same_rows(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
-    return np.array_equal(np.sort(a), np.sort(b))
 
 
 def _only(coordinates: Coordinates, content: NDArray[np.int64]) -> Coordinates:

@@ -42,7 +42,6 @@ class About:
 
     @property
     def base(self) -> Path:
-        """The folder that paths are relative to."""
         folder = self.root.parent if is_listing(self.root) else self.root
         return Path(self.objects_in) if self.objects_in else folder
 

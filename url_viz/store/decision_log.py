@@ -54,7 +54,6 @@ class DecisionLogBackup:
 
     @property
     def exists(self) -> bool:
-        """Whether a record or a copy shows that decisions were made."""
         return self.record_path.exists() or self.copy_path.exists()
 
     def record(self) -> Record | None:
@@ -236,7 +235,6 @@ class DecisionLog:
 
     @contextmanager
     def _raising_disk_errors(self) -> Iterator[None]:
-        """Raise a WorkspaceError for what goes wrong while the file is written."""
         try:
             yield
         except Timeout as error:
@@ -323,7 +321,6 @@ class DecisionLog:
         )
 
     def _in_words(self, error: sqlite3.Error) -> str:
-        """The message, with the next step, for an error of SQLite."""
         code = _code(error)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return self._busy()
@@ -359,7 +356,6 @@ def _refuse_log_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _lay_out(path: Path) -> None:
-    """Make the tables of a new file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         Transaction(connection).make_tables()

@@ -40,11 +40,9 @@ class DecisionRows:
 
     @property
     def columns(self) -> tuple[NDArray[Any], ...]:
-        """All columns, in the order of the table."""
         return self.id, self.content, self.code, self.tags, self.labels, self.names
 
     def rows_at(self, at: NDArray[np.integer] | NDArray[np.bool_]) -> "DecisionRows":
-        """The rows at some positions."""
         return DecisionRows(*(column[at] for column in self.columns))
 
     def sums(self) -> NDArray[np.uint64]:
@@ -62,7 +60,6 @@ class DecisionRows:
 
     @classmethod
     def joined(cls, parts: Sequence["DecisionRows"]) -> "DecisionRows":
-        """The rows of all parts, one after the other."""
         return cls(*map(np.concatenate, zip(*(part.columns for part in parts), strict=True)))
 
 
@@ -89,7 +86,6 @@ class DecisionChanges:
         return self.after.sums() - self.before.sums()
 
     def reversed(self) -> "DecisionChanges":
-        """The changes that undo these."""
         return DecisionChanges(self.after, self.before)
 
 
@@ -110,7 +106,6 @@ class AnswerChanges:
         return answer_sums(self.rows[:, [0, 1, 3]]) - answer_sums(self.rows[:, :3])
 
     def reversed(self) -> "AnswerChanges":
-        """The changes that undo these."""
         return AnswerChanges(self.rows[:, [0, 1, 3, 2]])
 
 

@@ -142,7 +142,6 @@ class Transaction:
 
     @cached_property
     def _counted(self) -> int:
-        """The checksum of the decisions and answers that are there."""
         return (total_of(self.stored.sums()) + total_of(answer_sums(self.answers))) & CHECKSUM_MASK
 
     def data(self) -> bytes:
@@ -153,7 +152,6 @@ class Transaction:
         return self._connection.serialize()
 
     def identity(self) -> int:
-        """The random number of this file."""
         return self._number("PRAGMA application_id")
 
     def _identify(self) -> None:
@@ -314,11 +312,9 @@ class Transaction:
         return {number: total for number, total in totals.items() if total}
 
     def undoable(self) -> LoggedAction | None:
-        """The action that `undo` would undo."""
         return next(iter(self._actions("state = 'done' ORDER BY number DESC LIMIT 1")), None)
 
     def redoable(self) -> LoggedAction | None:
-        """The action that `redo` would redo."""
         return next(iter(self._actions("state = 'undone' ORDER BY number LIMIT 1")), None)
 
     def latest(self, count: int | None) -> list[LoggedAction]:
@@ -333,11 +329,9 @@ class Transaction:
         return [LoggedAction(*row[:-1]) for row in rows]
 
     def undo(self) -> LoggedAction | None:
-        """Undo the latest action; None if there is none."""
         return self._set_state(self.undoable(), "undone", "before")
 
     def redo(self) -> LoggedAction | None:
-        """Redo the action that was undone last; None if there is none."""
         return self._set_state(self.redoable(), "done", "after")
 
     def _set_state(self, action: LoggedAction | None, state: str, side: Side) -> LoggedAction | None:
@@ -384,7 +378,6 @@ class Transaction:
 
 
 def _seal(*values: object) -> int:
-    """The checksum of the row of an action."""
     return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 

@@ -64,7 +64,6 @@ class Decided:
 
     @property
     def columns(self) -> tuple[NDArray[Any], ...]:
-        """Code, tags, labels and names, in the order of the table of decisions."""
         return self.code, self.tags, self.labels, self.names
 
     @property
@@ -294,7 +293,6 @@ class Decisions:
         )
 
     def untag(self, ids: Iterable[int], tag: str) -> Action:
-        """Remove a tag from pictures."""
         name = checked_tag(tag)
         return self._act(
             ids,
@@ -318,18 +316,15 @@ class Decisions:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an action to undo."""
         with self._log.reading() as transaction:
             return transaction is not None and transaction.undoable() is not None
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an action to redo."""
         with self._log.reading() as transaction:
             return transaction is not None and transaction.redoable() is not None
 
     def counts(self) -> dict[Decision, int]:
-        """How many pictures have each decision."""
         counts = np.bincount(self.now().code, minlength=len(_NAMES)).tolist()
         return {decision: counts[code] for code, decision in enumerate(DECISIONS, start=1)}
 
@@ -380,7 +375,6 @@ def process_user() -> str:
 
 
 def _or_none(texts: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Texts with None in place of empty ones."""
     codes, known = pd.factorize(texts)
     return np.array([*(text or None for text in known), None], object)[codes]
 
@@ -410,7 +404,6 @@ class _Assignment:
 
     @classmethod
     def of(cls, files: FileKeys, stored: DecisionRows, *, version: int, total: int) -> "_Assignment":
-        """From all stored rows."""
         is_empty = (stored.code == 0) & (stored.tags == "") & (stored.labels == "") & (stored.names == "")
         row = match_decisions(files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
         has = row >= 0

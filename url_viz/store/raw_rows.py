@@ -23,7 +23,6 @@ class RawRows:
         return len(self._content)
 
     def __getitem__(self, rows: NDArray[np.integer] | slice) -> NDArray[np.float16]:
-        """The embeddings at some positions, in their order."""
         return self._store.embeddings(self._space_key, self._content[rows]).embedding
 
     def parts(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:

@@ -92,7 +92,6 @@ class Store:
         return Snapshot(self)
 
     def about(self) -> About:
-        """The set's metadata from set.json."""
         return read_about(self.paths)
 
     def version(self, space_key: str, head_digest: str | None) -> str:
@@ -193,7 +192,6 @@ class Store:
         return None if rows is None else WhitenedRows(whitening, contents, rows)
 
     def whitening(self, space_key: str) -> Whitening | None:
-        """The whitened space; None if there is none."""
         return self._made(f"whitening-{space_key}", whitening_schema(1).names, _whitening_of)
 
     def graph(self, space_key: str) -> Graph | None:
@@ -301,7 +299,6 @@ class Snapshot(Store):
         return self.latest._database
 
     def pinned(self) -> "Snapshot":
-        """This."""
         return self
 
     def _state(self, name: str) -> versions.State | None:

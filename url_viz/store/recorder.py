@@ -91,7 +91,6 @@ class Recorder:
         batches.write(number)
 
     def begin_again(self) -> None:
-        """Delete what is recorded of this run."""
         if self.run in runs_of(self._paths):
             remove_run(self._paths, self.run)
         self._next = 0

@@ -296,7 +296,6 @@ def _known(folder: str | Path, workspace: str | Path | None) -> tuple[SetPaths, 
 
 @contextmanager
 def _labelled(folder: str | Path, workspace: str | Path | None) -> Iterator[Writer]:
-    """The writer of a known image set, under its lock."""
     paths, about = _known(folder, workspace)
     with Writer(paths, about.root) as writer:
         yield writer

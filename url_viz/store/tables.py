@@ -17,7 +17,6 @@ from url_viz.latest import Latest
 
 
 def _required(**kinds: pa.DataType) -> list[pa.Field]:
-    """Fields of these names and kinds that are never null."""
     return [pa.field(name, kind, nullable=False) for name, kind in kinds.items()]
 
 
@@ -95,7 +94,6 @@ class Embeddings:
         return len(self.content)
 
     def rows_at(self, positions: NDArray[np.integer]) -> "Embeddings":
-        """The rows at `positions`."""
         return Embeddings(self.content[positions], self.embedding[positions], self.entropy[positions])
 
     @classmethod

@@ -53,7 +53,6 @@ class RecordedEpoch:
 
     @property
     def is_held_out(self) -> bool:
-        """Whether the model was not trained on these pictures."""
         return self.split != TRAIN
 
     def read(self) -> EpochLogits:

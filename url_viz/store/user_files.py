@@ -62,7 +62,6 @@ class UserFile:
 
     @property
     def columns(self) -> dict[str, Values]:
-        """The columns of numbers or text, by name."""
         return {name: column for name, column in self.found.items() if isinstance(column, Values)}
 
     @property

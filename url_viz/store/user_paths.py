@@ -28,12 +28,10 @@ class Matched:
 
     @property
     def count(self) -> int:
-        """How many paths have a picture."""
         return int((self.row >= 0).sum())
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """Some paths without a picture."""
         return tuple(self.paths[index] for index in np.flatnonzero(self.row < 0)[:EXAMPLES])
 
     def words(self, file: str, *, of: str) -> list[str]:

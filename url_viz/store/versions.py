@@ -34,7 +34,6 @@ class Noted:
 
     @property
     def newest(self) -> int:
-        """The newest recorded version; 0 if there is none."""
         return max(self.manifests, default=0)
 
 

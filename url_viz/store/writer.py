@@ -111,14 +111,9 @@ class Writer(Store):
             ) from error
 
     def _leave(self, *, is_failed: bool) -> None:
-        """Release the lock; remove a new set that failed before it had a picture."""
-        if is_failed and self._is_new and not self._has_pictures():
+        if is_failed and self._is_new and not self._has_rows("failure IS NULL"):  # none that could be read
             shutil.rmtree(self.paths.folder, ignore_errors=True)  # leftovers do no harm
         self._lock.release()
-
-    def _has_pictures(self) -> bool:
-        """Whether there is a file that could be read."""
-        return self._has_rows("failure IS NULL")
 
     def _has_rows(self, condition: str | None = None) -> bool:
         try:
@@ -250,7 +245,6 @@ class Writer(Store):
         self._drop(f"neighbours-{space_key}")
 
     def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
-        """Replace the map."""
         rows = _table(COORDINATES, coordinates.content, *coordinates.xy.T.astype(np.float32), coordinates.method)
         self._put(f"coordinates-{space_key}", rows)
 

@@ -87,7 +87,6 @@ class Collected:
     numbers: Mapping[bytes, str] = field(default_factory=dict)
 
     def picture(self, path: bytes, *, split: str | None = None) -> None:
-        """A picture, also one without objects."""
         self.objects.setdefault(path, {})
         self.split.setdefault(path, split)
 
@@ -108,11 +107,9 @@ class Collected:
             self.fail(at, why)
 
     def fail(self, at: str, why: str) -> None:
-        """Something that cannot be used."""
         self.failures.append((printable(at), why))
 
     def done(self, kind: Kind, base: Path) -> Annotations:
-        """All of it, pictures by path."""
         pictures = tuple(
             AnnotatedPicture(path, tuple(self.objects[path].values()), self.split[path], self.size.get(path))
             for path in sorted(self.objects)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,6 @@ class PredictedObject:
 
     @property
     def as_object(self) -> AnnotatedObject:
-        """The same without its score."""
         return AnnotatedObject("", self.label, self.box, self.is_relative)
 
 
@@ -82,7 +81,6 @@ class _Reading:
             self.found.predictions.append(PredictedObject(path, name, box, is_relative, values[0]))
 
     def fail(self, at: str, why: str) -> None:
-        """An entry that cannot be used."""
         self.found.failures.append((at, why))
 
 
@@ -145,7 +143,7 @@ def _take_results(path: Path, reading: _Reading, *, within: Sequence[Path] | Non
 
 def _take_folder(folder: Path, reading: _Reading, *, within: Sequence[Path] | None) -> None:
     top = folder / LABELS if os.path.isdir(folder / LABELS) else folder
-    for path in sorted(_text_files(os.fsencode(top))):
+    for path in sorted(map(os.fsencode, top.rglob("*.txt"))):
         name = os.path.splitext(os.path.relpath(path, os.fsencode(top)))[0]
         try:
             text = read_file(path, within=within).decode("utf-8-sig", "replace")
@@ -167,11 +165,6 @@ def _take_line(words: list[str], at: str, pictures: Sequence[str], reading: _Rea
     has_score = len(values) % 2 == 1
     box = box_of(values[:-1] if has_score else values)
     reading.take(at, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
-
-
-def _text_files(top: bytes) -> Iterator[bytes]:
-    for folder, _, names in os.walk(top):
-        yield from (os.path.join(folder, name) for name in names if name.endswith(b".txt"))
 
 
 def _four(box: Sequence[float] | None) -> Box | None:

@@ -44,7 +44,6 @@ class Tar:
         return found.ended(fault=f"is cut off after {len(found.entries) - 1:,} pictures" if is_cut else "")
 
     def read(self, file: BinaryIO, entry: Entry) -> bytes:
-        """The bytes of a member."""
         return read_at(file, entry.at, entry.size_bytes)
 
 

@@ -59,7 +59,6 @@ class Parquet:
         return Entries(entries, columns)
 
     def read(self, file: BinaryIO, entry: Entry) -> bytes:
-        """The bytes of a row's picture."""
         try:
             with self._lock:
                 value = self._value(file, entry.at)

@@ -55,12 +55,10 @@ class Listing:
 
     @property
     def base(self) -> Path:
-        """The folder of the list."""
         return self.root.parent
 
     @property
     def summary(self) -> str:
-        """What there is, in a few words."""
         return f"A list of {counted(len(self._rows), 'picture')}"
 
     @cached_property

@@ -72,7 +72,6 @@ class PythonDataset:
 
     @property
     def base(self) -> Path:
-        """The file that stands for it."""
         return self.root
 
     def check_first(self) -> None:

@@ -53,12 +53,10 @@ class Shards:
 
     @property
     def base(self) -> Path:
-        """The folder that paths are relative to, or the file."""
         return self.root
 
     @property
     def summary(self) -> str:
-        """What there is, in a few words."""
         megabytes = sum(self._status(shard)[1] for shard in self._shards) / 2**20
         kinds = Counter(_NAMES[os.path.splitext(self._path(shard))[1].lower()] for shard in self._shards)
         files = " and ".join(counted(number, name) for name, number in sorted(kinds.items()))
@@ -125,7 +123,6 @@ class Shards:
             return container
 
     def _parted(self, path: bytes) -> tuple[bytes, bytes]:
-        """The shard and the key in a path."""
         if os.path.isfile(self.root):
             return b"", path
         found = _SHARD.fullmatch(path)
