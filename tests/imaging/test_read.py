@@ -10,7 +10,7 @@ from PIL import Image
 from tests.imaging.pictures import encoded, noise, read_picture
 from url_viz.imaging import read as module
 from url_viz.imaging.preprocess import Preprocessing, normalised
-from url_viz.imaging.read import Failure, Known, Picture, picture_of
+from url_viz.imaging.read import Picture, picture_of
 from url_viz.imaging.workers import decoders
 
 PREPROCESSING = Preprocessing(size_px=32, crop_share=0.8)
@@ -51,22 +51,6 @@ def test_very_long_pictures_are_read_in_bounded_memory(tmp_path: Path) -> None:
         assert isinstance(reading, Picture)
         assert reading.crop.shape == (224, 224, 3)
         assert (reading.width, reading.height) == size
-
-
-def test_known_content_is_not_decoded_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.jpg"
-    path.write_bytes(encoded(noise(1)))
-    first = read_picture(path, PREPROCESSING)
-    assert isinstance(first, Picture)
-    assert read_picture(path, PREPROCESSING, known={first.content}) == Known(first.content)
-
-
-def test_a_bad_file_is_an_outcome(tmp_path: Path) -> None:
-    path = tmp_path / "bad.jpg"
-    path.write_bytes(b"<html></html>")
-    reading = read_picture(path, PREPROCESSING)
-    assert isinstance(reading, Failure)
-    assert "HTML" in reading.reason
 
 
 LARGER = Preprocessing(size_px=48, crop_share=0.9)

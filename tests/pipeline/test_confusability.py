@@ -130,16 +130,6 @@ def test_new_pictures_lie_where_they_belong() -> None:
     assert np.isnan(alone)
 
 
-def test_to_permute_the_pictures_permutes_the_values() -> None:
-    embeddings = classes(200)[0]
-    order = np.random.default_rng(0).permutation(200)
-    graph, _ = graph_of(embeddings)
-    place = np.argsort(order)
-    values, _ = confusability(graph.position, graph.similarity)
-    permuted, _ = confusability(place[graph.position[order]], graph.similarity[order])
-    assert permuted == pytest.approx(values[order])
-
-
 def two_graphs(count: int) -> tuple[Graph, Graph, Lists, NDArray[np.float64]]:
     """The graphs of two models of the same pictures, the second one's lists, and all its cosines (N, N)."""
     embeddings = classes(count)[0]

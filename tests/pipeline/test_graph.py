@@ -93,18 +93,7 @@ def test_lists_without_their_source_are_the_naive_ones(size: int) -> None:
     assert alone.position is graph.position
 
 
-def test_to_permute_the_pictures_permutes_the_graph() -> None:
-    embeddings = classes(200, spread=0.4)[0]
-    space = fit_whitening(embeddings)
-    order = np.random.default_rng(0).permutation(200)
-    rows = space.transform(embeddings)
-    one = build_graph(rows, embeddings)
-    other = build_graph(rows[order], embeddings[order])
-    assert np.array_equal(order[other.position], one.position[order])
-    assert {frozenset(order[pair]) for pair in other.twins.pair} == {frozenset(pair) for pair in one.twins.pair}
-
-
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("k", [5, 64])
 def test_an_extended_graph_is_the_one_made_at_once(seed: int, k: int) -> None:
     """Pictures go, come and change places, bursts among them."""
@@ -121,7 +110,7 @@ def test_an_extended_graph_is_the_one_made_at_once(seed: int, k: int) -> None:
     holds(extended(graph, place[after], whitened, embeddings), whitened, embeddings)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_graph_with_the_second_witness_is_extended_as_it_is_made_at_once(seed: int) -> None:
     """Near copies by their hashes come and go; lists and pairs are those of a new graph."""
     rng = np.random.default_rng(seed)

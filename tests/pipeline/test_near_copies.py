@@ -93,7 +93,7 @@ def test_the_whole_of_one_may_be_the_inner_part_of_the_other() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.integers(0, 16), st.integers(1, 4), st.booleans())
 def test_all_are_found_as_by_a_loop(seed: int, count: int, of: int, in_small_parts: bool) -> None:
     hashes = in_a_group(count, of=of, seed=seed)

@@ -68,7 +68,7 @@ class TestPca:
         assert np.ptp(xy, axis=0).max() < 1e-3
 
 
-@pytest.mark.parametrize("count", range(FEWEST_FOR_UMAP))
+@pytest.mark.parametrize("count", [0, 1, 2, FEWEST_FOR_UMAP - 1])
 def test_a_handful_is_mapped_by_pca(count: int) -> None:
     embeddings = as_whitened(dice(count))
     found = fit_map(embeddings, graph_of(embeddings))
@@ -76,7 +76,7 @@ def test_a_handful_is_mapped_by_pca(count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [15, 16, 17, 60])
+@pytest.mark.parametrize("count", [15, 60])
 def test_umap_is_finite_and_the_same_each_time(count: int) -> None:
     embeddings = blobs(count)
     graph = graph_of(embeddings)

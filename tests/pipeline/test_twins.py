@@ -144,11 +144,6 @@ def test_the_second_witness_has_its_say_in_every_search(
     assert across.keys() == {pair for pair in expected if pair[0] < 60 <= pair[1]}
 
 
-def test_one_who_has_no_hash_is_told_by_the_cosine_alone() -> None:
-    embeddings, _ = classes(200, spread=0.3)
-    assert pairs(twin_pairs(embeddings, hashes=np.zeros((200, WORDS), np.uint64))).keys() == naive(embeddings).keys()
-
-
 def test_pairs_across_two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     mine, others = (classes(count, spread=0.2, seed=seed)[0] for count, seed in ((40, 0), (130, 0)))
     both = np.concatenate([mine, others])

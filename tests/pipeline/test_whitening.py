@@ -48,17 +48,6 @@ def test_a_whitening_by_hand() -> None:
     )
 
 
-def test_both_ways_to_the_axes_agree() -> None:
-    """From the products of rows where they are few, from those of columns where they are many."""
-    embeddings, _ = classes(65, size=64)
-    few, many = (fit_whitening(embeddings[:, :size], axes=8) for size in (64, 66))
-    assert few.axes.shape == many.axes.shape == (64, 8)
-    wide = np.concatenate([embeddings, np.zeros((65, 20), np.float16)], axis=1)
-    wider = fit_whitening(wide, axes=8)
-    assert wider.axes[:64] == pytest.approx(few.axes, abs=1e-4)
-    assert wider.scales == pytest.approx(few.scales, rel=1e-4)
-
-
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_a_handful(count: int) -> None:
     embeddings, _ = classes(3, size=20)

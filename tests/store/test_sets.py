@@ -110,17 +110,6 @@ class TestNames:
             with pytest.raises(ImageSetError, match="80 characters"):
                 rename(here / "pictures", name, workspace=here / "workspace")
 
-    def test_not_while_the_folder_is_read(self, here: Path) -> None:
-        with Writer(paths_of(here), here / "pictures"), pytest.raises(WorkspaceError, match="Another process"):
-            rename(here / "pictures", "x", workspace=here / "workspace")
-
-    def test_a_set_of_the_version_before_has_none(self, here: Path) -> None:
-        paths = paths_of(here)
-        record = json.loads(paths.about.read_text())
-        del record["name"], record["skipped"], record["seal"]
-        paths.about.write_text(json.dumps(record))
-        assert (read_about(paths).name, read_about(paths).skipped) == ("", ())
-
 
 class TestMovedFolders:
     def test_everything_is_kept_and_nothing_is_read_again(self, here: Path, bare_model: Model) -> None:

@@ -27,6 +27,7 @@ def growing(writer: Writer, looked_at: Store) -> Iterator[threading.Thread]:
     def grow() -> None:
         for number in range(ROWS + 1, ROWS + ADDED + 1):
             writer.add_images(files([number]))
+            writer.put_coordinates(KEY, pca_coordinates(as_whitened(dice(10 * (number % 7 + 1)))))
 
     def look() -> None:
         while job.is_alive():
@@ -54,6 +55,7 @@ def test_nobody_is_told_of_damage_while_a_job_writes(writer: Writer, *, is_pinne
     counts = []
     with growing(writer, shared) as job:
         while job.is_alive():
+            assert len(shared.coordinates(KEY) or ()) % 10 == 0, "never a part of a map"
             ids = sorted(shared.images(IMAGES.names)["id"].to_pylist())  # of all columns no limit is asked for
             assert ids == list(range(1, len(ids) + 1))
             counts.append(len(ids))

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from url_viz.store.about import About, find_set, known_sets, read_about
 from url_viz.store.lance import connect
 from url_viz.store.reader import Store
 from url_viz.store.repair import mend
-from url_viz.store.tables import IMAGES, Coordinates, Graph, embeddings_schema, fixed_lists
+from url_viz.store.tables import IMAGES, Graph, embeddings_schema, fixed_lists
 from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths, Workspace
 
@@ -85,7 +84,7 @@ class TestRoundTrips:
         assert (content.tolist(), uncertainty.tolist()) == ([1, 2, 3], [0.5, 0.25, 1.0])
         assert len(writer.scores(KEY, "b")[0]) == len(writer.scores("1" * 16, "a")[0]) == 0
 
-    @pytest.mark.parametrize("count", [0, 1, 3, 50])
+    @pytest.mark.parametrize("count", [0, 50])
     def test_graph_and_map_take_the_place_of_the_last(self, writer: Writer, count: int) -> None:
         for embeddings in (dice(7), dice(count)):
             graph, coordinates = graph_of(embeddings), pca_coordinates(as_whitened(embeddings))
@@ -103,7 +102,7 @@ class TestRoundTrips:
             assert np.array_equal(getattr(stored_map, name), getattr(coordinates, name))
             assert getattr(stored_map, name).dtype == getattr(coordinates, name).dtype
 
-    @pytest.mark.parametrize("count", [1, 2, 40])
+    @pytest.mark.parametrize("count", [1, 40])
     def test_the_whitened_space_and_its_rows(self, writer: Writer, count: int) -> None:
         for embeddings in (dice(7), dice(count)):
             whitened = whitened_rows(embeddings.content, embeddings.embedding)
@@ -279,29 +278,6 @@ class TestReaders:
                 assert ids_of(reader) == list(range(1, count + 1))
                 opened.append(reader._open("images"))
         assert [opened.index(one) for one in opened] == [0, 0, 0, 3, 3, 3, 6, 6, 6]
-
-    @pytest.mark.slow
-    def test_reading_while_another_thread_writes(self, writer: Writer) -> None:
-        stop, counts = threading.Event(), []
-
-        def read() -> None:
-            reader = Store(writer.paths)
-            while not stop.is_set():
-                stored = reader.coordinates(KEY)
-                counts.append((0 if stored is None else len(stored), len(ids_of(reader))))
-
-        thread = threading.Thread(target=read)
-        thread.start()
-        for number in range(1, 21):
-            writer.add_images(files([number]))
-            writer.put_coordinates(
-                KEY, Coordinates(*(pca_coordinates(as_whitened(dice(10 * number))).__dict__.values()))
-            )
-        stop.set()
-        thread.join()
-        assert {size % 10 for size, _ in counts} == {0}, "never a part of a map"
-        assert [rows for _, rows in counts] == sorted(rows for _, rows in counts)
-        assert len(counts) > 1
 
     def test_the_version_changes_with_everything_that_is_shown(self, writer: Writer) -> None:
         reader, seen = Store(writer.paths), []
