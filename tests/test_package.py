@@ -21,15 +21,12 @@ import url_viz
 from tests.browser.fixtures import await_health, free_port
 from tests.imaging.pictures import write_folder
 from url_viz.child_environment import child_variables
-from url_viz.errors import JobError
-from url_viz.jobs import start_job
-from url_viz.jobs.slurm import TOOLS, SlurmRequest
 from url_viz.models.model_names import DEFAULT
-from url_viz.workspace import HOME_VARIABLE, Workspace
+from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("skimage", "h5py", "submitit", "obstore", "ray", "mlcroissant")
-"""What only the extras `photographs`, `train`, `slurm`, `bucket`, `ray` and `croissant` bring."""
+EXTRAS = ("skimage", "h5py", "obstore", "ray", "mlcroissant")
+"""What only the extras `photographs`, `train`, `bucket`, `ray` and `croissant` bring."""
 
 JOB = """
 import sys, time
@@ -68,8 +65,8 @@ def configuration(table: str) -> dict[str, Any]:
 def test_requirements_say_what_the_package_says() -> None:
     project = configuration("project")
     extras = project["optional-dependencies"]
-    assert requirements("requirements.txt") == sorted([*project["dependencies"], *extras["slurm"]])
-    optional = {line for extra, lines in extras.items() if extra != "slurm" for line in lines}
+    assert requirements("requirements.txt") == sorted(project["dependencies"])
+    optional = {line for lines in extras.values() for line in lines}
     needed = {*optional, *configuration("build-system")["requires"]}
     assert needed <= set(requirements("requirements-dev.txt"))
 
@@ -93,16 +90,6 @@ def test_a_checkout_leads_its_processes_to_itself_once(monkeypatch: pytest.Monke
     assert child_variables()["PYTHONPATH"] == os.pathsep.join([str(ROOT), "/else"])
     monkeypatch.delenv("PYTHONPATH")
     assert child_variables()["PYTHONPATH"] == str(ROOT)
-
-
-def test_slurm_without_its_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for tool in TOOLS:
-        (tmp_path / tool).write_text("#!/bin/sh\nexit 1\n")
-        (tmp_path / tool).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(JobError, match=re.escape("pip install 'url-viz[slurm]'")):
-        start_job(["-c", ""], kind="a", title="A", workspace=Workspace(tmp_path / "w"), on_slurm=SlurmRequest())
 
 
 @dataclass(frozen=True)

@@ -220,7 +220,7 @@ def slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
             (programs / name).write_text(f"#!/bin/sh\n{script}\n")
             (programs / name).chmod(0o755)
 
-    say(sbatch="exit 1", srun="exit 1", squeue="exit 1", scancel="exit 1", sinfo="exit 1", sacct="exit 1")
+    say(sbatch="exit 1", squeue="exit 1", scancel="exit 1", sinfo="exit 1", sacct="exit 1")
     return say
 
 
@@ -245,7 +245,6 @@ def test_the_batch_script_says_what_was_asked_for_and_no_more(
     text = (tmp_path / "batch.sh").read_text()
     asked = {"--partition=gpu-a", "--gpus-per-node=2", "--cpus-per-task=6", "--time=90", "--no-requeue"}
     assert {f"#SBATCH {option}" for option in asked} <= set(text.splitlines())
-    assert "srun" not in text
     start_on_slurm(["-c", "pass"], workspace=workspace)
     text = (tmp_path / "batch.sh").read_text()
     assert not {option for option in ("--partition", "--gpus") if option in text}, "left to the cluster"
@@ -376,4 +375,4 @@ def test_sigterm_long_before_the_limit_has_another_cause() -> None:
 
 
 def test_sbatch_is_found_where_this_machine_says_so() -> None:
-    assert has_slurm() == all(shutil.which(tool) for tool in ("sbatch", "srun", "squeue", "scancel", "sinfo"))
+    assert has_slurm() == all(shutil.which(tool) for tool in ("sbatch", "squeue", "scancel", "sinfo"))

@@ -18,7 +18,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on PATH with SLURM's programs as shell scripts; sinfo tells of two partitions."""
     import streamlit as st
 
-    for name in ("sbatch", "srun", "squeue", "scancel", "sinfo"):
+    for name in ("sbatch", "squeue", "scancel", "sinfo"):
         (tmp_path / name).write_text(f"#!/bin/sh\n{SINFO if name == 'sinfo' else 'exit 1'}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")

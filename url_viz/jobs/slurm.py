@@ -1,4 +1,4 @@
-"""Jobs on SLURM through submitit: submission, state, cancelling, and the partitions of the cluster.
+"""Jobs on SLURM: submission, state, cancelling, and the partitions of the cluster.
 
 The runner on the node is the one that runs jobs on this machine (`python -m url_viz.jobs.runner`), so log, progress
 and result lie in the same folder; SLURM's queue replaces ours. docs/slurm.md describes the use.
@@ -8,23 +8,23 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from url_viz.errors import JobError
 from url_viz.jobs.job_files import JobPaths, find_record, write_record
 from url_viz.workspace import HOME_VARIABLE
 
-TOOLS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
-"""What has to be on PATH; submitit looks for srun, though nothing here runs it."""
+TOOLS = ("sbatch", "squeue", "scancel", "sinfo")
+"""What has to be on PATH."""
 
 PARTITION_FORM = re.compile(r"[A-Za-z0-9_.-]+")
 """What a partition's name looks like; it is written into a shell script."""
 
 ANSWER_TIMEOUT_S = 10.0
+SUBMISSION_TIMEOUT_S = 120.0
+"""Longer: what SLURM takes after we gave up would run unseen."""
 STATUS_AGE_S = 2.0
 """How long an answer of SLURM is cached: a page asks every two seconds, and queries load the controller."""
 
@@ -114,70 +114,47 @@ def has_slurm() -> bool:
     return all(shutil.which(tool) for tool in TOOLS)
 
 
-def require_submitit() -> None:
-    """Raise JobError if submitit, which only those with a cluster need, is not installed."""
-    if find_spec("submitit") is None:
-        raise JobError(
-            f"Jobs on SLURM take submitit, which {sys.executable} lacks. Run `pip install 'url-viz[slurm]'`, or "
-            "run the job on this machine."
-        )
-
-
-def submit(
-    paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], variables: Mapping[str, str]
-) -> SlurmTicket:
+def submit(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], variables: Mapping[str, str]) -> None:
     """Submit the job in this folder to SLURM and store its id in slurm.json.
 
     `runner` are the arguments that run the job on the node, `variables` are added to the environment there, which is
-    this process's. Raises JobError if submitit is missing, or SLURM refuses the job, with SLURM's message.
+    this process's. Raises JobError if SLURM refuses the job, with SLURM's message.
     """
     write_record(paths.slurm, SlurmTicket(request))  # first, so that a refused job can be run again
     if not has_slurm():
         raise JobError(
             f"This machine has no SLURM ({', '.join(TOOLS)} on PATH). Run the job here, or from a login node."
         )
-    require_submitit()
-    ticket = SlurmTicket(request, _sbatch(paths, request, runner=runner, variables=variables))
-    write_record(paths.slurm, ticket)
-    return ticket
+    script = paths.folder / "batch.sh"
+    script.write_text(_batch_script(paths, request, runner, variables), "utf-8")
+    answer = _run("sbatch", str(script), timeout_s=SUBMISSION_TIMEOUT_S)
+    taken = re.search(r"Submitted batch job (\d+)", answer.text) if answer.is_good else None
+    if taken is None:
+        said = (answer.text.splitlines() or ["sbatch said nothing."])[-1].removeprefix("sbatch: error: ")
+        raise JobError(f"SLURM did not take it: {said.rstrip('.')}. Change partition, GPUs or time.")
+    write_record(paths.slurm, SlurmTicket(request, taken[1]))
 
 
-def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], variables: Mapping[str, str]) -> str:
-    """Write the batch script with submitit and submit it; returns SLURM's id of the job."""
-    import submitit
-
-    executor = submitit.SlurmExecutor(folder=paths.folder)
-    executor.update_parameters(
-        **_sbatch_options(request),
-        job_name=f"url-viz-{paths.folder.name}",
-        setup=[f"export {name}={shlex.quote(value)}" for name, value in variables.items()],
-        use_srun=False,  # the runner itself is the batch script's process, and so gets SLURM's SIGTERM
-        stderr_to_stdout=True,
-        # The shell opens the log: SLURM interprets %, quotes and backslashes in a path.
-        # A job requeued by SLURM would start again on the files of the first run.
-        additional_parameters={"output": "/dev/null", "no_requeue": True},
+def _batch_script(paths: JobPaths, request: SlurmRequest, runner: Sequence[str], variables: Mapping[str, str]) -> str:
+    """What runs on the node: the runner is the script's own process, and so gets SLURM's SIGTERM."""
+    options = {
+        "job-name": f"url-viz-{paths.folder.name}",
+        "nodes": 1,
+        "time": request.minutes,
+        "cpus-per-task": request.cpus,
+        "partition": request.partition,
+        "gpus-per-node": request.gpus or None,  # what is not asked for is left to the cluster's defaults
+        "output": "/dev/null",  # the shell opens the log: SLURM interprets %, quotes and backslashes in a path
+    }
+    return "\n".join(
+        [
+            "#!/bin/bash",
+            *(f"#SBATCH --{name}={value}" for name, value in options.items() if value is not None),
+            "#SBATCH --no-requeue",  # it would start again on the files of the first run
+            *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+            f"exec {shlex.join(runner)} >> {shlex.quote(str(paths.log))} 2>&1\n",
+        ]
     )
-    command = f"exec {shlex.join(runner)} >> {shlex.quote(str(paths.log))} 2>&1"
-    try:
-        # Not submit(): it runs a pickled function through srun, with its own log and result.
-        return str(executor._submit_command(command).job_id)
-    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError, OSError) as error:
-        raise JobError(f"SLURM did not take it: {_last_line(str(error))} Change partition, GPUs or time.") from error
-
-
-def _sbatch_options(request: SlurmRequest) -> dict[str, str | int]:
-    """The request as options of sbatch; options left to the cluster's defaults are omitted."""
-    options: dict[str, str | int] = {"time": request.minutes, "cpus_per_task": request.cpus}
-    if request.partition is not None:
-        options["partition"] = request.partition
-    if request.gpus:
-        options["gpus_per_node"] = request.gpus
-    return options
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines() or ["sbatch said nothing."]
-    return lines[-1].removeprefix("sbatch: error: ").rstrip(".") + "."
 
 
 def status_of(paths: JobPaths) -> SlurmStatus | None:
@@ -217,9 +194,9 @@ def _query(slurm_id: str) -> SlurmStatus:
     return SlurmStatus(words[0] if words else UNKNOWN)  # "CANCELLED by 1000"
 
 
-def _run(*command: str) -> Answer:
+def _run(*command: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Answer:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_TIMEOUT_S)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Answer(is_good=False, text=str(error))
     text = done.stdout if done.returncode == 0 else done.stderr or done.stdout

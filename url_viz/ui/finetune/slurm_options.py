@@ -3,7 +3,7 @@
 import streamlit as st
 
 from url_viz.errors import JobError
-from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions, require_submitit
+from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions
 from url_viz.ui.session import FINETUNE_PLACE, PARTITION, SLURM_NUMBER
 from url_viz.ui.text import escape, show_error
 
@@ -54,7 +54,6 @@ def chosen_request() -> SlurmRequest | None:
 
 @st.cache_data(ttl=60, show_spinner=False)
 def _partitions() -> list[Partition]:
-    require_submitit()
     return partitions()
 
 
