@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -63,3 +64,8 @@ def ended(job: Job) -> Job:
         assert time.monotonic() < deadline, "the job did not end"
         time.sleep(0.05)
     return job
+
+
+def order_by(at: AppTest) -> Any:
+    """The control "Order by"."""
+    return next(control for control in (*at.segmented_control, *at.selectbox) if control.label == "Order by")

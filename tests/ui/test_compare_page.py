@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 import timm
 from safetensors.torch import save_file
-from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from tests.ui.pages import opened, reading, words
+from tests.ui.pages import opened, order_by, reading, words
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
@@ -55,19 +54,15 @@ def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
     image_set: ImageSet, other_head: str, home: Workspace, tmp_path: Path
 ) -> None:
     assert image_set.order().measure == "confusability"
-    assert measure_shown(opened(image_set, "compare", **second(image_set, other_head))) == "uncertainty"
+    assert order_by(opened(image_set, "compare", **second(image_set, other_head))).value == "uncertainty"
     tiny, file = "test_vit", tmp_path / "mine.safetensors"
     save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
     mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
     embed_folder(image_set.root, model=mine, workspace=home.root)
     at = opened(image_set, "compare", **second(image_set, mine.source.name))
-    assert measure_shown(at) == "confusability"
+    assert order_by(at).value == "confusability"
     assert "was not read with" not in words(at)
     assert "on the order by confusability" in words(at)
-
-
-def measure_shown(at: AppTest) -> object:
-    return next(control.value for control in at.segmented_control if control.label == "Order by")
 
 
 def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import APP, LONG, app, ended, linked, opened, words
+from tests.ui.pages import APP, LONG, app, ended, linked, opened, order_by, words
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.scope import scoped
 from url_viz.errors import NoImagesError, NotAllowedError
@@ -211,7 +211,7 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = opened(image_set)
     assert "has no pretrained head" in at.info[0].value
-    assert [str(option) for option in at.segmented_control(key="view.measure").options] == ["Within the set", "Entropy"]
+    assert [str(option) for option in order_by(at).options] == ["Within the set", "Entropy"]
 
 
 def test_one_picture_is_a_set_too(home: Workspace, tmp_path: Path, model: Model) -> None:
@@ -426,7 +426,7 @@ def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
     assert sum(pane["total"] + sum(tile["twins"] for tile in pane["first"]) for pane in panes(at)) == 6
     assert "Class: cat" in text
     assert "Threshold: above 80 %" in text
-    assert at.segmented_control(key="view.measure").value == "confusability"
+    assert order_by(at).value == "confusability"
 
 
 def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(image_set: ImageSet) -> None:
@@ -448,7 +448,7 @@ def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_wh
 ) -> None:
     at = opened(image_set)
     at.selectbox(key="view.other_measure").set_value("brightness").run()
-    assert at.segmented_control(key="view.measure").value == "brightness"
+    assert order_by(at).value == "brightness"
     at.selectbox(key="view.colour").set_value("label").run()
     assert at.query_params["colour"] == "label"
     at.selectbox(key="view.size").set_value("entropy").run()
@@ -691,10 +691,10 @@ def test_what_nobody_chose_follows_the_leading_order_and_what_somebody_chose_sta
     """While a folder is read there is no graph yet, and the head leads for want of another."""
     leading = image_set.order().measure
     at = opened(image_set, **{"view.measure": "uncertainty", "view.measure.default": "uncertainty"})
-    assert at.segmented_control(key="view.measure").value == leading
+    assert order_by(at).value == leading
     assert "by" not in at.query_params
     at = opened(image_set, **{"view.measure": "uncertainty", "view.measure.default": leading})
-    assert at.segmented_control(key="view.measure").value == "uncertainty"
+    assert order_by(at).value == "uncertainty"
     assert at.query_params["by"] == "uncertainty"
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.pages import opened, words
+from tests.ui.pages import opened, order_by, words
 from url_viz.analysis.order_metrics import auroc_by_blocks
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Restriction
@@ -127,10 +127,10 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
 def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(image_set: ImageSet) -> None:
     query = int(image_set.table().sort_values("uncertainty")["id"].iloc[0])
     at = opened(image_set, "search", search__query_id=query)
-    assert image_set.order().measure == picker(at).value == "confusability"
-    assert sorted(picker(at).options) == ["Between classes", "Entropy", "Pretrained head", "Within the set"]
+    assert image_set.order().measure == order_by(at).value == "confusability"
+    assert sorted(order_by(at).options) == ["Between classes", "Entropy", "Pretrained head", "Within the set"]
     assert "Needs no classes" in words(at)
-    picker(at).set_value("uncertainty").run()
+    order_by(at).set_value("uncertainty").run()
     at.slider[0].set_value(50).run()
     assert "Uses nothing else of this set" in words(at)
     found = image_set.safe_search(query, by="uncertainty", max_percentile=50)
@@ -155,7 +155,7 @@ def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
     lies = f"between {row['first_class']} ({decimal(row['first_share'])}) and {row['second_class']} ("
     at = opened(image_set, "search", search__query_id=int(row["id"]))
     assert f"Lies {lies}" in words(at)
-    picker(at).set_value("ambiguity").run()
+    order_by(at).set_value("ambiguity").run()
     at.slider[0].set_value(60).run()
     assert f"By ambiguity, this picture is **highest**, {lies}" in at.warning[0].value
 

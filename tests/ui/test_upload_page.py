@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import ended, opened, words
+from tests.ui.pages import ended, opened, order_by, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.uploads import ScoredUpload, score
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -78,7 +78,7 @@ def test_the_threshold_moves_uploads_and_they_stay_while_other_pages_are_looked_
     home: Workspace, model: Model
 ) -> None:
     at = dropped(without_set(model), PICTURES)
-    by = next(control for control in at.segmented_control if control.label == "Order by")
+    by = order_by(at)
     assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"
     by.set_value("uncertainty").run()
     assert "**Ambiguous** · 1\n**Clear** · 4" in words(at)

@@ -10,6 +10,9 @@ from url_viz.ui.session import Key, default_of
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.filter_controls import title_of_column
 
+MOST_SIDE_BY_SIDE = 4
+"""More measures would take a line for themselves."""
+
 
 def offered(image_set: ImageSet) -> list[str]:
     """The measures that a set can be ordered by, the leading one first; empty before there is any."""
@@ -27,19 +30,39 @@ def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str |
     The choice is in the session under `key`; one that is not among `names` does not apply. What nobody chose follows
     the default, which changes while a folder is read.
     """
-    first, chosen = default or names[0], key.get()
-    if chosen not in names or chosen == default_of(key).get():
-        key.set(first)
-    default_of(key).set(first)
-    picked = st.segmented_control(
-        "Order by",
-        names,
-        required=True,
-        format_func=lambda name: escape(choice_of_measure(name)),
-        key=key,
-        help=meanings(names),
-    )
-    return names[0] if picked is None else picked
+    first, chosen, followed = default or names[0], key.get(), default_of(key)
+    if chosen is None or chosen not in names or chosen == followed.get():
+        chosen = first
+    # A control for each default: a browser that still shows the last one would send that default as if it were chosen.
+    control = key.of("control", first)
+    for place, value in ((key, chosen), (followed, first), (control, chosen)):
+        place.set(value)
+
+    def choose() -> None:
+        if followed.get() == first:
+            key.set(control.get())
+
+    if len(names) > MOST_SIDE_BY_SIDE:
+        st.selectbox(
+            "Order by",
+            names,
+            format_func=lambda name: f"Order: {choice_of_measure(name).lower()}",
+            key=control,
+            on_change=choose,
+            width=220,
+            label_visibility="collapsed",
+        )
+    else:
+        st.segmented_control(
+            "Order by",
+            names,
+            required=True,
+            format_func=lambda name: escape(choice_of_measure(name)),
+            key=control,
+            on_change=choose,
+            help=meanings(names),
+        )
+    return chosen
 
 
 def choice_of_measure(name: str) -> str:
