@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MOST_DRAWN = 8
+IN_TWO = {"entrywidth": 0.5, "entrywidthmode": "fraction", "font": {"size": 11}}
+"""Columns of a legend that is too narrow for more: plotly would give each entry a line."""
 
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
@@ -82,12 +84,13 @@ def _show_curves(results: list[Evidence]) -> None:
 @lru_cache(maxsize=MOST_DRAWN)
 def _drawn_curves(results: tuple[Evidence, ...]) -> "Figure":
     curves = {result.measure: result.curve for result in results}
-    return coverage_figure(curves, oracle=results[0].oracle, recall=results[0].recall)
+    figure = coverage_figure(curves, oracle=results[0].oracle, recall=results[0].recall, height_px=320)
+    return figure.update_layout(legend=IN_TWO)
 
 
 @lru_cache(maxsize=MOST_DRAWN)
 def _drawn_restriction(evidence: Evidence) -> "Figure":
-    return restriction_figure(evidence)
+    return restriction_figure(evidence).update_layout(legend=IN_TWO)
 
 
 def _show_modes(evidence: Evidence) -> None:
