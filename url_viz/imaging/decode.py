@@ -2,7 +2,6 @@
 
 import io
 import os
-import struct
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from url_viz.errors import ImageError
 from url_viz.imaging.plain_file import open_plain_file
@@ -36,6 +35,7 @@ WEBP_MOST_PIXELS = 120_000_000
 
 # Our own check gives the better reason; Pillow's, at twice the bound, also checks pictures inside an icon.
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+PngImagePlugin.MAX_TEXT_CHUNK = 1 << 24  # bytes: colour profiles and XMP may exceed Pillow's million
 # Pillow warns of damaged metadata and ignores it. Damaged pixels raise an error, which is reported here.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 _large: AbstractContextManager[object] = threading.Lock()
@@ -70,7 +70,7 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
     """
     _register_heif()
     try:
-        return _decode_despite_metadata(data, short_side_px)
+        return _decode(data, short_side_px)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -119,15 +119,6 @@ def format_of(data: bytes) -> str | None:
             return image.format
     except Exception:  # noqa: BLE001 - hostile bytes raise nearly anything, and mean only that there is no format
         return None
-
-
-def _decode_despite_metadata(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
-    try:
-        return _decode(data, short_side_px)
-    except ValueError as error:  # Pillow's limit on unpacked text chunks; the pixels may be fine
-        if "MAX_TEXT_" not in str(error):
-            raise
-        return _decode(_without_metadata(data), short_side_px)
 
 
 def _decode(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
@@ -272,24 +263,3 @@ def _why_not_decoded(error: Exception) -> str:
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "is cut short (truncated)"
     return f"is damaged: {text or type(error).__name__}"
-
-
-_METADATA_CHUNKS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf"))
-_FRAME_BYTES = 12
-"""Bytes around a chunk's body: its length, its kind, its checksum."""
-
-
-def _without_metadata(data: bytes) -> bytes:
-    """The same PNG without texts, profile and EXIF, for metadata that exceed Pillow's limits when unpacked."""
-    chunks = [data[start:end] for kind, start, end in _chunks(data) if kind not in _METADATA_CHUNKS]
-    return PNG_START + b"".join(chunks)
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk; the last one may be cut short."""
-    start = len(PNG_START)
-    while start + 8 <= len(data):
-        (length,) = struct.unpack_from(">I", data, start)
-        end = start + length + _FRAME_BYTES
-        yield data[start + 4 : start + 8], start, end
-        start = end
