@@ -4,11 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import arrays
+from hypothesis.strategies import booleans, integers, tuples
+from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations
+from url_viz.imaging.annotations.masks import box_of_mask
 from url_viz.imaging.annotations.reading import annotations_in, is_annotated, read_annotations
 
 WIDTH, HEIGHT = 80, 40
@@ -82,6 +88,71 @@ def test_polygons_and_rotated_boxes_count_by_the_box_around_them(tmp_path: Path)
     assert boxes(read_annotations(coco(tmp_path / "c", [polygon]))) == [("1", "cat", (10, 10, 20, 10))]
 
 
+def runs(mask: NDArray[np.bool_]) -> list[int]:
+    """Run lengths down the columns, pixel by pixel, of background first."""
+    lengths, is_object = [0], False
+    for pixel in mask.T.ravel().tolist():
+        if pixel != is_object:
+            lengths.append(0)
+            is_object = pixel
+        lengths[-1] += 1
+    return lengths
+
+
+def as_text(lengths: list[int]) -> str:
+    """As pycocotools writes them (rleToString of its maskApi.c)."""
+    text = ""
+    for at, length in enumerate(lengths):
+        left, more = length - (lengths[at - 2] if at > 2 else 0), True
+        while more:
+            part, left = left & 31, left >> 5
+            more = left != (-1 if part & 16 else 0)
+            text += chr(48 + (part | 32 if more else part))
+    return text
+
+
+def test_the_box_of_a_mask_by_hand() -> None:
+    """The example of pycocotools: M = [0 0 1 1 1 0 1] is [2 3 1 1], the last as 1 − 3; 100 takes two characters."""
+    assert box_of_mask({"size": [7, 1], "counts": [2, 3, 1, 1]}) == (0, 2, 1, 5)
+    assert box_of_mask({"size": [7, 1], "counts": "231N"}) == (0, 2, 1, 5)
+    assert box_of_mask({"size": [120, 1], "counts": "T3d0"}) == (0, 100, 1, 20)
+    assert box_of_mask({"size": [4, 3], "counts": [5, 4, 3]}) == (1, 0, 2, 4)  # on into the next column
+    assert box_of_mask({"size": [4, 3], "counts": [12]}) is None
+
+
+@given(arrays(bool, tuples(integers(1, 40), integers(1, 12)), elements=booleans()))
+def test_the_box_of_a_mask_is_that_of_its_pixels(mask: NDArray[np.bool_]) -> None:
+    y, x = np.nonzero(mask)
+    box = (x.min(), y.min(), x.max() - x.min() + 1, y.max() - y.min() + 1) if len(x) else None
+    lengths = runs(mask)
+    assert box_of_mask({"size": list(mask.shape), "counts": lengths}) == box
+    assert box_of_mask({"size": list(mask.shape), "counts": as_text(lengths)}) == box
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        {"size": [4, 3], "counts": [5, 4, 4]},
+        {"size": [4, 3], "counts": [-1, 10, 3]},
+        {"size": [4, 3], "counts": [5.0, 4, 3]},
+        {"size": [4, 3], "counts": "o" * 3_000_000},
+        {"size": [4, 3], "counts": "\ud800é"},
+        {"size": [4, 3], "counts": "5t"},
+        {"size": [1 << 34, 1 << 34], "counts": [0, 1 << 68]},
+        {"size": [10**400, 10**400], "counts": [0, 10**800]},
+        {"size": [4, 3, 1], "counts": [0, 12]},
+        {"size": "4", "counts": {}},
+        {},
+    ],
+)
+def test_a_hostile_mask_is_a_failure(tmp_path: Path, mask: dict[str, Any]) -> None:
+    good = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 10 + 5, 20, HEIGHT * (WIDTH - 10) - 25]}
+    both = [{"id": at, "image_id": 1, "category_id": 7, "segmentation": one} for at, one in ((1, good), (2, mask))]
+    found = read_annotations(coco(tmp_path, both))
+    assert boxes(found) == [("1", "cat", (10, 5, 1, 20))]
+    assert found.failures == (("annotations 2", "has neither a box of four numbers, nor a polygon or mask with area"),)
+
+
 def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
     crowd = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 9, 9], "iscrowd": 1}
     found = read_annotations(coco(tmp_path, [crowd]))
@@ -117,7 +188,6 @@ def test_a_line_of_yolo_that_makes_no_sense_is_a_failure(tmp_path: Path, line: s
         ({"category_id": 8}, "not named"),
         ({"bbox": [1, 2, "x", 4]}, "neither a box"),
         ({"bbox": [1, 2, 3]}, "neither a box"),
-        ({"bbox": None, "segmentation": {"size": [4, 3], "counts": [5, 4, 3]}}, "neither a box"),
         ({"bbox": [1, 2, -3, 4]}, "without area"),
         ({"bbox": [90, 2, 3, 4]}, "outside its picture"),
         ({"bbox": [1e400, 2, 3, 4]}, "not finite"),

@@ -1,4 +1,4 @@
-"""Objects of a COCO file (`instances.json`): boxes, and polygons by the box around them."""
+"""Objects of a COCO file (`instances.json`): boxes, polygons and masks by their boxes."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from url_viz.imaging.annotations.annotated import (
     numbers,
     why_no_box,
 )
+from url_viz.imaging.annotations.masks import box_of_mask
 
 PROBED = 50
 """So many pictures show in which folder they lie."""
@@ -61,7 +62,7 @@ def _take(
     elif label is None:
         collected.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
-        collected.fail(at, "has neither a box of four numbers, nor a polygon")
+        collected.fail(at, "has neither a box of four numbers, nor a polygon or mask with area")
     elif why_no_box(box) is None and _is_outside(box, collected.size.get(path)):
         collected.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
@@ -98,7 +99,7 @@ def _box(entry: Mapping[str, Any]) -> Box | None:
     if isinstance(shape, list) and shape and all(isinstance(polygon, list) for polygon in shape):
         points = numbers(value for polygon in shape for value in polygon)
         return box_around(points) if points is not None and len(points) >= 6 and len(points) % 2 == 0 else None
-    return None
+    return box_of_mask(shape) if isinstance(shape, dict) else None
 
 
 def _is_outside(box: Box, size: Size | None) -> bool:
