@@ -70,7 +70,7 @@ class TestCoco:
         text = '{"a":{"category_id":9}, "category_id":8, "note":"]}\\",{ö", "category_id" : NUMBER,\n"id":PLACE}'
         return text.replace("NUMBER", number).replace("PLACE", str(place))
 
-    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
     @given(st.lists(ENTRY))
     def test_all_but_the_number_stays(self, encoding: str, entries: list[tuple[str, str, str, str]]) -> None:
         listed = ",".join(
@@ -98,8 +98,8 @@ class TestCoco:
 
     def test_a_text_that_cannot_be_written_back_is_refused(self) -> None:
         text = '{"categories": [], "annotations": [1]}'
-        with pytest.raises(FolderError, match="Save it as UTF-8"):
-            edited_coco(codecs.BOM_UTF16_BE + text.encode("utf-16-be"), {0: None})
+        with pytest.raises(FolderError, match="not in UTF-8"):
+            edited_coco(text.encode("utf-16"), {0: None})
 
 
 class TestVoc:
@@ -110,7 +110,7 @@ class TestVoc:
         BLANK, NAME, st.sampled_from(["", "<!-- a --><b/>", "<part><name>x</name></part>", "\n<?p q?>"]), WHAT
     )
 
-    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "iso-8859-1", "utf-16"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "iso-8859-1"])
     @given(st.lists(OBJECT), st.booleans())
     def test_all_but_the_name_stays(
         self, encoding: str, objects: list[tuple[str, str, str, str]], is_declared: bool

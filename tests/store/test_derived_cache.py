@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.processes import run_python
-from url_viz.store import derived_cache
 from url_viz.store.derived_cache import (
     numbers_from_table,
     read_cached,
@@ -54,11 +53,7 @@ def rows() -> NDArray[np.float16]:
     return np.random.default_rng(0).normal(size=(50, 7)).astype(np.float16)
 
 
-@pytest.mark.parametrize("at_once", [1, 100, derived_cache.CHECKED_AT_ONCE])
-def test_a_table_comes_back_as_it_was(
-    tmp_path: Path, table: pa.Table, monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    monkeypatch.setattr(derived_cache, "CHECKED_AT_ONCE", at_once)
+def test_a_table_comes_back_as_it_was(tmp_path: Path, table: pa.Table) -> None:
     pieces = pa.concat_tables([table.slice(0, 20), table.slice(20)])
     for key, kept in (("whole", table), ("pieces", pieces), ("empty", table.slice(0, 0)), ("none", pa.table({}))):
         write_cached(tmp_path, "space", key, kept)

@@ -14,7 +14,6 @@ Changes = Mapping[int, str | None]
 """The new class of objects of one file, None for one to be taken out, by `AnnotatedObject.place`."""
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\n\r]*")
-_BYTE_ORDERS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*\sencoding\s*=\s*["']([\w.-]+)""")
 _TAG = re.compile(
     r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<end>/?)(?P<name>[^\s>/]+)(?:"[^"]*"|'[^']*'|[^>"'/]|/(?!>))*"""
@@ -46,18 +45,21 @@ def edited_yolo(data: bytes, changes: Changes, numbers: Mapping[str, str]) -> by
 def edited_coco(data: bytes, changes: Changes) -> bytes:
     """An `instances.json` with new `category_id`s, and without some annotations and their commas.
 
-    Raises FolderError for a text that cannot be written back byte for byte.
+    Raises FolderError for another encoding than UTF-8.
     """
-    encoding = json.detect_encoding(data)
-    text = data.decode(encoding, "surrogatepass")
-    if text.encode(encoding, "surrogatepass") != data:
-        raise FolderError(
-            "The annotation file is in UTF-16 of the other byte order. Save it as UTF-8, and read it again."
-        )
+    encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
+    text = _decoded(data, encoding)
     parts = _members(text, _after_blank(text, 0))
     numbers = _numbers(text, parts["categories"][0])
     entries = [span for _, span in _values(text, parts["annotations"][0])]
     return _applied(text, _edits_of(text, entries, changes, numbers)).encode(encoding, "surrogatepass")
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding, "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise FolderError("An annotation file is not in UTF-8. Save it so, and read it again.") from error
 
 
 def _numbers(text: str, at: int) -> dict[str, str]:
@@ -111,8 +113,8 @@ def _after_blank(text: str, at: int) -> int:
 def edited_voc(data: bytes, changes: Changes) -> bytes:
     """A VOC file with other texts in `<name>` of some objects, and without some with the white space before them."""
     declared = _DECLARED.match(data)
-    encoding = _BYTE_ORDERS.get(data[:2]) or (declared[1].decode() if declared else "utf-8")
-    text = data.decode(encoding)
+    encoding = declared[1].decode() if declared else "utf-8"
+    text = _decoded(data, encoding)
     found = _objects_in(text)
     edits = []
     for number, label in changes.items():

@@ -1,6 +1,5 @@
 """Sorting of an image set's pictures into folders, as links or copies, by decision or by a measure."""
 
-import errno
 import json
 import os
 import secrets
@@ -320,20 +319,14 @@ def _is_plain(path: bytes) -> bool:
 
 
 def _create(file: BinaryIO, source: bytes, destination: bytes, *, how: How) -> None:
-    """Link or copy a picture, a copy atomically and never over another file."""
+    """Link or copy a picture, a copy atomically."""
     if how == "link":
         link_or_copy(file, source, destination, how=how)
         return
     part = os.path.join(os.path.dirname(destination), b".url-viz-" + secrets.token_hex(8).encode())
     try:
         link_or_copy(file, source, part, how=how)
-        try:
-            os.link(part, destination)
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-                raise
-            if not os.path.lexists(destination):  # a file system without hard links
-                os.rename(part, destination)
+        os.rename(part, destination)  # nothing lay there a moment ago
     finally:
         with suppress(FileNotFoundError):
             os.unlink(part)

@@ -1,15 +1,13 @@
 """Derived columns on disk: tables of Arrow that are verified as they are read, and can be made again.
 
-A file is an Arrow table of one piece, the checksums of its parts, and its length: it is read in one go, and its numbers
+A file is an Arrow table of one piece, its checksum, and its length: it is read in one go, and its numbers
 are those of the file, without a copy. What cannot be read, is not as it was written, or is not what it is read for, is
 made again: whoever alters a file can alter its checksums too.
 """
 
-import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -23,9 +21,8 @@ from url_viz.store.tables import fixed_lists, matrix, numbers_of
 
 MOST_CACHED = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
-CHECKED_AT_ONCE = 16 * 2**20
-"""Bytes that share a checksum: pieces of this size are verified by several cores."""
-_CHECKSUM, _LENGTH = struct.Struct("<I"), struct.Struct("<q")
+_END = struct.Struct("<Iq")
+"""What stands behind a table in its file: its checksum, and its length."""
 _ROWS = "rows"
 
 Columns = dict[str, NDArray[np.generic]]
@@ -63,9 +60,9 @@ def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, mos
         with replaced(_file(folder, space_key, key), is_flushed=False) as temporary:
             with pa.ipc.new_file(str(temporary), table.schema) as sink:
                 sink.write_table(table.combine_chunks())
-            end = _end_of(np.memmap(temporary, mode="r").data)
+            written = np.memmap(temporary, mode="r").data
             with temporary.open("ab") as file:
-                file.write(end)
+                file.write(_END.pack(zlib.crc32(written), len(written)))
         kept = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
         for path in kept[:-most]:
             path.unlink()
@@ -115,12 +112,5 @@ def _file(folder: Path, space_key: str, key: str) -> Path:
 def _verified(path: Path) -> memoryview | None:
     """The table in a file; None if it is not as it was written."""
     data = memoryview(path.read_bytes())
-    table = data[: _LENGTH.unpack(data[-_LENGTH.size :])[0]]
-    return table if len(table) and data[len(table) :] == _end_of(table) else None
-
-
-def _end_of(table: memoryview) -> bytes:
-    """What stands behind a table in its file: the checksum of each of its parts, and its length."""
-    parts = (table[start : start + CHECKED_AT_ONCE] for start in range(0, len(table), CHECKED_AT_ONCE))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return b"".join([*map(_CHECKSUM.pack, pool.map(zlib.crc32, parts)), _LENGTH.pack(len(table))])
+    table = data[: -_END.size]
+    return table if len(table) and data[-_END.size :] == _END.pack(zlib.crc32(table), len(table)) else None
