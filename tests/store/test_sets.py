@@ -47,7 +47,7 @@ COUNT = 12
 @pytest.fixture(scope="module")
 def read_once(tmp_path_factory: pytest.TempPathFactory, bare_model: Model) -> Path:
     """A folder of pictures and of other files, and the workspace that it was read into."""
-    root = tmp_path_factory.mktemp("read")
+    root = tmp_path_factory.mktemp("read") / "here"
     folder = write_folder(root / "pictures", COUNT, classes=("cat", "dog"))
     for name in ("notes.txt", "more.txt", "cat/film.mp4", "README"):
         (folder / name).write_text("words")
@@ -71,6 +71,11 @@ def facts(here: Path, folder: Path | None = None) -> tuple[list[object], ...]:
 
 
 class TestListing:
+    @pytest.fixture
+    def here(self, read_once: Path) -> Path:
+        """As it was read."""
+        return read_once
+
     def test_name_pictures_and_size(self, here: Path) -> None:
         listed = list_sets(here / "workspace").iloc[0]
         assert (listed["name"], listed["pictures"], listed["failures"]) == ("here/pictures", COUNT, 0)
@@ -105,7 +110,8 @@ class TestNames:
         assert list_sets(here / "workspace")["name"].tolist() == ["Cats & <dogs>"]
         assert rename(here / "pictures", "", workspace=here / "workspace") == "here/pictures"
 
-    def test_no_name_that_cannot_be_shown(self, here: Path) -> None:
+    def test_no_name_that_cannot_be_shown(self, read_once: Path) -> None:
+        here = read_once
         for name in ("two\nlines", "x" * 81, "\0"):
             with pytest.raises(ImageSetError, match="80 characters"):
                 rename(here / "pictures", name, workspace=here / "workspace")
@@ -196,24 +202,36 @@ class TestSlimming:
         embed_folder(here / "pictures", model=other, workspace=here / "workspace")
         assert len(reader.embeddings(other.space.key)) == COUNT
 
-    def test_the_only_model_stays(self, here: Path) -> None:
+    def test_the_only_model_stays(self, read_once: Path) -> None:
+        here = read_once
         with pytest.raises(ImageSetError, match="forget it"):
             drop_model(here / "pictures", "tf_efficientnet_lite0", workspace=here / "workspace")
         assert len(facts(here)[0]) == COUNT
 
 
+@pytest.fixture(scope="module")
+def packed_once(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that was packed, which the tests only read."""
+    here = moved(read_once, tmp_path_factory.mktemp("packed") / "here")
+    image_set = opened(here)
+    image_set.decisions.decide(image_set.table()["id"].head(3), "keep")
+    scores = here / "why.csv"
+    image_set.table()[["path"]].assign(score=1.5).to_csv(scores, index=False)
+    image_set.add_columns(scores)
+    with closing(sqlite3.connect(paths_of(here).folder / "decisions.db")):
+        rename(here / "pictures", "Packed", workspace=here / "workspace")
+        pack(here / "pictures", here / "set.tar", workspace=here / "workspace")  # while the database is open
+    return here
+
+
 class TestPacking:
     @pytest.fixture
-    def packed(self, here: Path) -> Path:
-        image_set = opened(here)
-        image_set.decisions.decide(image_set.table()["id"].head(3), "keep")
-        scores = here / "why.csv"
-        image_set.table()[["path"]].assign(score=1.5).to_csv(scores, index=False)
-        image_set.add_columns(scores)
-        with closing(sqlite3.connect(paths_of(here).folder / "decisions.db")):
-            rename(here / "pictures", "Packed", workspace=here / "workspace")
-            pack(here / "pictures", here / "set.tar", workspace=here / "workspace")  # while the database is open
-        return here / "set.tar"
+    def here(self, packed_once: Path) -> Path:
+        return packed_once
+
+    @pytest.fixture
+    def packed(self, packed_once: Path) -> Path:
+        return packed_once / "set.tar"
 
     def test_another_machine_has_it_all(self, here: Path, packed: Path, tmp_path: Path) -> None:
         there = tmp_path / "there"
@@ -319,10 +337,10 @@ class TestPacking:
                 unpack(tmp_path / "cut.tar", root=here / "pictures", workspace=tmp_path / "w")
             assert len(list_sets(tmp_path / "w")) == 0
 
-    def test_rows_that_lead_out_of_the_folder_are_refused(self, here: Path, tmp_path: Path) -> None:
+    def test_rows_that_lead_out_of_the_folder_are_refused(self, read_once: Path, tmp_path: Path) -> None:
         from tests.store.test_store import files
 
-        rows = files([7])
+        here, rows = moved(read_once, tmp_path / "here"), files([7])
         for number, path in enumerate([b"../../secret.jpg", b"/etc/passwd", b"a/../../b.jpg"]):
             with Writer(paths_of(here), here / "pictures") as writer:
                 writer.add_images(rows.set_column(1, rows.schema.field("path"), [[path]]))
