@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,8 +24,6 @@ from url_viz.jobs import (
     progress_history,
     run_again,
 )
-from url_viz.jobs import start as start_module
-from url_viz.jobs.job import alive_processes
 from url_viz.jobs.job_files import Result, find_record
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.workspace import Workspace
@@ -42,42 +39,6 @@ def test_a_job_succeeds_and_says_so_under_an_odd_folder_name(odd_workspace: Work
     assert (job.state, status.exit_status, status.reason) == ("succeeded", 0, "")
     assert "schön" in log_tail(job).splitlines()
     assert find_job(odd_workspace, job.id) == job
-
-
-def test_ctrl_c_while_a_job_starts_cancels_it(workspace: Workspace) -> None:
-    """Its caller never learns which job it was."""
-
-    def interrupt_once_it_is_started() -> None:
-        until(lambda: bool(list(workspace.root.glob("jobs/*/log.txt"))))
-        time.sleep(0.03)  # until it is waited for; no runner reports so early
-        signal.raise_signal(signal.SIGINT)
-
-    threading.Thread(target=interrupt_once_it_is_started).start()
-    with pytest.raises(KeyboardInterrupt):
-        start(LONG, workspace=workspace)
-    (job,) = list_jobs(workspace)
-    assert job.state == "cancelled"
-    assert not job.paths.processes.exists() or alive_processes(processes_of(job)) == []
-
-
-def test_ctrl_c_within_the_start_of_the_runner_cancels_it_before_anything_runs(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The process is there, and its caller has no hold of it."""
-    spawn, runners = start_module._spawn_runner, list[subprocess.Popen[bytes]]()
-
-    def interrupted(job: Job) -> None:
-        runners.append(spawn(job))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(start_module, "_spawn_runner", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        start(LONG, workspace=workspace)
-    (job,) = list_jobs(workspace)
-    assert job.state == "cancelled"
-    runners[0].wait(timeout=60)
-    assert job.state == "cancelled"
-    assert "running python" not in job.paths.log.read_text()
 
 
 @pytest.mark.parametrize(

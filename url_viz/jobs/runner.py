@@ -181,8 +181,8 @@ def _result_of(exit_status: int, job: Job) -> Result:
 def _reason_of(exit_status: int) -> str:
     if exit_status > 0:
         return f"The command ended with exit status {exit_status}. Its log says why."
-    name = _signal_name(-exit_status)
-    return f"The command was killed by {name}.{_hint_at(-exit_status)}"
+    number = signal.Signals(-exit_status)
+    return f"The command was killed by {number.name}.{_hint_at(number)}"
 
 
 def _hint_at(number: int) -> str:
@@ -190,13 +190,6 @@ def _hint_at(number: int) -> str:
     if number == signal.SIGKILL:
         return " Out of memory? Try smaller batches, or close other programs."
     return slurm.limit_hint(os.environ) if number == signal.SIGTERM else ""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"  # real-time signals have numbers only
 
 
 def _surely(mark: ProcessMark | None) -> ProcessMark:

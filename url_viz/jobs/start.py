@@ -13,13 +13,12 @@ from pathlib import Path
 from url_viz.child_environment import child_variables
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
-from url_viz.jobs.control import STOP_GRACE_S, log_tail
+from url_viz.jobs.control import log_tail
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.job_files import (
     JobConfig,
     JobPaths,
     Result,
-    StopRequest,
     find_record,
     new_job_id,
     queue_lock,
@@ -101,13 +100,8 @@ def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None)
     if on_slurm is not None:
         _submit(job, on_slurm)
         return job
-    runner = None
-    try:
-        runner = ready_runner.take(job.paths.folder, job.command) or _spawn_runner(job)
-        _await_report(runner, job)
-    except KeyboardInterrupt:  # the caller would not know of the job
-        _cancel_at_start(runner, job)
-        raise
+    runner = ready_runner.take(job.paths.folder, job.command) or _spawn_runner(job)
+    _await_report(runner, job)
     _reap_when_over(runner, job)
     return job
 
@@ -159,19 +153,6 @@ def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
             runner.wait()
             raise _failed_start(job, f"The runner did not report (exit status {runner.returncode}).")
         time.sleep(POLL_S)
-
-
-def _cancel_at_start(runner: subprocess.Popen[bytes] | None, job: Job) -> None:
-    """End a runner that may not listen yet, else its command too; it then writes the result itself.
-
-    None: it was interrupted while it started. If there is one, it sees the request before it runs anything.
-    """
-    write_record(job.paths.cancelled, StopRequest(STOP_GRACE_S))
-    if runner is not None:
-        runner.terminate()
-        runner.wait()
-    if not job.paths.result.exists():
-        write_record(job.paths.result, Result(JobState.CANCELLED, None, time.time(), "Stopped before it had begun."))
 
 
 def _failed_start(job: Job, reason: str) -> JobError:
