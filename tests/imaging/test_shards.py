@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.containers.archives import _members
 from url_viz.imaging.containers.entries import CLASS, SPLIT
 from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import open_dataset
@@ -154,6 +156,23 @@ def test_samples_of_webdataset_share_what_stands_beside_them(tmp_path: Path) -> 
         "n": [None, None, 2, None],
     }
     assert find_classes([file.path for file in found.files]).class_level is None  # shards are no classes
+
+
+@given(
+    names=st.lists(st.text("ab/é.", min_size=1, max_size=130).map(lambda name: f"{name}.png"), min_size=1, max_size=6),
+    kind=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+)
+def test_members_are_those_that_tarfile_lists(names: list[str], kind: int) -> None:
+    with TemporaryFile() as file:
+        with suppress(ValueError), tarfile.open(fileobj=file, mode="w", format=kind) as archive:  # too long for USTAR
+            for number, name in enumerate(names):
+                info = tarfile.TarInfo(name)
+                info.size = 300 * number
+                archive.addfile(info, io.BytesIO(b"x" * info.size))
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
+            listed = [(os.fsencode(one.name), one.size, one.offset_data) for one in archive]
+        assert list(_members(file)) == listed
 
 
 def test_a_damaged_header_in_the_middle_is_a_row(tmp_path: Path) -> None:
