@@ -8,8 +8,8 @@ import streamlit as st
 def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
+    from url_viz.gc_settings import collect_soon
     from url_viz.ui.auth import show_gate
-    from url_viz.ui.gc_schedule import collect_soon
     from url_viz.ui.menu import menu_of_pages
     from url_viz.ui.review.review_address import follow_link
     from url_viz.ui.session import show_in_address

@@ -3,12 +3,17 @@
 import gc
 import subprocess
 import sys
+import threading
+import time
+import tomllib
+import weakref
 from pathlib import Path
 
 import pytest
 
 from tests.browser.fixtures import ROOT
-from url_viz.gc_settings import EVERY
+from url_viz import gc_settings
+from url_viz.gc_settings import EVERY, collect_soon
 
 AT_THE_END = """import atexit, gc
 atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 10_000))
@@ -28,3 +33,31 @@ def test_commands_search_rarely_and_not_at_their_end(tmp_path: Path, arguments: 
     variables = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == said
+
+
+class Cycle:
+    """An object that holds itself, so that only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_cycles_are_collected_some_time_after_pages_not_after_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config["runner"]["postScriptGC"] is False
+    monkeypatch.setattr(gc_settings, "WAIT_S", 0.1)
+    monkeypatch.setattr(gc_settings, "_wished", threading.Lock())  # without the wishes of tests before
+    gc.disable()
+    try:
+        for _ in range(2):  # a later wish is another collection
+            held, until = weakref.ref(Cycle()), time.monotonic() + 120
+            before = set(threading.enumerate())
+            for _ in range(50):
+                collect_soon()
+            assert len(set(threading.enumerate()) - before) <= 1
+            assert held() is not None
+            while held() is not None and time.monotonic() < until:
+                time.sleep(0.01)
+            assert held() is None
+    finally:
+        gc.enable()

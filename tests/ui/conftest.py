@@ -14,10 +14,10 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from tests.ui.pages import PATIENCE_S
+from url_viz import gc_settings
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
-from url_viz.ui import gc_schedule
 from url_viz.workspace import Workspace
 
 Read = Callable[[Path], ImageSet]
@@ -93,7 +93,7 @@ def _the_end_of_a_run_is_waited_for() -> Iterator[None]:
 def _cycles_are_collected_seldom() -> Iterator[None]:
     """Pages of tests follow one another without end: each ten seconds they would be collected, .15 s each time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gc_schedule, "_collector", gc_schedule.Collector(wait_s=60))
+        patch.setattr(gc_settings, "WAIT_S", 60.0)
         yield
 
 

@@ -22,12 +22,9 @@ from url_viz.ui.points import (
 
 
 def decode_points(data: bytes) -> Points:
-    """The points in such bytes, to the precision of their steps. Raises ValueError if the bytes are malformed."""
-    if len(data) < HEADER.size or data[:4] != MAGIC:
-        raise ValueError(f"These {len(data):,} bytes do not start like a map's points: {data[:4]!r}.")
-    _, n, x_min, x_max, y_min, y_max = HEADER.unpack_from(data)
-    if len(data) != HEADER.size + BYTES_PER_POINT * n:
-        raise ValueError(f"{n:,} points take {HEADER.size + BYTES_PER_POINT * n:,} bytes; these are {len(data):,}.")
+    """The points in such bytes, to the precision of their steps."""
+    magic, n, x_min, x_max, y_min, y_max = HEADER.unpack_from(data)
+    assert (magic, len(data)) == (MAGIC, HEADER.size + BYTES_PER_POINT * n)
     ids, x, y, category, value, size = _blocks(data, n)
     return Points(
         ids=ids.astype(np.int64),
@@ -40,12 +37,9 @@ def decode_points(data: bytes) -> Points:
 
 
 def decode_mask(data: bytes) -> NDArray[np.bool_]:
-    """The mask (N,) in such bytes. Raises ValueError if they are malformed."""
-    if len(data) < MASK_HEADER.size or data[:4] != MASK_MAGIC:
-        raise ValueError(f"These {len(data):,} bytes do not start like a map's mask: {data[:4]!r}.")
-    _, n, _ = MASK_HEADER.unpack_from(data)
-    if len(data) != MASK_HEADER.size + (n + 7) // 8:
-        raise ValueError(f"{n:,} points take {MASK_HEADER.size + (n + 7) // 8:,} bytes; these are {len(data):,}.")
+    """The mask (N,) in such bytes."""
+    magic, n, _ = MASK_HEADER.unpack_from(data)
+    assert (magic, len(data)) == (MASK_MAGIC, MASK_HEADER.size + (n + 7) // 8)
     bits = np.frombuffer(data, np.uint8, offset=MASK_HEADER.size)
     return np.unpackbits(bits, count=n, bitorder="little").astype(bool)
 

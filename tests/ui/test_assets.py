@@ -44,50 +44,6 @@ def test_modules_keep_their_private_names_and_are_carried_out_once(tmp_path: Pat
     assert told_by(script_of("c", folder=folder)) == [2, 3, "\n3", 4, "shared", 254, 1]
 
 
-def test_a_circle_is_refused_and_told(tmp_path: Path) -> None:
-    folder = component(
-        tmp_path,
-        index=f'import {{ a }} from "./a.js";\n{SHOW}',
-        a='import { b } from "./b.js";\nexport const a = 1;\n',
-        b='import { a } from "./a.js";\nexport const b = 1;\n',
-    )
-    with pytest.raises(ValueError, match=r"c/a\.js → c/b\.js → c/a\.js"):
-        script_of("c", folder=folder)
-
-
-def test_what_a_module_does_not_export_is_refused(tmp_path: Path) -> None:
-    folder = component(tmp_path, index=f'import {{ word, other }} from "../shared/words.js";\n{SHOW}')
-    with pytest.raises(ValueError, match=r"c/index\.js imports other, which shared/words\.js does not export"):
-        script_of("c", folder=folder)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        'import * as words from "../shared/words.js";',
-        'import { word as other } from "../shared/words.js";',
-        'import words from "../shared/words.js";',
-        'import "../shared/words.js";',
-        'import { word } from "words";',
-        'import { word } from "../shared/words.js"; word();',
-        'export { word } from "../shared/words.js";',
-        "export let word = 1;",
-        "export const { word } = {};",
-        "export default class Word {}",
-    ],
-)
-def test_forms_that_are_not_understood_are_refused(tmp_path: Path, line: str) -> None:
-    folder = component(tmp_path, index=f"{line}\n{SHOW}")
-    with pytest.raises(ValueError, match=re.escape(f"c/index.js has {line!r}")):
-        script_of("c", folder=folder)
-
-
-def test_only_the_index_has_a_default(tmp_path: Path) -> None:
-    folder = component(tmp_path, index=f'import {{ a }} from "./a.js";\n{SHOW}', a=f"export const a = 1;\n{SHOW}")
-    with pytest.raises(ValueError, match=r"c/a\.js has 'export default function show"):
-        script_of("c", folder=folder)
-
-
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_a_component_is_one_module_that_imports_nothing(name: str) -> None:
     script = script_of(name)

@@ -1,7 +1,6 @@
 """The map's bytes keep what the map needs, and the sample keeps the extremes."""
 
 import struct
-from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
@@ -13,7 +12,6 @@ from url_viz.store.decisions import DECISIONS
 from url_viz.ui.points import (
     BYTES_PER_POINT,
     HEADER,
-    MAGIC,
     MASK_HEADER,
     Points,
     drawn_sample,
@@ -21,8 +19,8 @@ from url_viz.ui.points import (
     encode_points,
 )
 from url_viz.ui.session_records import Style
+from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.map import STYLES
-from url_viz.ui.wire import WIRE
 
 
 def points_of(n: int, *, seed: int = 0) -> Points:
@@ -37,7 +35,7 @@ def points_of(n: int, *, seed: int = 0) -> Points:
     )
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("n", [0, 1, 7])
 def test_points_come_back_within_half_a_step(n: int) -> None:
     points = points_of(n)
     data = encode_points(points)
@@ -73,40 +71,6 @@ def test_what_both_sides_read_is_what_python_packs_and_knows() -> None:
     assert WIRE["mask"]["header_bytes"] == MASK_HEADER.size
     assert tuple(WIRE["styles"]) == STYLES == get_args(Style)
     assert tuple(WIRE["decisions"]) == DECISIONS
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda d: d[:20], "do not start like"),
-        (lambda d: b"PNG!" + d[4:], "b'PNG!'"),
-        (lambda d: d[:-1], "5 points take 112 bytes; these are 111"),
-    ],
-)
-def test_damaged_bytes_are_refused(change: Callable[[bytes], bytes], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        decode_points(change(encode_points(points_of(5))))
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [
-        ("x", np.nan, "1 points have no finite x"),
-        ("value", 100.5, r"percentile 100\.5"),
-        ("category", 65535, "these from 1 to 65,535"),
-    ],
-)
-def test_what_the_bytes_cannot_hold_is_refused(column: str, value: float, message: str) -> None:
-    columns = vars(points_of(4)) | {"category": np.array([1, 1, 1, 1], dtype=np.int32)}
-    columns[column] = np.where(np.arange(4) == 2, value, columns[column])
-    with pytest.raises(ValueError, match=message):
-        encode_points(Points(**columns))
-
-
-def test_columns_of_two_lengths_are_refused() -> None:
-    columns = vars(points_of(4)) | {"x": np.zeros(3, dtype=np.float32)}
-    with pytest.raises(ValueError, match="one length"):
-        Points(**columns)
 
 
 def ramp(n: int) -> NDArray[np.float32]:
@@ -146,7 +110,7 @@ class TestMask:
         mixed = 2**62 ^ 5 ^ 9 ^ 1 ^ 2 ^ 3 ^ 4 ^ 6 ^ 7
         assert mask == b"UVB1" + struct.pack("<Iq", 9, mixed) + bytes([0b00000011, 0b00000001])
 
-    @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 1000])
+    @pytest.mark.parametrize("n", [0, 7, 8, 9])
     def test_it_comes_back(self, n: int) -> None:
         random = np.random.default_rng(n)
         ids = points_of(n).ids
@@ -156,9 +120,3 @@ class TestMask:
     def test_a_hundred_thousand_take_twelve_and_a_half_kilobytes(self) -> None:
         ids = np.arange(100_000)
         assert len(encode_mask(ids, ids[::3])) == 12_516
-
-    @pytest.mark.parametrize("change", [lambda d: d[:5], lambda d: MAGIC + d[4:], lambda d: d + b"!"])
-    def test_damaged_bytes_are_refused(self, change: Callable[[bytes], bytes]) -> None:
-        ids = np.arange(20)
-        with pytest.raises(ValueError, match="bytes"):
-            decode_mask(change(encode_mask(ids, ids)))

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.ui.wire import WIRE
+from url_viz.ui.widgets.assets import WIRE
 
 MAGIC: bytes = WIRE["points"]["magic"].encode()
 HEADER = struct.Struct("<4sIffff8x")
@@ -42,7 +42,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Points:
-    """What the map draws of N images, one row per image.
+    """What the map draws of N images, one row per image, in columns of one length.
 
     `ids` (N,) int64; `x`, `y` (N,) float32, finite; `value` (N,) float32, a percentile of 0 to 100, nan if missing,
     higher = less to be trusted if it is that of a measure; `size` (N,) float32 likewise; `category` (N,) int32, -1 for
@@ -56,28 +56,21 @@ class Points:
     category: NDArray[np.int32]
     size: Floats
 
-    def __post_init__(self) -> None:
-        columns = {name: np.shape(column) for name, column in vars(self).items()}
-        if len(set(columns.values())) != 1 or np.ndim(self.ids) != 1:
-            raise ValueError(f"The map's points need columns of one length, not {columns}.")
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
 
 def encode_points(points: Points) -> bytes:
-    """The points as bytes in the layout above. Raises ValueError for coordinates, values or categories beyond it."""
-    x_min, x_max = _range_of(points.x, axis="x")
-    y_min, y_max = _range_of(points.y, axis="y")
+    """The points as bytes in the layout above."""
+    (x_min, x_max), (y_min, y_max) = _range_of(points.x), _range_of(points.y)
     blocks = (
         points.ids.astype("<i8"),
         _quantised(points.x, x_min, x_max),
         _quantised(points.y, y_min, y_max),
-        _category_numbers(points.category),
+        np.where(points.category < 0, NO_CATEGORY, points.category).astype("<u2"),
         _value_steps(points.value),
         _value_steps(points.size),
     )
-    return HEADER.pack(MAGIC, len(points), x_min, x_max, y_min, y_max) + b"".join(block.tobytes() for block in blocks)
+    return HEADER.pack(MAGIC, len(points.ids), x_min, x_max, y_min, y_max) + b"".join(
+        block.tobytes() for block in blocks
+    )
 
 
 def encode_mask(points_ids: NDArray[np.int64], kept_ids: NDArray[np.int64]) -> bytes:
@@ -103,10 +96,8 @@ def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[n
     return np.sort(np.concatenate([extremes, drawn]))
 
 
-def _range_of(values: Floats, *, axis: str) -> tuple[float, float]:
+def _range_of(values: Floats) -> tuple[float, float]:
     """Smallest and largest value; (0, 0) for no values."""
-    if not np.isfinite(values).all():
-        raise ValueError(f"{np.count_nonzero(~np.isfinite(values)):,} points have no finite {axis}.")
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
 
 
@@ -118,20 +109,9 @@ def _quantised(values: Floats, low: float, high: float) -> NDArray[np.uint16]:
 
 def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
     known = ~np.isnan(percentiles)
-    beyond = known & ((percentiles < 0) | (percentiles > 100))
-    if beyond.any():
-        raise ValueError(f"A value is the percentile {percentiles[beyond][0]}, which is not between 0 and 100.")
     steps: NDArray[np.uint8] = np.full(len(percentiles), NO_VALUE, dtype=np.uint8)
     steps[known] = np.rint(percentiles[known] * (VALUE_STEPS / 100))
     return steps
-
-
-def _category_numbers(category: NDArray[np.int32]) -> NDArray[np.uint16]:
-    if len(category) and (category.max() >= NO_CATEGORY or category.min() < -1):
-        bounds = f"{category.min():,} to {category.max():,}"
-        raise ValueError(f"Categories go from -1 to {NO_CATEGORY - 1:,}; these from {bounds}.")
-    numbers: NDArray[np.uint16] = np.where(category < 0, NO_CATEGORY, category).astype("<u2")
-    return numbers
 
 
 def _extremes(percentiles: Floats, *, most: int) -> NDArray[np.int64]:

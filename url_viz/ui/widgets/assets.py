@@ -5,8 +5,9 @@ Streamlit takes one text of JavaScript for a component. It serves modules that i
 component's modules into one.
 """
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from typing import Any
 import streamlit as st
 
 FOLDER = Path(__file__).parents[2] / "frontend"
+WIRE: dict[str, Any] = json.loads((FOLDER / "shared" / "wire.json").read_text(encoding="utf-8"))
+"""What server and browser have to agree on: the constants of the bytes between them, styles, decisions and their keys.
+
+Python reads the file here, and the browser's modules import it.
+"""
 
 _IMPORT = re.compile(
     r'^import (?:\{\s*(?P<names>\w+(?:,\s*\w+)*),?\s*\} from "(?P<module>\.\.?/(?:\w+/)*\w+\.js)"'
@@ -22,7 +28,6 @@ _IMPORT = re.compile(
 )
 """`import { a, b } from "./c.js";`, over several lines too, and `import a from "./b.json" with { type: "json" };`."""
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class) (\w+))", re.MULTILINE)
-_OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
 def text_of(component: str, suffix: str) -> str:
@@ -40,58 +45,38 @@ def script_of(component: str, *, folder: Path = FOLDER) -> str:
     """One module in place of a component's `index.js` and all that it imports, each after what it imports itself.
 
     Each but `index.js` gets a function of its own, so that names of one module mean nothing in another, as they do
-    apart. Raises ValueError for modules that import each other in a circle, imports of what is not exported, and forms
-    of `import` and `export` that are not understood here.
+    apart. Imports and exports that have another form stay as they are, and no browser takes them there.
     """
     entry = (folder / component / "index.js").resolve()
-    exported: dict[Path, list[str]] = {}
     parts = []
-    for path in dict.fromkeys(_in_order(entry, ())):
+    for path in dict.fromkeys(_in_order(entry)):
         text = path.read_text(encoding="utf-8")
-        names = exported[path] = _EXPORT.findall(text)
-        text = _EXPORT.sub("", _IMPORT.sub(partial(_constant, path, exported), text))
-        _check_forms(path, text, is_entry=path == entry)
+        names = _EXPORT.findall(text)
+        text = _EXPORT.sub("", _IMPORT.sub(partial(_constant, path), text))
         if path != entry:
             text = f"const {_variable(path)} = (() => {{\n{text}return {_list(names)};\n}})();\n"
         parts.append(text)
     return "\n".join(parts)
 
 
-def _in_order(path: Path, importers: tuple[Path, ...]) -> Iterator[Path]:
+def _in_order(path: Path) -> Iterator[Path]:
     """The modules that a module needs, depth first, some more than once, and itself at last."""
-    if path in importers:
-        circle = " → ".join(map(_name, (*importers[importers.index(path) :], path)))
-        raise ValueError(f"These modules import each other: {circle}. Move what they share to a module of its own.")
     for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
         if match["module"]:
-            yield from _in_order((path.parent / match["module"]).resolve(), (*importers, path))
+            yield from _in_order((path.parent / match["module"]).resolve())
     yield path
 
 
-def _constant(path: Path, exported: Mapping[Path, list[str]], match: re.Match[str]) -> str:
+def _constant(path: Path, match: re.Match[str]) -> str:
     """What stands in place of an import by the module `path`."""
     if match["json"]:
         return f"const {match['constant']} = {(path.parent / match['json']).read_text(encoding='utf-8').strip()};"
-    module = (path.parent / match["module"]).resolve()
     names = re.findall(r"\w+", match["names"])
-    if missing := [name for name in names if name not in exported[module]]:
-        raise ValueError(f"{_name(path)} imports {', '.join(missing)}, which {_name(module)} does not export.")
-    return f"const {_list(names)} = {_variable(module)};"
-
-
-def _check_forms(path: Path, text: str, *, is_entry: bool) -> None:
-    """Raise ValueError if the text of a module still imports or exports, but for the default of `index.js`."""
-    for line in _OTHER.findall(text):
-        if not is_entry or not line.startswith("export default function "):
-            raise ValueError(f"{_name(path)} has {line!r}. Import {{ names }} of a file, export what is declared.")
+    return f"const {_list(names)} = {_variable((path.parent / match['module']).resolve())};"
 
 
 def _list(names: list[str]) -> str:
     return f"{{ {', '.join(names)} }}"
-
-
-def _name(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
 
 
 def _variable(path: Path) -> str:

@@ -16,8 +16,8 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.session import pending_action
 from url_viz.ui.session_records import BulkAction, BulkKind
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error
+from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
-from url_viz.ui.wire import WIRE
 
 ASK_ABOVE = 50
 """Actions on more pictures than this, about what a window shows, need a confirmation."""
