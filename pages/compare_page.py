@@ -6,13 +6,10 @@ from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.charts import show_figure
-from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.ui.widgets.sidebar import require_image_set
 
-first = require_image_set().single_model
-
-show_heading("Compare models", first)
+first = start_page("Compare models").single_model
 second = compare.pick_second(first)
 if second is None:
     end_page()

@@ -6,19 +6,12 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.ui.widgets.sidebar import require_image_set
 
-image_set = require_image_set()
-
-show_heading("Evaluate", image_set, with_model=True)
-if is_growing(image_set.set_id):
-    st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
-    end_page()
-
+once_read = "The figures appear once reading has finished. Until then they would change with every picture."
+image_set = start_page("Evaluate", with_model=True, once_read=once_read)
 with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
     results = image_set.cached(ImageSet.evaluate)
 if results is None:

@@ -9,12 +9,9 @@ from url_viz.ui.finetune.page import show_adapt
 from url_viz.ui.finetune.runs import show_jobs
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import show_error
-from url_viz.ui.widgets.heading import show_heading
-from url_viz.ui.widgets.sidebar import require_image_set
+from url_viz.ui.widgets.heading import start_page
 
-image_set = require_image_set()
-
-show_heading("Adapt and finetune", image_set, with_model=True)
+image_set = start_page("Adapt and finetune", with_model=True)
 if image_set.source.is_external:
     st.info(
         "These embeddings were imported from a file, so there is no model to adapt. Choose a model in the sidebar, or "

@@ -1,14 +1,11 @@
 """The Jobs page: what runs, what waits and for what, and how the others ended."""
 
-import streamlit as st
-
 from url_viz.ui.jobs.page import show_jobs
-from url_viz.ui.menu import purpose_of
-from url_viz.ui.text import escape
+from url_viz.ui.widgets.heading import show_title
 
-st.subheader("Jobs", anchor=False)
-st.caption(
-    f"{escape(purpose_of('Jobs'))} Work goes on even if you close this page or stop the app. One heavy job "
-    "runs at a time; two light ones run side by side if there is enough memory."
+show_title(
+    "Jobs",
+    "Work goes on even if you close this page or stop the app. One heavy job runs at a time; two light ones run side "
+    "by side if there is enough memory.",
 )
 show_jobs()

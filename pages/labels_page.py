@@ -5,19 +5,12 @@ import streamlit as st
 from url_viz.ui.labels import page as labels
 from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.ui.widgets.sidebar import require_image_set
 
-image_set = require_image_set()
-
-show_heading("Check labels", image_set, with_model=True)
-if is_growing(image_set.set_id):
-    st.caption("Labels are checked once reading has finished. Until then every new picture would change the result.")
-    end_page()
-
+once_read = "Labels are checked once reading has finished. Until then every new picture would change the result."
+image_set = start_page("Check labels", with_model=True, once_read=once_read)
 with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
     check = image_set.labels.check()
 if check is None:

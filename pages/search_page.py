@@ -6,14 +6,11 @@ from url_viz.ui.search import page as search
 from url_viz.ui.search import query_picture as search_query
 from url_viz.ui.search.evidence import known_evidence, show_evidence
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
-from url_viz.ui.widgets.sidebar import require_image_set
 
-image_set = require_image_set()
-
+image_set = start_page("Search safely")
 table = image_set.table()
-show_heading("Search safely", image_set)
 measures = offered(image_set)
 if not measures:
     st.info("Nothing to withhold by yet. Values appear once the pictures are read.", icon=":material/hourglass_empty:")

@@ -4,18 +4,11 @@ import streamlit as st
 
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.versions import page as versions
-from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.ui.widgets.heading import show_heading
+from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.ui.widgets.sidebar import require_image_set
 
-image_set = require_image_set()
-
-show_heading("Versions", image_set)
-if is_growing(image_set.set_id):
-    st.caption("The comparison appears once reading has finished.")
-    end_page()
+image_set = start_page("Versions", once_read="The comparison appears once reading has finished.")
 before = versions.pick_before(image_set)
 found = versions.compared(image_set, before) if before is not None else None
 if found is None:

@@ -3,13 +3,10 @@
 import streamlit as st
 
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.heading import show_heading
-from url_viz.ui.widgets.sidebar import require_image_set
+from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.your_model import page as your_model
 
-image_set = require_image_set()
-
-show_heading("Your model", image_set)
+image_set = start_page("Your model")
 run = your_model.pick_run(image_set)
 if run is None:
     your_model.show_how(image_set)

@@ -30,9 +30,9 @@ def said(callback: str, image_set: ImageSet, *more: object) -> str:
     def script(callback: str, set_id: str, arguments: tuple[object, ...]) -> None:
         from importlib import import_module
 
-        from url_viz.ui.session import classes_of
+        from url_viz.ui.session import CLASSES
 
-        classes_of(set_id).set("none")
+        CLASSES.of(set_id).set("none")
         module, name = callback.split(":")
         getattr(import_module(f"url_viz.ui.{module}"), name)(*arguments)
 

@@ -15,8 +15,8 @@ from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.evaluate.crop import sample_of
-from url_viz.ui.evaluate.measure_charts import intervals_figure
-from url_viz.ui.evaluate.page import class_order, coverage_table, drawn_coverage
+from url_viz.ui.evaluate.measure_charts import curves_of_coverage, intervals_figure
+from url_viz.ui.evaluate.page import class_order, coverage_table
 from url_viz.workspace import Workspace
 
 COUNT = 40
@@ -134,12 +134,12 @@ def test_where_all_are_right_there_is_nothing_to_tell_apart() -> None:
 def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     assert labelled.cached(ImageSet.evaluate) is labelled.cached(ImageSet.evaluate)
     results = found_of(labelled)
-    figure = intervals_figure(results.measures)
+    figure = intervals_figure(results)
     table = results.table()
     assert list(figure.data[0].x) == table["r_auroc"].tolist()
     assert (table["r_auroc_low"] <= table["r_auroc"]).all()
     curves = coverage_table(results.pictures, results.measures)
-    drawn = {trace.name: trace for trace in drawn_coverage(results).data}
+    drawn = {trace.name: trace for trace in curves_of_coverage(results).data}
     assert list(drawn["Ambiguity"].y) == pytest.approx(100 * curves["ambiguity"])
     assert drawn["Ambiguity"].line.color == AMBIGUITY.colour
     assert list(drawn)[1:3] == ["Ambiguity", "Confusability"]

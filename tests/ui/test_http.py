@@ -153,7 +153,7 @@ def test_any_measure_is_the_value_of_the_points(image_set: ImageSet, client: Tes
 def test_the_change_since_another_model_is_a_value_too(image_set: ImageSet, client: TestClient) -> None:
     url = points_url(image_set, measure="uncertainty", before=image_set.source.name)
     points = decode_points(client.get(url).content)
-    assert len(points) == len(image_set)
+    assert len(points.ids) == len(image_set)
     assert points.value == pytest.approx(50, abs=0.01)  # nothing has changed
 
 
@@ -187,7 +187,7 @@ def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -
         points = map_points(table, measure=measure)
         mask = cached_masks.get(mask_url(table, is_kept, measure=measure).rsplit("/", 1)[1])
         assert mask is not None
-        assert len(points) == 40
+        assert len(points.ids) == 40
         assert measure is None or {0, 100} <= set(points.value)
         assert decode_mask(mask).tolist() == is_kept[points.ids].tolist()
 

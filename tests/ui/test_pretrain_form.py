@@ -34,7 +34,7 @@ from url_viz.ui.finetune.page import (
     with_its_recipe,
 )
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.session import pretrain_sets
+from url_viz.ui.session import PRETRAIN_SETS
 from url_viz.ui.widgets.jobs import step_in_words
 from url_viz.workspace import Workspace
 
@@ -61,7 +61,7 @@ def chosen_of(teach: ImageSet, *measured: ImageSet) -> TrainingSets:
 
 def test_the_open_set_teaches_at_first_and_cannot_measure_then(image_set: ImageSet, other: ImageSet) -> None:
     at = form(image_set)
-    teach, measure = (pretrain_sets(use, image_set.set_id) for use in ("teach", "measure"))
+    teach, measure = (PRETRAIN_SETS.of(use, image_set.set_id) for use in ("teach", "measure"))
     assert at.multiselect(key=teach).value == [image_set.set_id]
     assert [option.partition(" · ")[2] for option in at.multiselect(key=measure).options] == ["20 pictures, 2 classes"]
     at.multiselect(key=measure).select(other.set_id).run()
@@ -96,7 +96,7 @@ def test_only_options_that_make_sense_are_asked_for(image_set: ImageSet, other: 
 
     assert {"seeds", "recipe.epochs", "limit", "device", "augmentation.views", "recipe.margin"} <= options()
     assert not {"recipe.depth", "precision", "target", "instance.temperature", "mixture.share"} & options()
-    at.multiselect(key=pretrain_sets("teach", image_set.set_id)).select(other.set_id)
+    at.multiselect(key=PRETRAIN_SETS.of("teach", image_set.set_id)).select(other.set_id)
     at.selectbox(key=f"{start}reads").set_value("embedding").run()
     assert {"recipe.depth", "recipe.width", "mixture.share"} <= options()
     assert at.number_input(key=f"{start}embedding.recipe.depth").value == 2
@@ -153,7 +153,7 @@ def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
 @pytest.mark.slow
 def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: ImageSet, other: ImageSet) -> None:
     at = form(image_set)
-    at.multiselect(key=pretrain_sets("measure", image_set.set_id)).select(other.set_id).run()
+    at.multiselect(key=PRETRAIN_SETS.of("measure", image_set.set_id)).select(other.set_id).run()
     start = f"pretrain.{image_set.set_id}.functions"
     at.number_input(key=f"{start}.seeds").set_value(2)
     at.number_input(key=f"{start}.recipe.epochs").set_value(2)

@@ -117,29 +117,15 @@ LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
 
 
-def classes_of(set_id: str) -> Key[str]:
-    """The choice of what the classes of a set are."""
-    return Key(f"classes.{set_id}")
-
-
-def pending_action(bar: str) -> Key[BulkAction]:
-    """The action that a decide bar asks to confirm."""
-    return Key(f"{bar}.wish")
-
-
-def default_of(measure: Key[str | None]) -> Key[str]:
-    """The measure that a control of measures followed last, while nobody chose another."""
-    return Key(f"{measure}.default")
+CLASSES: Key[str] = Key("classes")
+"""The choice of what the classes of a set are, by its id."""
+PENDING: Key[BulkAction] = Key("view.pending")
+"""The action that a decide bar asks to confirm, by the bar's key."""
 
 
 def state_of(component: str) -> MutableMapping[str, object]:
     """The state of one of our components under its key; assigning to it before it is drawn changes it."""
     return Key[MutableMapping[str, object]](component).get() or {}
-
-
-def has_state(component: str) -> bool:
-    """Whether there is a state of one of our components: not where the last run did not draw it."""
-    return component in st.session_state
 
 
 # Explore
@@ -175,12 +161,8 @@ GRID: Key[MutableMapping[str, object]] = Key("view.grid")
 """The grid of a set, by its id."""
 GALLERY: Key[MutableMapping[str, object]] = Key("view.gallery")
 """A gallery of Explore, by the set's id: "between" two classes, or a group of "twins"."""
-
-
-def chosen_before(grid: str) -> "Key[NDArray[np.int64]]":
-    """Ids (M,) that were chosen in a grid, which forgets them while another page is shown."""
-    return Key(f"{grid}.kept")
-
+CHOSEN: "Key[NDArray[np.int64]]" = Key("view.chosen")
+"""Ids (M,) that were chosen in a grid, by its key: it forgets them while another page is shown."""
 
 # Check labels
 SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
@@ -229,15 +211,10 @@ COMPARED_GALLERY = "view.compare.gallery."
 HEAD_BEFORE: Key[str] = Key("finetune.before")
 FINETUNE_PLACE: Key[str] = Key("finetune.place")
 PARTITION: Key[str] = Key("finetune.slurm.partition")
-
 SLURM_NUMBER: Key[int] = Key("finetune.slurm")
 """A number of a SLURM request, by its name and partition, so that it is never outside another partition's bounds."""
-
-
-def pretrain_sets(use: str, set_id: str) -> Key[list[str]]:
-    """The ids of the image sets to train a head on or to measure it on (`use`), chosen while `set_id` is open."""
-    return Key(f"pretrain.{use}.{set_id}")
-
+PRETRAIN_SETS: Key[list[str]] = Key("pretrain")
+"""The ids of the image sets to train a head on or to measure it on, by that use and the set that is open."""
 
 # Models
 DEVICE: Key[str] = Key("models.device")
@@ -272,16 +249,13 @@ UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
 UPLOADS_SCORED: "Key[dict[tuple[str, str], ScoredUpload | RefusedFile]]" = Key("upload.outcomes")
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
 UPLOADS_REVIEW: Key[UploadAnswers] = Key("upload.review")
+UPLOADER: "Key[Sequence[UploadedFile]]" = Key("upload.drop")
+"""The uploader of files or of a folder, by UPLOADS_ROUND: the browser keeps the files of a widget."""
 UPLOADS_ROUND: Key[int] = Key("uploads.round")
 """How often all uploads were removed."""
 UPLOAD_MEASURE: Key[str | None] = Key("upload.measure")
 UPLOADS_PAGE: Key[int] = Key("upload.page")
 """The page of a gallery of uploads that is shown, by its side and the number of pages."""
-
-
-def dropped(*, is_folder: bool) -> "Key[Sequence[UploadedFile]]":
-    """The uploader of files or of a folder; another one once all were removed: the browser keeps a widget's files."""
-    return Key(f"upload.drop{'_folder' if is_folder else ''}.{UPLOADS_ROUND.get() or 0}")
 
 
 def remove_uploads() -> None:

@@ -1,20 +1,22 @@
 """Plotly figures of the Evaluate page: R-AUROC intervals, recall by coverage, and recall by deciles."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.evaluation import DECILES, NEAREST, MeasureFigures
+from url_viz.analysis.evaluation import DECILES, NEAREST, CountedPictures, Evaluated, MeasureFigures, deciles
 from url_viz.analysis.measures import AMBIGUITY, measure_named
 from url_viz.analysis.reliability import Reliability
-from url_viz.ui.widgets.charts import GREY, curve_colour, plotly_title, quiet
+from url_viz.ui.widgets.charts import GREY, coverage_figure, curve_colour, plotly_title, quiet
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _WHISKER = "#7a8494"
+MOST_DRAWN = 16
+"""So many figures of results are kept, each of a set as it is and a measure."""
 
 
 def shown_at_first(measure: str) -> bool:
@@ -22,10 +24,12 @@ def shown_at_first(measure: str) -> bool:
     return not measure_named(measure).is_baseline or measure == NEAREST
 
 
-def intervals_figure(measures: Sequence[MeasureFigures]) -> "Figure":
-    """R-AUROC of each measure with its 95 % interval, in the given order from the top; chance is dotted."""
+@lru_cache(maxsize=MOST_DRAWN)
+def intervals_figure(results: Evaluated) -> "Figure":
+    """R-AUROC of each measure with its 95 % interval, in their order from the top; chance is dotted."""
     import plotly.graph_objects as go
 
+    measures = results.measures
     titles = [plotly_title(measure.name) for measure in measures]
     scores = np.array([measure.auroc.value for measure in measures])
     figure = go.Figure(
@@ -54,10 +58,20 @@ def intervals_figure(measures: Sequence[MeasureFigures]) -> "Figure":
     return quiet(figure, height_px=350)
 
 
-def deciles_figure(tenths: pd.DataFrame, *, measure: str, recall: float) -> "Figure":
-    """Recall@1 by deciles of a measure with 95 % intervals; the recall of all pictures is dotted."""
+@lru_cache(maxsize=MOST_DRAWN)
+def curves_of_coverage(results: Evaluated) -> "Figure":
+    """Recall@1 of the kept queries by all measures; most baselines are hidden at first."""
+    pictures, curves = results.pictures, {measure.name: measure.curve for measure in results.measures}
+    hidden = [name for name in curves if not shown_at_first(name)]
+    return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def deciles_figure(pictures: CountedPictures, measure: str) -> "tuple[pd.DataFrame, Figure]":
+    """The deciles of a measure; and recall@1 by them with 95 % intervals, the recall of all pictures dotted."""
     import plotly.graph_objects as go
 
+    tenths = deciles(pictures.values[measure], pictures.is_right)
     middles = 100 * (np.arange(DECILES) + 0.5) / DECILES
     recall_of, low, high = (100 * tenths[name].to_numpy() for name in ("recall", "recall_low", "recall_high"))
     figure = go.Figure(
@@ -78,10 +92,10 @@ def deciles_figure(tenths: pd.DataFrame, *, measure: str, recall: float) -> "Fig
             hovertemplate="%{y:.1f} % of %{customdata} pictures<extra></extra>",
         )
     )
-    figure.add_hline(y=100 * recall, line={"color": GREY, "dash": "dot", "width": 1.4})
+    figure.add_hline(y=100 * pictures.recall, line={"color": GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title=f"{plotly_title(measure)}, percentile", range=[0, 100], dtick=20)
     figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
-    return quiet(figure, height_px=330)
+    return tenths, quiet(figure, height_px=330)
 
 
 def reliability_figure(found: Reliability) -> "Figure":

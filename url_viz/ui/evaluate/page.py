@@ -2,31 +2,32 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class, deciles
+from url_viz.analysis.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.analysis.reliability import FEWEST, reliability
 from url_viz.image_set import ImageSet
-from url_viz.ui.evaluate.measure_charts import deciles_figure, intervals_figure, reliability_figure, shown_at_first
+from url_viz.ui.evaluate.measure_charts import (
+    MOST_DRAWN,
+    curves_of_coverage,
+    deciles_figure,
+    intervals_figure,
+    reliability_figure,
+)
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of, value_text
-from url_viz.ui.widgets.charts import coverage_figure, show_figure
+from url_viz.ui.widgets.charts import show_figure
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
 MOST_TILES = 12
-MOST_DRAWN = 16
-"""So many figures and tables of results are kept, each of a set as it is and a measure."""
 
 
 def show_without_classes(image_set: ImageSet) -> None:
@@ -64,18 +65,12 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     _title("How well each measure predicts errors", results.table(), name, key="measures")
     if any(np.isfinite(measure.auroc.value) for measure in results.measures):
         show_figure(
-            drawn_intervals(results),
+            intervals_figure(results),
             key="evaluate.intervals",
             alt="R-AUROC of each measure with its interval; the table below has the numbers",
         )
     else:
         st.caption("No measure has an R-AUROC here.")
-
-
-@lru_cache(maxsize=MOST_DRAWN)
-def drawn_intervals(results: Evaluated) -> "Figure":
-    """The intervals of all measures."""
-    return intervals_figure(results.measures)
 
 
 def show_measures(results: Evaluated) -> None:
@@ -105,21 +100,13 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     table = coverage_table(results.pictures, results.measures)
     _title("Leaving out the most ambiguous", table, f"{image_set.root.name}-coverage", key="coverage")
     show_figure(
-        drawn_coverage(results),
+        curves_of_coverage(results),
         key="evaluate.coverage",
         alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
     )
     st.caption(
         "Click a name to show or hide its curve. A good order stays near the oracle, a random one near the dotted line."
     )
-
-
-@lru_cache(maxsize=MOST_DRAWN)
-def drawn_coverage(results: Evaluated) -> "Figure":
-    """The curves of all measures; most baselines are hidden at first."""
-    pictures, curves = results.pictures, {measure.name: measure.curve for measure in results.measures}
-    hidden = [name for name in curves if not shown_at_first(name)]
-    return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
 
 
 def coverage_table(pictures: CountedPictures, measures: tuple[MeasureFigures, ...]) -> pd.DataFrame:
@@ -145,7 +132,7 @@ def pick_measure(results: Evaluated) -> str:
 
 def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
-    tenths, figure = drawn_deciles(pictures, measure)
+    tenths, figure = deciles_figure(pictures, measure)
     _title("From clear to ambiguous", tenths, f"{image_set.root.name}-tenths-{measure}", key="deciles")
     show_figure(
         figure,
@@ -153,13 +140,6 @@ def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str
         alt="Recall@1 of each tenth of the pictures, from the clearest to the most ambiguous",
     )
     st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
-
-
-@lru_cache(maxsize=MOST_DRAWN)
-def drawn_deciles(pictures: CountedPictures, measure: str) -> "tuple[pd.DataFrame, Figure]":
-    """The deciles of a measure, and their figure."""
-    tenths = deciles(pictures.values[measure], pictures.is_right)
-    return tenths, deciles_figure(tenths, measure=measure, recall=pictures.recall)
 
 
 def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> int | None:

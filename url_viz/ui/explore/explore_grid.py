@@ -22,7 +22,6 @@ from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
 from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
-from url_viz.ui.widgets.tiles import sides
 from url_viz.wording import above, counted
 
 NOTHING = "No picture is inside the lasso and passes all filters. Remove one of the chips above."
@@ -75,25 +74,21 @@ def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: s
 def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, OrderEnd]:
     by = "rank_percentile" if view.within_class else measure
     narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
-    of_one = partial(_end, rows=rows, measure=measure, set_id=set_id)
-    if view.threshold_percentile is None and not view.class_by_class:
-        all_of = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER)
-        return {side: of_one(getattr(all_of, side), all_of.pictures, all_of.twins) for side in ("ambiguous", "clear")}
-    both = sides(narrow, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
-    tables = {"ambiguous": both.ambiguous, "clear": both.clear}
-    if view.class_by_class:
-        tables = {side: first_of_each_class(rows_of, PER_CLASS) for side, rows_of in tables.items()}
-    return {side: of_one(rows_of, len(rows_of), int(rows_of["twins"].sum())) for side, rows_of in tables.items()}
-
-
-def _end(
-    of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame, measure: str, set_id: str
-) -> OrderEnd:
-    """One end of so many pictures and twins, whose first tiles are made of `rows`, with all columns."""
-    inline = of_side.head(INLINE)
-    full = rows.loc[inline.index].assign(twins=inline["twins"])
-    first = tiles(full, set_id=set_id, measure=measure)
-    return OrderEnd(order_of(of_side), pictures, twins, first)
+    threshold, is_whole = view.threshold_percentile, view.threshold_percentile is None and not view.class_by_class
+    all_of = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER if is_whole else None)
+    both = {}
+    for side in ("ambiguous", "clear"):
+        of_side: pd.DataFrame = getattr(all_of, side)
+        if threshold is not None:  # which leaves each picture on one side only
+            rank = of_side["rank_percentile"]
+            of_side = of_side[rank >= threshold if side == "ambiguous" else rank < threshold]
+        if view.class_by_class:
+            of_side = first_of_each_class(of_side, PER_CLASS)
+        inline = of_side.head(INLINE)
+        first = tiles(rows.loc[inline.index].assign(twins=inline["twins"]), set_id=set_id, measure=measure)
+        counts = (all_of.pictures, all_of.twins) if is_whole else (len(of_side), int(of_side["twins"].sum()))
+        both[side] = OrderEnd(order_of(of_side), *counts, first)
+    return both
 
 
 def pane_of(image_set: ImageSet, both: Mapping[str, OrderEnd], side: str, view: ExploreView, *, measure: str) -> Pane:

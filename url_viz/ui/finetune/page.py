@@ -24,7 +24,7 @@ from url_viz.recent_sets import RecentSet
 from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.slurm_options import chosen_request, show_target
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.session import pretrain_sets
+from url_viz.ui.session import PRETRAIN_SETS
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.embed_job import readable, set_name, set_title
 from url_viz.ui.widgets.form import show_field, show_form
@@ -293,7 +293,7 @@ def _sets_picked(
     image_set: ImageSet, use: str, title: str, known: dict[str, RecentSet], *, usual: Sequence[str] = ()
 ) -> list[str]:
     """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
-    key = pretrain_sets(use, image_set.set_id)
+    key = PRETRAIN_SETS.of(use, image_set.set_id)
     key.set([set_id for set_id in key.get_or(lambda: list(usual)) if set_id in known])
     return st.multiselect(
         escape(title),

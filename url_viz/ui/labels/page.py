@@ -23,8 +23,7 @@ from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.filter_controls import set_filter
-from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.tiles import one_page
+from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.wording import percent
 
 ClassPair = tuple[str, str]

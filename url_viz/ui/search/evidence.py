@@ -13,14 +13,10 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import MOST_AT_ONCE, evidence_for
 from url_viz.ui.session import EVIDENCE_WANTED
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure, show_figure
+from url_viz.ui.widgets.charts import IN_TWO, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-MOST_DRAWN = 8
-IN_TWO = {"entrywidth": 0.5, "entrywidthmode": "fraction", "font": {"size": 11}}
-"""Columns of a legend that is too narrow for more: plotly would give each entry a line."""
 
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
@@ -88,15 +84,10 @@ def _drawn_curves(results: tuple[Evidence, ...]) -> "Figure":
     return figure.update_layout(legend=IN_TWO)
 
 
-@lru_cache(maxsize=MOST_DRAWN)
-def _drawn_restriction(evidence: Evidence) -> "Figure":
-    return restriction_figure(evidence).update_layout(legend=IN_TWO)
-
-
 def _show_modes(evidence: Evidence) -> None:
     st.markdown(f"**Leaving out by {escape(in_text(evidence.measure))}**")
     show_figure(
-        _drawn_restriction(evidence),
+        restriction_figure(evidence),
         key="search.restriction",
         alt="Recall@1 where queries, hits or both are left out; the table below has the numbers",
     )

@@ -19,12 +19,13 @@ from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve
 from url_viz.ui.session import (
     UPLOAD_MEASURE,
+    UPLOADER,
     UPLOADS,
     UPLOADS_PAGE,
     UPLOADS_RANKED,
+    UPLOADS_ROUND,
     Key,
     SetChoice,
-    dropped,
     remove_uploads,
 )
 from url_viz.ui.text import escape
@@ -32,10 +33,9 @@ from url_viz.ui.tile_data import tile_of, value_text, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure, with_first
 from url_viz.ui.widgets.paste import show_paste
-from url_viz.ui.widgets.tiles import one_page
 from url_viz.wording import counted
 
 TILES_PER_PAGE = 12
@@ -63,7 +63,7 @@ def show_drop() -> None:
         key="upload.way",
     )
     is_folder = way == "A folder"
-    key = dropped(is_folder=is_folder)
+    key = UPLOADER.of("folder" if is_folder else "", UPLOADS_ROUND.get() or 0)
     st.file_uploader(
         "Pictures to sort",
         accept_multiple_files="directory" if is_folder else True,

@@ -29,9 +29,8 @@ from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.urls import card_url
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import titles
-from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.map import MapView, show_map
-from url_viz.ui.widgets.tiles import one_page
 from url_viz.wording import counted
 
 KINDS = {NEW: "#009e73", GONE: "#d55e00", CHANGED: "#0072b2", SAME: "#7d8590"}

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 4_000
 """Points that a figure draws at most, as SVG: not every machine has WebGL."""
+IN_TWO = {"entrywidth": 0.5, "entrywidthmode": "fraction", "font": {"size": 11}}
+"""Columns of a legend that is too narrow for more: plotly would give each entry a line."""
+MOST_DRAWN = 8
+"""So many figures of evidence are kept."""
 
 _RAMPS = {
     "light": ("#3b527c", "#634e93", "#8b4e9e", "#ad5695", "#c6617c", "#db6a56", "#ed7200"),
@@ -82,6 +87,7 @@ def coverage_figure(
     return quiet(figure, height_px=height_px, legend=True)
 
 
+@lru_cache(maxsize=MOST_DRAWN)
 def restriction_figure(evidence: Evidence) -> "Figure":
     """Recall@1 of the three modes by the share of pictures left out, each with as many left out at random."""
     import plotly.graph_objects as go
@@ -104,7 +110,7 @@ def restriction_figure(evidence: Evidence) -> "Figure":
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} %")
     figure.update_xaxes(title="Left out of the set (%)")
     figure.update_yaxes(title="Recall@1 (%)")
-    return quiet(figure, height_px=270, legend=True)
+    return quiet(figure, height_px=270, legend=True).update_layout(legend=IN_TWO)
 
 
 def plotly_title(measure: str) -> str:

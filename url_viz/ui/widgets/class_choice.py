@@ -8,7 +8,7 @@ from url_viz.analysis.apart import apart_choices, apart_in_words
 from url_viz.image_set import MANY, ImageSet
 from url_viz.store.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.store.object_columns import CLASS, PICTURE
-from url_viz.ui.session import CLASSES_OPEN, classes_of
+from url_viz.ui.session import CLASSES, CLASSES_OPEN
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filter_controls import set_filter
 from url_viz.wording import counted
@@ -47,7 +47,7 @@ def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
 def show_class_choice(image_set: ImageSet) -> None:
     """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
     now, choices = image_set.labels.levels(), class_choices(image_set)
-    key = classes_of(image_set.set_id)
+    key = CLASSES.of(image_set.set_id)
     key.set(now.chosen or NONE)  # another session or a command may have chosen
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
     if image_set.is_of_objects and (now.chosen, image_set.labels.apart.choice) == (CLASS, PICTURE):
@@ -89,7 +89,7 @@ def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
 
 
 def _take_classes(image_set: ImageSet) -> None:
-    picked = classes_of(image_set.set_id).get()
+    picked = CLASSES.of(image_set.set_id).get()
     with errors_shown():
         image_set.labels.use(None if picked == NONE else picked)
         set_filter("label", None)

@@ -1,15 +1,19 @@
-"""The gallery component: a grid of thumbnails with values, which can be clicked and decided on."""
+"""The gallery component: a grid of thumbnails with values, which can be clicked and decided on; and its pages."""
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, cast
 
 import numpy as np
+import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.store.decisions import DECISIONS, Decision
-from url_viz.ui.session import state_of
+from url_viz.ui.session import Key, state_of
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records, nothing
 from url_viz.ui.widgets.assets import component_of
@@ -36,6 +40,20 @@ class GalleryEvent:
 
 
 HandleEvent = Callable[[GalleryEvent], None]
+
+
+@contextmanager
+def one_page(rows: pd.DataFrame, key_of: Callable[[int], Key[int]], *, size: int) -> Iterator[pd.DataFrame]:
+    """The rows of the page that is chosen; after what is drawn of them, the pages to choose, if there are several.
+
+    `key_of` gives the key of the choice for so many pages.
+    """
+    pages = max(1, math.ceil(len(rows) / size))
+    key = key_of(pages)
+    page = min(key.get() or 1, pages)
+    yield rows.iloc[(page - 1) * size : page * size]
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
 
 
 def show_gallery(

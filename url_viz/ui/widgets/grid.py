@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.ui.response_cache import ids_at, ranges_of
-from url_viz.ui.session import chosen_before, has_state
+from url_viz.ui.session import CHOSEN, Key
 from url_viz.ui.session_records import Side
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import handled_before, nothing
@@ -75,8 +75,8 @@ def show_grid(
     server has answered. The state is that of `key` in the session: `side`, `is_wide`, `chosen` (ranges of cached
     orders), `actions`, and `clicked` for one run. What was chosen when the page was left is chosen again.
     """
-    kept = chosen_before(key)
-    again = np.empty(0, np.int64) if has_state(key) else kept.get_or(lambda: np.empty(0, np.int64))
+    kept = CHOSEN.of(key)
+    again = np.empty(0, np.int64) if Key[object](key).is_set else kept.get_or(lambda: np.empty(0, np.int64))
     data = {
         "panes": [pane_data(pane) for pane in panes],
         "side": side,

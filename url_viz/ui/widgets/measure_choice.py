@@ -6,7 +6,7 @@ import streamlit as st
 
 from url_viz.analysis.measures import is_measure, measure_named, title_of
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import Key, default_of
+from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.filter_controls import title_of_column
 
@@ -30,7 +30,7 @@ def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str |
     The choice is in the session under `key`; one that is not among `names` does not apply. What nobody chose follows
     the default, which changes while a folder is read.
     """
-    first, chosen, followed = default or names[0], key.get(), default_of(key)
+    first, chosen, followed = default or names[0], key.get(), key.of("default")
     if chosen is None or chosen not in names or chosen == followed.get():
         chosen = first
     # A control for each default: a browser that still shows the last one would send that default as if it were chosen.
