@@ -1,4 +1,4 @@
-"""The command for answers on pairs: which to ask, what was answered, and both as a file."""
+"""Commands for what a user says of pictures: answers on pairs, and names; both ask what teaches most."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
-from url_viz.cli.printing import write_rows
+from url_viz.cli.printing import table_text, write_rows
 from url_viz.errors import UrlVizError
-from url_viz.options import Count, Seed
+from url_viz.options import Count, Fraction, Seed
+from url_viz.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,3 +65,32 @@ def _list(image_set: "ImageSet") -> None:
         print(table[["same", "path", "neighbour_path"]].tail(LISTED).to_string(index=False))
     if len(table) > LISTED:
         print(f"… and {len(table) - LISTED:,} before (answers FOLDER export FILE.csv)")
+
+
+@app.on_set()
+def names(
+    image_set: "ImageSet",
+    action: Positional[Literal["first", "suggest", "accept"]] = "first",
+    *,
+    top: Annotated[Count, arg(help="how many pictures to list")] = 20,
+    share: Annotated[
+        Fraction, arg(help="suggest, accept: names that are each right in at least this share of cases")
+    ] = 0.9,
+) -> None:
+    """List the pictures whose names teach most, or what the names so far suggest for the others; accept that.
+
+    Give a name by `decide FOLDER leave a.jpg --name kiwi`, or in the app under Review. From two names on they suggest
+    names for the others; `labels FOLDER names` makes them labels.
+    """
+    if action == "first":
+        print("\n".join(image_set.names.ask(top)["path"]) or "Every picture has a name.")
+        return
+    suggested = image_set.names.suggestions()
+    suggested = suggested[suggested["share"] >= share]
+    if action == "accept":
+        print(f"{image_set.names.accept(suggested['id'].tolist()).sentence}.")
+        return
+    mistakes = round(float((1 - suggested["share"]).sum()))
+    print(f"{counted(len(suggested), 'suggestion')} from share {share:.2f} on, about {mistakes:,} of them wrong.")
+    if len(suggested):
+        print(table_text(suggested[["name", "share", "path"]].head(top), "{:.2f}"))

@@ -1,23 +1,23 @@
 """The command that is a gate: it reads a source, judges its findings by a policy, and ends with a status."""
 
 import traceback
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest, progress_shown
+from url_viz.cli.embed_command import read_pictures
+from url_viz.cli.printing import print_rest
 from url_viz.errors import ImageSetError, UrlVizError, UsageError
 from url_viz.files import require_parent
 from url_viz.jobs.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
+from url_viz.jobs.configs import EmbedConfig
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.analysis.gate import GateResult, RuleResult
     from url_viz.analysis.policy import Policy
-    from url_viz.image_set import ImageSet
 
 NOT_CHECKED = 2
 SHOWN = 10
@@ -52,9 +52,8 @@ def check(
             _require_outside(file, folder)
         rules = read_policy(policy)
         known = None if baseline is None else _known(baseline, rules, model, workspace)  # may be the same set
-        result = _read(folder, model, one_model=one_model, device=device, workspace=workspace).check(
-            rules, baseline=known
-        )
+        read = EmbedConfig(folder, model=model, one_model=one_model, workspace=workspace, device=device)
+        result = read_pictures(read)[0].check(rules, baseline=known)
         for file, text_of in (
             (json, gate_files.as_baseline),
             (junit, gate_files.junit),
@@ -86,23 +85,6 @@ def _require_outside(file: Path | None, folder: Path) -> None:
     require_parent(file)
     if file is not None and file.expanduser().resolve().is_relative_to(folder.expanduser().resolve()):
         raise UsageError(f"{str(file)!r} lies in {str(folder)!r}, which is only read. Write it elsewhere.")
-
-
-def _read(folder: Path, model: str, *, one_model: bool, device: str, workspace: Path | None) -> "ImageSet":
-    """The set as `embed` would have read it by now."""
-    from url_viz.image_set import embed_folder
-    from url_viz.models.model import load_model
-    from url_viz.roots import address_in
-    from url_viz.second_reading import embed_by_two, is_on
-
-    load = partial(load_model, device=device, workspace=workspace)
-    read = partial(embed_folder, folder, workspace=workspace)
-    with progress_shown() as report:
-        loaded = load(model)
-        if one_model or not is_on():
-            return read(model=loaded, progress=report)
-        root = address_in(folder) or folder.expanduser()
-        return embed_by_two(read, root, model=loaded, load=load, progress=report, workspace=workspace)
 
 
 def _print(result: "GateResult") -> None:

@@ -16,6 +16,7 @@ from url_viz.wording import counted
 if TYPE_CHECKING:
     from url_viz.cluster.on_ray import OnRay
     from url_viz.image_set import ImageSet
+    from url_viz.models.model import Model
 
 STRICT_STATUS = 3
 FAILURES_SHOWN = 20
@@ -24,13 +25,27 @@ FAILURES_SHOWN = 20
 @app.command_on(EmbedConfig)
 def embed(config: EmbedConfig) -> int:
     """Embed the pictures of a folder; return the exit status."""
+    on_ray = _on_ray(config)
+    image_set, loaded = read_pictures(config, on_ray)
+    active = image_set.second.active
+    if image_set.second.incomplete is not None or (active is not None and config.also is None):
+        print(image_set.second.in_words(image_set.source))
+    where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
+    how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
+    how += f", and with {active.title} beside it" if active and loaded else ""
+    print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
+    _print_annotations(image_set)
+    return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
+
+
+def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[ImageSet, Model | None]":
+    """Read what is new in a folder, with progress: the set, and the model, None with the user's embeddings."""
     from url_viz.cli.columns_command import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
     from url_viz.roots import address_in
     from url_viz.second_reading import embed_by_two, is_on
 
-    on_ray = _on_ray(config)
     device = config.device if on_ray is None else "cpu"  # what the workers have is theirs
     load = partial(load_model, device=device, precision=config.precision, workspace=config.workspace)
     given = None
@@ -53,15 +68,7 @@ def embed(config: EmbedConfig) -> int:
         else:
             root = address_in(config.folder) or config.folder.expanduser()
             image_set = embed_by_two(read, root, model=loaded, load=load, progress=report, workspace=config.workspace)
-    active = image_set.second.active
-    if image_set.second.incomplete is not None or (active is not None and second is None):
-        print(image_set.second.in_words(image_set.source))
-    where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
-    how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
-    how += f", and with {active.title} beside it" if active and loaded else ""
-    print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
-    _print_annotations(image_set)
-    return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
+    return image_set, loaded
 
 
 def _print_annotations(image_set: "ImageSet") -> None:

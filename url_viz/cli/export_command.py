@@ -1,19 +1,25 @@
-"""Commands that export an image set: tables, path lists, an HTML report, FiftyOne and Hugging Face data sets."""
+"""Commands that choose and take away pictures: a subset worth training on, tables, path lists, a report, data sets."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from url_viz.cli.command_app import app
 from url_viz.cli.decide_command import paths_listed
 from url_viz.cli.printing import progress_shown
-from url_viz.jobs.arguments import Above, Below, By, WithFolder, Word, bound
+from url_viz.errors import ImageSetError, UsageError
+from url_viz.files import require_parent
+from url_viz.jobs.arguments import Above, Below, By, ListFile, WithFolder, Word, bound
 from url_viz.jobs.configs import ExportConfig
+from url_viz.options import Count
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
+
+Several = UseAppendAction[tuple[str, ...]]
 
 
 @app.on_set()
@@ -93,3 +99,76 @@ def ids_meant(
         return None
     paths = None if listed is None else paths_listed(listed)
     return list(chosen_ids(image_set, paths=paths, above=above, below=below, by=by, decision=decision))
+
+
+@app.on_set()
+def choose(
+    image_set: "ImageSet",
+    count: Positional[Annotated[Count, arg(help="how many pictures, the pinned ones among them")]] = 500,
+    *,
+    per: Annotated[str, arg(help="as many of each value of this column; none: however many")] = "label",
+    most: Annotated[Several, arg(help="at most so many of a value: cat=100; may be repeated")] = (),
+    pin: Annotated[Several, arg(help="pictures that are chosen in any case: a file of paths, or a tag")] = (),
+    listed: ListFile = None,
+    decision: Word = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    tag: Annotated[str | None, arg(help="give the chosen pictures, and no others, this tag")] = None,
+    out: Annotated[Path | None, arg(help="write the paths to a .txt file, or a table to .csv or .parquet")] = None,
+    worth: Annotated[bool, arg(help="measure what the choice is worth against chance")] = True,
+) -> None:
+    """Choose pictures that cover the set, twins once, as many of each class; print what that is worth against chance.
+
+    Without --out or --tag the paths are printed, those first that cover most. Nothing is moved or changed.
+    """
+    from url_viz.analysis.choice import said_of
+    from url_viz.export.folders import paths_text
+    from url_viz.export.table_files import write_bytes, write_table
+
+    require_parent(out)
+    among = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    pinned = [one for where in pin for one in _pinned(image_set, where)]
+    subsets, column = image_set.subsets, None if per == "none" else per
+    chosen = subsets.choose(count, per=column, most=dict(map(_bound, most)), among=among, pinned=pinned)
+    told = sys.stderr if out is None and tag is None else sys.stdout
+    if told is sys.stderr:
+        print("\n".join(chosen["path"]))
+    print(said_of(chosen, count, per=subsets.quota_column(column)), file=told)
+    if out is not None and out.suffix.lower() == ".txt":
+        write_bytes(paths_text(image_set, chosen["id"]), out)
+    elif out is not None:
+        write_table(chosen, out)
+    if tag is not None:
+        print(f"{subsets.tag(chosen['id'], tag).sentence}.")
+    if worth:
+        print(_worth(image_set, chosen["id"].tolist()), file=told)
+
+
+def _worth(image_set: "ImageSet", ids: list[int]) -> str:
+    try:
+        return image_set.subsets.worth(ids).words
+    except ImageSetError as error:
+        return str(error)
+
+
+def _pinned(image_set: "ImageSet", where: str) -> list[int]:
+    """Ids of the pictures in a file of paths, or in a table that `--out` wrote, or else of those with a tag."""
+    from url_viz.export.selection import listed
+    from url_viz.store.user_files import read_user_file
+
+    ids: list[int]
+    if Path(where).suffix.lower() in (".csv", ".parquet") and Path(where).is_file():
+        ids = listed(image_set, read_user_file(where).paths).tolist()
+        return ids
+    if where == "-" or Path(where).is_file():
+        ids = listed(image_set, paths_listed(Path(where))).tolist()
+        return ids
+    return image_set.subsets.tagged(where)
+
+
+def _bound(text: str) -> tuple[str, int]:
+    value, _, count = text.rpartition("=")
+    if not value or not count.isdecimal():
+        raise UsageError(f"--most is {text!r}; give a value and a whole number: cat=100.")
+    return value, int(count)

@@ -12,9 +12,8 @@ from url_viz.roots import refuse_credentials
 from url_viz.terminal_text import printable
 
 TOPICS = (
-    *("embed", "rank", "models", "sets", "decide", "answers", "names", "export", "columns", "reasons", "compare"),
-    *("map", "labels", "findings", "review", "worth", "evaluate", "heads", "runs", "predictions"),
-    *("check", "choose", "diff"),
+    *("embed", "rank", "models", "sets", "decide", "answers", "export", "columns", "reasons", "map", "labels"),
+    *("findings", "review", "evaluate", "heads", "runs", "check", "diff"),
 )
 """The modules of commands; each registers its commands when it is imported."""
 
