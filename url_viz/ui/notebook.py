@@ -13,24 +13,22 @@ import numpy as np
 import traitlets
 from IPython import get_ipython
 
-from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
-from url_viz.analysis.filters import kind_of
 from url_viz.analysis.scope import scoped
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.controls import title_of_measure
 from url_viz.ui.explore.explore_grid import both_ends, pane_of
+from url_viz.ui.explore.explore_map import map_view
 from url_viz.ui.explore.page import ranked_by
 from url_viz.ui.http import answer_of
 from url_viz.ui.response_cache import ranges_of
 from url_viz.ui.session import ExploreView
-from url_viz.ui.urls import BASE, card_url, points_url, representatives_url
+from url_viz.ui.urls import BASE
 from url_viz.ui.widgets.actions import sequence_of
 from url_viz.ui.widgets.assets import FOLDER, script_of, text_of
 from url_viz.ui.widgets.decide import ASK_ABOVE
 from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, grid_state, pane_data
-from url_viz.ui.widgets.map import MapView, map_data, map_event
+from url_viz.ui.widgets.map import map_data, map_event
 
 _THUMBNAIL = re.compile(rf'"{BASE}/thumbnail/[^"/]+/(\d+)\.jpg"'.encode())
 _WHOLE = re.compile(rf'"({BASE}/whole/[^"]+)"'.encode())
@@ -191,37 +189,9 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         self.send({"kind": "data", "data": {"map": self._map(), "grid": self._grid()}, "said": said})
 
     def _map(self) -> dict[str, object]:
-        image_set, view, colour = self.image_set, self._view, self._colour
-        table = image_set.table()
-        is_category = kind_of(table[colour]) != "numeric"
-        category, value = (colour, self._measure) if is_category else ("label", colour)
-        names = category_names(table, category)
-        points = points_url(
-            image_set,
-            measure=value,
-            category=category if len(names) <= MOST_CATEGORIES else None,
-            state=str(image_set.decisions.version) if is_category else "",
-        )
-        shown = MapView(
-            points_url=points,
-            card_url=card_url(image_set, measure=self._measure),
-            representatives_url=representatives_url(image_set),
-            total=len(table),
-            unit=image_set.noun,
-            colour="category" if is_category else "value",
-            is_of_order=value == self._measure,
-            measure=title_of_measure(value),
-            ends=("clear", "ambiguous") if value in image_set.measures() else ("low", "high"),
-            categories=names,
-            category_title="" if category == "label" else category,
-            category_colours=category_colours(names, category),
-            threshold_percentile=view.threshold_percentile,
-            ringed_id=self._ringed,
-            polygon=view.polygon,
-            style=view.style,
-            with_representatives=view.representatives,
-            with_names=view.names,
-        )
+        table = self.image_set.table()
+        shown = map_view(self.image_set, table, self._view, measure=self._measure, colour=self._colour)
+        shown = replace(shown, ringed_id=self._ringed)
         return map_data(shown, key=str(id(self))) | {"fits": False, "can_pick": False}
 
     def _grid(self) -> dict[str, object]:

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
-from url_viz.analysis.filters import OneOf, kind_of, passes_all
+from url_viz.analysis.filters import Filter, OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
 from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.image_set import ImageSet
@@ -36,7 +36,7 @@ from url_viz.ui.session import (
 from url_viz.ui.text import Markdown, errors_shown
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.filter_controls import filter_on, set_filter, title_of_column
+from url_viz.ui.widgets.filter_controls import set_filter, title_of_column
 from url_viz.ui.widgets.map import MapEvent, MapView, show_map
 
 _DECIDED = ("decision", "tags", "name")
@@ -146,14 +146,37 @@ def draw_map(
     image_set: ImageSet, table: pd.DataFrame, now: ExploreView, *, measure: str, colour: str, note: str = ""
 ) -> MapEvent:
     """Draw the map of `table` with its selection; pictures outside the filters are dimmed."""
-    is_category = colour != VALUE and kind_of(table[colour]) != "numeric"
-    category = colour if is_category else "label"
+    subset, space = subset_shown(image_set), space_shown(image_set)
+    shown = map_view(image_set, table, now, measure=measure, colour=colour, subset=subset, space=space)
+    shown = replace(shown, ringed_id=OPENED.get(), note=_note(table, note, space=space))
+    category = _category(table, colour)
+    can_pick = not pd.api.types.is_bool_dtype(table[category])
+    return show_map(shown, key=map_key(image_set), on_pick=partial(_pick, category) if can_pick else None)
+
+
+def _category(table: pd.DataFrame, colour: str) -> str:
+    """The column whose names the map knows: the one that it is coloured by, else the class."""
+    return colour if colour != VALUE and kind_of(table[colour]) != "numeric" else "label"
+
+
+def map_view(
+    image_set: ImageSet,
+    table: pd.DataFrame,
+    now: ExploreView,
+    *,
+    measure: str,
+    colour: str,
+    subset: Subset | None = None,
+    space: str = "",
+) -> MapView:
+    """The map of `table` as `now` has it, on the whole set's map or that of a subset or space."""
+    category = _category(table, colour)
+    is_category = category == colour
     value = measure if colour == VALUE or is_category else colour
     names = category_names(table, category)
-    subset, space = subset_shown(image_set), space_shown(image_set)
     key, state = (subset.key, subset.state) if subset is not None else ("", "")
     version = str(image_set.decisions.version) if category in _DECIDED else ""
-    shown = MapView(
+    return MapView(
         points_url=points_url(
             image_set,
             measure=value,
@@ -176,23 +199,18 @@ def draw_map(
         category_title="" if category == "label" else title_of_column(category),
         category_colours=category_colours(names, category),
         threshold_percentile=now.threshold_percentile,
-        ringed_id=OPENED.get(),
         polygon=now.polygon,
-        note=_note(table, note, space=space),
         style=now.style,
         size_title=title_of_measure(measure if now.size == VALUE else now.size) if now.size else "",
         with_representatives=now.representatives,
         with_names=now.names,
-        chosen=_chosen(names, category),
+        chosen=_chosen(names, category, now.filters),
     )
-    can_pick = not pd.api.types.is_bool_dtype(table[category])
-    return show_map(shown, key=map_key(image_set), on_pick=partial(_pick, category) if can_pick else None)
 
 
-def _chosen(names: tuple[str, ...], column: str) -> tuple[int, ...]:
+def _chosen(names: tuple[str, ...], column: str, filters: tuple[Filter, ...]) -> tuple[int, ...]:
     """The categories that the filter on their column asks for, by number."""
-    now = filter_on(column)
-    wanted = now.values if isinstance(now, OneOf) else ()
+    wanted = {name for one in filters if isinstance(one, OneOf) and one.column == column for name in one.values}
     return tuple(number for number, name in enumerate(names) if name in wanted)
 
 
