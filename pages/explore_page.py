@@ -7,7 +7,6 @@ import streamlit as st
 from url_viz.analysis.scope import scoped
 from url_viz.ui.explore import controls, explore_grid, page
 from url_viz.ui.explore import explore_map as explore_map
-from url_viz.ui.explore.confused_classes import show_between, show_pairs
 from url_viz.ui.explore.finding_list import show_findings
 from url_viz.ui.explore.refit import show_refit
 from url_viz.ui.explore.twin_dialog import show_twins_button
@@ -16,7 +15,6 @@ from url_viz.ui.session import DECIDE, GRID
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.filter_controls import show_filter_popover
-from url_viz.ui.widgets.grid import GridEvent
 from url_viz.ui.widgets.picture import linked_picture, open_picture
 from url_viz.ui.widgets.reason_pills import pick_reason
 from url_viz.ui.widgets.sidebar import require_image_set
@@ -59,10 +57,7 @@ with left:
 with right:
     page.show_chips(image_set, view)
     reasons = st.container(key="explore_reasons")
-    if view.pair is not None:
-        shown = GridEvent(show_between(image_set, table, view.pair))
-    else:
-        shown = explore_grid.show_galleries(image_set, rows, view, measure=measure)
+    shown = explore_grid.show_galleries(image_set, rows, view, measure=measure)
 on_other_map = len(table) < len(image_set) or bool(explore_map.space_shown(image_set) and view.polygon)
 # The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
 acted = explore_grid.acted_on(rows, view, shown.chosen, measure=measure, on_separate_map=on_other_map)
@@ -76,7 +71,7 @@ with line:
         controls.show_order(image_set, measure)
 with reasons:
     pick_reason(image_set, rows)
-show_pairs(image_set, table)
+page.show_pairs(image_set)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)
 keep_view(lasting)

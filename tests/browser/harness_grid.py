@@ -6,6 +6,7 @@ an action waits for another process that writes).
 
 import sys
 from collections import Counter
+from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from url_viz.store import decision_log
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.response_cache import cache_order, cached_orders, order_of
+from url_viz.ui.session import Key
 from url_viz.ui.session_records import Side
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.urls import order_url
@@ -27,7 +29,7 @@ from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import GalleryEvent
 from url_viz.ui.widgets.grid import INLINE, Pane, grid_state, show_grid
 
-KEY = "grid"
+KEY: Key[MutableMapping[str, object]] = Key("grid")
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,9 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
 
     page.get_by_text("Most confused classes").click()
     page.get_by_role("button", name=re.compile(r" or .*\? · \d+")).first.click()
-    expect(page.get_by_role("button", name="Back to all")).to_be_visible()
-    expect(page).to_have_url(re.compile("between="))
-    page.get_by_role("button", name="Back to all").click()
+    expect(page).to_have_url(re.compile("in.first_class="))
+    for chip in ("First class: ", "Second class: "):
+        page.get_by_role("button", name=chip).click()
     page.get_by_text("Within the set", exact=True).click()
     expect(page).to_have_url(re.compile("by=confusability"))
     page.get_by_role("button", name="Back to ambiguity").click()

@@ -85,7 +85,7 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_th
     text = words(at)
     assert at.subheader[0].value.endswith("/zoo")
     assert "12 pictures" in text
-    assert at.radio(key=f"classes.{image_set.set_id}").value == "folders"
+    assert at.radio(key=f"set.classes.{image_set.set_id}").value == "folders"
     assert "1 unreadable" in text
     assert [(pane["title"], pane["note"], len(pane["first"])) for pane in panes(at)] == [
         ("Most ambiguous", "12", 12),
@@ -139,7 +139,7 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
 
 def test_one_click_chooses_other_classes_or_none(own_set: ImageSet) -> None:
     at = opened(own_set)
-    at.radio(key=f"classes.{own_set.set_id}").set_value("none").run()
+    at.radio(key=f"set.classes.{own_set.set_id}").set_value("none").run()
     assert not [s for s in at.selectbox if s.key == "view.label"]
 
 

@@ -117,7 +117,7 @@ LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
 
 
-CLASSES: Key[str] = Key("classes")
+CLASSES: Key[str] = Key("set.classes")
 """The choice of what the classes of a set are, by its id."""
 PENDING: Key[BulkAction] = Key("view.pending")
 """The action that a decide bar asks to confirm, by the bar's key."""
@@ -159,8 +159,8 @@ MAP: Key[MutableMapping[str, object]] = Key("view.map")
 """The map of a set, by its id; with the key of a subset its separate map, so that each keeps its own zoom."""
 GRID: Key[MutableMapping[str, object]] = Key("view.grid")
 """The grid of a set, by its id."""
-GALLERY: Key[MutableMapping[str, object]] = Key("view.gallery")
-"""A gallery of Explore, by the set's id: "between" two classes, or a group of "twins"."""
+TWINS: Key[MutableMapping[str, object]] = Key("view.twins")
+"""The gallery of a group of twins, by the set's id."""
 CHOSEN: "Key[NDArray[np.int64]]" = Key("view.chosen")
 """Ids (M,) that were chosen in a grid, by its key: it forgets them while another page is shown."""
 
@@ -213,7 +213,7 @@ FINETUNE_PLACE: Key[str] = Key("finetune.place")
 PARTITION: Key[str] = Key("finetune.slurm.partition")
 SLURM_NUMBER: Key[int] = Key("finetune.slurm")
 """A number of a SLURM request, by its name and partition, so that it is never outside another partition's bounds."""
-PRETRAIN_SETS: Key[list[str]] = Key("pretrain")
+PRETRAIN_SETS: Key[list[str]] = Key("pretrain.sets")
 """The ids of the image sets to train a head on or to measure it on, by that use and the set that is open."""
 
 # Models
@@ -323,8 +323,8 @@ class ExploreView:
     `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike. `space` is
     that of the map: "" by look, or `two_by_two.TRAINING`.
 
-    One value, kept under VIEW while other pages are visited. `filters` and `pair` are nowhere else; all other fields
-    have a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as
+    One value, kept under VIEW while other pages are visited. `filters` are nowhere else; all other fields have
+    a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as
     they are drawn: `url_viz.ui.explore.view_address` puts them into the view, once a run.
     """
 
@@ -341,7 +341,6 @@ class ExploreView:
     space: str = ""
     side: Side = "both"
     is_wide: bool = False
-    pair: tuple[str, str] | None = None
     threshold_percentile: float | None = None
     polygon: Polygon | None = None
     filters: tuple[Filter, ...] = ()

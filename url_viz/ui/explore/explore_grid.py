@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
-from url_viz.analysis.scope import EVERYTHING, Scope, scoped
+from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.analysis.twin_groups import with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
@@ -134,8 +133,8 @@ def acted_on(
 ) -> Acted:
     """What is chosen (with the twins that its tiles stand for), else what lies beyond the threshold, else all `rows`.
 
-    With a threshold it is the ambiguous side, unless only the clear one is shown; of two classes, what lies between
-    them. On a separate map a review names its pictures: no lasso on the map of all tells them.
+    With a threshold it is the ambiguous side, unless only the clear one is shown. On a separate map a review names its
+    pictures: no lasso on the map of all tells them.
     """
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
@@ -144,9 +143,6 @@ def acted_on(
         twins = len(acted) - count
         which = f"selected, including {counted(twins, 'twin')}" if twins else "selected"
         return Acted(acted, which, _of_ids(acted))
-    if view.pair is not None:
-        between = scoped(rows, Scope(filters=between_filters(view.pair)))
-        return Acted(between, scope=_of_ids(between) if on_separate_map else None)
     threshold = view.threshold_percentile
     if threshold is None:
         return Acted(rows, scope=_of_ids(rows) if on_separate_map else None)
@@ -160,7 +156,7 @@ def acted_on(
 
 def is_narrowed(acted: Acted, view: ExploreView) -> bool:
     """Whether somebody chose what is acted on: without a choice, nothing offers to decide on a whole set."""
-    return bool(acted.which) or acted.scope is not None or view.pair is not None or view.scope != EVERYTHING
+    return bool(acted.which) or acted.scope is not None or view.scope != EVERYTHING
 
 
 def _of_ids(rows: pd.DataFrame) -> Scope:

@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.between import between_filters
-from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.review_spec import ReviewSpec
@@ -24,10 +23,12 @@ from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.download import download_paths, download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import show_export_buttons
-from url_viz.ui.widgets.filter_controls import show_filter_chips
+from url_viz.ui.widgets.filter_controls import set_filter, show_filter_chips
 from url_viz.ui.widgets.sort import show_sort
 from url_viz.ui.widgets.user_column_dialog import show_user_columns
 from url_viz.wording import above, counted
+
+MOST_PAIRS = 12
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec) -> None:
@@ -62,6 +63,30 @@ def _count(image_set: ImageSet, table: pd.DataFrame) -> str:
     return f"{count} in {counted(table[PICTURE].nunique(), 'picture')}" if image_set.is_of_objects else count
 
 
+def show_pairs(image_set: ImageSet) -> None:
+    """The pairs of classes that are most often taken for each other, each a button; nothing without classes."""
+    confused = image_set.labels.confused()
+    if confused is None or confused.empty:
+        return
+    pairs = confused.head(MOST_PAIRS)
+    first = f"the first {len(pairs):d}" if len(pairs) == MOST_PAIRS else f"{len(pairs):d}"
+    with st.expander(f"Most confused classes · {escape(first)}", icon=":material/compare_arrows:"):
+        st.caption("How many pictures of one class look more like the other, judged without their own label.")
+        with st.container(horizontal=True, gap="small"):
+            for number, row in enumerate(pairs.itertuples()):
+                words, pair = (
+                    f"{row.class_a} or {row.class_b}? · {row.pictures:,}",
+                    (str(row.class_a), str(row.class_b)),
+                )
+                st.button(escape(words), key=f"pair.{number}", on_click=show_pair, args=(pair,))
+
+
+def show_pair(pair: tuple[str, str]) -> None:
+    """Have Explore show the pictures that lie between two classes."""
+    for between in between_filters(pair):
+        set_filter(between.column, between)
+
+
 def show_chips(image_set: ImageSet, view: ExploreView) -> None:
     """A removable chip for everything that narrows the view."""
     key, threshold = map_key(image_set), view.threshold_percentile
@@ -84,11 +109,10 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
 
 
 def review_of(view: ExploreView, measure: str, scope: Scope | None = None) -> ReviewSpec:
-    """The review of what Explore shows: its order, in `scope` or by default in lasso, filters and two classes."""
-    between = () if view.pair is None else between_filters(view.pair)
+    """The review of what Explore shows: its order, in `scope` or by default in lasso and filters."""
     return ReviewSpec(
-        measure if view.pair is None else AMBIGUITY.name,
-        scope or Scope(view.scope.polygon, (*view.filters, *between)),
+        measure,
+        scope or view.scope,
         within_class=view.within_class,
         per_class=REVIEWED_PER_CLASS if view.class_by_class else None,
     )

@@ -11,7 +11,7 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import GALLERY
+from url_viz.ui.session import TWINS
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.decide import handle_gallery_event
@@ -91,7 +91,7 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     st.markdown(f"**The pictures of this group** · {first}{len(rows):,}")
     show_gallery(
         tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure),
-        key=GALLERY.of(image_set.set_id, "twins"),
+        key=TWINS.of(image_set.set_id),
         empty="This group has no pictures left.",
         columns=6,
         handle=partial(handle_gallery_event, image_set),

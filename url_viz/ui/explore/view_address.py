@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from url_viz.analysis.between import between_filters
+from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import LASSO, scope_as_query, scope_from_query
 from url_viz.analysis.two_by_two import TRAINING
 from url_viz.ui.session import (
@@ -108,8 +110,6 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         **{key: "1" if getattr(view, field) else None for key, field in _SWITCHES.items()},
     }
     query = {key: [value] for key, value in values.items() if value is not None}
-    if view.pair is not None:
-        query["between"] = list(view.pair)
     return query | scope_as_query(view.scope)
 
 
@@ -131,10 +131,9 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         names=first("names") != "0",
         space=TRAINING if first("map") == TRAINING else "",
         **{field: first(key) == "1" for key, field in _SWITCHES.items()},
-        pair=_pair(query.get("between")),
         threshold_percentile=_percentile(first("above")),
         polygon=scope.polygon,
-        filters=scope.filters,
+        filters=scope.filters or _between(query.get("between")),
     )
 
 
@@ -142,8 +141,9 @@ def _is_ours(key: str) -> bool:
     return key in _OURS or key.startswith(_PREFIXES)
 
 
-def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
-    return (names[0], names[1]) if names is not None and len(names) == 2 else None
+def _between(names: Sequence[str] | None) -> tuple[Filter, ...]:
+    """The filters of two classes that an older address names."""
+    return between_filters((names[0], names[1])) if names is not None and len(names) == 2 else ()
 
 
 def _percentile(text: str | None) -> float | None:

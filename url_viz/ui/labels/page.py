@@ -16,13 +16,13 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
+from url_viz.ui.explore.page import show_pair
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
-from url_viz.ui.widgets.filter_controls import set_filter
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.wording import percent
 
@@ -138,8 +138,7 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
 
 def _show_open_button(pair: ClassPair) -> None:
     if st.button("See all pictures between the two on Explore", icon=":material/map:", key="labels.explore"):
-        for between in between_filters(pair):
-            set_filter(between.column, between)
+        show_pair(pair)
         st.switch_page("pages/explore_page.py")
 
 

@@ -1,7 +1,7 @@
 """The grid component: one or both ends of an order as pictures that scroll without pages, to choose and decide on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -56,13 +56,13 @@ class GridEvent:
     """What the user did: `clicked_id` lasts for one run, the ids `chosen` (M,) until they are let go of."""
 
     clicked_id: int | None
-    chosen: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    chosen: NDArray[np.int64]
 
 
 def show_grid(
     panes: Sequence[Pane],
     *,
-    key: str,
+    key: Key[MutableMapping[str, object]],
     side: Side,
     is_wide: bool,
     ringed_id: int | None,
@@ -76,7 +76,7 @@ def show_grid(
     orders), `actions`, and `clicked` for one run. What was chosen when the page was left is chosen again.
     """
     kept = CHOSEN.of(key)
-    again = np.empty(0, np.int64) if Key[object](key).is_set else kept.get_or(lambda: np.empty(0, np.int64))
+    again = np.empty(0, np.int64) if key.is_set else kept.get_or(lambda: np.empty(0, np.int64))
     data = {
         "panes": [pane_data(pane) for pane in panes],
         "side": side,
