@@ -8,7 +8,7 @@ from url_viz.analysis.scope import scoped
 from url_viz.ui.explore import controls, explore_grid, page
 from url_viz.ui.explore import explore_map as explore_map
 from url_viz.ui.explore.finding_list import show_findings
-from url_viz.ui.explore.refit import show_refit
+from url_viz.ui.explore.selection_map import show_refit
 from url_viz.ui.explore.twin_dialog import show_twins_button
 from url_viz.ui.explore.view_address import current_view, keep_view
 from url_viz.ui.session import DECIDE, GRID

@@ -53,7 +53,7 @@ def test_it_says_what_was_taken(shown: Callable[[], AppTest], image_set: ImageSe
     [radio] = at.radio
     assert radio.value == "folders"
     assert list(class_choices(image_set)) == ["folders", "level:1", "names", "tags", "none"]
-    assert [one.detail for one in class_choices(image_set).values()][:2] == ["[dog](x), cat", "test, train"]
+    assert [detail for _, detail in class_choices(image_set).values()][:2] == ["[dog](x), cat", "test, train"]
 
 
 @pytest.mark.parametrize(

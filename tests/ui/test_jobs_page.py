@@ -48,9 +48,9 @@ def test_renaming_a_set_renames_what_its_jobs_are_called(image_set: ImageSet) ->
 def test_a_waiting_job_says_what_for_and_since_when(image_set: ImageSet) -> None:
     first, second = (a_job(image_set, LONG) for _ in range(2))
     third = a_job(image_set, LONG)
-    words = progress_of(third).words
+    words = progress_of(third)[1]
     assert words.startswith(f"Waiting for “{title_of_job(first)}” and 1 more · for ")
-    assert progress_of(second).words.startswith(f"Waiting for “{title_of_job(first)}” · for ")
+    assert progress_of(second)[1].startswith(f"Waiting for “{title_of_job(first)}” · for ")
     assert waiting_for(first) is None
 
 
@@ -65,7 +65,7 @@ def test_the_time_left_of_the_job_ahead_is_told(image_set: ImageSet) -> None:
     while not first.paths.progress.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert f"“{title_of_job(first)}” (2 min left in this stage)" in progress_of(second).words
+    assert f"“{title_of_job(first)}” (2 min left in this stage)" in progress_of(second)[1]
 
 
 def test_a_job_that_lacks_memory_says_how_much() -> None:

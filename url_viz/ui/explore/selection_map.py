@@ -1,4 +1,4 @@
-"""The line above a separate map: what it shows, how far its job is, and the way back."""
+"""Around the map: of a separate one what it shows, how far its job is, and the way back; and to make the map again."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,11 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, why_it_failed
+from url_viz.jobs.configs import RefitConfig
+from url_viz.jobs.kinds import REFIT
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.jobs import CANCEL_GRACE_S
 
 TICK_S = 0.5
@@ -64,3 +67,27 @@ def _await(image_set: ImageSet, key: str, job: Job) -> None:
         f":material/hourglass_top: Computing the map of these pictures: {time.time() - job.created:.0f} s so far. "
         "UMAP takes up to half a minute; t-SNE of thousands of pictures takes minutes."
     )
+
+
+NOTABLE_SHARE = 0.1
+
+
+def show_refit(image_set: ImageSet) -> None:
+    """Offer to recompute the map, as a job, if a notable share of its pictures was added after its fit.
+
+    It moves all points, so it is only done on request. Its progress is shown in the same line as that of reading.
+    """
+    share = image_set.maps.placed_fraction
+    if share < NOTABLE_SHARE or running(image_set.set_id) is not None:
+        return
+    if st.button(
+        f"Recompute the map ({share:.0%} added later)",
+        icon=":material/refresh:",
+        key="refit",
+        help="Pictures added after the map was computed were placed next to their neighbours. Recomputing the map "
+        "places all of them properly; all points move.",
+    ):
+        with errors_shown(st.error):
+            config = RefitConfig(image_set.root, image_set.source.name, image_set.workspace.root)
+            REFIT.start_on(image_set, config, name=set_name(image_set.root))
+            st.rerun()

@@ -1,7 +1,8 @@
 """What the tool gives, on real pictures: a folder as it lies there, and its most ambiguous and clearest pictures."""
 
+import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,28 @@ from url_viz.export.report_thumbnails import inlined
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.strip import Small, show_strip
+
+
+@dataclass(frozen=True)
+class Small:
+    """A small picture: its address, and words of anybody's that stand under it ("" for none)."""
+
+    address: str
+    words: str = ""
+
+
+def show_strip(pictures: Sequence[Small], *, columns: int) -> None:
+    """Draw pictures in so many columns, as squares of one size; words are text, never HTML."""
+    figures = "".join(map(_figure, pictures))
+    st.html(f'<div class="url-viz-strip" style="--columns: {columns}">{figures}</div>')
+
+
+def _figure(picture: Small) -> str:
+    words = html.escape(picture.words)
+    caption = f"<figcaption>{words}</figcaption>" if words else ""
+    address = html.escape(picture.address)
+    return f'<figure><img src="{address}" alt="{words}" title="{words}" loading="lazy">{caption}</figure>'
+
 
 SHOWN = 6
 MOST_PICTURES = 20_000

@@ -11,7 +11,7 @@ from url_viz.export.report_thumbnails import data_url, shrunk
 from url_viz.jobs import live_jobs
 from url_viz.recent_sets import THUMBNAILS, RecentSet
 from url_viz.roots import is_in_bucket
-from url_viz.ui.first.example import Example, demo_example, example_of, show_example
+from url_viz.ui.first.example import Example, Small, demo_example, example_of, show_example, show_strip
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import BROWSED, TYPED, choice, choose
 from url_viz.ui.text import Markdown, errors_shown, escape
@@ -19,7 +19,6 @@ from url_viz.ui.widgets.embed_job import open_demo, open_folder, prepare_reading
 from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
-from url_viz.ui.widgets.strip import Small, show_strip
 from url_viz.wording import counted
 from url_viz.workspace import Workspace
 
@@ -89,7 +88,7 @@ def _show_card(entry: RecentSet) -> None:
         st.caption(f"{escape(count)}{classes} · {escape(when(entry.read_at))} · {escape(', '.join(entry.models))}")
         job = running(entry.set_id)
         if job is not None:
-            st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
+            st.caption(f":material/hourglass_top: {escape(progress_of(job)[1])}")
         elif entry.unfinished is not None:
             st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
         if not is_in_bucket(entry.about.root) and not os.path.exists(entry.about.root):

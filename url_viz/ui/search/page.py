@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.measures import AMBIGUITY, in_text, measure_named, title_of
-from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
@@ -145,8 +145,8 @@ def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
 
 
 def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -> None:
-    ranks = with_percentile(image_set.table(), gate.measure).set_index("id")["rank_percentile"]
-    ranked = rows.assign(rank_percentile=ranks.loc[rows["id"]].to_numpy(float))
+    ranks = percentile_of_each(image_set.table(), gate.measure)[image_set.rows_of(rows["id"])]
+    ranked = rows.assign(rank_percentile=ranks)
     plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure)
     similarity, percentiles = rows["similarity"], ranked["rank_percentile"]
     shown = tuple(

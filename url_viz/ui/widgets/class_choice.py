@@ -1,7 +1,5 @@
 """The choice of classes: a line that says what was taken for them, and opens the other choices."""
 
-from dataclasses import dataclass
-
 import streamlit as st
 
 from url_viz.analysis.apart import apart_choices, apart_in_words
@@ -17,31 +15,20 @@ NONE = "none"
 """The option for no classes; no column can have this name."""
 
 
-@dataclass(frozen=True)
-class ClassChoice:
-    """An option: its title, and what it would take."""
-
-    title: str
-    detail: str = ""
-
-
-def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
-    """The options of an image set, by what `ImageSet.labels.use` takes (NONE for None)."""
+def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
+    """The options by what `ImageSet.labels.use` takes (NONE for None): the title of each, and what it would take."""
     now = image_set.labels.levels()
     taken = next((level for level in now.levels if level.number == now.found), None)
-    choices = {FOLDERS: ClassChoice("Class folders", "none found" if taken is None else taken.shown)}
+    choices = {FOLDERS: ("Class folders", "none found" if taken is None else taken.shown)}
     for level in now.levels:
         if level != taken or now.chosen == level.choice:
-            choices[level.choice] = ClassChoice(f"Level {level.number} of the folders", level.shown)
-    choices[NAMES] = ClassChoice("Names", "the names you gave to pictures")
-    choices[TAGS] = ClassChoice("Tags", "a picture's first tag in alphabetical order; its name counts as one")
-    choices |= {
-        column.name: ClassChoice(column.name, f"your column, from {column.source}")
-        for column in image_set.user_columns()
-    }
+            choices[level.choice] = (f"Level {level.number} of the folders", level.shown)
+    choices[NAMES] = ("Names", "the names you gave to pictures")
+    choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order; its name counts as one")
+    choices |= {one.name: (one.name, f"your column, from {one.source}") for one in image_set.user_columns()}
     if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
-        choices[now.chosen] = ClassChoice(now.chosen)
-    return choices | {NONE: ClassChoice("No classes")}
+        choices[now.chosen] = now.chosen, ""
+    return choices | {NONE: ("No classes", "")}
 
 
 def show_class_choice(image_set: ImageSet) -> None:
@@ -57,8 +44,8 @@ def show_class_choice(image_set: ImageSet) -> None:
         st.radio(
             "Classes from",
             list(choices),
-            format_func=lambda choice: escape(choices[choice].title),
-            captions=[escape(choice.detail) for choice in choices.values()],
+            format_func=lambda choice: escape(choices[choice][0]),
+            captions=[escape(detail) for _, detail in choices.values()],
             key=key,
             on_change=_take_classes,
             args=(image_set,),

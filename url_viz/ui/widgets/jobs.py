@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import streamlit as st
 
@@ -58,14 +57,6 @@ STAGES = {
 """What each stage of a job does, and what it counts, "" for nothing."""
 
 
-@dataclass(frozen=True)
-class JobProgress:
-    """How far a job is: `fraction` from 0 to 1, and in words."""
-
-    fraction: float
-    words: str
-
-
 def title_of_job(job: Job) -> str:
     """What a job does, with its image set under the name that it has now."""
     then, set_id = job.about.get(SET_NAME), job.about.get("set_id", "")
@@ -73,14 +64,14 @@ def title_of_job(job: Job) -> str:
     return job.title if then is None or about is None else job.title.replace(then, set_title(about), 1)
 
 
-def progress_of(job: Job) -> JobProgress:
-    """How far a live job is, or what it waits for."""
+def progress_of(job: Job) -> tuple[float, str]:
+    """How far a live job is, from 0 to 1, and in words, or what it waits for."""
     status = job.status()
     if status.state is JobState.QUEUED:
-        return JobProgress(0.0, status.reason or waiting_in_words(waiting_for(job)))
+        return 0.0, (status.reason or waiting_in_words(waiting_for(job)))
     step = progress(job)
     fraction = step.done / step.total if step is not None and step.total else 0.0
-    return JobProgress(min(1.0, fraction), "Starting" if step is None else step_in_words(step))
+    return min(1.0, fraction), "Starting" if step is None else step_in_words(step)
 
 
 def step_in_words(step: Progress) -> str:
@@ -137,8 +128,8 @@ def show_running_jobs(*, separator: Markdown) -> None:
 
 def _running_jobs(separator: Markdown) -> None:
     for job in reversed(live_jobs(Workspace.at())):
-        now = progress_of(job)
-        st.progress(now.fraction, text=f"**{escape(title_of_job(job))}**{separator}{escape(now.words)}")
+        fraction, words = progress_of(job)
+        st.progress(fraction, text=f"**{escape(title_of_job(job))}**{separator}{escape(words)}")
 
 
 More = Callable[[Job, Status], object]
@@ -146,8 +137,8 @@ More = Callable[[Job, Status], object]
 
 def show_progress(job: Job) -> None:
     """A bar and a line of how far a live job is."""
-    now = progress_of(job)
-    st.progress(now.fraction, text=escape(now.words))
+    fraction, words = progress_of(job)
+    st.progress(fraction, text=escape(words))
 
 
 def show_result(job: Job, status: Status) -> bool:

@@ -64,11 +64,6 @@ class MapView:
     chosen: tuple[int, ...] = ()
     is_of_order: bool = True
 
-    @property
-    def title(self) -> str:
-        """The title of the percentile scale."""
-        return f"{self.measure} percentile" if self.measure else "Percentile"
-
 
 @dataclass(frozen=True)
 class MapEvent:
@@ -112,7 +107,7 @@ def show_map(
         on_style_change=nothing,
         on_representatives_change=nothing,
         on_names_change=nothing,
-        on_picked_change=partial(_pick, key, view.categories, on_pick or _ignore),
+        on_picked_change=partial(_pick, key, view.categories, on_pick or (lambda _: None)),
         on_clicked_change=nothing,
     )
     return map_event(result)
@@ -140,15 +135,11 @@ def _pick(key: str, names: tuple[str, ...], on_pick: Callable[[tuple[str, ...]],
         on_pick(tuple(names[number] for number in picked if isinstance(number, int) and 0 <= number < len(names)))
 
 
-def _ignore(names: tuple[str, ...]) -> None:
-    """For a map whose categories no filter asks for."""
-
-
 def map_data(view: MapView, *, key: str) -> dict[str, object]:
     """The data for the browser; ids as text, because JavaScript's numbers hold 53 bits."""
     return vars(view) | {
         "key": key,
-        "title": view.title,
+        "title": f"{view.measure} percentile" if view.measure else "Percentile",
         "categories": view.categories[:CATEGORIES_LISTED],
         "unlisted": max(0, len(view.categories) - CATEGORIES_LISTED),
         "names": view.with_names,

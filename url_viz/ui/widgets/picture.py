@@ -9,7 +9,7 @@ import streamlit as st
 from url_viz.analysis.between import labelled_otherwise, question_of
 from url_viz.analysis.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, title_of
-from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.analysis.ranking import ends, percentile_of_each
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.two_by_two import MODEL_COLUMNS
 from url_viz.image_set import ImageSet
@@ -80,7 +80,8 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     if near is None:
         st.caption(escape(image_set.said("This image set has no other pictures.")))
         return
-    near = near.assign(rank_percentile=_ranks(image_set, near, measure))
+    ranks = percentile_of_each(image_set.table(), measure)[image_set.rows_of(near["id"])]
+    near = near.assign(rank_percentile=ranks)
     shown = tiles(near, set_id=image_set.set_id, measure=measure)
     handle = partial(handle_gallery_event, image_set)
     event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
@@ -199,11 +200,6 @@ def _in_order(image_set: ImageSet, measure: str) -> list[int]:
 def _open(image_id: int | None) -> None:
     if image_id is not None:
         OPENED.set(image_id)
-
-
-def _ranks(image_set: ImageSet, near: pd.DataFrame, measure: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    whole = with_percentile(image_set.table(), measure).set_index("id")["rank_percentile"]
-    return whole.loc[near["id"]].to_numpy(dtype=float)
 
 
 def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
+from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
 from url_viz.models.model import EXTERNAL, title_of
 from url_viz.models.model_names import PACKAGED, FinetunedWeights, workspace_heads
@@ -18,7 +19,6 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.embed_job import KIND, latest, open_folder, running, set_name, titles
 from url_viz.ui.widgets.embed_status import Reading, show_reading
-from url_viz.ui.widgets.foreign_head import show_foreign_head
 from url_viz.ui.widgets.jobs import show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder
 from url_viz.workspace import Workspace
@@ -128,7 +128,7 @@ def show_not_read(now: SetChoice) -> None:
             icon=":material/info:",
         )
         return
-    show_foreign_head(now, about.root)
+    _show_foreign_head(now, about.root)
     st.info(
         f"{escape(set_name(about.root))} has not been read with {escape(title_of(now.model))} yet.",
         icon=":material/info:",
@@ -136,6 +136,26 @@ def show_not_read(now: SetChoice) -> None:
     if st.button("Read with this model", type="primary", key="read_with_model"):
         open_folder(about.root, model=now.model)
         st.rerun()
+
+
+def _show_foreign_head(now: SetChoice, root: Path) -> None:
+    """Say that the chosen head was adapted to another image set than the one at `root`, if it was."""
+    assert now.set_id is not None
+    other = adapted_to_another(now.model, set_id=now.set_id, root=root, workspace=Workspace.at())
+    if other is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="foreign_head"):
+        words = f"The head in use was adapted to {set_name(other.made_for)}, not to these pictures."
+        st.caption(escape(words), width="content", help=escape(f"It learnt from {other.made_for}"))
+        st.button(
+            escape(f"Back to {other.instead}"),
+            type="tertiary",
+            icon=":material/undo:",
+            key="foreign_head.back",
+            on_click=choose,
+            args=(now.set_id,),
+            kwargs={"model": other.instead},
+        )
 
 
 def require_image_set() -> ImageSet:
@@ -150,7 +170,7 @@ def require_image_set() -> ImageSet:
     shown = image_set if image_set is not None and len(image_set) else None
     with st.container():  # always present, so that widgets below keep their state when the line goes
         if shown is not None:
-            show_foreign_head(now, shown.root)
+            _show_foreign_head(now, shown.root)
         show_reading(now.set_id, reading, shown_version=shown.version if shown is not None else None)
     if shown is None:
         show_not_read(now)

@@ -1,4 +1,4 @@
-"""The dialog for user columns: import from a file matched by path, the label column, and the imports so far."""
+"""The dialog for user columns: import from a file matched by path, and the imports so far."""
 
 from functools import partial
 
@@ -13,7 +13,6 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
 from url_viz.ui.session import MATCHED_COLUMNS
 from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.class_choice import NONE, class_choices
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
@@ -33,14 +32,13 @@ def show_user_columns(image_set: ImageSet) -> None:
 
 @st.dialog("Your columns", width="large")
 def user_columns_dialog(image_set: ImageSet) -> None:
-    """Add columns from a file, choose the label column, and remove earlier imports."""
+    """Add columns from a file, and remove earlier imports."""
     st.caption(
         "A table with one row per picture: a column of paths, and any columns of numbers or text. You can then filter, "
         "colour, order and export by them. Columns `logit_0`, `logit_1`, … become measures."
     )
     with errors_shown(st.error):
         _add(image_set)
-        _pick_label(image_set)
         _show_imports(image_set)
 
 
@@ -94,24 +92,6 @@ def _show_matched(prepared: Prepared) -> None:
         height="content",
         alt="The first rows of the new columns",
     )
-
-
-def _pick_label(image_set: ImageSet) -> None:
-    """The column, level of folders or tags that are the label; stored when it is changed."""
-    source = image_set.labels.chosen or NONE
-    choices = class_choices(image_set)
-    options = list(choices)
-    picked = st.selectbox(
-        "Labels from",
-        options,
-        index=options.index(source),
-        format_func=lambda option: choices[option].title,
-        key=f"own.label.{image_set.version}",
-        help="Used on Evaluate and Search, and to colour by class.",
-    )
-    if picked != source:
-        image_set.labels.use(None if picked == NONE else picked)
-        st.rerun(scope="app")
 
 
 def _show_imports(image_set: ImageSet) -> None:

@@ -1,16 +1,21 @@
-"""Names on the Review page: what they suggest for the other pictures, accepted together, and the order between them."""
+"""What names and answers taught, on the Review page: suggestions, the change of the order, and answers as a file."""
 
 import pandas as pd
 import streamlit as st
+from streamlit.typing import UploadedFile
 
 from url_viz.analysis.naming import SUGGESTED_FROM, can_order
 from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.tuned import change_in_words, moved_share
+from url_viz.export.answers_file import answers_table, import_answers
 from url_viz.image_set import ImageSet
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tile_data import Tile, tile_of
+from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.wording import percent
 
@@ -96,3 +101,24 @@ def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:
         tile_of(row, set_id=set_id, value=percent(row["share"]), label=str(row["name"]))
         for row in rows.to_dict("records")
     )
+
+
+def show_answers(image_set: ImageSet) -> None:
+    """How many there are and what they have changed, with download and import; folded before the first."""
+    table = answers_table(image_set)
+    with st.expander("Your answers on pairs", icon=":material/join_inner:", expanded=not table.empty):
+        answers, moved = image_set.answers, image_set.cached_of_table(moved_share)
+        said = change_in_words(answers.log.now(), answers.tuned(), moved=moved)
+        st.caption(escape(said))
+        download_table("Download the answers", table, file_name="answers.csv", key="review.answers", is_quiet=False)
+        file = st.file_uploader(
+            "Upload answers from another machine, or filled in by hand", type="csv", key="review.answers.file"
+        )
+        if file is not None:
+            st.button("Import these answers", key="review.answers.import", on_click=_import, args=(image_set, file))
+
+
+def _import(image_set: ImageSet, file: UploadedFile) -> None:
+    with errors_shown():
+        done = import_answers(image_set, IncomingFile(file.name, file.getvalue()), who=user_name())
+        st.toast(escape(done.words))
