@@ -1,20 +1,23 @@
 """The command `adapt`: the job of the app's page, watched to its end, left alone, or cancelled by Ctrl-C."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
+from tests.read_sets import copied
 from url_viz.analysis.holdout_report import as_text, figures_from
+from url_viz.cli.heads_command import followed
 from url_viz.cli.main import main
+from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, JobState, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
@@ -27,34 +30,20 @@ from url_viz.workspace import HOME_VARIABLE, Workspace
 ROOT = Path(__file__).parents[2]
 COUNT = 24
 PATIENCE_S = 60
-INTERRUPTED = """
-import signal, sys
-import url_viz.jobs.kinds
-from url_viz.cli.main import main
 
-start = url_viz.jobs.kinds.start_job
 
-def interrupted(*arguments, **options):
-    signal.raise_signal(signal.SIGINT)
-    job = start(*arguments, **options)
-    signal.raise_signal(signal.SIGINT)
-    return job
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background has it ignored
-url_viz.jobs.kinds.start_job = interrupted
-sys.exit(main(["adapt", sys.argv[1]]))
-"""
-"""Adapts to a folder, and presses Ctrl-C as its job starts, and as it has started."""
+@pytest.fixture(scope="module")
+def read(module_workspace: Path, bare_model: Model) -> ImageSet:
+    folder = write_folder(module_workspace.parent / "pictures", COUNT, classes=("cat", "dog"))
+    return embed_folder(folder, model=bare_model, workspace=module_workspace)
 
 
 @pytest.fixture
-def image_set(
-    tmp_path: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ImageSet]:
+def image_set(read: ImageSet, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImageSet]:
     """Pictures in two class folders, in a workspace whose jobs end with the test."""
     monkeypatch.setenv(HOME_VARIABLE, str(workspace))
     with ending_jobs(Workspace.at(workspace)):
-        yield embed_folder(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")), model=bare_model)
+        yield copied(read, tmp_path / "zoo", home=workspace)
 
 
 def the_job(image_set: ImageSet) -> Job:
@@ -104,13 +93,14 @@ def test_in_the_background_it_returns_at_once(image_set: ImageSet, capsys: pytes
     assert str(head_of(job)) in told
 
 
-def test_a_run_that_fails_says_what_its_command_said(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(image_set.root)
-    assert main(["adapt", str(image_set.root)]) == 1
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: 'Adapt to zoo' has failed. ")
-    assert "does not exist. Give the folder that contains the pictures." in told
-    assert str(the_job(image_set).paths.log) in told
+def test_a_run_that_fails_says_what_its_command_said(image_set: ImageSet) -> None:
+    def start() -> Job:
+        out = {"out": str(image_set.workspace.heads / "zoo-1")}
+        code = "print('error: no luck'); raise SystemExit(1)"
+        return start_job(["-c", code], kind=ADAPT.name, title="Adapt", workspace=image_set.workspace, about=out)
+
+    with pytest.raises(JobError, match=r"'Adapt' has failed\. no luck All of its log: .*log\.txt"):
+        followed(start, print, background=False)
 
 
 def test_classes_are_needed_where_they_teach(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,11 +126,16 @@ def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_p
     assert alive_processes(processes_of(job)) == []
 
 
-@pytest.mark.slow
-def test_ctrl_c_before_its_start_is_known_cancels_it_too(image_set: ImageSet) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(image_set.root)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 130, done.stderr
+def test_ctrl_c_before_its_start_is_known_cancels_it_too(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Job:
+        signal.raise_signal(signal.SIGINT)
+        job = start_job(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+        return job
+
+    monkeypatch.setattr("url_viz.jobs.kinds.start_job", interrupted)
+    assert main(["adapt", str(image_set.root)]) == 130
     assert the_job(image_set).state is JobState.CANCELLED
-    assert "Cancelled; no head was made." in done.stderr
+    assert "Cancelled; no head was made." in capsys.readouterr().err

@@ -86,6 +86,15 @@ def test_names_of_others_are_text(shown: Callable[[], AppTest], image_set: Image
     assert r"\[dog\](x), cat" in at.radio[0].proto.captions
 
 
+def test_a_column_that_another_session_added_meanwhile_is_left_alone(
+    shown: Callable[[], AppTest], image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_set.add_columns(IncomingFile("m.csv", f"path,kind\n{NAMES[0]},a\n{NAMES[1]},b\n".encode()))
+    image_set.labels.use("kind")
+    monkeypatch.setattr(ImageSet, "user_columns", lambda image_set: ())  # as read just before
+    assert shown().radio[0].value == image_set.labels.chosen == "kind"
+
+
 def test_a_choice_made_elsewhere_is_shown(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
     at = shown()
     image_set.labels.use("level:2")

@@ -3,7 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.pages import APP, app
@@ -34,15 +33,15 @@ def strings(tree: ast.AST) -> list[str]:
     return [node.value for node in nodes if isinstance(node.value, str)]
 
 
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_the_session_knows_its_keys(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    reached = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "session_state"]
-    assert not reached, "st.session_state is reached through url_viz.ui.session alone"
-    made = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("Key")]
-    assert not made, "a key of the session is made in url_viz.ui.session"
-    keys = [text for text in strings(tree) if text.startswith("view.") or text in NAMES.values()]
-    assert not keys, f"these keys have a name in url_viz.ui.session: {keys}"
+def test_only_the_session_knows_its_keys() -> None:
+    for path in OTHERS:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        reached = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "session_state"]
+        assert not reached, f"{path}: st.session_state is reached through url_viz.ui.session alone"
+        made = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("Key")]
+        assert not made, f"{path}: a key of the session is made in url_viz.ui.session"
+        keys = [text for text in strings(tree) if text.startswith("view.") or text in NAMES.values()]
+        assert not keys, f"{path}: these keys have a name in url_viz.ui.session: {keys}"
 
 
 def test_every_key_has_one_name() -> None:
@@ -105,17 +104,6 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
     assert count_shown(at) == "**1** above 0 %"
     assert at.session_state[VIEW] == left
     assert {key: at.query_params[key] for key in query_of(left)} == {key: one for key, [one] in query_of(left).items()}
-
-
-def test_a_chip_takes_the_lasso_out_of_map_view_and_address(image_set: ImageSet) -> None:
-    at = app(image_set)
-    at.session_state[MAP.of(image_set.set_id)] = {"polygon": around_the_first(image_set)}
-    at.run()
-    assert "lasso" in at.query_params
-    at.button(key="chip.selection").click().run()
-    assert at.session_state[MAP.of(image_set.set_id)]["polygon"] is None
-    assert at.session_state[VIEW] == ExploreView()
-    assert "lasso" not in at.query_params
 
 
 def test_a_lasso_does_not_go_along_to_a_separate_map(image_set: ImageSet) -> None:

@@ -22,14 +22,16 @@ INNER = re.compile(r"\bst\.(?:_\w+|runtime|web|config|auth_util|secrets\.[a-z_]+
 SECRET = "for this test alone, forty characters....."
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_private_calls_are_in_one_file(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    nodes = list(ast.walk(ast.parse(text)))
-    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    names |= {one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
-    inner = {name for name in names if name.startswith("streamlit")} - PUBLIC | set(INNER.findall(text))
-    assert bool(inner) == (path == PRIVATE), f"to be called in url_viz/ui/streamlit_private.py: {inner}"
+def test_private_calls_are_in_one_file_and_pages_end_in_one_way() -> None:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        nodes = list(ast.walk(ast.parse(text)))
+        names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        names |= {one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
+        inner = {name for name in names if name.startswith("streamlit")} - PUBLIC | set(INNER.findall(text))
+        assert bool(inner) == (path == PRIVATE), f"{path}: to be called in url_viz/ui/streamlit_private.py: {inner}"
+        stops = [one for one in nodes if isinstance(one, ast.Call) and ast.unparse(one.func) == "st.stop"]
+        assert not stops, f"{path}: see end_page in url_viz/ui/streamlit_private.py"
 
 
 def test_a_page_that_is_opened_first_runs_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,13 +116,6 @@ def test_what_is_done_while_a_page_is_drawn_is_not_forgotten_at_its_end(ending: 
 
     at = AppTest.from_function(script, kwargs={"ending": ending}).run()
     assert at.session_state["times"] == times, "If st.stop forgets nothing any more, end_page can go."
-
-
-def test_pages_end_in_one_way() -> None:
-    nodes = {path: ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in FILES}
-    calls = [(path, one) for path, found in nodes.items() for one in found if isinstance(one, ast.Call)]
-    wrong = [f"{path.relative_to(ROOT)}:{call.lineno}" for path, call in calls if ast.unparse(call.func) == "st.stop"]
-    assert not wrong, "see end_page in url_viz/ui/streamlit_private.py"
 
 
 def test_everything_that_is_used_is_still_there() -> None:

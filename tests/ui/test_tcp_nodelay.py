@@ -2,9 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -32,12 +30,6 @@ async def _asked(sock: socket.socket) -> bytes:
     return told
 
 
-def result_of(task: Coroutine[Any, Any, bytes]) -> bytes:
-    """In a thread of its own: after a test with Playwright a loop runs in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, task).result()
-
-
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_answers_leave_at_once(family: socket.AddressFamily, host: str) -> None:
     try:
@@ -45,17 +37,5 @@ def test_answers_leave_at_once(family: socket.AddressFamily, host: str) -> None:
         sock.bind((host, 0))
     except OSError:
         pytest.skip("no IPv6 here")
-    assert result_of(_asked(sock)) == b"1"
-
-
-def test_a_server_that_opens_its_own_socket_is_left_alone() -> None:
-    async def opened() -> bytes:
-        async with sending_at_once(None):
-            server = await asyncio.get_running_loop().create_server(_Told, "127.0.0.1", 0)
-            async with server:
-                reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
-                told = await reader.read()
-                writer.close()
-        return told
-
-    assert result_of(opened()) == b"1"
+    with ThreadPoolExecutor(1) as pool:  # after a test with Playwright a loop runs in this thread
+        assert pool.submit(asyncio.run, _asked(sock)).result() == b"1"

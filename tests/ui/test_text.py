@@ -1,5 +1,6 @@
 """Text that we did not write reaches a page as text only: how it is escaped, and that no page goes round that."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,18 +57,15 @@ def test_without_escapes_it_is_the_text(text: str) -> None:
     assert done.replace("\u2060", "").split() == text.split()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_no_page_draws_text_of_others_as_markdown(path: Path) -> None:
-    """Every text that Streamlit draws is written there, a number, escaped, or put together of these."""
-    found = foreign_texts(path.read_text(encoding="utf-8"))
-    assert not found, "\n".join(["Use url_viz.ui.text.escape:", *found])
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_every_chart_and_table_says_what_it_is(path: Path) -> None:
-    """Who does not see it hears `alt` instead."""
-    found = drawn_without_alt(path.read_text(encoding="utf-8"))
-    assert not found, "\n".join(["Say what it shows by alt=:", *found])
+@pytest.mark.parametrize(
+    ("check", "words"), [(foreign_texts, "Use url_viz.ui.text.escape:"), (drawn_without_alt, "Say it by alt=:")]
+)
+def test_pages_draw_no_text_of_others_as_markdown_and_say_what_charts_and_tables_are(
+    check: Callable[[str], list[str]], words: str
+) -> None:
+    """Text is written there, a number, escaped, or put together of these; who sees no chart hears its `alt`."""
+    found = [f"{path}:{one}" for path in FILES for one in check(path.read_text(encoding="utf-8"))]
+    assert not found, "\n".join([words, *found])
 
 
 def test_the_check_finds_charts_and_tables_without_a_description() -> None:

@@ -10,7 +10,6 @@ from tests.given import by_turns, given_set
 from tests.read_sets import copied
 from tests.ui.pages import opened, words
 from url_viz.image_set import ImageSet
-from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 
@@ -67,29 +66,6 @@ def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageS
     assert "risk, kind" in words(at)
     at.button(key="own.remove.mine").click().run()
     assert image_set.user_columns() == ()
-
-
-def test_the_label_is_chosen_and_kept(image_set: ImageSet) -> None:
-    image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n0001.jpg,b\n"))
-    at = dialog(image_set)
-    assert at.selectbox[0].options == ["Class folders", "Names", "Tags", "kind", "No classes"]
-    at.selectbox[0].set_value("kind").run()
-    assert image_set.table()["label"].dropna().tolist() == ["a", "b"]
-    at = dialog(image_set)
-    assert at.selectbox[0].value == "kind"
-    at.selectbox[0].set_value("none").run()
-    assert image_set.table()["label"].isna().all()
-
-
-def test_a_label_that_another_session_added_meanwhile_is_left_alone(
-    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n0001.jpg,b\n"))
-    image_set.labels.use("kind")
-    monkeypatch.setattr(ImageSet, "user_columns", lambda image_set: ())  # as read just before
-    at = dialog(image_set)
-    assert at.selectbox[0].value == "kind"
-    assert image_set.labels.chosen == "kind"
 
 
 def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet) -> None:
