@@ -1,4 +1,4 @@
-"""The command `pretrain`: the job of the app's page, watched to its end or left alone."""
+"""The command `pretrain`: the job of the app's page, left alone; tests/ui/test_pretrain_form.py waits for one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,6 @@ from url_viz.cli.main import main
 from url_viz.jobs import list_jobs
 from url_viz.jobs.kinds import PRETRAIN
 from url_viz.jobs.results import head_of
-from url_viz.models.card_figures import NOT_MEASURED
 from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -56,17 +55,3 @@ def test_a_folder_that_is_not_there_starts_nothing(
     assert main(["pretrain", folders[0], "--report", folders[0]]) == 1
     assert "both teaches the head and measures it" in capsys.readouterr().err
     assert list_jobs(home) == []
-
-
-@pytest.mark.slow
-def test_it_waits_and_tells_what_the_head_is_worth(
-    home: Workspace, folders: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["pretrain", *folders, "--seeds", "1", "--device", "cpu"]) == 0
-    (job,) = list_jobs(home, kind=PRETRAIN.name)
-    head, told = head_of(job), capsys.readouterr()
-    assert head.is_file()
-    assert head.parent.name.startswith("pretrained-on-zoo-and-1-more-")
-    assert f"{head}: {NOT_MEASURED}" in told.out
-    assert "cache, set 2 of 2" in told.err
-    assert f"--model {head}" in told.out

@@ -99,18 +99,17 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_th
     assert "of 12" not in words(at).replace("12 of 12", ""), "nothing acts on a whole set unasked"
 
 
-def test_twins_stand_as_one(with_twins: ImageSet) -> None:
-    found = [(pane["note"], len(pane["first"])) for pane in panes(opened(with_twins))]
-    assert found == [("9 + 3 twins", 9)] * 2
-
-
 def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageSet) -> None:
     table = image_set.table()
     x, y = float(table["x"].iloc[0]), float(table["y"].iloc[0])
     around_one = [[x - 1e-3, y - 1e-3], [x + 1e-3, y - 1e-3], [x + 1e-3, y + 1e-3], [x - 1e-3, y + 1e-3]]
     at = opened(image_set, **{f"view.map.{image_set.set_id}": {"polygon": around_one}})
     assert "**1** of 12" in words(at)
-    assert at.button(key="chip.selection").label == "Selection"
+    assert "lasso" in at.query_params
+    at.button(key="chip.selection").click().run()
+    assert at.session_state[f"view.map.{image_set.set_id}"]["polygon"] is None
+    assert at.session_state["view.explore"] == ExploreView()
+    assert "lasso" not in at.query_params
 
 
 def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path: Path, model: Model) -> None:
@@ -135,19 +134,6 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
     assert [toast.value for toast in at.toast] == ["The map was recomputed, so the selection on it was cleared."]
     at.run()
     assert not at.toast
-
-
-def test_one_click_chooses_other_classes_or_none(own_set: ImageSet) -> None:
-    at = opened(own_set)
-    at.radio(key=f"set.classes.{own_set.set_id}").set_value("none").run()
-    assert not [s for s in at.selectbox if s.key == "view.label"]
-
-
-def test_a_threshold_splits_the_galleries(image_set: ImageSet) -> None:
-    chosen = {"view.collapse": False, "view.measure": "uncertainty"}
-    at = opened(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}}, **chosen)
-    assert "Threshold: above 80 %" in words(at)
-    assert [(pane["note"], pane["total"]) for pane in panes(at)] == [("3 of 12", 3), ("9 of 12", 9)]
 
 
 def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_with(image_set: ImageSet) -> None:
@@ -180,7 +166,7 @@ def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
     assert "picture" not in at.query_params
 
 
-@pytest.mark.parametrize("text", ["17", "x", "", "9" * 30])
+@pytest.mark.parametrize("text", ["17", "9" * 30])
 def test_a_link_to_no_picture_opens_none(image_set: ImageSet, text: str) -> None:
     at = linked(image_set, picture=text).run()
     assert not at.code
@@ -240,14 +226,6 @@ def after_a_failure(home: Workspace, folder: Path, **state: object) -> AppTest:
     return at
 
 
-def test_a_reading_that_failed_says_why_and_is_put_away(home: Workspace, tmp_path: Path) -> None:
-    at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
-    at.button(key="put_away").click().run()
-    assert not at.error
-    at.run()
-    assert not at.error, "it stays away"
-
-
 def test_a_reading_that_failed_says_why_beside_other_sets(home: Workspace, tmp_path: Path, own_set: ImageSet) -> None:
     """The list of sets has none to show as chosen then, which is no choice of the user."""
     at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
@@ -256,34 +234,34 @@ def test_a_reading_that_failed_says_why_beside_other_sets(home: Workspace, tmp_p
     assert [box.value for box in boxes] == [None]
 
 
-def test_a_second_failure_shows_after_the_first_was_put_away(home: Workspace, tmp_path: Path) -> None:
+def test_a_reading_that_failed_leaves_no_trace_is_put_away_and_fails_again(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "bad", 1)
     at = after_a_failure(home, folder)
-    at.button(key="put_away").click().run()
-    assert at.session_state["chosen_set"] is None, "nothing of it is left in the session"
-    ended(a_job(home, folder, FAILS))
-    at.session_state["chosen_set"] = set_id_of(folder.resolve())
-    at.run()
-    assert at.error[0].value == "Reading stopped. There are no pictures in it."
-
-
-def test_a_folder_whose_reading_failed_leaves_no_trace(home: Workspace, tmp_path: Path) -> None:
-    at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
     assert at.title[0].value == "Which of your pictures are ambiguous?", "the first page, with what went wrong above it"
     assert not at.info
     assert not [box for box in at.sidebar.selectbox if box.label == "Image set"]
     assert "No pictures read yet." in words(at)
     assert "set" not in at.query_params
     assert list_sets(home.root).empty
+    at.button(key="put_away").click().run()
+    assert not at.error
+    assert at.session_state["chosen_set"] is None, "nothing of it is left in the session"
+    ended(a_job(home, folder, FAILS))
+    at.session_state["chosen_set"] = set_id_of(folder.resolve())
+    at.run()
+    assert at.error[0].value == "Reading stopped. There are no pictures in it."
+    at.button(key="read_again").click().run()
+    assert not at.error
+    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder.resolve())] * 3
 
 
 def test_a_folder_of_which_nothing_can_be_read_leaves_no_trace(home: Workspace, tmp_path: Path, model: Model) -> None:
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "a.jpg").write_bytes(b"<html>404</html>")
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"<html>404</html>")
     with pytest.raises(NoImagesError, match="None of the 1 files"):
-        embed_folder(tmp_path / "broken", model=model, workspace=home.root)
-    assert list_sets(home.root).empty
-    assert not home.set_paths(set_id_of(tmp_path / "broken")).folder.exists()
+        embed_folder(folder, model=model, workspace=home.root)
+    assert not home.set_paths(set_id_of(folder)).folder.exists()
 
 
 def test_a_set_that_is_not_here_is_said_to_be_so(home: Workspace) -> None:
@@ -337,23 +315,12 @@ def test_a_set_that_is_not_whole_says_so_wherever_it_stands_and_goes_on(home: Wo
 
 def test_a_set_that_was_read_to_its_end_is_whole_again(home: Workspace, partial: ImageSet, model: Model) -> None:
     assert partial.files_begun() == 12
+    with Writer(home.set_paths(partial.set_id), partial.root):
+        assert list_sets(home.root)["state"].tolist() == [""], "nothing is stopped while it is read"
     whole = embed_folder(partial.root, model=model, workspace=home.root)
     assert (whole.files_begun(), len(whole)) == (None, 12)
     assert list_sets(home.root)["state"].tolist() == [""]
     assert "reading was stopped" not in words(opened(whole))
-
-
-def test_nothing_is_said_to_be_stopped_while_it_is_read(home: Workspace, partial: ImageSet) -> None:
-    with Writer(home.set_paths(partial.set_id), partial.root):
-        assert list_sets(home.root)["state"].tolist() == [""]
-
-
-def test_a_folder_whose_reading_failed_is_read_again(home: Workspace, tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "bad", 1)
-    at = after_a_failure(home, folder)
-    at.button(key="read_again").click().run()
-    assert not at.error
-    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder.resolve())] * 2
 
 
 def test_reading_again_holds_to_the_roots(home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,13 +365,6 @@ def test_a_nonsense_set_in_the_address_is_an_error_not_a_crash(home: Workspace) 
     at.query_params["set"] = "../../etc"
     at.run()
     assert "is not an image-set id" in at.error[0].value
-
-
-def test_names_are_shown_as_they_are(home: Workspace, tmp_path: Path, model: Model) -> None:
-    folder = write_folder(tmp_path / "hostile", 2)
-    noise(8).save(folder / "<script>alert(1).jpg")
-    at = opened(embed_folder(folder, model=model, workspace=home.root))
-    assert not any(element.allow_html for element in at.markdown)
 
 
 def a_job(home: Workspace, folder: Path, code: str) -> Job:
@@ -496,11 +456,7 @@ class TestAlone:
         at.button(key="subset.stop").click().run()
         assert [error.value for error in at.error] == ["The map of these pictures was stopped."]
         at.button(key="subset.again").click().run()
-        for job in list_jobs(home):
-            ended(job)
-        while "subset.stop" in [button.key for button in at.button]:
-            at.run()
-        assert "This map was laid out with t-SNE." in words(at)
+        assert "subset.stop" in [button.key for button in at.button]
         assert not at.error
 
 
@@ -554,6 +510,8 @@ def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
     chosen = {"view.collapse": False, "view.measure": "uncertainty"}
     at = opened(own_set, **{f"view.map.{own_set.set_id}": {"threshold": 80.0}}, **chosen)
     assert "**3** above 80 %" in words(at)
+    assert "Threshold: above 80 %" in words(at)
+    assert [(pane["note"], pane["total"]) for pane in panes(at)] == [("3 of 12", 3), ("9 of 12", 9)]
     at.button(key="view.decide.drop").click().run()
     dropped = own_set.table().sort_values("uncertainty")["decision"].tolist()
     assert dropped == [None] * 9 + ["drop"] * 3
@@ -715,8 +673,9 @@ def test_a_question_is_gone_with_the_choice_it_was_of(own_set: ImageSet, monkeyp
     assert own_set.table()["decision"].isna().all()
 
 
-def test_a_stack_is_decided_on_with_its_twins(with_twins: ImageSet) -> None:
+def test_twins_stand_as_one_and_a_stack_is_decided_on_with_them(with_twins: ImageSet) -> None:
     at = opened(with_twins)
+    assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("9 + 3 twins", 9)] * 2
     stack = next(place for place, tile in enumerate(panes(at)[0]["first"]) if tile["twins"])
     members = 1 + panes(at)[0]["first"][stack]["twins"]
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[stack, stack + 1]]}]

@@ -81,7 +81,7 @@ def test_a_set_that_grows_leaves_no_snapshots_behind(tmp_path: Path, workspace: 
     root = write_folder(tmp_path / "pictures", 24, classes=("cat", "dog"))
     set_id = embed_folder(root, model=model, workspace=workspace).set_id
     sets, seen = OpenSets(Workspace.at(workspace)), []
-    for number in range(3 * MOST_OPEN):
+    for number in range(MOST_OPEN + 2):
         with Writer(Workspace.at(workspace).set_paths(set_id), root) as writer:
             writer.add_images(files([number], content=-1, thumbnail=None))
         image_set = sets.get(set_id, model.name)

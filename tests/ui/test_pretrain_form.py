@@ -10,13 +10,14 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import ended, opened, words
+from tests.ui.pages import opened, words
 from training.command import FLAT
 from training.config import PRESETS, PretrainConfig
 from url_viz.child_environment import within_variable
+from url_viz.cli.main import main
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import JobState, cancel_job, list_jobs, log_tail, progress_history
+from url_viz.jobs import cancel_job, list_jobs
 from url_viz.jobs.heads import config_to_pretrain, start_pretraining
 from url_viz.jobs.kinds import PRETRAIN
 from url_viz.jobs.results import head_of
@@ -151,7 +152,10 @@ def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
 
 
 @pytest.mark.slow
-def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: ImageSet, other: ImageSet) -> None:
+def test_a_head_is_made_measured_listed_and_used(
+    home: Workspace, image_set: ImageSet, other: ImageSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Begun on the page, and by the command, which waits and tells what the head is worth."""
     at = form(image_set)
     at.multiselect(key=PRETRAIN_SETS.of("measure", image_set.set_id)).select(other.set_id).run()
     start = f"pretrain.{image_set.set_id}.functions"
@@ -160,10 +164,18 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     at.number_input(key=f"{start}.recipe.held_out").set_value(0.3)
     at.number_input(key=f"{start}.augmentation.views").set_value(1).run()
     at.button(key="pretrain").click().run()
-    (job,) = list_jobs(home, kind=PRETRAIN.name)
-    assert job.config.env == {"URL_VIZ_HOME": str(home.root), **within_variable(may_read())}
-    assert ended(job).status().state is JobState.SUCCEEDED, log_tail(job)
-    assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= {record.stage for record in progress_history(job)}
+    (begun,) = list_jobs(home, kind=PRETRAIN.name)
+    assert begun.config.env == {"URL_VIZ_HOME": str(home.root), **within_variable(may_read())}
+    words_of = " ".join(begun.command)
+    assert all(told in words_of for told in ("--seeds 2", "--epochs 2", "--held-out 0.3", "--views 1", str(other.root)))
+    cancel_job(begun, grace_s=0.1)
+    roots = [str(image_set.root), "--report", str(other.root)]
+    assert main(["pretrain", *roots, "--seeds", "2", "--device", "cpu", "--workspace", str(home.root)]) == 0
+    told = capsys.readouterr()
+    job = list_jobs(home, kind=PRETRAIN.name)[0]
+    assert f"{head_of(job)}: R-AUROC of the head on 1 set" in told.out
+    assert f"--model {head_of(job)}" in told.out
+    assert "train, seed 2 of 2" in told.err
     at = form(image_set)
     text = said(at)
     assert "R-AUROC of the head on 1 set not used to make it" in text

@@ -10,15 +10,15 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.pages import app, ended, opened, reading, words
+from tests.ui.pages import app, opened, reading, words
 from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import JobState, list_jobs
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.progress import Progress
 from url_viz.second_reading import VARIABLE
-from url_viz.ui.session import ONE_MODEL, TYPED
+from url_viz.ui.session import ONE_MODEL, SECOND_SEEN, TYPED
 from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 
@@ -39,32 +39,6 @@ def test_one_click_has_a_second_model_read_the_pictures(image_set: ImageSet) -> 
     assert not [button for button in at.button if button.key == "second.ask"], "it is being read"
 
 
-def test_by_both_or_by_one(image_set: ImageSet, model: Model, second_model: Model) -> None:
-    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
-    at = shown(app(image_set))
-    assert any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
-    button = at.button(key="second.switch")
-    assert button.label == "Use one model"
-    shown(button.click().run())
-    assert at.button(key="second.switch").label == "Use both models"
-    assert not any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
-    shown(at.button(key="second.switch").click().run())
-    assert at.button(key="second.switch").label == "Use one model"
-
-
-def test_uploads_name_the_models_that_scored_them(
-    image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
-    at = shown(app(image_set))
-    at.switch_page("pages/upload_page.py").run()
-    at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
-    assert f"scored with dice and {SECOND}" in said(at)
-    monkeypatch.setattr(SecondModelChoice, "name", None)
-    at.run()
-    assert f"scored with dice alone, since the weights of {SECOND} are in no package" in said(at)
-
-
 def said(at: AppTest) -> str:
     return " ".join(caption.value.replace("\\", "") for caption in at.caption)
 
@@ -78,28 +52,33 @@ def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypat
     assert not list_jobs(image_set.workspace, kind=KIND)
 
 
-def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back(
-    image_set: ImageSet, model: Model, second_model: Model
+def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back_and_of_uploads(
+    image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = shown(app(image_set))
     assert "second.undo" not in keys(at)
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
     shown(at)
     assert f"**Two models now set the order**: dice and {SECOND}." in words(at).replace("\\", "")
-    shown(at.button(key="second.seen").click().run())
+    shown(at.button(key="second.undo").click().run())
     assert "second.undo" not in keys(at)
+    assert BY_BOTH not in said(at)
+    assert at.button(key="second.switch").label == "Use both models"
     shown(at.button(key="second.switch").click().run())
-    shown(at.button(key="second.switch").click().run())
+    assert BY_BOTH in said(at)
+    assert at.button(key="second.switch").label == "Use one model"
     assert "second.undo" not in keys(at), "who switches it on knows"
-    assert "second.undo" not in keys(shown(app(image_set))), "nor is it news to who comes later"
-
-
-def test_going_back_to_one_model_from_the_line(image_set: ImageSet, model: Model, second_model: Model) -> None:
     at = shown(app(image_set))
-    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
-    shown(shown(at).button(key="second.undo").click().run())
+    assert "second.undo" not in keys(at), "nor is it news to who comes later"
+    at.session_state[SECOND_SEEN] = "one"
+    shown(shown(at).button(key="second.seen").click().run())
     assert "second.undo" not in keys(at)
-    assert not any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
+    at.switch_page("pages/upload_page.py").run()
+    at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
+    assert f"scored with dice and {SECOND}" in said(at)
+    monkeypatch.setattr(SecondModelChoice, "name", None)
+    at.run()
+    assert f"scored with dice alone, since the weights of {SECOND} are in no package" in said(at)
 
 
 def test_what_is_shown_while_a_second_model_reads(image_set: ImageSet) -> None:
@@ -116,19 +95,13 @@ def test_what_is_shown_while_a_second_model_reads(image_set: ImageSet) -> None:
     assert "You can start a review" not in words(at.run()), "the set is whole by the first model"
 
 
-def test_a_new_folder_is_read_by_a_second_model_after_the_first(
-    home: Workspace, tmp_path: Path, second_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv(VARIABLE)
+def test_a_new_folder_is_read_by_a_second_model_after_the_first(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "new", 12, classes=("cat", "dog"))
     at = opened()
     at.text_input(key=TYPED).set_value(str(folder)).run()
     at.button(key="read_typed").click().run()
     [job] = list_jobs(home, kind=KIND)
-    assert ended(job).status().state is JobState.SUCCEEDED
-    stages = [json.loads(line)["stage"] for line in job.paths.progress.read_text().splitlines()]
-    assert stages.index("neighbours") < stages.index(f"read, {SECOND}")
-    assert open_image_set(folder, workspace=home.root).second.active is not None
+    assert not {"--one-model", "--also"} & set(job.command), "tests/cli/test_second.py reads by this command"
 
 
 def test_the_switch_on_the_page_of_models(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

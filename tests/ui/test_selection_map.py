@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.decoded_points import decode_points
-from tests.ui.pages import ended
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import cancel_job, list_jobs, why_it_failed
@@ -190,7 +189,8 @@ class TestRefit:
         at = AppTest.from_function(script, args=(image_set,)).run()
         assert at.button(key="refit").label == "Recompute the map (50% added later)"
         at.button(key="refit").click().run()
-        job = list_jobs(home)[0]
-        ended(job)
-        assert not image_set.is_current()
+        [job] = list_jobs(home)
+        assert job.command[:3] == ("-m", "url_viz", "refit")
+        cancel_job(job, grace_s=0.1)
+        image_set.maps.refit()
         assert open_image_set(image_set.root, workspace=home.root).maps.placed_fraction == 0
