@@ -1,4 +1,4 @@
-"""The command `answers`: what to ask, filled in and imported, told and exported; the order that follows."""
+"""The commands `answers` and `names`: what to ask, what was said, and what follows from it."""
 
 import re
 from pathlib import Path
@@ -73,6 +73,20 @@ def test_pairs_are_printed_and_another_seed_draws_others(run: Run) -> None:
     assert first == again != other
     assert first.splitlines()[0] == "path,neighbour_path,same,content,neighbour_content"
     assert len(first.splitlines()) == 21
+
+
+def test_names_are_asked_suggested_and_accepted(run: Run, image_set: ImageSet) -> None:
+    first = run("names", "--top", "40").splitlines()
+    assert len(first) == 40
+    assert all((image_set.root / path).exists() for path in first)
+    assert run("names", "suggest") == "0 suggestions from share 0.90 on, about 0 of them wrong.\n"
+    ids = image_set.table().set_index("path")["id"]
+    image_set.names.give({int(ids[path]): f"kind {int(path[:4]) % 12:02d}" for path in first})
+    said = run("names", "suggest", "--share", "0", "--top", "3").splitlines()
+    assert said[0].startswith("20 suggestions from share 0.00 on, about ")
+    assert len(said) == 5
+    assert run("names", "accept", "--share", "0").startswith("Named 20 pictures")
+    assert run("names") == "Every picture has a name.\n"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.given import given_set
 from tests.pipeline.whitened_examples import classes
+from tests.read_sets import undecided
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 
@@ -17,10 +18,16 @@ pytestmark = pytest.mark.slow
 ROWS, KIND = classes(120, of=3, spread=0.9)
 
 
-@pytest.fixture
-def image_set(tmp_path: Path) -> ImageSet:
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Forty pictures of each of three classes, under embeddings about three centres."""
-    return given_set(tmp_path, [f"{'abc'[kind]}/{number:03d}.jpg" for number, kind in enumerate(KIND)], ROWS)
+    paths = [f"{'abc'[kind]}/{number:03d}.jpg" for number, kind in enumerate(KIND)]
+    return given_set(tmp_path_factory.mktemp("choose"), paths, ROWS)
+
+
+@pytest.fixture
+def image_set(read: ImageSet) -> ImageSet:
+    return undecided(read)
 
 
 def test_the_paths_of_what_covers_most_are_printed_and_a_longer_choice_goes_on(image_set: ImageSet, run: Run) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.imaging.pictures import write_folder
+from tests.given import by_turns, given_set
 from url_viz.cli.main import main
 
 Labels = Callable[..., list[str]]
@@ -15,47 +14,36 @@ Labels = Callable[..., list[str]]
 @pytest.fixture
 def labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Labels:
     """`labels("level:2")` runs the command on a folder of six, expects `status`, and gives the lines it printed."""
-    names = ("train/cat", "train/dog", "test/cat")
-    folder, home, given = write_folder(tmp_path / "zoo", 6, classes=names), tmp_path / "home", tmp_path / "given.npz"
-    np.savez(given, paths=np.array([f"{names[i % 3]}/{i:04d}.jpg" for i in range(6)]), values=np.eye(6))
-    assert main(["embed", str(folder), "--embeddings", str(given), "--workspace", str(home)]) == 0
+    folder = given_set(tmp_path, by_turns(6, ("train/cat", "train/dog", "test/cat"))).root
 
     def ran(*arguments: str, status: int = 0) -> list[str]:
         capsys.readouterr()
-        assert main(["labels", str(folder), *arguments, "--workspace", str(home)]) == status
+        assert main(["labels", str(folder), *arguments, "--workspace", str(tmp_path / "home")]) == status
         shown = capsys.readouterr()
         return (shown.err if status else shown.out).splitlines()
 
     return ran
 
 
-def test_without_a_choice_it_tells_what_was_found(labels: Labels) -> None:
+def test_what_the_folders_offer_is_told_and_each_choice_is_kept(labels: Labels) -> None:
     assert labels() == [
         "2 classes; test and train as split.",
         "level:1: 2 folders (test, train)",
         "level:2: 2 folders (cat, dog), the class folder, the label",
     ]
-
-
-def test_each_choice_is_told_and_kept(labels: Labels) -> None:
     assert labels("level:1") == ["The label is level 1 of the folders from now on: 2 classes."]
     assert labels()[0] == "2 classes from level 1 of the folders."
     assert labels()[1] == "level:1: 2 folders (test, train), the label"
     assert labels("tags") == ["The label is the first tag from now on: 0 classes."]
     assert labels("none") == ["The label is nothing from now on: 0 classes."]
     assert labels("folders") == ["The label is the class folder from now on: 2 classes."]
+    [line] = labels("level:3", status=1)
+    assert "no level 3" in line
+    assert "level:2 (cat, dog)" in line
 
-
-def test_what_is_kept_apart_is_told_and_kept(labels: Labels) -> None:
     assert labels("--apart", "level:1")[0] == "Pictures are apart by level 1 of the folders (2 groups) from now on."
     assert labels()[0] == "2 classes; test and train as split; apart by level 1 of the folders (2 groups)."
     assert labels("--apart", "none")[0] == "Pictures are apart as twins only from now on."
     [line] = labels("--apart", "patient", status=1)
     assert "no 'patient'" in line
     assert "name:1" in line
-
-
-def test_a_level_that_is_not_there(labels: Labels) -> None:
-    [line] = labels("level:3", status=1)
-    assert "no level 3" in line
-    assert "level:2 (cat, dog)" in line

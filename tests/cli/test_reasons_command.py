@@ -11,15 +11,15 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
+@pytest.fixture(scope="module")
+def image_set(module_workspace: Path, model: Model) -> ImageSet:
     """Three sharp pictures and a dark one."""
-    root = tmp_path / "zoo"
+    root = module_workspace.parent / "zoo"
     root.mkdir()
     for number in range(3):
         noise(number, width=32, height=24).resize((128, 96), 0).save(root / f"{number}.png")
     noise(3, width=32, height=24).resize((128, 96), 0).point(lambda v: v // 12).save(root / "dark.png")
-    return embed_folder(root, model=model, workspace=workspace)
+    return embed_folder(root, model=model, workspace=module_workspace)
 
 
 def test_counts_and_a_list(run: Run) -> None:
@@ -29,9 +29,6 @@ def test_counts_and_a_list(run: Run) -> None:
     printed = run("reasons", "--reason", "dark")
     assert "1 of 4 pictures: dark" in printed
     assert "dark.png  nine tenths of it is darker than" in printed
-
-
-def test_an_unknown_reason_is_told_with_those_there_are(run: Run) -> None:
     assert "no reason 'ugly'. There are: motion blur, blurred, dark," in run("reasons", "--reason", "ugly", status=1)
 
 
@@ -46,8 +43,5 @@ def test_why_one_picture_and_where(run: Run, tmp_path: Path) -> None:
     printed = run("why", "0.png")
     assert printed.startswith("0.png: confusability ")
     assert "dark" not in printed
-
-
-def test_why_says_what_to_do_about_a_wrong_path(run: Run, tmp_path: Path) -> None:
     assert "'nowhere.png'" in run("why", "nowhere.png", status=1)
     assert "ends in .png" in run("why", "dark.png", "--heat", tmp_path / "heat.jpg", status=1)

@@ -9,11 +9,13 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import opened, reading, words
+from tests.ui.pages import opened, words
 from url_viz.analysis.between import between_filters
 from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.label_issues import LabelCheck
+from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import Scope
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_decisions
@@ -50,6 +52,8 @@ def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) ->
     assert f"**2** of {len(check.suspects)} suspects" in words(at)
     at.selectbox(key="view.labels.class").set_value("dog").run()
     assert f"**1** of {len(check.suspects)} suspects" in words(at)
+    at.button(key="labels.review").click().run()
+    assert at.session_state["view.review"] == ReviewSpec("suspects", Scope(filters=(OneOf("label", ("dog",)),)))
 
 
 def test_the_same_copies_from_python_and_the_command_line(
@@ -70,15 +74,6 @@ def test_the_same_copies_from_python_and_the_command_line(
     assert len(pd.read_csv(tmp_path / "confused.csv")) == len(labelled.labels.confused())
 
 
-def test_labels_are_checked_once_until_they_change(labelled: ImageSet) -> None:
-    first = labelled.labels.check()
-    assert labelled.labels.check() is first
-    labelled.labels.use(None)
-    assert labelled.labels.check() is None
-    labelled.labels.use("folders")
-    pd.testing.assert_frame_equal(labelled.labels.suspects(), first.suspects)
-
-
 def test_an_unlabelled_set_is_told_how_to_get_labels(
     unlabelled: ImageSet, home: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,11 +89,6 @@ def test_one_class_is_nothing_to_check(unlabelled: ImageSet, tmp_path: Path) -> 
     unlabelled.add_columns(names)
     unlabelled.labels.use("kind")
     assert "All labelled pictures are of one class" in words(opened(unlabelled, "labels"))
-
-
-def test_while_the_set_is_read_nothing_is_judged(labelled: ImageSet) -> None:
-    reading(labelled)
-    assert "Labels are checked once reading has finished" in words(opened(labelled, "labels"))
 
 
 def made() -> LabelCheck:

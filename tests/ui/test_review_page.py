@@ -275,11 +275,6 @@ class TestLinks:
         spec = here(at).review.spec
         assert (spec.by, [one.column for one in spec.scope.filters]) == ("entropy", ["label"])
 
-    def test_check_labels_leads_to_the_suspects(self, image_set: ImageSet) -> None:
-        at = opened(image_set, "labels")
-        at.button(key="labels.review").click().run()
-        assert here(at).review.spec == ReviewSpec("suspects")
-
 
 class TestWorth:
     """What it was worth."""

@@ -1,9 +1,11 @@
 """The server has the default model converted while the first page is looked at, and nobody converts it twice."""
 
 import shutil
+import sys
 import time
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -14,14 +16,22 @@ from url_viz.ui.server import prepare_model
 from url_viz.workspace import Workspace
 
 
-@pytest.mark.slow
-def test_the_model_of_a_new_workspace_is_converted_and_that_of_an_old_one_left(tmp_path: Path) -> None:
-    workspace = Workspace.at(tmp_path)
-    waiting = prepare_model(workspace.root)
+def test_the_model_of_a_new_workspace_is_converted_and_that_of_an_old_one_left(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "python"
+    told.write_text(f'#!/bin/sh\nprintf %s "$2" > {tmp_path / "code.py"}\n')
+    told.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(told))
+    waiting = prepare_model(tmp_path / "workspace")
     assert waiting is not None
     waiting.join()
-    assert list(prepared_folder(resolve(DEFAULT), workspace).glob("compiled-*/*.blob"))
-    assert prepare_model(workspace.root) is None
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "models").symlink_to(prepared / "models")
+    names: dict[str, Any] = {}
+    exec((tmp_path / "code.py").read_text().replace("; load_model", "; model = load_model"), names)
+    assert names["model"].name == DEFAULT
+    assert prepare_model(tmp_path / "workspace") is None
 
 
 def test_who_comes_while_it_is_converted_waits_and_takes_what_was_made(

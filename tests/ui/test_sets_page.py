@@ -57,6 +57,10 @@ def test_what_is_kept_is_told_named_never_moved_out_of_the_roots_and_forgotten_a
     assert any("The pictures themselves are not touched" in words.value for words in at.markdown)
     assert "Forget" in [button.label for button in at.button]
     assert len(list(zoo.rglob("*.jpg"))) == 6
+    about = {"set_id": list_sets(home.root)["id"].iloc[0]}
+    running(start_job(LONG, kind=KIND, title="Read zoo", workspace=home, about=about))
+    pressed(at, "Forget this image set")
+    assert any("The job 'Read zoo' (running) works on it and will be stopped." in one.value for one in at.markdown)
 
 
 def test_a_moved_folder_is_found_again_and_other_pictures_are_not_it(
@@ -73,12 +77,3 @@ def test_a_moved_folder_is_found_again_and_other_pictures_are_not_it(
     pressed(at, "Change location")
     assert any("6 of 6" in done.value for done in at.success)
     assert list_sets(home.root)["folder"].tolist() == [str(tmp_path / "moved")]
-
-
-def test_before_forgetting_it_says_which_jobs_are_stopped(at: AppTest, zoo: Path, home: Workspace) -> None:
-    about = {"set_id": list_sets(home.root)["id"].iloc[0]}
-    running(start_job(LONG, kind=KIND, title="Read zoo", workspace=home, about=about))
-    pressed(at, "Forget this image set")
-    assert "The job 'Read zoo' (running) works on it and will be stopped." in "\n".join(
-        words.value for words in at.markdown
-    )
