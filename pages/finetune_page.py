@@ -4,9 +4,8 @@ import streamlit as st
 
 from url_viz.errors import FolderError
 from url_viz.imaging.source import refuse_without_files
-from url_viz.ui.compare.changed import show_change
 from url_viz.ui.finetune.page import show_adapt
-from url_viz.ui.finetune.runs import show_jobs
+from url_viz.ui.finetune.runs import show_change, show_jobs
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import show_error
 from url_viz.ui.widgets.heading import start_page

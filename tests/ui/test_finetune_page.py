@@ -143,7 +143,8 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     assert "This head is in use." in text
     assert "What changed" in text
     assert "rank correlation" in text
-    assert "**More ambiguous now**" in text
+    at.button(key="change.compare").click().run()
+    assert "on the order by pretrained head: Spearman" in words(at)
 
 
 def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:

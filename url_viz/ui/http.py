@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
-from url_viz.analysis.compare import change
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
@@ -282,17 +281,13 @@ def _card(request: Request) -> Response:
 def _points(request: Request) -> Response:
     image_set = _image_set(request)
     query = request.query_params
-    measure, category, size, before = (query.get(name) for name in ("measure", "category", "size", "before"))
+    measure, category, size = (query.get(name) for name in ("measure", "category", "size"))
     table, within = _requested_table(request, image_set), image_set.table()
     for column in (measure, size):
         if column is not None and not _is_of_numbers(table, column):
             return PlainTextResponse(f"Unknown column {column!r}.", status_code=404)
     if category is not None and not (category in table and len(category_names(table, category)) <= MOST_CATEGORIES):
         return PlainTextResponse(f"Unknown categories {category!r}.", status_code=404)
-    if before is not None and measure is not None:
-        earlier = open_sets().get(image_set.set_id, before)
-        table = within = change(earlier.table(), table, measure=measure).table
-        measure = "change"
     points = map_points(table, measure=measure, category=category, size=size, within=within)
     return _bytes(request, encode_points(points))
 

@@ -200,7 +200,8 @@ VERSIONS_MAP = "view.versions.map."
 VERSIONS_GALLERY = "view.versions.gallery"
 
 # Compare models
-SECOND = "view.compare.second"
+SECOND: Key[str | None] = Key("view.compare.second")
+"""The second model, by the name of the first."""
 COMPARED_MEASURE: Key[str | None] = Key("view.compare.measure")
 LASSOS: Key[dict[str, Polygon | None]] = Key("view.compare.polygons")
 """The lasso on either map at the last run, which tells the one that was drawn since."""

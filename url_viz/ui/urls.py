@@ -41,19 +41,16 @@ def points_url(
     subset: str = "",
     space: str = "",
     state: str = "",
-    before: str | None = None,
 ) -> str:
     """The URL of the map's points; another version has another URL, so that the points are fetched again.
 
-    Their value is the percentile of `measure`, any numeric column; with `before`, the name of another model, that of
-    its change since that model. Their category is that of `category`, any column of few values, their size the
-    percentile of `size`, any numeric column. None leaves these out. `subset` is the key of a selection's own map
-    (`selection_map`), `space` that of the map (`ExploreView`). `state` names anything else that may have changed, such
-    as the version of the decisions.
+    Their value is the percentile of `measure`, any numeric column, their category that of `category`, any column of few
+    values, their size the percentile of `size`, any numeric column. None leaves these out. `subset` is the key of a
+    selection's own map (`selection_map`), `space` that of the map (`ExploreView`). `state` names anything else that may
+    have changed, such as the version of the decisions.
     """
     of = {"measure": measure, "category": category, "size": size, "subset": subset, "map": space}
-    query = _query(image_set, **of, state=state, before=before)
-    return f"{BASE}/points/{image_set.set_id}?{query}"
+    return f"{BASE}/points/{image_set.set_id}?{_query(image_set, **of, state=state)}"
 
 
 def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "") -> str:

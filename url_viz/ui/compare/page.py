@@ -1,6 +1,5 @@
 """Parts of the Compare models page: second model, agreement in words, and pictures the models disagree on."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -42,7 +41,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
             accept_new_options=True,
             placeholder="Choose a model, or type a timm name or a checkpoint path",
             label_visibility="collapsed",
-            key=f"{SECOND}.{image_set.source.name}",
+            key=SECOND.of(image_set.source.name),
             width=420,
         )
     if not picked:
@@ -117,19 +116,7 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
         lines.append(neighbours_in_words(comparison.neighbourhoods))
     missing = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]
     lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in missing if count]
-    st.markdown(_as_list(lines))
-
-
-def _as_list(lines: Sequence[str]) -> Markdown:
-    """Sentences as a Markdown list, with each verdict in bold."""
-    return Markdown("\n".join(f"- {_emphasised(escape(line))}" for line in lines))
-
-
-def _emphasised(line: Markdown) -> Markdown:
-    for verdict in ("agree almost entirely", "agree in part", "agree little", "do not agree", "contradict each other"):
-        if verdict in line:
-            return Markdown(line.replace(verdict, f"**{verdict}**"))
-    return Markdown(line.replace("They agree on", "They **agree** on"))
+    st.markdown(Markdown("\n".join(f"- {escape(line)}" for line in lines)))
 
 
 def offered(comparison: Comparison) -> list[str]:

@@ -1,17 +1,19 @@
-"""Parts of the Adapt and finetune page: the runs of the open image set, their results, and using a head."""
+"""Parts of the Adapt and finetune page: runs of the open image set, their results, using a head and what it changed."""
 
 from functools import partial
 
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.compare import change
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, list_jobs, progress_history
 from url_viz.jobs.heads import backbone_of
 from url_viz.jobs.job import Status
 from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
-from url_viz.ui.session import HEAD_BEFORE
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.session import HEAD_BEFORE, SECOND
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.embed_job import open_folder
 from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
@@ -101,3 +103,20 @@ def use_head(job: Job, image_set: ImageSet) -> None:
     with errors_shown(st.error):
         open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
         st.rerun()
+
+
+def show_change(image_set: ImageSet) -> None:
+    """How far the order is from that of the head before, and the way to see both; nothing before a switch."""
+    name = HEAD_BEFORE.get()
+    before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
+    if before is None or before.head is None or image_set.head is None:
+        return
+    changed = change(before.table(), image_set.table(), measure="uncertainty")
+    st.subheader("What changed", anchor=False)
+    st.caption(
+        f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
+        f"{changed.rank_correlation:.2f} over {len(changed.table):,} pictures."
+    )
+    if st.button("Compare both", icon=":material/compare:", key="change.compare"):
+        SECOND.of(image_set.source.name).set(before.source.name)
+        st.switch_page("pages/compare_page.py")

@@ -9,13 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.twin_groups import with_twins_of
-from url_viz.errors import DecisionError, UrlVizError
+from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import Decision, Decisions, checked_tag
+from url_viz.store.decisions import Decision, Decisions
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import PENDING
 from url_viz.ui.session_records import BulkAction, BulkKind
-from url_viz.ui.text import Markdown, errors_shown, escape, show_error
+from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 
@@ -195,29 +195,16 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
                 key=f"{key}.tags",
             )
         )
-        problem = _problem_of(tags)
-        if problem:
-            show_error(problem)
-        is_ready = bool(ids and tags and problem is None)
         with buttons:
             for kind, word in _WORDS.items():
                 st.button(
                     escape(f"{word} {len(ids):,} {image_set.noun}s"),
                     key=f"{key}.{kind}",
-                    disabled=not is_ready or (kind == "name" and len(tags) > 1),
+                    disabled=not ids or not tags or (kind == "name" and len(tags) > 1),
                     help=NAMING if kind == "name" else None,
                     on_click=_request,
                     args=(image_set, BulkAction(word, ids, kind, tags=tags), key),
                 )
-
-
-def _problem_of(tags: tuple[str, ...]) -> str | None:
-    for tag in tags:
-        try:
-            checked_tag(tag)
-        except DecisionError as error:
-            return str(error)
-    return None
 
 
 def show_undo(image_set: ImageSet, *, key: str) -> None:

@@ -75,7 +75,7 @@ def show_whole(container: "st.delta_generator.DeltaGenerator", image_set: ImageS
         icon=":material/crop:" if is_shown else ":material/crop_free:",
         key="picture.whole",
         shortcut="w",
-        on_click=_show_crop if is_shown else _show_whole_again,
+        on_click=_show_crop if is_shown else _show_whole,
     )
     if is_shown:
         others = counted(len(whole.boxes) - 1, "other box", "other boxes")
@@ -90,7 +90,7 @@ def _show_crop() -> None:
     WHOLE.set(False)
 
 
-def _show_whole_again() -> None:
+def _show_whole() -> None:
     WHOLE.set(True)
     HEAT.set(False)
 

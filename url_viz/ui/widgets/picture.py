@@ -185,7 +185,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 icon=f":material/{icon}:",
                 key=f"step.{step}",
                 disabled=to is None,
-                on_click=_open,
+                on_click=OPENED.set,
                 args=(to,),
                 help=f"Next picture by {escape(in_text(measure))}",
                 shortcut=arrow,
@@ -195,11 +195,6 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
 def _in_order(image_set: ImageSet, measure: str) -> list[int]:
     ids: list[int] = ends(image_set.table(), by=measure, collapse_twins=False).ambiguous["id"].tolist()
     return ids
-
-
-def _open(image_id: int | None) -> None:
-    if image_id is not None:
-        OPENED.set(image_id)
 
 
 def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
