@@ -1,60 +1,43 @@
 """What goes wrong in a callback is a sentence, not a traceback, and its text is no markup."""
 
 import errno
-import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.workspace import SetPaths
+from tests.given import given_set
+from url_viz.image_set import ImageSet
 
 
 @pytest.fixture
-def image_set(workspace: Path, tmp_path: Path) -> ImageSet:
-    """Two pictures that are twins, under embeddings of the user's own, in a folder whose name is markup."""
-    folder = write_folder(tmp_path / "[zoo](x)", 1)
-    (folder / "copy.jpg").write_bytes((folder / "0000.jpg").read_bytes())
-    file = io.BytesIO()
-    np.savez(file, paths=np.array(["0000.jpg", "copy.jpg"]), values=np.ones((2, 4)))
-    return embed_folder(folder, embeddings=IncomingFile("mine.npz", file.getvalue()), workspace=workspace)
+def image_set(tmp_path: Path) -> ImageSet:
+    """Two pictures that are twins, under embeddings of the user's own."""
+    return given_set(tmp_path, ["0.jpg", "1.jpg"], np.ones((2, 4)))
 
 
-def said(callback: str, image_set: ImageSet, *more: object) -> str:
-    """The one toast of a callback."""
+def said(act: Callable[[], object]) -> str:
+    """The one toast of a callback that acts so."""
 
-    def script(callback: str, set_id: str, arguments: tuple[object, ...]) -> None:
-        from importlib import import_module
+    def script(act: Callable[[], object]) -> None:
+        from url_viz.ui.text import told
 
-        from url_viz.ui.session import CLASSES
+        told(act)()
 
-        CLASSES.of(set_id).set("none")
-        module, name = callback.split(":")
-        getattr(import_module(f"url_viz.ui.{module}"), name)(*arguments)
-
-    at = AppTest.from_function(script, args=(callback, image_set.set_id, (image_set, *more))).run()
-    [toast] = at.toast
+    [toast] = AppTest.from_function(script, args=(act,)).run().toast
     return str(toast.value)
 
 
-def paths_of(image_set: ImageSet) -> SetPaths:
-    return image_set.workspace.set_paths(image_set.set_id)
-
-
-def test_a_decision_on_a_picture_that_is_gone(image_set: ImageSet) -> None:
-    assert "no picture with id 17" in said("widgets.picture:_decide", image_set, 17, "keep")
-
-
-def test_twins_say_what_was_done_and_what_was_not(image_set: ImageSet) -> None:
-    assert "1 picture" in said("explore.twin_dialog:_keep_one_of_each", image_set)
-    for path in paths_of(image_set).folder.glob("decisions.*"):
+def test_what_was_done_is_said_and_what_could_not_be(image_set: ImageSet) -> None:
+    assert "no picture with id 17" in said(lambda: image_set.decisions.decide([17], "keep"))
+    assert "1 picture" in said(lambda: image_set.twins.keep_one_of_each().sentence)
+    paths = image_set.workspace.set_paths(image_set.set_id)
+    for path in paths.folder.glob("decisions.*"):
         path.unlink()
-    paths_of(image_set).decisions.write_bytes(b"no database" * 100)
-    assert r"\`sqlite3 FILE .recover\`" in said("explore.twin_dialog:_keep_one_of_each", image_set)
+    paths.decisions.write_bytes(b"no database" * 100)
+    assert r"\`sqlite3 FILE .recover\`" in said(lambda: image_set.twins.keep_one_of_each().sentence)
 
 
 def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,4 +45,4 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("url_viz.store.imported_columns.write_label_choice", full)
-    assert "is full" in said("widgets.class_choice:_take_classes", image_set)
+    assert "is full" in said(lambda: image_set.labels.use(None))

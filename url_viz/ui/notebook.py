@@ -134,7 +134,6 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         self.send({"kind": "answer", "number": number, "status": status}, [body])
 
     def _with_pictures(self, body: bytes) -> bytes:
-        """JSON with pictures in place of their addresses."""
         thumbnails = self.image_set.thumbnails({int(found) for found in _THUMBNAIL.findall(body)})
         body = _THUMBNAIL.sub(lambda found: _in_place(thumbnails.get(int(found[1]), b""), "image/jpeg"), body)
 
@@ -144,7 +143,6 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         return _WHOLE.sub(whole, body)
 
     def _set(self, name: str, value: Any) -> None:
-        """Take what the user set in the map or in the grid."""
         if name == "clicked":
             self._ringed = int(value)
             self._choose([self._ringed])

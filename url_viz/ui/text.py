@@ -39,7 +39,7 @@ def show_error(error: UrlVizError | str) -> None:
 
 @contextmanager
 def errors_shown(show: Callable[..., object] = st.toast) -> Iterator[None]:
-    """Show the message of a UrlVizError with `say`: a toast from callbacks, `st.error` from dialogs and pages.
+    """Show the message of a UrlVizError with `show`: a toast from callbacks, `st.error` from dialogs and pages.
 
     Callbacks and dialogs run outside the `try` of app.py.
     """
@@ -47,3 +47,15 @@ def errors_shown(show: Callable[..., object] = st.toast) -> Iterator[None]:
         yield
     except UrlVizError as error:
         show(escape(error), icon=ERROR_ICON)
+
+
+def told(act: Callable[[], object]) -> Callable[[], None]:
+    """The callback that carries out `act` and shows its error, or the sentence that it gives, in a toast."""
+
+    def carry_out() -> None:
+        with errors_shown():
+            sentence = act()
+            if isinstance(sentence, str):
+                st.toast(escape(sentence))
+
+    return carry_out

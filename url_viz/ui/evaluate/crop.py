@@ -68,7 +68,6 @@ def _pick_size(pictures: int) -> int:
 
 
 def _run(image_set: ImageSet, size: int) -> None:
-    """The crop test of a sample, with progress."""
     bar, sample = st.progress(0.0, text="Loading the model"), sample_of(image_set, size)
     try:
         reference = image_set.reference(is_single_model=True)

@@ -220,7 +220,6 @@ def _tiles(
 
 
 def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:
-    """A figure's title, and a download of its numbers."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{escape(title)}**", width="stretch")
         download_table("CSV", table, file_name=f"{name}.csv", key=f"evaluate.csv.{key}")

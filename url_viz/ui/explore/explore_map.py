@@ -209,7 +209,6 @@ def map_view(
 
 
 def _chosen(names: tuple[str, ...], column: str, filters: tuple[Filter, ...]) -> tuple[int, ...]:
-    """The categories that the filter on their column asks for, by number."""
     wanted = {name for one in filters if isinstance(one, OneOf) and one.column == column for name in one.values}
     return tuple(number for number, name in enumerate(names) if name in wanted)
 

@@ -132,7 +132,6 @@ def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None
 
 
 def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """Downloads of the whole table and of the rows in scope, created on request."""
     with st.popover("Export", icon=":material/download:"):
         st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
         show_export_buttons(image_set, rows)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -10,7 +11,7 @@ from url_viz.jobs import Job, JobState, cancel_job, why_it_failed
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
 from url_viz.jobs.mapping import Subset, find_map
-from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.text import Markdown, errors_shown, escape, told
 from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.jobs import CANCEL_GRACE_S
 
@@ -37,7 +38,12 @@ def show_subset(
         words = "Back to UMAP" if is_whole else "Back to all"
         st.button(escape(words), icon=":material/zoom_out_map:", key="subset.back", on_click=on_back)
         if subset.is_being_made and subset.job is not None:
-            st.button("Stop", icon=":material/stop:", key="subset.stop", on_click=_stop, args=(subset.job,))
+            st.button(
+                "Stop",
+                icon=":material/stop:",
+                key="subset.stop",
+                on_click=told(partial(cancel_job, subset.job, grace_s=CANCEL_GRACE_S)),
+            )
         elif is_missing:
             st.button("Try again", icon=":material/refresh:", key="subset.again", on_click=on_again)
     if subset.is_being_made and subset.job is not None:
@@ -52,11 +58,6 @@ def _why_not(job: Job | None) -> Markdown:
     if job.state is JobState.CANCELLED:
         return Markdown("The map of these pictures was stopped.")
     return Markdown(f"The map of these pictures could not be computed: {escape(why_it_failed(job))}")
-
-
-def _stop(job: Job) -> None:
-    with errors_shown():
-        cancel_job(job, grace_s=CANCEL_GRACE_S)
 
 
 def _await(image_set: ImageSet, key: str, job: Job) -> None:

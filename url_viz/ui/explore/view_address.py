@@ -79,7 +79,6 @@ def current_view(
 
 
 def _map_state(view: ExploreView) -> dict[str, object]:
-    """A view as the state of the map component."""
     return {
         "polygon": view.polygon,
         "threshold": view.threshold_percentile,

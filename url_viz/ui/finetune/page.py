@@ -205,7 +205,6 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
 
 
 def _places() -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
-    """Where the main options are drawn, and the others folded."""
     return st.container(), st.expander("More options", icon=":material/tune:")
 
 

@@ -104,7 +104,6 @@ Words = Callable[[dict[str, object]], str | None]
 
 
 def _small(image_set: ImageSet, rows: pd.DataFrame, words: Words) -> tuple[Small, ...]:
-    """Rows as small pictures, each with what `words` says of its row."""
     thumbnails = inlined(image_set, rows["id"], side_px=EDGE_PX)
     records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
     return tuple(Small(thumbnails[int(row["id"])], words(row) or "") for row in records if int(row["id"]) in thumbnails)

@@ -14,8 +14,8 @@ from url_viz.roots import is_in_bucket
 from url_viz.ui.first.example import Example, Small, demo_example, example_of, show_example, show_strip
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import BROWSED, TYPED, choice, choose
-from url_viz.ui.text import Markdown, errors_shown, escape
-from url_viz.ui.widgets.embed_job import open_demo, open_folder, prepare_reading, running, set_title
+from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.embed_job import open_demo, prepare_reading, running, set_title, show_read_button
 from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
@@ -107,10 +107,9 @@ def _show_buttons(entry: RecentSet, *, is_running: bool) -> None:
             choose(entry.set_id)
             st.rerun()
         is_whole = entry.unfinished is None or is_running
-        if not is_whole and st.button("Continue", icon=":material/play_arrow:", key=f"first.continue.{entry.set_id}"):
-            with errors_shown(st.error):
-                open_folder(entry.about.root, model=choice().model)
-                st.rerun()
+        if not is_whole:
+            key, icon = f"first.continue.{entry.set_id}", ":material/play_arrow:"
+            show_read_button("Continue", entry.about.root, model=choice().model, key=key, icon=icon)
 
 
 def when(seconds: float) -> str:

@@ -19,7 +19,7 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import escape, told
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
@@ -207,6 +207,7 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
     """Give all pictures shown here the class that is suggested, once the count was seen."""
     with_suggestion = rows[rows["suggested"].notna()]
     count, mistakes = len(with_suggestion), round(float((1 - with_suggestion["share"]).sum()))
+    labels = dict(zip(with_suggestion["id"].tolist(), with_suggestion["suggested"].astype(str), strict=True))
     with st.popover("Accept suggestions", icon=":material/done_all:", disabled=not count):
         st.markdown(
             f"**{count:,}** of the {len(rows):,} pictures shown here have a suggested class; about **{mistakes:,}** of "
@@ -217,15 +218,8 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
             f"Label {count:,} pictures as suggested",
             type="primary",
             key=key,
-            on_click=_accept,
-            args=(image_set, with_suggestion),
+            on_click=told(lambda: image_set.labels.correct(labels, who=user_name()).sentence),
         )
-
-
-def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
-    labels = dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True))
-    with errors_shown():
-        st.toast(escape(image_set.labels.correct(labels, who=user_name()).sentence))
 
 
 def with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:

@@ -65,7 +65,6 @@ def _pick_precision() -> None:
 
 
 def _switch_second() -> None:
-    """Whether a second model reads new sets unasked."""
     words = (
         f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model reads it too, if one is "
         "installed (about 1.6 times as long in all). Both then judge what is ambiguous, which is more accurate."

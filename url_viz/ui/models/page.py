@@ -11,8 +11,8 @@ from url_viz.models.model_names import parse_paper_name
 from url_viz.store.about import known_sets
 from url_viz.terminal_text import printable
 from url_viz.ui.session import choice, choose
-from url_viz.ui.text import Markdown, errors_shown, escape, shipped_text
-from url_viz.ui.widgets.embed_job import open_folder, precision_for, running, set_title, space_read
+from url_viz.ui.text import Markdown, escape, shipped_text
+from url_viz.ui.widgets.embed_job import precision_for, running, set_title, show_read_button, space_read
 from url_viz.workspace import Workspace
 
 COLUMNS = 2
@@ -89,14 +89,11 @@ def _show_use(model: KnownModel) -> None:
 
 
 def _offer_reading(name: str, set_id: str) -> None:
-    """A button that has the open set read with the model in use."""
     about = dict(known_sets(Workspace.at())).get(set_id)
     if about is None or running(set_id) is not None:
         st.caption("Being read")
-    elif st.button("Read with this model", type="primary", key="models.read"):
-        with errors_shown(st.error):
-            open_folder(about.root, model=name)
-            st.rerun()
+    else:
+        show_read_button("Read with this model", about.root, model=name, key="models.read", type="primary")
 
 
 def _meaning(name: str, set_id: str) -> str:

@@ -41,7 +41,6 @@ def chosen_review() -> ReviewSpec | None:
 
 
 def _linked() -> ReviewSpec | None:
-    """The review that the address asks for, if any."""
     return from_query({key: values for key, values in queried().items() if _is_ours(key)})
 
 

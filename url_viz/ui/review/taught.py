@@ -1,8 +1,9 @@
 """What names and answers taught, on the Review page: suggestions, the change of the order, and answers as a file."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
-from streamlit.typing import UploadedFile
 
 from url_viz.analysis.naming import SUGGESTED_FROM, can_order
 from url_viz.analysis.review_spec import ReviewSpec
@@ -13,7 +14,7 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.review_address import choose_review
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import escape, told
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
@@ -36,8 +37,7 @@ def show_names(image_set: ImageSet) -> None:
                 "Order by ambiguity between your names",
                 icon=":material/swap_vert:",
                 key="review.names.order",
-                on_click=_order_by_names,
-                args=(image_set,),
+                on_click=told(partial(_order_by_names, image_set)),
                 help="Makes the names the labels. You can switch back under the classes on Explore.",
             )
         _show_suggestions(image_set, names)
@@ -47,10 +47,9 @@ def _names_in(table: pd.DataFrame) -> "pd.Series[str]":
     return table["name"]
 
 
-def _order_by_names(image_set: ImageSet) -> None:
-    with errors_shown():
-        image_set.labels.use(BY_NAMES)
-        st.toast("Your names are the labels now, and Explore orders pictures by ambiguity between them.")
+def _order_by_names(image_set: ImageSet) -> str:
+    image_set.labels.use(BY_NAMES)
+    return "Your names are the labels now, and Explore orders pictures by ambiguity between them."
 
 
 def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
@@ -76,8 +75,7 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
             type="primary",
             key="review.names.accept",
             disabled=rows.empty,
-            on_click=_accept,
-            args=(image_set, rows),
+            on_click=told(lambda: image_set.names.accept(rows["id"].tolist(), who=user_name()).sentence),
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
         st.caption(
@@ -89,11 +87,6 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
     show_gallery(
         _tiles(least_certain, image_set.set_id), key="review.names.tiles", empty="No suggestion is that certain."
     )
-
-
-def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
-    with errors_shown():
-        st.toast(escape(image_set.names.accept(rows["id"].tolist(), who=user_name()).sentence))
 
 
 def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:
@@ -115,10 +108,6 @@ def show_answers(image_set: ImageSet) -> None:
             "Upload answers from another machine, or filled in by hand", type="csv", key="review.answers.file"
         )
         if file is not None:
-            st.button("Import these answers", key="review.answers.import", on_click=_import, args=(image_set, file))
-
-
-def _import(image_set: ImageSet, file: UploadedFile) -> None:
-    with errors_shown():
-        done = import_answers(image_set, IncomingFile(file.name, file.getvalue()), who=user_name())
-        st.toast(escape(done.words))
+            brought = IncomingFile(file.name, file.getvalue())
+            taking = told(lambda: import_answers(image_set, brought, who=user_name()).words)
+            st.button("Import these answers", key="review.answers.import", on_click=taking)

@@ -115,7 +115,6 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
 
 
 def _pick_outside() -> None:
-    """A file, or a picture from the clipboard."""
     st.file_uploader(
         "Another picture",
         key=QUERY_DROP,

@@ -145,7 +145,6 @@ def _moved(old: Path, new: str) -> str:
 
 @st.dialog("Forget this image set?")
 def _ask_forget(set_id: str, about: About) -> None:
-    """Ask before forgetting an image set, and say what is deleted."""
     st.code(str(about.root), language=None, wrap_lines=True)
     st.markdown(Markdown("\n\n".join(map(escape, forget_plan(about.root, workspace=Workspace.at().root).words))))
     yes, no = st.columns(2)

@@ -220,7 +220,6 @@ def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:
 
 
 def _mark(twin_of: int, *, is_copy: bool) -> str | None:
-    """Whether the image set already has this picture or a near copy."""
     if is_copy:
         return "in the set"
     return "near copy" if twin_of >= 0 else None

@@ -15,7 +15,7 @@ from url_viz.store.decisions import Decision, Decisions
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import PENDING
 from url_viz.ui.session_records import BulkAction, BulkKind
-from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.text import Markdown, escape, told
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 
@@ -142,7 +142,6 @@ def _bulk(ids: tuple[int, ...], decision: Decision | None) -> BulkAction:
 
 
 def _step_history(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
-    """Undo or redo; return a sentence that says what was done."""
     action = image_set.decisions.undo() if command == "undo" else image_set.decisions.redo()
     return f"Nothing to {command}" if action is None else action.sentence
 
@@ -210,7 +209,8 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
 def show_undo(image_set: ImageSet, *, key: str) -> None:
     """Buttons for undo and redo of what was decided on this image set."""
     decisions = image_set.decisions
-    for command, is_possible in (("undo", decisions.can_undo), ("redo", decisions.can_redo)):
+    possible: dict[Literal["undo", "redo"], bool] = {"undo": decisions.can_undo, "redo": decisions.can_redo}
+    for command, is_possible in possible.items():
         st.button(
             escape(command.capitalize()),
             icon=f":material/{command}:",
@@ -218,14 +218,8 @@ def show_undo(image_set: ImageSet, *, key: str) -> None:
             key=f"{key}.{command}",
             disabled=not is_possible,
             help="For the whole image set, including other users' decisions",
-            on_click=_on_step,
-            args=(image_set, command),
+            on_click=told(partial(_step_history, image_set, command)),
         )
-
-
-def _on_step(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
-    with errors_shown():
-        st.toast(escape(_step_history(image_set, command)))
 
 
 def _in_scope(shown: int, total: int, which: str, unit: str) -> Markdown:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 from threading import Thread
+from typing import Any
+
+import streamlit as st
 
 from url_viz.demo import SPOILED, build_demo
 from url_viz.errors import UrlVizError
@@ -16,6 +19,7 @@ from url_viz.store.lance import import_lancedb
 from url_viz.store.sets import unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
 from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choose
+from url_viz.ui.text import errors_shown, escape
 from url_viz.workspace import Workspace
 
 KIND = EMBED.name
@@ -47,6 +51,14 @@ def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = N
     if running(set_id) is None:
         config = reading_config(root, set_id=set_id, model=model, also=also)
         EMBED.start(config, about=about_job(root, set_id, model=model, also=also or ""), workspace=Workspace.at())
+
+
+def show_read_button(words: str, root: Path, *, model: str, also: str | None = None, key: str, **look: Any) -> None:
+    """A button that opens a folder and reads what is new there, or says why it cannot; `look` is of the button."""
+    if st.button(escape(words), key=key, **look):
+        with errors_shown(st.error):
+            open_folder(root, model=model, also=also)
+            st.rerun()
 
 
 def prepare_reading() -> None:

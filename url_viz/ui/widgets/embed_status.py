@@ -12,8 +12,8 @@ from url_viz.store.about import known_sets
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice
-from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.embed_job import KIND, latest, open_folder, second_reading
+from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.embed_job import KIND, latest, second_reading, show_read_button
 from url_viz.ui.widgets.jobs import show_progress
 from url_viz.workspace import Workspace
 
@@ -60,12 +60,10 @@ def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:
     about = dict(known_sets(Workspace.at()))[set_id]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stopped"):
         st.markdown(f":orange[:material/pause_circle:] **{escape(partial.words)}**", width="content")
-        if st.button("Continue", icon=":material/play_arrow:", key="continue_reading"):
-            model = job.about["model"] if job is not None else choice().model
-            also = job.about.get("also") if job is not None else None
-            with errors_shown(st.error):
-                open_folder(about.root, model=model, also=also or None)
-                st.rerun()
+        model = job.about["model"] if job is not None else choice().model
+        also = job.about.get("also") if job is not None else None
+        icon = ":material/play_arrow:"
+        show_read_button("Continue", about.root, model=model, also=also or None, key="continue_reading", icon=icon)
 
 
 def _line(job_id: str, set_id: str, shown_version: str | None, second: str) -> None:
@@ -123,10 +121,9 @@ def _show_failed(job: Job) -> None:
     else:
         show_error(f"Reading stopped. {why_it_failed(job)}")
     again, away, _ = st.columns([1, 1, 5])
-    if again.button("Read again", key="read_again"):
-        with errors_shown(st.error):
-            open_folder(Path(job.about["folder"]), model=job.about["model"], also=job.about.get("also") or None)
-            st.rerun()
+    with again:
+        also = job.about.get("also") or None
+        show_read_button("Read again", Path(job.about["folder"]), model=job.about["model"], also=also, key="read_again")
     away.button("Dismiss", key="put_away", on_click=_dismiss, args=(job.id,))
     with st.expander("Log"):
         st.code(log_tail(job, 200) or "(empty)", language=None)

@@ -109,7 +109,6 @@ def actions_of(records: Iterable[Record], chosen_ids: ChosenIds = _none_chosen) 
 
 
 def _action(record: Record, chosen_ids: ChosenIds) -> GalleryAction | None:
-    """An action sent by the browser; None if it is invalid."""
     command, decision = record.get("command"), record.get("decision")
     if command == "undo" or command == "redo":
         return GalleryAction(command=command)

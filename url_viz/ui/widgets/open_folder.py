@@ -110,7 +110,6 @@ def _read(folder: Path) -> None:
 
 
 def _offer_recent() -> None:
-    """The folders that were read last, to be opened again or gone on from."""
     latest = recent_sets().latest(MOST_RECENT)
     recent = [entry for entry in latest if not is_dataset(entry.about.root)]  # only Python reads these again
     if not recent:

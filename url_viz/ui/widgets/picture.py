@@ -13,11 +13,10 @@ from url_viz.analysis.ranking import ends, percentile_of_each
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.two_by_two import MODEL_COLUMNS
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import Decision
 from url_viz.ui.auth import user_name
 from url_viz.ui.search.query_picture import search_with
 from url_viz.ui.session import DECIDED, LABELLED, LINK_FOLLOWED, OPENED, queried, write_query
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import escape, told
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
@@ -128,8 +127,7 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
                 icon=icon,
                 key=DECIDED.of(image_id, decision),
                 type="primary" if is_it else "secondary",
-                on_click=_decide,
-                args=(image_set, image_id, None if is_it else decision),
+                on_click=told(partial(decisions_here(image_set).decide, [image_id], None if is_it else decision)),
                 shortcut=WIRE["decisions"][decision]["key"],
             )
 
@@ -152,26 +150,14 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         accept_new_options=True,
         placeholder="Choose a class, or type a new one",
         key=key,
-        on_change=_label,
-        args=(image_set, image_id),
+        on_change=told(lambda: image_set.labels.correct({image_id: key.get()}, who=user_name())),
     )
     if row["label_checked"] == CORRECTED:
         is_new = " · a new class: no other picture has it" if (others == label).sum() == 1 else ""
         st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{is_new}")
 
 
-def _label(image_set: ImageSet, image_id: int) -> None:
-    with errors_shown():
-        image_set.labels.correct({image_id: LABELLED.of(image_id).get()}, who=user_name())
-
-
-def _decide(image_set: ImageSet, image_id: int, decision: Decision | None) -> None:
-    with errors_shown():
-        decisions_here(image_set).decide([image_id], decision)
-
-
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
-    """Two buttons that step along the order of the measure."""
     ids = _in_order(image_set, measure)
     position = ids.index(image_id) if image_id in ids else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -16,8 +16,8 @@ from url_viz.ui.first.page import show_first_page
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import Markdown, errors_shown, escape
-from url_viz.ui.widgets.embed_job import KIND, latest, open_folder, running, set_name, titles
+from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.embed_job import KIND, latest, running, set_name, show_read_button, titles
 from url_viz.ui.widgets.embed_status import Reading, show_reading
 from url_viz.ui.widgets.jobs import show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder
@@ -106,12 +106,15 @@ def _offer_update(set_id: str) -> None:
         st.caption("New pictures need imported embeddings: `python -m url_viz embed FOLDER --embeddings FILE`.")
         return
     image_set = open_sets().get(set_id, choice().model)
-    if st.button(
-        escape(image_set.said("Look for new pictures")), icon=":material/refresh:", width="stretch", key="update_set"
-    ):
-        with errors_shown(st.error):
-            open_folder(image_set.root, model=choice().model, also=image_set.second.name)
-            st.rerun()
+    show_read_button(
+        image_set.said("Look for new pictures"),
+        image_set.root,
+        model=choice().model,
+        also=image_set.second.name,
+        key="update_set",
+        icon=":material/refresh:",
+        width="stretch",
+    )
 
 
 def show_not_read(now: SetChoice) -> None:
@@ -133,9 +136,7 @@ def show_not_read(now: SetChoice) -> None:
         f"{escape(set_name(about.root))} has not been read with {escape(title_of(now.model))} yet.",
         icon=":material/info:",
     )
-    if st.button("Read with this model", type="primary", key="read_with_model"):
-        open_folder(about.root, model=now.model)
-        st.rerun()
+    show_read_button("Read with this model", about.root, model=now.model, key="read_with_model", type="primary")
 
 
 def _show_foreign_head(now: SetChoice, root: Path) -> None:

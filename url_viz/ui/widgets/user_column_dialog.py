@@ -79,7 +79,6 @@ def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, m
 
 
 def _show_matched(prepared: Prepared) -> None:
-    """The result of matching in sentences, and a preview of the first rows."""
     first, *more = prepared.words
     st.success(escape(first), icon=":material/check_circle:")
     for sentence in more:
@@ -95,7 +94,6 @@ def _show_matched(prepared: Prepared) -> None:
 
 
 def _show_imports(image_set: ImageSet) -> None:
-    """The imports so far, each with its columns and a button that removes it."""
     columns = image_set.user_columns()
     for source in dict.fromkeys(column.source for column in columns):
         mine = [column for column in columns if column.source == source]

@@ -30,7 +30,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, SPACE, VIEW, view
-from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.text import Markdown, errors_shown, escape, told
 from url_viz.ui.widgets.filter_controls import title_of_column
 from url_viz.wording import counted, percent
 
@@ -54,7 +54,8 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
         return None
     RUN.set(chosen)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.selectbox("Run", names, key=RUN, on_change=_use, args=(image_set,), width=220, label_visibility="collapsed")
+        use = told(lambda: image_set.runs.use(RUN.get() or ""))
+        st.selectbox("Run", names, key=RUN, on_change=use, width=220, label_visibility="collapsed")
         run = image_set.runs.get(chosen)
         st.caption(escape(" ".join(filter(None, (f"{run.words}.", run.match.words)))), width="content")
         if has_training(image_set.table()) and st.button(
@@ -67,11 +68,6 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
             SPACE.set(TRAINING)
             st.switch_page("pages/explore_page.py")
     return run
-
-
-def _use(image_set: ImageSet) -> None:
-    with errors_shown():
-        image_set.runs.use(RUN.get() or "")
 
 
 def show_how(image_set: ImageSet) -> None:
