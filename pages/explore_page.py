@@ -14,9 +14,8 @@ from url_viz.ui.explore.view_address import current_view, keep_view
 from url_viz.ui.session import DECIDE, GRID
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.ui.widgets.filter_controls import show_filter_popover
+from url_viz.ui.widgets.filter_controls import pick_reason, show_filter_popover
 from url_viz.ui.widgets.picture import linked_picture, open_picture
-from url_viz.ui.widgets.reason_pills import pick_reason
 from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()

@@ -19,8 +19,8 @@ from url_viz.export.selection import chosen_ids
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
-from url_viz.ui.card import card_of
 from url_viz.ui.http import map_points
+from url_viz.ui.tile_data import card_of
 
 COPIES = 9
 MEASURES = ("uncertainty", "entropy")

@@ -21,8 +21,7 @@ from url_viz.store import decision_log
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.response_cache import cache_order, cached_orders, order_of
-from url_viz.ui.session import Key
-from url_viz.ui.session_records import Side
+from url_viz.ui.session import Key, Side
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.urls import order_url
 from url_viz.ui.widgets.decide import handle_gallery_event

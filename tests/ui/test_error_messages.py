@@ -21,7 +21,7 @@ def image_set(tmp_path: Path) -> ImageSet:
 def said(act: Callable[[], object]) -> str:
     """The one toast of a callback that acts so."""
 
-    def script(act: Callable[[], object]) -> None:
+    def script(act: "Callable[[], object]") -> None:
         from url_viz.ui.text import told
 
         told(act)()

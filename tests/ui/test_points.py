@@ -18,7 +18,7 @@ from url_viz.ui.points import (
     encode_mask,
     encode_points,
 )
-from url_viz.ui.session_records import Style
+from url_viz.ui.session import Style
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.map import STYLES
 

@@ -42,7 +42,7 @@ def page_of_reasons() -> None:
 
     from url_viz.ui.open_sets import open_sets
     from url_viz.ui.session import view
-    from url_viz.ui.widgets.reason_pills import pick_reason
+    from url_viz.ui.widgets.filter_controls import pick_reason
 
     image_set = open_sets().get(st.session_state["set"], st.session_state["model"])
     st.write(f"picked: {pick_reason(image_set, image_set.table())}, filters: {len(view().filters)}")

@@ -17,7 +17,7 @@ from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
 from url_viz.ui.review.desk import opened as begun
-from url_viz.ui.session_records import OpenReview
+from url_viz.ui.session import OpenReview
 
 
 @pytest.fixture

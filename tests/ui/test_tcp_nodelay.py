@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from url_viz.ui.tcp_nodelay import sending_at_once
+from url_viz.ui.server import sending_at_once
 
 
 class _Told(asyncio.Protocol):

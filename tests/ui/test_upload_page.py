@@ -22,7 +22,7 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.ui.review.desk import DeskAnswer, take_answers
-from url_viz.ui.session_records import OpenReview, UploadAnswers
+from url_viz.ui.session import OpenReview, UploadAnswers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_ids
 from url_viz.ui.upload.exports import ranking_csv, suggested_folder, zip_of

@@ -4,14 +4,17 @@ Streamlit also reads `.streamlit/config.toml` and `secrets.toml` of the folder t
 downloaded data set, and its settings would say which web pages may drive the app, whose login counts, and more.
 """
 
+import asyncio
 import os
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import streamlit as st
 
@@ -24,7 +27,6 @@ from url_viz.terminal_text import printable
 from url_viz.ui.accounts import others_have_accounts, others_may_enter
 from url_viz.ui.auth import TOKEN_VARIABLE, access_token
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
-from url_viz.ui.tcp_nodelay import sending_at_once
 from url_viz.ui.token import IN_ADDRESS
 from url_viz.workspace import default_workspace
 
@@ -85,6 +87,27 @@ async def serving(app: object) -> AsyncIterator[None]:
         prepare_model(workspace)
         ready_runner.keep()
         yield
+
+
+@asynccontextmanager
+async def sending_at_once(_app: object) -> AsyncIterator[None]:
+    """As the lifespan of the server: sockets that its event loop listens on from now on, and their connections.
+
+    Streamlit's server opens its socket without naming the protocol, and asyncio then leaves Nagle's algorithm on (RFC
+    896): each answer, whose head and body are written one after the other, takes some 40 ms longer, by the delay with
+    which browsers confirm (RFC 1122, 4.2.3.2). A page is a hundred answers.
+    """
+    loop: Any = asyncio.get_running_loop()
+    create_server = loop.create_server
+
+    async def create(*args: Any, sock: socket.socket | None = None, **named: Any) -> asyncio.AbstractServer:
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+        server: asyncio.AbstractServer = await create_server(*args, sock=sock, **named)
+        return server
+
+    loop.create_server = create
+    yield
 
 
 def prepare_model(workspace: Path) -> Thread | None:

@@ -15,13 +15,13 @@ from url_viz.image_set import ImageSet
 from url_viz.store.decisions import DECISIONS
 from url_viz.store.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
+from url_viz.ui.session import DeskState, OpenReview, Queued, RefusedAnswer
 from url_viz.ui.session import state_of as component_state
-from url_viz.ui.session_records import DeskState, OpenReview, Queued, RefusedAnswer
 from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
 from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.filter_controls import title_of_reason
 from url_viz.ui.widgets.picture import facts_of
-from url_viz.ui.widgets.reason_pills import title_of_reason
 
 _mount = component_of("review")
 

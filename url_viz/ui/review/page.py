@@ -13,8 +13,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.desk import opened, show_open_review
 from url_viz.ui.review.review_address import choose_review
-from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW
-from url_viz.ui.session_records import OpenReview
+from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW, OpenReview
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.decide import show_undo
 from url_viz.ui.widgets.download import download_table

@@ -27,8 +27,7 @@ from url_viz.ui.upload.batch import score_for_all, shown_name
 from url_viz.ui.upload.page import data_url
 from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.part import drawn_box, show_part
-from url_viz.ui.widgets.paste import show_paste
+from url_viz.ui.widgets.part import drawn_box, show_part, show_paste
 from url_viz.wording import decimal
 
 _ID_IN_ADDRESS = "id"

@@ -35,7 +35,7 @@ from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure, with_first
-from url_viz.ui.widgets.paste import show_paste
+from url_viz.ui.widgets.part import show_paste
 from url_viz.wording import counted
 
 TILES_PER_PAGE = 12

@@ -14,8 +14,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.store.decisions import checked_label
 from url_viz.ui.review.desk import opened, show_open_review
-from url_viz.ui.session import UPLOADS_REVIEW
-from url_viz.ui.session_records import UploadAnswers
+from url_viz.ui.session import UPLOADS_REVIEW, UploadAnswers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import facts_of_upload, similar_ids
 from url_viz.ui.upload.page import SortedUploads, data_url

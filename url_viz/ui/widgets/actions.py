@@ -6,8 +6,7 @@ The browser numbers every action, and sends it with all those before it until th
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from url_viz.ui.session import HANDLED, state_of
-from url_viz.ui.session_records import Handled
+from url_viz.ui.session import HANDLED, Handled, state_of
 
 Record = Mapping[str, object]
 """An action as the browser sends it, with its number under `sequence`."""

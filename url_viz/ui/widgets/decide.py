@@ -13,8 +13,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Decisions
 from url_viz.ui.auth import user_name
-from url_viz.ui.session import PENDING
-from url_viz.ui.session_records import BulkAction, BulkKind
+from url_viz.ui.session import PENDING, BulkAction, BulkKind
 from url_viz.ui.text import Markdown, escape, told
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent

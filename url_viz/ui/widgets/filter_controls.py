@@ -1,4 +1,4 @@
-"""Filters of a view: a popover that sets one per column, and a chip for each active filter."""
+"""Filters of a view: a popover that sets one per column, a chip for each active one, and the reasons of pictures."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,8 +17,10 @@ from url_viz.analysis.filters import (
     replaced_in,
     values_of,
 )
+from url_viz.analysis.reason_rules import BETWEEN_CLASSES
+from url_viz.analysis.reasons import reason_counts
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, VIEW, view
+from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, REASON, VIEW, view
 from url_viz.ui.text import escape
 
 _TITLES = {"label": "Class", "": "none"}
@@ -123,3 +125,55 @@ def _pick_range(values: "pd.Series[float]", column: str) -> None:
 def _apply_range(column: str) -> None:
     low, high = FILTER.of(column, "low").get(), FILTER.of(column, "high").get()
     set_filter(column, None if low is None and high is None else Between(column, low, high))
+
+
+def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
+    """The reasons in `table`, rows of the set's, as pills with counts; the picked one filters the view.
+
+    What explains most of the set's order comes first; what nearly all of its pictures share is said once, above.
+    """
+    for shared in image_set.shared_reasons():
+        st.caption(escape(shared.words))
+    counts = reason_counts(table["reasons"], image_set.reason_names())
+    picked = picked_reason()
+    if picked is not None:
+        counts.setdefault(picked, 0)
+    if not counts:
+        return None
+    REASON.set(picked)
+    st.pills(
+        "Why",
+        list(counts),
+        format_func=lambda name: f"{escape(name)} {counts[name]:,}",
+        key=REASON,
+        on_change=_apply_reason,
+        label_visibility="collapsed",
+    )
+    return picked
+
+
+def picked_reason() -> str | None:
+    """The reason that the view is filtered by; None for none, or several."""
+    now = filter_on("reasons")
+    return now.values[0] if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] else None
+
+
+def show_reason_badges(reasons: pd.DataFrame) -> None:
+    """The reasons of one picture (rows of `ImageSet.reasons()`), what explains most first, with details on hover."""
+    with st.container(horizontal=True, gap="small"):
+        for row in reasons.itertuples():
+            detail = str(row.detail)
+            title = title_of_reason(str(row.reason), detail)
+            st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
+        if reasons.empty:
+            st.badge("no reason stands out", color="gray")
+
+
+def title_of_reason(reason: str, detail: str) -> str:
+    """A reason in a few words: which two classes, of a picture between two."""
+    return detail.partition(":")[0] if reason == BETWEEN_CLASSES else reason
+
+
+def _apply_reason() -> None:
+    name = REASON.get()
+    set_filter("reasons", OneOf("reasons", (name,)) if name else None)

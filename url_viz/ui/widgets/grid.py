@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.ui.response_cache import ids_at, ranges_of
-from url_viz.ui.session import CHOSEN, Key
-from url_viz.ui.session_records import Side
+from url_viz.ui.session import CHOSEN, Key, Side
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import handled_before, nothing
 from url_viz.ui.widgets.assets import component_of

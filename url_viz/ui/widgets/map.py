@@ -6,8 +6,7 @@ from functools import partial
 from typing import Literal, cast
 
 from url_viz.analysis.scope import Polygon
-from url_viz.ui.session import state_of
-from url_viz.ui.session_records import Style
+from url_viz.ui.session import Style, state_of
 from url_viz.ui.widgets.actions import nothing
 from url_viz.ui.widgets.assets import component_of
 
@@ -23,12 +22,12 @@ class MapView:
     """What the map shows.
 
     `points_url` returns the bytes of `url_viz.ui.points`, a value and a category for each picture; another URL means
-    other points. `card_url` contains `{id}` and returns one picture's card as JSON (`url_viz.ui.card`), with the URL
-    of its `thumbnail`. `colour` is that of the value or of the category. `measure` is the title of the measure whose
-    percentile the value is, and `ends` name its low and high end. Points below `threshold_percentile` are on the low
-    side and drawn fainter. `polygon` is the current selection in map coordinates. `total` is the size of the image
-    set; the map itself says how many pictures it draws. `note` follows that count, for example "PCA; UMAP is being
-    computed".
+    other points. `card_url` contains `{id}` and returns one picture's card as JSON (`card_of` in
+    `url_viz.ui.tile_data`), with the URL of its `thumbnail`. `colour` is that of the value or of the category.
+    `measure` is the title of the measure whose percentile the value is, and `ends` name its low and high end. Points
+    below `threshold_percentile` are on the low side and drawn fainter. `polygon` is the current selection in map
+    coordinates. `total` is the size of the image set; the map itself says how many pictures it draws. `note` follows
+    that count, for example "PCA; UMAP is being computed".
 
     `categories` are the names of the categories by number, `category_title` says what they are ("Decision") if they
     are not classes, and `category_colours` (`#rrggbb`, one per name) fixes their colours if they have a meaning.

@@ -1,4 +1,4 @@
-"""The part component: a picture on which the user draws a box, to search by what is in it."""
+"""Components for pictures searched with: one on which the user draws a box, and pasting, which uploads take too."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from url_viz.ui.widgets.actions import nothing
 from url_viz.ui.widgets.assets import component_of
 
 _mount = component_of("part")
+_mount_paste = component_of("paste")
 
 
 def show_part(address: str, size: tuple[int, int], *, key: str) -> None:
@@ -23,3 +24,8 @@ def drawn_box(state: Mapping[str, object]) -> Box | None:
         return None
     left, top, width, height = map(float, box)
     return (left, top, width, height) if min(left, top) >= 0 < min(width, height) else None
+
+
+def show_paste(*, key: str) -> None:
+    """Accept pasted pictures, and say so; they go into the page's only file uploader."""
+    _mount_paste(key=key)

@@ -20,10 +20,10 @@ from url_viz.ui.text import escape, told
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
+from url_viz.ui.widgets.filter_controls import show_reason_badges
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import show_with_heat
 from url_viz.ui.widgets.model_facts import show_model_of
-from url_viz.ui.widgets.reason_pills import show_reason_badges
 from url_viz.wording import percent
 
 LINK = "picture"
