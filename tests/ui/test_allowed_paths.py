@@ -18,26 +18,12 @@ def rooted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def test_inside_is_allowed(rooted: Path) -> None:
+def test_what_lies_inside_is_allowed_and_nothing_else(rooted: Path) -> None:
     assert roots() == (rooted.resolve(),)
     assert allowed(rooted / "cats") == (rooted / "cats").resolve()
-
-
-@pytest.mark.parametrize("way", ["../secret", "cats/../../secret", "/etc"])
-def test_outside_is_refused_with_the_next_step(rooted: Path, way: str) -> None:
-    with pytest.raises(NotAllowedError, match="URL_VIZ_ROOTS"):
-        allowed(rooted / way)
-
-
-def test_a_symlink_out_is_refused_and_not_listed(rooted: Path) -> None:
     (rooted / "door").symlink_to(rooted.parent / "secret")
-    with pytest.raises(NotAllowedError):
-        allowed(rooted / "door")
+    rooted.with_name("allowed-not").mkdir()  # a name that starts like that of a root
+    for way in ("../secret", "cats/../../secret", "/etc", "door", "../allowed-not"):
+        with pytest.raises(NotAllowedError, match="URL_VIZ_ROOTS"):
+            allowed(rooted / way)
     assert [path.name for path in openable(rooted)] == ["cats"]
-
-
-def test_a_folder_whose_name_starts_like_a_root_is_outside(rooted: Path) -> None:
-    beside = rooted.with_name("allowed-not")
-    beside.mkdir()
-    with pytest.raises(NotAllowedError):
-        allowed(beside)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
-from tests.ui.pages import ended, opened
+from tests.ui.pages import ended, opened, words
 from url_viz.errors import BucketError, FolderError, NotAllowedError
 from url_viz.export.folders import paths_text, sort_into_folders
 from url_viz.export.selection import listed
@@ -78,47 +78,33 @@ def test_thumbnails_are_kept_and_large_views_fetched(
     answer = client.get(picture_url(image_set, large(image_set)))
     assert running.asked == [f"/{BUCKET}/zoo/large.png"]
     assert Image.open(io.BytesIO(answer.content)).size == (1600, 1200)
+    read = image_set.files.read(large(image_set))
+    assert (read.width, read.height) == (2000, 1500), "as for a heat map"
 
 
-@pytest.mark.parametrize("status", [403, 503])
 def test_a_store_that_does_not_give_a_picture_is_said_in_its_place(
-    image_set: ImageSet, running: ObjectStore, client: TestClient, status: int, capsys: pytest.CaptureFixture[str]
+    image_set: ImageSet, running: ObjectStore, client: TestClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    running.failing = lambda path: status
-    answer = client.get(picture_url(image_set, large(image_set)))
-    assert answer.status_code == 502
-    assert answer.headers["content-type"].startswith("image/svg+xml")
-    assert "does not give it now" in answer.text
-    assert KEY not in answer.text + "".join(capsys.readouterr())
+    for status in (403, 503):
+        running.failing = lambda path, status=status: status  # type: ignore[misc]
+        answer = client.get(picture_url(image_set, large(image_set)))
+        assert answer.status_code == 502
+        assert answer.headers["content-type"].startswith("image/svg+xml")
+        assert "does not give it now" in answer.text
+        assert KEY not in answer.text + "".join(capsys.readouterr())
     running.failing = lambda path: 404
     with pytest.raises(BucketError):
         image_set.files.data(large(image_set))
-
-
-def test_a_picture_that_is_gone_is_not_found(image_set: ImageSet, running: ObjectStore, client: TestClient) -> None:
-    running.failing = lambda path: 404 if path.endswith(".png") else None
-    assert client.get(picture_url(image_set, large(image_set))).status_code == 404
-
-
-def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None:
-    assert (image_set.files.read(large(image_set)).width, image_set.files.read(large(image_set)).height) == (2000, 1500)
+    assert client.get(picture_url(image_set, large(image_set))).status_code == 404, "it is gone"
 
 
 def test_every_page_shows_the_set(image_set: ImageSet) -> None:
     for page in ("explore", "search", "sets", "labels", "evaluate", "finetune", "compare", "models"):
-        assert not any("no longer exists" in one.value for one in opened(image_set, page).warning), page
-
-
-def test_the_crop_test_says_that_it_takes_files(image_set: ImageSet) -> None:
-    def script(set_id: str, model: str) -> None:
-        from url_viz.ui.evaluate.crop import show_crop_test
-        from url_viz.ui.open_sets import open_sets
-
-        show_crop_test(open_sets().get(set_id, model))
-
-    at = AppTest.from_function(script, kwargs={"set_id": image_set.set_id, "model": image_set.source.name}).run()
-    assert "are in object storage" in at.caption[-1].value
-    assert not at.button
+        at = opened(image_set, page)
+        assert not any("no longer exists" in one.value for one in at.warning), page
+        if page == "evaluate":
+            assert "are in object storage" in words(at)
+            assert "evaluate.crop.run" not in [button.key for button in at.button]
 
 
 def test_the_app_opens_no_bucket_that_is_not_named(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

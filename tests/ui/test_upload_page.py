@@ -46,13 +46,6 @@ def dropped(at: AppTest, files: dict[str, bytes]) -> AppTest:
 PICTURES = {f"{seed}.jpg": encoded(noise(seed)) for seed in range(20, 25)}
 
 
-def test_before_anything_is_dropped_the_page_says_what_it_does(home: Workspace, model: Model) -> None:
-    text = words(without_set(model))
-    assert "Sort uploads" in text
-    assert "nothing is stored unless you ask" in text
-    assert "no image set is open" in text
-
-
 def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet, model: Model) -> None:
     at = dropped(
         opened(image_set, "upload"), {**PICTURES, "known.jpg": image_set.files.path(first_id(image_set)).read_bytes()}
@@ -77,7 +70,10 @@ def first_id(image_set: ImageSet) -> int:
 def test_the_threshold_moves_uploads_and_they_stay_while_other_pages_are_looked_at_until_removed(
     home: Workspace, model: Model
 ) -> None:
-    at = dropped(without_set(model), PICTURES)
+    at = without_set(model)
+    assert "Sort uploads" in words(at)
+    assert "no image set is open" in words(at)
+    at = dropped(at, PICTURES)
     by = order_by(at)
     assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"
     by.set_value("uncertainty").run()
@@ -278,6 +274,8 @@ class TestReview:
         assert self.desk(at).here.review.image_set is None, "a session holds no snapshot"
         self.answered(at, {"sequence": 4, "command": "unskip", "at": -1})
         assert not self.desk(at).skipped
+        at.toggle(key="upload.reviewing").set_value(False).run()
+        assert "**Ambiguous**" in words(at)
 
     def test_a_label_that_cannot_be_one_is_refused_where_it_was_given(self, model: Model) -> None:
         files = [IncomingFile(name, data) for name, data in PICTURES.items()]
@@ -288,12 +286,3 @@ class TestReview:
         answers = [DeskAnswer(1, 1, 0, 0, CardAnswer(label="\n")), DeskAnswer(2, 2, 99, 1, CardAnswer("keep"))]
         take_answers(here, answers, who=None)
         assert (said.answers, [one.position for one in here.refused]) == ({}, [0])
-
-    def test_the_table_has_what_was_answered(self, model: Model, home: Workspace) -> None:
-        at = dropped(without_set(model), PICTURES)
-        at.toggle(key="upload.reviewing").set_value(True).run()
-        self.answered(at, {"sequence": 1, "id": "3", "decision": "keep", "label": None, "position": 0, "at": 1})
-        at.toggle(key="upload.reviewing").set_value(False).run()
-        content = next(iter(self.desk(at).answers))
-        assert self.desk(at).answers[content].decision == "keep"
-        assert "**Ambiguous**" in words(at)
