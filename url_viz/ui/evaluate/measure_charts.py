@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.evaluation import DECILES, NEAREST, CountedPictures, Evaluated, MeasureFigures, deciles
+from url_viz.analysis.evaluation import DECILES, NEAREST, CountedPictures, Evaluated, deciles
 from url_viz.analysis.measures import AMBIGUITY, measure_named
 from url_viz.analysis.reliability import Reliability
 from url_viz.ui.widgets.charts import GREY, coverage_figure, curve_colour, plotly_title, quiet
