@@ -242,7 +242,7 @@ def test_a_head_is_adapted_used_and_compared(app: str, open_page: OpenPage, home
     use.click()
     expect(page.get_by_text("What changed")).to_be_visible()
     expect(page.get_by_text("This head is in use.")).to_be_visible()
-    page.get_by_role("button", name="Compare both").click()
+    page.get_by_role("link", name="Compare both").click()
     expect(page.get_by_text("More ambiguous for few-")).to_be_visible()
 
     page.get_by_role("link", name="Explore").click()

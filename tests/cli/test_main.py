@@ -180,7 +180,9 @@ class TestRank:
         assert "Fewer than three pictures" in shown.err
         assert shown.out.split() == ["path", "0000.jpg", "0001.jpg"]
         assert "Most ambiguous by entropy:" in run("rank", tmp_path / "two", "--by", "entropy")
-        assert "Choose another with --by" in run("rank", tmp_path / "two", "--by", "confusability", status=1)
+        write_folder(tmp_path / "one", 1)
+        run("embed", tmp_path / "one", "--device", "cpu")
+        assert "Choose another with --by" in run("rank", tmp_path / "one", "--by", "confusability", status=1)
 
     def test_within_classes_each_class_has_its_own_end(self, run: Run, read: Path, tmp_path: Path) -> None:
         shown = run("rank", read, "--by", "entropy", "--within-class", "--top", 2)

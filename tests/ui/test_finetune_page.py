@@ -21,6 +21,7 @@ from url_viz.jobs.kinds import ADAPT
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.ui.finetune.page import estimate
+from url_viz.ui.session import SECOND
 from url_viz.workspace import Workspace
 
 COUNT = 8
@@ -143,8 +144,7 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     assert "This head is in use." in text
     assert "What changed" in text
     assert "rank correlation" in text
-    at.button(key="change.compare").click().run()
-    assert "on the order by pretrained head: Spearman" in words(at)
+    assert at.session_state[f"{SECOND}.{out / 'head.safetensors'}"] == image_set.source.name, "as on Compare models"
 
 
 def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:

@@ -102,11 +102,12 @@ def use_head(job: Job, image_set: ImageSet) -> None:
     HEAD_BEFORE.set(image_set.source.name)
     with errors_shown(st.error):
         open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
+        SECOND.of(str(head_of(job))).set(image_set.source.name)
         st.rerun()
 
 
 def show_change(image_set: ImageSet) -> None:
-    """How far the order is from that of the head before, and the way to see both; nothing before a switch."""
+    """How far the order is from that of the head before, and a link to both; nothing before a switch."""
     name = HEAD_BEFORE.get()
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
     if before is None or before.head is None or image_set.head is None:
@@ -117,6 +118,4 @@ def show_change(image_set: ImageSet) -> None:
         f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
         f"{changed.rank_correlation:.2f} over {len(changed.table):,} pictures."
     )
-    if st.button("Compare both", icon=":material/compare:", key="change.compare"):
-        SECOND.of(image_set.source.name).set(before.source.name)
-        st.switch_page("pages/compare_page.py")
+    st.page_link("pages/compare_page.py", label="Compare both", icon=":material/compare:")
