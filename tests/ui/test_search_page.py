@@ -1,12 +1,10 @@
 """Search safely in every state, through app.py as a visitor meets it: no set, no query, hits, gated, warned of."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import opened, order_by, words
@@ -42,11 +40,6 @@ def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
 def by_confusability(image_set: ImageSet, place: int) -> int:
     """The id of the picture at a place of the order, 0 the clearest."""
     return int(image_set.table().sort_values(["confusability", "id"])["id"].iloc[place])
-
-
-def picker(at: AppTest) -> Any:
-    """The control that chooses by which measure to withhold."""
-    return next(control for control in at.segmented_control if control.label == "Order by")
 
 
 def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_is(image_set: ImageSet) -> None:
