@@ -20,6 +20,7 @@ import url_viz
 from tests.annotated_sets import write_annotated
 from tests.given import dice, given_set
 from tests.imaging.pictures import noise
+from tests.read_sets import copied
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export import croissant, packed
 from url_viz.export.data_sets import DATA_SETS
@@ -33,9 +34,10 @@ ENDINGS = (".jpg", ".PNG", ".webp", ".jpeg")
 """Of every four files; the last are PNG whatever their names say."""
 
 
-@pytest.fixture
-def image_set(tmp_path: Path) -> ImageSet:
+@pytest.fixture(scope="module")
+def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Sixteen pictures of two splits and classes, several formats; one relabelled, one dropped, two columns brought."""
+    tmp_path = tmp_path_factory.mktemp("packed")
     paths = [path + ENDINGS[number % 4] for number, path in enumerate(PATHS)]
     for number, path in enumerate(paths):
         file = tmp_path / "photos" / path
@@ -172,6 +174,7 @@ def test_without_mlcroissant_it_says_what_to_install(
 
 
 def test_what_cannot_be_read_is_left_out_and_said(image_set: ImageSet, tmp_path: Path) -> None:
+    image_set = copied(image_set, tmp_path / "photos", home=tmp_path / "home")
     gone = image_set.table()["path"].iloc[-1]
     (image_set.root / gone).unlink()
     done = DATA_SETS["parquet"].write(image_set, tmp_path / "out")
