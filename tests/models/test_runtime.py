@@ -278,12 +278,12 @@ class TestOutOfMemory:
 class TestAhead:
     """Batches that are under way beside each other."""
 
-    def runtimes(self, count: int, *, ahead: int = 1) -> tuple[list[Forgetful], list[TorchRuntime]]:
+    def runtimes(self, count: int) -> tuple[list[Forgetful], list[TorchRuntime]]:
         networks = [Forgetful(99) for _ in range(count)]
-        return networks, [
-            TorchRuntime(network, Preprocessing(), device="cpu", precision="exact", ahead=ahead)  # type: ignore[arg-type]
-            for network in networks
-        ]
+        runtimes = [TorchRuntime(one, Preprocessing(), device="cpu", precision="exact") for one in networks]  # type: ignore[arg-type]
+        for runtime in runtimes:
+            runtime.ahead = 1
+        return networks, runtimes
 
     def test_outputs_are_of_the_batch_that_was_started(self) -> None:
         _, [runtime] = self.runtimes(1)

@@ -86,8 +86,14 @@ class TestSource:
             pictures_of(f"tar:{tars}")
 
 
+class StoppedError(Exception):
+    """The user pressed Ctrl-C."""
+
+
 @pytest.mark.slow
-def test_it_holds_what_the_unpacked_pictures_give(folder: Path, tars: Path, tmp_path: Path, model: Model) -> None:
+def test_it_holds_what_the_unpacked_pictures_give_and_goes_on_where_it_was_stopped(
+    tars: Path, tmp_path: Path, model: Model
+) -> None:
     unpacked = tmp_path / "unpacked"
     for tar in sorted(tars.iterdir()):
         with tarfile.open(tar) as archive:
@@ -103,15 +109,7 @@ def test_it_holds_what_the_unpacked_pictures_give(folder: Path, tars: Path, tmp_
     # The stored loss of the backbone's own classifier is there for `labels`, without reading a picture again.
     labels = write_cache(config_of(tars, tmp_path / "cache", target="labels"), model, silent)
     assert np.array_equal(labels.loss(), labels.rows["own_loss"])
-
-
-class StoppedError(Exception):
-    """The user pressed Ctrl-C."""
-
-
-@pytest.mark.slow
-def test_a_stopped_run_goes_on_and_processes_share_it(tars: Path, tmp_path: Path, model: Model) -> None:
-    whole = write_cache(config_of(tars, tmp_path / "whole"), model, silent)
+    # A stopped run goes on, and processes share it.
     config = config_of(tars, tmp_path / "shared")
 
     def stop_in_the_second(progress: Progress) -> None:
@@ -125,8 +123,8 @@ def test_a_stopped_run_goes_on_and_processes_share_it(tars: Path, tmp_path: Path
     assert write_shards(config, model, silent, process=Process(1, 2)) == 1
     assert write_shards(config, model, silent, process=Process(0, 2)) == 0
     found = open_cache(config.out)
-    assert np.array_equal(found.rows[["id", "view", "picture"]], whole.rows[["id", "view", "picture"]])
-    assert np.array_equal(found.embeddings(np.arange(48)), whole.embeddings(np.arange(48)))
+    assert np.array_equal(found.rows[["id", "view", "picture"]], cache.rows[["id", "view", "picture"]])
+    assert np.array_equal(found.embeddings(np.arange(48)), cache.embeddings(np.arange(48)))
     assert read_manifest(paths).tars == ("part-000.tar", "part-001.tar", "part-002.tar")
     (tars / "part-002.tar").rename(tars / "part-003.tar")
     with pytest.raises(CacheError, match="tars: "):

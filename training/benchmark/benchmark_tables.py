@@ -16,7 +16,7 @@ from training.benchmark.benchmark_records import (
 from training.command import command
 from training.config import BenchmarkTableConfig
 from url_viz.analysis.order_metrics import Figure
-from url_viz.wording import MISSING, counted, decimal, with_interval
+from url_viz.wording import MISSING, counted, decimal
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
 CORRECTED = (
@@ -142,8 +142,7 @@ def _outcome_cells(figures: OutcomeFigures | OutcomeMeans | None) -> list[str]:
 def cell(figure: Figure | float, *, digits: int = 3, signed: bool = False) -> str:
     """A figure for a table: ".871", or ".871 [.850, .901]" with its interval."""
     if isinstance(figure, Figure):
-        low, high = figure.interval.low, figure.interval.high
-        return with_interval(figure.value, low, high, digits=digits, signed=signed)
+        return figure.text(digits=digits, signed=signed)
     return decimal(figure, digits=digits, signed=signed)
 
 

@@ -20,7 +20,7 @@ SMALLEST_BATCH, LARGEST_BATCH = 16, 512
 
 
 class TorchRuntime:
-    """Runs `backbone` on a torch device, by default one batch `ahead` on a GPU."""
+    """Runs `backbone` on a torch device; on a GPU one batch `ahead`."""
 
     def __init__(
         self,
@@ -29,7 +29,6 @@ class TorchRuntime:
         *,
         device: str,
         precision: Precision,
-        ahead: int | None = None,
     ) -> None:
         self._device = torch.device(device)
         self._is_gpu = self._device.type == "cuda"
@@ -41,7 +40,7 @@ class TorchRuntime:
         self._mean = torch.tensor(preprocessing.mean, device=self._device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(preprocessing.std, device=self._device).view(1, 3, 1, 1) * 255
         self._size_px = preprocessing.size_px
-        self._ahead = int(self._is_gpu) if ahead is None else ahead
+        self.ahead = int(self._is_gpu)
         self._batch: int | None = None if self._is_gpu else CPU_BATCH
         self._most: int | None = None
 
@@ -53,16 +52,11 @@ class TorchRuntime:
         return self._device.type
 
     @property
-    def ahead(self) -> int:
-        """How many batches to start before waiting for the first."""
-        return self._ahead
-
-    @property
     def batch(self) -> int:
         """Pictures per batch: on a GPU as many as its free memory allows, measured on first use."""
         if self._batch is None:
             free, each = self._free_and_each()
-            self._batch = batch_for(free, each, under_way=self._ahead + 1)
+            self._batch = batch_for(free, each, under_way=self.ahead + 1)
         return self._batch
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
