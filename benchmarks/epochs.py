@@ -35,7 +35,7 @@ def main() -> None:
     print(f"| umap-learn, defaults | {_trust(embedding, _defaults(embedding), sample):.3f} |")
     for epochs in EPOCHS:
         projection.UMAP_EPOCHS = projection.UMAP_EPOCHS_FEW = epochs
-        xy = projection._umap(start, graph.position, graph.similarity, projection.SEED)
+        xy = projection._umap(start, graph.position, graph.similarity)
         print(f"| ours, {epochs} epochs | {_trust(embedding, xy, sample):.3f} |")
 
 

@@ -33,11 +33,11 @@ class MapPoints:
         return len(self.rows)
 
 
-def map_points(table: pd.DataFrame, *, seed: int = 0) -> MapPoints:
+def map_points(table: pd.DataFrame) -> MapPoints:
     """The points to draw of a table with `rank_percentile`: all, or a sample with both extremes in it."""
     x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-    rows = rows[_sample(table["rank_percentile"].to_numpy(dtype=float)[rows], MOST_POINTS, seed)]
+    rows = rows[_sample(table["rank_percentile"].to_numpy(dtype=float)[rows])]
     if not len(rows):
         return MapPoints(rows, rows, rows)
     across, down = x[rows] - x[rows].min(), y[rows].max() - y[rows]  # SVG's y axis points down, the map's up
@@ -80,14 +80,14 @@ def _cells(points: MapPoints, side: int) -> int:
     return len(np.unique((points.y // side) * WIDTH + points.x // side))
 
 
-def _sample(ranks: NDArray[np.floating], limit: int, seed: int) -> Ints:
+def _sample(ranks: NDArray[np.floating]) -> Ints:
     """Sorted indices of the points to draw, out of M: the extremes, and others at random."""
-    if len(ranks) <= limit:
+    if len(ranks) <= MOST_POINTS:
         return np.arange(len(ranks))
     at_end = np.abs(np.nan_to_num(ranks, nan=50.0) - 50)
-    extremes = np.argsort(-at_end, kind="stable")[: min(limit // 4, int(2 * EXTREME_SHARE * len(ranks)))]
+    extremes = np.argsort(-at_end, kind="stable")[: min(MOST_POINTS // 4, int(2 * EXTREME_SHARE * len(ranks)))]
     others = np.setdiff1d(np.arange(len(ranks)), extremes)
-    drawn = np.random.default_rng(seed).choice(others, size=limit - len(extremes), replace=False)
+    drawn = np.random.default_rng(0).choice(others, size=MOST_POINTS - len(extremes), replace=False)
     return np.sort(np.concatenate([extremes, drawn]))
 
 

@@ -72,11 +72,11 @@ def find_candidates(
 class _Index:
     """Finds candidates of unit queries among rows (N, A) at `which` (M,)."""
 
-    def __init__(self, rows: NDArray[np.floating], which: NDArray[np.int64], *, probed: int, seed: int = 0) -> None:
+    def __init__(self, rows: NDArray[np.floating], which: NDArray[np.int64], *, probed: int) -> None:
         faiss: Any = import_module("faiss")  # only very large sets need it; its types differ from release to release
         self._which = np.append(which, NONE)
         count = max(1, min(int(LISTS * len(which) ** 0.5), len(which) // FEWEST_IN_LIST))
-        drawn = np.random.default_rng(seed).permutation(len(which))[: FEWEST_IN_LIST * count]
+        drawn = np.random.default_rng(0).permutation(len(which))[: FEWEST_IN_LIST * count]
         sample = l2_normalize(rows[which[np.sort(drawn)]])
         kind = f"IVF{count},{_codes(sample)},Refine(SQfp16)"
         self._index = faiss.index_factory(rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)

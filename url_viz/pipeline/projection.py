@@ -73,11 +73,11 @@ def pca_coordinates(whitened: WhitenedRows) -> Coordinates:
     return Coordinates(whitened.content, xy, np.full(len(xy), PCA, np.int8))
 
 
-def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED, most: int = SAMPLE_ROWS) -> Coordinates:
+def fit_map(whitened: WhitenedRows, graph: Graph, *, most: int = SAMPLE_ROWS) -> Coordinates:
     """UMAP of the rows of `graph`, started from PCA; PCA alone below 15 rows.
 
     Twins, which the graph leaves out, count as neighbours here: they lie together. Beyond `most` rows a sample is
-    fitted, the rest placed by its neighbours (method PLACED). Deterministic for a seed.
+    fitted, the rest placed by its neighbours (method PLACED). Deterministic.
     """
     assert np.array_equal(whitened.content, graph.content)
     if len(graph) < FEWEST_FOR_UMAP:
@@ -85,9 +85,9 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED, most: int
     start = fit_pca(whitened.rows)(whitened.rows)
     whole = _with_twins(graph)
     if len(graph) <= most:
-        xy = _umap(start, whole.position, whole.similarity, seed)
+        xy = _umap(start, whole.position, whole.similarity)
         return Coordinates(graph.content, xy, np.full(len(xy), UMAP, np.int8))
-    return _fit_sample(whole, start, seed, most)
+    return _fit_sample(whole, start, most)
 
 
 @cache
@@ -104,23 +104,21 @@ def _compile_umap() -> None:
         row = np.arange(2 * FEWEST_FOR_UMAP)
         start = np.stack([row, row % 3], axis=1).astype(np.float32)
         near = (row[:, None] + np.arange(1, UMAP_NEIGHBOURS)) % len(row)
-        _umap(start, near, np.full(near.shape, 0.5, np.float32), SEED)
+        _umap(start, near, np.full(near.shape, 0.5, np.float32))
 
 
-def project_selection(
-    whitened: WhitenedRows, graph: Graph | None, *, seed: int = SEED, most: int = MOST_SELECTED
-) -> Coordinates:
+def project_selection(whitened: WhitenedRows, graph: Graph | None, *, most: int = MOST_SELECTED) -> Coordinates:
     """Coordinates of some pictures by themselves, as if there were no others; PCA below 15.
 
     Their neighbours are searched among them again. Beyond `most` a random sample is fitted, and the others are placed
-    by what `graph`, that of the whole set, knows of their neighbours. Deterministic for a seed.
+    by what `graph`, that of the whole set, knows of their neighbours. Deterministic.
     """
     if len(whitened) < FEWEST_FOR_UMAP:
         return pca_coordinates(whitened)
     if len(whitened) <= most or graph is None:
-        return _fit_selection(whitened, seed)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(whitened), most, replace=False))
-    fitted = _fit_selection(WhitenedRows(whitened.whitening, whitened.content[chosen], whitened.rows[chosen]), seed)
+        return _fit_selection(whitened)
+    chosen = np.sort(np.random.default_rng(SEED).choice(len(whitened), most, replace=False))
+    fitted = _fit_selection(WhitenedRows(whitened.whitening, whitened.content[chosen], whitened.rows[chosen]))
     rows = positions_of(whitened.content, graph.content)
     placed = place(_restricted(graph, np.sort(rows[rows >= 0])), fitted)
     xy = np.tile(fitted.xy.mean(axis=0), (len(whitened), 1))  # what no graph knows yet stays in the middle
@@ -131,9 +129,9 @@ def project_selection(
     return Coordinates(whitened.content, xy, method)
 
 
-def _fit_selection(whitened: WhitenedRows, seed: int) -> Coordinates:
+def _fit_selection(whitened: WhitenedRows) -> Coordinates:
     near = neighbours_among(whitened.rows, k=UMAP_NEIGHBOURS)
-    xy = _umap(fit_pca(whitened.rows)(whitened.rows), near.position, near.similarity, seed)
+    xy = _umap(fit_pca(whitened.rows)(whitened.rows), near.position, near.similarity)
     return Coordinates(whitened.content, xy, np.full(len(xy), UMAP, np.int8))
 
 
@@ -201,10 +199,10 @@ def _by_neighbours(
     return np.asarray(usable.any(axis=1)), where.astype(np.float32)
 
 
-def _fit_sample(graph: Graph, start: Array, seed: int, most: int) -> Coordinates:
-    chosen = np.sort(np.random.default_rng(seed).choice(len(graph), most, replace=False))
+def _fit_sample(graph: Graph, start: Array, most: int) -> Coordinates:
+    chosen = np.sort(np.random.default_rng(SEED).choice(len(graph), most, replace=False))
     sample = _restricted(graph, chosen)
-    xy = _umap(start[chosen], sample.position, sample.similarity, seed)
+    xy = _umap(start[chosen], sample.position, sample.similarity)
     return place(graph, Coordinates(sample.content, xy, np.full(len(xy), UMAP, np.int8)))
 
 
@@ -220,7 +218,7 @@ def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:
     return Graph(graph.content[rows], *lists, no_twins(len(rows)), graph.whitening, graph.is_approximate)
 
 
-def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: int) -> Array:
+def _umap(start: Array, position: NDArray[np.integer], similarity: Array) -> Array:
     """umap-learn on a graph that is there already, packed; `start` (N, 2) is the layout it begins with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numba's and umap's own remarks on seeds and threads
@@ -234,14 +232,14 @@ def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: 
         distance = np.concatenate([np.zeros_like(own), 1 - similarity[:, : k - 1]], axis=1).astype(np.float32)
         spread = np.asarray(start, np.float32) - start.mean(axis=0)
         spread = 10 * spread / max(float(np.abs(spread).max()), 1e-12)
-        spread += np.random.default_rng(seed).normal(0, 1e-4, spread.shape).astype(np.float32)
+        spread += np.random.default_rng(SEED).normal(0, 1e-4, spread.shape).astype(np.float32)
         fit = umap.UMAP(
             n_neighbors=k,
             metric="cosine",
             precomputed_knn=(index, np.maximum(distance, 0)),
             init=spread,
             n_epochs=UMAP_EPOCHS if len(start) > FEW_ROWS else UMAP_EPOCHS_FEW,
-            random_state=seed,
+            random_state=SEED,
             n_jobs=1,
         ).fit(np.zeros((len(start), 1), np.float32))
     return packed(np.asarray(fit.embedding_, np.float32))
