@@ -74,6 +74,9 @@ def test_a_button_decides_on_what_is_in_scope_and_says_so(image_set: ImageSet) -
     at.button(key="view.decide.clear").click().run()
     assert toasts(at) == ["Cleared the decision on 4 pictures"]
     assert decided(image_set) == [("cat", None), ("dog", None)]
+    at = bar(image_set, "cow")
+    assert at.markdown[0].value == "**0** of 8"
+    assert all(at.button(key=f"view.decide.{word}").disabled for word in ("keep", "drop", "look-again", "clear", "tag"))
 
 
 def test_many_are_asked_about_first_in_the_place_of_the_buttons(
@@ -120,12 +123,6 @@ def test_a_name_is_given_to_all_beside_their_tags(image_set: ImageSet) -> None:
     assert toasts(at) == ["Named 4 pictures “kiwi”"]
     assert image_set.table()["name"].notna().sum() == 4
     assert image_set.decisions.tag_counts() == {"night": 8}
-
-
-def test_nothing_in_scope_leaves_nothing_to_press(image_set: ImageSet) -> None:
-    at = bar(image_set, "cow")
-    assert at.markdown[0].value == "**0** of 8"
-    assert all(at.button(key=f"view.decide.{word}").disabled for word in ("keep", "drop", "look-again", "clear", "tag"))
 
 
 def test_sorting_makes_the_folders_and_refuses_what_is_outside(image_set: ImageSet, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import ended
-from url_viz.export.data_sets import Program
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
 from url_viz.jobs.exporting import start_export
@@ -50,12 +49,11 @@ def looked_at(at: AppTest) -> AppTest:
     return at
 
 
-@pytest.mark.parametrize(("program", "holds"), [("fiftyone", "samples.jsonl"), ("huggingface", "train/metadata.jsonl")])
-def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet, program: Program, holds: str) -> None:
+def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet) -> None:
     ids = image_set.table()["id"].tolist()[:2]
-    with zipfile.ZipFile(io.BytesIO(zip_of(image_set, ids, program=program))) as packed:
+    with zipfile.ZipFile(io.BytesIO(zip_of(image_set, ids, program="huggingface"))) as packed:
         names = packed.namelist()
-        assert f"{program}/{holds}" in names
+        assert "huggingface/train/metadata.jsonl" in names
         assert sum(name.endswith(".jpg") for name in names) == 2
         assert packed.testzip() is None
 
@@ -80,15 +78,17 @@ def test_of_objects_the_annotation_files_are_offered_whole(
     cancel_job(job, grace_s=0.1)
 
 
-@pytest.mark.parametrize(("most", "has_zip"), [(6, True), (5, False)])
-def test_many_pictures_are_written_by_a_job(
-    image_set: ImageSet, most: int, has_zip: bool, monkeypatch: pytest.MonkeyPatch
+def test_many_pictures_are_written_by_a_job_and_all_need_no_list(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "MOST_ZIPPED", most)
     at = popover_of(image_set)
-    labels = [button.proto.label for button in at.get("download_button")]
-    assert labels == (["Report", *FOR_ALL] if has_zip else ["Report"])
-    assert [button.label for button in at.button] == ([] if has_zip else FOR_ALL)
+    assert [button.proto.label for button in at.get("download_button")] == ["Report", *FOR_ALL]
+    assert not at.button
+    at, job = job_of(image_set, 6, monkeypatch)
+    assert [button.proto.label for button in at.get("download_button")] == ["Report"]
+    assert [button.label for button in at.button][: len(FOR_ALL)] == FOR_ALL
+    assert "--listed" not in job.command
+    cancel_job(job, grace_s=0.1)
 
 
 @pytest.mark.slow
@@ -114,12 +114,6 @@ def job_of(image_set: ImageSet, count: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert job.title == f"Write {count} pictures of {set_name(image_set.root)} for Hugging Face"
     assert out_of(job).with_name(f"{out_of(job).name}.paths").exists() == (count < 6)
     return at, job
-
-
-def test_all_pictures_need_no_list(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, job = job_of(image_set, 6, monkeypatch)
-    assert "--listed" not in job.command
-    cancel_job(job, grace_s=0.1)
 
 
 @pytest.mark.slow
