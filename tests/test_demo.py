@@ -26,7 +26,7 @@ from url_viz.ui.first.example import Small, demo_example
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
-KINDS = ["whole"] + [kind for kind in ("crop", "blur", "dark") for _ in range(6)]
+NAMES = ["whole-0.jpg", *(f"{kind}-{level}.jpg" for kind in ("crop", "blur", "dark") for level in range(1, 7))]
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +78,18 @@ def test_an_interrupted_build_is_finished(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_views_keep_their_size_and_differ_more_with_their_level() -> None:
     photograph = noise(3, width=800, height=600)
-    result = list(views(photograph, seed=1))
-    assert [view.kind for view in result] == KINDS
-    assert [view.level for view in result[1:]] == [1, 2, 3, 4, 5, 6] * 3
-    assert {view.image.size for view in result} == {(384, 288)}
-    whole = np.asarray(result[0].image, float)
+    result = dict(views(photograph, seed=1))
+    assert list(result) == NAMES
+    assert {view.size for view in result.values()} == {(384, 288)}
+    whole = np.asarray(result["whole-0.jpg"], float)
     for kind in ("blur", "dark"):
-        distance = [np.abs(np.asarray(v.image, float) - whole).mean() for v in result if v.kind == kind]
+        distance = [np.abs(np.asarray(result[f"{kind}-{level}.jpg"], float) - whole).mean() for level in range(1, 7)]
         assert distance == sorted(distance)
 
 
 def test_views_are_the_same_for_a_seed_and_others_for_another() -> None:
     one, again, other = (
-        [np.asarray(v.image) for v in views(noise(3, width=800, height=600), seed=seed)] for seed in (1, 1, 2)
+        [np.asarray(view) for _, view in views(noise(3, width=800, height=600), seed=seed)] for seed in (1, 1, 2)
     )
     assert all(map(np.array_equal, one, again))
     assert not all(map(np.array_equal, one, other))

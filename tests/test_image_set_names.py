@@ -139,7 +139,7 @@ class TestReview:
         assert again.progress().done == 1
 
     def test_asks_about_what_the_names_suggest(self, image_set: ImageSet) -> None:
-        review = image_set.reviews.open(ReviewSpec("names", most=100))
+        review = image_set.reviews.open(ReviewSpec("names", most=45))
         paths = image_set.table().set_index("id")["path"]
         asked = []
         for one in review.ids.tolist():

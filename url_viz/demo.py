@@ -6,7 +6,6 @@ what was done to it and how strongly, so that anybody can see whether an order f
 
 import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -44,20 +43,6 @@ BLUR_RADII = (0.006, 0.012, 0.02, 0.035, 0.055, 0.08)
 LIGHT = (0.6, 0.4, 0.27, 0.18, 0.12, 0.08)
 READ_NOISE = 4.0
 DONE = ".complete"
-
-
-@dataclass(frozen=True)
-class DemoView:
-    """One view: what was done (`whole`, `crop`, `blur`, `dark`) and how strongly (0 to 6)."""
-
-    kind: str
-    level: int
-    image: Image.Image
-
-    @property
-    def file_name(self) -> str:
-        """Says both, for people and for `measure`."""
-        return f"{self.kind}-{self.level}.jpg"
 
 
 def build_demo(workspace: Workspace) -> Path:
@@ -117,15 +102,18 @@ def _shades() -> NDArray[np.uint8]:
 
 def _spoiled() -> Iterator[tuple[str, Image.Image]]:
     for path in photographs():
-        for view in views(decode(read_file(bytes(path)))[0], seed=sum(path.stem.encode())):
-            yield f"{path.stem}/{view.file_name}", view.image
+        for name, image in views(decode(read_file(bytes(path)))[0], seed=sum(path.stem.encode())):
+            yield f"{path.stem}/{name}", image
 
 
-def views(image: Image.Image, *, seed: int) -> Iterator[DemoView]:
-    """The views of one photograph: whole, and six levels each of crop, blur and low light."""
+def views(image: Image.Image, *, seed: int) -> Iterator[tuple[str, Image.Image]]:
+    """The views of one photograph, whole, and six levels each of crop, blur and low light, by file names that say so.
+
+    Names are for people and for `measure`: what was done, and how strongly (0 to 6).
+    """
     rng = np.random.default_rng(seed)
     image.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
-    yield DemoView("whole", 0, image)
+    yield "whole-0.jpg", image
     ways: dict[str, tuple[tuple[float, ...], Callable[[float], Image.Image]]] = {
         "crop": (CROP_SIDES, lambda side: _cropped(image, side, rng)),
         "blur": (BLUR_RADII, lambda radius: image.filter(ImageFilter.GaussianBlur(radius * max(image.size)))),
@@ -133,7 +121,7 @@ def views(image: Image.Image, *, seed: int) -> Iterator[DemoView]:
     }
     for kind, (strengths, change) in ways.items():
         for level, strength in enumerate(strengths, 1):
-            yield DemoView(kind, level, change(strength))
+            yield f"{kind}-{level}.jpg", change(strength)
 
 
 def degradations(table: pd.DataFrame) -> pd.DataFrame:

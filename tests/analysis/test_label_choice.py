@@ -128,31 +128,21 @@ class TestChosen:
 class TestTags:
     """The first tag as the label, which follows tagging."""
 
-    def test_follows_at_once(self, image_set: ImageSet) -> None:
-        image_set.labels.use("tags")
-        assert label(image_set) == [None] * 6
-        ids = image_set.table()["id"].tolist()
-        before = image_set.version
+    def test_follows_at_once_and_matters_to_no_other_choice(self, image_set: ImageSet) -> None:
+        ids, before = image_set.table()["id"].tolist(), image_set.version
         image_set.decisions.tag(ids[:2], "striped")
+        assert (label(image_set), image_set.version) == (CLASSES, before)
+        image_set.labels.use("tags")
         assert label(image_set) == ["striped", "striped", None, None, None, None]
-        assert image_set.version != before
+        before, measured = image_set.version, image_set.measured
+        image_set.decisions.decide(ids[:3], "keep")
+        assert image_set.measured is measured, "a decision without a tag joins nothing again"
         image_set.decisions.tag(ids[1:3], "brown")
         assert label(image_set) == ["striped", "brown", "brown", None, None, None]
+        assert image_set.version != before
         assert image_set.labels.levels().words == "2 classes from the first tag; test and train as split"
         image_set.decisions.undo()
         assert label(image_set) == ["striped", "striped", None, None, None, None]
-
-    def test_a_decision_without_a_tag_joins_nothing_again(self, image_set: ImageSet) -> None:
-        image_set.labels.use("tags")
-        image_set.decisions.tag(image_set.table()["id"].tolist()[:2], "striped")
-        before = image_set.measured
-        image_set.decisions.decide(image_set.table()["id"].tolist()[:3], "keep")
-        assert image_set.measured is before
-
-    def test_tags_matter_to_no_other_choice(self, image_set: ImageSet) -> None:
-        before = image_set.version
-        image_set.decisions.tag(image_set.table()["id"].tolist()[:2], "striped")
-        assert (label(image_set), image_set.version) == (CLASSES, before)
 
 
 class TestReadBefore:
@@ -169,19 +159,22 @@ class TestReadBefore:
         assert label(image_set) == CLASSES
         assert image_set.labels.chosen == "folders"
 
-    def test_no_classes_stay_none(self, tmp_path: Path) -> None:
-        image_set = given_set(tmp_path, ["all/cat/1.jpg", "all/dog/2.jpg"])
-        assert label(image_set) == ["cat", "dog"]
+    @pytest.mark.parametrize(
+        ("names", "first", "found"),
+        [
+            (["all/cat/1.jpg", "all/dog/2.jpg"], [None, None], ["cat", "dog"]),
+            (["2023/1.jpg", "2024/2.jpg"], ["2023", "2024"], [None, None]),
+        ],
+    )
+    def test_no_classes_stay_none_and_dates_stay_classes(
+        self, tmp_path: Path, names: list[str], first: list[str | None], found: list[str | None]
+    ) -> None:
+        image_set = given_set(tmp_path, names)
+        assert label(image_set) == found
         as_read_before(image_set)
-        assert label(image_set) == [None, None]
-        assert image_set.labels.chosen is None
-
-    def test_dates_stay_classes(self, tmp_path: Path) -> None:
-        image_set = given_set(tmp_path, ["2023/1.jpg", "2024/2.jpg"])
-        as_read_before(image_set)
-        assert label(image_set) == ["2023", "2024"]
+        assert label(image_set) == first
         image_set.labels.use("folders")
-        assert label(image_set) == [None, None]
+        assert label(image_set) == found
 
     def test_where_both_rules_agree_it_is_as_found(self, tmp_path: Path) -> None:
         image_set = given_set(tmp_path, ["cat/1.jpg", "dog/2.jpg"])
@@ -212,14 +205,11 @@ def column_of(name: str, values: list[str], *, names: list[str] = SPLIT_NAMES) -
     return IncomingFile("mine.csv", pd.DataFrame({"path": names, name: values}).to_csv(index=False).encode())
 
 
-def test_a_users_column_of_our_name_gets_the_imports_in_front(image_set: ImageSet) -> None:
+def test_a_users_column_of_our_name_or_called_as_a_level_gets_the_imports_in_front(image_set: ImageSet) -> None:
     image_set.add_columns(column_of("split", list("ababab")))
     assert image_set.table()["split"].tolist() == SPLIT
     image_set.labels.use("mine_split")
     assert label(image_set) == list("ababab")
-
-
-def test_a_users_column_called_as_a_level_gets_the_imports_in_front(image_set: ImageSet) -> None:
     image_set.add_columns(column_of("level:1", list("ababab")))
     assert [one.name for one in image_set.user_columns()] == ["mine_level:1"]
     image_set.labels.use("level:1")
