@@ -56,7 +56,7 @@ from url_viz.store.source_columns import keep_columns
 from url_viz.store.tables import GraphColumns, positions_of
 from url_viz.store.writer import Writer
 from url_viz.subjects.set_answers import SetAnswers
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import OfColumn, SetCore
 from url_viz.subjects.set_files import SetFiles
 from url_viz.subjects.set_labels import SetLabels
 from url_viz.subjects.set_maps import SetMaps
@@ -96,6 +96,10 @@ class ImageSet(SetCore):
     What concerns one subject is on a small object of its own: `labels`, `answers`, `names`, `reviews`, `splits`,
     `subsets`, `twins`, `maps`, `files`, `objects`, `versions`, `imports`, and `second` for the second model.
     """
+
+    graph_columns = OfColumn[GraphColumns | None]("graph_columns")
+    """What the graph says of each distinct content, without its lists; confusability by both models."""
+    _reasons = OfColumn[Reasons]("reasons")
 
     def __init__(
         self,
@@ -451,17 +455,6 @@ class ImageSet(SetCore):
             user_measures=[column.name for column in self.user_columns() if column.is_uncertainty],
         )
         return None if pictures is None else evaluated(pictures)
-
-    @property
-    def graph_columns(self) -> GraphColumns | None:
-        """What the graph says of each distinct content, without its lists; confusability by both models."""
-        columns: GraphColumns | None = self.derived.get("graph_columns")
-        return columns
-
-    @property
-    def _reasons(self) -> Reasons:
-        reasons: Reasons = self.derived.get("reasons")
-        return reasons
 
 
 def embed_folder(

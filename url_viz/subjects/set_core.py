@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.columns import SetContext, derived_columns
@@ -28,8 +29,18 @@ from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.wording import of_objects
 from url_viz.workspace import Workspace
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+Value = TypeVar("Value")
+
+
+class OfColumn(Generic[Value]):
+    """An attribute of a set that is one of its columns (`url_viz.analysis.columns`)."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, core: "SetCore", _: type | None = None) -> Value:
+        value: Value = core.derived.get(self._name)
+        return value
 
 
 class SetCore:
@@ -37,6 +48,27 @@ class SetCore:
 
     `ImageSet` adds what people use, and objects for its subjects, which are given this.
     """
+
+    frame = OfColumn[pd.DataFrame]("table")
+    """The table of `ImageSet.table`; not to be changed."""
+    measured = OfColumn[pd.DataFrame]("measured")
+    """The table before reasons and decisions are joined to it."""
+    base = OfColumn[Frame]("base")
+    """What is stored of the pictures, before anything is derived."""
+    file_table = OfColumn[pa.Table]("files")
+    """One row per file of the folder, unreadable ones too."""
+    stored_rows = OfColumn[StoredRows]("rows")
+    """The stored tables joined to one row per picture."""
+    graph = OfColumn[Graph | None]("graph")
+    """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
+    witnesses = OfColumn[Graph | None]("witnesses")
+    """The graph whose lists hold no picture that is kept apart from its row (`labels.set_apart`); None as above."""
+    source_groups = OfColumn[NDArray[np.int32]]("sources")
+    """The source group (N,) of each picture: twins, and what is kept apart, are no witnesses for each other."""
+    whitened = OfColumn[WhitenedRows]("whitened")
+    """The pictures in the set's whitened space, rows in the order of `table()`."""
+    leading_order = OfColumn[Order]("order")
+    """The measure that leads, and why."""
 
     def __init__(
         self,
@@ -71,35 +103,6 @@ class SetCore:
         return SetCore(self.store, self.space, self.source, self.workspace, is_single_model=True)
 
     @property
-    def frame(self) -> pd.DataFrame:
-        """The table of `ImageSet.table`; not to be changed."""
-        table: pd.DataFrame = self.derived.get("table")
-        return table
-
-    @property
-    def measured(self) -> pd.DataFrame:
-        """The table before reasons and decisions are joined to it."""
-        measured: pd.DataFrame = self.derived.get("measured")
-        return measured
-
-    @property
-    def base(self) -> Frame:
-        """What is stored of the pictures, before anything is derived."""
-        base: Frame = self.derived.get("base")
-        return base
-
-    @property
-    def file_table(self) -> "pa.Table":
-        """One row per file of the folder, unreadable ones too."""
-        return self.derived.get("files")
-
-    @property
-    def stored_rows(self) -> StoredRows:
-        """The stored tables joined to one row per picture."""
-        rows: StoredRows = self.derived.get("rows")
-        return rows
-
-    @property
     def ids(self) -> NDArray[np.int64]:
         """Ids (N,) int64, rows in the order of `table()`."""
         return self.base.table["id"].to_numpy(np.int64)
@@ -129,24 +132,6 @@ class SetCore:
         return paths
 
     @property
-    def graph(self) -> Graph | None:
-        """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
-        graph: Graph | None = self.derived.get("graph")
-        return graph
-
-    @property
-    def witnesses(self) -> Graph | None:
-        """The graph whose lists hold no picture that is kept apart from its row (`labels.set_apart`); None as above."""
-        witnesses: Graph | None = self.derived.get("witnesses")
-        return witnesses
-
-    @property
-    def source_groups(self) -> NDArray[np.int32]:
-        """The source group (N,) of each picture: twins, and what is kept apart, are no witnesses for each other."""
-        sources: NDArray[np.int32] = self.derived.get("sources")
-        return sources
-
-    @property
     def has_graph(self) -> bool:
         """Whether there is a graph in the whitened space: pairs and names to ask about need one."""
         return self.derived.get("own_graph_columns") is not None
@@ -158,22 +143,10 @@ class SetCore:
                 f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
             )
 
-    @property
-    def whitened(self) -> WhitenedRows:
-        """The pictures in the set's whitened space, rows in the order of `table()`."""
-        whitened: WhitenedRows = self.derived.get("whitened")
-        return whitened
-
     @cached_property
     def unit(self) -> UnitRows:
         """The rows of the whitened space to search among."""
         return UnitRows(self.whitened.rows)
-
-    @property
-    def leading_order(self) -> Order:
-        """The measure that leads, and why."""
-        order: Order = self.derived.get("order")
-        return order
 
     def measures(self) -> tuple[str, ...]:
         """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
