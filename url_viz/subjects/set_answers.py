@@ -8,14 +8,11 @@ import pandas as pd
 from url_viz.analysis.tuned import Tuned, next_pairs
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import Subject
 
 
-class SetAnswers:
+class SetAnswers(Subject):
     """The answers of an image set, as `image_set.answers`."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     @property
     def log(self) -> Answers:

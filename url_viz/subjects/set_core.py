@@ -197,3 +197,10 @@ class SetCore:
         """The second model, loaded when it is first needed for a new picture; None if it has no name."""
         name, precision = self.second.name, self.space.precision
         return None if name is None else load_model(name, precision=precision, workspace=self.workspace.root)
+
+
+class Subject:
+    """One subject of an image set, such as its labels."""
+
+    def __init__(self, core: SetCore) -> None:
+        self._core = core

@@ -19,7 +19,7 @@ from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import ProgressCallback, silent
 from url_viz.store.tables import PLACED, TSNE, UMAP, positions_of
 from url_viz.store.writer import Writer
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import Subject
 
 Method = Literal["UMAP", "t-SNE", "PCA"]
 NAMED_FROM = 0.15
@@ -43,11 +43,8 @@ class Projection:
         return len(self.ids)
 
 
-class SetMaps:
+class SetMaps(Subject):
     """The maps of an image set, as `image_set.maps`."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.

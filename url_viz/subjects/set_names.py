@@ -6,14 +6,11 @@ import pandas as pd
 
 from url_viz.analysis.naming import first_to_name
 from url_viz.store.decisions import Action
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import Subject
 
 
-class SetNames:
+class SetNames(Subject):
     """The names of an image set's pictures, as `image_set.names`. They are labels after `labels.use("names")`."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     def ask(self, n: int = 20) -> pd.DataFrame:
         """Pictures without a name whose names would teach most, those first: id and path; see `analysis.naming`.

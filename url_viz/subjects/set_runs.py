@@ -11,14 +11,11 @@ from url_viz.store.recorder import Recorder
 from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, runs_of
 from url_viz.store.user_files import read_user_file
 from url_viz.store.user_paths import Matched, match_file
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import Subject
 
 
-class SetRuns:
+class SetRuns(Subject):
     """The recorded runs of an image set, as `image_set.runs`."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     def names(self) -> tuple[str, ...]:
         """The names of the runs, in alphabetical order."""

@@ -16,7 +16,7 @@ from url_viz.imaging.query import query_crop, read_query
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs
 from url_viz.pipeline.graph import K
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import Subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,11 +53,8 @@ class _Query:
     is_of_file: bool = True
 
 
-class SetSearch:
+class SetSearch(Subject):
     """Searches among the pictures of an image set."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     def search(
         self,

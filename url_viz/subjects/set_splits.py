@@ -7,14 +7,11 @@ from url_viz.analysis.leaks import Splits, leaks_between_sets
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.twins import twins_across
 from url_viz.store.tables import positions_of
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import SetCore, Subject
 
 
-class SetSplits:
+class SetSplits(Subject):
     """The splits of an image set, as `image_set.splits`."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     def get(self) -> Splits | None:
         """The split of each picture, and what tells it; None if there are no splits."""

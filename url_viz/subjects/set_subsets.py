@@ -10,14 +10,11 @@ from url_viz.analysis.choice import Candidates, ChoiceWorth, choice_worth, chose
 from url_viz.errors import ImageSetError
 from url_viz.store.decisions import Action, tags_of
 from url_viz.store.user_paths import match
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import Subject
 
 
-class SetSubsets:
+class SetSubsets(Subject):
     """Parts of an image set, as `image_set.subsets`."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     def choose(
         self,

@@ -8,14 +8,11 @@ from url_viz.analysis.twin_groups import left_of_twins, one_of_each, twin_table
 from url_viz.pipeline.twins import twin_stars
 from url_viz.store.decisions import Action
 from url_viz.store.tables import Twins, no_twins, positions_of
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import Subject
 
 
-class SetTwins:
+class SetTwins(Subject):
     """The twins of an image set, as `image_set.twins`."""
-
-    def __init__(self, core: SetCore) -> None:
-        self._core = core
 
     def groups(self) -> pd.DataFrame:
         """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""
