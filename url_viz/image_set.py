@@ -56,7 +56,7 @@ from url_viz.store.source_columns import keep_columns
 from url_viz.store.tables import GraphColumns, positions_of
 from url_viz.store.writer import Writer
 from url_viz.subjects.set_answers import SetAnswers
-from url_viz.subjects.set_core import OfColumn, SetCore
+from url_viz.subjects.set_core import OfColumn
 from url_viz.subjects.set_files import SetFiles
 from url_viz.subjects.set_labels import SetLabels
 from url_viz.subjects.set_maps import SetMaps
@@ -64,7 +64,7 @@ from url_viz.subjects.set_names import SetNames
 from url_viz.subjects.set_objects import SetObjects
 from url_viz.subjects.set_reviews import SetReviews
 from url_viz.subjects.set_runs import SetRuns
-from url_viz.subjects.set_search import SearchResult, SetSearch
+from url_viz.subjects.set_search import SearchableSet
 from url_viz.subjects.set_splits import SetSplits
 from url_viz.subjects.set_subsets import SetSubsets
 from url_viz.subjects.set_twins import SetTwins
@@ -73,7 +73,6 @@ from url_viz.subjects.version_diff import Diff, diff_of
 from url_viz.workspace import SetPaths, Workspace
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from plotly.graph_objects import Figure
 
     from url_viz.imaging.uploaded_files import IncomingFile
@@ -86,7 +85,7 @@ MANY = 5_000
 """From this many pictures on, class shares are computed at the end of reading; of fewer when they are first shown."""
 
 
-class ImageSet(SetCore):
+class ImageSet(SearchableSet):
     """A snapshot of one folder's pictures as read by one model. Made by `embed_folder` and `open_image_set`.
 
     Rows have the same order in `table()` and `embeddings()`: by path. Every table is read as it was at the opening:
@@ -134,7 +133,6 @@ class ImageSet(SetCore):
         self.maps = SetMaps(self)
         self.twins = SetTwins(self)
         self.versions = SetVersions(self)
-        self._search = SetSearch(self)
 
     def __repr__(self) -> str:
         return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
@@ -360,47 +358,6 @@ class ImageSet(SetCore):
         ImageSetError if no path is of a picture of this set, FolderError if two are of the same one.
         """
         return self.subsets.kept(paths)
-
-    def search(
-        self,
-        query: "Path | Image | int",
-        k: int = 24,
-        by: str | None = None,
-        max_percentile: float | None = None,
-    ) -> pd.DataFrame:
-        """The k most similar pictures to a file, a PIL picture, or a picture of this set (by id; itself left out).
-
-        Pictures above `max_percentile` (0 to 100) of the measure `by` (default: that of `order()`) are withheld.
-        Columns: those of `table()` after id, path, similarity. `safe_search` also returns what was withheld.
-        """
-        return self.safe_search(query, k=k, by=by, max_percentile=max_percentile).hits
-
-    def safe_search(
-        self,
-        query: "Path | Image | int | NDArray[np.floating]",
-        *,
-        k: int = 24,
-        by: str | None = None,
-        max_percentile: float | None = None,
-        without_dropped: bool = False,
-    ) -> SearchResult:
-        """Like `search`, also by an embedding (D,), with the withheld pictures and the query's own value.
-
-        With `without_dropped`, pictures that were decided to be dropped are withheld too. Raises ImageSetError if `by`
-        is not a measure that this set has.
-        """
-        return self._search.search(query, k=k, by=by, max_percentile=max_percentile, without_dropped=without_dropped)
-
-    def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
-        """The k pictures nearest to one of this set that are no twins of it: columns as of `search`, never gated.
-
-        Of pictures that are twins of each other one is shown, as far as the graph's lists reach.
-        """
-        return self._search.neighbours(image_id, k)
-
-    def nearest_of_class(self, image_id: int, label: str, k: int = 3) -> pd.DataFrame:
-        """The k pictures of a class that are nearest to one of this set, of another source: columns as of `search`."""
-        return self._search.nearest_of_class(image_id, label, k)
 
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""

@@ -16,7 +16,7 @@ from url_viz.imaging.query import query_crop, read_query
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs
 from url_viz.pipeline.graph import K
-from url_viz.subjects.set_core import Subject
+from url_viz.subjects.set_core import SetCore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,75 +53,96 @@ class _Query:
     is_of_file: bool = True
 
 
-class SetSearch(Subject):
-    """Searches among the pictures of an image set."""
+class SearchableSet(SetCore):
+    """A snapshot whose pictures can be searched among."""
 
     def search(
         self,
+        query: "Path | Image | int",
+        k: int = 24,
+        by: str | None = None,
+        max_percentile: float | None = None,
+    ) -> pd.DataFrame:
+        """The k most similar pictures to a file, a PIL picture, or a picture of this set (by id; itself left out).
+
+        Pictures above `max_percentile` (0 to 100) of the measure `by` (default: that of `order()`) are withheld.
+        Columns: those of `table()` after id, path, similarity. `safe_search` also returns what was withheld.
+        """
+        return self.safe_search(query, k=k, by=by, max_percentile=max_percentile).hits
+
+    def safe_search(
+        self,
         query: "Path | Image | int | NDArray[np.floating]",
         *,
-        k: int,
-        by: str | None,
-        max_percentile: float | None,
-        without_dropped: bool,
+        k: int = 24,
+        by: str | None = None,
+        max_percentile: float | None = None,
+        without_dropped: bool = False,
     ) -> SearchResult:
-        """See `ImageSet.safe_search`."""
-        table = self._core.frame
+        """Like `search`, also by an embedding (D,), with the withheld pictures and the query's own value.
+
+        With `without_dropped`, pictures that were decided to be dropped are withheld too. Raises ImageSetError if `by`
+        is not a measure that this set has.
+        """
+        table = self.frame
         if by is None:
-            by = self._core.leading_order.measure
+            by = self.leading_order.measure
         else:
-            self._core.check_measure(by)
+            self.check_measure(by)
         is_allowed = np.ones(len(table), bool)
         if without_dropped:
             is_allowed &= (table["decision"] != "drop").to_numpy(dtype=bool)
         ranks = np.full(len(table), np.nan, np.float32) if by is None else percentile_of_each(table, by)
         if max_percentile is not None:  # a picture without the value cannot be vouched for, and is withheld too
             is_allowed &= ranks <= max_percentile
-        read = self._read(query)
+        read = self._as_query(query)
         value, rank = self._value_of(read, by, ranks)
         vector, exclude = read.vector, None if read.is_of_file else np.arange(len(table)) == read.row
-        hits = search(vector, self._core.unit, k=k, is_allowed=is_allowed, exclude=exclude)
+        hits = search(vector, self.unit, k=k, is_allowed=is_allowed, exclude=exclude)
         return SearchResult(self._similar(hits.rows, vector), self._similar(hits.withheld, vector), by, value, rank)
 
-    def neighbours(self, image_id: int, k: int) -> pd.DataFrame:
-        """See `ImageSet.neighbours`."""
-        row, unit = self._core.row_of(image_id), self._core.unit
-        near = near_in_graph(row, self._core.contents, self._core.graph)
+    def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
+        """The k pictures nearest to one of this set that are no twins of it: columns as of `search`, never gated.
+
+        Of pictures that are twins of each other one is shown, as far as the graph's lists reach.
+        """
+        row, unit = self.row_of(image_id), self.unit
+        near = near_in_graph(row, self.contents, self.graph)
         if near is None or (len(near[0]) < k and k > K):
-            group = group_codes(self._core.frame)
+            group = group_codes(self.frame)
             hits = search(unit[row], unit, k=k, exclude=group == group[row])
             near = hits.rows, hits.similarity
         return self._with_similarity(near[0][:k], near[1][:k])
 
-    def nearest_of_class(self, image_id: int, label: str, k: int) -> pd.DataFrame:
-        """See `ImageSet.nearest_of_class`."""
-        row, table, unit = self._core.row_of(image_id), self._core.frame, self._core.unit
-        group = self._core.source_groups
+    def nearest_of_class(self, image_id: int, label: str, k: int = 3) -> pd.DataFrame:
+        """The k pictures of a class that are nearest to one of this set, of another source: columns as of `search`."""
+        row, table, unit = self.row_of(image_id), self.frame, self.unit
+        group = self.source_groups
         is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
         hits = search(unit[row], unit, k=k, exclude=is_out)
         return self._with_similarity(hits.rows, hits.similarity)
 
-    def _read(self, query: "Path | Image | int | NDArray[np.floating]") -> _Query:
+    def _as_query(self, query: "Path | Image | int | NDArray[np.floating]") -> _Query:
         if isinstance(query, (int, np.integer)):
-            row = self._core.row_of(int(query))
-            return _Query(self._core.unit[row], row, is_of_file=False)
+            row = self.row_of(int(query))
+            return _Query(self.unit[row], row, is_of_file=False)
         if isinstance(query, np.ndarray):
             return _Query(self._whitened_vector(query), None, query.astype(np.float32))
         crops, content = self._crops(query)
-        outputs = _outputs(self._core.model, crops[0])
-        second = None if self._core.second_model is None else _outputs(self._core.second_model, crops[1]).embedding[0]
-        rows, embedding = np.flatnonzero(self._core.contents == content), outputs.embedding[0]
+        outputs = _outputs(self.model, crops[0])
+        second = None if self.second_model is None else _outputs(self.second_model, crops[1]).embedding[0]
+        rows, embedding = np.flatnonzero(self.contents == content), outputs.embedding[0]
         same_row = int(rows[0]) if len(rows) else None
         return _Query(self._whitened_vector(embedding), same_row, embedding, float(outputs.entropy[0]), second)
 
     def _whitened_vector(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._core.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
+        vector: NDArray[np.float32] = self.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
         return vector
 
     def _crops(self, query: "Path | Image") -> tuple[tuple[NDArray[np.uint8], ...], int | None]:
         """The crops of a query for each model, and the content key of a file."""
-        second = self._core.second_model
-        spaces = [self._core.space, *([] if second is None else [second.space])]
+        second = self.second_model
+        spaces = [self.space, *([] if second is None else [second.space])]
         preprocessing, *others = (space.preprocessing for space in spaces)
         if isinstance(query, (str, os.PathLike)):
             picture = read_query(query, preprocessing, also=others)
@@ -136,24 +157,24 @@ class SetSearch(Subject):
         if measure is None:
             return float("nan"), float("nan")
         if query.row is not None:
-            return float(self._core.frame[measure].iloc[query.row]), float(ranks[query.row])
+            return float(self.frame[measure].iloc[query.row]), float(ranks[query.row])
         assert query.embedding is not None
         embedding = query.embedding.astype(np.float16)[None]
         second = None if query.second is None else query.second.astype(np.float16)[None]
-        single = self._core.single_model.derived
-        reference = self._core.reference() if second is not None else single.get("reference")
-        values = values_of(embedding, np.array([query.entropy]), self._core.source.head, reference, second=second)
+        single = self.single_model.derived
+        reference = self.reference() if second is not None else single.get("reference")
+        values = values_of(embedding, np.array([query.entropy]), self.source.head, reference, second=second)
         if measure not in values:
             return float("nan"), float("nan")
         rank = percentile(values[measure], among=reference.pictures[measure].to_numpy(dtype=float))
         return float(values[measure][0]), float(rank[0])
 
     def _similar(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
-        cosine = self._core.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        cosine = self.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
         return self._with_similarity(rows, cosine)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
-        table = self._core.frame.iloc[rows].reset_index(drop=True)
+        table = self.frame.iloc[rows].reset_index(drop=True)
         table.insert(2, "similarity", similarity.astype(np.float32))
         return table
 
