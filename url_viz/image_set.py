@@ -346,19 +346,6 @@ class ImageSet(SearchableSet):
         if len(self) >= CACHED_FROM:
             _ = self.whitened
 
-    def keep_mask(self) -> NDArray[np.bool_]:
-        """Which pictures (N,) were not dropped, rows in the order of `table()`."""
-        return self.subsets.keep_mask()
-
-    def kept(self, paths: Iterable[str] | None = None) -> NDArray[np.int64]:
-        """Where the pictures that were not dropped are (M,) int64: for `torch.utils.data.Subset`, `datasets.select`.
-
-        Among `paths`, those of your data set's items in its order; a file that could not be read is not kept. Without
-        them, the items of a Dataset or rows of a Parquet or Arrow file that was read, else rows of `table()`. Raises
-        ImageSetError if no path is of a picture of this set, FolderError if two are of the same one.
-        """
-        return self.subsets.kept(paths)
-
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""
         values = self.frame.iloc[self.row_of(image_id)].to_dict()

@@ -8,10 +8,10 @@ import pandas as pd
 from url_viz.analysis.tuned import Tuned, next_pairs
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action
-from url_viz.subjects.set_core import Subject
+from url_viz.subjects.set_core import SetSubject
 
 
-class SetAnswers(Subject):
+class SetAnswers(SetSubject):
     """The answers of an image set, as `image_set.answers`."""
 
     @property

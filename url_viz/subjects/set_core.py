@@ -25,6 +25,7 @@ from url_viz.store.decisions import Decisions
 from url_viz.store.object_columns import OBJECTS
 from url_viz.store.reader import Snapshot
 from url_viz.store.tables import Graph, positions_of
+from url_viz.store.user_paths import match
 from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.wording import of_objects
 from url_viz.workspace import Workspace
@@ -131,6 +132,30 @@ class SetCore:
         paths: list[bytes] = self.base.paths.take(self.rows_of(ids)).to_pylist()
         return paths
 
+    def keep_mask(self) -> NDArray[np.bool_]:
+        """Which pictures (N,) were not dropped, rows in the order of `table()`."""
+        kept: NDArray[np.bool_] = (self.frame["decision"] != "drop").to_numpy(dtype=bool)
+        return kept
+
+    def kept(self, paths: Iterable[str] | None = None) -> NDArray[np.int64]:
+        """Where the pictures that were not dropped are (M,) int64: for `torch.utils.data.Subset`, `datasets.select`.
+
+        Among `paths`, those of your data set's items in its order; a file that could not be read is not kept. Without
+        them, the items of a Dataset or rows of a Parquet or Arrow file that was read, else rows of `table()`. Raises
+        ImageSetError if no path is of a picture of this set, FolderError if two are of the same one.
+        """
+        is_kept = self.keep_mask()
+        if paths is None:
+            names = self.frame["path"]
+            numbers = (
+                names.astype(np.int64) if names.str.fullmatch("[0-9]+").all() else pd.Series(np.arange(len(names)))
+            )
+            return np.asarray(numbers, np.int64)[is_kept]
+        row = match(list(paths), self.paths_of(self.ids), root=self.folder).row
+        if not (row >= 0).any():
+            raise ImageSetError(f"None of these paths is a picture of {str(self.root)!r}. Give those of its files.")
+        return np.flatnonzero((row >= 0) & is_kept[row])
+
     @property
     def has_graph(self) -> bool:
         """Whether there is a graph in the whitened space: pairs and names to ask about need one."""
@@ -199,7 +224,7 @@ class SetCore:
         return None if name is None else load_model(name, precision=precision, workspace=self.workspace.root)
 
 
-class Subject:
+class SetSubject:
     """One subject of an image set, such as its labels."""
 
     def __init__(self, core: SetCore) -> None:

@@ -19,7 +19,7 @@ from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import ProgressCallback, silent
 from url_viz.store.tables import PLACED, TSNE, UMAP, positions_of
 from url_viz.store.writer import Writer
-from url_viz.subjects.set_core import Subject
+from url_viz.subjects.set_core import SetSubject
 
 Method = Literal["UMAP", "t-SNE", "PCA"]
 NAMED_FROM = 0.15
@@ -43,7 +43,7 @@ class Projection:
         return len(self.ids)
 
 
-class SetMaps(Subject):
+class SetMaps(SetSubject):
     """The maps of an image set, as `image_set.maps`."""
 
     def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:

@@ -6,10 +6,10 @@ import pandas as pd
 
 from url_viz.analysis.naming import first_to_name
 from url_viz.store.decisions import Action
-from url_viz.subjects.set_core import Subject
+from url_viz.subjects.set_core import SetSubject
 
 
-class SetNames(Subject):
+class SetNames(SetSubject):
     """The names of an image set's pictures, as `image_set.names`. They are labels after `labels.use("names")`."""
 
     def ask(self, n: int = 20) -> pd.DataFrame:

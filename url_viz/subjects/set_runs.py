@@ -11,10 +11,10 @@ from url_viz.store.recorder import Recorder
 from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, runs_of
 from url_viz.store.user_files import read_user_file
 from url_viz.store.user_paths import Matched, match_file
-from url_viz.subjects.set_core import Subject
+from url_viz.subjects.set_core import SetSubject
 
 
-class SetRuns(Subject):
+class SetRuns(SetSubject):
     """The recorded runs of an image set, as `image_set.runs`."""
 
     def names(self) -> tuple[str, ...]:

@@ -89,12 +89,10 @@ class SearchableSet(SetCore):
             by = self.leading_order.measure
         else:
             self.check_measure(by)
-        is_allowed = np.ones(len(table), bool)
-        if without_dropped:
-            is_allowed &= (table["decision"] != "drop").to_numpy(dtype=bool)
+        is_allowed = self.keep_mask() if without_dropped else np.ones(len(table), bool)
         ranks = np.full(len(table), np.nan, np.float32) if by is None else percentile_of_each(table, by)
         if max_percentile is not None:  # a picture without the value cannot be vouched for, and is withheld too
-            is_allowed &= ranks <= max_percentile
+            is_allowed = is_allowed & (ranks <= max_percentile)
         read = self._as_query(query)
         value, rank = self._value_of(read, by, ranks)
         vector, exclude = read.vector, None if read.is_of_file else np.arange(len(table)) == read.row

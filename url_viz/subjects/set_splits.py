@@ -7,10 +7,10 @@ from url_viz.analysis.leaks import Splits, leaks_between_sets
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.twins import twins_across
 from url_viz.store.tables import positions_of
-from url_viz.subjects.set_core import SetCore, Subject
+from url_viz.subjects.set_core import SetCore, SetSubject
 
 
-class SetSplits(Subject):
+class SetSplits(SetSubject):
     """The splits of an image set, as `image_set.splits`."""
 
     def get(self) -> Splits | None:

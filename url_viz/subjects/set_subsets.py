@@ -4,16 +4,14 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from url_viz.analysis.choice import Candidates, ChoiceWorth, choice_worth, chosen_rows
 from url_viz.errors import ImageSetError
 from url_viz.store.decisions import Action, tags_of
-from url_viz.store.user_paths import match
-from url_viz.subjects.set_core import Subject
+from url_viz.subjects.set_core import SetSubject
 
 
-class SetSubsets(Subject):
+class SetSubsets(SetSubject):
     """Parts of an image set, as `image_set.subsets`."""
 
     def choose(
@@ -36,7 +34,7 @@ class SetSubsets(Subject):
         self._core.require_graph()
         table, graph, every = self._core.frame, self._core.graph, np.arange(len(self._core.ids))
         assert graph is not None
-        is_open = self.keep_mask()
+        is_open = self._core.keep_mask()
         if among is not None:
             is_open = is_open & np.isin(every, self._core.rows_of(among))
         per = self.quota_column(per)
@@ -47,27 +45,6 @@ class SetSubsets(Subject):
         rows = chosen_rows(graph, Candidates(self._core.contents, is_open, is_pinned, value, most), n)
         columns = list(dict.fromkeys(["id", "path", "label", *([] if per is None else [per])]))
         return table[columns].iloc[rows].assign(pinned=is_pinned[rows]).reset_index(drop=True)
-
-    def keep_mask(self) -> NDArray[np.bool_]:
-        """Which pictures (N,) were not dropped, rows in the order of `table()`."""
-        kept: NDArray[np.bool_] = (self._core.frame["decision"] != "drop").to_numpy(dtype=bool)
-        return kept
-
-    def kept(self, paths: Iterable[str] | None = None) -> NDArray[np.int64]:
-        """Where the pictures that were not dropped are (M,); see `ImageSet.kept`."""
-        is_kept = self.keep_mask()
-        if paths is None:
-            names = self._core.frame["path"]
-            numbers = (
-                names.astype(np.int64) if names.str.fullmatch("[0-9]+").all() else pd.Series(np.arange(len(names)))
-            )
-            return np.asarray(numbers, np.int64)[is_kept]
-        row = match(list(paths), self._core.paths_of(self._core.ids), root=self._core.folder).row
-        if not (row >= 0).any():
-            raise ImageSetError(
-                f"None of these paths is a picture of {str(self._core.root)!r}. Give those of its files."
-            )
-        return np.flatnonzero((row >= 0) & is_kept[row])
 
     def quota_column(self, per: str | None) -> str | None:
         """The column that quotas go by: None for labels that there are none of. Raises ImageSetError for no column."""

@@ -8,10 +8,10 @@ from url_viz.analysis.twin_groups import left_of_twins, one_of_each, twin_table
 from url_viz.pipeline.twins import twin_stars
 from url_viz.store.decisions import Action
 from url_viz.store.tables import Twins, no_twins, positions_of
-from url_viz.subjects.set_core import Subject
+from url_viz.subjects.set_core import SetSubject
 
 
-class SetTwins(Subject):
+class SetTwins(SetSubject):
     """The twins of an image set, as `image_set.twins`."""
 
     def groups(self) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from url_viz.store.decision_matching import FileKeys
 from url_viz.store.imported_columns import NAMES, TAGS
 from url_viz.store.object_columns import PICTURE
 from url_viz.store.version_files import ROWS, ROWS_OF_OBJECTS, StoredVersion, rows_of, store_version, stored_versions
-from url_viz.subjects.set_core import SetCore, Subject
+from url_viz.subjects.set_core import SetCore, SetSubject
 
 AS_NOW = "now"
 
@@ -45,7 +45,7 @@ class Version:
         return self.number == AS_NOW
 
 
-class SetVersions(Subject):
+class SetVersions(SetSubject):
     """The versions of an image set, as `image_set.versions`.
 
     One is kept at the end of each reading that changed something, and when other labels are chosen. What was decided
