@@ -18,7 +18,7 @@ from training.pretrain import PretrainPaths, pretrain
 from url_viz.errors import FolderError
 from url_viz.models.card_figures import card_rows
 from url_viz.models.head import load_head
-from url_viz.models.model import load_model
+from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, HEADS
 from url_viz.progress import silent
 from url_viz.workspace import HOME_VARIABLE
@@ -29,7 +29,8 @@ UPSTREAM, OTHERS = ("n01440764", "n01443537", "n01484850"), ("red", "green", "bl
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pictures(tmp_path: Path, prepared: Path, second_model: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four sets, in a home where both models are converted."""
     monkeypatch.setenv(HOME_VARIABLE, str(prepared))
     for number, name in enumerate(("learn", "more", "looked-at", "blind")):
         classes = UPSTREAM if number < 2 else OTHERS

@@ -79,6 +79,7 @@ def imagenet21k_labels() -> Mapping[str, int]:
     return {synset: index for index, synset in enumerate(synsets)}
 
 
+@cache
 def classes_of_size(count: int) -> tuple[str, ...]:
     """The WordNet ids of a classifier of `count` classes, in its order: ImageNet-1k's 1,000, else ImageNet-21k's."""
     from timm.data import ImageNetInfo

@@ -143,7 +143,8 @@ def twins_across(
     too many.
     """
     every, split = np.concatenate([mine, others]), len(mine)
-    sketch, found = _sketch(every), _Found(len(every))
+    found = _Found(len(every))
+    sketch = _sketch(every) if split * len(others) > SKETCH_CELLS else None
     for start in range(0, split, tile[0]):
         rows = np.arange(start, min(start + tile[0], split))
         for first in range(split, len(every), tile[1]):
