@@ -18,8 +18,6 @@ SAMPLE = 50_000
 VERSION = 2
 """Of the definition below, and of what a twin is: a stored whitening of another version is fitted again."""
 
-EXACT_SIZE = 512
-"""Of more numbers the axes are found in float32: twice as fast, and right to more than float16 keeps."""
 LEAST_VARIANCE = 1e-9
 """An axis along which unit vectors vary less is rounding, and is left out."""
 
@@ -129,9 +127,8 @@ def _principal(centred: Floats, count: int) -> tuple[NDArray[np.float64], NDArra
     is_wide = rows < width
     product = _inner(centred.T if is_wide else centred)
     size = len(product)
-    kind = np.float32 if size > EXACT_SIZE else np.float64
-    values, vectors = scipy.linalg.eigh(product.astype(kind), subset_by_index=(size - count, size - 1))
-    variance, vectors = values[::-1].astype(np.float64) / max(1, rows - 1), vectors[:, ::-1].astype(np.float64)
+    values, vectors = scipy.linalg.eigh(product, subset_by_index=(size - count, size - 1))
+    variance, vectors = values[::-1] / max(1, rows - 1), vectors[:, ::-1]
     if is_wide:  # from the small side's eigenvectors to the directions
         vectors = centred.T.astype(np.float64) @ vectors
         vectors /= np.maximum(np.linalg.norm(vectors, axis=0), 1e-12)
