@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from url_viz.pipeline.graph import neighbours_among
-from url_viz.pipeline.tsne import fit_tsne, tsne_coordinates
+from url_viz.pipeline.projection import fit_tsne, tsne_coordinates
 from url_viz.store.tables import PLACED, TSNE, Graph, no_twins
 
 

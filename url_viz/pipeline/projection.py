@@ -1,4 +1,4 @@
-"""The map's coordinates: PCA at once, UMAP on the neighbour graph, and a place for pictures that come later."""
+"""The map's coordinates: PCA at once, UMAP on the neighbour graph, a place for pictures that come later; t-SNE."""
 
 import sys
 import warnings
@@ -13,7 +13,7 @@ from url_viz.pipeline.graph import neighbours_among
 from url_viz.pipeline.numba_cache import keep_compiled
 from url_viz.pipeline.packing import packed
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Graph, no_twins, positions_of
+from url_viz.store.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Graph, no_twins, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
 
 UMAP_NEIGHBOURS = 15
@@ -31,6 +31,11 @@ PCA_ROWS_AT_ONCE = 16_384
 SEED = 0
 UNTIL_UMAP_S = 2.0
 """Until a page shows the first pictures, nothing is compiled."""
+PERPLEXITY = 30.0
+LEARNING_RATE = 200.0
+TSNE_SEED = 1
+TSNE_MOST = 10_000
+"""Of more pictures a sample is fitted, and the others are placed by their neighbours."""
 
 Array = NDArray[np.float32]
 
@@ -243,3 +248,27 @@ def _umap(start: Array, position: NDArray[np.integer], similarity: Array) -> Arr
             n_jobs=1,
         ).fit(np.zeros((len(start), 1), np.float32))
     return packed(np.asarray(fit.embedding_, np.float32))
+
+
+def fit_tsne(embedding: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Coordinates (N, 2) of raw embeddings (N, D), N at least 4.
+
+    As the authors' script has it (METHOD: random start, perplexity 30, learning rate 200, seed 1), by scikit-learn's
+    Barnes-Hut t-SNE; with fewer than 91 rows the perplexity is a third of them, as it has to be below their number.
+    """
+    from sklearn import manifold
+
+    perplexity = min(PERPLEXITY, max(1.0, (len(embedding) - 1) / 3))
+    fit = manifold.TSNE(perplexity=perplexity, init="random", learning_rate=LEARNING_RATE, random_state=TSNE_SEED)
+    return np.asarray(fit.fit_transform(np.asarray(embedding, np.float32)), np.float32)
+
+
+def tsne_coordinates(
+    content: NDArray[np.int64], embedding: NDArray[np.floating], graph: Graph | None, *, most: int = TSNE_MOST
+) -> Coordinates:
+    """Coordinates of contents (M,) with raw embeddings (M, D); beyond `most` of a sample, the others by `graph`."""
+    if len(content) <= most or graph is None:
+        return Coordinates(content, fit_tsne(embedding), np.full(len(content), TSNE, np.int8))
+    chosen = np.sort(np.random.default_rng(TSNE_SEED).choice(len(content), most, replace=False))
+    fitted = fit_tsne(embedding[chosen])
+    return place(graph, Coordinates(content[chosen], fitted, np.full(most, TSNE, np.int8)))

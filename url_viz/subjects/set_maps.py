@@ -13,8 +13,7 @@ from url_viz.analysis.representatives import representatives
 from url_viz.analysis.selective_retrieval import near_in_graph
 from url_viz.models.imagenet import class_names
 from url_viz.pipeline.postprocess import update_derived
-from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_selection
-from url_viz.pipeline.tsne import tsne_coordinates
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_selection, tsne_coordinates
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import ProgressCallback, silent
 from url_viz.store.tables import PLACED, TSNE, UMAP, positions_of
