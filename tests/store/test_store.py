@@ -5,6 +5,8 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from tests.pipeline.examples import as_whitened, dice, graph_of
 from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
 from tests.pipeline.whitened_examples import with_burst
+from tests.processes import run_python
 from url_viz.errors import DamageError, ImageSetError, WorkspaceError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.model import EmbeddingSpace
@@ -446,3 +449,40 @@ class TestDamage:
         filled.compact()
         with pytest.raises(DamageError, match="1 of 3 rows"):
             Store(filled.paths).images(["path"])
+
+
+ASKED = """
+import sys
+from url_viz.store.lance import connect
+CLIENT = "lance_namespace_urllib3_client"
+assert "lancedb" not in sys.modules, "nothing was opened yet"
+assert connect(sys.argv[1]).table_names() == []
+assert f"{CLIENT}.api" not in sys.modules, "what was put off was imported"
+import lance_namespace_urllib3_client as client
+assert not hasattr(client, "__nothing__")
+assert client.ApiClient.__module__ == f"{CLIENT}.api_client"
+assert f"{CLIENT}.api" in sys.modules
+assert client.__file__.endswith("__init__.py")
+from lance_namespace_urllib3_client import ApiClient, models
+assert client.models is models
+try:
+    client.nothing
+except AttributeError as error:
+    assert "nothing" in str(error)
+else:
+    raise AssertionError("a name that is not there")
+"""
+
+
+@pytest.mark.slow
+def test_the_client_is_imported_once_it_is_asked_for(tmp_path: Path) -> None:
+    done = run_python("-c", ASKED, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_that_is_imported_already_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(tmp_path)  # which imports LanceDB, and what that imports of its client
+    client = module_from_spec(ModuleSpec("lance_namespace_urllib3_client", None))
+    monkeypatch.setitem(sys.modules, client.__name__, client)
+    connect(tmp_path)
+    assert sys.modules[client.__name__] is client
