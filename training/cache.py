@@ -182,7 +182,6 @@ class _Writer:
     report: ProgressCallback
 
     def write(self, number: int) -> None:
-        """Embed the pictures of shard `number` and write it."""
         per_batch = max(1, self.config.batch // (1 + self.config.augmentation.views))
         parts: list[Shard] = []
         failures: dict[str, str] = {}

@@ -80,5 +80,4 @@ class Evaluation:
     crops: tuple[Crop, ...] = ()
 
     def order(self, name: str) -> OrderResult:
-        """The figures of the order with this name."""
         return next(order for order in self.orders if order.name == name)

@@ -100,7 +100,6 @@ def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallbac
 
 
 def _loss_record(config: FinetuneConfig) -> dict[str, object]:
-    """The target of the task loss, and its options."""
     record = {"target": config.mode if config.mode == "labels" else config.learns, "told": config.told}
     is_instance = config.mode == "instance" and config.learns == "instance"
     return record | (asdict(config.instance) if is_instance else {})

@@ -86,7 +86,6 @@ def verdicts_text(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str
 
 
 def _earlier(report: Benchmark) -> str:
-    """How an earlier head did, by the paper's R-AUROC."""
     verdict = next(verdict for verdict in report.verdicts if (verdict.order, verdict.outcome) == (HEAD, "paper"))
     return f"Head `{report.head}` came before: {_in_words(verdict)}."
 

@@ -53,16 +53,13 @@ class PretrainPaths:
         self.overlap = folder / "overlap.json"
 
     def figures(self, use: str) -> Path:
-        """The benchmark of a use, development or report."""
         return self.folder / f"{use}.json"
 
     def cache(self, number: int, data: str) -> Path:
-        """The folder of the cache of the SPEC `data`."""
         name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(data.rpartition(":")[2]).name)
         return self.folder / "caches" / f"{number}-{name}"
 
     def seed(self, seed: int) -> RunPaths:
-        """The files of the training with a seed."""
         return RunPaths(self.folder / f"seed-{seed}")
 
 

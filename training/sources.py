@@ -39,7 +39,6 @@ class Sources:
 
     @property
     def embedding_size(self) -> int:
-        """D."""
         return self.caches[0].embedding_size
 
     @property
@@ -65,7 +64,6 @@ class Sources:
         return np.cumsum([0, *(len(cache.pictures) for cache in self.caches)])
 
     def column(self, name: str) -> NDArray[Any]:
-        """A column of the rows (R,)."""
         return end_to_end([cache.rows[name] for cache in self.caches])
 
     def of_pictures(self, name: str) -> NDArray[Any]:
@@ -73,7 +71,6 @@ class Sources:
         return end_to_end([cache.of_pictures(name, without=-1 if name == "label" else 0) for cache in self.caches])
 
     def loss(self) -> NDArray[np.float32]:
-        """Task losses (R,); see `Cache.loss`."""
         return end_to_end([cache.loss() for cache in self.caches])
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:

@@ -66,7 +66,6 @@ class Manifest:
 
     @property
     def shards(self) -> int:
-        """Number of shards of a complete cache."""
         return len(self.tars) or -(-self.pictures // self.shard_pictures)
 
 
@@ -94,7 +93,6 @@ class CachePaths:
         self.about_loss = folder / "loss.json"
 
     def shard(self, number: int) -> Path:
-        """The folder of a shard."""
         return self.folder / f"shard-{number:05d}"
 
 
@@ -180,7 +178,6 @@ class MappedRows:
 
     @property
     def width(self) -> int:
-        """D."""
         return int(self.parts[0].shape[1])
 
     def taken(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
@@ -211,7 +208,6 @@ class Cache:
 
     @property
     def embedding_size(self) -> int:
-        """D."""
         return self.mapped_clean.width
 
     @cached_property
@@ -245,7 +241,6 @@ class Cache:
 
     @property
     def about_loss(self) -> dict[str, Any]:
-        """Description of the task loss: target and its options."""
         try:
             about: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
         except (OSError, ValueError) as error:

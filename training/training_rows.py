@@ -39,7 +39,6 @@ class HeldOut:
 
     @property
     def has_r_auroc(self) -> bool:
-        """Whether some pictures are right and some wrong."""
         return bool(0 < self.is_correct.sum() < len(self.is_correct))
 
 
@@ -76,7 +75,6 @@ class Rows:
         return end_to_end([held_out.views for held_out in self.choosing])
 
     def epoch_rows(self, recipe: Recipe) -> int:
-        """Rows per epoch."""
         return recipe.epoch_rows or len(self.training)
 
     def batch_at(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:

@@ -90,12 +90,10 @@ def measure(
 
 
 def _unseen(of_sets: Sequence[OfSet], is_seen: Sequence[bool]) -> list[OfSet]:
-    """Without the sets whose classes trained the head."""
     return [one for one, seen in zip(of_sets, is_seen, strict=True) if not seen]
 
 
 def _write_evidence(config: BenchmarkConfig, case: Case, orders: Orders, number: int) -> None:
-    """Write the files of one set that `config` asks for."""
     assert case.labelled.pictures is not None
     name = f"{number:02}-{case.labelled.pictures.root.name}"
     if config.arrays is not None:

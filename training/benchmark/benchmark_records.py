@@ -58,7 +58,6 @@ class OrderFigures:
     unfamiliar: Figure = MISSING
 
     def of(self, outcome: str) -> OutcomeFigures | None:
-        """The figures of one of OUTCOMES."""
         figures: OutcomeFigures | None = getattr(self, outcome)
         return figures
 
@@ -125,7 +124,6 @@ class Means:
     paper: OutcomeMeans
 
     def of(self, outcome: str) -> OutcomeMeans:
-        """The means of one of OUTCOMES."""
         means: OutcomeMeans = getattr(self, outcome)
         return means
 

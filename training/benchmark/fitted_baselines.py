@@ -53,7 +53,6 @@ class FittedBaselines:
 
     @property
     def record(self) -> BaselinesRecord:
-        """The fit as it is in the JSON."""
         weights = (
             tuple(Weight(name, float(weight)) for name, weight in zip(SINGLE_BASELINES, linear.weight, strict=True))
             for linear in (self.by_values, self.by_ranks)

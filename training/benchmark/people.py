@@ -32,7 +32,6 @@ class People:
     other_orders: Mapping[str, Doubles] = field(default_factory=dict)
 
     def at(self, rows: NDArray[np.integer]) -> "People":
-        """The votes on the pictures at `rows`."""
         return People(self.entropy[rows], {name: values[rows] for name, values in self.other_orders.items()})
 
 

@@ -51,7 +51,6 @@ class FileSource:
             yield self.picture(position)
 
     def picture(self, position: int) -> Encoded:
-        """The picture at a position in the list."""
         path = self.listed.paths[position]
         load = partial(self.listed.read, path)
         return Encoded(

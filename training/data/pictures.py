@@ -39,7 +39,6 @@ class PictureList:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether the files lie in class folders."""
         return bool(self.classes)
 
     @property
@@ -54,7 +53,6 @@ class PictureList:
         return read_file(absolute(self.root, path), within=self.within)
 
     def subset(self, positions: NDArray[np.int64]) -> "PictureList":
-        """The files at `positions`, in that order."""
         paths = tuple(self.paths[position] for position in positions)
         return replace(self, paths=paths, ids=self.ids[positions], labels=self.labels[positions])
 

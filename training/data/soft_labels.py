@@ -47,7 +47,6 @@ class SoftLabels:
 
     @property
     def majority(self) -> NDArray[np.int64]:
-        """The class (N,) with the most votes."""
         majority: NDArray[np.int64] = self.votes.argmax(axis=1)
         return majority
 
@@ -58,7 +57,6 @@ class SoftLabels:
 
     @property
     def labelled(self) -> list[Labelled]:
-        """Each picture with the majority's label."""
         return [Labelled(self.classes[m], path) for m, path in zip(self.majority, self.paths, strict=True)]
 
     @property

@@ -125,7 +125,6 @@ class _Scheduler:
 
     @property
     def has_work(self) -> bool:
-        """Whether a file has no outcome yet."""
         return bool(self._waiting or self._given_up or any(self._in_flight.values()))
 
     def take_given_up(self) -> list[ScannedFile]:

@@ -278,14 +278,12 @@ class _RayWorkers:
         self._number = 0
 
     def start(self) -> None:
-        """Ask for one more actor."""
         self._number += 1
         actor = self._actors[self._number] = self._actor.remote()
         self._pending[self._number] = deque([actor.open.remote(*self._first)])
         self._opening.add(self._number)
 
     def give(self, worker: int, files: Sequence[ScannedFile]) -> None:
-        """Have an actor read files."""
         self._pending[worker].append(self._actors[worker].embed.remote(files))
 
     def next(self, within_s: float) -> Ready | Done | Died | None:
@@ -316,6 +314,5 @@ class _RayWorkers:
         self._ray.kill(self._actors.pop(worker))
 
     def close(self) -> None:
-        """End all actors."""
         for worker in list(self._actors):
             self._end(worker)

@@ -51,7 +51,6 @@ class Status:
 
     @property
     def is_live(self) -> bool:
-        """Whether the job waits or runs."""
         return self.state in LIVE
 
 

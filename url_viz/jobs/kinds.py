@@ -72,7 +72,6 @@ class JobKind(Generic[Config]):
     result: Callable[[Job], JobResult] | None = None
 
     def words(self, config: Config) -> list[str]:
-        """The arguments to Python that run the command on a configuration."""
         return ["-m", *self.command, *words_of(config, repeats=self.command[0] != "url_viz")]
 
     def placed(self, config: Config, *, about: About, workspace: Workspace) -> Config:

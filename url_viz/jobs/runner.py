@@ -36,7 +36,6 @@ class StopSignal:
         self._heard_signal = False
 
     def listen(self) -> None:
-        """Handle SIGTERM and SIGINT as requests to stop from now on."""
         signal.signal(signal.SIGTERM, self._hear)
         signal.signal(signal.SIGINT, self._hear)
 

@@ -95,7 +95,6 @@ class SlurmStatus:
 
     @property
     def sentence(self) -> str:
-        """Why the job does not run yet."""
         if self.state == SILENT:
             return f"SLURM does not answer: {self.why}"
         return "Waiting in SLURM" + (f" ({self.why})." if self.why not in ("", "None") else ".")

@@ -77,7 +77,6 @@ class Turn:
         return False
 
     def leave(self) -> None:
-        """Release the locks."""
         for lock in self._locks:
             lock.release()
 

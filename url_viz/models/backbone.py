@@ -51,7 +51,6 @@ class Backbone(nn.Module):
 
     @property
     def has_classifier(self) -> bool:
-        """Whether there are logits."""
         return not isinstance(self.network.get_classifier(), nn.Identity)
 
 

@@ -67,7 +67,6 @@ class KnownModel:
 
     @property
     def is_ready(self) -> bool:
-        """Whether its name opens it."""
         return self.state == "ready"
 
     @property
@@ -80,7 +79,6 @@ class KnownModel:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """Short facts about it, for a list."""
         facts = [
             self.backbone if self.backbone != self.name else "",
             "with head" if self.has_head else "no head",

@@ -72,7 +72,6 @@ class ClassifierFunctions:
 
     @property
     def embedding_size(self) -> int:
-        """D."""
         return int(self.weight.shape[1])
 
     def shares(self, embedding: Array) -> Array:
@@ -119,7 +118,6 @@ class ClassifierFunctions:
         return _length_of(self._weight)
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
-        """Every number, as a head's file holds them."""
         return {
             "classifier.weight": self.weight,
             "classifier.bias": self.bias,

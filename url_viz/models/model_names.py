@@ -51,7 +51,6 @@ class PackagedBackbone:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the weights are on this machine."""
         with suppress(WeightsUnavailableError):
             return self.weights().is_file()
         return False
@@ -92,7 +91,6 @@ class PaperModel:
 
     @property
     def about(self) -> str:
-        """What the file contains."""
         return (
             f"Its file is a checkpoint of their trainer (*.pth.tar): `arch` {self.backbone}, and in `state_dict` the "
             f"backbone as model.…, {self.embedding_size:,} numbers a picture from {self.depth} blocks, and the head as "
@@ -100,7 +98,6 @@ class PaperModel:
         )
 
     def how_to_get(self, folder: Path) -> str:
-        """What to download, from where, and where to put it."""
         return (
             f"Download the file of {self.title} from the authors' release, which the README of their repository "
             f"mkirchhof/url names, and put it into {folder} under any name that ends in .pth.tar."
@@ -209,7 +206,6 @@ class AuthorsFile:
 
     @property
     def name(self) -> str:
-        """The model name of this file and its preprocessing."""
         return str(self.path) if self.preset == "authors" else f"{self.path}@{self.preset}"
 
     @property
@@ -245,7 +241,6 @@ class FinetunedWeights:
 
     @property
     def name(self) -> str:
-        """The model name of these weights."""
         return f"{self.backbone}:{self.path}" + ("" if self.preset == "timm" else f"@{self.preset}")
 
     @property

@@ -84,7 +84,6 @@ class MultiGpuRuntime:
 
     @property
     def device(self) -> str:
-        """The devices in words."""
         return " and ".join(runtime.device for runtime in self._runtimes)
 
     @property
@@ -98,11 +97,9 @@ class MultiGpuRuntime:
         return sum(runtime.ahead + 1 for runtime in self._runtimes) - 1
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
-        """Begin to run a batch on the device whose turn it is."""
         return next(self._turns).start(crops)
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        """Run a batch that is already normalised."""
         return next(self._turns).run_pixels(pixels)
 
 

@@ -132,7 +132,6 @@ class OpenVinoRuntime:
 
     @property
     def device(self) -> str:
-        """The device in words."""
         return "cpu (OpenVINO)"
 
     batch = CPU_BATCH
@@ -144,7 +143,6 @@ class OpenVinoRuntime:
         return lambda: outputs
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        """Run a batch that is already normalised."""
         if self._on_pixels is None:
             self._on_pixels = _Request(self._compiled(takes_crops=False))
         return self._on_pixels(pixels)

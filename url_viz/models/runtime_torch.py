@@ -66,7 +66,6 @@ class TorchRuntime:
         return lambda: joined([wait() for wait in begun])
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        """Run a batch that is already normalised."""
         begun = self._begin(torch.from_numpy(pixels), lambda batch: batch.to(self._device))
         return joined([wait() for wait in begun])
 
