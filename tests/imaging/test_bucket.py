@@ -3,8 +3,6 @@
 import datetime
 import os
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -108,13 +106,6 @@ def test_nothing_outside_the_buckets_that_may_be_read_is_opened() -> None:
     for within in ([], [Path("/")], [root_of("s3://pic")], [root_of("gs://pics")], [root_of("s3://pics/photos/more")]):
         with pytest.raises(FolderError, match="outside the buckets"):
             source_of(ROOT, within=within)
-
-
-@pytest.mark.slow
-def test_nothing_is_imported_until_a_bucket_is_opened() -> None:
-    code = "import sys, url_viz.image_set, url_viz.cli.main, url_viz.imaging.bucket; print('obstore' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
