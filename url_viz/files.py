@@ -36,15 +36,11 @@ def replaced(path: Path, *, is_flushed: bool = True) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_UMASK)  # mkstemp's is for secrets; others of a shared workspace read this
         if is_flushed:
-            _flush(temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def require_parent(path: Path | None) -> None:

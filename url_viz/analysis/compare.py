@@ -122,11 +122,6 @@ class Comparison:
     only_second: int
 
 
-def _resamples_for(count: int) -> int:
-    """How many bootstrap resamples `count` pictures get: 1,000, and fewer of very many, which need fewer."""
-    return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // count))
-
-
 def compare(first: ModelReading, second: ModelReading, *, resamples: int | None = None, seed: int = 0) -> Comparison:
     """Compare two readings of one image set, matched by picture id, neighbours by content."""
     in_second = np.isin(first.table["id"].to_numpy(), second.table["id"].to_numpy())
@@ -155,7 +150,7 @@ def _compared(
         return None
     before, after = (found.table[name].to_numpy(np.float64) for name in ("before", "after"))
     codes = [np.unique(values, return_inverse=True)[1].astype(np.int64) for values in (before, after)]
-    draws = resamples or _resamples_for(len(before))
+    draws = resamples or min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // len(before)))
     return ComparedMeasure(
         measure=measure,
         change=found,

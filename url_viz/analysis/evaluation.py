@@ -149,7 +149,8 @@ def counted_pictures(
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
         return None
     nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
-    values = _values(table.iloc[database], similarity)
+    values = {name: table[name].iloc[database].to_numpy(np.float64) for name in TABLE_MEASURES if name in table}
+    values |= {NEAREST: -similarity[:, 0], NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0]}
     known = {name: values[name] for name in ALL if name in values and np.isfinite(values[name]).any()}
     brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
     known |= {name: each for name, each in brought.items() if np.isfinite(each).mean() >= FEWEST_OF_USER}
@@ -344,11 +345,3 @@ def _two_nearest(
         unit, group = l2_normalize(embeddings()[database]), source_groups(graph.twins, graph.apart)[in_graph]
         nearest[lost], similarity[lost] = nearest_outside_group(unit, lost, np.arange(len(unit)), group, k=2)
     return nearest, similarity
-
-
-def _values(table: pd.DataFrame, similarity: Floats) -> dict[str, Floats]:
-    return {
-        **{name: table[name].to_numpy(np.float64) for name in TABLE_MEASURES if name in table},
-        NEAREST: -similarity[:, 0],
-        NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0],
-    }

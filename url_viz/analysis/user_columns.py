@@ -1,6 +1,6 @@
 """The user's own columns: matched to pictures, made into measures if they are logits, joined to the table."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -136,11 +136,6 @@ def _free(name: str, source: str, taken: Collection[str]) -> str:
     return next(unique for unique in chain([name], numbered(f"{source}_{name}")) if unique not in taken)
 
 
-def _described(one: Import) -> Iterable[UserColumn]:
-    for name, values in one.columns.items():
-        yield UserColumn(name, values.kind, values.known, one.name, name in one.uncertainties)
-
-
 @dataclass(frozen=True)
 class Imported:
     """What the imports of a set give its N pictures: `columns` by their names in the table, and what each `listed` is.
@@ -167,11 +162,11 @@ def imported_columns(base: Frame, paths: SetPaths, present: Callable[[], NDArray
     ids = base.table["id"].to_numpy(np.int64)
     for one in imports.read_imports(paths):
         row = one.rows_of(ids, base.contents, present=present())
-        for column in _described(one):
-            values = imports.values_at(one.columns[column.name], row)
-            name = _free(column.name, one.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
-            columns[name] = values
-            listed.append(replace(column, name=name, known=int(pd.notna(values).sum())))
+        for brought, stored in one.columns.items():
+            values = imports.values_at(stored, row)
+            name = _free(brought, one.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
+            columns[name], known = values, int(pd.notna(values).sum())
+            listed.append(UserColumn(name, stored.kind, known, one.name, brought in one.uncertainties))
     return Imported(columns, tuple(listed))
 
 

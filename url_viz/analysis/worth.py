@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.order_metrics import Figure, mean_by_t
-from url_viz.analysis.probe import Floats, Probe, fit_probe, probe_folds, probe_inputs
+from url_viz.analysis.probe import Floats, fit_probe, probe_folds, probe_inputs
 from url_viz.analysis.votes import NONE, Codes, Doubles
 from url_viz.errors import ImageSetError
 from url_viz.wording import counted, percent
@@ -307,14 +307,11 @@ def called_by_arms(inputs: Floats, labels: Codes, fold: NDArray[np.integer]) -> 
             if first is not None and (label == labels[GIVEN])[~is_left_out].all():
                 called[arm, is_left_out] = called[GIVEN, is_left_out]
                 continue
-            probe = _fitted(inputs[~is_left_out], label[~is_left_out], first)
+            learns = ~is_left_out & (label != NONE)
+            probe = fit_probe(inputs[learns], label[learns], start=first)
             first = first or probe
             called[arm, is_left_out] = probe.called(inputs[is_left_out])
     return called
-
-
-def _fitted(inputs: Floats, label: Codes, start: Probe | None) -> Probe:
-    return fit_probe(inputs[label != NONE], label[label != NONE], start=start)
 
 
 def over_seeds(values: Doubles) -> Figure:
