@@ -59,6 +59,7 @@ def test_ctrl_c_keeps_what_was_read_and_the_same_command_finishes(tmp_path: Path
     holds_each_once(finished(folder, workspace), FEWER)
 
 
+@pytest.mark.torture  # it measures time
 def test_ctrl_c_does_not_wait_for_all_that_was_asked_for(tmp_path: Path, workspace: Path) -> None:
     """Forty pictures of 48 megapixels are some 10 s of decoding; only those in hand are waited for."""
     plain = one_colour_png(8_000, 6_000)
