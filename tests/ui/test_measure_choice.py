@@ -35,3 +35,21 @@ def test_what_somebody_chose_stays_until_the_leading_one_is_chosen() -> None:
     assert led_by("ambiguity", at) == "ambiguity"
     at.segmented_control[0].set_value("uncertainty").run()
     assert led_by("ambiguity", at) == "uncertainty"
+
+
+def page_of_five() -> None:
+    import streamlit as st
+
+    from url_viz.ui.session import Key
+    from url_viz.ui.widgets.measure_choice import choose_measure
+
+    names = ["uncertainty", "ambiguity", "confusability", "tuned", "entropy"]
+    st.text(choose_measure(names, key=Key("by")))
+
+
+def test_more_than_fit_on_a_line_are_a_list() -> None:
+    at = AppTest.from_function(page_of_five).run()
+    assert not at.segmented_control
+    assert at.selectbox[0].options[1] == "Order: between classes"
+    at.selectbox[0].set_value("ambiguity").run()
+    assert at.text[0].value == "ambiguity"
