@@ -42,7 +42,7 @@ def set_of(
 
 
 @pytest.mark.parametrize("share", [1, 0.5])
-@pytest.mark.parametrize("cells", [1, 500, 1 << 21])
+@pytest.mark.parametrize("cells", [1, 1 << 21])
 def test_is_a_fit_without_the_group(share: float, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures alone, pairs, groups of five and one of forty, more than there are weights of a class."""
     monkeypatch.setattr(left_out, "CELLS", cells)
@@ -51,15 +51,6 @@ def test_is_a_fit_without_the_group(share: float, cells: int, monkeypatch: pytes
     group = np.random.default_rng(1).permutation(group)
     ridge = fit_ridge(whitened, label, group, 4)
     assert all_values(ridge) == pytest.approx(refitted(whitened, label, group, 4), abs=1e-9)
-
-
-def test_a_picture_alone_by_its_formula() -> None:
-    whitened, label = set_of(40)
-    ridge = fit_ridge(whitened, label, np.arange(40), 4)
-    rows = np.column_stack([whitened.astype(float), np.ones(40)])
-    fit = rows @ ridge.weights
-    pull = np.einsum("na,ab,nb->n", rows, np.linalg.inv(ridge.inner), rows)[:, None]
-    assert all_values(ridge) == pytest.approx((fit - pull * np.eye(4)[label]) / (1 - pull), abs=1e-9)
 
 
 def test_nobody_is_left_to_teach() -> None:

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from tests.twin_groups import twin_column
-from url_viz.analysis.ranking import ends, percentile, value_at, with_percentile
+from url_viz.analysis.ranking import ends, percentile, rank_within, value_at, with_percentile
 
 
 class TestPercentile:
@@ -27,14 +28,6 @@ class TestPercentile:
     )
     def test_by_hand(self, values: list[float], expected: list[float]) -> None:
         assert percentile(np.array(values)) == pytest.approx(np.array(expected), nan_ok=True)
-
-    @given(st.lists(st.integers(0, 9), min_size=2, max_size=50))
-    def test_counts_those_below_and_half_of_the_equal_others(self, values: list[int]) -> None:
-        found = percentile(np.array(values, float))
-        for value, own in zip(values, found, strict=True):
-            below = sum(other < value for other in values)
-            equal = sum(other == value for other in values) - 1
-            assert own == pytest.approx(100 * (below + equal / 2) / (len(values) - 1), abs=1e-4)
 
 
 @pytest.fixture
@@ -138,3 +131,24 @@ def test_the_value_at_a_percentile_splits_any_rows_as_the_percentiles_of_the_set
             above = rows["entropy"].to_numpy() >= value_at(rows, "entropy", bound)
             assert np.array_equal(above, rows["rank_percentile"] >= bound)
     assert value_at(ranked.assign(rank_percentile=np.nan), "entropy", 50) == np.inf
+
+
+class TestWithinClasses:
+    """Mid-ranks of each class alone."""
+
+    def test_by_hand_and_nobody(self) -> None:
+        values = np.array([0.3, 0.1, 0.3, 0.9, np.nan, 0.2, 0.5])
+        label = np.array([4, 4, 4, 0, 4, -1, 0])
+        expected = [2 / 3, 0.5 / 3, 2 / 3, 0.75, np.nan, np.nan, 0.25]
+        assert rank_within(values, label) == pytest.approx(expected, nan_ok=True)
+        assert len(rank_within(np.zeros(0), np.zeros(0, int))) == 0
+        assert np.isnan(rank_within(np.zeros(3), np.full(3, -1))).all()
+
+    def test_is_rankdata_class_by_class(self) -> None:
+        rng = np.random.default_rng(0)
+        values, label = rng.integers(0, 6, 200) / 7, rng.integers(-1, 5, 200)
+        found = rank_within(values, label)
+        assert np.isnan(found[label < 0]).all()
+        for code in range(5):
+            own = label == code
+            assert found[own] == pytest.approx((rankdata(values[own]) - 0.5) / own.sum())
