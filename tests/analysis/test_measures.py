@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from url_viz.analysis.measures import (
     MEASURES,
@@ -35,22 +34,10 @@ def test_what_is_said_of_one_and_of_a_users_column() -> None:
     assert (measure_named("ambiguity").choice, measure_named("risk").choice) == ("Between classes", "risk")
     assert (measure_named("ambiguity").colour, measure_named("risk").colour) == ("#d55e00", None)
     assert measure_named("tuned").choice == "Your answers"
+    columns = [measure_named(name).percentile for name in ("ambiguity", "confusability", "uncertainty", "risk")]
+    assert columns == ["ambiguity_percentile", "confusability_percentile", "percentile", None]
     assert "you added" in measure_named("risk").meaning
     assert measure_named("confusability").meaning.endswith("Needs no classes.")
-
-
-@pytest.mark.parametrize(
-    ("name", "column"),
-    [
-        ("ambiguity", "ambiguity_percentile"),
-        ("confusability", "confusability_percentile"),
-        ("uncertainty", "percentile"),
-        ("entropy", None),
-        ("risk", None),
-    ],
-)
-def test_the_column_of_its_percentile(name: str, column: str | None) -> None:
-    assert measure_named(name).percentile == column
 
 
 def test_a_table_has_those_it_has_values_of() -> None:
