@@ -123,20 +123,16 @@ def samples_of(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True
     """
     members: list[_Member] = []
     try:
-        for member in _members_of_file(shard):
-            if members and member.key != members[0].key:
-                yield from _sample(members, shard, labels, is_strict=is_strict)
-                members = []
-            members.append(member)
+        with shard.open("rb") as file:
+            for member in _members(file, ""):
+                if members and member.key != members[0].key:
+                    yield from _sample(members, shard, labels, is_strict=is_strict)
+                    members = []
+                members.append(member)
         yield from _sample(members, shard, labels, is_strict=is_strict)
     except _DAMAGE as error:
         yield from _sample(members, shard, labels, is_strict=is_strict)
         yield BadSample(shard.name, f"the shard cannot be read to its end: {error}")
-
-
-def _members_of_file(shard: Path) -> Iterator[_Member]:
-    with shard.open("rb") as file:
-        yield from _members(file, "")
 
 
 def _members(file: IO[bytes], prefix: str) -> Iterator[_Member]:

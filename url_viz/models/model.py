@@ -236,6 +236,10 @@ class Model:
         return Prediction(embedding, uncertainty, entropy, ok, failures)
 
 
+_shipped = cache(load_head)
+"""A head that comes with the package; its file does not change while this process runs."""
+
+
 def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSource:
     """Resolve a model's name (zoo, timm or a paper's) or the path of its checkpoint to its parts, without loading it.
 
@@ -268,12 +272,6 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
         return ModelSource(authors.name, head.provenance.backbone, head, authors.path, authors)
     shipped = shipped_head(text)
     return ModelSource(text, text, _shipped(shipped) if shipped else None)
-
-
-@cache
-def _shipped(path: Path) -> Head:
-    """A head that comes with the package; its file does not change while this process runs."""
-    return load_head(path)
 
 
 def packaged_name(space: EmbeddingSpace) -> str | None:
