@@ -3,52 +3,26 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.analysis.review import ready_reviews
 from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
-from url_viz.rows import l2_normalize
-from url_viz.store.lance import connect
-from url_viz.store.tables import fixed_lists
 
-COUNT, K = 60, 32
+COUNT = 60
 NEW = ("whitening", "whitened", "graph")
 
 
-def raw_lists(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The graph of before: the 32 nearest by raw cosine, twins among them."""
-    unit = l2_normalize(embeddings)
-    cosine = unit @ unit.T
-    np.fill_diagonal(cosine, -2)
-    position = np.argsort(-cosine, axis=1, kind="stable")[:, :K]
-    return position.astype(np.int32), np.take_along_axis(cosine, position, 1).astype(np.float32)
-
-
 def made_old(image_set: ImageSet) -> None:
-    """Take a set's whitened space and graph away, and write the graph of before, as its version wrote it."""
+    """Take a set's whitened space and graph away."""
     paths, key = image_set.store.paths, image_set.space.key
     for kind in NEW:
         shutil.rmtree(paths.tables / f"{kind}-{key}.lance")
     shutil.rmtree(paths.derived, ignore_errors=True)
-    stored = image_set.store.embeddings(key)
-    position, similarity = raw_lists(stored.embedding)
-    fields = [
-        pa.field("content", pa.int64(), nullable=False),
-        pa.field("position", pa.list_(pa.int32(), K), nullable=False),
-        pa.field("similarity", pa.list_(pa.float32(), K), nullable=False),
-        pa.field("is_approximate", pa.bool_(), nullable=False),
-    ]
-    approximate = pa.array(np.zeros(len(stored), bool))
-    columns = [pa.array(stored.content), fixed_lists(position), fixed_lists(similarity), approximate]
-    connect(paths.tables).create_table(f"neighbours-{key}", data=pa.table(columns, schema=pa.schema(fields)))
 
 
 @pytest.fixture(scope="module")
@@ -69,24 +43,11 @@ def tables_of(image_set: ImageSet) -> set[str]:
 
 
 @pytest.mark.slow
-def test_it_opens_by_the_nearest_and_says_why(old: ImageSet) -> None:
+def test_it_opens_by_name_and_says_what_to_do(old: ImageSet) -> None:
     table = old.table()
-    assert old.graph is None
-    order = old.order()
-    assert order.measure == "confusability"
-    assert "read by an older version" in order.reason
-    assert "no picture is embedded again" in order.reason
-    stored = old.store.embeddings(old.space.key, np.unique(old.contents))
-    position, cosine = raw_lists(stored.embedding)
-    nearest = np.array([row[row < 0.96][0] for row in cosine])[np.searchsorted(stored.content, old.contents)]
-    assert (position >= 0).all()
-    assert table["nearest_similarity"].to_numpy() == pytest.approx(nearest, abs=1e-5)
-    assert np.array_equal(np.argsort(table["confusability"], kind="stable"), np.argsort(-nearest, kind="stable"))
-    assert table["confusability"].between(0, 1).all()
-    assert table["ambiguity"].isna().all()
-    group = dict(zip(table["path"], group_codes(table), strict=True))
-    assert group["cat/0000.jpg"] == group["cat/copy.jpg"]
-    assert group["cat/0000.jpg"] != group["cat/0002.jpg"]
+    assert (old.graph, old.order().measure) == (None, None)
+    assert "Read the folder again to order them: no picture is embedded again." in old.order().reason
+    assert table[["confusability", "ambiguity", "nearest_similarity"]].isna().all(axis=None)
 
 
 @pytest.mark.slow
@@ -120,16 +81,13 @@ def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet)
 
 
 @pytest.mark.slow
-def test_the_next_reading_raises_it_without_embedding_and_drops_the_old_graph(old: ImageSet, reader: Reader) -> None:
-    assert "neighbours" in tables_of(old)
+def test_the_next_reading_raises_it_without_embedding(old: ImageSet, reader: Reader) -> None:
     coordinates = old.table().set_index("path")[["x", "y"]]
     raised = reader()
     assert (reader.embedded, reader.opened) == (0, 0)
     assert tables_of(raised) >= set(NEW)
-    assert "neighbours" not in tables_of(raised)
     assert raised.graph is not None
     assert raised.graph.whitening == raised.whitened.whitening.key
-    assert "older version" not in raised.order().reason
     assert raised.table()["ambiguity"].notna().all()
     assert raised.table()["confusability"].notna().all()
     assert raised.table().set_index("path")[["x", "y"]].equals(coordinates), "nobody moves on the map"

@@ -138,12 +138,11 @@ def test_a_burst_alone_has_no_order(tmp_path: Path) -> None:
     assert numbers.order().measure is None
 
 
-def test_a_set_of_an_older_version_says_so(tmp_path: Path) -> None:
+def test_a_set_without_a_graph_says_so(tmp_path: Path) -> None:
     numbers = labelled_numbers(tmp_path, 160)
     order = leading_order(numbers.plain_table(), numbers.contents, numbers.columns, None)
-    assert order.measure == "confusability"
-    assert "read by an older version" in order.reason
-    assert "no picture is embedded again" in order.reason
+    assert order.measure is None
+    assert "no neighbour graph, so pictures are listed by name" in order.reason
 
 
 def test_pictures_that_left_the_folder_take_no_part(tmp_path: Path) -> None:

@@ -57,7 +57,6 @@ from url_viz.analysis.second_model import CONFUSABILITY_BY_BOTH, SecondModel, by
 from url_viz.analysis.stored_rows import (
     FILES,
     StoredRows,
-    columns_of_raw_graph,
     graph_columns_from_table,
     rows_from_table,
     rows_to_table,
@@ -126,7 +125,7 @@ def _sources(context: SetContext) -> Iterator[Input]:
     head = context.head.digest if context.head else None
     tables = {
         "image_table": ["images"],
-        "graph_table": [f"graph-{key}", f"neighbours-{key}"],
+        "graph_table": [f"graph-{key}"],
         "whitened_table": [f"whitening-{key}", f"whitened-{key}"],
         "shown_tables": shown_tables(key, head),
     }
@@ -180,9 +179,7 @@ def _confusability_by_both_from(table: pa.Table, get: Get) -> NDArray[np.float32
 
 def _graph_columns(get: Get) -> GraphColumns | None:
     own, both = get("own_graph_columns"), get("confusability_by_both")
-    if own is None:
-        return columns_of_raw_graph(get("graph_table"), get("space").key)
-    return own if both is None else GraphColumns(**{**_fields(own), "confusability": both})
+    return own if own is None or both is None else GraphColumns(**{**_fields(own), "confusability": both})
 
 
 def _rows(get: Get) -> StoredRows:

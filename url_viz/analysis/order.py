@@ -81,17 +81,17 @@ def leading_order(
         order = _by_classes(table, contents, columns, labels, by)
         if order is not None:
             return order
+    if labels is None:
+        return Order(
+            None,
+            "There is no neighbour graph, so pictures are listed by name. Read the folder again to order them: no "
+            "picture is embedded again.",
+        )
     if known < FEWEST:
         return Order(None, "Fewer than three pictures have a neighbour, so they are listed by name.")
     if tuned is not None:
         others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
         return Order(TUNED.name, words_of(tuned, by), evidence=tuned.evidence, others=others)
-    if labels is None:
-        return Order(
-            CONFUSABILITY.name,
-            "This folder was read by an older version, so pictures are ordered by how far away the nearest one is. "
-            "Read it again to order them by ambiguity; no picture is embedded again.",
-        )
     if known < FEW:
         reason = f"Fewer than {FEW} pictures: ordered by how far away the nearest one is{by}."
         return Order(CONFUSABILITY.name, f"{reason} Without classes, nothing shows how well that works.")

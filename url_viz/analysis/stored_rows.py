@@ -14,10 +14,9 @@ from url_viz.imaging.folder_classes import folder_of_each
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
-from url_viz.pipeline.twins import are_twins, twin_groups
 from url_viz.store.derived_cache import numbers_from_table, require, require_codes
 from url_viz.store.reader import Store
-from url_viz.store.tables import IMAGES, GraphColumns, Twins, graph_schema, numbers_of, positions_of
+from url_viz.store.tables import IMAGES, GraphColumns, graph_schema, numbers_of, positions_of
 
 _PLAIN = rb"\A[\x20-\x7e]*\z"
 FILES = ("id", "path", "content", "width", "height", "failure")
@@ -163,30 +162,6 @@ def graph_columns_from_table(table: pa.Table, rows: int) -> GraphColumns:
     codes = {"nearest": rows, "twin_group": rows}
     found: dict[str, Any] = numbers_from_table(table, _GRAPH, rows, codes=codes)
     return GraphColumns(**found)
-
-
-def columns_of_raw_graph(store: Store, space_key: str) -> GraphColumns | None:
-    """What the graph says of each content of a set that was read before there was a whitened space; None without one.
-
-    Its confusability is the rank of minus the nearest similarity alone, until the folder is read again.
-    """
-    raw = store.raw_neighbours(space_key)
-    return None if raw is None else _of_raw(*raw)
-
-
-def _of_raw(content: NDArray[np.int64], position: NDArray[np.int32], cosine: NDArray[np.float32]) -> GraphColumns:
-    is_other = position >= 0
-    row, slot = np.nonzero(is_other)
-    is_twin = are_twins(cosine[row, slot], None, row, position[row, slot])
-    row, slot = row[is_twin], slot[is_twin]
-    is_other[row, slot] = False
-    pair = np.stack([row, position[row, slot]], axis=1).astype(np.int32)
-    group = twin_groups(Twins(len(content), pair, cosine[row, slot]))
-    slot, every = is_other.argmax(axis=1), np.arange(len(content))
-    has = is_other[every, slot]
-    nearest = np.where(has, position[every, slot], -1).astype(np.int32)
-    similarity = np.where(has, cosine[every, slot], np.nan).astype(np.float32)
-    return GraphColumns(content, nearest, similarity, (percentile(-similarity) / 100).astype(np.float32), group)
 
 
 def _qualities(store: Store, contents: NDArray[np.int64]) -> Numbers:

@@ -47,7 +47,6 @@ from url_viz.workspace import SetPaths
 
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 Made = TypeVar("Made")
-RawNeighbours = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 HASH_TABLE = f"hashes-{HASH_VERSION}"
 
 
@@ -205,10 +204,6 @@ class Store:
             f"graph-{space_key}", names, lambda data: GraphColumns(*(numbers_of(data[name]) for name in names))
         )
 
-    def raw_neighbours(self, space_key: str) -> RawNeighbours | None:
-        """The graph of a set that was read before there was a whitened space: contents, positions, raw cosines."""
-        return self._made(f"neighbours-{space_key}", ["content", "position", "similarity"], _raw_neighbours_of)
-
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space; None before it was made."""
         return self._made(f"coordinates-{space_key}", COORDINATES.names, _coordinates_of)
@@ -356,11 +351,6 @@ def _whitened_of(whitening: Whitening, data: pa.Table) -> WhitenedRows | None:
         return None
     whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
     return WhitenedRows(whitening, numbers_of(data["content"]), whitened)
-
-
-def _raw_neighbours_of(data: pa.Table) -> RawNeighbours:
-    position, similarity = matrix(data["position"]), matrix(data["similarity"])
-    return numbers_of(data["content"]), position.astype(np.int32), similarity.astype(np.float32)
 
 
 def _coordinates_of(data: pa.Table) -> Coordinates:
