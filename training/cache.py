@@ -9,6 +9,7 @@ the others; the one that finishes the last shard computes the task loss.
 On a complete cache, another target or temperature is computed from the stored embeddings, in seconds.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -25,14 +26,13 @@ from training.config import Augmentation, CacheConfig, FinetuneConfig, PretrainC
 from training.data.picture_stream import Encoded, PictureSource, source_of
 from training.data.pictures import NO_LABEL
 from training.data.tars import BadSample, classes_of_size
-from training.distributed import SINGLE, Process
 from training.groups import groups_of
 from training.own_record import Kind, of_probes, own_recorder
 from training.run_files import locked
 from training.sources import Sources
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import classifier_loss, fitted_classifier_loss, instance_loss
-from url_viz.errors import CacheError, ImageError, NoImagesError
+from url_viz.errors import CacheError, ImageError, JobError, NoImagesError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
@@ -43,6 +43,46 @@ from url_viz.wording import counted
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
+VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+"""Variables that torchrun sets, with the values of a single process."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """Process `rank` of `ranks`, the `local_rank`-th on its machine."""
+
+    rank: int = 0
+    ranks: int = 1
+    local_rank: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.ranks:
+            raise JobError(f"This process is number {self.rank} of {self.ranks}. Start it with torchrun.")
+
+    @classmethod
+    def of_environment(cls) -> "Process":
+        """The process as torchrun numbered it (RANK, WORLD_SIZE, LOCAL_RANK); `SINGLE` without torchrun."""
+        values = [os.environ.get(name, default) for name, default in VARIABLES]
+        if not all(value.isdecimal() for value in values):
+            raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {values}; torchrun sets them to numbers.")
+        return cls(*map(int, values))
+
+    def numbers_of(self, count: int) -> range:
+        """This process's numbers of 0 … count − 1: every `ranks`-th, so that each belongs to one process."""
+        return range(self.rank, count, self.ranks)
+
+    def select_gpu(self) -> None:
+        """Make `cuda` mean this process's GPU, if it is one of several on a machine with GPUs."""
+        if self.ranks == 1:
+            return
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.set_device(self.local_rank % torch.cuda.device_count())
+
+
+SINGLE = Process()
+"""A single process, without torchrun."""
 
 
 @dataclass(frozen=True)

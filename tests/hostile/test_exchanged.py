@@ -31,9 +31,8 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.plain_file import OUTSIDE
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.jobs import JobState, cancel_job, log_tail
-from url_viz.jobs.exporting import start_export
 from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretraining
-from url_viz.jobs.kinds import ADAPT, about_of
+from url_viz.jobs.kinds import ADAPT, about_of, start_export
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
 from url_viz.progress import Progress

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.cache import main, write_cache, write_shards
+from training.cache import Process, main, write_cache, write_shards
 from training.config import Augmentation, CacheConfig
-from training.distributed import Process
 from training.store import CachePaths, open_cache, read_failures
 from url_viz.errors import CacheError, JobError
 from url_viz.models.model import Model

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.cache import write_cache, write_shards
+from training.cache import Process, write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
 from training.data.picture_stream import TarSource, source_of
 from training.data.spec import pictures_of
-from training.distributed import Process
 from training.finetune import finetune
 from training.store import CachePaths, open_cache, read_failures, read_manifest
 from url_viz.errors import CacheError, FolderError, NoImagesError

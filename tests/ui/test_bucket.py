@@ -19,9 +19,8 @@ from url_viz.export.selection import listed
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging import bucket as of_bucket
 from url_viz.jobs import list_jobs
-from url_viz.jobs.exporting import start_export
 from url_viz.jobs.heads import config_to_adapt
-from url_viz.jobs.kinds import ADAPT, about_of
+from url_viz.jobs.kinds import ADAPT, about_of, start_export
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.roots import root_of

@@ -14,8 +14,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import ended
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
-from url_viz.jobs.exporting import start_export
-from url_viz.jobs.kinds import EXPORT
+from url_viz.jobs.kinds import EXPORT, start_export
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
 from url_viz.ui.widgets import export

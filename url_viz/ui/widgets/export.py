@@ -14,8 +14,7 @@ from url_viz.export.data_sets import DATA_SETS, Program, programs_of
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
-from url_viz.jobs.exporting import start_export
-from url_viz.jobs.kinds import EXPORT
+from url_viz.jobs.kinds import EXPORT, start_export
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import set_name
