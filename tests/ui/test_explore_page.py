@@ -351,10 +351,10 @@ def test_a_link_keeps_its_set_on_the_next_pages(image_set: ImageSet) -> None:
     for page in sorted((APP.parent / "pages").glob("*_page.py")):
         at.switch_page(f"pages/{page.name}").run()
         assert at.session_state["chosen_set"] == image_set.set_id, page
-        assert "No pictures read yet." not in words(at), page
-    for page_name in ("search", "finetune", "explore"):
-        at.switch_page(f"pages/{page_name}_page.py").run()
-        assert "zoo · 12 pictures" in words(at) or f"12 pictures · {image_set.source.title}" in words(at), page_name
+        said = words(at)
+        assert "No pictures read yet." not in said, page
+        if page.name.removesuffix("_page.py") in ("search", "finetune", "explore"):
+            assert "zoo · 12 pictures" in said or f"12 pictures · {image_set.source.title}" in said, page
 
 
 def a_job(home: Workspace, folder: Path, code: str) -> Job:

@@ -78,18 +78,16 @@ class TestStart:
         assert at.query_params["in.label"] == "cat"
         assert at.query_params["in.tags"] == "dark"
 
-    def test_what_was_begun_is_offered_to_go_on_with(self, image_set: ImageSet) -> None:
+    def test_what_was_done_is_told_and_what_was_begun_offered_to_go_on_with(self, image_set: ImageSet) -> None:
+        image_set.decisions.by("anna").decide([int(image_set.ids[0])], "keep")
         review = image_set.reviews.open(ReviewSpec("entropy", most=5))
         review.store(int(review.ids[0]), CardAnswer("keep"))
         at = page(image_set)
         assert "1 of 5 done" in words(at)
+        table = at.dataframe[-1].value
+        assert ["anna", "kept 1 picture", "done"] in table[["Who", "What", "State"]].to_numpy().tolist()
         at.button(key="review.go.0").click().run()
         assert here(at).at == 1
-
-    def test_what_was_done_is_told(self, image_set: ImageSet) -> None:
-        image_set.decisions.by("anna").decide([int(image_set.ids[0])], "keep")
-        table = page(image_set).dataframe[-1].value
-        assert table[["Who", "What", "State"]].to_numpy().tolist() == [["anna", "kept 1 picture", "done"]]
 
     def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
         reading(image_set)
@@ -154,6 +152,9 @@ class TestDesk:
         assert all(review.drawn[one] is before[one] for one in before)
 
     def test_pairs_are_answered_taken_back_and_told(self, unlabelled: ImageSet) -> None:
+        said = words(page(unlabelled))
+        assert said.index("Same kind or not") < said.index("Confusability"), "where no classes lead"
+        assert re.search(r"\d+ pairs", said)
         at = page(unlabelled, ReviewSpec("pairs"))
         assert here(at).review.spec == ReviewSpec("pairs")
         state = state_of(unlabelled, here(at))
@@ -176,6 +177,9 @@ class TestDesk:
         take_answers(here(at), [DeskAnswer(2, 0, int(card["id"]), 0)], who="anna")
         assert state_of(unlabelled, here(at)).cards[0]["same"] is None
         assert unlabelled.decisions.history()["who"].tolist()[0] == "anna"
+        state = state_of(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
+        assert (state.cards[0]["question"], state.classes) == ("Like this one?", ()), "without classes to choose among"
+        assert [panel["label"] for panel in state.cards[0]["panels"]] == [None]
 
     def test_pictures_are_named_and_what_the_names_suggest_is_accepted(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled, ReviewSpec("names"))
@@ -206,18 +210,6 @@ class TestDesk:
             at.button(key="review.names.order").click().run()
             assert unlabelled.labels.chosen == "names"
 
-    def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
-        said = words(page(unlabelled))
-        assert said.index("Same kind or not") < said.index("Confusability")
-        assert "0 answers, 0 the same kind." in said
-        assert re.search(r"\d+ pairs", said)
-
-    def test_without_classes_there_is_nothing_to_choose_among(self, unlabelled: ImageSet) -> None:
-        state = state_of(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
-        assert state.cards[0]["question"] == "Like this one?"
-        assert [panel["label"] for panel in state.cards[0]["panels"]] == [None]
-        assert state.classes == ()
-
     def test_the_end_offers_to_begin_again(self, image_set: ImageSet) -> None:
         at = page(image_set, ReviewSpec("confusability", most=1))
         only = str(here(at).review.ids[0])
@@ -236,18 +228,15 @@ class TestDesk:
         assert here(at) is not before
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
+def test_what_is_no_answer_is_passed_over() -> None:
+    records: tuple[dict[str, Any], ...] = (
         {"sequence": 1, "decision": "burn"},
         {"sequence": 1, "id": "x"},
         {"sequence": 1, "id": "1", "label": 3},
         {"sequence": 1, "id": "1", "keep": 5},
         {"sequence": 1, "id": "1", "at": "y"},
-    ],
-)
-def test_what_is_no_answer_is_passed_over(record: dict[str, Any]) -> None:
-    assert answer_of(record) is None
+    )
+    assert not any(map(answer_of, records))
 
 
 class TestLinks:
@@ -260,12 +249,12 @@ class TestLinks:
         assert here(at).review.spec.scope.filters[0].column == "label"
         assert len(here(at).review) == 5
 
-    def test_an_order_that_there_is_not_says_so_and_offers_others(self, image_set: ImageSet) -> None:
+    def test_an_order_that_there_is_not_says_so_and_offers_others(
+        self, image_set: ImageSet, unlabelled: ImageSet
+    ) -> None:
         at = page(image_set, ReviewSpec("beauty"))
         assert "'beauty' is not a measure of this set" in words(at)
         assert any(b.label == "Confusability" for b in at.button)
-
-    def test_suspects_without_labels_say_so(self, unlabelled: ImageSet) -> None:
         assert "There are no labels to check" in words(page(unlabelled, ReviewSpec("suspects")))
 
     def test_explore_leads_to_what_it_shows(self, image_set: ImageSet) -> None:

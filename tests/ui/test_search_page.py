@@ -69,9 +69,6 @@ def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_se
         assert "Most similar" not in words(at.run())
     at.query_params["id"] = str(by_confusability(image_set, 3))
     assert f"**Most similar** · {COUNT - 1}" in words(at.run())
-
-
-def test_a_picture_that_is_not_there_is_said_so(image_set: ImageSet) -> None:
     text = words(opened(image_set, "search", search__query_id=2**62))
     assert "The picture to search with is not in this image set" in text
     assert "Most similar" not in text
@@ -146,12 +143,7 @@ def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
     order_by(at).set_value("ambiguity").run()
     at.slider[0].set_value(60).run()
     assert f"By ambiguity, this picture is **highest**, {lies}" in at.warning[0].value
-
-
-def test_without_classes_nothing_lies_between_two() -> None:
     assert between_shares({"first_class": None, "second_class": None}) is None
-    shares = {"first_class": "cat", "second_class": "dog", "first_share": 0.48, "second_share": 0.31}
-    assert between_shares(shares) == "between cat (.48) and dog (.31)"
 
 
 def evidence_of(uncertainty: list[float], is_right: list[bool]) -> Evidence:
@@ -207,14 +199,10 @@ def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is
     assert f"**Most similar** · {COUNT}" in text
     assert at.code[0].value == "<b>new</b>.jpg"
     assert "Confusability **" in text
-
-
-def test_a_file_finds_what_the_same_picture_of_the_set_finds(image_set: ImageSet) -> None:
     image_id = by_confusability(image_set, 2)
-    at = opened(image_set, "search")
     at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
     own = opened(image_set, "search", search__query_id=image_id)
-    assert at.markdown[0].value == own.markdown[0].value
+    assert at.markdown[0].value == own.markdown[0].value, "as the same picture of the set"
 
 
 def test_without_classes_the_page_says_what_evidence_takes(
