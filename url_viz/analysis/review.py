@@ -155,7 +155,7 @@ class PairReview(Review):
     takes = ("same",)
 
     def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._answers, self._contents = of.answers, of.get("base").contents
+        self._get, self._answers, self._contents = of.get, of.answers, of.get("base").contents
         super().__init__(spec, of)
 
     @cached_property
@@ -207,8 +207,8 @@ class NameReview(Review):
     takes = ("decision", "name", "twins")
 
     def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
+        self._get, self._oldest = of.get, 0
         self._latest_names: list[str] = []
-        self._oldest = 0
         self._known_suggestions: tuple[int, dict[int, tuple[str, float]]] | None = None
         super().__init__(spec, of)
 

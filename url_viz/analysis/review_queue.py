@@ -134,7 +134,7 @@ class Review(Queue):
         """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
         self.spec, self.table = spec, of.table
         self._unit, self._decisions, self._source, self._paths = of.unit, of.decisions, of.source, of.paths
-        self._get, self._listed, self._ask = of.get, listed, ask
+        self._listed, self._ask = listed, ask  # and not `of.get`: it keeps the snapshot, which may be an old one
         self._reasons, self._sources = of.get("reasons"), of.get("sources")  # as they are at the opening
         if of.is_of_objects and "label" in self.takes:
             self.takes = (*self.takes, "verdict")
