@@ -1,11 +1,15 @@
 """Random damage to valid pictures never raises, never hangs, never takes the reading process down."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
+from tests.hostile.shard_mutants import mutant
 from tests.processes import run_python
+from url_viz.errors import FolderError
+from url_viz.imaging.containers.shards import Shards
 
 MOST_SECONDS_A_FILE = 20
 """For a file of kilobytes that claims a hundred megapixels, on a busy machine; the median is under a millisecond."""
@@ -40,3 +44,10 @@ def test_mutants_of_shards_give_a_sentence_or_rows(tmp_path: Path, first: int, c
     seen = json.loads(done.stdout)
     assert sum(seen.values()) == count
     assert min(seen["read"], seen["refused"]) > count // 10, "mutants that are all alike prove nothing"
+
+
+@pytest.mark.parametrize("number", [1240, 28343])
+def test_columns_that_lead_out_of_a_file_or_differ_in_length_are_a_sentence(tmp_path: Path, number: int) -> None:
+    """Mutants of an Arrow file, at which the process ended, and of a Parquet file, which raised."""
+    with pytest.raises(FolderError, match="cannot be read as"):
+        Shards(mutant(tmp_path, random.Random(number))).list()

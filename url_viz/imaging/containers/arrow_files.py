@@ -49,6 +49,8 @@ class Parquet:
             image_column(parquet.schema_arrow)
             columns = _said(parquet.schema_arrow, lambda name: parquet.read(columns=[name])[name])
             sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+            if any(len(values) != sum(sizes) for values in columns.values()):
+                raise ValueError("its columns differ in their number of rows")
         except _UNREADABLE as error:
             raise ImageError(f"cannot be read as Parquet: {error}") from error
         entries = [
@@ -186,6 +188,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _cells(column: pa.ChunkedArray) -> list[object]:
+    column.validate(full=True)  # offsets that lead out of a damaged file would end the process
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
