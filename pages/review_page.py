@@ -3,9 +3,9 @@
 import streamlit as st
 
 from url_viz.ui.review import page as review
+from url_viz.ui.review.names_and_answers import show_answers, show_names
 from url_viz.ui.review.review_address import chosen_review
 from url_viz.ui.review.review_worth import show_worth
-from url_viz.ui.review.taught import show_answers, show_names
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.heading import show_heading

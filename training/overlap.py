@@ -107,14 +107,14 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
 def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, report: str) -> Overlap:
     """The pictures of `second` that are also in `first`; the names of the sets are for the record."""
     twins = twins_across(first.embedding, second.embedding, hashes=np.concatenate([first.hashes, second.hashes]))
-    trained, told = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
-    is_same = first.content[trained] == second.content[told]
-    found = zip(trained.tolist(), told.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
+    one, other = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
+    is_same = first.content[one] == second.content[other]
+    found = zip(one.tolist(), other.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
     pairs = tuple(
         SharedPicture(first.names[a], second.names[b], same_bytes, round(cosine, 4))
         for a, b, same_bytes, cosine in sorted(found, key=lambda pair: pair[1::-1])
     )
-    same, any_way = (len(np.unique(rows)) for rows in (told[is_same], told))
+    same, any_way = (len(np.unique(rows)) for rows in (other[is_same], other))
     return Overlap(upstream, report, len(second.names), same, any_way, pairs)
 
 

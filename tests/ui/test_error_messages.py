@@ -22,9 +22,9 @@ def said(act: Callable[[], object]) -> str:
     """The one toast of a callback that acts so."""
 
     def script(act: "Callable[[], object]") -> None:
-        from url_viz.ui.text import told
+        from url_viz.ui.text import with_toast
 
-        told(act)()
+        with_toast(act)()
 
     [toast] = AppTest.from_function(script, args=(act,)).run().toast
     return str(toast.value)

@@ -131,10 +131,10 @@ def choose(
     pinned = [one for where in pin for one in _pinned(image_set, where)]
     subsets, column = image_set.subsets, None if per == "none" else per
     chosen = subsets.choose(count, per=column, most=dict(map(_bound, most)), among=among, pinned=pinned)
-    told = sys.stderr if out is None and tag is None else sys.stdout
-    if told is sys.stderr:
+    output = sys.stderr if out is None and tag is None else sys.stdout
+    if output is sys.stderr:
         print("\n".join(chosen["path"]))
-    print(said_of(chosen, count, per=subsets.quota_column(column)), file=told)
+    print(said_of(chosen, count, per=subsets.quota_column(column)), file=output)
     if out is not None and out.suffix.lower() == ".txt":
         write_bytes(paths_text(image_set, chosen["id"]), out)
     elif out is not None:
@@ -142,7 +142,7 @@ def choose(
     if tag is not None:
         print(f"{subsets.tag(chosen['id'], tag).sentence}.")
     if worth:
-        print(_worth(image_set, chosen["id"].tolist()), file=told)
+        print(_worth(image_set, chosen["id"].tolist()), file=output)
 
 
 def _worth(image_set: "ImageSet", ids: list[int]) -> str:

@@ -30,8 +30,6 @@ BUSY_S = 30.0
 _FOR_A_COPY = ("PRAGMA synchronous = OFF",)
 """The copy need not wait for the disk: it is compared with the file, and written again if it differs."""
 _ASIDE = f".schema-{SCHEMA_VERSION - 1}.db"
-
-
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 LOCK_S = 5.0
 

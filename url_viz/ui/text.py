@@ -49,7 +49,7 @@ def errors_shown(show: Callable[..., object] = st.toast) -> Iterator[None]:
         show(escape(error), icon=ERROR_ICON)
 
 
-def told(act: Callable[[], object]) -> Callable[[], None]:
+def with_toast(act: Callable[[], object]) -> Callable[[], None]:
     """The callback that carries out `act` and shows its error, or the sentence that it gives, in a toast."""
 
     def carry_out() -> None:

@@ -11,7 +11,7 @@ from url_viz.jobs import Job, JobState, cancel_job, why_it_failed
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
 from url_viz.jobs.mapping import Subset, find_map
-from url_viz.ui.text import Markdown, errors_shown, escape, told
+from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
 from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.jobs import CANCEL_GRACE_S
 
@@ -42,7 +42,7 @@ def show_subset(
                 "Stop",
                 icon=":material/stop:",
                 key="subset.stop",
-                on_click=told(partial(cancel_job, subset.job, grace_s=CANCEL_GRACE_S)),
+                on_click=with_toast(partial(cancel_job, subset.job, grace_s=CANCEL_GRACE_S)),
             )
         elif is_missing:
             st.button("Try again", icon=":material/refresh:", key="subset.again", on_click=on_again)

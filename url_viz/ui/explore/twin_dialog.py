@@ -12,7 +12,7 @@ from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import TWINS
-from url_viz.ui.text import told
+from url_viz.ui.text import with_toast
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
@@ -49,7 +49,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
             type="primary",
             icon=":material/filter_1:",
             key="twins.keep",
-            on_click=told(lambda: image_set.twins.keep_one_of_each().sentence),
+            on_click=with_toast(lambda: image_set.twins.keep_one_of_each().sentence),
             help="Keeps the largest picture of each group; of equally large ones, the one with most twins, then the "
             "clearest. Drops only its direct twins, and nothing you have marked to keep. One undo reverts all of it.",
         )

@@ -19,7 +19,7 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE
-from url_viz.ui.text import escape, told
+from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
@@ -218,7 +218,7 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
             f"Label {count:,} pictures as suggested",
             type="primary",
             key=key,
-            on_click=told(lambda: image_set.labels.correct(labels, who=user_name()).sentence),
+            on_click=with_toast(lambda: image_set.labels.correct(labels, who=user_name()).sentence),
         )
 
 

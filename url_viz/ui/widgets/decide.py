@@ -14,7 +14,7 @@ from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Decisions
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import PENDING, BulkAction, BulkKind
-from url_viz.ui.text import Markdown, escape, told
+from url_viz.ui.text import Markdown, escape, with_toast
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 
@@ -217,7 +217,7 @@ def show_undo(image_set: ImageSet, *, key: str) -> None:
             key=f"{key}.{command}",
             disabled=not is_possible,
             help="For the whole image set, including other users' decisions",
-            on_click=told(partial(_step_history, image_set, command)),
+            on_click=with_toast(partial(_step_history, image_set, command)),
         )
 
 

@@ -16,7 +16,7 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.search.query_picture import search_with
 from url_viz.ui.session import DECIDED, LABELLED, LINK_FOLLOWED, OPENED, queried, write_query
-from url_viz.ui.text import escape, told
+from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
@@ -127,7 +127,7 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
                 icon=icon,
                 key=DECIDED.of(image_id, decision),
                 type="primary" if is_it else "secondary",
-                on_click=told(partial(decisions_here(image_set).decide, [image_id], None if is_it else decision)),
+                on_click=with_toast(partial(decisions_here(image_set).decide, [image_id], None if is_it else decision)),
                 shortcut=WIRE["decisions"][decision]["key"],
             )
 
@@ -150,7 +150,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         accept_new_options=True,
         placeholder="Choose a class, or type a new one",
         key=key,
-        on_change=told(lambda: image_set.labels.correct({image_id: key.get()}, who=user_name())),
+        on_change=with_toast(lambda: image_set.labels.correct({image_id: key.get()}, who=user_name())),
     )
     if row["label_checked"] == CORRECTED:
         is_new = " · a new class: no other picture has it" if (others == label).sum() == 1 else ""

@@ -30,7 +30,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, SPACE, VIEW, view
-from url_viz.ui.text import Markdown, errors_shown, escape, told
+from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
 from url_viz.ui.widgets.filter_controls import title_of_column
 from url_viz.wording import counted, percent
 
@@ -54,7 +54,7 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
         return None
     RUN.set(chosen)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        use = told(lambda: image_set.runs.use(RUN.get() or ""))
+        use = with_toast(lambda: image_set.runs.use(RUN.get() or ""))
         st.selectbox("Run", names, key=RUN, on_change=use, width=220, label_visibility="collapsed")
         run = image_set.runs.get(chosen)
         st.caption(escape(" ".join(filter(None, (f"{run.words}.", run.match.words)))), width="content")

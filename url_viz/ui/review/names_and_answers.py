@@ -1,4 +1,4 @@
-"""What names and answers taught, on the Review page: suggestions, the change of the order, and answers as a file."""
+"""Names and answers on the Review page: what names suggest, how answers change the order, and answers as a file."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.review_address import choose_review
-from url_viz.ui.text import escape, told
+from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
@@ -37,7 +37,7 @@ def show_names(image_set: ImageSet) -> None:
                 "Order by ambiguity between your names",
                 icon=":material/swap_vert:",
                 key="review.names.order",
-                on_click=told(partial(_order_by_names, image_set)),
+                on_click=with_toast(partial(_order_by_names, image_set)),
                 help="Makes the names the labels. You can switch back under the classes on Explore.",
             )
         _show_suggestions(image_set, names)
@@ -75,7 +75,7 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
             type="primary",
             key="review.names.accept",
             disabled=rows.empty,
-            on_click=told(lambda: image_set.names.accept(rows["id"].tolist(), who=user_name()).sentence),
+            on_click=with_toast(lambda: image_set.names.accept(rows["id"].tolist(), who=user_name()).sentence),
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
         st.caption(
@@ -109,5 +109,5 @@ def show_answers(image_set: ImageSet) -> None:
         )
         if file is not None:
             brought = IncomingFile(file.name, file.getvalue())
-            taking = told(lambda: import_answers(image_set, brought, who=user_name()).words)
+            taking = with_toast(lambda: import_answers(image_set, brought, who=user_name()).words)
             st.button("Import these answers", key="review.answers.import", on_click=taking)
