@@ -171,6 +171,15 @@ class Key(str, Generic[T]):
         """Set the value; that of a widget before the widget is drawn."""
         st.session_state[self] = value
 
+    def set_if_changed(self, value: T) -> None:
+        """Set the value of a widget unless it already has it; before the widget is drawn.
+
+        A value that is set is sent to the browser, where it replaces what was chosen since the run began. Widgets in a
+        popover need `set`: the browser has none of their values until it is opened.
+        """
+        if self.get() != value:
+            self.set(value)
+
     def clear(self) -> None:
         """Remove the value, if there is one."""
         st.session_state.pop(self, None)

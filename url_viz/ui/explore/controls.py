@@ -134,7 +134,7 @@ def pick_class(image_set: ImageSet) -> None:
         return
     now = filter_on("label")
     is_one = isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names
-    ONE_CLASS.set(now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES)
+    ONE_CLASS.set_if_changed(now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES)
     st.selectbox(
         "Class",
         [ALL_CLASSES, *names],

@@ -293,7 +293,7 @@ def _sets_picked(
 ) -> list[str]:
     """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
     key = PRETRAIN_SETS.of(use, image_set.set_id)
-    key.set([set_id for set_id in key.get_or(lambda: list(usual)) if set_id in known])
+    key.set_if_changed([set_id for set_id in key.get_or(lambda: list(usual)) if set_id in known])
     return st.multiselect(
         escape(title),
         list(known),

@@ -103,7 +103,7 @@ def show_changes(found: Diff) -> tuple[str, ...]:
     """What changed in words, and pills that choose among the changes; returns those chosen, none for all."""
     st.markdown(Markdown("\n".join(f"- {escape(sentence)}" for sentence in found.words_of_changes)))
     counts = found.counts()
-    VERSION_CHANGES.set([name for name in VERSION_CHANGES.get() or [] if name in counts])
+    VERSION_CHANGES.set_if_changed([name for name in VERSION_CHANGES.get() or [] if name in counts])
     st.pills(
         "Changes",
         list(counts),

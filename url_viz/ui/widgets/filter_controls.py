@@ -140,7 +140,7 @@ def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
         counts.setdefault(picked, 0)
     if not counts:
         return None
-    REASON.set(picked)
+    REASON.set_if_changed(picked)
     st.pills(
         "Why",
         list(counts),

@@ -36,7 +36,7 @@ def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str |
     # A control for each default: a browser that still shows the last one would send that default as if it were chosen.
     control = key.of("control", first)
     for place, value in ((key, chosen), (followed, first), (control, chosen)):
-        place.set(value)
+        place.set_if_changed(value)
 
     def choose() -> None:
         if followed.get() == first:

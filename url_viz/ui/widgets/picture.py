@@ -142,7 +142,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     others = image_set.table()["label"].dropna().astype(str)
     first = (label, given, row.get("first_class"), row.get("second_class"))
     key = LABELLED.of(image_id)
-    key.set(label if isinstance(label, str) else None)
+    key.set_if_changed(label if isinstance(label, str) else None)
     st.selectbox(
         "Label",
         list(dict.fromkeys([*(name for name in first if isinstance(name, str)), *sorted(others.unique())])),

@@ -52,7 +52,7 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
     chosen = image_set.runs.chosen
     if chosen is None:
         return None
-    RUN.set(chosen)
+    RUN.set_if_changed(chosen)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         use = with_toast(lambda: image_set.runs.use(RUN.get() or ""))
         st.selectbox("Run", names, key=RUN, on_change=use, width=220, label_visibility="collapsed")
