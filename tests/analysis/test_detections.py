@@ -1,15 +1,12 @@
 """A detector's predictions: who is matched to whom, by hand, by a naive loop, and what always holds."""
 
-import random
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from url_viz.analysis.detections import CodedBoxes, Matches, class_logits, detections, matched, missed, other_class
+from url_viz.analysis.detections import Matches, class_logits, detections, matched, missed, other_class
 from url_viz.errors import ImageSetError
 
 SIDE = 10
@@ -24,24 +21,23 @@ def test_a_class_and_its_score_as_logits() -> None:
     assert np.exp(logits) == pytest.approx(np.array(shares)), "never less than by chance: it was the surest class"
 
 
-def boxes(rows: list[tuple[float, int, int]]) -> CodedBoxes:
+def boxes(rows: list[tuple[float, int, int]]) -> pd.DataFrame:
     """Squares by their left edge, picture and class: two that are d apart overlap by (10 − d) / (10 + d)."""
-    left, picture, label = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 3
-    box = np.stack([left, np.zeros(len(rows)), np.full(len(rows), SIDE), np.full(len(rows), SIDE)], axis=1)
-    return CodedBoxes(box.astype(float), picture.astype(np.int64), label.astype(np.int64))
+    frame = pd.DataFrame(rows, columns=["box_x", "picture", "class"])
+    return frame.assign(box_y=0, box_width=SIDE, box_height=SIDE)
 
 
-def by_loop(objects: CodedBoxes, predictions: CodedBoxes, score: NDArray[np.float64], least: float) -> list[int]:
+def by_loop(objects: pd.DataFrame, predictions: pd.DataFrame, least: float) -> list[int]:
     """The prediction of each object, as COCO's evaluation finds it, its own class first."""
     taken: dict[int, int] = {}
-    for at in sorted(range(len(predictions)), key=lambda at: -score[at]):
+    for at, (left, picture, label, *_) in enumerate(predictions.itertuples(index=False)):
         best: tuple[bool, float] = False, 0.0
         of = -1
-        for row in range(len(objects)):
-            apart = abs(objects.box[row, 0] - predictions.box[at, 0])
+        for row, (own_left, own_picture, own_label, *_) in enumerate(objects.itertuples(index=False)):
+            apart = abs(own_left - left)
             iou = max(0.0, SIDE - apart) / (SIDE + min(apart, SIDE))
-            here = objects.label[row] == predictions.label[at], iou
-            if objects.picture[row] == predictions.picture[at] and row not in taken and iou >= least and here > best:
+            here = own_label == label, iou
+            if own_picture == picture and row not in taken and iou >= least and here > best:
                 best, of = here, row
         if of >= 0:
             taken[of] = at
@@ -50,39 +46,38 @@ def by_loop(objects: CodedBoxes, predictions: CodedBoxes, score: NDArray[np.floa
 
 def test_by_hand() -> None:
     objects = boxes([(0, 0, 1), (2, 0, 2), (40, 0, 1), (0, 1, 1), (100, 0, 1)])
-    predictions = boxes([(1, 0, 2), (0, 0, 2), (41, 0, 2), (45, 0, 1), (0, 2, 1), (300, 0, 1)])
-    found = matched(objects, predictions, np.array([0.5, 0.9, 0.3, 0.8, 0.99, 0.1]))
-    # .9 takes the class-2 object though the other lies nearer; .5 finds its class taken; .8 overlaps by 1/3 only
-    assert found.prediction.tolist() == [0, 1, 2, -1, -1]
+    predictions = boxes([(0, 2, 1), (0, 0, 2), (45, 0, 1), (1, 0, 2), (41, 0, 2), (300, 0, 1)])
+    found = matched(objects, predictions)
+    # the second takes the class-2 object though the other lies nearer; the fourth finds it taken; 45 overlaps by 1/3
+    assert found.prediction.tolist() == [3, 1, 4, -1, -1]
     np.testing.assert_allclose(found.iou, [9 / 11, 8 / 12, 9 / 11, np.nan, np.nan])
-    assert found.nearest.tolist() == [0, 0, 2, 2, -1, -1]
-    np.testing.assert_allclose(found.nearest_iou, [9 / 11, 1, 9 / 11, 5 / 15, 0, 0])
+    assert found.nearest.tolist() == [-1, 0, 2, 0, 2, -1]
+    np.testing.assert_allclose(found.nearest_iou, [0, 1, 5 / 15, 9 / 11, 9 / 11, 0])
 
 
 ROW = st.tuples(st.integers(0, 30), st.integers(0, 2), st.integers(0, 2))
 
 
-@given(st.lists(ROW, max_size=12), st.lists(ROW, max_size=12), st.sampled_from([0.3, 0.5]), st.randoms())
+@given(st.lists(ROW, max_size=12), st.lists(ROW, max_size=12), st.sampled_from([0.3, 0.5]))
 def test_as_a_loop_does_and_each_once(
-    first: list[tuple[int, int, int]], second: list[tuple[int, int, int]], least: float, order: random.Random
+    first: list[tuple[int, int, int]], second: list[tuple[int, int, int]], least: float
 ) -> None:
     # no two objects lie at one place, and none is in the middle of two predictions: overlaps differ
     objects = boxes([(3 * left + 0.01 * at, *rest) for at, (left, *rest) in enumerate(first)])  # type: ignore[misc]
     predictions = boxes([(3 * left + 0.000013 * at, *rest) for at, (left, *rest) in enumerate(second)])  # type: ignore[misc]
-    score = np.array([order.random() for _ in second])
-    found = matched(objects, predictions, score, least_iou=least)
-    assert found.prediction.tolist() == by_loop(objects, predictions, score, least)
+    found = matched(objects, predictions, least_iou=least)
+    assert found.prediction.tolist() == by_loop(objects, predictions, least)
     taken = found.prediction[found.prediction >= 0]
     assert len(set(taken.tolist())) == len(taken)
     assert (found.iou[found.prediction >= 0] >= least).all()
     free = np.setdiff1d(np.arange(len(second)), taken)
     for at in free[found.nearest_iou[free] >= least]:  # a prediction is free only if all that it overlaps are taken
-        assert _is_taken(found, objects, predictions, at, least)
+        assert _is_taken(found, objects, predictions.iloc[at], least)
 
 
-def _is_taken(found: Matches, objects: CodedBoxes, predictions: CodedBoxes, at: int, least: float) -> bool:
-    apart = np.abs(objects.box[:, 0] - predictions.box[at, 0])
-    over = ((SIDE - apart) / (SIDE + apart) >= least) & (objects.picture == predictions.picture[at])
+def _is_taken(found: Matches, objects: pd.DataFrame, prediction: pd.Series, least: float) -> bool:
+    apart = (objects["box_x"] - prediction["box_x"]).abs()
+    over = ((SIDE - apart) / (SIDE + apart) >= least) & (objects["picture"] == prediction["picture"])
     return bool((found.prediction[over] >= 0).all())
 
 

@@ -31,18 +31,6 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class CodedBoxes:
-    """N boxes: `box` (N, 4) as x, y, width, height, and codes (N,) of their `picture` and class (`label`)."""
-
-    box: Floats
-    picture: Ints
-    label: Ints
-
-    def __len__(self) -> int:
-        return len(self.box)
-
-
-@dataclass(frozen=True)
 class Matches:
     """Of each of N objects its `prediction`, or −1, of each of M predictions the object that is `nearest`, or −1.
 
@@ -55,42 +43,33 @@ class Matches:
     nearest_iou: Floats
 
 
-def matched(objects: CodedBoxes, predictions: CodedBoxes, score: Floats, *, least_iou: float = LEAST_IOU) -> Matches:
-    """Which prediction each object has: greedily by `score` (M,), as COCO's evaluation does, each within its picture.
+def matched(objects: pd.DataFrame, predictions: pd.DataFrame, *, least_iou: float = LEAST_IOU) -> Matches:
+    """Which prediction each object has: greedily, as COCO's evaluation does, each within its picture.
 
-    A prediction takes, of the free objects that it overlaps by at least `least_iou`, that of its class that it overlaps
-    most, else that of another class. Predictions of equal score come in their order.
+    Both have picture, class, and box_x … box_height; the surest predictions come first. A prediction takes, of the free
+    objects that it overlaps by at least `least_iou`, that of its class that it overlaps most, else that of another
+    class.
     """
     prediction, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
     nearest, nearest_iou = np.full(len(predictions), -1, np.int64), np.zeros(len(predictions))
-    rank = np.empty(len(predictions), np.int64)
-    rank[np.argsort(-score, kind="stable")] = np.arange(len(predictions))
     is_taken = np.zeros(len(predictions), bool)
-    for rows, unsorted in _by_picture(objects.picture, predictions.picture):
-        columns = unsorted[np.argsort(rank[unsorted])]
-        overlap = overlaps(predictions.box[columns], objects.box[rows])
+    box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
+    label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
+    rows_of = objects.groupby(PICTURE).indices
+    for picture, columns in predictions.groupby(PICTURE).indices.items():
+        if (rows := rows_of.get(picture)) is None:
+            continue
+        overlap = overlaps(predicted_box[columns], box[rows])
         best = overlap.argmax(axis=1)
         nearest_iou[columns] = overlap.max(axis=1)
         nearest[columns] = np.where(nearest_iou[columns] > 0, rows[best], -1)
         at, of = np.nonzero(overlap >= least_iou)
-        is_other = predictions.label[columns[at]] != objects.label[rows[of]]
+        is_other = predicted_label[columns[at]] != label[rows[of]]
         for pair in np.lexsort((-overlap[at, of], is_other, at)).tolist():
             one, row = columns[at[pair]], rows[of[pair]]
             if not is_taken[one] and prediction[row] < 0:
                 is_taken[one], prediction[row], iou[row] = True, one, overlap[at[pair], of[pair]]
     return Matches(prediction, iou, nearest, nearest_iou)
-
-
-def _by_picture(first: Ints, second: Ints) -> list[tuple[Ints, Ints]]:
-    """The rows of both in each picture that both have."""
-    parts = [_rows_by_code(codes) for codes in (first, second)]
-    return [(rows, parts[1][code]) for code, rows in parts[0].items() if code in parts[1]]
-
-
-def _rows_by_code(codes: Ints) -> dict[int, Ints]:
-    order = np.argsort(codes, kind="stable")
-    values, starts = np.unique(codes[order], return_index=True)
-    return dict(zip(values.tolist(), np.split(order, starts)[1:], strict=True))
 
 
 @dataclass(frozen=True)
@@ -116,11 +95,7 @@ class Detections:
     def words(self) -> tuple[str, ...]:
         """What came out, a sentence each."""
         detected = self.objects[DETECTED]
-        found, missing, unseen = (
-            int((detected == FOUND).sum()),
-            int((detected == MISSED).sum()),
-            int(detected.isna().sum()),
-        )
+        found, missing, unseen = (int(each.sum()) for each in (detected == FOUND, detected == MISSED, detected.isna()))
         other = found - self.same
         said = [
             f"{counted(self.predictions, 'prediction')}, {self.sure:,} with a score from {self.least_score:g} on.",
@@ -146,7 +121,8 @@ def detections(
     is_sure = predictions["score"] >= least_score
     sure = predictions[is_sure].sort_values("score", ascending=False, kind="stable")
     sure = sure[sure.groupby(PICTURE).cumcount() < MOST_PER_PICTURE].reset_index(drop=True)
-    found = matched(*_coded(table, sure), sure["score"].to_numpy(float), least_iou=least_iou)
+    label = table["label"].fillna(table[CLASS])  # that of the annotations where it has no label
+    found = matched(table.assign(**{CLASS: label}), sure, least_iou=least_iou)
     has_prediction = found.prediction >= 0
     rows = sure.reindex(found.prediction)
     detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
@@ -162,7 +138,7 @@ def detections(
     is_new = is_over & (found.nearest_iou < least_iou)
     names = table["path"].reindex(found.nearest).to_numpy(object)
     invented = sure.assign(nearest=names, iou=found.nearest_iou)[is_new].reset_index(drop=True)
-    same = int((has_prediction & (objects[PREDICTED_CLASS] == _labels(table).to_numpy(object))).sum())
+    same = int((has_prediction & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
     again = int(is_over.sum()) - len(invented)
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
 
@@ -179,23 +155,6 @@ def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Flo
     shares = np.repeat((1 - own[:, None]) / max(1, len(names) - 1), len(names), axis=1)
     shares[np.arange(len(rows)), column[rows]] = own
     return rows, np.log(np.maximum(shares, SMALLEST))
-
-
-def _coded(table: pd.DataFrame, predictions: pd.DataFrame) -> tuple[CodedBoxes, CodedBoxes]:
-    """Objects and predictions, pictures and classes by one code for both."""
-    frames = table.assign(**{CLASS: _labels(table)}), predictions
-    picture, label = (
-        np.split(pd.factorize(pd.concat([frame[column] for frame in frames]))[0].astype(np.int64), [len(table)])
-        for column in (PICTURE, CLASS)
-    )
-    boxes = [frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in frames]
-    return CodedBoxes(boxes[0], picture[0], label[0]), CodedBoxes(boxes[1], picture[1], label[1])
-
-
-def _labels(table: pd.DataFrame) -> pd.Series:
-    """The class of each object, that of the annotations where it has no label."""
-    labels: pd.Series = table["label"].fillna(table[CLASS])
-    return labels
 
 
 def _is_seen(table: pd.DataFrame, predictions: pd.DataFrame) -> NDArray[np.bool_]:
