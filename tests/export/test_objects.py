@@ -66,7 +66,7 @@ def classes_in(folder: Path, kind: Kind, originals: Path) -> list[list[str]]:
         if path.is_file():
             (originals / path.relative_to(folder)).write_bytes(path.read_bytes())
     named = {"YOLO": "data.yaml", "COCO": "instances.json", "VOC": ""}[kind]
-    return [[one.label for one in at.objects] for at in read_annotations(originals / named).pictures]
+    return [[one.label for one in at.objects.values()] for at in read_annotations(originals / named).pictures.values()]
 
 
 @pytest.mark.parametrize("kind", KINDS)

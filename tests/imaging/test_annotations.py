@@ -58,7 +58,7 @@ def voc(root: Path, objects: str, *, before: str = "", name: str = "a.xml") -> P
 
 
 def boxes(found: Annotations) -> list[tuple[str, str, tuple[float, ...]]]:
-    return [(one.key, one.label, one.box) for at in found.pictures for one in at.objects]
+    return [(one.key, one.label, one.box) for at in found.pictures.values() for one in at.objects.values()]
 
 
 def test_the_three_formats_say_the_same(tmp_path: Path) -> None:
@@ -71,11 +71,11 @@ def test_the_three_formats_say_the_same(tmp_path: Path) -> None:
     assert [(x * WIDTH, y * HEIGHT) for _, _, (x, y, _, _) in boxes(by_yolo)] == [(30, 10)]
     assert boxes(by_coco) == [("3", "dog", (30, 10, 20, 20))]
     assert boxes(by_voc) == [("1", "dog", (30, 10, 20, 20))]
-    assert by_coco.pictures[0].objects[0].facts == (("area", 400),)
+    assert next(iter(next(iter(by_coco.pictures.values())).objects.values())).facts == (("area", 400),)
     assert [found.summary for found in (by_yolo, by_coco, by_voc)] == [
         f"1 object of 1 class in 1 picture, as {kind}" for kind in ("YOLO", "COCO", "VOC")
     ]
-    assert [found.pictures[0].split for found in (by_yolo, by_coco)] == ["train", "val"]
+    assert [next(iter(found.pictures.values())).split for found in (by_yolo, by_coco)] == ["train", "val"]
 
 
 def test_polygons_and_rotated_boxes_count_by_the_box_around_them(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_hostile_mask_is_a_failure(tmp_path: Path, mask: dict[str, Any]) -> No
     both = [{"id": at, "image_id": 1, "category_id": 7, "segmentation": one} for at, one in ((1, good), (2, mask))]
     found = read_annotations(coco(tmp_path, both))
     assert boxes(found) == [("1", "cat", (10, 5, 1, 20))]
-    assert found.failures == (("annotations 2", "has neither a box of four numbers, nor a polygon or mask with area"),)
+    assert found.failures == [("annotations 2", "has neither a box of four numbers, nor a polygon or mask with area")]
 
 
 def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_file_name_that_leads_out_or_can_be_none_is_a_failure(tmp_path: Path, 
     images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": name}]
     entry = {"id": 1, "image_id": 2, "category_id": 7, "bbox": [1, 2, 3, 4]}
     found = read_annotations(coco(tmp_path, [entry], images=images))
-    assert [at.path for at in found.pictures] == [b"a.png"]
+    assert [*found.pictures] == [b"a.png"]
     assert "leads out" in found.failures[0][1]
 
 
@@ -267,7 +267,7 @@ def test_a_split_may_be_a_list_of_pictures(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("./images/train/a.png\n/etc/passwd\n")
     path.write_text(json.dumps({"train": "train.txt", "val": "none\0", "names": ["cat"]}))
     found = read_annotations(path)
-    assert [picture.path for picture in found.pictures] == [b"images/train/a.png"]
+    assert [*found.pictures] == [b"images/train/a.png"]
     assert len(boxes(found)) == 1
     assert len(found.failures) == 1
 

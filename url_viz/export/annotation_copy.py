@@ -179,7 +179,7 @@ def _files(annotations: Annotations, root: Path) -> Iterator[tuple[bytes, bytes]
         paths = [os.path.join(ANNOTATIONS.encode(), name) for name in names]
     else:
         yield os.fsencode(root.name), os.fsencode(root)
-        of_pictures = (label_file(picture.path) for picture in annotations.pictures)
+        of_pictures = (label_file(path) for path in annotations.pictures)
         paths = list(dict.fromkeys(of_pictures)) if annotations.kind == "YOLO" else []
     for path in paths:
         if os.path.exists(os.path.join(base, path)):

@@ -44,7 +44,7 @@ class Objects:
 
     @cached_property
     def _objects(self) -> Sequence[tuple[ScannedFile, tuple[AnnotatedPicture, AnnotatedObject, Place]]]:
-        return [pair for picture in self.annotations.pictures for pair in self._of(picture)]
+        return [pair for picture in self.annotations.pictures.values() for pair in self._of(picture)]
 
     def list(self) -> Scan:
         """Every object by path, and a candidate for every line that makes no sense, whose reading gives the reason."""
@@ -61,9 +61,9 @@ class Objects:
     @cached_property
     def _faults(self) -> Mapping[bytes, str]:
         faults = {os.fsencode(at): why for at, why in self.annotations.failures}
-        for picture in self.annotations.pictures:
+        for picture in self.annotations.pictures.values():
             if (why := self._why_no_size(picture)) is not None:
-                faults |= {Place(picture.path, one.key, one.box).path: why for one in picture.objects}
+                faults |= {Place(picture.path, one.key, one.box).path: why for one in picture.objects.values()}
         return faults
 
     def _why_no_size(self, picture: AnnotatedPicture) -> str | None:
@@ -79,7 +79,7 @@ class Objects:
     def _frames(self) -> dict[bytes, PictureSize]:
         """The frame of each picture with objects, by path, where it can be read; later of others that are asked for."""
         frames = {}
-        for picture in self.annotations.pictures:
+        for picture in self.annotations.pictures.values():
             if picture.objects:
                 with suppress(ImageError):  # reading the object gives the reason
                     frames[picture.path] = self._read_frame(picture.path)
@@ -96,7 +96,7 @@ class Objects:
     @cached_property
     def _are_of_stored(self) -> bool:
         """Whether a picture whose size tells says that boxes are of pictures as stored, and not upright."""
-        frames = ((picture.size, self._frames.get(picture.path)) for picture in self.annotations.pictures)
+        frames = ((picture.size, self._frames.get(picture.path)) for picture in self.annotations.pictures.values())
         return any(frame and size == frame.stored != frame.upright for size, frame in frames)
 
     def _data(self, path: bytes) -> bytes:
@@ -114,16 +114,16 @@ class Objects:
             return
         frame = self._frames.get(picture.path)
         said = picture if frame is None else replace(picture, size=frame.upright)
-        for one in picture.objects:
-            place = Place(picture.path, one.key, self.box(one, picture), self._margin)
+        for one in picture.objects.values():
+            place = Place(picture.path, one.key, self.box(one.box, picture, is_relative=one.is_relative), self._margin)
             stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
             yield ScannedFile(place.path, size_bytes, stamp, place=place), (said, one, place)
 
-    def box(self, one: AnnotatedObject, picture: AnnotatedPicture) -> Box:
+    def box(self, box: Box, picture: AnnotatedPicture, *, is_relative: bool) -> Box:
         """The box of an object, or of one that was predicted, in pixels of the upright picture, to a hundredth."""
         frame = self._frame(picture.path)
-        x, y, width, height = one.box
-        if one.is_relative:
+        x, y, width, height = box
+        if is_relative:
             across, down = frame.upright
             x, y, width, height = x * across, y * down, width * across, height * down
         elif picture.size == frame.stored and (frame.stored != frame.upright or self._are_of_stored):

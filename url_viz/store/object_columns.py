@@ -37,7 +37,9 @@ def keep_objects(writer: Writer, source: Source) -> None:
     """
     if not isinstance(source, Objects):
         return
-    writer.note_objects(source.base, without=sum(not picture.objects for picture in source.annotations.pictures))
+    writer.note_objects(
+        source.base, without=sum(not picture.objects for picture in source.annotations.pictures.values())
+    )
     is_new = OBJECTS not in names_of_imports(writer.paths)
     facts = source.facts
     said = list(facts.values())

@@ -93,7 +93,7 @@ class SetFiles:
 
     def without_objects(self) -> list[str]:
         """The paths of pictures in which no object is annotated, as the annotations say now; none of other sets."""
-        pictures = self.source.annotations.pictures if isinstance(self.source, Objects) else ()
+        pictures = self.source.annotations.pictures.values() if isinstance(self.source, Objects) else ()
         return [display_name(picture.path) for picture in pictures if not picture.objects]
 
     def data(self, image_id: int) -> bytes:

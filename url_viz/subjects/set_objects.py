@@ -149,11 +149,10 @@ class SetObjects:
 
 def _in_pixels(source: Objects, predicted: Predicted) -> pd.DataFrame:
     """Predictions as `detections` takes them."""
-    pictures = {picture.path: picture for picture in source.annotations.pictures}
-    rows = [
-        (display_name(one.picture), one.label, one.score, *source.box(one.as_object, pictures[one.picture]))
-        for one in predicted.predictions
-    ]
+    pictures, rows = source.annotations.pictures, []
+    for one in predicted.predictions:
+        box = source.box(one.box, pictures[one.picture], is_relative=one.is_relative)
+        rows.append((display_name(one.picture), one.label, one.score, *box))
     return pd.DataFrame(rows, columns=[PICTURE, CLASS, "score", *BOX_COLUMNS[:4]])
 
 

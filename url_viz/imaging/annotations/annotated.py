@@ -34,87 +34,67 @@ class AnnotatedObject:
     place: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class AnnotatedPicture:
-    """A picture by its path below the base, the objects in it (none of a picture without any), and its split.
+    """A picture by its path below the base, its split, and the objects in it by their keys (none without any).
 
     `size` is its width and height in pixels, as the file says.
     """
 
     path: bytes
-    objects: tuple[AnnotatedObject, ...]
     split: str | None = None
     size: Size | None = None
+    objects: dict[str, AnnotatedObject] = field(default_factory=dict)
+
+    def measure(self, width: object, height: object) -> None:
+        """Note the size, if it is one."""
+        size = numbers((width, height))
+        if size is not None and all(0 < value < math.inf for value in size):
+            self.size = size[0], size[1]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Annotations:
-    """What an annotation file says. Paths of `pictures` are relative to the folder `base`.
+    """What an annotation file says, as it is read. `pictures` are by their paths, relative to the folder `base`.
 
-    `failures` are lines or entries that cannot be used, by where they stand, with the reason; `crowds` counts objects
-    that stand for a crowd, which are left out. `names` are classes by number (YOLO, COCO), `numbers` the numbers of
-    pictures by path (COCO).
+    `names` are classes by number (YOLO, COCO), `numbers` the numbers of pictures by path (COCO). `failures` are lines
+    or entries that cannot be used, by where they stand, with the reason; `crowds` counts objects that stand for a
+    crowd, which are left out.
     """
 
     kind: Kind
     base: Path
-    pictures: tuple[AnnotatedPicture, ...]
-    failures: tuple[tuple[str, str], ...] = ()
-    crowds: int = 0
     names: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[bytes, str] = field(default_factory=dict)
+    pictures: dict[bytes, AnnotatedPicture] = field(default_factory=dict)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    crowds: int = 0
 
     @property
     def summary(self) -> str:
         """What there is, for people: "929 objects of 71 classes in 128 pictures, as YOLO"."""
-        objects = [one for picture in self.pictures for one in picture.objects]
-        classes = len({one.label for one in objects})
-        parts = counted(len(objects), "object"), counted(classes, "class"), counted(len(self.pictures), "picture")
+        labels = [one.label for picture in self.pictures.values() for one in picture.objects.values()]
+        parts = counted(len(labels), "object"), counted(len({*labels}), "class"), counted(len(self.pictures), "picture")
         said = "{} of {} in {}, as {}".format(*parts, self.kind)
         return f"{said}; {counted(self.crowds, 'crowd')} left out" if self.crowds else said
 
-
-@dataclass
-class Collected:
-    """Pictures and failures while a file is read."""
-
-    objects: dict[bytes, dict[str, AnnotatedObject]] = field(default_factory=dict)
-    split: dict[bytes, str | None] = field(default_factory=dict)
-    size: dict[bytes, Size] = field(default_factory=dict)
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    crowds: int = 0
-    names: Mapping[str, str] = field(default_factory=dict)
-    numbers: Mapping[bytes, str] = field(default_factory=dict)
-
-    def picture(self, path: bytes, *, split: str | None = None) -> None:
-        self.objects.setdefault(path, {})
-        self.split.setdefault(path, split)
-
-    def measure(self, path: bytes, width: object, height: object) -> None:
-        """The size of a picture, if it is one."""
-        size = numbers((width, height))
-        if size is not None and all(0 < value < math.inf for value in size):
-            self.size[path] = size[0], size[1]
+    def picture(self, path: bytes, *, split: str | None = None) -> AnnotatedPicture:
+        """The picture at a path, of a split if it is new."""
+        return self.pictures.setdefault(path, AnnotatedPicture(path, split))
 
     def add(self, path: bytes, one: AnnotatedObject, *, at: str) -> None:
         """An object of a known picture; a failure `at` its place if its box or key cannot be."""
+        objects = self.pictures[path].objects
         why = why_no_box(one.box)
-        if why is None and one.key in self.objects[path]:
+        if why is None and one.key in objects:
             why = f"has the same number {one.key!r} as another object of its picture"
         if why is None:
-            self.objects[path][one.key] = one
+            objects[one.key] = one
         else:
             self.fail(at, why)
 
     def fail(self, at: str, why: str) -> None:
         self.failures.append((printable(at), why))
-
-    def done(self, kind: Kind, base: Path) -> Annotations:
-        pictures = tuple(
-            AnnotatedPicture(path, tuple(self.objects[path].values()), self.split[path], self.size.get(path))
-            for path in sorted(self.objects)
-        )
-        return Annotations(kind, base, pictures, tuple(self.failures), self.crowds, self.names, self.numbers)
 
 
 def why_no_box(box: Sequence[float]) -> str | None:

@@ -11,7 +11,6 @@ from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
     Box,
-    Collected,
     Size,
     box_around,
     inside,
@@ -32,42 +31,36 @@ def read_coco(path: Path, data: bytes) -> Annotations:
     pictures = {_key(entry.get("id")): entry for entry in _entries(document, "images")}
     names = {_key(entry.get("id")): label_of(entry.get("name")) for entry in _entries(document, "categories")}
     base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()])
-    collected = Collected(names=names)
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
+    found = Annotations("COCO", base, names, {at: key for key, at in paths.items() if at is not None})
     for key, at in paths.items():
         if at is None:
-            collected.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
+            found.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
         else:
-            collected.picture(at, split=_split_of(path, at))
-            collected.measure(at, pictures[key].get("width"), pictures[key].get("height"))
-    collected.numbers = {at: key for key, at in paths.items() if at is not None}
+            size = pictures[key].get("width"), pictures[key].get("height")
+            found.picture(at, split=_split_of(path, at)).measure(*size)
     for place, entry in enumerate(document["annotations"]):
         if isinstance(entry, dict):
-            _take(entry, place, paths, collected)
-    return collected.done("COCO", base)
+            _take(entry, place, paths, found)
+    return found
 
 
-def _take(
-    entry: Mapping[str, Any],
-    place: int,
-    paths: Mapping[str, bytes | None],
-    collected: Collected,
-) -> None:
+def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None], found: Annotations) -> None:
     at, picture = f"annotations {_key(entry.get('id'))}", _key(entry.get("image_id"))
-    path, label, box = paths.get(picture), collected.names.get(_key(entry.get("category_id"))), _box(entry)
+    path, label, box = paths.get(picture), found.names.get(_key(entry.get("category_id"))), _box(entry)
     if entry.get("iscrowd") in (1, True):
-        collected.crowds += 1
+        found.crowds += 1
     elif path is None:
-        collected.fail(at, f"is of a picture that is not listed: image_id {picture}")
+        found.fail(at, f"is of a picture that is not listed: image_id {picture}")
     elif label is None:
-        collected.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
+        found.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
-        collected.fail(at, "has neither a box of four numbers, nor a polygon or mask with area")
-    elif why_no_box(box) is None and _is_outside(box, collected.size.get(path)):
-        collected.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
+        found.fail(at, "has neither a box of four numbers, nor a polygon or mask with area")
+    elif why_no_box(box) is None and _is_outside(box, found.pictures[path].size):
+        found.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         facts = tuple((name, entry[name]) for name in ("area", "score") if isinstance(entry.get(name), int | float))
-        collected.add(path, AnnotatedObject(_key(entry.get("id")), label, box, facts=facts, place=place), at=at)
+        found.add(path, AnnotatedObject(_key(entry.get("id")), label, box, facts=facts, place=place), at=at)
 
 
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:

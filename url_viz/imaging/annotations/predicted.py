@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, Box, label_of, numbers, why_no_box
+from url_viz.imaging.annotations.annotated import Annotations, Box, label_of, numbers, why_no_box
 from url_viz.imaging.annotations.yolo import box_of
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.scan import display_name
@@ -24,10 +24,6 @@ class PredictedObject:
     box: Box
     is_relative: bool
     score: float
-
-    @property
-    def as_object(self) -> AnnotatedObject:
-        return AnnotatedObject("", self.label, self.box, self.is_relative)
 
 
 @dataclass
@@ -50,9 +46,9 @@ class _Reading:
     def __init__(self, annotations: Annotations, names: Mapping[str, str]) -> None:
         self.found, self._names = Predicted(), names
         self._classes = {*annotations.names.values()} | {
-            one.label for picture in annotations.pictures for one in picture.objects
+            one.label for picture in annotations.pictures.values() for one in picture.objects.values()
         }
-        self._pictures = _by_name([picture.path for picture in annotations.pictures])
+        self._pictures = _by_name(annotations.pictures)
         self._pictures |= {number: path for path, number in annotations.numbers.items()}
 
     def take(
@@ -171,7 +167,7 @@ def _four(box: Sequence[float] | None) -> Box | None:
     return None if box is None else (box[0], box[1], box[2], box[3])
 
 
-def _by_name(paths: Sequence[bytes]) -> dict[str, bytes | None]:
+def _by_name(paths: Iterable[bytes]) -> dict[str, bytes | None]:
     """Pictures by the names that predictions have for them; None for a name that several have.
 
     The path, the file's name, both without extension, and a name of digits as a number.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, Box, Collected, label_of, numbers
+from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, Box, label_of, numbers
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.scan import display_name, scan
 
@@ -19,16 +19,16 @@ def read_voc(folder: Path, *, within: Sequence[Path] | None = None) -> Annotatio
     found = scan(folder / PICTURES, within=within).files
     by_stem = {os.path.splitext(os.path.basename(file.path))[0]: PICTURES.encode() + b"/" + file.path for file in found}
     split = {stem: name for name in ("train", "val", "test") for stem in _stems_in(folder, name, within=within)}
-    collected = Collected()
+    annotations = Annotations("VOC", folder)
     for stem, path in by_stem.items():
-        collected.picture(path, split=split.get(stem))
+        annotations.picture(path, split=split.get(stem))
     with os.scandir(folder / ANNOTATIONS) as entries:
         files = sorted(os.fsencode(entry.name) for entry in entries if entry.name.endswith(".xml"))
     for name in files:
-        _take_file(folder, name, by_stem, collected, within=within)
-    if not any(collected.objects.values()):
+        _take_file(folder, name, by_stem, annotations, within=within)
+    if not any(picture.objects for picture in annotations.pictures.values()):
         raise FolderError(f"{str(folder)!r} has no objects in {ANNOTATIONS!r}. Give the folder of a VOC data set.")
-    return collected.done("VOC", folder)
+    return annotations
 
 
 def is_voc(folder: Path) -> bool:
@@ -45,26 +45,26 @@ def _stems_in(folder: Path, split: str, *, within: Sequence[Path] | None) -> Ite
 
 
 def _take_file(
-    folder: Path, name: bytes, by_stem: dict[bytes, bytes], collected: Collected, *, within: Sequence[Path] | None
+    folder: Path, name: bytes, by_stem: dict[bytes, bytes], annotations: Annotations, *, within: Sequence[Path] | None
 ) -> None:
     at, path = display_name(name), by_stem.get(os.path.splitext(name)[0])
     try:
         root = _tree(read_file(os.fsencode(folder / ANNOTATIONS / os.fsdecode(name)), within=within))
     except (ImageError, ET.ParseError, ValueError) as error:
-        collected.fail(at, f"cannot be read: {error}")
+        annotations.fail(at, f"cannot be read: {error}")
         return
     if path is None:
-        collected.fail(at, f"is of a picture that is not in {PICTURES}")
+        annotations.fail(at, f"is of a picture that is not in {PICTURES}")
         return
-    collected.measure(path, root.findtext("size/width"), root.findtext("size/height"))
+    annotations.pictures[path].measure(root.findtext("size/width"), root.findtext("size/height"))
     for number, element in enumerate(root.iter("object"), 1):
         box, label = _box_of(element), element.findtext("name")
         if box is None or not label:
-            collected.fail(f"{at} object {number}", "has no name, or no box of four numbers")
+            annotations.fail(f"{at} object {number}", "has no name, or no box of four numbers")
             continue
         facts = tuple((fact, text) for fact in _FACTS if (text := (element.findtext(fact) or "").strip()))
         one = AnnotatedObject(str(number), label_of(label), box, facts=facts, place=number)
-        collected.add(path, one, at=f"{at} object {number}")
+        annotations.add(path, one, at=f"{at} object {number}")
 
 
 def _tree(data: bytes) -> ET.Element:

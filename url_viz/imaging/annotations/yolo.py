@@ -12,7 +12,6 @@ from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
     Box,
-    Collected,
     box_around,
     inside,
     label_of,
@@ -31,17 +30,17 @@ def read_yolo(path: Path, data: bytes, *, within: Sequence[Path] | None = None) 
     document = _document(path, data)
     names = _names_of(document["names"])
     base = _base_of(path, document.get("path") or ".")
-    collected = Collected(names=names)
+    found = Annotations("YOLO", base, names)
     for split in _SPLITS:
-        for picture in _pictures_of(document.get(split), base, collected, within=within):
-            collected.picture(picture, split=split)
-    if not collected.objects:
+        for picture in _pictures_of(document.get(split), base, found, within=within):
+            found.picture(picture, split=split)
+    if not found.pictures:
         raise FolderError(
             f"{str(path)!r} names no folder with pictures below {str(base)!r}. Correct `path`, `train` and `val` in it."
         )
-    for picture in collected.objects:
-        _take_labels(picture, base, collected, within=within)
-    return collected.done("YOLO", base)
+    for picture in found.pictures:
+        _take_labels(picture, base, found, within=within)
+    return found
 
 
 def read_names(path: Path, *, within: Sequence[Path] | None = None) -> dict[str, str]:
@@ -77,18 +76,18 @@ def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
     return {str(number): label_of(name) for number, name in pairs}
 
 
-def _pictures_of(given: object, base: Path, collected: Collected, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+def _pictures_of(given: object, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
     """Paths below `base` of the pictures of one split: a folder, a list of paths in a file, or several of these."""
     for one in given if isinstance(given, list) else [] if given is None else [given]:
         at = inside(_below(base, one)) if isinstance(one, str) else None
         folder = None if at is None else base / os.fsdecode(at)
         if folder is None or not folder.exists():
-            collected.fail(label_of(one), "is no folder or list of pictures below `path`")
+            found.fail(label_of(one), "is no folder or list of pictures below `path`")
         elif folder.is_dir():
             prefix = b"" if at == b"." else (at or b"") + b"/"
             yield from (prefix + file.path for file in scan(folder, within=within).files)
         else:
-            yield from _listed(folder, label_of(one), collected, within=within)
+            yield from _listed(folder, label_of(one), found, within=within)
 
 
 def _below(base: Path, named: str) -> str:
@@ -96,16 +95,16 @@ def _below(base: Path, named: str) -> str:
     return os.path.relpath(named, base) if os.path.isabs(named) and "\0" not in named else named.removeprefix("../")
 
 
-def _listed(listing: Path, name: str, collected: Collected, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+def _listed(listing: Path, name: str, found: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
     try:
         lines = read_file(os.fsencode(listing), within=within).decode("utf-8", "replace").splitlines()
     except ImageError as error:
-        collected.fail(name, str(error))
+        found.fail(name, str(error))
         return
     yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
 
 
-def _take_labels(picture: bytes, base: Path, collected: Collected, *, within: Sequence[Path] | None) -> None:
+def _take_labels(picture: bytes, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> None:
     at = label_file(picture)
     if not os.path.exists(os.path.join(os.fsencode(base), at)):
         return  # a picture without objects
@@ -113,11 +112,11 @@ def _take_labels(picture: bytes, base: Path, collected: Collected, *, within: Se
         text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8-sig", "replace")
     except ImageError as error:
         if "empty" not in str(error):
-            collected.fail(display_name(at), str(error))
+            found.fail(display_name(at), str(error))
         return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            _take_line(line.split(), number, picture, f"{display_name(at)}:{number}", collected)
+            _take_line(line.split(), number, picture, f"{display_name(at)}:{number}", found)
 
 
 def label_file(picture: bytes) -> bytes:
@@ -129,20 +128,20 @@ def label_file(picture: bytes) -> bytes:
     return b"/".join([*folders, os.path.splitext(name)[0] + b".txt"])
 
 
-def _take_line(words: list[str], number: int, picture: bytes, at: str, collected: Collected) -> None:
-    values, label = numbers(words[1:]), collected.names.get(words[0])
+def _take_line(words: list[str], number: int, picture: bytes, at: str, found: Annotations) -> None:
+    values, label = numbers(words[1:]), found.names.get(words[0])
     if values is None:
-        collected.fail(at, "is not a class and numbers")
+        found.fail(at, "is not a class and numbers")
     elif label is None:
-        collected.fail(at, f"is of a class that is not named: {words[0]!r}")
+        found.fail(at, f"is of a class that is not named: {words[0]!r}")
     elif (box := box_of(values)) is None:
-        collected.fail(at, f"has {len(values)} numbers after its class: neither a box nor a polygon")
+        found.fail(at, f"has {len(values)} numbers after its class: neither a box nor a polygon")
     elif why_no_box(box) is None and (box[0] >= 1 or box[1] >= 1 or box[0] + box[2] <= 0 or box[1] + box[3] <= 0):
-        collected.fail(at, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
+        found.fail(at, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
     else:
         facts = (("score", values[4]),) if len(values) == 5 else ()
         one = AnnotatedObject(str(number), label, box, is_relative=True, facts=facts, place=number)
-        collected.add(picture, one, at=at)
+        found.add(picture, one, at=at)
 
 
 def box_of(values: tuple[float, ...]) -> Box | None:
