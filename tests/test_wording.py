@@ -2,7 +2,7 @@
 
 import pytest
 
-from url_viz.wording import above, counted, decimal, of_objects, percent, standing, with_interval
+from url_viz.wording import above, counted, decimal, first_of, listed, of_objects, percent, standing, with_interval
 
 NAN = float("nan")
 
@@ -13,6 +13,11 @@ NAN = float("nan")
 )
 def test_counts_have_their_noun(count: int, noun: str, words: str) -> None:
     assert counted(count, noun) == words
+
+
+def test_names_are_listed_all_or_the_first() -> None:
+    assert [listed(["a", "b", "c"][:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert [first_of(["a", "b", "c"][:count], 2) for count in range(4)] == ["", "a", "a, b", "a, b, …"]
 
 
 def test_what_is_said_of_pictures_is_said_of_objects() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from url_viz.errors import RowsError
+from url_viz.wording import first_of
 
-MOST_NAMED = 3
 LEAVE_OUT = "Leave them out, e.g. with `result.ok` of Model.predict."
 
 
@@ -31,8 +31,7 @@ def refuse_nan(values: NDArray[np.generic], what: str) -> None:
 
 def named(rows: NDArray[np.integer]) -> str:
     """The first few of the rows (M,) by number, counted from 0."""
-    numbers = ", ".join(map(str, rows[:MOST_NAMED].tolist()))
-    return f"row {numbers}" if len(rows) == 1 else f"rows {numbers}{', …' if len(rows) > MOST_NAMED else ''}"
+    return f"row{'s' * (len(rows) > 1)} {first_of([*map(str, rows)])}"
 
 
 EXACT_ROWS = 150_000

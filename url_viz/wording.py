@@ -2,11 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 
 MISSING = "–"
 """What stands for a figure that could not be computed."""
+FEW = 3
+"""So many names are told of many."""
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -14,6 +16,16 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count:,} {plural or noun + ('es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's')}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def first_of(names: Sequence[str], most: int = FEW) -> str:
+    """The first of some names: "cat, cow, dog, …"."""
+    return ", ".join([*names[:most], *("…" for _ in names[most : most + 1])])
 
 
 def decimal(value: float, *, digits: int = 2, signed: bool = False) -> str:

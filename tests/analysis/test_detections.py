@@ -30,10 +30,10 @@ def boxes(rows: list[tuple[float, int, int]]) -> pd.DataFrame:
 def by_loop(objects: pd.DataFrame, predictions: pd.DataFrame, least: float) -> list[int]:
     """The prediction of each object, as COCO's evaluation finds it, its own class first."""
     taken: dict[int, int] = {}
-    for at, (left, picture, label, *_) in enumerate(predictions.itertuples(index=False)):
+    for at, (left, picture, label, *_rest) in enumerate(predictions.itertuples(index=False)):
         best: tuple[bool, float] = False, 0.0
         of = -1
-        for row, (own_left, own_picture, own_label, *_) in enumerate(objects.itertuples(index=False)):
+        for row, (own_left, own_picture, own_label, *_others) in enumerate(objects.itertuples(index=False)):
             apart = abs(own_left - left)
             iou = max(0.0, SIDE - apart) / (SIDE + min(apart, SIDE))
             here = own_label == label, iou

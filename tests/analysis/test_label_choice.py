@@ -8,7 +8,6 @@ import pytest
 from tests.given import given_set
 from tests.read_sets import copied
 from url_viz.analysis.filters import OneOf, filterable, passes_all
-from url_viz.analysis.label_choice import in_words
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -55,11 +54,10 @@ class TestFound:
         assert image_set.labels.levels().words == "2 classes; test and train as split"
 
     def test_the_levels_are_told(self, image_set: ImageSet) -> None:
-        told = [
-            (one.number, one.kind, one.names, one.examples, one.is_chosen) for one in image_set.labels.levels().levels
-        ]
-        assert told == [(1, "splits", 2, ("test", "train"), False), (2, "names", 2, ("cat", "dog"), True)]
-        assert image_set.labels.levels().found == 2
+        levels = image_set.labels.levels()
+        told = [(one.number, one.kind, one.names) for one in levels.levels]
+        assert told == [(1, "splits", ("test", "train")), (2, "names", ("cat", "dog"))]
+        assert levels.found == levels.label == 2
         assert image_set.labels.chosen == "folders"
 
     def test_a_split_is_filtered_by_as_other_columns(self, image_set: ImageSet) -> None:
@@ -80,9 +78,6 @@ class TestFound:
         assert image_set.labels.levels().levels == ()
         with pytest.raises(ImageSetError, match="There are: no folders"):
             image_set.labels.use("level:1")
-
-    def test_names_in_a_sentence(self) -> None:
-        assert [in_words(["a", "b", "c"][:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
 
 
 class TestChosen:

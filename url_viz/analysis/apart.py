@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.label_choice import choice_of_level, level_of, source_in_words
+from url_viz.analysis.label_choice import level_of, source_in_words
 from url_viz.analysis.table import Frame
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.errors import ImageSetError
@@ -70,7 +70,7 @@ def apart_in_words(choice: str) -> str:
 
 def apart_choices(base: Frame, columns: Iterable[str]) -> tuple[str, ...]:
     """What pictures can be kept apart by: columns of the user's, levels of folders, parts of the file's name."""
-    return (*columns, *(choice_of_level(level.number) for level in base.found.levels), *NAME_PARTS)
+    return (*columns, *(level.choice for level in base.found.levels), *NAME_PARTS)
 
 
 def apart_codes(choice: str, base: Frame, columns: Mapping[str, Column]) -> Codes:

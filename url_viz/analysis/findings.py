@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.calibration import NOT_SEEN
-from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
 from url_viz.analysis.leaks import APART
 from url_viz.analysis.object_findings import (
@@ -26,7 +25,7 @@ from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.two_by_two import QUEUES, in_queue
-from url_viz.wording import counted, percent
+from url_viz.wording import counted, listed, percent
 
 FindingKind = Literal[
     "leaks",
@@ -201,7 +200,7 @@ def _leaks(seen: FindingInputs) -> Finding | None:
     if seen.leaks is None or seen.leaks.empty:
         return None
     rows = open_leaks(seen.leaks, seen.table)
-    splits, twins = (in_words(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
+    splits, twins = (listed(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
     words = seen.counted(len(rows), f"of {splits} has", f"of {splits} have") + f" a twin in {twins}"
     why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
     return Finding("leaks", len(rows), words, why)
@@ -262,7 +261,7 @@ def _small(seen: FindingInputs) -> Finding | None:
     if not names or not _open(seen, "small-classes", rows):
         return None
     more = f" and {counted(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
-    shown = ", ".join(names[:NAMED]) if more else in_words(names)
+    shown = ", ".join(names[:NAMED]) if more else listed(names)
     words = f"{counted(len(names), 'class has', 'classes have')} fewer than {FEW} pictures: {shown}{more}"
     why = "Too few to learn a class from, or to measure it on. Add pictures, merge the class, or leave it out."
     return Finding("small-classes", len(names), words, why)
@@ -295,7 +294,7 @@ def _context(seen: FindingInputs) -> Finding | None:
     if rows.empty:
         return None
     pairs = rows[["class_a", "class_b", "share"]].drop_duplicates()
-    shown = in_words([f"{a} ↔ {b} ({percent(float(share))})" for a, b, share in pairs[:NAMED].to_numpy()])
+    shown = listed([f"{a} ↔ {b} ({percent(float(share))})" for a, b, share in pairs[:NAMED].to_numpy()])
     words = counted(len(pairs), "pair of classes is", "pairs of classes are") + f" separated by context alone: {shown}"
     why = "Their crops look alike; what else is in the picture, and where the box is, tells which they are."
     return Finding("separated-by-context", len(pairs), words, why)

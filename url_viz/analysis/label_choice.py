@@ -9,85 +9,41 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
-from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel, Kind
+from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel
 from url_viz.store.decisions import Decided
 from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
 from url_viz.store.user_cells import as_text
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
-EXAMPLES = 3
 CONFIRMED, CORRECTED = "confirmed", "corrected"
 """What somebody did with the label of a picture: said that it is right, or gave another."""
 _LEVEL = re.compile(r"level:([1-9]\d{0,3})")
 
 
 @dataclass(frozen=True)
-class ClassLevel:
-    """One level of folders: `number` from 1 at the root, how many folder `names`, the first of them, what they are.
-
-    `is_chosen` is whether they are the label now.
-    """
-
-    number: int
-    kind: Kind
-    names: int
-    examples: tuple[str, ...]
-    is_chosen: bool
-
-    @property
-    def choice(self) -> str:
-        """How this level is chosen: "level:2"."""
-        return choice_of_level(self.number)
-
-    @property
-    def words(self) -> str:
-        """The names of its folders: "train and test", or, of more than three, "81 folders"."""
-        return in_words(self.examples) if self.names <= EXAMPLES else f"{self.names:,} folders"
-
-    @property
-    def shown(self) -> str:
-        """Some names of its folders: "cat, cow, dog, …"."""
-        return shown(self.examples, self.names)
-
-
-@dataclass(frozen=True)
 class ClassLevels:
     """The levels of folders, and what the label is: `chosen` as in `ImageSet.labels.use`, with so many `classes`.
 
-    `found` is the level whose folders are the classes by their names; None if there is no such level.
+    `found` is the number of the level whose folders are the classes by their names; None if there is no such level.
     """
 
-    levels: tuple[ClassLevel, ...]
+    levels: tuple[FolderLevel, ...]
     chosen: str | None
     classes: int
     found: int | None
 
     @property
+    def label(self) -> int | None:
+        """The number of the level that is the label; None if that is something else."""
+        return self.found if self.chosen == FOLDERS else level_of(self.chosen)
+
+    @property
     def words(self) -> str:
         """What was taken, without a full stop: "81 classes; train and test as split"."""
-        return "; ".join([self._classes_in_words, *self._columns_in_words])
-
-    @property
-    def _classes_in_words(self) -> str:
-        if not self.classes:
-            return "No classes"
-        count = counted(self.classes, "class")
-        return count if self.chosen == FOLDERS else f"{count} from {source_in_words(self.chosen)}"
-
-    @property
-    def _columns_in_words(self) -> list[str]:
-        levels = (level for level in self.levels if level.kind in COLUMN_OF and not level.is_chosen)
-        return [f"{level.words} as {COLUMN_OF[level.kind]}" for level in levels]
-
-
-def in_words(names: Sequence[str]) -> str:
-    """Names as a list in a sentence: "a, b and c"."""
-    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-
-
-def shown(names: Sequence[str], count: int) -> str:
-    """The first of so many names: "cat, cow, dog, …"."""
-    return ", ".join(names[:EXAMPLES]) + (", …" if count > EXAMPLES else "")
+        taken = counted(self.classes, "class") if self.classes else "No classes"
+        taken += f" from {source_in_words(self.chosen)}" if self.classes and self.chosen != FOLDERS else ""
+        others = (level for level in self.levels if level.kind in COLUMN_OF and level.number != self.label)
+        return "; ".join([taken, *(f"{level.words} as {COLUMN_OF[level.kind]}" for level in others)])
 
 
 def source_in_words(chosen: str | None) -> str:
@@ -110,11 +66,6 @@ def stored_source(chosen: str | None) -> str:
     return "none" if chosen is None else chosen
 
 
-def choice_of_level(number: int) -> str:
-    """The choice of the folders at a level from the root: "level:2"."""
-    return f"level:{number}"
-
-
 def level_of(chosen: str | None) -> int | None:
     """The number of the level that is chosen; None for another choice."""
     match = _LEVEL.fullmatch(chosen or "")
@@ -124,17 +75,6 @@ def level_of(chosen: str | None) -> int | None:
 def is_column(chosen: str | None) -> bool:
     """Whether a choice can only be a user's column."""
     return chosen not in (None, FOLDERS, FIRST_FOLDERS, TAGS, NAMES) and level_of(chosen) is None
-
-
-def class_levels(found: FolderClasses, chosen: str | None, *, classes: int) -> ClassLevels:
-    """What can be chosen among the folders, where `chosen` gives so many classes."""
-    number = found.class_level.number if found.class_level else None
-    now = number if chosen == FOLDERS else level_of(chosen)
-    levels = (
-        ClassLevel(each.number, each.kind, len(each.names), each.names[:EXAMPLES], each.number == now)
-        for each in found.levels
-    )
-    return ClassLevels(tuple(levels), chosen, classes, number)
 
 
 def resolved(stored: str | None, found: FolderClasses, columns: Collection[str]) -> str | None:
@@ -153,7 +93,7 @@ def _as_before(found: FolderClasses) -> str | None:
     is_first = bool(found.levels) and found.levels[0].holds_most
     if (found.class_level.number if found.class_level else None) == (1 if is_first else None):
         return FOLDERS
-    return choice_of_level(1) if is_first else None
+    return found.levels[0].choice if is_first else None
 
 
 def labels_of(
@@ -213,7 +153,7 @@ def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Col
     if chosen in (None, FOLDERS, TAGS, NAMES) or chosen in columns or (number is not None and number <= len(levels)):
         return
     if number is not None:
-        there = "; ".join(f"{choice_of_level(each.number)} ({shown(each.names, len(each.names))})" for each in levels)
+        there = "; ".join(f"{each.choice} ({first_of(each.names)})" for each in levels)
         raise ImageSetError(f"There is no level {number} of folders in this set. There are: {there or 'no folders'}.")
     there = ", ".join(map(repr, columns)) or "none yet (add some: `python -m url_viz columns FOLDER add FILE`)"
     raise ImageSetError(

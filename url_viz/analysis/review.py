@@ -24,7 +24,6 @@ from url_viz.analysis.cards import (
 from url_viz.analysis.detections import DETECTED, missed, other_class
 from url_viz.analysis.filters import OneOf, in_words
 from url_viz.analysis.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless, wrong_labels
-from url_viz.analysis.label_choice import in_words as listed_in_words
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
 from url_viz.analysis.naming import first_to_name
 from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside, tiny
@@ -37,6 +36,7 @@ from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.analysis.votes import NONE
 from url_viz.store.answers import ordered
 from url_viz.store.decisions import Action, Decision, Judgement
+from url_viz.wording import listed
 
 ASKED = 100
 """Pairs or names in a review by default."""
@@ -137,7 +137,7 @@ class LeakReview(GroupReview):
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
-        return Question(f"In {listed_in_words([name for name in names if name is not None])}: keep which?")
+        return Question(f"In {listed([name for name in names if name is not None])}: keep which?")
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         """The group, with the split of each as `mark`."""

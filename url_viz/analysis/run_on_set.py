@@ -15,7 +15,7 @@ from url_viz.errors import FolderError
 from url_viz.store.tables import positions_of
 from url_viz.store.training_records import RecordedEpoch
 from url_viz.store.user_files import ARRAY, UserFile
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 Shares = NDArray[np.float32]
 SMALLEST = 1e-6
@@ -37,7 +37,7 @@ class ClassMatch:
         if self.is_by_order:
             return "The run names no classes: its columns count as the set's classes in alphabetical order."
         parts = [
-            f"{counted(len(names), 'class')} only in {where} ({', '.join(names[:5])}{', …' if names[5:] else ''})"
+            f"{counted(len(names), 'class')} only in {where} ({first_of(names, 5)})"
             for names, where in ((self.only_in_set, "the set"), (self.only_in_run, "the run"))
             if names
         ]
@@ -78,7 +78,7 @@ def logits_in(found: UserFile, names: Sequence[str]) -> tuple[tuple[str, ...] | 
     if len(classes) < 2:
         raise FolderError(
             f"{found.name!r} has no predictions: neither columns logit_0, logit_1 …, nor numbers in columns that are "
-            f"called like two or more of the classes ({', '.join(names[:5])}{', …' if names[5:] else ''})."
+            f"called like two or more of the classes ({first_of(names, 5)})."
         )
     values = np.stack([np.asarray(column[_plain(name)].values, np.float64) for name in classes], axis=1)
     are_shares = np.nanmin(values) >= 0 and np.nanmax(values) <= 1

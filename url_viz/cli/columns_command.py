@@ -9,7 +9,7 @@ from url_viz.cli.command_app import app
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.jobs.arguments import Folder, WorkspaceDir
 from url_viz.roots import root_of
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -116,9 +116,9 @@ def _print_levels(image_set: "ImageSet") -> None:
     now = image_set.labels.levels()
     print(f"{'; '.join(filter(None, [now.words, image_set.labels.apart.words]))}.")
     for level in now.levels:
-        notes = [(level.number == now.found, "the class folder"), (level.is_chosen, "the label")]
-        shown = ", ".join([f"({level.shown})", *(note for is_so, note in notes if is_so)])
-        print(f"{level.choice}: {counted(level.names, 'folder')} {shown}")
+        notes = [(level.number == now.found, "the class folder"), (level.number == now.label, "the label")]
+        shown = ", ".join([f"({first_of(level.names)})", *(note for is_so, note in notes if is_so)])
+        print(f"{level.choice}: {counted(len(level.names), 'folder')} {shown}")
     suggestion = image_set.labels.suggested_apart()
     if suggestion is not None:
         print(f"{suggestion.words} Do so: python -m url_viz labels FOLDER --apart {suggestion.choice}")

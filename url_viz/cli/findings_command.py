@@ -10,7 +10,7 @@ from url_viz.cli.printing import print_rest, table_text, write_rows
 from url_viz.errors import ImageSetError
 from url_viz.jobs.arguments import TableOut
 from url_viz.options import Count
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 @app.on_set()
 def findings(image_set: "ImageSet") -> None:
     """Say what to look at first: leaks, likely wrong labels, bursts and more, each with its count and its review."""
-    from url_viz.analysis.label_choice import shown
 
     for finding in (listed := image_set.findings()):
         print(f"{finding.words}. {finding.why}")
         if finding.kind == "without-objects":
-            print(f"    {shown(paths := image_set.files.without_objects(), len(paths))}")
+            print(f"    {first_of(image_set.files.without_objects())}")
         else:
             print(f"    review --by {finding.kind}" if finding.opens else "    export --failures")
     if not listed:

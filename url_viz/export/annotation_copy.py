@@ -7,7 +7,7 @@ from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.annotation_edits import edited_coco, edited_voc, edited_yolo
-from url_viz.export.picture_files import How, examples, new_folder
+from url_viz.export.picture_files import How, new_folder
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.annotated import Annotations
@@ -19,7 +19,7 @@ from url_viz.imaging.scan import display_name
 from url_viz.progress import ProgressCallback, silent
 from url_viz.store.about import embed_command
 from url_viz.store.object_columns import BOX_COLUMNS, CLASS
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 REDRAW = "to_redraw.csv"
 ByFile = Mapping[bytes, dict[int, str | None]]
@@ -121,7 +121,7 @@ def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | N
     if gone:
         raise ImageSetError(
             f"{counted(len(gone), 'corrected or dropped object')} stand differently in the files now than when they "
-            f"were read: {examples([display_name(path) for path in image_set.paths_of(gone)])}. Read them again: "
+            f"were read: {first_of([display_name(path) for path in image_set.paths_of(gone)])}. Read them again: "
             f"{embed_command(image_set.root)}."
         )
     return by_file

@@ -44,7 +44,7 @@ def corrected_paths(
 
 def chosen_level(image_set: ImageSet) -> int | None:
     """The level of folders (from 1) that is the label of an image set; None if the label is something else."""
-    return next((level.number for level in image_set.labels.levels().levels if level.is_chosen), None)
+    return image_set.labels.levels().label
 
 
 def crop_path(path: bytes) -> bytes:

@@ -19,7 +19,6 @@ from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths, crop_path
 from url_viz.export.picture_files import (
     How,
-    examples,
     link_or_copy,
     refuse_within_pictures,
     unwritten,
@@ -31,7 +30,7 @@ from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.scan import display_name, located, refuse_bucket
 from url_viz.sealed import record_in
 from url_viz.store.decisions import DECISIONS
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 MARKER = ".url-viz-sorted.json"
 """The file in every sorted folder that names the image set: only such a folder may be sorted into again."""
@@ -72,10 +71,10 @@ class SortedFolders:
         sentences += words_of(self.left_out)
         if self.blocked:
             why = "were left out: something else has their place, or their name leads out of the folder"
-            sentences.append(f"{len(self.blocked):,} {why}: {examples(self.blocked)}.")
+            sentences.append(f"{len(self.blocked):,} {why}: {first_of(self.blocked)}.")
         if self.elsewhere:
             where = "still lie where an earlier sorting put them. Sort into a new folder to be rid of them"
-            sentences.append(f"{len(self.elsewhere):,} {where}: {examples(self.elsewhere)}.")
+            sentences.append(f"{len(self.elsewhere):,} {where}: {first_of(self.elsewhere)}.")
         return tuple(sentences)
 
 

@@ -23,7 +23,7 @@ from url_viz.files import is_device, require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name, refuse_bucket
 from url_viz.progress import Clock, ProgressCallback
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 How = Literal["link", "copy"]
 
@@ -58,7 +58,7 @@ def words_of(left_out: LeftOut) -> list[str]:
     for path, reason in left_out:
         by_reason.setdefault(reason, []).append(path)
     return [
-        f"{len(paths):,} left out, {'which' if len(paths) == 1 else 'each of which'} {reason}: {examples(paths)}."
+        f"{len(paths):,} left out, {'which' if len(paths) == 1 else 'each of which'} {reason}: {first_of(paths)}."
         for reason, paths in by_reason.items()
     ]
 
@@ -73,11 +73,6 @@ def rows_to_export(image_set: ImageSet, ids: Iterable[int] | None) -> tuple[pd.D
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))]
     return table.reset_index(drop=True), image_set.paths_of(table["id"])
-
-
-def examples(paths: Sequence[str]) -> str:
-    """The first three of some paths."""
-    return ", ".join([*paths[:3], *("…" for _ in paths[3:4])])
 
 
 @dataclass(frozen=True)

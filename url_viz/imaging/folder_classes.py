@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.imaging.scan import SHARD_ENDINGS, display_name
+from url_viz.wording import FEW, listed
 
 Kind = Literal["splits", "dates", "single", "names"]
 """What the folders of a level are: all splits, all dates, a single folder around everything (or files that hold the
@@ -52,6 +53,16 @@ class FolderLevel:
     kind: Kind
     names: tuple[str, ...]
     holds_most: bool
+
+    @property
+    def choice(self) -> str:
+        """How this level is chosen as the label: "level:2"."""
+        return f"level:{self.number}"
+
+    @property
+    def words(self) -> str:
+        """The names of its folders: "train and test", or, of more than three, "81 folders"."""
+        return listed(self.names) if len(self.names) <= FEW else f"{len(self.names):,} folders"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from url_viz.imaging.containers.shards import Shards
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import Walk, why_empty
 from url_viz.imaging.source import source_of
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 MOST_PICTURES = 10_000
 MOST_SECONDS = 20.0
@@ -46,7 +46,7 @@ class FolderPreview:
         line = f"{over}{counted(self.pictures, 'picture')}"
         line += f" in {over}{counted(self.folders, 'folder')}" if self.folders else ""
         if self.classes:
-            names = ", ".join(self.classes[:EXAMPLES]) + (", …" if len(self.classes) > EXAMPLES else "")
+            names = first_of(self.classes, EXAMPLES)
             line += f": {counted(len(self.classes), 'class')} ({names})"
         elif self.is_complete:
             line += ", no class folders"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from url_viz.analysis.apart import Apart, ApartSuggestion
 from url_viz.analysis.calibration import WrongLabels
-from url_viz.analysis.label_choice import ClassLevels, Labels, class_levels, stored_source
+from url_viz.analysis.label_choice import ClassLevels, Labels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, confused_in
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.user_columns import UserImports
@@ -37,7 +37,8 @@ class SetLabels:
     def levels(self) -> ClassLevels:
         """The levels of folders, which of them is the label, and in words what was taken."""
         classes = len(self._core.derived.get("picture_labels").names)
-        return class_levels(self._core.base.found, self.chosen, classes=classes)
+        found = self._core.base.found
+        return ClassLevels(found.levels, self.chosen, classes, found.class_level.number if found.class_level else None)
 
     def use(self, chosen: str | None) -> None:
         """Choose what `label` is; nothing is read again.

@@ -23,7 +23,7 @@ from url_viz.store.recorder import Recorder
 from url_viz.store.user_cells import Values
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_files import SetFiles
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 DETECTOR = "detector"
 """The name of the import of predictions."""
@@ -60,7 +60,7 @@ class Brought:
         """What came out, and what could not be used, a sentence each."""
         said = [*self.found.words]
         if self.read.unnamed:
-            names = ", ".join(map(repr, list(self.read.unnamed)[:3])) + (", …" if len(self.read.unnamed) > 3 else "")
+            names = first_of([*map(repr, self.read.unnamed)])
             said.append(f"{sum(self.read.unnamed.values()):,} are of classes that the set does not have: {names}.")
         if self.read.unscored:
             said.append(f"{self.read.unscored:,} have no score and count as 1.")

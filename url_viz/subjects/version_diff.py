@@ -18,7 +18,6 @@ from url_viz.analysis.change_figures import (
     probe_change,
 )
 from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
-from url_viz.analysis.label_choice import EXAMPLES, shown
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.uploads import placed
 from url_viz.errors import ImageSetError
@@ -28,7 +27,7 @@ from url_viz.store.object_columns import PICTURE, Boxes
 from url_viz.store.tables import Embeddings, Twins, no_twins, positions_of
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_versions import Version, models_of
-from url_viz.wording import counted, decimal
+from url_viz.wording import FEW, counted, decimal, first_of
 
 WORDS = {
     "added": "added",
@@ -151,8 +150,8 @@ class Diff:
         sizes = f"{len(self.before.rows):,} {noun}s before, {len(self.after.rows):,} after"
         said = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
-            end = "" if len(names) > EXAMPLES else "."
-            said += [f"{counted(len(names), what)}: {shown(names, len(names))}{end}"] if names else []
+            end = "" if len(names) > FEW else "."
+            said += [f"{counted(len(names), what)}: {first_of(names)}{end}"] if names else []
         if self.new_leaks is not None and len(self.new_leaks):
             said.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
         if (count := len(self.ambiguity)) and counts:

@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words
-from url_viz.analysis.label_choice import in_words as listed
 from url_viz.analysis.measures import MEASURES, in_text
 from url_viz.image_set import ImageSet
 from url_viz.models.model import title_of
@@ -20,7 +19,7 @@ from url_viz.ui.widgets.embed_job import running, space_read, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choose_measure, with_first
 from url_viz.ui.widgets.sidebar import known_models
-from url_viz.wording import standing
+from url_viz.wording import listed, standing
 from url_viz.workspace import Workspace
 
 TILES = 8

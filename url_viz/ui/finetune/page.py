@@ -7,7 +7,6 @@ from typing import Literal, TypeVar
 import streamlit as st
 
 from training.config import PRESETS, FinetuneConfig, Mode, PretrainConfig, Reads
-from url_viz.analysis.label_choice import in_words as listed
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job
 from url_viz.jobs.heads import (
@@ -28,6 +27,7 @@ from url_viz.ui.session import PRETRAIN_SETS
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.embed_job import readable, set_name, set_title
 from url_viz.ui.widgets.form import show_field, show_form
+from url_viz.wording import listed
 
 Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
 What = Mode | Literal["pretrain"]

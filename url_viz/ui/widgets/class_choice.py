@@ -9,7 +9,7 @@ from url_viz.store.object_columns import CLASS, PICTURE
 from url_viz.ui.session import CLASSES, CLASSES_OPEN
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filter_controls import set_filter
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 NONE = "none"
 """The option for no classes; no column can have this name."""
@@ -19,10 +19,10 @@ def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
     """The options by what `ImageSet.labels.use` takes (NONE for None): the title of each, and what it would take."""
     now = image_set.labels.levels()
     taken = next((level for level in now.levels if level.number == now.found), None)
-    choices = {FOLDERS: ("Class folders", "none found" if taken is None else taken.shown)}
+    choices = {FOLDERS: ("Class folders", "none found" if taken is None else first_of(taken.names))}
     for level in now.levels:
         if level != taken or now.chosen == level.choice:
-            choices[level.choice] = (f"Level {level.number} of the folders", level.shown)
+            choices[level.choice] = (f"Level {level.number} of the folders", first_of(level.names))
     choices[NAMES] = ("Names", "the names you gave to pictures")
     choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order; its name counts as one")
     choices |= {one.name: (one.name, f"your column, from {one.source}") for one in image_set.user_columns()}
