@@ -14,7 +14,7 @@ from url_viz.analysis.map_figure import map_figure
 from url_viz.analysis.ranking import percentile, with_percentile
 from url_viz.analysis.uploads import ScoredUpload, rank, score
 from url_viz.export.folders import sort_into_folders
-from url_viz.export.report_facts import measure_of, ranked
+from url_viz.export.report import measure_of, ranked
 from url_viz.export.selection import chosen_ids
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile

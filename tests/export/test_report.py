@@ -14,7 +14,6 @@ from tests.export.sets import HOSTILE, hostile_set
 from url_viz.analysis.measures import measure_named
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.report import report_html, write_report
-from url_viz.export.report_facts import decision_counts
 from url_viz.export.report_map import (
     HEIGHT,
     MOST_POINTS,
@@ -22,7 +21,6 @@ from url_viz.export.report_map import (
     class_paths,
     map_points,
     measure_paths,
-    with_thumbnails,
 )
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
@@ -118,10 +116,6 @@ def test_what_cannot_be_reported_is_told(shared_set: ImageSet, tmp_path: Path) -
     assert write_report(shared_set, tmp_path / "report.html").stat().st_size > 50_000
 
 
-def test_counts() -> None:
-    assert decision_counts(pd.DataFrame({"decision": ["keep", None, "drop", "keep"]})) == (("keep", 2), ("drop", 1))
-
-
 def dice_table(count: int, seed: int = 0) -> pd.DataFrame:
     dice = np.random.default_rng(seed)
     return pd.DataFrame(
@@ -155,9 +149,6 @@ def test_of_many_points_a_sample_is_drawn_with_both_ends_in_it() -> None:
     ranks = table["rank_percentile"].to_numpy()
     assert ranks[points.rows].min() == 0
     assert ranks[points.rows].max() == 100
-    places = with_thumbnails(points, ranks, most=200)
-    assert 100 < len(places) <= 200
-    assert len(np.unique(places)) == len(places)
 
 
 def test_a_set_without_coordinates_has_no_map() -> None:

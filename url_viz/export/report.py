@@ -1,27 +1,36 @@
 """The HTML report of an image set or of a selection: one self-contained file that loads nothing from the network."""
 
 import datetime
-from collections.abc import Iterable
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from url_viz.analysis.evaluation import NEAREST, Evaluated, by_class
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, title_of
+from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.analysis.reasons import reason_counts
+from url_viz.analysis.worth import Worth
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.provenance import provenance
-from url_viz.export.report_facts import ReportFacts, facts_of, ranked
-from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
-from url_viz.export.report_page import page_file, page_of
+from url_viz.export.report_map import MapPoints, layers_of, map_points
+from url_viz.export.report_page import filled, page_file, shortened, titled
 from url_viz.export.report_thumbnails import inlined
 from url_viz.export.table_files import write_bytes
 from url_viz.export.whole_picture import with_boxes
 from url_viz.image_set import ImageSet
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
+GALLERY, CLASSES_SHOWN, CLASS_GALLERY = 18, 12, 3
 WHOLES = 6
 """So many objects of each gallery are shown in their pictures, too."""
-MOST_HOVER_BYTES = 1_300_000
+MOST_HOVER, MOST_HOVER_BYTES = 800, 1_300_000
 
 
 def write_report(
@@ -55,26 +64,105 @@ def report_html(
     Percentiles are those within the whole image set. `title` is the set's name by default; the folder's path is
     included only `with_folder`. Raises ImageSetError if there is nothing to report, or an id is not in the set.
     """
-    table = ranked(image_set)
+    table, measure = ranked(image_set), measure_of(image_set)
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))].reset_index(drop=True)
     if table.empty:
         raise ImageSetError(f"There is no picture to report of {str(image_set.root)!r}. Choose some, or read it first.")
     source = provenance(image_set, with_folder=with_folder, now=now)
-    facts = facts_of(image_set, table, title=title or source.name, source=source)
-    return _page(image_set, facts, map_points(table))
-
-
-def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
-    ends = [rows["id"] for row in facts.classes for rows in (row.ambiguous, row.clear)]
-    return page_of(
-        facts,
-        points,
-        large=inlined(image_set, [*facts.ambiguous["id"], *facts.clear["id"]], side_px=GALLERY_PX),
-        small=inlined(image_set, chain.from_iterable(ends), side_px=CLASS_PX),
-        hover=_hover_thumbnails(image_set, facts, points),
-        wholes=_wholes(image_set, [*facts.ambiguous["id"].head(WHOLES), *facts.clear["id"].head(WHOLES)]),
+    points, evaluated, counts = map_points(table), image_set.evaluate(), _counts(image_set, table)
+    return filled(
+        "report.html",
+        script="report.js",
+        **counts,
+        **_galleries(image_set, table, measure, evaluated),
+        title=title or source.name,
+        provenance=source,
+        measure=measure,
+        reason=image_set.order().reason,
+        count=len(table),
+        whole=len(image_set),
+        is_selection=len(table) != len(image_set),
+        unit=f"{image_set.noun}s",
+        findings=image_set.findings(),
+        meanings=_meanings(table, measure),
+        points=points,
+        layers=layers_of(points, table, measure),
+        data=_hover_data(image_set, table, points, measure),
+        evaluated=evaluated,
+        cautions=[] if evaluated is None else _cautions(evaluated),
+        **_worth(image_set),
     )
+
+
+def measure_of(image_set: ImageSet) -> str:
+    """The measure that a report orders by: the leading one, else the first that has values."""
+    return image_set.order().measure or next(iter(image_set.measures()), UNCERTAINTY.name)
+
+
+def ranked(image_set: ImageSet) -> pd.DataFrame:
+    """The table of an image set with the percentile of its report's measure as `rank_percentile`."""
+    return with_percentile(image_set.table(), measure_of(image_set))
+
+
+def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
+    """What is counted, by name; reasons, decisions and failures as pairs with their counts, the most first."""
+    groups = table["twin_group"].value_counts()
+    groups = groups[groups > 1]
+    return {
+        "class_count": int(table["label"].nunique()),
+        "twin_groups": len(groups),
+        "twins": int(groups.sum()),
+        "reasons": list(reason_counts(table["reasons"], image_set.reason_names()).items()),
+        "shared_reasons": [shared.words for shared in image_set.shared_reasons()],
+        "decisions": _most_common(table["decision"].dropna()),
+        "failures": _most_common(image_set.failures()["reason"]),
+    }
+
+
+def _most_common(values: Iterable[object]) -> list[tuple[str, int]]:
+    return Counter(sorted(map(str, values))).most_common()
+
+
+def _galleries(
+    image_set: ImageSet, table: pd.DataFrame, measure: str, evaluated: Evaluated | None
+) -> dict[str, object]:
+    """Both ends of the set and of its largest classes, one per group of twins, with their pictures by id."""
+    both = ends(table, by=measure)
+    sides = both.ambiguous.head(GALLERY), both.clear.head(GALLERY)
+    classes = _classes(table, measure, evaluated)
+    small = chain.from_iterable([*one["ambiguous"]["id"], *one["clear"]["id"]] for one in classes)
+    return {
+        "ambiguous": sides[0],
+        "clear": sides[1],
+        "classes": classes,
+        "thumbnails": inlined(image_set, pd.concat(sides)["id"], side_px=GALLERY_PX),
+        "small": inlined(image_set, small, side_px=CLASS_PX),
+        "wholes": _wholes(image_set, pd.concat([side.head(WHOLES) for side in sides])["id"]),
+    }
+
+
+def _classes(table: pd.DataFrame, measure: str, evaluated: Evaluated | None) -> list[dict[str, Any]]:
+    """The largest classes, the most ambiguous by its mean percentile first; recall@1 is nan where it is not known."""
+    recall: dict[str, float] = {}
+    if evaluated is not None:
+        counted = by_class(evaluated.pictures, next(iter(evaluated.pictures.values)))
+        recall = dict(zip(counted["label"].astype(str), counted["recall"].astype(float), strict=True))
+    found = []
+    for name, count in _most_common(table["label"].dropna())[:CLASSES_SHOWN]:
+        rows = table[table["label"] == name]
+        both = ends(rows, by=measure)
+        found.append(
+            {
+                "name": name,
+                "pictures": count,
+                "mean_percentile": float(rows["rank_percentile"].mean()),
+                "recall": recall.get(name, float("nan")),
+                "ambiguous": both.ambiguous.head(CLASS_GALLERY),
+                "clear": both.clear.head(CLASS_GALLERY),
+            }
+        )
+    return sorted(found, key=lambda one: -np.nan_to_num(one["mean_percentile"], nan=-1.0))
 
 
 def _wholes(image_set: ImageSet, ids: Iterable[int]) -> dict[int, str]:
@@ -87,11 +175,51 @@ def _wholes(image_set: ImageSet, ids: Iterable[int]) -> dict[int, str]:
     return drawn
 
 
-def _hover_thumbnails(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> dict[int, str]:
-    """Thumbnails by index into the points, of a sample that is spread over the map."""
-    positions = with_thumbnails(points, facts.table["rank_percentile"].to_numpy(dtype=float))
-    ids = facts.table["id"].to_numpy()[points.rows[positions]]
-    thumbnails = inlined(image_set, ids.tolist(), side_px=HOVER_PX)
+def _meanings(table: pd.DataFrame, measure: str) -> list[tuple[str, str]]:
+    names = dict.fromkeys([measure, AMBIGUITY.name, CONFUSABILITY.name, UNCERTAINTY.name])
+    return [(title_of(name), measure_named(name).meaning) for name in names if has_values(table, name)]
+
+
+def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, measure: str) -> str:
+    """The hover card of each point, as JSON escaped for HTML; some of many points have a thumbnail."""
+    rows = table.iloc[points.rows]
+    ids = rows["id"].tolist()
+    shown = np.linspace(0, len(points), min(len(points), MOST_HOVER), endpoint=False).astype(int).tolist()
+    inline = inlined(image_set, [ids[at] for at in shown], side_px=HOVER_PX)
+    thumbnails = {str(at): inline[ids[at]] for at in shown if ids[at] in inline}
     while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: drop every other one
         thumbnails = dict(list(thumbnails.items())[::2])
-    return {int(p): thumbnails[int(i)] for p, i in zip(positions, ids, strict=True) if int(i) in thumbnails}
+    record = {
+        "x": points.x.tolist(),
+        "y": points.y.tolist(),
+        "name": [shortened(path) for path in rows["path"]],
+        "rank": [None if np.isnan(rank) else round(float(rank)) for rank in rows["rank_percentile"]],
+        "id": [str(image_id) for image_id in ids],
+        "measure": titled(measure),
+        "thumbnail": thumbnails,
+    }
+    plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _cautions(evaluated: Evaluated) -> list[str]:
+    """What to bear in mind with the figures of the measures that are there."""
+    names = {measured.name for measured in evaluated.measures}
+    cautions = {
+        "Ambiguity uses these classes, though never a picture's own label or its twins'; the others use none.": {
+            AMBIGUITY.name
+        },
+        "Confusability is computed from the very neighbours whose correctness it predicts; nearest similarity is its "
+        "baseline.": {CONFUSABILITY.name, NEAREST},
+    }
+    return [words for words, needed in cautions.items() if needed <= names]
+
+
+def _worth(image_set: ImageSet) -> dict[str, object]:
+    """What the decisions on the whole set were worth, and the classes that gained or lost most by them."""
+    worth: Worth | None = image_set.labels.worth() if image_set.labels.is_reviewed() else None
+    changed: Sequence[dict[Any, Any]] = []
+    if worth is not None and len(worth.differing):
+        most = worth.differing["difference"].abs().nlargest(CLASSES_SHOWN).index
+        changed = worth.differing.loc[sorted(most)].to_dict("records")
+    return {"worth": worth, "changed_classes": changed}

@@ -1,4 +1,4 @@
-"""The map of a report: an SVG that works without scripts, and the data for hover cards."""
+"""The map of a report: an SVG that works without scripts, coloured by measures or by class."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.ranking import percentile
+from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
 
 MOST_POINTS = 6_000
-MOST_THUMBNAILS = 800
 WIDTH, HEIGHT, MARGIN = 1000, 640, 14
 BINS = 7
 LAYERS = 24
@@ -48,6 +47,30 @@ def map_points(table: pd.DataFrame) -> MapPoints:
     )
 
 
+@dataclass(frozen=True)
+class MapLayer:
+    """One colouring of the map: `paths` are SVG, `classes` the names of its colours, None for a ramp of percentiles."""
+
+    title: str
+    paths: str
+    classes: tuple[str, ...] | None = None
+
+
+def layers_of(points: MapPoints, table: pd.DataFrame, measure: str) -> list[MapLayer]:
+    """The colourings of the map: by measures, the report's first, and by class; none if nothing is drawn."""
+    others = [name for name in (CONFUSABILITY.name, UNCERTAINTY.name) if name != measure]
+    columns = {measure: "rank_percentile", **{name: str(measure_named(name).percentile) for name in others}}
+    ranks = {name: table[column].to_numpy(dtype=float) for name, column in columns.items()}
+    layers = [
+        MapLayer(title_of(name), measure_paths(points, values))
+        for name, values in ranks.items()
+        if np.isfinite(values[points.rows]).any()
+    ]
+    if len(points) and table["label"].nunique() > 1:
+        layers.append(MapLayer("Class", *class_paths(points, table["label"])))
+    return layers
+
+
 def measure_paths(points: MapPoints, ranks: NDArray[np.floating]) -> str:
     """SVG paths of the points, coloured by percentile (N,) of the table: class `m0` (clear) to `m6`, `mx` for none."""
     shown = ranks[points.rows]
@@ -62,22 +85,6 @@ def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple
     number = {name: index for index, name in enumerate(names)}
     bins = np.array([number.get(str(label), -1) for label in labels.iloc[points.rows]], np.int64)
     return _paths(points, bins, prefix="c"), names
-
-
-def with_thumbnails(points: MapPoints, ranks: NDArray[np.floating], *, most: int = MOST_THUMBNAILS) -> Ints:
-    """Indices (K,) of the points with a thumbnail on hover: the most ambiguous in each cell of a grid."""
-    if len(points) <= most:
-        return np.arange(len(points))
-    shown = np.nan_to_num(percentile(ranks[points.rows]), nan=-1.0)
-    side = next(s for s in range(2, WIDTH) if _cells(points, s) <= most)
-    cell = (points.y // side) * WIDTH + points.x // side
-    order = np.lexsort((-shown, cell))
-    first = np.concatenate([[True], cell[order][1:] != cell[order][:-1]])
-    return np.sort(order[first])
-
-
-def _cells(points: MapPoints, side: int) -> int:
-    return len(np.unique((points.y // side) * WIDTH + points.x // side))
 
 
 def _sample(ranks: NDArray[np.floating]) -> Ints:
