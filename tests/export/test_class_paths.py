@@ -148,5 +148,5 @@ def test_paths_are_different_stay_inside_and_stay_where_nothing_changed(
         assert os.path.splitext(place)[1] == os.path.splitext(path)[1]
         if label is None or (label == given_label and not make_folder):
             assert place == path
-    names = safe_names(found, range(len(found)))
+    names = safe_names(found)
     assert len({name.casefold() for name in names}) == len(rows), "also where small and capital letters are alike"

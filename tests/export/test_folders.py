@@ -78,7 +78,7 @@ class TestByDecision:
         decide(image_set, drop=[1, 2])
         again = sort_into_folders(image_set, tmp_path / "out")
         assert (again.created, again.present) == ({"keep": 0, "drop": 2}, 1)
-        assert again.elsewhere == [image_set.table()["path"].iloc[1]]
+        assert again.elsewhere == [f"keep/{image_set.table()['path'].iloc[1]}"]
         assert len(below(tmp_path / "out")) == 1 + 4, "the older link still lies in keep/"
 
     def test_nothing_decided_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:

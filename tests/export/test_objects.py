@@ -178,7 +178,7 @@ def test_crops_are_sorted_once_and_stay(coco: ImageSet, tmp_path: Path) -> None:
     assert sort_into_folders(coco, tmp_path / "out").present == 2
     coco.decisions.decide(ids(coco, 1), "keep")
     again = sort_into_folders(coco, tmp_path / "out")
-    assert (again.created["keep"], again.elsewhere) == (1, ["0.png#1"])
+    assert (again.created["keep"], again.elsewhere) == (1, ["drop/0.png-1.png"])
     by_label = sort_into_folders(coco, tmp_path / "classes", by="label")
     assert by_label.created == {"cat": 3, "dog": 2}
     assert (tmp_path / "classes" / "dog" / "1.png-11.png").is_file()

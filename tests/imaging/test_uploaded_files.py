@@ -17,12 +17,12 @@ from url_viz.imaging import uploaded_files
 from url_viz.imaging.uploaded_files import (
     IncomingFile,
     copy_into,
+    free_name,
     is_ignored,
     is_zip,
     open_archive,
     safe_name,
     sorted_zip,
-    unique_names,
 )
 
 
@@ -32,7 +32,7 @@ from url_viz.imaging.uploaded_files import (
         ("cat.jpg", "cat.jpg"),
         ("../../etc/passwd", "passwd"),
         ("C:\\pictures\\cat.jpg", "cat.jpg"),
-        ("<img src=x onerror=alert(1)>.png", "_img src_x onerror_alert(1)_.png"),
+        ("<img src=x onerror=alert(1)>.png", "_img src=x onerror=alert(1)_.png"),
         ("..", "picture"),
         (".hidden.jpg", "hidden.jpg"),
         ("", "picture"),
@@ -42,6 +42,8 @@ from url_viz.imaging.uploaded_files import (
         ("Käfer 世界.jpg", "Käfer 世界.jpg"),
         ("folder/", "folder"),
         (".jpg", "jpg"),
+        ("-x.jpg", "x.jpg"),
+        ("end .", "end"),
     ],
 )
 def test_names(name: str, safe: str) -> None:
@@ -65,7 +67,9 @@ def test_a_safe_name_stays_in_its_folder_and_is_short(name: str) -> None:
 
 
 def test_names_are_each_there_once_whatever_their_case() -> None:
-    assert list(unique_names(["a.jpg", "A.jpg", "a.jpg", "a-2.jpg"])) == ["a.jpg", "A-2.jpg", "a-3.jpg", "a-2-2.jpg"]
+    used: set[str] = set()
+    names = [free_name(name, used) for name in ("a.jpg", "A.jpg", "a.jpg", "a-2.jpg")]
+    assert names == ["a.jpg", "A-2.jpg", "a-3.jpg", "a-2-2.jpg"]
 
 
 def test_a_copy_overwrites_nothing_and_is_not_made_twice(tmp_path: Path) -> None:

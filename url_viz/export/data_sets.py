@@ -66,7 +66,7 @@ class DataSet:
         is_whole = image_set.is_of_objects and self.describe_objects is not None
         rows = by_picture(paths) if is_whole else None
         wanted = self.places(image_set, table, paths if rows is None else [*rows])
-        names = safe_names(wanted, table["id"] if rows is None else range(len(rows)))
+        names = safe_names(wanted)
         opened = paths if rows is None else [paths[first] for first, *_ in rows.values()]
         with new_folder(out, image_set) as folder:
             places = [folder / self.media / name for name in names]

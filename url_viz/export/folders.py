@@ -3,8 +3,7 @@
 import json
 import os
 import secrets
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,6 +19,7 @@ from url_viz.export.class_paths import chosen_level, corrected_paths, crop_path
 from url_viz.export.picture_files import (
     How,
     link_or_copy,
+    opened_by,
     refuse_within_pictures,
     unwritten,
     words_of,
@@ -48,8 +48,8 @@ class SortedFolders:
 
     `created` counts the links or copies made now, by folder, `present` those of earlier runs. `left_out` are pictures
     whose file cannot be opened, with the reason; `blocked` ones whose path is occupied by another file, or whose name
-    would lead out of `out`; `elsewhere` ones that an earlier sorting put into another of the folders, where they
-    remain; by label also dropped ones. Nothing is ever overwritten or removed.
+    would lead out of `out`; `elsewhere` files in the folders that are at no picture's place now, such as those that an
+    earlier sorting put there. Nothing is ever overwritten or removed.
     """
 
     out: Path
@@ -73,8 +73,8 @@ class SortedFolders:
             why = "were left out: something else has their place, or their name leads out of the folder"
             sentences.append(f"{len(self.blocked):,} {why}: {first_of(self.blocked)}.")
         if self.elsewhere:
-            where = "still lie where an earlier sorting put them. Sort into a new folder to be rid of them"
-            sentences.append(f"{len(self.elsewhere):,} {where}: {first_of(self.elsewhere)}.")
+            files = f"{counted(len(self.elsewhere), 'file')} ({first_of(self.elsewhere)})"
+            sentences.append(f"Still there from an earlier sorting: {files}. Sort into a new folder to be rid of that.")
         return tuple(sentences)
 
 
@@ -104,13 +104,24 @@ def sort_into_folders(
     all_folders = _folders_of(by, with_undecided=with_undecided)
     done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
     paths = image_set.paths_of(table["id"])
+    opened, how = opened_by(image_set, how=how, is_cut=image_set.is_of_objects)
     try:
         _claim(target, image_set)
-        target_folder = _TargetFolder(target, image_set, how=how)
+        sorted_into = _TargetFolder(target, how=how)
         places = _places(image_set, table, paths, folders, by)
-        done.elsewhere += target_folder.left_behind(paths, places, all_folders or ("",))
+        done.elsewhere += sorted_into.others(places.values(), all_folders or ("",))
         for row, folder in zip(folders.index, folders, strict=True):
-            target_folder.put(paths[row], folder, places[paths[row]], done=done)
+            path, became = paths[row], "blocked"
+            try:
+                if _is_plain(places[path]):
+                    with opened(path) as file:
+                        became = sorted_into.put(file, image_set.files.place(path), places[path])
+            except ImageError as error:
+                done.left_out.append((display_name(path), str(error)))
+                continue
+            done.created[folder] += became == "created"
+            done.present += became == "present"
+            done.blocked += [display_name(path)] if became == "blocked" else []
     except OSError as error:
         raise unwritten(target, error, if_full=IF_FULL, how=how) from error
     return done
@@ -237,79 +248,39 @@ def _sorted_before(marker: Path) -> str | None:
 class _TargetFolder:
     """The folder that pictures are sorted into; checks that its subfolders are really inside it."""
 
-    def __init__(self, target: Path, image_set: ImageSet, *, how: How) -> None:
-        self._target = os.path.realpath(os.fsencode(target))
-        self._files, self._is_of_crops = image_set.files, image_set.is_of_objects
-        self._opened = self._files.open_crop if self._is_of_crops else self._files.open
-        self._how: How = "copy" if self._is_of_crops or self._files.are_copied else how
-        self._is_inside: dict[bytes, bool] = {}
+    def __init__(self, target: Path, *, how: How) -> None:
+        self._target, self._how = os.path.realpath(os.fsencode(target)), how
+        self._is_folder: dict[bytes, bool] = {}
 
-    def put(self, path: bytes, folder: str, place: bytes, *, done: SortedFolders) -> None:
-        """Put one picture (root-relative `path`) into its place, counted under `folder` in `done`, or say why not."""
-        if not _is_plain(place):
-            done.blocked.append(display_name(path))
-            return
-        try:
-            with self._opened(path) as file:
-                if self._has_folder(os.path.dirname(place)):
-                    self._put(file, path, folder, os.path.join(self._target, place), done)
-                else:
-                    done.blocked.append(display_name(path))
-        except ImageError as error:
-            done.left_out.append((display_name(path), str(error)))
+    def put(self, file: BinaryIO, source: bytes, place: bytes) -> str:
+        """Put an open picture, whose file is `source`, into its place: "created", "present", or "blocked"."""
+        at = os.path.join(self._target, place)
+        if not self._has_folder(os.path.dirname(at)):
+            return "blocked"
+        if os.path.lexists(at):
+            return "present" if _is_same(source, os.fstat(file.fileno()), at) else "blocked"
+        _create(file, source, at, how=self._how)
+        return "created"
 
-    def _put(self, file: BinaryIO, path: bytes, folder: str, destination: bytes, done: SortedFolders) -> None:
-        source = self._files.place(path)
-        if not os.path.lexists(destination):
-            _create(file, source, destination, how=self._how)
-            done.created[folder] += 1
-        elif _is_same(source, os.fstat(file.fileno()), destination):
-            done.present += 1
-        else:
-            done.blocked.append(display_name(path))
-
-    def left_behind(self, paths: Sequence[bytes], places: Mapping[bytes, bytes], folders: Iterable[str]) -> list[str]:
-        """Of pictures (`paths`) those that an earlier sorting put where none has its place now; `places` are by path.
-
-        Looked for in some `folders` of the target. Links are known by their picture, copies by their name and file.
-        """
-        now, lying = set(places.values()), defaultdict(list)
+    def others(self, places: Iterable[bytes], folders: Iterable[str]) -> list[str]:
+        """The files in some `folders` of the target that lie at none of the `places`."""
+        ours = {os.fsencode(MARKER), *places}
         tops = [os.path.join(self._target, folder.encode()) for folder in folders]
-        for folder, _, names in chain.from_iterable(os.walk(top) for top in tops if not os.path.islink(top)):
-            for at in (os.path.join(folder, name) for name in names):
-                if os.path.relpath(at, self._target) not in now:
-                    lying[os.readlink(at) if os.path.islink(at) else os.path.basename(at)].append(at)
-        return [display_name(path) for path in paths if lying and self._lies(path, lying)]
-
-    def _lies(self, path: bytes, lying: Mapping[bytes, Sequence[bytes]]) -> bool:
-        name = crop_path(path) if self._is_of_crops else path
-        source, copies = self._files.place(path), lying.get(os.path.basename(name), ())
-        if source in lying or not copies:
-            return source in lying
-        try:
-            with self._opened(path) as file:
-                return any(_is_same(source, os.fstat(file.fileno()), copy) for copy in copies)
-        except ImageError:
-            return False
+        walks = chain.from_iterable(os.walk(top) for top in tops if not os.path.islink(top))
+        found = (
+            os.path.relpath(os.path.join(folder, name), self._target) for folder, _, names in walks for name in names
+        )
+        return sorted(display_name(path) for path in found if path not in ours)
 
     def _has_folder(self, folder: bytes) -> bool:
         """Create a subfolder; False if another file has its name, or a link in it leads elsewhere."""
-        if folder not in self._is_inside:
-            destination = os.path.join(self._target, folder)
-            self._is_inside[folder] = all(map(self._is_folder_or_free, _upwards(folder)))
-            if self._is_inside[folder]:
-                os.makedirs(destination, exist_ok=True)
-        return self._is_inside[folder]
-
-    def _is_folder_or_free(self, folder: bytes) -> bool:
-        destination = os.path.join(self._target, folder)
-        return not os.path.lexists(destination) or (os.path.isdir(destination) and not os.path.islink(destination))
-
-
-def _upwards(folder: bytes) -> Iterator[bytes]:
-    while folder:
-        yield folder
-        folder = os.path.dirname(folder)
+        if folder not in self._is_folder:
+            self._is_folder[folder] = os.path.realpath(folder) == folder
+            with suppress(FileExistsError, NotADirectoryError):
+                if self._is_folder[folder]:
+                    os.makedirs(folder, exist_ok=True)
+            self._is_folder[folder] &= os.path.isdir(folder)
+        return self._is_folder[folder]
 
 
 def _is_plain(path: bytes) -> bool:

@@ -1,16 +1,13 @@
 """Picture files in a new export folder, as links or copies, under portable file names."""
 
 import errno
-import hashlib
-import itertools
 import os
 import re
 import shutil
 import stat
 import tempfile
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -19,19 +16,18 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
-from url_viz.files import is_device, require_parent
+from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name, refuse_bucket
+from url_viz.imaging.uploaded_files import free_name, safe_name
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.wording import counted, first_of
 
 How = Literal["link", "copy"]
 
-LONGEST_PART = 80
 COPIED_BYTES = 1 << 20
 LEFT_OUT = "left-out.txt"
 IF_FULL = "Nothing was left there: make room, or take links (--how link)."
-_PLAIN = re.compile(r"\w[\w .,+()@=-]*(?<![ .])")
 _SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![a-zA-Z])")
 
 
@@ -102,14 +98,13 @@ def lay_out(
 
     Raises ImageSetError if not one of them can be opened.
     """
-    files = image_set.files
-    opened, how = (files.open_crop if is_cut else files.open), "copy" if is_cut or files.are_copied else how
+    opened, how = opened_by(image_set, how=how, is_cut=is_cut)
     clock, rows, left_out = Clock("share", len(paths)), [], []
     for row, (path, at) in enumerate(zip(paths, places, strict=True)):
         try:
             with opened(path) as file:
                 at.parent.mkdir(parents=True, exist_ok=True)
-                link_or_copy(file, files.place(path), os.fsencode(at), how=how)
+                link_or_copy(file, image_set.files.place(path), os.fsencode(at), how=how)
             rows.append(row)
         except ImageError as error:
             left_out.append((display_name(path), str(error)))
@@ -121,56 +116,33 @@ def lay_out(
     return LaidOut(rows, tuple(left_out))
 
 
-def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
+def opened_by(
+    image_set: ImageSet, *, how: How, is_cut: bool
+) -> tuple[Callable[[bytes], AbstractContextManager[BinaryIO]], How]:
+    """What opens a picture by its path, or of an object the crop if it `is_cut`; and whether it can be linked to."""
+    files = image_set.files
+    return (files.open_crop if is_cut else files.open), ("copy" if is_cut or files.are_copied else how)
+
+
+def safe_names(paths: Iterable[bytes]) -> list[str]:
     """Relative names for root-relative paths, folders kept, unique even on case-insensitive file systems.
 
-    Letters of any script, digits and a few signs stay; all else becomes `_`, and a changed name gets a digest to stay
-    unique. Folders that a loader would take for a split ("test") get a capital letter. A name never starts with a dot,
-    leads out of the folder, or is long.
+    Each part is a `safe_name`; folders that a loader would take for a split ("test") get a capital letter.
     """
-    used = _UniqueNames()
-    result = []
-    for path, image_id in zip(paths, ids, strict=True):
+    used: set[str] = set()
+    folders: dict[bytes, str] = {}
+    names = []
+    for path in paths:
         *above, last = path.split(b"/")
-        here = ""
-        for depth, part in enumerate(above):
-            folder = b"/".join(above[: depth + 1]) + b"/"
-            no_split = _SPLIT.sub(lambda match: match[0].capitalize(), _plain(part))
-            here = used.name(folder, here + no_split) + "/"
-        stem, extension = os.path.splitext(_plain(last))
-        result.append(used.name(path, f"{here}{stem}", end=extension, salt=f"{image_id & (1 << 64) - 1:016x}"))
-    return result
-
-
-class _UniqueNames:
-    """A unique name for each file, and for each folder, whose path ends in a slash."""
-
-    def __init__(self) -> None:
-        self._name_of: dict[bytes, str] = {}
-        self._used: set[str] = set()
-
-    def name(self, path: bytes, wanted: str, *, end: str = "", salt: str = "") -> str:
-        """`wanted` + `end`; with a digest of `path` between them if another has that name, and with a number then."""
-        if path not in self._name_of:
-            digest = salt or hashlib.blake2b(path.removesuffix(b"/"), digest_size=4).hexdigest()
-            numbered = (f"{wanted}-{digest}-{number}{end}" for number in itertools.count(2))
-            names = itertools.chain((wanted + end, f"{wanted}-{digest}{end}"), numbered)
-            name = next(name for name in names if name.casefold() not in self._used)
-            self._name_of[path] = name
-            self._used.add(name.casefold())
-        return self._name_of[path]
-
-
-def _plain(part: bytes) -> str:
-    """One part of a path as a plain name; unchanged if it is one already."""
-    text = unicodedata.normalize("NFC", part.decode("utf-8", "replace"))
-    if _PLAIN.fullmatch(text) and "\ufffd" not in text and len(text) <= LONGEST_PART and not is_device(text):
-        return text
-    stem, extension = os.path.splitext(text)
-    digest = hashlib.blake2b(part, digest_size=4).hexdigest()
-    plain = re.sub(r"[^\w.+-]", "_", stem).strip("._+- ")[: LONGEST_PART - 20]
-    ending = re.sub(r"[^A-Za-z0-9]", "", extension)[:10]
-    return f"{plain or 'picture'}-{digest}" + (f".{ending}" if ending else "")
+        key, here = b"", ""
+        for part in above:
+            key += part + b"/"
+            if key not in folders:
+                no_split = _SPLIT.sub(lambda match: match[0].capitalize(), safe_name(part.decode("utf-8", "replace")))
+                folders[key] = f"{free_name(no_split, used, folder=here)}/"
+            here = folders[key]
+        names.append(free_name(safe_name(last.decode("utf-8", "replace")), used, folder=here))
+    return names
 
 
 def refuse_within_pictures(target: Path, root: Path) -> None:

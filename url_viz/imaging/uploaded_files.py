@@ -5,7 +5,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
@@ -68,7 +68,7 @@ def is_ignored(name: str) -> bool:
 def safe_name(name: str) -> str:
     """A plain file name made from a hostile one: one part, no control characters, not hidden, at most 120 bytes."""
     text = unicodedata.normalize("NFC", _posix(name).name.encode("utf-8", "replace").decode())
-    plain = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in text).strip(" .")
+    plain = "".join(c if c.isalnum() or c in " .,_+()@=-" else "_" for c in text).lstrip(" .+@=-").rstrip(" .")
     stem, dot, ending = plain.rpartition(".") if "." in plain else (plain, "", "")
     if not stem or is_device(stem):
         stem = f"picture{'_' if stem else ''}{stem}"
@@ -76,13 +76,11 @@ def safe_name(name: str) -> str:
     return _cut(stem, LONGEST_NAME_BYTES - len(ending.encode())) + ending
 
 
-def unique_names(names: Iterable[str]) -> Iterator[str]:
-    """Names made unique, ignoring case: a repeated name gets `-2` before its extension."""
-    used: set[str] = set()
-    for name in names:
-        unique = next(candidate for candidate in _variants(name) if candidate.casefold() not in used)
-        used.add(unique.casefold())
-        yield unique
+def free_name(name: str, used: set[str], *, folder: str = "") -> str:
+    """A name in a folder that is none of the `used`, ignoring case, and is among them then; else with `-2` in it."""
+    unique = next(one for one in (folder + variant for variant in _variants(name)) if one.casefold() not in used)
+    used.add(unique.casefold())
+    return unique
 
 
 def copy_into(folder: Path, files: Sequence[Incoming]) -> Copies:
@@ -205,10 +203,11 @@ def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, top_level: Mapping[
     """
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        used: set[str] = set()
         for folder, files in folders.items():
             archive.mkdir(folder)
-            for file, name in zip(files, unique_names(safe_name(f.name) for f in files), strict=True):
-                archive.writestr(f"{folder}/{name}", file.read())
+            for file in files:
+                archive.writestr(free_name(safe_name(file.name), used, folder=f"{folder}/"), file.read())
         for name, data in (top_level or {}).items():
             archive.writestr(name, data, zipfile.ZIP_DEFLATED)
     return target.getvalue()
