@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from typing_extensions import Doc
 
 from training.config import FinetuneConfig
-from url_viz.jobs.arguments import words_of
+from url_viz.jobs.configs import words_of
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tests.imaging.pictures import write_folder
 from tests.ui.decoded_points import decode_points
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import cancel_job, list_jobs, why_it_failed
-from url_viz.jobs.arguments import Method
+from url_viz.jobs.configs import Method
 from url_viz.jobs.kinds import PROJECT
 from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.models.model import Model

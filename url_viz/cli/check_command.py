@@ -11,8 +11,7 @@ from url_viz.cli.embed_command import read_pictures
 from url_viz.cli.printing import print_rest
 from url_viz.errors import ImageSetError, UrlVizError, UsageError
 from url_viz.files import require_parent
-from url_viz.jobs.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
-from url_viz.jobs.configs import EmbedConfig
+from url_viz.jobs.configs import DEFAULT, DeviceName, EmbedConfig, Folder, ModelName, WorkspaceDir
 from url_viz.wording import counted
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
 from url_viz.errors import ImageSetError, UrlVizError
-from url_viz.jobs.arguments import Folder, WorkspaceDir
+from url_viz.jobs.configs import Folder, WorkspaceDir
 from url_viz.roots import root_of
 from url_viz.wording import counted, first_of
 

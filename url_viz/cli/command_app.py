@@ -13,7 +13,7 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from url_viz.cli.printing import PrintableOutput
-from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import check_number, numbers
 from url_viz.roots import address_in
 

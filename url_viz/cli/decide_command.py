@@ -9,7 +9,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text
 from url_viz.errors import DecisionError
-from url_viz.jobs.arguments import DEFAULT, AllowedFolders, By, Folder, ListFile, ModelName, WorkspaceDir, bound
+from url_viz.jobs.configs import DEFAULT, AllowedFolders, By, Folder, ListFile, ModelName, WorkspaceDir, bound
 from url_viz.options import Count, OptionalPercentile, Percentile
 from url_viz.wording import counted
 

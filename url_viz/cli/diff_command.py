@@ -10,7 +10,7 @@ from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text
 from url_viz.errors import UsageError
 from url_viz.files import replaced, require_parent
-from url_viz.jobs.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from url_viz.cli.decide_command import paths_listed
 from url_viz.cli.printing import progress_shown
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.files import require_parent
-from url_viz.jobs.arguments import Above, Below, By, ListFile, WithFolder, Word, bound
-from url_viz.jobs.configs import ExportConfig
+from url_viz.jobs.configs import Above, Below, By, ExportConfig, ListFile, WithFolder, Word, bound
 from url_viz.options import Count
 from url_viz.wording import counted
 

@@ -8,7 +8,7 @@ from tyro.conf import arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text, write_rows
 from url_viz.errors import ImageSetError
-from url_viz.jobs.arguments import TableOut
+from url_viz.jobs.configs import TableOut
 from url_viz.options import Count
 from url_viz.wording import counted, first_of
 

@@ -16,7 +16,7 @@ from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown
 from url_viz.errors import FolderError, ImageSetError, JobError
 from url_viz.imaging.scan import refuse_bucket
-from url_viz.jobs.arguments import DEFAULT, DeviceName, ModelName, WorkspaceDir
+from url_viz.jobs.configs import DEFAULT, DeviceName, ModelName, WorkspaceDir
 from url_viz.options import Count, OptionalCount, Seed
 from url_viz.progress import Progress
 

@@ -9,7 +9,7 @@ from url_viz.cli.command_app import app
 from url_viz.cli.printing import table_text, write_rows
 from url_viz.errors import ImageSetError
 from url_viz.files import require_parent
-from url_viz.jobs.arguments import TableOut
+from url_viz.jobs.configs import TableOut
 from url_viz.options import Count, Within
 from url_viz.wording import counted
 

@@ -10,8 +10,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown, table_text, write_rows
 from url_viz.errors import FolderError
-from url_viz.jobs.arguments import Method, TableOut
-from url_viz.jobs.configs import ProjectConfig, RefitConfig
+from url_viz.jobs.configs import Method, ProjectConfig, RefitConfig, TableOut
 from url_viz.options import OptionalCount, Within
 from url_viz.wording import counted
 

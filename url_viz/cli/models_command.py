@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from url_viz.cli.command_app import app
-from url_viz.jobs.arguments import DEFAULT, WorkspaceDir
+from url_viz.jobs.configs import DEFAULT, WorkspaceDir
 
 if TYPE_CHECKING:
     from url_viz.models.catalogue import KnownModel

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text, write_rows
 from url_viz.errors import UrlVizError
-from url_viz.jobs.arguments import Folder, TableOut, WorkspaceDir
+from url_viz.jobs.configs import Folder, TableOut, WorkspaceDir
 from url_viz.options import Count, Fraction
 
 if TYPE_CHECKING:

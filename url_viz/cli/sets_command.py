@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
 from url_viz.errors import ImageSetError, UsageError
-from url_viz.jobs.arguments import Folder, WorkspaceDir
+from url_viz.jobs.configs import Folder, WorkspaceDir
 from url_viz.wording import counted
 
 if TYPE_CHECKING:

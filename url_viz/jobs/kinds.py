@@ -17,8 +17,7 @@ from url_viz.export.picture_files import How
 from url_viz.export.provenance import name_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.source import refuse_without_files
-from url_viz.jobs.arguments import words_of
-from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig
+from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig, words_of
 from url_viz.jobs.job import Job
 from url_viz.jobs.job_files import new_output_folder, written_for_a_job
 from url_viz.jobs.results import JobResult, data_set_written, head_adapted, head_made

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from url_viz.errors import JobError
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
-from url_viz.jobs.arguments import Method
-from url_viz.jobs.configs import ProjectConfig
+from url_viz.jobs.configs import Method, ProjectConfig
 from url_viz.jobs.control import find_job
 from url_viz.jobs.job import Job
 from url_viz.jobs.job_files import written_for_a_job

@@ -14,7 +14,7 @@ from url_viz.analysis.filters import Filter, OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
 from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.image_set import ImageSet
-from url_viz.jobs.arguments import Method
+from url_viz.jobs.configs import Method
 from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import show_subset
