@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.conftest import LONG, ended, kill_runner, running, start, until
+from tests.jobs.conftest import LONG, running, start, until
 from url_viz.errors import JobError
 from url_viz.jobs import (
     Job,
@@ -33,16 +33,20 @@ from url_viz.workspace import Workspace
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def done(workspace: Workspace) -> Job:
+def written(workspace: Workspace, kind: str = "test", **about: str) -> Job:
     """A job that has succeeded, made of its files: those are all that a state is derived from."""
     paths = JobPaths(workspace.jobs / new_job_id())
-    config = JobConfig(("-c", "pass"), "test", "a test", time.time(), None, str(workspace.root))
+    config = JobConfig(("-c", "pass"), kind, "a test", time.time(), None, str(workspace.root), about=about)
     write_record(paths.config, config)
     over = ProcessMark(pid=2**22 + 1, started="1", machine=this_machine())  # beyond the largest id that Linux gives
     write_record(paths.processes, Processes(over, None, time.time()))
     write_record(paths.result, Result("succeeded", 0, time.time()))
     return Job(paths, config)
+
+
+@pytest.fixture
+def done(workspace: Workspace) -> Job:
+    return written(workspace)
 
 
 @pytest.fixture
@@ -198,17 +202,15 @@ def test_a_damaged_record_makes_the_state_damaged(workspace: Workspace, done: Jo
 
 def test_jobs_are_listed_newest_first_by_kind_and_by_what_they_are_about(workspace: Workspace) -> None:
     assert list_jobs(workspace) == []
-    first = start(["-c", "pass"], workspace=workspace, kind="embed", about={"set_id": "a", "model": "m"}, queue=None)
-    second = start(["-c", "pass"], workspace=workspace, kind="train", about={"set_id": "a"}, queue=None)
-    third = start(["-c", "pass"], workspace=workspace, kind="embed", about={"set_id": "b"}, queue=None)
+    first = written(workspace, "embed", set_id="a", model="m")
+    second = written(workspace, "train", set_id="a")
+    third = written(workspace, "embed", set_id="b")
     (workspace.jobs / "notes").mkdir()
     assert list_jobs(workspace) == [third, second, first]
     assert list_jobs(workspace, kind="embed") == [third, first]
     assert list_jobs(workspace, about={"set_id": "a"}) == [second, first]
     assert list_jobs(workspace, kind="embed", about={"set_id": "a", "model": "m"}) == [first]
     assert list_jobs(workspace, about={"set_id": "c"}) == []
-    for job in (first, second, third):
-        ended(job)
 
 
 @pytest.mark.parametrize(
@@ -231,22 +233,6 @@ def test_ids_sort_by_time() -> None:
     assert all(map(is_job_id, ids))
 
 
-def test_a_running_job_is_neither_deleted_nor_repeated(workspace: Workspace) -> None:
-    job = running(start(LONG, workspace=workspace))
-    for refused in (delete_job, run_again):
-        with pytest.raises(JobError, match="still runs"):
-            refused(job)
-    kill_runner(job)
-    with pytest.raises(JobError, match="still runs"):
-        delete_job(job)
-    cancel_job(job)
-    delete_job(job)
-    assert list(workspace.jobs.glob("*2*")) == [], "nothing of it is left, under no name"
-    assert "deleted" in job.status().reason
-    with pytest.raises(JobError, match="deleted already"):
-        delete_job(job)
-
-
 def test_a_damaged_job_whose_processes_run_can_still_be_stopped(workspace: Workspace) -> None:
     job = running(start(LONG, workspace=workspace))
     job.paths.config.write_text("{")
@@ -256,19 +242,6 @@ def test_a_damaged_job_whose_processes_run_can_still_be_stopped(workspace: Works
     cancel_job(listed)
     delete_job(listed)
     assert list_jobs(workspace) == []
-
-
-def test_run_again_does_the_same_in_a_new_job(workspace: Workspace) -> None:
-    script = "import os; print(os.environ['EXTRA'])"
-    first = ended(
-        start(["-c", script], workspace=workspace, title="t", about={"set_id": "a"}, env={"EXTRA": "kept"}, queue="gpu")
-    )
-    again = ended(run_again(first))
-    assert again.id > first.id
-    assert again.created > first.created
-    assert replace(again.config, created=first.created) == first.config
-    assert again.state == first.state == "succeeded"
-    assert "kept" in log_tail(again).splitlines()
 
 
 def test_cancelling_what_has_ended_is_an_error_and_changes_nothing(done: Job) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from url_viz.errors import JobError
 from url_viz.jobs import (
     Job,
     cancel_job,
+    delete_job,
     find_job,
     jobs_ahead,
     list_jobs,
@@ -33,12 +35,41 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_job_succeeds_and_says_so_under_an_odd_folder_name(odd_workspace: Workspace) -> None:
-    job = ended(start(["-c", "print('schön', flush=True)"], workspace=odd_workspace, title="Größe"))
-    status = job.status()
-    assert (job.state, status.exit_status, status.reason) == ("succeeded", 0, "")
-    assert "schön" in log_tail(job).splitlines()
+def test_a_job_succeeds_says_so_and_leaves_nothing_and_the_same_runs_again_while_its_folder_is_there(
+    odd_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the caller's folder, with its workspace and our modules, under an odd name."""
+    short_lived = tmp_path / "short-lived"
+    short_lived.mkdir()
+    monkeypatch.chdir(short_lived)
+    script = "import os, url_viz; print('schön', os.getcwd(), os.environ['URL_VIZ_HOME'], os.environ['EXTRA'], sep='|')"
+    job = start(
+        ["-c", script],
+        workspace=odd_workspace,
+        title="Größe",
+        about={"set_id": "a"},
+        env={"EXTRA": "more"},
+        queue="gpu",
+    )
+    while (state := job.state) in {"queued", "running"}:
+        continue
+    assert state == "succeeded", "never lost between the end of the process and its result"
+    assert find_record(Result, job.paths.result) is not None
+    assert (job.status().exit_status, job.status().reason) == (0, "")
+    assert f"schön|{short_lived}|{odd_workspace.root}|more" in log_tail(job).splitlines()
     assert find_job(odd_workspace, job.id) == job
+    until(lambda: not any(job.id in thread.name for thread in threading.enumerate()))
+    assert not Path(f"/proc/{processes_of(job).runner.pid}").exists(), "no zombie"
+
+    again = ended(run_again(job))
+    assert (again.id > job.id, again.created > job.created, again.state) == (True, True, "succeeded")
+    assert replace(again.config, created=job.created) == job.config
+    assert log_tail(again) == log_tail(job)
+    monkeypatch.chdir(tmp_path)
+    short_lived.rmdir()
+    without = ended(run_again(job))
+    assert without.state == "failed"
+    assert "short-lived" in without.status().reason
 
 
 @pytest.mark.parametrize(
@@ -52,29 +83,6 @@ def test_a_job_fails_with_its_exit_status_and_its_log_says_why(
     assert (job.state, job.status().exit_status) == ("failed", exit_status)
     assert reason in job.status().reason
     assert "no room" in log_tail(job).splitlines()
-
-
-def test_a_command_whose_folder_is_gone_fails_and_says_so(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    short_lived = tmp_path / "short-lived"
-    short_lived.mkdir()
-    monkeypatch.chdir(short_lived)
-    first = ended(start(["-c", "pass"], workspace=workspace))
-    monkeypatch.chdir(tmp_path)
-    short_lived.rmdir()
-    again = ended(run_again(first))
-    assert again.state == "failed"
-    assert "short-lived" in again.status().reason
-
-
-def test_the_command_works_in_the_callers_folder_with_its_workspace_and_our_modules(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    script = "import os, url_viz; print(os.getcwd(), os.environ['URL_VIZ_HOME'], os.environ['EXTRA'], sep='|')"
-    job = ended(start(["-c", script], workspace=workspace, env={"EXTRA": "more"}))
-    assert f"{tmp_path}|{workspace.root}|more" in log_tail(job)
 
 
 def test_progress_of_a_command_arrives_while_it_runs(workspace: Workspace) -> None:
@@ -195,17 +203,28 @@ def test_a_queued_job_is_cancelled_before_its_command_starts(workspace: Workspac
     assert "must not run" not in log_tail(waiting).splitlines()
 
 
-def test_a_killed_runner_is_lost_and_its_command_is_noticed_and_can_be_ended(workspace: Workspace) -> None:
+def test_a_running_job_is_neither_deleted_nor_repeated_nor_one_whose_killed_runner_left_its_command(
+    workspace: Workspace,
+) -> None:
     job = running(start(LONG, workspace=workspace))
+    for refused in (delete_job, run_again):
+        with pytest.raises(JobError, match="still runs"):
+            refused(job)
     command = command_of(job)
     kill_runner(job)
     assert (job.state, job.status().has_leftover) == ("lost", True)
     assert "still runs" in job.status().reason
-    with pytest.raises(JobError, match="still runs"):
-        run_again(job)
+    for refused in (delete_job, run_again):
+        with pytest.raises(JobError, match="still runs"):
+            refused(job)
     cancel_job(job)
     assert not command.is_alive()
     assert (job.state, job.status().has_leftover) == ("cancelled", False)
+    delete_job(job)
+    assert list(workspace.jobs.glob("*2*")) == [], "nothing of it is left, under no name"
+    assert "deleted" in job.status().reason
+    with pytest.raises(JobError, match="deleted already"):
+        delete_job(job)
 
 
 def test_the_next_job_of_the_queue_ends_what_a_killed_one_left(workspace: Workspace) -> None:
@@ -245,24 +264,8 @@ def test_a_job_outlives_its_starter_and_a_ctrl_c_to_the_starters_group(workspace
     assert job.state == "cancelled"
 
 
-def test_ended_jobs_leave_neither_zombies_nor_threads(workspace: Workspace) -> None:
-    job = ended(start(["-c", "pass"], workspace=workspace))
-    runner = processes_of(job).runner
-    until(lambda: not any(job.id in thread.name for thread in threading.enumerate()))
-    assert not Path(f"/proc/{runner.pid}").exists()
-
-
 def test_a_job_that_is_deleted_under_its_runner_ends_its_command(workspace: Workspace) -> None:
     job = running(start(LONG, workspace=workspace))
     runner, command = processes_of(job).runner, command_of(job)
     job.paths.folder.rename(workspace.root / "moved away")
     until(lambda: not runner.is_alive() and not command.is_alive())
-
-
-def test_the_result_is_there_when_the_job_has_ended(workspace: Workspace) -> None:
-    job = start(["-c", "pass"], workspace=workspace)
-    state = job.state
-    while state in {"queued", "running"}:
-        state = job.state
-    assert state == "succeeded", "never lost between the end of the process and its result"
-    assert find_record(Result, job.paths.result) is not None

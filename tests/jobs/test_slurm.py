@@ -372,7 +372,3 @@ def test_a_job_that_hears_sigterm_near_its_time_limit_says_so(
 def test_sigterm_long_before_the_limit_has_another_cause() -> None:
     assert limit_hint({"SLURM_JOB_END_TIME": "99999999999"}) == ""
     assert limit_hint({}) == ""
-
-
-def test_sbatch_is_found_where_this_machine_says_so() -> None:
-    assert has_slurm() == all(shutil.which(tool) for tool in ("sbatch", "squeue", "scancel", "sinfo"))

@@ -1,5 +1,6 @@
 """Whose turn it is: heavy jobs alone, two light ones side by side where memory lasts; what a waiting one is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,19 +49,13 @@ class TestRealJobs:
         cancel_job(heavy)
         assert running(late).state == "running"
 
-    def test_jobs_of_one_image_set_run_one_after_another(self, workspace: Workspace) -> None:
-        first = running(light(workspace, "a"))
-        second = light(workspace, "a", ["-c", "pass"])
-        assert second.state == "queued"
-        cancel_job(first)
-        assert ended(second).state == "succeeded"
-
     def test_without_memory_a_light_job_waits_for_it(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         first = running(light(workspace, "a"))
         second = ended(light(workspace, "b", ["-c", "pass"]))  # so that its own runner has left its place
         assert can_run_alongside(second, [first])
+        assert not can_run_alongside(replace(second, config=first.config), [first]), "of one image set"
         turn = Turn(second)
         monkeypatch.setattr(memory_of, "CGROUP", tmp_path / "none")
         monkeypatch.setattr(memory_of, "MEMINFO", meminfo(tmp_path, kib=(LIGHT_NEEDS_MB - 1) * 1024))

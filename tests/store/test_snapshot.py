@@ -17,7 +17,7 @@ from url_viz.store.reader import Store
 from url_viz.store.tables import IMAGES
 from url_viz.store.writer import Writer
 
-ROWS, ADDED = 1_000, 16
+ROWS, ADDED = 300, 8
 
 
 @contextmanager
