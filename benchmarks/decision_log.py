@@ -19,7 +19,7 @@ import numpy as np
 from url_viz.store.answers import Answers
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decision_rows import ABSENT, DecisionChanges, no_rows
+from url_viz.store.decision_rows import DecisionChanges, absent, undecided
 from url_viz.store.decisions import Decisions
 
 TURNS = 30
@@ -48,8 +48,7 @@ def seed(path: Path, files: FileKeys, count: int) -> None:
     """Decide on so many pictures, each by an action of its own, in one transaction."""
     with DecisionLog(path).writing() as transaction:
         for at in range(count):
-            keys = no_rows(1)
-            before = replace(keys, id=files.id[[at]], content=files.content[[at]], code=np.array([ABSENT], np.int8))
+            before = absent(undecided(files.id[[at]], files.content[[at]]))
             changes = DecisionChanges(before, replace(before, code=np.ones(1, np.int8)))
             transaction.record("kept 1 picture", 1, changes, who="")
 

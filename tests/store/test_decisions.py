@@ -14,7 +14,7 @@ from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.store.decision_log import DecisionLog, DecisionLogBackup
 from url_viz.store.decision_matching import FileKeys, match_decisions
-from url_viz.store.decision_rows import DecisionChanges, no_rows
+from url_viz.store.decision_rows import DecisionChanges, undecided
 from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decisions import Decisions, checked_tag
 
@@ -418,7 +418,7 @@ class TestDamage:
 
         def fail() -> None:
             with DecisionLog(tmp_path / "decisions.db").writing() as transaction:
-                transaction.record("dropped", 0, DecisionChanges(no_rows(), no_rows()), who="")
+                transaction.record("dropped", 0, DecisionChanges(undecided(), undecided()), who="")
                 raise KeyError
 
         with pytest.raises(KeyError):

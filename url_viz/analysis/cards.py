@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.store.decisions import Action, Decision
+from url_viz.store.decision_rows import Decision
+from url_viz.store.decisions import Action
 from url_viz.wording import percent
 
 AnswerKind = Literal["decision", "label", "name", "same", "keep", "verdict", "twins"]

@@ -79,7 +79,8 @@ from url_viz.records import as_json, read_json
 from url_viz.rows import CACHED_FROM
 from url_viz.store import imported_columns as user_files
 from url_viz.store.answers import Answered, Answers
-from url_viz.store.decisions import Decided, Decisions
+from url_viz.store.decision_rows import Decided
+from url_viz.store.decisions import Decisions
 from url_viz.store.derived_cache import numbers_from_table
 from url_viz.store.derived_cache import rows_from_table as matrix_from_table
 from url_viz.store.derived_cache import rows_to_table as matrix_to_table

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
 from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel
-from url_viz.store.decisions import Decided
+from url_viz.store.decision_rows import Decided
 from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
 from url_viz.store.user_cells import as_text
 from url_viz.wording import counted, first_of

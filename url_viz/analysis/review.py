@@ -35,7 +35,8 @@ from url_viz.analysis.twin_groups import twin_members
 from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.analysis.votes import NONE
 from url_viz.store.answers import ordered
-from url_viz.store.decisions import Action, Decision, Judgement
+from url_viz.store.decision_rows import Decision
+from url_viz.store.decisions import Action, Judgement
 from url_viz.wording import listed
 
 ASKED = 100

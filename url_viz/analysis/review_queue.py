@@ -22,7 +22,8 @@ from url_viz.analysis.twin_groups import first_of_each, group_codes
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers
-from url_viz.store.decisions import Action, Decided, Decisions, Judgement, tags_of
+from url_viz.store.decision_rows import Decided, tags_of
+from url_viz.store.decisions import Action, Decisions, Judgement
 from url_viz.store.object_columns import NO_SUCH_OBJECT, VERDICTS
 from url_viz.store.reviews import StoredReview, locked_reviews, read_review, review_key, write_review
 from url_viz.store.tables import positions_of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.pipeline.twins import pair_matrix
 from url_viz.rows import l2_normalize
-from url_viz.store.decisions import Decision
+from url_viz.store.decision_rows import Decision
 from url_viz.store.tables import Twins
 
 LARGEST_COMPARED = 512

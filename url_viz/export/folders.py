@@ -29,7 +29,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.scan import display_name, located, refuse_bucket
 from url_viz.sealed import record_in
-from url_viz.store.decisions import DECISIONS
+from url_viz.store.decision_rows import DECISIONS
 from url_viz.wording import counted, first_of
 
 MARKER = ".url-viz-sorted.json"

@@ -1,19 +1,24 @@
 """Decisions and answers as columns, and the checksum of their rows, which an action updates by what it changes."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-BETWEEN_TAGS = "; "
-CODES = range(4)
-"""Stored codes of decisions: 0 for none, then the positions in `decisions.DECISIONS` from 1."""
+Decision = Literal["keep", "drop", "look-again"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+CODES = np.array([None, *DECISIONS], object)
+"""Decisions by their stored codes, None for none."""
 ABSENT = -1
 """The code, in a change, of a file without a stored row; a row of code 0 is an undecided file."""
+BETWEEN_TAGS = "; "
+SAID = ("code", "tags", "labels", "names")
+"""The columns that say what was decided on a file."""
 
 CHECKSUM_MASK = 2**63 - 1
 """Checksums are kept to 63 bits, so that SQLite's numbers hold them."""
@@ -22,10 +27,11 @@ _HALF = np.uint64(32)
 
 
 @dataclass(frozen=True)
-class DecisionRows:
-    """Decisions on S files: `id`, `content` (S,) int64, `code` (S,) int8.
+class Decided:
+    """The decisions on N files: `id`, `content` (N,) int64, `code` (N,) int8 into CODES, and `tags` (N,) texts.
 
-    `tags`, `labels` and `names` (S,) are texts; `decisions` says what they hold.
+    `labels` (N,) are texts of the labels that somebody gave, by what the label was taken from (`label_of`); `names`
+    (N,) the names that somebody gave, "" for none.
     """
 
     id: NDArray[np.int64]
@@ -39,44 +45,100 @@ class DecisionRows:
         return len(self.id)
 
     @property
-    def columns(self) -> tuple[NDArray[Any], ...]:
-        return self.id, self.content, self.code, self.tags, self.labels, self.names
+    def said(self) -> tuple[NDArray[Any], ...]:
+        """The columns of SAID."""
+        return self.code, self.tags, self.labels, self.names
 
-    def rows_at(self, at: NDArray[np.integer] | NDArray[np.bool_]) -> "DecisionRows":
-        return DecisionRows(*(column[at] for column in self.columns))
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        return self.id, self.content, *self.said
+
+    def rows_at(self, rows: NDArray[np.integer]) -> "Decided":
+        """The decisions on the files at `rows`; of all in their order nothing is copied."""
+        if np.array_equal(rows, np.arange(len(self))):
+            return self
+        return Decided(*(column[rows] for column in self.columns))
+
+    @classmethod
+    def of(cls, columns: Sequence[Sequence[Any]]) -> "Decided":
+        """Rows from columns as SQLite gives them. Raises ValueError, TypeError or OverflowError for other kinds."""
+        ids, contents, codes = (np.array(column, np.int64) for column in columns[:3])
+        return cls(ids, contents, codes.astype(np.int8), *map(texts_of, columns[3:]))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Decided"]) -> "Decided":
+        return cls(*map(np.concatenate, zip(*(part.columns for part in parts), strict=True)))
 
     def sums(self) -> NDArray[np.uint64]:
-        """The checksum of each row (S,); 0 of a row that is not stored."""
+        """The checksum of each row (N,); 0 of a row that is not stored."""
         sums = row_sums(self.columns)
         sums[self.code == ABSENT] = 0
         return sums
 
-    @classmethod
-    def of(cls, columns: Sequence[Sequence[Any]]) -> "DecisionRows":
-        """Rows from columns as SQLite gives them. Raises ValueError, TypeError or OverflowError for other kinds."""
-        numbers = [np.array(column, np.int64) for column in columns[:3]]
-        texts = [texts_of(column) for column in columns[3:]]
-        return cls(numbers[0], numbers[1], numbers[2].astype(np.int8), texts[0], texts[1], texts[2])
+    def differs_from(self, other: "Decided") -> NDArray[np.bool_]:
+        """Which files (N,) have other decisions."""
+        differs: NDArray[np.bool_] = (self.tags != other.tags) | (self.labels != other.labels)
+        differs |= (self.code != other.code) | (self.names != other.names)
+        return differs
 
-    @classmethod
-    def joined(cls, parts: Sequence["DecisionRows"]) -> "DecisionRows":
-        return cls(*map(np.concatenate, zip(*(part.columns for part in parts), strict=True)))
+    def with_tags(self, change: Callable[[Sequence[str]], set[str]]) -> "Decided":
+        """The same with `change` made to each set of tags; there are few distinct ones."""
+        index, texts = pd.factorize(self.tags)
+        new = np.array([joined_tags(change(tags_of(text))) for text in texts], object)
+        return replace(self, tags=new[index] if len(index) else self.tags)
+
+    def with_labels(self, given: Sequence[str | None], source: str) -> "Decided":
+        """The same with the label of each file (None: none) where labels are taken from `source`."""
+        new = [with_label(text, source, label) for text, label in zip(self.labels, given, strict=True)]
+        return replace(self, labels=texts_of(new))
+
+    @property
+    def decision(self) -> NDArray[np.object_]:
+        """None, "keep", "drop" or "look-again" of each (N,)."""
+        return CODES[self.code]
+
+    @property
+    def name(self) -> NDArray[np.object_]:
+        """The name of each (N,), None if it has no name."""
+        return _or_none(self.names)
+
+    @property
+    def first_tags(self) -> NDArray[np.object_]:
+        """The alphabetically first tag of each (N,), with its name among the tags; None if it has neither.
+
+        Labels were taken from it before names were separate from tags.
+        """
+        codes, texts = pd.factorize(self.tags)
+        tags = np.array([*(next(iter(tags_of(text)), "") for text in texts), ""], object)[codes]
+        is_name = (self.names != "") & ((tags == "") | (self.names < tags))
+        return _or_none(np.where(is_name, self.names, tags))
+
+    def labels_of(self, source: str) -> NDArray[np.object_]:
+        """The label that somebody gave each file (N,) where labels are taken from `source`; None if nobody did."""
+        codes, texts = pd.factorize(self.labels)
+        return np.array([*(label_of(text, source) for text in texts), None], object)[codes]
 
 
-def no_rows(count: int = 0) -> DecisionRows:
+_NO_KEYS = np.zeros(0, np.int64)
+
+
+def undecided(ids: NDArray[np.int64] = _NO_KEYS, contents: NDArray[np.int64] = _NO_KEYS) -> Decided:
     """Files on which nothing is decided."""
-    tags, labels, names = (np.full(count, "", object) for _ in range(3))
-    return DecisionRows(
-        np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int8), tags, labels, names
-    )
+    count = len(ids)
+    return Decided(ids, contents, np.zeros(count, np.int8), *(np.full(count, "", object) for _ in range(3)))
+
+
+def absent(rows: Decided) -> Decided:
+    """The same files without a stored row."""
+    return replace(rows, code=np.full(len(rows), ABSENT, np.int8))
 
 
 @dataclass(frozen=True)
 class DecisionChanges:
     """The changes of files: the rows `before` and `after`, of the same ids and contents; code ABSENT for no row."""
 
-    before: DecisionRows
-    after: DecisionRows
+    before: Decided
+    after: Decided
 
     def __len__(self) -> int:
         return len(self.before)
@@ -116,6 +178,11 @@ def answer_sums(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
     return sums
 
 
+def _or_none(texts: NDArray[np.object_]) -> NDArray[np.object_]:
+    known: NDArray[np.object_] = np.where(texts == "", np.array(None), texts)
+    return known
+
+
 def row_sums(columns: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
     """The checksum of each row (M,): another for any change to one of its values, as each step can be reversed."""
     mixed = np.zeros(len(columns[0]), np.uint64)
@@ -135,6 +202,31 @@ def texts_of(values: Sequence[Any]) -> NDArray[np.object_]:
     if not all(isinstance(value, str) for value in values):
         raise TypeError("not a text")
     return np.array([*values, None], object)[:-1]
+
+
+def label_of(text: str, source: str) -> str | None:
+    """The label in a stored text where labels are taken from `source`; None if it has none."""
+    if not text:
+        return None
+    label = json.loads(text).get(source)
+    return label if isinstance(label, str) else None
+
+
+def with_label(text: str, source: str, label: str | None) -> str:
+    """A stored text with another label for `source`, or without one if None."""
+    labels = {**(json.loads(text) if text else {}), source: label}
+    kept = {name: value for name, value in labels.items() if value is not None}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else ""
+
+
+def tags_of(text: str) -> list[str]:
+    """The tags in a text of the table's column `tags`."""
+    return text.split(BETWEEN_TAGS) if text else []
+
+
+def joined_tags(tags: Iterable[str]) -> str:
+    """Tags as the table shows them: sorted, with semicolons between."""
+    return BETWEEN_TAGS.join(sorted(tags))
 
 
 def _words(column: NDArray[Any]) -> NDArray[np.uint64]:

@@ -20,11 +20,11 @@ from url_viz.store.decision_rows import (
     CHECKSUM_MASK,
     CODES,
     AnswerChanges,
+    Decided,
     DecisionChanges,
-    DecisionRows,
     answer_sums,
-    no_rows,
     total_of,
+    undecided,
 )
 from url_viz.store.decision_tables import SCHEMA_VERSION, TABLES, one_line, raise_schema, tables_of
 
@@ -185,13 +185,13 @@ class Transaction:
         return int(next(row, (ABSENT,))[0])
 
     @cached_property
-    def stored(self) -> DecisionRows:
+    def stored(self) -> Decided:
         """All stored decisions, oldest first."""
         rows = self._connection.execute(
             "SELECT id, content, code, tags, labels, name FROM decision ORDER BY row"
         ).fetchall()
-        found = _read(lambda: DecisionRows.of(list(zip(*rows, strict=True)) or [()] * 6), "decisions that are no rows")
-        if not np.isin(found.code, CODES).all():
+        found = _read(lambda: Decided.of(list(zip(*rows, strict=True)) or [()] * 6), "decisions that are no rows")
+        if not np.isin(found.code, range(len(CODES))).all():
             raise InconsistentLogError("is damaged: there are decisions of an unknown kind")
         if not all(map(_are_labels, set(found.labels))):
             raise InconsistentLogError("is damaged: labels that cannot be read")
@@ -251,15 +251,15 @@ class Transaction:
         steps = self.steps_since(version)
         if steps is None:
             return None
-        changes, answers = [DecisionChanges(no_rows(), no_rows())], [AnswerChanges(np.zeros((0, 4), np.int64))]
+        changes, answers = [DecisionChanges(undecided(), undecided())], [AnswerChanges(np.zeros((0, 4), np.int64))]
         for step in steps:
             each, answered = self.changes_of(step.number), self.answer_changes_of(step.number)
             changes.append(each if step.side == "after" else each.reversed())
             answers.append(answered if step.side == "after" else answered.reversed())
-        before, after = (DecisionRows.joined([getattr(one, side) for one in changes]) for side in ("before", "after"))
+        before, after = (Decided.joined([getattr(one, side) for one in changes]) for side in ("before", "after"))
         return DecisionChanges(before, after), AnswerChanges(np.concatenate([one.rows for one in answers]))
 
-    def stored_at(self, version: int) -> DecisionRows:
+    def stored_at(self, version: int) -> Decided:
         """The decisions that were stored at a version: those of now, with every later step taken back."""
         steps = self._connection.execute(
             "SELECT batch, side FROM step WHERE version > ? ORDER BY version DESC", (version,)
@@ -268,9 +268,9 @@ class Transaction:
         for number, side in steps:
             changes = self.changes_of(number)
             parts.append(changes.before if side == "after" else changes.after)
-        rows = DecisionRows.joined(parts)
+        rows = Decided.joined(parts)
         is_last = ~pd.DataFrame({"id": rows.id, "content": rows.content}).duplicated(keep="last").to_numpy(bool)
-        return rows.rows_at(is_last & (rows.code != ABSENT))
+        return rows.rows_at(np.flatnonzero(is_last & (rows.code != ABSENT)))
 
     def version_at(self, time: str) -> int:
         """The version that the last action until a time (UTC) made when it was first done; 0 without any."""
@@ -287,7 +287,7 @@ class Transaction:
         columns = list(zip(*rows, strict=True)) or [()] * 10
 
         def read() -> DecisionChanges:
-            return DecisionChanges(DecisionRows.of(columns[:6]), DecisionRows.of([*columns[:2], *columns[6:]]))
+            return DecisionChanges(Decided.of(columns[:6]), Decided.of([*columns[:2], *columns[6:]]))
 
         return _read(read, "changes that cannot be read")
 

@@ -2,12 +2,11 @@
 
 import copy
 import getpass
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -19,102 +18,34 @@ from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys, match_decisions
 from url_viz.store.decision_rows import (
     ABSENT,
-    BETWEEN_TAGS,
     CHECKSUM_MASK,
+    CODES,
+    DECISIONS,
+    SAID,
+    Decided,
+    Decision,
     DecisionChanges,
-    DecisionRows,
-    no_rows,
+    absent,
+    joined_tags,
+    label_of,
+    tags_of,
     texts_of,
     total_of,
+    undecided,
 )
 from url_viz.store.decision_transaction import InconsistentLogError, LoggedAction, Transaction
 from url_viz.wording import counted
 
-Decision = Literal["keep", "drop", "look-again"]
-DECISIONS: tuple[Decision, ...] = get_args(Decision)
 LONGEST_TAG = 60
 LONGEST_LABEL = 255
 """As long as the name of a folder, which is a class too."""
 
-_NAMES = np.array([None, *DECISIONS], object)
 _DID: dict[Decision | None, str] = {
     "keep": "kept",
     "drop": "dropped",
     "look-again": "noted to look again at",
     None: "cleared the decision on",
 }
-
-
-@dataclass(frozen=True)
-class Decided:
-    """The decisions on N files: `code` (N,) int8 into None, *DECISIONS, and `tags` (N,) texts; at one `version`.
-
-    `labels` (N,) are texts of the labels that somebody gave, by what the label was taken from (`label_of`); `names`
-    (N,) the names that somebody gave, "" for none.
-    """
-
-    version: int
-    code: NDArray[np.int8]
-    tags: NDArray[np.object_]
-    labels: NDArray[np.object_]
-    names: NDArray[np.object_]
-
-    def __len__(self) -> int:
-        return len(self.code)
-
-    @property
-    def columns(self) -> tuple[NDArray[Any], ...]:
-        return self.code, self.tags, self.labels, self.names
-
-    @property
-    def decision(self) -> NDArray[np.object_]:
-        """None, "keep", "drop" or "look-again" of each (N,)."""
-        return cast("NDArray[np.object_]", _NAMES[self.code])
-
-    def rows_at(self, rows: NDArray[np.integer]) -> "Decided":
-        """The decisions on the files at `rows`; of all in their order nothing is copied."""
-        if np.array_equal(rows, np.arange(len(self.code))):
-            return self
-        return Decided(self.version, *(column[rows] for column in self.columns))
-
-    def differs_from(self, other: "Decided") -> NDArray[np.bool_]:
-        """Which files (N,) have other decisions."""
-        differs: NDArray[np.bool_] = (self.tags != other.tags) | (self.labels != other.labels)
-        differs |= (self.code != other.code) | (self.names != other.names)
-        return differs
-
-    def with_tags(self, change: Callable[[Sequence[str]], set[str]]) -> "Decided":
-        """The same with `change` made to each set of tags; there are few distinct ones."""
-        index, texts = pd.factorize(self.tags)
-        new = np.array([joined(change(tags_of(text))) for text in texts], object)
-        return replace(self, tags=new[index] if len(index) else self.tags)
-
-    def with_labels(self, given: Sequence[str | None], source: str) -> "Decided":
-        """The same with the label of each file (None: none) where labels are taken from `source`."""
-        new = [with_label(text, source, label) for text, label in zip(self.labels, given, strict=True)]
-        return replace(self, labels=np.array([*new, None], object)[:-1])
-
-    @property
-    def name(self) -> NDArray[np.object_]:
-        """The name of each (N,), None if it has no name."""
-        return _or_none(self.names)
-
-    @property
-    def first_tags(self) -> NDArray[np.object_]:
-        """The alphabetically first tag of each (N,), with its name among the tags; None if it has neither.
-
-        Labels were taken from it before names were separate from tags.
-        """
-        codes, texts = pd.factorize(self.tags)
-        tags = np.array([*(next(iter(tags_of(text)), "") for text in texts), ""], object)[codes]
-        is_name = (self.names != "") & ((tags == "") | (self.names < tags))
-        first = np.where(is_name, self.names, tags)
-        return _or_none(first)
-
-    def labels_of(self, source: str) -> NDArray[np.object_]:
-        """The label that somebody gave each file (N,) where labels are taken from `source`; None if nobody did."""
-        codes, texts = pd.factorize(self.labels)
-        return np.array([*(label_of(text, source) for text in texts), None], object)[codes]
 
 
 @dataclass(frozen=True)
@@ -205,7 +136,7 @@ class Decisions:
     def as_of(self, version: int, files: FileKeys) -> Decided:
         """The decision on each of `files` at a `version` of the log; at one from before the log as the log begins."""
         with self._log.reading() as transaction:
-            stored = transaction.stored_at(version) if transaction else no_rows()
+            stored = transaction.stored_at(version) if transaction else undecided()
         return _Assignment.of(files, stored, version=version, total=0).decided
 
     def version_at(self, time: str) -> int:
@@ -216,12 +147,12 @@ class Decisions:
     def _known(self, transaction: Transaction | None) -> "_Assignment":
         """What is decided as of a transaction: what changed since the last look, or all if that is not known."""
         known, version = self._latest.assignment, transaction.version() if transaction else 0
-        if known is None or known.decided.version != version:
+        if known is None or known.version != version:
             known = self._latest.assignment = (known and self._followed(known, transaction)) or self._all(transaction)
         return known
 
     def _followed(self, known: "_Assignment", transaction: Transaction | None) -> "_Assignment | None":
-        found = transaction.changes_since(known.decided.version) if transaction else None
+        found = transaction.changes_since(known.version) if transaction else None
         if transaction is None or found is None:
             return None
         changes, answers = found
@@ -231,7 +162,7 @@ class Decisions:
         return known.after(changes, self.files, version=transaction.version(), total=transaction.total())
 
     def _all(self, transaction: Transaction | None) -> "_Assignment":
-        stored = transaction.stored if transaction else no_rows()
+        stored = transaction.stored if transaction else undecided()
         version, total = (transaction.version(), transaction.total()) if transaction else (0, 0)
         return _Assignment.of(self.files, stored, version=version, total=total)
 
@@ -262,7 +193,7 @@ class Decisions:
 
         def new(before: Decided) -> Decided:
             tags = [
-                joined({*tags_of(text)} - {*among} | ({said.tag} if said.tag else set()))
+                joined_tags({*tags_of(text)} - {*among} | ({said.tag} if said.tag else set()))
                 for text, said in zip(before.tags, judgements.values(), strict=True)
             ]
             return replace(before.with_labels(texts, source), code=codes, tags=np.array([*tags, None], object)[:-1])
@@ -325,7 +256,7 @@ class Decisions:
             return transaction is not None and transaction.redoable() is not None
 
     def counts(self) -> dict[Decision, int]:
-        counts = np.bincount(self.now().code, minlength=len(_NAMES)).tolist()
+        counts = np.bincount(self.now().code, minlength=len(CODES)).tolist()
         return {decision: counts[code] for code, decision in enumerate(DECISIONS, start=1)}
 
     def tag_counts(self) -> dict[str, int]:
@@ -348,7 +279,7 @@ class Decisions:
             at = np.flatnonzero(after.differs_from(before))
             done = did(before.rows_at(at), after.rows_at(at))
             if len(at):
-                changes = known.changes(self.files, rows[at], after.rows_at(at))
+                changes = known.changes(rows[at], after.rows_at(at))
                 transaction.record(done, len(at), changes, who=self._named())
         return Action(done, len(at), unchanged=len(rows) - len(at))
 
@@ -374,11 +305,6 @@ def process_user() -> str:
         return ""
 
 
-def _or_none(texts: NDArray[np.object_]) -> NDArray[np.object_]:
-    codes, known = pd.factorize(texts)
-    return np.array([*(text or None for text in known), None], object)[codes]
-
-
 def _tag_counts(decided: Decided) -> dict[str, int]:
     total: dict[str, int] = {}
     for text, count in pd.Series(decided.tags, dtype=object).value_counts().items():
@@ -389,34 +315,34 @@ def _tag_counts(decided: Decided) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class _Assignment:
-    """What is decided on N files, and where it is stored.
+    """What is decided on N files at a `version` of the log, and where it is stored.
 
     `is_stored` (N,): whether there is a row of the file's own id and content. `moved` (N,) is the position in `free` of
     the row that belongs to a file without one; −1 for none. `free` are the stored rows of files that are not there, or
     have another content now. `total` is the checksum of the log at this version.
     """
 
+    version: int
     decided: Decided
     is_stored: NDArray[np.bool_]
     moved: NDArray[np.int64]
-    free: DecisionRows
+    free: Decided
     total: int
 
     @classmethod
-    def of(cls, files: FileKeys, stored: DecisionRows, *, version: int, total: int) -> "_Assignment":
+    def of(cls, files: FileKeys, stored: Decided, *, version: int, total: int) -> "_Assignment":
         is_empty = (stored.code == 0) & (stored.tags == "") & (stored.labels == "") & (stored.names == "")
         row = match_decisions(files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
         has = row >= 0
-        found, columns = stored.rows_at(row[has]), no_rows(len(files))
-        for column, values in zip(columns.columns[2:], found.columns[2:], strict=True):
+        found, decided = stored.rows_at(row[has]), undecided(files.id, files.content)
+        for column, values in zip(decided.said, found.said, strict=True):
             column[has] = values
         is_stored = has.copy()
         is_stored[has] = (found.id == files.id[has]) & (found.content == files.content[has])
         is_free = np.ones(len(stored), bool)
         is_free[row[is_stored]] = False
         moved = np.where(has & ~is_stored, (np.cumsum(is_free) - 1)[row] if len(stored) else -1, -1)
-        decided = Decided(version, *columns.columns[2:])
-        return cls(decided, is_stored, moved, stored.rows_at(is_free), total)
+        return cls(version, decided, is_stored, moved, stored.rows_at(np.flatnonzero(is_free)), total)
 
     def after(self, changes: DecisionChanges, files: FileKeys, *, version: int, total: int) -> "_Assignment | None":
         """The same after some changes; None if they may change which row belongs to which file."""
@@ -427,37 +353,32 @@ class _Assignment:
             return None
         if np.isin(after.id[goes], self.free.id).any() or np.isin(after.content[goes], self.free.content).any():
             return None
-        decided = Decided(version, *(column.copy() for column in self.decided.columns))
-        columns = (np.maximum(after.code, 0), *after.columns[3:])
-        for column, values in zip(decided.columns, columns, strict=True):
+        decided = replace(self.decided, **{name: getattr(self.decided, name).copy() for name in SAID})
+        for column, values in zip(decided.said, (np.maximum(after.code, 0), *after.said[1:]), strict=True):
             column[row] = values  # of several changes to one file the last counts
         is_stored = self.is_stored.copy()
         is_stored[row] = ~goes
-        return replace(self, decided=decided, is_stored=is_stored, total=total)
+        return replace(self, version=version, decided=decided, is_stored=is_stored, total=total)
 
-    def changes(self, files: FileKeys, rows: NDArray[np.int64], after: Decided) -> DecisionChanges:
+    def changes(self, rows: NDArray[np.int64], after: Decided) -> DecisionChanges:
         """The changes that give the files at `rows` (M,) a state, and remove their rows under an older id or content.
 
         Other files with the same contents get undecided rows: they are present too, and must not get these
         decisions when the others are moved.
         """
         old = np.unique(self.moved[rows][self.moved[rows] >= 0])
-        is_copy = np.isin(files.content, files.content[rows]) & ~self.is_stored & (self.moved < 0)
+        is_copy = np.isin(self.decided.content, after.content) & ~self.is_stored & (self.moved < 0)
         is_copy[rows] = False
-        copies = np.flatnonzero(is_copy)
-        gone, chosen, copied = self.free.rows_at(old), self._stored_at(files, rows), self._stored_at(files, copies)
-        empty = replace(copied, code=np.zeros(len(copies), np.int8))
-        new = DecisionRows(chosen.id, chosen.content, *after.columns)
-        removed = replace(no_rows(len(old)), id=gone.id, content=gone.content, code=np.full(len(old), ABSENT, np.int8))
-        return DecisionChanges(DecisionRows.joined([gone, chosen, copied]), DecisionRows.joined([removed, new, empty]))
+        gone, chosen, copied = self.free.rows_at(old), self._stored_at(rows), self._stored_at(np.flatnonzero(is_copy))
+        removed, empty = absent(undecided(gone.id, gone.content)), undecided(copied.id, copied.content)
+        return DecisionChanges(Decided.joined([gone, chosen, copied]), Decided.joined([removed, after, empty]))
 
-    def _stored_at(self, files: FileKeys, rows: NDArray[np.int64]) -> DecisionRows:
+    def _stored_at(self, rows: NDArray[np.int64]) -> Decided:
         """The stored rows of some files, with code ABSENT for files without their own row."""
-        is_stored = self.is_stored[rows]
-        code, *texts = self.decided.rows_at(rows).columns
-        texts = [np.where(is_stored, column, "") for column in texts]
-        code = np.where(is_stored, code, ABSENT).astype(np.int8)
-        return DecisionRows(files.id[rows], files.content[rows], code, *texts)
+        found, is_stored = self.decided.rows_at(rows), self.is_stored[rows]
+        none = absent(undecided(found.id, found.content))
+        said = (np.where(is_stored, *columns) for columns in zip(found.said, none.said, strict=True))
+        return Decided(found.id, found.content, *said)
 
 
 @dataclass
@@ -476,21 +397,6 @@ def checked_label(label: str) -> str:
     return label
 
 
-def label_of(text: str, source: str) -> str | None:
-    """The label in a stored text where labels are taken from `source`; None if it has none."""
-    if not text:
-        return None
-    label = json.loads(text).get(source)
-    return label if isinstance(label, str) else None
-
-
-def with_label(text: str, source: str, label: str | None) -> str:
-    """A stored text with another label for `source`, or without one if None."""
-    labels = {**(json.loads(text) if text else {}), source: label}
-    kept = {name: value for name, value in labels.items() if value is not None}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else ""
-
-
 def checked_tag(tag: str, *, what: str = "tag") -> str:
     """The tag, or name, without space around it; raises DecisionError if it is not a valid one."""
     name = tag.strip()
@@ -500,16 +406,6 @@ def checked_tag(tag: str, *, what: str = "tag") -> str:
             "break."
         )
     return name
-
-
-def tags_of(text: str) -> list[str]:
-    """The tags in a text of the table's column `tags`."""
-    return text.split(BETWEEN_TAGS) if text else []
-
-
-def joined(tags: Iterable[str]) -> str:
-    """Tags as the table shows them: sorted, with semicolons between."""
-    return BETWEEN_TAGS.join(sorted(tags))
 
 
 def _code_of(decision: Decision | None) -> int:
@@ -542,7 +438,7 @@ def _did(before: Decided, after: Decided, *, source: str = "") -> str:
 
 def _did_decide(after: Decided) -> str:
     """ "kept 12 and dropped 31 pictures", from the decisions that pictures were given."""
-    counts = np.bincount(after.code, minlength=len(_NAMES)).tolist()
+    counts = np.bincount(after.code, minlength=len(CODES)).tolist()
     given = [(decision, counts[code]) for code, decision in enumerate((None, *DECISIONS)) if counts[code]]
     parts = [f"{_DID[decision]} {count:,}" for decision, count in given]
     return f"{' and '.join(parts)} {'picture' if given[-1][1] == 1 else 'pictures'}" if parts else ""

@@ -7,7 +7,8 @@ import pandas as pd
 
 from url_viz.analysis.choice import Candidates, ChoiceWorth, choice_worth, chosen_rows
 from url_viz.errors import ImageSetError
-from url_viz.store.decisions import Action, tags_of
+from url_viz.store.decision_rows import tags_of
+from url_viz.store.decisions import Action
 from url_viz.subjects.set_core import SetSubject
 
 

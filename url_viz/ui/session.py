@@ -15,7 +15,7 @@ from url_viz.analysis.cards import CardAnswer, Moved, Queue
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import Polygon, Scope, thinned
 from url_viz.models.model_names import DEFAULT, check_length, is_too_long
-from url_viz.store.decisions import Decision
+from url_viz.store.decision_rows import Decision
 from url_viz.ui.text import Markdown, escape
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.cards import NOTHING, Card, CardAnswer
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import DECISIONS
+from url_viz.store.decision_rows import DECISIONS
 from url_viz.store.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import DeskState, OpenReview, Queued, RefusedAnswer

@@ -11,7 +11,8 @@ import streamlit as st
 from url_viz.analysis.twin_groups import with_twins_of
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import Decision, Decisions
+from url_viz.store.decision_rows import Decision
+from url_viz.store.decisions import Decisions
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import PENDING, BulkAction, BulkKind
 from url_viz.ui.text import Markdown, escape, with_toast
