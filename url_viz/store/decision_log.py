@@ -32,6 +32,8 @@ _FOR_A_COPY = ("PRAGMA synchronous = OFF",)
 _ASIDE = f".schema-{SCHEMA_VERSION - 1}.db"
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 LOCK_S = 5.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
 
 
 @dataclass(frozen=True)
@@ -42,41 +44,6 @@ class Record:
     version: int
 
 
-class DecisionLogBackup:
-    """The record and the copy of the file of decisions at `path`."""
-
-    def __init__(self, path: Path) -> None:
-        self.record_path = path.with_suffix(".json")
-        self.copy_path = path.with_suffix(".copy.db")
-        self._lock_path = path.with_suffix(".lock")
-
-    @property
-    def exists(self) -> bool:
-        return self.record_path.exists() or self.copy_path.exists()
-
-    def record(self) -> Record | None:
-        """The record; None if there is none, or it is damaged: the next action writes it again."""
-        try:
-            return read_plain(Record, unsealed(self.record_path.read_bytes()))
-        except (OSError, ValueError):
-            return None
-
-    def lock(self) -> FileLock:
-        """The lock under which one process at a time creates the file, or writes record and copy."""
-        return FileLock(self._lock_path, timeout=LOCK_S)
-
-    def write_record(self, record: Record) -> None:
-        """Write the record. It is verified as it is read: none after a power cut is no damage."""
-        with replaced(self.record_path, is_flushed=False) as temporary:
-            temporary.write_text(sealed(asdict(record)))
-
-    def write_copy(self, data: bytes) -> None:
-        """Write the copy as a whole. The journal of an interrupted action would not fit it, and is removed."""
-        with replaced(self.copy_path) as temporary:
-            temporary.write_bytes(data)
-            self.copy_path.with_name(f"{self.copy_path.name}-journal").unlink(missing_ok=True)
-
-
 class DecisionLog:
     """Reads and writes one database file; every call is one transaction, so many processes may use it at once.
 
@@ -85,7 +52,8 @@ class DecisionLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.backup = DecisionLogBackup(path)
+        self.record_path, self.copy_path = path.with_suffix(".json"), path.with_suffix(".copy.db")
+        self._lock_path = path.with_suffix(".lock")
         self._is_verified = False
         self._is_copied = False
 
@@ -95,7 +63,7 @@ class DecisionLog:
 
         Raises DamageError if the file is damaged, lost or of another image set.
         """
-        record = self.backup.record()  # before the file: a concurrent write makes the file newer, not older
+        record = self._record()  # before the file: a concurrent write makes the file newer, not older
         if not self._is_there():
             yield None
             return
@@ -112,7 +80,7 @@ class DecisionLog:
         """
         if not self._is_there():
             self._make()
-        record = self.backup.record()
+        record = self._record()
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             self._check(transaction, record)
             yield transaction
@@ -138,11 +106,11 @@ class DecisionLog:
         action, which is no damage.
         """
         is_copied, self._is_copied = self._is_copied, False  # what fails half done is looked at next time
-        with suppress(OSError, WorkspaceError), self.backup.lock(), self._transaction("BEGIN") as now:
-            self.backup.write_record(Record(now.identity(), now.version()))
+        with suppress(OSError, WorkspaceError), self._lock(), self._transaction("BEGIN") as now:
+            self._write_record(Record(now.identity(), now.version()))
             if not self._repeated(now, is_known=is_copied):
                 now.verify_actions()  # nothing damaged may take the place of the copy
-                self.backup.write_copy(now.data())
+                self._write_copy(now.data())
             self._is_copied = True
 
     def _repeated(self, now: Transaction, *, is_known: bool) -> bool:
@@ -151,7 +119,7 @@ class DecisionLog:
         One that this process does not know yet is read first: it may be damaged.
         """
         with suppress(WorkspaceError):
-            log = DecisionLog(self.backup.copy_path)
+            log = DecisionLog(self.copy_path)
             with log._transaction("BEGIN IMMEDIATE", _FOR_A_COPY) as copy:
                 if not is_known:
                     copy.verify_pages()
@@ -191,11 +159,11 @@ class DecisionLog:
 
     def renew_copy(self) -> bool:
         """Copy the file as a whole if its copy is damaged or lost; returns whether it was."""
-        copy = DecisionLog(self.backup.copy_path)
+        copy = DecisionLog(self.copy_path)
         if not self.path.exists() or (copy.path.exists() and copy.is_whole()):
             return False
         with self._raising_disk_errors():
-            self.backup.write_copy(self.snapshot())
+            self._write_copy(self.snapshot())
         return True
 
     def put_back(self) -> bool:
@@ -203,7 +171,7 @@ class DecisionLog:
 
         Raises WorkspaceError if the disk is full or cannot be written: the copy is as it was then.
         """
-        copy = DecisionLog(self.backup.copy_path)
+        copy = DecisionLog(self.copy_path)
         if not (copy.path.exists() and copy.is_whole()):
             return False
         data = copy.snapshot()
@@ -215,18 +183,40 @@ class DecisionLog:
         self.note()
         return True
 
+    def _record(self) -> Record | None:
+        """The record; None if there is none, or it is damaged: the next action writes it again."""
+        try:
+            return read_plain(Record, unsealed(self.record_path.read_bytes()))
+        except (OSError, ValueError):
+            return None
+
+    def _lock(self) -> FileLock:
+        """The lock under which one process at a time creates the file, or writes record and copy."""
+        return FileLock(self._lock_path, timeout=LOCK_S)
+
+    def _write_record(self, record: Record) -> None:
+        """Write the record. It is verified as it is read: none after a power cut is no damage."""
+        with replaced(self.record_path, is_flushed=False) as temporary:
+            temporary.write_text(sealed(asdict(record)))
+
+    def _write_copy(self, data: bytes) -> None:
+        """Write the copy as a whole. The journal of an interrupted action would not fit it, and is removed."""
+        with replaced(self.copy_path) as temporary:
+            temporary.write_bytes(data)
+            self.copy_path.with_name(f"{self.copy_path.name}-journal").unlink(missing_ok=True)
+
     def _is_there(self) -> bool:
         if self.path.exists():
             return True
-        if self.backup.exists:
+        if self.record_path.exists() or self.copy_path.exists():
             raise self._lost("is lost: decisions were made, and their file is not there")
         return False
 
     def _make(self) -> None:
         """Create the file with its tables under a temporary name, so that a file without tables is always damaged."""
         if not self.path.parent.is_dir():  # the image set was forgotten meanwhile: do not create it again
-            raise WorkspaceError(self._unwritable("its folder is gone"))
-        with self._raising_disk_errors(), self.backup.lock():
+            raise self._unwritable("its folder is gone")
+        with self._raising_disk_errors(), self._lock():
             if not self.path.exists():
                 with replaced(self.path) as temporary:
                     _lay_out(temporary)
@@ -235,13 +225,8 @@ class DecisionLog:
     def _raising_disk_errors(self) -> Iterator[None]:
         try:
             yield
-        except Timeout as error:
-            raise WorkspaceError(self._busy()) from error
-        except sqlite3.Error as error:
-            raise WorkspaceError(self._in_words(error)) from error
-        except OSError as error:
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            raise WorkspaceError(self._full() if is_full else self._unwritable(str(error.strerror))) from error
+        except (sqlite3.Error, OSError) as error:
+            raise self._in_words(error) from error
 
     def _check(self, transaction: Transaction, record: Record | None) -> None:
         """Raise DamageError if the file does not agree with its record, or, the first time, with its checksums."""
@@ -268,10 +253,8 @@ class DecisionLog:
             transaction.verify_tables()
             yield transaction
             connection.execute("COMMIT")
-        except InconsistentLogError as error:
-            raise self._lost(str(error)) from error
-        except sqlite3.Error as error:
-            raise (DamageError if _is_damage(error) else WorkspaceError)(self._in_words(error)) from error
+        except (InconsistentLogError, sqlite3.Error) as error:
+            raise self._in_words(error) from error
         finally:
             if connection is not None:
                 connection.close()  # rolls back what was not committed
@@ -301,14 +284,22 @@ class DecisionLog:
             )
         return version
 
-    def _busy(self) -> str:
-        return f"Another process has been writing to {self.path} for {BUSY_S:.0f} s. Try again when it is done."
+    def _in_words(self, error: Exception) -> WorkspaceError:
+        """The error for people: of another process, of the disk, or else of a file that is not as written."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if isinstance(error, Timeout) or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            waited = f"Another process has been writing to {self.path} for {BUSY_S:.0f} s."
+            return WorkspaceError(f"{waited} Try again when it is done.")
+        if getattr(error, "errno", 0) in _FULL or code == sqlite3.SQLITE_FULL:
+            return WorkspaceError(f"The disk of {self.path} is full. Nothing was changed: make room and try again.")
+        if isinstance(error, OSError) or code in _UNWRITABLE:
+            return self._unwritable(str(getattr(error, "strerror", error)))
+        return self._lost(str(error) if isinstance(error, InconsistentLogError) else f"is damaged ({error})")
 
-    def _full(self) -> str:
-        return f"The disk of {self.path} is full. Nothing was changed: make room and try again."
-
-    def _unwritable(self, why: str) -> str:
-        return f"Cannot write to {self.path} ({why}). Check that its folder is there and may be written to."
+    def _unwritable(self, why: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"Cannot write to {self.path} ({why}). Check that its folder is there and may be written to."
+        )
 
     def _lost(self, what: str) -> DamageError:
         """The error for a file that is not as written, with the ways to repair it."""
@@ -317,29 +308,6 @@ class DecisionLog:
             f"pictures: it lays this one aside and takes the copy that is kept beside it. Without a whole copy, "
             f"`sqlite3 FILE .recover` may save what is in it."
         )
-
-    def _in_words(self, error: sqlite3.Error) -> str:
-        code = _code(error)
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return self._busy()
-        if code == sqlite3.SQLITE_FULL:
-            return self._full()
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
-            return self._unwritable(str(error))
-        return str(self._lost(f"is damaged ({error})"))
-
-
-def _code(error: sqlite3.Error) -> int:
-    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)) & 0xFF
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether the error comes from the file's content, not from the disk or another process."""
-    elsewhere = (
-        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY),
-        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
-    )
-    return _code(error) not in elsewhere
 
 
 def _refuse_log_ahead(connection: sqlite3.Connection) -> None:

@@ -51,18 +51,18 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
 
 def _mended_decisions(paths: SetPaths) -> Mended | None:
     log = DecisionLog(paths.decisions)
-    strange = [one for path in (log.path, log.backup.copy_path) for one in strange_journals(path)]
+    strange = [one for path in (log.path, log.copy_path) for one in strange_journals(path)]
     for path in strange:
         _lay_aside(paths, path)
     if log.is_whole():
         if log.renew_copy():
-            return Mended(log.backup.copy_path.name, "was written again")
+            return Mended(log.copy_path.name, "was written again")
         return Mended(", ".join(path.name for path in strange), "was laid aside") if strange else None
     for path in (paths.decisions, paths.decisions.with_name(f"{paths.decisions.name}-journal")):
         if path.exists():
             _lay_aside(paths, path)
     is_back = log.put_back()
-    for path in () if is_back else (log.backup.copy_path, log.backup.record_path):
+    for path in () if is_back else (log.copy_path, log.record_path):
         if path.exists():
             _lay_aside(paths, path)
     return Mended(paths.decisions.name, "was put back from its copy" if is_back else "was laid aside")
