@@ -19,7 +19,7 @@ import numpy as np
 from url_viz.store.answers import Answers
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decision_rows import DecisionChanges, absent, undecided
+from url_viz.store.decision_rows import Changes, absent, undecided
 from url_viz.store.decisions import Decisions
 
 TURNS = 30
@@ -49,7 +49,7 @@ def seed(path: Path, files: FileKeys, count: int) -> None:
     with DecisionLog(path).writing() as transaction:
         for at in range(count):
             before = absent(undecided(files.id[[at]], files.content[[at]]))
-            changes = DecisionChanges(before, replace(before, code=np.ones(1, np.int8)))
+            changes = Changes(before, replace(before, code=np.ones(1, np.int8)))
             transaction.record("kept 1 picture", 1, changes, who="")
 
 

@@ -15,7 +15,7 @@ from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.sealed import unsealed
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys, match_decisions
-from url_viz.store.decision_rows import DecisionChanges, undecided
+from url_viz.store.decision_rows import Changes, undecided
 from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decisions import Decisions, checked_tag
 
@@ -27,7 +27,7 @@ def files_of(*pairs: tuple[int, int]) -> FileKeys:
 
 def claimed(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
     stored_files = files_of(*stored)
-    return match_decisions(files_of(*present), stored_id=stored_files.id, stored_content=stored_files.content).tolist()
+    return match_decisions(files_of(*present), undecided(stored_files.id, stored_files.content)).tolist()
 
 
 def naive_claims(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
@@ -417,7 +417,7 @@ class TestDamage:
 
         def fail() -> None:
             with DecisionLog(tmp_path / "decisions.db").writing() as transaction:
-                transaction.record("dropped", 0, DecisionChanges(undecided(), undecided()), who="")
+                transaction.record("dropped", 0, Changes(), who="")
                 raise KeyError
 
         with pytest.raises(KeyError):

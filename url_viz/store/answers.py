@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
 from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_rows import ABSENT, AnswerChanges
+from url_viz.store.decision_rows import ABSENT, Changes
 from url_viz.store.decisions import Action, process_user
 from url_viz.wording import counted
 
@@ -73,7 +73,7 @@ class Answers:
             did = _did(row[3] for row in changes)
             if changes:
                 who = process_user() if who is None else who
-                transaction.record(did, len(changes), AnswerChanges(np.array(changes, np.int64)), who=who)
+                transaction.record(did, len(changes), Changes(answers=np.array(changes, np.int64)), who=who)
         return Action(did, len(changes), unchanged=len(wanted) - len(changes), of="pair")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.store.decision_rows import Decided, undecided
 from url_viz.store.tables import positions_of
 
 
@@ -24,31 +25,24 @@ class FileKeys:
         return np.arange(len(ids)) if np.array_equal(ids, self.id) else positions_of(ids, self.id)
 
 
-def match_decisions(
-    files: FileKeys,
-    *,
-    stored_id: NDArray[np.int64],
-    stored_content: NDArray[np.int64],
-    is_empty: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int64]:
-    """For each of N files the row of its decision among S stored pairs (id, content); −1 for none.
+def match_decisions(files: FileKeys, stored: Decided) -> NDArray[np.int64]:
+    """For each of N files the row of its decision among S stored ones, pairs of id and content; −1 for none.
 
     A file gets the pair with its id and content; else one with its content whose file is gone or has another content
     now (it was moved); else the latest one with its id (it was edited in place). Each pair is used at most once. Of
-    several copies that moved, the first file gets the oldest pair; pairs in `is_empty` (S,), without a decision, come
-    after the others.
+    several copies that moved, the first file gets the oldest pair; pairs without a decision come after the others.
     """
     matched = np.full(len(files), -1, np.int64)
-    if not len(files) or not len(stored_id):
+    if not len(files) or not len(stored):
         return matched
-    position = positions_of(stored_id, files.id)
-    is_own = (position >= 0) & (files.content[position] == stored_content)
+    position = positions_of(stored.id, files.id)
+    is_own = (position >= 0) & (files.content[position] == stored.content)
     matched[position[is_own]] = np.flatnonzero(is_own)
     free = np.flatnonzero(~is_own)
-    if is_empty is not None:
-        free = free[np.argsort(is_empty[free], kind="stable")]
-    _match_moved(matched, free, files, stored_content)
-    _match_edited(matched, files, stored_id)
+    is_decided = stored.differs_from(undecided(stored.id, stored.content))
+    free = free[np.argsort(~is_decided[free], kind="stable")]
+    _match_moved(matched, free, files, stored.content)
+    _match_edited(matched, files, stored.id)
     return matched
 
 

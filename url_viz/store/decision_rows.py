@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -133,42 +133,37 @@ def absent(rows: Decided) -> Decided:
     return replace(rows, code=np.full(len(rows), ABSENT, np.int8))
 
 
-@dataclass(frozen=True)
-class DecisionChanges:
-    """The changes of files: the rows `before` and `after`, of the same ids and contents; code ABSENT for no row."""
-
-    before: Decided
-    after: Decided
-
-    def __len__(self) -> int:
-        return len(self.before)
-
-    def sums(self) -> NDArray[np.uint64]:
-        """What each change adds to the checksum of the stored rows (C,)."""
-        return self.after.sums() - self.before.sums()
-
-    def reversed(self) -> "DecisionChanges":
-        return DecisionChanges(self.after, self.before)
+NO_ANSWERS = np.zeros((0, 4), np.int64)
 
 
 @dataclass(frozen=True)
-class AnswerChanges:
-    """The changes of answers (C, 4) int64: two contents, the smaller first, then what was answered before and after.
+class Changes:
+    """What an action changes: decisions on files from `before` to `after`, of the same ids and contents, and `answers`.
 
-    An answer is 1 for the same, 0 for not, ABSENT for none.
+    `answers` (C, 4) int64 are two contents, the smaller first, then what was answered before and after: 1 for the same,
+    0 for not, ABSENT for none.
     """
 
-    rows: NDArray[np.int64]
+    before: Decided = field(default_factory=undecided)
+    after: Decided = field(default_factory=undecided)
+    answers: NDArray[np.int64] = field(default_factory=NO_ANSWERS.copy)
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    def sums(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """What each change of a decision, and each of an answer, adds to the checksum of what is stored."""
+        answered, unanswered = answer_sums(self.answers[:, [0, 1, 3]]), answer_sums(self.answers[:, :3])
+        return self.after.sums() - self.before.sums(), answered - unanswered
 
-    def sums(self) -> NDArray[np.uint64]:
-        """What each change adds to the checksum of the stored answers (C,)."""
-        return answer_sums(self.rows[:, [0, 1, 3]]) - answer_sums(self.rows[:, :3])
+    def total(self) -> int:
+        """What they add to the checksum of all decisions and answers."""
+        return total_of(*self.sums())
 
-    def reversed(self) -> "AnswerChanges":
-        return AnswerChanges(self.rows[:, [0, 1, 3, 2]])
+    def reversed(self) -> "Changes":
+        return Changes(self.after, self.before, self.answers[:, [0, 1, 3, 2]])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Changes"]) -> "Changes":
+        before, after = (Decided.joined([getattr(part, side) for part in parts]) for side in ("before", "after"))
+        return cls(before, after, np.concatenate([part.answers for part in parts]))
 
 
 def answer_sums(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -192,9 +187,9 @@ def row_sums(columns: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
     return mixed
 
 
-def total_of(sums: NDArray[np.uint64]) -> int:
-    """The checksum of rows in any order."""
-    return int(sums.sum(dtype=np.uint64)) & CHECKSUM_MASK
+def total_of(*sums: NDArray[np.uint64]) -> int:
+    """The checksum of rows of several kinds, each in any order."""
+    return sum(int(each.sum(dtype=np.uint64)) for each in sums) & CHECKSUM_MASK
 
 
 def texts_of(values: Sequence[Any]) -> NDArray[np.object_]:

@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -19,12 +19,10 @@ from url_viz.store.decision_rows import (
     ABSENT,
     CHECKSUM_MASK,
     CODES,
-    AnswerChanges,
+    Changes,
     Decided,
-    DecisionChanges,
     answer_sums,
     total_of,
-    undecided,
 )
 from url_viz.store.decision_tables import SCHEMA_VERSION, TABLES, one_line, raise_schema, tables_of
 
@@ -142,7 +140,7 @@ class Transaction:
 
     @cached_property
     def _counted(self) -> int:
-        return (total_of(self.stored.sums()) + total_of(answer_sums(self.answers))) & CHECKSUM_MASK
+        return total_of(self.stored.sums(), answer_sums(self.answers))
 
     def data(self) -> bytes:
         """All bytes of the file, as this transaction sees them.
@@ -197,12 +195,12 @@ class Transaction:
             raise InconsistentLogError("is damaged: labels that cannot be read")
         return found
 
-    def record(self, did: str, count: int, changes: DecisionChanges | AnswerChanges, *, who: str) -> None:
+    def record(self, did: str, count: int, changes: Changes, *, who: str) -> None:
         """Store changes as one action of `who`. Actions undone before it can no longer be redone."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._insert(LoggedAction(0, now, who, did, count, "done", total_of(changes.sums())), [changes])
+        self._insert(LoggedAction(0, now, who, did, count, "done", changes.total()), changes)
 
-    def _insert(self, action: LoggedAction, changes: Sequence[DecisionChanges | AnswerChanges]) -> None:
+    def _insert(self, action: LoggedAction, changes: Changes) -> None:
         """Store an action that is done now, with its changes; one of number 0 gets the next one."""
         self._connection.execute(f"UPDATE batch SET state = 'dropped', seal = {_SEAL_DROPPED} WHERE state = 'undone'")
         number = self._connection.execute(
@@ -211,21 +209,14 @@ class Transaction:
         ).lastrowid
         assert number is not None
         self._connection.execute(f"UPDATE batch SET seal = {_SEAL} WHERE number = ?", (number,))
-        for each in changes:
-            self._insert_changes(number, each)
-        self._store_side(number, "after", action.total)
-
-    def _insert_changes(self, number: int, changes: DecisionChanges | AnswerChanges) -> None:
-        if isinstance(changes, AnswerChanges):
-            rows = ((number, *row) for row in changes.rows.tolist())
-            self._connection.executemany("INSERT INTO answer_change VALUES (?, ?, ?, ?, ?)", rows)
-            return
-        columns = (*changes.before.columns, *changes.after.columns[2:])
-        lists = (column.tolist() for column in columns)
+        columns = [column.tolist() for column in (*changes.before.columns, *changes.after.said)]
         self._connection.executemany(
             "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((number, *row) for row in zip(*lists, strict=True)),
+            ((number, *row) for row in zip(*columns, strict=True)),
         )
+        answers = ((number, *row) for row in changes.answers.tolist())
+        self._connection.executemany("INSERT INTO answer_change VALUES (?, ?, ?, ?, ?)", answers)
+        self._store_side(number, "after", action.total)
 
     def repeat(self, step: Step, source: "Transaction") -> None:
         """Repeat a step of another file, of which this one is a copy."""
@@ -233,7 +224,7 @@ class Transaction:
         if self._actions("number = ?", step.number):
             self._set_state(action, "done" if step.side == "after" else "undone", step.side)
         else:
-            self._insert(action, [source.changes_of(step.number), source.answer_changes_of(step.number)])
+            self._insert(action, source.changes_of(step.number))
 
     def steps_since(self, version: int) -> list[Step] | None:
         """What was done since a version; None if that is not known, or too much to follow."""
@@ -246,18 +237,13 @@ class Transaction:
         changes = sum(self._number("SELECT count FROM batch WHERE number = ?", number) for _, number, _ in rows)
         return [Step(*row) for row in rows] if len(rows) == count and changes <= MOST_CHANGES else None
 
-    def changes_since(self, version: int) -> tuple[DecisionChanges, AnswerChanges] | None:
+    def changes_since(self, version: int) -> Changes | None:
         """The changes since a version, in order; None as of `steps_since`."""
         steps = self.steps_since(version)
         if steps is None:
             return None
-        changes, answers = [DecisionChanges(undecided(), undecided())], [AnswerChanges(np.zeros((0, 4), np.int64))]
-        for step in steps:
-            each, answered = self.changes_of(step.number), self.answer_changes_of(step.number)
-            changes.append(each if step.side == "after" else each.reversed())
-            answers.append(answered if step.side == "after" else answered.reversed())
-        before, after = (Decided.joined([getattr(one, side) for one in changes]) for side in ("before", "after"))
-        return DecisionChanges(before, after), AnswerChanges(np.concatenate([one.rows for one in answers]))
+        done = ((self.changes_of(step.number), step.side) for step in steps)
+        return Changes.joined([Changes(), *(each if side == "after" else each.reversed() for each, side in done)])
 
     def stored_at(self, version: int) -> Decided:
         """The decisions that were stored at a version: those of now, with every later step taken back."""
@@ -280,21 +266,18 @@ class Transaction:
             time,
         )
 
-    def changes_of(self, number: int | None) -> DecisionChanges:
-        """The changes of an action to decisions; of all actions if None."""
+    def changes_of(self, number: int | None) -> Changes:
+        """The changes of an action; of all actions if None."""
         names = "code_{0}, tags_{0}, labels_{0}, name_{0}"
         rows = self._changed("change", f"id, content, {names.format('before')}, {names.format('after')}", number)
         columns = list(zip(*rows, strict=True)) or [()] * 10
+        answers = self._changed("answer_change", "first, second, same_before, same_after", number)
 
-        def read() -> DecisionChanges:
-            return DecisionChanges(Decided.of(columns[:6]), Decided.of([*columns[:2], *columns[6:]]))
+        def read() -> Changes:
+            before, after = (Decided.of(each) for each in (columns[:6], [*columns[:2], *columns[6:]]))
+            return Changes(before, after, np.array(answers, np.int64).reshape(-1, 4))
 
         return _read(read, "changes that cannot be read")
-
-    def answer_changes_of(self, number: int | None) -> AnswerChanges:
-        """The changes of an action to answers; of all actions if None."""
-        rows = self._changed("answer_change", "first, second, same_before, same_after", number)
-        return _read(lambda: AnswerChanges(np.array(rows, np.int64).reshape(-1, 4)), "answers that are not numbers")
 
     def _changed(self, table: str, columns: str, number: int | None) -> list[tuple[Any, ...]]:
         where = "" if number is None else "WHERE batch = ?"
@@ -304,8 +287,7 @@ class Transaction:
     def _totals_of_actions(self) -> dict[int, int]:
         """What each action adds to the checksum, by its changes; of those that add something."""
         totals: dict[int, int] = {}
-        tables = (("change", self.changes_of(None).sums()), ("answer_change", self.answer_changes_of(None).sums()))
-        for table, sums in tables:
+        for table, sums in zip(("change", "answer_change"), self.changes_of(None).sums(), strict=True):
             numbers = self._connection.execute(f"SELECT batch FROM {table} ORDER BY rowid").fetchall()
             for (number,), value in zip(numbers, sums.tolist(), strict=True):
                 totals[number] = (totals.get(number, 0) + value) & CHECKSUM_MASK
@@ -337,8 +319,7 @@ class Transaction:
     def _set_state(self, action: LoggedAction | None, state: str, side: Side) -> LoggedAction | None:
         if action is None:
             return None
-        changes, answers = self.changes_of(action.number), self.answer_changes_of(action.number)
-        if (total_of(changes.sums()) + total_of(answers.sums())) & CHECKSUM_MASK != action.total:
+        if self.changes_of(action.number).total() != action.total:
             raise InconsistentLogError("is damaged: the changes of an action are not as they were written")
         self._connection.execute("UPDATE batch SET state = ? WHERE number = ?", (state, action.number))
         self._connection.execute(f"UPDATE batch SET seal = {_SEAL} WHERE number = ?", (action.number,))

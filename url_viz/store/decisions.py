@@ -22,15 +22,14 @@ from url_viz.store.decision_rows import (
     CODES,
     DECISIONS,
     SAID,
+    Changes,
     Decided,
     Decision,
-    DecisionChanges,
     absent,
     joined_tags,
     label_of,
     tags_of,
     texts_of,
-    total_of,
     undecided,
 )
 from url_viz.store.decision_transaction import InconsistentLogError, LoggedAction, Transaction
@@ -152,12 +151,10 @@ class Decisions:
         return known
 
     def _followed(self, known: "_Assignment", transaction: Transaction | None) -> "_Assignment | None":
-        found = transaction.changes_since(known.version) if transaction else None
-        if transaction is None or found is None:
+        changes = transaction.changes_since(known.version) if transaction else None
+        if transaction is None or changes is None:
             return None
-        changes, answers = found
-        after = known.total + total_of(changes.sums()) + total_of(answers.sums())
-        if (after - transaction.total()) & CHECKSUM_MASK:
+        if (known.total + changes.total() - transaction.total()) & CHECKSUM_MASK:
             raise InconsistentLogError("is damaged: the changes of its actions are not as they were written")
         return known.after(changes, self.files, version=transaction.version(), total=transaction.total())
 
@@ -331,8 +328,7 @@ class _Assignment:
 
     @classmethod
     def of(cls, files: FileKeys, stored: Decided, *, version: int, total: int) -> "_Assignment":
-        is_empty = (stored.code == 0) & (stored.tags == "") & (stored.labels == "") & (stored.names == "")
-        row = match_decisions(files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
+        row = match_decisions(files, stored)
         has = row >= 0
         found, decided = stored.rows_at(row[has]), undecided(files.id, files.content)
         for column, values in zip(decided.said, found.said, strict=True):
@@ -344,7 +340,7 @@ class _Assignment:
         moved = np.where(has & ~is_stored, (np.cumsum(is_free) - 1)[row] if len(stored) else -1, -1)
         return cls(version, decided, is_stored, moved, stored.rows_at(np.flatnonzero(is_free)), total)
 
-    def after(self, changes: DecisionChanges, files: FileKeys, *, version: int, total: int) -> "_Assignment | None":
+    def after(self, changes: Changes, files: FileKeys, *, version: int, total: int) -> "_Assignment | None":
         """The same after some changes; None if they may change which row belongs to which file."""
         after = changes.after
         row = files.rows_of(after.id)
@@ -360,7 +356,7 @@ class _Assignment:
         is_stored[row] = ~goes
         return replace(self, version=version, decided=decided, is_stored=is_stored, total=total)
 
-    def changes(self, rows: NDArray[np.int64], after: Decided) -> DecisionChanges:
+    def changes(self, rows: NDArray[np.int64], after: Decided) -> Changes:
         """The changes that give the files at `rows` (M,) a state, and remove their rows under an older id or content.
 
         Other files with the same contents get undecided rows: they are present too, and must not get these
@@ -371,7 +367,7 @@ class _Assignment:
         is_copy[rows] = False
         gone, chosen, copied = self.free.rows_at(old), self._stored_at(rows), self._stored_at(np.flatnonzero(is_copy))
         removed, empty = absent(undecided(gone.id, gone.content)), undecided(copied.id, copied.content)
-        return DecisionChanges(Decided.joined([gone, chosen, copied]), Decided.joined([removed, after, empty]))
+        return Changes(Decided.joined([gone, chosen, copied]), Decided.joined([removed, after, empty]))
 
     def _stored_at(self, rows: NDArray[np.int64]) -> Decided:
         """The stored rows of some files, with code ABSENT for files without their own row."""
