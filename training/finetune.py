@@ -137,7 +137,7 @@ def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
     copy = backbone_weights_of(paths.head)
     if source.weights is None:
         copy.unlink(missing_ok=True)
-    elif source.authors is not None or source.finetuned is not None:
+    elif source.file is not None:
         from url_viz.models.backbone import save_backbone  # timm
 
         loaded = load_source(source)

@@ -27,9 +27,9 @@ from url_viz.limited_processes import LimitedProcesses
 from url_viz.models import checkpoint_folder
 from url_viz.models.catalogue import KnownModel, known_models
 from url_viz.models.checkpoint_folder import CheckpointInfo
-from url_viz.models.checkpoints import load_finetuned, read_state
+from url_viz.models.checkpoints import load_weights
 from url_viz.models.head import save_head
-from url_viz.models.model_names import DEFAULT, FinetunedWeights, shipped_head
+from url_viz.models.model_names import DEFAULT, WeightsFile, shipped_head
 from url_viz.records import read_plain
 from url_viz.workspace import Workspace
 
@@ -162,13 +162,13 @@ class TestInThisProcess:
     def test_a_tensor_of_one_number_fills_no_memory(self, tmp_path: Path) -> None:
         torch.save({"head.weight": wide(2**22, 2**22)}, tmp_path / "x.pth")
         with pytest.raises(CheckpointError, match=r"not plain numbers in memory.*head\.weight"):
-            read_state(tmp_path / "x.pth")
+            load_weights(WeightsFile.finetuned("vit_tiny_patch16_224", tmp_path / "x.pth"))
 
     def test_a_network_is_made_only_for_tensors_that_fit_it(self, tmp_path: Path) -> None:
         """A classifier of 30 million classes would take 24 GB; its file has the bytes of one number each."""
         torch.save({"head.weight": torch.zeros(30_000_000, 1, dtype=torch.int8)}, tmp_path / "x.pth")
         with pytest.raises(CheckpointError, match="in another shape"):
-            load_finetuned(FinetunedWeights("vit_tiny_patch16_224", tmp_path / "x.pth"))
+            load_weights(WeightsFile.finetuned("vit_tiny_patch16_224", tmp_path / "x.pth"))
 
     def test_no_name_of_a_shipped_head_leads_elsewhere(self, tmp_path: Path) -> None:
         save_head(dice_head(), tmp_path / "x.safetensors")

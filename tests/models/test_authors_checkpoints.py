@@ -19,9 +19,9 @@ from url_viz.cli.main import main
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.image_set import open_image_set
 from url_viz.imaging.preprocess import AUTHORS
-from url_viz.models.checkpoints import head_of, load_authors
+from url_viz.models.checkpoints import head_of, load_weights
 from url_viz.models.model import Model, load_model, resolve
-from url_viz.models.model_names import AuthorsFile, file_digest
+from url_viz.models.model_names import WeightsFile, file_digest
 from url_viz.models.runtime_torch import TorchRuntime
 
 pytestmark = pytest.mark.slow
@@ -138,7 +138,7 @@ class TestTriple:
         written: Written = request.getfixturevalue(which)
         by_hand = vit_by_hand if which == "vit" else resnet_by_timm
         expected_logits, expected_embedding = by_hand(written.tensors, torch.from_numpy(pixels))
-        cpu, loaded = on_openvino(written.path, prepared), load_authors(AuthorsFile(written.path))
+        cpu, loaded = on_openvino(written.path, prepared), load_weights(WeightsFile.of_authors(written.path))
         assert loaded.weights_digest == cpu.space.weights_digest
         runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact")
         for model in (cpu, Model(cpu.source, cpu.space, runtime)):
@@ -185,8 +185,8 @@ class TestLayouts:
     """Whatever the authors' trainer may have written is read."""
 
     def read(self, path: Path) -> tuple[int, int, str]:
-        loaded = load_authors(AuthorsFile(path))
-        head = head_of(AuthorsFile(path))
+        loaded = load_weights(WeightsFile.of_authors(path))
+        head = head_of(WeightsFile.of_authors(path), 0)
         classifier = loaded.backbone.network.get_classifier()
         return classifier.out_features, len(head.weights) - 1, loaded.name
 
@@ -202,29 +202,29 @@ class TestLayouts:
     def test_module_prefixes_are_taken_off(self, vit: Written, tmp_path: Path) -> None:
         wrapped = {f"module.{name}": tensor for name, tensor in vit.tensors.items()}
         path = write(tmp_path / "wrapped.pth.tar", wrapped)
-        assert head_of(AuthorsFile(path)).digest == head_of(AuthorsFile(vit.path)).digest
+        assert head_of(WeightsFile.of_authors(path), 0).digest == head_of(WeightsFile.of_authors(vit.path), 0).digest
 
     def test_averaged_weights_go_first(self, vit: Written, tmp_path: Path) -> None:
         averaged = {name: tensor * 0.5 for name, tensor in vit.tensors.items()}
         path = write(tmp_path / "ema.pth.tar", vit.tensors, state_dict_ema=averaged)
-        file = AuthorsFile(path)
-        assert head_of(file).weights[0] == pytest.approx(vit.tensors["unc_module.unc_module.0.weight"].numpy() / 2)
-        token = load_authors(file).backbone.network.cls_token
+        file = WeightsFile.of_authors(path)
+        assert head_of(file, 0).weights[0] == pytest.approx(vit.tensors["unc_module.unc_module.0.weight"].numpy() / 2)
+        token = load_weights(file).backbone.network.cls_token
         assert torch.equal(token, averaged["model.cls_token"])
 
     def test_the_run_said_another_size(self, resnet: Written, tmp_path: Path) -> None:
         args = argparse.Namespace(img_size=256)
         path = write(tmp_path / "wide.pth.tar", resnet.tensors, arch=RESNET, args=args)
-        assert load_authors(AuthorsFile(path)).preprocessing.size_px == 256
+        assert load_weights(WeightsFile.of_authors(path)).preprocessing.size_px == 256
 
     @pytest.mark.parametrize(
         ("name", "preset"), [("a.pth.tar", "authors"), ("a.pth@timm", "timm"), ("a@b/c.pt@authors", "authors")]
     )
     def test_names(self, name: str, preset: str) -> None:
-        file = AuthorsFile.named(name)
+        file = WeightsFile.named(name)
         assert file is not None
         assert file.preset == preset
-        assert AuthorsFile.named(file.name) == file
+        assert WeightsFile.named(file.name) == file
 
     def test_a_preset_that_is_none(self, vit: Written) -> None:
         with pytest.raises(ModelError, match=r"'clip'.*authors, timm"):
@@ -319,14 +319,14 @@ class TestRefusals:
         self, vit: Written, tmp_path: Path, change: dict[str, Tensor | None], message: str
     ) -> None:
         with pytest.raises(CheckpointError, match=message):
-            load_authors(AuthorsFile(write(tmp_path / "a.pth.tar", changed(vit, change))))
+            load_weights(WeightsFile.of_authors(write(tmp_path / "a.pth.tar", changed(vit, change))))
 
     def test_an_unknown_network(self, vit: Written, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="no_such_network"):
-            load_authors(AuthorsFile(write(tmp_path / "b.pth.tar", vit.tensors, arch="no_such_network")))
+            load_weights(WeightsFile.of_authors(write(tmp_path / "b.pth.tar", vit.tensors, arch="no_such_network")))
 
     def test_a_head_of_another_embedding_size(self, vit: Written, resnet: Written, tmp_path: Path) -> None:
         mixed = {n: t for n, t in vit.tensors.items() if n.startswith("model.")}
         mixed |= {n: t for n, t in resnet.tensors.items() if n.startswith("unc_module.")}
         with pytest.raises(HeadMismatchError, match=r"size 96; .* gives 192"):
-            load_authors(AuthorsFile(write(tmp_path / "a.pth.tar", mixed)))
+            load_weights(WeightsFile.of_authors(write(tmp_path / "a.pth.tar", mixed)))

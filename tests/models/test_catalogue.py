@@ -82,7 +82,7 @@ class TestFiles:
         assert list(known) == [*PACKAGED, *PAPERS]
         named, by_path = resolve(TINY), resolve(file)
         assert (named.name, named.backbone, named.weights) == (TINY, VIT, by_path.weights)
-        assert resolve(f"{TINY}@timm").authors == resolve(f"{file}@timm").authors
+        assert resolve(f"{TINY}@timm").file == resolve(f"{file}@timm").file
         assert title_of(f"{TINY}@timm") == "ViT-Tiny of the paper, preprocessing of timm"
         second = str(shutil.copy(tiny, home.checkpoints / "b.pth.tar"))
         assert checkpoint_names(home) == [TINY, second], "another file of the same model opens by its path"

@@ -16,10 +16,10 @@ from training.run_files import RunPaths
 from url_viz.errors import CheckpointError, ImageSetError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.preprocess import AUTHORS
-from url_viz.models.checkpoints import load_finetuned, unwrapped
+from url_viz.models.checkpoints import load_weights, unwrapped
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, load_source, resolve, title_of
-from url_viz.models.model_names import FinetunedWeights, file_digest
+from url_viz.models.model_names import WeightsFile, file_digest
 
 pytestmark = pytest.mark.slow
 
@@ -44,23 +44,20 @@ class TestNames:
     """`BACKBONE:PATH` and nothing else."""
 
     def test_told_from_other_names(self, tmp_path: Path) -> None:
-        own = FinetunedWeights.named(f"tf_efficientnet_lite0:{tmp_path}/x.pth@authors")
-        assert own == FinetunedWeights("tf_efficientnet_lite0", tmp_path / "x.pth", "authors")
+        own = WeightsFile.named(f"tf_efficientnet_lite0:{tmp_path}/x.pth@authors")
+        assert own == WeightsFile(tmp_path / "x.pth", "tf_efficientnet_lite0", "authors")
         assert own is not None
-        assert FinetunedWeights.named(own.name) == own
+        assert WeightsFile.named(own.name) == own
         assert title_of(own.name) == "x.pth (tf_efficientnet_lite0)"
-        for other in [
-            "resnet18",
-            "x.pth.tar",
-            "x.pth.tar@timm",
-            "C:\\x.pth",
-            "hf-hub:a/b.bin",
-            "own:x",
-            "a/b.safetensors",
-        ]:
-            assert FinetunedWeights.named(other) is None
+        for theirs in ["x.pth.tar", "x.pth.tar@timm", "C:\\x.pth", "http://x/y.pth"]:
+            file = WeightsFile.named(theirs)
+            assert file is not None
+            assert not file.backbone
+        assert WeightsFile.named("resnet18:run@1.pth") == WeightsFile.finetuned("resnet18", Path("run@1.pth"))
+        for other in ["resnet18", "hf-hub:a/b.bin", "own:x", "a/b.safetensors"]:
+            assert WeightsFile.named(other) is None
         with pytest.raises(ModelError, match="No preprocessing 'x'"):
-            FinetunedWeights.named("resnet18:x.pth@x")
+            WeightsFile.named("resnet18:x.pth@x")
 
 
 class TestLayouts:
@@ -81,20 +78,18 @@ class TestLayouts:
         ]
         save_file(state, files[-1])
         for file in files:
-            loaded = load_finetuned(FinetunedWeights(TINY, file))
+            loaded = load_weights(WeightsFile.finetuned(TINY, file))
             loaded_state = loaded.backbone.network.state_dict()
             assert all(torch.equal(loaded_state[name], tensor) for name, tensor in state.items())
             assert loaded.weights_digest == f"own-{file_digest(file)}"
 
     def test_without_a_classifier(self, state: State, tmp_path: Path) -> None:
         file = write(tmp_path / "x.pth", {n: t for n, t in state.items() if not n.startswith("head.")})
-        assert not load_finetuned(FinetunedWeights(TINY, file)).backbone.has_classifier
+        assert not load_weights(WeightsFile.finetuned(TINY, file)).backbone.has_classifier
 
     def test_preprocessing_is_timms_unless_told(self, state: State, tmp_path: Path) -> None:
         file = write(tmp_path / "x.pth", state)
-        timms, authors = (
-            load_finetuned(FinetunedWeights(TINY, file, preset)).preprocessing for preset in ("timm", "authors")
-        )
+        timms, authors = (load_weights(WeightsFile(file, TINY, preset)).preprocessing for preset in ("timm", "authors"))
         assert (timms.size_px, timms.crop_share) == (160, 0.95)
         assert (authors.size_px, authors.crop_share, authors.mean) == (160, 0.875, AUTHORS.mean)
 
@@ -107,24 +102,24 @@ class TestRefused:
         with pytest.raises(
             CheckpointError, match=r"lacks 1 tensors \(norm\.bias\), and has left over 1 tensors \(extra\)"
         ):
-            load_finetuned(FinetunedWeights(TINY, write(tmp_path / "x.pth", other)))
+            load_weights(WeightsFile.finetuned(TINY, write(tmp_path / "x.pth", other)))
 
     def test_another_backbone(self, state: State, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=r"does not fit the backbone 'test_resnet'.*and \d+ more"):
-            load_finetuned(FinetunedWeights("test_resnet", write(tmp_path / "x.pth", state)))
+            load_weights(WeightsFile.finetuned("test_resnet", write(tmp_path / "x.pth", state)))
 
     def test_a_pickled_model_is_not_run(self, tmp_path: Path) -> None:
         file = write(tmp_path / "x.pth", torch.nn.Linear(2, 2))
         with pytest.raises(CheckpointError, match="holds Python objects"):
-            load_finetuned(FinetunedWeights(TINY, file))
+            load_weights(WeightsFile.finetuned(TINY, file))
 
     @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
     def test_damage(self, tmp_path: Path, ending: str) -> None:
         (tmp_path / f"x{ending}").write_bytes(b"\x80\x02junk")
         with pytest.raises(CheckpointError):
-            load_finetuned(FinetunedWeights(TINY, tmp_path / f"x{ending}"))
+            load_weights(WeightsFile.finetuned(TINY, tmp_path / f"x{ending}"))
         with pytest.raises(CheckpointError, match="no tensors by name"):
-            load_finetuned(FinetunedWeights(TINY, write(tmp_path / "y.pth", {"a": 1})))
+            load_weights(WeightsFile.finetuned(TINY, write(tmp_path / "y.pth", {"a": 1})))
 
 
 def test_it_reads_a_folder_and_a_head_on_it_fits(state: State, tmp_path: Path) -> None:

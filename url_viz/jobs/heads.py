@@ -14,7 +14,7 @@ from url_viz.jobs.results import head_of
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.models.catalogue import adapted_to
 from url_viz.models.model import ModelSource, resolve
-from url_viz.models.model_names import DEFAULT, FinetunedWeights
+from url_viz.models.model_names import DEFAULT, WeightsFile
 from url_viz.store.imported_columns import FOLDERS
 from url_viz.workspace import Workspace
 
@@ -42,7 +42,7 @@ def adapted_to_another(model: str, *, set_id: str, root: Path, workspace: Worksp
 
     A set that was moved since is known by the job that adapted the head to it.
     """
-    is_head = model.endswith(".safetensors") and FinetunedWeights.named(model) is None
+    is_head = model.endswith(".safetensors") and WeightsFile.named(model) is None
     made_for = adapted_to(Path(model)) if is_head else None
     if made_for is None or made_for == root:
         return None

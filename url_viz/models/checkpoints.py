@@ -22,7 +22,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import LoadedBackbone, as_backbone, empty_network, preprocessing_of
 from url_viz.models.head import Head, HeadProvenance
-from url_viz.models.model_names import AuthorsFile, FinetunedWeights
+from url_viz.models.model_names import WeightsFile
 from url_viz.terminal_text import printable
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -65,18 +65,12 @@ class Contents:
     size_px: int | None
 
 
-def head_of(file: AuthorsFile) -> Head:
+@lru_cache(maxsize=8)
+def head_of(file: WeightsFile, written_ns: int) -> Head:
     """The head in a checkpoint, with the backbone's name and the file's digest as its provenance.
 
-    Raises CheckpointError if the file is missing, damaged, not of this layout, or would execute code.
+    `written_ns` is the file's time. Raises CheckpointError if it is damaged, not of this layout, or would execute code.
     """
-    if not file.path.is_file():
-        raise CheckpointError(f"There is no checkpoint {str(file.path)!r}. Give the path of the authors' *.pth.tar.")
-    return _head_at(file, file.path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _head_at(file: AuthorsFile, written_ns: int) -> Head:
     return _head(contents_of(read_record(file.path), file.path), file.path, digest=file.digest)
 
 
@@ -95,21 +89,28 @@ def _head(contents: Contents, path: Path, *, digest: str) -> Head:
     )
 
 
-def load_authors(file: AuthorsFile) -> LoadedBackbone:
-    """The backbone in a checkpoint, with a classifier of any number of classes; digest and preprocessing of `file`.
+def load_weights(file: WeightsFile) -> LoadedBackbone:
+    """The backbone in a file, with a classifier of any number of classes or none; digest and preprocessing of `file`.
 
-    Raises CheckpointError if tensors are missing, left over or of another shape, naming some of them, and
-    HeadMismatchError if the head in the file reads embeddings of another size.
+    Raises CheckpointError if the file is damaged, or tensors are missing, left over or of another shape, with their
+    count and some names; HeadMismatchError if its head reads embeddings of another size; ModelError for a name that
+    timm does not know.
     """
-    contents = contents_of(read_record(file.path), file.path)
-    preprocessing = fit_authors(file, contents)[1]
-    network = empty_network(contents.backbone, num_classes=_classes(contents))
-    network.load_state_dict(dict(contents.tensors))
-    return LoadedBackbone(contents.backbone, as_backbone(network), file.digest, preprocessing)
+    record = read_record(file.path)
+    if file.backbone:
+        backbone = file.backbone
+        fitting, preprocessing, tensors = fit_finetuned(file, state_of(record, file.path))
+    else:
+        contents = contents_of(record, file.path)
+        backbone, tensors = contents.backbone, contents.tensors
+        fitting, preprocessing = fit_authors(file, contents)
+    network = empty_network(backbone, num_classes=fitting.num_classes)
+    network.load_state_dict(dict(tensors))
+    return LoadedBackbone(backbone, as_backbone(network), file.digest, preprocessing)
 
 
-def fit_authors(file: AuthorsFile, contents: Contents) -> tuple[Any, Preprocessing]:
-    """The network of a checkpoint on the meta device, and its preprocessing; raises what `load_authors` raises."""
+def fit_authors(file: WeightsFile, contents: Contents) -> tuple[Any, Preprocessing]:
+    """The network of a checkpoint on the meta device, and its preprocessing; raises what `load_weights` raises."""
     head, network = _head(contents, file.path, digest=""), _on_meta(contents.backbone, _classes(contents))
     reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
@@ -297,7 +298,7 @@ def _rows(tensor: Tensor | None) -> int:
     return len(tensor) if tensor is not None and tensor.ndim else 0
 
 
-def _preprocessing(file: AuthorsFile, contents: Contents, network: nn.Module) -> Preprocessing:
+def _preprocessing(file: WeightsFile, contents: Contents, network: nn.Module) -> Preprocessing:
     fixed = getattr(getattr(network, "patch_embed", None), "img_size", None)
     size_px = fixed[0] if fixed else contents.size_px or AUTHORS.size_px
     base = preprocessing_of(network, contents.backbone)
@@ -310,22 +311,10 @@ WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", 
 State = Mapping[str, Tensor]
 
 
-def load_finetuned(weights: FinetunedWeights) -> LoadedBackbone:
-    """The backbone in a checkpoint, with a classifier of any number of classes, or without one.
-
-    Raises CheckpointError if the file is damaged, or tensors are missing, left over or of another shape, with their
-    names and count; ModelError for a name that timm does not know.
-    """
-    fitting, preprocessing, state = fit_finetuned(weights, read_state(weights.path))
-    network = empty_network(weights.backbone, num_classes=fitting.num_classes)
-    network.load_state_dict(dict(state))
-    return LoadedBackbone(weights.backbone, as_backbone(network), weights.digest, preprocessing)
-
-
-def fit_finetuned(weights: FinetunedWeights, state: State) -> tuple[Any, Preprocessing, State]:
+def fit_finetuned(weights: WeightsFile, state: State) -> tuple[Any, Preprocessing, State]:
     """The network that a state fits, on the meta device, its preprocessing, and the state by the network's names.
 
-    Raises what `load_finetuned` raises.
+    Raises what `load_weights` raises.
     """
     bare, classifier = _bare(weights.backbone)
     state = unwrapped(state, bare.state_dict())
@@ -339,11 +328,6 @@ def fit_finetuned(weights: FinetunedWeights, state: State) -> tuple[Any, Preproc
         )
     timms = preprocessing_of(network, weights.backbone)
     return network, timms if weights.preset == "timm" else replace(AUTHORS, size_px=timms.size_px), state
-
-
-def read_state(path: Path) -> State:
-    """The tensors of a checkpoint by name. Raises CheckpointError if it is not one, or would execute code."""
-    return state_of(read_record(path), path)
 
 
 def state_of(record: Mapping[Any, Any], path: Path) -> State:

@@ -27,8 +27,7 @@ from url_viz.models.model_names import (
     DEFAULT,
     FINETUNED_MARK,
     PACKAGED,
-    AuthorsFile,
-    FinetunedWeights,
+    WeightsFile,
     check_length,
     expanded,
     file_digest,
@@ -54,21 +53,20 @@ EXTERNAL = "own:"
 class ModelSource:
     """The parts of a model, resolved from its name without loading it; `weights` is None for timm's own.
 
-    `authors` is set if the weights are in a checkpoint of the authors, `finetuned` if they are a user's.
+    `file` is set if they are in a checkpoint of the authors, or finetuned by a user.
     """
 
     name: str
     backbone: str
     head: Head | None
     weights: Path | None = None
-    authors: AuthorsFile | None = None
-    finetuned: FinetunedWeights | None = None
+    file: WeightsFile | None = None
 
     @property
     def weights_digest(self) -> str | None:
         """The digest of the exact weights, if known from the head or the user's file."""
-        if self.finetuned is not None:
-            return self.finetuned.digest
+        if self.file is not None:
+            return self.file.digest
         return self.head.provenance.weights_digest if self.head else None
 
     @property
@@ -89,9 +87,9 @@ def title_of(name: str) -> str:
     paper = parse_paper_name(name)
     if paper is not None:
         return paper[0].title + paper[1].replace("@", ", preprocessing of ")
-    finetuned = FinetunedWeights.named(name)
-    if finetuned is not None:
-        return f"{finetuned.path.name} ({finetuned.backbone})"
+    weights = WeightsFile.named(name)
+    if weights is not None and weights.backbone:
+        return f"{weights.path.name} ({weights.backbone})"
     parts = name.replace("\\", "/").split("/")
     file = parts[-1].removesuffix(".safetensors")
     return parts[-2] if file == "head" and len(parts) > 1 else file
@@ -249,13 +247,17 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
     check_length(text)
     if parse_paper_name(text) is not None:
         return replace(resolve(resolve_paper_name(text, workspace or Workspace.at())), name=text)
-    finetuned = FinetunedWeights.named(text)
-    if finetuned is not None:
-        if not finetuned.path.is_file():
-            raise CheckpointError(
-                f"There is no checkpoint {str(finetuned.path)!r}. Give BACKBONE:PATH of a timm backbone."
-            )
-        return ModelSource(finetuned.name, finetuned.backbone, None, finetuned.path, finetuned=finetuned)
+    file = WeightsFile.named(text)
+    if file is not None:
+        if not file.path.is_file():
+            what = "BACKBONE:PATH of a timm backbone" if file.backbone else "the path of the authors' *.pth.tar"
+            raise CheckpointError(f"There is no checkpoint {str(file.path)!r}. Give {what}.")
+        if file.backbone:
+            return ModelSource(file.name, file.backbone, None, file.path, file)
+        from url_viz.models.checkpoints import head_of
+
+        head = head_of(file, file.path.stat().st_mtime_ns)
+        return ModelSource(file.name, head.provenance.backbone, head, file.path, file)
     if text.endswith(".safetensors"):
         path = expanded(text)
         if not path.is_file():
@@ -265,11 +267,6 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
         head = load_head(path)
         weights = backbone_weights_of(path)
         return ModelSource(text, head.provenance.backbone, head, weights if os.path.isfile(weights) else None)
-    if (authors := AuthorsFile.named(text)) is not None:
-        from url_viz.models.checkpoints import head_of
-
-        head = head_of(authors)
-        return ModelSource(authors.name, head.provenance.backbone, head, authors.path, authors)
     shipped = shipped_head(text)
     return ModelSource(text, text, _shipped(shipped) if shipped else None)
 
@@ -323,14 +320,10 @@ def with_head(model: Model, source: ModelSource) -> Model:
 
 def load_source(source: ModelSource) -> "LoadedBackbone":
     """The backbone of a model in torch, from the weights that `source` names."""
-    if source.finetuned is not None:
-        from url_viz.models.checkpoints import load_finetuned
+    if source.file is not None:
+        from url_viz.models.checkpoints import load_weights
 
-        return load_finetuned(source.finetuned)
-    if source.authors is not None:
-        from url_viz.models.checkpoints import load_authors
-
-        return load_authors(source.authors)
+        return load_weights(source.file)
     from url_viz.models.backbone import load_backbone
 
     return load_backbone(source.backbone, weights=source.weights)
@@ -393,8 +386,8 @@ def _converted(source: ModelSource, folder: Path, precision: Precision) -> Model
 def prepared_folder(source: ModelSource, workspace: Workspace) -> Path:
     """Where a backbone prepared for a CPU is kept: named after it and the digest of its weights file."""
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
-    if (user_file := source.authors or source.finetuned) is not None:
-        digest = user_file.digest
+    if source.file is not None:
+        digest = source.file.digest
     elif source.weights is not None or source.backbone in PACKAGED:
         digest = file_digest(source.weights or PACKAGED[source.backbone].weights())
     else:

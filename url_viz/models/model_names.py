@@ -5,7 +5,7 @@ import importlib.util
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -177,76 +177,63 @@ def _digest_of_bytes(path: Path, size_bytes: int, written_ns: int) -> str:
 
 Preset = Literal["authors", "timm"]
 AUTHORS_SUFFIXES = (".pth.tar", ".pth", ".pt")
-
-
-def _preset(name: str) -> Preset:
-    if name not in get_args(Preset):
-        raise ModelError(f"No preprocessing {name!r}. Choose one of: {', '.join(get_args(Preset))}.")
-    return cast(Preset, name)
-
-
-@dataclass(frozen=True)
-class AuthorsFile:
-    """A checkpoint of the authors, named by its path, and the preprocessing to use.
-
-    Their trainer (`mkirchhof/url`) fell back to ImageNet statistics and crop .875 for every backbone, so `authors` is
-    what their heads saw; `timm` is the backbone's data config, requested by `@timm` after the path.
-    """
-
-    path: Path
-    preset: Preset = "authors"
-
-    @classmethod
-    def named(cls, name: str) -> "AuthorsFile | None":
-        """Parse a name `FILE.pth.tar` or `FILE.pth.tar@timm`; None for any other name."""
-        path, mark, preset = name.rpartition("@")
-        if not mark or not path.endswith(AUTHORS_SUFFIXES):
-            return cls(expanded(name)) if name.endswith(AUTHORS_SUFFIXES) else None
-        return cls(expanded(path), _preset(preset))
-
-    @property
-    def name(self) -> str:
-        return str(self.path) if self.preset == "authors" else f"{self.path}@{self.preset}"
-
-    @property
-    def digest(self) -> str:
-        """The file's digest, with a suffix if the preprocessing is not the authors': embeddings differ."""
-        return file_digest(self.path) + ("" if self.preset == "authors" else f"-{self.preset}")
-
-
 FINETUNED_SUFFIXES = (".safetensors", *AUTHORS_SUFFIXES, ".bin")
-_FINETUNED_NAME = re.compile(r"(?P<backbone>[A-Za-z][\w.\-]+):(?P<path>.+?)(?:@(?P<preset>\w+))?")
-_SCHEMES = frozenset({"hf-hub", "hf_hub", "local-dir", "own", "http", "https", "file"})
+_WEIGHTS_NAME = re.compile(
+    r"(?:(?!(?:hf-hub|hf_hub|local-dir|own|https?|file):)(?P<backbone>[A-Za-z][\w.\-]+):)?"
+    r"(?P<path>.+?)(?:@(?P<preset>[^/@.]*))?",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
-class FinetunedWeights:
-    """Weights of a timm backbone that a user finetuned, named `BACKBONE:PATH`.
+class WeightsFile:
+    """A file of weights: those of a timm `backbone` that a user finetuned, or a checkpoint of the authors ("").
 
-    Pictures are preprocessed by timm's data config of the backbone; `@authors` after the path selects ImageNet
-    statistics and a crop of .875 instead.
+    `preset` is the preprocessing. The authors' trainer (`mkirchhof/url`) fell back to ImageNet statistics and crop .875
+    for every backbone, so `authors` is what their heads saw; `timm` is the backbone's data config.
     """
 
-    backbone: str
     path: Path
-    preset: Preset = "timm"
+    backbone: str
+    preset: Preset
 
     @classmethod
-    def named(cls, name: str) -> "FinetunedWeights | None":
-        """Parse a name `BACKBONE:PATH`; None for any other name. Raises ModelError for an unknown preprocessing."""
-        match = _FINETUNED_NAME.fullmatch(name)
-        if match is None or match["backbone"] in _SCHEMES or not match["path"].endswith(FINETUNED_SUFFIXES):
+    def named(cls, name: str) -> "WeightsFile | None":
+        """Parse `FILE.pth.tar` of the authors or `BACKBONE:PATH`, perhaps with `@timm` or `@authors` after it.
+
+        None for any other name. Raises ModelError for an unknown preprocessing.
+        """
+        match = _WEIGHTS_NAME.fullmatch(name)
+        backbone, path, preset = match.group("backbone", "path", "preset") if match else (None, "", None)
+        if not path.endswith(FINETUNED_SUFFIXES if backbone else AUTHORS_SUFFIXES):
             return None
-        return cls(match["backbone"], expanded(match["path"]).absolute(), _preset(match["preset"] or "timm"))
+        file = cls.finetuned(backbone, expanded(path)) if backbone else cls.of_authors(expanded(path))
+        if preset is not None and preset not in get_args(Preset):
+            raise ModelError(f"No preprocessing {preset!r}. Choose one of: {', '.join(get_args(Preset))}.")
+        return file if preset is None else replace(file, preset=cast(Preset, preset))
+
+    @classmethod
+    def of_authors(cls, path: Path) -> "WeightsFile":
+        return cls(path, "", "authors")
+
+    @classmethod
+    def finetuned(cls, backbone: str, path: Path) -> "WeightsFile":
+        return cls(path.absolute(), backbone, "timm")
 
     @property
     def name(self) -> str:
-        return f"{self.backbone}:{self.path}" + ("" if self.preset == "timm" else f"@{self.preset}")
+        return f"{self.backbone}:{self.path}{self._suffix('@')}".removeprefix(":")
 
     @property
     def digest(self) -> str:
-        """The file's digest, with a prefix, so that the backbone's plain name never means these weights."""
-        return f"{FINETUNED_MARK}{file_digest(self.path)}" + ("" if self.preset == "timm" else f"-{self.preset}")
+        """The file's digest with what else embeddings depend on: a mark if finetuned, and an unusual preprocessing.
+
+        By the mark, the plain name of a backbone never means the finetuned weights.
+        """
+        return f"{FINETUNED_MARK if self.backbone else ''}{file_digest(self.path)}{self._suffix('-')}"
+
+    def _suffix(self, mark: str) -> str:
+        return "" if self.preset == ("timm" if self.backbone else "authors") else mark + self.preset
 
 
 def workspace_heads(workspace: Workspace) -> list[Path]:

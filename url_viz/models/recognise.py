@@ -26,7 +26,7 @@ from url_viz.models.checkpoints import (
     state_of,
 )
 from url_viz.models.head import FORMAT, load_head
-from url_viz.models.model_names import PACKAGED, PAPERS, AuthorsFile, FinetunedWeights
+from url_viz.models.model_names import PACKAGED, PAPERS, WeightsFile
 
 MOST_MEMORY_BYTES = 4 << 30
 """The limit for reading a file, besides the file itself if it is mapped."""
@@ -44,7 +44,7 @@ def recognised(path: Path) -> CheckpointInfo:
     record = read_record(path)
     state = state_of(record, path)
     if has_authors_head(state):
-        return _of_authors(AuthorsFile(path), contents_of(record, path))
+        return _of_authors(WeightsFile.of_authors(path), contents_of(record, path))
     return _of_backbone(path, record.get("arch"), state)
 
 
@@ -56,7 +56,7 @@ def _is_head(path: Path) -> bool:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error}. Copy or download it again.") from error
 
 
-def _of_authors(file: AuthorsFile, contents: Contents) -> CheckpointInfo:
+def _of_authors(file: WeightsFile, contents: Contents) -> CheckpointInfo:
     network, preprocessing = fit_authors(file, contents)
     size, paper = int(network.num_features), _paper_of(contents.backbone, network)
     return CheckpointInfo(file.name, "authors", contents.backbone, True, size, preprocessing.size_px, paper)
@@ -72,7 +72,7 @@ def _paper_of(backbone: str, network: Any) -> str:
 
 def _of_backbone(path: Path, arch: object, state: State) -> CheckpointInfo:
     backbone = _backbone_of(path, arch, state)
-    weights = FinetunedWeights(backbone, path.absolute())
+    weights = WeightsFile.finetuned(backbone, path)
     network, preprocessing, _ = fit_finetuned(weights, state)
     return CheckpointInfo(weights.name, "own", backbone, False, int(network.num_features), preprocessing.size_px)
 
@@ -80,7 +80,7 @@ def _of_backbone(path: Path, arch: object, state: State) -> CheckpointInfo:
 def _backbone_of(path: Path, arch: object, state: State) -> str:
     """The backbone of weights: the one that the file or its folder names, or that its tensors fit."""
     named = next((n for n in (arch, path.parent.name) if isinstance(n, str) and is_known_to_timm(n)), None)
-    backbone = named or next((name for name in CANDIDATES if _fits(FinetunedWeights(name, path), state)), None)
+    backbone = named or next((name for name in CANDIDATES if _fits(WeightsFile.finetuned(name, path), state)), None)
     if backbone is None:
         raise CheckpointError(
             f"{str(path)!r} has {len(state):,} tensors and does not say of which network. Put it into a folder named "
@@ -89,7 +89,7 @@ def _backbone_of(path: Path, arch: object, state: State) -> str:
     return backbone
 
 
-def _fits(weights: FinetunedWeights, state: State) -> bool:
+def _fits(weights: WeightsFile, state: State) -> bool:
     try:
         fit_finetuned(weights, state)
     except ModelError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from url_viz.errors import FolderError, NotAllowedError
 from url_viz.imaging.containers.picture_lists import ENDINGS
 from url_viz.imaging.scan import SHARD_ENDINGS
-from url_viz.models.model_names import AuthorsFile, FinetunedWeights
+from url_viz.models.model_names import WeightsFile
 from url_viz.roots import SCHEMES, address_in
 from url_viz.workspace import Workspace
 
@@ -95,9 +95,8 @@ def allowed_model(name: str) -> str:
 
 def _file_in(name: str) -> Path | None:
     """The file or folder that a model's name refers to; None for a plain name."""
-    finetuned, authors = FinetunedWeights.named(name), AuthorsFile.named(name)
-    if finetuned is not None or authors is not None:
-        return finetuned.path if finetuned is not None else authors.path if authors is not None else None
+    if (weights := WeightsFile.named(name)) is not None:
+        return weights.path
     _, is_local, folder = name.partition("local-dir:")
     return Path(folder or name) if is_local or name.endswith(".safetensors") else None
 

@@ -9,7 +9,7 @@ from url_viz.jobs import list_jobs
 from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
 from url_viz.models.model import EXTERNAL, title_of
-from url_viz.models.model_names import PACKAGED, FinetunedWeights, workspace_heads
+from url_viz.models.model_names import PACKAGED, WeightsFile, workspace_heads
 from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
 from url_viz.ui.first.page import show_first_page
@@ -96,8 +96,8 @@ def user_models(set_id: str | None) -> list[str]:
         return []
     given = [space.backbone for space in about.spaces if space.backbone.startswith(EXTERNAL)]
     jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
-    weights = [FinetunedWeights.named(job.about.get("model", "")) for job in jobs]
-    finetuned = (weight.name for weight in weights if weight is not None and weight.path.is_file())
+    weights = [WeightsFile.named(job.about.get("model", "")) for job in jobs]
+    finetuned = (file.name for file in weights if file is not None and file.backbone and file.path.is_file())
     return list(dict.fromkeys([*given, *finetuned]))
 
 
