@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.figure_files import measured_or_read
 from training.benchmark.benchmark_tables import markdown
+from url_viz.analysis.evaluation import searched
 from url_viz.analysis.order_metrics import Figure, Influenced, mean_by_t
 from url_viz.analysis.selective_retrieval import (
     SearchedPictures,
@@ -21,7 +22,6 @@ from url_viz.analysis.selective_retrieval import (
     keep_at_random,
     keep_class_wise,
     keep_overall,
-    taking_part,
 )
 from url_viz.image_set import ImageSet
 from url_viz.wording import with_interval
@@ -114,11 +114,11 @@ def figures_of(image_set: ImageSet) -> dict[str, object]:
 
 
 def _pictures(image_set: ImageSet) -> tuple[SearchedPictures, dict[str, Floats]]:
-    table, whitened, graph = image_set.table(), image_set.whitened.rows, image_set.graph
+    results, graph = image_set.evaluate(), image_set.graph
+    assert results is not None
     assert graph is not None
-    rows, pictures = taking_part(table, whitened, image_set.contents, graph=graph, measure="ambiguity")
-    values = {name: table[name].to_numpy(np.float64)[rows] for name in MEASURES if name != "oracle"}
-    return pictures, values
+    values = {name: values for name, values in results.pictures.values.items() if name in MEASURES}
+    return searched(results.pictures, image_set.whitened.rows, image_set.contents, graph=graph), values
 
 
 def _json(found: dict[str, Figure]) -> dict[str, list[float]]:

@@ -21,6 +21,7 @@ from url_viz.analysis.evaluation import (
     counted_pictures,
     deciles,
     evaluated,
+    evidence,
 )
 from url_viz.analysis.measures import OF_TRAINING
 from url_viz.analysis.order_metrics import (
@@ -31,7 +32,7 @@ from url_viz.analysis.order_metrics import (
     risk_coverage,
     share_of,
 )
-from url_viz.analysis.selective_retrieval import evidence
+from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
@@ -204,29 +205,48 @@ def test_without_a_head_the_other_measures_remain() -> None:
     assert len(found) == COUNT
 
 
+def test_pictures_that_are_not_in_the_graph_yet_take_no_part() -> None:
+    image_set = Set()
+    keys = np.sort(image_set.contents)[:50]
+    rows = np.flatnonzero(np.isin(image_set.contents, keys))
+    order = rows[np.argsort(image_set.contents[rows])]
+    graph = build_graph(image_set.embedding.astype(np.float16)[order], image_set.raw[order], k=8, content=keys)
+    found = counted_pictures(
+        image_set.table, image_set.contents, graph=graph, embeddings=lambda: image_set.embedding.astype(np.float16)
+    )
+    assert found is not None
+    assert found.rows.tolist() == rows.tolist()
+    assert found.left_out == COUNT - 50
+
+
 def test_too_few_pictures_or_classes_are_not_evaluated() -> None:
-    unlabelled, one_class, few = Set(), Set(), Set()
+    unlabelled, one_class, few, burst = Set(), Set(), Set(), Set()
     unlabelled.table["label"] = None
     one_class.table["label"] = "same"
     few.table.loc[10:, "label"] = None
-    assert unlabelled.counted_pictures() is one_class.counted_pictures() is few.counted_pictures() is None
+    burst.raw[:] = burst.raw[0]
+    for each in (unlabelled, one_class, few, burst):
+        assert each.counted_pictures() is None
 
 
-def test_recall_and_r_auroc_are_those_of_the_evidence_beside_a_search() -> None:
-    image_set = Set()
-    found = image_set.some()
-    beside = evidence(
-        image_set.table,
-        image_set.embedding.astype(np.float16),
-        image_set.contents,
-        graph=image_set.graph(),
-        measure="uncertainty",
-    )
-    ours = next(one for one in evaluated(found).measures if one.name == "uncertainty")
-    assert (ours.name, found.recall) == ("uncertainty", pytest.approx(beside.recall))
-    assert ours.auroc.value == pytest.approx(beside.auroc.value)
-    assert ours.curve.recall.tolist() == pytest.approx(beside.curve.recall.tolist())
-    assert found.oracle.recall.tolist() == pytest.approx(beside.oracle.recall.tolist())
+def test_evidence_of_withholding_is_of_the_pictures_that_are_counted() -> None:
+    image_set = Set(k=3)
+    image_set.table.loc[7, "uncertainty"] = np.nan
+    results = evaluated(image_set.some())
+    rows, contents, table = image_set.embedding.astype(np.float16), image_set.contents, image_set.table
+    found = evidence(results, "uncertainty", table, rows, contents, graph=image_set.graph())
+    assert found is not None
+    assert found.pictures is results.pictures
+    assert found.figures in results.measures
+    counted = results.pictures.rows
+    _, is_right = recall_at_1(rows[counted], table["label"].to_numpy(dtype=str)[counted])
+    assert found.overall[0.0].by_uncertainty["queries"] == pytest.approx(is_right.mean())
+    assert found.percentile == pytest.approx(percentile(table["uncertainty"].to_numpy())[counted])
+    low, high = found.wrong_on_sides(30)
+    wrong, is_above = ~results.pictures.is_right, found.percentile > 30
+    assert (low, high) == pytest.approx((wrong[~is_above].mean(), wrong[is_above].mean()))
+    assert np.isnan(found.wrong_on_sides(100)[1])
+    assert evidence(results, "tuned", table, rows, contents, graph=image_set.graph()) is None
 
 
 def test_measured_is_by_the_metrics_and_the_lead_is_paired() -> None:

@@ -19,8 +19,9 @@ from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.store.writer import Writer
 from url_viz.ui.first.example import example_of
-from url_viz.ui.open_sets import MOST_OPEN, OpenSets, evidence_for, running_model
+from url_viz.ui.open_sets import MOST_OPEN, OpenSets, running_model
 from url_viz.ui.review.desk import opened
+from url_viz.ui.search.evidence import evidence_of
 from url_viz.workspace import Workspace
 
 
@@ -87,7 +88,7 @@ def test_a_set_that_grows_leaves_no_snapshots_behind(tmp_path: Path, workspace: 
         image_set = sets.get(set_id, model.name)
         image_set.decisions.decide(image_set.ids[:1].tolist(), "drop")
         assert image_set.cached(ImageSet.evaluate) is not None
-        assert evidence_for(image_set, "entropy") is evidence_for(image_set, "entropy")
+        assert image_set.cached(evidence_of, "entropy") is not None
         assert example_of(image_set) is not None
         review = opened(image_set.reviews.open(ReviewSpec("entropy")))
         seen.append((weakref.ref(image_set), review))

@@ -8,14 +8,13 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import opened, order_by, words
-from url_viz.analysis.order_metrics import auroc_by_blocks
+from url_viz.analysis.evaluation import CountedPictures, Evidence, evaluated
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Restriction
+from url_viz.analysis.selective_retrieval import MODES, Restriction
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.menu import purpose_of
-from url_viz.ui.open_sets import evidence_for
-from url_viz.ui.search.evidence import verdict
+from url_viz.ui.search.evidence import evidence_of, verdict
 from url_viz.ui.search.page import Gate, warning
 from url_viz.ui.search.query_picture import Query, between_shares, evenly_sampled, matches
 from url_viz.ui.widgets.measure_choice import offered
@@ -53,7 +52,7 @@ def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_i
     help_of_recall = next(each.help for each in at.caption if "(recall@1)" in each.value)
     assert all(score in help_of_recall for score in scores)
     assert "Ambiguity uses these classes" in text
-    of_confusability = evidence_for(image_set, "confusability")
+    of_confusability = image_set.cached(evidence_of, "confusability")
     assert of_confusability is not None
     assert verdict(of_confusability) in text
     assert "A picture is never its own hit." in text
@@ -146,18 +145,14 @@ def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
     assert between_shares({"first_class": None, "second_class": None}) is None
 
 
-def evidence_of(uncertainty: list[float], is_right: list[bool]) -> Evidence:
+def evidence_from(uncertainty: list[float], is_right: list[bool]) -> Evidence:
     """Evidence of six classes of four pictures each, every class with these values and outcomes."""
-    count = 6 * len(uncertainty)
     labels = np.repeat([f"c{i}" for i in range(6)], len(uncertainty))
     values, right = np.tile(uncertainty, 6), np.tile(is_right, 6)
-    code = np.repeat(np.arange(6), len(uncertainty))
-    nothing = Curve(np.ones(1), np.ones(1))
+    rows, orders = np.arange(len(labels)), {"confusability": values, "nearest_similarity": values}
+    pictures = CountedPictures(rows, rows, labels, np.where(right, labels, "other"), orders, left_out=0)
     left_out = Restriction(*(dict.fromkeys(MODES, recall) for recall in (0.625, 0.5)))
-    auroc = auroc_by_blocks(values, ~right, code)
-    ranks = percentile(values)
-    of_all = ("confusability", count, len(set(labels)), 0, 0.5, auroc, nothing, nothing)
-    return Evidence(*of_all, left_out, {0.1: left_out}, ranks, right)
+    return Evidence(pictures, evaluated(pictures).measures[0], left_out, {0.1: left_out}, percentile(values))
 
 
 def query_at(rank: float) -> Query:
@@ -166,13 +161,13 @@ def query_at(rank: float) -> Query:
 
 def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     gate, query = Gate("confusability", 70), query_at(90)
-    telling = evidence_of([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
+    telling = evidence_from([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
     assert "**100 %** have a nearest picture of another class; of those below it, 0 %" in warning(query, gate, telling)
     assert (
         "Withholding queries: **yes**: by confusability, a picture with a wrong match ranks above one without"
         in verdict(telling)
     )
-    silent = evidence_of([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
+    silent = evidence_from([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
     said = warning(query, gate, silent)
     assert "says nothing clear about its hits." in said
     assert "of another class" not in said

@@ -1,5 +1,6 @@
 """How well measures order a labelled image set: R-AUROC, AURC and deciles with intervals, in tables and in words."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,21 +27,15 @@ from url_viz.analysis.order_metrics import (
     Figure,
     Influenced,
     Interval,
+    RiskCoverage,
     auroc_influence,
     r_auroc,
     risk_coverage,
     share_by_blocks,
     share_of,
 )
-from url_viz.analysis.ranking import percentile
-from url_viz.analysis.selective_retrieval import (
-    FEWEST_PICTURES,
-    Curve,
-    distinct_with_class,
-    lists_among,
-    nearest_outside_group,
-    thinned,
-)
+from url_viz.analysis.ranking import percentile, percentile_of_each
+from url_viz.analysis.selective_retrieval import Restriction, SearchedPictures, nearest_outside_group, study
 from url_viz.pipeline.twins import source_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
@@ -50,6 +45,8 @@ NEAREST = NEAREST_MEASURE.name
 ALL = tuple(measure.name for measure in MEASURES)
 """All measures, each higher = less to be trusted; the last two are minus the nearest similarity, and minus the gap."""
 
+FEWEST_PICTURES = 20
+MOST_CURVE_POINTS = 200
 NEEDED = (
     f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
 )
@@ -57,6 +54,14 @@ FEWEST_OF_USER = 0.5
 DECILES = 10
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Recall@1 of the queries that are kept, the least uncertain first: `coverage` and `recall` (P,), thinned."""
+
+    coverage: Floats
+    recall: Floats
 
 
 @dataclass(frozen=True, eq=False)  # as `Evaluated`
@@ -112,7 +117,7 @@ class CountedPictures:
     def oracle(self) -> Curve:
         """Recall by coverage of the best order there can be."""
         wrong = ~self.is_right
-        return thinned(risk_coverage(wrong, wrong))
+        return _thinned(risk_coverage(wrong, wrong))
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,11 @@ class MeasureFigures:
     aurc: float
     curve: Curve
 
+    @property
+    def tells_errors(self) -> bool:
+        """Whether the measure puts pictures whose nearest is of another class first, by its interval."""
+        return self.auroc.interval.low > 0.5
+
 
 def counted_pictures(
     table: pd.DataFrame,
@@ -140,12 +150,12 @@ def counted_pictures(
 ) -> CountedPictures | None:
     """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None if there are too few.
 
-    Copies count once, as in `selective_retrieval`. `embeddings` gives rows (N, A) in the whitened space, and is asked
-    only if all of a picture's neighbours in the graph are without a class, so that its nearest has to be searched.
-    `user_measures` are columns that a user brought; one that fewer than half of the pictures have is passed over, as
-    it would leave out most.
+    Copies count once: a copy would make its picture's search right whatever its value. `embeddings` gives rows (N, A)
+    in the whitened space, and is asked only if all of a picture's neighbours in the graph are without a class, so that
+    its nearest has to be searched. `user_measures` are columns that a user brought; one that fewer than half of the
+    pictures have is passed over, as it would leave out most.
     """
-    database = distinct_with_class(table, contents, graph)
+    database = _distinct_with_class(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
         return None
     nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
@@ -272,12 +282,61 @@ def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
     auroc = pictures.auroc_of(name).by_blocks(pictures.code)
     lead = Figure(float("nan"), NO_INTERVAL) if name == NEAREST else lead_over(pictures, name, NEAREST)
     curve = risk_coverage(pictures.values[name], ~pictures.is_right)
-    return MeasureFigures(name, auroc, lead, curve.aurc, thinned(curve))
+    return MeasureFigures(name, auroc, lead, curve.aurc, _thinned(curve))
 
 
 def lead_over(pictures: CountedPictures, name: str, other: str) -> Figure:
     """R-AUROC of one measure minus that of another on the same pictures, with the 95 % interval of the difference."""
     return (pictures.auroc_of(name) - pictures.auroc_of(other)).by_blocks(pictures.code, least=-1)
+
+
+@dataclass(frozen=True, eq=False)  # as `Evaluated`
+class Evidence:
+    """What the counted `pictures` say of withholding those that are ambiguous by the measure of `figures`.
+
+    `class_wise` is what leaving out a tenth of each class does, `overall` each share of the whole; `percentile` (M,) is
+    where each picture stands by the measure in the whole set.
+    """
+
+    pictures: CountedPictures
+    figures: MeasureFigures
+    class_wise: Restriction
+    overall: Mapping[float, Restriction]
+    percentile: NDArray[np.float32]
+
+    def wrong_on_sides(self, percentile: float) -> tuple[float, float]:
+        """The share whose nearest is of another class, up to a percentile and above it; nan for an empty side."""
+        is_above, is_right = self.percentile > percentile, self.pictures.is_right
+        low, high = (float((~is_right[side]).mean()) if side.any() else math.nan for side in (~is_above, is_above))
+        return low, high
+
+
+def evidence(
+    results: Evaluated,
+    measure: str,
+    table: pd.DataFrame,
+    whitened: NDArray[np.floating],
+    contents: NDArray[np.int64],
+    *,
+    graph: Graph,
+) -> Evidence | None:
+    """The evidence of `results` for one of their measures; None for another. The others are as for `searched`."""
+    figures = next((one for one in results.measures if one.name == measure), None)
+    if figures is None:
+        return None
+    pictures = results.pictures
+    class_wise, overall = study(searched(pictures, whitened, contents, graph=graph), pictures.values[measure])
+    ranks = percentile_of_each(table, measure)[pictures.rows]
+    return Evidence(pictures, figures, class_wise, overall, ranks)
+
+
+def searched(
+    pictures: CountedPictures, whitened: NDArray[np.floating], contents: NDArray[np.int64], *, graph: Graph
+) -> SearchedPictures:
+    """The counted pictures as a search meets them: `whitened` (N, A) and content keys (N,) are of the whole table."""
+    in_graph = positions_of(contents[pictures.rows], graph.content)
+    unit, group = l2_normalize(whitened[pictures.rows]), source_groups(graph.twins, graph.apart)[in_graph]
+    return SearchedPictures(unit, pictures.labels, _lists_among(graph, in_graph), group)
 
 
 def deciles(values: Floats, is_right: NDArray[np.bool_]) -> pd.DataFrame:
@@ -336,7 +395,7 @@ def _two_nearest(
     embeddings: Callable[[], NDArray[np.floating]],
 ) -> tuple[NDArray[np.int64], Floats]:
     """Places in `database` (M,) of each one's two nearest that are no twins (M, 2), and cosines (M, 2), or nan."""
-    place = lists_among(graph, in_graph)
+    place = _lists_among(graph, in_graph)
     first_two = np.argsort(place < 0, axis=1, kind="stable")[:, :2]
     nearest = np.take_along_axis(place, first_two, 1)
     similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)
@@ -345,3 +404,24 @@ def _two_nearest(
         unit, group = l2_normalize(embeddings()[database]), source_groups(graph.twins, graph.apart)[in_graph]
         nearest[lost], similarity[lost] = nearest_outside_group(unit, lost, np.arange(len(unit)), group, k=2)
     return nearest, similarity
+
+
+def _distinct_with_class(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
+    """The rows (M,) of the first picture of each content, if it has a class and is in the graph."""
+    first = np.sort(np.unique(contents, return_index=True)[1])
+    usable = table["label"].notna().to_numpy() & (positions_of(contents, graph.content) >= 0)
+    return first[usable[first]]
+
+
+def _lists_among(graph: Graph, in_graph: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The graph's lists (M, K) of its rows `in_graph` (M,), as places among these; −1 for none, or one not of these."""
+    number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
+    number[in_graph] = np.arange(len(in_graph))
+    among: NDArray[np.int64] = number[graph.position[in_graph]]
+    return among
+
+
+def _thinned(found: RiskCoverage) -> Curve:
+    """A risk–coverage curve as recall by coverage, of at most MOST_CURVE_POINTS."""
+    chosen = np.unique(np.linspace(0, len(found.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
+    return Curve(found.coverage[chosen], 1 - found.risk[chosen])

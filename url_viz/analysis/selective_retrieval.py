@@ -6,14 +6,11 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from url_viz.analysis.order_metrics import MOST_SIMILARITIES, Figure, RiskCoverage, auroc_by_blocks, risk_coverage
-from url_viz.analysis.ranking import percentile_of_each
-from url_viz.pipeline.twins import source_groups
+from url_viz.analysis.order_metrics import MOST_SIMILARITIES
 from url_viz.pipeline.unit_rows import UnitRows
-from url_viz.rows import l2_normalize, mid_ranks, refuse_nan
+from url_viz.rows import mid_ranks, refuse_nan
 from url_viz.store.tables import Graph, positions_of
 
 
@@ -254,128 +251,3 @@ def _mean(values: NDArray[np.float64]) -> float:
     """The mean of what is known; nan if nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-FEWEST_PICTURES = 20
-MOST_CURVE_POINTS = 200
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Recall@1 of the queries that are kept, the least uncertain first: `coverage` and `recall` (P,), thinned."""
-
-    coverage: NDArray[np.float64]
-    recall: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
-class Evidence:
-    """What labels say of one measure on `pictures` distinct pictures of `classes` classes.
-
-    `left_out` counts pictures without a class or a value, and copies. `recall` is recall@1 of all, `auroc` the
-    measure's R-AUROC with an interval over classes, `curve` its recall by coverage, `oracle` that of a perfect order;
-    `class_wise` is what leaving out a tenth of each class does, `overall` each share of the whole. `percentile` and
-    `is_right` (M,) are of each picture: where it stands by the measure in the whole set, and whether its nearest has
-    its class.
-    """
-
-    measure: str
-    pictures: int
-    classes: int
-    left_out: int
-    recall: float
-    auroc: Figure
-    curve: Curve
-    oracle: Curve
-    class_wise: Restriction
-    overall: Mapping[float, Restriction]
-    percentile: NDArray[np.float32]
-    is_right: Bools
-
-    @property
-    def tells_errors(self) -> bool:
-        """Whether the measure puts pictures whose nearest is of another class first, by its interval."""
-        return self.auroc.interval.low > 0.5
-
-    def wrong_on_sides(self, percentile: float) -> tuple[float, float]:
-        """The share whose nearest is of another class, up to a percentile and above it; nan for an empty side."""
-        is_above = self.percentile > percentile
-        low, high = (_mean((~self.is_right[side]).astype(np.float64)) for side in (~is_above, is_above))
-        return low, high
-
-
-def evidence(
-    table: pd.DataFrame,
-    embeddings: NDArray[np.floating],
-    contents: NDArray[np.int64],
-    *,
-    graph: Graph,
-    measure: str,
-) -> Evidence | None:
-    """Evidence for `measure` of `ImageSet.table()`, with embeddings (N, D) and content keys (N,) in its order.
-
-    Embeddings are those that the graph was made of, whitened: they are searched where the graph does not reach.
-
-    Copies count once: the copy of a picture would make its search right whatever its uncertainty. Neighbours are those
-    of the set's `graph`, and pictures that are not in it yet take no part. None if too few pictures of at least two
-    classes have a value, or if all are twins of each other, which have no other picture to find.
-    """
-    rows, pictures = taking_part(table, embeddings, contents, graph=graph, measure=measure)
-    if len(rows) < FEWEST_PICTURES or min(len(np.unique(of)) for of in (pictures.labels, pictures.group)) < 2:
-        return None
-    uncertainty = table[measure].to_numpy(np.float64)[rows]
-    classes, code = np.unique(pictures.labels, return_inverse=True)
-    wrong = 1 - pictures.is_right
-    class_wise, overall = study(pictures, uncertainty)
-    return Evidence(
-        measure=measure,
-        pictures=len(rows),
-        classes=len(classes),
-        left_out=len(table) - len(rows),
-        recall=float(1 - wrong.mean()),
-        auroc=auroc_by_blocks(uncertainty, wrong == 1, code),
-        curve=thinned(risk_coverage(uncertainty, wrong)),
-        oracle=thinned(risk_coverage(wrong, wrong)),
-        class_wise=class_wise,
-        overall=overall,
-        percentile=percentile_of_each(table, measure)[rows],
-        is_right=wrong == 0,
-    )
-
-
-def taking_part(
-    table: pd.DataFrame,
-    embeddings: NDArray[np.floating],
-    contents: NDArray[np.int64],
-    *,
-    graph: Graph,
-    measure: str,
-) -> tuple[NDArray[np.int64], SearchedPictures]:
-    """The rows (M,) of `table` that `evidence` is of, and those pictures with their neighbours; see there."""
-    rows = distinct_with_class(table, contents, graph)
-    rows = rows[np.isfinite(table[measure].to_numpy(np.float64)[rows])]
-    in_graph = positions_of(contents[rows], graph.content)
-    group = source_groups(graph.twins, graph.apart)[in_graph]
-    labels, nearest = table["label"].iloc[rows].to_numpy(dtype=str), lists_among(graph, in_graph)
-    return rows, SearchedPictures(l2_normalize(embeddings[rows]), labels, nearest, group)
-
-
-def distinct_with_class(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
-    """The rows (M,) of the first picture of each content, if it has a class and is in the graph."""
-    first = np.sort(np.unique(contents, return_index=True)[1])
-    usable = table["label"].notna().to_numpy() & (positions_of(contents, graph.content) >= 0)
-    return first[usable[first]]
-
-
-def lists_among(graph: Graph, in_graph: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The graph's lists (M, K) of its rows `in_graph` (M,), as places among these; −1 for none, or one not of these."""
-    number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
-    number[in_graph] = np.arange(len(in_graph))
-    among: NDArray[np.int64] = number[graph.position[in_graph]]
-    return among
-
-
-def thinned(found: RiskCoverage) -> Curve:
-    """A risk–coverage curve as recall by coverage, of at most MOST_CURVE_POINTS."""
-    chosen = np.unique(np.linspace(0, len(found.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
-    return Curve(found.coverage[chosen], 1 - found.risk[chosen])

@@ -1,4 +1,4 @@
-"""Caches that all sessions share: open image sets, loaded models, and evidence."""
+"""Caches that all sessions share: open image sets, and loaded models."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 
-from url_viz.analysis.selective_retrieval import Evidence, evidence
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
 from url_viz.models.model import Model, load_model, resolve, with_head
@@ -106,19 +105,3 @@ def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model
 def _loaded(name: str, precision: Precision, workspace: Path, written_ns: int) -> Model:
     """`written_ns` is part of the key: a finetuned backbone may be overwritten under the same name."""
     return load_model(name, precision=precision, workspace=workspace)
-
-
-MOST_AT_ONCE = 50_000
-"""Above this many pictures, evidence takes so long that it is only computed on request."""
-
-
-def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
-    """Evidence for a measure from the classes of a snapshot; None if too few pictures have a class and neighbours."""
-    return image_set.cached(_evidence, measure)
-
-
-def _evidence(image_set: ImageSet, measure: str) -> Evidence | None:
-    graph = image_set.witnesses
-    if graph is None:
-        return None
-    return evidence(image_set.table(), image_set.whitened.rows, image_set.contents, graph=graph, measure=measure)

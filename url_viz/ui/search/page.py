@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.evaluation import Evidence
 from url_viz.analysis.measures import AMBIGUITY, in_text, measure_named, title_of
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.query_picture import Query, search_with
@@ -122,7 +122,7 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
 def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
     if evidence is None:
         return Markdown("Without classes, nothing shows whether such pictures get worse hits here.")
-    if not evidence.tells_errors:
+    if not evidence.figures.tells_errors:
         return Markdown("In this set that says nothing clear about its hits.")
     low, high = evidence.wrong_on_sides(gate.percentile)
     if not np.isfinite(low) or not np.isfinite(high):

@@ -10,8 +10,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.analysis.evaluation import Curve, Evidence
 from url_viz.analysis.measures import measure_named, title_of
-from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Mode
+from url_viz.analysis.selective_retrieval import MODES, Mode
 from url_viz.wording import standing
 
 if TYPE_CHECKING:
