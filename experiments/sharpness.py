@@ -32,8 +32,7 @@ from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from training.run_files import write_json
 from url_viz.analysis.order_metrics import Figure, auroc, auroc_by_blocks
-from url_viz.analysis.reason_rules import BLURRED, MOTION_BLUR, NAMES, without_contradictions
-from url_viz.analysis.reasons import measured_strengths
+from url_viz.analysis.reasons import BLURRED, MOTION_BLUR, NAMES, measured_strengths, without_contradictions
 from url_viz.errors import FolderError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import Quality, grey_thumbnail, quality_of_image, sharpness_of

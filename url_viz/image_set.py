@@ -26,8 +26,7 @@ from url_viz.analysis.object_findings import boxes_of, has_boxes
 from url_viz.analysis.occlusion import Explained, Heat, heat_of
 from url_viz.analysis.order import Order
 from url_viz.analysis.policy import Policy, policy_of, read_policy
-from url_viz.analysis.reason_rules import Shared
-from url_viz.analysis.reasons import Reasons, reason_table
+from url_viz.analysis.reasons import Reasons, Shared, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError, UsageError

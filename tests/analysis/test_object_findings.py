@@ -19,8 +19,7 @@ from url_viz.analysis.object_findings import (
     outside,
     tiny,
 )
-from url_viz.analysis.reason_rules import NAMES
-from url_viz.analysis.reasons import Reasons
+from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.imaging.places import overlaps
 

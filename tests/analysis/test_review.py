@@ -13,8 +13,7 @@ from tests.analysis.set_table import set_table
 from tests.twin_groups import twin_column
 from url_viz.analysis.cards import CardAnswer, Choice, Question, between_classes, of_any_label, of_label
 from url_viz.analysis.filters import Between, OneOf
-from url_viz.analysis.reason_rules import NAMES
-from url_viz.analysis.reasons import Reasons
+from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
 from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query

@@ -19,8 +19,7 @@ from url_viz.analysis.object_findings import (
     outside,
     tiny,
 )
-from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY
-from url_viz.analysis.reasons import Reasons
+from url_viz.analysis.reasons import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY, Reasons
 from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes

@@ -17,8 +17,7 @@ from url_viz.analysis.filters import (
     replaced_in,
     values_of,
 )
-from url_viz.analysis.reason_rules import BETWEEN_CLASSES
-from url_viz.analysis.reasons import reason_counts
+from url_viz.analysis.reasons import BETWEEN_CLASSES, reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, REASON, VIEW, view
 from url_viz.ui.text import escape
