@@ -46,11 +46,11 @@ rows = scoped(table, view.scope)
 
 left, right = (st.container(), st.container()) if view.is_wide else st.columns([9, 11], gap="medium")
 with left:
-    event = None
+    clicked = None
     if not view.is_wide:
         explore_map.pick_space(image_set)
         note = "still reading" if is_growing(image_set.set_id) else ""
-        event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
+        clicked = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
         explore_map.show_subset_button(image_set, rows, total=len(table))
         show_refit(image_set)
 with right:
@@ -77,7 +77,7 @@ keep_view(lasting)
 with findings:
     show_findings(image_set)
 
-opened = event.clicked_id if event is not None and event.clicked_id is not None else shown.clicked_id
+opened = clicked if clicked is not None else shown.clicked_id
 linked = linked_picture(image_set)
 if (opened := linked if opened is None else opened) is not None:
     open_picture(image_set, opened, measure=measure)

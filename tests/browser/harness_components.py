@@ -17,7 +17,7 @@ from url_viz.analysis.scope import inside
 from url_viz.ui.points import Points, encode_points
 from url_viz.ui.tile_data import Tile
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.map import MapView, map_event, show_map
+from url_viz.ui.widgets.map import MapView, polygon_in, show_map
 
 FIRST_ID = 2**62 + 1
 CLASSES = (
@@ -114,7 +114,7 @@ def map_page() -> None:
     )
     buttons.button("Clear selection", on_click=clear_selection)
     buttons.button("Run again")
-    before = map_event(st.session_state.get("map") or {})
+    state = st.session_state.get("map") or {}
     view = MapView(
         points_url=f"/harness/points?n={n}&layout={layout}&fail={query.get('fail', 0)}&run={query.get('run', '')}",
         card_url="/harness/card/{id}",
@@ -122,21 +122,24 @@ def map_page() -> None:
         colour=query.get("colour", "value"),  # type: ignore[arg-type]
         measure="Ambiguity",
         categories=CLASSES,
-        threshold_percentile=before.threshold_percentile,
+        threshold_percentile=state.get("threshold"),
         ringed_id=FIRST_ID + int(query["ringed"]) if "ringed" in query else None,
-        polygon=before.polygon,
+        polygon=polygon_in(state),
         note=query.get("note", ""),
         chosen=tuple(CLASSES.index(name) for name in st.session_state.get("picked", ())),
     )
     if buttons.toggle("Hide"):
         return
     height_px = int(query.get("height", 560))
-    event = show_map(view, key="map", height_px=height_px, on_pick=pick if "pick" in query else None)
+    clicked = show_map(view, key="map", height_px=height_px, on_pick=pick if "pick" in query else None)
     points = synthetic_points(n, layout)
-    selected = 0 if event.polygon is None else int(inside(np.array(event.polygon), points.x, points.y).sum())
+    state = st.session_state.get("map") or {}
+    polygon = polygon_in(state)
+    selected = 0 if polygon is None else int(inside(np.array(polygon), points.x, points.y).sum())
     st.text(f"selected {selected} of {n}")
-    st.text(f"clicked {event.clicked_id}")
-    st.text(f"threshold {event.threshold_percentile}")
+    st.text(f"clicked {clicked}")
+    threshold = state.get("threshold")
+    st.text(f"threshold {None if threshold is None else float(threshold)}")
     st.text("picked " + (", ".join(st.session_state.get("picked", ())) or "nothing"))
 
 
@@ -152,8 +155,8 @@ def gallery_page() -> None:
     query = st.query_params
     tiles = tuple(tile_of(row, with_label=query.get("labels") != "0") for row in range(int(query.get("n", 24))))
     columns = int(query["columns"]) if "columns" in query else None
-    event = show_gallery(tiles, key="gallery", columns=columns, empty="Nothing is this ambiguous here.")
-    st.text(f"clicked {event.clicked_id}")
+    clicked = show_gallery(tiles, key="gallery", columns=columns, empty="Nothing is this ambiguous here.")
+    st.text(f"clicked {clicked}")
 
 
 def tile_of(row: int, *, with_label: bool) -> Tile:

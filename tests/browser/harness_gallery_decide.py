@@ -16,8 +16,8 @@ from tests.browser.harness_components import FIRST_ID, tile_of
 from url_viz.store import decision_log
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
-from url_viz.ui.widgets.decide import handle_gallery_event
-from url_viz.ui.widgets.gallery import GalleryEvent, show_gallery
+from url_viz.ui.widgets.decide import handle_gallery_actions
+from url_viz.ui.widgets.gallery import GalleryAction, show_gallery
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ def decide_page() -> None:
 
     decision_log.BUSY_S = float(query.get("busy", 30))
 
-    def handle(event: GalleryEvent) -> None:
-        handle_gallery_event(holder, event)  # type: ignore[arg-type]
+    def handle(actions: tuple[GalleryAction, ...]) -> None:
+        handle_gallery_actions(holder, actions)  # type: ignore[arg-type]
 
     now = holder.decisions.now().decision.tolist()
     time.sleep(float(query.get("slow", 0)))
     tiles = [replace(tile_of(row, with_label=True), decision=now[row]) for row in range(count)]
     if "only" in query:
         tiles = [tile for tile in tiles if tile.decision is None]
-    event = show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, handle=handle)
-    st.text(f"clicked {event.clicked_id}")
+    clicked = show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, handle=handle)
+    st.text(f"clicked {clicked}")
     st.text("decided " + ",".join("-" if d is None else d[0] for d in now))
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     st.text(f"runs {st.session_state['runs']}")

@@ -24,9 +24,9 @@ from url_viz.ui.response_cache import cache_order, cached_orders, order_of
 from url_viz.ui.session import Key, Side
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.urls import order_url
-from url_viz.ui.widgets.decide import handle_gallery_event
-from url_viz.ui.widgets.gallery import GalleryEvent
-from url_viz.ui.widgets.grid import INLINE, Pane, grid_state, show_grid
+from url_viz.ui.widgets.decide import handle_gallery_actions
+from url_viz.ui.widgets.gallery import GalleryAction
+from url_viz.ui.widgets.grid import INLINE, Pane, chosen_ids, show_grid
 
 KEY: Key[MutableMapping[str, object]] = Key("grid")
 
@@ -77,23 +77,23 @@ def grid_page() -> None:
     count, run = int(query.get("n", 5000)), query["run"]
     decisions = decisions_of(run, count)
     decision_log.BUSY_S = float(query.get("busy", 30))
-    state = grid_state(st.session_state.get(KEY) or {})
-    side: Side = state.side or "both"
+    state = st.session_state.get(KEY) or {}
+    side: Side = state.get("side") or "both"
     rows = pd.DataFrame({"id": FIRST_ID + np.arange(count), "rank_percentile": np.linspace(100, 0, count)})
-    st.text(f"chosen {len(state.chosen)}")
+    st.text(f"chosen {len(chosen_ids(state.get('chosen')))}")
     decided = Counter(one for one in decisions.now().decision.tolist() if one is not None)
     st.text(" ".join(["decided", *(f"{name}:{number}" for name, number in sorted(decided.items()))]))
     panes = {"ambiguous": ("Most ambiguous", rows), "clear": ("Clearest", rows[::-1])}
     shown = ("ambiguous", "clear") if side == "both" else (side,)
 
-    def handle(event: GalleryEvent) -> None:
-        handle_gallery_event(Holder(decisions), event)  # type: ignore[arg-type]
+    def handle(actions: tuple[GalleryAction, ...]) -> None:
+        handle_gallery_actions(Holder(decisions), actions)  # type: ignore[arg-type]
 
     event = show_grid(
         [pane_of(*panes[one], decisions, run) for one in shown],
         key=KEY,
         side=side,
-        is_wide=bool(state.is_wide),
+        is_wide=bool(state.get("is_wide")),
         ringed_id=None,
         ask_above=int(query.get("ask", 50)),
         handle=handle,

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
 from url_viz.analysis.categories import DECISIONS, category_colours
 from url_viz.ui.points import encode_mask
-from url_viz.ui.widgets.map import MapView, map_event, show_map
+from url_viz.ui.widgets.map import MapView, polygon_in, show_map
 
 
 def answer_mask(request: Request) -> Response:
@@ -45,7 +45,8 @@ def answer_representatives(request: Request) -> Response:
 def styles_page() -> None:
     query = st.query_params
     n = int(query.get("n", 1000))
-    before = map_event(st.session_state.get("map") or {})
+    state = st.session_state.get("map") or {}
+    faces = state.get("representatives")
     is_filtered = st.toggle("Filter", value="mask" in query)
     style = st.segmented_control("Style", ["points", "fog", "density"], key="chosen")
     is_of_decisions = query.get("decisions") == "1"
@@ -60,16 +61,14 @@ def styles_page() -> None:
         category_title="Decision" if is_of_decisions else "",
         category_colours=category_colours(DECISIONS, "decision") if is_of_decisions else (),
         mask_url=f"/harness/mask?n={n}&wrong={query.get('wrong', 0)}" if is_filtered else "",
-        style=style or before.style or query.get("style", "points"),
+        style=style or state.get("style") or query.get("style", "points"),
         size_title="Ambiguity" if query.get("sized") == "1" else "",
         representatives_url=f"/harness/representatives?n={n}",
-        with_representatives=query.get("faces") == "1"
-        if before.with_representatives is None
-        else before.with_representatives,
-        polygon=before.polygon,
-        threshold_percentile=before.threshold_percentile,
+        with_representatives=query.get("faces") == "1" if faces is None else bool(faces),
+        polygon=polygon_in(state),
+        threshold_percentile=state.get("threshold"),
     )
-    event = show_map(view, key="map", height_px=int(query.get("height", 560)))
-    st.text(f"style {event.style}")
-    st.text(f"representatives {event.with_representatives}")
-    st.text(f"clicked {event.clicked_id}")
+    clicked = show_map(view, key="map", height_px=int(query.get("height", 560)))
+    st.text(f"style {(st.session_state.get('map') or {}).get('style')}")
+    st.text(f"representatives {(st.session_state.get('map') or {}).get('representatives')}")
+    st.text(f"clicked {clicked}")

@@ -15,7 +15,8 @@ from tests.browser.harness_components import FIRST_ID
 from tests.browser.test_components import rect_of
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
-from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent, gallery_event
+from url_viz.ui.widgets.actions import new_records
+from url_viz.ui.widgets.gallery import GalleryAction, actions_of
 
 
 @dataclass(frozen=True)
@@ -204,9 +205,9 @@ def test_actions_are_read_in_order_and_only_new_ones() -> None:
         ],
     }
     expected = (GalleryAction(9, "keep"), GalleryAction(command="undo"), GalleryAction(FIRST_ID, None))
-    assert gallery_event(state) == GalleryEvent(None, expected)
-    assert gallery_event(state, handled=6) == GalleryEvent(None, expected[2:])
-    assert gallery_event({}) == GalleryEvent(None)
+    assert actions_of(new_records(state, 0)) == expected
+    assert actions_of(new_records(state, 6)) == expected[2:]
+    assert actions_of(new_records({}, 0)) == ()
 
 
 def test_a_page_takes_each_action_once(decisions_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

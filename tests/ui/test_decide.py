@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.widgets.decide import handle_gallery_event
-from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
+from url_viz.ui.widgets.decide import handle_gallery_actions
+from url_viz.ui.widgets.gallery import GalleryAction
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +149,10 @@ def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypa
 
 
 def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSet) -> None:
-    def script(image_set: "ImageSet", event: "GalleryEvent") -> None:
-        from url_viz.ui.widgets.decide import handle_gallery_event
+    def script(image_set: "ImageSet", actions: "tuple[GalleryAction, ...]") -> None:
+        from url_viz.ui.widgets.decide import handle_gallery_actions
 
-        handle_gallery_event(image_set, event)
+        handle_gallery_actions(image_set, actions)
 
     ids = image_set.table()["id"].tolist()
     actions = (
@@ -163,9 +163,9 @@ def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSe
         GalleryAction(command="redo"),
         GalleryAction(command="redo"),
     )
-    at = AppTest.from_function(script, args=(image_set, GalleryEvent(None, actions))).run()
+    at = AppTest.from_function(script, args=(image_set, actions)).run()
     said = toasts(at)
     assert [said[0], *said[2:]] == ["Undone: dropped 1 picture", "Redone: dropped 1 picture", "Nothing to redo"]
     assert "no picture with id 17" in said[1]
     assert image_set.table()["decision"].tolist()[:2] == ["keep", "drop"]
-    handle_gallery_event(image_set, GalleryEvent(None))
+    handle_gallery_actions(image_set, ())

@@ -19,6 +19,7 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_grid import both_ends, pane_of
 from url_viz.ui.explore.explore_map import map_view
 from url_viz.ui.explore.page import ranked_by
+from url_viz.ui.explore.view_address import with_state
 from url_viz.ui.http import answer_of
 from url_viz.ui.response_cache import ranges_of
 from url_viz.ui.session import ExploreView
@@ -27,8 +28,8 @@ from url_viz.ui.widgets.actions import sequence_of
 from url_viz.ui.widgets.assets import FOLDER, script_of, text_of
 from url_viz.ui.widgets.decide import ASK_ABOVE
 from url_viz.ui.widgets.gallery import actions_of
-from url_viz.ui.widgets.grid import chosen_ids, grid_state, pane_data
-from url_viz.ui.widgets.map import map_data, map_event
+from url_viz.ui.widgets.grid import chosen_ids, pane_data
+from url_viz.ui.widgets.map import map_data
 
 _THUMBNAIL = re.compile(rf'"{BASE}/thumbnail/[^"/]+/(\d+)\.jpg"'.encode())
 _WHOLE = re.compile(rf'"({BASE}/whole/[^"]+)"'.encode())
@@ -66,7 +67,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         if colour is not None and colour not in image_set.table():
             raise ImageSetError(f"{colour!r} is not a column of table(). Give one of its columns, such as 'label'.")
         self.image_set, self._measure, self._colour = image_set, measure, colour or measure
-        self._view = ExploreView(collapse_twins=False)
+        self._view, self._state = ExploreView(collapse_twins=False), dict[str, Any]()
         self._chosen: list[int] = []
         self._chosen_at = self._handled = 0
         self._ringed: int | None = None
@@ -106,6 +107,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         if self._is_told:
             return
         if not change["new"] or not set(change["new"]) <= set(self._in_lasso()):
+            self._state["polygon"] = None
             self._view = replace(self._view, polygon=None)
         self._choose(change["new"])
         self._push()
@@ -151,8 +153,10 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         elif name == "chosen":
             self._chosen = chosen_ids(value).tolist()
         else:
-            before, self._view = self._view, _changed(self._view, name, value)
-            if before.polygon != self._view.polygon:
+            before = self._view.polygon
+            self._state[name] = value
+            self._view = with_state(self._view, self._state, self._state)
+            if before != self._view.polygon:
                 self._choose([])
         self._tell()
 
@@ -209,27 +213,6 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
             "kept": [ranges_of(pane.order, chosen) for pane in panes] if len(chosen) else None,
             "chosen_at": self._chosen_at,
         }
-
-
-def _changed(view: ExploreView, name: str, value: Any) -> ExploreView:
-    """The view once the user has set a part of it; as it was for what makes no sense."""
-    event, state = map_event({name: value}), grid_state({name: value})
-    match name:
-        case "polygon":
-            return replace(view, polygon=event.polygon)
-        case "threshold":
-            return replace(view, threshold_percentile=event.threshold_percentile)
-        case "style":
-            return replace(view, style=event.style or view.style)
-        case "representatives":
-            return replace(view, representatives=bool(value))
-        case "names":
-            return replace(view, names=bool(value))
-        case "side":
-            return replace(view, side=state.side or view.side)
-        case "is_wide":
-            return replace(view, is_wide=bool(value))
-    return view
 
 
 def _in_place(data: bytes, kind: str) -> bytes:

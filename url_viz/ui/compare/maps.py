@@ -17,7 +17,7 @@ from url_viz.ui.session import COMPARED_MAPS, LASSOS, OPENED, keys_under, state_
 from url_viz.ui.text import escape
 from url_viz.ui.urls import card_url, points_url
 from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
-from url_viz.ui.widgets.map import MapView, map_event, show_map
+from url_viz.ui.widgets.map import MapView, polygon_in, show_map
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -39,7 +39,7 @@ def selection(first: ImageSet, second: ImageSet) -> LinkedSelection:
     """The lasso that was drawn last; one on the other map is cleared. Call it before the maps are drawn."""
     pair = {"first": first, "second": second}
     keys = {side: _key(image_set, side) for side, image_set in pair.items()}
-    now = {side: map_event(state_of(key)).polygon for side, key in keys.items()}
+    now = {side: polygon_in(state_of(key)) for side, key in keys.items()}
     before = LASSOS.get() or dict.fromkeys(SIDES)
     new = [side for side in SIDES if now[side] is not None and now[side] != before[side]]
     side = new[0] if new else next((side for side in SIDES if now[side] is not None), None)
@@ -77,7 +77,7 @@ def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelect
         polygon=linked.polygon if side == linked.side else None,
         measure=title_of(measure),
     )
-    return show_map(view, key=_key(image_set, side), height_px=MAP_HEIGHT_PX).clicked_id
+    return show_map(view, key=_key(image_set, side), height_px=MAP_HEIGHT_PX)
 
 
 def show_selected(linked: LinkedSelection, *, total: int) -> None:

@@ -163,9 +163,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
         )
         for row in rows.to_dict("records")
     )
-    return show_gallery(
-        tiles, key=f"{COMPARED_GALLERY}{key}", empty="No pictures differ in this direction.", columns=2
-    ).clicked_id
+    return show_gallery(tiles, key=f"{COMPARED_GALLERY}{key}", empty="No pictures differ in this direction.", columns=2)
 
 
 def show_download(first: ImageSet, compared: ComparedMeasure) -> None:

@@ -196,7 +196,7 @@ def show_class(image_set: ImageSet, pictures: CountedPictures, *, label: str, me
         st.text(label, width="content")  # not Markdown: a folder's name may contain markup
         st.caption(f"{wrong:,} of {len(positions):,} have a neighbour of another class (shown first)", width="content")
     shown = tuple(_tiles(image_set, pictures, positions[:MOST_TILES], measure=measure))
-    return show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6).clicked_id
+    return show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6)
 
 
 def class_order(pictures: CountedPictures, *, label: str, measure: str) -> NDArray[np.int64]:

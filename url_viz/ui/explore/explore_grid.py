@@ -19,7 +19,7 @@ from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, ord
 from url_viz.ui.session import DECIDE, GRID, OPENED, ExploreView
 from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
-from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
+from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_actions
 from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
 from url_viz.wording import above, counted
 
@@ -51,7 +51,7 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
         is_wide=view.is_wide,
         ringed_id=OPENED.get(),
         ask_above=ASK_ABOVE,
-        handle=partial(handle_gallery_event, image_set, bar=DECIDE, stacks=rows if view.collapse_twins else None),
+        handle=partial(handle_gallery_actions, image_set, bar=DECIDE, stacks=rows if view.collapse_twins else None),
     )
 
 

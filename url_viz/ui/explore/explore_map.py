@@ -37,7 +37,7 @@ from url_viz.ui.text import Markdown, errors_shown
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.filter_controls import set_filter, title_of_column
-from url_viz.ui.widgets.map import MapEvent, MapView, show_map
+from url_viz.ui.widgets.map import MapView, show_map
 
 _DECIDED = ("decision", "tags", "name")
 PROBED = 8
@@ -144,8 +144,8 @@ def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
 
 def draw_map(
     image_set: ImageSet, table: pd.DataFrame, now: ExploreView, *, measure: str, colour: str, note: str = ""
-) -> MapEvent:
-    """Draw the map of `table` with its selection; pictures outside the filters are dimmed."""
+) -> int | None:
+    """Draw the map of `table`, pictures outside the filters dimmed; return the id of a picture that was clicked."""
     subset, space = subset_shown(image_set), space_shown(image_set)
     shown = map_view(image_set, table, now, measure=measure, colour=colour, subset=subset, space=space)
     shown = replace(shown, ringed_id=OPENED.get(), note=_note(table, note, space=space))

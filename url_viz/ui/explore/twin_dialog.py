@@ -14,7 +14,7 @@ from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import TWINS
 from url_viz.ui.text import with_toast
 from url_viz.ui.tile_data import tiles
-from url_viz.ui.widgets.decide import handle_gallery_event
+from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
 
 MOST_SHOWN = 24
@@ -93,5 +93,5 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
         key=TWINS.of(image_set.set_id),
         empty="This group has no pictures left.",
         columns=6,
-        handle=partial(handle_gallery_event, image_set),
+        handle=partial(handle_gallery_actions, image_set),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import Filter
@@ -23,8 +23,8 @@ from url_viz.ui.session import (
     queried,
     write_query,
 )
-from url_viz.ui.widgets.grid import SIDES, grid_state
-from url_viz.ui.widgets.map import STYLES, map_event
+from url_viz.ui.widgets.grid import SIDES
+from url_viz.ui.widgets.map import STYLES, polygon_in
 
 _CONTROLS: dict[str, Key[Any]] = {
     "measure": MEASURE,
@@ -64,17 +64,21 @@ def current_view(
     if not of_map.is_set:
         of_map.set(_map_state(kept))
     chosen: dict[str, Any] = {field: key.get() for field, key in _CONTROLS.items()}
-    now, grid = map_event(of_map.get() or {}), grid_state(on_grid.get() or {})
+    return with_state(replace(kept, **chosen), of_map.get() or {}, on_grid.get() or {})
+
+
+def with_state(view: ExploreView, on_map: Mapping[str, object], on_grid: Mapping[str, object]) -> ExploreView:
+    """The view as the states of map and grid have it; as it was for what nobody set there, or makes no sense."""
+    threshold, names, is_wide = on_map.get("threshold"), on_map.get("names"), on_grid.get("is_wide")
     return replace(
-        kept,
-        **chosen,
-        polygon=now.polygon,
-        threshold_percentile=now.threshold_percentile,
-        style=now.style or kept.style,
-        representatives=bool(now.with_representatives),
-        names=kept.names if now.with_names is None else now.with_names,
-        side=grid.side or kept.side,
-        is_wide=kept.is_wide if grid.is_wide is None else grid.is_wide,
+        view,
+        polygon=polygon_in(on_map),
+        threshold_percentile=None if threshold is None else float(cast(float, threshold)),
+        style=next((style for style in STYLES if style == on_map.get("style")), view.style),
+        representatives=bool(on_map.get("representatives")),
+        names=view.names if names is None else bool(names),
+        side=next((side for side in SIDES if side == on_grid.get("side")), view.side),
+        is_wide=view.is_wide if is_wide is None else bool(is_wide),
     )
 
 

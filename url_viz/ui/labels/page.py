@@ -21,7 +21,7 @@ from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
-from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
+from url_viz.ui.widgets.decide import handle_gallery_actions, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.wording import percent
@@ -185,13 +185,12 @@ def show_actions(
 def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame) -> int | None:
     """The gallery of suspects; return the id of a picture that was clicked."""
     with one_page(rows, lambda pages: SUSPECTS_PAGE.of(pages, len(rows)), size=TILES_PER_PAGE) as page:
-        event = show_gallery(
+        return show_gallery(
             tiles(with_decisions(page, image_set), set_id=image_set.set_id),
             key=SUSPECTS.of(image_set.set_id),
             empty="No suspects of this kind and class." if len(check.suspects) else "No suspects.",
-            handle=partial(handle_gallery_event, image_set),
+            handle=partial(handle_gallery_actions, image_set),
         )
-    return event.clicked_id
 
 
 def _show_review_button(rows: pd.DataFrame, pair: ClassPair | None, label: str | None) -> None:

@@ -154,7 +154,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
         for tile, cosine, at in zip(plain, similarity, percentiles, strict=True)
     )
     empty = image_set.said("Every picture is above the threshold. Raise it to see hits.")
-    clicked = show_gallery(shown, key=key, empty=empty, columns=6).clicked_id
+    clicked = show_gallery(shown, key=key, empty=empty, columns=6)
     if clicked is not None:
         search_with(clicked)
         st.rerun()

@@ -105,7 +105,7 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
         key="search.matches",
         empty="No path or class matches.",
         columns=columns,
-    ).clicked_id
+    )
     if len(rows) > len(shown):
         st.caption(f"{len(shown):,} of {len(rows):,} {escape(image_set.noun)}s, sampled evenly from the set.")
     if clicked is not None:

@@ -208,8 +208,7 @@ def _gallery(
             )
             for row in page.to_dict("records")
         )
-        event = show_gallery(shown, key=f"upload.gallery.{title}", empty="No pictures on this side.", columns=columns)
-    return event.clicked_id
+        return show_gallery(shown, key=f"upload.gallery.{title}", empty="No pictures on this side.", columns=columns)
 
 
 def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:

@@ -137,7 +137,7 @@ def show_both_on_map(image_set: ImageSet, found: Diff, chosen: Sequence[str]) ->
         chosen=tuple(number for number, name in enumerate(names) if set(OF_KIND.get(name, ())) & set(chosen)),
     )
     key = f"{VERSIONS_MAP}{image_set.set_id}"
-    return show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=_pick).clicked_id
+    return show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=_pick)
 
 
 def _pick(kinds: tuple[str, ...]) -> None:
@@ -149,7 +149,7 @@ def show_pictures(found: Diff, chosen: Sequence[str]) -> int | None:
     rows = found.table[found.table[list(chosen or CHANGES)].any(axis=1)]
     with one_page(rows, lambda pages: VERSION_PAGE.of(pages, len(rows)), size=TILES) as page:
         tiles = tuple(_tile(row, found) for _, row in page.iterrows())
-        return show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.").clicked_id
+        return show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.")
 
 
 def _tile(row: "pd.Series[Any]", found: Diff) -> Tile:

@@ -42,5 +42,11 @@ def sequence_of(record: Record) -> int:
     return int(cast(float, record["sequence"]))
 
 
+def clicked_in(state: Record) -> int | None:
+    """The id of the picture that was clicked, which is in a component's state for one run; None for none."""
+    clicked = cast("str | None", state.get("clicked"))
+    return None if clicked is None else int(clicked)
+
+
 def nothing() -> None:
     """A callback that does nothing; it makes Streamlit create the state, so that it can always be read and set."""

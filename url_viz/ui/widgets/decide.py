@@ -1,5 +1,6 @@
-"""Decisions on pages: events of a gallery, and the bar that decides on all pictures in scope."""
+"""Decisions on pages: actions of a gallery, and the bar that decides on all pictures in scope."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -17,7 +18,7 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.session import PENDING, BulkAction, BulkKind
 from url_viz.ui.text import Markdown, escape, with_toast
 from url_viz.ui.widgets.assets import WIRE
-from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
+from url_viz.ui.widgets.gallery import GalleryAction
 
 ASK_ABOVE = 50
 """Actions on more pictures than this, about what a window shows, need a confirmation."""
@@ -48,8 +49,8 @@ def decisions_here(image_set: ImageSet) -> Decisions:
     return image_set.decisions if who is None else image_set.decisions.by(who)
 
 
-def handle_gallery_event(
-    image_set: ImageSet, event: GalleryEvent, *, bar: str | None = None, stacks: pd.DataFrame | None = None
+def handle_gallery_actions(
+    image_set: ImageSet, actions: Sequence[GalleryAction], *, bar: str | None = None, stacks: pd.DataFrame | None = None
 ) -> None:
     """Carry out the actions of a gallery: pass this as its `handle`, with the image set bound.
 
@@ -59,7 +60,7 @@ def handle_gallery_event(
     """
     sentences: list[str] = []
     large: BulkAction | None = None
-    for action in event.actions if stacks is None else map(partial(_with_twins, stacks), event.actions):
+    for action in actions if stacks is None else map(partial(_with_twins, stacks), actions):
         if bar is not None and len(action.chosen) > ASK_ABOVE:
             large = _bulk(action.chosen, action.decision)
             continue

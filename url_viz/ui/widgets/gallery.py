@@ -1,7 +1,7 @@
 """The gallery component: a grid of thumbnails with values, which can be clicked and decided on; and its pages."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from url_viz.store.decision_rows import DECISIONS, Decision
 from url_viz.ui.session import Key, state_of
 from url_viz.ui.tile_data import Tile, tile_data
-from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records, nothing
+from url_viz.ui.widgets.actions import Record, clicked_in, handle_new, handled_before, nothing
 from url_viz.ui.widgets.assets import component_of
 
 _mount = component_of("gallery")
@@ -31,15 +31,8 @@ class GalleryAction:
     chosen: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class GalleryEvent:
-    """What the user did: `clicked_id` lasts for one run; `actions` are new ones, oldest first."""
-
-    clicked_id: int | None
-    actions: tuple[GalleryAction, ...] = ()
-
-
-HandleEvent = Callable[[GalleryEvent], None]
+HandleActions = Callable[[tuple[GalleryAction, ...]], None]
+"""What carries out new actions, the oldest first."""
 
 
 @contextmanager
@@ -57,10 +50,11 @@ def one_page(rows: pd.DataFrame, key_of: Callable[[int], Key[int]], *, size: int
 
 
 def show_gallery(
-    tiles: tuple[Tile, ...], *, key: str, empty: str, columns: int | None = None, handle: HandleEvent | None = None
-) -> GalleryEvent:
+    tiles: tuple[Tile, ...], *, key: str, empty: str, columns: int | None = None, handle: HandleActions | None = None
+) -> int | None:
     """Draw the tiles in order, in at most `columns` columns (by default as many as fit); the text `empty` without any.
 
+    Returns the id of the picture that was clicked, for one run.
     With `handle`, pictures can be decided on, by buttons and keys (k keep, d drop, l look again, u undo, y redo). It is
     called with the actions before the page runs again, so that the page already shows their effect, and exactly once
     per action, even if runs overtake each other. It must carry out the actions before it calls Streamlit.
@@ -78,13 +72,7 @@ def show_gallery(
     result = _mount(key=key, data=data, on_clicked_change=nothing, on_actions_change=on_actions)
     if handle is not None:
         handle_actions(key, handle, result)  # usually none are left, unless another run came between
-    return GalleryEvent(gallery_event(result).clicked_id)
-
-
-def gallery_event(state: Mapping[str, object], *, handled: int = 0) -> GalleryEvent:
-    """The event in a gallery's state, with the actions numbered above `handled`."""
-    clicked = cast(str | None, state.get("clicked"))
-    return GalleryEvent(None if clicked is None else int(clicked), actions_of(new_records(state, handled)))
+    return clicked_in(result)
 
 
 def _none_chosen(chosen: object) -> NDArray[np.int64]:
@@ -96,11 +84,11 @@ ChosenIds = Callable[[object], NDArray[np.int64]]
 
 
 def handle_actions(
-    key: str, handle: HandleEvent, state: Record | None = None, *, chosen_ids: ChosenIds = _none_chosen
+    key: str, handle: HandleActions, state: Record | None = None, *, chosen_ids: ChosenIds = _none_chosen
 ) -> None:
     """Handle the new actions in a component's `state`, by default that in the session."""
     now = state_of(key) if state is None else state
-    handle_new(key, now, lambda records: handle(GalleryEvent(None, actions_of(records, chosen_ids))))
+    handle_new(key, now, lambda records: handle(actions_of(records, chosen_ids)))
 
 
 def actions_of(records: Iterable[Record], chosen_ids: ChosenIds = _none_chosen) -> tuple[GalleryAction, ...]:

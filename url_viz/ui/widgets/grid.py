@@ -1,9 +1,9 @@
 """The grid component: one or both ends of an order as pictures that scroll without pages, to choose and decide on."""
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from url_viz.ui.response_cache import ids_at, ranges_of
 from url_viz.ui.session import CHOSEN, Key, Side
 from url_viz.ui.tile_data import Tile, tile_data
-from url_viz.ui.widgets.actions import handled_before, nothing
+from url_viz.ui.widgets.actions import clicked_in, handled_before, nothing
 from url_viz.ui.widgets.assets import component_of
-from url_viz.ui.widgets.gallery import HandleEvent, handle_actions
+from url_viz.ui.widgets.gallery import HandleActions, handle_actions
 
 SIDES: tuple[Side, ...] = ("both", "ambiguous", "clear")
 INLINE = 48
@@ -42,15 +42,6 @@ class Pane:
 
 
 @dataclass(frozen=True)
-class GridState:
-    """What the user set: which `side` is shown, whether the map is away (`is_wide`), and the ids `chosen` (M,)."""
-
-    side: Side | None
-    is_wide: bool | None
-    chosen: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
 class GridEvent:
     """What the user did: `clicked_id` lasts for one run, the ids `chosen` (M,) until they are let go of."""
 
@@ -66,7 +57,7 @@ def show_grid(
     is_wide: bool,
     ringed_id: int | None,
     ask_above: int,
-    handle: HandleEvent,
+    handle: HandleActions,
 ) -> GridEvent:
     """Draw one pane, or two side by side, as high as the window; `ringed_id` is the picture that was opened last.
 
@@ -96,20 +87,9 @@ def show_grid(
         on_actions_change=partial(handle_actions, key, handle, chosen_ids=chosen_ids),
     )
     handle_actions(key, handle, result, chosen_ids=chosen_ids)  # usually none are left, unless another run came between
-    clicked = cast(str | None, result.get("clicked"))
-    chosen = again if len(again) else grid_state(result).chosen
+    chosen = again if len(again) else chosen_ids(result.get("chosen"))
     kept.set(chosen)
-    return GridEvent(None if clicked is None else int(clicked), chosen)
-
-
-def grid_state(state: Mapping[str, object]) -> GridState:
-    """What the user set, in a grid's state; what was not set, or makes no sense, is None, and nothing is chosen."""
-    side, is_wide = state.get("side"), state.get("is_wide")
-    return GridState(
-        side=next((known for known in SIDES if known == side), None),
-        is_wide=is_wide if isinstance(is_wide, bool) else None,
-        chosen=chosen_ids(state.get("chosen")),
-    )
+    return GridEvent(clicked_in(result), chosen)
 
 
 def chosen_ids(chosen: object) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from url_viz.analysis.scope import Polygon
 from url_viz.ui.session import Style, state_of
-from url_viz.ui.widgets.actions import nothing
+from url_viz.ui.widgets.actions import clicked_in, nothing
 from url_viz.ui.widgets.assets import component_of
 
 Colour = Literal["value", "category"]
@@ -64,29 +64,14 @@ class MapView:
     is_of_order: bool = True
 
 
-@dataclass(frozen=True)
-class MapEvent:
-    """What the user did: everything lasts until changed, except `clicked_id`, which lasts for one run.
-
-    `style`, `with_representatives` and `with_names` are the choices of the map's buttons; None if they were not used.
-    """
-
-    polygon: Polygon | None
-    clicked_id: int | None
-    threshold_percentile: float | None
-    style: Style | None = None
-    with_representatives: bool | None = None
-    with_names: bool | None = None
-
-
 def show_map(
     view: MapView,
     *,
     key: str,
     height_px: int | None = None,
     on_pick: Callable[[tuple[str, ...]], None] | None = None,
-) -> MapEvent:
-    """Draw the map with its legend, and return what the user did on it.
+) -> int | None:
+    """Draw the map with its legend, and return the id of the picture that was clicked, for one run.
 
     It is `height_px` high in all, or as high as the window has room for below its top.
 
@@ -109,23 +94,13 @@ def show_map(
         on_picked_change=partial(_pick, key, view.categories, on_pick or (lambda _: None)),
         on_clicked_change=nothing,
     )
-    return map_event(result)
+    return clicked_in(result)
 
 
-def map_event(state: Mapping[str, object]) -> MapEvent:
-    """The event in a map's state; fewer than three corners count as no polygon."""
+def polygon_in(state: Mapping[str, object]) -> Polygon | None:
+    """The lasso in a map's state; fewer than three corners count as none."""
     corners = cast(Sequence[tuple[float, float]], state.get("polygon") or ())
-    clicked = cast(str | None, state.get("clicked"))
-    threshold = cast(float | None, state.get("threshold"))
-    style, representatives, names = (state.get(part) for part in ("style", "representatives", "names"))
-    return MapEvent(
-        polygon=tuple((float(x), float(y)) for x, y in corners) if len(corners) >= 3 else None,
-        clicked_id=None if clicked is None else int(clicked),
-        threshold_percentile=None if threshold is None else float(threshold),
-        style=style if style in STYLES else None,
-        with_representatives=None if representatives is None else bool(representatives),
-        with_names=None if names is None else bool(names),
-    )
+    return tuple((float(x), float(y)) for x, y in corners) if len(corners) >= 3 else None
 
 
 def _pick(key: str, names: tuple[str, ...], on_pick: Callable[[tuple[str, ...]], None]) -> None:

@@ -19,7 +19,7 @@ from url_viz.ui.session import DECIDED, LABELLED, LINK_FOLLOWED, OPENED, queried
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
-from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
+from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_actions
 from url_viz.ui.widgets.filter_controls import show_reason_badges
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import show_with_heat
@@ -82,9 +82,9 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     ranks = percentile_of_each(image_set.table(), measure)[image_set.rows_of(near["id"])]
     near = near.assign(rank_percentile=ranks)
     shown = tiles(near, set_id=image_set.set_id, measure=measure)
-    handle = partial(handle_gallery_event, image_set)
-    event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
-    _open_clicked(event.clicked_id)
+    handle = partial(handle_gallery_actions, image_set)
+    clicked = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
+    _open_clicked(clicked)
 
 
 def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
@@ -105,8 +105,8 @@ def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) ->
             near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
             near = near.assign(rank_percentile=float("nan"))
             shown = tiles(near, set_id=image_set.set_id, measure="similarity")
-            event = show_gallery(shown, key=f"between.{image_id}.{name}", empty="No other pictures.", columns=3)
-            _open_clicked(event.clicked_id)
+            clicked = show_gallery(shown, key=f"between.{image_id}.{name}", empty="No other pictures.", columns=3)
+            _open_clicked(clicked)
 
 
 def _open_clicked(clicked: int | None) -> None:
