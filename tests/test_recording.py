@@ -93,31 +93,32 @@ class TestEpochs:
         again = url_viz.record(folder, run="r1", workspace=workspace)
         assert again.epoch(NAMES, logits_of(2, 2, 2, 2, 2, 2), number=1).name == "000001~train~0.parquet"
 
-    @pytest.mark.parametrize("kind", ["relative", "absolute", "from here", "Path", "link", "id"])
-    def test_pictures_by_path_or_id(
-        self, read: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    def test_pictures_by_path_however_written_or_id(
+        self, read: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        folder = Path(read.root)
+        folder, link, ids = Path(read.root), tmp_path / "link", read.table()["id"].tolist()
         monkeypatch.chdir(folder.parent)
-        (tmp_path / "link").symlink_to(folder)
-        root: Path = tmp_path / "link" if kind == "link" else folder
-        names: dict[str, list[object]] = {
-            "relative": list(NAMES),
-            "absolute": [str(folder / name) for name in NAMES],
-            "from here": [f"pictures/{name}" for name in NAMES],
-            "Path": [folder / name for name in NAMES],
-            "link": [str(root / name) for name in NAMES],
-            "id": read.table()["id"].tolist(),
-        }
-        record = url_viz.record(root, run="r1", workspace=read.workspace.root)
-        record.epoch(names[kind], logits_of(1, 2, 3, 4, 5, 6))  # type: ignore[arg-type]
-        assert read.runs.dynamics("r1")["last_margin"].tolist() == [1, 2, 3, 4, 5, 6]
+        link.symlink_to(folder)
+        record = url_viz.record(folder, run="r1", workspace=read.workspace.root)
+        absolute = [folder / name for name in NAMES]
+        for names in (NAMES, [*map(str, absolute)], [f"pictures/{name}" for name in NAMES], absolute):
+            assert record.ids(names).tolist() == ids
+        by_link = url_viz.record(link, run="r1", workspace=read.workspace.root)
+        assert by_link.ids([str(link / name) for name in NAMES]).tolist() == ids
+        for path in ("/elsewhere/1.png", "../1.png"):
+            with pytest.raises(FolderError, match="is not below"):
+                record.epoch([path], np.zeros((1, 2)))
 
-    def test_tensors_in_any_precision_and_what_is_too_large_for_float16(self, read: ImageSet) -> None:
+    def test_tensors_in_any_precision_what_is_too_large_for_float16_and_another_epoch(self, read: ImageSet) -> None:
         logits = torch.tensor(logits_of(1, 2, 3, 1e9, -1e9, 0.5), dtype=torch.bfloat16, requires_grad=True)
-        url_viz.record(read, run="r1").epoch(read.table()["id"], logits, torch.tensor([0, 0, 0, 1, 1, 1]))
-        found = read.runs.dynamics("r1")["last_margin"]
-        assert found.tolist() == [1, 2, 3, 65504, -65504, 0.5]
+        record = url_viz.record(read, run="r1")
+        record.epoch(read.table()["id"], logits, torch.tensor([0, 0, 0, 1, 1, 1]))
+        assert read.runs.dynamics("r1")["last_margin"].tolist() == [1, 2, 3, 65504, -65504, 0.5]
+        before, version = read.runs.get("r1"), run_version(read.store.paths)
+        assert read.runs.get("r1") is before, "what was computed stays until an epoch is added"
+        record.epoch(NAMES, logits_of(3, 2, 3, 4, 5, 6))
+        assert run_version(read.store.paths) != version
+        assert read.runs.dynamics("r1")["mean_margin"].tolist()[0] == 2
 
     def test_processes_that_train_together(self, read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
         for rank, part in enumerate((slice(0, 3), slice(2, 6))):
@@ -129,12 +130,17 @@ class TestEpochs:
         assert dynamics["epochs"].tolist() == [1] * 6
         assert dynamics["last_margin"].tolist() == [1, 2, 3, 4, 5, 6]
 
-    def test_folds_are_one_model_each(self, read: ImageSet) -> None:
+    def test_folds_are_one_model_each_and_shares_are_those_of_the_sets_classes(self, read: ImageSet) -> None:
         record = url_viz.record(read, run="cv")
         for fold, part in (("a", slice(0, 3)), ("b", slice(3, 6))):
             for strength in (9.0, LN3):
                 record.epoch(NAMES[part], logits_of(*[strength] * 6)[part], split="held-out", fold=fold, number=0)
         assert read.runs.get("cv").held_out[np.arange(6), np.repeat([0, 1], 3)] == pytest.approx([0.75] * 6, rel=1e-3)
+        logits = np.log(np.array([[2.0, 1.0, 1.0]]))  # dog, cow, cat
+        url_viz.record(read, run="r1", classes=["dog", "cow", "cat"]).epoch(NAMES[:1], logits, ["cat"], split="val")
+        run = read.runs.get("r1")
+        assert run.held_out[0] == pytest.approx([1 / 3, 2 / 3], rel=1e-3), "cat, dog"
+        assert run.match.only_in_run == ("cow",)
 
 
 def test_logits_that_were_written_as_lists(read: ImageSet) -> None:
@@ -179,9 +185,9 @@ class TestCollected:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
-        ("logits", "labels", "words"),
-        [
+    def test_arrays_that_do_not_fit_and_names_that_are_no_file(self, folder: Path, workspace: Path) -> None:
+        record = url_viz.record(folder, run="r1", classes=["cat", "dog"], workspace=workspace)
+        refused: list[tuple[np.ndarray, list[object] | None, str]] = [
             (np.zeros((5, 2)), None, "logits of 6 pictures have the shape"),
             (np.zeros(6), None, "shape"),
             (np.zeros((6, 1)), None, "two or more classes"),
@@ -189,32 +195,18 @@ class TestRefusals:
             (np.zeros((6, 2)), [0, 1], "2 labels of 6 pictures"),
             (np.zeros((6, 2)), [0, 1, 0, 1, 0, 2], "none of the 2 classes"),
             (np.zeros((6, 2)), ["cat"] * 5 + ["cow"], "'cow' is none of the 2 classes"),
-        ],
-    )
-    def test_arrays_that_do_not_fit(
-        self, folder: Path, workspace: Path, logits: np.ndarray, labels: list[object] | None, words: str
-    ) -> None:
-        record = url_viz.record(folder, run="r1", classes=["cat", "dog"], workspace=workspace)
-        with pytest.raises(RowsError, match=words):
-            record.epoch(NAMES, logits, labels)
+        ]
+        for logits, labels, words in refused:
+            with pytest.raises(RowsError, match=words):
+                record.epoch(NAMES, logits, labels)
         assert runs_of(set_paths(folder, workspace)) == ()
+        for run in ("", "../r1", "a/b", ".hidden", "x" * 61, "a~b"):
+            with pytest.raises(ImageSetError, match="no name for a run"):
+                url_viz.record(folder, run=run, workspace=workspace)
 
-    @pytest.mark.parametrize("path", ["/elsewhere/1.png", "../1.png"])
-    def test_a_path_outside(self, folder: Path, workspace: Path, path: str) -> None:
-        record = url_viz.record(folder, run="r1", workspace=workspace)
-        with pytest.raises(FolderError, match="is not below"):
-            record.epoch([path], np.zeros((1, 2)))
-
-    @pytest.mark.parametrize("run", ["", "../r1", "a/b", ".hidden", "x" * 61, "a~b"])
-    def test_names_that_are_no_file(self, folder: Path, workspace: Path, run: str) -> None:
-        with pytest.raises(ImageSetError, match="no name for a run"):
-            url_viz.record(folder, run=run, workspace=workspace)
-
-    def test_a_run_that_is_not_there(self, read: ImageSet) -> None:
+    def test_a_run_that_is_not_there_or_damaged(self, read: ImageSet) -> None:
         with pytest.raises(ImageSetError, match=r"no run 'r2'.*There are: none"):
             read.runs.get("r2")
-
-    def test_a_damaged_epoch_is_named(self, read: ImageSet) -> None:
         path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
         data = bytearray(path.read_bytes())
         data[40] ^= 1
@@ -223,17 +215,6 @@ class TestRefusals:
             _ = read.runs.get("r1").dynamics
         read.runs.remove("r1")
         assert read.runs.names() == ()
-
-
-def test_what_was_computed_stays_until_an_epoch_is_added(read: ImageSet) -> None:
-    record = url_viz.record(read, run="r1")
-    record.epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
-    before = read.runs.get("r1")
-    assert read.runs.get("r1") is before
-    version = run_version(read.store.paths)
-    record.epoch(NAMES, logits_of(3, 2, 3, 4, 5, 6))
-    assert run_version(read.store.paths) != version
-    assert read.runs.dynamics("r1")["mean_margin"].tolist()[0] == 2
 
 
 class TestClasses:
@@ -253,23 +234,22 @@ class TestClasses:
         assert match_classes(["0", "1"], ["1", "2"]).column.tolist() == [1, -1], "numbers that are names are names"
         assert match_classes(["0", "1", "2"], ["cat", "dog"]).column.tolist() == [-1, -1]
 
-    def test_shares_are_those_of_the_sets_classes(self, read: ImageSet) -> None:
-        logits = np.log(np.array([[2.0, 1.0, 1.0]]))  # dog, cow, cat
-        url_viz.record(read, run="r1", classes=["dog", "cow", "cat"]).epoch(NAMES[:1], logits, ["cat"], split="val")
-        run = read.runs.get("r1")
-        assert run.held_out[0] == pytest.approx([1 / 3, 2 / 3], rel=1e-3), "cat, dog"
-        assert run.match.only_in_run == ("cow",)
-
 
 class TestFiles:
     """One file of predictions is the simplest run."""
 
-    def test_probabilities_in_columns_that_are_called_like_classes(self, read: ImageSet, tmp_path: Path) -> None:
+    def test_probabilities_in_columns_that_are_called_like_classes_and_a_file_without(
+        self, read: ImageSet, tmp_path: Path
+    ) -> None:
         rows = pd.DataFrame({"path": [*NAMES[:2], "gone.jpg"], "Dog": [0.25, 1, 0], "cat": [0.75, 0, 1], "note": "x"})
         rows.to_csv(tmp_path / "said.csv", index=False)
         matched = read.runs.add(tmp_path / "said.csv", run="r1")
         assert matched.count == 2
         assert read.runs.get("r1").held_out[:2] == pytest.approx(np.array([[0.75, 0.25], [0, 1]]), abs=1e-3)
+        pd.DataFrame({"path": NAMES, "cat": 0.5, "brightness": 3.0}).to_csv(tmp_path / "said.csv", index=False)
+        with pytest.raises(FolderError, match=r"'said.csv' has no predictions: .*\(cat, dog\)"):
+            read.runs.add(tmp_path / "said.csv", run="r2")
+        assert read.runs.names() == ("r1",)
 
     def test_logits_of_an_array_by_the_command(
         self, read: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -288,12 +268,6 @@ class TestFiles:
         assert main([*command, "remove", "mine"]) == 0
         assert main([*command, "remove", "mine"]) == 1
         assert "There is no run 'mine'" in capsys.readouterr().err
-
-    def test_a_file_without_predictions(self, read: ImageSet, tmp_path: Path) -> None:
-        pd.DataFrame({"path": NAMES, "cat": 0.5, "brightness": 3.0}).to_csv(tmp_path / "said.csv", index=False)
-        with pytest.raises(FolderError, match=r"'said.csv' has no predictions: .*\(cat, dog\)"):
-            read.runs.add(tmp_path / "said.csv", run="r1")
-        assert read.runs.names() == ()
 
 
 def test_the_chosen_run_has_its_columns_findings_and_queues(read: ImageSet) -> None:
