@@ -18,8 +18,7 @@ import numpy as np
 
 from url_viz.store.answers import Answers
 from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decision_rows import Changes, absent, undecided
+from url_viz.store.decision_rows import Changes, FileKeys, absent, undecided
 from url_viz.store.decisions import Decisions
 
 TURNS = 30

@@ -11,8 +11,7 @@ from training.data.spec import folder_of
 from training.store import Cache
 from training.targets import FoldProbe
 from url_viz.store.about import find_set, has_tables
-from url_viz.store.recorder import Recorder
-from url_viz.store.training_records import LARGEST
+from url_viz.store.training_records import LARGEST, Recorder
 from url_viz.workspace import Workspace
 
 HELD_OUT = "held-out"

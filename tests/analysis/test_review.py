@@ -23,7 +23,7 @@ from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
 from url_viz.store.answers import Answers
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.workspace import SetPaths
 

@@ -14,7 +14,7 @@ import streamlit as st
 
 from tests.browser.harness_components import FIRST_ID, tile_of
 from url_viz.store import decision_log
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import GalleryAction, show_gallery

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from tests.browser.harness_components import FIRST_ID, tile_of
 from url_viz.store import decision_log
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.response_cache import cache_order, cached_orders, order_of
 from url_viz.ui.session import Key, Side

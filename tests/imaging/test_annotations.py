@@ -14,8 +14,8 @@ from PIL import Image
 
 from url_viz.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations
-from url_viz.imaging.annotations.masks import box_of_mask
-from url_viz.imaging.annotations.reading import annotations_in, is_annotated, read_annotations
+from url_viz.imaging.annotations.coco import box_of_mask
+from url_viz.imaging.object_source import annotations_in, is_annotated, read_annotations
 
 WIDTH, HEIGHT = 80, 40
 

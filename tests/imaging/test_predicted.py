@@ -10,8 +10,8 @@ from tests.annotated_sets import Kind, write_annotated
 from url_viz.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
-from url_viz.imaging.annotations.reading import read_annotations
 from url_viz.imaging.annotations.yolo import read_names
+from url_viz.imaging.object_source import read_annotations
 
 
 def annotations(root: Path, kind: Kind) -> Annotations:

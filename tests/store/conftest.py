@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths, Workspace

@@ -9,7 +9,7 @@ import pytest
 
 from url_viz.errors import DamageError, DecisionError
 from url_viz.store.answers import Answers, ordered
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
 
 

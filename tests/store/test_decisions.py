@@ -14,8 +14,7 @@ from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.sealed import unsealed
 from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_matching import FileKeys, match_decisions
-from url_viz.store.decision_rows import Changes, undecided
+from url_viz.store.decision_rows import Changes, FileKeys, match_decisions, undecided
 from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decisions import Decisions, checked_tag
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from url_viz.errors import DamageError
 from url_viz.store.answers import Answers
 from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decision_transaction import Transaction
 from url_viz.store.decisions import Decisions
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.stored_rows import StoredRows
 from url_viz.imaging.folder_classes import FolderClasses, classes_of
 from url_viz.imaging.quality import QUALITIES
-from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decision_rows import Decided
+from url_viz.store.decision_rows import Decided, FileKeys
 
 
 @dataclass(frozen=True)

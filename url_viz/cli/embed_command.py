@@ -72,7 +72,7 @@ def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[
 
 def _print_annotations(image_set: "ImageSet") -> None:
     """Say of whole pictures next to an annotation file how its objects are read."""
-    from url_viz.imaging.annotations.reading import annotations_in
+    from url_viz.imaging.object_source import annotations_in
 
     for path in () if image_set.is_of_objects else annotations_in(image_set.root):
         command = f"python -m url_viz embed {shlex.quote(printable(str(path)))}"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import NoImagesError
-from url_viz.imaging.annotations.reading import annotations_in, is_annotated, read_annotations
 from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import ClosedDataset
 from url_viz.imaging.containers.shards import Shards
 from url_viz.imaging.folder_classes import find_classes
+from url_viz.imaging.object_source import annotations_in, is_annotated, read_annotations
 from url_viz.imaging.scan import Walk, why_empty
 from url_viz.imaging.source import source_of
 from url_viz.wording import counted, first_of

@@ -1,4 +1,4 @@
-"""The objects of an annotation file as a source of pictures: each is a place in a file, decoded with its others."""
+"""The objects of annotations as a source of pictures, each a place in a file; which annotations a path names."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,17 +7,45 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from url_viz.errors import ImageError
+from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations, Box
-from url_viz.imaging.annotations.reading import read_annotations
+from url_viz.imaging.annotations.coco import read_coco
+from url_viz.imaging.annotations.voc import is_voc, read_voc
+from url_viz.imaging.annotations.yolo import read_yolo
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.places import PictureSize, Place
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.workers import decoders
 
+YAML, JSON = (".yaml", ".yml"), (".json",)
+USUAL = ("data.yaml", "data.yml", "instances*.json", "*.coco.json", "annotations/instances*.json")
 MARGIN = 0.1
 """Context around a box, as a fraction of its size on each side."""
+
+
+def is_annotated(path: Path) -> bool:
+    """Whether a path names annotations, and not a folder of whole pictures."""
+    return path.suffix.lower() in (*YAML, *JSON) if os.path.isfile(path) else is_voc(path)
+
+
+def annotations_in(folder: Path) -> tuple[Path, ...]:
+    """The annotation files in a folder of pictures, or in `annotations` below it, by their usual names."""
+    found = (path for name in USUAL for path in sorted(folder.glob(name)) if os.path.isfile(path))
+    return tuple(dict.fromkeys(found))
+
+
+def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
+    """The objects that a file or folder says of. Raises FolderError if it cannot be read as annotations."""
+    if os.path.isdir(path):
+        return read_voc(path, within=within)
+    try:
+        data = read_file(os.fsencode(path), within=within)
+    except ImageError as error:
+        raise FolderError(f"{str(path)!r} {error}. Give a file of annotations that can be read.") from error
+    if path.suffix.lower() in JSON:
+        return read_coco(path, data)
+    return read_yolo(path, data, within=within)
 
 
 class Objects:

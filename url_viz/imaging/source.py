@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from url_viz.errors import FolderError
-from url_viz.imaging.annotations.reading import is_annotated
 from url_viz.imaging.bucket import Bucket, refuse_outside
 from url_viz.imaging.containers.picture_lists import Listing, is_listing
 from url_viz.imaging.containers.python_dataset import is_dataset, source_of_dataset
 from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.object_source import Objects
+from url_viz.imaging.object_source import Objects, is_annotated
 from url_viz.imaging.scan import Scan, ScannedFile, absolute, refuse_bucket, scan
 from url_viz.roots import is_in_bucket
 

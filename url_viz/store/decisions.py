@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from url_viz.errors import DecisionError
 from url_viz.latest import Latest
 from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_matching import FileKeys, match_decisions
 from url_viz.store.decision_rows import (
     ABSENT,
     CHECKSUM_MASK,
@@ -25,9 +24,11 @@ from url_viz.store.decision_rows import (
     Changes,
     Decided,
     Decision,
+    FileKeys,
     absent,
     joined_tags,
     label_of,
+    match_decisions,
     tags_of,
     texts_of,
     undecided,

@@ -17,7 +17,7 @@ from url_viz.imaging.digest import image_id
 from url_viz.imaging.places import picture_path
 from url_viz.imaging.scan import display_name
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_rows import FileKeys
 from url_viz.store.imported_columns import NAMES, TAGS
 from url_viz.store.object_columns import PICTURE
 from url_viz.store.version_files import ROWS, ROWS_OF_OBJECTS, StoredVersion, rows_of, store_version, stored_versions
