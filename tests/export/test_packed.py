@@ -23,8 +23,8 @@ from tests.imaging.pictures import noise
 from tests.read_sets import copied
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export import croissant, packed
-from url_viz.export.data_sets import DATA_SETS
-from url_viz.export.packed import Content, Packed, PackedFiles, write_parquet, write_tar
+from url_viz.export.data_sets import DATA_SETS, DataSet
+from url_viz.export.packed import Content, Packed, write_parquet, write_tar
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.source import source_of
 from url_viz.models.model import Model
@@ -52,9 +52,8 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     return found
 
 
-def write(image_set: ImageSet, kind: str, out: Path) -> PackedFiles:
+def write(image_set: ImageSet, kind: str, out: Path) -> DataSet:
     way = DATA_SETS[kind]  # type: ignore[index]
-    assert isinstance(way, PackedFiles)
     way.write(image_set, out)
     return way
 

@@ -1,13 +1,13 @@
 """Copies of a set's annotation files that differ from the originals in corrected classes and dropped objects alone."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.annotation_edits import edited_coco, edited_voc, edited_yolo
-from url_viz.export.picture_files import How, new_folder
+from url_viz.export.picture_files import Wanted, new_folder
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.annotated import Annotations
@@ -16,7 +16,6 @@ from url_viz.imaging.annotations.yolo import label_file
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import display_name
-from url_viz.progress import ProgressCallback, silent
 from url_viz.store.about import embed_command
 from url_viz.store.object_columns import BOX_COLUMNS, CLASS
 from url_viz.wording import counted, first_of
@@ -44,49 +43,30 @@ class AnnotationCopy:
         return (said, *([redraw] if self.to_redraw else []))
 
 
-@dataclass(frozen=True)
-class AnnotationFiles:
-    """The way to share a set of objects that writes its annotation files; `write` and `opening` as of `DataSet`."""
+def write_annotations(wanted: Wanted) -> AnnotationCopy:
+    """Write the annotation files to the new folder, in their folders, and `REDRAW` where a box is wrong.
 
-    title: str = "Annotation files"
-    is_for_objects = is_always_whole = True
-
-    def write(
-        self,
-        image_set: ImageSet,
-        out: str | Path,
-        *,
-        ids: Iterable[int] | None = None,
-        how: How = "link",
-        with_folder: bool = False,
-        progress: ProgressCallback = silent,
-    ) -> AnnotationCopy:
-        """Write the annotation files to the new folder `out`, in their folders, and `REDRAW` where a box is wrong.
-
-        Raises ImageSetError for a selection, for a class that has no number, and if the files have changed since they
-        were read; FolderError if `out` is not new or empty, lies among the pictures, or cannot be written.
-        """
-        if ids is not None:
-            raise ImageSetError("Annotation files are written whole. Leave out what selects objects.")
-        changed, redraw = _changed(image_set), image_set.objects.to_redraw()
-        source = Objects(image_set.root, image_set.within)
-        changes = _by_file(image_set, source, changed)
-        _refuse_unnumbered(source, {label for label in changed.values() if label is not None})
-        count = 0
-        with new_folder(out, image_set) as folder:
-            for path, data in _edited(source, changes):
-                at = folder / os.fsdecode(path)
-                at.parent.mkdir(parents=True, exist_ok=True)
-                at.write_bytes(data)
-                count += 1
-            if len(redraw):
-                write_table(redraw, folder / REDRAW)
-        dropped = list(changed.values()).count(None)
-        return AnnotationCopy(Path(out).expanduser().absolute(), count, len(changed) - dropped, dropped, len(redraw))
-
-    def opening(self, out: str | Path) -> tuple[str, str]:
-        """What to do with it; there is no Python that does it."""
-        return f"Train with the files in {str(out)!r} in place of the originals.", ""
+    Raises ImageSetError for a selection, for a class that has no number, and if the files have changed since they
+    were read.
+    """
+    image_set = wanted.image_set
+    if wanted.ids is not None:
+        raise ImageSetError("Annotation files are written whole. Leave out what selects objects.")
+    changed, redraw = _changed(image_set), image_set.objects.to_redraw()
+    source = Objects(image_set.root, image_set.within)
+    changes = _by_file(image_set, source, changed)
+    _refuse_unnumbered(source, {label for label in changed.values() if label is not None})
+    count = 0
+    with new_folder(wanted.out, image_set) as folder:
+        for path, data in _edited(source, changes):
+            at = folder / os.fsdecode(path)
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_bytes(data)
+            count += 1
+        if len(redraw):
+            write_table(redraw, folder / REDRAW)
+    dropped = list(changed.values()).count(None)
+    return AnnotationCopy(wanted.out, count, len(changed) - dropped, dropped, len(redraw))
 
 
 def _changed(image_set: ImageSet) -> dict[int, str | None]:

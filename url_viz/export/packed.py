@@ -8,7 +8,7 @@ import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.json_values import as_json, column_names, plain_value
-from url_viz.export.picture_files import Exported, How, LaidOut, new_folder
-from url_viz.export.provenance import Provenance, provenance
+from url_viz.export.picture_files import Exported, Wanted, new_folder
+from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import ScannedFile, display_name
-from url_viz.progress import Clock, ProgressCallback, silent
+from url_viz.progress import Clock, ProgressCallback
 
 IN_A_FILE = 1_000
 IN_A_ROW_GROUP = 100
@@ -97,52 +97,27 @@ def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
     return Content(image_set, table, image_set.paths_of(table["id"]), list(map(str, classes)), codes.tolist(), facts)
 
 
-def nothing_more(folder: Path, content: Content, origin: Provenance) -> None:
-    """The files say all themselves."""
+def write_packed(
+    wanted: Wanted,
+    *,
+    ending: str,
+    pack: Pack,
+    describe: Callable[[Path, Content, Provenance], None] = lambda folder, content, origin: None,
+) -> Exported:
+    """Write pictures that were not dropped to a few large files by `pack`, and what `describe` says of them.
 
-
-@dataclass(frozen=True)
-class PackedFiles:
-    """A way to share a set as a few large files, which `pack` writes; `write` and `opening` as of `DataSet`."""
-
-    title: str
-    ending: str
-    pack: Pack
-    opened_by: str
-    describe: Callable[[Path, Content, Provenance], None] = nothing_more
-    is_for_objects: bool = field(default=False, init=False)
-    is_always_whole: bool = field(default=False, init=False)
-
-    def write(
-        self,
-        image_set: ImageSet,
-        out: str | Path,
-        *,
-        ids: Iterable[int] | None = None,
-        how: How = "copy",
-        with_folder: bool = False,
-        progress: ProgressCallback = silent,
-    ) -> Exported:
-        """Write pictures (all, or those in `ids`) that were not dropped to files in the new folder `out`.
-
-        A file has `IN_A_FILE` pictures of one split, which its name begins with. Pictures that cannot be read are left
-        out, and listed. Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing
-        is to be written.
-        """
-        content = content_of(image_set, ids)
-        pictures = _Reader(content, progress)
-        with new_folder(out, image_set) as folder:
-            for name, rows in content.files():
-                self.pack(folder / f"{name}{self.ending}", pictures.read(rows), content)
-            if not pictures.written:
-                raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {pictures.left_out[0][1]}.")
-            LaidOut([], pictures.left_out).write_left_out(folder)
-            self.describe(folder, content, provenance(image_set, with_folder=with_folder))
-        return Exported(Path(out).expanduser().absolute(), pictures.written, tuple(pictures.left_out))
-
-    def opening(self, out: str | Path) -> tuple[str, str]:
-        """What to do with the files in `out`, and the line of Python that does it."""
-        return "Open it in Python:", self.opened_by.format(out=str(out))
+    A file has `IN_A_FILE` pictures of one split, which its name begins with. Pictures that cannot be read are left out,
+    and listed. Raises ImageSetError if nothing is to be written.
+    """
+    image_set, content = wanted.image_set, content_of(wanted.image_set, wanted.ids)
+    pictures = _Reader(content, wanted.progress)
+    with new_folder(wanted.out, image_set) as folder:
+        for name, rows in content.files():
+            pack(folder / f"{name}{ending}", pictures.read(rows), content)
+        if not pictures.written:
+            raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {pictures.left_out[0][1]}.")
+        describe(folder, content, wanted.origin)
+        return wanted.done(folder, pictures.written, pictures.left_out)
 
 
 class _Reader:

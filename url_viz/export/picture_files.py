@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.export.provenance import Provenance, provenance
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name, refuse_bucket
@@ -33,6 +34,32 @@ _SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test
 
 LeftOut = Sequence[tuple[str, str]]
 """Pictures that were left out, by path, each with the reason."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be written to the new folder `out`: pictures of a set (all, or those in `ids`), as links or copies.
+
+    `with_folder`: with the whole path of their folder in what is said of where they come from.
+    """
+
+    image_set: ImageSet
+    out: Path
+    ids: Iterable[int] | None
+    how: How
+    with_folder: bool
+    progress: ProgressCallback
+
+    @property
+    def origin(self) -> Provenance:
+        return provenance(self.image_set, with_folder=self.with_folder)
+
+    def done(self, folder: Path, pictures: int, left_out: LeftOut) -> "Exported":
+        """What became of it; the folder says which pictures are not in it, as a zip or a job can tell nobody."""
+        if left_out:
+            lines = [f"{path} {reason}\n" for path, reason in left_out]
+            (folder / LEFT_OUT).write_text("".join(lines), encoding="utf-8")
+        return Exported(self.out, pictures, tuple(left_out))
 
 
 @dataclass(frozen=True)
@@ -71,20 +98,6 @@ def rows_to_export(image_set: ImageSet, ids: Iterable[int] | None) -> tuple[pd.D
     return table.reset_index(drop=True), image_set.paths_of(table["id"])
 
 
-@dataclass(frozen=True)
-class LaidOut:
-    """What became of pictures: the `rows` (M,) of those whose file could be opened, and the others."""
-
-    rows: list[int]
-    left_out: LeftOut
-
-    def write_left_out(self, folder: Path) -> None:
-        """Say in a data set which pictures are not in it, and why; a zip or a job has nobody else to tell."""
-        if self.left_out:
-            lines = [f"{path} {reason}\n" for path, reason in self.left_out]
-            (folder / LEFT_OUT).write_text("".join(lines), encoding="utf-8")
-
-
 def lay_out(
     image_set: ImageSet,
     paths: Sequence[bytes],
@@ -93,10 +106,10 @@ def lay_out(
     how: How,
     progress: ProgressCallback,
     is_cut: bool = False,
-) -> LaidOut:
+) -> tuple[list[int], LeftOut]:
     """Put each picture at its place, as a link or a copy; of objects the whole picture or, if `is_cut`, the crop.
 
-    Raises ImageSetError if not one of them can be opened.
+    Returns the rows of those whose file could be opened, and the others. Raises ImageSetError if there is none.
     """
     opened, how = opened_by(image_set, how=how, is_cut=is_cut)
     clock, rows, left_out = Clock("share", len(paths)), [], []
@@ -113,7 +126,7 @@ def lay_out(
         reason = f" {words_of(left_out)[0]}" if left_out else ""
         none = f"None of {counted(len(paths), 'picture')} of {str(image_set.root)!r} can be exported."
         raise ImageSetError(f"{none}{reason} Choose others, or read the folder again.")
-    return LaidOut(rows, tuple(left_out))
+    return rows, left_out
 
 
 def opened_by(
