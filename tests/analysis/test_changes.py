@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
@@ -158,6 +158,7 @@ def naive(before: pd.DataFrame, after: pd.DataFrame, twins: Twins) -> set[tuple[
     return set(pairs)
 
 
+@settings(max_examples=30)
 @given(VERSIONS, VERSIONS, PAIRS)
 def test_pairs_are_those_of_a_naive_loop_and_a_mirrored_diff_is_the_diff_mirrored(
     before: pd.DataFrame, after: pd.DataFrame, twins: Twins

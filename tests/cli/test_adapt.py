@@ -19,7 +19,7 @@ from url_viz.cli.heads_command import followed
 from url_viz.cli.main import main
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import Job, JobState, list_jobs, start_job
+from url_viz.jobs import Job, JobState, kinds, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
 from url_viz.jobs.kinds import ADAPT
 from url_viz.jobs.results import head_of, report_of
@@ -81,12 +81,27 @@ def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
     assert (config["mode"], config["seed"], config["precision"], config["model"]) == ("instance", 3, "fast", DEFAULT)
 
 
-def test_in_the_background_it_returns_at_once(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def napping(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Jobs sleep in place of their command, which is noted here."""
+    commands: list[list[str]] = []
+
+    def start(command: list[str], **options: Any) -> Job:
+        commands.append(command)
+        return start_job(["-c", "import time; time.sleep(60)"], **options)
+
+    monkeypatch.setattr("url_viz.jobs.kinds.start_job", start)
+    return commands
+
+
+def test_in_the_background_it_returns_at_once(
+    image_set: ImageSet, napping: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["adapt", str(image_set.root), "--background", "--mode", "labels"]) == 0
-    job = the_job(image_set)
+    job, [command] = the_job(image_set), napping
     assert job.status().is_live
     assert job.title == "Adapt to zoo"
-    assert job.command[job.command.index("--mode") + 1] == "labels"
+    assert command[command.index("--mode") + 1] == "labels"
     told = capsys.readouterr().out
     assert job.id in told
     assert str(job.paths.log) in told
@@ -127,15 +142,20 @@ def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_p
 
 
 def test_ctrl_c_before_its_start_is_known_cancels_it_too(
-    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    image_set: ImageSet,
+    napping: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    start = kinds.start_job
+
     def interrupted(*arguments: Any, **options: Any) -> Job:
         signal.raise_signal(signal.SIGINT)
-        job = start_job(*arguments, **options)
+        job = start(*arguments, **options)
         signal.raise_signal(signal.SIGINT)
         return job
 
-    monkeypatch.setattr("url_viz.jobs.kinds.start_job", interrupted)
+    monkeypatch.setattr(kinds, "start_job", interrupted)
     assert main(["adapt", str(image_set.root)]) == 130
     assert the_job(image_set).state is JobState.CANCELLED
     assert "Cancelled; no head was made." in capsys.readouterr().err
