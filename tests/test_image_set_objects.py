@@ -14,7 +14,7 @@ from tests.imaging.pictures import write_folder
 from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
 from tests.read_sets import opened_again, undecided
 from url_viz.analysis.cards import CardAnswer
-from url_viz.export.whole_picture import with_boxes
+from url_viz.export.inline_pictures import with_boxes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from url_viz.analysis.change_figures import FEWEST, SEEDS, ambiguity_by_class, content_codes_of, probe_change
+from url_viz.analysis.changes import FEWEST, SEEDS, ambiguity_by_class, content_codes_of, probe_change
 from url_viz.analysis.order_metrics import bootstrap_interval
 from url_viz.analysis.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
 

@@ -15,8 +15,8 @@ from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
 from tests.read_sets import copied
 from url_viz.analysis.holdout_report import as_text, figures_from
-from url_viz.cli.heads_command import followed
 from url_viz.cli.main import main
+from url_viz.cli.models_command import followed
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, JobState, kinds, list_jobs, start_job

@@ -22,7 +22,7 @@ from tests.given import dice, given_set
 from tests.imaging.pictures import noise
 from tests.read_sets import copied
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export import croissant, packed
+from url_viz.export import packed
 from url_viz.export.data_sets import DATA_SETS, DataSet
 from url_viz.export.packed import Content, Packed, write_parquet, write_tar
 from url_viz.image_set import ImageSet, embed_folder
@@ -150,7 +150,7 @@ def test_parquet_says_to_hugging_face_what_its_columns_are(
 def test_mlcroissant_takes_the_metadata_and_gives_the_pictures(image_set: ImageSet, tmp_path: Path) -> None:
     way = write(image_set, "croissant", tmp_path / "out")
     assert way.opening("x y")[1] == "mlcroissant.Dataset('x y' + '/croissant.json').records('pictures')"
-    data = mlcroissant.Dataset(jsonld=str(tmp_path / "out" / croissant.FILE))
+    data = mlcroissant.Dataset(jsonld=str(tmp_path / "out" / packed.CROISSANT))
     assert not data.metadata.issues.errors
     names = [row["classes/name"] for row in data.records("classes")]
     table = image_set.table().set_index("path")

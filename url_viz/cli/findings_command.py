@@ -1,25 +1,29 @@
-"""Commands that say what to look at first: findings, and leaks between splits or two image sets."""
+"""Commands that say what to look at first: findings, leaks, and the gate, which judges findings by a policy."""
 
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
+from url_viz.cli.embed_command import read_pictures
 from url_viz.cli.printing import print_rest, table_text, write_rows
-from url_viz.errors import ImageSetError
-from url_viz.jobs.configs import TableOut
+from url_viz.errors import ImageSetError, UrlVizError, UsageError
+from url_viz.files import require_parent
+from url_viz.jobs.configs import DEFAULT, DeviceName, EmbedConfig, Folder, ModelName, TableOut, WorkspaceDir
 from url_viz.options import Count
 from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
+    from url_viz.analysis.gate import GateResult, RuleResult
+    from url_viz.analysis.policy import Policy
     from url_viz.image_set import ImageSet
 
 
 @app.on_set()
 def findings(image_set: "ImageSet") -> None:
     """Say what to look at first: leaks, likely wrong labels, bursts and more, each with its count and its review."""
-
     for finding in (listed := image_set.findings()):
         print(f"{finding.words}. {finding.why}")
         if finding.kind == "without-objects":
@@ -56,3 +60,88 @@ def leakage(
     if len(rows):
         print(table_text(rows.head(top)[["cosine", "kind", "split", "path", "twin_split", "twin_path"]]))
     print_rest(len(rows), top, "--top, --out")
+
+
+NOT_CHECKED = 2
+SHOWN = 10
+"""How many pictures of a broken rule are printed."""
+
+Out = Annotated[Path | None, arg(help="also write the result to this file")]
+
+
+@app.command()
+def check(
+    folder: Positional[Folder],
+    *,
+    policy: Annotated[Path, arg(help="a TOML file of rules: leaks = 0, unreadable = '1%' …")],
+    baseline: Annotated[
+        Path | None, arg(help="a set that was read before, or the --json of an earlier check: only what is new counts")
+    ] = None,
+    json: Out = None,
+    junit: Out = None,
+    markdown: Out = None,
+    model: ModelName = DEFAULT,
+    one_model: Annotated[bool, arg(help="no second model reads a new set unasked")] = False,
+    device: DeviceName = "auto",
+    workspace: WorkspaceDir = None,
+) -> int:
+    """Read what is new and judge the findings by a policy: status 0 passed, 1 broken, 2 could not be checked."""
+    from url_viz.analysis.policy import read_policy
+    from url_viz.export import gate_files
+    from url_viz.export.table_files import write_bytes
+
+    try:
+        for file in (json, junit, markdown):
+            _require_outside(file, folder)
+        rules = read_policy(policy)
+        known = None if baseline is None else _known(baseline, rules, model, workspace)  # may be the same set
+        read = EmbedConfig(folder, model=model, one_model=one_model, workspace=workspace, device=device)
+        result = read_pictures(read)[0].check(rules, baseline=known)
+        for file, text_of in (
+            (json, gate_files.as_baseline),
+            (junit, gate_files.junit),
+            (markdown, gate_files.markdown),
+        ):
+            if file is not None:
+                write_bytes(text_of(result), file)
+    except UrlVizError as error:
+        raise UsageError(str(error)) from error
+    except Exception:  # noqa: BLE001  # Python's own status is 1, which says that the policy is broken
+        traceback.print_exc()
+        return NOT_CHECKED
+    _print(result)
+    return result.status
+
+
+def _known(baseline: Path, rules: "Policy", model: str, workspace: Path | None) -> "GateResult":
+    from url_viz.export.gate_files import read_baseline
+    from url_viz.image_set import open_image_set
+
+    try:
+        return read_baseline(baseline) or open_image_set(baseline, model=model, workspace=workspace).check(rules)
+    except ImageSetError as error:
+        raise UsageError(f"The baseline is no --json of an earlier check, and {error}") from error
+
+
+def _require_outside(file: Path | None, folder: Path) -> None:
+    """Raise UsageError for a file to write that lies in the source, FolderError where its folder is missing."""
+    require_parent(file)
+    if file is not None and file.expanduser().resolve().is_relative_to(folder.expanduser().resolve()):
+        raise UsageError(f"{str(file)!r} lies in {str(folder)!r}, which is only read. Write it elsewhere.")
+
+
+def _print(result: "GateResult") -> None:
+    for rule in result.shown:
+        print(f"{'ok' if rule.state == 'passed' else rule.state.upper():10} {rule.words}")
+        if rule.state == "broken":
+            _print_pictures(rule)
+    if result.classes_passed:
+        print(f"{'ok':10} ambiguous: {counted(result.classes_passed, 'class')}")
+    words = {"passed": "The policy holds", "broken": "The policy is broken", "not judged": "A rule could not be judged"}
+    print(f"{words[result.state]}: {counted(result.pictures, 'picture')} in {result.folder}.")
+
+
+def _print_pictures(rule: "RuleResult") -> None:
+    for path, detail in rule.counted[:SHOWN]:
+        print(f"    {path}: {detail}")
+    print_rest(rule.count, SHOWN, "--json")

@@ -12,8 +12,8 @@ from url_viz.roots import refuse_credentials
 from url_viz.terminal_text import printable
 
 TOPICS = (
-    *("embed", "rank", "models", "sets", "decide", "answers", "export", "columns", "reasons", "map", "labels"),
-    *("findings", "review", "evaluate", "heads", "runs", "check", "diff"),
+    *("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "labels", "findings"),
+    *("evaluate", "diff"),
 )
 """The modules of commands; each registers its commands when it is imported."""
 

@@ -1,9 +1,10 @@
-"""Commands that print pictures in an order: `rank` by a measure, `search` by similarity."""
+"""Commands that print pictures in an order (rank, search), and why they are ambiguous (reasons, why)."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import table_text
 from url_viz.errors import UrlVizError
+from url_viz.files import require_parent
 from url_viz.options import Count, OptionalPercentile
 from url_viz.wording import counted
 
@@ -106,3 +108,80 @@ def _with_between(table: pd.DataFrame) -> pd.DataFrame:
 def _shown(table: pd.DataFrame, columns: Sequence[str]) -> str:
     shown = [c for c in columns if c in table and not table[c].isna().all()]
     return table_text(table[shown], "{:.4f}")
+
+
+PICTURE_PX = 800
+
+
+@app.on_set()
+def reasons(
+    image_set: "ImageSet",
+    *,
+    reason: Annotated[str | None, arg(help="list the pictures with this reason, the strongest first")] = None,
+    top: Annotated[Count, arg(help="how many pictures to list")] = 40,
+) -> None:
+    """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
+    from url_viz.analysis.reasons import reason_counts, with_reason
+
+    if reason is not None:
+        pictures = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
+        print(f"{len(pictures):,} of {counted(len(image_set), 'picture')}: {reason}")
+        for row in pictures.head(top).itertuples():
+            print(f"  {row.strength:.2f}  {row.path}  {row.detail}")
+        return
+    table = image_set.table()
+    for name, count in reason_counts(table["reasons"], image_set.reason_names()).items():
+        print(f"{count:8,}  {name}")
+    print(f"{int((table['reasons'] == '').sum()):8,}  none of these")
+    for shared in image_set.shared_reasons():
+        print(shared.words)
+
+
+@app.on_set()
+def why(
+    image_set: "ImageSet",
+    picture: Positional[Annotated[Path, arg(help="a picture: its path as seen from here, or in the folder")]],
+    *,
+    heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG")] = None,
+) -> None:
+    """Explain why one picture is ambiguous, and on request which part of it is."""
+    from url_viz.export.selection import listed
+
+    image_id = int(listed(image_set, [str(picture)])[0])
+    row = image_set.row(image_id)
+    print(f"{row['path']}: {_value(image_set, row)}")
+    for reason in image_set.reasons([image_id]).itertuples():
+        print(f"  {reason.strength:.2f}  {reason.reason}: {reason.detail}")
+    if not row["reasons"]:
+        print("  None of the known reasons.")
+    if heat is not None:
+        _write_heat(image_set, image_id, heat)
+
+
+def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
+    """The leading measure of a picture, else the pretrained head's; with classes, between which two it lies."""
+    from url_viz.analysis.between import between
+    from url_viz.analysis.measures import UNCERTAINTY
+    from url_viz.analysis.ranking import percentile_of_each
+
+    name = image_set.order().measure or UNCERTAINTY.name
+    if not math.isfinite(row[name]):
+        return "no value yet"
+    lies = between(row["first_class"], row["second_class"])
+    rank = percentile_of_each(image_set.table(), name)[image_set.row_of(row["id"])]
+    value = f"{name} {row[name]:.4g}, above {rank:.0f} % of this set"
+    return f"{value}, {lies}" if lies else value
+
+
+def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
+    from url_viz.analysis.occlusion import in_words, over
+    from url_viz.export.figure import require_png, write_png
+    from url_viz.imaging.decode import decode
+
+    require_png(out)
+    require_parent(out)
+    heat = image_set.heat(image_id)
+    picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX)
+    picture.thumbnail((PICTURE_PX, PICTURE_PX))
+    write_png(over(picture, heat), out)
+    print(f"{in_words(heat)} The picture with its map: {out}")

@@ -1,16 +1,19 @@
-"""The command that lists the pictures of a review with what is asked of each."""
+"""Commands for what a user says of pictures: reviews, answers on pairs, and names; all ask what teaches most."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest
+from url_viz.cli.printing import print_rest, table_text, write_rows
 from url_viz.errors import UrlVizError
-from url_viz.options import Count, OptionalCount
+from url_viz.options import Count, Fraction, OptionalCount, Seed
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from url_viz.image_set import ImageSet
 
 
@@ -54,3 +57,83 @@ def review(
         neighbour = f"  beside {card.near[0]['path'].iloc[0]}" if "same" in card.takes else ""
         print(f"{card.row['path']}  ({label})  {card.question.text}{neighbour}")
     print_rest(len(queue), top, "--top")
+
+
+LISTED = 20
+
+
+@app.on_set()
+def answers(
+    image_set: "ImageSet",
+    action: Positional[Literal["list", "ask", "export", "import"]] = "list",
+    file: Positional[Annotated[Path | None, arg(help="the CSV file to write (ask, export) or read (import)")]] = None,
+    *,
+    n: Annotated[Count, arg(help="how many pairs to ask about")] = LISTED,
+    seed: Annotated[Seed, arg(help="another one draws other pairs")] = 0,
+) -> None:
+    """Say whether pictures and their nearest are the same kind of thing: a few answers make the order truer.
+
+    `ask` writes pairs with an empty column `same`; fill in yes or no, and `import` the file. From ten answers on, both
+    kinds among them, the measure `tuned` has them taken in, and leads where no classes do. In the app: Review.
+    """
+    from url_viz.export.answers_file import answers_table, import_answers, questions_table
+
+    if action == "list":
+        _list(image_set)
+    elif action == "ask":
+        _write(questions_table(image_set, n, seed=seed), file, "pair to ask about", "pairs to ask about")
+    elif action == "export":
+        _write(answers_table(image_set), file, "answer", "answers")
+    elif file is None:
+        raise UrlVizError(
+            "Say which file to import: answers FOLDER import FILE.csv, as `answers FOLDER ask` writes it."
+        )
+    else:
+        print(import_answers(image_set, file).words)
+
+
+def _write(table: "pd.DataFrame", file: Path | None, noun: str, plural: str) -> None:
+    """Write a table to a file, or print it if none is named."""
+    if not write_rows(table, file, noun, plural):
+        print(table.to_csv(index=False), end="")
+
+
+def _list(image_set: "ImageSet") -> None:
+    from url_viz.analysis.tuned import change_in_words, moved_share
+    from url_viz.export.answers_file import answers_table
+
+    print(change_in_words(image_set.answers.log.now(), image_set.answers.tuned(), moved=moved_share(image_set.table())))
+    table = answers_table(image_set)
+    if len(table):
+        print(table[["same", "path", "neighbour_path"]].tail(LISTED).to_string(index=False))
+    if len(table) > LISTED:
+        print(f"… and {len(table) - LISTED:,} before (answers FOLDER export FILE.csv)")
+
+
+@app.on_set()
+def names(
+    image_set: "ImageSet",
+    action: Positional[Literal["first", "suggest", "accept"]] = "first",
+    *,
+    top: Annotated[Count, arg(help="how many pictures to list")] = 20,
+    share: Annotated[
+        Fraction, arg(help="suggest, accept: names that are each right in at least this share of cases")
+    ] = 0.9,
+) -> None:
+    """List the pictures whose names teach most, or what the names so far suggest for the others; accept that.
+
+    Give a name by `decide FOLDER leave a.jpg --name kiwi`, or in the app under Review. From two names on they suggest
+    names for the others; `labels FOLDER names` makes them labels.
+    """
+    if action == "first":
+        print("\n".join(image_set.names.ask(top)["path"]) or "Every picture has a name.")
+        return
+    suggested = image_set.names.suggestions()
+    suggested = suggested[suggested["share"] >= share]
+    if action == "accept":
+        print(f"{image_set.names.accept(suggested['id'].tolist()).sentence}.")
+        return
+    mistakes = round(float((1 - suggested["share"]).sum()))
+    print(f"{counted(len(suggested), 'suggestion')} from share {share:.2f} on, about {mistakes:,} of them wrong.")
+    if len(suggested):
+        print(table_text(suggested[["name", "share", "path"]].head(top), "{:.2f}"))

@@ -10,11 +10,11 @@ from typing import Literal
 import pandas as pd
 
 from url_viz.errors import FolderError
-from url_viz.export import croissant, fiftyone, hugging_face
+from url_viz.export import fiftyone, hugging_face
 from url_viz.export.annotation_copy import AnnotationCopy, write_annotations
 from url_viz.export.annotation_tools import describe_for_cvat, describe_for_label_studio
 from url_viz.export.boxed_pictures import BoxedPicture, by_picture, size_of
-from url_viz.export.packed import write_classes, write_packed, write_parquet, write_tar
+from url_viz.export.packed import write_classes, write_croissant, write_packed, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
@@ -127,7 +127,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
     ),
     "croissant": DataSet(
         "Croissant",
-        partial(write_packed, ending=".parquet", pack=write_parquet, describe=croissant.describe),
+        partial(write_packed, ending=".parquet", pack=write_parquet, describe=write_croissant),
         "mlcroissant.Dataset({out!r} + '/croissant.json').records('pictures')",
     ),
     "annotations": DataSet(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from url_viz.export.inline_pictures import inlined
 from url_viz.export.report_page import filled, page_file
-from url_viz.export.report_thumbnails import inlined
 from url_viz.export.table_files import write_bytes
 from url_viz.subjects.set_versions import Version
 from url_viz.subjects.version_diff import WORDS, Diff

@@ -18,12 +18,11 @@ from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.analysis.reasons import reason_counts
 from url_viz.analysis.worth import Worth
 from url_viz.errors import ImageError, ImageSetError
+from url_viz.export.inline_pictures import inlined, with_boxes
 from url_viz.export.provenance import provenance
 from url_viz.export.report_map import MapPoints, layers_of, map_points
 from url_viz.export.report_page import filled, page_file, shortened, titled
-from url_viz.export.report_thumbnails import inlined
 from url_viz.export.table_files import write_bytes
-from url_viz.export.whole_picture import with_boxes
 from url_viz.image_set import ImageSet
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320

@@ -1,27 +1,31 @@
 """Search in an image set: the pictures most similar to a query, gated by a measure, and the query's own value."""
 
+import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from url_viz.analysis.ranking import percentile, percentile_of_each
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.uploads import values_of
-from url_viz.imaging.query import query_crop, read_query
+from url_viz.errors import ImageError
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import Picture, picture_of
+from url_viz.imaging.workers import decoders
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs
 from url_viz.pipeline.graph import K
 from url_viz.subjects.set_core import SetCore
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from PIL.Image import Image
+_MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class SearchableSet(SetCore):
 
     def search(
         self,
-        query: "Path | Image | int",
+        query: Path | Image.Image | int,
         k: int = 24,
         by: str | None = None,
         max_percentile: float | None = None,
@@ -72,7 +76,7 @@ class SearchableSet(SetCore):
 
     def safe_search(
         self,
-        query: "Path | Image | int | NDArray[np.floating]",
+        query: Path | Image.Image | int | NDArray[np.floating],
         *,
         k: int = 24,
         by: str | None = None,
@@ -120,7 +124,7 @@ class SearchableSet(SetCore):
         hits = search(unit[row], unit, k=k, exclude=is_out)
         return self._with_similarity(hits.rows, hits.similarity)
 
-    def _as_query(self, query: "Path | Image | int | NDArray[np.floating]") -> _Query:
+    def _as_query(self, query: Path | Image.Image | int | NDArray[np.floating]) -> _Query:
         if isinstance(query, (int, np.integer)):
             row = self.row_of(int(query))
             return _Query(self.unit[row], row, is_of_file=False)
@@ -137,15 +141,16 @@ class SearchableSet(SetCore):
         vector: NDArray[np.float32] = self.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
         return vector
 
-    def _crops(self, query: "Path | Image") -> tuple[tuple[NDArray[np.uint8], ...], int | None]:
+    def _crops(self, query: Path | Image.Image) -> tuple[tuple[NDArray[np.uint8], ...], int | None]:
         """The crops of a query for each model, and the content key of a file."""
         second = self.second_model
         spaces = [self.space, *([] if second is None else [second.space])]
         preprocessing, *others = (space.preprocessing for space in spaces)
         if isinstance(query, (str, os.PathLike)):
-            picture = read_query(query, preprocessing, also=others)
+            picture = _read_query(query, preprocessing, also=others)
             return (picture.crop, *picture.also), picture.content
-        return tuple(query_crop(query, each) for each in (preprocessing, *others)), None
+        picture = picture_of(_as_png(query), preprocessing, content=0, also=others)
+        return (picture.crop, *picture.also), None
 
     def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
         """A query's value of a measure, and its percentile in this set; nan if it has none.
@@ -182,3 +187,22 @@ def _outputs(model: Model, crop: NDArray[np.uint8]) -> Outputs:
     outputs = model.run(crop[None])
     model.as_stored(outputs.embedding)
     return outputs
+
+
+def _read_query(path: str | Path, preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()) -> Picture:
+    """A file decoded in a separate process; raises ImageError also if that process crashes."""
+    if not Path(path).exists():
+        raise ImageError(f"There is no file {os.fspath(path)!r}. Give the path of the picture to search with.")
+    try:
+        return decoders.read(read_file(os.fsencode(path)), preprocessing, also=also)
+    except ImageError as error:
+        raise ImageError(f"{os.fspath(path)!r} {error}. Search with another picture.") from error
+
+
+def _as_png(image: Image.Image) -> bytes:
+    """A picture in memory as a file, so that it is decoded like the pictures of the set."""
+    file = io.BytesIO()
+    upright = ImageOps.exif_transpose(image)
+    upright = upright if upright.mode in _MODES_OF_PNG else upright.convert("RGB")
+    upright.save(file, "PNG", compress_level=0)
+    return file.getvalue()

@@ -9,15 +9,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.change_figures import (
+from url_viz.analysis.changes import (
+    BOX,
+    CHANGES,
     LEAST_DIFFERENCE,
+    Matching,
     ProbeChange,
     ambiguity_by_class,
+    changes,
+    class_sizes,
     content_codes_of,
     contents_with_one_label,
+    match,
+    new_leaks,
     probe_change,
 )
-from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.uploads import placed
 from url_viz.errors import ImageSetError
@@ -100,7 +106,7 @@ class Diff:
 
     @cached_property
     def ambiguity(self) -> pd.DataFrame:
-        """The mean ambiguity of each class before and after: `url_viz.analysis.change_figures.ambiguity_by_class`."""
+        """The mean ambiguity of each class before and after: `url_viz.analysis.changes.ambiguity_by_class`."""
         return ambiguity_by_class(*self._sides)
 
     @property

@@ -24,7 +24,7 @@ from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
-from url_viz.export.whole_picture import with_boxes
+from url_viz.export.inline_pictures import with_boxes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset, source_of_dataset
 from url_viz.imaging.workers import decoders

@@ -13,7 +13,7 @@ import streamlit as st
 
 from url_viz.analysis.between import question_of
 from url_viz.analysis.ranking import ends
-from url_viz.export.report_thumbnails import inlined
+from url_viz.export.inline_pictures import inlined
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.embed_job import set_name

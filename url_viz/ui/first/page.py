@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import streamlit as st
 
-from url_viz.export.report_thumbnails import data_url, shrunk
+from url_viz.export.inline_pictures import data_url, shrunk
 from url_viz.jobs import live_jobs
 from url_viz.recent_sets import THUMBNAILS, RecentSet
 from url_viz.roots import is_in_bucket

@@ -16,6 +16,7 @@ from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank
 from url_viz.errors import UrlVizError
+from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.places import Place
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
@@ -24,7 +25,6 @@ from url_viz.ui.session import PART, PART_SCORED, QUERY_DROP, QUERY_FILE, QUERY_
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.upload.batch import score_for_all, shown_name
-from url_viz.ui.upload.page import data_url
 from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.part import drawn_box, show_part, show_paste

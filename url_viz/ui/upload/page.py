@@ -1,6 +1,5 @@
 """Parts of the Sort uploads page: file drop, order and threshold, both galleries, and the map."""
 
-from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from url_viz.analysis.between import between
 from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.uploads import rank
+from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve
 from url_viz.ui.session import (
@@ -232,11 +232,6 @@ def show_refused(batch: UploadBatch) -> None:
     count = f"{counted(len(table), 'file')} {'was' if len(table) == 1 else 'were'} not scored"
     with st.expander(escape(count), icon=":material/broken_image:", expanded=not batch.scored):
         st.dataframe(table, hide_index=True, width="stretch", alt="Files that were not scored, with reasons")
-
-
-def data_url(jpeg: bytes) -> str:
-    """A thumbnail as a data URL: only the tiles of one page are sent, and nothing stays on the server."""
-    return "data:image/jpeg;base64," + b64encode(jpeg).decode()
 
 
 def _store_files(key: Key[Sequence[UploadedFile]]) -> None:

@@ -1,11 +1,40 @@
-"""The whole picture of an object as an SVG image, with the boxes of its objects drawn over it."""
+"""Pictures inside pages that load nothing: thumbnails as `data:` URLs, objects in their whole pictures as SVG."""
 
 import base64
 import html
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
+
+from PIL import Image
 
 from url_viz.imaging.workers import decoders
+from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_objects import ObjectBox, WholePicture
+
+QUALITY = 72
+
+
+def inlined(image_set: SetCore, ids: Iterable[int], *, side_px: int) -> dict[int, str]:
+    """Thumbnails by id as `data:` URLs, the longer side at most `side_px`; pictures without one are left out."""
+    wanted = list(dict.fromkeys(int(i) for i in ids))
+    return {image_id: data_url(shrunk(jpeg, side_px)) for image_id, jpeg in image_set.store.thumbnails(wanted).items()}
+
+
+def shrunk(jpeg: bytes, side_px: int) -> bytes:
+    """A JPEG no longer than `side_px` on a side, from a JPEG."""
+    with Image.open(io.BytesIO(jpeg)) as opened:
+        opened.draft("RGB", (side_px, side_px))
+        small = opened.convert("RGB")
+    small.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=QUALITY, optimize=True)
+    return file.getvalue()
+
+
+def data_url(jpeg: bytes) -> str:
+    """A JPEG as a URL that holds it."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+
 
 LONGEST_NAME = 28
 LETTERS = 30
@@ -19,9 +48,8 @@ def with_boxes(whole: WholePicture, *, most_px: int, is_named: bool = True) -> s
     Each line has a dark one under it, so that it is seen on any ground, and is as wide at every size.
     """
     width, height = whole.size
-    data = base64.b64encode(decoders.shown(whole.data, most_px=most_px, quality=90)).decode()
     size = f'width="{width}" height="{height}"'
-    parts = [f'<image {size} href="data:image/jpeg;base64,{data}"/>']
+    parts = [f'<image {size} href="{data_url(decoders.shown(whole.data, most_px=most_px, quality=90))}"/>']
     this, *others = whole.boxes
     for box in others:
         parts += [*_lines(box, "#000", 2.5, opacity=0.3), *_lines(box, FAINT, 1, opacity=0.65)]
