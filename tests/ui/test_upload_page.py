@@ -185,7 +185,7 @@ def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> No
     assert [(row["name"], row["side"]) for row in rows] == [("b.jpg", "ambiguous"), ("a/=1.jpg", "clear")]
     with zipfile.ZipFile(io.BytesIO(zip_of(batch, done))) as archive:
         assert archive.read("ambiguous/b.jpg") == files[1].data
-        assert archive.read("clear/_1.jpg") == files[0].data
+        assert archive.read("clear/1.jpg") == files[0].data
         assert archive.read("ranking.csv") == ranking_csv(done)
 
 
