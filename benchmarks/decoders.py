@@ -12,14 +12,15 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.machine import machine
-from url_viz.analysis.uploads import score, score_read
+from url_viz.analysis.uploads import score
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -79,14 +80,14 @@ def _by_threads(model: Model) -> Callable[[Files], None]:
     def run(files: Files) -> None:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             read = threads.map(lambda file: picture_of(file.data, sheet, content=content_key(file.data)), files)
-            score_read(files, list(read), model)
+            model.run(np.stack([picture.crop for picture in read]))
 
     return run
 
 
 def _by_processes(model: Model) -> Callable[[Files], None]:
     def run(files: Files) -> None:
-        score(files, model)
+        score(files, partial(nullcontext, model))
 
     return run
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from tests.conftest import held
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
 from url_viz.analysis.uploads import ScoredUpload, rank, score
@@ -120,7 +121,7 @@ def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
     """Of the reference, and of one upload among others."""
     table, name = copied.table().set_index("path"), next(iter(photographs()))
     worn = [encoded(resized(share)(photographs()[name]), quality=12) for share in (0.5, 0.25)]
-    scored = score([IncomingFile(f"{number}.jpg", data) for number, data in enumerate(worn)], model)
+    scored = score([IncomingFile(f"{number}.jpg", data) for number, data in enumerate(worn)], held(model))
     uploads = [one for one in scored if isinstance(one, ScoredUpload)]
     original = int(table["id"][f"train/{name}.jpg"])
     copies = {original, *table["id"][table["twin_group"] == table["twin_group"][f"train/{name}.jpg"]].tolist()}

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from tests.conftest import held
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.map_figure import map_figure
 from url_viz.analysis.ranking import percentile, with_percentile
@@ -45,7 +46,7 @@ def by_hand(image_set: ImageSet, measure: str) -> NDArray[np.float64]:
 
 def uploads_of(image_set: ImageSet, model: Model) -> list[ScoredUpload]:
     files = [IncomingFile(str(i), image_set.files.path(int(i)).read_bytes()) for i in image_set.ids]
-    return [one for one in score(files, model) if isinstance(one, ScoredUpload)]
+    return [one for one in score(files, held(model)) if isinstance(one, ScoredUpload)]
 
 
 def on_card(image_set: ImageSet, image_id: int, measure: str) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import SECOND
+from tests.conftest import SECOND, held
 from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
@@ -250,7 +250,9 @@ class TestOutside:
     ) -> None:
         table = image_set.table()
         files = [IncomingFile(str(i), image_set.files.path(i).read_bytes()) for i in table["id"].head(30)]
-        outcomes = [one for one in score(files, model, second=second_model) if isinstance(one, ScoredUpload)]
+        outcomes = [
+            one for one in score(files, held(model), second=held(second_model)) if isinstance(one, ScoredUpload)
+        ]
         known = rank(outcomes, image_set.reference())
         for measure in MEASURED:
             np.testing.assert_allclose(known[measure], table[measure].head(30), rtol=1e-6)
@@ -261,7 +263,7 @@ class TestOutside:
 
     def test_a_bad_upload_is_one_outcome(self, model: Model, second_model: Model) -> None:
         files = [IncomingFile("a.png", encoded(noise(1), "PNG")), IncomingFile("b.png", b"no picture")]
-        good, bad = score(files, model, second=second_model)
+        good, bad = score(files, held(model), second=held(second_model))
         assert isinstance(good, ScoredUpload)
         assert good.second is not None
         assert not isinstance(bad, ScoredUpload)
@@ -272,7 +274,7 @@ class TestOutside:
         path = tmp_path / "new.png"
         noise(1234).save(path)
         found = image_set.safe_search(path, by="confusability")
-        [outcome] = score([IncomingFile("new.png", path.read_bytes())], model, second=second_model)
+        [outcome] = score([IncomingFile("new.png", path.read_bytes())], held(model), second=held(second_model))
         assert isinstance(outcome, ScoredUpload)
         row = rank([outcome], image_set.reference()).iloc[0]
         assert found.query_value == pytest.approx(row["confusability"], abs=0.03)
@@ -286,7 +288,7 @@ class TestOutside:
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, model: Model
     ) -> None:
         monkeypatch.setattr(SecondModelChoice, "name", None)
-        [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], model)
+        [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], held(model))
         assert isinstance(outcome, ScoredUpload)
         assert np.isfinite(rank([outcome], image_set.reference()).iloc[0]["confusability"])
         assert image_set.second_model is None

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.new_pictures import Reference, compare_to_reference, nearest_without_twins
 from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank, score
@@ -39,7 +40,7 @@ def contents_of(image_set: ImageSet) -> "np.ndarray[tuple[int], np.dtype[np.int6
 
 
 def scored(files: list[IncomingFile], model: Model) -> list[ScoredUpload]:
-    found = score(files, model)
+    found = score(files, held(model))
     assert all(isinstance(one, ScoredUpload) for one in found)
     return [one for one in found if isinstance(one, ScoredUpload)]
 
@@ -116,7 +117,9 @@ def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_scored(
     damage: Callable[[bytes], bytes], reason: str, model: Model
 ) -> None:
     good = encoded(noise(1, width=400, height=300))
-    first, bad, last = score([IncomingFile(n, d) for n, d in (("a", good), ("b", damage(good)), ("c", good))], model)
+    first, bad, last = score(
+        [IncomingFile(n, d) for n, d in (("a", good), ("b", damage(good)), ("c", good))], held(model)
+    )
     assert isinstance(bad, RefusedFile)
     assert bad.name == "b"
     assert reason in bad.reason

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from tests.browser.fixtures import eventually
+from tests.conftest import held
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.processes import ROOT, run_python
@@ -193,7 +194,7 @@ class TestManyAtOnce:
 class TestTheApp:
     def test_uploads_beside_one_that_crashes_are_scored(self, model: Model) -> None:
         files = [IncomingFile(f"{seed}.jpg", encoded(noise(seed))) for seed in range(49)]
-        outcomes = score([*files[:20], IncomingFile("bad.png", bad(ABORT)), *files[20:]], model)
+        outcomes = score([*files[:20], IncomingFile("bad.png", bad(ABORT)), *files[20:]], held(model))
         assert [type(one) for one in outcomes] == [ScoredUpload] * 20 + [RefusedFile] + [ScoredUpload] * 29
         assert [one.name for one in outcomes if isinstance(one, ScoredUpload)] == [file.name for file in files]
 

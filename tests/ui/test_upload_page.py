@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, order_by, words
@@ -178,7 +179,7 @@ def test_both_sides_show_their_most_telling_first_and_nobody_is_lost() -> None:
 
 def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> None:
     files = (IncomingFile("a/=1.jpg", encoded(noise(1))), IncomingFile("b.jpg", encoded(noise(2))))
-    outcomes = tuple(one for one in score(files, model) if isinstance(one, ScoredUpload))
+    outcomes = tuple(one for one in score(files, held(model)) if isinstance(one, ScoredUpload))
     batch = UploadBatch("key", files, outcomes, ())
     done = sort(values(0.2, 0.9).assign(path=[file.name for file in files]), measure="uncertainty", threshold=80)
     rows = list(csv.DictReader(io.StringIO(ranking_csv(done).decode())))
@@ -234,7 +235,7 @@ def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
     image_set: ImageSet, model: Model
 ) -> None:
     known = image_set.files.path(first_id(image_set)).read_bytes()
-    outcome = score([IncomingFile("known.jpg", known), IncomingFile("new.jpg", encoded(noise(70)))], model)
+    outcome = score([IncomingFile("known.jpg", known), IncomingFile("new.jpg", encoded(noise(70)))], held(model))
     one, other = (scored for scored in outcome if isinstance(scored, ScoredUpload))
     nearest = similar_ids(one, image_set)
     assert first_id(image_set) not in nearest
@@ -278,7 +279,7 @@ class TestReview:
 
     def test_a_label_that_cannot_be_one_is_refused_where_it_was_given(self, model: Model) -> None:
         files = [IncomingFile(name, data) for name, data in PICTURES.items()]
-        scored = tuple(one for one in score(files, model) if isinstance(one, ScoredUpload))
+        scored = tuple(one for one in score(files, held(model)) if isinstance(one, ScoredUpload))
         batch = UploadBatch("k", tuple(files), scored, ())
         said, table = UploadAnswers(), pd.DataFrame({"id": np.arange(len(scored))})
         here = OpenReview(UploadQueue(said, batch, table, None, "entropy"), at=0)

@@ -1,13 +1,17 @@
 """Pictures that come in from outside, scored in memory, ranked and placed beside an open image set."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import ClassShares
+from url_viz.analysis.baselines import inverse_norm
 from url_viz.analysis.new_pictures import Reference, compare_to_reference
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import ImageError
@@ -53,55 +57,54 @@ class ScoredUpload:
     second: NDArray[np.float16] | None = None
 
 
-def read_all(
-    files: Sequence[Incoming], preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()
-) -> list[Picture | RefusedFile]:
-    """Read files in memory, in order, in processes of their own; a bad file is a `RefusedFile`, no exception."""
-
-    def read(file: Incoming) -> Picture | RefusedFile:
-        try:
-            data = file.read()
-            return decoders.read(data, preprocessing, also=also) if data else RefusedFile(file.name, EMPTY)
-        except ImageError as error:
-            return RefusedFile(file.name, str(error))
-
-    return read_each(files, read)
+Running = Callable[[], AbstractContextManager[Model]]
+"""Gives a model for as long as it is needed; others may wait for it meanwhile."""
 
 
-def score(files: Sequence[Incoming], model: Model, *, second: Model | None = None) -> list[ScoredUpload | RefusedFile]:
-    """Read and score files in memory, in their order; see `read_all`, `score_read` and `also_embedded`."""
-    readings = read_all(files, model.space.preprocessing, also=[] if second is None else [second.space.preprocessing])
-    scored = score_read(files, readings, model)
-    return scored if second is None else also_embedded(scored, readings, second)
-
-
-def also_embedded(
-    scored: Sequence[ScoredUpload | RefusedFile], readings: Sequence[Picture | RefusedFile], second: Model
+def score(
+    files: Sequence[Incoming], model: Running, *, second: Running | None = None
 ) -> list[ScoredUpload | RefusedFile]:
-    """Scored files with their embeddings by a second model, for which they were read too."""
-    pictures = [reading for reading in readings if isinstance(reading, Picture)]
-    if not pictures:
-        return list(scored)
-    rows = iter(second.as_stored(second.run(np.stack([picture.also[0] for picture in pictures])).embedding))
-    return [replace(each, second=next(rows)) if isinstance(each, ScoredUpload) else each for each in scored]
+    """Read and score files in memory, in their order; a bad file is a `RefusedFile`, no exception.
 
-
-def score_read(
-    files: Sequence[Incoming], readings: Sequence[Picture | RefusedFile], model: Model
-) -> list[ScoredUpload | RefusedFile]:
-    """Score files that were read; what was refused stays so.
-
-    The head reads the embedding as a store would keep it (float16), so that an upload has the value it will have once
-    it is in an image set.
+    They are read in processes of their own; until then the models are free for others. The head reads the embedding as
+    a store would keep it (float16), so that an upload has the value it will have once it is in an image set.
     """
+    models = [model] if second is None else [model, second]
+    sheets = []
+    for each in models:
+        with each() as running:
+            sheets.append(running.space.preprocessing)
+    readings = read_each(files, partial(_reading, sheets=sheets))
     pictures = [reading for reading in readings if isinstance(reading, Picture)]
-    values = iter(_values(pictures, model))
+    values: Iterator[tuple[Any, ...]] = iter(())
+    if pictures:
+        with model() as running:
+            values = _values(running, np.stack([picture.crop for picture in pictures]))
+        if second is not None:
+            with second() as running:
+                outputs = running.run(np.stack([picture.also[0] for picture in pictures]))
+                values = zip(*zip(*values, strict=True), running.as_stored(outputs.embedding), strict=True)
     return [
         reading
         if isinstance(reading, RefusedFile)
         else ScoredUpload(file.name, reading.content, reading.width, reading.height, reading.thumbnail, *next(values))
         for file, reading in zip(files, readings, strict=True)
     ]
+
+
+def _reading(file: Incoming, *, sheets: Sequence[Preprocessing]) -> Picture | RefusedFile:
+    try:
+        data = file.read()
+        return decoders.read(data, sheets[0], also=sheets[1:]) if data else RefusedFile(file.name, EMPTY)
+    except ImageError as error:
+        return RefusedFile(file.name, str(error))
+
+
+def _values(model: Model, crops: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.float16], float, float]]:
+    """Embedding, uncertainty and entropy of each crop."""
+    outputs = model.run(crops)
+    embedding = model.as_stored(outputs.embedding)
+    return zip(embedding, model.uncertainty(embedding).tolist(), outputs.entropy.tolist(), strict=True)
 
 
 def rank(scored: Sequence[ScoredUpload], reference: Reference | None) -> pd.DataFrame:
@@ -121,7 +124,7 @@ def rank(scored: Sequence[ScoredUpload], reference: Reference | None) -> pd.Data
             "height": [upload.height for upload in scored],
             "uncertainty": np.array([upload.uncertainty for upload in scored], np.float32),
             "entropy": np.array([upload.entropy for upload in scored], np.float32),
-            "inverse_norm": _inverse_norm(_embeddings(scored)),
+            "inverse_norm": inverse_norm(_embeddings(scored)),
         }
     )
     if reference is None or not len(reference):
@@ -135,16 +138,6 @@ def _with_percentiles(found: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
     """The table of uploads with the percentile of each of MEASURED among those of the table `among`."""
     ranks = {m: percentile(_column(found, m), among=_column(among, m)) for m in MEASURED}
     return found.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
-
-
-def _values(pictures: Sequence[Picture], model: Model) -> list[tuple[NDArray[np.float16], float, float]]:
-    """Embedding, uncertainty and entropy of each picture."""
-    if not pictures:
-        return []
-    outputs = model.run(np.stack([picture.crop for picture in pictures]))
-    embedding = model.as_stored(outputs.embedding)
-    uncertainty = model.uncertainty(embedding)
-    return list(zip(embedding, map(float, uncertainty), map(float, outputs.entropy), strict=True))
 
 
 def _within_batch(scored: Sequence[ScoredUpload]) -> dict[str, NDArray[np.generic]]:
@@ -202,7 +195,7 @@ def values_of(
         "confusability": found.confusability,
         "uncertainty": nothing if head is None else head(embeddings),
         "entropy": entropy,
-        "inverse_norm": _inverse_norm(embeddings),
+        "inverse_norm": inverse_norm(embeddings),
     }
 
 
@@ -269,8 +262,3 @@ def _second_embeddings(scored: Sequence[ScoredUpload]) -> NDArray[np.float16] | 
     """By the second model; None if it has not read all of them."""
     rows = [upload.second for upload in scored if upload.second is not None]
     return np.stack(rows) if rows and len(rows) == len(scored) else None
-
-
-def _inverse_norm(embeddings: NDArray[np.floating]) -> Array:
-    norms = np.linalg.norm(embeddings.astype(np.float32), axis=1)
-    return np.asarray(1 / np.maximum(norms, 1e-12), np.float32)

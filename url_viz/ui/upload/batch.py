@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.uploads import ScoredUpload, also_embedded, read_all, score_read
+from url_viz.analysis.uploads import ScoredUpload, score
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
@@ -92,19 +93,9 @@ def shown_name(name: str) -> str:
 def score_for_all(
     files: Sequence[Incoming], model: str, precision: Precision, *, second: str | None = None
 ) -> list[Outcome]:
-    """Score files with the models that all sessions share; they are free for others while files are read."""
-    names = [model] if second is None else [model, second]
-    sheets = []
-    for name in names:
-        with running_model(name, precision=precision) as running:
-            sheets.append(running.space.preprocessing)
-    readings = read_all(files, sheets[0], also=sheets[1:])
-    with running_model(model, precision=precision) as running:
-        scored = score_read(files, readings, running)
-    if second is None:
-        return scored
-    with running_model(second, precision=precision) as running:
-        return also_embedded(scored, readings, running)
+    """Score files with the models that all sessions share."""
+    opened = partial(partial, running_model, precision=precision)
+    return score(files, opened(model), second=opened(second) if second is not None else None)
 
 
 def _outcomes(
