@@ -118,7 +118,7 @@ class TestWithALogin:
             client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url=ORIGIN)
             url = thumbnail_url(image_set.set_id, int(image_set.table()["id"].iloc[0]))
             for route in routes():
-                path = route.path.replace("{set_id}", image_set.set_id).replace("{image_id:int}", "1")
+                path = route.path.replace("{set_id}", image_set.set_id).replace("{image_id}", "1")
                 assert client.get(path).status_code == 401, path
             assert client.get(url).status_code == 401
             client.cookies.update(signed())

@@ -22,6 +22,7 @@ from starlette.websockets import WebSocketClose
 
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.scope import id_in
 from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.export.inline_pictures import with_boxes
@@ -73,7 +74,6 @@ def _is_same_origin(headers: Headers) -> bool:
 
 MOST_DRAWN = 100_000
 PICTURE_PX, SMALL_PX = 1600, 480
-MOST_IDS = 1 << 63
 MOST_TILES = 240
 _GONE = "Not found. Reload the page."
 _UNFETCHED = (
@@ -90,19 +90,9 @@ _OPEN = "url_viz.image_set"
 """Where a request's scope has an image set that is open already."""
 
 
-class _Numbered(Route):
-    """A route with a picture's id; a number with more digits than Python converts does not match."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        try:
-            return super().matches(scope)
-        except ValueError:
-            return Match.NONE, {}
-
-
 def routes() -> list[Route]:
     """All routes of the app, besides Streamlit's."""
-    return [_Numbered(f"{BASE}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
+    return [Route(f"{BASE}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
 
 
 def answer_of(image_set: ImageSet, address: str) -> Response:
@@ -113,7 +103,7 @@ def answer_of(image_set: ImageSet, address: str) -> Response:
     path, _, query = address.partition("?")
     scope: Scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
     for pattern, answer in _ANSWERS.items():
-        match, parameters = _Numbered(f"{BASE}/{pattern}", answer).matches(scope)
+        match, parameters = Route(f"{BASE}/{pattern}", answer).matches(scope)
         if match is Match.FULL:
             return answer(Request({**scope, **parameters, _OPEN: image_set}))
     return _not_found()
@@ -212,7 +202,7 @@ def _answered(answer: Answer) -> Answer:
         if not may_enter(request.cookies, origin=f"{request.url.scheme}://{request.url.netloc}"):
             return PlainTextResponse("Log in first.", status_code=401)
         try:
-            response = answer(request) if _is_id(request) else _not_found()
+            response = answer(request)
         except UrlVizError as error:
             print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
             response = _not_found(_OUTSIDE if isinstance(error, NotAllowedError) else _GONE)
@@ -225,9 +215,12 @@ def _answered(answer: Answer) -> Answer:
     return endpoint
 
 
-def _is_id(request: Request) -> bool:
-    """Whether a requested id fits the 64 bits in which the store holds ids."""
-    return int(request.path_params.get("image_id", 0)) < MOST_IDS
+def _image_id(request: Request) -> int:
+    """The id of the picture that is asked for. Raises ImageSetError for what is none."""
+    image_id = id_in(request.path_params["image_id"])
+    if image_id is None:
+        raise ImageSetError("This is not the id of a picture.")
+    return image_id
 
 
 def _not_found(words: str = _GONE) -> Response:
@@ -235,7 +228,7 @@ def _not_found(words: str = _GONE) -> Response:
 
 
 def _thumbnail(request: Request) -> Response:
-    thumbnail = open_sets().thumbnail(request.path_params["set_id"], request.path_params["image_id"])
+    thumbnail = open_sets().thumbnail(request.path_params["set_id"], _image_id(request))
     if thumbnail is None:
         return PlainTextResponse("Thumbnail not found.", status_code=404)
     return Response(thumbnail, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
@@ -247,7 +240,7 @@ def _picture(request: Request) -> Response:
         return _thumbnail(request)
     headers = {"Cache-Control": "private, no-cache"}
     try:
-        data = image_set.files.data(request.path_params["image_id"])
+        data = image_set.files.data(_image_id(request))
     except BucketError as error:
         print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
         return Response(_UNFETCHED, status_code=502, media_type="image/svg+xml", headers=headers)
@@ -256,7 +249,7 @@ def _picture(request: Request) -> Response:
 
 
 def _whole(request: Request) -> Response:
-    whole = _image_set(request).objects.whole(request.path_params["image_id"])
+    whole = _image_set(request).objects.whole(_image_id(request))
     if whole is None:
         return _not_found()
     is_small = bool(request.query_params.get("small"))
@@ -266,7 +259,7 @@ def _whole(request: Request) -> Response:
 
 
 def _card(request: Request) -> Response:
-    image_set, image_id = _image_set(request), request.path_params["image_id"]
+    image_set, image_id = _image_set(request), _image_id(request)
     gone = request.query_params.get("gone")
     if gone is not None and image_id not in image_set.ids:
         image_set = open_sets().get(gone, image_set.source.name)
@@ -385,10 +378,10 @@ def _image_set(request: Request) -> ImageSet:
 
 
 _ANSWERS: dict[str, Answer] = {
-    "thumbnail/{set_id}/{image_id:int}.jpg": _thumbnail,
-    "picture/{set_id}/{image_id:int}.jpg": _picture,
-    "whole/{set_id}/{image_id:int}.svg": _whole,
-    "card/{set_id}/{image_id:int}": _card,
+    "thumbnail/{set_id}/{image_id}.jpg": _thumbnail,
+    "picture/{set_id}/{image_id}.jpg": _picture,
+    "whole/{set_id}/{image_id}.svg": _whole,
+    "card/{set_id}/{image_id}": _card,
     "points/{set_id}": _points,
     "mask/{key}": _mask,
     "order/{key}": _order,
