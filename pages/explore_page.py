@@ -8,7 +8,6 @@ from url_viz.analysis.scope import scoped
 from url_viz.ui.explore import controls, explore_grid, page
 from url_viz.ui.explore import explore_map as explore_map
 from url_viz.ui.explore.finding_list import show_findings
-from url_viz.ui.explore.selection_map import show_refit
 from url_viz.ui.explore.twin_dialog import show_twins_button
 from url_viz.ui.explore.view_address import current_view, keep_view
 from url_viz.ui.session import DECIDE, GRID
@@ -52,7 +51,7 @@ with left:
         note = "still reading" if is_growing(image_set.set_id) else ""
         clicked = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
         explore_map.show_subset_button(image_set, rows, total=len(table))
-        show_refit(image_set)
+        explore_map.show_refit(image_set)
 with right:
     page.show_chips(image_set, view)
     reasons = st.container(key="explore_reasons")

@@ -175,7 +175,7 @@ class TestRefit:
         def script(image_set) -> None:  # type: ignore[no-untyped-def]
             import streamlit as st
 
-            from url_viz.ui.explore.selection_map import show_refit
+            from url_viz.ui.explore.explore_map import show_refit
 
             st.text("The map")
             show_refit(image_set)

@@ -46,8 +46,8 @@ def points_url(
 
     Their value is the percentile of `measure`, any numeric column, their category that of `category`, any column of few
     values, their size the percentile of `size`, any numeric column. None leaves these out. `subset` is the key of a
-    selection's own map (`selection_map`), `space` that of the map (`ExploreView`). `state` names anything else that may
-    have changed, such as the version of the decisions.
+    selection's own map, `space` that of the map (`ExploreView`). `state` names whatever else may have changed, as
+    the version of the decisions does.
     """
     of = {"measure": measure, "category": category, "size": size, "subset": subset, "map": space}
     return f"{BASE}/points/{image_set.set_id}?{_query(image_set, **of, state=state)}"

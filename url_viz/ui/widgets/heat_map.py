@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.analysis.explained import explained_measure
 from url_viz.analysis.measures import in_text
-from url_viz.analysis.occlusion import LOWERS, RAISES, heat_of, in_words, overlay
+from url_viz.analysis.occlusion import LOWERS, RAISES, explained_measure, heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import running_model
