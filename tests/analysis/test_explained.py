@@ -13,9 +13,8 @@ from tests.imaging.pictures import noise
 from tests.pipeline.whitened_examples import with_burst
 from url_viz.analysis.ambiguity import classify, shares_of_new
 from url_viz.analysis.crop_test import Subject, crop_test
-from url_viz.analysis.explained import explained_measure
 from url_viz.analysis.left_out import RIDGE, fit_ridge, weights_without
-from url_viz.analysis.occlusion import Heat
+from url_viz.analysis.occlusion import Heat, explained_measure
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.pipeline.nearest import Nearest
