@@ -29,13 +29,14 @@ from url_viz.analysis.order_metrics import (
     Interval,
     RiskCoverage,
     auroc_influence,
+    nearest_outside_group,
     r_auroc,
     risk_coverage,
     share_by_blocks,
     share_of,
 )
 from url_viz.analysis.ranking import percentile, percentile_of_each
-from url_viz.analysis.selective_retrieval import Restriction, SearchedPictures, nearest_outside_group, study
+from url_viz.analysis.selective_retrieval import Restriction, SearchedPictures, study
 from url_viz.pipeline.twins import source_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of

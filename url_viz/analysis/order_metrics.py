@@ -162,20 +162,37 @@ def nearest_others(
     """
     if not 1 <= k < len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings have no {k} others each; give at least {k + 1}.")
-    unit = l2_normalize(embeddings)
-    indices = np.empty((len(unit), k), np.int64)
-    similarities = np.empty((len(unit), k), np.float32)
-    rows_at_once = max(1, at_once // len(unit))
-    for start in range(0, len(unit), rows_at_once):
-        rows = np.arange(start, min(start + rows_at_once, len(unit)))
-        cosines = unit[rows] @ unit.T
-        cosines[np.arange(len(rows)), rows] = -np.inf
-        for position in range(k):
-            best = cosines.argmax(axis=1)
-            indices[rows, position] = best
-            similarities[rows, position] = cosines[np.arange(len(rows)), best]
-            cosines[np.arange(len(rows)), best] = -np.inf
-    return indices, similarities
+    every = np.arange(len(embeddings))
+    return nearest_outside_group(l2_normalize(embeddings), every, every, every, k=k, at_once=at_once)
+
+
+def nearest_outside_group(
+    unit: NDArray[np.floating],
+    rows: NDArray[np.int64],
+    database: NDArray[np.int64],
+    group: NDArray[np.integer],
+    *,
+    k: int,
+    at_once: int = MOST_SIMILARITIES,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The `k` rows of `database` nearest to each of `rows` (R,) and outside its `group` (N,), with cosines, (R, k).
+
+    `unit` (N, D) are of length one. Exact, as `nearest_others`; −1 and nan where there are fewer.
+    """
+    nearest, similarity = np.full((len(rows), k), -1, np.int64), np.full((len(rows), k), np.nan, np.float32)
+    others, rows_at_once = unit[database].T, max(1, at_once // max(1, len(database)))
+    for start in range(0, len(rows), rows_at_once):
+        part = slice(start, start + rows_at_once)
+        cosines = unit[rows[part]] @ others
+        cosines[group[rows[part]][:, None] == group[database]] = -np.inf
+        for place in range(min(k, len(database))):
+            best = cosines.argmax(axis=1)[:, None]
+            found = np.take_along_axis(cosines, best, 1)
+            is_there = np.isfinite(found)
+            nearest[part, place, None] = np.where(is_there, database[best], -1)
+            similarity[part, place, None] = np.where(is_there, found, np.nan)
+            np.put_along_axis(cosines, best, -np.inf, 1)
+    return nearest, similarity
 
 
 def recall_at_1(embeddings: NDArray[np.floating], labels: ArrayLike) -> tuple[float, Bools]:
@@ -457,17 +474,15 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
 def bootstrap_interval(
     statistic: Callable[..., float],
     *arrays: NDArray[np.generic],
-    share: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-    block: NDArray[np.generic] | None = None,
 ) -> Interval:
-    """The percentile interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
+    """The 95 % interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
 
-    With `block` (N,), such as classes, whole blocks are drawn: pictures of one are not independent. Of few blocks it
-    is too narrow; `jackknife` is not. What was computed for a row before (its neighbour, say) stays its own: the
-    pictures vary, not the set they are searched in. Resamples without a figure (nan) are left out; nan if none is
-    left. Raises ValueError if the arrays are not of one length, RowsError where a row of one is not finite.
+    Where pictures of one class are not independent it is too narrow; `jackknife` is not. What was computed for a row
+    before (its neighbour, say) stays its own: the pictures vary, not the set they are searched in. Resamples without a
+    figure (nan) are left out; nan if none is left. Raises ValueError if the arrays are not of one length, RowsError
+    where a row of one is not finite.
     """
     count = len(arrays[0])
     if count == 0 or any(len(array) != count for array in arrays):
@@ -475,27 +490,13 @@ def bootstrap_interval(
     for array in arrays:
         refuse_not_finite(array, "rows are not finite")
     generator = np.random.default_rng(seed)
-    members = None if block is None else _members(block)
-    draws = (_drawn(count, members, generator) for _ in range(resamples))
+    draws = (generator.integers(count, size=count) for _ in range(resamples))
     figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws], np.float64)
     known = figures[~np.isnan(figures)]
     if len(known) == 0:
         return NO_INTERVAL
-    low, high = np.quantile(known, [(1 - share) / 2, (1 + share) / 2])
+    low, high = np.quantile(known, [0.025, 0.975])
     return Interval(float(low), float(high))
-
-
-def _members(block: NDArray[np.generic]) -> list[NDArray[np.int64]]:
-    """The rows of each block."""
-    number = np.unique(block, return_inverse=True)[1]
-    return np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
-
-
-def _drawn(count: int, members: list[NDArray[np.int64]] | None, generator: np.random.Generator) -> NDArray[np.int64]:
-    """As many rows as there are, or the rows of as many blocks as there are, drawn with replacement."""
-    if members is None:
-        return generator.integers(count, size=count)
-    return np.concatenate([members[position] for position in generator.integers(len(members), size=len(members))])
 
 
 def labels_of(labels: ArrayLike, count: int) -> NDArray[np.generic]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from url_viz.analysis.order_metrics import MOST_SIMILARITIES
+from url_viz.analysis.order_metrics import nearest_outside_group
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import mid_ranks, refuse_nan
 from url_viz.store.tables import Graph, positions_of
@@ -219,32 +219,6 @@ def _nearest_in(pictures: SearchedPictures, is_in_database: Bools) -> NDArray[np
         database = np.flatnonzero(is_in_database)
         nearest[lost] = nearest_outside_group(pictures.unit, lost, database, pictures.group, k=1)[0][:, 0]
     return nearest
-
-
-def nearest_outside_group(
-    unit: NDArray[np.floating],
-    rows: NDArray[np.int64],
-    database: NDArray[np.int64],
-    group: NDArray[np.integer],
-    *,
-    k: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The `k` rows of `database` nearest to each of `rows` (R,) and outside its `group` (N,), with cosines, (R, k).
-
-    `unit` (N, D) are of length one. An exact search; −1 and nan where there are fewer.
-    """
-    nearest, similarity = np.full((len(rows), k), -1, np.int64), np.full((len(rows), k), np.nan, np.float32)
-    k, at_once = min(k, len(database)), max(1, MOST_SIMILARITIES // max(1, len(database)))
-    for start in range(0, len(rows) if k else 0, at_once):
-        block = rows[start : start + at_once]
-        cosines = unit[block] @ unit[database].T
-        cosines[group[block][:, None] == group[database][None, :]] = -np.inf
-        best = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(cosines, best, 1), axis=1, kind="stable"), 1)
-        of_best = np.take_along_axis(cosines, best, 1)
-        nearest[start : start + at_once, :k] = np.where(np.isfinite(of_best), database[best], -1)
-        similarity[start : start + at_once, :k] = np.where(np.isfinite(of_best), of_best, np.nan)
-    return nearest, similarity
 
 
 def _mean(values: NDArray[np.float64]) -> float:
