@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -97,18 +96,6 @@ def test_the_folder_of_a_label() -> None:
     assert names[odd.index("a/b")].startswith(b"a_b-")
     assert all(name.decode() for name in names)
     assert max(map(len, names)) <= LONGEST_NAME
-
-
-def test_long_names_are_cut(tmp_path: Path) -> None:
-    stem = "ö".encode() * 125
-    rows = [(f"{folder}/".encode() + stem + b".jpg", folder, "c" * 300) for folder in ("a", "b" * 200, "b" * 201)]
-    found = moved(*rows)
-    assert len(set(found)) == 3
-    for place in found:
-        target = os.path.join(os.fsencode(tmp_path), place)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL))
-        assert place.decode()
 
 
 parts = st.sampled_from(

@@ -55,10 +55,15 @@ def crop_path(path: bytes) -> bytes:
 
 def folder_of(label: str) -> bytes:
     """A label as the name of one folder; what had to be changed gets a digest, so that no two labels share a folder."""
-    name = os.fsencode(label.replace("/", "_").replace("\0", "_"))
-    if name == os.fsencode(label) and name not in (b"", b".", b"..") and len(name) <= LONGEST_NAME:
+    name, whole = os.fsencode(label.replace("/", "_").replace("\0", "_")), os.fsencode(label)
+    if name == whole and name not in (b"", b".", b"..") and len(name) <= LONGEST_NAME:
         return name
-    return _cut(b"_" + name if name in (b"", b".", b"..") else name, b"-" + _digest(os.fsencode(label)))
+    text = name[: LONGEST_NAME - 10].decode(errors="ignore")  # cut between letters
+    return (
+        os.fsencode(f"_{text}" if text.strip(".") == "" else text)
+        + b"-"
+        + hashlib.blake2b(whole, digest_size=4).hexdigest().encode()
+    )
 
 
 def _level_of(path: bytes, given: object, level: int | None) -> int | None:
@@ -84,25 +89,11 @@ def _moved(path: bytes, level: int | None, folder: bytes, *, make_folder: bool) 
 
 
 def _free_path(wanted: bytes, path: bytes, taken: set[bytes]) -> bytes:
-    """A free path next to one that is taken, with the folders that the picture comes from in its name."""
-    above, last = os.path.split(wanted)
-    stem, ending = os.path.splitext(last)
-    folders = os.path.dirname(path).replace(b"/", b"-")
-    came_from = folders if len(folders) <= LONGEST_NAME // 2 else _digest(folders)
-    names = (b"-%b%b" % (came_from, b"-%d" % number if number > 1 else b"") for number in itertools.count(1))
-    free = (os.path.join(above, _cut(stem, (name if folders else name[1:]) + ending)) for name in names)
-    return next(path for path in free if path not in taken)
-
-
-def _cut(name: bytes, ending: bytes) -> bytes:
-    """A name with an ending, not longer than a file system takes, and still text if it was."""
-    room = max(0, LONGEST_NAME - len(ending))
-    if len(name) <= room:
-        return name + ending
-    while room and name[room] & 0xC0 == 0x80:  # not within a letter of UTF-8
-        room -= 1
-    return name[:room] + ending
-
-
-def _digest(name: bytes) -> bytes:
-    return hashlib.blake2b(name, digest_size=4).hexdigest().encode()
+    """A free path next to one that is taken, with the folders that the picture comes from in its name, if they fit."""
+    stem, ending = os.path.splitext(wanted)
+    came_from = b"-" + os.path.dirname(path).replace(b"/", b"-")
+    if 1 < len(came_from) < LONGEST_NAME - 9 - len(os.path.basename(wanted)):
+        stem += came_from
+    numbers = (b"-%d" % number for number in itertools.count(2))
+    names = itertools.chain([b""], numbers)  # without a folder in its name it is the taken one
+    return next(free for name in names if (free := stem + name + ending) not in taken)
