@@ -25,8 +25,7 @@ from experiments.shares import OF_A_CLASS, SETS
 from training.benchmark.benchmark_tables import markdown
 from training.benchmark.labelled import Space, space_of
 from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.choice import DRAWS, Candidates, choice_worth, chosen_rows
-from url_viz.analysis.coverage import Bools, Rows
+from url_viz.analysis.choice import DRAWS, Bools, Candidates, Rows, choice_worth, chosen_rows
 from url_viz.analysis.order_metrics import mean_by_t
 from url_viz.analysis.probe import PROBE_FOLDS, fit_probe, probe_folds, probe_inputs
 from url_viz.analysis.ranking import percentile

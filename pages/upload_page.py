@@ -10,7 +10,7 @@ from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
 from url_viz.ui.upload.detail import show_upload, show_upload_review, with_answers
-from url_viz.ui.upload.exports import show_exports
+from url_viz.ui.upload.page import show_exports
 
 now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None

@@ -22,7 +22,7 @@ from url_viz.demo import build_demo, build_spoiled, degradations, measure, views
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.folder_classes import class_names
 from url_viz.imaging.scan import scan
-from url_viz.ui.first.example import Small, demo_example
+from url_viz.ui.first.page import Small, demo_example
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow

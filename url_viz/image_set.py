@@ -19,12 +19,11 @@ from url_viz.analysis.columns import user_version
 from url_viz.analysis.compare import Comparison, ModelReading, compare
 from url_viz.analysis.evaluation import Evaluated, counted_pictures, evaluated
 from url_viz.analysis.findings import Finding
-from url_viz.analysis.gate import GateInputs, GateResult, judged
+from url_viz.analysis.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.object_findings import boxes_of, has_boxes
 from url_viz.analysis.occlusion import Explained, Heat, explained, explained_measure, heat_of
 from url_viz.analysis.order import Order
-from url_viz.analysis.policy import Policy, policy_of, read_policy
 from url_viz.analysis.reasons import Reasons, Shared, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay

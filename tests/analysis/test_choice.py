@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
-from url_viz.analysis.choice import Candidates, choice_worth, chosen_rows, said_of
-from url_viz.analysis.coverage import NEIGHBOURS, equal_quota
+from url_viz.analysis.choice import NEIGHBOURS, Candidates, choice_worth, chosen_rows, equal_quota, said_of
 from url_viz.analysis.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.errors import ImageSetError
 from url_viz.store.tables import Graph

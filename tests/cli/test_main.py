@@ -14,8 +14,8 @@ from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.__main__ import url_viz
 from url_viz.cli.embed_command import STRICT_STATUS
-from url_viz.cli.help import GROUPS
 from url_viz.cli.main import app, main
+from url_viz.cli.printing import GROUPS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT, PACKAGED

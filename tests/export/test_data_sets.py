@@ -20,7 +20,7 @@ from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.fiftyone import RESERVED, SCRIPT
-from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
+from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.plain_file import VANISHED
 from url_viz.models.model import Model

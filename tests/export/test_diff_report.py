@@ -8,7 +8,7 @@ import pytest
 import url_viz
 from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import FolderError
-from url_viz.export.diff_report import diff_html, write_diff_report
+from url_viz.export.report import diff_html, write_diff_report
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 

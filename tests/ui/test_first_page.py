@@ -10,8 +10,7 @@ from tests.ui.pages import LONG, opened, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.model import Model
-from url_viz.ui.first.example import SHOWN, demo_example
-from url_viz.ui.first.page import DAY_S, when
+from url_viz.ui.first.page import DAY_S, SHOWN, demo_example, when
 from url_viz.workspace import Workspace
 
 STRIP = '<div class="url-viz-strip"'

@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
-from url_viz.analysis.coverage import Rows, cover_first
+from url_viz.analysis.choice import Rows, cover_first
 from url_viz.analysis.derived import Get
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables import positions_of

@@ -16,8 +16,7 @@ from url_viz.options import Count
 from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
-    from url_viz.analysis.gate import GateResult, RuleResult
-    from url_viz.analysis.policy import Policy
+    from url_viz.analysis.gate import GateResult, Policy, RuleResult
     from url_viz.image_set import ImageSet
 
 
@@ -86,7 +85,7 @@ def check(
     workspace: WorkspaceDir = None,
 ) -> int:
     """Read what is new and judge the findings by a policy: status 0 passed, 1 broken, 2 could not be checked."""
-    from url_viz.analysis.policy import read_policy
+    from url_viz.analysis.gate import read_policy
     from url_viz.export import gate_files
     from url_viz.export.table_files import write_bytes
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from url_viz.cli.command_app import app
-from url_viz.cli.help import whole
+from url_viz.cli.printing import whole
 from url_viz.errors import UrlVizError, UsageError
 from url_viz.roots import refuse_credentials
 from url_viz.terminal_text import printable
 
 TOPICS = (
     *("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "labels", "findings"),
-    *("evaluate", "diff"),
+    "evaluate",
 )
 """The modules of commands; each registers its commands when it is imported."""
 

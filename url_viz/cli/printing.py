@@ -1,8 +1,11 @@
-"""What commands print: text without control characters, tables, and how far they are."""
+"""What commands print: text without control characters, tables, how far they are, and the help of all of them."""
 
-from collections.abc import Iterator
+import inspect
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
 from url_viz.progress import ProgressCallback, TerminalReport, command_report
@@ -53,3 +56,32 @@ def print_rest(count: int, shown: int, options: str) -> None:
     """Say how many of `count` rows were not shown, and which options show them."""
     if count > shown:
         print(f"… and {count - shown:,} more ({options})")
+
+
+GROUPS = {
+    "Read and look": ("demo", "embed", "rank", "search", "findings", "check", "reasons", "why", "representatives"),
+    "Review and decide": ("review", "decide", "undo", "redo", "decisions", "twins", "leakage", "answers"),
+    "Labels": ("labels", "suspects", "relabel", "confused", "names", "columns", "worth"),
+    "Take away": ("choose", "export", "report", "share", "sort", "figure", "project"),
+    "Models and how well they do": ("models", "evaluate", "compare", "second", "adapt", "pretrain"),
+    "Your own model": ("runs", "predictions"),
+    "Versions": ("versions", "diff"),
+    "Image sets": ("sets", "rename", "repoint", "refit", "mend", "compact", "drop-model", "pack", "unpack", "forget"),
+}
+CLOSING = """\
+Every command has --help. Training heads, step by step: python -m training.pretrain --help
+Completion: eval "$(url-viz --tyro-print-completion bash)", or zsh, tcsh"""
+
+
+def whole(commands: Mapping[str, Callable[..., Any]], *, prog: str, description: str | None) -> str:
+    """The help that `--help` prints without a command, as wide as the terminal."""
+    width = min(shutil.get_terminal_size().columns, 120)
+    parts = [f"usage: {prog} COMMAND …"] + ([fill(description, width)] if description else [])
+    for heading, names in GROUPS.items():
+        parts.append("\n".join([f"{heading}:", *(_line(name, commands[name], width) for name in names)]))
+    return "\n\n".join([*parts, *(fill(line, width) for line in CLOSING.splitlines())])
+
+
+def _line(name: str, command: Callable[..., Any], width: int) -> str:
+    summary = " ".join((inspect.getdoc(command) or "").split("\n\n")[0].split())
+    return fill(f"{name:16} {summary}", width, initial_indent="  ", subsequent_indent=" " * 19)

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 from url_viz.export.boxed_pictures import BoxedPicture
-from url_viz.export.json_values import as_json, plain_value
 from url_viz.export.provenance import Provenance
+from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
 
 IMAGE, LABEL = "image", "label"

@@ -8,9 +8,8 @@ import pandas as pd
 
 from url_viz.analysis.evaluation import Evaluated, by_class, deciles, known_to
 from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
-from url_viz.export.json_values import as_json, plain_value
 from url_viz.export.provenance import provenance
-from url_viz.export.table_files import write_bytes
+from url_viz.export.table_files import as_json, plain_value, write_bytes
 from url_viz.image_set import ImageSet
 
 

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
-from url_viz.export.json_values import as_json, column_names, plain_value
 from url_viz.export.picture_files import Exported, Wanted, new_folder
 from url_viz.export.provenance import Provenance
+from url_viz.export.table_files import as_json, column_names, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import ScannedFile, display_name
 from url_viz.progress import Clock, ProgressCallback

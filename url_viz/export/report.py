@@ -1,4 +1,4 @@
-"""The HTML report of an image set or of a selection: one self-contained file that loads nothing from the network."""
+"""HTML reports, of an image set or a selection, and of what changed: one file that loads nothing from the network."""
 
 import datetime
 import json
@@ -24,6 +24,8 @@ from url_viz.export.report_map import MapPoints, layers_of, map_points
 from url_viz.export.report_page import filled, page_file, shortened, titled
 from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
+from url_viz.subjects.set_versions import Version
+from url_viz.subjects.version_diff import WORDS, Diff
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
 GALLERY, CLASSES_SHOWN, CLASS_GALLERY = 18, 12, 3
@@ -222,3 +224,42 @@ def _worth(image_set: ImageSet) -> dict[str, object]:
         most = worth.differing["difference"].abs().nlargest(CLASSES_SHOWN).index
         changed = worth.differing.loc[sorted(most)].to_dict("records")
     return {"worth": worth, "changed_classes": changed}
+
+
+SHOWN = 24
+"""So many pictures of each change, classes and leaks are shown."""
+SIDE_PX = 128
+
+
+def write_diff_report(found: Diff, path: str | Path) -> Path:
+    """Write `diff_html` to a .html file, atomically; returns its path. Raises FolderError for where it cannot be."""
+    target = page_file(path)
+    return write_bytes(diff_html(found).encode("utf-8"), target)
+
+
+def diff_html(found: Diff) -> str:
+    """The report as the text of one HTML page; of folders it has the names alone."""
+    return filled(
+        "diff.html",
+        before=_name(found.before),
+        after=_name(found.after),
+        model=found.after.core.source.title,
+        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+        sentences=found.words,
+        changes=[_shown(found, name, count) for name, count in found.counts().items()],
+        classes=pd.concat([found.rose, found.fell]).head(SHOWN).to_dict("records"),
+        leaks=[] if found.new_leaks is None else found.new_leaks.head(SHOWN).to_dict("records"),
+    )
+
+
+def _name(version: Version) -> str:
+    return version.core.root.name + ("" if version.is_now else f", version {version.number}")
+
+
+def _shown(found: Diff, change: str, count: int) -> dict[str, Any]:
+    """One change: how many pictures have it, and the first of them, each with its thumbnail ("" for none)."""
+    rows = found.table[found.table[change]].head(SHOWN)
+    version, ids = (found.before, rows["id_before"]) if change == "removed" else (found.after, rows["id"])
+    pictures = inlined(version.core, ids, side_px=SIDE_PX)
+    shown = rows.assign(thumbnail=[pictures.get(int(one), "") for one in ids]).to_dict("records")
+    return {"title": WORDS[change].capitalize(), "count": count, "rows": shown}
