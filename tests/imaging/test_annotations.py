@@ -129,9 +129,9 @@ def test_the_box_of_a_mask_is_that_of_its_pixels(mask: NDArray[np.bool_]) -> Non
     assert box_of_mask({"size": list(mask.shape), "counts": as_text(lengths)}) == box
 
 
-@pytest.mark.parametrize(
-    "mask",
-    [
+def test_a_hostile_mask_is_a_failure(tmp_path: Path) -> None:
+    good = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 10 + 5, 20, HEIGHT * (WIDTH - 10) - 25]}
+    hostile: list[dict[str, Any]] = [
         {"size": [4, 3], "counts": [5, 4, 4]},
         {"size": [4, 3], "counts": [-1, 10, 3]},
         {"size": [4, 3], "counts": [5.0, 4, 3]},
@@ -143,14 +143,14 @@ def test_the_box_of_a_mask_is_that_of_its_pixels(mask: NDArray[np.bool_]) -> Non
         {"size": [4, 3, 1], "counts": [0, 12]},
         {"size": "4", "counts": {}},
         {},
-    ],
-)
-def test_a_hostile_mask_is_a_failure(tmp_path: Path, mask: dict[str, Any]) -> None:
-    good = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 10 + 5, 20, HEIGHT * (WIDTH - 10) - 25]}
-    both = [{"id": at, "image_id": 1, "category_id": 7, "segmentation": one} for at, one in ((1, good), (2, mask))]
-    found = read_annotations(coco(tmp_path, both))
-    assert boxes(found) == [("1", "cat", (10, 5, 1, 20))]
-    assert found.failures == [("annotations 2", "has neither a box of four numbers, nor a polygon or mask with area")]
+    ]
+    masks = [
+        {"id": at, "image_id": 1, "category_id": 7, "segmentation": one} for at, one in enumerate([good, *hostile])
+    ]
+    found = read_annotations(coco(tmp_path, masks))
+    assert boxes(found) == [("0", "cat", (10, 5, 1, 20))]
+    why = "has neither a box of four numbers, nor a polygon or mask with area"
+    assert found.failures == [(f"annotations {at}", why) for at in range(1, len(masks))]
 
 
 def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
@@ -160,30 +160,27 @@ def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
     assert found.summary.endswith("; 1 crowd left out")
 
 
-@pytest.mark.parametrize(
-    ("line", "why"),
-    [
-        ("5 .5 .5 .1 .1", "class that is not named: '5'"),
-        ("0 .5 .5 nan .1", "not finite"),
-        ("0 .5 .5 0 .1", "without area"),
-        ("0 1.9 .5 .1 .1", "outside its picture"),
-        ("0 .5 .5 .1", "3 numbers"),
-        ("0 one two three four", "not a class and numbers"),
-        ("\x1b[31m0 1 1 1 1", "not named"),
-    ],
-)
-def test_a_line_of_yolo_that_makes_no_sense_is_a_failure(tmp_path: Path, line: str, why: str) -> None:
-    found = read_annotations(yolo(tmp_path, ["0 .5 .5 .2 .2", line]))
+def test_a_line_of_yolo_that_makes_no_sense_is_a_failure(tmp_path: Path) -> None:
+    why = {
+        "5 .5 .5 .1 .1": "class that is not named: '5'",
+        "0 .5 .5 nan .1": "not finite",
+        "0 .5 .5 0 .1": "without area",
+        "0 1.9 .5 .1 .1": "outside its picture",
+        "0 .5 .5 .1": "3 numbers",
+        "0 one two three four": "not a class and numbers",
+        "\x1b[31m0 1 1 1 1": "not named",
+    }
+    found = read_annotations(yolo(tmp_path, ["0 .5 .5 .2 .2", *why]))
     assert len(boxes(found)) == 1
-    ((at, reason),) = found.failures
-    assert at == "labels/train/a.txt:2"
-    assert why in reason
-    assert reason.isprintable()
+    assert [at for at, _ in found.failures] == [f"labels/train/a.txt:{number}" for number in range(2, 2 + len(why))]
+    for (_, reason), expected in zip(found.failures, why.values(), strict=True):
+        assert expected in reason
+        assert reason.isprintable()
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
+def test_an_entry_of_coco_that_makes_no_sense_is_a_failure(tmp_path: Path) -> None:
+    good = {"id": 0, "image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"image_id": 4}, "not listed"),
         ({"category_id": 8}, "not named"),
         ({"bbox": [1, 2, "x", 4]}, "neither a box"),
@@ -193,31 +190,23 @@ def test_a_line_of_yolo_that_makes_no_sense_is_a_failure(tmp_path: Path, line: s
         ({"bbox": [1e400, 2, 3, 4]}, "not finite"),
         ({"bbox": [10**400, 2, 3, 4]}, "neither a box"),
         ({"image_id": [[1]]}, "not listed"),
-    ],
-)
-def test_an_entry_of_coco_that_makes_no_sense_is_a_failure(tmp_path: Path, change: dict[str, Any], why: str) -> None:
-    good = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
-    found = read_annotations(coco(tmp_path, [good, {**good, "id": 2, **change}]))
+        ({"id": 0}, "same number"),
+    ]
+    entries = [good, *({**good, "id": at, **change} for at, (change, _) in enumerate(changes, 1))]
+    found = read_annotations(coco(tmp_path, entries))
     assert len(boxes(found)) == 1
-    ((at, reason),) = found.failures
-    assert at == "annotations 2"
-    assert why in reason
+    for at, ((place, reason), (change, why)) in enumerate(zip(found.failures, changes, strict=True), 1):
+        assert place == f"annotations {change.get('id', at)}"
+        assert why in reason
 
 
-def test_two_objects_of_one_number_are_one_and_a_failure(tmp_path: Path) -> None:
-    good = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
-    found = read_annotations(coco(tmp_path, [good, good]))
-    assert len(boxes(found)) == 1
-    assert "same number" in found.failures[0][1]
-
-
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a\0.png", "\ud800.png"])
-def test_a_file_name_that_leads_out_or_can_be_none_is_a_failure(tmp_path: Path, name: str) -> None:
-    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": name}]
+def test_a_file_name_that_leads_out_or_can_be_none_is_a_failure(tmp_path: Path) -> None:
+    names = ["a.png", "../../etc/passwd", "/etc/passwd", "a\0.png", "\ud800.png"]
+    images = [{"id": at, "file_name": name} for at, name in enumerate(names)]
     entry = {"id": 1, "image_id": 2, "category_id": 7, "bbox": [1, 2, 3, 4]}
     found = read_annotations(coco(tmp_path, [entry], images=images))
     assert [*found.pictures] == [b"a.png"]
-    assert "leads out" in found.failures[0][1]
+    assert ["leads out" in why for _, why in found.failures] == [True] * 4 + [False], "the object's picture is none"
 
 
 def test_an_xml_file_with_a_document_type_is_not_read(tmp_path: Path) -> None:

@@ -72,9 +72,8 @@ def test_numbers_of_labels_need_names_where_the_annotations_have_others(tmp_path
     assert rows(read_predictions(folder, of_set, names=read_names(file))) == [(b"1.png", "dog", 0.9, True)]
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
+def test_an_entry_that_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"image_id": 7}, "does not have"),
         ({"image_id": [[]]}, "does not have"),
         ({"bbox": [1, 2, 3]}, "no box"),
@@ -84,14 +83,13 @@ def test_numbers_of_labels_need_names_where_the_annotations_have_others(tmp_path
         ({"score": 3}, "not from 0 to 1"),
         ({"score": "high"}, "not from 0 to 1"),
         ({"score": float("nan")}, "not from 0 to 1"),
-    ],
-)
-def test_an_entry_that_cannot_be_used_is_left_out_and_told(tmp_path: Path, change: dict[str, Any], why: str) -> None:
-    found = read_predictions(results(tmp_path, [ENTRY, {**ENTRY, **change}, 5]), annotations(tmp_path, "COCO"))
+    ]
+    entries = [ENTRY, *({**ENTRY, **change} for change, _ in changes), 5]
+    found = read_predictions(results(tmp_path, entries), annotations(tmp_path, "COCO"))
     assert len(found.predictions) == 1
-    (at, reason), last = found.failures
-    assert (at, last) == ("entry 1", ("entry 2", "is no prediction"))
-    assert why in reason
+    assert [at for at, _ in found.failures] == [f"entry {number}" for number in range(1, 2 + len(changes))]
+    for (_, reason), why in zip(found.failures, [*(why for _, why in changes), "is no prediction"], strict=True):
+        assert why in reason
 
 
 @pytest.mark.parametrize("text", ["[", "{}", "[]", "[" * 100_000, '[{"image_id": 99}]'])

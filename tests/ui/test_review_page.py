@@ -49,9 +49,7 @@ def here(at: AppTest) -> OpenReview[Review]:
 class TestStart:
     """What to begin with."""
 
-    def test_ready_reviews_with_their_counts_a_button_begins_one_and_all_reviews_leads_back(
-        self, image_set: ImageSet
-    ) -> None:
+    def test_ready_reviews_with_their_counts_and_one_put_together(self, image_set: ImageSet) -> None:
         at = page(image_set)
         said = words(at)
         measure = image_set.order().measure
@@ -63,20 +61,16 @@ class TestStart:
         next(b for b in at.button if b.label == "Confusability").click().run()
         assert here(at).review.spec == ReviewSpec("confusability")
         assert at.query_params["review"] == "confusability"
+        image_set.decisions.tag([int(image_set.ids[0])], "dark")
         at.button(key="review.leave").click().run()
         assert "review" not in at.query_params
         assert any(b.label == "Confusability" for b in at.button)
-
-    def test_one_put_together(self, image_set: ImageSet) -> None:
-        image_set.decisions.tag([int(image_set.ids[0])], "dark")
-        at = page(image_set)
         at.selectbox(key="view.review.class").select("cat")
         at.selectbox(key="view.review.tag").select("dark")
         at.run()
         at.button(key="review.own").click().run()
         assert here(at).review.ids.tolist() == [int(image_set.ids[0])]
-        assert at.query_params["in.label"] == "cat"
-        assert at.query_params["in.tags"] == "dark"
+        assert (at.query_params["in.label"], at.query_params["in.tags"]) == ("cat", "dark")
 
     def test_what_was_done_is_told_and_what_was_begun_offered_to_go_on_with(self, image_set: ImageSet) -> None:
         image_set.decisions.by("anna").decide([int(image_set.ids[0])], "keep")
@@ -115,14 +109,24 @@ class TestDesk:
         progress = here(at).review.progress()
         assert (progress.done, progress.skipped, here(at).at) == (2, 1, 3)
         assert len(image_set.decisions.history()) == 2
+        before = here(at)
+        image_set.labels.use("tags")
+        at.run()
+        assert here(at) is not before, "another choice of labels opens it again"
 
-    def test_what_cannot_be_stored_comes_back_with_the_reason(self, image_set: ImageSet) -> None:
+    def test_cards_say_what_is_asked_and_what_cannot_be_stored_comes_back(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("confusability")))
-        first = int(review.review.ids[0])
+        first, state = int(review.review.ids[0]), state_of(image_set, review)
+        card, drawn = state.cards[0], dict(review.drawn)
+        assert (state.upcoming[:3], len(card["panels"])) == ((0, 1, 2), 2)
+        assert card["label_given"] in ("cat", "dog")
+        assert ("Class", card["label_given"]) in card["facts"]
+        assert card["picture"].startswith("/url-viz/picture/")
         take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * 300))], who=None)
         assert (review.at, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
         assert "cannot be a label" in review.refused[0].message
         assert state_of(image_set, review).refused == review.refused
+        assert all(review.drawn[one] is drawn[one] for one in drawn), "cards stay the same objects"
         take_answers(review, [DeskAnswer(8, 1, first, 0, CardAnswer(label="dog"))], who=None)
         assert (review.at, review.refused) == (1, ())
 
@@ -137,19 +141,6 @@ class TestDesk:
         decided = image_set.table().set_index("id")["decision"].dropna()
         assert decided.to_dict() == {one: "keep" if one == members[1] else "drop" for one in members}
         assert state_of(image_set, review).cards[0]["kept"] == [other]
-
-    def test_cards_say_what_is_asked_and_stay_the_same_objects(self, image_set: ImageSet) -> None:
-        review = begun(image_set.reviews.open(ReviewSpec("confusability")))
-        state = state_of(image_set, review)
-        assert state.upcoming[:3] == (0, 1, 2)
-        card = state.cards[0]
-        assert card["label_given"] in ("cat", "dog")
-        assert ("Class", card["label_given"]) in card["facts"]
-        assert card["picture"].startswith("/url-viz/picture/")
-        assert len(card["panels"]) == 2
-        before = dict(review.drawn)
-        state_of(image_set, review)
-        assert all(review.drawn[one] is before[one] for one in before)
 
     def test_pairs_are_answered_taken_back_and_told(self, unlabelled: ImageSet) -> None:
         said = words(page(unlabelled))
@@ -219,13 +210,6 @@ class TestDesk:
         at.button(key="review.afresh").click().run()
         assert here(at).review.progress().left == 1
         assert str(here(at).review.ids[0]) != only
-
-    def test_another_choice_of_labels_opens_it_again(self, image_set: ImageSet) -> None:
-        at = page(image_set, ReviewSpec("confusability"))
-        before = here(at)
-        image_set.labels.use("tags")
-        at.run()
-        assert here(at) is not before
 
 
 def test_what_is_no_answer_is_passed_over() -> None:
