@@ -35,103 +35,76 @@ def labelled(image_set: ImageSet) -> dict[str, tuple[str | None, str | None]]:
     return {str(path): (row["label"], row["label_checked"]) for path, row in table.iterrows()}
 
 
-class TestRelabel:
-    """Labels are corrected, confirmed and taken back."""
-
-    def test_by_paths_however_they_are_written(
-        self, run: Run, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.chdir(image_set.root.parent)
-        shown = run("relabel", "dog", "photos/cat/0004.jpg", "dog/0001.jpg", image_set.root / "cat" / "0000.jpg")
-        assert shown == "Labelled 3 pictures “dog”.\n"
-        assert labelled(image_set) == {
-            "cat/0000.jpg": ("dog", "corrected"),
-            "cat/0004.jpg": ("dog", "corrected"),
-            "dog/0001.jpg": ("dog", "confirmed"),
-        }
-        assert (image_set.root / "cat" / "0004.jpg").is_file()
-        assert run("undo") == "Undone: labelled 3 pictures “dog”.\n"
-        assert labelled(image_set) == {}
-        assert run("redo") == "Redone: labelled 3 pictures “dog”.\n"
-
-    def test_back_takes_every_path_that_is_named(self, run: Run, image_set: ImageSet, tmp_path: Path) -> None:
-        run("relabel", "dog", "cat/0000.jpg", "cat/0002.jpg", "cat/0004.jpg")
-        (tmp_path / "list.txt").write_bytes(b"cat/0002.jpg\0")
-        back = run("relabel", "cat/0000.jpg", "--back", "--from", tmp_path / "list.txt")
-        assert back == "Took back the label of 2 pictures.\n"
-        assert labelled(image_set) == {"cat/0004.jpg": ("dog", "corrected")}
-        assert run("relabel", "cat/0000.jpg", "--back").startswith("Nothing to change: the picture is so already")
-        run("undo")
-        assert len(labelled(image_set)) == 3
-        assert "1 of 2 paths are not pictures" in run("relabel", "dog", "cat/0002.jpg", "--back", status=1)
-
-    def test_what_cannot_be_meant(self, run: Run, image_set: ImageSet) -> None:
-        for message, *arguments in (
-            ("Say which class, then which pictures",),
-            ("Say which class, then which pictures", "--back"),
-            ("1 of 1 paths are not pictures of", "dog", "cat/none.jpg"),
-            ("Take 1 to 255 characters", "x" * 256, "cat/0000.jpg"),
-        ):
-            assert message in run("relabel", *arguments, status=1)
-        assert labelled(image_set) == {}
-        assert not image_set.decisions.can_undo
+def test_labels_are_corrected_confirmed_taken_back_and_listed(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
+    assert "label" not in run("decisions")
+    assert run("relabel", "dog", "cat/0004.jpg", "dog/0001.jpg", "cat/0000.jpg") == "Labelled 3 pictures “dog”.\n"
+    assert labelled(image_set) == {
+        "cat/0000.jpg": ("dog", "corrected"),
+        "cat/0004.jpg": ("dog", "corrected"),
+        "dog/0001.jpg": ("dog", "confirmed"),
+    }
+    assert (image_set.root / "cat" / "0004.jpg").is_file()
+    run("decide", "drop", "cat/0002.jpg")
+    lines = run("decisions").splitlines()
+    assert lines[0] == "0 keep, 1 drop, 0 look-again, 24 undecided"
+    assert lines[1] == "2 labels corrected, 1 label confirmed"
+    rows = [line.split() for line in lines[2:]]
+    assert rows[0] == ["decision", "tags", "label", "label_given", "path"]
+    assert rows[1:] == [
+        ["-", "dog", "cat", "cat/0000.jpg"],
+        ["drop", "cat", "cat", "cat/0002.jpg"],
+        ["-", "dog", "cat", "cat/0004.jpg"],
+        ["-", "dog", "dog", "dog/0001.jpg"],
+    ]
+    assert run("decisions", "--top", 1).endswith("… and 3 more (--top, or export --decision)\n")
+    (tmp_path / "list.txt").write_bytes(b"dog/0001.jpg\0")
+    back = run("relabel", "cat/0000.jpg", "--back", "--from", tmp_path / "list.txt")
+    assert back == "Took back the label of 2 pictures.\n", "every path that is named"
+    assert labelled(image_set) == {"cat/0004.jpg": ("dog", "corrected")}
+    assert run("relabel", "cat/0000.jpg", "--back").startswith("Nothing to change: the picture is so already")
+    assert run("undo") == "Undone: took back the label of 2 pictures.\n"
+    assert len(labelled(image_set)) == 3
 
 
-class TestAccept:
-    """Suspects get the class that is suggested."""
-
-    def test_those_with_a_suggestion_in_one_action(self, run: Run, image_set: ImageSet) -> None:
-        assert run("suspects", "--accept", "--kind", "label-error") == "Labelled 2 pictures.\n"
-        assert labelled(image_set) == {path: (label, "corrected") for path, label in WRONG.items()}
-        assert not set(WRONG) & set(image_set.labels.suspects()["path"]), "what was corrected is no suspect any more"
-        assert run("undo") == "Undone: labelled 2 pictures.\n"
-        assert set(WRONG) <= set(image_set.labels.suspects()["path"])
-
-    def test_nothing_to_accept(self, run: Run, image_set: ImageSet) -> None:
-        assert run("suspects", "--accept", "--kind", "ambiguous") == "No picture was chosen.\n"
-        assert not image_set.decisions.can_undo
-        image_set.labels.use(None)
-        assert "There are no labels to check" in run("suspects", "--accept", status=1)
+def test_what_cannot_be_meant(run: Run, image_set: ImageSet) -> None:
+    for message, *arguments in (
+        ("Say which class, then which pictures",),
+        ("Say which class, then which pictures", "--back"),
+        ("1 of 1 paths are not pictures of", "dog", "cat/none.jpg"),
+        ("1 of 2 paths are not pictures", "dog", "cat/0002.jpg", "--back"),
+        ("Take 1 to 255 characters", "x" * 256, "cat/0000.jpg"),
+    ):
+        assert message in run("relabel", *arguments, status=1)
+    assert labelled(image_set) == {}
+    assert not image_set.decisions.can_undo
 
 
-class TestDecisions:
-    """The counts, the list, and the log."""
-
-    def test_corrected_labels_are_counted_and_listed(self, run: Run) -> None:
-        assert "label" not in run("decisions")
-        run("relabel", "dog", "cat/0004.jpg", "cat/0000.jpg", "dog/0001.jpg")
-        run("decide", "drop", "cat/0002.jpg")
-        lines = run("decisions").splitlines()
-        assert lines[0] == "0 keep, 1 drop, 0 look-again, 24 undecided"
-        assert lines[1] == "2 labels corrected, 1 label confirmed"
-        rows = [line.split() for line in lines[2:]]
-        assert rows[0] == ["decision", "tags", "label", "label_given", "path"]
-        assert rows[1:] == [
-            ["-", "dog", "cat", "cat/0000.jpg"],
-            ["drop", "cat", "cat", "cat/0002.jpg"],
-            ["-", "dog", "cat", "cat/0004.jpg"],
-            ["-", "dog", "dog", "dog/0001.jpg"],
-        ]
-        assert run("decisions", "--top", 1).endswith("… and 3 more (--top, or export --decision)\n")
-
-    def test_the_log_tells_when_who_and_what(self, run: Run, image_set: ImageSet) -> None:
-        assert run("decisions", "--log") == "No decisions yet.\n"
-        run("relabel", "dog", "cat/0004.jpg")
-        image_set.labels.correct({int(image_set.ids[0]): "dog"}, who="anna")
-        run("undo")
-        lines = run("decisions", "--log").splitlines()
-        assert lines[0].split() == ["at", "who", "did", "state"]
-        assert re.fullmatch(r"\S+\+00:00 +anna +labelled 1 picture “dog” +undone", lines[1])
-        assert re.fullmatch(r"\S+\+00:00 +\S+ +labelled 1 picture “dog” +done", lines[2])
-        assert len(lines) == 3
-        assert len(run("decisions", "--log", "--top", 1).splitlines()) == 2
+def test_suspects_get_the_class_that_is_suggested(run: Run, image_set: ImageSet) -> None:
+    assert run("suspects", "--accept", "--kind", "ambiguous") == "No picture was chosen.\n"
+    assert not image_set.decisions.can_undo
+    assert run("suspects", "--accept", "--kind", "label-error") == "Labelled 2 pictures.\n"
+    assert labelled(image_set) == {path: (label, "corrected") for path, label in WRONG.items()}
+    image_set.labels.use(None)
+    assert "There are no labels to check" in run("suspects", "--accept", status=1)
 
 
-@pytest.mark.slow
+def test_the_log_tells_when_who_and_what(run: Run, image_set: ImageSet) -> None:
+    assert run("decisions", "--log") == "No decisions yet.\n"
+    run("relabel", "dog", "cat/0004.jpg")
+    image_set.labels.correct({int(image_set.ids[0]): "dog"}, who="anna")
+    run("undo")
+    lines = run("decisions", "--log").splitlines()
+    assert lines[0].split() == ["at", "who", "did", "state"]
+    assert re.fullmatch(r"\S+\+00:00 +anna +labelled 1 picture “dog” +undone", lines[1])
+    assert re.fullmatch(r"\S+\+00:00 +\S+ +labelled 1 picture “dog” +done", lines[2])
+    assert len(lines) == 3
+    assert len(run("decisions", "--log", "--top", 1).splitlines()) == 2
+
+
 class TestReview:
     """The queue, with the question of each picture."""
 
-    def test_the_default_order_is_named_and_asks_between_two_classes(self, run: Run, image_set: ImageSet) -> None:
+    def test_the_default_order_so_many_of_each_class_and_twins(self, run: Run, image_set: ImageSet) -> None:
         assert image_set.order().measure == "ambiguity"
         lines = run("review", "--top", 3).splitlines()
         assert lines[0] == "Ambiguity: 24 pictures to review.", "of the two copies one"
@@ -139,8 +112,9 @@ class TestReview:
         for line, row in zip(lines[1:4], table.head(3).to_dict("records"), strict=True):
             assert line == f"{row['path']}  ({row['label']})  {row['first_class']} or {row['second_class']}?"
         assert lines[4:] == ["… and 21 more (--top)"]
-
-    def test_of_twins(self, run: Run) -> None:
+        lines = run("review", "--per-class", 2, "--within-class").splitlines()
+        assert lines[0] == "Ambiguity · ranked within class · 2 per class: 4 pictures to review."
+        assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
         shown = "Twins: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
         assert run("review", "--by", "twins") == shown
         run("twins", "--keep-one")
@@ -157,11 +131,6 @@ class TestReview:
         (_, line) = run("review", "--tag", "dark", "--of-class", "dog").splitlines()
         assert line.startswith("dog/0001.jpg  (dog)  ")
         assert run("review", "--of-class", "bird") == "Ambiguity · Label: bird: 0 pictures to review.\n"
-
-    def test_so_many_of_each_class(self, run: Run) -> None:
-        lines = run("review", "--per-class", 2, "--within-class").splitlines()
-        assert lines[0] == "Ambiguity · ranked within class · 2 per class: 4 pictures to review."
-        assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
 
     def test_without_classes(self, run: Run, image_set: ImageSet) -> None:
         image_set.labels.use(None)
