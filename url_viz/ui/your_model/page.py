@@ -1,6 +1,5 @@
 """Parts of the Your model page: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -145,6 +144,22 @@ def _review_button(spec: ReviewSpec, pictures: int, *, key: str) -> None:
         go_to_review(spec)
 
 
+def _show_rows(
+    image_set: ImageSet, words: str, rows: NDArray[np.int64], *, key: str, filters: tuple[Filter, ...] = ()
+) -> None:
+    """What is said of rows of the table, and the review of exactly these, the most undecided first.
+
+    It is by `filters` where these give the same rows, which its address then names.
+    """
+    table = image_set.table()
+    scope = Scope(filters=filters)
+    if not filters or not np.array_equal(np.flatnonzero(passes_all(table, filters)), rows):
+        scope = Scope(ids=tuple(table["id"].iloc[rows].tolist()))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(escape(words), width="content")
+        _review_button(ReviewSpec(MODEL_DOUBT.name, scope), len(rows), key=key)
+
+
 def show_confusions(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
     """The confusion matrix of the most confused classes; a cell is a queue of its pictures."""
     st.markdown("**What it takes for what**")
@@ -170,8 +185,12 @@ def show_confusions(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -
     st.caption(Markdown(f"Rows: the label. Columns: what the model says. Click a cell to review its pictures.{words}"))
     cells = event["selection"]["cells"]
     if cells:
-        row, column = cells[0]
-        _show_cell(image_set, found, label=str(matrix.index[row]), said=str(column))
+        (row, said), names = cells[0], found.names
+        label = str(matrix.index[row])
+        rows = found.rows[(found.label == names.index(label)) & (found.said == names.index(said))]
+        words = f"{counted(len(rows), 'picture')} of {label} that the model says are {said}"
+        filters = OneOf("label", (label,)), OneOf("model_class", (said,))
+        _show_rows(image_set, words, rows, key="run.cell", filters=filters)
 
 
 def _shaded(matrix: pd.DataFrame) -> "pd.io.formats.style.Styler":
@@ -188,23 +207,6 @@ def _shaded(matrix: pd.DataFrame) -> "pd.io.formats.style.Styler":
         return found
 
     return matrix.style.apply(styles, axis=None).format(lambda count: f"{count:,}" if count else "")
-
-
-def _show_cell(image_set: ImageSet, found: RunPredictions, *, label: str, said: str) -> None:
-    of_cell = (found.label == found.names.index(label)) & (found.said == found.names.index(said))
-    filters = (OneOf("label", (label,)), OneOf("model_class", (said,)))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        words = f"{counted(int(of_cell.sum()), 'picture')} of {label} that the model says are {said}"
-        st.markdown(escape(words), width="content")
-        _review_button(_spec(image_set, found.rows[of_cell], filters), int(of_cell.sum()), key="run.cell")
-
-
-def _spec(image_set: ImageSet, rows: NDArray[np.int64], filters: Sequence[Filter] = ()) -> ReviewSpec:
-    """A review of exactly these rows of the table, the most undecided first: by filters where these give the same."""
-    table = image_set.table()
-    if filters and np.array_equal(np.flatnonzero(passes_all(table, filters)), rows):
-        return ReviewSpec(MODEL_DOUBT.name, Scope(filters=tuple(filters)))
-    return ReviewSpec(MODEL_DOUBT.name, Scope(ids=tuple(table["id"].iloc[rows].tolist())))
 
 
 def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
@@ -244,9 +246,7 @@ def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) 
     if chosen:
         rows = np.flatnonzero(passes_all(table, (filters[chosen[0]],)))
         wrong = np.intersect1d(rows, found.rows[~found.is_right])
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(escape(f"{counted(len(wrong), 'wrong picture')}"), width="content")
-            _review_button(_spec(image_set, wrong), len(wrong), key="run.wrong")
+        _show_rows(image_set, counted(len(wrong), "wrong picture"), wrong, key="run.wrong")
 
 
 def show_compared(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
@@ -267,10 +267,9 @@ def show_compared(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> 
     one, two = (share_of(int(of.sum()), len(of)).text(digits=3) for of in (both.one, both.other))
     words = f"{run.name} is right of {one}, {name} of {two}; difference {both.difference.text(digits=3, signed=True)}"
     st.markdown(escape(f"Of {counted(len(both.rows), 'picture')} of both, {words} (95 % intervals)."))
-    for only, words, key in (
-        (both.one & ~both.other, f"right in {run.name} only", "run.only_one"),
-        (both.other & ~both.one, f"right in {name} only", "run.only_other"),
+    for only, right, key in (
+        (both.one & ~both.other, run.name, "run.only_one"),
+        (both.other & ~both.one, name, "run.only_other"),
     ):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(escape(f"{counted(int(only.sum()), 'picture')} {words}"), width="content")
-            _review_button(_spec(image_set, both.rows[only]), int(only.sum()), key=key)
+        rows = both.rows[only]
+        _show_rows(image_set, f"{counted(len(rows), 'picture')} right in {right} only", rows, key=key)
