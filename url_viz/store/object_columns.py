@@ -1,14 +1,15 @@
 """What an annotation file says of the objects of a set, kept as columns: class, picture, box, split and other facts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.imaging.annotations.annotated import Box, Size
+from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture
 from url_viz.imaging.object_source import Objects
+from url_viz.imaging.places import Place
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Source
 from url_viz.store.imported_columns import names_of_imports, read_import, write_apart, write_label_choice
@@ -42,20 +43,7 @@ def keep_objects(writer: Writer, source: Source) -> None:
     )
     is_new = OBJECTS not in names_of_imports(writer.paths)
     facts = source.facts
-    said = list(facts.values())
-    columns = {
-        CLASS: _texts(one.label for _, one, _ in said),
-        PICTURE: _texts(display_name(picture.path) for picture, _, _ in said),
-        "object": _texts(one.key for _, one, _ in said),
-        "split": _texts(picture.split for picture, _, _ in said),
-        **{
-            name: Values("numeric", np.array([(*place.box, place.margin)[at] for _, _, place in said], float))
-            for at, name in enumerate(BOX_COLUMNS)
-        },
-        **_of_the_frame([place.box for _, _, place in said], [picture.size for picture, _, _ in said]),
-        "objects_in_picture": Values("numeric", np.array([len(picture.objects) for picture, _, _ in said], float)),
-        **_facts([dict(one.facts) for _, one, _ in said]),
-    }
+    columns = {str(name): Values.of(column) for name, column in _said(list(facts.values())).items()}
     columns = {name: values for name, values in columns.items() if values.known}
     write_said(writer, OBJECTS, source.root.name, list(facts), columns)
     if is_new:
@@ -63,23 +51,32 @@ def keep_objects(writer: Writer, source: Source) -> None:
         write_apart(writer.paths, PICTURE)
 
 
-def _of_the_frame(boxes: Sequence[Box], sizes: Sequence[Size | None]) -> dict[str, Values]:
-    """What boxes are in pictures of these sizes: the share they cover, width by height, whether the frame cuts them.
+def _said(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:
+    """A row an object: what its annotation says, and what follows from its box."""
+    rows = [
+        (one.label, display_name(picture.path), one.key, picture.split, *place.box, place.margin)
+        for picture, one, place in facts
+    ]
+    said = pd.DataFrame(rows, columns=[CLASS, PICTURE, "object", "split", *BOX_COLUMNS])
+    sizes = np.array([picture.size or (np.nan, np.nan) for picture, _, _ in facts], float).reshape(-1, 2)
+    of_frame = _of_the_frame(said[list(BOX_COLUMNS[:4])].to_numpy(float), sizes)
+    of_frame["objects_in_picture"] = [float(len(picture.objects)) for picture, _, _ in facts]
+    others = pd.DataFrame([dict(one.facts) for _, one, _ in facts])  # score, truncated …
+    return pd.concat([said, of_frame, others.sort_index(axis=1)], axis=1)
+
+
+def _of_the_frame(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> pd.DataFrame:
+    """What boxes (N, 4) are in pictures of these sizes (N, 2): the share they cover, width by height, whether cut.
 
     A box is cut by the frame if it reaches to within a pixel, or `AT_THE_FRAME` of the picture's side, of it.
     """
-    x, y, width, height = np.array(boxes, float).reshape(-1, 4).T
-    across, down = np.array([size or (np.nan, np.nan) for size in sizes], float).reshape(-1, 2).T
+    (x, y, width, height), (across, down) = boxes.T, sizes.T
     right, bottom = np.minimum(x + width, across), np.minimum(y + height, down)
     area = (right - np.maximum(x, 0)) * (bottom - np.maximum(y, 0)) / (across * down)
     near = [np.maximum(1, AT_THE_FRAME * side) for side in (across, down)]
     is_cut = (x <= near[0]) | (y <= near[1]) | (right >= across - near[0]) | (bottom >= down - near[1])
-    told = ("yes" if cut else "no" for cut in is_cut)
-    return {
-        "box_area": Values("numeric", area),
-        "box_aspect": Values("numeric", width / height),
-        CUT_BY_FRAME: _texts(one if known else None for one, known in zip(told, np.isfinite(across), strict=True)),
-    }
+    told = np.where(np.isfinite(across), np.where(is_cut, "yes", "no").astype(object), None)  # type: ignore[call-overload]
+    return pd.DataFrame({"box_area": area, "box_aspect": width / height, CUT_BY_FRAME: told})
 
 
 @dataclass(frozen=True)
@@ -100,21 +97,3 @@ def stored_boxes(paths: SetPaths, contents: NDArray[np.int64]) -> Boxes | None:
     box = np.stack([np.asarray(columns[name].values, np.float64)[row] for name in BOX_COLUMNS[:4]], axis=1)
     picture = pd.factorize(columns[PICTURE].values)[0].astype(np.int32)[row]
     return Boxes(np.where(row < 0, -1, picture).astype(np.int32), box)
-
-
-def _facts(said: Sequence[Mapping[str, float | str]]) -> dict[str, Values]:
-    """A column for each other fact (score, truncated …): of numbers, if all of it are."""
-    columns = {}
-    for name in sorted({name for of_one in said for name in of_one}):
-        values = [of_one.get(name) for of_one in said]
-        is_number = all(value is None or isinstance(value, int | float) for value in values)
-        columns[name] = (
-            Values("numeric", np.array([np.nan if value is None else value for value in values], float))
-            if is_number
-            else _texts(None if value is None else str(value) for value in values)
-        )
-    return columns
-
-
-def _texts(values: Iterable[str | None]) -> Values:
-    return Values("categorical", pd.Series(list(values), dtype=object).to_numpy())

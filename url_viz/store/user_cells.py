@@ -33,6 +33,13 @@ class Values:
     values: NDArray[Any]
     infinite: int = 0
 
+    @classmethod
+    def of(cls, cells: "pd.Series[Any]") -> "Values":
+        """A column of numbers or of text, with missing cells, as it is."""
+        if pd.api.types.is_numeric_dtype(cells):
+            return cls("numeric", cells.to_numpy(np.float64))
+        return cls("categorical", cells.astype(object).where(cells.notna(), None).to_numpy())
+
     @property
     def known(self) -> int:
         """How many cells have a value."""

@@ -134,7 +134,7 @@ class SetObjects:
         found = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
         if run is not None:
             self._record(found, run, split)
-        columns = {str(name): _values(column) for name, column in found.objects.items()}
+        columns = {str(name): Values.of(column) for name, column in found.objects.items()}
         with raising_disk_errors(self._core.store.paths):
             kept = Import(DETECTOR, file.name, self._core.ids, self._core.contents, columns)
             write_import(self._core.store.paths, kept)
@@ -154,9 +154,3 @@ def _in_pixels(source: Objects, predicted: Predicted) -> pd.DataFrame:
         box = source.box(one.box, pictures[one.picture], is_relative=one.is_relative)
         rows.append((display_name(one.picture), one.label, one.score, *box))
     return pd.DataFrame(rows, columns=[PICTURE, CLASS, "score", *BOX_COLUMNS[:4]])
-
-
-def _values(column: pd.Series) -> Values:
-    if pd.api.types.is_numeric_dtype(column):
-        return Values("numeric", column.to_numpy(float))
-    return Values("categorical", column.astype(object).where(column.notna(), None).to_numpy())

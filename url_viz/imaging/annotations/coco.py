@@ -61,7 +61,8 @@ def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None
     elif why_no_box(box) is None and _is_outside(box, found.pictures[path].size):
         found.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
-        facts = tuple((name, entry[name]) for name in ("area", "score") if isinstance(entry.get(name), int | float))
+        said = {name: numbers((entry[name],)) for name in _FACTS if isinstance(entry.get(name), int | float)}
+        facts = tuple((name, value[0]) for name, value in said.items() if value is not None)
         found.add(path, AnnotatedObject(_key(entry.get("id")), label, box, facts=facts, place=place), at=at)
 
 
@@ -75,7 +76,7 @@ def _document(path: Path, data: bytes) -> Mapping[str, Any]:
     return document
 
 
-_PARTS = ("images", "annotations", "categories")
+_PARTS, _FACTS = ("images", "annotations", "categories"), ("area", "score")
 
 
 def _entries(document: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
