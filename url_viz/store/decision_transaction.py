@@ -30,6 +30,8 @@ MOST_STEPS, MOST_CHANGES = 1000, 20_000
 """From more steps or changes on, reading everything again is faster than following them."""
 
 Side = Literal["before", "after"]
+Step = tuple[int, Side]
+"""What made one version: an action, by its number, and one side of its changes."""
 Read = TypeVar("Read")
 
 _MOST_OBJECTS = 20
@@ -62,15 +64,6 @@ class LoggedAction:
     count: int
     state: str
     total: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """What made one version: one side of the changes of an action, by its number."""
-
-    version: int
-    number: int
-    side: Side
 
 
 class Transaction:
@@ -220,38 +213,39 @@ class Transaction:
 
     def repeat(self, step: Step, source: "Transaction") -> None:
         """Repeat a step of another file, of which this one is a copy."""
-        (action,) = source._actions("number = ?", step.number)
-        if self._actions("number = ?", step.number):
-            self._set_state(action, "done" if step.side == "after" else "undone", step.side)
+        number, side = step
+        (action,) = source._actions("number = ?", number)
+        if self._actions("number = ?", number):
+            self._set_state(action, "done" if side == "after" else "undone", side)
         else:
-            self._insert(action, source.changes_of(step.number))
+            self._insert(action, source.changes_of(number))
 
     def steps_since(self, version: int) -> list[Step] | None:
         """What was done since a version; None if that is not known, or too much to follow."""
         count = self.version() - version
         if not 0 <= count <= MOST_STEPS:
             return None
-        rows = self._connection.execute(
-            "SELECT version, batch, side FROM step WHERE version > ? ORDER BY version", (version,)
+        steps = self._steps(version)
+        changes = sum(self._number("SELECT count FROM batch WHERE number = ?", number) for number, _ in steps)
+        return steps if len(steps) == count and changes <= MOST_CHANGES else None
+
+    def _steps(self, version: int) -> list[Step]:
+        return self._connection.execute(
+            "SELECT batch, side FROM step WHERE version > ? ORDER BY version", (version,)
         ).fetchall()
-        changes = sum(self._number("SELECT count FROM batch WHERE number = ?", number) for _, number, _ in rows)
-        return [Step(*row) for row in rows] if len(rows) == count and changes <= MOST_CHANGES else None
 
     def changes_since(self, version: int) -> Changes | None:
         """The changes since a version, in order; None as of `steps_since`."""
         steps = self.steps_since(version)
         if steps is None:
             return None
-        done = ((self.changes_of(step.number), step.side) for step in steps)
+        done = ((self.changes_of(number), side) for number, side in steps)
         return Changes.joined([Changes(), *(each if side == "after" else each.reversed() for each, side in done)])
 
     def stored_at(self, version: int) -> Decided:
         """The decisions that were stored at a version: those of now, with every later step taken back."""
-        steps = self._connection.execute(
-            "SELECT batch, side FROM step WHERE version > ? ORDER BY version DESC", (version,)
-        ).fetchall()
         parts = [self.stored]
-        for number, side in steps:
+        for number, side in reversed(self._steps(version)):
             changes = self.changes_of(number)
             parts.append(changes.before if side == "after" else changes.after)
         rows = Decided.joined(parts)
