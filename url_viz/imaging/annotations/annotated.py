@@ -120,6 +120,12 @@ def numbers(values: Iterable[object]) -> tuple[float, ...] | None:
         return None
 
 
+def box_in(values: object) -> Box | None:
+    """A list of four numbers as a box; None if it is none."""
+    box = numbers(values) if isinstance(values, list) and len(values) == 4 else None
+    return None if box is None else (box[0], box[1], box[2], box[3])
+
+
 def label_of(name: object) -> str:
     """A class name for people and tables: printable, not endless. A list is none; one of YAML may be huge as text."""
     return printable(str(name)[:LONGEST_LABEL]) if isinstance(name, str | int | float) else f"({type(name).__name__})"

@@ -14,6 +14,7 @@ from url_viz.imaging.annotations.annotated import (
     Box,
     Size,
     box_around,
+    box_in,
     inside,
     label_of,
     numbers,
@@ -90,8 +91,7 @@ def _key(value: object) -> str:
 def _box(entry: Mapping[str, Any]) -> Box | None:
     given, shape = entry.get("bbox"), entry.get("segmentation")
     if isinstance(given, list) and len(given) == 4:
-        box = numbers(given)
-        return None if box is None else (box[0], box[1], box[2], box[3])
+        return box_in(given)
     if isinstance(shape, list) and shape and all(isinstance(polygon, list) for polygon in shape):
         points = numbers(value for polygon in shape for value in polygon)
         return box_around(points) if points is not None and len(points) >= 6 and len(points) % 2 == 0 else None

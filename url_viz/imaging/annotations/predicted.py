@@ -3,11 +3,11 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import Annotations, Box, label_of, numbers, why_no_box
+from url_viz.imaging.annotations.annotated import Annotations, Box, box_in, label_of, numbers, why_no_box
 from url_viz.imaging.annotations.yolo import box_of
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.scan import display_name
@@ -26,30 +26,21 @@ class PredictedObject:
     score: float
 
 
-@dataclass
 class Predicted:
-    """What a file or folder says. `failures` are entries that cannot be used, by where they stand, with the reason.
+    """What a file or folder says, as it is read. `failures` are entries that cannot be used, by place, with the reason.
 
     `unnamed` counts predictions of classes that the set does not have, by class; `unscored` those without a score,
-    which count as 1.
+    which count as 1. Pictures and classes are known by number or name.
     """
 
-    predictions: list[PredictedObject] = field(default_factory=list)
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    unnamed: dict[str, int] = field(default_factory=dict)
-    unscored: int = 0
-
-
-class _Reading:
-    """Takes entries: finds their picture by number or name, and their class by number or name."""
-
     def __init__(self, annotations: Annotations, names: Mapping[str, str]) -> None:
-        self.found, self._names = Predicted(), names
-        self._classes = {*annotations.names.values()} | {
-            one.label for picture in annotations.pictures.values() for one in picture.objects.values()
-        }
-        self._pictures = _by_name(annotations.pictures)
-        self._pictures |= {number: path for path, number in annotations.numbers.items()}
+        self.predictions: list[PredictedObject] = []
+        self.failures: list[tuple[str, str]] = []
+        self.unnamed: dict[str, int] = {}
+        self.unscored, self._names = 0, names
+        labels = {one.label for picture in annotations.pictures.values() for one in picture.objects.values()}
+        self._classes = {*annotations.names.values()} | labels
+        self._pictures = _by_name(annotations.pictures) | {at: path for path, at in annotations.numbers.items()}
 
     def take(
         self, at: str, pictures: Sequence[object], label: object, box: Box | None, score: object, *, is_relative: bool
@@ -72,12 +63,13 @@ class _Reading:
             name = label_of(label)
             name = self._names.get(name, name)
             if name not in self._classes:
-                self.found.unnamed[name] = self.found.unnamed.get(name, 0) + 1
-            self.found.unscored += score is None
-            self.found.predictions.append(PredictedObject(path, name, box, is_relative, values[0]))
+                self.unnamed[name] = self.unnamed.get(name, 0) + 1
+            self.unscored += score is None
+            self.predictions.append(PredictedObject(path, name, box, is_relative, values[0]))
 
     def fail(self, at: str, why: str) -> None:
-        self.found.failures.append((at, why))
+        """An entry that stands `at` a place and cannot be used."""
+        self.failures.append((at, why))
 
 
 def read_predictions(
@@ -93,31 +85,31 @@ def read_predictions(
     folder is neither, if labels have numbers that nothing names, or if nothing in it can be used.
     """
     named = annotations.names if names is None else names
-    reading = _Reading(annotations, named)
+    found = Predicted(annotations, named)
     if os.path.isdir(path):
         if names is None and annotations.kind != "YOLO":
             raise FolderError(
                 f"The labels in {str(path)!r} number their classes, and {annotations.kind} annotations do not say how. "
                 "Give the detector's data.yaml, or a text file with a class a line (--names)."
             )
-        _take_folder(path, reading, within=within)
+        _take_folder(path, found, within=within)
     else:
-        _take_results(path, reading, within=within)
-    if not reading.found.predictions:
-        why = "".join(f" {at} {reason}." for at, reason in reading.found.failures[:2])
+        _take_results(path, found, within=within)
+    if not found.predictions:
+        why = "".join(f" {at} {reason}." for at, reason in found.failures[:2])
         raise FolderError(
             f"{str(path)!r} has no prediction of a picture of this set.{why} Give COCO results or labels."
         )
-    if sum(reading.found.unnamed.values()) == len(reading.found.predictions):
-        classes = ", ".join(map(repr, list(reading.found.unnamed)[:3]))
+    if sum(found.unnamed.values()) == len(found.predictions):
+        classes = ", ".join(map(repr, list(found.unnamed)[:3]))
         raise FolderError(
             f"None of the classes in {str(path)!r} ({classes}) is one of this set. Give the detector's data.yaml, or a "
             "text file with a class a line (--names)."
         )
-    return reading.found
+    return found
 
 
-def _take_results(path: Path, reading: _Reading, *, within: Sequence[Path] | None) -> None:
+def _take_results(path: Path, found: Predicted, *, within: Sequence[Path] | None) -> None:
     try:
         entries = json.loads(read_file(os.fsencode(path), within=within))
     except (ImageError, ValueError, RecursionError) as error:
@@ -129,15 +121,14 @@ def _take_results(path: Path, reading: _Reading, *, within: Sequence[Path] | Non
     for number, entry in enumerate(entries):
         at = f"entry {number}"
         if not isinstance(entry, dict):
-            reading.fail(at, "is no prediction")
+            found.fail(at, "is no prediction")
             continue
-        box = numbers(given) if isinstance(given := entry.get("bbox"), list) and len(given) == 4 else None
         pictures = [entry.get("image_id"), *([entry["file_name"]] if "file_name" in entry else [])]
         score = entry.get("score")
-        reading.take(at, pictures, entry.get("category_id"), _four(box), score, is_relative=False)
+        found.take(at, pictures, entry.get("category_id"), box_in(entry.get("bbox")), score, is_relative=False)
 
 
-def _take_folder(folder: Path, reading: _Reading, *, within: Sequence[Path] | None) -> None:
+def _take_folder(folder: Path, found: Predicted, *, within: Sequence[Path] | None) -> None:
     top = folder / LABELS if os.path.isdir(folder / LABELS) else folder
     for path in sorted(map(os.fsencode, top.rglob("*.txt"))):
         name = os.path.splitext(os.path.relpath(path, os.fsencode(top)))[0]
@@ -145,26 +136,22 @@ def _take_folder(folder: Path, reading: _Reading, *, within: Sequence[Path] | No
             text = read_file(path, within=within).decode("utf-8-sig", "replace")
         except ImageError as error:
             if str(error) != EMPTY:
-                reading.fail(display_name(name), str(error))
+                found.fail(display_name(name), str(error))
             continue
         names = [os.fsdecode(name), os.path.basename(os.fsdecode(name))]
         for number, line in enumerate(text.splitlines(), 1):
             if words := line.split():
-                _take_line(words, f"{display_name(name)}.txt:{number}", names, reading)
+                _take_line(words, f"{display_name(name)}.txt:{number}", names, found)
 
 
-def _take_line(words: list[str], at: str, pictures: Sequence[str], reading: _Reading) -> None:
+def _take_line(words: list[str], at: str, pictures: Sequence[str], found: Predicted) -> None:
     values = numbers(words[1:])
     if values is None:
-        reading.fail(at, "is not a class and numbers")
+        found.fail(at, "is not a class and numbers")
         return
     has_score = len(values) % 2 == 1
     box = box_of(values[:-1] if has_score else values)
-    reading.take(at, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
-
-
-def _four(box: Sequence[float] | None) -> Box | None:
-    return None if box is None else (box[0], box[1], box[2], box[3])
+    found.take(at, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
 
 
 def _by_name(paths: Iterable[bytes]) -> dict[str, bytes | None]:
