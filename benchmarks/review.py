@@ -46,7 +46,7 @@ from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_la
 from experiments.figure_files import read_figures, write_figures
 from training.benchmark.benchmark_tables import markdown
 from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model

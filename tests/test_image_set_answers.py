@@ -11,8 +11,7 @@ from tests.read_sets import opened_again, undecided
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.review import PairReview
-from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 

@@ -9,7 +9,7 @@ from tests.imaging.pictures import noise, write_folder
 from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
 from tests.read_sets import undecided
 from url_viz.analysis.cards import CardAnswer
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model

@@ -9,7 +9,7 @@ from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.analysis.cards import CardAnswer, of_use
 from url_viz.analysis.review import REVIEWS, list_review, title_of_review
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.store.sets import forget

@@ -18,8 +18,8 @@ import torch
 import url_viz
 from tests.imaging.pictures import write_folder
 from tests.processes import ROOT
-from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.run_on_set import match_classes
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set

@@ -23,7 +23,7 @@ from url_viz.analysis.findings import (
 from url_viz.analysis.label_issues import AMBIGUOUS, CONFLICTING, LABEL_ERROR, LabelCheck
 from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review_queue import BURST, groups_of
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.analysis.twin_groups import twin_members
 
 COUNT = 40

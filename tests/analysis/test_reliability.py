@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.between import labelled_otherwise
+from url_viz.analysis.ambiguity import labelled_otherwise
 from url_viz.analysis.reliability import BINS, calibration_error, reliability
 
 

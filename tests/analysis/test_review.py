@@ -16,8 +16,7 @@ from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
-from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope, review_as_query, review_from_query
 from url_viz.analysis.twin_groups import group_codes, twin_members
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
@@ -170,14 +169,14 @@ class TestAddress:
         ],
     )
     def test_comes_back(self, spec: ReviewSpec) -> None:
-        assert from_query(as_query(spec)) == spec
+        assert review_from_query(review_as_query(spec)) == spec
 
     def test_what_is_none_is_passed_over(self) -> None:
-        assert from_query({"by": ["ambiguity"]}) is None
-        assert from_query({"review": [""]}) is None
-        odd = from_query({"review": ["ambiguity"], "most": ["-3"], "each": ["1e9"], "within": ["2"]})
+        assert review_from_query({"by": ["ambiguity"]}) is None
+        assert review_from_query({"review": [""]}) is None
+        odd = review_from_query({"review": ["ambiguity"], "most": ["-3"], "each": ["1e9"], "within": ["2"]})
         assert odd == ReviewSpec("ambiguity")
-        assert from_query({"review": ["ambiguity"], "most": ["0"], "each": ["٣"]}) == ReviewSpec("ambiguity")
+        assert review_from_query({"review": ["ambiguity"], "most": ["0"], "each": ["٣"]}) == ReviewSpec("ambiguity")
 
     def test_titles(self) -> None:
         assert title_of_review(ReviewSpec("suspects")) == "Doubtful labels"

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise
 from tests.leaky import leaky_set
 from tests.ui.pages import opened
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.explore import finding_list

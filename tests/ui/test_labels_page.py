@@ -10,12 +10,11 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
-from url_viz.analysis.between import between_filters
+from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.label_issues import LabelCheck
-from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_decisions

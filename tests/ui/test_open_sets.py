@@ -12,7 +12,7 @@ from tests.browser.fixtures import eventually
 from tests.conftest import SIDE_PX, dice_head
 from tests.imaging.pictures import write_folder
 from tests.store.test_store import files
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import CheckpointError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.head import save_head

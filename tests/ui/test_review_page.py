@@ -13,7 +13,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, reading, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.review_queue import Review
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
 from url_viz.ui.review.desk import opened as begun

@@ -21,7 +21,7 @@ from url_viz.analysis.object_findings import (
 )
 from url_viz.analysis.reasons import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY, Reasons
 from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.wording import counted, listed, percent

@@ -28,8 +28,7 @@ from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
 from url_viz.analysis.naming import first_to_name
 from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside, tiny
 from url_viz.analysis.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, groups_of
-from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.tuned import change_in_words, moved_share, nearest_rows, next_pairs
 from url_viz.analysis.twin_groups import twin_members
 from url_viz.analysis.two_by_two import QUEUES, in_queue

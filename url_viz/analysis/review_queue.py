@@ -15,8 +15,7 @@ from url_viz.analysis.derived import Get
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
 from url_viz.analysis.reasons import reason_table
-from url_viz.analysis.review_spec import ReviewSpec, as_query
-from url_viz.analysis.scope import scoped
+from url_viz.analysis.scope import ReviewSpec, review_as_query, scoped
 from url_viz.analysis.selective_retrieval import search
 from url_viz.analysis.twin_groups import first_of_each, group_codes
 from url_viz.errors import ImageSetError
@@ -141,7 +140,7 @@ class Review(Queue):
             self.takes = (*self.takes, "verdict")
         self._ids = of.table["id"].to_numpy(np.int64)
         self._file_rows = of.decisions.files.rows_of(self._ids)
-        self._key = review_key(as_query(spec))
+        self._key = review_key(review_as_query(spec))
         self._is_afresh = of.afresh
         resumed = None if of.afresh else self._resumed()
         self._kept = self._begun(of.known) if resumed is None else resumed
@@ -184,7 +183,7 @@ class Review(Queue):
 
     def _begun(self, known: QueueCache | None) -> StoredReview:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return StoredReview(as_query(self.spec), self._queue() if known is None else known(self._queue), now)
+        return StoredReview(review_as_query(self.spec), self._queue() if known is None else known(self._queue), now)
 
     def _in_scope(self) -> Bools:
         """Which pictures (N,) the scope has."""

@@ -98,7 +98,7 @@ def _print_query_note(result: "SearchResult", max_percentile: float) -> None:
 
 def _with_between(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the two classes between which each picture lies, as words; without the column if none is known."""
-    from url_viz.analysis.between import between
+    from url_viz.analysis.ambiguity import between
 
     pairs = zip(table["first_class"], table["second_class"], strict=True)
     words = [(between(first, second) or "").removeprefix("between ") for first, second in pairs]
@@ -160,7 +160,7 @@ def why(
 
 def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
     """The leading measure of a picture, else the pretrained head's; with classes, between which two it lies."""
-    from url_viz.analysis.between import between
+    from url_viz.analysis.ambiguity import between
     from url_viz.analysis.measures import UNCERTAINTY
     from url_viz.analysis.ranking import percentile_of_each
 

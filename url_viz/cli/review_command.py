@@ -37,8 +37,7 @@ def review(
     """List pictures to review, decided ones left out, with the question of each; answer by `decide` and `relabel`."""
     from url_viz.analysis.filters import OneOf
     from url_viz.analysis.review import title_of_review
-    from url_viz.analysis.review_spec import ReviewSpec
-    from url_viz.analysis.scope import Scope
+    from url_viz.analysis.scope import ReviewSpec, Scope
 
     order = by or image_set.order().measure
     if order is None:

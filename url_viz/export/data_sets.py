@@ -12,8 +12,13 @@ import pandas as pd
 from url_viz.errors import FolderError
 from url_viz.export import fiftyone, hugging_face
 from url_viz.export.annotation_copy import AnnotationCopy, write_annotations
-from url_viz.export.annotation_tools import describe_for_cvat, describe_for_label_studio
-from url_viz.export.boxed_pictures import BoxedPicture, by_picture, size_of
+from url_viz.export.annotation_tools import (
+    BoxedPicture,
+    by_picture,
+    describe_for_cvat,
+    describe_for_label_studio,
+    size_of,
+)
 from url_viz.export.packed import write_classes, write_croissant, write_packed, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance

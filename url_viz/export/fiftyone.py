@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from url_viz.export.boxed_pictures import BoxedPicture
+from url_viz.export.annotation_tools import BoxedPicture
 from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet

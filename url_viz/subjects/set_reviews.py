@@ -8,7 +8,7 @@ from typing import Any
 from url_viz.analysis.label_issues import NO_CLASSES
 from url_viz.analysis.review import REVIEWS, open_review
 from url_viz.analysis.review_queue import Review, ReviewContext
-from url_viz.analysis.review_spec import ReviewSpec, from_query
+from url_viz.analysis.scope import ReviewSpec, review_from_query
 from url_viz.errors import ImageSetError
 from url_viz.store.reviews import list_reviews
 from url_viz.subjects.set_core import SetCore
@@ -56,7 +56,7 @@ class SetReviews:
         return list(islice(self._begun(), most))
 
     def _begun(self) -> Iterator[Review]:
-        for spec in (from_query(kept.query) for kept in list_reviews(self._core.store.paths)):
+        for spec in (review_from_query(kept.query) for kept in list_reviews(self._core.store.paths)):
             with suppress(ImageSetError):  # of an order that does not exist any more
                 if spec is not None:
                     yield self.open(spec)

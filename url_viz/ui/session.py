@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from url_viz.analysis.crop_test import CropTest
     from url_viz.analysis.review_queue import Review
-    from url_viz.analysis.review_spec import ReviewSpec
+    from url_viz.analysis.scope import ReviewSpec
     from url_viz.analysis.uploads import ScoredUpload
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet

@@ -5,11 +5,10 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.between import between_filters
+from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
-from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.image_set import ImageSet
 from url_viz.store.object_columns import PICTURE
 from url_viz.ui.explore.choose_dialog import show_choose_button

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.review_address import go_to_review

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from url_viz.analysis.between import between_filters
+from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import LASSO, scope_as_query, scope_from_query
 from url_viz.analysis.two_by_two import TRAINING

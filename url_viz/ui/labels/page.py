@@ -7,13 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.between import between_filters
+from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.calibration import NOT_SEEN
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.label_issues import AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, OUTLIER, LabelCheck
 from url_viz.analysis.measures import AMBIGUITY
-from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.naming import SUGGESTED_FROM, can_order
-from url_viz.analysis.review_spec import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.analysis.tuned import change_in_words, moved_share
 from url_viz.export.answers_file import answers_table, import_answers
 from url_viz.image_set import ImageSet

@@ -7,8 +7,7 @@ from url_viz.analysis.detections import DETECTED
 from url_viz.analysis.filters import Filter, OneOf
 from url_viz.analysis.review import REVIEWS, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import Review
-from url_viz.analysis.review_spec import ReviewSpec
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.desk import opened, show_open_review

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.analysis.review_spec import ReviewSpec, as_query, from_query
+from url_viz.analysis.scope import ReviewSpec, review_as_query, review_from_query
 from url_viz.ui.session import REVIEW, queried, write_query
 
 LINK = "review"
@@ -36,12 +36,12 @@ def follow_link() -> bool:
 def chosen_review() -> ReviewSpec | None:
     """The review in the session, else the one in the address; it is written into the address."""
     spec = REVIEW.get_or(_linked)
-    write_query({} if spec is None else as_query(spec), among=_is_ours)
+    write_query({} if spec is None else review_as_query(spec), among=_is_ours)
     return spec
 
 
 def _linked() -> ReviewSpec | None:
-    return from_query({key: values for key, values in queried().items() if _is_ours(key)})
+    return review_from_query({key: values for key, values in queried().items() if _is_ours(key)})
 
 
 def _is_ours(key: str) -> bool:

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.between import between
+from url_viz.analysis.ambiguity import between
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank

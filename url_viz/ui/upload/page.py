@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.between import between
+from url_viz.analysis.ambiguity import between
 from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.uploads import rank

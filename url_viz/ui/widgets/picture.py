@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.between import labelled_otherwise, question_of
+from url_viz.analysis.ambiguity import labelled_otherwise, question_of
 from url_viz.analysis.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, title_of
 from url_viz.analysis.ranking import ends, percentile_of_each

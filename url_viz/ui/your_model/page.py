@@ -21,9 +21,8 @@ from url_viz.analysis.model_accuracy import (
     two_runs,
 )
 from url_viz.analysis.order_metrics import share_of
-from url_viz.analysis.review_spec import ReviewSpec
 from url_viz.analysis.run_on_set import RunOnSet
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_training
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
