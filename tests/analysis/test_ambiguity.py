@@ -121,36 +121,6 @@ def test_six_points_by_hand() -> None:
     assert found.evidence.doubt.argsort()[-2:].tolist() in ([2, 3], [3, 2])
 
 
-def test_to_rename_the_classes_changes_nothing() -> None:
-    embeddings, label = classes(150, of=4, spread=1.2)
-    graph, whitened = graph_of(embeddings)
-    names = np.array([7, 2, 0, 30], np.int32)
-    found, renamed = (
-        classify(graph.position, graph.similarity, whitened, codes, np.arange(150)) for codes in (label, names[label])
-    )
-    assert found is not None
-    assert renamed is not None
-    assert renamed.shares.ambiguity == pytest.approx(found.shares.ambiguity, abs=1e-5)
-    assert np.array_equal(names[found.shares.first_class], renamed.shares.first_class)
-    assert np.array_equal(names[found.evidence.other_class], renamed.evidence.other_class)
-    assert renamed.evidence.doubt == pytest.approx(found.evidence.doubt, abs=1e-5)
-
-
-def test_to_permute_the_pictures_permutes_the_shares() -> None:
-    embeddings, label = classes(150, of=4, spread=1.2)
-    graph, whitened = graph_of(embeddings)
-    order = np.random.default_rng(0).permutation(150)
-    place = np.argsort(order)
-    found = classify(graph.position, graph.similarity, whitened, label, np.arange(150))
-    other = classify(
-        place[graph.position[order]], graph.similarity[order], whitened[order], label[order], np.arange(150)
-    )
-    assert found is not None
-    assert other is not None
-    assert other.shares.ambiguity == pytest.approx(found.shares.ambiguity[order], abs=1e-5)
-    assert np.array_equal(other.shares.second_class, found.shares.second_class[order])
-
-
 def test_classes_of_two_are_left_out() -> None:
     embeddings, label = classes(60, of=3)
     label[:20] = np.append(np.zeros(2), np.full(18, 5))  # class 0 keeps two pictures
@@ -242,15 +212,3 @@ def test_a_second_models_votes_count_as_much() -> None:
     assert found is not None
     new = classify_new(first, similarity, whitened, found.model, also=Nearest(other, similarity))
     assert new.first_class.tolist() == [0, 0, 0, 0, 1, 1]
-
-
-def test_a_second_model_that_says_the_same_changes_no_share() -> None:
-    embeddings, label = classes(150, of=4, spread=1.2)
-    graph, whitened = graph_of(embeddings)
-    rows = position, similarity = graph.position, graph.similarity
-    found, alone = (
-        classify(position, similarity, whitened, label, np.arange(150), also=also) for also in (Nearest(*rows), None)
-    )
-    assert found is not None
-    assert alone is not None
-    assert found.shares.ambiguity == pytest.approx(alone.shares.ambiguity, abs=1e-6)

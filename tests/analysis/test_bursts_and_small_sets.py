@@ -12,8 +12,7 @@ from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.twins import twin_representatives
 
 
-@pytest.mark.parametrize("count", [20, 100, 300])
-@pytest.mark.parametrize("burst", [2, 65, 200])
+@pytest.mark.parametrize(("count", "burst"), [(20, 200), (100, 65), (300, 2)])
 def test_a_burst_is_one_group_whose_neighbours_are_others(count: int, burst: int) -> None:
     graph, _ = graph_of(with_burst(count, burst))
     told = columns_of(graph)
@@ -28,11 +27,10 @@ def test_a_burst_is_one_group_whose_neighbours_are_others(count: int, burst: int
     assert (told.confusability < 1).all()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_burst_is_as_confusable_as_one_of_its_frames_by_itself(seed: int) -> None:
+def test_a_burst_is_as_confusable_as_one_of_its_frames_by_itself() -> None:
     frames = [0, *range(300, 499)]
-    alone = columns_of(graph_of(with_burst(300, 1, seed=seed))[0]).confusability
-    values = columns_of(graph_of(with_burst(300, 200, seed=seed))[0]).confusability
+    alone = columns_of(graph_of(with_burst(300, 1))[0]).confusability
+    values = columns_of(graph_of(with_burst(300, 200))[0]).confusability
     others = np.append(values[1:300], np.median(values[frames]))
     assert (others < others[-1]).mean() == pytest.approx((alone < alone[0]).mean(), abs=0.15)
     assert np.ptp(values[frames]) < 0.25
@@ -68,7 +66,7 @@ def checked(numbers: LabelledNumbers) -> None:
     assert numbers.order().measure in {"confusability", "ambiguity", None}
 
 
-@pytest.mark.parametrize("count", [3, 4, 5, 7, 12, 19, 20, 49, 50, 64, 65, 66])
+@pytest.mark.parametrize("count", [3, 4, 5, 12, 49, 50, 65])
 @pytest.mark.parametrize("classes", [1, 2, 5])
 def test_few_pictures_have_finite_values(tmp_path: Path, count: int, classes: int) -> None:
     checked(labelled_numbers(tmp_path, count, classes=classes))

@@ -40,10 +40,3 @@ def test_of_several_reasons_the_first_counts() -> None:
     assert categories_of(table, "reasons").names == ("blurred", "dark")
     assert categories_of(table, "reasons").numbers.tolist() == [0, 1, -1, 0]
     assert categories_of(table).names == ("a", "a; b")
-
-
-def test_it_agrees_with_a_loop_on_many_rows() -> None:
-    rng = np.random.default_rng(0)
-    values = [None if v == 7 else f"c{v}" for v in rng.integers(0, 30, 2000)]
-    found = categories_of(pd.DataFrame({"label": values}))
-    assert [None if n < 0 else found.names[n] for n in found.numbers] == values

@@ -13,7 +13,6 @@ from tests.imaging.pictures import noise
 from tests.pipeline.whitened_examples import with_burst
 from url_viz.analysis.ambiguity import classify, shares_of_new
 from url_viz.analysis.crop_test import Subject, crop_test
-from url_viz.analysis.left_out import RIDGE, fit_ridge, weights_without
 from url_viz.analysis.occlusion import Heat, explained_measure
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -107,19 +106,6 @@ def test_what_cannot_be_explained_is_explained_by_what_leads() -> None:
     assert explained_measure(row, "tuned", "ambiguity") == "confusability"
     assert explained_measure(row, "risk", None) == "entropy", "there is no head"
     assert explained_measure({**row, "ambiguity": np.nan}, "ambiguity", "confusability") == "confusability"
-
-
-def test_weights_without_rows_are_those_that_never_saw_them() -> None:
-    """A naive fit, with one row unlabelled among those that leave."""
-    rng = np.random.default_rng(0)
-    rows, label = rng.normal(size=(40, 5)), rng.integers(0, 3, 40).astype(np.int32)
-    label[7] = -1
-    out = np.array([3, 7, 20])
-    ridge = fit_ridge(rows, label, np.arange(40), 3)
-    left = np.setdiff1d(np.arange(40), out)
-    x, y = np.column_stack([rows[left], np.ones(37)]), np.eye(3)[label[left]]
-    naive = np.linalg.solve(x.T @ x + RIDGE * np.eye(6), x.T @ y)
-    assert weights_without(ridge.inner, ridge.sums, rows[out], label[out]) == pytest.approx(naive)
 
 
 def test_copies_that_are_not_altered_have_the_shares_of_their_pictures() -> None:

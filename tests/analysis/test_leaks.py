@@ -78,12 +78,6 @@ def plain(codes: list[int], key: list[int], twins: Twins) -> dict[int, tuple[flo
 class TestLeaked:
     """Which pictures, and which twin stands for each."""
 
-    def test_of_the_smaller_split_with_its_most_alike(self) -> None:
-        twins = twins_of(5, (0, 1, 0.97), (0, 3, 0.99), (2, 3, 0.96))
-        found = leaked(np.array([1, 0, 0, 0, 0], np.int32), np.arange(5), twins)
-        assert (found.row.tolist(), found.twin.tolist()) == ([0], [3])
-        assert found.cosine[0] == pytest.approx(0.99)
-
     def test_copies_and_pictures_in_no_split(self) -> None:
         codes = np.array([0, 1, 1, NONE], np.int32)
         found = leaked(codes, np.array([0, 0, 1, 1]), no_twins(2))

@@ -59,22 +59,6 @@ def test_nobody_is_left_to_teach() -> None:
     assert all_values(ridge) == pytest.approx(np.zeros((50, 4)), abs=1e-9)
 
 
-def test_copies_of_one_row() -> None:
-    """A burst of 300 equal rows is as good as not there, to each of its own pictures."""
-    whitened, label = set_of(60, axes=30)
-    frames = np.concatenate([whitened, np.repeat(whitened[:1], 300, axis=0)])
-    ridge = fit_ridge(
-        frames,
-        np.append(label, np.full(300, label[0])).astype(np.int32),
-        np.append(np.arange(60), np.zeros(300, int)),
-        4,
-    )
-    alone = all_values(fit_ridge(whitened, label, np.arange(60), 4))
-    values = all_values(ridge)
-    assert values[0] == pytest.approx(alone[0], abs=1e-8)
-    assert values[60:] == pytest.approx(np.repeat(alone[:1], 300, axis=0), abs=1e-8)
-
-
 def test_only_groups_that_are_asked_for() -> None:
     whitened, label = set_of(30)
     group = np.arange(30) // 3

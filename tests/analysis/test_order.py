@@ -86,19 +86,12 @@ def test_without_a_head_only_what_there_is_stands_beside_it(tmp_path: Path) -> N
     assert "uncertainty" not in order.reason
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_shuffled_labels_lead_to_confusability(tmp_path: Path, seed: int) -> None:
-    numbers = labelled_numbers(tmp_path, 160, seed=seed)
-    np.random.default_rng(seed).shuffle(numbers.label)
+def test_shuffled_labels_lead_to_confusability(tmp_path: Path) -> None:
+    numbers = labelled_numbers(tmp_path, 160)
+    np.random.default_rng(0).shuffle(numbers.label)
     order = numbers.order()
     assert (order.measure, order.evidence) == ("confusability", None)
     assert "needs no classes" in order.reason
-
-
-def test_a_split_into_train_and_test_is_not_borne_out(tmp_path: Path) -> None:
-    numbers = labelled_numbers(tmp_path, 200)
-    numbers.label = ["train" if row % 5 else "test" for row in range(200)]
-    assert numbers.order().measure == "confusability"
 
 
 @pytest.mark.parametrize("sizes", [[160], [158, 2], [2] * 80])

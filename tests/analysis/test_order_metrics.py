@@ -95,11 +95,6 @@ def test_too_few_pictures_are_refused() -> None:
         recall_at_1(np.ones((3, 4)), [0, 1])
 
 
-def test_r_auroc_by_hand() -> None:
-    # wrong: .9, .4; right: .1, .4. Pairs: .9>.1, .9>.4, .4>.1, .4=.4 → (1 + 1 + 1 + ½) / 4.
-    assert r_auroc([0.9, 0.4, 0.1, 0.4], [False, False, True, True]) == pytest.approx(3.5 / 4)
-
-
 def test_r_auroc_of_a_constant_a_perfect_and_a_one_sided_order() -> None:
     is_correct = np.array([True, False, True, False])
     assert r_auroc(np.zeros(4), is_correct) == 0.5

@@ -97,10 +97,3 @@ def test_the_lasso_agrees_with_the_naive_test_even_where_it_crosses_itself(corne
     assert inside(polygon, x, y).tolist() == expected
     assert any(expected)
     assert not inside(polygon[:2], x, y).any()
-
-
-def test_the_lasso_gives_the_same_in_pieces() -> None:
-    random = np.random.default_rng(5)
-    polygon, (x, y) = random.normal(size=(30, 2)), random.normal(size=(2, 999)).astype(np.float32)
-    whole = inside(polygon, x, y)
-    np.testing.assert_array_equal(inside(polygon, x, y, cells_at_once=100), whole)

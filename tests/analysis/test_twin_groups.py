@@ -173,24 +173,12 @@ class TestWhichToKeep:
         assert best_first(table_of([0, 0, 0], **columns))[0] == best
 
     def test_one_of_each_is_kept_and_those_alone_are_not_touched(self) -> None:
-        group = [0, 0, 2, 3, 3, 3]
-        table = table_of(group, width=[10, 30, 10, 10, 10, 20])
+        """Nor is a group touched of which all are dropped."""
+        group = [0, 0, 2, 3, 3, 3, 6, 6]
+        decision = pd.Series([None] * 6 + ["drop"] * 2, dtype=object)
+        table = table_of(group, width=[10, 30, 10, 10, 10, 20, 10, 10], decision=decision)
         expected = {1000: "drop", 1001: "keep", 1003: "drop", 1004: "drop", 1005: "keep"}
         assert decided(table, every_pair(group)) == expected
-
-    @pytest.mark.parametrize(
-        ("columns", "expected"),
-        [
-            ({}, ["drop", "keep", "drop", "keep", "drop"]),  # the fewest: the second covers three
-            ({"width": [30, 10, 10, 10, 10]}, ["keep", "drop", "drop", "keep", "drop"]),  # a large one is not lost
-            ({"uncertainty": [0.5, 0.5, 0.5, 0.5, 0.4]}, ["drop", "keep", "drop", "drop", "keep"]),
-        ],
-    )
-    def test_of_a_chain_only_pairs_of_what_is_kept_are_dropped(
-        self, columns: dict[str, list[object]], expected: list[str]
-    ) -> None:
-        chain = [(0, 1), (1, 2), (2, 3), (3, 4)]
-        assert list(decided(table_of([0] * 5, **columns), chain).values()) == expected
 
     def test_copies_are_pairs_whatever_their_content_is_a_pair_of(self) -> None:
         """Two copies of one content and a near copy, and pictures that the graph does not know yet."""
@@ -230,20 +218,6 @@ class TestWhichToKeep:
         found = left_of_twins(table, np.arange(80), thinned, lambda order: twin_stars(thinned, order, vectors))
         assert found.tolist() == everything.tolist()
         assert 2 < found.sum() < 10
-
-    @pytest.mark.parametrize(
-        ("decision", "expected"),
-        [
-            ([None, "keep", None], ["drop", "keep", "drop"]),  # the user's choice is the one that is left
-            (["keep", "keep", None], ["keep", "keep", "drop"]),
-            (["drop", None, "look-again"], ["drop", "keep", "drop"]),  # dropped before: not chosen
-            (["drop", "drop", "drop"], None),
-        ],
-    )
-    def test_what_was_decided_before_counts(self, decision: list[object], expected: list[str] | None) -> None:
-        table = table_of([0, 0, 0], decision=pd.Series(decision, dtype=object))
-        found = decided(table, every_pair([0, 0, 0]))
-        assert found == ({} if expected is None else dict(zip((1000, 1001, 1002), expected, strict=True)))
 
 
 def test_what_is_chosen_takes_its_twins_along() -> None:

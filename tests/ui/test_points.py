@@ -78,18 +78,14 @@ def ramp(n: int) -> NDArray[np.float32]:
 
 
 def test_the_sample_keeps_the_extremes_and_spreads_the_rest() -> None:
-    rows = drawn_sample(ramp(10_000), 1_000, seed=3)
+    rows = drawn_sample(ramp(10_000), 1_000)
+    np.testing.assert_array_equal(rows, drawn_sample(ramp(10_000), 1_000))
     assert len(rows) == 1_000
     assert (np.diff(rows) > 0).all()
     assert set(range(100)) | set(range(9_900, 10_000)) <= set(rows.tolist())
     rest = rows[(rows >= 100) & (rows < 9_900)]
     counts = np.histogram(rest, bins=8, range=(100, 9_900))[0]
     assert (abs(counts - 100) < 45).all()
-
-
-def test_the_sample_is_repeatable_and_follows_its_seed() -> None:
-    np.testing.assert_array_equal(drawn_sample(ramp(5_000), 300, seed=1), drawn_sample(ramp(5_000), 300, seed=1))
-    assert not np.array_equal(drawn_sample(ramp(5_000), 300, seed=1), drawn_sample(ramp(5_000), 300, seed=2))
 
 
 def test_the_sample_is_never_more_than_its_limit_and_needs_no_values() -> None:

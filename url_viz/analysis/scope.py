@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.filters import Filter, as_query, from_query, passes_all
 
-CELLS_AT_ONCE = 2_000_000
 MOST_CORNERS = 160
 """Of a lasso in an address."""
 MOST_IDS = 100
@@ -75,34 +74,30 @@ def scope_from_query(query: Mapping[str, Sequence[str]]) -> Scope:
     return Scope(_polygon(lasso[0] if lasso else None), from_query(query), _ids(ids[0] if ids else ""))
 
 
-def inside(
-    polygon: NDArray[np.floating], x: Floats, y: Floats, *, cells_at_once: int = CELLS_AT_ONCE
-) -> NDArray[np.bool_]:
+def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
     """Which points lie in a polygon (N,), by the even-odd rule.
 
     `polygon` (P, 2) in the units of `x` and `y` (N,), closed implicitly; fewer than three corners contain nothing.
-    Memory is bounded for every N × P.
     """
     is_inside = np.zeros(len(x), dtype=bool)
     if len(polygon) < 3:
         return is_inside
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
-    rows_at_once = max(1, cells_at_once // len(polygon))
-    for start in range(0, len(near), rows_at_once):
-        rows = near[start : start + rows_at_once]
-        is_inside[rows] = _crossings(polygon.astype(np.float64), x[rows], y[rows]) % 2 == 1
+    is_inside[near] = _crossings(polygon.astype(np.float64), x[near], y[near]) % 2 == 1
     return is_inside
 
 
 def _crossings(polygon: NDArray[np.float64], x: Floats, y: Floats) -> NDArray[np.int64]:
     """Edges crossed by a ray from each point (M,) to the right; an edge includes its lower end, not its upper."""
-    count = np.zeros(len(x), dtype=np.int64)
+    order = np.argsort(y)  # so that the points beside an edge are those of one stretch
+    across, up = x[order].astype(np.float64), y[order].astype(np.float64)
+    sorted_count, count = np.zeros((2, len(x)), np.int64)
     for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]):
-        if y0 == y1:
-            continue
-        spans = (y >= min(y0, y1)) & (y < max(y0, y1))
-        count += spans & (x < x0 + (y - y0) * ((x1 - x0) / (y1 - y0)))
+        beside = slice(*np.searchsorted(up, (min(y0, y1), max(y0, y1))))
+        if y0 != y1:
+            sorted_count[beside] += across[beside] < x0 + (up[beside] - y0) * ((x1 - x0) / (y1 - y0))
+    count[order] = sorted_count
     return count
 
 

@@ -185,7 +185,7 @@ def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) ->
     placed = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
     if len(placed) <= MOST_DRAWN or percentiles is None:
         return placed
-    return placed[drawn_sample(percentiles[placed], MOST_DRAWN, seed=0)]
+    return placed[drawn_sample(percentiles[placed], MOST_DRAWN)]
 
 
 def _answered(answer: Answer) -> Answer:

@@ -82,8 +82,8 @@ def encode_mask(points_ids: NDArray[np.int64], kept_ids: NDArray[np.int64]) -> b
     return MASK_HEADER.pack(MASK_MAGIC, len(points_ids), int(np.bitwise_xor.reduce(points_ids))) + bits.tobytes()
 
 
-def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """The rows (M,) to draw if all would be too many: sorted, at most `limit`, the same for the same seed.
+def drawn_sample(percentiles: Floats, limit: int) -> NDArray[np.int64]:
+    """The rows (M,) to draw if all would be too many: sorted, at most `limit`, the same every time.
 
     The lowest and the highest 1% of the `percentiles` (N,) of the measure are always in (up to half of the limit),
     because users look for them; the others are drawn uniformly at random.
@@ -92,7 +92,7 @@ def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[n
         return np.arange(len(percentiles))
     extremes = _extremes(percentiles, most=limit // 4)
     others = np.setdiff1d(np.arange(len(percentiles)), extremes, assume_unique=True)
-    drawn = np.random.default_rng(seed).choice(others, size=limit - len(extremes), replace=False)
+    drawn = np.random.default_rng(0).choice(others, size=limit - len(extremes), replace=False)
     return np.sort(np.concatenate([extremes, drawn]))
 
 
