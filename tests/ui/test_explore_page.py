@@ -107,6 +107,9 @@ def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageS
     at = opened(image_set, **{f"view.map.{image_set.set_id}": {"polygon": around_one}})
     assert "**1** of 12" in words(at)
     assert "lasso" in at.query_params
+    at.selectbox(key="view.label").set_value("dog").run()
+    assert all("Remove one of the chips above" in pane["empty"] for pane in panes(at)), "it is a cat"
+    at.button(key="chip.class").click().run()
     at.button(key="chip.selection").click().run()
     assert at.session_state[f"view.map.{image_set.set_id}"]["polygon"] is None
     assert at.session_state["view.explore"] == ExploreView()
@@ -570,7 +573,7 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         return said
 
     def test_beyond_a_threshold(self, of_many: ImageSet) -> None:
-        parts, measures = ("lasso", "filter", "separate"), ("uncertainty", "tuned", "entropy", "mine")
+        parts, measures = ("lasso", "filter", "separate"), ("uncertainty", "mine")
         for side, part, measure in product(("ambiguous", "clear"), parts, measures):
             narrowed = {"in.label": ["dog"]} if part == "filter" else {"lasso": [self.lasso(of_many)]}
             view = view_of({"by": [measure], "side": [side], "above": ["60"], **narrowed})
@@ -599,12 +602,22 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         assert 0 < self.reviewed(at, of_many) < 40
 
 
-def test_a_decision_by_key_on_many_chosen_is_asked_about(own_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decision_on_many_chosen_is_asked_about_until_the_choice_ends(
+    own_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
-    at = opened(own_set)
+    at, grid = opened(own_set), f"view.grid.{own_set.set_id}"
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[0, 4]]}]
+    at.session_state[grid] = {"chosen": chosen}
+    at.run()
+    at.button(key="view.decide.drop").click().run()
+    assert "**Drop 4 pictures**?" in words(at)
+    for state in ({"chosen": None}, {"chosen": chosen}):
+        at.session_state[grid] = state
+        at.run()
+        assert "**Drop " not in words(at)
     action = {"sequence": 1, "chosen": chosen, "decision": "drop"}
-    at.session_state[f"view.grid.{own_set.set_id}"] = {"chosen": chosen, "actions": [action]}
+    at.session_state[grid] = {"chosen": chosen, "actions": [action]}
     at.run()
     at.run()  # AppTest calls no callbacks of components: the action is carried out below the bar
     assert "**Drop 4 pictures**?" in words(at)
@@ -628,23 +641,6 @@ def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> No
     assert at.button(key="chip.selection")
 
 
-def test_a_question_is_gone_with_the_choice_it_was_of(own_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
-    at = opened(own_set)
-    chosen = [{"order": panes(at)[0]["order"], "ranges": [[0, 5]]}]
-    grid = f"view.grid.{own_set.set_id}"
-    at.session_state[grid] = {"chosen": chosen}
-    at.run()
-    at.button(key="view.decide.drop").click().run()
-    assert "**Drop " in words(at)
-    at.session_state[grid] = {"chosen": None}
-    at.run()
-    at.session_state[grid] = {"chosen": chosen}
-    at.run()
-    assert "**Drop " not in words(at)
-    assert own_set.table()["decision"].isna().all()
-
-
 def test_twins_stand_as_one_and_a_stack_is_decided_on_with_them(with_twins: ImageSet) -> None:
     at = opened(with_twins)
     assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("9 + 3 twins", 9)] * 2
@@ -661,13 +657,3 @@ def test_twins_stand_as_one_and_a_stack_is_decided_on_with_them(with_twins: Imag
     at.session_state[f"view.grid.{with_twins.set_id}"] = {"actions": [action]}
     at.run()
     assert (with_twins.table()["decision"] == "keep").sum() == members
-
-
-def test_where_nothing_is_left_it_says_why(image_set: ImageSet) -> None:
-    table = image_set.table()
-    cat = table[table["label"] == "cat"].iloc[0]
-    x, y = float(cat["x"]), float(cat["y"])
-    around = [[x - 1e-3, y - 1e-3], [x + 1e-3, y - 1e-3], [x + 1e-3, y + 1e-3], [x - 1e-3, y + 1e-3]]
-    view = ExploreView(filters=(OneOf("label", ("dog",)),))
-    at = opened(image_set, **{f"view.map.{image_set.set_id}": {"polygon": around}, "view.explore": view})
-    assert all("Remove one of the chips above" in pane["empty"] for pane in panes(at))
