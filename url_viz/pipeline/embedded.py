@@ -8,7 +8,6 @@ from functools import partial
 from itertools import groupby, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from url_viz.errors import BucketError
 from url_viz.imaging.read import DecodeResult, Failure, Known, Picture, Unfetched
@@ -16,14 +15,14 @@ from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import Source
 from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolated, fetch_and_decode_places
 from url_viz.models.model import Model
-from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
+from url_viz.models.runtime import CPU_BATCH, Wait
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.read_ahead import MemoryBudget, read_ahead
 from url_viz.store.tables import Embeddings
 
-READ_AHEAD = 96
 PLACES_AT_ONCE = 256
 """So many objects of a picture are cut from one decoding; those of a crowded picture are not in memory together."""
+READ_AHEAD = 96
 """Pictures that are read ahead of the forward pass, which stands still while batches are stored."""
 MOST_FETCHED_BYTES = 1 << 30
 """Bytes of files that are in memory to be decoded, where many are fetched at a time."""
@@ -113,17 +112,20 @@ def embed_files(
     ]
     ahead = max((model.runtime.ahead for model in embedding.models if isinstance(model, Model)), default=0)
     under_way: deque[Callable[[], EmbeddedFiles]] = deque()
-    in_a_row = _UnfetchedInARow()
+    in_a_row = 0
     with closing(read_ahead(batches, read, ahead=max(2, READ_AHEAD // size), at_a_time=at_once)) as arriving:
         for batch in _of_size(arriving, size):
             under_way.append(_begun(batch, each))
             while len(under_way) > ahead:
                 yield under_way.popleft()()
-            if in_a_row.are_too_many_with(batch):
+            for _, reading in batch:
+                if in_a_row < MOST_UNFETCHED:
+                    in_a_row = in_a_row + 1 if isinstance(reading, Unfetched) else 0
+            if in_a_row >= MOST_UNFETCHED:
                 break
         while under_way:
             yield under_way.popleft()()
-        if in_a_row.are_too_many:
+        if in_a_row >= MOST_UNFETCHED:
             yield EmbeddedFiles((), tuple(None for _ in each), is_cut_off=True)
 
 
@@ -230,7 +232,8 @@ class _ModelRun:
 
         def finish() -> Embeddings:
             outputs = wait()
-            stored = _as_stored(self._model, outputs)
+            model, values = self._model, outputs.embedding
+            stored = values.astype(np.float16) if isinstance(model, Given) else model.as_stored(values)
             return Embeddings(np.array(list(fresh), np.int64), stored, outputs.entropy)
 
         return finish
@@ -243,23 +246,3 @@ class _ModelRun:
         return self._model.start(
             np.stack([(one.crop, *one.also)[self._place] for _, one in fresh if isinstance(one, Picture)])
         )
-
-
-def _as_stored(model: Model | Given, outputs: Outputs) -> NDArray[np.float16]:
-    """Embeddings (B, D) as they are stored; those that were given fit already. Raises ModelError for a model's."""
-    return outputs.embedding.astype(np.float16) if isinstance(model, Given) else model.as_stored(outputs.embedding)
-
-
-class _UnfetchedInARow:
-    """How many files in a row their store did not give."""
-
-    def __init__(self) -> None:
-        self._now = 0
-        self.are_too_many = False
-
-    def are_too_many_with(self, batch: Sequence[_Read]) -> bool:
-        """Whether there were MOST_UNFETCHED in a row, with those of the next batch."""
-        for _, reading in batch:
-            self._now = self._now + 1 if isinstance(reading, Unfetched) else 0
-            self.are_too_many |= self._now >= MOST_UNFETCHED
-        return self.are_too_many

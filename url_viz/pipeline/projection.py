@@ -92,7 +92,10 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, most: int = SAMPLE_ROWS) ->
     if len(graph) <= most:
         xy = _umap(start, whole.position, whole.similarity)
         return Coordinates(graph.content, xy, np.full(len(xy), UMAP, np.int8))
-    return _fit_sample(whole, start, most)
+    chosen = np.sort(np.random.default_rng(SEED).choice(len(graph), most, replace=False))
+    sample = _restricted(whole, chosen)
+    xy = _umap(start[chosen], sample.position, sample.similarity)
+    return place(whole, Coordinates(sample.content, xy, np.full(len(xy), UMAP, np.int8)))
 
 
 @cache
@@ -173,11 +176,8 @@ def place(graph: Graph, known: Coordinates) -> Coordinates:
     has_place = row >= 0
     xy = np.zeros((len(graph), 2), np.float32)
     xy[has_place] = known.xy[row[has_place]]
-    method = (
-        np.where(has_place, known.method[row], PLACED).astype(np.int8)
-        if len(known)
-        else np.full(len(graph), PLACED, np.int8)
-    )
+    method = np.full(len(graph), PLACED, np.int8)
+    method[has_place] = known.method[row[has_place]]
     middle = known.xy.mean(axis=0) if len(known) else np.zeros(2, np.float32)
     while not has_place.all():
         waiting = np.flatnonzero(~has_place)
@@ -202,13 +202,6 @@ def _by_neighbours(
     total = weight.sum(axis=1, keepdims=True)
     where = np.einsum("rk,rkc->rc", weight / np.maximum(total, 1), xy[position])
     return np.asarray(usable.any(axis=1)), where.astype(np.float32)
-
-
-def _fit_sample(graph: Graph, start: Array, most: int) -> Coordinates:
-    chosen = np.sort(np.random.default_rng(SEED).choice(len(graph), most, replace=False))
-    sample = _restricted(graph, chosen)
-    xy = _umap(start[chosen], sample.position, sample.similarity)
-    return place(graph, Coordinates(sample.content, xy, np.full(len(xy), UMAP, np.int8)))
 
 
 def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:

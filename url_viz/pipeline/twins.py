@@ -70,6 +70,7 @@ def twin_pairs(
     embeddings: NDArray[np.floating],
     *,
     of: NDArray[np.integer] | None = None,
+    among: int = 0,
     hashes: Hashes | None = None,
     bound: float = TWIN_COSINE,
     tile: tuple[int, int] = TILE,
@@ -77,25 +78,26 @@ def twin_pairs(
 ) -> Twins:
     """All pairs of raw embeddings (N, D) with a cosine of at least `bound`; with `of`, those with one of these rows.
 
-    With `hashes` (N, WORDS) those of the second witness too. Exact. A unit vector u has a part p along some directions
-    and a rest of length r, and the cosine of two is at most p·p' + r·r'; only pairs for which that reaches the bound
-    have their cosines worked out.
+    The other is of the rows from `among` on. With `hashes` (N, WORDS) those of the second witness too. Exact. A unit
+    vector u has a part p along some directions and a rest of length r, and the cosine of two is at most p·p' + r·r';
+    only pairs for which that reaches the bound have their cosines worked out.
     """
     count = len(embeddings)
     queries = np.arange(count) if of is None else np.unique(of)
-    sketch = _sketch(embeddings) if len(queries) * count > sketch_cells else None
+    sketch = _sketch(embeddings) if len(queries) * (count - among) > sketch_cells else None
     found = _Found(count)
     rank = np.full(count, count)  # a column that is a query too is met twice, and counts once
     rank[queries] = queries
     for start in range(0, len(queries), tile[0]):
         rows = queries[start : start + tile[0]]
-        for first in range(int(rows[0]) if of is None else 0, count, tile[1]):
+        for first in range(int(rows[0]) if of is None else among, count, tile[1]):
             columns = np.arange(first, min(first + tile[1], count))
             left, right, cosine = _in_tile(embeddings, sketch, hashes, rows, columns, bound)
             is_first = left < rank[right]
             found.add(left[is_first], right[is_first], cosine[is_first])
     if hashes is not None:
-        _add_twins(found, embeddings, copies(hashes, of=of), hashes, bound)
+        alike = (pairs[pairs.max(axis=1) >= among] for pairs in copies(hashes, of=of))
+        _add_twins(found, embeddings, alike, hashes, bound)
     return found.twins()
 
 
@@ -142,18 +144,8 @@ def twins_across(
     Of N + M rows, as `hashes` are: the others stand after the first. Every row with a pair keeps one where there are
     too many.
     """
-    every, split = np.concatenate([mine, others]), len(mine)
-    found = _Found(len(every))
-    sketch = _sketch(every) if split * len(others) > SKETCH_CELLS else None
-    for start in range(0, split, tile[0]):
-        rows = np.arange(start, min(start + tile[0], split))
-        for first in range(split, len(every), tile[1]):
-            columns = np.arange(first, min(first + tile[1], len(every)))
-            found.add(*_in_tile(every, sketch, hashes, rows, columns, TWIN_COSINE))
-    if hashes is not None:
-        alike = (pairs[pairs.max(axis=1) >= split] for pairs in copies(hashes, of=np.arange(split)))
-        _add_twins(found, every, alike, hashes, TWIN_COSINE)
-    return found.twins()
+    every = np.concatenate([mine, others])
+    return twin_pairs(every, of=np.arange(len(mine)), among=len(mine), hashes=hashes, tile=tile)
 
 
 def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
