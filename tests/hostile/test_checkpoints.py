@@ -26,7 +26,7 @@ from url_viz.errors import CheckpointError, UrlVizError
 from url_viz.limited_processes import LimitedProcesses
 from url_viz.models import checkpoint_folder
 from url_viz.models.catalogue import KnownModel, known_models
-from url_viz.models.checkpoint_folder import CheckpointInfo
+from url_viz.models.checkpoint_folder import Checkpoint
 from url_viz.models.checkpoints import load_weights
 from url_viz.models.head import save_head
 from url_viz.models.model_names import DEFAULT, WeightsFile, shipped_head
@@ -215,9 +215,7 @@ def reason(limited: LimitedProcesses, path: Path) -> str:
         facts, _ = limited.ask("recognise", os.fsencode(path))
     except UrlVizError as error:
         return str(error)
-    if "why" not in facts:
-        read_plain(CheckpointInfo, facts)
-    return str(facts.get("why", ""))
+    return read_plain(Checkpoint, facts | {"path": path}).why
 
 
 def process_of(limited: LimitedProcesses) -> psutil.Process:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from url_viz.errors import ModelError
-from url_viz.models.checkpoint_folder import CheckpointFile, list_checkpoints, papers_in
+from url_viz.models.checkpoint_folder import Checkpoint, list_checkpoints, papers_in
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import title_of
 from url_viz.models.model_names import (
@@ -190,25 +190,24 @@ def _paper(model: PaperModel, file: Path | None, workspace: Workspace) -> KnownM
     )
 
 
-def _others(files: Sequence[CheckpointFile]) -> Iterable[KnownModel]:
+def _others(files: Sequence[Checkpoint]) -> Iterable[KnownModel]:
     """The files without a short name, those of the authors first."""
     papers = papers_in(files).values()
     models = [_other(file) for file in files if file.path not in papers]
     return sorted(models, key=lambda model: list(KINDS).index(model.kind))
 
 
-def _other(file: CheckpointFile) -> KnownModel:
-    path, info = file.path, file.info
-    if info is None:
-        state: State = "being read" if file.is_being_read else "cannot be read"
-        return KnownModel(printable(str(path)), printable(path.name), "own", "", state, file.why, file=path)
+def _other(file: Checkpoint) -> KnownModel:
+    state: State = "ready" if file.name else "being read" if file.is_being_read else "cannot be read"
     return KnownModel(
-        info.name,
-        title_of(info.name),
-        info.kind,
-        info.backbone,
-        has_head=info.has_head,
-        embedding_size=info.embedding_size,
-        input_px=info.input_px or 0,
-        file=path,
+        file.name or printable(str(file.path)),
+        title_of(file.name) if file.name else printable(file.path.name),
+        file.kind,
+        file.backbone,
+        state,
+        file.why,
+        file.has_head,
+        file.embedding_size,
+        file.input_px or 0,
+        file=file.path,
     )

@@ -31,24 +31,20 @@ LETTERS_AT_MOST = 1_000
 
 
 @dataclass(frozen=True)
-class CheckpointInfo:
-    """What a file is: `name` opens it; `paper` is the short name of the paper's model that it is, if it is one."""
+class Checkpoint:
+    """What a file of the folder is, or `why` that is unknown; `is_being_read` while it is inspected.
 
-    name: str
-    kind: Literal["authors", "own"]
-    backbone: str
-    has_head: bool
-    embedding_size: int
-    input_px: int | None
-    paper: str = ""
-
-
-@dataclass(frozen=True)
-class CheckpointFile:
-    """A file of the folder: what it is, or `why` that is unknown; `is_being_read` while it is inspected."""
+    `name` opens it, "" if nothing does; `paper` is the short name of the paper's model that it is, if it is one.
+    """
 
     path: Path
-    info: CheckpointInfo | None
+    name: str = ""
+    kind: Literal["authors", "own"] = "own"
+    backbone: str = ""
+    has_head: bool = False
+    embedding_size: int = 0
+    input_px: int | None = None
+    paper: str = ""
     why: str = ""
     is_being_read: bool = False
 
@@ -60,7 +56,7 @@ class _Inspection:
     path: Path
     stamp: tuple[int, ...]
     started_s: float
-    result: Future[CheckpointFile]
+    result: Future[Checkpoint]
 
 
 _readers = LimitedProcesses(
@@ -76,7 +72,7 @@ _lock = threading.Lock()
 _inspections: dict[Path, _Inspection] = {}
 
 
-def list_checkpoints(workspace: Workspace, *, timeout_s: float | None = None) -> tuple[CheckpointFile, ...]:
+def list_checkpoints(workspace: Workspace, *, timeout_s: float | None = None) -> tuple[Checkpoint, ...]:
     """Every file of weights in the folder of checkpoints and in the folders in it, by path.
 
     A new file is inspected in a process with limits, never in this one. Waits at most `timeout_s` since the start of
@@ -92,13 +88,12 @@ def checkpoint_names(workspace: Workspace, *, timeout_s: float | None = None) ->
     """
     files = list_checkpoints(workspace, timeout_s=timeout_s)
     papers = papers_in(files)
-    others = (file.info for file in files if file.path not in papers.values())
-    return [*papers, *(info.name for info in others if info is not None)]
+    return [*papers, *(file.name for file in files if file.name and file.path not in papers.values())]
 
 
-def papers_in(files: Sequence[CheckpointFile]) -> dict[str, Path]:
+def papers_in(files: Sequence[Checkpoint]) -> dict[str, Path]:
     """The path of each of the paper's models, by its short name: the first path, where there are several."""
-    paths = {file.info.paper: file.path for file in reversed(files) if file.info is not None}
+    paths = {file.paper: file.path for file in reversed(files)}
     return {paper: paths[paper] for paper in PAPERS if paper in paths}
 
 
@@ -111,8 +106,7 @@ def resolve_paper_name(name: str, workspace: Workspace) -> str:
     if parsed is None:
         return name
     paper, suffix = parsed
-    paths = (file.path for file in _files(workspace) if file.info is not None and file.info.paper == paper.name)
-    path = next(paths, None)
+    path = next((file.path for file in _files(workspace) if file.paper == paper.name), None)
     if path is None:
         raise WeightsUnavailableError(
             f"{name!r} is not on this machine. {paper.how_to_get(workspace.checkpoints)} {paper.about}."
@@ -120,17 +114,17 @@ def resolve_paper_name(name: str, workspace: Workspace) -> str:
     return f"{path}{suffix}"
 
 
-def _files(workspace: Workspace, timeout_s: float | None = None) -> Iterator[CheckpointFile]:
+def _files(workspace: Workspace, timeout_s: float | None = None) -> Iterator[Checkpoint]:
     paths, unlisted = _listing(workspace.checkpoints)
     for folder in filter(os.path.isdir, paths):
         inside, failed = _listing(folder)
         paths, unlisted = [*paths, *inside], [*unlisted, *failed]
     files = _inspected(sorted(path for path in paths if _is_weights(path)))
     for file in sorted([*files, *unlisted], key=lambda file: file.path):
-        yield file if isinstance(file, CheckpointFile) else _result(file, timeout_s)
+        yield file if isinstance(file, Checkpoint) else _result(file, timeout_s)
 
 
-def _listing(folder: Path) -> tuple[list[Path], list[CheckpointFile]]:
+def _listing(folder: Path) -> tuple[list[Path], list[Checkpoint]]:
     """The paths in a folder; if it cannot be listed, an entry with the reason."""
     try:
         return list(folder.iterdir()), []
@@ -140,8 +134,8 @@ def _listing(folder: Path) -> tuple[list[Path], list[CheckpointFile]]:
         return [], [_unreadable(folder, f"cannot be listed: {error.strerror}.")]
 
 
-def _unreadable(path: Path, why: str) -> CheckpointFile:
-    return CheckpointFile(path, None, f"{str(path)!r} {why}")
+def _unreadable(path: Path, why: str) -> Checkpoint:
+    return Checkpoint(path, why=f"{str(path)!r} {why}")
 
 
 def _is_weights(path: Path) -> bool:
@@ -149,7 +143,7 @@ def _is_weights(path: Path) -> bool:
     return is_named_so and not os.path.isdir(path)
 
 
-def _inspected(paths: Sequence[Path]) -> list[CheckpointFile | _Inspection]:
+def _inspected(paths: Sequence[Path]) -> list[Checkpoint | _Inspection]:
     """The latest inspection of each file; those of new and changed files are started."""
     with _lock:
         inspections = [_latest(path) for path in paths]
@@ -160,7 +154,7 @@ def _inspected(paths: Sequence[Path]) -> list[CheckpointFile | _Inspection]:
     return inspections
 
 
-def _latest(path: Path) -> CheckpointFile | _Inspection:
+def _latest(path: Path) -> Checkpoint | _Inspection:
     """The latest inspection of a file, or a new one; special files, on which reading may never end, are refused."""
     try:
         status = path.stat()
@@ -182,18 +176,16 @@ def _inspect_all(inspections: Sequence[_Inspection]) -> None:
     _readers.close()  # torch takes some 300 MiB
 
 
-def _inspect(path: Path) -> CheckpointFile:
+def _inspect(path: Path) -> Checkpoint:
     try:
         facts, _ = _readers.ask("recognise", os.fsencode(path))
-        if "why" not in facts:
-            return CheckpointFile(path, read_plain(CheckpointInfo, facts))
-        why = facts["why"]
+        found = read_plain(Checkpoint, facts | {"path": path})
     except (UrlVizError, OSError, ValueError) as error:
-        why = f"{str(path)!r} {error}."
-    return CheckpointFile(path, None, printable(why[:LETTERS_AT_MOST]))
+        found = Checkpoint(path, why=f"{str(path)!r} {error}.")
+    return replace(found, why=printable(found.why[:LETTERS_AT_MOST]))
 
 
-def _result(inspection: _Inspection, timeout_s: float | None) -> CheckpointFile:
+def _result(inspection: _Inspection, timeout_s: float | None) -> Checkpoint:
     left_s = None if timeout_s is None else max(0.0, inspection.started_s + timeout_s - time.monotonic())
     try:
         return inspection.result.result(left_s)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from url_viz.errors import CheckpointError, ModelError
 from url_viz.limited_processes import Answer, allow_memory, serve
-from url_viz.models.checkpoint_folder import CheckpointInfo
+from url_viz.models.checkpoint_folder import Checkpoint
 from url_viz.models.checkpoints import (
     Contents,
     State,
@@ -36,11 +36,11 @@ CANDIDATES = (*PACKAGED, *(paper.backbone for paper in PAPERS.values()))
 """Backbones with which weights without a name are compared."""
 
 
-def recognised(path: Path) -> CheckpointInfo:
+def recognised(path: Path) -> Checkpoint:
     """What the file at `path` is. Raises CheckpointError or another ModelError with the reason if it is no model."""
     if path.suffix == ".safetensors" and _is_head(path):
         head = load_head(path)
-        return CheckpointInfo(str(path), "own", head.provenance.backbone, True, head.embedding_size, head.input_px)
+        return Checkpoint(path, str(path), "own", head.provenance.backbone, True, head.embedding_size, head.input_px)
     record = read_record(path)
     state = state_of(record, path)
     if has_authors_head(state):
@@ -56,10 +56,10 @@ def _is_head(path: Path) -> bool:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error}. Copy or download it again.") from error
 
 
-def _of_authors(file: WeightsFile, contents: Contents) -> CheckpointInfo:
+def _of_authors(file: WeightsFile, contents: Contents) -> Checkpoint:
     network, preprocessing = fit_authors(file, contents)
     size, paper = int(network.num_features), _paper_of(contents.backbone, network)
-    return CheckpointInfo(file.name, "authors", contents.backbone, True, size, preprocessing.size_px, paper)
+    return Checkpoint(file.path, file.name, "authors", contents.backbone, True, size, preprocessing.size_px, paper)
 
 
 def _paper_of(backbone: str, network: Any) -> str:
@@ -70,11 +70,11 @@ def _paper_of(backbone: str, network: Any) -> str:
     return sizes.get((network.num_features, len(getattr(network, "blocks", ()))), "")
 
 
-def _of_backbone(path: Path, arch: object, state: State) -> CheckpointInfo:
+def _of_backbone(path: Path, arch: object, state: State) -> Checkpoint:
     backbone = _backbone_of(path, arch, state)
     weights = WeightsFile.finetuned(backbone, path)
     network, preprocessing, _ = fit_finetuned(weights, state)
-    return CheckpointInfo(weights.name, "own", backbone, False, int(network.num_features), preprocessing.size_px)
+    return Checkpoint(path, weights.name, "own", backbone, False, int(network.num_features), preprocessing.size_px)
 
 
 def _backbone_of(path: Path, arch: object, state: State) -> str:
@@ -105,7 +105,7 @@ def _answer(data: bytes) -> Answer:
     try:
         is_mapped = path.suffix == ".safetensors" or zipfile.is_zipfile(path)
         allow_memory(MOST_MEMORY_BYTES + is_mapped * 2 * path.stat().st_size)
-        return asdict(recognised(path)), b""
+        return asdict(recognised(path)) | {"path": ""}, b""
     except ModelError as error:
         return {"why": str(error)}, b""
     except Exception as error:  # noqa: BLE001 - a hostile file may raise anything
