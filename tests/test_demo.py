@@ -76,7 +76,7 @@ def test_an_interrupted_build_is_finished(tmp_path: Path, monkeypatch: pytest.Mo
     assert victim.read_bytes() == whole, "and as before: every view is seeded"
 
 
-def test_views_keep_their_size_and_differ_more_with_their_level() -> None:
+def test_views_keep_their_size_differ_more_with_their_level_and_are_the_same_for_a_seed() -> None:
     photograph = noise(3, width=800, height=600)
     result = dict(views(photograph, seed=1))
     assert list(result) == NAMES
@@ -85,12 +85,7 @@ def test_views_keep_their_size_and_differ_more_with_their_level() -> None:
     for kind in ("blur", "dark"):
         distance = [np.abs(np.asarray(result[f"{kind}-{level}.jpg"], float) - whole).mean() for level in range(1, 7)]
         assert distance == sorted(distance)
-
-
-def test_views_are_the_same_for_a_seed_and_others_for_another() -> None:
-    one, again, other = (
-        [np.asarray(view) for _, view in views(noise(3, width=800, height=600), seed=seed)] for seed in (1, 1, 2)
-    )
+    one, again, other = ([np.asarray(view) for _, view in views(photograph, seed=seed)] for seed in (1, 1, 2))
     assert all(map(np.array_equal, one, again))
     assert not all(map(np.array_equal, one, other))
 
@@ -106,27 +101,19 @@ def test_names_say_kind_and_level(table: pd.DataFrame) -> None:
     assert result["level"].between(0, 6).all()
 
 
-class TestMeasure:
-    """Spearman of value and level within each photograph."""
-
-    @pytest.fixture
-    def planted(self, table: pd.DataFrame) -> pd.DataFrame:
-        level = degradations(table)["level"].to_numpy(float)
-        of_photograph = table["label"].astype("category").cat.codes.to_numpy() * 1000.0
-        noise_ = np.random.default_rng(0).normal(size=len(table))
-        return table.assign(
-            perfect=of_photograph + level**3, reverse=-level, chance=noise_, constant=1.0, missing=np.nan
-        )
-
-    def test_a_perfect_order_is_one_and_its_reverse_minus_one(self, planted: pd.DataFrame) -> None:
-        result = measure(planted, columns=("perfect", "reverse", "chance"))
-        assert list(result.index) == ["crop", "blur", "dark"]
-        assert result["perfect"].to_numpy() == pytest.approx([1, 1, 1])
-        assert result["reverse"].to_numpy() == pytest.approx([-1, -1, -1])
-        assert (result["chance"].abs() < 0.5).all()
-
-    def test_a_value_that_says_nothing_is_nan(self, planted: pd.DataFrame) -> None:
-        assert measure(planted, columns=("constant", "missing")).isna().all(axis=None)
+def test_a_perfect_order_measures_one_within_each_photograph_its_reverse_minus_one_and_none_nan(
+    table: pd.DataFrame,
+) -> None:
+    level = degradations(table)["level"].to_numpy(float)
+    of_photograph = table["label"].astype("category").cat.codes.to_numpy() * 1000.0
+    chance = np.random.default_rng(0).normal(size=len(table))
+    planted = table.assign(perfect=of_photograph + level**3, reverse=-level, chance=chance, constant=1.0, none=np.nan)
+    result = measure(planted, columns=("perfect", "reverse", "chance", "constant", "none"))
+    assert list(result.index) == ["crop", "blur", "dark"]
+    assert result["perfect"].to_numpy() == pytest.approx([1, 1, 1])
+    assert result["reverse"].to_numpy() == pytest.approx([-1, -1, -1])
+    assert (result["chance"].abs() < 0.5).all()
+    assert result[["constant", "none"]].isna().all(axis=None)
 
 
 @pytest.fixture(scope="module")

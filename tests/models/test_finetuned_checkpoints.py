@@ -40,24 +40,23 @@ def write(path: Path, content: object) -> Path:
     return path
 
 
-class TestNames:
-    """`BACKBONE:PATH` and nothing else."""
-
-    def test_told_from_other_names(self, tmp_path: Path) -> None:
-        own = WeightsFile.named(f"tf_efficientnet_lite0:{tmp_path}/x.pth@authors")
-        assert own == WeightsFile(tmp_path / "x.pth", "tf_efficientnet_lite0", "authors")
-        assert own is not None
-        assert WeightsFile.named(own.name) == own
-        assert title_of(own.name) == "x.pth (tf_efficientnet_lite0)"
-        for theirs in ["x.pth.tar", "x.pth.tar@timm", "C:\\x.pth", "http://x/y.pth"]:
-            file = WeightsFile.named(theirs)
-            assert file is not None
-            assert not file.backbone
-        assert WeightsFile.named("resnet18:run@1.pth") == WeightsFile.finetuned("resnet18", Path("run@1.pth"))
-        for other in ["resnet18", "hf-hub:a/b.bin", "own:x", "a/b.safetensors"]:
-            assert WeightsFile.named(other) is None
-        with pytest.raises(ModelError, match="No preprocessing 'x'"):
-            WeightsFile.named("resnet18:x.pth@x")
+def test_names_tell_finetuned_weights_and_those_of_the_authors(tmp_path: Path) -> None:
+    own = WeightsFile(tmp_path / "x.pth", "tf_efficientnet_lite0", "authors")
+    named = {
+        f"tf_efficientnet_lite0:{tmp_path}/x.pth@authors": own,
+        "resnet18:run@1.pth": WeightsFile(Path("run@1.pth").absolute(), "resnet18", "timm"),
+        "x.pth.tar@timm": WeightsFile(Path("x.pth.tar"), "", "timm"),
+        "a@b/c.pt@authors": WeightsFile(Path("a@b/c.pt"), "", "authors"),
+        **{name: WeightsFile(Path(name), "", "authors") for name in ("x.pth.tar", "C:\\x.pth", "http:/x/y.pth")},
+        **dict.fromkeys(("resnet18", "hf-hub:a/b.bin", "own:x", "a/b.safetensors")),
+    }
+    for name, expected in named.items():
+        assert WeightsFile.named(name) == expected
+        assert expected is None or WeightsFile.named(expected.name) == expected
+    assert title_of(own.name) == "x.pth (tf_efficientnet_lite0)"
+    for name in ("resnet18:x.pth@clip", "x.pth@clip"):
+        with pytest.raises(ModelError, match=r"No preprocessing 'clip'.*authors, timm"):
+            resolve(name)
 
 
 class TestLayouts:

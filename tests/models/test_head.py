@@ -12,7 +12,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_tensors
 
 from tests.conftest import dice_head
 from url_viz.errors import CheckpointError, HeadMismatchError
@@ -37,6 +39,10 @@ def test_a_head_comes_back_with_everything_it_says_of_itself(tmp_path: Path, lay
     assert all(np.array_equal(a, b) for a, b in pairs)
     assert (back.provenance, back.layer_norm, back.scaler) == (provenance, layer_norm, head.scaler)
     assert back.digest == head.digest
+    with safe_open(tmp_path / "head.safetensors", framework="numpy") as file:  # as others read it
+        about = file.metadata()
+    assert about["format"] == FORMAT
+    assert json.loads(about["recipe"]) == provenance.recipe
 
 
 @pytest.mark.parametrize("place", [-1, -4000])
@@ -170,16 +176,6 @@ class TestUntrustedFiles:
         with pytest.raises(CheckpointError):
             load_head(written(tmp_path / "h.safetensors", tensors))
 
-    def test_tensors_of_a_kind_that_numpy_lacks(self, tmp_path: Path) -> None:
-        import torch
-        from safetensors.torch import save_file as save_tensors
-
-        path = tmp_path / "h.safetensors"
-        half = {"layers.0.weight": torch.ones(1, 3).bfloat16(), "layers.0.bias": torch.ones(1).bfloat16()}
-        save_tensors(half, path, metadata=ABOUT)
-        with pytest.raises(CheckpointError, match=r"h\.safetensors"):
-            load_head(path)
-
     @pytest.mark.parametrize(
         "damage", [lambda data: b"", lambda data: data[:20], lambda data: data[:-3], lambda data: b"\xff" * 99]
     )
@@ -189,7 +185,11 @@ class TestUntrustedFiles:
         with pytest.raises(CheckpointError, match=r"h\.safetensors"):
             load_head(path)
 
-    def test_a_folder_and_nothing_at_all(self, tmp_path: Path) -> None:
+    def test_tensors_of_a_kind_that_numpy_lacks_a_folder_and_nothing_at_all(self, tmp_path: Path) -> None:
+        half = {"layers.0.weight": torch.ones(1, 3).bfloat16(), "layers.0.bias": torch.ones(1).bfloat16()}
+        save_tensors(half, tmp_path / "h.safetensors", metadata=ABOUT)
+        with pytest.raises(CheckpointError, match=r"h\.safetensors"):
+            load_head(tmp_path / "h.safetensors")
         for path in (tmp_path, tmp_path / "none.safetensors"):
             with pytest.raises(CheckpointError, match="Cannot read the head"):
                 load_head(path)
@@ -208,18 +208,6 @@ class TestUntrustedFiles:
             assert head(np.ones((1, head.embedding_size), np.float32)).shape == (1,)
 
 
-def test_the_header_can_be_read_by_others(tmp_path: Path) -> None:
-    from safetensors import safe_open
-
-    save_head(
-        replace(dice_head(size=3), provenance=HeadProvenance("b", recipe={"seed": 1})), tmp_path / "h.safetensors"
-    )
-    with safe_open(tmp_path / "h.safetensors", framework="numpy") as file:
-        about = file.metadata()
-    assert about["format"] == FORMAT
-    assert json.loads(about["recipe"]) == {"seed": 1}
-
-
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_module_file_and_numpy_agree(tmp_path: Path, layer_norm: bool, depth: int) -> None:
@@ -236,14 +224,15 @@ def test_module_file_and_numpy_agree(tmp_path: Path, layer_norm: bool, depth: in
     assert np.array_equal(again, expected)
 
 
-def test_one_row_is_one_uncertainty() -> None:
-    # METHOD 8.17: a bare squeeze() turns a batch of one into a scalar.
-    assert HeadModule(4, width=3)(torch.zeros(1, 4)).shape == (1,)
-
-
-def test_the_papers_head_has_the_papers_size() -> None:
+def test_the_papers_head_has_the_papers_size_and_gives_a_row_one_positive_uncertainty() -> None:
     # METHOD 1.1: 656,897 parameters on ViT-Base (D 768).
     assert sum(p.numel() for p in HeadModule(768).parameters()) == 656_897
+    # METHOD 8.17: a bare squeeze() turns a batch of one into a scalar.
+    assert HeadModule(4, width=3)(torch.zeros(1, 4)).shape == (1,)
+    module = HeadModule(4, width=8)
+    with torch.no_grad():
+        module.layers[-1].bias.fill_(-200.0)
+        assert (module(torch.randn(10, 4, generator=torch.Generator().manual_seed(0))) > 0).all()
 
 
 @pytest.mark.parametrize(("stop_gradient", "reaches"), [(True, False), (False, True)])
@@ -253,10 +242,3 @@ def test_no_gradient_reaches_the_backbone(stop_gradient: bool, reaches: bool) ->
     module(backbone(torch.randn(5, 6, generator=torch.Generator().manual_seed(0)))).sum().backward()
     assert (backbone.weight.grad is not None) is reaches
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
-
-
-def test_uncertainty_is_positive() -> None:
-    module = HeadModule(4, width=8)
-    with torch.no_grad():
-        module.layers[-1].bias.fill_(-200.0)
-        assert (module(torch.randn(10, 4, generator=torch.Generator().manual_seed(0))) > 0).all()

@@ -46,17 +46,13 @@ class TestCall:
         mirrored = pixels[:1, :, :, ::-1]
         assert np.array_equal(chosen(mirrored)[2], chosen(np.ascontiguousarray(mirrored))[2])
 
-    def test_uncertainty_is_nan_without_a_head_and_the_model_says_so(
-        self, bare_model: Model, pixels: np.ndarray
-    ) -> None:
-        assert np.isnan(bare_model(pixels)[1]).all()
-        assert "no head" in repr(bare_model)
-
-    def test_a_head_changes_neither_logits_nor_embedding(
+    def test_without_a_head_uncertainty_alone_is_nan_and_the_model_says_so(
         self, model: Model, bare_model: Model, pixels: np.ndarray
     ) -> None:
-        for row in (0, 2):
-            assert np.array_equal(model(pixels)[row], bare_model(pixels)[row])
+        assert "no head" in repr(bare_model)
+        logits, uncertainty, embedding = bare_model(pixels)
+        assert np.isnan(uncertainty).all()
+        assert all(map(np.array_equal, model(pixels)[::2], (logits, embedding)))
 
 
 def _in_torch(model: Model) -> Model:
@@ -126,17 +122,15 @@ class TestHeads:
         assert result.head.digest == dice_head().digest
         assert result.space == bare_model.space
 
-    def test_a_head_trained_on_other_weights_is_refused(self, tmp_path: Path, prepared: Path) -> None:
+    def test_a_head_of_other_weights_of_another_backbone_or_size_is_refused(
+        self, model: Model, tmp_path: Path, prepared: Path, pixels: np.ndarray
+    ) -> None:
         path = self.saved(tmp_path / "mine.safetensors", weights_digest="f" * 16)
         with pytest.raises(HeadMismatchError, match="f" * 16):
             load_model(path, device="cpu", workspace=prepared)
-
-    def test_a_head_of_another_backbone_is_refused(self, model: Model) -> None:
         other = dice_head(backbone="vit_tiny_patch16_224")
         with pytest.raises(HeadMismatchError, match="vit_tiny_patch16_224"):
             with_head(model, ModelSource("other", "vit_tiny_patch16_224", other))
-
-    def test_a_head_of_another_size_is_refused(self, tmp_path: Path, prepared: Path, pixels: np.ndarray) -> None:
         save_head(dice_head(size=77), tmp_path / "small.safetensors")
         with pytest.raises(HeadMismatchError, match="size 77"):
             load_model(tmp_path / "small.safetensors", device="cpu", workspace=prepared)(pixels)

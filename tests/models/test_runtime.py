@@ -50,27 +50,22 @@ def exact_in_torch(crops: np.ndarray) -> Outputs:
 class TestOpenVino:
     """The fast way on a CPU gives what torch gives."""
 
-    def test_exact_is_torch_in_float32(
+    def test_exact_is_torch_in_float32_in_any_batch_of_pixels_or_crops(
         self, prepared_as_shipped: Path, crops: np.ndarray, exact_in_torch: Outputs
     ) -> None:
-        result = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared_as_shipped).run(crops)
+        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared_as_shipped)
+        result = model.run(crops)
         for ours, theirs in ((result.logits, exact_in_torch.logits), (result.embedding, exact_in_torch.embedding)):
             assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
         assert result.entropy == pytest.approx(exact_in_torch.entropy, rel=1e-3, abs=1e-3)
+        by_pixels = model.runtime.run_pixels(normalised(crops[:3], model.space.preprocessing))
+        assert by_pixels.embedding == pytest.approx(result.embedding[:3], rel=1e-3, abs=1e-3)
+        alone = np.concatenate([model.run(crop[None]).embedding for crop in crops[:3]])
+        assert result.embedding[:3] == pytest.approx(alone, rel=1e-4, abs=1e-4)
 
     def test_fast_keeps_the_order(self, prepared_as_shipped: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
         result = load_model(DEFAULT, device="cpu", precision="fast", workspace=prepared_as_shipped).run(crops)
         assert spearman(result.entropy, exact_in_torch.entropy) > 0.98
-
-    def test_pixels_and_crops_are_two_ways_to_the_same(self, prepared_as_shipped: Path, crops: np.ndarray) -> None:
-        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared_as_shipped)
-        by_pixels = model.runtime.run_pixels(normalised(crops[:3], model.space.preprocessing))
-        assert by_pixels.embedding == pytest.approx(model.run(crops[:3]).embedding, rel=1e-3, abs=1e-3)
-
-    def test_a_picture_does_not_depend_on_its_batch(self, prepared_as_shipped: Path, crops: np.ndarray) -> None:
-        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared_as_shipped)
-        alone = np.concatenate([model.run(crop[None]).embedding for crop in crops[:3]])
-        assert model.run(crops[:3]).embedding == pytest.approx(alone, rel=1e-4, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -259,14 +254,12 @@ class TestOutOfMemory:
         assert np.array_equal(result.logits, expected.logits)
         assert sum(size for size in network.asked if size <= most) == count, "every picture ran once"
 
-    def test_what_did_not_fit_once_is_not_tried_again(self) -> None:
+    def test_what_did_not_fit_once_is_not_tried_again_and_what_never_fits_is_an_error_with_a_way_out(self) -> None:
         network = Forgetful(4)
         runtime = self.runtime(network)
         for _ in range(2):
             runtime.start(np.zeros((9, 8, 8, 3), np.uint8))()
         assert network.asked == [9, 4, 4, 1, 4, 4, 1]
-
-    def test_one_picture_that_does_not_fit_is_an_error_with_a_way_out(self) -> None:
         with pytest.raises(ModelError, match="--device cpu"):
             self.runtime(Forgetful(0)).start(np.zeros((4, 8, 8, 3), np.uint8))()
 
@@ -314,24 +307,22 @@ class TestAhead:
         assert batch_for(1e12, 0.0, under_way=2) == 512
 
 
-class TestOutputs:
-    """Entropy is that of the softmax, whatever the size of the logits."""
+@pytest.mark.parametrize(
+    ("logits", "expected"),
+    [
+        (np.log([[1, 1, 1, 1], [1, 3, 1e-30, 1e-30]]), [np.log(4), -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))]),
+        ([[3e38, -3e38, 0], [1e4, 1e4, -1e4]], [0, np.log(2)]),
+        (np.zeros((2, 0)), [np.nan, np.nan]),
+    ],
+)
+def test_entropy_is_that_of_the_softmax_whatever_the_logits(logits: np.ndarray, expected: list[float]) -> None:
+    outputs = Outputs(np.array(logits, np.float32), np.zeros((2, 3), np.float32))
+    assert outputs.entropy == pytest.approx(expected, rel=1e-5, nan_ok=True)
 
-    def test_entropy_by_hand(self) -> None:
-        logits = np.log(np.array([[1, 1, 1, 1], [1, 3, 1e-30, 1e-30]], np.float32))
-        expected = [np.log(4), -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))]
-        assert Outputs(logits, np.zeros((2, 3), np.float32)).entropy == pytest.approx(expected, rel=1e-5)
 
-    def test_entropy_of_huge_logits_is_finite(self) -> None:
-        logits = np.array([[3e38, -3e38, 0], [1e4, 1e4, -1e4]], np.float32)
-        assert Outputs(logits, np.zeros((2, 1), np.float32)).entropy == pytest.approx([0, np.log(2)])
-
-    def test_entropy_is_nan_without_a_classifier(self) -> None:
-        assert np.isnan(Outputs(np.zeros((2, 0), np.float32), np.zeros((2, 3), np.float32)).entropy).all()
-
-    def test_joined_keeps_the_order(self) -> None:
-        parts = [Outputs(np.full((n, 1), n, np.float32), np.full((n, 2), n, np.float32)) for n in (2, 1)]
-        assert joined(parts).embedding[:, 0].tolist() == [2, 2, 1]
+def test_joined_outputs_keep_the_order() -> None:
+    parts = [Outputs(np.full((n, 1), n, np.float32), np.full((n, 2), n, np.float32)) for n in (2, 1)]
+    assert joined(parts).embedding[:, 0].tolist() == [2, 2, 1]
 
 
 class TestDevices:

@@ -46,6 +46,9 @@ def test_a_whitening_by_hand() -> None:
     assert space.transform(embeddings) @ space.transform(embeddings).T == pytest.approx(
         np.array([[1, 0, -1, 0], [0, 1, 0, -1], [-1, 0, 1, 0], [0, -1, 0, 1]]), abs=1e-3
     )
+    two, _ = classes(2, size=20)
+    rows = fit_whitening(two).transform(two).astype(float)
+    assert rows @ rows.T == pytest.approx(np.array([[1, -1], [-1, 1]]))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
@@ -60,19 +63,11 @@ def test_a_handful(count: int) -> None:
     assert lengths[:count] == pytest.approx(1 if count > 1 else 0, abs=1e-3)
 
 
-def test_two_pictures_are_opposite() -> None:
-    embeddings, _ = classes(2, size=20)
-    rows = fit_whitening(embeddings).transform(embeddings).astype(float)
-    assert rows @ rows.T == pytest.approx(np.array([[1, -1], [-1, 1]]))
-
-
-def test_all_equal_rows_have_no_direction() -> None:
-    rows = fit_whitening(np.full((50, 30), 0.3, np.float16)).transform(np.full((50, 30), 0.3, np.float16))
+def test_equal_rows_have_no_direction_and_rows_of_zeros_stay_and_change_nothing() -> None:
+    equal = np.full((50, 30), 0.3, np.float16)
+    rows = fit_whitening(equal).transform(equal)
     assert rows.shape == (50, 1)
     assert not rows.any()
-
-
-def test_rows_of_zeros_stay_and_change_nothing() -> None:
     embeddings, _ = classes(40)
     with_zeros = np.concatenate([embeddings, np.zeros((7, 64), np.float16)])
     one, other = fit_whitening(embeddings), fit_whitening(with_zeros)
@@ -86,18 +81,14 @@ def test_directions_of_rounding_are_left_out() -> None:
     assert fit_whitening(embeddings.astype(np.float32)).axes.shape == (90, 2)
 
 
-def test_the_same_twice_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_twice_with_fixed_signs_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     embeddings, _ = classes(300)
     space, again = fit_whitening(embeddings), fit_whitening(embeddings)
     assert np.array_equal(space.axes, again.axes)
+    assert (space.axes[np.abs(space.axes).argmax(axis=0), np.arange(space.axes.shape[1])] > 0).all()
     whole = space.transform(embeddings)
     monkeypatch.setattr(whitening, "BLOCK", 64)
     assert np.abs(space.transform(embeddings).astype(float) - whole).max() < 1e-3
-
-
-def test_signs_are_fixed() -> None:
-    axes = fit_whitening(classes(200)[0]).axes
-    assert (axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] > 0).all()
 
 
 def test_a_sample_is_drawn_the_same_each_time() -> None:

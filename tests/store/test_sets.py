@@ -76,19 +76,15 @@ class TestListing:
         """As it was read."""
         return read_once
 
-    def test_name_pictures_and_size(self, here: Path) -> None:
+    def test_name_pictures_parts_on_disk_and_every_passed_over_extension(self, here: Path) -> None:
         listed = list_sets(here / "workspace").iloc[0]
         assert (listed["name"], listed["pictures"], listed["failures"]) == ("here/pictures", COUNT, 0)
         assert listed["models"] == "tf_efficientnet_lite0"
-
-    def test_the_parts_on_disk_make_the_whole(self, here: Path) -> None:
         parts = disk_use(here / "pictures", workspace=here / "workspace")
         whole = sum(f.stat().st_size for f in paths_of(here).folder.rglob("*") if f.is_file()) / 2**20
         assert parts["megabytes"].sum() == pytest.approx(whole, abs=0.03)
         assert [part.split(" ")[0] for part in parts["part"]] == ["files", "embeddings", "map", "decisions"]
         assert (parts["megabytes"].iloc[:3] > 0).all()
-
-    def test_every_passed_over_extension_is_counted(self, here: Path) -> None:
         table = skipped(here / "pictures", workspace=here / "workspace")
         assert dict(zip(table["extension"], table["files"], strict=True)) == {".txt": 2, ".mp4": 1, "no extension": 1}
 
@@ -109,9 +105,6 @@ class TestNames:
         embed_folder(here / "pictures", model=bare_model, workspace=here / "workspace")
         assert list_sets(here / "workspace")["name"].tolist() == ["Cats & <dogs>"]
         assert rename(here / "pictures", "", workspace=here / "workspace") == "here/pictures"
-
-    def test_no_name_that_cannot_be_shown(self, read_once: Path) -> None:
-        here = read_once
         for name in ("two\nlines", "x" * 81, "\0"):
             with pytest.raises(ImageSetError, match="80 characters"):
                 rename(here / "pictures", name, workspace=here / "workspace")
@@ -132,18 +125,17 @@ class TestMovedFolders:
         assert len(embed_folder(moved, model=bare_model, workspace=here / "workspace")) == COUNT
         assert Store(paths).version(bare_model.space.key, None) == version
 
-    def test_other_pictures_are_refused(self, here: Path) -> None:
+    def test_other_pictures_are_refused_and_a_few_changed_ones_are_no_hindrance(self, here: Path) -> None:
         other = write_folder(here / "other", COUNT, classes=("cat", "dog"), start=100)
         with pytest.raises(FolderError, match="0 of 12 compared"):
             repoint(here / "pictures", other, workspace=here / "workspace")
         assert read_about(paths_of(here)).root == here / "pictures"
-
-    def test_a_few_changed_pictures_are_no_hindrance(self, here: Path) -> None:
         shutil.copytree(here / "pictures", here / "copy")
         write_folder(here / "copy", 1, classes=("cat",), start=0).joinpath("cat/0000.jpg").write_bytes(b"edited")
         assert repoint(here / "pictures", here / "copy", workspace=here / "workspace").equal == COUNT - 1
 
-    def test_neither_an_unknown_nor_onto_a_known_folder(self, here: Path, bare_model: Model) -> None:
+    def test_neither_an_unknown_nor_onto_a_known_folder(self, read_once: Path) -> None:
+        here = read_once
         with pytest.raises(ImageSetError, match="was not read yet"):
             repoint(here / "nothing", here / "pictures" / "cat", workspace=here / "workspace")
         with pytest.raises(ImageSetError, match="is an image set already"):
@@ -173,14 +165,23 @@ class TestSlimming:
         embed_folder(here / "pictures", model=other, workspace=here / "workspace")
         return here, other
 
-    def test_one_model_goes_the_other_stays(self, two: tuple[Path, Model]) -> None:
+    def test_one_model_goes_the_other_stays_and_the_first_is_read_again_under_an_open_reader(
+        self, two: tuple[Path, Model]
+    ) -> None:
         here, other = two
-        before = facts(here)
+        before, reader = facts(here), Store(paths_of(here))
+        assert len(reader.embeddings(other.space.key)) == COUNT
         assert drop_model(here / "pictures", "another", workspace=here / "workspace") > 0
         assert facts(here) == before
         assert not list(paths_of(here).tables.glob(f"*{other.space.key}*"))
         with pytest.raises(ImageSetError, match="not read with 'another'"):
             drop_model(here / "pictures", "another", workspace=here / "workspace")
+        with pytest.raises(ImageSetError, match="forget it"):
+            drop_model(here / "pictures", "tf_efficientnet_lite0", workspace=here / "workspace")
+        assert len(reader.embeddings(other.space.key)) == 0
+        assert "-" in reader.version(other.space.key, None)
+        embed_folder(here / "pictures", model=other, workspace=here / "workspace")
+        assert len(reader.embeddings(other.space.key)) == COUNT
 
     def test_a_stopped_drop_leaves_litter_that_compacting_removes(self, two: tuple[Path, Model]) -> None:
         here, other = two
@@ -191,22 +192,6 @@ class TestSlimming:
             write_about(writer.paths, replace(about, spaces=about.spaces[:1]))
         assert compact(here / "pictures", workspace=here / "workspace") > 0
         assert not list(paths_of(here).tables.glob(f"*{other.space.key}*"))
-
-    def test_a_dropped_model_is_read_again_under_an_open_reader(self, two: tuple[Path, Model]) -> None:
-        here, other = two
-        reader = Store(paths_of(here))
-        assert len(reader.embeddings(other.space.key)) == COUNT
-        drop_model(here / "pictures", "another", workspace=here / "workspace")
-        assert len(reader.embeddings(other.space.key)) == 0
-        assert "-" in reader.version(other.space.key, None)
-        embed_folder(here / "pictures", model=other, workspace=here / "workspace")
-        assert len(reader.embeddings(other.space.key)) == COUNT
-
-    def test_the_only_model_stays(self, read_once: Path) -> None:
-        here = read_once
-        with pytest.raises(ImageSetError, match="forget it"):
-            drop_model(here / "pictures", "tf_efficientnet_lite0", workspace=here / "workspace")
-        assert len(facts(here)[0]) == COUNT
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +263,9 @@ class TestPacking:
         return home.set_paths(find_set(here / "pictures", home)).folder
 
     @pytest.mark.parametrize("whole", ["set.json", "decisions.db"])
-    def test_a_damaged_set_is_not_written_over(self, here: Path, packed: Path, kept: Path, whole: str) -> None:
+    def test_a_damaged_set_is_not_written_over_and_one_that_was_forgotten_is(
+        self, here: Path, packed: Path, kept: Path, whole: str
+    ) -> None:
         for name in {"set.json", "decisions.db"} - {whole}:
             (kept / name).unlink()
         if whole == "set.json":
@@ -288,10 +275,8 @@ class TestPacking:
         with pytest.raises(ImageSetError, match="a damaged image set"):
             unpack(packed, root=here / "pictures", workspace=kept.parents[1])
         assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
-
-    def test_what_is_left_of_a_forgotten_set_is_replaced(self, here: Path, packed: Path, kept: Path) -> None:
-        for name in ("set.json", "decisions.db"):
-            (kept / name).unlink()
+        (kept / whole).unlink()
+        (kept / "set.copy.json").unlink(missing_ok=True)
         (kept / "litter").write_bytes(b"x")
         unpack(packed, root=here / "pictures", workspace=kept.parents[1])
         assert (kept / "set.json").exists()

@@ -227,6 +227,8 @@ class TestOneWriter:
             with pytest.raises(WorkspaceError, match="Wait until it is done"), Writer(paths, tmp_path):
                 pass
             assert ids_of(Store(paths)) == []
+        with pytest.raises(ZeroDivisionError), Writer(paths, tmp_path):
+            _ = 1 / 0
         with Writer(paths, tmp_path) as second:
             second.add_images(files([1]))
 
@@ -250,12 +252,6 @@ with Writer(SetPaths(Path(sys.argv[1])), Path(sys.argv[2])):
             other.kill()
         with Writer(paths, tmp_path) as writer:
             writer.add_images(files([1]))
-
-    def test_an_error_inside_gives_the_lock_back(self, paths: SetPaths, tmp_path: Path) -> None:
-        with pytest.raises(ZeroDivisionError), Writer(paths, tmp_path):
-            _ = 1 / 0
-        with Writer(paths, tmp_path):
-            pass
 
 
 class TestReaders:
@@ -317,6 +313,7 @@ class TestAbout:
         assert about.space("a_backbone", weights_digest="1" * 16) == other
         assert about.space("a_backbone", weights_digest="2" * 16) is None
         assert about.space("b") is None
+        assert json.loads(writer.paths.about.read_text())["spaces"][0]["backbone"] == "a_backbone", "plain JSON"
 
     def test_a_folder_with_odd_bytes_in_its_name(self, paths: SetPaths, tmp_path: Path) -> None:
         odd = tmp_path / "\udcff ü\n'"
@@ -345,6 +342,8 @@ class TestAbout:
         ids=lambda text: text[:20],
     )
     def test_a_damaged_label_says_so_and_hides_no_other_set(self, paths: SetPaths, text: str) -> None:
+        with pytest.raises(ImageSetError, match="url_viz sets"):
+            read_about(paths)
         paths.folder.mkdir(parents=True)
         paths.about.write_text(text)
         with pytest.raises(WorkspaceError, match="damaged"):
@@ -353,14 +352,6 @@ class TestAbout:
         with Writer(workspace.set_paths("1" * 16), Path("/b")):
             pass
         assert [set_id for set_id, _ in known_sets(workspace)] == ["1" * 16]
-
-    def test_a_set_that_is_none(self, paths: SetPaths) -> None:
-        with pytest.raises(ImageSetError, match="url_viz sets"):
-            read_about(paths)
-
-    def test_the_label_is_plain_json(self, writer: Writer) -> None:
-        writer.add_space(SPACE)
-        assert json.loads(writer.paths.about.read_text())["spaces"][0]["backbone"] == "a_backbone"
 
 
 class TestDamage:
@@ -374,7 +365,7 @@ class TestDamage:
         put_graph(writer, graph_of(dice(40)))
         return writer
 
-    def test_a_flipped_bit_in_the_rows(self, filled: Writer) -> None:
+    def test_a_flipped_bit_in_the_rows_or_in_a_thumbnail_alone(self, filled: Writer) -> None:
         image = b"2.jpg"
         [file] = (filled.paths.tables / "images.lance" / "data").iterdir()
         data = file.read_bytes()
@@ -384,10 +375,7 @@ class TestDamage:
         with pytest.raises(DamageError, match=r"images\.lance cannot be read \(1 of 2 rows .*mend FOLDER"):
             store.images(["path"])
         assert len(store.thumbnails([1, 2])) == 2
-
-    def test_a_flipped_bit_in_a_thumbnail(self, filled: Writer) -> None:
-        [file] = (filled.paths.tables / "images.lance" / "data").iterdir()
-        file.write_bytes(file.read_bytes().replace(b"jpeg", b"jpdg"))
+        file.write_bytes(data.replace(b"jpeg", b"jpdg"))
         store = Store(filled.paths)
         assert len(store.images(["path"])) == 2
         with pytest.raises(DamageError, match="mend FOLDER"):
