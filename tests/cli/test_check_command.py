@@ -16,7 +16,7 @@ import yaml
 
 from tests.imaging.pictures import SHAPES, drawing
 from url_viz.cli.main import main
-from url_viz.export.gate_files import read_baseline
+from url_viz.export.result_files import read_baseline
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

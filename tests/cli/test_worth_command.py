@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
 from url_viz.analysis.worth import SEEDS
-from url_viz.cli.labels_command import worth
+from url_viz.cli.evaluate_command import worth
 from url_viz.image_set import ImageSet
 
 pytestmark = pytest.mark.slow

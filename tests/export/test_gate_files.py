@@ -8,7 +8,7 @@ import pytest
 
 from url_viz.analysis.gate import GateResult, RuleResult
 from url_viz.errors import UsageError
-from url_viz.export.gate_files import SHOWN, as_baseline, junit, markdown, read_baseline
+from url_viz.export.result_files import SHOWN, as_baseline, junit, markdown, read_baseline
 
 HOSTILE = 'a|b\n](x)<script>&"\x1b\x00\udcff`@me` https://x.example.jpg'
 BROKEN = RuleResult("leaks", None, 0, "broken", 9, (HOSTILE, "old.jpg"), ("ab", None), ("twin", ""), (True, False))

@@ -86,7 +86,7 @@ def check(
 ) -> int:
     """Read what is new and judge the findings by a policy: status 0 passed, 1 broken, 2 could not be checked."""
     from url_viz.analysis.gate import read_policy
-    from url_viz.export import gate_files
+    from url_viz.export import result_files
     from url_viz.export.table_files import write_bytes
 
     try:
@@ -97,9 +97,9 @@ def check(
         read = EmbedConfig(folder, model=model, one_model=one_model, workspace=workspace, device=device)
         result = read_pictures(read)[0].check(rules, baseline=known)
         for file, text_of in (
-            (json, gate_files.as_baseline),
-            (junit, gate_files.junit),
-            (markdown, gate_files.markdown),
+            (json, result_files.as_baseline),
+            (junit, result_files.junit),
+            (markdown, result_files.markdown),
         ):
             if file is not None:
                 write_bytes(text_of(result), file)
@@ -113,7 +113,7 @@ def check(
 
 
 def _known(baseline: Path, rules: "Policy", model: str, workspace: Path | None) -> "GateResult":
-    from url_viz.export.gate_files import read_baseline
+    from url_viz.export.result_files import read_baseline
     from url_viz.image_set import open_image_set
 
     try:

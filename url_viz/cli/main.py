@@ -11,10 +11,7 @@ from url_viz.errors import UrlVizError, UsageError
 from url_viz.roots import refuse_credentials
 from url_viz.terminal_text import printable
 
-TOPICS = (
-    *("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "labels", "findings"),
-    "evaluate",
-)
+TOPICS = ("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "findings", "evaluate")
 """The modules of commands; each registers its commands when it is imported."""
 
 for topic in TOPICS:

@@ -12,6 +12,7 @@ from url_viz.export.class_paths import chosen_level, corrected_paths, crop_path
 from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
+from url_viz.markdown_text import escaped
 
 SPLIT = "train"
 RESERVED = ("file_name", "file_names", "image", "images")
@@ -55,7 +56,7 @@ def _reserved(columns: Iterable[str]) -> set[str]:
 def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.DataFrame) -> str:
     """The README of an exported data set: loading, the leading order, meaning of the values, provenance."""
     head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
-    facts = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in source.rows())
+    facts = "\n".join(f"| {escaped(name)} | {escaped(value)} |" for name, value in source.rows())
     classes = int(table["label"].nunique())
     of_classes = f" in {classes:,} classes (column `label`)" if classes else ""
     by = measure_named(order.measure or UNCERTAINTY.name).percentile or UNCERTAINTY.percentile
@@ -63,10 +64,10 @@ def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.D
 {json.dumps(head, indent=1, ensure_ascii=True)}
 ---
 
-# {_cell(source.name)}
+# {escaped(source.name)}
 
 {pictures:,} pictures{of_classes} with values that say which of them are ambiguous, found before any training.
-{_cell(order.reason)}
+{escaped(order.reason)}
 
 ```python
 from datasets import load_dataset
@@ -111,8 +112,3 @@ def _measure_rows(table: pd.DataFrame) -> str:
 
 
 _CONFIG = {"config_name": "default", "data_files": [{"split": SPLIT, "path": f"{SPLIT}/**"}]}
-
-
-def _cell(value: str) -> str:
-    """Text from the user, escaped for Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>~$" else c for c in value)

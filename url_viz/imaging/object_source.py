@@ -77,7 +77,7 @@ class Objects:
     def list(self) -> Scan:
         """Every object by path, and a candidate for every line that makes no sense, whose reading gives the reason."""
         files = [file for file, _ in self._objects]
-        files += [ScannedFile(path, 0, content_key(why.encode()), is_plain=False) for path, why in self._faults.items()]
+        files += [ScannedFile(path, 0, content_key(why.encode())) for path, why in self._faults.items()]
         return Scan(self.root, tuple(sorted(files, key=lambda file: file.path)), within=self.within)
 
     def read(self, file: ScannedFile) -> bytes:

@@ -1,7 +1,7 @@
 """Single-pass reading of a picture: content key, size, crop for the backbone, and thumbnail."""
 
 import io
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,55 +67,39 @@ def picture_of(
     large JPEG that the backbones need at different fractions of its size.
     """
     image, size = decode(data, short_side_px=preprocessing.resize_px)
-    others = tuple(_other_crop(data, image, preprocessing, other) for other in also)
-    return _picture(image, size, preprocessing, content, others)
+    scale = scaled_size(data, preprocessing.resize_px) if also else None
+    images = [image]
+    for other in also:
+        is_alike = scaled_size(data, other.resize_px) == scale
+        images.append(image if is_alike else decode(data, short_side_px=other.resize_px)[0])
+    return _picture(images, size, (preprocessing, *also), content=content)
 
 
 def pictures_of(
-    data: bytes,
-    places: Sequence[tuple[Box, float]],
-    preprocessing: Preprocessing,
-    *,
-    also: Sequence[Preprocessing] = (),
-) -> list[Picture | Failure]:
+    data: bytes, places: Iterable[tuple[Box, float]], preprocessings: Sequence[Preprocessing]
+) -> Iterator[Picture | Failure]:
     """The `Picture` (content 0) of each place, a box and its margin, in a file that is decoded once.
 
     Each is that of its crop saved as a file without loss. Raises ImageError as `decode` does.
     """
     image, _ = decode(data)
-    return [_picture_at(image, box, margin, preprocessing, also) for box, margin in places]
-
-
-def _picture_at(
-    image: Image.Image, box: Box, margin: float, preprocessing: Preprocessing, also: Sequence[Preprocessing]
-) -> Picture | Failure:
-    try:
-        crop = cut(image, box, margin)
-    except ImageError as error:
-        return Failure(str(error))
-    others = tuple(middle(resized(crop, other), other.size_px) for other in also)
-    return _picture(crop, crop.size, preprocessing, 0, others)
+    for box, margin in places:
+        try:
+            crop = cut(image, box, margin)
+        except ImageError as error:
+            yield Failure(str(error))
+        else:
+            yield _picture([crop] * len(preprocessings), crop.size, preprocessings, content=0)
 
 
 def _picture(
-    image: Image.Image,
-    size: tuple[int, int],
-    preprocessing: Preprocessing,
-    content: int,
-    others: tuple[NDArray[np.uint8], ...],
+    images: Sequence[Image.Image], size: tuple[int, int], preprocessings: Sequence[Preprocessing], *, content: int
 ) -> Picture:
-    """The `Picture` of a decoded one, whose full `size` is given."""
-    small = resized(image, preprocessing)
-    crop = middle(small, preprocessing.size_px)
-    whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
-    return Picture(content, *size, crop, thumbnail(whole), others)
-
-
-def _other_crop(data: bytes, image: Image.Image, done: Preprocessing, other: Preprocessing) -> NDArray[np.uint8]:
-    """The crop for another backbone from a picture decoded for `done`, decoded again if it needs another scale."""
-    if scaled_size(data, other.resize_px) != scaled_size(data, done.resize_px):
-        image, _ = decode(data, short_side_px=other.resize_px)
-    return middle(resized(image, other), other.size_px)
+    """The `Picture` of one that was decoded for each of the backbones; its full `size` is given."""
+    first, small = images[0], [resized(*each) for each in zip(images, preprocessings, strict=True)]
+    crop, *also = (middle(one, each.size_px) for one, each in zip(small, preprocessings, strict=True))
+    whole = small[0] if max(first.size) <= WIDEST_ASPECT * min(first.size) else first
+    return Picture(content, *size, crop, thumbnail(whole), tuple(also))
 
 
 def fetch_and_decode(

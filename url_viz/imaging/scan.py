@@ -1,7 +1,6 @@
 """Recursive folder scan for image files: every candidate once, sorted by path, and counts of other files."""
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ Block = tuple[Hashable, int]
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """One candidate file: root-relative path as bytes, size, time of last change, whether it is a plain file.
+    """One candidate file: root-relative path as bytes, size, and time of last change.
 
     Of an object in a picture, the path is that of its `place`, and the time a digest of the file's and of the place.
     Of a picture in a shard, the time is the shard's, `at` says where it lies there, and files of one `block` are read
@@ -40,7 +39,6 @@ class ScannedFile:
     path: bytes
     size_bytes: int
     mtime_ns: int
-    is_plain: bool = True
     place: Place | None = None
     at: int | None = None
     block: Block | None = None
@@ -119,7 +117,7 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     """
     walk = Walk(root, within=within)
     candidates = [file for file in walk.steps() if file is not None]
-    candidates += [ScannedFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
+    candidates += [ScannedFile(folder + b"/", 0, 0) for folder, _ in walk.unreadable if folder]
     files = sorted(candidates, key=lambda file: file.path)
     walk.refuse_unlisted()
     return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable), within)
@@ -229,7 +227,7 @@ class Walk:
             status = entry.stat()
         except OSError:  # a dangling symlink, or deleted meanwhile: reading it later gives the reason
             return ScannedFile(relative, 0, 0)
-        return ScannedFile(relative, status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode))
+        return ScannedFile(relative, status.st_size, status.st_mtime_ns)
 
 
 def is_hidden(name: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 import atexit
 import os
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -62,24 +62,33 @@ class Decoders(LimitedProcesses):
 
         Raises ImageError as `decode` does, or after a crash or timeout.
         """
-        key = content_key(data) if content is None else content
-        preprocessings = (preprocessing, *also)
-        facts, body = self.ask("read", data, preprocessings=[p.as_record() for p in preprocessings])
-        return _unpacked(facts, body, preprocessings, key)
+        [picture] = self._pictures("read", data, (preprocessing, *also))
+        assert isinstance(picture, Picture)
+        return replace(picture, content=content_key(data) if content is None else content)
 
     def read_places(
         self, data: bytes, places: Sequence[Place], *preprocessings: Preprocessing
     ) -> Iterator[Picture | Failure]:
         """As `pictures_of`, in the process of its own; contents are 0. Raises ImageError as `read` does."""
         boxes = [(place.box, place.margin) for place in places]
-        facts, body = self.ask("places", data, places=boxes, preprocessings=[p.as_record() for p in preprocessings])
+        return self._pictures("places", data, preprocessings, places=boxes)
+
+    def _pictures(
+        self, what: str, data: bytes, preprocessings: Sequence[Preprocessing], **how: object
+    ) -> Iterator[Picture | Failure]:
+        facts, body = self.ask(what, data, preprocessings=[p.as_record() for p in preprocessings], **how)
+        ends = np.cumsum([0, *(3 * p.size_px**2 for p in preprocessings)]).tolist()
         at = 0
-        for fact in facts["places"]:
+        for fact in facts["pictures"]:
             if "failure" in fact:
                 yield Failure(fact["failure"])
-            else:
-                yield _unpacked(fact, body[at : at + fact["bytes"]], preprocessings, 0)
-                at += fact["bytes"]
+                continue
+            part = body[at : (at := at + fact["bytes"])]
+            crop, *also = (
+                np.frombuffer(part, np.uint8, end - start, start).reshape(p.size_px, p.size_px, 3)
+                for start, end, p in zip(ends, ends[1:], preprocessings, strict=False)
+            )
+            yield Picture(0, fact["width"], fact["height"], crop, part[ends[-1] :], tuple(also))
 
     def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""
@@ -142,34 +151,29 @@ def fetch_and_decode_places(
         return [Failure(str(error)) for _ in places]
 
 
-def _unpacked(facts: Mapping[str, int], body: bytes, preprocessings: Sequence[Preprocessing], key: int) -> Picture:
-    ends = np.cumsum([3 * p.size_px**2 for p in preprocessings]).tolist()
-    parts = np.split(np.frombuffer(body, np.uint8, ends[-1]), ends[:-1])
-    crop, *others = (part.reshape(p.size_px, p.size_px, 3) for part, p in zip(parts, preprocessings, strict=True))
-    return Picture(key, facts["width"], facts["height"], crop, body[ends[-1] :], tuple(others))
-
-
 # The rest of this module runs in the worker processes.
 
 
 def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> Answer:
     first, *also = map(_preprocessing, preprocessings)
-    picture = picture_of(data, first, content=0, also=also)  # the parent process knows the key
-    return _packed(picture)
+    return _packed([picture_of(data, first, content=0, also=also)])  # the parent process knows the key
 
 
 def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[dict[str, Any]]) -> Answer:
-    first, *also = map(_preprocessing, preprocessings)
+    return _packed(pictures_of(data, places, [*map(_preprocessing, preprocessings)]))
+
+
+def _packed(pictures: Iterable[Picture | Failure]) -> Answer:
     facts: list[dict[str, Any]] = []
     bodies: list[bytes] = []
-    for one in pictures_of(data, places, first, also=also):
+    for one in pictures:
         if isinstance(one, Failure):
             facts.append({"failure": one.reason})
-        else:
-            fact, body = _packed(one)
-            facts.append({**fact, "bytes": len(body)})
-            bodies.append(body)
-    return {"places": facts}, b"".join(bodies)
+            continue
+        body = b"".join([*(crop.tobytes() for crop in (one.crop, *one.also)), one.thumbnail])
+        facts.append({"width": one.width, "height": one.height, "bytes": len(body)})
+        bodies.append(body)
+    return {"pictures": facts}, b"".join(bodies)
 
 
 def _cut(data: bytes, box: Box, margin: float) -> Answer:
@@ -184,11 +188,6 @@ def _cut(data: bytes, box: Box, margin: float) -> Answer:
 def _latest(data: bytes) -> Image.Image:
     """A picture, decoded once for all its objects where these are cut one after another."""
     return decode(data)[0]
-
-
-def _packed(picture: Picture) -> Answer:
-    crops = b"".join(crop.tobytes() for crop in (picture.crop, *picture.also))
-    return {"width": picture.width, "height": picture.height}, crops + picture.thumbnail
 
 
 def _preprocessing(record: dict[str, Any]) -> Preprocessing:

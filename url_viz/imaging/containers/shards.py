@@ -78,7 +78,7 @@ class Shards:
             if found.fault:
                 at = (shard or os.fsencode(self.root.name)) + b"/"
                 self._faults[at] = found.fault
-                files.append(ScannedFile(at, 0, stamp, is_plain=False))
+                files.append(ScannedFile(at, 0, stamp))
                 said.append((1, {}))
         return in_order(
             Scan(self.root, tuple(files), tuple(other.most_common()), (), self.within, joined_columns(said))
