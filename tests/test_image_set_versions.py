@@ -21,7 +21,7 @@ from url_viz.models.model import Model
 from url_viz.store import version_files
 from url_viz.store.bundle import pack
 from url_viz.store.sets import forget
-from url_viz.subjects.version_diff import Diff
+from url_viz.subjects.set_versions import Diff
 
 
 @pytest.fixture(scope="module")

@@ -65,8 +65,7 @@ from url_viz.subjects.set_search import SearchableSet
 from url_viz.subjects.set_splits import SetSplits
 from url_viz.subjects.set_subsets import SetSubsets
 from url_viz.subjects.set_twins import SetTwins
-from url_viz.subjects.set_versions import SetVersions, Version
-from url_viz.subjects.version_diff import Diff, diff_of
+from url_viz.subjects.set_versions import Diff, SetVersions, Version, diff_of
 from url_viz.workspace import SetPaths, Workspace
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
-from url_viz.imaging.digest import image_id
-from url_viz.imaging.places import picture_path
+from url_viz.imaging.places import image_id, picture_path
 from url_viz.store.tables import Twins, no_twins
 
 Row = tuple[str, int, str | None, str | None, str | None]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.export.class_paths import LONGEST_NAME, corrected_paths, folder_of
+from url_viz.export.folders import LONGEST_NAME, corrected_paths, folder_of
 from url_viz.export.picture_files import safe_names
 from url_viz.imaging.scan import display_name
 

@@ -13,14 +13,15 @@ import pytest
 from tests.export.sets import HOSTILE, hostile_set
 from url_viz.analysis.measures import measure_named
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.report import report_html, write_report
-from url_viz.export.report_map import (
+from url_viz.export.report import (
     HEIGHT,
     MOST_POINTS,
     WIDTH,
     class_paths,
     map_points,
     measure_paths,
+    report_html,
+    write_report,
 )
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model

@@ -19,7 +19,7 @@ from url_viz.wording import counted
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.store.sets import Agreement
-    from url_viz.subjects.version_diff import Diff
+    from url_viz.subjects.set_versions import Diff
 
 
 _NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
@@ -223,7 +223,7 @@ def diff(
 
 
 def _print(found: "Diff", top: int) -> None:
-    from url_viz.subjects.version_diff import WORDS
+    from url_viz.subjects.set_versions import WORDS
 
     print(f"From {found.before.title} to {found.after.title}.")
     for sentence in found.words:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, measure_named
 from url_viz.analysis.order import Order
-from url_viz.export.class_paths import chosen_level, corrected_paths, crop_path
+from url_viz.export.folders import chosen_level, corrected_paths, crop_path
 from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from url_viz.errors import FolderError
-from url_viz.imaging.digest import image_id
-from url_viz.imaging.places import Place
+from url_viz.imaging.places import Place, image_id
 from url_viz.roots import address_in, is_in_bucket
 from url_viz.terminal_text import printable
 

@@ -1,27 +1,49 @@
-"""The versions of an image set: as it is now, and as it was; which pictures, labels, splits and decisions it had."""
+"""The versions of an image set, as it is and as it was; and what changed between two, with what that did."""
 
 import datetime
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.changes import BOX
+from url_viz.analysis.changes import (
+    BOX,
+    CHANGES,
+    LEAST_DIFFERENCE,
+    Matching,
+    ProbeChange,
+    ambiguity_by_class,
+    changes,
+    class_sizes,
+    content_codes_of,
+    contents_with_one_label,
+    match,
+    new_leaks,
+    probe_change,
+)
 from url_viz.analysis.label_choice import stored_source
 from url_viz.analysis.leaks import Splits, find_splits
+from url_viz.analysis.new_pictures import nearest_without_twins
+from url_viz.analysis.uploads import placed
 from url_viz.analysis.user_columns import with_user_columns
 from url_viz.errors import ImageSetError
-from url_viz.imaging.digest import image_id
-from url_viz.imaging.places import picture_path
+from url_viz.imaging.places import image_id, picture_path
 from url_viz.imaging.scan import display_name
+from url_viz.pipeline.object_twins import twins_of_objects
+from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decision_rows import FileKeys
 from url_viz.store.imported_columns import NAMES, TAGS
-from url_viz.store.object_columns import PICTURE
+from url_viz.store.object_columns import PICTURE, Boxes
+from url_viz.store.tables import Embeddings, Twins, no_twins, positions_of
 from url_viz.store.version_files import ROWS, ROWS_OF_OBJECTS, StoredVersion, rows_of, store_version, stored_versions
 from url_viz.subjects.set_core import SetCore, SetSubject
+from url_viz.wording import FEW, counted, decimal, first_of
 
 AS_NOW = "now"
 
@@ -187,3 +209,292 @@ def _rows(core: SetCore, stored: pa.Table, decided: pd.DataFrame) -> pd.DataFram
         columns |= {PICTURE: np.array([display_name(picture_path(path)) for path in paths], object)}
         columns |= {name: stored[name].to_numpy() for name in BOX}
     return pd.DataFrame(columns)
+
+
+WORDS = {
+    "added": "added",
+    "removed": "removed",
+    "moved": "moved or renamed",
+    "reencoded": "encoded anew",
+    "replaced": "replaced by another at their path",
+    "relabelled": "relabelled",
+    "split_changed": "in another split",
+    "decided": "decided on otherwise",
+    "boxes_changed": "with another box",
+}
+"""What is said of so many pictures with a change."""
+NEW, GONE, CHANGED, SAME = "new", "gone", "changed", "same"
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BothContents:
+    """The distinct contents of two versions (M,), sorted, and the twins among them.
+
+    `raw` (R, D) are embeddings of those that the later version's set does not have now; `group` (M,) are source groups:
+    twins of both versions, joined with what either set keeps apart.
+    """
+
+    content: Rows
+    twins: Twins
+    raw: NDArray[np.floating]
+    group: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed from the version `before` to `after`.
+
+    `added`, `removed`, `moved`, `reencoded`, `relabelled`, `replaced`, `split_changed`, `decided` and `boxes_changed`
+    are tuples of paths, as now (of removed ones as before); a picture may be in several. `table` has a row for each of
+    these pictures (`url_viz.analysis.changes.changes`). `new_leaks` are those of `SetSplits.leaks` that are new, None
+    without splits or of an earlier version.
+    """
+
+    before: Version
+    after: Version
+    table: pd.DataFrame
+    matching: Matching
+    contents: BothContents
+    new_leaks: pd.DataFrame | None
+
+    def __getattr__(self, name: str) -> tuple[str, ...]:
+        if name not in CHANGES:
+            object.__getattribute__(self, name)  # raises again what a property of this name has raised
+            raise AttributeError(name)
+        return tuple(self.table.loc[self.table[name], "path"])
+
+    def counts(self) -> dict[str, int]:
+        """How many pictures have each change, without those that none has."""
+        counts = {name: int(self.table[name].sum()) for name in CHANGES}
+        return {name: count for name, count in counts.items() if count}
+
+    @property
+    def new_classes(self) -> tuple[str, ...]:
+        """Classes that have pictures only after, by name; dropped pictures do not count."""
+        return tuple(sorted({*class_sizes(self.after.rows)} - {*class_sizes(self.before.rows)}))
+
+    @property
+    def emptied_classes(self) -> tuple[str, ...]:
+        """Classes that had pictures only before."""
+        return tuple(sorted({*class_sizes(self.before.rows)} - {*class_sizes(self.after.rows)}))
+
+    @cached_property
+    def ambiguity(self) -> pd.DataFrame:
+        """The mean ambiguity of each class before and after: `url_viz.analysis.changes.ambiguity_by_class`."""
+        return ambiguity_by_class(*self._sides)
+
+    @property
+    def rose(self) -> pd.DataFrame:
+        """Classes that became more ambiguous: rows of `ambiguity` by LEAST_DIFFERENCE, the interval above zero."""
+        return self.ambiguity[(self.ambiguity["low"] > 0) & (self.ambiguity["difference"] >= LEAST_DIFFERENCE)]
+
+    @property
+    def fell(self) -> pd.DataFrame:
+        """Classes that became clearer, likewise."""
+        return self.ambiguity[(self.ambiguity["high"] < 0) & (self.ambiguity["difference"] <= -LEAST_DIFFERENCE)]
+
+    @cached_property
+    def accuracy(self) -> ProbeChange | None:
+        """What the same linear probe gets right before and after; None without classes. Takes seconds, once."""
+        core, both = self.after.core, self.contents
+        if not core.has_graph:
+            return None
+        row = positions_of(both.content, core.contents)
+        white = core.whitened.rows[row].astype(np.float32)
+        if len(both.raw):
+            white[row < 0] = core.whitened.whitening.transform(both.raw)
+        before, after = content_codes_of(self._sides, both.content)
+        is_test = contents_with_one_label(*self._sides, self.matching, both.content)
+        return probe_change(white, before, after, is_test, both.group)
+
+    @cached_property
+    def _sides(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of both versions with source groups, dropped pictures without a label."""
+        both = self.contents
+
+        def side(rows: pd.DataFrame) -> pd.DataFrame:
+            label = rows["label"].where(rows["decision"] != "drop", None)
+            return rows.assign(label=label, group=both.group[positions_of(rows["content"].to_numpy(), both.content)])
+
+        return side(self.before.rows), side(self.after.rows)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What changed and what it did, a sentence each; the accuracy last."""
+        return (*self.words_of_changes, *([self.accuracy.words] if self.accuracy is not None else []))
+
+    @property
+    def words_of_changes(self) -> tuple[str, ...]:
+        """The same without the accuracy, which takes seconds."""
+        noun, counts = self.after.core.noun, [f"{count:,} {WORDS[name]}" for name, count in self.counts().items()]
+        sizes = f"{len(self.before.rows):,} {noun}s before, {len(self.after.rows):,} after"
+        said = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
+        for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
+            end = "" if len(names) > FEW else "."
+            said += [f"{counted(len(names), what)}: {first_of(names)}{end}"] if names else []
+        if self.new_leaks is not None and len(self.new_leaks):
+            said.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
+        if (count := len(self.ambiguity)) and counts:
+            rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
+            by_chance = f"of {counted(count, 'class')} compared, up to {count / 20:.0f} of these by chance"
+            least = decimal(LEAST_DIFFERENCE)
+            said.append(f"Mean ambiguity rose by {least} or more in {rose}, and fell in {fell} ({by_chance}).")
+        return tuple(said)
+
+    @cached_property
+    def on_map(self) -> pd.DataFrame:
+        """Pictures of both versions on the map of the later one, as it is now: id, path, label, x, y and change.
+
+        The change is NEW, GONE, CHANGED or SAME. Gone ones lie among their neighbours, as new pictures do (nan if they
+        cannot be placed); one whose path now has another picture is left out, since its id is taken.
+        """
+        now, table, was = self.after.core.frame[["id", "path", "label", "x", "y"]], self.table, self.before.rows
+        is_new, is_changed = (
+            now["id"].isin(table.loc[rows, "id"]) for rows in (table["added"], ~table["added"] & ~table["removed"])
+        )
+        gone = was[was["id"].isin(table.loc[table["removed"], "id_before"]) & ~was["id"].isin(now["id"])]
+        x, y = _placed(self.after.core, self.before.core, gone["content"].to_numpy(np.int64)).T
+        parts = (
+            now[~is_new & ~is_changed].assign(change=SAME),
+            gone[["id", "path", "label"]].assign(x=x, y=y, change=GONE),
+            now[is_changed].assign(change=CHANGED),
+            now[is_new].assign(change=NEW),  # drawn last, on top
+        )
+        return pd.concat(parts, ignore_index=True)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it for a JSON file: lists of paths by change, findings, figures, and each changed picture."""
+        sides = {"before": self.before, "after": self.after}
+        return {
+            **{name: {"folder": str(one.core.root), "version": one.number} for name, one in sides.items()},
+            **{name: list(getattr(self, name)) for name in CHANGES},
+            "findings": {
+                "new_leaks": [] if self.new_leaks is None else _records(self.new_leaks, "id", "twin_id"),
+                "new_classes": list(self.new_classes),
+                "emptied_classes": list(self.emptied_classes),
+                "ambiguity_rose": list(self.rose["label"]),
+                "ambiguity_fell": list(self.fell["label"]),
+            },
+            "figures": {
+                "pictures": {name: len(one.rows) for name, one in sides.items()},
+                "classes": {name: class_sizes(one.rows) for name, one in sides.items()},
+                "ambiguity": _records(self.ambiguity),
+                "accuracy": None if self.accuracy is None else asdict(self.accuracy),
+            },
+            "pictures": _records(self.table, "id", "id_before"),
+        }
+
+
+def _records(table: pd.DataFrame, *without: str) -> list[dict[str, Any]]:
+    """The rows with null for nan, as JSON has no other, without some columns."""
+    records: list[dict[str, Any]] = json.loads(table.drop(columns=list(without)).to_json(orient="records"))
+    return records
+
+
+def _placed(core: SetCore, before: SetCore, content: Rows) -> NDArray[np.float32]:
+    """Where pictures (R,) of an earlier version lie on the map: (R, 2), nan for one whose embedding is gone."""
+    xy = np.full((len(content), 2), np.nan, np.float32)
+    reference = core.reference(is_single_model=True)
+    stored = before.store.embeddings(core.space.key, np.unique(content))
+    if not len(stored) or not core.has_graph:
+        return xy
+    white = reference.whitened.whitening.transform(stored.embedding)
+    hashes = before.store.hashes(stored.content)
+    nearest, twin = nearest_without_twins(stored.embedding, stored.content, reference, white, hashes=hashes)
+    row = positions_of(content, stored.content)
+    xy[row >= 0] = placed(stored.content, nearest, twin, reference)[row[row >= 0]]
+    return xy
+
+
+def diff_of(before: Version, after: Version) -> Diff:
+    """The difference of two versions that one model has read; each may be of the same set or of another.
+
+    Twins among pictures of the later version are as its graph has them, others are searched. Raises ImageSetError for
+    sets that two models have read, or of pictures and objects.
+    """
+    _check(before, after)
+    if models_of(before.core) != models_of(after.core):
+        before, after = map(_by_one_model, (before, after))
+    contents = _contents(before, after)
+    matching = match(before.rows, after.rows, contents.content, contents.twins)
+    leaks = after.core.derived.get("leaks") if after.is_now else None
+    if leaks is not None:
+        leaks = new_leaks(leaks, before.rows, after.rows, matching)
+    return Diff(before, after, changes(before.rows, after.rows, matching), matching, contents, leaks)
+
+
+def _by_one_model(version: Version) -> Version:
+    """With ambiguity by the first model alone: what a second one says in one version only is no change."""
+    by_one = version.core.single_model.measured["ambiguity"].to_numpy(np.float32) if version.is_now else np.nan
+    return replace(version, rows=version.rows.assign(ambiguity=by_one))
+
+
+def _check(before: Version, after: Version) -> None:
+    one, other = before.core, after.core
+    if one.space.key != other.space.key:
+        raise ImageSetError(
+            f"{str(one.root)!r} was read with {one.source.title}, and {str(other.root)!r} with {other.source.title}. "
+            "Versions are compared by one model: read both with the same."
+        )
+    if one.is_of_objects != other.is_of_objects:
+        raise ImageSetError(
+            f"One of {str(one.root)!r} and {str(other.root)!r} is a set of objects, the other of whole pictures. "
+            "Read both from annotations, or both as folders."
+        )
+
+
+def _contents(before: Version, after: Version) -> BothContents:
+    content = np.union1d(before.rows["content"].to_numpy(), after.rows["content"].to_numpy())
+    others = np.flatnonzero(positions_of(content, after.core.contents) < 0)
+    twins, raw = _known_twins(after.core, content), np.zeros((0, 0), np.float16)
+    if len(others):
+        every, found = _twins_of_others(before, after, content, others)
+        pair, cosine = np.concatenate([twins.pair, found.pair]), np.concatenate([twins.cosine, found.cosine])
+        twins, raw = Twins(len(content), pair, cosine), every[others]
+    return BothContents(content, twins, raw, _groups(before, after, content, twins))
+
+
+def _twins_of_others(before: Version, after: Version, content: Rows, others: Rows) -> tuple[NDArray[np.float16], Twins]:
+    """The embeddings (M, D) of contents (M,), and the twins of those at the rows `others`."""
+    key, stores = after.core.space.key, (after.core.store, before.core.store)
+    embeddings = Embeddings.joined([store.embeddings(key, content) for store in stores])
+    row = positions_of(content, embeddings.content)
+    if (row < 0).any():
+        raise ImageSetError(
+            f"{int((row < 0).sum()):,} pictures of {before.title!r} have no embedding by {after.core.source.title} any "
+            "more, so that their twins cannot be found. Choose a later version."
+        )
+    raw = embeddings.embedding[row]
+    hashes = np.maximum(*(store.hashes(content) for store in stores))
+    found = twin_pairs(raw, of=others, hashes=hashes)
+    if after.core.is_of_objects:
+        found = twins_of_objects(found, _boxes(before.rows, after.rows, content))
+    return raw, found
+
+
+def _boxes(before: pd.DataFrame, after: pd.DataFrame, content: Rows) -> Boxes:
+    """Where each content (M,) lies; a picture of one path counts as one in both versions."""
+    rows = pd.concat([after, before], ignore_index=True)
+    at = positions_of(content, rows["content"].to_numpy(np.int64))
+    picture = pd.factorize(rows[PICTURE])[0].astype(np.int32)
+    return Boxes(picture[at], rows[BOX].to_numpy(np.float64)[at])
+
+
+def _known_twins(core: SetCore, content: Rows) -> Twins:
+    """The pairs of the set's graph among these contents (M,)."""
+    graph = core.graph
+    if graph is None:
+        return no_twins(len(content))
+    row = positions_of(graph.content, content)[graph.twins.pair]
+    is_here = (row >= 0).all(axis=1)
+    return Twins(len(content), np.sort(row[is_here], axis=1).astype(np.int32), graph.twins.cosine[is_here])
+
+
+def _groups(before: Version, after: Version, content: Rows, twins: Twins) -> NDArray[np.int32]:
+    group = twin_groups(twins)
+    for core in (before.core, after.core):
+        row = positions_of(content, core.contents)
+        group = joined_groups(group, np.where(row >= 0, core.source_groups[row], -1))
+    return group

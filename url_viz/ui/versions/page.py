@@ -12,7 +12,7 @@ from url_viz.analysis.changes import CHANGES
 from url_viz.export.report import diff_html
 from url_viz.image_set import ImageSet, diff
 from url_viz.store.version_files import StoredVersion
-from url_viz.subjects.version_diff import CHANGED, GONE, NEW, SAME, WORDS, Diff
+from url_viz.subjects.set_versions import CHANGED, GONE, NEW, SAME, WORDS, Diff
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import (
