@@ -1,16 +1,19 @@
-"""The report: what it says, that it is small and whole, and that nothing from files is more than text in it."""
+"""Reports: what they say, that they are small and whole, and that nothing from files is more than text in them."""
 
 import datetime
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import url_viz
 from tests.export.sets import HOSTILE, hostile_set
+from tests.imaging.pictures import noise, write_folder
 from url_viz.analysis.measures import measure_named
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.report import (
@@ -18,12 +21,14 @@ from url_viz.export.report import (
     MOST_POINTS,
     WIDTH,
     class_paths,
+    diff_html,
     map_points,
     measure_paths,
     report_html,
+    write_diff_report,
     write_report,
 )
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
@@ -174,3 +179,27 @@ def test_the_worth_of_decisions_is_told_only_where_there_are_some(
     assert "These figures are of the whole image set" in words_of(report_html(image_set, ids=table["id"].head(9)))
     image_set.labels.use(None)
     assert "What the decisions were worth" not in report_html(image_set)
+
+
+NAME = "<img src=x onerror=alert(1)>.jpg"
+
+
+def test_it_says_what_changed_shows_it_and_escapes_names(tmp_path: Path, workspace: Path, model: Model) -> None:
+    first = embed_folder(write_folder(tmp_path / "a", 12, classes=("cat", "dog")), model=model, workspace=workspace)
+    folder = shutil.copytree(first.root, tmp_path / "b")
+    noise(50).save(folder / "cat" / NAME, "JPEG")
+    (folder / "dog" / "0001.jpg").unlink()
+    (folder / "cat" / "0002.jpg").rename(folder / "dog" / "0002.jpg")
+    found = url_viz.diff(first, embed_folder(folder, model=model, workspace=workspace))
+    page = diff_html(found)
+    assert "<h1>a → b</h1>" in page
+    assert "12 pictures before, 12 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in page
+    assert page.count("data:image/jpeg") == 4  # the removed one's is the earlier set's
+    assert "cat → dog" in page
+    assert ">nan<" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;.jpg" in page
+    assert "<img src=x" not in page
+    assert str(tmp_path) not in page
+    assert write_diff_report(found, tmp_path / "d.html").read_text("utf-8")
+    with pytest.raises(FolderError, match="does not end in"):
+        write_diff_report(found, tmp_path / "d.txt")
