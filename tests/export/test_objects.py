@@ -18,8 +18,7 @@ from tests.given import given_set
 from tests.imaging.pictures import encoded
 from tests.read_sets import undecided
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.data_sets import program_for
-from url_viz.export.fiftyone import SCRIPT
+from url_viz.export.data_sets import SCRIPT, program_for
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import Exported
 from url_viz.export.report import report_html

@@ -60,7 +60,7 @@ def size_of(image_set: ImageSet, path: bytes) -> Size:
         return PictureSize(*decoders.header_of(file.read())).upright
 
 
-def describe_for_cvat(image_set: ImageSet, folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
+def describe_for_cvat(folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
     """Write annotations.xml: a box of its class for each object, but for dropped ones and those without a class."""
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
@@ -73,9 +73,7 @@ def describe_for_cvat(image_set: ImageSet, folder: Path, pictures: Sequence[Boxe
     ElementTree(root).write(folder / "annotations.xml", encoding="utf-8", xml_declaration=True)
 
 
-def describe_for_label_studio(
-    image_set: ImageSet, folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance
-) -> None:
+def describe_for_label_studio(folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
     """Write tasks.json, a task for each picture with its boxes as a prediction, and interface.xml with the classes.
 
     Addresses of pictures are those of a local storage whose document root is the folder above `folder`.
