@@ -5,7 +5,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
@@ -68,9 +68,17 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
     CMYK is converted with its profile if it has one, and only the first frame of an animation is decoded.
     Raises ImageError with a readable reason.
     """
+    with _opened(data) as image:
+        return _decode(image, short_side_px)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """A file's bytes as Pillow opens them; whatever goes wrong with it is an ImageError with a readable reason."""
     _register_heif()
     try:
-        return _decode(data, short_side_px)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            yield image
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -94,15 +102,9 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
 
 def header_of(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation (1 to 8), of a picture; raises ImageError as `decode` does."""
-    _register_heif()
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return *image.size, orientation if orientation in _TURNS else 1
-    except UnidentifiedImageError as error:
-        raise ImageError(_what_it_is_instead(data)) from error
-    except Exception as error:  # as in `decode`
-        raise ImageError(_why_not_decoded(error)) from error
+    with _opened(data) as image:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return *image.size, orientation if orientation in _TURNS else 1
 
 
 def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
@@ -113,16 +115,12 @@ def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
 
 def format_of(data: bytes) -> str | None:
     """Pillow's name of a file's format by its first bytes; None if the format is not accepted."""
-    _register_heif()
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return image.format
-    except Exception:  # noqa: BLE001 - hostile bytes raise nearly anything, and mean only that there is no format
-        return None
+    with suppress(ImageError), _opened(data) as image:
+        return image.format
+    return None
 
 
-def _decode(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+def _decode(image: Image.Image, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
     width, height = image.size
     most = WEBP_MOST_PIXELS if image.format == "WEBP" else MOST_PIXELS
     if width * height > most:

@@ -50,14 +50,6 @@ class RefusedFile:
     reason: str
 
 
-@dataclass(frozen=True)
-class Copies:
-    """The result of copying into a folder: new files, and files that were there already with the same bytes."""
-
-    written: tuple[Path, ...]
-    already_there: tuple[Path, ...]
-
-
 def is_ignored(name: str) -> bool:
     """Whether a scan of a folder would ignore this file: hidden, or in a hidden or shadow folder (not `..`)."""
     parts = _posix(name).parts
@@ -83,26 +75,26 @@ def free_name(name: str, used: set[str], *, folder: str = "") -> str:
     return unique
 
 
-def copy_into(folder: Path, files: Sequence[Incoming]) -> Copies:
+def copy_into(folder: Path, files: Sequence[Incoming]) -> list[Path]:
     """Copy files into `folder` (created if missing) under safe names; existing files are not overwritten.
 
-    A picture without an image extension gets the extension of its format, so that a scan finds it. Raises FolderError
-    if the folder cannot be written to, ImageError if a file cannot be read.
+    Returns the new files, without those that were there already with the same bytes. A picture without an image
+    extension gets the extension of its format, so that a scan finds it. Raises FolderError if the folder cannot be
+    written to, ImageError if a file cannot be read.
     """
     written: list[Path] = []
-    already_there: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
             data = file.read()
             path, is_new = _put(folder, _with_ending(safe_name(file.name), data), data)
-            (written if is_new else already_there).append(path)
+            written += [path] if is_new else []
     except OSError as error:
         raise FolderError(
             f"Cannot write into {str(folder)!r}: {error.strerror}. {len(written)} files were written. "
             f"Choose a folder that you may write to."
         ) from error
-    return Copies(tuple(written), tuple(already_there))
+    return written
 
 
 def _put(folder: Path, name: str, data: bytes) -> tuple[Path, bool]:
@@ -165,25 +157,12 @@ class ZipMember:
             raise ImageError(f"cannot be unpacked: {error}") from error
 
 
-@dataclass(frozen=True)
-class Archive:
-    """The contents of a zip: pictures to read, and refused files. Hidden files and shadow folders are left out."""
+def open_archive(name: str, data: bytes) -> tuple[list[ZipMember], list[RefusedFile]]:
+    """The pictures in the zip `data` (`name` is for messages), and refused files; nothing is unpacked yet.
 
-    members: tuple[ZipMember, ...]
-    refused: tuple[RefusedFile, ...]
-
-
-def is_zip(name: str) -> bool:
-    """Whether a file name ends in .zip."""
-    return name.lower().endswith(".zip")
-
-
-def open_archive(name: str, data: bytes) -> Archive:
-    """The contents of the zip `data` (`name` is for messages); nothing is unpacked yet, and nothing to the disk.
-
-    Raises FolderError if it is not a zip, or holds more files or bytes than are read. A bad file does not affect
-    the others: one that is too large, packed too tightly, encrypted, a symlink, an archive, without an image
-    extension, or with a path that leads out of the archive is among `refused`.
+    Hidden files and shadow folders are left out. Raises FolderError if it is not a zip, or holds more files or bytes
+    than are read. A bad file does not affect the others: one that is too large, packed too tightly, encrypted, a
+    symlink, an archive, without an image extension, or with a path that leads out of the archive is refused.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -192,8 +171,8 @@ def open_archive(name: str, data: bytes) -> Archive:
     infos = [i for i in archive.infolist() if not i.is_dir() and not is_ignored(i.filename)]
     _check_whole(name, infos)
     checked = [(f"{name}/{info.filename}", info, _why_refused(info)) for info in infos]
-    members = tuple(ZipMember(shown, archive, info) for shown, info, reason in checked if reason is None)
-    return Archive(members, tuple(RefusedFile(shown, reason) for shown, _, reason in checked if reason is not None))
+    members = [ZipMember(shown, archive, info) for shown, info, reason in checked if reason is None]
+    return members, [RefusedFile(shown, reason) for shown, _, reason in checked if reason is not None]
 
 
 def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, top_level: Mapping[str, bytes] | None = None) -> bytes:

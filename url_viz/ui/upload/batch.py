@@ -17,7 +17,6 @@ from url_viz.imaging.uploaded_files import (
     RefusedFile,
     ZipMember,
     is_ignored,
-    is_zip,
     open_archive,
 )
 from url_viz.models.runtime import Precision
@@ -70,18 +69,18 @@ def _unpacked(files: Sequence[UploadedFile]) -> tuple[dict[str, Incoming], list[
         name = shown_name(file.name)
         if "/" in name and is_ignored(name):  # a folder's hidden files, which a scan skips too
             continue
-        if not is_zip(name):
+        if not name.lower().endswith(".zip"):
             incoming[file.file_id] = IncomingFile(name, file.getvalue())
             continue
         try:
-            archive = open_archive(name, file.getvalue())
+            members, others = open_archive(name, file.getvalue())
         except FolderError as error:
             refused.append(RefusedFile(name, str(error)))
             continue
-        for number, member in enumerate(archive.members):
+        for number, member in enumerate(members):
             named = ZipMember(shown_name(member.name), member.archive, member.info)
             incoming[f"{file.file_id}/{number}"] = named
-        refused += [RefusedFile(shown_name(member.name), member.reason) for member in archive.refused]
+        refused += [RefusedFile(shown_name(member.name), member.reason) for member in others]
     return incoming, refused
 
 

@@ -316,12 +316,12 @@ def add_to(typed: Path, files: Sequence[Incoming], now: SetChoice, image_set: Im
     """
     folder = allowed(typed)
     is_inside = image_set is not None and folder.is_relative_to(image_set.root)
-    copies = copy_into(folder, files)
+    new = copy_into(folder, files)
     if image_set is not None and is_inside:
         open_folder(image_set.root, model=now.model, also=image_set.second.name)
     else:
         open_folder(folder, model=now.model)
-    return len(copies.written)
+    return len(new)
 
 
 def suggested_folder(image_set: ImageSet | None) -> Path:
