@@ -73,6 +73,10 @@ class _Opened:
     table: Any
     state: versions.State
 
+    @cached_property
+    def rows(self) -> int:
+        return int(self.table.count_rows())
+
 
 class Store:
     """Reads an image set's tables; each call sees the latest whole state, also while another process writes."""
@@ -116,7 +120,7 @@ class Store:
         if opened is None:
             return 0
         with self._reading(name, opened.state):
-            return int(opened.table.count_rows())
+            return opened.rows
 
     def images(self, columns: Sequence[str]) -> pa.Table:
         """Columns of the table of files; empty if nothing was read yet."""
@@ -270,7 +274,7 @@ class Store:
         if opened is None:
             return None
         with self._reading(name, opened.state):
-            return make(_whole(opened.table, columns))
+            return make(_whole(opened.table, columns, count=opened.rows))
 
 
 class Snapshot(Store):
@@ -306,19 +310,17 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
     With `is_newest` it must be at the version written last.
     """
     versions.check(folder, table.version, is_newest=is_newest)
-    count = table.count_rows()
+    missing = count = table.count_rows()
     for batch in table.search().limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
-        rows = verified(pa.Table.from_batches([batch]), batch.schema.names)
-        count -= len(rows)
-    if count:
-        raise ChecksumError(f"{count:,} rows are missing")
+        missing -= len(verified(pa.Table.from_batches([batch]), batch.schema.names))
+    if missing:
+        raise ChecksumError(f"{missing:,} rows are missing")
     if "twins" in table.schema.names:
-        _graph_of(_whole(table, graph_schema(1).names))
+        _graph_of(_whole(table, graph_schema(1).names, count=count))
 
 
-def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
-    """Columns of all rows of a stored table, verified. Raises ChecksumError if rows are missing or damaged."""
-    count = table.count_rows()
+def _whole(table: Any, columns: Sequence[str], *, count: int) -> pa.Table:
+    """Columns of all `count` rows of a stored table, verified. Raises ChecksumError if rows are missing or damaged."""
     schema = table.schema
     needed = columns_to_read(schema, columns)
     wants_all = set(needed) == set(schema.names)  # then to_arrow is faster
