@@ -20,12 +20,11 @@ from experiments.figure_files import measured_or_read
 from training.benchmark.benchmark_tables import markdown
 from training.benchmark.labelled import Space, space_of
 from url_viz.analysis.ambiguity import PRIOR_OUT_OF_SHARES, Classified, classify, labelled_means
-from url_viz.analysis.calibration import calibrate
+from url_viz.analysis.calibration import calibrate, calibration_error
 from url_viz.analysis.label_issues import LABEL_ERROR, judge
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.analysis.order_metrics import Figure, auroc, mean_by_t
 from url_viz.analysis.probe import probe_folds
-from url_viz.analysis.reliability import calibration_error
 from url_viz.analysis.votes import Codes, Doubles
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.nearest import Nearest

@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.charts import show_figure
-from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.sidebar import start_page
 
 first = start_page("Compare models").single_model
 second = compare.pick_second(first)
@@ -25,13 +24,13 @@ if not compare.offered(comparison):
 
 measure = compare.pick_measure(comparison, first.order().measure)
 compared = comparison.measures[measure]
-linked = compare_maps.selection(first, second)
-clicked = compare_maps.show_maps(first, second, compared, linked)
-compare_maps.show_selected(linked, total=len(compared))
+linked = compare.selection(first, second)
+clicked = compare.show_maps(first, second, compared, linked)
+compare.show_selected(linked, total=len(compared))
 
 left, right = st.columns([2, 3], gap="large")
 with left:
-    figure = compare_maps.scatter_figure(compared, names=(first.source.title, second.source.title), ids=linked.ids)
+    figure = compare.scatter_figure(compared, names=(first.source.title, second.source.title), ids=linked.ids)
     show_figure(figure, key="compare.scatter", alt="Each picture by its percentile under both models")
     compare.show_download(first, compared)
 with right:

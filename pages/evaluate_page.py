@@ -6,9 +6,9 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.sidebar import start_page
 
 once_read = "The figures appear once reading has finished. Until then they would change with every picture."
 image_set = start_page("Evaluate", with_model=True, once_read=once_read)

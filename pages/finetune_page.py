@@ -8,7 +8,7 @@ from url_viz.ui.finetune.page import show_adapt
 from url_viz.ui.finetune.runs import show_change, show_jobs
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import show_error
-from url_viz.ui.widgets.heading import start_page
+from url_viz.ui.widgets.sidebar import start_page
 
 image_set = start_page("Adapt and finetune", with_model=True)
 if image_set.source.is_external:

@@ -5,9 +5,9 @@ import streamlit as st
 from url_viz.ui.labels import page as labels
 from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.sidebar import start_page
 
 once_read = "Labels are checked once reading has finished. Until then every new picture would change the result."
 image_set = start_page("Check labels", with_model=True, once_read=once_read)

@@ -8,8 +8,7 @@ from url_viz.ui.review.review_address import chosen_review
 from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.ui.widgets.heading import show_heading
-from url_viz.ui.widgets.sidebar import require_image_set
+from url_viz.ui.widgets.sidebar import require_image_set, show_heading
 
 image_set = require_image_set()
 

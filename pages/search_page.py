@@ -6,8 +6,8 @@ from url_viz.ui.search import page as search
 from url_viz.ui.search import query_picture as search_query
 from url_viz.ui.search.evidence import known_evidence, show_evidence
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.sidebar import start_page
 
 image_set = start_page("Search safely")
 table = image_set.table()

@@ -4,9 +4,9 @@ import streamlit as st
 
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.versions import page as versions
-from url_viz.ui.widgets.heading import start_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.sidebar import start_page
 
 image_set = start_page("Versions", once_read="The comparison appears once reading has finished.")
 before = versions.pick_before(image_set)

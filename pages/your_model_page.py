@@ -3,7 +3,7 @@
 import streamlit as st
 
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.heading import start_page
+from url_viz.ui.widgets.sidebar import start_page
 from url_viz.ui.your_model import page as your_model
 
 image_set = start_page("Your model")

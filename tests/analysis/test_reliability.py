@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from url_viz.analysis.ambiguity import labelled_otherwise
-from url_viz.analysis.reliability import BINS, calibration_error, reliability
+from url_viz.analysis.calibration import BINS, calibration_error, reliability
 
 
 def test_the_calibration_error_by_hand() -> None:

@@ -54,15 +54,16 @@ from url_viz.analysis.ranking import percentile
 from url_viz.analysis.reasons import reasons_of
 from url_viz.analysis.run_on_set import RunOnSet
 from url_viz.analysis.second_model import CONFUSABILITY_BY_BOTH, SecondModel, by_both, find_second, side_by_side
-from url_viz.analysis.stored_rows import (
+from url_viz.analysis.table import (
     FILES,
     StoredRows,
+    frame_of,
     graph_columns_from_table,
     rows_from_table,
     rows_to_table,
     stored_rows,
+    with_decisions,
 )
-from url_viz.analysis.table import frame_of, with_decisions
 from url_viz.analysis.tuned import FEWEST, Tuned, tune
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.two_by_two import MODEL_COLUMNS, model_columns

@@ -1,17 +1,185 @@
-"""The table of an image set: one row per picture, from what is stored of it, with the decisions as they are now."""
+"""The table of an image set: what is stored of its pictures, a row for each, with the decisions as they are now."""
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from url_viz.analysis.stored_rows import StoredRows
-from url_viz.imaging.folder_classes import FolderClasses, classes_of
+from url_viz.analysis.ranking import percentile
+from url_viz.imaging.folder_classes import FolderClasses, classes_of, folder_of_each
 from url_viz.imaging.quality import QUALITIES
+from url_viz.imaging.scan import display_name
+from url_viz.models.head import Head
 from url_viz.store.decision_rows import Decided, FileKeys
+from url_viz.store.derived_cache import numbers_from_table, require, require_codes
+from url_viz.store.reader import Store
+from url_viz.store.tables import IMAGES, GraphColumns, graph_schema, numbers_of, positions_of
+
+_PLAIN = rb"\A[\x20-\x7e]*\z"
+FILES = ("id", "path", "content", "width", "height", "failure")
+"""The columns of the table of files that rows are made of."""
+
+_NUMBERS = (
+    *("uncertainty", "percentile", "confusability", "confusability_percentile", "nearest_similarity", "twin_group"),
+    *("entropy", "inverse_norm", *QUALITIES, "x", "y"),
+)
+_ROWS = pa.schema(
+    [
+        *(IMAGES.field(name) for name in FILES[:-1]),
+        ("folder", pa.dictionary(pa.int32(), pa.binary())),
+        *((name, pa.int64() if name == "twin_group" else pa.float32()) for name in _NUMBERS),
+    ]
+)
+_NAME = pa.field("name", pa.large_string())
+_GRAPH = pa.schema([(field.name, graph_schema(1).field(field.name).type) for field in fields(GraphColumns)])
+
+Numbers = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """What is stored of the N pictures that have an embedding in a space: `columns` (N rows), by path.
+
+    id, path (binary), name (the path for people, left out where all are plain), folder (a dictionary of binary),
+    content, width, height, and as numbers what the store measures of each (`ImageSet.table`), nan for none;
+    `twin_group` is −1 for none. In the folder are as many `readable` files, whatever model has read them, and `failed`
+    ones. `by_both` is whether a second model had its say in confusability.
+    """
+
+    columns: pa.Table
+    readable: int
+    failed: int
+    by_both: bool
+
+    def numbers(self, name: str) -> NDArray[np.generic]:
+        """A column of numbers (N,)."""
+        return numbers_of(self.columns[name])
+
+    @cached_property
+    def names(self) -> pa.ChunkedArray:
+        """The paths (N) for people, as by `display_name`."""
+        if "name" in self.columns.column_names:
+            return self.columns["name"]
+        return self.columns["path"].cast(pa.large_string())
+
+    @property
+    def is_every_file(self) -> bool:
+        """Whether every readable file has a row."""
+        return len(self.columns) == self.readable
+
+
+def stored_rows(
+    store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: GraphColumns | None, by_both: bool
+) -> StoredRows:
+    """Join what is stored of the pictures that have an embedding in a space; `files` has the columns FILES.
+
+    `by_both` is whether the confusability of `graph` is by two models.
+    """
+    readable = files.filter(files["content"].is_valid())
+    embedded = store.embedded(space_key)
+    row = positions_of(np.asarray(readable["content"].to_numpy(), np.int64), embedded.content)
+    by_path = readable.drop_columns(["failure"]).append_column("row", pa.array(row)).filter(row >= 0).sort_by("path")
+    contents, row = (np.asarray(by_path[name].to_numpy(), np.int64) for name in ("content", "row"))
+    uncertainty = _uncertainty(store, contents, space_key, head)
+    numbers = {
+        "uncertainty": uncertainty,
+        "percentile": percentile(uncertainty),
+        **_from_graph(contents, graph),
+        "entropy": embedded.entropy[row],
+        "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
+        **_qualities(store, contents),
+        **_coordinates(store, contents, space_key),
+    }
+    columns = by_path.drop_columns(["row"])
+    columns = columns.append_column("folder", folder_of_each(columns["path"]))
+    for name in _NUMBERS:
+        columns = columns.append_column(name, pa.array(numbers[name]))
+    if not _are_plain(columns["path"]):
+        names = map(display_name, columns["path"].to_pylist())
+        columns = columns.append_column(_NAME, pa.chunked_array([names], _NAME.type))
+    return StoredRows(columns, len(readable), len(files) - files["failure"].null_count, by_both)
+
+
+def _are_plain(paths: pa.ChunkedArray) -> bool:
+    """Whether paths (N) binary are of plain letters, and so their own names for people: no object is made of any."""
+    return bool(pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False)
+
+
+def rows_to_table(rows: StoredRows) -> pa.Table:
+    """Rows as a table to be cached."""
+    about = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
+    return rows.columns.replace_schema_metadata(about)
+
+
+def rows_from_table(table: pa.Table, *, files: int) -> StoredRows:
+    """What `rows_to_table` was given, of a set of so many files. Raises ValueError if it is not of such a set."""
+    about = table.schema.metadata
+    rows = StoredRows(table, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
+    columns = table.schema.remove_metadata()
+    require(columns.equals(_ROWS) or columns.equals(_ROWS.append(_NAME)), len(rows.names) == len(table))
+    require(not any(table[name].null_count for name in columns.names if name not in ("width", "height")))
+    require(len(table) <= rows.readable <= files, 0 <= rows.failed <= files)
+    require_codes(rows.numbers("twin_group"), len(table))
+    return rows
+
+
+def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
+    """By content; pictures that this head has not scored on disk yet are scored now, from the stored embedding."""
+    result = np.full(len(contents), np.nan, np.float32)
+    if head is None:
+        return result
+    scored, values = store.scores(space_key, head.digest)
+    row = positions_of(contents, scored)
+    result[row >= 0] = values[row[row >= 0]]
+    if (row < 0).any():
+        result[row < 0] = head(store.embeddings(space_key, contents[row < 0]).embedding)
+    return result
+
+
+def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict[str, NDArray[np.generic]]:
+    keys = contents
+    value, nearest = (np.full(len(contents), np.nan, np.float32) for _ in range(2))
+    if graph is not None and len(graph.content):
+        row = positions_of(contents, graph.content)
+        has = row >= 0
+        value[has], nearest[has] = graph.confusability[row[has]], graph.nearest_similarity[row[has]]
+        first_of_group = np.unique(graph.twin_group, return_index=True)[1]
+        keys = np.where(has, graph.content[first_of_group[graph.twin_group[row]]], contents)
+    _, first, group, size = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    return {
+        "confusability": value,
+        "confusability_percentile": percentile(value),
+        "nearest_similarity": nearest,
+        "twin_group": np.where(size[group] == 1, -1, first[group]),
+    }
+
+
+def graph_columns_from_table(table: pa.Table, rows: int) -> GraphColumns:
+    """The columns of a graph of so many contents, as they were cached. Raises ValueError if they are of another one."""
+    codes = {"nearest": rows, "twin_group": rows}
+    found: dict[str, Any] = numbers_from_table(table, _GRAPH, rows, codes=codes)
+    return GraphColumns(**found)
+
+
+def _qualities(store: Store, contents: NDArray[np.int64]) -> Numbers:
+    """Quality by content; nan for those that an older version read, until the folder is read again."""
+    rows = store.quality()
+    row = positions_of(contents, np.asarray(rows["content"].to_numpy(), np.int64))
+    return {name: np.append(rows[name].to_numpy(), np.float32(np.nan))[row] for name in QUALITIES}
+
+
+def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> Numbers:
+    xy = np.full((len(contents), 2), np.nan, np.float32)
+    known = store.coordinates(space_key)
+    if known is not None and len(known):
+        row = positions_of(contents, known.content)
+        xy[row >= 0] = known.xy[row[row >= 0]]
+    return {"x": xy[:, 0], "y": xy[:, 1]}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from url_viz.analysis.measures import TABLE_MEASURES, has_values, measures_of
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.order import Order
 from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.analysis.stored_rows import StoredRows
-from url_viz.analysis.table import Frame, keys_of
+from url_viz.analysis.table import Frame, StoredRows, keys_of
 from url_viz.errors import ImageSetError
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model
 from url_viz.pipeline.unit_rows import UnitRows

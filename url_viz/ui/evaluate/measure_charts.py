@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from url_viz.analysis.calibration import Reliability
 from url_viz.analysis.evaluation import DECILES, NEAREST, CountedPictures, Evaluated, deciles
 from url_viz.analysis.measures import AMBIGUITY, measure_named
-from url_viz.analysis.reliability import Reliability
 from url_viz.ui.widgets.charts import GREY, coverage_figure, curve_colour, plotly_title, quiet
 
 if TYPE_CHECKING:

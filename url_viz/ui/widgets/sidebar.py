@@ -1,4 +1,4 @@
-"""The sidebar with the pickers for image set and model, and the start of every page."""
+"""The sidebar with the pickers for image set and model, and the start of every page: its heading and its image set."""
 
 from pathlib import Path
 
@@ -13,14 +13,16 @@ from url_viz.models.model_names import PACKAGED, WeightsFile, workspace_heads
 from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
 from url_viz.ui.first.page import show_first_page
+from url_viz.ui.menu import purpose_of
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.embed_job import KIND, latest, running, set_name, show_read_button, titles
+from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
 from url_viz.ui.widgets.embed_status import Reading, show_reading
 from url_viz.ui.widgets.jobs import show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder
+from url_viz.wording import counted
 from url_viz.workspace import Workspace
 
 
@@ -188,3 +190,32 @@ def _leave_if_nothing_is_there(set_id: str) -> None:
     NOT_THERE.set("" if job is None else job.id)
     choose(None)
     st.rerun()
+
+
+def show_heading(title: str, image_set: ImageSet, *, with_model: bool = False) -> None:
+    """Draw the title, the set's name, how many pictures, with `with_model` the model, and the page's purpose."""
+    facts = (set_name(image_set.root), counted(len(image_set), image_set.noun), image_set.source.title)
+    with st.container(gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            st.subheader(escape(title), anchor=False, width="content")
+            st.caption(escape(" · ".join(facts[: 2 + with_model])), width="content")
+        st.caption(escape(purpose_of(title)))
+
+
+def start_page(title: str, *, with_model: bool = False, once_read: str = "") -> ImageSet:
+    """The chosen image set, below the heading of a page about it; ends the page if there is nothing to show.
+
+    With `once_read` it ends with these words while pictures still come in.
+    """
+    image_set = require_image_set()
+    show_heading(title, image_set, with_model=with_model)
+    if once_read and is_growing(image_set.set_id):
+        st.caption(escape(once_read))
+        end_page()
+    return image_set
+
+
+def show_title(title: str, more: str = "") -> None:
+    """Draw the title of a page that is about no image set, and its purpose, with a sentence more on it."""
+    st.subheader(escape(title), anchor=False)
+    st.caption(escape(" ".join(filter(None, (purpose_of(title), more)))))
