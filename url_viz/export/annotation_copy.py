@@ -10,7 +10,6 @@ from url_viz.export.annotation_edits import edited_coco, edited_voc, edited_yolo
 from url_viz.export.picture_files import Wanted, new_folder
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
-from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.annotations.voc import ANNOTATIONS
 from url_viz.imaging.annotations.yolo import label_file
 from url_viz.imaging.decode import EMPTY, read_file
@@ -121,21 +120,16 @@ def _file_of(source: Objects, picture: bytes) -> bytes:
     """The file that a picture's objects stand in, by its path in the copy."""
     if source.annotations.kind == "YOLO":
         return label_file(picture)
-    return os.fsencode(source.root.name) if source.annotations.kind == "COCO" else _xml_of(picture)
-
-
-def _xml_of(picture: bytes) -> bytes:
-    stem = os.path.splitext(os.path.basename(picture))[0]
-    return os.path.join(ANNOTATIONS.encode(), stem + b".xml")
+    if source.annotations.kind == "COCO":
+        return os.fsencode(source.root.name)
+    return os.path.join(ANNOTATIONS.encode(), os.path.splitext(os.path.basename(picture))[0] + b".xml")
 
 
 def _edited(source: Objects, changes: ByFile) -> Iterator[tuple[bytes, bytes]]:
     """Every annotation file, by its path in the copy, with its new bytes. Raises FolderError for one that is gone."""
-    annotations, root = source.annotations, os.fsencode(source.root)
-    numbers: dict[str, str] = {}
-    for number, name in annotations.names.items():
-        numbers.setdefault(name, number)
-    for path, at in _files(annotations, source.root):
+    annotations = source.annotations
+    numbers = {name: number for number, name in reversed([*annotations.names.items()])}  # of two, the first
+    for path, at in _files(source):
         try:
             data = read_file(at, within=source.within)
         except ImageError as error:
@@ -148,19 +142,19 @@ def _edited(source: Objects, changes: ByFile) -> Iterator[tuple[bytes, bytes]]:
         elif annotations.kind == "YOLO":
             yield path, edited_yolo(data, of_file, numbers)
         else:
-            yield path, edited_coco(data, of_file) if at == root else edited_voc(data, of_file)
+            yield path, (edited_coco if annotations.kind == "COCO" else edited_voc)(data, of_file)
 
 
-def _files(annotations: Annotations, root: Path) -> Iterator[tuple[bytes, bytes]]:
+def _files(source: Objects) -> Iterator[tuple[bytes, bytes]]:
     """The path in the copy of each annotation file, and where it lies."""
-    base = os.fsencode(annotations.base)
-    if annotations.kind == "VOC":
-        names = sorted(name for name in os.listdir(os.path.join(base, ANNOTATIONS.encode())) if name.endswith(b".xml"))
-        paths = [os.path.join(ANNOTATIONS.encode(), name) for name in names]
+    kind, base = source.annotations.kind, os.fsencode(source.base)
+    paths = [_file_of(source, picture) for picture in source.annotations.pictures] if kind == "YOLO" else []
+    if kind == "VOC":
+        paths = [
+            os.fsencode(path.relative_to(source.base)) for path in sorted((source.base / ANNOTATIONS).glob("*.xml"))
+        ]
     else:
-        yield os.fsencode(root.name), os.fsencode(root)
-        of_pictures = (label_file(path) for path in annotations.pictures)
-        paths = list(dict.fromkeys(of_pictures)) if annotations.kind == "YOLO" else []
-    for path in paths:
+        yield os.fsencode(source.root.name), os.fsencode(source.root)
+    for path in dict.fromkeys(paths):
         if os.path.exists(os.path.join(base, path)):
             yield path, os.path.join(base, path)

@@ -5,9 +5,11 @@ blood cells in different pictures, a person calls some twenty the same cell. If 
 else they show is at the same distance from both objects; copies may be resized, or mirrored left to right.
 """
 
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.imaging.places import overlaps
@@ -27,18 +29,13 @@ def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
 
     The pairs of a picture with one object stay as they are.
     """
-    members = _members(boxes.picture)
+    groups = pd.Series(boxes.picture).groupby(boxes.picture).indices
+    members = {code: np.asarray(rows, np.int64) for code, rows in groups.items()}
     is_same = np.array([_is_same(int(one), int(other), boxes, members) for one, other in twins.pair], bool)
     return replace(twins, pair=twins.pair[is_same], cosine=twins.cosine[is_same])
 
 
-def _members(picture: NDArray[np.int32]) -> dict[int, NDArray[np.int64]]:
-    order = np.argsort(picture, kind="stable")
-    codes, start = np.unique(picture[order], return_index=True)
-    return dict(zip(codes.tolist(), np.split(order, start[1:]), strict=True))
-
-
-def _is_same(one: int, other: int, boxes: Boxes, members: dict[int, NDArray[np.int64]]) -> bool:
+def _is_same(one: int, other: int, boxes: Boxes, members: Mapping[Hashable, NDArray[np.int64]]) -> bool:
     mine, theirs = int(boxes.picture[one]), int(boxes.picture[other])
     if mine == theirs:
         return bool(overlaps(boxes.box[[one]], boxes.box[[other]])[0, 0] >= SAME_BOX)

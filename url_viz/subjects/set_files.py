@@ -82,13 +82,12 @@ class SetFiles:
     @contextmanager
     def open_crop(self, path: bytes) -> Iterator[BinaryIO]:
         """An object's crop as a PNG that is open for reading, of its picture's time and permissions; as `open`."""
-        with self.open(path) as picture, TemporaryFile() as crop:
+        with self.open(path) as picture:
             status = os.fstat(picture.fileno())
             refuse_large(status.st_size)
-            crop.write(decoders.cut(picture.read(), self._place(ScannedFile(path, 0, 0).id)))
-            crop.seek(0)
-            os.fchmod(crop.fileno(), stat.S_IMODE(status.st_mode) & 0o777)
-            os.utime(crop.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+            data = decoders.cut(picture.read(), self._place(ScannedFile(path, 0, 0).id))
+        times = status.st_atime_ns, status.st_mtime_ns
+        with _copy_of(data, mode=stat.S_IMODE(status.st_mode) & 0o777, times=times) as crop:
             yield crop
 
     def without_objects(self) -> list[str]:
@@ -141,11 +140,11 @@ class SetFiles:
 
 
 @contextmanager
-def _copy_of(data: bytes) -> Iterator[BinaryIO]:
-    """Bytes as an open file of a constant time, so that copies of one picture are known as such."""
+def _copy_of(data: bytes, *, mode: int = 0o644, times: tuple[int, int] = (0, 0)) -> Iterator[BinaryIO]:
+    """Bytes as an open file; by default of a constant time, so that copies of one picture are known as such."""
     with TemporaryFile() as copy:
         copy.write(data)
         copy.seek(0)
-        os.fchmod(copy.fileno(), 0o644)
-        os.utime(copy.fileno(), (0, 0))
+        os.fchmod(copy.fileno(), mode)
+        os.utime(copy.fileno(), ns=times)
         yield copy
