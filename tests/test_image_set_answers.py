@@ -84,9 +84,6 @@ def test_tuned_leads_from_ten_answers_on_and_is_a_measure_like_others(image_set:
     image_set.decisions.undo()
     assert image_set.order().measure == "confusability"
     assert image_set.table()["tuned"].isna().all()
-
-
-def test_few_answers_are_said_to_be_few(image_set: ImageSet) -> None:
     answer(image_set, 16)
     reason = image_set.order().reason
     assert "few answers" in reason or "too few to tell" in reason
@@ -133,39 +130,30 @@ def test_what_cannot_be_answered_is_refused_and_nothing_stored(image_set: ImageS
     assert len(image_set.answers.log.now()) == 0
 
 
-class TestReview:
-    """Pairs one after the other."""
-
-    def test_a_queue_that_stays_and_goes_on(self, image_set: ImageSet) -> None:
-        review = image_set.reviews.open(ReviewSpec("pairs", most=12))
-        assert isinstance(review, PairReview)
-        first, second = (int(one) for one in review.ids[:2])
-        card = review.card(first)
-        assert (card.question.text, card.takes) == ("The same kind of thing?", ("same",))
-        assert review.state([first]) == [CardAnswer()]
-        assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
-        review.store(first, CardAnswer(same=True), who="anna")
-        review.skip(second)
-        again = opened_again(image_set).reviews.open(ReviewSpec("pairs", most=12))
-        assert np.array_equal(again.ids, review.ids)
-        progress = again.progress()
-        assert (progress.done, progress.skipped, again.next_index()) == (1, 1, 2)
-        assert again.state([first]) == [CardAnswer(same=True)]
-        again.store(first, CardAnswer())
-        assert again.progress().done == 0
-
-    def test_one_begun_anew_asks_others(self, image_set: ImageSet) -> None:
-        review = image_set.reviews.open(ReviewSpec("pairs", most=12))
-        for number, one in enumerate(review.ids.tolist()):
-            review.store(one, CardAnswer(same=number % 2 == 0))
-        assert image_set.answers.tuned() is not None
-        anew = image_set.reviews.open(ReviewSpec("pairs", most=12), afresh=True)
-        assert len(anew) == 12
-        assert anew.progress().done == 0
-
-    def test_only_of_pictures_in_scope(self, image_set: ImageSet) -> None:
-        some = [int(one) for one in image_set.ids[:30]]
-        image_set.decisions.tag(some, "mine")
-        review = image_set.reviews.open(ReviewSpec("pairs", Scope(filters=(OneOf("tags", ("mine",)),))))
-        assert 0 < len(review) <= 30
-        assert set(review.ids.tolist()) <= set(some)
+def test_a_review_stays_goes_on_begins_anew_and_keeps_to_its_scope(image_set: ImageSet) -> None:
+    review = image_set.reviews.open(ReviewSpec("pairs", most=12))
+    assert isinstance(review, PairReview)
+    first, second = (int(one) for one in review.ids[:2])
+    card = review.card(first)
+    assert (card.question.text, card.takes) == ("The same kind of thing?", ("same",))
+    assert review.state([first]) == [CardAnswer()]
+    assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
+    review.store(first, CardAnswer(same=True), who="anna")
+    review.skip(second)
+    again = opened_again(image_set).reviews.open(ReviewSpec("pairs", most=12))
+    assert np.array_equal(again.ids, review.ids)
+    progress = again.progress()
+    assert (progress.done, progress.skipped, again.next_index()) == (1, 1, 2)
+    assert again.state([first]) == [CardAnswer(same=True)]
+    again.store(first, CardAnswer())
+    assert again.progress().done == 0
+    for number, one in enumerate(again.ids.tolist()):
+        again.store(one, CardAnswer(same=number % 2 == 0))
+    assert image_set.answers.tuned() is not None
+    anew = image_set.reviews.open(ReviewSpec("pairs", most=12), afresh=True)
+    assert (len(anew), anew.progress().done) == (12, 0), "one begun anew asks others"
+    some = [int(one) for one in image_set.ids[:30]]
+    image_set.decisions.tag(some, "mine")
+    review = image_set.reviews.open(ReviewSpec("pairs", Scope(filters=(OneOf("tags", ("mine",)),))))
+    assert 0 < len(review) <= 30
+    assert set(review.ids.tolist()) <= set(some), "only of pictures in scope"

@@ -49,6 +49,12 @@ def test_names_are_given_and_taken_back_in_the_table(image_set: ImageSet) -> Non
     assert image_set.decisions.history(1)["who"].tolist() == ["anna"]
     image_set.decisions.undo()
     assert image_set.row(one)["name"] is None
+    first, second, third = image_set.ids[:3].tolist()
+    image_set.names.give({first: "kiwi", second: "kiwi"})
+    image_set.decisions.tag([second, third], "check")
+    image_set.labels.use("tags")
+    labels = [image_set.row(each)["label"] for each in (first, second, third)]
+    assert labels == ["kiwi", "check", "check"], "tags as labels are what they were when names were tags"
     with pytest.raises(DecisionError, match="cannot be a name"):
         image_set.names.give({one: "a; b"})
 
@@ -95,14 +101,6 @@ def test_names_become_labels_when_they_are_chosen(image_set: ImageSet) -> None:
     other = int(table["id"][table["name"].isna()].iloc[0])
     image_set.names.give({other: "new"})
     assert image_set.row(other)["label"] == "new", "at once"
-
-
-def test_tags_as_labels_are_what_they_were_when_names_were_tags(image_set: ImageSet) -> None:
-    one, two, three = image_set.ids[:3].tolist()
-    image_set.names.give({one: "kiwi", two: "kiwi"})
-    image_set.decisions.tag([two, three], "check")
-    image_set.labels.use("tags")
-    assert [image_set.row(each)["label"] for each in (one, two, three)] == ["kiwi", "check", "check"]
 
 
 def test_a_tag_is_no_name_and_what_is_tagged_is_asked_for(image_set: ImageSet) -> None:

@@ -35,7 +35,7 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "flat", 6))
 
 
-def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) -> None:
+def test_a_labelled_set_shows_what_to_doubt_and_suggestions_are_accepted_and_taken_back(labelled: ImageSet) -> None:
     at = opened(labelled, "labels")
     check = labelled.labels.check()
     text = words(at)
@@ -49,18 +49,33 @@ def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) ->
 
     at.pills(key="view.labels.kind").set_value("conflicting copies").run()
     assert f"**2** of {len(check.suspects)} suspects" in words(at)
+    assert "**2** of the 2 pictures shown here have a suggested class; about" in words(at)
+    at.button(key="labels.accept").click().run()
+    assert at.toast[0].value == "Labelled 2 pictures"
+    table = labelled.table().set_index("path")
+    assert table.loc[["cat/0000.jpg", "dog/again.jpg"], "label"].tolist() == ["dog", "cat"]
+    assert table["label_given"].tolist() == ["cat"] * (COUNT // 2) + ["dog"] * (COUNT // 2 + 1)
+    assert not {"cat/0000.jpg", "dog/again.jpg"} & set(labelled.labels.suspects()["path"])
+    at.button(key="labels.undo").click().run()
+    assert labelled.table()["label_checked"].isna().all()
+
+    at.pills(key="view.labels.kind").set_value("conflicting copies").run()
     at.selectbox(key="view.labels.class").set_value("dog").run()
     assert f"**1** of {len(check.suspects)} suspects" in words(at)
     at.button(key="labels.review").click().run()
     assert at.session_state["view.review"] == ReviewSpec("suspects", Scope(filters=(OneOf("label", ("dog",)),)))
 
 
-def test_the_same_copies_from_python_and_the_command_line(
+def test_the_same_from_python_and_the_command_line_and_pictures_between_two(
     labelled: ImageSet, home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copies = labelled.labels.suspects().query("kind == 'conflicting copies'").set_index("path")
     assert copies["suggested"].to_dict() == {"cat/0000.jpg": "dog", "dog/again.jpg": "cat"}
     assert labelled.labels.suspects()["score"].is_monotonic_decreasing
+    filters, table = between_filters(("cat", "dog")), labelled.table()
+    assert filters == tuple(OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class"))
+    assert passes_all(table, filters).tolist() == table["first_class"].notna().tolist()
+    assert not passes_all(table, between_filters(("cat", "emu"))).any()
     place = [str(labelled.root), "--workspace", str(home.root), "--model", labelled.source.name]
     assert main(["suspects", *place, "--kind", "conflicting-copies"]) == 0
     told = capsys.readouterr().out
@@ -73,16 +88,13 @@ def test_the_same_copies_from_python_and_the_command_line(
     assert len(pd.read_csv(tmp_path / "confused.csv")) == len(labelled.labels.confused())
 
 
-def test_an_unlabelled_set_is_told_how_to_get_labels(
-    unlabelled: ImageSet, home: Workspace, capsys: pytest.CaptureFixture[str]
+def test_an_unlabelled_set_is_told_how_to_get_labels_and_one_class_is_nothing_to_check(
+    unlabelled: ImageSet, home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "Put them into class folders" in words(opened(unlabelled, "labels"))
     assert unlabelled.labels.suspects() is None
     assert main(["suspects", str(unlabelled.root), "--workspace", str(home.root)]) == 1
     assert "error:" in capsys.readouterr().err
-
-
-def test_one_class_is_nothing_to_check(unlabelled: ImageSet, tmp_path: Path) -> None:
     names = tmp_path / "names.csv"
     names.write_text("path,kind\n" + "\n".join(f"{path},cat" for path in unlabelled.table()["path"]))
     unlabelled.add_columns(names)
@@ -132,14 +144,6 @@ def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
     assert pair_at(confused, []) is pair_at(confused, [len(confused)]) is None
 
 
-def test_a_pair_opens_explore_on_the_pictures_between_the_two(labelled: ImageSet) -> None:
-    filters = between_filters(("cat", "dog"))
-    table = labelled.table()
-    assert filters == tuple(OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class"))
-    assert passes_all(table, filters).tolist() == table["first_class"].notna().tolist()
-    assert not passes_all(table, between_filters(("cat", "emu"))).any()
-
-
 def test_tiles_say_what_to_try_and_who_says_so() -> None:
     shown = tiles(made().suspects, set_id="set")
     assert [tile.label for tile in shown] == ["cat → dog", "emu"]
@@ -148,20 +152,6 @@ def test_tiles_say_what_to_try_and_who_says_so() -> None:
     assert [tile.mark for tile in shown] == ["error", "outlier"]
     ambiguous = tiles(in_scope(made(), kind="ambiguous", label=None), set_id="set")
     assert [(tile.label, tile.mark) for tile in ambiguous] == [("dog → cat", "ambiguous")]
-
-
-def test_suggestions_are_accepted_for_all_that_are_shown_and_taken_back_in_one_step(labelled: ImageSet) -> None:
-    at = opened(labelled, "labels")
-    at.pills(key="view.labels.kind").set_value("conflicting copies").run()
-    assert "**2** of the 2 pictures shown here have a suggested class; about" in words(at)
-    at.button(key="labels.accept").click().run()
-    assert at.toast[0].value == "Labelled 2 pictures"
-    table = labelled.table().set_index("path")
-    assert table.loc[["cat/0000.jpg", "dog/again.jpg"], "label"].tolist() == ["dog", "cat"]
-    assert table["label_given"].tolist() == ["cat"] * (COUNT // 2) + ["dog"] * (COUNT // 2 + 1)
-    assert not {"cat/0000.jpg", "dog/again.jpg"} & set(labelled.labels.suspects()["path"])
-    at.button(key="labels.undo").click().run()
-    assert labelled.table()["label_checked"].isna().all()
 
 
 def test_decided_suspects_are_drawn_with_their_decision(labelled: ImageSet) -> None:
