@@ -1,7 +1,7 @@
 """The desk of a review: one large picture, its question, and keys; it knows cards and answers, not kinds of reviews."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from url_viz.analysis.cards import NOTHING, Card, CardAnswer
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.store.decision_rows import DECISIONS
+from url_viz.records import read_plain
 from url_viz.store.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import DeskState, OpenReview, Queued, RefusedAnswer
 from url_viz.ui.session import state_of as component_state
 from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
-from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
+from url_viz.ui.widgets.actions import Record, handle_new, handled_before
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.filter_controls import title_of_reason
 from url_viz.ui.widgets.picture import facts_of
@@ -38,7 +38,7 @@ class DeskAnswer:
     """
 
     sequence: int
-    at: int
+    at: int = -1
     id: int | None = None
     position: int = -1
     said: CardAnswer = NOTHING
@@ -181,27 +181,8 @@ def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
 
 def answer_of(record: Record) -> DeskAnswer | None:
     """An answer as the browser sent it; None if it is none."""
-    decision, label, keep, verdict = (record.get(name) for name in ("decision", "label", "keep", "verdict"))
-    known = next((name for name in DECISIONS if name == decision), None)
-    said = next((name for name in VERDICTS if name == verdict), None)
-    if known != decision or said != verdict or not (label is None or isinstance(label, str)):
-        return None
     try:
-        return DeskAnswer(
-            sequence=sequence_of(record),
-            at=int(cast(float, record.get("at", -1))),
-            id=int(cast(str, record["id"])) if "id" in record else None,
-            position=int(cast(float, record.get("position", -1))),
-            said=CardAnswer(
-                known,
-                label,
-                same=None if (same := record.get("same")) is None else same is True,
-                keep=None if keep is None else tuple(map(int, cast("Sequence[str]", keep))),
-                verdict=said,
-                twins=record.get("twins") is True,
-            ),
-            skip=record.get("skip") is True,
-            unskip=record.get("command") == "unskip",
-        )
-    except (TypeError, ValueError):
+        answer = read_plain(DeskAnswer, {**record, "said": record, "unskip": record.get("command") == "unskip"})
+    except ValueError:
         return None
+    return answer if answer.said.verdict in (None, *VERDICTS) else None
