@@ -4,7 +4,6 @@ import streamlit as st
 
 from url_viz.ui.search import page as search
 from url_viz.ui.search import query_picture as search_query
-from url_viz.ui.search.evidence import known_evidence, show_evidence
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.sidebar import start_page
@@ -22,7 +21,7 @@ if query is None:
     with left:
         search_query.pick_query(image_set, measure=measures[0], columns=6)
     with right:
-        show_evidence(image_set, measures, measure=measures[0])
+        search.show_evidence(image_set, measures, measure=measures[0])
     end_page()
 
 left, middle, right = st.columns([5, 9, 6], gap="medium")
@@ -33,7 +32,7 @@ with left:
         search_query.pick_query(image_set, measure=measures[0], columns=3)
 with middle:
     gate = search.pick_gate(table, measures)
-    if search.may_search(query, gate, known_evidence(image_set, gate.measure) if gate.is_on else None):
+    if search.may_search(query, gate, search.known_evidence(image_set, gate.measure) if gate.is_on else None):
         search.show_hits(image_set, search.gated_search(image_set, query, gate), gate)
 with right:
-    show_evidence(image_set, measures, measure=gate.measure)
+    search.show_evidence(image_set, measures, measure=gate.measure)

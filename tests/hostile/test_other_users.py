@@ -17,9 +17,7 @@ from starlette.testclient import TestClient
 
 from tests.hostile.started import AGENT, Started, started
 from url_viz.errors import UsageError
-from url_viz.ui.accounts import others_have_accounts
-from url_viz.ui.auth import access_token
-from url_viz.ui.token import TokenGate
+from url_viz.ui.auth import TokenGate, access_token, others_have_accounts
 
 ON = {"URL_VIZ_TOKEN": "on"}
 STRANGER = 54_321

@@ -15,8 +15,8 @@ from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.evaluate.crop import sample_of
-from url_viz.ui.evaluate.measure_charts import curves_of_coverage, intervals_figure
 from url_viz.ui.evaluate.page import class_order, coverage_table
+from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure
 from url_viz.workspace import Workspace
 
 COUNT = 40

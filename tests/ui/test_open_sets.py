@@ -21,7 +21,7 @@ from url_viz.store.writer import Writer
 from url_viz.ui.first.page import example_of
 from url_viz.ui.open_sets import MOST_OPEN, OpenSets, running_model
 from url_viz.ui.review.desk import opened
-from url_viz.ui.search.evidence import evidence_of
+from url_viz.ui.search.page import evidence_of
 from url_viz.workspace import Workspace
 
 

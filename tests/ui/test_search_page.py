@@ -14,8 +14,7 @@ from url_viz.analysis.selective_retrieval import MODES, Restriction
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.menu import purpose_of
-from url_viz.ui.search.evidence import evidence_of, verdict
-from url_viz.ui.search.page import Gate, warning
+from url_viz.ui.search.page import Gate, evidence_of, verdict, warning
 from url_viz.ui.search.query_picture import Query, between_shares, evenly_sampled, matches
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.part import drawn_box

@@ -8,19 +8,28 @@ Once a login was configured, it is required until the process ends. If secrets.t
 is let in: a file that is half saved or has a typing error must not open the app.
 """
 
+import html
 import ipaddress
 import os
+import pwd
 import secrets
+import shutil
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import streamlit as st
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from url_viz.errors import UsageError
-from url_viz.ui.accounts import others_have_accounts
 from url_viz.ui.streamlit_private import load_secrets, signed_in_user
 from url_viz.ui.text import escape
 
@@ -168,3 +177,105 @@ def _origins(origin: str) -> set[str]:
 def _is_listed(user: Mapping[str, Any]) -> bool:
     listed = {part.strip().casefold() for part in os.environ.get(USERS_VARIABLE, "").split(",") if part.strip()}
     return not listed or (user.get("email_verified") is True and str(user.get("email", "")).casefold() in listed)
+
+
+IN_ADDRESS = "token"
+HEALTH = "/_stcore/health"
+REFUSED = (
+    "This app asks for the token of the person who started it. Open the address, with ?token=, that it printed in the "
+    "terminal: docs/reliability.md, “Other people on this machine”."
+)
+_PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+class TokenGate:
+    """Middleware that passes on requests with the token, and from anybody those that ask whether the server is well."""
+
+    def __init__(self, app: ASGIApp, *, token: str) -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_open = scope["type"] not in ("http", "websocket") or _asks_for_health(scope)
+        await (self._app if is_open else self._answer(HTTPConnection(scope)))(scope, receive, send)
+
+    def _answer(self, request: HTTPConnection) -> ASGIApp:
+        is_read = request.scope.get("method") == "GET"
+        if is_read and self._is_token(request.query_params.get(IN_ADDRESS, "")):
+            return _let_in(request, self._token.decode())
+        if self._is_token(request.cookies.get(cookie_name(request), "")):
+            return self._app
+        refused = PlainTextResponse(REFUSED, status_code=401, headers=_PRIVATE)
+        return WebSocketClose() if request.scope["type"] == "websocket" else refused
+
+    def _is_token(self, text: str) -> bool:
+        return secrets.compare_digest(text.encode(errors="replace"), self._token)
+
+
+def cookie_name(request: HTTPConnection) -> str:
+    """Of the port that the browser sees: browsers give the cookies of a host to all its ports."""
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"url-viz-token-{port}" if port.isascii() and port.isdigit() else "url-viz-token"
+
+
+def _asks_for_health(scope: Scope) -> bool:
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return scope.get("method") in ("GET", "HEAD") and scope["path"] == (f"/{base}" if base else "") + HEALTH
+
+
+def _let_in(request: HTTPConnection, token: str) -> Response:
+    """The cookie, and a page that goes on to the same address without the token.
+
+    No redirect: after a link of another site, as in a terminal in the browser, that would go without the cookie.
+    """
+    rest = [(name, value) for name, value in request.query_params.multi_items() if name != IN_ADDRESS]
+    address = "/" + quote(request.scope["path"]).lstrip("/") + (f"?{urlencode(rest)}" if rest else "")
+    page = f'<!doctype html><title>URL-Viz</title><meta http-equiv="refresh" content="0; url={html.escape(address)}">'
+    answer = HTMLResponse(page, headers=_PRIVATE)
+    is_secure = request.url.scheme == "https"
+    answer.set_cookie(cookie_name(request), token, httponly=True, samesite="strict", secure=is_secure)
+    return answer
+
+
+FIRST_PERSON = 500 if sys.platform == "darwin" else 1000
+"""Ids of users below are of the system and its services."""
+NOBODY = 65534
+NO_LOGIN = {"nologin", "false", "sync"}
+"""Shells of accounts that nobody logs in to."""
+
+
+def others_have_accounts() -> bool:
+    """Whether others have accounts with a shell, folders beside the home folder or processes, or there is SLURM.
+
+    Networks of accounts (LDAP) often do not list all of theirs; folders and processes show those who are there.
+    """
+    return shutil.which("sbatch") is not None or any(map(_is_somebody_else, _users()))
+
+
+def others_may_enter(folder: Path) -> bool:
+    """Whether the permissions of an existing folder, and of those above it, let other accounts in."""
+    with suppress(OSError):
+        return all(place.stat().st_mode & 0o011 for place in (folder, *folder.parents))
+    return False
+
+
+def _users() -> Iterator[int]:
+    yield from (account.pw_uid for account in pwd.getpwall() if not _is_no_login(account))
+    for folder in (Path.home().parent, Path("/home"), Path("/proc")):
+        with suppress(OSError):
+            for entry in folder.iterdir():
+                with suppress(OSError):  # a process that has ended
+                    yield entry.lstat().st_uid
+
+
+def _is_somebody_else(user: int) -> bool:
+    if user < FIRST_PERSON or user in (os.getuid(), NOBODY):
+        return False
+    try:
+        return not _is_no_login(pwd.getpwuid(user))
+    except KeyError:  # as within a container, which does not know the names of the people outside
+        return True
+
+
+def _is_no_login(account: pwd.struct_passwd) -> bool:
+    return Path(account.pw_shell).name in NO_LOGIN

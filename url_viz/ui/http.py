@@ -32,12 +32,11 @@ from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.model_names import DEFAULT
 from url_viz.terminal_text import printable
-from url_viz.ui.auth import access_token, login, may_enter
+from url_viz.ui.auth import TokenGate, access_token, login, may_enter
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
 from url_viz.ui.tile_data import card_of, number_of, tile_data, tiles
-from url_viz.ui.token import TokenGate
 from url_viz.ui.urls import BASE, thumbnail_url, whole_url
 
 

@@ -14,16 +14,16 @@ from url_viz.analysis.evaluation import NEEDED, CountedPictures, Evaluated, Meas
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.order_metrics import spearman
 from url_viz.image_set import ImageSet
-from url_viz.ui.evaluate.measure_charts import (
+from url_viz.ui.text import escape
+from url_viz.ui.tile_data import Tile, tile_of, value_text
+from url_viz.ui.widgets.charts import (
     MOST_DRAWN,
     curves_of_coverage,
     deciles_figure,
     intervals_figure,
     reliability_figure,
+    show_figure,
 )
-from url_viz.ui.text import escape
-from url_viz.ui.tile_data import Tile, tile_of, value_text
-from url_viz.ui.widgets.charts import show_figure
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
 

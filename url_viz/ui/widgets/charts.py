@@ -1,4 +1,4 @@
-"""Plotly figures in the map's colours: uploads on the map, recall by coverage, and recall with pictures left out."""
+"""Plotly figures in the map's colours: uploads on the map, recall by coverage and by what is left out, and measures."""
 
 import html
 from collections.abc import Collection, Mapping
@@ -10,8 +10,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluation import Curve, Evidence
-from url_viz.analysis.measures import measure_named, title_of
+from url_viz.analysis.calibration import Reliability
+from url_viz.analysis.evaluation import DECILES, NEAREST, CountedPictures, Curve, Evaluated, Evidence, deciles
+from url_viz.analysis.measures import AMBIGUITY, measure_named, title_of
 from url_viz.analysis.selective_retrieval import MODES, Mode
 from url_viz.wording import standing
 
@@ -22,8 +23,8 @@ MOST_POINTS = 4_000
 """Points that a figure draws at most, as SVG: not every machine has WebGL."""
 IN_TWO = {"entrywidth": 0.5, "entrywidthmode": "fraction", "font": {"size": 11}}
 """Columns of a legend that is too narrow for more: plotly would give each entry a line."""
-MOST_DRAWN = 8
-"""So many figures of evidence are kept."""
+MOST_DRAWN = 16
+"""So many figures of one kind are kept, each of a set as it is and a measure."""
 
 _RAMPS = {
     "light": ("#3b527c", "#634e93", "#8b4e9e", "#ad5695", "#c6617c", "#db6a56", "#ed7200"),
@@ -31,6 +32,7 @@ _RAMPS = {
 }
 """The map's ramp, clear to ambiguous, in even steps."""
 GREY = "#8b95a5"
+_WHISKER = "#7a8494"
 _QUIET = "rgba(128, 136, 150, 0.34)"
 _BROUGHT = "#6f5bb5"
 _MODE_COLOURS: dict[Mode, str] = {"database": "#0072b2", "both": "#009e73", "queries": "#d55e00"}
@@ -184,3 +186,104 @@ def _in_words(rank: float) -> str:
 def _short(name: str) -> str:
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return last if len(last) <= 48 else f"{last[:45]}…"
+
+
+def shown_at_first(measure: str) -> bool:
+    """Whether a curve is drawn before its name is clicked: all but the baselines, of which one is enough."""
+    return not measure_named(measure).is_baseline or measure == NEAREST
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def intervals_figure(results: Evaluated) -> "Figure":
+    """R-AUROC of each measure with its 95 % interval, in their order from the top; chance is dotted."""
+    import plotly.graph_objects as go
+
+    measures = results.measures
+    titles = [plotly_title(measure.name) for measure in measures]
+    scores = np.array([measure.auroc.value for measure in measures])
+    figure = go.Figure(
+        go.Scatter(
+            x=scores,
+            y=titles,
+            mode="markers",
+            marker={"size": 9, "color": [curve_colour(measure.name) for measure in measures]},
+            customdata=[[measure.auroc.interval.low, measure.auroc.interval.high] for measure in measures],
+            hovertemplate="%{y}: %{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}]<extra></extra>",
+        )
+    )
+    for measure, title in zip(measures, titles, strict=True):
+        figure.add_scatter(
+            x=[measure.auroc.interval.low, measure.auroc.interval.high],
+            y=[title, title],
+            mode="lines",
+            hoverinfo="skip",
+            line={"color": curve_colour(measure.name), "width": 3},
+        )
+    intervals = [measure.auroc.interval for measure in measures]
+    ends = [0.5, *(end for interval in intervals for end in (interval.low, interval.high) if np.isfinite(end))]
+    figure.add_vline(x=0.5, line={"color": GREY, "dash": "dot", "width": 1.4})
+    figure.update_xaxes(title="R-AUROC (.5 is chance)", range=[min(ends) - 0.02, max(ends) + 0.02])
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
+    return quiet(figure, height_px=350)
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def curves_of_coverage(results: Evaluated) -> "Figure":
+    """Recall@1 of the kept queries by all measures; most baselines are hidden at first."""
+    pictures, curves = results.pictures, {measure.name: measure.curve for measure in results.measures}
+    hidden = [name for name in curves if not shown_at_first(name)]
+    return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def deciles_figure(pictures: CountedPictures, measure: str) -> "tuple[pd.DataFrame, Figure]":
+    """The deciles of a measure; and recall@1 by them with 95 % intervals, the recall of all pictures dotted."""
+    import plotly.graph_objects as go
+
+    tenths = deciles(pictures.values[measure], pictures.is_right)
+    middles = 100 * (np.arange(DECILES) + 0.5) / DECILES
+    recall_of, low, high = (100 * tenths[name].to_numpy() for name in ("recall", "recall_low", "recall_high"))
+    figure = go.Figure(
+        go.Bar(
+            x=middles,
+            width=76 / DECILES,
+            y=recall_of,
+            marker={"color": curve_colour(measure), "opacity": 0.6},
+            error_y={
+                "type": "data",
+                "array": high - recall_of,
+                "arrayminus": recall_of - low,
+                "color": _WHISKER,
+                "thickness": 1.6,
+                "width": 3,
+            },
+            customdata=tenths["pictures"],
+            hovertemplate="%{y:.1f} % of %{customdata} pictures<extra></extra>",
+        )
+    )
+    figure.add_hline(y=100 * pictures.recall, line={"color": GREY, "dash": "dot", "width": 1.4})
+    figure.update_xaxes(title=f"{plotly_title(measure)}, percentile", range=[0, 100], dtick=20)
+    figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
+    return tenths, quiet(figure, height_px=330)
+
+
+def reliability_figure(found: Reliability) -> "Figure":
+    """How often the label is the first class, by the share that was told of it; the diagonal is perfect."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        [
+            go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": GREY, "dash": "dot", "width": 1.4}),
+            go.Scatter(
+                x=100 * found.share,
+                y=100 * found.right,
+                mode="lines+markers",
+                line={"color": curve_colour(AMBIGUITY.name), "width": 2},
+                marker={"size": 7},
+            ),
+        ]
+    )
+    figure.update_traces(hovertemplate="%{x:.0f} % given, %{y:.0f} % right<extra></extra>", showlegend=False)
+    figure.update_xaxes(title="Share of the first class (%)", range=[0, 102])
+    figure.update_yaxes(title="The label is that class (%)", range=[0, 102])
+    return quiet(figure, height_px=330)
