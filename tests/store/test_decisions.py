@@ -104,7 +104,7 @@ class TestActions:
         decisions.decide([1, 2, 3, 4], None)
         assert shown(decisions) == [None] * 5
 
-    def test_what_is_so_already_is_no_action(self, decisions: Decisions) -> None:
+    def test_what_is_so_already_is_no_action_and_each_by_itself_is_one(self, decisions: Decisions) -> None:
         decisions.decide([1, 2], "drop")
         assert decisions.decide([2, 3, 3], "drop").sentence == "Dropped 1 picture (1 was already)"
         version = decisions.version
@@ -113,8 +113,7 @@ class TestActions:
         assert decisions.version == version
         decisions.undo()
         assert shown(decisions) == ["drop", "drop", None, None, None]
-
-    def test_each_by_itself_is_one_action(self, decisions: Decisions) -> None:
+        decisions.undo()
         assert decisions.decide_each({1: "keep", 2: "drop", 3: "drop"}).sentence == "Kept 1 and dropped 2 pictures"
         assert shown(decisions) == ["keep", "drop", "drop", None, None]
         decisions.undo()
@@ -131,13 +130,11 @@ class TestActions:
         assert decisions.now().tags.tolist() == ["{blur}", "", "", "", ""]
         assert shown(decisions) == [None] * 5
 
-    @pytest.mark.parametrize("tag", ["", "  ", "a,b", "a;b", "a\nb", "x" * 61, "\x00"])
-    def test_a_tag_that_cannot_be_one(self, decisions: Decisions, tag: str) -> None:
-        with pytest.raises(DecisionError, match="cannot be a tag"):
-            decisions.tag([1], tag)
+    def test_what_cannot_be_a_tag_unknown_words_and_pictures_are_told(self, decisions: Decisions) -> None:
+        for tag in ("", "  ", "a,b", "a;b", "a\nb", "x" * 61, "\x00"):
+            with pytest.raises(DecisionError, match="cannot be a tag"):
+                decisions.tag([1], tag)
         assert checked_tag("x" * 60) == "x" * 60
-
-    def test_unknown_words_and_pictures_are_told(self, decisions: Decisions) -> None:
         with pytest.raises(DecisionError, match="'maybe' is not a decision"):
             decisions.decide([1], "maybe")  # type: ignore[arg-type]
         with pytest.raises(DecisionError, match="no picture with id 77"):
@@ -303,21 +300,19 @@ class TestDamage:
         decisions.undo()
         assert decisions.tag_counts() == {}
 
-    def test_a_file_of_another_image_set_is_told(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_a_file_of_another_image_set_and_an_older_copy_are_told(self, decisions: Decisions, tmp_path: Path) -> None:
+        path = tmp_path / "decisions.db"
         decisions.decide([1], "drop")
+        before = path.read_bytes()
+        decisions.decide([2], "drop")
+        path.write_bytes(before)
+        with pytest.raises(DamageError, match="is older than what was decided last"):
+            Decisions(path, FILES).now()
         (tmp_path / "other").mkdir()
         Decisions(tmp_path / "other" / "decisions.db", FILES).decide([1, 2, 3], "keep")
-        shutil.copy(tmp_path / "other" / "decisions.db", tmp_path / "decisions.db")
+        shutil.copy(tmp_path / "other" / "decisions.db", path)
         with pytest.raises(DamageError, match="is not the one of this image set"):
-            Decisions(tmp_path / "decisions.db", FILES).now()
-
-    def test_an_older_copy_is_told(self, decisions: Decisions, tmp_path: Path) -> None:
-        decisions.decide([1], "drop")
-        before = (tmp_path / "decisions.db").read_bytes()
-        decisions.decide([2], "drop")
-        (tmp_path / "decisions.db").write_bytes(before)
-        with pytest.raises(DamageError, match="is older than what was decided last"):
-            Decisions(tmp_path / "decisions.db", FILES).now()
+            Decisions(path, FILES).now()
 
     def test_files_of_before_are_read_and_noted_at_the_next_action(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1], "drop")
@@ -377,23 +372,18 @@ class TestDamage:
             path.unlink()
             assert DecisionLog(path).put_back()
 
-    def test_a_newer_version(self, decisions: Decisions, tmp_path: Path) -> None:
-        decisions.decide([1], "keep")
-        with sqlite3.connect(tmp_path / "decisions.db") as connection:
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-        connection.close()
-        with pytest.raises(WorkspaceError, match=r"newer version .* Update URL-Viz"):
-            decisions.now()
-
-    def test_a_schema_that_there_never_was(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_a_newer_version_and_a_schema_that_there_never_was(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1], "keep")
         (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
-        with sqlite3.connect(tmp_path / "decisions.db") as connection:
-            connection.execute("PRAGMA user_version = 0")
-        connection.close()
-        for act in (decisions.now, lambda: decisions.decide([2], "drop")):
-            with pytest.raises(DamageError, match="no schema 0"):
-                act()
+        for schema, error, words in (
+            (SCHEMA_VERSION + 1, WorkspaceError, r"newer version .* Update URL-Viz"),
+            (0, DamageError, "no schema 0"),
+        ):
+            with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection, connection:
+                connection.execute(f"PRAGMA user_version = {schema}")
+            for act in (decisions.now, lambda: decisions.decide([2], "drop")):
+                with pytest.raises(error, match=words):
+                    act()
 
     def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
         decisions = Decisions(tmp_path / "gone" / "decisions.db", FILES)

@@ -111,9 +111,8 @@ class TestChecksums:
         Answers(path).answer({(1, 2): True})
         return path
 
-    @pytest.mark.parametrize(
-        "change",
-        [
+    def test_what_is_decided_and_what_was_done(self, path: Path) -> None:
+        for change in (
             "decision SET code = 2",
             "decision SET tags = 'bark'",
             "decision SET name = 'kiwj'",
@@ -121,20 +120,16 @@ class TestChecksums:
             "answer SET same = 0",
             "answer SET second = 3",
             "version SET total = total + 1",
-        ],
-    )
-    def test_what_is_decided(self, path: Path, change: str) -> None:
-        _alter(path, change)
-        with pytest.raises(DamageError, match=r"not as they were written.*mend FOLDER"):
-            Decisions(path, HERE).now()
-        _is_put_back(path)
-
-    @pytest.mark.parametrize("change", ["did = 'tagged 1 picture'", "who = 'bert'", "state = 'undone'", "count = 3"])
-    def test_what_was_done(self, path: Path, change: str) -> None:
-        _alter(path, f"batch SET {change} WHERE number = 2")
-        with pytest.raises(DamageError, match="an action is not as it was written"):
-            Decisions(path, HERE).history()
-        _is_put_back(path)
+        ):
+            _alter(path, change)
+            with pytest.raises(DamageError, match=r"not as they were written.*mend FOLDER"):
+                Decisions(path, HERE).now()
+            _is_put_back(path)
+        for change in ("did = 'tagged 1 picture'", "who = 'bert'", "state = 'undone'", "count = 3"):
+            _alter(path, f"batch SET {change} WHERE number = 2")
+            with pytest.raises(DamageError, match="an action is not as it was written"):
+                Decisions(path, HERE).history()
+            _is_put_back(path)
 
     @pytest.mark.parametrize("change", ["name_before = 'a'", "code_before = 1", "id = 3", "tags_after = 'x'"])
     def test_what_undo_would_bring_back(self, path: Path, change: str) -> None:
@@ -145,13 +140,13 @@ class TestChecksums:
             decisions.undo()
         _is_put_back(path)
 
-    @pytest.mark.parametrize("change", ["change SET tags_after = 'x'", "answer SET same = 0"])
-    def test_a_damaged_copy_is_written_again(self, path: Path, change: str) -> None:
+    def test_a_damaged_copy_is_written_again(self, path: Path) -> None:
         copy = path.with_suffix(".copy.db")
-        assert not DecisionLog(path).renew_copy()
-        _alter(copy, change)
-        assert DecisionLog(path).renew_copy()
-        assert DecisionLog(copy).is_whole()
+        for change in ("change SET tags_after = 'x'", "answer SET same = 0"):
+            assert not DecisionLog(path).renew_copy()
+            _alter(copy, change)
+            assert DecisionLog(path).renew_copy()
+            assert DecisionLog(copy).is_whole()
         assert not DecisionLog(path).renew_copy()
 
     def test_a_step_that_is_followed(self, path: Path) -> None:

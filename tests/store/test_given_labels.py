@@ -78,12 +78,12 @@ def test_the_log_says_who_and_when(decisions: Decisions) -> None:
     assert len(decisions.history(1)) == 1
 
 
-@pytest.mark.parametrize("label", ["", "  ", "a\nb", "x" * 256, "\x1b[31m"])
-def test_what_cannot_be_a_label(decisions: Decisions, label: str) -> None:
-    with pytest.raises(DecisionError, match="cannot be a label"):
-        decisions.label({1: label}, source="folders")
-    with pytest.raises(DecisionError, match="cannot be a label"):
-        decisions.judge({1: Judgement(label=label)}, source="folders")
+def test_what_cannot_be_a_label(decisions: Decisions) -> None:
+    for label in ("", "  ", "a\nb", "x" * 256, "\x1b[31m"):
+        with pytest.raises(DecisionError, match="cannot be a label"):
+            decisions.label({1: label}, source="folders")
+        with pytest.raises(DecisionError, match="cannot be a label"):
+            decisions.judge({1: Judgement(label=label)}, source="folders")
 
 
 def test_the_text_of_a_label() -> None:
