@@ -172,7 +172,7 @@ def _scores_of(
     ours = np.log1p(-np.minimum(doubt, 1 - 1e-12)) / DOUBT_TEMPERATURE  # the log of the label's share of both witnesses
     return {
         OURS: doubt,
-        AUM: -dynamics(epochs, len(label)).mean_margin,
+        AUM: -dynamics(epochs, len(label))["mean_margin"].to_numpy(),
         CLEANLAB: -get_label_quality_scores(label, held_out, method="self_confidence"),
         **{_with(weight): -(ours + weight * own) for weight in WEIGHTS},
     }

@@ -6,10 +6,10 @@ Toneva et al. 2019 (arXiv 1812.05159, definition 1).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -22,27 +22,14 @@ Epoch = tuple[NDArray[np.integer], NDArray[np.floating], Codes]
 """Rows (M,) of pictures, the logits (M, C) of them, and the class (M,) of each, NONE for none."""
 
 
-@dataclass(frozen=True)
-class Dynamics:
-    """What training did with N pictures; nan where a picture was in no epoch with a class.
+def dynamics(epochs: Iterable[Epoch], count: int) -> pd.DataFrame:
+    """What training did with each of so many pictures, over epochs in their order, which are gone through once.
 
-    `last_margin`, `mean_margin` (N,): the logit of the class less the largest other, in the last epoch and on average.
-    `confidence`, `variability` (N,): mean and standard deviation of the class's probability. `forgotten` (N,): how
-    often an epoch that was right came before one that was wrong. `learnt` (N,): the first epoch that was right,
-    counted from 0 among those of the picture, infinite if none was. `epochs` (N,): how many there were.
+    `last_margin`, `mean_margin`: the logit of the class less the largest other, in the last epoch and on average.
+    `confidence`, `variability`: mean and standard deviation of the class's probability. `forgotten`: how often an epoch
+    that was right came before one that was wrong. `learnt`: the first epoch that was right, counted from 0 among those
+    of the picture, infinite if none was. `epochs`: how many there were; where none with a class, all else is nan.
     """
-
-    last_margin: Floats
-    mean_margin: Floats
-    confidence: Floats
-    variability: Floats
-    forgotten: Floats
-    learnt: Floats
-    epochs: NDArray[np.int64]
-
-
-def dynamics(epochs: Iterable[Epoch], count: int) -> Dynamics:
-    """The dynamics of so many pictures over epochs in their order, which are gone through once."""
     seen = np.zeros(count, np.int64)
     last, total, mean, squares = (np.zeros(count) for _ in range(4))
     forgotten, learnt, was_right = np.zeros(count), np.full(count, np.inf), np.zeros(count, bool)
@@ -62,14 +49,16 @@ def dynamics(epochs: Iterable[Epoch], count: int) -> Dynamics:
         squares[rows] += change * (share - mean[rows])
     known = np.where(seen > 0, 1.0, np.nan)
     often = np.maximum(seen, 1)
-    return Dynamics(
-        last * known,
-        total / often * known,
-        mean * known,
-        np.sqrt(np.maximum(squares, 0) / often) * known,
-        forgotten * known,
-        np.where(seen > 0, learnt, np.nan),
-        seen,
+    return pd.DataFrame(
+        {
+            "last_margin": last * known,
+            "mean_margin": total / often * known,
+            "confidence": mean * known,
+            "variability": np.sqrt(np.maximum(squares, 0) / often) * known,
+            "forgotten": forgotten * known,
+            "learnt": np.where(seen > 0, learnt, np.nan),
+            "epochs": seen,
+        }
     )
 
 

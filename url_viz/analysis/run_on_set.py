@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.classes import CodedLabels
-from url_viz.analysis.dynamics import Dynamics, Epoch, dynamics, mean_shares
+from url_viz.analysis.dynamics import Epoch, dynamics, mean_shares
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.errors import FolderError
 from url_viz.store.tables import positions_of
@@ -125,7 +125,7 @@ class RunOnSet:
         return f"{self.name}: {epochs}{held_out}, of {counted(len(self.classes), 'class')}"
 
     @cached_property
-    def dynamics(self) -> Dynamics:
+    def dynamics(self) -> pd.DataFrame:
         """What training did with each picture that the model was trained on."""
         return dynamics(self._read(self.trained), len(self.ids))
 
@@ -157,8 +157,8 @@ class RunOnSet:
         for epoch, (rows, logits, classes) in zip(self.epochs, self._read(self.epochs), strict=True):
             [at] = np.nonzero((rows == row) & (classes != NONE))
             if row >= 0 and len(at):
-                one = dynamics([(np.zeros(1, np.int64), logits[at[:1]], classes[at[:1]])], 1)
-                found.append((epoch.number, epoch.split, epoch.fold, one.confidence[0], one.last_margin[0]))
+                one = dynamics([(np.zeros(1, np.int64), logits[at[:1]], classes[at[:1]])], 1).iloc[0]
+                found.append((epoch.number, epoch.split, epoch.fold, one["confidence"], one["last_margin"]))
         return pd.DataFrame(found, columns=["epoch", "split", "fold", "probability", "margin"])
 
     def _of_the_set(self, shares: Shares) -> Shares:

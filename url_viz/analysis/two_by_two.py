@@ -187,27 +187,23 @@ def model_columns(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, A
     labels = run.labels
     held_out = tempered(run.held_out, labels.codes)
     shares = np.where(run.is_held_out[:, None], held_out, run.in_sample)
-    model, dynamics = top_two(shares), run.dynamics
+    model, trained = top_two(shares), {str(name): column.to_numpy() for name, column in run.dynamics.items()}
     names = np.array([*labels.names, None], object)
     right = np.where(labels.codes == NONE, np.nan, shares[np.arange(len(shares)), labels.codes])
     kind, strength = np.full(len(shares), None, object), np.zeros(len(shares))
     if pictures is not None:
-        kind, strength = two_by_two(model, pictures, labels.codes, right, dynamics.learnt)
+        kind, strength = two_by_two(model, pictures, labels.codes, right, trained["learnt"])
     return {
         "model_class": pd.Series(names[model.first_class], dtype=object),
         "model_second": pd.Series(names[model.second_class], dtype=object),
         "model_share": model.first_share,
         "model_doubt": model.ambiguity,
-        "last_margin": dynamics.last_margin,
-        "mean_margin": dynamics.mean_margin,
-        "confidence": dynamics.confidence,
-        "epochs": dynamics.epochs.astype(np.float64),
-        "low_last_margin": -dynamics.last_margin,
-        "low_mean_margin": -dynamics.mean_margin,
-        "low_confidence": 1 - dynamics.confidence,
-        "variability": dynamics.variability,
-        "forgotten": dynamics.forgotten,
-        "learnt": np.where(np.isinf(dynamics.learnt), dynamics.epochs, dynamics.learnt),
+        **trained,
+        "epochs": trained["epochs"].astype(np.float64),
+        "low_last_margin": -trained["last_margin"],
+        "low_mean_margin": -trained["mean_margin"],
+        "low_confidence": 1 - trained["confidence"],
+        "learnt": np.where(np.isinf(trained["learnt"]), trained["epochs"], trained["learnt"]),
         MODEL_SAYS: pd.Series(kind, dtype=object),
         MODEL_STRENGTH: strength,
     }

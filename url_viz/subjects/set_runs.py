@@ -1,6 +1,5 @@
 """Training runs that were recorded on an image set: what a user's own model says of its pictures."""
 
-from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -38,10 +37,8 @@ class SetRuns(SetSubject):
 
     def dynamics(self, run: str) -> pd.DataFrame:
         """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,
-        forgotten, learnt, epochs (see `analysis.dynamics.Dynamics`); rows in the order of `table()`."""
-        found = self.get(run).dynamics
-        columns = {each.name: getattr(found, each.name) for each in fields(found)}
-        return self._core.measured[["id", "label"]].assign(**columns)
+        forgotten, learnt, epochs (see `analysis.dynamics.dynamics`); rows in the order of `table()`."""
+        return pd.concat([self._core.measured[["id", "label"]], self.get(run).dynamics], axis=1)
 
     def add(
         self,
