@@ -45,6 +45,11 @@ def test_however_alike_they_can_all_be_made_on_a_disk_that_ignores_case(paths: l
     assert len(spelled) == len(folders)
 
 
+def test_thousands_of_names_that_become_alike_are_numbered_on() -> None:
+    paths = [f"{first}{second}.jpg".encode() for first in "→←↑↓" * 25 for second in "★☆" * 20]
+    assert safe_names(paths) == ["__.jpg", *(f"__-{number}.jpg" for number in range(2, 4001))]
+
+
 def test_folders_that_a_loader_takes_for_a_split_get_a_capital() -> None:
     names = safe_names([b"test/1.jpg", b"my-train_2/1.jpg", b"contest/1.jpg", b"valid/1.jpg", b"eval/1.jpg"])
     assert [Path(name).parent.name for name in names] == ["Test", "my-Train_2", "contest", "Valid", "Eval"]

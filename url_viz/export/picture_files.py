@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ def safe_names(paths: Iterable[bytes]) -> list[str]:
 
     Each part is a `safe_name`; folders that a loader would take for a split ("test") get a capital letter.
     """
-    used: set[str] = set()
+    used = Counter[str]()
     folders: dict[bytes, str] = {}
     names = []
     for path in paths:

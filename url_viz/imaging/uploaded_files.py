@@ -5,6 +5,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
@@ -68,10 +69,17 @@ def safe_name(name: str) -> str:
     return _cut(stem, LONGEST_NAME_BYTES - len(ending.encode())) + ending
 
 
-def free_name(name: str, used: set[str], *, folder: str = "") -> str:
-    """A name in a folder that is none of the `used`, ignoring case, and is among them then; else with `-2` in it."""
-    unique = next(one for one in (folder + variant for variant in _variants(name)) if one.casefold() not in used)
-    used.add(unique.casefold())
+def free_name(name: str, used: Counter[str], *, folder: str = "") -> str:
+    """A name in a folder that is none of the `used`, ignoring case, and is among them then; else with `-2` in it.
+
+    `used` counts how often each was wanted: of thousands that are alike, each begins at the number of the last.
+    """
+    path, wanted = PurePosixPath(name), (folder + name).casefold()
+    unique = folder + name
+    while unique.casefold() in used:
+        used[wanted] += 1
+        unique = f"{folder}{path.stem}-{used[wanted]}{path.suffix}"
+    used[unique.casefold()] += 1
     return unique
 
 
@@ -182,7 +190,7 @@ def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, top_level: Mapping[
     """
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        used: set[str] = set()
+        used = Counter[str]()
         for folder, files in folders.items():
             archive.mkdir(folder)
             for file in files:
