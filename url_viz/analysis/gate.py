@@ -48,16 +48,9 @@ _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 @dataclass(frozen=True)
 class Bound:
-    """At most so many, as `written`: a number, or a share of all such as "1%". Raises ValueError for anything else."""
+    """At most so many, as `written`: a number, or a share of all such as "1%"."""
 
     written: int | str
-
-    def __post_init__(self) -> None:
-        value = self.written
-        share = _SHARE.fullmatch(value) if isinstance(value, str) else None
-        is_number = type(value) is int and value >= 0  # true is an int, too
-        if not is_number and (share is None or Fraction(share[1]) > 100):
-            raise ValueError(f"{value!r} is not {BOUND}")
 
     def holds(self, count: int, of: int) -> bool:
         """Whether `count` of `of` are no more than that; exactly, so that 7 of 100 are 7 %."""
@@ -132,10 +125,11 @@ def _small(value: Mapping[str, Any], source: str) -> tuple[Bound, int]:
 
 
 def _bound(value: Any, key: str, source: str) -> Bound:
-    try:
+    share = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    is_number = type(value) is int and value >= 0  # true is an int, too
+    if is_number or (share is not None and Fraction(share[1]) <= 100):
         return Bound(value)
-    except ValueError:
-        raise UsageError(f"{source}: {key} is {value!r}. Give {BOUND}.") from None
+    raise UsageError(f"{source}: {key} is {value!r}. Give {BOUND}.")
 
 
 State = Literal["passed", "broken", "not judged"]

@@ -1,6 +1,5 @@
 """Commands for decisions: decide, undo, redo, list, keep one picture of each group of twins, sort into folders."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,7 +35,7 @@ def decide(
     name: Annotated[str | None, arg(help="call them so, in place of the name they have; '' takes it away")] = None,
 ) -> None:
     """Decide on pictures, tag or name them; each decision, tag and name is an action that `undo` takes back."""
-    from url_viz.export.selection import chosen_ids
+    from url_viz.export.selection import chosen_ids, paths_listed
 
     if decision == "leave" and not tag and not untag and name is None:
         raise DecisionError("There is nothing to do: 'leave' decides nothing, so give --tag, --untag or --name.")
@@ -61,7 +60,7 @@ def relabel(
     back: Annotated[bool, arg(help="take corrected labels back: the label as given counts again")] = False,
 ) -> None:
     """Correct or confirm the label of pictures; their files stay where they are, and `undo` takes it back."""
-    from url_viz.export.selection import chosen_ids
+    from url_viz.export.selection import chosen_ids, paths_listed
 
     named = [*([label] if back and label is not None else []), *paths, *paths_listed(listed)]
     if not named or (label is None and not back):
@@ -174,12 +173,3 @@ def sort(
 
 def _decision(word: str) -> "Decision | None":
     return None if word == "none" else word  # type: ignore[return-value]
-
-
-def paths_listed(file: Path | None) -> list[str]:
-    """The paths that a `ListFile` lists; none without one. Raises FolderError if it cannot be read."""
-    from url_viz.export.selection import paths_in, read_list
-
-    if file is None:
-        return []
-    return paths_in(sys.stdin.buffer.read()) if str(file) == "-" else read_list(file)

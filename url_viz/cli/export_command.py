@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from url_viz.cli.command_app import app
-from url_viz.cli.decide_command import paths_listed
 from url_viz.cli.printing import progress_shown
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.files import require_parent
@@ -92,7 +91,7 @@ def ids_meant(
     listed: Path | None = None,
 ) -> list[int] | None:
     """Ids of the selected pictures; None for all."""
-    from url_viz.export.selection import chosen_ids
+    from url_viz.export.selection import chosen_ids, paths_listed
 
     if listed is None and above is None and below is None and decision is None:
         return None
@@ -153,7 +152,7 @@ def _worth(image_set: "ImageSet", ids: list[int]) -> str:
 
 def _pinned(image_set: "ImageSet", where: str) -> list[int]:
     """Ids of the pictures in a file of paths, or in a table that `--out` wrote, or else of those with a tag."""
-    from url_viz.export.selection import listed
+    from url_viz.export.selection import listed, paths_listed
     from url_viz.store.user_files import read_user_file
 
     ids: list[int]

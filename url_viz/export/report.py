@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,6 @@ BINS = 7
 LAYERS = 24
 CLASS_COLOURS = 7
 """The largest classes get a colour; the eighth, grey, is all others."""
-EXTREME_SHARE = 0.01
 
 Ints = NDArray[np.int64]
 
@@ -134,10 +133,10 @@ class MapPoints:
 
 
 def map_points(table: pd.DataFrame) -> MapPoints:
-    """The points to draw of a table with `rank_percentile`: all, or a sample with both extremes in it."""
+    """The points to draw of a table: all, or of more than MOST_POINTS every so many-th."""
     x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-    rows = rows[_sample(table["rank_percentile"].to_numpy(dtype=float)[rows])]
+    rows = rows[_evenly(len(rows), MOST_POINTS)]
     if not len(rows):
         return MapPoints(rows, rows, rows)
     across, down = x[rows] - x[rows].min(), y[rows].max() - y[rows]  # SVG's y axis points down, the map's up
@@ -188,15 +187,9 @@ def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple
     return _paths(points, bins, prefix="c"), names
 
 
-def _sample(ranks: NDArray[np.floating]) -> Ints:
-    """Sorted indices of the points to draw, out of M: the extremes, and others at random."""
-    if len(ranks) <= MOST_POINTS:
-        return np.arange(len(ranks))
-    at_end = np.abs(np.nan_to_num(ranks, nan=50.0) - 50)
-    extremes = np.argsort(-at_end, kind="stable")[: min(MOST_POINTS // 4, int(2 * EXTREME_SHARE * len(ranks)))]
-    others = np.setdiff1d(np.arange(len(ranks)), extremes)
-    drawn = np.random.default_rng(0).choice(others, size=MOST_POINTS - len(extremes), replace=False)
-    return np.sort(np.concatenate([extremes, drawn]))
+def _evenly(count: int, most: int) -> Ints:
+    """Of so many indices all, or `most` of them at even steps."""
+    return np.linspace(0, count, min(count, most), endpoint=False).astype(np.int64)
 
 
 def _paths(points: MapPoints, bins: Ints, *, prefix: str) -> str:
@@ -204,11 +197,8 @@ def _paths(points: MapPoints, bins: Ints, *, prefix: str) -> str:
 
     Points are assigned to layers at random, so that no colour covers the others everywhere.
     """
-    order = np.random.default_rng(0).permutation(len(points))
-    edges = np.linspace(0, len(points), min(LAYERS, max(1, len(points))) + 1).astype(np.int64)
     paths: list[str] = []
-    for start, stop in pairwise(edges.tolist()):
-        layer = order[start:stop]
+    for layer in np.array_split(np.random.default_rng(0).permutation(len(points)), LAYERS):
         for number in np.unique(bins[layer]).tolist():
             dots = layer[bins[layer] == number]
             d = "".join(f"M{x} {y}h0" for x, y in zip(points.x[dots].tolist(), points.y[dots].tolist(), strict=True))
@@ -374,7 +364,7 @@ def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, mea
     """The hover card of each point, as JSON escaped for HTML; some of many points have a thumbnail."""
     rows = table.iloc[points.rows]
     ids = rows["id"].tolist()
-    shown = np.linspace(0, len(points), min(len(points), MOST_HOVER), endpoint=False).astype(int).tolist()
+    shown = _evenly(len(points), MOST_HOVER).tolist()
     inline = inlined(image_set, [ids[at] for at in shown], side_px=HOVER_PX)
     thumbnails = {str(at): inline[ids[at]] for at in shown if ids[at] in inline}
     while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: drop every other one

@@ -1,6 +1,7 @@
 """Selection of pictures by path and by percentile, as commands and lists name them."""
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -65,18 +66,18 @@ def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
     return ids[matched.row]
 
 
-def paths_in(text: bytes) -> list[str]:
-    """The paths of a list: separated by NUL if it has any, else one per line; empty ones are skipped."""
-    parts = text.split(b"\0") if b"\0" in text else text.splitlines()
-    return [os.fsdecode(part) for part in parts if part]
+def paths_listed(file: Path | None) -> list[str]:
+    """The paths that a file, or standard input ("-"), lists: separated by NUL if it has any, else one per line.
 
-
-def read_list(file: Path) -> list[str]:
-    """The paths in a file, see `paths_in`. Raises FolderError if it cannot be read."""
+    None without a file. Raises FolderError if it cannot be read.
+    """
+    if file is None:
+        return []
     try:
-        return paths_in(file.expanduser().read_bytes())
+        text = sys.stdin.buffer.read() if str(file) == "-" else file.expanduser().read_bytes()
     except OSError as error:
         raise FolderError(f"Cannot read the list {str(file)!r}: {error.strerror}. Give a file of paths.") from error
+    return [os.fsdecode(part) for part in (text.split(b"\0") if b"\0" in text else text.splitlines()) if part]
 
 
 def _from_here(path: str, root: Path) -> str:
