@@ -10,9 +10,9 @@ import tyro
 
 from training.config import PRESETS, Recipe, TrainConfig
 from url_viz.errors import UrlVizError, UsageError
+from url_viz.escaping import printable
 from url_viz.options import numbers
 from url_viz.roots import refuse_credentials
-from url_viz.terminal_text import printable
 
 Config = TypeVar("Config")
 FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)

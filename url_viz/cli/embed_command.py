@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, progress_shown
 from url_viz.errors import UsageError
+from url_viz.escaping import printable
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, ModelName, WorkspaceDir, bound
 from url_viz.progress import Progress, command_report
-from url_viz.terminal_text import printable
 from url_viz.wording import counted
 
 if TYPE_CHECKING:

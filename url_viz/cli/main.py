@@ -8,8 +8,8 @@ from importlib import import_module
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import whole
 from url_viz.errors import UrlVizError, UsageError
+from url_viz.escaping import printable
 from url_viz.roots import refuse_credentials
-from url_viz.terminal_text import printable
 
 TOPICS = ("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "findings", "evaluate")
 """The modules of commands; each registers its commands when it is imported."""

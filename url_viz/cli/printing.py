@@ -8,8 +8,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
+from url_viz.escaping import printable
 from url_viz.progress import ProgressCallback, TerminalReport, command_report
-from url_viz.terminal_text import printable
 from url_viz.wording import counted
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import pandas as pd
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, measure_named
 from url_viz.analysis.order import Order
 from url_viz.errors import FolderError
+from url_viz.escaping import escaped
 from url_viz.export.annotation_copy import AnnotationCopy, write_annotations
 from url_viz.export.annotation_tools import (
     BoxedPicture,
@@ -31,7 +32,6 @@ from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_fol
 from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
-from url_viz.markdown_text import escaped
 from url_viz.progress import ProgressCallback, silent
 from url_viz.store.object_columns import BOX_COLUMNS
 

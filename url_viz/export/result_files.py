@@ -12,13 +12,12 @@ from url_viz.analysis.evaluation import Evaluated, by_class, deciles, known_to
 from url_viz.analysis.gate import GateResult
 from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
 from url_viz.errors import UsageError
+from url_viz.escaping import escaped, printable
 from url_viz.export.provenance import provenance
 from url_viz.export.table_files import as_json, plain_value, write_bytes
 from url_viz.image_set import ImageSet
-from url_viz.markdown_text import escaped
 from url_viz.records import read_plain
 from url_viz.sealed import record_in
-from url_viz.terminal_text import printable
 from url_viz.wording import counted
 
 

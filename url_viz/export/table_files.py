@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import FolderError
+from url_viz.escaping import with_apostrophe
 from url_viz.files import replaced, require_parent
-from url_viz.formulas import with_apostrophe
 from url_viz.wording import numbered
 
 KINDS = (".csv", ".parquet")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from url_viz.errors import FolderError
+from url_viz.escaping import printable
 from url_viz.imaging.places import Place, image_id
 from url_viz.roots import address_in, is_in_bucket
-from url_viz.terminal_text import printable
 
 EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from url_viz.errors import ModelError
+from url_viz.escaping import printable
 from url_viz.models.checkpoint_folder import Checkpoint, list_checkpoints, papers_in
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import title_of
@@ -20,7 +21,6 @@ from url_viz.models.model_names import (
     workspace_heads,
 )
 from url_viz.sealed import record_in
-from url_viz.terminal_text import printable
 from url_viz.workspace import Workspace
 
 Kind = Literal["shipped", "trained", "authors", "own"]

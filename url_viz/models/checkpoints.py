@@ -19,11 +19,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.escaping import printable
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import LoadedBackbone, as_backbone, empty_network, preprocessing_of
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model_names import WeightsFile
-from url_viz.terminal_text import printable
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Keys of the weights, in the order in which the authors' own loader looks."""

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
-from url_viz.formulas import without_apostrophe
+from url_viz.escaping import without_apostrophe
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_arrays import most_bytes, most_rows, read_arrays
 from url_viz.store.user_cells import Values, as_text, cleaned, number_values, text_values

@@ -25,13 +25,13 @@ from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
+from url_viz.escaping import printable
 from url_viz.export.inline_pictures import with_boxes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset, source_of_dataset
 from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.model_names import DEFAULT
-from url_viz.terminal_text import printable
 from url_viz.ui.auth import TokenGate, access_token, login, may_enter
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points

@@ -12,7 +12,7 @@ from typing import NewType
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.markdown_text import escaped
+from url_viz.escaping import escaped
 
 Markdown = NewType("Markdown", str)
 """Markdown written in our source, with all other text in it escaped."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from url_viz.terminal_text import printable
+from url_viz.escaping import printable
 from url_viz.wording import counted
 
 Kind = Literal["YOLO", "COCO", "VOC"]

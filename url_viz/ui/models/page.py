@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.analysis.holdout_report import figures_at, headline
 from url_viz.cluster.on_ray import cluster_address
+from url_viz.escaping import printable
 from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.card_figures import describe_card_file
 from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, known_models
@@ -12,7 +13,6 @@ from url_viz.models.model_names import parse_paper_name
 from url_viz.models.runtime import PRECISION_MEANS, PRECISIONS, Precision, devices
 from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
 from url_viz.store.about import known_sets
-from url_viz.terminal_text import printable
 from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choice, choose
 from url_viz.ui.text import Markdown, escape, shipped_text
 from url_viz.ui.widgets.embed_job import precision_for, running, set_title, show_read_button, space_read

@@ -1,0 +1,39 @@
+"""Text of others where it could do harm: control characters on a terminal, Markdown, and formulas of a spreadsheet."""
+
+import re
+
+
+def printable(text: str, *, allowed: str = "") -> str:
+    """Text with unprintable characters as escapes (`\\x1b`, `\\u202e`, `\\udcff`), except those in `allowed`."""
+    if text.isprintable():  # nearly every name: a million are checked in half a second
+        return text
+    return "".join(c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)
+
+
+_SPACE = re.compile(r"\s+")
+_SIGN = re.compile(r"[\\`*_\[\]#~$<>!&|]")
+_BLOCK_START = re.compile(r"^(\d*)([-+.=])")
+_WORD_JOINER = "\N{WORD JOINER}"
+_LINK_PART = re.compile(r"(:)(?=[^\s\d])|(www)(?=\.)|(@)(?=\S)", re.IGNORECASE)
+"""Text that becomes a link, an emoji or an icon even if escaped; a word joiner (zero width) is inserted after it."""
+
+
+def escaped(text: str) -> str:
+    """Text on one line, as Markdown that shows it literally, also in a cell of a table."""
+    line = _SPACE.sub(" ", text).strip()
+    parted = _LINK_PART.sub(rf"\g<0>{_WORD_JOINER}", line)
+    return _BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", parted))
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+"""With any apostrophes in front, so that added ones can be distinguished from original ones."""
+
+
+def with_apostrophe(text: str) -> str:
+    """`text`, with an apostrophe before what a spreadsheet would run."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def without_apostrophe(text: str) -> str:
+    """What `with_apostrophe` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
