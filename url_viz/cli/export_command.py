@@ -155,14 +155,13 @@ def _pinned(image_set: "ImageSet", where: str) -> list[int]:
     from url_viz.export.selection import listed, paths_listed
     from url_viz.store.user_files import read_user_file
 
-    ids: list[int]
     if Path(where).suffix.lower() in (".csv", ".parquet") and Path(where).is_file():
-        ids = listed(image_set, read_user_file(where).paths).tolist()
-        return ids
-    if where == "-" or Path(where).is_file():
-        ids = listed(image_set, paths_listed(Path(where))).tolist()
-        return ids
-    return image_set.subsets.tagged(where)
+        paths = read_user_file(where).paths
+    elif where == "-" or Path(where).is_file():
+        paths = tuple(paths_listed(Path(where)))
+    else:
+        return image_set.subsets.tagged(where)
+    return [int(one) for one in listed(image_set, paths)]
 
 
 def _bound(text: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text
 from url_viz.errors import ImageSetError, UsageError
-from url_viz.files import replaced, require_parent
+from url_viz.files import require_parent
 from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count
 from url_viz.wording import counted
@@ -199,6 +199,7 @@ def diff(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Say what changed between two folders, or in one since a version: pictures, labels, leaks, accuracy."""
+    from url_viz.export.table_files import write_bytes
     from url_viz.image_set import diff, open_image_set
 
     if (other is None) == (since is None):
@@ -213,9 +214,7 @@ def diff(
         found = diff(now.versions.at(since), now)
     _print(found, top)
     if json_file is not None:
-        with replaced(json_file.expanduser()) as temporary:
-            temporary.write_text(json.dumps(found.as_json(), indent=1), encoding="utf-8")
-        print(f"All of it is in {json_file}.")
+        print(f"All of it is in {write_bytes(json.dumps(found.as_json(), indent=1).encode(), json_file)}.")
     if report is not None:
         from url_viz.export.report import write_diff_report
 
