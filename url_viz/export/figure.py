@@ -105,10 +105,10 @@ def figure_picture(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) ->
         v = scaled(values[rows])
         shrink = min(1.0, USUAL / len(rows))
         radius = np.sqrt(areas_of(v) * shrink / math.pi) * DPI * SMOOTH / POINTS_PER_INCH
-        colours = _colours(table["label"].iloc[rows])
+        colours, opacities = _colours(table["label"].iloc[rows]), opacities_of(v)
         centres = _centres(xy[rows], size)
         for i in np.argsort(-v, kind="stable"):
-            _disc(picture, centres[i], max(float(radius[i]), 1.0), colours[i], float(opacities_of(v)[i]))
+            _disc(picture, centres[i], max(float(radius[i]), 1.0), colours[i], float(opacities[i]))
     return picture.resize((size[0] // SMOOTH, size[1] // SMOOTH), Image.Resampling.LANCZOS)
 
 
