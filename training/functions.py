@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.sources import Sources, end_to_end
-from training.training_rows import HeldOut, Rows
+from training.training_rows import Rows
 from url_viz.errors import CacheError
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions, NaturalPictures
 from url_viz.models.head_module import HeadModule
@@ -50,7 +50,10 @@ def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> Rows:
     return replace(
         rows,
         resident=torch.from_numpy(functions.standardised(values)).to(rows.device),
-        choosing=tuple(_held_out(functions, held_out) for held_out in rows.choosing),
+        choosing=tuple(
+            replace(one, views=functions(one.views.astype(np.float32)), clean=functions(one.clean.astype(np.float32)))
+            for one in rows.choosing
+        ),
         functions=functions,
     )
 
@@ -88,14 +91,6 @@ def fit_pictures(clean: NDArray[np.floating], number: Integers, *, axes: int = A
         np.ascontiguousarray(directions[:, largest].T, np.float32),
         np.maximum(variance[largest], rest).astype(np.float32),
         rest,
-    )
-
-
-def _held_out(functions: ClassifierFunctions, held_out: HeldOut) -> HeldOut:
-    return replace(
-        held_out,
-        views=functions(held_out.views.astype(np.float32)),
-        clean=functions(held_out.clean.astype(np.float32)),
     )
 
 

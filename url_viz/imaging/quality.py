@@ -118,7 +118,7 @@ def sharpness_by_direction(grey: NDArray[np.uint8]) -> list[float]:
     return values
 
 
-def grey_thumbnail(jpeg: bytes, *, width: int, height: int) -> Image.Image:
+def grey_thumbnail(jpeg: bytes, width: int, height: int) -> Image.Image:
     """A stored thumbnail in grey, reduced to the size of the picture (`width`, `height`) if it was enlarged."""
     image = Image.open(io.BytesIO(jpeg))
     image.draft("L", None)  # decodes the luma alone

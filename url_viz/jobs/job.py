@@ -174,16 +174,14 @@ def _gone(paths: JobPaths) -> Status:
     processes = find_record(Processes, paths.processes)
     leftover = bool(alive_processes(processes))
     state = JobState.CANCELLED if paths.cancelled.exists() else JobState.LOST
-    reason = "" if state is JobState.CANCELLED else _reason_of_loss(paths, has_reported=processes is not None)
+    reason = ""
     if leftover:
         reason = "Its runner was killed, and its command still runs. Cancel the job to end it."
+    elif state is JobState.LOST:
+        killed = "Killed: its process is gone and left no result. Run it again."
+        reason = slurm.end_reason(paths, has_reported=processes is not None) or killed
     started = None if processes is None else processes.started
     return Status(state, reason, started, _last_sign_of_life(paths), has_leftover=leftover)
-
-
-def _reason_of_loss(paths: JobPaths, *, has_reported: bool) -> str:
-    killed = "Killed: its process is gone and left no result. Run it again."
-    return slurm.end_reason(paths, has_reported=has_reported) or killed
 
 
 def _last_sign_of_life(paths: JobPaths) -> float | None:

@@ -98,7 +98,10 @@ def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None)
         queue_lock(jobs_folder, config.queue)  # raises for a bad name
     job = Job(_new_folder(config, jobs_folder), config)
     if on_slurm is not None:
-        _submit(job, on_slurm)
+        try:
+            slurm.submit(job.paths, on_slurm, runner=_runner_of(job), variables=child_variables())
+        except JobError as error:
+            raise _failed_start(job, str(error)) from error
         return job
     runner = ready_runner.take(job.paths.folder, job.command) or _spawn_runner(job)
     _await_report(runner, job)
@@ -135,13 +138,6 @@ def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
 
 def _runner_of(job: Job) -> list[str]:
     return [sys.executable, "-m", "url_viz.jobs.runner", str(job.paths.folder)]
-
-
-def _submit(job: Job, request: SlurmRequest) -> None:
-    try:
-        slurm.submit(job.paths, request, runner=_runner_of(job), variables=child_variables())
-    except JobError as error:
-        raise _failed_start(job, str(error)) from error
 
 
 def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:

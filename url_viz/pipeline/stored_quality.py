@@ -1,8 +1,9 @@
 """Quality and perceptual hash of the pictures that were read and have none yet, from their stored thumbnails."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from PIL import Image
 from url_viz.imaging.perceptual_hash import perceptual_hash
 from url_viz.imaging.quality import grey_thumbnail, quality_of_image
 from url_viz.progress import Clock, ProgressCallback
-from url_viz.store.tables import QUALITY, positions_of
+from url_viz.store.tables import positions_of
 from url_viz.store.writer import Writer
 
 BATCH = 1024
@@ -27,15 +28,18 @@ def assess_missing(writer: Writer, report: ProgressCallback) -> int:
     rows = _without(writer, np.intersect1d(measured, hashed))
     if not len(rows):
         return 0
+    kinds: tuple[tuple[Contents, Callable[[Image.Image], Any], Callable[..., None]], ...]
+    kinds = (measured, quality_of_image, writer.add_quality), (hashed, perceptual_hash, writer.add_hashes)
     clock = Clock("measure", total=len(rows))
     report(clock.at(0))
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="measure") as pool:
         for start in range(0, len(rows), BATCH):
             some = rows.slice(start, BATCH)
             content, greys = np.asarray(some["content"].to_numpy(), np.int64), _greys(writer, some, pool)
-            for known, add in ((measured, _add_quality), (hashed, _add_hashes)):
+            for known, measure, add in kinds:
                 lacking = np.flatnonzero(positions_of(content, known) < 0)
-                add(writer, content[lacking], [greys[row] for row in lacking], pool)
+                if len(lacking):
+                    add(content[lacking], list(pool.map(measure, [greys[row] for row in lacking])))
             report(clock.at(min(start + BATCH, len(rows))))
     writer.drop_older_quality()
     return len(rows)
@@ -55,20 +59,4 @@ def _without(writer: Writer, known: Contents) -> pa.Table:
 def _greys(writer: Writer, rows: pa.Table, pool: ThreadPoolExecutor) -> list[Image.Image]:
     ids, widths, heights = (rows[name].to_pylist() for name in ("id", "width", "height"))
     thumbnails = writer.thumbnails(ids)
-    return list(pool.map(_grey, [thumbnails[i] for i in ids], widths, heights))
-
-
-def _grey(jpeg: bytes, width: int, height: int) -> Image.Image:
-    return grey_thumbnail(jpeg, width=width, height=height)
-
-
-def _add_quality(writer: Writer, content: Contents, greys: list[Image.Image], pool: ThreadPoolExecutor) -> None:
-    values = np.array([astuple(measures) for measures in pool.map(quality_of_image, greys)], np.float32)
-    if len(values):
-        writer.add_quality(pa.table([pa.array(content), *map(pa.array, values.T)], schema=QUALITY))
-
-
-def _add_hashes(writer: Writer, content: Contents, greys: list[Image.Image], pool: ThreadPoolExecutor) -> None:
-    hashes = list(pool.map(perceptual_hash, greys))
-    if hashes:
-        writer.add_hashes(content, np.stack(hashes))
+    return list(pool.map(grey_thumbnail, [thumbnails[i] for i in ids], widths, heights))

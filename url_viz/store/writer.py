@@ -4,7 +4,7 @@ import datetime
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import WorkspaceError
 from url_viz.imaging.perceptual_hash import Hashes
+from url_viz.imaging.quality import Quality
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store import versions
 from url_viz.store.about import About, write_about
@@ -28,6 +29,7 @@ from url_viz.store.tables import (
     GRAPH_LISTS,
     HASHES,
     IMAGES,
+    QUALITY,
     SCORES,
     Coordinates,
     Embeddings,
@@ -77,7 +79,8 @@ class Writer(Store):
             self._acquire()
             try:
                 if not self.paths.about.exists():
-                    self._choose_labels()
+                    if not self.paths.labels.exists() and not self._has_rows():
+                        write_label_choice(self.paths, FOLDERS)  # the detected level of them, unlike older sets
                     write_about(self.paths, About(self._root, ()))
             except OSError:
                 self._leave(is_failed=True)
@@ -89,11 +92,6 @@ class Writer(Store):
         disk_error = None if error is None else disk_error_of(error, self.paths)
         if disk_error is not None:
             raise disk_error from error
-
-    def _choose_labels(self) -> None:
-        """Record that a new set takes its classes from the detected level of folders, unlike older sets."""
-        if not self.paths.labels.exists() and not self._has_rows():
-            write_label_choice(self.paths, FOLDERS)
 
     def _acquire(self) -> None:
         """Take the lock of the folder that is there: one that was forgotten meanwhile is created again."""
@@ -178,7 +176,8 @@ class Writer(Store):
         """Add files (IMAGES columns); they replace rows with the same id."""
         table = self._created("images", with_checksums(IMAGES, apart=["thumbnail"]))
         stored = summed(rows, table.schema)
-        if not self._has_any(table, rows["id"].to_pylist()):
+        ids = ", ".join(map(str, rows["id"].to_pylist()))
+        if not ids or not table.count_rows(f"id IN ({ids})"):
             table.add(stored)
         else:
             # One step for readers. Two handles merging at once would duplicate rows: the set's lock prevents that.
@@ -207,13 +206,13 @@ class Writer(Store):
         """Add uncertainties of contents that this head has not scored yet."""
         self._add(f"scores-{space_key}-{head_digest}", _table(SCORES, content, uncertainty))
 
-    def add_quality(self, rows: pa.Table) -> None:
-        """Add measures (QUALITY columns) of contents that have none yet."""
-        self._add(QUALITY_TABLE, rows)
+    def add_quality(self, content: NDArray[np.int64], measures: Sequence[Quality]) -> None:
+        """Add measures of contents (M,) that have none yet."""
+        self._add(QUALITY_TABLE, _table(QUALITY, content, *np.array(list(map(astuple, measures)), np.float32).T))
 
-    def add_hashes(self, content: NDArray[np.int64], hashes: Hashes) -> None:
-        """Add the perceptual hashes (M, WORDS) of contents (M,) that were not looked at yet."""
-        self._add(HASH_TABLE, _table(HASHES, content, np.ascontiguousarray(hashes).view(np.int64)))
+    def add_hashes(self, content: NDArray[np.int64], hashes: Sequence[Hashes]) -> None:
+        """Add the perceptual hashes, each (WORDS,), of contents (M,) that were not looked at yet."""
+        self._add(HASH_TABLE, _table(HASHES, content, np.stack(hashes).view(np.int64)))
 
     def drop_older_quality(self) -> None:
         """Remove the measures of older versions, once those of this one are there."""
@@ -255,9 +254,6 @@ class Writer(Store):
             if opened is not None:
                 opened.table.optimize(cleanup_older_than=_age_of_needed(opened.table, keep))
                 self._note(folder.stem, opened.table)
-
-    def _has_any(self, table: Any, ids: Sequence[int]) -> bool:
-        return bool(table.count_rows(f"id IN ({', '.join(map(str, ids))})")) if ids else False
 
     def _created(self, name: str, schema: pa.Schema) -> Any:
         opened = self._open(name)
