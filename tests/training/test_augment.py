@@ -23,7 +23,7 @@ def view_of(
     return drawn_view(image, augmentation, size_px=size_px, generator=rng(seed)).pixels
 
 
-def test_boxes_lie_inside_and_keep_their_area_and_aspect() -> None:
+def test_boxes_lie_inside_keep_their_aspect_and_are_spread_evenly_by_area() -> None:
     generator = rng()
     for _ in range(300):
         left, top, right, bottom = random_box(200, 150, 0.08, generator)
@@ -32,16 +32,10 @@ def test_boxes_lie_inside_and_keep_their_area_and_aspect() -> None:
         assert 0 <= top < bottom <= 150
         assert 0.07 < w * h / (200 * 150) <= 1
         assert 0.7 < w / h < 1.4
-
-
-def test_areas_are_spread_evenly() -> None:
-    generator = rng()
     boxes = [random_box(1000, 1000, 0.08, generator) for _ in range(2000)]
     shares = [(right - left) * (bottom - top) / 1e6 for left, top, right, bottom in boxes]
     assert np.mean(shares) == pytest.approx(0.5, abs=0.05)  # less than .54: large boxes of odd aspect do not fit
-
-
-def test_a_strip_gives_its_middle() -> None:
+    # a strip gives its middle
     left, top, right, bottom = random_box(1000, 10, 1, rng())
     assert (top, bottom) == (0, 10)
     assert (left + right) / 2 == 500
@@ -55,9 +49,7 @@ def test_a_view_follows_its_seed_alone() -> None:
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-
-
-def test_flip_is_a_mirror() -> None:
+    # a flip is a mirror
     image = draw(2, size_px=32)
     plain = view_of(image)
     mirrored = view_of(image, replace(NOTHING, flip=1))

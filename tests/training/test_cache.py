@@ -102,13 +102,12 @@ def test_unreadable_pictures_are_named_and_left_out(folder: Path, tmp_path: Path
     failures = cache_module.store.read_failures(cache.paths)
     assert list(failures) == ["round/broken.jpg"]
     assert np.array_equal(cache.pictures[cache.clean_rows], cache.rows["picture"])
-
-
-def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").write_bytes(b"nothing")
     with pytest.raises(NoImagesError, match="None of the 1 pictures"):
-        write_cache(config_of(tmp_path / "bad", tmp_path / "cache"), model, silent)
+        write_cache(config_of(tmp_path / "bad", tmp_path / "none"), model, silent)
+    with pytest.raises(CacheError, match=r"python -m training\.cache"):
+        open_cache(tmp_path)
 
 
 def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_path: Path, model: Model) -> None:
@@ -122,8 +121,3 @@ def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_pat
     # n01440764 is class 0 of ImageNet-1k.
     expected = np.log(np.exp(logits).sum(axis=1)) - logits[:, 0]
     assert cache.loss()[:2] == pytest.approx(expected, rel=1e-3)
-
-
-def test_no_cache_is_told_how_to_be_made(tmp_path: Path) -> None:
-    with pytest.raises(CacheError, match=r"python -m training\.cache"):
-        open_cache(tmp_path)

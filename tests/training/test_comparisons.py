@@ -48,9 +48,7 @@ def test_classification_auroc_by_hand() -> None:
     assert math.isnan(classification_auroc([0.1, 0.2], logits[:2], [0, 0]))
     with pytest.raises(ValueError, match="one label a picture"):
         classification_auroc([0.1, 0.2], logits[:2], [0])
-
-
-def test_pictures_of_classes_that_the_classifier_lacks_take_no_part() -> None:
+    # pictures of classes that the classifier lacks take no part
     logits = np.array([[2.0, 1.0], [2.0, 1.0], [0.0, 1.0]], np.float32)
     uncertainty = np.array([0.1, 0.9, 0.5])
     assert against_classifier(uncertainty, logits, np.array([0, 1, -1])) == 1.0
@@ -94,6 +92,8 @@ def naive_mixed(upstream: Scored, other: Scored) -> float:
 def test_mixed_r_auroc_equals_the_naive_loop() -> None:
     upstream, other = scored(23, seed=0), scored(23, seed=1)
     assert mixed_r_auroc(upstream, other) == pytest.approx(naive_mixed(upstream, other))
+    with pytest.raises(ValueError, match="not of one set"):
+        Scored(np.ones((3, 2)), np.ones(2), np.ones(3, int))
 
 
 def test_classes_of_the_two_sets_never_meet_whatever_their_numbers() -> None:
@@ -127,11 +127,6 @@ def test_human_alignment_leaves_out_pictures_without_votes() -> None:
     assert human_alignment(uncertainty, entropy) == pytest.approx(0.6)
     assert human_alignment(uncertainty, entropy) == spearman([1, 2, 3, 4], [0.2, 0.1, 0.4, 0.3])
     assert math.isnan(human_alignment(uncertainty, np.full(5, math.nan)))
-
-
-def test_sets_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="not of one set"):
-        Scored(np.ones((3, 2)), np.ones(2), np.ones(3, int))
 
 
 def collection(root: Path) -> str:

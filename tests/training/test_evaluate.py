@@ -12,7 +12,7 @@ from PIL import Image
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.evaluate import _uncertainties, crops_of, evaluate, order_of, table
-from training.evaluation_records import Crop, Evaluation, OrderResult
+from training.evaluation_records import Crop, Evaluation
 from training.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.run_files import write_json
@@ -66,7 +66,7 @@ def test_an_order_carries_its_interval_and_its_curve() -> None:
     assert order.risk[0] < order.risk[-1]
 
 
-def test_tenths_break_ties_by_chance_and_not_by_row() -> None:
+def test_tenths_by_hand_break_ties_by_chance_and_not_by_row() -> None:
     # All alike: each tenth has the recall of the whole, though the right ones come first by row (as classes do).
     is_correct, label = np.arange(40) < 30, np.repeat(np.arange(4), 10)
     assert order_of("none", np.zeros(40), is_correct, label).recall_by_tenth == (0.75,) * 10
@@ -76,6 +76,10 @@ def test_tenths_break_ties_by_chance_and_not_by_row() -> None:
     assert found == (1,) * 5 + (0.5,) * 5
     shuffled = np.random.default_rng(0).permutation(40)
     assert order_of("half", tied[shuffled], is_correct[shuffled], label[shuffled]).recall_by_tenth == found
+    perfect = order_of("head", np.arange(40.0), is_correct, label)
+    assert perfect.recall_by_tenth == (1, 1, 1, 1, 1, 1, 1, 0.5, 0, 0)
+    few = order_of("head", np.arange(3.0), np.array([True, True, False]), np.arange(3))
+    assert few.recall_by_tenth == (1, 1, 0)
 
 
 @pytest.mark.slow
@@ -171,13 +175,6 @@ def evaluation() -> Evaluation:
     orders = [order_of(name, values[name], is_correct, np.arange(40) % 4) for name in values]
     crops = tuple(Crop(0.1 + i / 100, i % 4 != 0) for i in range(40))
     return Evaluation("m", "folder:x", "exact", 40, 4, 0, 0.75, 0.75, tuple(orders), crops)
-
-
-def test_recall_by_tenth_by_hand() -> None:
-    perfect: OrderResult = order_of("head", np.arange(40.0), np.arange(40) < 30, np.arange(40) % 4)
-    assert perfect.recall_by_tenth == (1, 1, 1, 1, 1, 1, 1, 0.5, 0, 0)
-    few = order_of("head", np.arange(3.0), np.array([True, True, False]), np.arange(3))
-    assert few.recall_by_tenth == (1, 1, 0)
 
 
 def test_lines_are_the_evaluations(evaluation: Evaluation) -> None:

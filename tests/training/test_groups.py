@@ -37,12 +37,7 @@ def test_twins_of_two_sources_are_one_group(tmp_path: Path) -> None:
     one = written(tmp_path / "a", RIGHT_ANGLES, ids=range(10, 16))
     other = written(tmp_path / "b", np.vstack([-RIGHT_ANGLES[:2], 3 * RIGHT_ANGLES[4:5]]), ids=[1, 2, 3])
     assert grouped(one, other) == [{4, 8}]
-
-
-def test_equal_ids_are_one_group(tmp_path: Path) -> None:
-    one = written(tmp_path / "a", RIGHT_ANGLES, ids=range(10, 16))
-    other = written(tmp_path / "b", -RIGHT_ANGLES[:2], ids=[7, 12])
-    assert grouped(one, other) == [{2, 7}]
+    assert grouped(one, written(tmp_path / "c", -RIGHT_ANGLES[:2], ids=[7, 12])) == [{2, 7}], "of equal ids"
 
 
 def test_of_very_many_pictures_equal_embeddings_are_one_group(tmp_path: Path) -> None:
@@ -75,11 +70,9 @@ class TestHeldOut:
         assert all(len(set(found[named == name])) == 1 for name in np.unique(named))
         assert 0.07 < found.mean() < 0.13
 
-    def test_a_group_of_most_pictures_trains(self) -> None:
+    def test_no_more_than_most_never_half_a_group_nor_that_of_most_pictures(self) -> None:
         many = np.zeros(60, np.int64)  # 0 is below any share
         assert not are_held_out(np.concatenate([many, np.arange(1, 41)]), 0.1, most=100)[:60].any()
-
-    def test_no_more_than_most_and_never_half_a_group(self) -> None:
         found = are_held_out(np.repeat(np.arange(100), 3), 0.9, most=10)
         assert found.sum() == 9
         assert found[:9].all(), "the first by name"

@@ -31,9 +31,7 @@ def test_instance_loss_by_hand() -> None:
     found = loss_of(3 * unit(30), [0], unit(0, 90), InstanceTarget(temperature=0.5))
     own, other = math.exp(2 * math.cos(math.pi / 6)), math.exp(2 * math.cos(math.pi / 3))
     assert found[0] == pytest.approx(-math.log(own / (own + other)), abs=1e-6)
-
-
-def test_a_view_nearer_to_another_picture_has_more_loss() -> None:
+    # A view that is nearer to another picture has more loss.
     found = loss_of(unit(5, 45, 80), [0, 0, 0], unit(0, 90))
     assert found[0] < found[1] < found[2]
     assert found[1] == pytest.approx(math.log(2), abs=1e-5)
@@ -100,14 +98,11 @@ def test_fitted_classifier_gives_mislabelled_pictures_the_most_loss() -> None:
     assert set(np.argsort(fitted_loss(clean, wrong))[-2:]) == {3, 30}
 
 
-def test_fitted_classifier_never_sees_the_rows_own_picture() -> None:
+def test_fitted_classifier_never_sees_the_rows_own_picture_nor_its_group() -> None:
     # Pure noise: a classifier that had seen its rows would be sure of them; held-out folds are at chance or worse.
     generator = np.random.default_rng(2)
     clean, labels = generator.normal(size=(60, 100)), np.tile([0, 1], 30).astype(np.int32)
     assert fitted_loss(clean, labels).mean() > math.log(2)
-
-
-def test_fitted_classifier_never_sees_the_group() -> None:
     # Noise in threes of nearly the same: one that had seen two of a burst would be sure of the third.
     generator = np.random.default_rng(3)
     burst = np.repeat(np.arange(40), 3)

@@ -97,13 +97,17 @@ def test_a_seed_gives_the_same_head_and_another_seed_another(cache: Cache) -> No
     assert not np.array_equal(uncertainty_of(first, embedding), uncertainty_of(other, embedding))
 
 
-def test_no_picture_is_both_learnt_from_and_held_out(cache: Cache) -> None:
+def test_no_picture_is_both_learnt_from_and_held_out_and_these_are_capped(cache: Cache) -> None:
     found = rows(cache)
     learnt = set(cache.rows["id"][found.training].tolist())
     assert len(found.training) + len(found.held_out) == len(cache)
     held_out = {int(i) for i in cache.rows["id"]} - learnt
     assert len(found.held_out) == 2 * len(held_out)
     assert 0.1 < len(held_out) / 400 < 0.3
+    assert len(found.choosing[0].clean) > 40
+    capped = rows(cache, most_held_out=20)
+    assert len(capped.choosing[0].clean) == len(capped.held_out) == 20
+    assert len(capped.training) == 2 * (400 - 20), "the others train"
 
 
 def test_the_best_epoch_is_returned_not_the_last(cache: Cache) -> None:
@@ -133,13 +137,9 @@ def test_labels_choose_by_r_auroc(tmp_path: Path) -> None:
     assert 0 <= found.best.validation <= 1
 
 
-def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
-    cache = made_cache(tmp_path / "few", pictures=2)
+def test_too_few_pictures_and_a_cache_without_its_losses_are_refused(cache: Cache, tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="too few"):
-        rows_of(cache, held_out=0.0001, device=CPU)
-
-
-def test_a_cache_without_its_losses_is_refused(cache: Cache) -> None:
+        rows_of(made_cache(tmp_path / "few", pictures=2), held_out=0.0001, device=CPU)
     CachePaths(cache.paths.folder).loss.unlink()
     with pytest.raises(CacheError, match="no task loss"):
         rows(cache)
@@ -160,13 +160,6 @@ def test_the_order_goes_on_from_epoch_to_epoch(cache: Cache, monkeypatch: pytest
     train(data, replace(SMALL, epochs=14, epoch_rows=96, batch=32), seed=0, report=silent)
     assert len(met) == 14 * 96 > 2 * count
     assert sorted(met[:count]) == sorted(met[count : 2 * count]) == list(range(count))
-
-
-def test_held_out_pictures_and_views_are_capped(cache: Cache) -> None:
-    assert len(rows(cache).choosing[0].clean) > 40
-    data = rows(cache, most_held_out=20)
-    assert len(data.choosing[0].clean) == len(data.held_out) == 20
-    assert len(data.training) == 2 * (400 - 20), "the others train"
 
 
 def test_uncertainties_are_computed_in_parts(cache: Cache) -> None:

@@ -38,22 +38,11 @@ class TestCollection:
         assert found.majority.tolist() == [0, 1]
         assert found.entropy_nats == pytest.approx([-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)), 0])
 
-    @pytest.mark.parametrize(
-        ("split", "expected"),
-        [
-            ("val", ["a_00"]),
-            ("test", ["b_00", "c_00"]),
-            ("train", ["e_00", "f_00", "fold1_00"]),
-            ("all", ["a_00", "b_00", "c_00", "e_00", "f_00", "fold1_00"]),
-        ],
-    )
-    def test_folds(self, tmp_path: Path, split: str, expected: list[str]) -> None:
+    def test_folds_and_the_pictures_of_the_commands_in_the_order_of_the_votes(self, tmp_path: Path) -> None:
         layouts.collection(tmp_path, VOTES)
-        found = [path.stem for path in soft_labels_of(f"pig/{split}:{tmp_path}").paths]
-        assert found == expected
-
-    def test_the_pictures_of_the_commands_are_in_the_order_of_the_votes(self, tmp_path: Path) -> None:
-        layouts.collection(tmp_path, VOTES)
+        splits = {"val": ["a_00"], "test": ["b_00", "c_00"], "train": ["e_00", "f_00", "fold1_00"]}
+        for split, expected in (*splits.items(), ("all", [name for names in splits.values() for name in names])):
+            assert [path.stem for path in soft_labels_of(f"pig/{split}:{tmp_path}").paths] == expected
         found = soft_labels_of(f"turkey/all:{tmp_path}")
         pictures = pictures_of(f"turkey/all:{tmp_path}")
         assert pictures.paths == found.pictures.paths
@@ -62,6 +51,8 @@ class TestCollection:
     def test_a_tie_goes_to_the_first_class(self, tmp_path: Path) -> None:
         layouts.collection(tmp_path, {"fold2/a.png": ["b", "a"]})
         assert soft_labels_of(f"benthic:{tmp_path}").labelled[0].label == "a"
+        with pytest.raises(FolderError, match="no human votes"):
+            soft_labels_of(f"cub:{tmp_path}")
 
     @pytest.mark.parametrize("text", ["{", '{"annotations": 3}', '[{"annotations": [{"image_path": "S/fold1/a"}]}]'])
     def test_a_file_of_another_kind(self, tmp_path: Path, text: str) -> None:
@@ -75,10 +66,6 @@ class TestCollection:
         (tmp_path / "annotations.json").write_text(json.dumps(record))
         with pytest.raises(FolderError, match="Expected is SET/fold1/NAME"):
             soft_labels_of(f"pig:{tmp_path}")
-
-    def test_a_set_without_votes(self, tmp_path: Path) -> None:
-        with pytest.raises(FolderError, match="no human votes"):
-            soft_labels_of(f"cub:{tmp_path}")
 
 
 class TestImageNet:

@@ -118,11 +118,6 @@ class TestProducts:
             path.rename(moved / ("Info_Files" if path.suffix else "images") / path.name)
         assert len(pictures_of(f"sop:{moved}")) == 6
 
-    def test_a_list_of_another_kind(self, tmp_path: Path) -> None:
-        (tmp_path / "Ebay_test.txt").write_text("path,label\n")
-        with pytest.raises(FolderError, match="begins with 'path,label'"):
-            pictures_of(f"sop:{tmp_path}")
-
     def test_counts_of_the_real_set(self) -> None:
         root = real_set("URL_VIZ_SOP")
         splits = [pictures_of(f"sop/{split}:{root}") for split in ("train", "val", "test")]
@@ -138,26 +133,25 @@ class TestErrors:
             pictures_of(f"{kind}:{tmp_path}")
         assert not list(tmp_path.iterdir())  # and nothing was downloaded or made
 
-    def test_no_folder_and_no_split(self, tmp_path: Path) -> None:
+    def test_no_folder_no_split_no_such_set_and_no_pictures(self, tmp_path: Path) -> None:
+        layouts.cub(tmp_path, [1, 1])
+        with pytest.raises(NoImagesError, match="'train' of 'cub'"):
+            pictures_of(f"cub/train:{tmp_path}")
+        with pytest.raises(FolderError, match=r"'birds'.*folder, tar, cub, cars, sop, cifar10h"):
+            pictures_of("birds:somewhere")
         with pytest.raises(FolderError, match=r"not a folder.*'cub' was unpacked"):
             pictures_of(f"cub:{tmp_path}/none")
         with pytest.raises(FolderError, match=r"no split 'dev'.*train, val, test, train-on-test"):
             pictures_of(f"cub/dev:{tmp_path}")
 
-    def test_an_unknown_name_lists_the_known_ones(self) -> None:
-        with pytest.raises(FolderError, match=r"'birds'.*folder, tar, cub, cars, sop, cifar10h"):
-            pictures_of("birds:somewhere")
-
-    def test_a_picture_of_the_list_that_is_gone(self, tmp_path: Path) -> None:
+    def test_a_picture_of_the_list_that_is_gone_and_a_list_of_another_kind(self, tmp_path: Path) -> None:
         root = layouts.sop(tmp_path, products={"test": {1: {1: 3}}})
         (root / "thing1_final" / "1_1.JPG").unlink()
         with pytest.raises(FolderError, match=r"1 of 3 pictures.*1_1\.JPG"):
             pictures_of(f"sop:{root}")
-
-    def test_a_split_without_pictures(self, tmp_path: Path) -> None:
-        layouts.cub(tmp_path, [1, 1])
-        with pytest.raises(NoImagesError, match="'train' of 'cub'"):
-            pictures_of(f"cub/train:{tmp_path}")
+        (root / "Ebay_test.txt").write_text("path,label\n")
+        with pytest.raises(FolderError, match="begins with 'path,label'"):
+            pictures_of(f"sop:{root}")
 
     def test_a_class_folder_without_a_number(self, tmp_path: Path) -> None:
         layouts.picture(tmp_path / "images" / "Albatross" / "a.jpg")
