@@ -27,7 +27,7 @@ from experiments.wrong_labels import most_similar_class, other_class
 from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from url_viz.analysis.ambiguity import DOUBT_TEMPERATURE, classify
-from url_viz.analysis.dynamics import Epoch, dynamics
+from url_viz.analysis.run_on_set import Epoch, dynamics
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.scan import scan

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from url_viz.ui.review import page as review
-from url_viz.ui.review.names_and_answers import show_answers, show_names
 from url_viz.ui.review.review_address import chosen_review
 from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
@@ -22,8 +21,8 @@ if spec is None:
     review.show_start(image_set)
     review.show_to_redraw(image_set)
     show_worth(image_set)
-    show_names(image_set)
-    show_answers(image_set)
+    review.show_names(image_set)
+    review.show_answers(image_set)
     review.show_history(image_set)
     end_page()
 

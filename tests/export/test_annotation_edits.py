@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.errors import FolderError
-from url_viz.export.annotation_edits import Changes, edited_coco, edited_voc, edited_yolo
+from url_viz.export.annotation_copy import Changes, edited_coco, edited_voc, edited_yolo
 
 BLANK = st.text(" \t\n\r", max_size=3)
 WHAT = st.sampled_from(["keep", "drop", "cat", "dog", "ä & <ö>"])

@@ -37,7 +37,7 @@ class SetRuns(SetSubject):
 
     def dynamics(self, run: str) -> pd.DataFrame:
         """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,
-        forgotten, learnt, epochs (see `analysis.dynamics.dynamics`); rows in the order of `table()`."""
+        forgotten, learnt, epochs (see `analysis.run_on_set.dynamics`); rows in the order of `table()`."""
         return pd.concat([self._core.measured[["id", "label"]], self.get(run).dynamics], axis=1)
 
     def add(
