@@ -180,8 +180,8 @@ def show_confusions(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -
         alt="Pictures by label (rows) and class of the model (columns)",
     )
     more = len(found.names) - len(matrix)
-    words = f" The {MOST_CLASSES} classes of the most confused pairs." if more > 0 else ""
-    st.caption(Markdown(f"Rows: the label. Columns: what the model says. Click a cell to review its pictures.{words}"))
+    part = f" The {MOST_CLASSES:d} classes of the most confused pairs." if more > 0 else ""
+    st.caption(Markdown(f"Rows: the label. Columns: what the model says. Click a cell to review its pictures.{part}"))
     cells = event["selection"]["cells"]
     if cells:
         (row, said), names = cells[0], found.names
