@@ -181,11 +181,11 @@ def other_tables(table: pa.Table) -> Iterator[pa.Table]:
         yield table.slice(1)
     yield pa.concat_tables([table, table])
     for number, field in enumerate(table.schema):
-        if number % 3 == 1:  # columns are told by the schema as a whole
+        if number % 8 == 1:  # columns are told by the schema as a whole
             yield table.remove_column(number)
-        if number % 3 == 2 and field.name not in ("width", "height"):
+        if number % 8 == 2 and field.name not in ("width", "height"):
             yield table.set_column(number, field.name, pa.nulls(len(table), field.type))
-        if number % 3 == 0:
+        if number % 8 == 0:
             yield table.set_column(number, field.name, pa.nulls(len(table), pa.string()))
         if pa.types.is_integer(field.type) and field.name in ("nearest", "twin_group", "first_class"):
             yield table.set_column(number, field, pa.array([2**31 - 1] * len(table), field.type))

@@ -123,12 +123,9 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
     assert "confusability predicts errors worse" in said(-0.1, -0.2, -0.02)
     assert "do not clearly differ" in said(0.1, -0.02, 0.2)
     assert "+.100 [−.020, +.200]" in said(0.1, -0.02, 0.2)
-
-
-def test_where_all_are_right_there_is_nothing_to_tell_apart() -> None:
     rows, names = np.arange(3), np.array(["a", "a", "a"])
-    pictures = CountedPictures(rows, rows, names, names, {}, left_out=0)
-    assert "Every nearest neighbour is right" in Evaluated(pictures, (), None).verdict
+    all_right = CountedPictures(rows, rows, names, names, {}, left_out=0)
+    assert "Every nearest neighbour is right" in Evaluated(all_right, (), None).verdict
 
 
 def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
