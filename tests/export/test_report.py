@@ -148,10 +148,13 @@ def test_the_map_draws_every_point_once_inside_its_frame() -> None:
     assert len(names) == 7
 
 
-def test_of_many_points_some_from_everywhere_are_drawn() -> None:
-    points = map_points(dice_table(30_000))
+def test_of_many_points_both_extremes_and_some_from_everywhere_are_drawn() -> None:
+    table = dice_table(30_000)
+    points = map_points(table)
     assert len(np.unique(points.rows)) == MOST_POINTS
-    assert np.diff(points.rows).max() == 5
+    ranks = np.sort(table["rank_percentile"].to_numpy()[points.rows])
+    assert (ranks < 2).sum() == (ranks > 98).sum() == 600, "all of the two hundredths at either end"
+    assert np.diff(ranks).max() < 0.2
 
 
 def test_a_set_without_coordinates_has_no_map() -> None:

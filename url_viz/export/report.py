@@ -133,10 +133,10 @@ class MapPoints:
 
 
 def map_points(table: pd.DataFrame) -> MapPoints:
-    """The points to draw of a table: all, or of more than MOST_POINTS every so many-th."""
+    """The points to draw of a table with `rank_percentile`: all, or MOST_POINTS of them with both extremes."""
     x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-    rows = rows[_evenly(len(rows), MOST_POINTS)]
+    rows = rows[_sample(table["rank_percentile"].to_numpy(dtype=float)[rows])]
     if not len(rows):
         return MapPoints(rows, rows, rows)
     across, down = x[rows] - x[rows].min(), y[rows].max() - y[rows]  # SVG's y axis points down, the map's up
@@ -185,6 +185,15 @@ def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple
     number = {name: index for index, name in enumerate(names)}
     bins = np.array([number.get(str(label), -1) for label in labels.iloc[points.rows]], np.int64)
     return _paths(points, bins, prefix="c"), names
+
+
+def _sample(ranks: NDArray[np.floating]) -> Ints:
+    """Indices of at most MOST_POINTS of M ranks, in order: a quarter the most extreme, the others evenly by rank."""
+    if len(ranks) <= MOST_POINTS:
+        return np.arange(len(ranks))
+    from_middle = np.abs(np.nan_to_num(ranks, nan=50.0) - 50)
+    extremes, others = np.split(np.argsort(-from_middle, kind="stable"), [MOST_POINTS // 4])
+    return np.sort(np.concatenate([extremes, others[_evenly(len(others), MOST_POINTS - len(extremes))]]))
 
 
 def _evenly(count: int, most: int) -> Ints:
