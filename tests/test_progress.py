@@ -26,15 +26,13 @@ from url_viz.progress import (
 class TestClock:
     """Counts become a rate and the time left."""
 
-    def test_rate_and_time_left(self) -> None:
+    def test_rate_and_time_left_of_what_was_not_there_before(self) -> None:
         clock = Clock("read", total=100, started=time.monotonic() - 10)
         progress = clock.at(20, failures=3, metrics={"loss": 0.5})
         assert progress.rate_per_s == pytest.approx(2, rel=0.01)
         assert progress.seconds_left == pytest.approx(40, rel=0.01)
         assert (progress.stage, progress.done, progress.total, progress.failures) == ("read", 20, 100, 3)
         assert progress.metrics == {"loss": 0.5}
-
-    def test_what_was_there_before_does_not_count_towards_the_rate(self) -> None:
         progress = Clock("read", total=100, already=80, started=time.monotonic() - 10).at(90)
         assert progress.rate_per_s == pytest.approx(1, rel=0.01)
         assert progress.seconds_left == pytest.approx(10, rel=0.01)

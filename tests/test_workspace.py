@@ -17,37 +17,28 @@ from url_viz.workspace import SCHEMA_VERSION, Workspace, default_workspace, set_
 class TestReplaced:
     """A file is its old self until it is its new self."""
 
-    def test_the_old_file_stays_until_the_new_one_is_whole(self, tmp_path: Path) -> None:
+    def test_the_old_file_stays_until_the_new_one_is_whole_and_at_an_error(self, tmp_path: Path) -> None:
         path = tmp_path / "deep" / "file.json"
         with replaced(path) as temporary:
             temporary.write_text("one")
         with replaced(path) as temporary:
             temporary.write_text("two, half")
             assert path.read_text() == "one"
-        assert path.read_text() == "two, half"
-        assert os.listdir(path.parent) == ["file.json"]
-
-    def test_an_error_leaves_the_old_file_and_no_other(self, tmp_path: Path) -> None:
-        path = tmp_path / "file.json"
-        path.write_text("one")
         with pytest.raises(ZeroDivisionError), replaced(path) as temporary:
             temporary.write_text(str(1 / 0))
-        assert path.read_text() == "one"
-        assert os.listdir(tmp_path) == ["file.json"]
+        assert path.read_text() == "two, half"
+        assert os.listdir(path.parent) == ["file.json"]
 
 
 class TestDefault:
     """`$URL_VIZ_HOME`, else `~/.url_viz`."""
 
-    def test_the_environment_names_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "named"))
+    @pytest.mark.parametrize("home", ["", "~"])
+    def test_the_environment_names_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("URL_VIZ_HOME", f"{home or tmp_path}/named")
         assert default_workspace() == tmp_path / "named"
         assert Workspace.at().root == tmp_path / "named"
-
-    def test_a_tilde_is_the_home_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("URL_VIZ_HOME", "~/named")
-        assert default_workspace() == tmp_path / "named"
         assert Workspace.at(Path("~/other")).root == tmp_path / "other"
 
     @pytest.mark.parametrize("value", ["", None])

@@ -76,6 +76,7 @@ def test_many_rows_are_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifier_functions, "NUMBERS_AT_ONCE", 20)
     assert functions.values(embedding) == pytest.approx(at_once, rel=1e-5)
     assert functions.values(embedding[:0]).shape == (0, len(NAMES))
+    assert np.isfinite(functions(np.zeros((1, 6), np.float32))).all(), "of a picture of nothing"
 
 
 def test_shares_are_the_softmax_of_the_logits() -> None:
@@ -85,10 +86,6 @@ def test_shares_are_the_softmax_of_the_logits() -> None:
     functions = ClassifierFunctions(weight, np.log(np.array([1, 2, 1], np.float32)), of, four, four)
     shares = functions.shares(np.array([[0, 0], [1000, 0]], np.float32))
     np.testing.assert_allclose(shares, [[0.25, 0.5, 0.25], [1, 0, 0]], atol=1e-6)
-
-
-def test_a_picture_of_nothing_has_finite_functions() -> None:
-    assert np.isfinite(of_dice()(np.zeros((1, 6), np.float32))).all()
 
 
 def test_a_head_that_reads_functions_comes_back_and_keeps_its_signature(tmp_path: Path) -> None:

@@ -68,6 +68,9 @@ def test_groups_are_chains() -> None:
     found = twin_pairs(np.stack([np.cos(angle), np.sin(angle)], axis=1))
     assert pairs(found).keys() == {(0, 1), (1, 2)}
     assert twin_groups(found).tolist() == [0, 0, 0, 1]
+    assert len(twin_pairs(np.zeros((5, 8), np.float16))) == 0, "zeros are no twins"
+    assert len(twin_groups(twin_pairs(np.zeros((0, 8), np.float16)))) == 0
+    assert twin_groups(twin_pairs(np.ones((1, 8), np.float16))).tolist() == [0]
 
 
 def test_groups_of_one_code_are_joined_by_hand() -> None:
@@ -77,12 +80,6 @@ def test_groups_of_one_code_are_joined_by_hand() -> None:
     assert joined_groups(group, apart).tolist() == [0, 0, 0, 0, 1, 2, 2, 1]
     assert joined_groups(group, None).tolist() == group.tolist()
     assert joined_groups(group, np.arange(8, dtype=np.int32)).tolist() == group.tolist()
-
-
-def test_zeros_are_no_twins_and_no_rows_have_none() -> None:
-    assert len(twin_pairs(np.zeros((5, 8), np.float16))) == 0
-    assert len(twin_groups(twin_pairs(np.zeros((0, 8), np.float16)))) == 0
-    assert twin_groups(twin_pairs(np.ones((1, 8), np.float16))).tolist() == [0]
 
 
 @pytest.mark.parametrize("most", [50, 1000])
