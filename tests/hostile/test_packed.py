@@ -259,7 +259,7 @@ def test_a_manifest_at_which_native_code_panics_is_told_and_mended(here: Path, t
     opened(here).table()
 
 
-FEW, MANY, AT_ONCE = 12, 3000, 200
+FEW, MANY, AT_ONCE = 8, 3000, 200
 
 
 @pytest.fixture(scope="module")
