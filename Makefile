@@ -15,6 +15,11 @@ PRODUCT = --ignore tests/experiments
 # One thread in each of the processes beside each other: more would wait for one another.
 test quick lowest: export OMP_NUM_THREADS := 1
 test quick lowest: export OPENBLAS_NUM_THREADS := 1
+# Tests write thousands of small files and see them safely on the disk: memory is quicker, where there is plenty of it.
+IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 8000000 { print $$6 }')
+ifdef IN_MEMORY
+test quick: export TMPDIR := $(IN_MEMORY)
+endif
 # Quick tests wait for nothing.
 quick lowest: WORKERS := 2
 
