@@ -4,6 +4,7 @@ import io
 import stat
 import struct
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_safe_name_stays_in_its_folder_and_is_short(name: str) -> None:
 
 
 def test_names_are_each_there_once_whatever_their_case() -> None:
-    used: set[str] = set()
+    used = Counter[str]()
     names = [free_name(name, used) for name in ("a.jpg", "A.jpg", "a.jpg", "a-2.jpg")]
     assert names == ["a.jpg", "A-2.jpg", "a-3.jpg", "a-2-2.jpg"]
 
