@@ -21,7 +21,7 @@ from PIL import Image
 
 from benchmarks.machine import machine
 from url_viz.analysis.uploads import score
-from url_viz.imaging.places import content_key
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.imaging.workers import Decoders

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from url_viz.imaging.places import image_id
+from url_viz.imaging.digest import image_id
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.model import EmbeddingSpace, resolve
 from url_viz.models.model_names import DEFAULT

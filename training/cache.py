@@ -34,7 +34,7 @@ from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import classifier_loss, fitted_classifier_loss, instance_loss
 from url_viz.errors import CacheError, ImageError, JobError, NoImagesError
 from url_viz.imaging.decode import decode
-from url_viz.imaging.places import content_key
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model, load_model
 from url_viz.progress import Clock, ProgressCallback, command_report

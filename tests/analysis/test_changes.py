@@ -22,7 +22,8 @@ from url_viz.analysis.changes import (
     probe_change,
 )
 from url_viz.analysis.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
-from url_viz.imaging.places import image_id, picture_path
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import picture_path
 from url_viz.store.tables import Twins, no_twins
 
 Row = tuple[str, int, str | None, str | None, str | None]

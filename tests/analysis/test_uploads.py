@@ -14,7 +14,7 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.new_pictures import Reference, compare_to_reference, nearest_without_twins
 from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank, score
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.places import content_key
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability

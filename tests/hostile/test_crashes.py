@@ -19,7 +19,7 @@ from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.places import content_key
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import DecodeResult, Known, Picture
 from url_viz.imaging.workers import Decoders, fetch_and_decode_isolated

@@ -28,7 +28,7 @@ from url_viz import limited_processes
 from url_viz.analysis.uploads import ScoredUpload, score
 from url_viz.errors import ImageError, UrlVizError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.places import content_key
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile

@@ -16,7 +16,7 @@ from tests.processes import embed_words, run_python
 from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.imaging.places import image_id
+from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.places import image_id
+from url_viz.imaging.digest import image_id
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs, Runtime, Wait
 from url_viz.progress import Progress

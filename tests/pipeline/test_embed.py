@@ -14,7 +14,7 @@ from tests.conftest import EMBEDDING_SIZE
 from tests.imaging.pictures import noise, write_folder
 from tests.pipeline.reader import Counting, Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
-from url_viz.imaging.places import image_id
+from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import Scan, ScannedFile, Walk, scan
 from url_viz.models.model import Model
 from url_viz.models.runtime import Runtime

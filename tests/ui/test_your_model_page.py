@@ -12,7 +12,7 @@ from tests.ui.pages import linked, opened, words
 from url_viz.analysis.two_by_two import TRAINING
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import RUN, RUN_COLUMN, SPACE, VIEW
-from url_viz.ui.widgets.picture import curves_figure, model_facts
+from url_viz.ui.widgets.model_facts import curves_figure, model_facts
 
 COUNT = 40
 

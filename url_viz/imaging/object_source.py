@@ -13,7 +13,8 @@ from url_viz.imaging.annotations.coco import read_coco
 from url_viz.imaging.annotations.voc import is_voc, read_voc
 from url_viz.imaging.annotations.yolo import read_yolo
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.places import PictureSize, Place, content_key
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.places import PictureSize, Place
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.workers import decoders
 

@@ -1,6 +1,5 @@
-"""Stable ids of pictures from their paths, content keys from their bytes, and places in them: boxes, crops, keys."""
+"""Places in pictures: the box of an object, its crop, and the key of its content."""
 
-import hashlib
 import math
 from dataclasses import dataclass
 
@@ -10,22 +9,7 @@ from PIL import Image
 
 from url_viz.errors import ImageError
 from url_viz.imaging.annotations.annotated import Box, Size
-
-
-def _positive_int64(data: bytes) -> int:
-    """63 bits of a digest: a non-negative int64 for the store, pandas and URLs."""
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
-
-
-def image_id(relative_path: bytes) -> int:
-    """The id of the picture at this root-relative path (bytes, as the file system has them)."""
-    return _positive_int64(relative_path)
-
-
-def content_key(data: bytes) -> int:
-    """The key of a file's content: equal bytes have equal keys in any folder."""
-    return _positive_int64(data)
-
+from url_viz.imaging.digest import content_key
 
 SEPARATOR = b"#"
 """Between the path of a picture and the key of an object in it."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from url_viz.errors import FolderError
 from url_viz.escaping import printable
-from url_viz.imaging.places import Place, image_id
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import Place
 from url_viz.roots import address_in, is_in_bucket
 
 EXTENSIONS = frozenset(

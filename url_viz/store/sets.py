@@ -14,7 +14,7 @@ import pandas as pd
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.shards import is_sharded
-from url_viz.imaging.places import content_key
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import ScannedFile, display_name
 from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace

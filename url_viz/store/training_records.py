@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
 from url_viz.files import replaced
-from url_viz.imaging.places import image_id
+from url_viz.imaging.digest import image_id
 from url_viz.roots import address_in, root_of
 from url_viz.sealed import sealed, unsealed
 from url_viz.store.about import find_set, has_tables, read_about

@@ -32,7 +32,8 @@ from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.uploads import placed
 from url_viz.analysis.user_columns import with_user_columns
 from url_viz.errors import ImageSetError
-from url_viz.imaging.places import image_id, picture_path
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import picture_path
 from url_viz.imaging.scan import display_name
 from url_viz.pipeline.object_twins import twins_of_objects
 from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs

@@ -17,7 +17,7 @@ from url_viz.errors import FolderError, ImageError
 from url_viz.files import replaced
 from url_viz.imaging.containers.entries import CLASS
 from url_viz.imaging.decode import EMPTY, read_file
-from url_viz.imaging.places import content_key
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import Scan, ScannedFile
 
 ENDING = ".dataset"
