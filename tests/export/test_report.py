@@ -16,18 +16,9 @@ from tests.export.sets import HOSTILE, hostile_set
 from tests.imaging.pictures import noise, write_folder
 from url_viz.analysis.measures import measure_named
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.report import (
-    HEIGHT,
-    MOST_POINTS,
-    WIDTH,
-    class_paths,
-    diff_html,
-    map_points,
-    measure_paths,
-    report_html,
-    write_diff_report,
-    write_report,
-)
+from url_viz.export.diff_report import diff_html, write_diff_report
+from url_viz.export.report import report_html, write_report
+from url_viz.export.report_map import HEIGHT, MOST_POINTS, WIDTH, class_paths, map_points, measure_paths
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 

@@ -216,7 +216,7 @@ def diff(
     if json_file is not None:
         print(f"All of it is in {write_bytes(json.dumps(found.as_json(), indent=1).encode(), json_file)}.")
     if report is not None:
-        from url_viz.export.report import write_diff_report
+        from url_viz.export.diff_report import write_diff_report
 
         print(f"The report is in {write_diff_report(found, report)}.")
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.changes import CHANGES
-from url_viz.export.report import diff_html
+from url_viz.export.diff_report import diff_html
 from url_viz.image_set import ImageSet, diff
 from url_viz.store.version_files import StoredVersion
 from url_viz.subjects.set_versions import CHANGED, GONE, NEW, SAME, WORDS, Diff
