@@ -1,23 +1,15 @@
-"""Data sets for other programs: which there are, how each is written (FiftyOne's and Hugging Face's here), and opened.
+"""Data sets for other programs: which there are, how each is written, and how it is opened there."""
 
-FiftyOne's uses what is documented for data of one's own (docs.voxel51.com, user guide, "Using FiftyOne datasets":
-`Sample`, `Dataset.add_samples`), and none of its stored formats, which change.
-"""
-
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
-from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, measure_named
-from url_viz.analysis.order import Order
 from url_viz.errors import FolderError
-from url_viz.escaping import escaped
 from url_viz.export.annotation_copy import AnnotationCopy, write_annotations
 from url_viz.export.annotation_tools import (
     BoxedPicture,
@@ -26,227 +18,13 @@ from url_viz.export.annotation_tools import (
     describe_for_label_studio,
     size_of,
 )
-from url_viz.export.folders import chosen_level, corrected_paths, crop_path
+from url_viz.export.fiftyone import MEDIA, SCRIPT, boxes_for_fiftyone, samples_for_fiftyone
+from url_viz.export.hugging_face import SPLIT, class_folders, rows_for_hugging_face
 from url_viz.export.packed import write_classes, write_croissant, write_packed, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance
-from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent
-from url_viz.store.object_columns import BOX_COLUMNS
-
-MEDIA = "data"
-SCRIPT = "open_in_fiftyone.py"
-OF_A_SAMPLE = frozenset(
-    (
-        *("id", "filepath", "filename", "tags", "metadata", "created_at", "last_modified_at", "ground_truth"),
-        *("dataset", "dataset_id", "sample_id", "in_db", "field_names", "rand", "group", "frames", "frame_number"),
-        *("media_type", "media_reference", "support", "label", "labels", "url_viz_id"),
-        *("add_labels", "clear_field", "compute_metadata", "copy", "from_dict", "get_field", "has_field"),
-        *("iter_fields", "merge", "reload", "save", "set_field", "to_dict", "update_field", "update_fields"),
-    )
-)
-"""Names that a sample of FiftyOne already has, as a field or as a method."""
-_OF_A_DETECTION = ("bounding_box", "confidence", "index", "attributes", "mask", "mask_path", "instance", "objects")
-
-_ELSEWHERE = ("id", "label", "tags", "width", "height")
-_OPEN = '''"""Makes a FiftyOne data set, `pictures`, of the pictures in this folder."""
-
-import json
-from pathlib import Path
-
-import fiftyone as fo
-
-here = Path(__file__).resolve().parent
-
-
-def sample(line):
-    values = {name: value for name, value in json.loads(line).items() if value is not None}
-    values["filepath"] = str(here / values["filepath"])
-    values["metadata"] = fo.ImageMetadata(width=values.pop("width"), height=values.pop("height"))
-    if "ground_truth" in values:
-        values["ground_truth"] = fo.Classification(label=values["ground_truth"])
-    if "objects" in values:
-        known = [{name: value for name, value in one.items() if value is not None} for one in values["objects"]]
-        values["ground_truth"] = fo.Detections(detections=[fo.Detection(**one) for one in known])
-        del values["objects"]
-    return fo.Sample(**values)
-
-
-pictures = fo.Dataset()
-pictures.info = json.loads((here / "provenance.json").read_text("utf-8"))
-pictures.save()
-with (here / "samples.jsonl").open(encoding="utf-8") as lines:
-    pictures.add_samples(map(sample, lines))
-'''
-
-
-def boxes_for_fiftyone(folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
-    """As `samples_for_fiftyone`, of objects: a sample for each picture, a detection for each object as `ground_truth`.
-
-    A detection has its class, its box in fractions of the picture, its tags and decision as tags, and an attribute for
-    every other column.
-    """
-    every = known_columns(pd.concat([picture.objects for picture in pictures]))
-    others = [str(name) for name in every if name not in (*_ELSEWHERE, *BOX_COLUMNS)]
-    names = column_names(others, reserved=OF_A_SAMPLE | set(_OF_A_DETECTION))
-    _write(folder, (_sample_of(picture, names) for picture in pictures), origin)
-
-
-def _sample_of(picture: BoxedPicture, names: Mapping[str, str]) -> dict[str, Any]:
-    width, height = picture.size
-    objects = [
-        {
-            "label": plain_value(row["label"]),
-            "bounding_box": [left / width, top / height, (right - left) / width, (bottom - top) / height],
-            "tags": _tags(row),
-            "url_viz_id": str(row["id"]),
-            **{new: plain_value(row[name]) for name, new in names.items()},
-        }
-        for row, (left, top, right, bottom) in picture.boxes()
-    ]
-    return {"filepath": picture.file, "width": width, "height": height, "objects": objects}
-
-
-def samples_for_fiftyone(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
-    """Write a sample for each picture to samples.jsonl, where they come from, and the script that opens both.
-
-    A sample has the picture's class as `ground_truth`, its tags and decision as tags, its size, and a field for every
-    other column of `table()` in which a picture has a value.
-    """
-    _write(folder, samples_of(table, [f"{MEDIA}/{name}" for name in names]), wanted.origin)
-
-
-def _write(folder: Path, samples: Iterable[Mapping[str, Any]], origin: Provenance) -> None:
-    with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(as_json(sample) + "\n" for sample in samples)
-    about = {"url_viz": asdict(origin), "uncertainty": "an order, not a probability: higher = more ambiguous"}
-    (folder / "provenance.json").write_text(as_json(about, indent=1), "utf-8")
-    (folder / SCRIPT).write_text(_OPEN, "utf-8")
-
-
-def samples_of(rows: pd.DataFrame, files: list[str]) -> Iterator[dict[str, Any]]:
-    """A record per picture, from rows of `ImageSet.table()` and where each file lies in the data set."""
-    fields = known_columns(rows.drop(columns=[name for name in _ELSEWHERE if name in rows]))
-    fields = fields.rename(columns=column_names(list(fields.columns), reserved=OF_A_SAMPLE))
-    for row, values, file in zip(rows.to_dict("records"), fields.to_dict("records"), files, strict=True):
-        label = row.get("label")
-        yield {
-            "filepath": file,
-            "url_viz_id": str(row["id"]),
-            "ground_truth": label if isinstance(label, str) else None,
-            "tags": _tags(row),
-            "width": plain_value(row["width"]),
-            "height": plain_value(row["height"]),
-            **{str(name): plain_value(value) for name, value in values.items()},
-        }
-
-
-def _tags(row: Mapping[Any, Any]) -> list[str]:
-    tags = [tag for tag in str(row.get("tags") or "").split("; ") if tag]
-    decision = row.get("decision")
-    return list(dict.fromkeys([*tags, *([decision] if isinstance(decision, str) else [])]))
-
-
-SPLIT = "train"
-OF_A_ROW = ("file_name", "file_names", "image", "images")
-"""Columns that `datasets` creates itself, or reads as a picture's path."""
-
-
-def class_folders(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
-    """Where pictures lie: in their class folders, as corrected; objects' crops in a folder of their class."""
-    if image_set.is_of_objects:
-        return corrected_paths(table, [crop_path(path) for path in paths], make_folder=True)
-    return corrected_paths(table, paths, level=chosen_level(image_set))
-
-
-def rows_for_hugging_face(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
-    """Write metadata.jsonl, as `load_dataset("imagefolder")` expects it, and README.md, a data set card.
-
-    The metadata are file_name, the id as text, and all columns in which any picture has a value; a missing value is
-    null.
-    """
-    (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
-    card = dataset_card(wanted.origin, wanted.image_set.order(), pictures=len(names), table=table)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-
-
-def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:
-    """One line of JSON per picture: its file_name, and the columns of the table."""
-    known = known_columns(table.assign(id=table["id"].astype(str)))
-    columns = column_names(list(known.columns), reserved=_reserved(known.columns))
-    values = [[plain_value(value) for value in known[column].tolist()] for column in known.columns]
-    rows = zip(names, *values, strict=True)
-    return "".join(
-        as_json({"file_name": name, **dict(zip(columns.values(), row, strict=True))}) + "\n" for name, *row in rows
-    )
-
-
-def _reserved(columns: Iterable[str]) -> set[str]:
-    ending = {str(c).lower() for c in columns if str(c).lower().endswith(("_file_name", "_file_names"))}
-    return {*OF_A_ROW, *ending}
-
-
-def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.DataFrame) -> str:
-    """The README of an exported data set: loading, the leading order, meaning of the values, provenance."""
-    head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
-    facts = "\n".join(f"| {escaped(name)} | {escaped(value)} |" for name, value in source.rows())
-    classes = int(table["label"].nunique())
-    of_classes = f" in {classes:,} classes (column `label`)" if classes else ""
-    by = measure_named(order.measure or UNCERTAINTY.name).percentile or UNCERTAINTY.percentile
-    return f"""---
-{json.dumps(head, indent=1, ensure_ascii=True)}
----
-
-# {escaped(source.name)}
-
-{pictures:,} pictures{of_classes} with values that say which of them are ambiguous, found before any training.
-{escaped(order.reason)}
-
-```python
-from datasets import load_dataset
-
-pictures = load_dataset("imagefolder", data_dir="PATH", split="{SPLIT}")
-clear = pictures.filter(lambda row: row["{by}"] is not None and row["{by}"] < 90)
-```
-
-## What the values mean
-
-Each is an order, not a probability: higher means less to be trusted.
-
-| column | what |
-|---|---|
-{_measure_rows(table)}
-| `nearest_similarity` | cosine with the most similar other picture that is no twin, in the set's whitened space |
-| `twin_group` | pictures with the same number look the same to the model; empty where no other does |
-| `x`, `y` | place on the map |
-| `decision`, `tags`, `name` | what a person decided, and called a picture |
-| `label_given`, `label_checked` | the label before any correction; whether a person corrected or confirmed it |
-
-A missing value is null; a column without any value is left out.
-
-## Where they come from
-
-| | |
-|---|---|
-{facts}
-"""
-
-
-def _measure_rows(table: pd.DataFrame) -> str:
-    """A row of the card for each measure that the data set has."""
-    rows = []
-    for measure in MEASURES:
-        if has_values(table, measure.name) and measure.in_table:
-            names = [name for name in (measure.name, measure.percentile) if name is not None]
-            rows.append(f"| {', '.join(f'`{name}`' for name in names)} | {measure.meaning} |")
-    if has_values(table, "first_share"):
-        rows.append("| `first_class`, `second_class`, `first_share`, `second_share` | the two likeliest classes |")
-    return "\n".join(rows)
-
-
-_CONFIG = {"config_name": "default", "data_files": [{"split": SPLIT, "path": f"{SPLIT}/**"}]}
-
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "croissant", "annotations", "cvat", "labelstudio"]
 Describe = Callable[[Wanted, Path, pd.DataFrame, list[str]], None]
