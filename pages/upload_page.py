@@ -9,8 +9,9 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
-from url_viz.ui.upload.detail import show_upload, show_upload_review, with_answers
+from url_viz.ui.upload.detail import show_upload
 from url_viz.ui.upload.page import show_exports
+from url_viz.ui.upload.upload_review import show_upload_review, with_answers
 
 now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None

@@ -28,8 +28,9 @@ from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import decode
 from url_viz.imaging.folder_classes import find_classes
+from url_viz.imaging.folder_preview import preview_folder
 from url_viz.imaging.scan import ScannedFile
-from url_viz.imaging.source import Folder, preview_folder, source_of
+from url_viz.imaging.source import Folder, source_of
 
 PICTURES = {
     f"{name}/{n}.png": encoded(noise(n + 10 * k, width=9, height=8)) for k, name in enumerate("ab") for n in range(5)

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from url_viz.errors import FolderError
-from url_viz.imaging.source import FolderPreview
+from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.jobs import list_jobs
 from url_viz.ui import folder_previews
 from url_viz.ui.folder_previews import FolderPreviews

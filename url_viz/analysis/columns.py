@@ -32,7 +32,6 @@ from url_viz.analysis.apart import (
     suggest,
 )
 from url_viz.analysis.calibration import WrongLabels
-from url_viz.analysis.choice import suggestions_in
 from url_viz.analysis.classes import (
     CLASS_COLUMNS,
     CodedLabels,
@@ -47,6 +46,7 @@ from url_viz.analysis.findings import FindingInputs, findings
 from url_viz.analysis.label_choice import Labels, chosen_labels
 from url_viz.analysis.label_issues import LabelCheck, check_labels
 from url_viz.analysis.leaks import APART, find_splits, leaks_between_splits
+from url_viz.analysis.naming import suggestions_in
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.order import Order, leading_order, order_from_table, order_to_table
 from url_viz.analysis.pair_measures import PER_IMAGE, PairMeasures

@@ -21,11 +21,11 @@ from url_viz.analysis.cards import (
     of_prediction,
     of_use,
 )
-from url_viz.analysis.choice import first_to_name
 from url_viz.analysis.detections import DETECTED, missed, other_class
 from url_viz.analysis.filters import OneOf, in_words
 from url_viz.analysis.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless, wrong_labels
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
+from url_viz.analysis.naming import first_to_name
 from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside, tiny
 from url_viz.analysis.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, groups_of
 from url_viz.analysis.scope import ReviewSpec, Scope

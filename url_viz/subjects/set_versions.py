@@ -11,21 +11,15 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.changes import (
-    BOX,
-    CHANGES,
+from url_viz.analysis.change_figures import (
     LEAST_DIFFERENCE,
-    Matching,
     ProbeChange,
     ambiguity_by_class,
-    changes,
-    class_sizes,
     content_codes_of,
     contents_with_one_label,
-    match,
-    new_leaks,
     probe_change,
 )
+from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
 from url_viz.analysis.label_choice import stored_source
 from url_viz.analysis.leaks import Splits, find_splits
 from url_viz.analysis.new_pictures import nearest_without_twins

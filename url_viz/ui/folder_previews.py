@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from url_viz.errors import UrlVizError
-from url_viz.imaging.source import FolderPreview, preview_folder
+from url_viz.imaging.folder_preview import FolderPreview, preview_folder
 from url_viz.ui.response_cache import LruCache
 
 WAIT_S = 0.3

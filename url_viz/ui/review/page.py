@@ -5,9 +5,9 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.choice import SUGGESTED_FROM, can_order
 from url_viz.analysis.detections import DETECTED
 from url_viz.analysis.filters import Filter, OneOf
+from url_viz.analysis.naming import SUGGESTED_FROM, can_order
 from url_viz.analysis.review import REVIEWS, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec, Scope

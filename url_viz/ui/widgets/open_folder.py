@@ -7,7 +7,7 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.imaging.containers.python_dataset import is_dataset
-from url_viz.imaging.source import FolderPreview
+from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
