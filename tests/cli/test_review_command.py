@@ -164,7 +164,7 @@ def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tm
     run("undo")
     shown = run("sort", tmp_path / "out", "--by", "label")
     assert "2 pictures sorted" in shown
-    assert "Still there from an earlier sorting: 1 file (fox/0004.jpg)" in shown
+    assert "At no picture's place: 1 file (fox/0004.jpg), of an earlier sorting or of yours." in shown
     run("redo")
     run("export", tmp_path / "all.csv")
     row = pd.read_csv(tmp_path / "all.csv").set_index("path").loc["cat/0004.jpg"]

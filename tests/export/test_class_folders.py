@@ -81,7 +81,7 @@ def test_again_after_another_correction_tells_what_lies_elsewhere(
     correct(image_set, **{"kiwi/2.png": "apple"})
     done = again()
     assert (done.elsewhere, done.present, sum(done.created.values())) == (["plum/2.png"], 3, 1)
-    assert done.words[-1].startswith("Still there from an earlier sorting: 1 file (plum/2.png). Sort into a new")
+    assert done.words[-1].startswith("At no picture's place: 1 file (plum/2.png), of an earlier sorting")
     correct(image_set, **{"kiwi/2.png": None})
     assert again().elsewhere == ["apple/2.png", "plum/2.png"], "neither plum nor apple is its folder"
     image_set.decisions.decide(ids_of(image_set, "apple/1.png"), "drop")

@@ -164,7 +164,9 @@ class SortedFolders:
             sentences.append(f"{len(self.blocked):,} {why}: {first_of(self.blocked)}.")
         if self.elsewhere:
             files = f"{counted(len(self.elsewhere), 'file')} ({first_of(self.elsewhere)})"
-            sentences.append(f"Still there from an earlier sorting: {files}. Sort into a new folder to be rid of that.")
+            sentences.append(
+                f"At no picture's place: {files}, of an earlier sorting or of yours. Nothing of that was removed."
+            )
         return tuple(sentences)
 
 
