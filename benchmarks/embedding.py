@@ -34,6 +34,7 @@ from url_viz.imaging.read import fetch_and_decode
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
+from url_viz.models.precision import precision_here
 from url_viz.models.runtime import Wait, devices
 from url_viz.workspace import Workspace
 
@@ -190,7 +191,7 @@ def contenders_of(
         "plain loop (timm, DataLoader, float32)": plain,
         f"tuned torch loop (channels_last, {cores} workers)": tuned,
         "URL-Viz exact (float32)": ours(folder, workspace, "exact", device),
-        "URL-Viz fast (bf16)": ours(folder, workspace, "fast", device),
+        f"URL-Viz fast ({precision_here('fast', device)})": ours(folder, workspace, "fast", device),
         "bound: forward alone (bf16)": forward_only(files, workspace, device),
         "bound: decode and thumbnail, one core": decode_only(files, workspace),
     }

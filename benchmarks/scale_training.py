@@ -71,7 +71,7 @@ def refuse_full_disk(folder: Path, rows: int, size: int) -> None:
 def written(folder: Path, rows: int, size: int) -> int:
     """Write a cache of about so many rows, one block of noise moved a bit for each shard → how many."""
     pictures = max(2, rows // VIEWS)
-    manifest = Manifest("made", "0", {}, "fast", {}, 0, "0", pictures, (), SHARD_PICTURES)
+    manifest = Manifest("made", "0", {}, "bf16", {}, 0, "0", pictures, (), SHARD_PICTURES)
     paths, generator = open_for_writing(folder, manifest), np.random.default_rng(0)
     block = generator.standard_normal((VIEWS * SHARD_PICTURES, size), np.float32).astype(np.float16)
     loss = []

@@ -35,7 +35,7 @@ def write_synthetic_set(
     root.mkdir(parents=True, exist_ok=True)
     set_id = set_id_of(root.resolve())
     head = resolve(DEFAULT).head
-    space = EmbeddingSpace(DEFAULT, head.provenance.weights_digest if head else "", Preprocessing(), "fast")
+    space = EmbeddingSpace(DEFAULT, head.provenance.weights_digest if head else "", Preprocessing(), "bf16")
     centres = rng.normal(size=(CLUSTERS, size)).astype(np.float32)
     middles = rng.normal(0, 12, (CLUSTERS, 2))
     cluster = rng.integers(0, CLUSTERS, count)

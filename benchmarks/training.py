@@ -67,7 +67,7 @@ def made(folder: Path, count: int, classes: int) -> Made:
             for s in range(0, count, 4096)
         ]
     )
-    paths = open_for_writing(folder / "cache", Manifest("made", "0", {}, "fast", {}, 0, "0", count, (), count))
+    paths = open_for_writing(folder / "cache", Manifest("made", "0", {}, "bf16", {}, 0, "0", count, (), count))
     write_shard(paths, 0, Shard(embedding, rows, embedding, np.arange(count)))
     write_loss(paths, loss, {"target": "instance"})
     return Made(open_cache(folder / "cache"), folder / "dataset.hdf5", classifier)

@@ -84,7 +84,7 @@ def main(config: FunctionsStudy) -> None:
 
 def _of_backbone(run: Path, config: FunctionsStudy) -> list[OrderFigure]:
     caches = [open_cache(folder) for folder in sorted((run / "caches").iterdir())]
-    model = load_model(caches[0].manifest.backbone, precision=caches[0].manifest.precision)  # type: ignore[arg-type]
+    model = load_model(caches[0].manifest.backbone, precision=caches[0].manifest.precision)
     loaded = load_source(model.source)
     developing = [_case(spec, model) for spec in config.data]
     found = _measured(caches, loaded, developing, "development")

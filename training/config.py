@@ -13,9 +13,20 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import Doc
 
-from url_viz.options import AboveZero, Checked, Count, Fraction, OptionalCount, Seed, Within, ZeroOrMore
+from url_viz.options import (
+    AboveZero,
+    Checked,
+    Count,
+    Fraction,
+    OptionalCount,
+    PrecisionChoice,
+    Seed,
+    Within,
+    ZeroOrMore,
+)
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
+PRECISION = "fast (bf16 where the device has it, else float32), exact (float32), or bf16 or float32 by name"
 
 Target = Literal["instance", "labels"]
 Loss = Literal["ranking", "l2"]
@@ -24,7 +35,6 @@ PresetName = Literal["laptop", "paper", "functions"]
 Pairing = Literal["adjacent", "random", "all"]
 Mode = Literal["instance", "labels", "full"]
 Unlabelled = Literal["confusability", "instance"]
-Precision = Literal["fast", "exact"]
 SourceBalance = Literal["equal", "rows"]
 PairWithin = Literal["source", "resolution"]
 Group = Literal["twins", "folder"]
@@ -78,7 +88,7 @@ class CacheConfig(Checked):
     )
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(default_factory=Augmentation)
     instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
+    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}; use the one of the set.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     batch: Annotated[Batch, Doc("Views embedded at once.")] = 64
     shard_rows: Annotated[Batch, Doc("Rows per shard: what a killed run can lose.")] = 4096
@@ -226,7 +236,7 @@ class FinetuneConfig(Checked):
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
     joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
     from_shipped: Annotated[bool, Doc("Start from the model's head if it has one, not from scratch.")] = False
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
+    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}; use the one of the set.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     seed: Annotated[Seed, Doc("Seed of views, weights and order.")] = 0
     limit: Annotated[OptionalCount, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
@@ -260,7 +270,7 @@ class EvaluateConfig(Checked):
     crop_test: Annotated[bool, Doc("Measure how often a crop is more uncertain than its picture.")] = True
     json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
     figures: Annotated[Path | None, Doc("Folder for plots: risk–coverage, recall by tenths, the crop curve.")] = None
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
+    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Number of pictures to use, spread over the list.")] = None
     seed: Annotated[Seed, Doc("Seed of crops, and of which pictures of two sets are compared.")] = 0
@@ -292,7 +302,7 @@ class PretrainConfig(Checked):
     seeds: Annotated[Repeats, Doc("Number of seeds to train; the best on held-out pictures is kept.")] = 3
     votes: Annotated[tuple[Path, ...], Doc("People's votes on sets of --report; see training.benchmark.")] = ()
     votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
+    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}; use the one of the set.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Number of pictures of each folder to learn from, spread over it.")] = None
 
@@ -317,7 +327,7 @@ class OverlapConfig:
     report: Annotated[tuple[str, ...], Doc("Pictures that are measured on, again for more sets.")]
     model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     json: Annotated[Path | None, Doc("Write the counts and every pair to this file.")] = None
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
+    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
 
 
@@ -347,7 +357,7 @@ class BenchmarkConfig(Checked):
     votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
     pictures: Annotated[Path | None, Doc("Folder for what is known of each picture, one .parquet a set.")] = None
     arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set.")] = None
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
+    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None
     seed: Annotated[Seed, Doc("Seed of that draw and of folds.")] = 0

@@ -108,7 +108,7 @@ def _manifest(
         backbone=loaded.name,
         weights_digest=loaded.weights_digest,
         preprocessing=loaded.preprocessing.as_record(),
-        precision="fast",
+        precision="bf16",
         views={"hdf5": file.name},
         seed=0,
         pictures_digest=state.hexdigest(),

@@ -14,15 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
 from training.run_files import write_json
 from url_viz.errors import CacheError
 from url_viz.files import replaced
+from url_viz.models.precision import stored_precision
+from url_viz.models.runtime import Precision
 from url_viz.records import as_json, read_plain
 
 FORMAT_VERSION = 1
@@ -54,7 +57,7 @@ class Manifest:
     backbone: str
     weights_digest: str
     preprocessing: dict[str, Any]
-    precision: str
+    precision: Annotated[Precision, BeforeValidator(stored_precision)]
     views: dict[str, Any]
     seed: int
     pictures_digest: str

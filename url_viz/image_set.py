@@ -36,7 +36,7 @@ from url_viz.imaging.source import Folder, Source, source_of
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.model_names import DEFAULT
-from url_viz.models.runtime import Precision
+from url_viz.options import PrecisionChoice
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import embed_files
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
@@ -44,7 +44,7 @@ from url_viz.pipeline.postprocess import update_derived
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
-from url_viz.store.about import embed_command, find_set, has_tables, read_before
+from url_viz.store.about import embed_command, find_set, has_tables, read_before, space_read
 from url_viz.store.bundle import refuse_pack
 from url_viz.store.object_columns import keep_objects
 from url_viz.store.reader import Store
@@ -477,8 +477,11 @@ class _SourceReading:
         if self.embeddings is not None:
             given = self.embeddings
             chosen = given if isinstance(given, Given) else given_embeddings(given, found)
+        elif isinstance(self.model, Model):
+            chosen = self.model
         else:
-            chosen = self.model if isinstance(self.model, Model) else _loaded(self.model, home, self.ray)
+            space = space_read(find_set(found.root, home), self.model, home)
+            chosen = _loaded(self.model, home, self.ray, precision=space.precision if space else "fast")
         return chosen, _second_model(self.also, chosen, home, self.ray)
 
 
@@ -530,7 +533,7 @@ def _source(root: Path, paths: SetPaths, within: Sequence[Path] | None) -> Sourc
     return Folder(root, within) if was_read else source
 
 
-def _loaded(name: str, home: Workspace, ray: OnRay | None, *, precision: Precision = "fast") -> Model:
+def _loaded(name: str, home: Workspace, ray: OnRay | None, *, precision: PrecisionChoice = "fast") -> Model:
     """A model of a reading; where workers have their own, on the CPU, for what is stored with their embeddings."""
     return load_model(name, device="auto" if ray is None else "cpu", precision=precision, workspace=home.root)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 from url_viz.errors import UsageError
 
@@ -38,6 +38,8 @@ Seed = Annotated[int, Within(0, 2**32 - 1)]
 Fraction = Annotated[float, Within(0, 1)]
 Percentile = Annotated[float, Within(0, 100)]
 OptionalPercentile = Annotated[float | None, Within(0, 100)]
+PrecisionChoice = Literal["fast", "exact", "bf16", "float32"]
+"""Fast is the fastest here that is true: bf16 where the device has it, else float32. Exact is float32."""
 ZeroOrMore = Annotated[float, Within(0)]
 AboveZero = Annotated[float, Within(0, is_above=True)]
 

@@ -92,7 +92,7 @@ def _names(config: ApproachesConfig) -> tuple[str, ...]:
 def _embedded(config: ApproachesConfig, sources: Sources, lists: Sequence[PictureList]) -> list[MeasuredSet]:
     """The sets, embedded with the backbone that wrote the caches; raises CacheError if it is another one now."""
     manifest = sources.manifest
-    model = load_model(manifest.backbone, device=config.device, precision=manifest.precision)  # type: ignore[arg-type]
+    model = load_model(manifest.backbone, device=config.device, precision=manifest.precision)
     if model.space.weights_digest != manifest.weights_digest:
         raise CacheError(
             f"{sources.names[0]} was written by weights {manifest.weights_digest} of {manifest.backbone!r}, and those "

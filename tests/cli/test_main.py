@@ -121,11 +121,28 @@ class TestEmbed:
         run("embed", folder, "--device", "cpu", "--strict", status=STRICT_STATUS)
 
     def test_a_limit_then_all_in_another_precision_with_nothing_to_be_strict_about(
-        self, run: Run, folder: Path
+        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert run("embed", folder, "--device", "cpu", "--limit", 2).startswith("2 pictures")
+        monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: True)
+        shown = run("embed", folder, "--device", "cpu", "--limit", 2)
+        assert shown.startswith("2 pictures")
+        assert "in bf16" in shown
         options = ("--device", "cpu", "--precision", "exact", "--strict")
         assert run("embed", folder, *options).startswith("6 pictures"), "a space of its own"
+
+    def test_fast_is_float32_where_bf16_is_emulated_and_a_set_in_bf16_goes_on_and_names_the_way_out(
+        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: False)
+        read = ("embed", folder, "--device", "cpu", "--limit", 2, "--one-model")
+        run(*read, "--precision", "bf16")
+        shown = run(*read)
+        assert "in bf16, which this processor emulates" in shown
+        way_out = re.search(r"To read it anew in float32: `python -m url_viz embed (.*)`", shown)
+        assert way_out is not None
+        assert "in float32" in run(*read, *way_out[1].split()[1:])
+        assert "emulates" not in run(*read), "it goes on in float32"
+        assert "Fast here is float32" in run("models")
 
     def test_another_workspace(self, run: Run, folder: Path, tmp_path: Path, prepared: Path) -> None:
         other = tmp_path / "other"

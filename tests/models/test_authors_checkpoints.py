@@ -140,7 +140,7 @@ class TestTriple:
         expected_logits, expected_embedding = by_hand(written.tensors, torch.from_numpy(pixels))
         cpu, loaded = on_openvino(written.path, prepared), load_weights(WeightsFile.of_authors(written.path))
         assert loaded.weights_digest == cpu.space.weights_digest
-        runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact")
+        runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="float32")
         for model in (cpu, Model(cpu.source, cpu.space, runtime)):
             logits, uncertainty, embedding = model(pixels)
             assert embedding == pytest.approx(expected_embedding.numpy(), rel=WITHIN, abs=WITHIN)

@@ -36,18 +36,18 @@ def runtime(precision: str, device: str = "cuda:0") -> TorchRuntime:
 
 
 def test_exact_is_what_the_cpu_gives(crops: np.ndarray) -> None:
-    ours, theirs = runtime("exact").start(crops)().embedding, runtime("exact", "cpu").start(crops)().embedding
+    ours, theirs = runtime("float32").start(crops)().embedding, runtime("float32", "cpu").start(crops)().embedding
     assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
 
 
 def test_fast_is_near_it(crops: np.ndarray) -> None:
-    ours, theirs = runtime("fast").start(crops)().embedding, runtime("exact").start(crops)().embedding
+    ours, theirs = runtime("bf16").start(crops)().embedding, runtime("float32").start(crops)().embedding
     cosine = (ours * theirs).sum(axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
     assert cosine.min() > 0.99
 
 
 def test_rows_are_in_the_order_of_their_batches_however_many_are_under_way(crops: np.ndarray) -> None:
-    one = runtime("exact")
+    one = runtime("float32")
     waits = [one.start(part) for part in np.split(crops, 6)]
     found = np.concatenate([wait().embedding for wait in waits])
     assert np.abs(found - one.start(crops)().embedding).max() < 1e-3 * np.abs(found).max()
@@ -64,7 +64,7 @@ class Slow(nn.Module):
 
 
 def test_a_batch_is_under_way_when_start_returns(crops: np.ndarray) -> None:
-    one = TorchRuntime(Slow(), SHEET, device="cuda:0", precision="exact")  # type: ignore[arg-type]
+    one = TorchRuntime(Slow(), SHEET, device="cuda:0", precision="float32")  # type: ignore[arg-type]
     one.start(crops[:4])()
     wait = one.start(crops[:4])
     under_way = torch.cuda.Event()
@@ -75,11 +75,11 @@ def test_a_batch_is_under_way_when_start_returns(crops: np.ndarray) -> None:
 
 
 def test_batches_are_by_memory() -> None:
-    assert SMALLEST_BATCH <= runtime("fast").batch <= LARGEST_BATCH
+    assert SMALLEST_BATCH <= runtime("bf16").batch <= LARGEST_BATCH
 
 
 def test_what_does_not_fit_is_halved(crops: np.ndarray) -> None:
-    one = runtime("exact")
+    one = runtime("float32")
     expected = one.start(crops)().embedding
     torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
@@ -96,7 +96,7 @@ def test_several_gpus_read_in_turn(crops: np.ndarray) -> None:
     model = load_model(DEFAULT, device="cuda", precision="exact")
     assert isinstance(model.runtime, MultiGpuRuntime)
     for name in gpus():
-        assert runtime("exact", name).start(crops[:8])().embedding == pytest.approx(
+        assert runtime("float32", name).start(crops[:8])().embedding == pytest.approx(
             model.run(crops[:8]).embedding, rel=1e-2, abs=1e-3
         )
 

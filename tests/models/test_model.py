@@ -10,9 +10,11 @@ import torch
 from tests.conftest import SIDE_PX, dice_head
 from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.head import HeadProvenance, save_head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, backbone_weights_of, load_model, resolve, with_head
 from url_viz.models.model_names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
+from url_viz.records import read_plain
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def _in_torch(model: Model) -> Model:
     from url_viz.models.runtime_torch import TorchRuntime
 
     loaded = load_backbone(DEFAULT)
-    runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact")
+    runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="float32")
     return Model(model.source, model.space, runtime)
 
 
@@ -177,8 +179,17 @@ def test_the_space_names_all_that_changes_an_embedding(model: Model) -> None:
         replace(space, backbone="other"),
         replace(space, weights_digest="f" * 16),
         replace(space, preprocessing=replace(space.preprocessing, crop_share=0.9)),
-        replace(space, precision="exact"),
+        replace(space, precision="float32" if space.precision == "bf16" else "bf16"),
     ]
     assert len({space.key, *(other.key for other in others)}) == 5
     again = EmbeddingSpace(space.backbone, space.weights_digest, replace(space.preprocessing), space.precision)
     assert again.key == space.key
+
+
+def test_a_space_of_an_older_version_keeps_its_key_and_says_what_it_is() -> None:
+    """`fast` was bf16 on every processor."""
+    record = {"backbone": "b", "weights_digest": "0" * 16, "preprocessing": Preprocessing().as_record()}
+    old = [read_plain(EmbeddingSpace, {**record, "precision": name}) for name in ("fast", "exact")]
+    assert [space.precision for space in old] == ["bf16", "float32"]
+    assert [space.key for space in old] == ["5462fe7a50573e8f", "477d22a93d31ae0d"]
+    assert read_plain(EmbeddingSpace, {**record, "precision": "bf16"}) == old[0]

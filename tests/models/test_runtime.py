@@ -44,7 +44,7 @@ def crops() -> np.ndarray:
 @pytest.fixture(scope="module")
 def exact_in_torch(crops: np.ndarray) -> Outputs:
     loaded = load_backbone(DEFAULT)
-    return TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact").start(crops)()
+    return TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="float32").start(crops)()
 
 
 class TestOpenVino:
@@ -121,24 +121,24 @@ class TestDamagedGraph:
         preprocessing = Preprocessing(size_px=160)
 
         def read() -> np.ndarray:
-            return OpenVinoRuntime(folder, preprocessing, precision="exact").start(crop)().embedding
+            return OpenVinoRuntime(folder, preprocessing, precision="float32").start(crop)().embedding
 
         before = read()
-        [blob] = (folder / "compiled-exact").glob("*.blob")
+        [blob] = (folder / "compiled-float32").glob("*.blob")
         whole = blob.read_bytes()
         for offset in (len(whole) // 2, len(whole) - 1000):
             blob.write_bytes(whole[:offset] + bytes([whole[offset] ^ 64]) + whole[offset + 1 :])
             assert np.array_equal(read(), before)
-            assert _remove_altered(folder / "compiled-exact").keys() == {blob.name}
-        noted = (folder / "compiled-exact.json").stat().st_mtime_ns
+            assert _remove_altered(folder / "compiled-float32").keys() == {blob.name}
+        noted = (folder / "compiled-float32.json").stat().st_mtime_ns
         assert np.array_equal(read(), before)
-        assert (folder / "compiled-exact.json").stat().st_mtime_ns == noted  # nothing was compiled
+        assert (folder / "compiled-float32.json").stat().st_mtime_ns == noted  # nothing was compiled
 
     def test_is_made_again_with_nothing_half_made_beside_it(self, graph: Path, loaded: LoadedBackbone) -> None:
         (graph / "graph.bin").write_bytes(b"")
         convert(loaded, graph)
         crop = np.zeros((1, 160, 160, 3), np.uint8)
-        runtime = OpenVinoRuntime(graph, loaded.preprocessing, precision="exact")
+        runtime = OpenVinoRuntime(graph, loaded.preprocessing, precision="float32")
         assert runtime.start(crop)().logits.shape == (1, 1000)
         assert [p.name for p in graph.parent.iterdir()] == ["graph"]
 
@@ -166,21 +166,21 @@ class TestDamagedGraph:
 class TestTwoRuntimes:
     def test_of_the_same_files_are_compiled_once_while_one_is_there(self, graph: Path, tmp_path: Path) -> None:
         folder = Path(shutil.copytree(graph, tmp_path / "graph"))
-        kept = folder / "compiled-exact"
-        first = OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="exact")
+        kept = folder / "compiled-float32"
+        first = OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="float32")
         assert list(kept.glob("*.blob"))
         shutil.rmtree(kept)
-        second = OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="exact")
+        second = OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="float32")
         assert not kept.exists()
-        OpenVinoRuntime(folder, Preprocessing(size_px=160, mean=(0.0, 0.0, 0.0)), precision="exact")
+        OpenVinoRuntime(folder, Preprocessing(size_px=160, mean=(0.0, 0.0, 0.0)), precision="float32")
         assert list(kept.glob("*.blob")), "another network"
         shutil.rmtree(kept)
         del first, second
-        OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="exact")
+        OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="float32")
         assert list(kept.glob("*.blob"))
 
     def test_run_at_the_same_time_as_each_runs_alone(self, graph: Path) -> None:
-        runtimes = [OpenVinoRuntime(graph, Preprocessing(size_px=160), precision="exact") for _ in range(2)]
+        runtimes = [OpenVinoRuntime(graph, Preprocessing(size_px=160), precision="float32") for _ in range(2)]
         random = np.random.default_rng(0)
         crops = [random.integers(0, 255, (1 + i % 3, 160, 160, 3)).astype(np.uint8) for i in range(8)]
 
@@ -242,7 +242,7 @@ class TestOutOfMemory:
     """A batch that does not fit is halved until it does."""
 
     def runtime(self, network: nn.Module) -> TorchRuntime:
-        return TorchRuntime(network, Preprocessing(), device="cpu", precision="exact")  # type: ignore[arg-type]
+        return TorchRuntime(network, Preprocessing(), device="cpu", precision="float32")  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("count", [1, 2, 3, 7, 16])
     @pytest.mark.parametrize("most", [1, 3, 16])
@@ -273,7 +273,7 @@ class TestAhead:
 
     def runtimes(self, count: int) -> tuple[list[Forgetful], list[TorchRuntime]]:
         networks = [Forgetful(99) for _ in range(count)]
-        runtimes = [TorchRuntime(one, Preprocessing(), device="cpu", precision="exact") for one in networks]  # type: ignore[arg-type]
+        runtimes = [TorchRuntime(one, Preprocessing(), device="cpu", precision="float32") for one in networks]  # type: ignore[arg-type]
         for runtime in runtimes:
             runtime.ahead = 1
         return networks, runtimes

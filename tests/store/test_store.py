@@ -33,7 +33,7 @@ from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths, Workspace
 
 ROOT = Path(__file__).parents[2]
-SPACE = EmbeddingSpace("a_backbone", "0" * 16, Preprocessing(), "fast")
+SPACE = EmbeddingSpace("a_backbone", "0" * 16, Preprocessing(), "bf16")
 KEY = SPACE.key
 
 
@@ -304,7 +304,7 @@ class TestAbout:
     """A set's label: its folder, and the spaces it was read in."""
 
     def test_spaces_come_back_and_the_latest_is_last(self, writer: Writer, tmp_path: Path) -> None:
-        other = EmbeddingSpace("a_backbone", "1" * 16, Preprocessing(160, 0.9, "bilinear"), "exact")
+        other = EmbeddingSpace("a_backbone", "1" * 16, Preprocessing(160, 0.9, "bilinear"), "float32")
         for space in (SPACE, other, SPACE):
             writer.add_space(space)
         about = Store(writer.paths).about()

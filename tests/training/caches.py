@@ -8,7 +8,7 @@ import numpy as np
 
 from training.store import ROW, Cache, Manifest, Shard, open_cache, open_for_writing, write_loss, write_shard
 
-MANIFEST = Manifest("made", "0" * 16, {}, "exact", {}, 0, "0", 0, (), 1)
+MANIFEST = Manifest("made", "0" * 16, {}, "float32", {}, 0, "0", 0, (), 1)
 
 
 def written(

@@ -40,7 +40,7 @@ def made_cache(folder: Path, *, target: str = "instance", pictures: int = 400, v
     """A cache whose task loss is a smooth function of two directions of the embedding, in two shards."""
     generator = np.random.default_rng(0)
     clean = generator.normal(size=(pictures, 16)).astype(np.float16)
-    manifest = Manifest("made", "0" * 16, {}, "exact", {}, 0, "0", pictures, ("a", "b"), pictures // 2 + 1)
+    manifest = Manifest("made", "0" * 16, {}, "float32", {}, 0, "0", pictures, ("a", "b"), pictures // 2 + 1)
     paths = open_for_writing(folder, manifest)
     losses = []
     for number in range(manifest.shards):

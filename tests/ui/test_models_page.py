@@ -23,7 +23,6 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import devices
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.session import DEVICE, PRECISION
-from url_viz.ui.widgets.embed_job import precision_for
 from url_viz.workspace import Workspace
 
 
@@ -81,22 +80,26 @@ def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, 
     assert "Being read" in words(at)
 
 
-def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: Workspace, image_set: ImageSet) -> None:
+def test_device_and_precision_are_kept_for_the_session_and_reach_readings(
+    home: Workspace, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "fast" if image_set.space.precision == "float32" else "exact"
+    monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: True)
     at = opened(page="models", chosen_set=image_set.set_id)
     if list(devices()) == ["cpu"]:
         assert "No usable GPU on this machine" in words(at)
     at.selectbox(key="models.pick_device").set_value("cpu").run()
-    at.selectbox(key="models.pick_precision").set_value("exact").run()
+    at.selectbox(key="models.pick_precision").set_value(other).run()
     assert "another precision reads it again" in words(at)
     at.switch_page("pages/jobs_page.py").run()
     at.switch_page("pages/models_page.py").run()
-    assert (at.session_state[DEVICE], at.session_state[PRECISION]) == ("cpu", "exact")
+    assert (at.session_state[DEVICE], at.session_state[PRECISION]) == ("cpu", other)
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     for key in (DEVICE, PRECISION):
         start_page.session_state[key] = at.session_state[key]
     start_page.button(key="read_with_model").click().run()
     command = list_jobs(home)[0].config.command
-    assert "--device cpu --precision exact" in " ".join(command)
+    assert f"--device cpu --precision {other}" in " ".join(command)
 
 
 def test_a_ray_cluster_is_offered_where_one_is_named(
@@ -119,11 +122,31 @@ def test_a_ray_cluster_is_offered_where_one_is_named(
     assert not {"--device", "--precision"} & set(command), "as usual"
 
 
-def test_a_reading_goes_on_in_the_precision_of_its_set(home: Workspace, tmp_path: Path) -> None:
+def test_a_reading_goes_on_in_the_precision_of_its_set(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exact = load_model(DEFAULT, device="cpu", precision="exact", workspace=home.root)
     image_set = embed_folder(write_folder(tmp_path / "exact", 4), model=exact, workspace=home.root)
-    assert precision_for(image_set.set_id, DEFAULT) == "exact"
-    assert precision_for(image_set.set_id, "tf_efficientnet_lite2") == "fast"
+    assert image_set.space.precision == "float32"
+    write_folder(tmp_path / "exact", 5)
+    for has_bf16 in (True, False):
+        monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda has=has_bf16: has)
+        assert embed_folder(tmp_path / "exact", workspace=home.root).space == image_set.space
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_what_fast_is_on_this_processor_and_that_a_set_in_bf16_is_emulated_without_it(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bf16: bool
+) -> None:
+    monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: has_bf16)
+    bf16 = load_model(DEFAULT, device="cpu", precision="bf16", workspace=home.root)
+    image_set = embed_folder(write_folder(tmp_path / "bf16", 4), model=bf16, workspace=home.root)
+    at = opened(page="models", chosen_set=image_set.set_id)
+    at.selectbox(key="models.pick_device").set_value("cpu").run()
+    assert ("new ones are read fast: bf16, 16-bit numbers" in words(at)) == has_bf16
+    assert ("this processor emulates, at about a third of the speed" in words(at)) == (not has_bf16)
+    at.selectbox(key="models.pick_precision").set_value("fast").run()
+    assert ("another precision reads it again" in words(at)) == (not has_bf16)
 
 
 def test_a_head_of_another_set_is_told_above_the_page(

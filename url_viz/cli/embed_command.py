@@ -2,6 +2,7 @@
 
 import shlex
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from url_viz.cli.command_app import app
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from url_viz.cluster.on_ray import OnRay
     from url_viz.image_set import ImageSet
     from url_viz.models.model import Model
+    from url_viz.models.runtime import Precision
+    from url_viz.options import PrecisionChoice
 
 STRICT_STATUS = 3
 FAILURES_SHOWN = 20
@@ -30,7 +33,11 @@ def embed(config: EmbedConfig) -> int:
     if image_set.second.incomplete is not None or (active is not None and config.also is None):
         print(image_set.second.in_words(image_set.source))
     where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
-    how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
+    how = (
+        f"read with {loaded.name} on {where} in {loaded.space.precision}"
+        if loaded
+        else f"under {image_set.source.name!r}"
+    )
     how += f", and with {active.title} beside it" if active and loaded else ""
     print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
     _print_annotations(image_set)
@@ -42,11 +49,15 @@ def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[
     from url_viz.cli.columns_command import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
+    from url_viz.models.precision import precision_here
     from url_viz.roots import address_in
     from url_viz.second_reading import embed_by_two, is_on
 
     device = config.device if on_ray is None else "cpu"  # what the workers have is theirs
-    load = partial(load_model, device=device, precision=config.precision, workspace=config.workspace)
+    root = address_in(config.folder) or config.folder.expanduser()
+    precision = config.precision or _precision_read(root, config)
+    _warn_of_emulation(config, precision_here(precision, device), device)
+    load = partial(load_model, device=device, precision=precision, workspace=config.workspace)
     given = None
     with progress_shown() as report:
         report(Progress("prepare", 0))
@@ -65,9 +76,27 @@ def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[
         if loaded is None or second is not None or on_ray is not None or config.one_model or not is_on():
             image_set = read(model=loaded or config.model, also=second, embeddings=given, progress=report, ray=on_ray)
         else:
-            root = address_in(config.folder) or config.folder.expanduser()
             image_set = embed_by_two(read, root, model=loaded, load=load, progress=report, workspace=config.workspace)
     return image_set, loaded
+
+
+def _precision_read(root: Path, config: EmbedConfig) -> "PrecisionChoice":
+    """The precision in which the set of a folder was read with a model, else fast."""
+    from url_viz.store.about import find_set, space_read
+    from url_viz.workspace import Workspace
+
+    home = Workspace.at(config.workspace)
+    space = None if config.embeddings is not None else space_read(find_set(root, home), config.model, home)
+    return "fast" if space is None else space.precision
+
+
+def _warn_of_emulation(config: EmbedConfig, precision: "Precision", device: str) -> None:
+    from url_viz.models.precision import emulation_words, is_emulated
+    from url_viz.store.about import embed_command
+
+    if config.embeddings is None and is_emulated(precision, device):
+        anew = embed_command(printable(str(config.folder)), "--precision", "fast")
+        print(f"{emulation_words(precision)} To read it anew in float32: {anew}.")
 
 
 def _print_annotations(image_set: "ImageSet") -> None:

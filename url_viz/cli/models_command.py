@@ -41,6 +41,7 @@ def models(
     Any other timm name is downloaded from the hub when online.
     """
     from url_viz.models.catalogue import EMPTY_KIND, KINDS, known_models
+    from url_viz.models.precision import precision_words
     from url_viz.workspace import Workspace
 
     known = known_models(Workspace.at(workspace))
@@ -50,6 +51,7 @@ def models(
     for kind, title in KINDS.items():
         lines = [line for model in known if model.kind == kind for line in _lines(model)]
         print("\n".join([f"{title}:", *(lines or [f"  {EMPTY_KIND[kind]}"]), ""]))
+    print(f"Fast here is {precision_words('fast')}")
     print(f"The folder of checkpoints is {Workspace.at(workspace).checkpoints}")
     print("Any other timm name works too, without a head: entropy and 1/norm serve as baselines.")
 

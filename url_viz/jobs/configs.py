@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from tyro.conf import Positional, arg
 
 from url_viz.models import model_names
-from url_viz.options import OptionalCount, OptionalPercentile
+from url_viz.options import OptionalCount, OptionalPercentile, PrecisionChoice
 
 DEFAULT = model_names.DEFAULT
 Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
@@ -49,7 +49,13 @@ class EmbedConfig:
     one_model: Annotated[bool, arg(help="no second model reads a new set unasked once it is read by the first")] = False
     workspace: WorkspaceDir = None
     device: DeviceName = "auto"
-    precision: Literal["fast", "exact"] = "fast"
+    precision: Annotated[
+        PrecisionChoice | None,
+        arg(
+            help="fast: bf16 where the processor has it, else float32; exact: float32 (default: what the set was read "
+            "in, else fast)"
+        ),
+    ] = None
     limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None
     refit: Annotated[bool, arg(help="make the map again")] = False
     strict: Annotated[bool, arg(help="exit with status 3 if any file could not be read")] = False

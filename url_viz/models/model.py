@@ -10,11 +10,12 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.decode import read_file
@@ -34,7 +35,16 @@ from url_viz.models.model_names import (
     parse_paper_name,
     shipped_head,
 )
-from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, Wait, choose_device, gpus
+from url_viz.models.precision import precision_here, stored_precision
+from url_viz.models.runtime import (
+    Outputs,
+    Precision,
+    Runtime,
+    Wait,
+    choose_device,
+    gpus,
+)
+from url_viz.options import PrecisionChoice
 from url_viz.read_ahead import read_each
 from url_viz.workspace import Workspace
 
@@ -102,7 +112,7 @@ class EmbeddingSpace:
     backbone: str
     weights_digest: str
     preprocessing: Preprocessing
-    precision: Precision
+    precision: Annotated[Precision, BeforeValidator(stored_precision)]
 
     @property
     def is_finetuned(self) -> bool:
@@ -111,8 +121,9 @@ class EmbeddingSpace:
 
     @property
     def key(self) -> str:
-        """16 hexadecimal digits that name this space on disk."""
-        record = [self.backbone, self.weights_digest, self.preprocessing.as_record(), self.precision]
+        """16 hexadecimal digits that name this space on disk, by the words of older versions, which named it first."""
+        precision = "fast" if self.precision == "bf16" else "exact"
+        record = [self.backbone, self.weights_digest, self.preprocessing.as_record(), precision]
         return hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
@@ -288,18 +299,19 @@ def load_model(
     name: str | Path = DEFAULT,
     *,
     device: str = "auto",
-    precision: Precision = "fast",
+    precision: PrecisionChoice = "fast",
     workspace: str | Path | None = None,
 ) -> Model:
     """Load a model by zoo, timm or paper's name (`authors/vit-tiny`), or by the path of a head or checkpoint.
 
-    `device`: auto, cuda (or one of several: cuda:1), cpu (OpenVINO) or mps; `precision`: fast (bf16) or exact
-    (float32). A backbone prepared once for a CPU is kept in the workspace and opens without torch. Of the authors'
-    files a name that ends in `@timm` means timm's preprocessing instead of theirs.
+    `device`: auto, cuda (or one of several: cuda:1), cpu (OpenVINO) or mps; `precision`: fast (bf16 where the device
+    has it, else float32) or exact (float32), or bf16 or float32 by name. A backbone prepared once for a CPU is kept in
+    the workspace and opens without torch. Of the authors' files a name that ends in `@timm` means timm's preprocessing
+    instead of theirs.
     Raises ModelError or a subclass.
     """
-    if precision not in PRECISIONS:
-        raise ModelError(f"No precision {precision!r}. Choose one of: {', '.join(PRECISIONS)}.")
+    chosen = choose_device(device)
+    computed = precision_here(precision, chosen)
     source = resolve(name, workspace=Workspace.at(workspace))
     if source.is_external:
         raise ModelError(
@@ -307,10 +319,9 @@ def load_model(
             f"Search with a picture of the set, choose a model, or give a file that has the new pictures too "
             f"(python -m url_viz embed FOLDER --embeddings FILE)."
         )
-    chosen = choose_device(device)
     if chosen == "cpu":
-        return _on_cpu(source, precision, Workspace.at(workspace))
-    return _on_torch(source, load_source(source), chosen, precision)
+        return _on_cpu(source, computed, Workspace.at(workspace))
+    return _on_torch(source, load_source(source), chosen, computed)
 
 
 def with_head(model: Model, source: ModelSource) -> Model:

@@ -16,15 +16,10 @@ from url_viz.errors import ModelError
 
 CPU_BATCH = 16
 """A small batch stays in a CPU's caches, and is the fastest."""
-Precision = Literal["fast", "exact"]
-PRECISIONS: tuple[Precision, ...] = ("fast", "exact")
+Precision = Literal["bf16", "float32"]
+"""The numbers that a backbone is computed in."""
 DEVICES = ("auto", "cuda", "cpu", "mps")
 _ONE_GPU = re.compile(r"cuda:\d{1,3}")
-PRECISION_MEANS: dict[Precision, str] = {
-    "fast": "bf16, 16-bit numbers: the default, and up to about twice as fast.",
-    "exact": "float32, 32-bit numbers: slower, to compare numbers with another program's.",
-}
-"""What each precision means, in a sentence."""
 
 
 @dataclass(frozen=True)

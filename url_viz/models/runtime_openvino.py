@@ -166,7 +166,7 @@ class OpenVinoRuntime:
         cache = self._folder / f"compiled-{self._precision}"
         # OpenVINO would load what it compiled for the other precision, and a ViT then gives nan or crashes.
         options = {
-            "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "fast" else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "bf16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "CACHE_DIR": str(cache),
         }

@@ -32,9 +32,9 @@ class TorchRuntime:
     ) -> None:
         self._device = torch.device(device)
         self._is_gpu = self._device.type == "cuda"
-        self._is_fast = precision == "fast"
+        self._is_fast = precision == "bf16"
         if not self._is_fast and self._is_gpu:
-            torch.backends.cudnn.allow_tf32 = False  # exact is float32, not TF32 with its ten bits
+            torch.backends.cudnn.allow_tf32 = False  # float32, not TF32 with its ten bits
         # torch before 2.14 forgets the argument in its overloads
         self._backbone = backbone.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,unused-ignore]
         self._mean = torch.tensor(preprocessing.mean, device=self._device).view(1, 3, 1, 1) * 255

@@ -77,7 +77,7 @@ def given_embeddings(
     if path_file is not None:  # other paths make other embeddings of the same values
         digest.update(path_file.data)
     called = import_name(name.removeprefix(EXTERNAL) if name else Path(source.name).stem)
-    space = EmbeddingSpace(f"{EXTERNAL}{called}", digest.hexdigest(), Preprocessing(), "exact")
+    space = EmbeddingSpace(f"{EXTERNAL}{called}", digest.hexdigest(), Preprocessing(), "float32")
     row = {found.files[place].id: number for number, place in enumerate(matched.row[taken])}
     said = matched.words(table.name, of="folder")
     if len(found.files) > matched.count:

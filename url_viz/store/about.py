@@ -12,7 +12,7 @@ from url_viz.errors import BucketError, DamageError, ImageSetError, WorkspaceErr
 from url_viz.files import replaced
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import ENDING as DATASET
-from url_viz.models.model import EmbeddingSpace
+from url_viz.models.model import EmbeddingSpace, resolve
 from url_viz.records import read_plain
 from url_viz.roots import address_in, root_of
 from url_viz.sealed import sealed, unsealed
@@ -143,6 +143,16 @@ def write_about(paths: SetPaths, about: About) -> None:
     for path in (paths.about, paths.about_copy):
         with replaced(path) as temporary:
             temporary.write_text(text)
+
+
+def space_read(set_id: str, model: str, workspace: Workspace) -> EmbeddingSpace | None:
+    """The space in which an image set was read last with a model, a head's with its backbone; None if in none.
+
+    Raises ModelError or a subclass for a model that is none.
+    """
+    source, paths = resolve(model, workspace=workspace), workspace.set_paths(set_id)
+    about = read_about(paths) if paths.about.exists() else None
+    return None if about is None else about.space(source.backbone, weights_digest=source.weights_digest)
 
 
 def embed_command(folder: str | Path, *options: str) -> str:

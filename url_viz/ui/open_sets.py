@@ -10,7 +10,7 @@ from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
 from url_viz.models.model import Model, load_model, resolve, with_head
 from url_viz.models.model_names import DEFAULT
-from url_viz.models.runtime import Precision
+from url_viz.options import PrecisionChoice
 from url_viz.recent_sets import RecentSets
 from url_viz.store.reader import Store
 from url_viz.ui.allowed_paths import allowed_model, may_read
@@ -93,7 +93,7 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model]:
+def running_model(name: str, *, precision: PrecisionChoice = "fast") -> Iterator[Model]:
     """The model of this name, loaded once per app; one caller at a time. Raises ModelError and its subclasses."""
     with _lock:
         source = resolve(allowed_model(name))
@@ -102,6 +102,6 @@ def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model
 
 
 @lru_cache(maxsize=MOST_LOADED)
-def _loaded(name: str, precision: Precision, workspace: Path, written_ns: int) -> Model:
+def _loaded(name: str, precision: PrecisionChoice, workspace: Path, written_ns: int) -> Model:
     """`written_ns` is part of the key: a finetuned backbone may be overwritten under the same name."""
     return load_model(name, precision=precision, workspace=workspace)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet
     from url_viz.imaging.uploaded_files import RefusedFile
-    from url_viz.models.runtime import Precision
+    from url_viz.options import PrecisionChoice
 
 T = TypeVar("T")
 Value = TypeVar("Value")
@@ -326,7 +326,7 @@ ON_RAY = "ray"
 """In the place of a device: on the cluster that $RAY_ADDRESS names."""
 ONE_MODEL: Key[bool] = Key("models.one_model")
 """Whether no second model reads a new set unasked."""
-PRECISION: "Key[Precision | None]" = Key("models.precision")
+PRECISION: "Key[PrecisionChoice | None]" = Key("models.precision")
 """In which precision they read; None is the one in which a set was read."""
 
 # Evaluate, Image sets

@@ -32,7 +32,7 @@ from url_viz.ui.tile_data import tile_of
 from url_viz.ui.urls import card_url, points_url
 from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
 from url_viz.ui.widgets.download import download_table
-from url_viz.ui.widgets.embed_job import running, space_read, start_reading
+from url_viz.ui.widgets.embed_job import running, space_of, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, polygon_in, show_map
 from url_viz.ui.widgets.measure_choice import choose_measure, with_first
@@ -49,7 +49,7 @@ TILES = 8
 def pick_second(image_set: ImageSet) -> ImageSet | None:
     """The image set under the second model only; None if it was not read with it, after offering to do so."""
     names = _other_names(image_set)
-    ready = [name for name in names if space_read(image_set.set_id, name) is not None]
+    ready = [name for name in names if space_of(image_set.set_id, name) is not None]
     options = [*ready, *(name for name in names if name not in ready)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{escape(image_set.source.title)}** against", width="content")
@@ -70,7 +70,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     if picked == image_set.source.name:
         st.info("This is the same model. Choose another one.", icon=":material/info:")
         return None
-    second = open_sets().find(image_set.set_id, picked) if space_read(image_set.set_id, picked) is not None else None
+    second = open_sets().find(image_set.set_id, picked) if space_of(image_set.set_id, picked) is not None else None
     if second is None or not len(second):
         _offer_reading(image_set, picked)
         return None

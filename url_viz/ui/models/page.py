@@ -10,16 +10,19 @@ from url_viz.models.card_figures import describe_card_file
 from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, known_models
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S
 from url_viz.models.model_names import parse_paper_name
-from url_viz.models.runtime import PRECISION_MEANS, PRECISIONS, Precision, devices
+from url_viz.models.precision import emulation_words, is_emulated, precision_here, precision_words
+from url_viz.models.runtime import devices
+from url_viz.options import PrecisionChoice
 from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
 from url_viz.store.about import known_sets
 from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choice, choose
 from url_viz.ui.text import Markdown, escape, shipped_text
-from url_viz.ui.widgets.embed_job import precision_for, running, set_title, show_read_button, space_read
+from url_viz.ui.widgets.embed_job import running, set_title, show_read_button, space_of
 from url_viz.workspace import Workspace
 
 AUTO = "auto"
 AS_READ = "as read before"
+PRECISIONS: tuple[PrecisionChoice, ...] = ("fast", "exact")
 COLUMNS = 2
 
 
@@ -88,10 +91,17 @@ def _switch_second() -> None:
     ONE_MODEL.set(not with_both)
 
 
-def _meaning_of_precision(picked: Precision | None) -> str:
+def _meaning_of_precision(picked: PrecisionChoice | None) -> str:
+    words = precision_words(picked or "fast", _device())
     if picked is None:
-        return f"Sets keep the precision they were read in; new ones are read fast: {PRECISION_MEANS['fast']}"
-    return f"{PRECISION_MEANS[picked]} A set read in the other precision is read again; its results stay."
+        return f"Sets keep the precision they were read in; new ones are read fast: {words}"
+    return f"{words} A set read in the other precision is read again; its results stay."
+
+
+def _device() -> str:
+    """The device that this session reads on, as commands name it; a cluster's machines are taken to be like this."""
+    chosen = DEVICE.get() or AUTO
+    return AUTO if chosen == ON_RAY else chosen
 
 
 def show_models() -> None:
@@ -151,7 +161,7 @@ def _figures(model: KnownModel) -> list[Markdown]:
 def _show_use(model: KnownModel) -> None:
     now = choice()
     is_in_use = now.model == model.name
-    if is_in_use and now.set_id is not None and space_read(now.set_id, model.name) is None:
+    if is_in_use and now.set_id is not None and space_of(now.set_id, model.name) is None:
         _offer_reading(model.name, now.set_id)
         return
     st.button(
@@ -177,12 +187,15 @@ def _meaning(name: str, set_id: str) -> str:
     about = dict(known_sets(Workspace.at())).get(set_id)
     if about is None:
         return "The image set that is open would be read with it."
-    title, space = set_title(about), space_read(set_id, name)
+    title, space = set_title(about), space_of(set_id, name)
     other = adapted_to_another(name, set_id=set_id, root=about.root, workspace=Workspace.at())
     if space is None:
         return f"{title} has not been read with it yet. Using it reads every picture once; other results stay."
-    if precision_for(set_id, name) != space.precision:
+    chosen = PRECISION.get()
+    if chosen is not None and precision_here(chosen, _device()) != space.precision:
         return f"{title} has been read with it ({space.precision}); another precision reads it again."
+    if is_emulated(space.precision, _device()):
+        return f"{title} has been read with it. {emulation_words(space.precision)} To change it, choose Fast above."
     if other is not None:
         return f"{title} has been read with its backbone ({space.precision}); the head was adapted to other pictures."
     return f"{title} has been read with it ({space.precision})."

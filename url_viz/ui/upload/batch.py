@@ -19,7 +19,7 @@ from url_viz.imaging.uploaded_files import (
     is_ignored,
     open_archive,
 )
-from url_viz.models.runtime import Precision
+from url_viz.options import PrecisionChoice
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, SetChoice
 
@@ -90,7 +90,7 @@ def shown_name(name: str) -> str:
 
 
 def score_for_all(
-    files: Sequence[Incoming], model: str, precision: Precision, *, second: str | None = None
+    files: Sequence[Incoming], model: str, precision: PrecisionChoice, *, second: str | None = None
 ) -> list[Outcome]:
     """Score files with the models that all sessions share."""
     opened = partial(partial, running_model, precision=precision)
@@ -98,7 +98,7 @@ def score_for_all(
 
 
 def _outcomes(
-    incoming: Mapping[str, Incoming], model: str, precision: Precision, second: str | None
+    incoming: Mapping[str, Incoming], model: str, precision: PrecisionChoice, second: str | None
 ) -> dict[str, Outcome]:
     """The outcome of each file by its key; stored in the session after every batch, so that a rerun continues there."""
     space = f"{model}|{second or ''}|{precision}"

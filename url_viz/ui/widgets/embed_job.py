@@ -1,5 +1,6 @@
 """Reading (embedding) of a folder as a background job, and the names of image sets on pages."""
 
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -12,9 +13,8 @@ from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.jobs.kinds import EMBED, SET_NAME
 from url_viz.jobs.ready import ready_runner
-from url_viz.models.model import EmbeddingSpace, resolve
-from url_viz.models.runtime import Precision
-from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
+from url_viz.models.model import EmbeddingSpace
+from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.lance import import_lancedb
 from url_viz.store.sets import unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
@@ -76,27 +76,18 @@ def reading_config(root: Path, *, set_id: str, model: str, also: str | None = No
         also=None if also is None else allowed_model(also),
         workspace=Workspace.at().root,
         device="auto" if where == ON_RAY else where,
-        precision=precision_for(set_id, model),
+        precision=PRECISION.get(),
         within=may_read(),
         one_model=bool(ONE_MODEL.get()),
         ray="auto" if where == ON_RAY else None,
     )
 
 
-def precision_for(set_id: str, model: str) -> Precision:
-    """The precision chosen in this session, else the one in which a set was read with a model, else fast."""
-    space = space_read(set_id, model)
-    return PRECISION.get() or ("fast" if space is None else space.precision)
-
-
-def space_read(set_id: str, model: str) -> EmbeddingSpace | None:
-    """The space in which an image set was read last with a model, a head's with its backbone; None if in none."""
-    about = dict(known_sets(Workspace.at())).get(set_id)
-    try:
-        source = resolve(allowed_model(model), workspace=Workspace.at())
-    except UrlVizError:
-        return None
-    return None if about is None else about.space(source.backbone, weights_digest=source.weights_digest)
+def space_of(set_id: str, model: str) -> EmbeddingSpace | None:
+    """The space in which an image set was read last with a model that may be used here; None if in none."""
+    with suppress(UrlVizError):
+        return space_read(set_id, allowed_model(model), Workspace.at())
+    return None
 
 
 def about_job(root: Path, set_id: str, *, model: str, **more: str) -> dict[str, str]:
