@@ -22,8 +22,10 @@ _UMASK = _umask()
 
 
 @contextmanager
-def replaced(path: Path, *, is_flushed: bool = True) -> Iterator[Path]:
+def replaced(path: Path, *, is_flushed: bool = True, is_new: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder to write to; on success it replaces `path` in one step.
+
+    With `is_new` it replaces nothing: raises FileExistsError if another process was first.
 
     It lies on the disk before it gets its name, or after a power cut there may be a file of that name without contents;
     not if `is_flushed` is false, for what is verified as it is read, and can be made again.
@@ -38,7 +40,10 @@ def replaced(path: Path, *, is_flushed: bool = True) -> Iterator[Path]:
         if is_flushed:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        if is_new:
+            os.link(temporary, path)  # LanceDB needs hard links as well
+        else:
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -70,6 +70,9 @@ class SetPaths:
     about_copy = FileInside("set.copy.json")
     tables = FileInside("tables")
     lock = FileInside("writer.lock")
+    """Of the one process that writes tables."""
+    records_lock = FileInside("records.lock")
+    """Of a small record that is changed."""
     columns = FileInside("columns")
     labels = FileInside("labels.json")
     second = FileInside("second.json")

@@ -1,6 +1,5 @@
 """Pictures that the user keeps apart are no witnesses for each other: by patients of four nearly alike views each."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import source_groups
+from url_viz.sealed import sealed
 from url_viz.store.imported_columns import write_apart
 from url_viz.store.tables import Graph, no_twins
 
@@ -160,8 +160,8 @@ def test_a_patient_in_two_splits_is_a_leak(image_set: ImageSet) -> None:
 
 
 def test_the_choice_stays_with_the_set(image_set: ImageSet) -> None:
-    choices = image_set.store.paths.labels
-    assert "apart" not in json.loads(choices.read_text()), "a set of before opens with twins alone"
+    image_set.store.paths.labels.write_text(sealed({"label": "folders", "rule": "class level"}))
+    assert image_set.labels.apart.choice is None, "a set of before opens with twins alone"
     image_set.labels.set_apart("patient")
     image_set.labels.use("level:1")
     assert image_set.labels.apart.choice == "patient"

@@ -41,8 +41,8 @@ def test_what_was_done_is_said_and_what_could_not_be(image_set: ImageSet) -> Non
 
 
 def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("url_viz.store.imported_columns.write_label_choice", full)
+    monkeypatch.setattr("url_viz.records.replaced", full)
     assert "is full" in said(lambda: image_set.labels.use(None))

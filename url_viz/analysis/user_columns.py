@@ -257,15 +257,13 @@ class UserImports:
         """Choose what the label is, as in `ImageSet.labels.use`. Raises ImageSetError for what there is not."""
         columns = self._get("imported").columns if is_column(chosen) else {}
         check_choice(chosen, self._get("base").found.levels, columns)
-        with raising_disk_errors(self._paths):
-            imports.write_label_choice(self._paths, chosen)
+        imports.write_label_choice(self._paths, chosen)
 
     def use_apart(self, chosen: str | None) -> None:
         """Choose what is kept apart, as in `ImageSet.labels.set_apart`. Raises ImageSetError for what there is not."""
         if chosen and not apart_codes(chosen, self._get("base"), self._get("imported").columns).any():
             raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
-        with raising_disk_errors(self._paths):
-            imports.write_apart(self._paths, chosen)
+        imports.write_apart(self._paths, chosen)
 
     @cached_property
     def _files(self) -> "pa.Table":

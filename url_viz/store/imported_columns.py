@@ -8,8 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,9 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, ImageSetError
 from url_viz.files import replaced
+from url_viz.records import RecordFile
 from url_viz.sealed import sealed, unsealed
+from url_viz.store.set_records import set_record
 from url_viz.store.tables import positions_of
 from url_viz.store.user_cells import Values, cleaned
 from url_viz.workspace import SetPaths
@@ -180,46 +181,43 @@ def remove_import(paths: SetPaths, name: str) -> None:
     (paths.columns / f"{name}{_ENDING}").unlink()
 
 
+@dataclass(frozen=True)
+class LabelChoice:
+    """What the label of a set is, and what its pictures are kept `apart` by; by which `rule` folders are its classes.
+
+    Sets from before there were levels of folders have no rule.
+    """
+
+    label: str | None
+    apart: str | None = None
+    rule: str | None = None
+
+
+def label_choice(paths: SetPaths) -> RecordFile[LabelChoice]:
+    """The record of what is chosen as label and kept apart."""
+    advice = "Choose the labels again: `python -m url_viz labels FOLDER folders`."
+    return set_record(paths, paths.labels, LabelChoice, advice, default=LabelChoice(FOLDERS))
+
+
 def read_label_choice(paths: SetPaths) -> str | None:
     """The chosen label: FOLDERS, FIRST_FOLDERS, TAGS, a level, None for no label, or the name of a user column."""
-    record = _choices(paths)
-    is_first = record["label"] == FOLDERS and record.get("rule") != _RULE
-    return FIRST_FOLDERS if is_first else record["label"]
+    chosen = label_choice(paths).read()
+    return FIRST_FOLDERS if chosen.label == FOLDERS and chosen.rule != _RULE else chosen.label
 
 
 def read_apart(paths: SetPaths) -> str | None:
     """What pictures are kept apart by: a user column, a level, a part of the name; None for twins alone."""
-    return _choices(paths).get("apart")
-
-
-def _choices(paths: SetPaths) -> dict[str, str | None]:
-    try:
-        record: dict[str, str | None] = unsealed(paths.labels.read_bytes())
-        if not all(isinstance(chosen, str | None) for chosen in (record["label"], record.get("apart"))):
-            raise ValueError(f"{record!r} is no choice")
-        return record
-    except FileNotFoundError:
-        return {"label": FOLDERS}
-    except (ValueError, KeyError) as error:
-        raise DamageError(
-            f"{paths.labels} is damaged. Choose the labels again: `python -m url_viz labels FOLDER folders`."
-        ) from error
+    return label_choice(paths).read().apart
 
 
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
     """Store the choice of the label; what is kept apart stays, unless the file is damaged."""
-    before: dict[str, str | None] = {}
-    with suppress(DamageError):
-        before = _choices(paths)
-    with replaced(paths.labels) as temporary:
-        temporary.write_text(sealed({**before, "label": chosen, "rule": _RULE}))
+    label_choice(paths).change(lambda before: replace(before, label=chosen, rule=_RULE), anew=True)
 
 
 def write_apart(paths: SetPaths, chosen: str | None) -> None:
     """Store what pictures are kept apart by. Raises DamageError for a damaged file."""
-    choices = _choices(paths)
-    with replaced(paths.labels) as temporary:
-        temporary.write_text(sealed({**choices, "apart": chosen}))
+    label_choice(paths).change(lambda before: replace(before, apart=chosen))
 
 
 def column_names(imports: Iterable[Import]) -> set[str]:

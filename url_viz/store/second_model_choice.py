@@ -2,27 +2,40 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from url_viz.files import replaced
+from url_viz.errors import DamageError
 from url_viz.models.model import EXTERNAL, EmbeddingSpace
-from url_viz.sealed import sealed, unsealed
-from url_viz.store.damage import raising_disk_errors
+from url_viz.records import RecordFile
 from url_viz.store.reader import Store
+from url_viz.store.set_records import set_record
 from url_viz.workspace import SetPaths
 
 
+@dataclass(frozen=True)
+class SecondModelSwitch:
+    """Whether a second model is asked if there is one."""
+
+    is_asked: bool = True
+
+
+def second_model_switch(paths: SetPaths) -> RecordFile[SecondModelSwitch]:
+    """The record of whether a second model is used."""
+    advice = "Choose again whether a second model is used: `python -m url_viz second FOLDER --ask yes`."
+    return set_record(paths, paths.second, SecondModelSwitch, advice, default=SecondModelSwitch())
+
+
 def is_second_model_used(paths: SetPaths) -> bool:
-    """Whether a second model is used if there is one, which is the default."""
+    """Whether a second model is used if there is one, which is the default, also in place of a damaged choice."""
     try:
-        return bool(unsealed(paths.second.read_bytes()).get("is_asked", True))
-    except (OSError, ValueError):  # never written, or damaged: then it is as at first
-        return True
+        return second_model_switch(paths).read().is_asked
+    except DamageError:
+        return SecondModelSwitch().is_asked
 
 
 def choose_second_model(paths: SetPaths, *, is_used: bool) -> None:
     """Store whether a second model is taken into account. Raises WorkspaceError for a full or read-only disk."""
-    with raising_disk_errors(paths), replaced(paths.second) as temporary:
-        temporary.write_text(sealed({"is_asked": is_used}))
+    second_model_switch(paths).write(SecondModelSwitch(is_used))
 
 
 def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace]:
