@@ -44,10 +44,9 @@ from url_viz.analysis.order_metrics import (
 )
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.analysis.votes import Codes
-from url_viz.imaging.annotations.annotated import Box
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.places import Place, cut
+from url_viz.imaging.places import Box, Place, cut
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from tests.pipeline.whitened_examples import classes
 from tests.twin_groups import twin_column
-from url_viz.analysis.leaks import MOST_SPLITS, Splits, find_splits, leaked, leaks_between_sets, leaks_between_splits
+from url_viz.analysis.leaks import (
+    MOST_SPLITS,
+    SAME_FILE,
+    Splits,
+    find_splits,
+    leaked,
+    leaks_between_sets,
+    leaks_between_splits,
+)
 from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twins_across
 from url_viz.store.tables import Twins, no_twins
@@ -36,6 +44,21 @@ class TestSplits:
         )
         assert [found.name_of(row) for row in (0, 2)] == ["test", None]
 
+    def test_a_picture_may_be_in_several(self) -> None:
+        found = find_splits(column(split=["val + train", "train", None, "test", "train + val"]))
+        assert found is not None
+        assert found.names == ("train", "val", "test")
+        assert found.is_in.astype(int).tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1], [1, 1, 0]]
+        assert found.codes.tolist() == [0, 0, NONE, 2, 0]
+        texts = ["train + val", "train", None, "test", "train + val"]
+        assert (found.texts.tolist(), [found.name_of(row) for row in range(5)]) == (texts, texts)
+
+    def test_all_pictures_may_be_in_the_same_several(self) -> None:
+        found = find_splits(column(fold=["0 + 1", "0 + 1"]), ["fold"])
+        assert found is not None
+        assert found.names == ("fold 0", "fold 1")
+        assert found.is_in.all()
+
     @pytest.mark.parametrize("name", ["subset", "Fold", "is_train", "test_set", "partition"])
     def test_a_column_of_the_users_by_its_name(self, name: str) -> None:
         found = find_splits(column(split=[None, None], **{name: ["a", "b"]}), ["colour", name])
@@ -59,13 +82,19 @@ class TestSplits:
         assert find_splits(column(split=many)) is None
 
 
-def plain(codes: list[int], key: list[int], twins: Twins) -> dict[int, tuple[float, set[int]]]:
-    """By row, the highest cosine to a picture of a larger split, and who has it; by a loop over all pairs."""
+Found = dict[int, tuple[float, set[int]]]
+
+
+def plain(is_in: list[set[int]], key: list[int], twins: Twins) -> Found:
+    """By row, the highest cosine to a picture of a larger split, and who has it; by a loop over all pairs.
+
+    A picture in two splits is its own.
+    """
     cosine = {(a, b): float(c) for (a, b), c in zip(twins.pair.tolist(), twins.cosine, strict=True)}
-    found: dict[int, tuple[float, set[int]]] = {}
-    for one in range(len(codes)):
-        for other in range(len(codes)):
-            if codes[one] == NONE or codes[other] == NONE or codes[other] >= codes[one]:
+    found: Found = {one: (np.inf, {one}) for one, splits in enumerate(is_in) if len(splits) > 1}
+    for one in range(len(is_in)):
+        for other in range(len(is_in)):
+            if len(is_in[one]) != 1 or not is_in[other] or min(is_in[other]) >= min(is_in[one]):
                 continue
             ends = min(key[one], key[other]), max(key[one], key[other])
             value = np.inf if ends[0] == ends[1] else cosine.get(ends)
@@ -75,34 +104,46 @@ def plain(codes: list[int], key: list[int], twins: Twins) -> dict[int, tuple[flo
     return found
 
 
+def members(is_in: list[set[int]]) -> np.ndarray:
+    return np.array([[code in splits for code in range(3)] for splits in is_in], bool).reshape(-1, 3)
+
+
 class TestLeaked:
     """Which pictures, and which twin stands for each."""
 
     def test_copies_and_pictures_in_no_split(self) -> None:
-        codes = np.array([0, 1, 1, NONE], np.int32)
-        found = leaked(codes, np.array([0, 0, 1, 1]), no_twins(2))
+        found = leaked(members([{0}, {1}, {1}, set()]), np.array([0, 0, 1, 1]), no_twins(2))
         assert (found.row.tolist(), found.twin.tolist()) == ([1], [0])
         assert np.isinf(found.cosine[0])
-        assert len(leaked(np.zeros(0, np.int32), np.zeros(0, np.int64), no_twins(0)).row) == 0
+        assert len(leaked(members([]), np.zeros(0, np.int64), no_twins(0)).row) == 0
+
+    def test_a_picture_in_three_splits_is_one_leak_even_without_an_embedding(self) -> None:
+        found = leaked(members([{0, 1, 2}, {1, 2}]), np.array([-1, 0]), no_twins(1))
+        assert found.row.tolist() == found.twin.tolist() == [0, 1]
+        assert (found.split.tolist(), found.twin_split.tolist()) == ([1, 2], [0, 1])
 
     @pytest.mark.slow
     @given(st.data())
     def test_is_what_a_loop_gives_and_leaves_no_leak(self, data: st.DataObject) -> None:
         contents = data.draw(st.integers(1, 6))
         count = data.draw(st.integers(1, 10))
-        codes = data.draw(st.lists(st.integers(-1, 2), min_size=count, max_size=count))
+        is_in = data.draw(st.lists(st.sets(st.integers(0, 2)), min_size=count, max_size=count))
         key = data.draw(st.lists(st.integers(0, contents - 1), min_size=count, max_size=count))
         every = [(a, b) for a in range(contents) for b in range(a + 1, contents)]
         chosen = data.draw(st.lists(st.sampled_from(every), unique=True)) if every else []
         cosines = st.sampled_from([0.96, 0.97, 0.98])
         twins = twins_of(contents, *((a, b, data.draw(cosines)) for a, b in chosen))
-        found = leaked(np.array(codes, np.int32), np.array(key), twins)
-        expected = plain(codes, key, twins)
-        assert set(found.row.tolist()) == set(expected)
-        for row, twin, cosine in zip(found.row.tolist(), found.twin.tolist(), found.cosine.tolist(), strict=True):
+        found = leaked(members(is_in), np.array(key), twins)
+        expected = plain(is_in, key, twins)
+        assert sorted(found.row.tolist()) == sorted(expected)
+        columns = (found.row, found.twin, found.split, found.twin_split, found.cosine)
+        for row, twin, split, twin_split, cosine in zip(*(column.tolist() for column in columns), strict=True):
             assert cosine == pytest.approx(expected[row][0])
             assert twin in expected[row][1]
-        left = [NONE if row in expected else code for row, code in enumerate(codes)]
+            assert split in is_in[row]
+            assert twin_split in is_in[twin]
+            assert twin_split < split
+        left = [set() if row in expected else splits for row, splits in enumerate(is_in)]
         assert not plain(left, key, twins)
 
 
@@ -136,6 +177,16 @@ class TestTable:
         assert found["cosine"].to_numpy() == pytest.approx([0.98, 0.96, 0.99, 0.97])
         assert set(found["kind"]) == {"near"}
 
+    def test_a_picture_in_two_splits_comes_with_itself_unless_it_is_dropped(self) -> None:
+        decision = pd.Series(["keep", "drop", None, None], dtype=object)
+        table, splits = pictures(["train + val", "train + val", "val", "train"], decision=decision)
+        found = leaks_between_splits(table, np.arange(4), splits, np.arange(4), twins_of(4, (0, 2, 0.97)))
+        names = ["id", "twin_id", "split", "twin_split", "kind"]
+        assert found[names].to_numpy().tolist() == [
+            [10, 10, "val", "train", SAME_FILE],
+            [12, 10, "val", "train", "near"],
+        ]
+
     def test_a_dropped_end_is_no_leak(self) -> None:
         decision = pd.Series([None, "drop", None, "keep"], dtype=object)
         table, splits = pictures(["train", "train", "test", "test"], decision=decision)
@@ -162,11 +213,11 @@ class TestTable:
         others[7] = mine[50] + 1e-3
         twins = twins_across(mine, others)
         sides = [
-            (pictures(["train", *["test"] * (len(rows) - 1)])[0], 100 * place + np.arange(len(rows)),
-             np.full(len(rows), name, object))
-            for place, (rows, name) in enumerate(((mine, "mine"), (others, "other")))
-        ]  # fmt: skip
-        found = leaks_between_sets(sides[0], sides[1], twins, (np.arange(60), 60 + np.arange(40)))
+            (pictures(["train", *["test"] * (len(rows) - 1)])[0], 100 * place + np.arange(len(rows)))
+            for place, rows in enumerate((mine, others))
+        ]
+        keys = np.arange(60), 60 + np.arange(40)
+        found = leaks_between_sets(sides[0], sides[1], twins, keys, ("mine", "other"))
         unit = [rows / np.linalg.norm(rows.astype(float), axis=1, keepdims=True) for rows in (mine, others)]
         cosine = unit[0] @ unit[1].T
         assert set(found["id"]) == set((10 + np.flatnonzero((cosine >= 0.96).any(axis=1))).tolist())

@@ -76,6 +76,23 @@ def test_statuses(photos: Path, check: Check, tmp_path: Path) -> None:
     assert "1 known" in check("--baseline", files[0], status=0)
 
 
+def test_a_list_that_names_pictures_in_two_splits_breaks_the_policy(
+    photos: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [path.relative_to(photos).as_posix() for path in sorted(photos.rglob("train/*/*.png"))][:12]
+    lines = [f"{path},train" for path in paths] + [f"{path},val" for path in paths[:6]]
+    (photos / "list.csv").write_text("\n".join(["path,split", *lines]))
+    options = ["--workspace", str(workspace), "--device", "cpu"]
+    assert main(["check", str(photos / "list.csv"), "--policy", str(photos.parent / "policy.toml"), *options]) == 1
+    shown = capsys.readouterr().out
+    assert "leaks: 6 of 12, at most 0" in shown
+    assert f"{paths[0]}: in val and in train" in shown
+    assert main(["findings", str(photos / "list.csv"), *options[:2]]) == 0
+    assert "6 pictures are in two splits at once, of train and val" in capsys.readouterr().out
+    assert main(["leakage", str(photos / "list.csv"), *options[:2]]) == 0
+    assert "same file" in capsys.readouterr().out
+
+
 def test_what_cannot_be_checked_is_neither_passed_nor_broken(photos: Path, check: Check, tmp_path: Path) -> None:
     refused = partial(check, status=2)
     (tmp_path / "other.json").write_text("{}")

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import mlcroissant
@@ -56,6 +57,13 @@ def write(image_set: ImageSet, kind: str, out: Path) -> DataSet:
     way = DATA_SETS[kind]  # type: ignore[index]
     way.write(image_set, out)
     return way
+
+
+def test_a_picture_in_two_splits_is_in_a_file_of_each(image_set: ImageSet) -> None:
+    content = packed.content_of(image_set, None)
+    cells = ["train + val", None, *["train"] * (len(content.table) - 2)]
+    files = dict(replace(content, table=content.table.assign(split=cells)).files())
+    assert files == {"pictures-000000": [1], "train-000000": [0, *range(2, 15)], "val-000000": [0]}
 
 
 @pytest.mark.parametrize("kind", ["webdataset", "parquet"])

@@ -18,6 +18,7 @@ from url_viz.imaging.annotations.coco import box_of_mask
 from url_viz.imaging.object_source import annotations_in, is_annotated, read_annotations
 
 WIDTH, HEIGHT = 80, 40
+OBJECT = "<object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>"
 
 
 def picture(path: Path) -> Path:
@@ -211,9 +212,8 @@ def test_a_file_name_that_leads_out_or_can_be_none_is_a_failure(tmp_path: Path) 
 
 def test_an_xml_file_with_a_document_type_is_not_read(tmp_path: Path) -> None:
     bomb = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]>'
-    good = "<object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>"
-    voc(tmp_path, good)
-    found = read_annotations(voc(tmp_path, good, before=bomb, name="b.xml"))
+    voc(tmp_path, OBJECT)
+    found = read_annotations(voc(tmp_path, OBJECT, before=bomb, name="b.xml"))
     assert len(boxes(found)) == 1
     assert "document type" in found.failures[0][1]
 
@@ -259,6 +259,21 @@ def test_a_split_may_be_a_list_of_pictures(tmp_path: Path) -> None:
     assert [*found.pictures] == [b"images/train/a.png"]
     assert len(boxes(found)) == 1
     assert len(found.failures) == 1
+
+
+def test_a_picture_in_two_splits_is_in_both_and_said_to_be(tmp_path: Path) -> None:
+    by_list = yolo(tmp_path / "y", ["0 .5 .5 .2 .2"])
+    (tmp_path / "y" / "val.txt").write_text("images/train/a.png\n")
+    document = json.loads(by_list.read_text())
+    by_list.write_text(json.dumps(document | {"val": "val.txt"}))
+    folder = voc(tmp_path / "v", OBJECT)
+    (folder / "ImageSets" / "Main").mkdir(parents=True)
+    for name in ("train", "val"):
+        (folder / "ImageSets" / "Main" / f"{name}.txt").write_text("a\n")
+    for found in map(read_annotations, (by_list, folder)):
+        assert {one.split for one in found.pictures.values()} == {"train + val"}
+        assert len(found.remarks) == 1
+        assert "(train + val)" in found.remarks[0]
 
 
 def test_what_is_annotated(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.containers.archives import _members
-from url_viz.imaging.containers.entries import CLASS, SPLIT
+from url_viz.imaging.containers.entries import CLASS
 from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.containers.shards import Shards, is_sharded
@@ -31,6 +31,7 @@ from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.folder_preview import preview_folder
 from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import Folder, source_of
+from url_viz.imaging.splits import SPLIT
 
 PICTURES = {
     f"{name}/{n}.png": encoded(noise(n + 10 * k, width=9, height=8)) for k, name in enumerate("ab") for n in range(5)

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.imaging.places import overlaps
+from url_viz.imaging.splits import BETWEEN
 from url_viz.store.object_columns import BOX_COLUMNS, PICTURE
 from url_viz.store.tables import Twins, positions_of
 
@@ -209,13 +210,14 @@ def _differs(before: pd.DataFrame, after: pd.DataFrame, matching: Matching, colu
 def new_leaks(leaks: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd.DataFrame:
     """Those of `SetSplits.leaks` of the later version whose two pictures did not lie in two splits before.
 
-    Dropped pictures are in no split.
+    Dropped pictures are in no split; one that its source named in several was in two by itself.
     """
     row = np.append(matching.before_of(len(after)), -1)
     split = np.array([*before["split"].where(before["decision"] != "drop"), None], object)
     ids = after["id"].to_numpy(np.int64)
     one, other = (split[row[positions_of(leaks[name].to_numpy(np.int64), ids)]] for name in ("id", "twin_id"))
-    were_apart = pd.notna(one) & pd.notna(other) & (one != other)
+    is_twice = np.array([isinstance(text, str) and BETWEEN in text for text in one], bool)
+    were_apart = pd.notna(one) & pd.notna(other) & ((one != other) | is_twice)
     new: pd.DataFrame = leaks[~were_apart].reset_index(drop=True)
     return new
 

@@ -455,7 +455,7 @@ def _label_check(get: Get) -> LabelCheck | None:
 
 
 def _leaks(get: Get) -> pd.DataFrame | None:
-    """Twins in two splits, and what is kept apart and lies in two; None without splits."""
+    """Pictures and twins in two splits, and what is kept apart and lies in two; None without splits."""
     splits, graph, contents = get("splits"), get("graph"), get("base").contents
     if splits is None:
         return None

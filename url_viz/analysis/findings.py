@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.calibration import NOT_SEEN
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
-from url_viz.analysis.leaks import APART
+from url_viz.analysis.leaks import APART, SAME_FILE
 from url_viz.analysis.object_findings import (
     TINY_PX,
     cut_by_frame,
@@ -27,6 +27,7 @@ from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.wording import counted, listed, percent
 
 FindingKind = Literal[
+    "in-two-splits",
     "leaks",
     "wrong-labels",
     "double-boxes",
@@ -78,8 +79,8 @@ class Finding:
 
     @property
     def opens(self) -> ReviewSpec | None:
-        """The review of what was found; None for files that no review can show."""
-        return None if self.kind in ("unreadable", "without-objects") else ReviewSpec(self.kind)
+        """The review of what was found; None for what no decision on a picture can mend."""
+        return None if self.kind in ("in-two-splits", "unreadable", "without-objects") else ReviewSpec(self.kind)
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class FindingInputs:
 
 def findings(seen: FindingInputs) -> tuple[Finding, ...]:
     """What was found, what matters most first; nothing that is not there, or is decided on already."""
-    found = [_leaks(seen), _wrong(seen), _mixed(seen), _bursts(seen), _useless(seen), _unreadable(seen), _small(seen)]
+    of_splits, of_labels = [_in_two_splits(seen), _leaks(seen)], [_wrong(seen), _mixed(seen), _small(seen)]
+    found = [*of_splits, *of_labels, _bursts(seen), _useless(seen), _unreadable(seen)]
     found += [_of_model(seen, name) for name in QUEUES]
     found += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
     there = [each for each in found if each is not None and each.count]
@@ -170,7 +172,7 @@ def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
     A group is resolved once all of its pictures are decided, even if all are kept.
     """
-    group, leaks = group_codes(table), leaks[leaks["kind"] != APART]
+    group, leaks = group_codes(table), leaks[~leaks["kind"].isin([APART, SAME_FILE])]
     is_open = np.bincount(group, weights=~is_resolved(table), minlength=1) > 0
     of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
     found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
@@ -193,6 +195,16 @@ def small_classes(table: pd.DataFrame, fewer_than: int = FEW) -> pd.DataFrame:
 def _open(seen: FindingInputs, by: FindingKind, listed: pd.DataFrame) -> int:
     """How many of the listed pictures a review still asks about."""
     return len(queue_of(seen.table, ReviewSpec(by), listed))
+
+
+def _in_two_splits(seen: FindingInputs) -> Finding | None:
+    if seen.leaks is None:
+        return None
+    rows = seen.leaks[seen.leaks["kind"] == SAME_FILE]
+    splits = listed([*dict.fromkeys([*rows["twin_split"], *rows["split"]])])
+    words = seen.counted(len(rows), "is", "are") + f" in two splits at once, of {splits}"
+    why = "Their source names them more than once, so a test on one split repeats training on another. Correct it."
+    return Finding("in-two-splits", len(rows), words, why)
 
 
 def _leaks(seen: FindingInputs) -> Finding | None:

@@ -27,6 +27,7 @@ from url_viz.analysis.findings import (
     wrong_labels,
 )
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck
+from url_viz.analysis.leaks import SAME_FILE
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.object_findings import double_boxes, outside, tiny
 from url_viz.analysis.review_queue import is_resolved
@@ -348,9 +349,10 @@ def _undecided(of: GateInputs, rows: pd.DataFrame) -> pd.DataFrame:
 def _leaks(of: GateInputs, policy: Policy) -> Listed:
     if of.seen.leaks is None:
         raise ImageSetError(of.no_splits)
-    rows = open_leaks(of.seen.leaks, of.seen.table) if len(of.seen.leaks) else of.seen.leaks
-    detail = "in " + rows["split"].astype(str) + ", with its twin " + rows["twin_path"] + " in " + rows["twin_split"]
-    return rows.assign(detail=detail), len(of.table)
+    leaks = of.seen.leaks
+    rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, of.seen.table)])
+    twin = np.where(rows["kind"] == SAME_FILE, " and", ", with its twin " + rows["twin_path"])
+    return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), len(of.table)
 
 
 def _labels(rows: Callable[[LabelCheck], pd.DataFrame], of: GateInputs, policy: Policy) -> Listed:

@@ -1,9 +1,10 @@
-"""Leakage: pictures whose twin lies in another split of the set, or in another image set."""
+"""Leakage: pictures that are in two splits, or whose twin is in another split or in another image set."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -11,20 +12,16 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.votes import NONE, Codes
-from url_viz.imaging.folder_classes import SPLIT
+from url_viz.imaging.splits import BETWEEN, SPLIT, is_split_column, parted_splits
 from url_viz.store.tables import Twins, no_twins
 from url_viz.store.user_cells import as_text
 
 APART = "kept apart"
 """The kind of a leak that is no twin: of one patient, or whatever is kept apart."""
+SAME_FILE = "same file"
+"""The kind of a leak that is one picture, which its source names in several splits."""
 MOST_SPLITS = 50
 """A column of more values identifies pictures rather than splits."""
-_NAME = re.compile(
-    r"(is[-_ ]?)?(split|subset|partition|fold|train(ing)?|val(id|idation)?|dev|test(ing)?|holdout)"
-    r"([-_ ]?(set|id|no|nr|number|name))?",
-    re.IGNORECASE,
-)
-"""Names of columns that say in which split a picture is."""
 _TRAINING = re.compile(r"train|learn", re.IGNORECASE)
 
 Floats = NDArray[np.float32]
@@ -33,16 +30,33 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Splits:
-    """The splits of N pictures by one `column`: `names`, the largest first, and `codes` (N,) int32, NONE for none."""
+    """The splits of N pictures by one `column`: the S `names`, the largest first, and `is_in` (N, S) bool.
+
+    A picture that its source names in several splits is in each of these.
+    """
 
     column: str
     names: tuple[str, ...]
-    codes: Codes
+    is_in: NDArray[np.bool_]
+
+    @cached_property
+    def codes(self) -> Codes:
+        """The split of each picture (N,) int32, of several the largest; NONE for none."""
+        return np.where(self.is_in.any(axis=1), self.is_in.argmax(axis=1), NONE).astype(np.int32)
+
+    @cached_property
+    def texts(self) -> NDArray[np.object_]:
+        """The split of each picture (N,) in words, "train + val" for several; None for none."""
+        sets, which = np.unique(self.is_in @ (1 << np.arange(len(self.names))), return_inverse=True)
+        words = [self._text([n for n in range(len(self.names)) if one >> n & 1]) for one in sets.tolist()]
+        return np.array([*words, None], object)[which]
 
     def name_of(self, row: int) -> str | None:
-        """The split of a picture; None for none."""
-        code = int(self.codes[row])
-        return None if code == NONE else self.names[code]
+        """The split of a picture, as of `texts`."""
+        return self._text(np.flatnonzero(self.is_in[row]).tolist())
+
+    def _text(self, codes: Sequence[int]) -> str | None:
+        return BETWEEN.join(self.names[code] for code in codes) or None
 
 
 def find_splits(table: pd.DataFrame, brought: Iterable[str] = ()) -> Splits | None:
@@ -51,20 +65,22 @@ def find_splits(table: pd.DataFrame, brought: Iterable[str] = ()) -> Splits | No
     They are those of the column `split` (levels of folders, or a column of the user's), else by the first of the user's
     columns `brought` that is named like one: subset, fold, is_train. Of two splits of one size training is the larger.
     """
-    for name in dict.fromkeys([SPLIT, *filter(_NAME.fullmatch, brought)]):
-        if name in table and 1 < table[name].nunique() <= MOST_SPLITS:
-            return _splits(name, table[name])
+    for name in dict.fromkeys([SPLIT, *filter(is_split_column, brought)]):
+        if name in table:
+            codes, cells = pd.factorize(table[name])
+            names_in = [[_split_name(name, value) for value in parted_splits(cell)] for cell in cells]
+            names = tuple(dict.fromkeys(chain.from_iterable(names_in)))
+            if 1 < len(names) <= MOST_SPLITS:
+                return _splits(name, names, names_in, codes)
     return None
 
 
-def _splits(column: str, values: "pd.Series[Any]") -> Splits:
-    codes, distinct = pd.factorize(values)
-    counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
-    names = [_split_name(column, value) for value in distinct]
+def _splits(column: str, names: Sequence[str], names_in: Sequence[Collection[str]], codes: Rows) -> Splits:
+    """The splits `names` of pictures (N,) whose cells, by `codes`, are in some of these each."""
+    is_in = np.array([[name in cell for name in names] for cell in [*names_in, ()]], bool)[codes]
+    counts = is_in.sum(axis=0)
     order = sorted(range(len(names)), key=lambda n: (-counts[n], not _TRAINING.search(names[n]), names[n]))
-    rank = np.empty(len(names) + 1, np.int32)
-    rank[order], rank[-1] = np.arange(len(names)), NONE
-    return Splits(column, tuple(names[n] for n in order), rank[codes])
+    return Splits(column, tuple(names[n] for n in order), is_in[:, order])
 
 
 def _split_name(column: str, value: object) -> str:
@@ -76,36 +92,51 @@ def _split_name(column: str, value: object) -> str:
 
 @dataclass(frozen=True)
 class Leaked:
-    """L pictures with a twin in a larger split: the rows `row` and `twin` (L,), and `cosine` (L,), nan if not known."""
+    """L pictures with a twin in a larger split: the rows `row` and `twin` (L,), and `cosine` (L,), nan if not known.
+
+    `split` and `twin_split` (L,) are the codes of their splits. Of a picture in two splits the twin is the picture.
+    """
 
     row: Rows
     twin: Rows
+    split: Rows
+    twin_split: Rows
     cosine: Floats
 
 
-def leaked(codes: Codes, key: Rows, twins: Twins) -> Leaked:
-    """The pictures that have a twin in a larger split, each with the one that is most alike.
+def leaked(is_in: NDArray[np.bool_], key: Rows, twins: Twins) -> Leaked:
+    """The pictures that are in two splits, or have a twin in a larger one, each with the one that is most alike.
 
-    `codes` (N,) are splits, 0 the largest, NONE for none; `key` (N,) the row of each picture in `twins`. Of every two
-    twins in two splits one is named: without these pictures no split has a twin of another.
+    `is_in` (N, S) are splits, the largest first; `key` (N,) the row of each picture in `twins`, negative for none. Of
+    every two twins in two splits one is named: without these pictures no split has a twin of another.
     """
     left, right, cosine = _edges(twins)
-    best, nearest = np.full(twins.rows, -1, np.int64), np.full(twins.rows, -np.inf, np.float32)
-    found: list[tuple[Rows, Rows, Floats]] = []
-    for code in range(int(codes.max(initial=NONE)) + 1):
-        rows = np.flatnonzero(codes == code)
-        has_twin = best[key[rows]] >= 0
-        of = key[rows[has_twin]]
-        found.append((rows[has_twin], best[of], nearest[of]))
+    is_twice = is_in.sum(axis=1) > 1
+    best = np.full((2, twins.rows), -1, np.int64)  # the most alike of the larger splits, and which split
+    nearest = np.full(twins.rows, -np.inf, np.float32)
+    found = [_in_two(is_in, np.flatnonzero(is_twice))]
+    for code in range(is_in.shape[1]):
+        rows = np.flatnonzero(is_in[:, code] & (key >= 0))
+        once = rows[~is_twice[rows]]
+        once = once[best[0, key[once]] >= 0]
+        of = key[once]
+        found.append(Leaked(once, best[0, of], np.full(len(once), code), best[1, of], nearest[of]))
         first_row = np.full(twins.rows, -1, np.int64)
         first_row[key[rows[::-1]]] = rows[::-1]
         here = first_row[right] >= 0
         new, alike = np.full(twins.rows, -1, np.int64), np.full(twins.rows, -np.inf, np.float32)
         new[left[here]], alike[left[here]] = first_row[right[here]], cosine[here]  # of one row the last, most alike
         is_nearer = alike > nearest
-        best[is_nearer], nearest[is_nearer] = new[is_nearer], alike[is_nearer]
-    row, twin, cosines = (np.concatenate(part) for part in zip(*found, strict=True)) if found else (np.zeros(0),) * 3
-    return Leaked(row.astype(np.int64), twin.astype(np.int64), cosines.astype(np.float32))
+        best[0, is_nearer], best[1, is_nearer], nearest[is_nearer] = new[is_nearer], code, alike[is_nearer]
+    return Leaked(*(np.concatenate([getattr(part, one.name) for part in found]) for one in fields(Leaked)))
+
+
+def _in_two(is_in: NDArray[np.bool_], rows: Rows) -> Leaked:
+    """Pictures that are in several splits: in the second largest of these, with themselves in the largest."""
+    largest = is_in[rows].argmax(axis=1)
+    others = is_in[rows]
+    others[np.arange(len(rows)), largest] = False
+    return Leaked(rows, rows, others.argmax(axis=1), largest, np.full(len(rows), np.inf, np.float32))
 
 
 def _edges(twins: Twins) -> tuple[Rows, Rows, Floats]:
@@ -119,7 +150,7 @@ def _edges(twins: Twins) -> tuple[Rows, Rows, Floats]:
 
 
 def leaks_between_splits(table: pd.DataFrame, contents: Rows, splits: Splits, key: Rows, twins: Twins) -> pd.DataFrame:
-    """Pictures of a split that have a twin in a larger one, those of the smallest split first: `leak_table`.
+    """Pictures that are in two splits, or have a twin in a larger one, those of the smallest first: `leak_table`.
 
     `key` (N,) is the row of each picture in `twins`, negative for none. Dropped pictures are in no split. Where twins
     are thinned, all of a group are each other's.
@@ -128,41 +159,44 @@ def leaks_between_splits(table: pd.DataFrame, contents: Rows, splits: Splits, ke
     if twins.is_thinned:
         key = group_codes(table)
         twins = no_twins(int(key.max(initial=-1)) + 1)
-    codes = np.where(is_out | (key < 0), NONE, splits.codes).astype(np.int32)
-    found = leaked(codes, np.maximum(key, 0), twins)
-    names = np.array([*splits.names, None], object)[codes]
-    rows = leak_table(found, (table, contents, names), (table, contents, names))
-    smallest_first = -codes[found.row]
-    return _sorted(rows, smallest_first)
+    found = leaked(splits.is_in & ~is_out[:, None], key, twins)
+    rows = leak_table(found, splits.names, (table, contents), (table, contents))
+    rows.loc[found.row == found.twin, "kind"] = SAME_FILE
+    return _sorted(rows, -found.split)
 
 
-Side = tuple[pd.DataFrame, Rows, NDArray[np.object_]]
-"""Pictures on one side of a leak: their table (N rows), content keys (N,), and where each lies (N,)."""
+Side = tuple[pd.DataFrame, Rows]
+"""Pictures on one side of a leak: their table (N rows) and content keys (N,)."""
 
 
-def leaks_between_sets(mine: Side, others: Side, twins: Twins, keys: tuple[Rows, Rows]) -> pd.DataFrame:
+def leaks_between_sets(
+    mine: Side, others: Side, twins: Twins, keys: tuple[Rows, Rows], names: tuple[str, str]
+) -> pd.DataFrame:
     """Pictures of one set that have a twin in another, the most alike first: `leak_table`.
 
-    `keys` are the rows in `twins` of the pictures of both.
+    `keys` are the rows in `twins` of the pictures of both, `names` those of the sets, which stand as splits.
     """
     count = len(mine[0])
-    codes = np.concatenate([np.ones(count, np.int32), np.zeros(len(others[0]), np.int32)])
-    found = leaked(codes, np.concatenate(keys), twins)
-    return _sorted(leak_table(Leaked(found.row, found.twin - count, found.cosine), mine, others), 0 * found.row)
+    is_mine = np.arange(count + len(others[0])) < count
+    found = leaked(np.stack([~is_mine, is_mine], axis=1), np.concatenate(keys), twins)
+    found = replace(found, twin=found.twin - count)
+    return _sorted(leak_table(found, names[::-1], mine, others), 0 * found.row)
 
 
-def leak_table(found: Leaked, mine: Side, others: Side) -> pd.DataFrame:
+def leak_table(found: Leaked, names: Sequence[str], mine: Side, others: Side) -> pd.DataFrame:
     """One row a leaked picture: id, path, label, split, the same of its twin (twin_id …), cosine, kind.
 
-    `kind` is "exact" for copies of one file, else "near"; cosine is raw, 1 for copies, nan where it was not kept.
+    `names` are the splits. `kind` is "exact" for copies of one file, else "near"; cosine is raw, 1 for copies, nan
+    where it was not kept.
     """
-    (one, contents, split), (other, other_contents, other_split) = mine, others
+    (one, contents), (other, other_contents) = mine, others
     is_copy = contents[found.row] == other_contents[found.twin]
     cosine = np.where(is_copy, 1, np.where(np.isfinite(found.cosine), np.minimum(found.cosine, 1), np.nan))
     rows, twins = one.iloc[found.row], other.iloc[found.twin]
-    columns = {name: rows[name].to_numpy() for name in ("id", "path", "label")} | {"split": split[found.row]}
+    split, twin_split = (np.array([*names, None], object)[codes] for codes in (found.split, found.twin_split))
+    columns = {name: rows[name].to_numpy() for name in ("id", "path", "label")} | {"split": split}
     columns |= {f"twin_{name}": twins[name].to_numpy() for name in ("id", "path", "label")}
-    columns |= {"twin_split": other_split[found.twin], "cosine": cosine.astype(np.float32)}
+    columns |= {"twin_split": twin_split, "cosine": cosine.astype(np.float32)}
     return pd.DataFrame({**columns, "kind": np.where(is_copy, "exact", "near").astype(object)})
 
 

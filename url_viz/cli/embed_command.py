@@ -41,6 +41,7 @@ def embed(config: EmbedConfig) -> int:
     how += f", and with {active.title} beside it" if active and loaded else ""
     print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
     _print_annotations(image_set)
+    print("".join(f"{remark}\n" for remark in image_set.store.about().remarks), end="")
     return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
 
 

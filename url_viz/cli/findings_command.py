@@ -25,10 +25,11 @@ def findings(image_set: "ImageSet") -> None:
     """Say what to look at first: leaks, likely wrong labels, bursts and more, each with its count and its review."""
     for finding in (listed := image_set.findings()):
         print(f"{finding.words}. {finding.why}")
+        listed_by = {"in-two-splits": "leakage", "unreadable": "export --failures"}.get(finding.kind)
         if finding.kind == "without-objects":
             print(f"    {first_of(image_set.files.without_objects())}")
         else:
-            print(f"    review --by {finding.kind}" if finding.opens else "    export --failures")
+            print(f"    {listed_by or f'review --by {finding.kind}'}")
     if not listed:
         print("Nothing that stands out.")
 
@@ -42,7 +43,7 @@ def leakage(
     out: TableOut = None,
 ) -> None:
     """List the pictures of one split that have a twin in another (train/ and test/), or in another folder."""
-    from url_viz.analysis.leaks import APART
+    from url_viz.analysis.leaks import APART, SAME_FILE
     from url_viz.image_set import open_image_set
 
     other = None
@@ -55,6 +56,7 @@ def leakage(
         return
     where = "another split" if other is None else str(other.root)
     also = ", or a picture that is kept apart with them," if (rows["kind"] == APART).any() else ""
+    also += ", or are themselves," if (rows["kind"] == SAME_FILE).any() else ""
     print(f"{len(rows):,} of {counted(len(image_set), 'picture')} have a twin{also} in {where}.")
     if len(rows):
         print(table_text(rows.head(top)[["cosine", "kind", "split", "path", "twin_split", "twin_path"]]))

@@ -16,8 +16,7 @@ import pandas as pd
 from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
-from url_viz.imaging.annotations.annotated import Size
-from url_viz.imaging.places import PictureSize, picture_path
+from url_viz.imaging.places import PictureSize, Size, picture_path
 from url_viz.imaging.workers import decoders
 from url_viz.store.object_columns import BOX_COLUMNS
 

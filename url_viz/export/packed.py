@@ -25,6 +25,7 @@ from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, column_names, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import ScannedFile, display_name
+from url_viz.imaging.splits import SPLIT, parted_splits
 from url_viz.progress import Clock, ProgressCallback
 
 IN_A_FILE = 1_000
@@ -71,11 +72,17 @@ class Content:
         return Packed(data, f"{row:08d}.{_ending(path, data)}", self.codes[row], facts)
 
     def files(self) -> Iterator[tuple[str, Sequence[int]]]:
-        """The name of each file, without its ending, and its rows: those of one split, `IN_A_FILE` at most."""
-        splits = self.table.get("split", pd.Series([None] * len(self.table), dtype=object)).map(_split_name)
-        for split, rows in splits.groupby(splits).groups.items():
+        """The name of each file, without its ending, and its rows: those of one split, `IN_A_FILE` at most.
+
+        A picture in several splits is in a file of each.
+        """
+        rows_of: dict[str, list[int]] = {}
+        for row, cell in enumerate(self.table.get(SPLIT, [None] * len(self.table))):
+            for name in dict.fromkeys(map(_split_name, parted_splits(cell))):
+                rows_of.setdefault(name, []).append(row)
+        for split, rows in sorted(rows_of.items()):
             for number, start in enumerate(range(0, len(rows), IN_A_FILE)):
-                yield f"{split}-{number:06d}", rows[start : start + IN_A_FILE].tolist()
+                yield f"{split}-{number:06d}", rows[start : start + IN_A_FILE]
 
 
 Pack = Callable[[Path, Iterable[Packed], Content], None]
@@ -90,7 +97,7 @@ def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
         raise ImageSetError(f"No picture of {str(image_set.root)!r} is to be written: all of them are dropped.")
     table = table.iloc[rows].reset_index(drop=True)
     known = [
-        name for name in ("split", "name", "tags") if (table.get(name, pd.Series(dtype=object)).fillna("") != "").any()
+        name for name in (SPLIT, "name", "tags") if (table.get(name, pd.Series(dtype=object)).fillna("") != "").any()
     ]
     brought = [column.name for column in image_set.user_columns()]
     names = column_names(list(dict.fromkeys(["path", *known, *brought])), reserved=("image", "label", "class"))
@@ -117,17 +124,18 @@ def write_packed(
         for name, rows in content.files():
             pack(folder / f"{name}{ending}", pictures.read(rows), content)
         if not pictures.written:
-            raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {pictures.left_out[0][1]}.")
+            reason = next(iter(pictures.left_out.values()))
+            raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {reason}.")
         describe(folder, content, wanted.origin)
-        return wanted.done(folder, pictures.written, pictures.left_out)
+        return wanted.done(folder, len(pictures.written), [*pictures.left_out.items()])
 
 
 class _Reader:
-    """Reads the pictures one after the other; counts those that are `written`, and notes those that cannot be read."""
+    """Reads the pictures one after the other; notes the rows that are `written`, and why others cannot be read."""
 
     def __init__(self, content: Content, progress: ProgressCallback) -> None:
-        self.written = 0
-        self.left_out: list[tuple[str, str]] = []
+        self.written: set[int] = set()
+        self.left_out: dict[str, str] = {}
         self._content, self._progress, self._clock = content, progress, Clock("share", len(content.paths))
 
     def read(self, rows: Iterable[int]) -> Iterator[Packed]:
@@ -135,11 +143,11 @@ class _Reader:
             try:
                 picture = self._content.picture(row)
             except ImageError as error:
-                self.left_out.append((display_name(self._content.paths[row]), str(error)))
+                self.left_out[display_name(self._content.paths[row])] = str(error)
             else:
-                self.written += 1
+                self.written.add(row)
                 yield picture
-            self._progress(self._clock.at(self.written + len(self.left_out)))
+            self._progress(self._clock.at(len(self.written) + len(self.left_out)))
 
 
 def write_tar(file: Path, pictures: Iterable[Packed], content: Content) -> None:

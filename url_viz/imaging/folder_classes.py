@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.imaging.scan import SHARD_ENDINGS, display_name
+from url_viz.imaging.splits import SPLIT
 from url_viz.wording import FEW, listed
 
 Kind = Literal["splits", "dates", "single", "names"]
 """What the folders of a level are: all splits, all dates, a single folder around everything (or files that hold the
 pictures, in place of folders), or anything else."""
-SPLIT, DATE = "split", "date"
+DATE = "date"
 COLUMN_OF: dict[Kind, str] = {"splits": SPLIT, "dates": DATE}
 """The column of the table that levels of a kind become."""
 

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations, Box
+from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations
 from url_viz.imaging.annotations.coco import read_coco
 from url_viz.imaging.annotations.voc import is_voc, read_voc
 from url_viz.imaging.annotations.yolo import read_yolo
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.places import PictureSize, Place
+from url_viz.imaging.places import Box, PictureSize, Place
+from url_viz.imaging.plain_file import size_and_time
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.workers import decoders
 
@@ -44,7 +45,7 @@ def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Ann
     except ImageError as error:
         raise FolderError(f"{str(path)!r} {error}. Give a file of annotations that can be read.") from error
     if path.suffix.lower() in JSON:
-        return read_coco(path, data)
+        return read_coco(path, data, within=within)
     return read_yolo(path, data, within=within)
 
 
@@ -78,7 +79,8 @@ class Objects:
         """Every object by path, and a candidate for every line that makes no sense, whose reading gives the reason."""
         files = [file for file, _ in self._objects]
         files += [ScannedFile(path, 0, content_key(why.encode())) for path, why in self._faults.items()]
-        return Scan(self.root, tuple(sorted(files, key=lambda file: file.path)), within=self.within)
+        remarks = self.annotations.remarks
+        return Scan(self.root, tuple(sorted(files, key=lambda file: file.path)), within=self.within, remarks=remarks)
 
     def read(self, file: ScannedFile) -> bytes:
         """The bytes of an object's picture. Raises ImageError for a fault of the file or of its annotation."""
@@ -133,11 +135,8 @@ class Objects:
     def _of(
         self, picture: AnnotatedPicture
     ) -> Iterator[tuple[ScannedFile, tuple[AnnotatedPicture, AnnotatedObject, Place]]]:
-        try:
-            status = os.stat(os.path.join(os.fsencode(self.base), picture.path))
-            size_bytes, mtime_ns = status.st_size, status.st_mtime_ns
-        except (OSError, ValueError):  # reading it gives the reason
-            size_bytes = mtime_ns = 0
+        file = os.path.join(os.fsencode(self.base), picture.path)
+        size_bytes, mtime_ns = size_and_time(file, within=self.within)
         if self._why_no_size(picture) is not None:
             return
         frame = self._frames.get(picture.path)

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.annotations.annotated import Box, Size
 from url_viz.imaging.digest import content_key
 
+Box = tuple[float, float, float, float]
+"""x, y, width and height: of the upright picture, in pixels, or in fractions of its size."""
+Size = tuple[float, float]
 SEPARATOR = b"#"
 """Between the path of a picture and the key of an object in it."""
 

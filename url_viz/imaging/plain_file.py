@@ -27,13 +27,27 @@ def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Ite
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
-        raise ImageError(_why_not_opened(path, error)) from error
+        raise ImageError(_why_not_opened(path, error) if lies_within(path, within) else OUTSIDE) from error
     try:
         _refuse(handle, within)
         with os.fdopen(handle, "rb", closefd=False) as file:
             yield file
     finally:
         os.close(handle)
+
+
+def lies_within(path: bytes | Path, within: Sequence[Path] | None) -> bool:
+    """Whether a path leads into a folder that may be read: to be asked before whether anything is there."""
+    return within is None or any(map(Path(os.path.realpath(os.fsdecode(path))).is_relative_to, within))
+
+
+def size_and_time(path: bytes, *, within: Sequence[Path] | None) -> tuple[int, int]:
+    """Bytes and time of change, in nanoseconds, of a file; zeros where reading it will give a reason."""
+    try:
+        status = os.stat(path) if lies_within(path, within) else None
+    except (OSError, ValueError):
+        status = None
+    return (0, 0) if status is None else (status.st_size, status.st_mtime_ns)
 
 
 def _refuse(handle: int, within: Sequence[Path] | None) -> None:

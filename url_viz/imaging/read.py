@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.annotations.annotated import Box
 from url_viz.imaging.decode import decode, scaled_size
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.places import cut
+from url_viz.imaging.places import Box, cut
 from url_viz.imaging.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
 
 THUMBNAIL_PX = 256

@@ -59,7 +59,8 @@ class Scan:
 
     `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each is also in
     `files`, with a slash at its end, so that reading it adds a row to the failure list. Nothing outside `within` was
-    listed, or may be read. `columns` are what the source says of each of the `files`, by name.
+    listed, or may be read. `columns` are what the source says of each of the `files`, by name; `remarks` are
+    sentences on what it says twice, or otherwise than it may be meant.
     """
 
     root: Path
@@ -68,6 +69,7 @@ class Scan:
     unreadable_folders: tuple[tuple[bytes, str], ...] = ()
     within: Sequence[Path] | None = None
     columns: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 _FOLDER_WITH_PICTURES = ". Give the folder that contains the pictures; subfolders are read too."

@@ -13,10 +13,9 @@ import numpy as np
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.annotations.annotated import Box
 from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, header_of
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.places import Place, cut
+from url_viz.imaging.places import Box, Place, cut
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import (
     DecodeResult,

@@ -148,7 +148,7 @@ def embed(
         _refuse_unfinishable(writer, each)
     wanted = model.row if isinstance(model, Given) else None
     plan = make_plan(scan, writer, *(each.space.key for each in models), limit=limit, wanted=wanted)
-    writer.note_skipped(scan.other)
+    writer.note_scan(scan)
     run = _Run(models, writer, plan.stored)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))

@@ -25,10 +25,11 @@ class About:
     """The metadata of an image set: the folder (or address) of its pictures, and the spaces it was embedded in.
 
     `name` is the user's name for it ("" for none); `skipped` counts, by extension, the files of the folder that the
-    last scan ignored. `read_at` is when a reading came to its end last, in Unix seconds (0.0: none did, or an older
-    version read it). `begun` are readings that have not come to their end, by the key of their space: how many files
-    the set has at that end. `objects_in` is, of a set of objects in pictures, the folder that paths of pictures are
-    relative to, and `without_objects` counts pictures in which there are none.
+    last scan ignored, `remarks` are its sentences on what the source says. `read_at` is when a reading came to its end
+    last, in Unix seconds (0.0: none did, or an older version read it). `begun` are readings that have not come to their
+    end, by the key of their space: how many files the set has at that end. `objects_in` is, of a set of objects in
+    pictures, the folder that paths of pictures are relative to, and `without_objects` counts pictures in which there
+    are none.
     """
 
     root: Path
@@ -39,6 +40,7 @@ class About:
     begun: tuple[tuple[str, int], ...] = ()
     objects_in: str = ""
     without_objects: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def base(self) -> Path:

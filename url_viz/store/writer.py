@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from url_viz.errors import WorkspaceError
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.imaging.quality import Quality
+from url_viz.imaging.scan import Scan
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store import versions
 from url_viz.store.about import About, write_about
@@ -131,10 +132,11 @@ class Writer(Store):
         """Record that the set is embedded in `space`; the latest comes last."""
         self._note_about(spaces=(*self._other_spaces(space), space))
 
-    def note_skipped(self, skipped: Sequence[tuple[str, int]]) -> None:
-        """Record how many files the scan ignored by extension: the most frequent ones, and the others as one."""
-        rest = sum(number for _, number in skipped[MOST_EXTENSIONS:])
-        self._note_about(skipped=(*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ())))
+    def note_scan(self, scan: Scan) -> None:
+        """Record the remarks of a scan, and how many files it ignored by extension: the most frequent ones singly."""
+        rest = sum(number for _, number in scan.other[MOST_EXTENSIONS:])
+        skipped = (*scan.other[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
+        self._note_about(skipped=skipped, remarks=scan.remarks)
 
     def note_objects(self, base: Path, *, without: int) -> None:
         """Record that this is a set of objects, whose paths are relative to `base`; so many pictures have none."""

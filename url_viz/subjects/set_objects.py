@@ -8,11 +8,10 @@ import pandas as pd
 from url_viz.analysis.detections import LEAST_IOU, LEAST_SCORE, Detections, class_logits, detections
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.errors import ImageError, ImageSetError
-from url_viz.imaging.annotations.annotated import Box
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
 from url_viz.imaging.annotations.yolo import read_names
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.places import PictureSize
+from url_viz.imaging.places import Box, PictureSize
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import decoders

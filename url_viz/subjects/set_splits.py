@@ -28,12 +28,13 @@ class SetSplits(SetSubject):
         )
 
     def leaks(self, against: SetCore | None = None) -> pd.DataFrame | None:
-        """Pictures with a twin in another split: one row for each of the smaller split, with its most similar twin.
+        """Pictures in two splits, or with a twin in another: one row for each of the smaller split, with its twin.
 
         Twins are as `url_viz.pipeline.twins` has them. Columns: id, path, label, split, twin_id,
-        twin_path, twin_label, twin_split, cosine, kind ("exact", "near", or "kept apart": no twin, but of one patient,
-        `labels.set_apart`). Splits are levels of folders such as train/ and test/, or a column of the user's named like
-        one (`analysis.leaks.find_splits`). None without splits.
+        twin_path, twin_label, twin_split, cosine, kind ("exact", "near", "same file" for a picture that its source
+        names in two splits, or "kept apart": no twin, but of one patient, `labels.set_apart`). Splits are levels of
+        folders such as train/ and test/, or a column of the user's named like one (`analysis.leaks.find_splits`). None
+        without splits.
         `against` another image set, the pictures of this set that have a twin there; the splits are then the names
         of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another model has read.
         """
@@ -54,5 +55,6 @@ def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
     embeddings = [each.store.embeddings(each.space.key, key).embedding for each, key in zip(both, keys, strict=True)]
     hashes = np.concatenate([each.store.hashes(key) for each, key in zip(both, keys, strict=True)])
     rows = positions_of(core.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
-    sides = [(each.frame, each.contents, np.full(len(each.contents), each.root.name, object)) for each in both]
-    return leaks_between_sets(sides[0], sides[1], twins_across(*embeddings, hashes=hashes), rows)
+    mine, others = ((each.frame, each.contents) for each in both)
+    names = core.root.name, other.root.name
+    return leaks_between_sets(mine, others, twins_across(*embeddings, hashes=hashes), rows, names)

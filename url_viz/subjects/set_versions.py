@@ -21,7 +21,7 @@ from url_viz.analysis.change_figures import (
 )
 from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
 from url_viz.analysis.label_choice import stored_source
-from url_viz.analysis.leaks import Splits, find_splits
+from url_viz.analysis.leaks import find_splits
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.uploads import placed
 from url_viz.analysis.user_columns import with_user_columns
@@ -152,7 +152,7 @@ def _given_rows(core: SetCore, *, is_quick: bool) -> pa.Table:
         "path": core.base.paths.cast(pa.binary()),
         "content": core.contents,
         "label": pa.array(label.to_numpy(object), pa.string(), from_pandas=True),
-        "split": pa.array(_split_names(splits, len(table)), pa.string(), from_pandas=True),
+        "split": pa.nulls(len(table), pa.string()) if splits is None else pa.array(splits.texts, pa.string()),
         "ambiguity": pa.array(ambiguity.to_numpy(np.float32), from_pandas=True),
     }
     schema = ROWS
@@ -161,13 +161,6 @@ def _given_rows(core: SetCore, *, is_quick: bool) -> pa.Table:
     for name in ("label", "split"):
         columns[name] = columns[name].dictionary_encode()
     return pa.table(columns, schema=schema)
-
-
-def _split_names(splits: Splits | None, count: int) -> NDArray[np.object_]:
-    if splits is None:
-        return np.full(count, None, object)
-    names: NDArray[np.object_] = np.array([*splits.names, None], object)[splits.codes]
-    return names
 
 
 def _as_decided(core: SetCore, stored: pa.Table, source: str | None, version: int) -> pd.DataFrame:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from url_viz.escaping import printable
+from url_viz.imaging.places import Box, Size
+from url_viz.imaging.splits import joined_splits, split_remarks
 from url_viz.wording import counted
 
 Kind = Literal["YOLO", "COCO", "VOC"]
-Box = tuple[float, float, float, float]
-"""x, y, width and height: of the upright picture, in pixels, or in fractions of its size."""
-Size = tuple[float, float]
 LONGEST_LABEL = 200
 
 
@@ -36,7 +35,7 @@ class AnnotatedObject:
 
 @dataclass
 class AnnotatedPicture:
-    """A picture by its path below the base, its split, and the objects in it by their keys (none without any).
+    """A picture by its path below the base, its split (of several as `joined_splits` has them), and its objects by key.
 
     `size` is its width and height in pixels, as the file says.
     """
@@ -78,9 +77,16 @@ class Annotations:
         said = "{} of {} in {}, as {}".format(*parts, self.kind)
         return f"{said}; {counted(self.crowds, 'crowd')} left out" if self.crowds else said
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what the file says twice."""
+        return tuple(split_remarks({path: picture.split for path, picture in self.pictures.items()}))
+
     def picture(self, path: bytes, *, split: str | None = None) -> AnnotatedPicture:
-        """The picture at a path, of a split if it is new."""
-        return self.pictures.setdefault(path, AnnotatedPicture(path, split))
+        """The picture at a path, which is of this split, too."""
+        picture = self.pictures.setdefault(path, AnnotatedPicture(path, split))
+        picture.split = joined_splits(picture.split, split)
+        return picture
 
     def add(self, path: bytes, one: AnnotatedObject, *, at: str) -> None:
         """An object of a known picture; a failure `at` its place if its box or key cannot be."""

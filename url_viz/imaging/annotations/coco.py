@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -11,8 +11,6 @@ from url_viz.errors import FolderError
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
-    Box,
-    Size,
     box_around,
     box_in,
     inside,
@@ -20,6 +18,8 @@ from url_viz.imaging.annotations.annotated import (
     numbers,
     why_no_box,
 )
+from url_viz.imaging.places import Box, Size
+from url_viz.imaging.plain_file import lies_within
 
 PROBED = 50
 """So many pictures show in which folder they lie."""
@@ -28,12 +28,12 @@ MOST_BITS = 35
 """Of one run length: no picture has as many pixels."""
 
 
-def read_coco(path: Path, data: bytes) -> Annotations:
+def read_coco(path: Path, data: bytes, *, within: Sequence[Path] | None = None) -> Annotations:
     """The objects of a COCO file. Raises FolderError if it is none, or its pictures lie nowhere near."""
     document = _document(path, data)
     pictures = {_key(entry.get("id")): entry for entry in _entries(document, "images")}
     names = {_key(entry.get("id")): label_of(entry.get("name")) for entry in _entries(document, "categories")}
-    base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()])
+    base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
     found = Annotations("COCO", base, names, {at: key for key, at in paths.items() if at is not None})
     for key, at in paths.items():
@@ -104,13 +104,17 @@ def _is_outside(box: Box, size: Size | None) -> bool:
     return box[0] >= size[0] or box[1] >= size[1] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
 
 
-def _base_of(path: Path, names: list[str]) -> Path:
+def _base_of(path: Path, names: list[str], within: Sequence[Path] | None) -> Path:
     """The folder that the pictures' names are relative to: of those usual, the one with the most of the first."""
     split = next((name for name in _SPLITS if name in path.stem), "")
     near = [path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent]
     tried = [*near, *(folder / name for folder in near for name in dict.fromkeys((split, path.stem.split("_")[-1])))]
     probed = [at for name in names[:PROBED] if (at := inside(name)) is not None]
-    count = {folder: sum(os.path.isfile(folder / os.fsdecode(at)) for at in probed) for folder in tried}
+
+    def is_there(file: Path) -> bool:
+        return lies_within(file, within) and os.path.isfile(file)
+
+    count = {folder: sum(is_there(folder / os.fsdecode(at)) for at in probed) for folder in tried}
     best = max(count, key=lambda folder: count[folder])
     if probed and not count[best]:
         raise FolderError(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import Annotations, Box, box_in, label_of, numbers, why_no_box
+from url_viz.imaging.annotations.annotated import Annotations, box_in, label_of, numbers, why_no_box
 from url_viz.imaging.annotations.yolo import box_of
 from url_viz.imaging.decode import EMPTY, read_file
+from url_viz.imaging.places import Box
 from url_viz.imaging.scan import display_name
 
 LABELS = "labels"

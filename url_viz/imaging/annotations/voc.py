@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, Box, label_of, numbers
-from url_viz.imaging.decode import read_file
+from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, label_of, numbers
+from url_viz.imaging.decode import EMPTY, read_file
+from url_viz.imaging.places import Box
+from url_viz.imaging.plain_file import VANISHED
 from url_viz.imaging.scan import display_name, scan
 
 ANNOTATIONS, PICTURES, SPLITS = "Annotations", "JPEGImages", "ImageSets/Main"
@@ -17,11 +19,19 @@ _FACTS = ("pose", "truncated", "difficult", "occluded")
 def read_voc(folder: Path, *, within: Sequence[Path] | None = None) -> Annotations:
     """The objects of a VOC folder. Raises FolderError if there is not one picture with a file of objects."""
     found = scan(folder / PICTURES, within=within).files
-    by_stem = {os.path.splitext(os.path.basename(file.path))[0]: PICTURES.encode() + b"/" + file.path for file in found}
-    split = {stem: name for name in ("train", "val", "test") for stem in _stems_in(folder, name, within=within)}
     annotations = Annotations("VOC", folder)
-    for stem, path in by_stem.items():
-        annotations.picture(path, split=split.get(stem))
+    by_stem: dict[bytes, bytes] = {}
+    for file in found:
+        stem, path = os.path.splitext(os.path.basename(file.path))[0], PICTURES.encode() + b"/" + file.path
+        if by_stem.setdefault(stem, path) == path:
+            annotations.picture(path)
+        else:
+            other = display_name(by_stem[stem])
+            annotations.fail(display_name(path), f"has the same name before its ending as {other}: rename one of them")
+    for split in ("train", "val", "test"):
+        for stem in _stems_in(folder, split, annotations, within=within):
+            if stem in by_stem:
+                annotations.picture(by_stem[stem], split=split)
     with os.scandir(folder / ANNOTATIONS) as entries:
         files = sorted(os.fsencode(entry.name) for entry in entries if entry.name.endswith(".xml"))
     for name in files:
@@ -36,12 +46,15 @@ def is_voc(folder: Path) -> bool:
     return all(os.path.isdir(folder / name) for name in (ANNOTATIONS, PICTURES))  # also of a closed folder
 
 
-def _stems_in(folder: Path, split: str, *, within: Sequence[Path] | None) -> Iterator[bytes]:
-    path = folder / SPLITS / f"{split}.txt"
-    if os.path.isfile(path):
-        yield from (
-            line.split()[0] for line in read_file(os.fsencode(path), within=within).splitlines() if line.split()
-        )
+def _stems_in(folder: Path, split: str, annotations: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+    at = f"{SPLITS}/{split}.txt"
+    try:
+        lines = read_file(os.fsencode(folder / at), within=within).splitlines()
+    except ImageError as error:
+        if str(error) not in (VANISHED, EMPTY):
+            annotations.fail(at, str(error))
+        return
+    yield from (line.split()[0] for line in lines if line.split())
 
 
 def _take_file(
@@ -67,11 +80,16 @@ def _take_file(
         annotations.add(path, one, at=f"{at} object {number}")
 
 
-def _tree(data: bytes) -> ET.Element:
-    """The root of an XML file without a document type, which could define entities without end."""
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+class _WithoutTypes(ET.TreeBuilder):
+    """Refuses a document type, in any encoding: it could define entities without end."""
+
+    def doctype(self, name: str, public: str | None, system: str | None) -> None:
         raise ValueError("it has a document type, which is not read")
-    return ET.fromstring(data)
+
+
+def _tree(data: bytes) -> ET.Element:
+    """The root of an XML file. Raises ValueError for one with a document type, ParseError for what is no XML."""
+    return ET.fromstring(data, ET.XMLParser(target=_WithoutTypes()))
 
 
 def _box_of(element: ET.Element) -> Box | None:

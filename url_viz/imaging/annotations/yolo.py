@@ -11,14 +11,15 @@ from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
-    Box,
     box_around,
     inside,
     label_of,
     numbers,
     why_no_box,
 )
-from url_viz.imaging.decode import read_file
+from url_viz.imaging.decode import EMPTY, read_file
+from url_viz.imaging.places import Box
+from url_viz.imaging.plain_file import VANISHED, lies_within
 from url_viz.imaging.scan import display_name, scan
 
 _SPLITS = ("train", "val", "test")
@@ -81,7 +82,7 @@ def _pictures_of(given: object, base: Path, found: Annotations, *, within: Seque
     for one in given if isinstance(given, list) else [] if given is None else [given]:
         at = inside(_below(base, one)) if isinstance(one, str) else None
         folder = None if at is None else base / os.fsdecode(at)
-        if folder is None or not folder.exists():
+        if folder is None or not lies_within(folder, within) or not folder.exists():
             found.fail(label_of(one), "is no folder or list of pictures below `path`")
         elif folder.is_dir():
             prefix = b"" if at == b"." else (at or b"") + b"/"
@@ -106,12 +107,10 @@ def _listed(listing: Path, name: str, found: Annotations, *, within: Sequence[Pa
 
 def _take_labels(picture: bytes, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> None:
     at = label_file(picture)
-    if not os.path.exists(os.path.join(os.fsencode(base), at)):
-        return  # a picture without objects
     try:
         text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8-sig", "replace")
     except ImageError as error:
-        if "empty" not in str(error):
+        if str(error) not in (VANISHED, EMPTY):  # a picture without objects
             found.fail(display_name(at), str(error))
         return
     for number, line in enumerate(text.splitlines(), 1):

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
-CLASS, SPLIT = "class", "split"
-"""The columns that become labels and splits of a new set."""
+CLASS = "class"
+"""The column that becomes the label of a new set."""
 CLASS_NAMES = ("class", "label", "class_name", "category", "labels", "cls", "target", "fine_label")
 """What columns of classes are called, the likeliest first; case does not matter."""
 MOST_COLUMNS = 50

@@ -5,19 +5,22 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-from url_viz.errors import FolderError, ImageError
+from url_viz.errors import BucketError, FolderError, ImageError
 from url_viz.imaging.bucket import AT_A_TIME, FETCH_S, RETRY_S, Bucket, refuse_outside
 from url_viz.imaging.containers.entries import CLASS, MOST_COLUMNS, class_column, shortened
 from url_viz.imaging.containers.shards import in_order
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.scan import EXTENSIONS, Scan, ScannedFile
+from url_viz.imaging.plain_file import OUTSIDE, size_and_time
+from url_viz.imaging.scan import EXTENSIONS, Scan, ScannedFile, display_name
+from url_viz.imaging.splits import is_split_column, joined_splits, split_remarks
 from url_viz.roots import address_in
-from url_viz.wording import counted
+from url_viz.wording import counted, first_of
 
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl")
 PATH_NAMES = (
@@ -52,6 +55,7 @@ class Listing:
         """`fetch_s` bounds a request to object storage."""
         self.root, self.within, self._fetch_s = root, within, fetch_s
         self._buckets: dict[Path, Bucket] = {}
+        self._left_out = Counter[str]()
 
     @property
     def base(self) -> Path:
@@ -67,8 +71,14 @@ class Listing:
         return AT_A_TIME if any(_address(path) for path, _ in self._rows[:1]) else None
 
     def list(self) -> Scan:
-        """Every picture once, with the columns of its last line. Raises FolderError for a file that is no list."""
-        last = dict(self._rows)
+        """Every picture once, with the columns of its last line, and all the splits that its lines say.
+
+        Raises FolderError for a file that is no list.
+        """
+        lines: dict[bytes, list[Mapping[str, object]]] = {}
+        for path, facts in self._rows:
+            lines.setdefault(path, []).append(facts)
+        last = {path: _joined(of) for path, of in lines.items()}
         names = dict.fromkeys(name for facts in last.values() for name in facts)
         of_class = class_column(names)
         columns = {
@@ -76,7 +86,10 @@ class Listing:
             for name in list(names)[:MOST_COLUMNS]
         }
         files = tuple(map(self._file, last))
-        return in_order(Scan(self.root, files, within=self.within, columns=columns))
+        cells = {path: _split_in(facts) for path, facts in last.items()}
+        left_out = (f"{counted(number, 'line')} left out: {why}" for why, number in self._left_out.items())
+        remarks = *left_out, *split_remarks(cells), *_class_remarks(lines, of_class or "")
+        return in_order(Scan(self.root, files, within=self.within, columns=columns, remarks=remarks))
 
     def read(self, file: ScannedFile) -> bytes:
         """The bytes of a picture. Raises ImageError for a fault of the file, BucketError for one of its store."""
@@ -84,7 +97,10 @@ class Listing:
         if address is None:
             return read_file(os.path.join(os.fsencode(self.base), file.path), within=self.within)
         if self.within is not None:
-            refuse_outside(address, self.within)
+            try:
+                refuse_outside(address, self.within)
+            except FolderError as error:  # of this line, and not of the list
+                raise ImageError(OUTSIDE) from error
         bucket = address.parents[len(address.parts) - 3]
         if bucket not in self._buckets:
             self._buckets[bucket] = Bucket(bucket, fetch_s=self._fetch_s, retry_s=min(RETRY_S, self._fetch_s / 4))
@@ -94,11 +110,7 @@ class Listing:
     def _file(self, path: bytes) -> ScannedFile:
         if _address(path) is not None:
             return ScannedFile(path, 0, 0)
-        try:
-            status = os.stat(os.path.join(os.fsencode(self.base), path))
-        except (OSError, ValueError):  # reading it gives the reason
-            return ScannedFile(path, 0, 0)
-        return ScannedFile(path, status.st_size, status.st_mtime_ns)
+        return ScannedFile(path, *size_and_time(os.path.join(os.fsencode(self.base), path), within=self.within))
 
     @cached_property
     def _rows(self) -> Sequence[tuple[bytes, Mapping[str, object]]]:
@@ -108,10 +120,37 @@ class Listing:
             raise FolderError(f"{str(self.root)!r} {error}. Give a list of pictures that can be read.") from error
         encoding = ("utf-16", "replace") if data.startswith(_UTF_16) else ("utf-8-sig", "surrogateescape")
         text = data.decode(*encoding)
-        rows = [(_path(path), facts) for path, facts in _KINDS[self.root.suffix.lower()](text, self.root) if path]
+        rows = []
+        for path, facts in _KINDS[self.root.suffix.lower()](text, self.root):
+            try:
+                rows += [(_path(path), facts)] if path else []
+            except BucketError as error:  # the line is not kept: a secret may stand in it
+                self._left_out[str(error)] += 1
         if not rows:
             raise FolderError(f"{str(self.root)!r} lists no picture. Give a file with one path a line.")
         return rows
+
+
+def _joined(lines: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+    """What the last of a picture's lines says, with the splits of all of them."""
+    splits = {name: joined_splits(*(one.get(name) for one in lines)) for name in lines[-1] if is_split_column(name)}
+    return {**lines[-1], **splits} if len(lines) > 1 else lines[-1]
+
+
+def _split_in(facts: Mapping[str, object]) -> object:
+    return next((facts[name] for name in facts if is_split_column(name)), None)
+
+
+def _class_remarks(lines: Mapping[bytes, Sequence[Mapping[str, object]]], of_class: str) -> Iterator[str]:
+    """A sentence on the pictures that lines say two classes of; nothing if there are none."""
+    several = {}
+    for path, of in lines.items():
+        if len(of) > 1 and len(names := dict.fromkeys(str(one[of_class]) for one in of if of_class in one)) > 1:
+            several[path] = ", ".join(names)
+    if several:
+        pictures = counted(len(several), "picture has", "pictures have")
+        named = first_of([f"{display_name(path)} ({names})" for path, names in several.items()])
+        yield f"{pictures} more than one class, of which the last counts: {named}."
 
 
 def _path(text: str) -> bytes:

@@ -13,10 +13,11 @@ from threading import Lock
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.containers.archives import Tar, Zip
 from url_viz.imaging.containers.arrow_files import Arrow, Parquet
-from url_viz.imaging.containers.entries import SPLIT, Columns, Container, Entries, Entry, joined_columns
+from url_viz.imaging.containers.entries import Columns, Container, Entries, Entry, joined_columns
 from url_viz.imaging.folder_classes import split_in_name
 from url_viz.imaging.plain_file import VANISHED, open_plain_file
 from url_viz.imaging.scan import SHARD_ENDINGS, Scan, ScannedFile, Walk, is_hidden
+from url_viz.imaging.splits import SPLIT
 from url_viz.wording import counted
 
 _KINDS: Mapping[bytes, Callable[[bytes], Container]] = {

@@ -1,10 +1,12 @@
 """Findings on the Explore page: what to look at first, a line each with the button that opens its queue."""
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import streamlit as st
 
-from url_viz.analysis.findings import Finding
+from url_viz.analysis.findings import Finding, FindingKind
+from url_viz.analysis.leaks import SAME_FILE
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list
@@ -68,10 +70,8 @@ def _show_line(image_set: ImageSet, finding: Finding, *, width: Literal["stretch
         if st.button(words, type="tertiary", icon=icon, key=f"findings.{finding.kind}", help=escape(finding.why)):
             if finding.opens is not None:
                 go_to_review(finding.opens)
-            elif finding.kind == "without-objects":
-                _without_objects_dialog(image_set)
             else:
-                _failures_dialog(image_set)
+                _LISTS[finding.kind](image_set)
 
 
 @st.dialog("Files that could not be read", width="large")
@@ -84,3 +84,22 @@ def _without_objects_dialog(image_set: ImageSet) -> None:
     with st.spinner("Reading the annotations …"):
         paths = image_set.files.without_objects()
     st.dataframe({"path": paths}, hide_index=True, width="stretch", alt="Pictures in which no object is annotated")
+
+
+@st.dialog("In two splits at once", width="large")
+def _in_two_splits_dialog(image_set: ImageSet) -> None:
+    leaks = image_set.splits.leaks()
+    assert leaks is not None
+    shown = leaks[leaks["kind"] == SAME_FILE][["path", "twin_split", "split"]]
+    columns = {"path": "Picture", "twin_split": "In", "split": "And in"}
+    st.dataframe(
+        shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures that are in two splits at once"
+    )
+
+
+_LISTS: Mapping[FindingKind, Callable[[ImageSet], None]] = {
+    "in-two-splits": _in_two_splits_dialog,
+    "unreadable": _failures_dialog,
+    "without-objects": _without_objects_dialog,
+}
+"""What lists the findings that no review can show."""

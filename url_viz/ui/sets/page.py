@@ -77,6 +77,8 @@ def _show_one(set_id: str, about: About) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         _show_use(about)
+        for remark in about.remarks:
+            st.info(escape(remark), icon=":material/info:")
     with right:
         _show_changes(set_id, about)
 

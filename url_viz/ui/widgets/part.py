@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from url_viz.imaging.annotations.annotated import Box
+from url_viz.imaging.places import Box
 from url_viz.ui.session import state_of
 from url_viz.ui.widgets.actions import nothing
 from url_viz.ui.widgets.assets import component_of
