@@ -95,19 +95,23 @@ class LimitedProcesses:
     def _slot(self) -> Iterator["_WorkerSlot"]:
         """A slot for this thread alone, preferably with a running process; threads wait in order."""
         turn: Future[_WorkerSlot] = Future()
-        with self._lock:
-            self._requests += 1
-            self._waiting.append(turn)
-            self._hand_out()
-        slot = self._patiently(turn)
         try:
-            yield slot
+            with self._lock:
+                self._requests += 1
+                self._waiting.append(turn)
+                self._hand_out()
+            yield self._patiently(turn)
         except BaseException:  # a late answer of its process would be read as the answer to the next question
-            slot.end()
+            if turn.done():
+                turn.result().end()
             raise
         finally:
             with self._lock:
-                self._free.insert(0 if slot.is_new else len(self._free), slot)
+                if turn.done():
+                    slot = turn.result()
+                    self._free.insert(0 if slot.is_new else len(self._free), slot)
+                else:  # stopped by Ctrl-C while it waited
+                    self._waiting.remove(turn)
                 self._hand_out()
 
     def _hand_out(self) -> None:
@@ -216,16 +220,16 @@ class _Turns:
         self._above, self._heard, self._most_s = above, heard, most_s
 
     def __enter__(self) -> None:
-        _end_after(0)
+        end_after(0)
         self._above.send_bytes(_LARGE)
         self._heard.get()
-        _end_after(self._most_s)
+        end_after(self._most_s)
 
     def __exit__(self, *_: object) -> None:
         """The turn ends with the answer."""
 
 
-def _end_after(seconds: float) -> None:
+def end_after(seconds: float) -> None:
     """End this process by SIGALRM after some seconds, even inside a decoder; 0: never."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -256,17 +260,23 @@ def _listen(above: Connection, heard: "SimpleQueue[bytes]") -> None:
     os._exit(0)
 
 
-def _answered(work: Mapping[str, Callable[..., Answer]], question: bytes, data: bytes, most_s: float) -> Answer:
+def _answered(
+    work: Mapping[str, Callable[..., Answer]], question: bytes, data: bytes, most_s: float
+) -> tuple[bytes, bytes]:
     what, options = json.loads(question)
-    _end_after(most_s)
+    end_after(most_s)
     try:
-        return work[what](data, **options)
+        facts, body = work[what](data, **options)
+        return json.dumps(facts).encode(), body
     except UrlVizError as error:
-        return {"reason": str(error)}, b""
+        reason = str(error)
     except MemoryError:
-        return {"reason": "needs more memory than there is"}, b""
+        reason = "needs more memory than there is"
+    except Exception as error:  # noqa: BLE001 - a damaged or hostile file may raise anything
+        reason = f"cannot be read: {error or type(error).__name__}"
     finally:
-        _end_after(0)
+        end_after(0)
+    return json.dumps({"reason": reason}).encode(), b""
 
 
 def serve(
@@ -285,6 +295,5 @@ def serve(
     with suppress(ConnectionError):  # the parent process has ended
         above.send_bytes(_READY)
         while True:
-            facts, body = _answered(work, heard.get(), heard.get(), most_s)
-            above.send_bytes(json.dumps(facts).encode())
-            above.send_bytes(body)
+            for part in _answered(work, heard.get(), heard.get(), most_s):
+                above.send_bytes(part)

@@ -190,6 +190,13 @@ class TestManyAtOnce:
                 assert not waiting.done()
             assert waiting.result(timeout=30).width == 8_000
 
+    def test_ctrl_c_while_waiting_for_a_process_loses_none(self, tmp_path: Path) -> None:
+        for name, size in (("slow.png", SLOW), ("good.png", (64, 48))):
+            (tmp_path / name).write_bytes(bad(size))
+        environment = {**os.environ, "PYTHONPATH": os.fspath(tmp_path / "decoder")}
+        script = [sys.executable, "-c", WAITING, tmp_path / "slow.png", tmp_path / "good.png"]
+        assert subprocess.check_output(script, cwd=ROOT, env=environment, timeout=60, text=True) == "64 64\n"
+
 
 class TestTheApp:
     def test_uploads_beside_one_that_crashes_are_scored(self, model: Model) -> None:
@@ -245,6 +252,26 @@ class TestTheApp:
         return pages.opened(image_set)
 
 
+WAITING = """
+import _thread, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.workers import Decoders
+one = Decoders(1)
+def read(path): return one.read(Path(path).read_bytes(), Preprocessing())
+reading = threading.Thread(target=read, args=(sys.argv[1],))
+reading.start()
+while one._free:
+    time.sleep(.01)
+threading.Timer(.2, _thread.interrupt_main).start()
+try:
+    read(sys.argv[2])
+except KeyboardInterrupt:
+    reading.join()
+    with ThreadPoolExecutor() as threads:
+        print(*(threads.submit(read, sys.argv[2]).result(timeout=30).width for _ in range(2)))
+"""
 HOLDING = """
 import sys, threading
 from pathlib import Path

@@ -58,9 +58,10 @@ class TestSource:
         assert source.tars == ("part-000.tar", "part-001.tar", "part-002.tar")
 
     def test_a_limit_is_spread_over_the_tars(self, tars: Path) -> None:
-        source = source_of(config_of(tars, tars, limit=5), classifier_classes=1000)
-        assert [len(list(source.read(shard))) for shard in range(3)] == [2, 2, 2]
-        assert source.digest != source_of(config_of(tars, tars), classifier_classes=1000).digest
+        for limit, shares in ((2, [0, 1, 1]), (5, [1, 2, 2]), (6, [2, 2, 2])):
+            source = source_of(config_of(tars, tars, limit=limit), classifier_classes=1000)
+            assert [len(list(source.read(shard))) for shard in range(3)] == shares
+            assert source.digest != source_of(config_of(tars, tars), classifier_classes=1000).digest
 
     def test_labels_are_the_classifiers(self, tars: Path) -> None:
         of_1k = source_of(config_of(tars, tars), classifier_classes=1000)
@@ -108,6 +109,8 @@ def test_it_holds_what_the_unpacked_pictures_give_and_goes_on_where_it_was_stopp
     # The stored loss of the backbone's own classifier is there for `labels`, without reading a picture again.
     labels = write_cache(config_of(tars, tmp_path / "cache", target="labels"), model, silent)
     assert np.array_equal(labels.loss(), labels.rows["own_loss"])
+    few = write_cache(config_of(tars, tmp_path / "few", limit=2), model, silent)
+    assert len(few) == 4, "two views of two pictures; one tar gives none"
     # A stopped run goes on, and processes share it.
     config = config_of(tars, tmp_path / "shared")
 

@@ -62,28 +62,37 @@ class TarSource:
     """Tar shards, one per shard of the cache; each has an equal range of positions.
 
     `classes` are the WordNet ids that labels index. With `is_strict` an unknown label is an error; otherwise such
-    pictures have no label. At most `most` pictures of each tar are read. How many pictures there are is unknown before
-    reading, so `pictures` and `shard_pictures` are 0, and progress counts tars. The digest is of names, sizes and
-    `most`: the tars are not read for it.
+    pictures have no label. At most `limit` pictures are read, spread over the tars. How many pictures there are is
+    unknown before reading, so `pictures` and `shard_pictures` are 0, and progress counts tars. The digest is of names,
+    sizes and `limit`: the tars are not read for it.
     """
 
-    def __init__(self, files: tuple[Path, ...], classes: tuple[str, ...], *, is_strict: bool, most: int | None) -> None:
-        self.files, self.classes, self.is_strict, self.most = files, classes, is_strict, most
+    def __init__(
+        self, files: tuple[Path, ...], classes: tuple[str, ...], *, is_strict: bool, limit: int | None
+    ) -> None:
+        self.files, self.classes, self.is_strict, self.limit = files, classes, is_strict, limit
         self.pictures = self.shard_pictures = 0
         self.total = len(files)
         self.tars = tuple(file.name for file in files)
         sizes = [f"{file.name}\0{file.stat().st_size}\0" for file in files]
-        self.digest = hashlib.blake2b("".join([*sizes, str(most)]).encode(), digest_size=8).hexdigest()
+        self.digest = hashlib.blake2b("".join([*sizes, str(limit)]).encode(), digest_size=8).hexdigest()
 
     def done(self, shard: int, position: int) -> int:
         """Tars that are done while `shard` is read."""
         return shard
 
+    def share(self, shard: int) -> int | None:
+        """How many pictures of a tar are read at most; None without a limit. All shares add up to the limit."""
+        if self.limit is None:
+            return None
+        count = len(self.files)
+        return (shard + 1) * self.limit // count - shard * self.limit // count
+
     def read(self, shard: int) -> Iterator[Encoded | BadSample]:
         """The pictures of a tar, in rising positions, and what could not be read."""
         file, room = self.files[shard], MOST_POSITIONS // len(self.files)
         labels = {name: index for index, name in enumerate(self.classes)}
-        for number, sample in enumerate(islice(samples_of(file, labels, is_strict=self.is_strict), self.most)):
+        for number, sample in enumerate(islice(samples_of(file, labels, is_strict=self.is_strict), self.share(shard))):
             if number >= room:
                 raise FolderError(f"{file} holds more than {room:,} pictures. Cut it into smaller shards.")
             name = f"{file.name}/{sample.key}"
@@ -108,5 +117,5 @@ def source_of(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
         per_shard = max(1, config.shard_rows // config.augmentation.views)
         return FileSource(of(config.data, limit=config.limit), per_shard)
     files = shards_of(tar_path(config.data))
-    most = None if config.limit is None else -(-config.limit // len(files))
-    return TarSource(files, classes_of_size(classifier_classes), is_strict=config.target == "labels", most=most)
+    classes = classes_of_size(classifier_classes)
+    return TarSource(files, classes, is_strict=config.target == "labels", limit=config.limit)

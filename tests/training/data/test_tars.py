@@ -125,6 +125,19 @@ class TestStreams:
         assert "cut.tar" in last.key
         assert all(isinstance(sample, TarSample) and sample.data == JPEG for sample in before)
 
+    @pytest.mark.parametrize("size", [-512, 1 << 60])
+    def test_a_shard_with_a_size_that_cannot_be_ends_there(self, tmp_path: Path, size: int) -> None:
+        data = bytearray(tar([(f"n00000001_{i}.jpg", JPEG) for i in range(2)]))
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            member = archive.getmembers()[1]
+        at, member.size = member.offset, size
+        data[at : at + 512] = member.tobuf(tarfile.GNU_FORMAT)
+        (tmp_path / "a.tar").write_bytes(data)
+        first, *_, last = samples_of(tmp_path / "a.tar", LABELS)
+        assert isinstance(first, TarSample)
+        assert isinstance(last, BadSample)
+        assert "cannot be read to its end" in last.reason
+
     def test_memory_does_not_grow_with_the_shard(self, tmp_path: Path) -> None:
         large = np.random.default_rng(0).bytes(1 << 20)
         shard = write(tmp_path / "a.tar", *((f"n00000001_{i}.jpg", large) for i in range(40)))
