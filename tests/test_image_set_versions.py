@@ -113,7 +113,7 @@ class TestTwoTimes:
         data = bytearray(file.read_bytes())
         data[100:140] = bytes(40)
         file.write_bytes(data)
-        with pytest.raises(DamageError, match=r"Version 1 .*damaged"):
+        with pytest.raises(DamageError, match=r"damaged .*It is version 1 "):
             second.versions.at(1)
         assert second.versions.at(2).number == 2
         monkeypatch.setattr(version_files, "MOST_BYTES", 1)
@@ -121,6 +121,20 @@ class TestTwoTimes:
         again = embed_folder(second.root, model=model, workspace=second.workspace.root)
         assert again.versions.table()["number"].tolist() == [2, 3]
         assert {path.name for path in again.store.paths.versions.iterdir()} == {"2.parquet", "3.parquet"}
+
+    def test_one_of_which_nothing_can_be_said_is_listed_as_damaged(
+        self, first: ImageSet, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = first.store.paths.versions / "1.parquet"
+        file.write_bytes(file.read_bytes()[:-20])
+        assert first.versions.table()[["number", "state"]].to_numpy().tolist() == [[1, "damaged"]]
+        with pytest.raises(DamageError, match=r"It is version 1 of this image set"):
+            first.versions.at(1)
+        where = "--workspace", str(first.workspace.root), "--model", first.source.name
+        assert main(["versions", str(first.root), *where]) == 0
+        assert "damaged" in capsys.readouterr().out
+        first.labels.use(None)
+        assert first.versions.table()["number"].tolist() == [1, 2], "its number is not given again"
 
     def test_an_older_workspace_without_versions_opens_and_begins_at_the_next_reading(
         self, first: ImageSet, model: Model

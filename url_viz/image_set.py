@@ -513,9 +513,10 @@ def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReadi
         image_set = ImageSet(Store(paths), chosen.space, chosen.source, home, within=source.within)
         if not len(image_set):
             raise NoImagesError(_nothing_readable(found, image_set))
-    if len(image_set) >= MANY:
-        image_set.prepare()
-    image_set.versions.store()
+    with suppress(DamageError):  # of labels or columns, reported where they are shown: all that was read is stored
+        if len(image_set) >= MANY:
+            image_set.prepare()
+        image_set.versions.store()
     return image_set
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.processes import run_python
@@ -19,6 +20,7 @@ from url_viz.store.imported_columns import (
 )
 from url_viz.store.second_model_choice import choose_second_model, is_second_model_used
 from url_viz.store.set_records import changing_records
+from url_viz.store.version_files import ROWS, rows_of, store_version, stored_versions
 from url_viz.workspace import SetPaths
 
 FEW, MANY = 3, 60
@@ -52,8 +54,28 @@ def choose(paths: SetPaths, number: int) -> None:
     assert (read_label_choice(paths), read_apart(paths)) == (f"label {number}", f"apart {number}")
 
 
+def store_versions(paths: SetPaths, number: int) -> None:
+    """Two versions at once, of other rows: both are kept. Of equal rows one is."""
+    last = 3 * number
+    at_once(*(lambda who=who: keep(paths, f"{number} {who}") for who in "ab"))
+    both = stored_versions(paths)[-2:]
+    assert [version.number for version in both] == [last + 1, last + 2]
+    assert {rows_of(paths, one.number)["path"][0].as_py() for one in both} == {
+        f"{number} {who}".encode() for who in "ab"
+    }
+    at_once(*(lambda: keep(paths, f"{number} c") for _ in "ab"))
+    assert [version.number for version in stored_versions(paths)][-2:] == [last + 2, last + 3]
+
+
+def keep(paths: SetPaths, path: str) -> bool:
+    rows = pa.table(
+        [[path.encode()], [1], pa.array(["a"]).dictionary_encode(), pa.array(["b"]).dictionary_encode(), [0.5]], ROWS
+    )
+    return store_version(paths, rows, decisions=0, label_source=None, models="m")
+
+
 @pytest.mark.parametrize("times", [FEW, pytest.param(MANY, marks=pytest.mark.torture)])
-@pytest.mark.parametrize("both", [choose])
+@pytest.mark.parametrize("both", [choose, store_versions])
 def test_of_two_writers_at_once_none_is_lost(
     paths: SetPaths, both: Callable[[SetPaths, int], None], times: int
 ) -> None:

@@ -181,7 +181,8 @@ def _same_in(agreement: "Agreement") -> str:
 @app.on_set()
 def versions(image_set: "ImageSet") -> None:
     """List the versions of an image set that `diff --since` compares with: one for each reading that changed it."""
-    print(table_text(image_set.versions.table()))
+    table = image_set.versions.table()
+    print(table_text(table if table["state"].any() else table.drop(columns="state")))
 
 
 @app.command()

@@ -210,9 +210,9 @@ def read_apart(paths: SetPaths) -> str | None:
     return label_choice(paths).read().apart
 
 
-def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
-    """Store the choice of the label; what is kept apart stays, unless the file is damaged."""
-    label_choice(paths).change(lambda before: replace(before, label=chosen, rule=_RULE), anew=True)
+def write_label_choice(paths: SetPaths, chosen: str | None, **also: str | None) -> None:
+    """Store the choice of the label, and `apart` if given; else what is kept apart stays, unless that is damaged."""
+    label_choice(paths).change(lambda before: replace(before, label=chosen, rule=_RULE, **also), anew=True)
 
 
 def write_apart(paths: SetPaths, chosen: str | None) -> None:

@@ -28,9 +28,14 @@ class RecordParquet(Generic[Record]):
     key: bytes
     advice: str
 
-    def about(self) -> Record:
-        """The record, without the rows. Raises DamageError for a file that is gone or not as it was written."""
-        return self._reading(lambda: self._record_in(pq.read_schema(self.path)))
+    def find(self) -> Record | None:
+        """The record, without the rows; None if there is no file. Raises DamageError if it is not as it was written."""
+        try:
+            return self._reading(lambda: self._record_in(pq.read_schema(self.path)))
+        except DamageError:
+            if not self.path.exists():
+                return None
+            raise
 
     def read(self, made: Callable[[Record, pa.Table], Made]) -> Made:
         """What is `made` of record and rows; raises DamageError, also for what `made` raises of unfit rows."""

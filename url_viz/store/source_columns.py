@@ -1,11 +1,13 @@
 """What a source says of its pictures (class, split and other columns of shards and lists), kept with the set."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from url_viz.errors import DamageError
 from url_viz.imaging.containers.entries import CLASS
 from url_viz.imaging.scan import Scan
 from url_viz.store.imported_columns import Import, names_of_imports, read_import, write_import, write_label_choice
@@ -25,7 +27,9 @@ def keep_columns(writer: Writer, found: Scan) -> None:
     """
     if not found.columns:
         return
-    had_classes = SOURCE in names_of_imports(writer.paths) and CLASS in read_import(writer.paths, SOURCE).columns
+    had_classes = SOURCE in names_of_imports(writer.paths)
+    with suppress(DamageError):  # it is written again now
+        had_classes = had_classes and CLASS in read_import(writer.paths, SOURCE).columns
     columns = {
         name: values
         for name, cells in found.columns.items()

@@ -6,17 +6,13 @@ deleted; `pack` takes them along.
 
 import datetime
 import hashlib
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from url_viz.errors import DamageError
-from url_viz.files import replaced
-from url_viz.records import read_plain
-from url_viz.sealed import sealed, unsealed
 from url_viz.store.object_columns import BOX_COLUMNS
+from url_viz.store.record_parquet import RecordParquet
 from url_viz.workspace import SetPaths
 
 MOST_VERSIONS = 50
@@ -54,30 +50,51 @@ class StoredVersion:
 
 def stored_versions(paths: SetPaths) -> tuple[StoredVersion, ...]:
     """The versions that are kept, the oldest first, without those that are damaged."""
-    found = []
-    for file in paths.versions.glob("[0-9]*.parquet") if paths.versions.is_dir() else ():
-        try:
-            about = pq.read_schema(file).metadata[_ABOUT]
-            found.append(read_plain(StoredVersion, unsealed(about)))
-        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
-            continue  # what cannot be read is not offered
-    return tuple(sorted(found, key=lambda version: version.number))
+    return tuple(version for version in _listed(paths).values() if version is not None)
 
 
-def rows_of(paths: SetPaths, version: StoredVersion) -> pa.Table:
+def damaged_versions(paths: SetPaths) -> tuple[int, ...]:
+    """The numbers of versions of which nothing can be said; what `mend` finds besides is in their rows."""
+    return tuple(number for number, version in _listed(paths).items() if version is None)
+
+
+def rows_of(paths: SetPaths, number: int) -> pa.Table:
     """The rows of a version (ROWS, of objects ROWS_OF_OBJECTS). Raises DamageError if they are not as written."""
-    file = _file(paths, version.number)
-    try:
-        table = pq.read_table(file, partitioning=None, page_checksum_verification=True)
-        schema = ROWS_OF_OBJECTS if set(BOX_COLUMNS[:4]) <= set(table.column_names) else ROWS
-        rows = table.select(schema.names).cast(schema)
-        if digest_of(rows) != version.digest or rows["path"].null_count or rows["content"].null_count:
-            raise ValueError("its rows are not as they were written")
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DamageError(
-            f"Version {version.number} of this image set is damaged ({file}). Remove that file, and choose another "
-            "version: `python -m url_viz versions FOLDER`."
-        ) from error
+    return version_file(paths, number).read(_checked_rows)
+
+
+def version_file(paths: SetPaths, number: int) -> RecordParquet[StoredVersion]:
+    """The file of a version."""
+    advice = (
+        f"It is version {number} of this image set: compare with another one, or lay it aside by `python -m url_viz "
+        "mend FOLDER`."
+    )
+    return RecordParquet(paths.versions / f"{number}.parquet", StoredVersion, _ABOUT, advice)
+
+
+def version_numbers(paths: SetPaths) -> list[int]:
+    """The numbers of all versions on disk, the oldest first, also of damaged ones."""
+    return sorted(int(file.stem) for file in paths.versions.glob("[1-9]*.parquet") if file.stem.isdecimal())
+
+
+def _listed(paths: SetPaths) -> dict[int, StoredVersion | None]:
+    """The versions by number, None for those that are damaged."""
+    listed: dict[int, StoredVersion | None] = {}
+    for number in version_numbers(paths):
+        try:
+            version = version_file(paths, number).find()
+        except DamageError:
+            listed[number] = None
+        else:
+            listed |= {number: version} if version is not None else {}  # it was one of the oldest, and is gone by now
+    return listed
+
+
+def _checked_rows(version: StoredVersion, table: pa.Table) -> pa.Table:
+    schema = ROWS_OF_OBJECTS if set(BOX_COLUMNS[:4]) <= set(table.column_names) else ROWS
+    rows = table.select(schema.names).cast(schema)
+    if digest_of(rows) != version.digest or rows["path"].null_count or rows["content"].null_count:
+        raise ValueError("its rows are not as they were written")
     return rows
 
 
@@ -97,38 +114,44 @@ def store_version(paths: SetPaths, rows: pa.Table, *, decisions: int, label_sour
 
     The same rows by other models take the place of the last version.
     """
-    known, digest = stored_versions(paths), digest_of(rows)
-    if known and known[-1].digest == digest:
-        if known[-1].models != models:
-            _write(paths, rows, replace(known[-1], models=models))
-        return False
-    number = known[-1].number + 1 if known else 1
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    _write(paths, rows, StoredVersion(number, now, len(rows), decisions, label_source, models, digest))
+    digest, is_written = digest_of(rows), False
+    while not is_written:
+        number = max(version_numbers(paths), default=0) + 1  # before the look at what is there: no number is skipped
+        known = stored_versions(paths)
+        if known and known[-1].digest == digest:
+            if known[-1].models != models:
+                _write(paths, rows, replace(known[-1], models=models))
+            return False
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        version = StoredVersion(number, now, len(rows), decisions, label_source, models, digest)
+        is_written = _write(paths, rows, version, is_new=True)
     _drop_oldest(paths)
     return True
 
 
-def _write(paths: SetPaths, rows: pa.Table, version: StoredVersion) -> None:
+def _write(paths: SetPaths, rows: pa.Table, version: StoredVersion, *, is_new: bool = False) -> bool:
+    """Write a version; returns False if `is_new`, and another process was first to write one of its number."""
     words = [field.name for field in rows.schema if pa.types.is_dictionary(field.type)]
-    with replaced(_file(paths, version.number)) as temporary:
-        pq.write_table(
-            rows.replace_schema_metadata({_ABOUT: sealed(asdict(version)).encode()}),
-            temporary,
+    file = version_file(paths, version.number)
+    try:
+        file.write(
+            version,
+            rows,
+            is_new=is_new,
             compression="zstd",
             use_dictionary=words,
             column_encoding={"path": "DELTA_BYTE_ARRAY"},
-            write_page_checksum=True,
         )
+    except FileExistsError:
+        if not file.path.exists():
+            raise
+        return False
+    return True
 
 
 def _drop_oldest(paths: SetPaths) -> None:
-    files = [_file(paths, version.number) for version in stored_versions(paths)]
-    sizes = [file.stat().st_size for file in files]
+    files = [version_file(paths, version.number).path for version in stored_versions(paths)]
+    sizes = [file.stat().st_size if file.exists() else 0 for file in files]
     while len(files) > 2 and (len(files) > MOST_VERSIONS or sum(sizes) > MOST_BYTES):
         files.pop(0).unlink(missing_ok=True)
         sizes.pop(0)
-
-
-def _file(paths: SetPaths, number: int) -> Path:
-    return paths.versions / f"{number}.parquet"

@@ -36,7 +36,15 @@ from url_viz.store.decision_rows import FileKeys
 from url_viz.store.imported_columns import NAMES, TAGS
 from url_viz.store.object_columns import PICTURE, Boxes
 from url_viz.store.tables import Embeddings, Twins, no_twins, positions_of
-from url_viz.store.version_files import ROWS, ROWS_OF_OBJECTS, StoredVersion, rows_of, store_version, stored_versions
+from url_viz.store.version_files import (
+    ROWS,
+    ROWS_OF_OBJECTS,
+    StoredVersion,
+    damaged_versions,
+    rows_of,
+    store_version,
+    stored_versions,
+)
 from url_viz.subjects.set_core import SetCore, SetSubject
 from url_viz.wording import FEW, counted, decimal, first_of
 
@@ -70,13 +78,19 @@ class SetVersions(SetSubject):
     """
 
     def stored(self) -> tuple[StoredVersion, ...]:
-        """The versions that are kept, the oldest first."""
+        """The versions that are kept and can be read, the oldest first."""
         return stored_versions(self._core.store.paths)
 
+    def damaged(self) -> tuple[int, ...]:
+        """The numbers of versions that are damaged: `mend` lays them aside."""
+        return damaged_versions(self._core.store.paths)
+
     def table(self) -> pd.DataFrame:
-        """The versions that are kept, the oldest first: number, at (UTC), pictures."""
-        columns = ["number", "at", "pictures"]
-        return pd.DataFrame([[getattr(one, name) for name in columns] for one in self.stored()], columns=columns)
+        """The versions that are kept, by number: at (UTC), pictures, and state, which is "damaged" or ""."""
+        whole = [(one.number, one.at, one.pictures, "") for one in self.stored()]
+        damaged = [(number, "", None, "damaged") for number in self.damaged()]
+        table = pd.DataFrame(sorted([*whole, *damaged]), columns=["number", "at", "pictures", "state"])
+        return table.astype({"pictures": "Int64"})
 
     def store(self, *, is_quick: bool = False) -> bool:
         """Keep the set as it is opened, unless it is as in the last version; returns whether it was kept.
@@ -99,10 +113,12 @@ class SetVersions(SetSubject):
         """The version of a number, or that of a time such as "2026-11-28" or "2026-11-28 14:30" (of this machine).
 
         Of a number with what was decided at the end of that reading; of a time with what was decided until then. Raises
-        ImageSetError for a number or time of which nothing is kept.
+        ImageSetError for a number or time of which nothing is kept, DamageError for a version that is damaged.
         """
         kept, core = self.stored(), self._core
         number = int(since) if str(since).isdecimal() else None
+        if number in self.damaged():
+            rows_of(core.store.paths, number)  # raises what is wrong with it
         until = "" if number is not None else _utc(str(since))
         fitting = [one for one in kept if (one.number == number if number is not None else one.at <= until)]
         if not fitting:
@@ -113,7 +129,7 @@ class SetVersions(SetSubject):
             )
         version = fitting[-1]
         decisions = max(version.decisions, core.decisions.version_at(until)) if until else version.decisions
-        stored = rows_of(core.store.paths, version)
+        stored = rows_of(core.store.paths, version.number)
         rows = _as_decided(core, stored, version.label_source, decisions)
         if version.models != models_of(core):
             stored = stored.set_column(
