@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from url_viz.errors import DamageError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.models.model import ModelSource
@@ -24,6 +25,7 @@ class RecentSet:
 
     `classes` are those of its label, `folder_classes` those of its folders as they are found, whatever the label is.
     `thumbnails` (JPEG) are of some of its pictures, spread over it by path. `unfinished` is a reading that was stopped.
+    `damage` says what is damaged and the next step, "" for nothing that is seen here; then there may be no counts.
     """
 
     set_id: str
@@ -35,6 +37,7 @@ class RecentSet:
     models: tuple[str, ...]
     thumbnails: tuple[bytes, ...]
     unfinished: Unfinished | None
+    damage: str = ""
 
 
 class RecentSets:
@@ -47,7 +50,7 @@ class RecentSets:
         self._stores: dict[str, Store] = {}
 
     def latest(self, most: int) -> list[RecentSet]:
-        """At most so many image sets, the one that was read last first. Raises DamageError for a damaged one."""
+        """At most so many image sets, the one that was read last first; damaged ones among them."""
         paths = self._workspace.set_paths
         sets = [
             (_read_at(about, paths(set_id)), set_id, about) for set_id, about in sets_with_pictures(self._workspace)
@@ -56,14 +59,25 @@ class RecentSets:
         return [self._described(set_id, about, read_at) for read_at, set_id, about in latest]
 
     def _described(self, set_id: str, about: About, read_at: float) -> RecentSet:
-        partial = unfinished(set_id, self._workspace) if about.begun else None
+        try:
+            partial = unfinished(set_id, self._workspace) if about.begun else None
+            recent = self._as_counted(set_id, about)
+        except DamageError as error:
+            recent, partial = RecentSet(set_id, about, 0, 0, 0, 0.0, _models(about), (), None, str(error)), None
+        return replace(recent, about=about, read_at=read_at, unfinished=partial)
+
+    def _as_counted(self, set_id: str, about: About) -> RecentSet:
+        """The set as it was counted before, if it has not changed."""
         with self._lock:
             store = self._stores.setdefault(set_id, Store(self._workspace.set_paths(set_id)))
             key = _version(store, about)
             if self._known.get(set_id, (None, None))[0] != key:
                 self._known[set_id] = (key, _counted(store, about, self._workspace))
-            recent = self._known[set_id][1]
-        return replace(recent, about=about, read_at=read_at, unfinished=partial)
+            return self._known[set_id][1]
+
+
+def _models(about: About) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(space.backbone for space in reversed(about.spaces)))
 
 
 def _read_at(about: About, paths: SetPaths) -> float:
@@ -81,13 +95,17 @@ def _counted(store: Store, about: About, workspace: Workspace) -> RecentSet:
     is_picture = files["failure"].is_null().to_numpy()
     ids = np.asarray(files["id"].to_numpy())[is_picture]
     paths = [path for path, is_one in zip(files["path"].to_pylist(), is_picture, strict=True) if is_one]
-    models = tuple(dict.fromkeys(space.backbone for space in reversed(about.spaces)))
-    classes = _classes(store, about, workspace)
+    try:
+        classes, damage = _classes(store, about, workspace), ""
+    except DamageError as error:  # of its label or a column: its pictures can be counted
+        classes, damage = 0, str(error)
     shown = _evenly_spaced(ids, paths)
     found = store.thumbnails(shown)
     small = tuple(found[image_id] for image_id in shown if image_id in found)
     found_classes = len(set(find_classes(paths).class_names) - {None})
-    return RecentSet(store.paths.folder.name, about, len(ids), classes, found_classes, 0.0, models, small, None)
+    return RecentSet(
+        store.paths.folder.name, about, len(ids), classes, found_classes, 0.0, _models(about), small, None, damage
+    )
 
 
 def _evenly_spaced(ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", paths: Sequence[bytes]) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ class RecordFile(Generic[Record]):
         except FileNotFoundError:
             return self.default
         except ValueError as error:
-            raise self.error(f"{self.path} is damaged ({error}). {self.advice}") from error
+            raise self.damaged(error) from error
         except OSError as error:
             raise self.error(f"{self.path} cannot be read ({error.strerror}). {self.advice}") from error
 
@@ -77,6 +77,10 @@ class RecordFile(Generic[Record]):
             changed = change(record)
             self._replace(changed)
         return changed
+
+    def damaged(self, why: object) -> UrlVizError:
+        """The error for a file that is not as it was written."""
+        return self.error(f"{self.path} is damaged ({why}). {self.advice}")
 
     def is_whole(self) -> bool:
         """Whether the file is as it was written, or was never written."""

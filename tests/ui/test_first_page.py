@@ -6,6 +6,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
+from tests.ui.conftest import Read
 from tests.ui.pages import LONG, opened, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
@@ -98,3 +99,23 @@ def test_times_are_told_in_words() -> None:
 
 def test_without_an_image_set_each_page_shows_the_ways_in(home: Workspace) -> None:
     assert "Which of your pictures are ambiguous?" in words(opened(page="evaluate"))
+
+
+def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once: Read, tmp_path: Path) -> None:
+    """On the first page, in the dialog that opens folders, and on the page where it is repaired or forgotten."""
+    other = read_once(write_folder(tmp_path / "other", 6, start=40))
+    labels = image_set.store.paths.labels
+    labels.write_bytes(labels.read_bytes()[:-3])
+    at = opened()
+    assert ":red[:material/broken_image: Damaged.]" in words(at)
+    assert "labels FOLDER folders" in words(at)
+    assert "6 pictures · read " in words(at)
+    at.button(key="open_folder_welcome").click().run()
+    assert {f"recent.{one.set_id}" for one in (image_set, other)} <= {button.key for button in at.button}
+    at = opened(page="sets")
+    listed = at.dataframe[0].value.set_index("folder")["state"]
+    assert listed.to_dict() == {str(image_set.root): "damaged", str(other.root): ""}
+    at = opened(image_set, "sets")
+    assert f"python -m url_viz mend {image_set.root}" in words(at)
+    assert "Forget this image set" in words(at)
+    opened(other, "finetune")

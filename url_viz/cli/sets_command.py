@@ -1,6 +1,7 @@
 """Commands for image sets: list, rename, relocate, compact, repair, pack, unpack, forget, and compare versions."""
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text
 from url_viz.errors import ImageSetError, UsageError
+from url_viz.escaping import printable
 from url_viz.files import require_parent
 from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.options import Count
@@ -40,8 +42,12 @@ def sets(
         table = store.list_sets(workspace)
         shown = table if table["state"].any() else table.drop(columns="state")
         print(shown.to_string(index=False) if len(table) else _NONE_YET)
+        for root in table["folder"][table["state"] == store.DAMAGED]:
+            named = shlex.quote(printable(root)) if root else "FOLDER, that of its pictures"
+            print(f"Repair it: python -m url_viz mend {named}")
         return
-    folders = [str(folder)] if folder is not None else store.list_sets(workspace)["folder"].tolist()
+    known = store.list_sets(workspace)["folder"].tolist() if folder is None else []
+    folders = [str(folder)] if folder is not None else [root for root in known if root]
     if not folders:
         print(_NONE_YET)
     for path in folders:

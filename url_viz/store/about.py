@@ -1,22 +1,20 @@
 """The metadata of an image set (folder, name, embedding spaces) in set.json, and the lookup of known sets."""
 
-import os
 import shlex
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 from url_viz.errors import BucketError, DamageError, ImageSetError, WorkspaceError
-from url_viz.files import replaced
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import ENDING as DATASET
 from url_viz.models.model import EmbeddingSpace, resolve
-from url_viz.records import read_plain
+from url_viz.records import RecordFile
 from url_viz.roots import address_in, root_of
-from url_viz.sealed import sealed, unsealed
 from url_viz.store.damage import was_written
+from url_viz.store.set_records import set_record
 from url_viz.workspace import SetPaths, Workspace, set_id_of
 
 
@@ -83,12 +81,28 @@ def find_set(root: Path, workspace: Workspace) -> str:
 
 
 def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
-    """Every image set of the workspace, by id."""
+    """Every image set of the workspace, by id, without those whose set.json and its copy are damaged."""
     sets = []
-    for folder in sorted(workspace.sets.glob("*")):
-        with suppress(WorkspaceError, ImageSetError):  # a stray folder is not an image set
-            sets.append((folder.name, read_about(workspace.set_paths(folder.name))))
+    for set_id in _set_ids(workspace):
+        with suppress(DamageError, ImageSetError):
+            sets.append((set_id, read_about(workspace.set_paths(set_id))))
     return sets
+
+
+def sets_without_label(workspace: Workspace) -> list[str]:
+    """The ids of image sets of which something is kept, but set.json and its copy are damaged."""
+    kept = [set_id for set_id in _set_ids(workspace) if has_tables(workspace.set_paths(set_id))]
+    known = dict(known_sets(workspace)) if kept else {}
+    return [set_id for set_id in kept if set_id not in known]
+
+
+def _set_ids(workspace: Workspace) -> list[str]:
+    """The names of folders that may hold image sets."""
+    ids = []
+    for folder in sorted(workspace.sets.glob("*")):
+        with suppress(WorkspaceError):  # a stray folder is not an image set
+            ids.append(workspace.set_paths(folder.name).folder.name)
+    return ids
 
 
 def sets_with_pictures(workspace: Workspace) -> list[tuple[str, About]]:
@@ -107,44 +121,51 @@ def read_about(paths: SetPaths) -> About:
     Raises ImageSetError if it does not exist, DamageError if both are damaged.
     """
     try:
-        return _about_in(paths.about)
-    except FileNotFoundError as error:
-        raise ImageSetError(
-            f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them."
-        ) from error
+        about = _about_in(about_file(paths))
     except DamageError:
-        with suppress(DamageError, OSError):
-            return _about_in(paths.about_copy)
+        with suppress(DamageError):
+            about = _about_in(_copy_of(paths))
+            if about is not None:
+                return about
         raise
+    if about is None:
+        raise ImageSetError(f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them.")
+    return about
+
+
+def about_file(paths: SetPaths) -> RecordFile[About]:
+    """The record of what an image set is."""
+    advice = (
+        "Run `python -m url_viz mend FOLDER` on the folder of pictures, then read that again: pictures, decisions and "
+        "columns stay as they are."
+    )
+    return set_record(paths, paths.about, About, advice)
+
+
+def _copy_of(paths: SetPaths) -> RecordFile[About]:
+    return replace(about_file(paths), path=paths.about_copy)
+
+
+def _about_in(file: RecordFile[About]) -> About | None:
+    about = file.find()
+    try:
+        return None if about is None else replace(about, root=address_in(about.root) or about.root)
+    except BucketError as error:
+        raise file.damaged(error) from error
 
 
 def label_is_whole(paths: SetPaths) -> bool:
     """Whether an image set's set.json can be read without its copy."""
     try:
-        _about_in(paths.about)
+        return _about_in(about_file(paths)) is not None
     except DamageError:
         return False
-    return True
-
-
-def _about_in(path: Path) -> About:
-    try:
-        record = unsealed(path.read_bytes())
-        about = read_plain(About, record)
-        return replace(about, root=address_in(about.root) or about.root)
-    except (ValueError, BucketError) as error:
-        raise DamageError(
-            f"{path} is damaged ({error}). Run `python -m url_viz mend FOLDER` on the folder of pictures, then read "
-            f"that again: pictures, decisions and columns stay as they are."
-        ) from error
 
 
 def write_about(paths: SetPaths, about: About) -> None:
     """Write an image set's set.json and its copy; only for the holder of the set's lock."""
-    text = sealed(asdict(about) | {"root": os.fspath(about.root)})
-    for path in (paths.about, paths.about_copy):
-        with replaced(path) as temporary:
-            temporary.write_text(text)
+    for file in (about_file(paths), _copy_of(paths)):
+        file.write(about)
 
 
 def space_read(set_id: str, model: str, workspace: Workspace) -> EmbeddingSpace | None:

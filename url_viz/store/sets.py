@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.errors import DamageError, FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.shards import is_sharded
 from url_viz.imaging.digest import content_key
@@ -20,8 +20,19 @@ from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace
 from url_viz.roots import is_in_bucket, root_of
 from url_viz.store import repair
-from url_viz.store.about import About, embed_command, find_set, known_sets, read_before, sets_with_pictures, write_about
+from url_viz.store.about import (
+    About,
+    embed_command,
+    find_set,
+    known_sets,
+    label_is_whole,
+    read_before,
+    sets_with_pictures,
+    sets_without_label,
+    write_about,
+)
 from url_viz.store.decision_log import DecisionLog
+from url_viz.store.imported_columns import label_choice
 from url_viz.store.reader import Store
 from url_viz.store.repair import Mended
 from url_viz.store.tables import positions_of
@@ -34,6 +45,8 @@ SAMPLE = 50
 MUST_AGREE = 0.9
 _FORGOTTEN = "forgotten-"
 """The name of a folder of the workspace that is being removed begins so."""
+DAMAGED = "damaged"
+"""The state of an image set that `mend` has to look at."""
 PER_MODEL = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours")
 
 
@@ -92,22 +105,37 @@ class StoredData:
 def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
     """The image sets of a workspace: id, name, folder, pictures, failures, models, megabytes on disk, state.
 
-    `state` says of a set that is not whole how much was read of it; it is "" for others.
+    `state` says of a set that is not whole how much was read of it, or that it is DAMAGED; it is "" for others. Where
+    not even its folder is known, that is "", and its id stands for its name.
     """
     home = Workspace.at(workspace)
-    rows = []
-    for set_id, about in sets_with_pictures(home):
-        paths = home.set_paths(set_id)
-        files = Store(paths).images(["failure"])
-        failed = len(files) - files["failure"].null_count
-        models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
-        size = _bytes_in(paths.folder) / 2**20
-        partial = unfinished(set_id, home)
-        state = "" if partial is None else partial.words
-        rows.append((set_id, about.title, str(about.root), len(files) - failed, failed, models, round(size, 1), state))
+    rows = [
+        (set_id, about.title, str(about.root), *_listed(home, set_id, about))
+        for set_id, about in sets_with_pictures(home)
+    ]
+    rows += [(set_id, set_id, "", 0, 0, "", _megabytes(home, set_id), DAMAGED) for set_id in sets_without_label(home)]
     columns = ["id", "name", "folder", "pictures", "failures", "models", "megabytes", "state"]
     table = pd.DataFrame(rows, columns=columns, dtype=object)  # pandas' own text is UTF-8, which names need not be
     return table.astype({"pictures": int, "failures": int, "megabytes": float})
+
+
+def _listed(home: Workspace, set_id: str, about: About) -> tuple[int, int, str, float, str]:
+    """Pictures, failures, models, megabytes and state of a set."""
+    paths = home.set_paths(set_id)
+    models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
+    try:
+        files = Store(paths).images(["failure"])
+        partial = unfinished(set_id, home)
+        state = "" if partial is None else partial.words
+    except DamageError:
+        return 0, 0, models, _megabytes(home, set_id), DAMAGED
+    failed = len(files) - files["failure"].null_count
+    is_whole = label_is_whole(paths) and label_choice(paths).is_whole()
+    return len(files) - failed, failed, models, _megabytes(home, set_id), state if is_whole else DAMAGED
+
+
+def _megabytes(home: Workspace, set_id: str) -> float:
+    return round(_bytes_in(home.set_paths(set_id).folder) / 2**20, 1)
 
 
 def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import streamlit as st
 
 from url_viz.analysis.ambiguity import question_of
 from url_viz.analysis.ranking import ends
+from url_viz.errors import DamageError
 from url_viz.export.inline_pictures import data_url, inlined, shrunk
 from url_viz.image_set import ImageSet
 from url_viz.jobs import live_jobs
@@ -192,6 +194,8 @@ def _show_card(entry: RecentSet) -> None:
         job = running(entry.set_id)
         if job is not None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job)[1])}")
+        elif entry.damage:
+            st.markdown(f":red[:material/broken_image: Damaged.] {escape(entry.damage)}")
         elif entry.unfinished is not None:
             st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
         if not is_in_bucket(entry.about.root) and not os.path.exists(entry.about.root):
@@ -234,9 +238,10 @@ def _example(recent: Sequence[RecentSet]) -> Example:
     """Of the user's latest set that is whole and has an order; else of the demo."""
     for entry in recent:
         is_demo = entry.about.root.is_relative_to(Workspace.at().demo)
-        if entry.unfinished is None and running(entry.set_id) is None and not is_demo:
-            image_set = open_sets().find(entry.set_id, choice().model)
-            example = None if image_set is None else example_of(image_set)
-            if example is not None:
-                return example
+        if entry.unfinished is None and not entry.damage and running(entry.set_id) is None and not is_demo:
+            with suppress(DamageError):  # which is shown where the set is opened
+                image_set = open_sets().find(entry.set_id, choice().model)
+                example = None if image_set is None else example_of(image_set)
+                if example is not None:
+                    return example
     return demo_example()

@@ -12,7 +12,7 @@ from url_viz.errors import UrlVizError
 from url_viz.jobs.forgetting import forget_plan, forget_set
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
-from url_viz.store.sets import compact, disk_use, drop_model, list_sets, rename, repoint, skipped
+from url_viz.store.sets import DAMAGED, compact, disk_use, drop_model, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import SETS_RESULT, choice, choose
@@ -24,18 +24,34 @@ from url_viz.workspace import Workspace
 def show_sets() -> None:
     """The list of image sets, and below it the selected one."""
     known = dict(sets_with_pictures(Workspace.at()))
-    if not known:
+    table = list_sets(Workspace.at().root)
+    if table.empty:
         st.info("No pictures have been read yet. Open a folder in the sidebar.", icon=":material/info:")
         return
-    table = list_sets(Workspace.at().root)
-    table["name"] = [set_title(known[set_id]) for set_id in table["id"]]
+    table["name"] = [
+        set_title(known[one]) if one in known else name for one, name in zip(table["id"], table["name"], strict=True)
+    ]
     table["state"] = [
         "being read" if running(set_id) else state for set_id, state in zip(table["id"], table["state"], strict=True)
     ]
     set_id = _picked(table)
     _show_result()
-    if set_id in known:
-        _show_one(set_id, known[set_id])
+    about, state = known.get(set_id), dict(zip(table["id"], table["state"], strict=True))[set_id]
+    if state == DAMAGED:
+        _show_repair(about)
+    if about is not None:
+        _show_one(set_id, about)
+
+
+def _show_repair(about: About | None) -> None:
+    """How a damaged set is repaired, whose folder may be known."""
+    st.error(
+        "Something stored of this image set is damaged. This command lays aside what is, and puts back what it can; "
+        "the pictures are not touched.",
+        icon=":material/broken_image:",
+    )
+    folder = "FOLDER" if about is None else shlex.quote(str(about.root))
+    st.code(f"python -m url_viz mend {folder}", language="bash", wrap_lines=True)
 
 
 def _picked(table: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from url_viz.demo import SPOILED, build_demo
-from url_viz.errors import UrlVizError
+from url_viz.errors import DamageError, UrlVizError
 from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.jobs.kinds import EMBED, SET_NAME
@@ -16,7 +16,7 @@ from url_viz.jobs.ready import ready_runner
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.lance import import_lancedb
-from url_viz.store.sets import unfinished
+from url_viz.store.sets import DAMAGED, unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
 from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choose
 from url_viz.ui.text import errors_shown, escape
@@ -114,12 +114,15 @@ def set_title(about: About) -> str:
 
 
 def titles() -> dict[str, str]:
-    """The names of the image sets by id; of one that is not whole, with how much of it is read."""
+    """The names of the image sets by id, with how much is read of one that is not whole, and whether it is damaged."""
     return {set_id: _listed(set_id, about) for set_id, about in sets_with_pictures(Workspace.at())}
 
 
 def _listed(set_id: str, about: About) -> str:
-    partial = unfinished(set_id, Workspace.at()) if about.begun else None
+    try:
+        partial = unfinished(set_id, Workspace.at()) if about.begun else None
+    except DamageError:
+        return f"{set_title(about)} ({DAMAGED})"
     return set_title(about) + ("" if partial is None else f" ({partial.read:,} of {partial.files:,})")
 
 
