@@ -17,7 +17,7 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, order_by, words
 from url_viz.analysis.cards import CardAnswer
-from url_viz.analysis.uploads import ScoredUpload, score
+from url_viz.analysis.uploads import NewPicture, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
@@ -179,7 +179,7 @@ def test_both_sides_show_their_most_telling_first_and_nobody_is_lost() -> None:
 
 def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> None:
     files = (IncomingFile("a/=1.jpg", encoded(noise(1))), IncomingFile("b.jpg", encoded(noise(2))))
-    outcomes = tuple(one for one in score(files, held(model)) if isinstance(one, ScoredUpload))
+    outcomes = tuple(one for one in score(files, held(model)) if isinstance(one, NewPicture))
     batch = UploadBatch("key", files, outcomes, ())
     done = sort(values(0.2, 0.9).assign(path=[file.name for file in files]), measure="uncertainty", threshold=80)
     rows = list(csv.DictReader(io.StringIO(ranking_csv(done).decode())))
@@ -192,12 +192,12 @@ def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> No
 
 @pytest.fixture(scope="module")
 def classed(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
-    """Two classes that the pictures bear out, so that ambiguity leads: bright noise and dark noise."""
+    """Two classes that the pictures bear out, so that ambiguity leads: bright noise and dark noise, but for one."""
     root = tmp_path_factory.mktemp("classed")
     (root / "workspace").mkdir()
     (root / "workspace" / "models").symlink_to(prepared / "models")
     for number in range(24):
-        name, shade = ("day", 200) if number % 2 else ("night", 40)
+        name, shade = ("day", 200 if number > 1 else 40) if number % 2 else ("night", 40)
         (root / "shades" / name).mkdir(parents=True, exist_ok=True)
         blended(number, shade).save(root / "shades" / name / f"{number}.png")
     return embed_folder(root / "shades", model=model, workspace=root / "workspace")
@@ -236,7 +236,7 @@ def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
 ) -> None:
     known = image_set.files.path(first_id(image_set)).read_bytes()
     outcome = score([IncomingFile("known.jpg", known), IncomingFile("new.jpg", encoded(noise(70)))], held(model))
-    one, other = (scored for scored in outcome if isinstance(scored, ScoredUpload))
+    one, other = (scored for scored in outcome if isinstance(scored, NewPicture))
     nearest = similar_ids(one, image_set)
     assert first_id(image_set) not in nearest
     assert nearest[0] == image_set.neighbours(first_id(image_set))["id"].iloc[0]
@@ -279,7 +279,7 @@ class TestReview:
 
     def test_a_label_that_cannot_be_one_is_refused_where_it_was_given(self, model: Model) -> None:
         files = [IncomingFile(name, data) for name, data in PICTURES.items()]
-        scored = tuple(one for one in score(files, held(model)) if isinstance(one, ScoredUpload))
+        scored = tuple(one for one in score(files, held(model)) if isinstance(one, NewPicture))
         batch = UploadBatch("k", tuple(files), scored, ())
         said, table = UploadAnswers(), pd.DataFrame({"id": np.arange(len(scored))})
         here = OpenReview(UploadQueue(said, batch, table, None, "entropy"), at=0)
