@@ -6,7 +6,7 @@ and its twins (METHOD 5.4 c). A value that does not change gives .5. Nothing is 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from PIL import Image
 from experiments.figure_files import measured_or_read
 from experiments.spoiling import SPOILINGS
 from training.benchmark.benchmark_tables import cell, markdown
-from url_viz.analysis.new_pictures import Reference, compare_to_reference
+from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference
 from url_viz.analysis.order_metrics import Figure, share_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import decode, read_file
@@ -66,7 +66,8 @@ def values_of(crops: NDArray[np.uint8], sample: Sample, model: Model) -> Values:
     """
     parts = [model.run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)]
     embedding = np.concatenate([model.as_stored(part.embedding) for part in parts])
-    found = compare_to_reference(embedding, sample.reference.content[sample.row], sample.reference)
+    spoiled = replace(NewPictures.of_embeddings(embedding), content=sample.reference.content[sample.row])
+    found = compare_to_reference(spoiled, sample.reference)
     entropy = np.concatenate([part.entropy for part in parts])
     return dict(zip(MEASURES, (model.uncertainty(embedding), entropy, found.confusability), strict=True))
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance
 from tests.conftest import held
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
-from url_viz.analysis.uploads import ScoredUpload, rank, score
+from url_viz.analysis.uploads import NewPicture, judge, score
 from url_viz.demo import LONG_SIDE_PX
 from url_viz.demo import photographs as photograph_paths
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -122,14 +122,14 @@ def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
     table, name = copied.table().set_index("path"), next(iter(photographs()))
     worn = [encoded(resized(share)(photographs()[name]), quality=12) for share in (0.5, 0.25)]
     scored = score([IncomingFile(f"{number}.jpg", data) for number, data in enumerate(worn)], held(model))
-    uploads = [one for one in scored if isinstance(one, ScoredUpload)]
+    uploads = [one for one in scored if isinstance(one, NewPicture)]
     original = int(table["id"][f"train/{name}.jpg"])
     copies = {original, *table["id"][table["twin_group"] == table["twin_group"][f"train/{name}.jpg"]].tolist()}
     reference = copied.reference()
-    assert set(rank(uploads, reference)["twin_of"]) <= copies
-    alone = rank(uploads, replace(reference, hashes=None))
+    assert set(judge(uploads, reference)["twin_of"]) <= copies
+    alone = judge(uploads, replace(reference, hashes=None))
     assert (alone["twin_of"] == -1).any(), "which the embedding alone does not see"
-    among = rank(uploads, None)
+    among = judge(uploads, None)
     assert among["nearest_similarity"].isna().all(), "both are one, and have nobody beside"
 
 

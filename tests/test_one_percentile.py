@@ -13,7 +13,7 @@ from tests.conftest import held
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.map_figure import map_figure
 from url_viz.analysis.ranking import percentile, with_percentile
-from url_viz.analysis.uploads import ScoredUpload, rank, score
+from url_viz.analysis.uploads import NewPicture, judge, score
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.report import measure_of, ranked
 from url_viz.export.selection import chosen_ids
@@ -44,9 +44,9 @@ def by_hand(image_set: ImageSet, measure: str) -> NDArray[np.float64]:
     return np.where(value.index == "pear/0001.jpg", 50 + 50 * is_ahead, 50 - 50 / 9 * is_ahead)
 
 
-def uploads_of(image_set: ImageSet, model: Model) -> list[ScoredUpload]:
+def uploads_of(image_set: ImageSet, model: Model) -> list[NewPicture]:
     files = [IncomingFile(str(i), image_set.files.path(int(i)).read_bytes()) for i in image_set.ids]
-    return [one for one in score(files, held(model)) if isinstance(one, ScoredUpload)]
+    return [one for one in score(files, held(model)) if isinstance(one, NewPicture)]
 
 
 def on_card(image_set: ImageSet, image_id: int, measure: str) -> float:
@@ -61,8 +61,8 @@ def test_it_is_the_same_through_every_door(image_set: ImageSet, model: Model, me
         "table": with_percentile(image_set.table(), measure)["rank_percentile"].tolist(),
         "find by id": [image_set.safe_search(i, by=measure).query_percentile for i in ids],
         "find by file": [image_set.safe_search(image_set.files.path(i), by=measure).query_percentile for i in ids],
-        "uploads with the set": rank(uploads_of(image_set, model), image_set.reference())[f"{measure}_percentile"],
-        "uploads alone": rank(uploads_of(image_set, model), None)[f"{measure}_percentile"],
+        "uploads with the set": judge(uploads_of(image_set, model), image_set.reference())[f"{measure}_percentile"],
+        "uploads alone": judge(uploads_of(image_set, model), None)[f"{measure}_percentile"],
         "card": [on_card(image_set, i, measure) for i in ids],
     }
     if measure == "uncertainty":
@@ -91,8 +91,8 @@ def test_a_query_from_outside_stands_on_the_steps_of_the_set(image_set: ImageSet
 
 def test_an_upload_with_a_value_of_the_set_stands_where_that_stands(image_set: ImageSet, model: Model) -> None:
     [upload] = uploads_of(image_set, model)[:1]
-    outside = ScoredUpload(**(vars(upload) | {"content": upload.content + 1}))
-    found = rank([outside], image_set.reference())
+    outside = NewPicture(**(vars(upload) | {"content": upload.content + 1}))
+    found = judge([outside], image_set.reference())
     assert found["uncertainty_percentile"].iloc[0] == image_set.table()["percentile"].iloc[0]
 
 

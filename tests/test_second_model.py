@@ -15,7 +15,7 @@ from tests.read_sets import opened_again
 from url_viz.analysis import columns
 from url_viz.analysis.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES
 from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank, score
+from url_viz.analysis.uploads import MEASURED, NewPicture, judge, score
 from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers
@@ -250,23 +250,21 @@ class TestOutside:
     ) -> None:
         table = image_set.table()
         files = [IncomingFile(str(i), image_set.files.path(i).read_bytes()) for i in table["id"].head(30)]
-        outcomes = [
-            one for one in score(files, held(model), second=held(second_model)) if isinstance(one, ScoredUpload)
-        ]
-        known = rank(outcomes, image_set.reference())
+        outcomes = [one for one in score(files, held(model), second=held(second_model)) if isinstance(one, NewPicture)]
+        known = judge(outcomes, image_set.reference())
         for measure in MEASURED:
             np.testing.assert_allclose(known[measure], table[measure].head(30), rtol=1e-6)
-        unknown = [ScoredUpload(**{**vars(one), "content": -1 - number}) for number, one in enumerate(outcomes)]
-        new = rank(unknown, image_set.reference())
+        unknown = [NewPicture(**{**vars(one), "content": -1 - number}) for number, one in enumerate(outcomes)]
+        new = judge(unknown, image_set.reference())
         assert np.corrcoef(new["confusability"], known["confusability"])[0, 1] > 0.9
         assert (new["first_class"] == known["first_class"]).mean() > 0.7
 
     def test_a_bad_upload_is_one_outcome(self, model: Model, second_model: Model) -> None:
         files = [IncomingFile("a.png", encoded(noise(1), "PNG")), IncomingFile("b.png", b"no picture")]
         good, bad = score(files, held(model), second=held(second_model))
-        assert isinstance(good, ScoredUpload)
+        assert isinstance(good, NewPicture)
         assert good.second is not None
-        assert not isinstance(bad, ScoredUpload)
+        assert not isinstance(bad, NewPicture)
 
     def test_a_query_stands_where_it_would_as_an_upload(
         self, image_set: ImageSet, tmp_path: Path, model: Model, second_model: Model
@@ -275,8 +273,8 @@ class TestOutside:
         noise(1234).save(path)
         found = image_set.safe_search(path, by="confusability")
         [outcome] = score([IncomingFile("new.png", path.read_bytes())], held(model), second=held(second_model))
-        assert isinstance(outcome, ScoredUpload)
-        row = rank([outcome], image_set.reference()).iloc[0]
+        assert isinstance(outcome, NewPicture)
+        row = judge([outcome], image_set.reference()).iloc[0]
         assert found.query_value == pytest.approx(row["confusability"], abs=0.03)
         by_first = image_set.safe_search(outcome.embedding, by="confusability")  # nobody has the second one's embedding
         assert (
@@ -289,8 +287,8 @@ class TestOutside:
     ) -> None:
         monkeypatch.setattr(SecondModelChoice, "name", None)
         [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], held(model))
-        assert isinstance(outcome, ScoredUpload)
-        assert np.isfinite(rank([outcome], image_set.reference()).iloc[0]["confusability"])
+        assert isinstance(outcome, NewPicture)
+        assert np.isfinite(judge([outcome], image_set.reference()).iloc[0]["confusability"])
         assert image_set.second_model is None
 
 

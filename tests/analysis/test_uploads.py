@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from PIL import Image
 
 from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.analysis.new_pictures import Reference, compare_to_reference, nearest_without_twins
-from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank, score
+from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference, nearest_without_twins
+from url_viz.analysis.uploads import MEASURED, NewPicture, arrays_of, judge, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
@@ -39,15 +40,15 @@ def contents_of(image_set: ImageSet) -> "np.ndarray[tuple[int], np.dtype[np.int6
     return np.array([content_key(file.data) for file in uploads_of(image_set)])
 
 
-def scored(files: list[IncomingFile], model: Model) -> list[ScoredUpload]:
+def scored(files: list[IncomingFile], model: Model) -> list[NewPicture]:
     found = score(files, held(model))
-    assert all(isinstance(one, ScoredUpload) for one in found)
-    return [one for one in found if isinstance(one, ScoredUpload)]
+    assert all(isinstance(one, NewPicture) for one in found)
+    return [one for one in found if isinstance(one, NewPicture)]
 
 
 def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSet, model: Model) -> None:
     table = image_set.table()
-    found = rank(scored(uploads_of(image_set), model), image_set.reference())
+    found = judge(scored(uploads_of(image_set), model), image_set.reference())
     for measure in (*MEASURED, "first_share", "second_share"):
         np.testing.assert_allclose(found[measure], table[measure], rtol=1e-6)
     assert found["first_class"].tolist() == table["first_class"].tolist()
@@ -75,8 +76,8 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
         changed = encoded(image.rotate(4), quality=60)
     reference = image_set.reference()
     [upload] = scored([IncomingFile("new.jpg", changed)], model)
-    row = rank([upload], reference).iloc[0]
-    put = compare_to_reference(upload.embedding[None], np.array([upload.content]), reference)
+    row = judge([upload], reference).iloc[0]
+    put = compare_to_reference(arrays_of([upload]), reference)
     listed = [*put.twin[put.twin >= 0], *put.nearest.position[0]][:5]
     near = reference.xy[listed]
     assert (near.min(axis=0) - 1e-4 <= [row.x, row.y]).all()
@@ -88,7 +89,7 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
 
 def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> None:
     files = [IncomingFile(f"{seed}.png", encoded(noise(seed), "PNG")) for seed in range(6)]
-    found = rank(scored([*files, IncomingFile("again.png", files[0].data)], model), None)
+    found = judge(scored([*files, IncomingFile("again.png", files[0].data)], model), None)
     assert found["x"].isna().all()
     assert (found["twin_of"] == -1).all()
     assert found["uncertainty_percentile"].max() == pytest.approx(100, abs=10)
@@ -98,7 +99,7 @@ def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> Non
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_uploads_are_ranked_by_their_nearest_and_one_alone_is_not(count: int, model: Model) -> None:
-    found = rank(scored([IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)], model), None)
+    found = judge(scored([IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)], model), None)
     assert len(found) == count
     assert found["confusability"].notna().all() == (count > 1 or count == 0)
     assert np.isfinite(found["uncertainty"]).all()
@@ -123,8 +124,8 @@ def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_scored(
     assert isinstance(bad, RefusedFile)
     assert bad.name == "b"
     assert reason in bad.reason
-    assert isinstance(first, ScoredUpload)
-    assert isinstance(last, ScoredUpload)
+    assert isinstance(first, NewPicture)
+    assert isinstance(last, NewPicture)
     assert first.content == last.content
 
 
@@ -157,7 +158,8 @@ def test_the_nearest_are_those_of_a_loop_however_many_are_twins() -> None:
     queries = np.stack([rows[0], rows[7] + 1.5 * rng.normal(size=16)]).astype(np.float16)
     content = np.array([-1, 7])
     white = reference.whitened.whitening.transform(queries)
-    nearest, twin = nearest_without_twins(queries, content, reference, white)
+    new = replace(NewPictures.of_embeddings(queries), content=content)
+    nearest, twin = nearest_without_twins(new, reference)
     assert twin[0] in [0, *range(200, 400)]
     assert twin[1] == 7
     for number in range(2):
@@ -173,9 +175,8 @@ def test_the_nearest_are_those_of_a_loop_however_many_are_twins() -> None:
 def test_a_copy_has_the_confusability_of_what_it_is_a_copy_of() -> None:
     rows = np.random.default_rng(3).normal(size=(60, 12)).astype(np.float16)
     reference = reference_of(rows)
-    put = compare_to_reference(
-        rows, np.arange(60), reference
-    )  # as many as were whitened there: else the last bit may differ
+    same = replace(NewPictures.of_embeddings(rows), content=np.arange(60))
+    put = compare_to_reference(same, reference)  # as many as were whitened there: else the last bit may differ
     assert put.confusability == pytest.approx(reference.table["confusability"].to_numpy(), abs=1e-6)
     assert put.twin.tolist() == list(range(60))
 
@@ -189,4 +190,4 @@ def test_a_set_without_a_map_places_nothing(model: Model) -> None:
     nothing |= {"first_share": np.nan, "second_share": np.nan}
     table = pd.DataFrame({"id": np.arange(4), **{m: np.arange(4.0) for m in MEASURED}}).assign(**nothing)
     reference = Reference(table, table, whitened, embeddings, np.ones(4, bool))
-    assert rank(found, reference)[["x", "y"]].isna().all().all()
+    assert judge(found, reference)[["x", "y"]].isna().all().all()

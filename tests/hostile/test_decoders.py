@@ -25,7 +25,7 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from tests.processes import ROOT, run_python
 from tests.ui import pages
 from url_viz import limited_processes
-from url_viz.analysis.uploads import ScoredUpload, score
+from url_viz.analysis.uploads import NewPicture, score
 from url_viz.errors import ImageError, UrlVizError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
@@ -202,8 +202,8 @@ class TestTheApp:
     def test_uploads_beside_one_that_crashes_are_scored(self, model: Model) -> None:
         files = [IncomingFile(f"{seed}.jpg", encoded(noise(seed))) for seed in range(49)]
         outcomes = score([*files[:20], IncomingFile("bad.png", bad(ABORT)), *files[20:]], held(model))
-        assert [type(one) for one in outcomes] == [ScoredUpload] * 20 + [RefusedFile] + [ScoredUpload] * 29
-        assert [one.name for one in outcomes if isinstance(one, ScoredUpload)] == [file.name for file in files]
+        assert [type(one) for one in outcomes] == [NewPicture] * 20 + [RefusedFile] + [NewPicture] * 29
+        assert [one.name for one in outcomes if isinstance(one, NewPicture)] == [file.name for file in files]
 
     def test_a_session_says_which_upload_crashed(self, model: Model, workspace: Path, opened: AppTest) -> None:
         opened.switch_page("pages/upload_page.py").run()

@@ -11,6 +11,7 @@ from tests.ui.pages import opened, order_by, words
 from url_viz.analysis.evaluation import CountedPictures, Evidence, evaluated
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import MODES, Restriction
+from url_viz.analysis.uploads import NewPicture
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.menu import purpose_of
@@ -84,7 +85,9 @@ def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, mon
         crop = picture.convert("RGB").crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
     assert f"**Most similar** · {COUNT}" in text, "the picture itself too"
     assert f"{width // 2} × {height // 2} px of it" in text
-    hits = real(image_set, np.asarray(asked[0]), k=COUNT).hits["id"]
+    [part] = asked
+    assert isinstance(part, NewPicture)
+    hits = real(image_set, part, k=COUNT).hits["id"]
     assert hits.tolist() == image_set.search(crop, k=COUNT)["id"].tolist()
 
 

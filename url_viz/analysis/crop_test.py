@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.analysis.new_pictures import Reference, compare_to_reference
+from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference
 from url_viz.imaging.read import DecodeResult, Picture
 from url_viz.imaging.workers import fetch_and_decode_isolated
 from url_viz.models.model import BATCH, Model
@@ -106,7 +106,8 @@ def _within(reference: Reference, ids: NDArray[np.int64], embeddings: NDArray[np
     values = np.full((2, len(ids)), np.nan)
     rows = positions_of(ids, reference.ids)
     for number in np.flatnonzero(rows >= 0):
-        found = compare_to_reference(embeddings[[number]], np.full(1, -1), reference.without(rows[number]))
+        crop = NewPictures.of_embeddings(embeddings[[number]])
+        found = compare_to_reference(crop, reference.without(rows[number]))
         values[:, number] = np.nan if found.shares is None else found.shares.ambiguity[0], found.confusability[0]
     return values
 

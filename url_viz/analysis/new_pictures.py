@@ -1,5 +1,6 @@
-"""Pictures outside a set compared with it: their nearest there, twins left out, and every measure of them."""
+"""Pictures from outside a set compared with it: their twins there, the nearest that are none, and what these say."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,19 +9,49 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import AmbiguityModel, ClassShares, classify_new
 from url_viz.analysis.second_model import cosines_of, side_by_side
-from url_viz.imaging.perceptual_hash import Hashes
+from url_viz.imaging.perceptual_hash import WORDS, Hashes
 from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability_of_new
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.near_copies import copies_of
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
 from url_viz.pipeline.twins import are_twins
 from url_viz.rows import l2_normalize
+from url_viz.store.tables import positions_of
 from url_viz.store.whitened_rows import WhitenedRows
 
 FIRST_LOOK = 2 * K
 """So many of the nearest are looked at for K that are no twins; more if these are mostly twins."""
 
+NO_FILE = -1
+"""The content key of a picture that is no file, as of an embedding."""
+
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+Places = NDArray[np.integer]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class NewPictures:
+    """Q pictures from outside a set, with all that is known of each: what its twins are known by, and its vectors.
+
+    `embedding` (Q, D) raw; `content` (Q,) keys, NO_FILE for none; `hashes` (Q, WORDS), zeros where there is no picture
+    to hash; `second` (Q, E) embeddings by the second model, None if it was not asked.
+    """
+
+    embedding: NDArray[np.floating]
+    content: Rows
+    hashes: Hashes
+    second: NDArray[np.floating] | None = None
+
+    def __len__(self) -> int:
+        return len(self.embedding)
+
+    @classmethod
+    def of_embeddings(cls, embedding: NDArray[np.floating]) -> "NewPictures":
+        """Pictures of which nothing but their embeddings (Q, D) is known."""
+        count = len(embedding)
+        return cls(embedding, np.full(count, NO_FILE, np.int64), np.zeros((count, WORDS), np.uint64))
 
 
 @dataclass(frozen=True)
@@ -83,95 +114,112 @@ class Placement:
     """
 
     nearest: Nearest
-    twin: NDArray[np.int64]
+    twin: Rows
     confusability: Floats
     shares: ClassShares | None
 
 
-def compare_to_reference(
-    embeddings: NDArray[np.floating],
-    content: NDArray[np.int64],
-    reference: Reference,
-    *,
-    second: NDArray[np.floating] | None = None,
-    hashes: Hashes | None = None,
-) -> Placement:
-    """Compare Q pictures with a set: raw `embeddings` (Q, D), `content` (Q,) keys (−1 for one of no file).
+def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
+    """Compare pictures with a set, by both models if the reference is: then `new.second` is needed.
 
-    `second` (Q, E) are those of the second model, which a reference by both needs; `hashes` (Q, WORDS) identify copies.
+    Twins by the first model are left out of the second's lists too, and those of a twin's source group have no vote.
     """
-    rows: NDArray[np.floating] = reference.whitened.whitening.transform(embeddings)
-    nearest, twin = nearest_without_twins(embeddings, content, reference, rows, hashes=hashes)
-    lists, also, of_second, among = (nearest.position, nearest.similarity), None, None, reference.confusability
+    twins = _Twins(new, reference)
+    rows: NDArray[np.floating] = reference.whitened.whitening.transform(new.embedding)
+    nearest, looked_at = _nearest_left(rows, reference, twins.at)
+    twin, of_second, also = twins.most_alike(looked_at), None, None
     if reference.second is not None:
-        assert second is not None, "a reference by both needs the embeddings of both models"
-        whitened = reference.second.whitened
-        other = whitened.whitening.transform(second)
-        also, _ = nearest_without_twins(second, content, reference.second, other, hashes=hashes)
-        of_second = Lists(also.position, also.similarity, cosines_of(other, whitened.rows, nearest.position[:, 0]))
+        other, found = _by_second(new, reference.second, twins)
+        cosine = cosines_of(other, reference.second.whitened.rows, nearest.position[:, 0])
+        of_second, also = Lists(found.position, found.similarity, cosine), _voters(found, twin, reference)
         rows = side_by_side(rows, other)
-    value = np.full(len(rows), np.nan, np.float32)
-    if among is not None:
-        value = confusability_of_new(*lists, among, second=of_second)
-    model = reference.model
-    shares = None if model is None else classify_new(*lists, rows, model, also=also)
+    value, shares = np.full(len(rows), np.nan, np.float32), None
+    if reference.confusability is not None:
+        lists = nearest.position, nearest.similarity
+        value = confusability_of_new(*lists, reference.confusability, second=of_second)
+    if reference.model is not None:
+        voters = _voters(nearest, twin, reference)
+        shares = classify_new(voters.position, voters.similarity, rows, reference.model, also=also)
     return Placement(nearest, twin, value, shares)
 
 
-def nearest_without_twins(
-    embeddings: NDArray[np.floating],
-    content: NDArray[np.int64],
-    reference: Reference,
-    rows: NDArray[np.floating],
-    *,
-    k: int = K,
-    hashes: Hashes | None = None,
-) -> tuple[Nearest, NDArray[np.int64]]:
-    """The `k` nearest of each picture (whitened `rows` (Q, A)) in the reference that are no twins, and its twin (Q,).
+def nearest_without_twins(new: NewPictures, reference: Reference, *, k: int = K) -> tuple[Nearest, Rows]:
+    """The `k` nearest of each picture in the reference that are no twins of it, exactly; and its twin (Q,), or NONE."""
+    twins = _Twins(new, reference)
+    rows = reference.whitened.whitening.transform(new.embedding)
+    nearest, looked_at = _nearest_left(rows, reference, twins.at, k=k)
+    return nearest, twins.most_alike(looked_at)
 
-    Exact: the nearest are looked at until there are `k` that are no twins by content or `are_twins`, with `hashes`
-    (Q, WORDS). A copy by its hash is a twin wherever it is.
-    """
+
+class _Twins:
+    """Which pictures of a reference are twins of new ones: those of their content, and by `are_twins`."""
+
+    def __init__(self, new: NewPictures, reference: Reference) -> None:
+        self._new, self._known = new, reference
+        self._hashes = None if reference.hashes is None else np.concatenate([reference.hashes, new.hashes])
+
+    def at(self, position: Places) -> Flags:
+        """Which of the pictures at `position` (Q, L) are twins; no picture is at NONE."""
+        return self._at(position, np.arange(len(self._new)))[0]
+
+    def most_alike(self, looked_at: Places) -> Rows:
+        """The row (Q,) of each one's twin, or NONE: of its content, else the most alike of (Q, L), else by its hash."""
+        same = positions_of(self._new.content, self._known.content)
+        twin = np.where(same >= 0, same, _best(looked_at, *self._at(looked_at, np.arange(len(self._new)))))
+        if self._known.hashes is not None:
+            for number in np.flatnonzero(twin == NONE):
+                alike = copies_of(self._new.hashes[number], self._known.hashes)[None]
+                [twin[number]] = _best(alike, *self._at(alike, np.array([number])))
+        return twin
+
+    def _at(self, position: Places, number: Rows) -> tuple[Flags, Floats]:
+        """Which (R, L) are twins of the new pictures `number` (R,), and their raw cosines."""
+        cosine = _raw_cosines(self._new.embedding[number], self._known.embedding, position)
+        asked = np.repeat(len(self._known) + number, position.shape[1])
+        is_alike = are_twins(cosine.ravel(), self._hashes, asked, position.ravel()).reshape(cosine.shape)
+        is_same = self._known.content[position] == self._new.content[number, None]
+        return (position != NONE) & (is_alike | is_same), cosine
+
+
+def _by_second(new: NewPictures, second: Reference, first_twins: _Twins) -> tuple[NDArray[np.float16], Nearest]:
+    """Rows of new pictures in the second model's whitened space, and their nearest that are twins to neither model."""
+    assert new.second is not None, "a reference by both needs the embeddings of both models"
+    rows, own_twins = (
+        second.whitened.whitening.transform(new.second),
+        _Twins(replace(new, embedding=new.second), second),
+    )
+    nearest, _ = _nearest_left(rows, second, lambda position: first_twins.at(position) | own_twins.at(position))
+    return rows, nearest
+
+
+def _nearest_left(
+    rows: NDArray[np.floating], reference: Reference, is_twin: Callable[[Places], Flags], *, k: int = K
+) -> tuple[Nearest, Places]:
+    """The `k` nearest of each row (Q, A) that count and are no twins, and all (Q, L) that were looked at for them."""
     count, look = len(reference), min(FIRST_LOOK, len(reference))
-    both = _both_hashes(hashes, reference)
     while True:
         found = top_k(rows, reference.whitened.rows, look)
-        cosine = _raw_cosines(embeddings, reference.embedding, found.position)
-        is_same = reference.content[found.position] == content[:, None]
-        asked = np.repeat(count + np.arange(len(rows)), found.position.shape[1])
-        is_alike = are_twins(cosine.ravel(), both, asked, found.position.ravel()).reshape(cosine.shape)
-        is_twin = (found.position != NONE) & (is_alike | is_same)
-        is_out = is_twin | (found.position == NONE) | ~reference.counts[found.position]
-        enough = (~is_out).sum(axis=1) >= k
-        if look >= count or enough.all():
+        is_out = (found.position == NONE) | ~reference.counts[found.position] | is_twin(found.position)
+        if look >= count or ((~is_out).sum(axis=1) >= k).all():
             break
         look = min(4 * look, count)
-    twin = _most_alike(found.position, np.where(is_same, 2, cosine), is_twin)
-    if both is not None:
-        for number in np.flatnonzero(twin == NONE):
-            twin[number] = _copy_of(embeddings[number], both, count + int(number), reference)
     order = np.argsort(is_out, axis=1, kind="stable")[:, :k]
-    is_left = np.take_along_axis(is_out, order, 1)
-    position = np.where(is_left, NONE, np.take_along_axis(found.position, order, 1))
-    similarity = np.where(is_left, NONE, np.take_along_axis(found.similarity, order, 1))
-    return Nearest(position.astype(np.int32), similarity.astype(np.float32)), twin
+    ends = np.take_along_axis(is_out, order, 1)
+    position = np.where(ends, NONE, np.take_along_axis(found.position, order, 1))
+    similarity = np.where(ends, NONE, np.take_along_axis(found.similarity, order, 1))
+    return Nearest(position.astype(np.int32), similarity.astype(np.float32)), found.position
 
 
-def _both_hashes(hashes: Hashes | None, reference: Reference) -> Hashes | None:
-    """The hashes of a reference, then those (Q, WORDS) of new pictures; None if one is not known."""
-    known = reference.hashes
-    return None if known is None or hashes is None else np.concatenate([known, hashes])
+def _voters(nearest: Nearest, twin: Rows, reference: Reference) -> Nearest:
+    """Lists (Q, K) without those of the source group of each picture's `twin` (Q,)."""
+    if reference.groups is None:
+        return nearest
+    group = np.where(twin == NONE, NONE, reference.groups[twin])
+    has_no_vote = (nearest.position != NONE) & (reference.groups[nearest.position] == group[:, None])
+    return replace(nearest, position=np.where(has_no_vote, np.int32(NONE), nearest.position))
 
 
-def _copy_of(embedding: NDArray[np.floating], both: Hashes, row: int, reference: Reference) -> int:
-    """The row of the reference that is a twin of a new picture by its hash, at `row` of `both`; NONE for none."""
-    rows = copies_of(both[row], both[: len(reference)])
-    cosine = _raw_cosines(embedding[None], reference.embedding, rows[None])
-    is_twin = are_twins(cosine[0], both, np.full(len(rows), row), rows)
-    return int(_most_alike(rows[None], cosine, is_twin[None])[0])
-
-
-def _raw_cosines(rows: NDArray[np.floating], others: NDArray[np.floating], position: NDArray[np.integer]) -> Floats:
+def _raw_cosines(rows: NDArray[np.floating], others: NDArray[np.floating], position: Places) -> Floats:
     """Cosines (Q, L) of each row with those at `position` (Q, L)."""
     cosine = np.zeros(position.shape, np.float32)
     for number, row in enumerate(l2_normalize(rows)):
@@ -179,7 +227,8 @@ def _raw_cosines(rows: NDArray[np.floating], others: NDArray[np.floating], posit
     return cosine
 
 
-def _most_alike(position: NDArray[np.integer], cosine: Floats, is_twin: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _best(position: Places, is_twin: Flags, cosine: Floats) -> Rows:
+    """The twin (Q,) with the highest cosine of those at `position` (Q, L), or NONE."""
     if not position.shape[1]:
         return np.full(len(position), NONE)
     best = np.where(is_twin, cosine, -np.inf).argmax(axis=1)

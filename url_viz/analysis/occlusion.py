@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from url_viz.analysis.ambiguity import shares_of_new
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, ENTROPY, TUNED, UNCERTAINTY, title_of
-from url_viz.analysis.new_pictures import Reference, nearest_without_twins
+from url_viz.analysis.new_pictures import NewPictures, Reference, nearest_without_twins
 from url_viz.analysis.votes import NONE
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture
@@ -201,6 +201,6 @@ def _lead(copies: NDArray[np.floating], without: Reference, columns: NDArray[np.
     """By how much the share of one class exceeds that of another (Q,), for embeddings (Q, D) of copies."""
     assert without.model is not None
     rows = without.whitened.whitening.transform(copies)
-    near, _ = nearest_without_twins(copies, np.full(len(copies), NONE), without, rows)
+    near, _ = nearest_without_twins(NewPictures.of_embeddings(copies), without)
     first, second = shares_of_new([near], np.arange(len(rows)), rows, without.model)[:, columns].T
     return np.asarray(first - second, np.float32)

@@ -1,4 +1,4 @@
-"""Pictures that come in from outside, scored in memory, ranked and placed beside an open image set."""
+"""Pictures that come in from outside (uploads, queries), scored in memory, and judged beside an image set."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import ClassShares
 from url_viz.analysis.baselines import inverse_norm
-from url_viz.analysis.new_pictures import Reference, compare_to_reference
+from url_viz.analysis.new_pictures import NO_FILE, NewPictures, Reference, compare_to_reference
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import EMPTY
@@ -40,10 +40,10 @@ OF_CLASSES = ("ambiguity", "first_class", "second_class", "first_share", "second
 
 
 @dataclass(frozen=True)
-class ScoredUpload:
-    """One upload that was read: its size, thumbnail (JPEG), embedding (D,) float16, and values of it by itself.
+class NewPicture:
+    """A picture from outside that was read: its size, thumbnail (JPEG), embedding (D,) float16, and values by itself.
 
-    `second` (E,) float16 is its embedding by a second model, if one was asked.
+    `content` is the key of its file. `second` (E,) float16 is its embedding by a second model, if one was asked.
     """
 
     name: str
@@ -56,6 +56,13 @@ class ScoredUpload:
     entropy: float
     second: NDArray[np.float16] | None = None
 
+    @classmethod
+    def of_embedding(cls, embedding: NDArray[np.floating], head: Head | None) -> "NewPicture":
+        """One of which no more than its embedding (D,) is known."""
+        stored = embedding.astype(np.float16)
+        uncertainty = float("nan") if head is None else float(head(stored[None])[0])
+        return cls("", NO_FILE, 0, 0, b"", stored, uncertainty, float("nan"))
+
 
 Running = Callable[[], AbstractContextManager[Model]]
 """Gives a model for as long as it is needed; others may wait for it meanwhile."""
@@ -63,7 +70,7 @@ Running = Callable[[], AbstractContextManager[Model]]
 
 def score(
     files: Sequence[Incoming], model: Running, *, second: Running | None = None
-) -> list[ScoredUpload | RefusedFile]:
+) -> list[NewPicture | RefusedFile]:
     """Read and score files in memory, in their order; a bad file is a `RefusedFile`, no exception.
 
     They are read in processes of their own; until then the models are free for others. The head reads the embedding as
@@ -87,7 +94,7 @@ def score(
     return [
         reading
         if isinstance(reading, RefusedFile)
-        else ScoredUpload(file.name, reading.content, reading.width, reading.height, reading.thumbnail, *next(values))
+        else NewPicture(file.name, reading.content, reading.width, reading.height, reading.thumbnail, *next(values))
         for file, reading in zip(files, readings, strict=True)
     ]
 
@@ -107,31 +114,59 @@ def _values(model: Model, crops: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np
     return zip(embedding, model.uncertainty(embedding).tolist(), outputs.entropy.tolist(), strict=True)
 
 
-def rank(scored: Sequence[ScoredUpload], reference: Reference | None) -> pd.DataFrame:
-    """One row per upload, in their order, with every measure and its percentile.
+def judge(pictures: Sequence[NewPicture], reference: Reference | None) -> pd.DataFrame:
+    """One row per picture from outside, in their order, with every measure and its percentile.
 
-    id (its number among the uploads), path (its name), width, height; each of MEASURED and `MEASURE_percentile`, among
-    the reference's pictures if there are any, else among the uploads; first_class, second_class and their shares;
-    nearest_similarity; twin_of, the id of the reference's picture that it is a copy or near copy of, −1 for none; x and
-    y on the reference's map. Confusability is within the reference, else within the uploads; ambiguity is between the
-    reference's classes. Higher = more ambiguous; nan if there is no value.
+    id (its number), path (its name), width, height; each of MEASURED and `MEASURE_percentile`, among the reference's
+    pictures if there are any, else among the new ones; first_class, second_class and their shares; nearest_similarity;
+    twin_of, the id of the reference's picture that it is a copy or near copy of, −1 for none; x and y on the
+    reference's map. Confusability is within the reference, else within the new ones; ambiguity is between the
+    reference's classes. Higher = more ambiguous; nan if there is no value. Files with the same bytes have one row's
+    values, and those in the reference the very values that they have there.
     """
-    base = pd.DataFrame(
+    itself = pd.DataFrame(
         {
-            "id": np.arange(len(scored), dtype=np.int64),
-            "path": [upload.name for upload in scored],
-            "width": [upload.width for upload in scored],
-            "height": [upload.height for upload in scored],
-            "uncertainty": np.array([upload.uncertainty for upload in scored], np.float32),
-            "entropy": np.array([upload.entropy for upload in scored], np.float32),
-            "inverse_norm": inverse_norm(_embeddings(scored)),
+            "id": np.arange(len(pictures), dtype=np.int64),
+            "path": [picture.name for picture in pictures],
+            "width": [picture.width for picture in pictures],
+            "height": [picture.height for picture in pictures],
         }
     )
+    pictures = _first_of_content(pictures)
+    new = arrays_of(pictures)
+    itself = itself.assign(
+        uncertainty=np.array([picture.uncertainty for picture in pictures], np.float32),
+        entropy=np.array([picture.entropy for picture in pictures], np.float32),
+        inverse_norm=inverse_norm(new.embedding),
+    )
     if reference is None or not len(reference):
-        found = base.assign(**_within_batch(scored))
+        found = itself.assign(**_within_batch(new))
         return _with_percentiles(found, found)
-    found = _as_known(base.assign(**_within(scored, reference)), scored, reference)
+    found = _as_known(itself.assign(**_within(new, reference)), new.content, reference)
     return _with_percentiles(found, reference.pictures)
+
+
+def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
+    """All that is known of some pictures, to be compared with a reference."""
+    embeddings = np.stack([one.embedding for one in pictures]) if pictures else np.zeros((0, 1), np.float16)
+    seconds = [one.second for one in pictures if one.second is not None]
+    is_by_both = bool(seconds) and len(seconds) == len(pictures)
+    hashes = np.stack([_hash_of(one) for one in pictures]) if pictures else np.zeros((0, WORDS), np.uint64)
+    content = np.array([one.content for one in pictures], np.int64)
+    return NewPictures(embeddings, content, hashes, np.stack(seconds) if is_by_both else None)
+
+
+def _hash_of(picture: NewPicture) -> Hashes:
+    """The perceptual hash (WORDS,) of a picture by its thumbnail, as those of a set are made; zeros without one."""
+    if not picture.thumbnail:
+        return np.zeros(WORDS, np.uint64)
+    return perceptual_hash(grey_thumbnail(picture.thumbnail, width=picture.width, height=picture.height))
+
+
+def _first_of_content(pictures: Sequence[NewPicture]) -> list[NewPicture]:
+    """For each picture the first with its bytes: a model gives a file that is read twice two last digits."""
+    first: dict[object, NewPicture] = {}
+    return [first.setdefault(one.content if one.content != NO_FILE else id(one), one) for one in pictures]
 
 
 def _with_percentiles(found: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
@@ -140,62 +175,35 @@ def _with_percentiles(found: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
 
 
-def _within_batch(scored: Sequence[ScoredUpload]) -> dict[str, NDArray[np.generic]]:
-    """What the uploads say of each other; copies among them count once."""
-    content = np.array([upload.content for upload in scored], np.int64)
-    keys, first, row = np.unique(content, return_index=True, return_inverse=True)
-    embeddings = _embeddings(scored)[first]
-    hashes = hashes_of(scored)[first]
+def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
+    """What new pictures say of each other; copies among them count once."""
+    keys, first, row = np.unique(new.content, return_index=True, return_inverse=True)
+    embeddings, hashes = new.embedding[first], new.hashes[first]
     whitened = whitened_rows(keys, embeddings, hashes=hashes)
     columns = columns_of(updated_graph(None, whitened, embeddings, hashes=hashes))
-    nothing = np.full(len(scored), np.nan, np.float32)
+    nothing = np.full(len(new), np.nan, np.float32)
     return {
         "confusability": columns.confusability[row],
         "nearest_similarity": columns.nearest_similarity[row],
-        **_of_classes(len(scored), None, ()),
-        "twin_of": np.full(len(scored), -1, np.int64),
+        **_of_classes(len(new), None, ()),
+        "twin_of": np.full(len(new), -1, np.int64),
         "x": nothing,
         "y": nothing,
     }
 
 
-def _within(scored: Sequence[ScoredUpload], reference: Reference) -> dict[str, NDArray[np.generic]]:
-    """What the reference says of the uploads: measures, nearest picture, classes, and their places on its map."""
-    content = np.array([upload.content for upload in scored], np.int64)
-    second, hashes = _second_embeddings(scored), hashes_of(scored)
-    found = compare_to_reference(_embeddings(scored), content, reference, second=second, hashes=hashes)
-    xy = placed(content, found.nearest, found.twin, reference)
+def _within(new: NewPictures, reference: Reference) -> dict[str, NDArray[np.generic]]:
+    """What the reference says of new pictures: measures, nearest picture, classes, and their places on its map."""
+    found = compare_to_reference(new, reference)
+    xy = placed(new.content, found.nearest, found.twin, reference)
     has_near = found.nearest.position[:, 0] >= 0
     return {
         "confusability": found.confusability,
         "nearest_similarity": np.where(has_near, found.nearest.similarity[:, 0], np.float32(np.nan)),
-        **_of_classes(len(scored), found.shares, reference.class_names),
+        **_of_classes(len(new), found.shares, reference.class_names),
         "twin_of": np.where(found.twin >= 0, reference.ids[found.twin], -1),
         "x": xy[:, 0],
         "y": xy[:, 1],
-    }
-
-
-def values_of(
-    embeddings: NDArray[np.float16],
-    entropy: NDArray[np.floating],
-    head: Head | None,
-    reference: Reference,
-    *,
-    second: NDArray[np.float16] | None = None,
-) -> dict[str, NDArray[np.floating]]:
-    """The measures MEASURED of Q pictures from outside, from embeddings (Q, D) as stored and entropies (Q,).
-
-    `second` (Q, E) are the embeddings by the second model, for a reference by both.
-    """
-    found = compare_to_reference(embeddings, np.full(len(embeddings), -1), reference, second=second)
-    nothing = np.full(len(embeddings), np.nan, np.float32)
-    return {
-        "ambiguity": nothing if found.shares is None else found.shares.ambiguity,
-        "confusability": found.confusability,
-        "uncertainty": nothing if head is None else head(embeddings),
-        "entropy": entropy,
-        "inverse_norm": inverse_norm(embeddings),
     }
 
 
@@ -233,9 +241,9 @@ def placed(content: NDArray[np.int64], nearest: Nearest, twin: NDArray[np.int64]
     return place(graph, known).xy[len(known) :]
 
 
-def _as_known(found: pd.DataFrame, scored: Sequence[ScoredUpload], reference: Reference) -> pd.DataFrame:
-    """Uploads that are in the reference byte for byte have the very values that they have there."""
-    row = positions_of(np.array([upload.content for upload in scored], np.int64), reference.content)
+def _as_known(found: pd.DataFrame, content: NDArray[np.int64], reference: Reference) -> pd.DataFrame:
+    """Pictures that are in the reference byte for byte have the very values that they have there."""
+    row = positions_of(content, reference.content)
     return found.assign(
         **{
             name: np.where(row >= 0, reference.table[name].to_numpy()[row], found[name].to_numpy())
@@ -246,19 +254,3 @@ def _as_known(found: pd.DataFrame, scored: Sequence[ScoredUpload], reference: Re
 
 def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     return np.asarray(table[name].to_numpy(np.float64))
-
-
-def _embeddings(scored: Sequence[ScoredUpload]) -> NDArray[np.float16]:
-    return np.stack([upload.embedding for upload in scored]) if scored else np.zeros((0, 1), np.float16)
-
-
-def hashes_of(scored: Sequence[ScoredUpload]) -> Hashes:
-    """The perceptual hashes (Q, WORDS) of uploads, by their thumbnails, as those of a set are made."""
-    greys = [grey_thumbnail(upload.thumbnail, width=upload.width, height=upload.height) for upload in scored]
-    return np.stack([perceptual_hash(grey) for grey in greys]) if greys else np.zeros((0, WORDS), np.uint64)
-
-
-def _second_embeddings(scored: Sequence[ScoredUpload]) -> NDArray[np.float16] | None:
-    """By the second model; None if it has not read all of them."""
-    rows = [upload.second for upload in scored if upload.second is not None]
-    return np.stack(rows) if rows and len(rows) == len(scored) else None

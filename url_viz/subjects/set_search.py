@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from url_viz.analysis.ranking import percentile, percentile_of_each
+from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.twin_groups import group_codes
-from url_viz.analysis.uploads import values_of
+from url_viz.analysis.uploads import NewPicture, judge, score
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Picture, picture_of
-from url_viz.imaging.workers import decoders
-from url_viz.models.model import Model
-from url_viz.models.runtime import Outputs
+from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.pipeline.graph import K
 from url_viz.subjects.set_core import SetCore
 
@@ -44,17 +40,14 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class _Query:
-    """A query: its `vector` (A,) in the whitened space, and its `row` if it is a picture of the set, by id or content.
+    """A query: its `vector` (A,) in the whitened space, its `row` if it is a picture of the set, by id or content.
 
-    One from outside has its `embedding` (D,) and `entropy`, and its embedding by the `second` model where there is one.
+    `picture` is one from outside.
     """
 
     vector: NDArray[np.float32]
     row: int | None
-    embedding: NDArray[np.float32] | None = None
-    entropy: float = float("nan")
-    second: NDArray[np.float32] | None = None
-    is_of_file: bool = True
+    picture: NewPicture | None = None
 
 
 class SearchableSet(SetCore):
@@ -76,17 +69,17 @@ class SearchableSet(SetCore):
 
     def safe_search(
         self,
-        query: Path | Image.Image | int | NDArray[np.floating],
+        query: Path | Image.Image | int | NDArray[np.floating] | NewPicture,
         *,
         k: int = 24,
         by: str | None = None,
         max_percentile: float | None = None,
         without_dropped: bool = False,
     ) -> SearchResult:
-        """Like `search`, also by an embedding (D,), with the withheld pictures and the query's own value.
+        """Like `search`, also by an embedding (D,) or an upload that was scored, with the query's own value.
 
-        With `without_dropped`, pictures that were decided to be dropped are withheld too. Raises ImageSetError if `by`
-        is not a measure that this set has.
+        The result has the withheld pictures too; with `without_dropped`, dropped ones are among these. Raises
+        ImageSetError if `by` is not a measure that this set has.
         """
         table = self.frame
         if by is None:
@@ -99,7 +92,7 @@ class SearchableSet(SetCore):
             is_allowed = is_allowed & (ranks <= max_percentile)
         read = self._as_query(query)
         value, rank = self._value_of(read, by, ranks)
-        vector, exclude = read.vector, None if read.is_of_file else np.arange(len(table)) == read.row
+        vector, exclude = read.vector, None if read.picture is not None else np.arange(len(table)) == read.row
         hits = search(vector, self.unit, k=k, is_allowed=is_allowed, exclude=exclude)
         return SearchResult(self._similar(hits.rows, vector), self._similar(hits.withheld, vector), by, value, rank)
 
@@ -124,53 +117,40 @@ class SearchableSet(SetCore):
         hits = search(unit[row], unit, k=k, exclude=is_out)
         return self._with_similarity(hits.rows, hits.similarity)
 
-    def _as_query(self, query: Path | Image.Image | int | NDArray[np.floating]) -> _Query:
+    def _as_query(self, query: Path | Image.Image | int | NDArray[np.floating] | NewPicture) -> _Query:
         if isinstance(query, (int, np.integer)):
             row = self.row_of(int(query))
-            return _Query(self.unit[row], row, is_of_file=False)
+            return _Query(self.unit[row], row)
+        picture = query if isinstance(query, NewPicture) else self._from_outside(query)
+        rows = np.flatnonzero(self.contents == picture.content)
+        vector = self.whitened.whitening.transform(picture.embedding[None])[0].astype(np.float32)
+        return _Query(vector, int(rows[0]) if len(rows) else None, picture)
+
+    def _from_outside(self, query: Path | Image.Image | NDArray[np.floating]) -> NewPicture:
+        """A query that was read and scored as uploads are. Raises ImageError if it is no readable picture."""
         if isinstance(query, np.ndarray):
-            return _Query(self._whitened_vector(query), None, query.astype(np.float32))
-        crops, content = self._crops(query)
-        outputs = _outputs(self.model, crops[0])
-        second = None if self.second_model is None else _outputs(self.second_model, crops[1]).embedding[0]
-        rows, embedding = np.flatnonzero(self.contents == content), outputs.embedding[0]
-        same_row = int(rows[0]) if len(rows) else None
-        return _Query(self._whitened_vector(embedding), same_row, embedding, float(outputs.entropy[0]), second)
-
-    def _whitened_vector(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
-        return vector
-
-    def _crops(self, query: Path | Image.Image) -> tuple[tuple[NDArray[np.uint8], ...], int | None]:
-        """The crops of a query for each model, and the content key of a file."""
-        second = self.second_model
-        spaces = [self.space, *([] if second is None else [second.space])]
-        preprocessing, *others = (space.preprocessing for space in spaces)
-        if isinstance(query, (str, os.PathLike)):
-            picture = _read_query(query, preprocessing, also=others)
-            return (picture.crop, *picture.also), picture.content
-        picture = picture_of(_as_png(query), preprocessing, content=0, also=others)
-        return (picture.crop, *picture.also), None
+            return NewPicture.of_embedding(query, self.source.head)
+        file, second = _file_of(query), self.second_model
+        ask_second = None if second is None else lambda: nullcontext(second)
+        [outcome] = score([file], lambda: nullcontext(self.model), second=ask_second)
+        if isinstance(outcome, RefusedFile):
+            raise ImageError(f"{file.name!r} {outcome.reason}. Search with another picture.")
+        return outcome
 
     def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
         """A query's value of a measure, and its percentile in this set; nan if it has none.
 
-        A file that is in the set byte for byte has the value and percentile it has there.
+        A file that is in the set byte for byte has the value and percentile it has there; another is judged as an
+        upload.
         """
         if measure is None:
             return float("nan"), float("nan")
         if query.row is not None:
             return float(self.frame[measure].iloc[query.row]), float(ranks[query.row])
-        assert query.embedding is not None
-        embedding = query.embedding.astype(np.float16)[None]
-        second = None if query.second is None else query.second.astype(np.float16)[None]
-        single = self.single_model.derived
-        reference = self.reference() if second is not None else single.get("reference")
-        values = values_of(embedding, np.array([query.entropy]), self.source.head, reference, second=second)
-        if measure not in values:
-            return float("nan"), float("nan")
-        rank = percentile(values[measure], among=reference.pictures[measure].to_numpy(dtype=float))
-        return float(values[measure][0]), float(rank[0])
+        assert query.picture is not None
+        reference = self.reference(is_single_model=query.picture.second is None)
+        row = judge([query.picture], reference).iloc[0]
+        return float(row.get(measure, np.nan)), float(row.get(f"{measure}_percentile", np.nan))
 
     def _similar(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
         cosine = self.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
@@ -182,21 +162,16 @@ class SearchableSet(SetCore):
         return table
 
 
-def _outputs(model: Model, crop: NDArray[np.uint8]) -> Outputs:
-    """What a model gives of one crop (S, S, 3). Raises ModelError if that cannot be stored."""
-    outputs = model.run(crop[None])
-    model.as_stored(outputs.embedding)
-    return outputs
-
-
-def _read_query(path: str | Path, preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()) -> Picture:
-    """A file decoded in a separate process; raises ImageError also if that process crashes."""
-    if not Path(path).exists():
-        raise ImageError(f"There is no file {os.fspath(path)!r}. Give the path of the picture to search with.")
+def _file_of(query: Path | Image.Image) -> IncomingFile:
+    """A query as an upload. Raises ImageError for a path of no file, or one that cannot be read."""
+    if not isinstance(query, (str, os.PathLike)):
+        return IncomingFile("picture", _as_png(query))
+    if not Path(query).exists():
+        raise ImageError(f"There is no file {os.fspath(query)!r}. Give the path of the picture to search with.")
     try:
-        return decoders.read(read_file(os.fsencode(path)), preprocessing, also=also)
+        return IncomingFile(os.fspath(query), read_file(os.fsencode(query)))
     except ImageError as error:
-        raise ImageError(f"{os.fspath(path)!r} {error}. Search with another picture.") from error
+        raise ImageError(f"{os.fspath(query)!r} {error}. Search with another picture.") from error
 
 
 def _as_png(image: Image.Image) -> bytes:

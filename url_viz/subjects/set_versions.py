@@ -22,7 +22,7 @@ from url_viz.analysis.change_figures import (
 from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
 from url_viz.analysis.label_choice import stored_source
 from url_viz.analysis.leaks import find_splits
-from url_viz.analysis.new_pictures import nearest_without_twins
+from url_viz.analysis.new_pictures import NewPictures, nearest_without_twins
 from url_viz.analysis.uploads import placed
 from url_viz.analysis.user_columns import with_user_columns
 from url_viz.errors import ImageSetError
@@ -404,9 +404,8 @@ def _placed(core: SetCore, before: SetCore, content: Rows) -> NDArray[np.float32
     stored = before.store.embeddings(core.space.key, np.unique(content))
     if not len(stored) or not core.has_graph:
         return xy
-    white = reference.whitened.whitening.transform(stored.embedding)
-    hashes = before.store.hashes(stored.content)
-    nearest, twin = nearest_without_twins(stored.embedding, stored.content, reference, white, hashes=hashes)
+    gone = NewPictures(stored.embedding, stored.content, before.store.hashes(stored.content))
+    nearest, twin = nearest_without_twins(gone, reference)
     row = positions_of(content, stored.content)
     xy[row >= 0] = placed(stored.content, nearest, twin, reference)[row[row >= 0]]
     return xy

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from url_viz.analysis.crop_test import CropTest
     from url_viz.analysis.review_queue import Review
     from url_viz.analysis.scope import ReviewSpec
-    from url_viz.analysis.uploads import ScoredUpload
+    from url_viz.analysis.uploads import NewPicture
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet
     from url_viz.imaging.uploaded_files import RefusedFile
@@ -337,10 +337,10 @@ SETS_RESULT: Key[tuple[bool, str]] = Key("sets.said")
 QUERY_ID: Key[int] = Key("search.query_id")
 QUERY_FILE: "Key[UploadedFile | None]" = Key("search.file")
 QUERY_DROP: "Key[UploadedFile | None]" = Key("search.drop")
-QUERY_SCORED: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedFile]]" = Key("search.scored")
+QUERY_SCORED: "Key[tuple[tuple[object, ...], NewPicture | RefusedFile]]" = Key("search.scored")
 PART: Key[MutableMapping[str, object]] = Key("search.part")
 """The part that was drawn on a picture searched with, by the set's id and the picture's, or the upload's."""
-PART_SCORED: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedFile]]" = Key("search.part.scored")
+PART_SCORED: "Key[tuple[tuple[object, ...], NewPicture | RefusedFile]]" = Key("search.part.scored")
 SEARCH_MEASURE: Key[str | None] = Key("search.measure")
 SEARCH_ANYWAY: Key[tuple[str, str, int]] = Key("search.anyway")
 
@@ -349,7 +349,7 @@ EVIDENCE_WANTED: Key[bool] = Key("search.evidence")
 
 # Sort uploads
 UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
-UPLOADS_SCORED: "Key[dict[tuple[str, str], ScoredUpload | RefusedFile]]" = Key("upload.outcomes")
+UPLOADS_SCORED: "Key[dict[tuple[str, str], NewPicture | RefusedFile]]" = Key("upload.outcomes")
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
 UPLOADS_REVIEW: Key[UploadAnswers] = Key("upload.review")
 UPLOADER: "Key[Sequence[UploadedFile]]" = Key("upload.drop")

@@ -71,7 +71,7 @@ def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
 
 def gated_search(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
     """The search of `ImageSet.safe_search` under the gate."""
-    picture = query.image_id if query.image_id is not None else query.embedding
+    picture = query.image_id if query.image_id is not None else query.picture
     assert picture is not None
     return image_set.safe_search(
         picture,

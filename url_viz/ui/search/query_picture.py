@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from url_viz.analysis.ambiguity import between
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
-from url_viz.analysis.uploads import MEASURED, ScoredUpload, rank
+from url_viz.analysis.uploads import MEASURED, NewPicture, judge
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
@@ -35,7 +34,7 @@ _ID_IN_ADDRESS = "id"
 
 @dataclass(frozen=True)
 class Query:
-    """A picture to search with: one of the set (`image_id`), or an uploaded one or a part (`embedding`, (D,)).
+    """A picture to search with: one of the set (`image_id`), or an uploaded one or a part (`picture`).
 
     `address` is the URL of the picture that a part can be drawn on, `key` that of the drawing, empty where none can be;
     of an object it is the whole picture. `values` and `percentiles` are by measure of the image set, within it;
@@ -50,7 +49,7 @@ class Query:
     percentiles: Mapping[str, float]
     between: str | None = None
     image_id: int | None = None
-    embedding: NDArray[np.float16] | None = None
+    picture: NewPicture | None = None
     key: str = ""
 
 
@@ -177,16 +176,16 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
     )
 
 
-def _values(outcome: ScoredUpload, image_set: ImageSet) -> dict[str, Any]:
+def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
     """What a query has that is no picture of the set."""
-    row = {str(name): value for name, value in rank([outcome], image_set.reference()).iloc[0].items()}
+    row = {str(name): value for name, value in judge([outcome], image_set.reference()).iloc[0].items()}
     measures = [measure for measure in image_set.measures() if measure in MEASURED]
     return {
         "values": {measure: float(row[measure]) for measure in measures},
         "percentiles": {measure: float(row[f"{measure}_percentile"]) for measure in measures},
         "between": between_shares(row),
         "image_id": None,
-        "embedding": outcome.embedding,
+        "picture": outcome,
     }
 
 
@@ -223,16 +222,16 @@ def between_shares(row: Mapping[str, Any]) -> str | None:
 
 
 def _scored(
-    slot: "Key[tuple[tuple[object, ...], ScoredUpload | RefusedFile]]",
+    slot: "Key[tuple[tuple[object, ...], NewPicture | RefusedFile]]",
     of: tuple[object, ...],
     incoming: Callable[[], IncomingFile],
     image_set: ImageSet,
-) -> ScoredUpload | RefusedFile:
+) -> NewPicture | RefusedFile:
     """The outcome of scoring a picture, cached in a slot for the same picture (`of`) and model."""
     second = image_set.second.name
     key = (*of, image_set.space.key, image_set.head.digest if image_set.head else None, second)
 
-    def score() -> ScoredUpload | RefusedFile:
+    def score() -> NewPicture | RefusedFile:
         with st.spinner("Reading the picture"):
             [outcome] = score_for_all([incoming()], image_set.source.name, image_set.space.precision, second=second)
         return outcome

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.uploads import ScoredUpload, score
+from url_viz.analysis.uploads import NewPicture, score
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
@@ -25,7 +25,7 @@ from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, SetChoice
 
 SCORED_AT_ONCE = 32
 
-Outcome = ScoredUpload | RefusedFile
+Outcome = NewPicture | RefusedFile
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class UploadBatch:
 
     key: str
     files: tuple[Incoming, ...]
-    scored: tuple[ScoredUpload, ...]
+    scored: tuple[NewPicture, ...]
     refused: tuple[RefusedFile, ...]
 
 
@@ -52,7 +52,7 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
     precision = image_set.space.precision if image_set is not None else "fast"
     second = image_set.second.name if image_set is not None else None
     outcomes = _outcomes(incoming, now.model, precision, second)
-    scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, ScoredUpload)}
+    scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, NewPicture)}
     return UploadBatch(
         key="|".join([now.model, second or "", *incoming]),
         files=tuple(incoming[key] for key in scored),

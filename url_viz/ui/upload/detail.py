@@ -10,7 +10,7 @@ import streamlit as st
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.uploads import MEASURED, ScoredUpload, hashes_of
+from url_viz.analysis.uploads import MEASURED, NewPicture, arrays_of
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
@@ -64,7 +64,7 @@ def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measu
     st.caption("The nearest ones; copies and near copies of this picture are left out.")
 
 
-def similar_ids(upload: ScoredUpload, image_set: ImageSet, *, of_class: str | None = None) -> list[int]:
+def similar_ids(upload: NewPicture, image_set: ImageSet, *, of_class: str | None = None) -> list[int]:
     """The ids of the pictures of the set that are nearest to an upload and no twins of it, nearest first.
 
     With `of_class`, those of this class.
@@ -73,10 +73,7 @@ def similar_ids(upload: ScoredUpload, image_set: ImageSet, *, of_class: str | No
     if of_class is not None:
         is_of_class = (reference.table["label"] == of_class).to_numpy(dtype=bool)
         reference = replace(reference, counts=reference.counts & is_of_class)
-    embedding, content = upload.embedding[None], np.array([upload.content], np.int64)
-    whitened = reference.whitened.whitening.transform(embedding)
-    hashes = hashes_of([upload])
-    nearest, _ = nearest_without_twins(embedding, content, reference, whitened, k=NEIGHBOURS, hashes=hashes)
+    nearest, _ = nearest_without_twins(arrays_of([upload]), reference, k=NEIGHBOURS)
     position = nearest.position[0]
     return [int(i) for i in reference.ids[position[position >= 0]]]
 

@@ -14,7 +14,7 @@ from streamlit.typing import UploadedFile
 from url_viz.analysis.ambiguity import between
 from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
 from url_viz.analysis.order import plain_words
-from url_viz.analysis.uploads import rank
+from url_viz.analysis.uploads import judge
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
@@ -104,9 +104,9 @@ def show_empty(now: SetChoice, image_set: ImageSet | None) -> None:
 
 
 def ranked(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
-    """The table of `analysis.uploads.rank`, cached for the same uploads and image set."""
+    """The table of `analysis.uploads.judge`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
-    return UPLOADS_RANKED.get_for(key, lambda: rank(batch.scored, image_set.reference() if image_set else None))
+    return UPLOADS_RANKED.get_for(key, lambda: judge(batch.scored, image_set.reference() if image_set else None))
 
 
 def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None) -> None:
