@@ -21,7 +21,7 @@ import url_viz
 from training.benchmark.benchmark_tables import markdown
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from url_viz.store.training_records import EpochBatches, Recorder
+from url_viz.store.recorder import EpochBatches, Recorder
 
 SIDE_PX, BATCH, ROUNDS = 96, 32, 3
 MANY, CLASSES = 100_000, 1000

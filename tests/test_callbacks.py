@@ -17,7 +17,8 @@ import url_viz
 from tests.imaging.pictures import write_folder
 from url_viz.callbacks import lightning_callback, trainer_callback, ultralytics_trainer
 from url_viz.store.about import find_set
-from url_viz.store.training_records import RecordedEpoch, Recorder, epochs_of
+from url_viz.store.recorder import Recorder
+from url_viz.store.training_records import RecordedEpoch, epochs_of
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of those libraries about each other

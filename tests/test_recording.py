@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,17 +17,20 @@ import pytest
 import torch
 
 import url_viz
+from tests.given import given_set
 from tests.imaging.pictures import write_folder
 from tests.processes import ROOT
+from url_viz.analysis.model_accuracy import predicted
 from url_viz.analysis.run_on_set import match_classes
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
-from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
+from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError, SupersededError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.store.about import find_set
+from url_viz.store.recorder import Recorder
 from url_viz.store.tables import fixed_lists
-from url_viz.store.training_records import epochs_of, run_version, runs_of
+from url_viz.store.training_records import chosen_record, epochs_of, run_version, runs_of
 from url_viz.workspace import SetPaths, Workspace
 
 NAMES = [
@@ -87,11 +91,9 @@ class TestEpochs:
         assert curves["margin"].tolist() == [1, 0] * 3
 
     def test_goes_on_after_its_last_epoch(self, folder: Path, workspace: Path) -> None:
-        for expected in ("000000~train~0.parquet", "000001~train~0.parquet"):
+        for expected in (0, 1):
             record = url_viz.record(folder, run="r1", workspace=workspace)
-            assert record.epoch(NAMES, logits_of(1, 1, 1, 1, 1, 1)).name == expected
-        again = url_viz.record(folder, run="r1", workspace=workspace)
-        assert again.epoch(NAMES, logits_of(2, 2, 2, 2, 2, 2), number=1).name == "000001~train~0.parquet"
+            assert record.epoch(NAMES, logits_of(1, 1, 1, 1, 1, 1)).epoch.number == expected
 
     def test_pictures_by_path_however_written_or_id(
         self, read: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -121,8 +123,8 @@ class TestEpochs:
         assert read.runs.dynamics("r1")["mean_margin"].tolist()[0] == 2
 
     def test_processes_that_train_together(self, read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-        for rank, part in enumerate((slice(0, 3), slice(2, 6))):
-            monkeypatch.setenv("RANK", str(rank))
+        for part in (slice(0, 3), slice(2, 6)):
+            monkeypatch.setenv("WORLD_SIZE", "2")
             url_viz.record(read, run="r1").epoch(NAMES[part], logits_of(1, 2, 3, 4, 5, 6)[part], number=0)
         [epoch] = read.runs.get("r1").epochs
         assert (epoch.rows, len(epoch.files)) == (7, 2)
@@ -143,8 +145,93 @@ class TestEpochs:
         assert run.match.only_in_run == ("cow",)
 
 
+class TestSeveralWriters:
+    """Whoever records pictures of an epoch adds to it; what is replaced, and what is no picture, is said."""
+
+    def test_processes_that_do_not_know_of_each_other(self, read: ImageSet) -> None:
+        recorders = [url_viz.record(read, run="two") for _ in range(2)]
+        for record, part in zip(recorders, (slice(0, 3), slice(3, 6)), strict=True):
+            record.epoch(NAMES[part], logits_of(1, 2, 3, 4, 5, 6)[part])
+        [epoch] = read.runs.get("two").epochs
+        assert (epoch.number, epoch.rows, len(epoch.files)) == (0, 6, 2)
+        assert read.runs.dynamics("two")["last_margin"].tolist() == [1, 2, 3, 4, 5, 6]
+
+    def test_who_replaces_what_others_recorded_says_so(self, read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, again = (url_viz.record(read, run="r1") for _ in range(2))
+        first.epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+        with pytest.warns(UserWarning, match=r"^r1, epoch 0 \(train\): It replaces 2 predictions of this epoch\.$"):
+            again.epoch(NAMES[2:4], logits_of(7, 7, 7, 7, 7, 7)[2:4])
+        assert read.runs.dynamics("r1")["last_margin"].tolist() == [1, 2, 7, 7, 5, 6]
+        assert again.epoch(NAMES, logits_of(8, 8, 8, 8, 8, 8), number=0).replaced == 6, "its own, without a warning"
+        assert len(read.runs.get("r1").epochs[0].files) == 1, "what is replaced is deleted"
+        monkeypatch.setenv("WORLD_SIZE", "3")
+        filled = url_viz.record(read, run="r1").epoch(NAMES[:2], np.zeros((2, 2)), number=0)
+        assert filled.replaced == 2, "three processes have at most two pictures twice, to fill a batch"
+
+    def test_a_second_file_adds_its_pictures(
+        self, read: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["runs", str(read.root), "--workspace", str(read.workspace.root)]
+        for number, part in enumerate((NAMES[:4], NAMES[3:], NAMES[5:])):
+            file = tmp_path / f"part{number}.csv"
+            pd.DataFrame({"path": part, "cat": 0.75, "dog": 0.25}).to_csv(file, index=False)
+            assert main([*command, "add", str(file)]) == 0
+        told = capsys.readouterr().out.splitlines()
+        assert [line for line in told if "replaces" in line] == ["It replaces 1 prediction of this epoch."] * 2
+        assert read.runs.get("r1").is_held_out.all()
+        pd.DataFrame({"path": NAMES, "logit_0": 1.0, "logit_1": 2.0, "logit_2": 0.0}).to_csv(file, index=False)
+        assert main([*command, "add", str(file)]) == 1
+        refused = capsys.readouterr().err
+        assert "'r1' has 2 columns (cat, dog), and these predictions have 3 columns without names" in refused
+        assert read.runs.get("r1").epochs[0].rows == 8
+
+    def test_what_is_no_picture_of_the_set_is_counted(self, read: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
+        names = ["CAT/0000.jpg", "nope/x.png", "cat//0002.jpg", str(Path(read.root) / "cat/./0004.jpg"), "dog/0001.jpg"]
+        record = url_viz.record(read, run="r1")
+        with pytest.warns(UserWarning, match=r"2 of 5 are no pictures of the set: 'CAT/0000.jpg', 'nope/x.png'\."):
+            assert record.epoch(names, np.zeros((5, 2))).unknown == 2
+        with pytest.warns(UserWarning, match=r"epoch 1 \(train\): 1 of 1 is no picture of the set: 7\."):
+            record.epoch([7], np.zeros((1, 2)))
+        assert main(["runs", str(read.root), "--workspace", str(read.workspace.root)]) == 0
+        assert "3 of 6 recorded pictures are no pictures of the set." in capsys.readouterr().out
+
+    def test_a_run_goes_on_while_epochs_of_it_are_removed(self, read: ImageSet) -> None:
+        record = url_viz.record(read, run="r1")
+        file = record.epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file
+        run, version = read.runs.get("r1"), run_version(read.store.paths)
+        gone = file.with_name("000001~val~0.parquet")
+        gone.symlink_to("nowhere")  # as one that is removed between the listing of its folder and a look at it
+        assert run_version(read.store.paths) == version
+        assert len(read.table()) == 6
+        assert read.runs.get("r1").words == run.words
+        gone.unlink()
+        url_viz.record(read, run="r1").write(NAMES, logits_of(2, 2, 3, 4, 5, 6), number=0)
+        with pytest.raises(SupersededError, match=r"The epoch 0 \(train\) of this run was recorded again"):
+            run.dynamics_of("")
+
+
+@pytest.mark.torture
+def test_many_processes_record_a_run_at_once_and_lose_nothing(folder: Path, workspace: Path) -> None:
+    code = (
+        "import numpy as np, url_viz, sys\n"
+        "record, part = url_viz.record(sys.argv[1], run='r1', workspace=sys.argv[2]), int(sys.argv[3])\n"
+        "for number in range(20):\n"
+        "    record.write(range(10 * part, 10 * part + 15), np.full((15, 3), part), number=number)\n"
+    )
+    command = [sys.executable, "-c", code, str(folder), str(workspace)]
+    running = [subprocess.Popen([*command, str(part)], cwd=ROOT) for part in range(6)]
+    assert [process.wait(timeout=120) for process in running] == [0] * 6
+    epochs = epochs_of(set_paths(folder, workspace), "r1")
+    assert [epoch.number for epoch in epochs] == list(range(20))
+    for epoch in epochs:
+        said = epoch.read()
+        assert sorted(said.ids.tolist()) == list(range(65))
+        part = said.logits[:, 0].astype(int)
+        assert ((part == said.ids // 10) | (part == said.ids // 10 - 1)).all()
+
+
 def test_logits_that_were_written_as_lists(read: ImageSet) -> None:
-    path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+    path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file
     table = pq.read_table(path, partitioning=None)
     assert table["logits"].type == pa.binary(4)
     lists = fixed_lists(logits_of(1, 2, 3, 4, 5, 6).astype(np.float16))
@@ -185,6 +272,24 @@ class TestCollected:
 
 
 class TestRefusals:
+    @pytest.mark.parametrize("number", [-1, 1.5, True, 10**30, 1_000_000, "3", np.nan])
+    def test_what_is_no_number_of_an_epoch(self, read: ImageSet, number: Any) -> None:
+        with pytest.raises(ImageSetError, match="is no number of an epoch"):
+            url_viz.record(read, run="r1").epoch(NAMES, np.zeros((6, 2)), number=number)
+        assert read.runs.names() == ()
+
+    def test_numbers_of_any_library(self, read: ImageSet) -> None:
+        record = url_viz.record(read, run="r1")
+        done = [record.epoch(NAMES, np.zeros((6, 2)), number=one) for one in (np.int64(3), torch.tensor(4))]
+        assert [one.epoch.number for one in done] == [3, 4]
+
+    def test_labels_by_name_of_columns_without_names(self, read: ImageSet) -> None:
+        record = url_viz.record(read, run="r1")
+        with pytest.raises(RowsError, match=r"label '1' is none of the 2 classes. Give labels by index"):
+            record.epoch(NAMES, np.zeros((6, 2)), ["1"] * 6)
+        record.epoch(NAMES, np.zeros((6, 2)), [0, 1, None, 0, 1, -1])
+        assert read.runs.get("r1").epochs[0].read().labels.tolist() == [0, 1, -1, 0, 1, -1]
+
     def test_arrays_that_do_not_fit_and_names_that_are_no_file(self, folder: Path, workspace: Path) -> None:
         record = url_viz.record(folder, run="r1", classes=["cat", "dog"], workspace=workspace)
         refused: list[tuple[np.ndarray, list[object] | None, str]] = [
@@ -194,20 +299,20 @@ class TestRefusals:
             (np.zeros((6, 3)), None, "3 columns, and there are 2 classes"),
             (np.zeros((6, 2)), [0, 1], "2 labels of 6 pictures"),
             (np.zeros((6, 2)), [0, 1, 0, 1, 0, 2], "none of the 2 classes"),
-            (np.zeros((6, 2)), ["cat"] * 5 + ["cow"], "'cow' is none of the 2 classes"),
+            (np.zeros((6, 2)), ["cat"] * 5 + ["cow"], "'cow' is none of the 2 classes: cat, dog"),
         ]
         for logits, labels, words in refused:
             with pytest.raises(RowsError, match=words):
                 record.epoch(NAMES, logits, labels)
         assert runs_of(set_paths(folder, workspace)) == ()
-        for run in ("", "../r1", "a/b", ".hidden", "x" * 61, "a~b"):
+        for run in ("", "../r1", "a/b", ".hidden", "x" * 61, "a~b", "chosen.json"):
             with pytest.raises(ImageSetError, match="no name for a run"):
                 url_viz.record(folder, run=run, workspace=workspace)
 
     def test_a_run_that_is_not_there_or_damaged(self, read: ImageSet) -> None:
         with pytest.raises(ImageSetError, match=r"no run 'r2'.*There are: none"):
             read.runs.get("r2")
-        path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+        path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file
         data = bytearray(path.read_bytes())
         data[40] ^= 1
         path.write_bytes(data)
@@ -224,15 +329,38 @@ class TestClasses:
         assert (match.only_in_set, match.only_in_run) == (("zebra",), ("tabby",))
         assert match.words == "1 class only in the set (zebra) and 1 class only in the run (tabby)."
 
+    @pytest.mark.parametrize(("one", "other"), [("?", "-"), ("🙂", "🍎"), ("कि", "के"), ("C++", "C"), ("-", "_")])
+    def test_names_that_differ_in_a_sign_are_others(self, one: str, other: str) -> None:
+        assert match_classes([one, "cat"], [other, "cat"]).column.tolist() == [-1, 1]
+
     def test_two_names_that_differ_in_spelling_only_are_not_guessed(self) -> None:
         assert match_classes(["a-b", "a_b"], ["a b", "a-b"]).column.tolist() == [-1, 0]
 
-    def test_numbers_are_the_alphabet(self) -> None:
-        match = match_classes(["0", "1"], ["cat", "dog"])
-        assert (match.column.tolist(), match.is_by_order) == ([0, 1], True)
+    def test_columns_without_names_are_the_alphabet(self) -> None:
+        match = match_classes((), ["cat", "dog"], columns=2)
+        assert match.column.tolist() == [0, 1]
         assert "alphabetical order" in match.words
         assert match_classes(["0", "1"], ["1", "2"]).column.tolist() == [1, -1], "numbers that are names are names"
-        assert match_classes(["0", "1", "2"], ["cat", "dog"]).column.tolist() == [-1, -1]
+        other = match_classes((), ["cat", "dog"], columns=3)
+        assert other.column.tolist() == [-1, -1]
+        assert "its 3 columns are not as many as the 2 classes" in other.words
+
+
+def test_twelve_classes_that_are_numbers(tmp_path: Path) -> None:
+    paths = [f"{number}/{turn}.jpg" for number in range(12) for turn in range(2)]
+    image_set = given_set(tmp_path, paths)
+    as_folders = sorted({path.split("/")[0] for path in paths})
+    right = np.eye(12)[[as_folders.index(path.split("/")[0]) for path in paths]]
+    url_viz.record(image_set, "by-order").epoch(paths, right, split="val")
+    url_viz.record(image_set, "by-name", classes=list(map(str, range(12)))).epoch(
+        paths, np.eye(12)[np.repeat(np.arange(12), 2)], split="val"
+    )
+    pd.DataFrame({"path": paths, **{f"logit_{column}": right[:, column] for column in range(12)}}).to_csv(
+        tmp_path / "said.csv", index=False
+    )
+    image_set.runs.add(tmp_path / "said.csv", run="file")
+    for run in ("by-order", "by-name", "file"):
+        assert predicted(image_set.runs.get(run)).accuracy.value == 1
 
 
 class TestFiles:
@@ -243,8 +371,11 @@ class TestFiles:
     ) -> None:
         rows = pd.DataFrame({"path": [*NAMES[:2], "gone.jpg"], "Dog": [0.25, 1, 0], "cat": [0.75, 0, 1], "note": "x"})
         rows.to_csv(tmp_path / "said.csv", index=False)
-        matched = read.runs.add(tmp_path / "said.csv", run="r1")
-        assert matched.count == 2
+        added = read.runs.add(tmp_path / "said.csv", run="r1")
+        assert added.words == [
+            "2 of 3 rows of 'said.csv' are of a picture of this set.",
+            "No picture was found for 'gone.jpg'.",
+        ]
         assert read.runs.get("r1").held_out[:2] == pytest.approx(np.array([[0.75, 0.25], [0, 1]]), abs=1e-3)
         pd.DataFrame({"path": NAMES, "cat": 0.5, "brightness": 3.0}).to_csv(tmp_path / "said.csv", index=False)
         with pytest.raises(FolderError, match=r"'said.csv' has no predictions: .*\(cat, dog\)"):
@@ -280,7 +411,7 @@ def test_the_chosen_run_has_its_columns_findings_and_queues(read: ImageSet) -> N
     read.runs.use("first")
     assert (read.runs.chosen, read.table()["model_class"].tolist()) == ("first", read.table()["label"].tolist())
     assert "model_doubt" in read.measures()
-    url_viz.record(read, run="first").epoch(ids, logits_of(1, 2, 3, 4, 5, -6))
+    url_viz.record(read, run="first", classes=["cat", "dog"]).epoch(ids, logits_of(1, 2, 3, 4, 5, -6))
     assert read.table()["low_mean_margin"].tolist() == [-1, -2, -3, -4, -5, 6]
     assert read.table()["learnt"].tolist() == [0, 0, 0, 0, 0, 1], "never in one epoch"
     assert read.reviews.open(ReviewSpec("low_mean_margin")).ids[0] == ids.iloc[5]
@@ -290,6 +421,48 @@ def test_the_chosen_run_has_its_columns_findings_and_queues(read: ImageSet) -> N
         assert len(read.reviews.open(ReviewSpec(kind))) == count
     read.runs.remove("second")
     assert read.runs.chosen == "first"
+
+
+def test_a_training_of_url_viz_is_compared_only_if_it_is_chosen(
+    read: ImageSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = Recorder(read.store.paths, read.folder, "finetune-head", classes=["cat", "dog"], is_ours=True)
+    ours.epoch(NAMES, logits_of(1, 1, 1, 1, 1, 1), split="held-out")
+    assert read.runs.chosen is None
+    assert "model_class" not in read.table()
+    url_viz.record(read, run="mine").epoch(NAMES, logits_of(*[-1] * 6), split="val")
+    ours.epoch(NAMES, logits_of(1, 1, 1, 1, 1, 1), split="held-out", number=1)
+    assert read.runs.chosen == "mine"
+    command = ["runs", str(read.root), "--workspace", str(read.workspace.root)]
+    assert main([*command, "use", "finetune-head"]) == 0
+    assert read.runs.chosen == "finetune-head"
+    assert read.table()["model_class"].tolist() == read.table()["label"].tolist()
+    assert main(command) == 0
+    assert "finetune-head: 2 epochs" in next(
+        line for line in capsys.readouterr().out.splitlines() if "It is compared" in line
+    )
+    chosen_record(read.store.paths).path.write_text("{")
+    assert read.runs.chosen == "mine", "a damaged choice is none"
+
+
+def test_each_fold_is_a_training_of_its_own(read: ImageSet) -> None:
+    record = url_viz.record(read, run="cv")
+    said = {"a": ((2, 0), (4, 1)), "b": ((-2, 0), (2, 1), (-6, 2))}
+    for fold, epochs in said.items():
+        for margin, number in epochs:
+            record.epoch(NAMES[:2], logits_of(*[margin] * 6)[:2], fold=fold, number=number)
+    record.epoch(NAMES[2:3], logits_of(*[1] * 6)[2:3], fold="b", number=0)
+    found = read.runs.dynamics("cv").iloc[:3]
+    assert found["forgotten"].tolist() == [0.5, 0.5, 0], "none in fold a, one in fold b"
+    assert found["mean_margin"].tolist() == [0.5, 0.5, 1]
+    assert found["last_margin"].tolist() == [-1, -1, 1]
+    assert found["learnt"].tolist() == [0.5, 0.5, 0]
+    assert found["epochs"].tolist() == [3, 3, 1]
+    assert read.runs.dynamics("cv", fold="a")["mean_margin"].tolist()[:2] == [3, 3]
+    assert read.runs.get("cv").words == "cv: 3 epochs of 2 folds, of 2 classes"
+    by_hand = read.runs.get("cv").dynamics_of("b")["variability"].to_numpy()[0] / 2
+    shares = [np.exp(margin) / (1 + np.exp(margin)) for margin, _ in said["a"]]
+    assert found["variability"].iloc[0] == pytest.approx(by_hand + np.std(shares) / 2, rel=1e-3)
 
 
 @pytest.mark.torture

@@ -50,7 +50,7 @@ from url_viz.models.runtime import choose_device
 from url_viz.pipeline.twins import source_groups, twin_pairs
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.read_ahead import read_ahead, read_each
-from url_viz.store.training_records import EpochBatches, Recorder
+from url_viz.store.recorder import EpochBatches, Recorder
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""

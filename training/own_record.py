@@ -11,7 +11,7 @@ from training.data.spec import folder_of
 from training.store import Cache
 from training.targets import FoldProbe
 from url_viz.store.about import find_set, has_tables
-from url_viz.store.training_records import LARGEST, Recorder
+from url_viz.store.recorder import LARGEST, Recorder
 from url_viz.workspace import Workspace
 
 HELD_OUT = "held-out"
@@ -29,7 +29,7 @@ def own_recorder(data: str, out: Path, classes: Sequence[str], *, kind: Kind = "
         return None
     if kind != "finetune" and not has_tables(home.set_paths(find_set(folder, home))):
         return None
-    recorder = Recorder.of_folder(folder, run_name(out, kind), classes=classes)
+    recorder = Recorder.of_folder(folder, run_name(out, kind), classes=classes, is_ours=True)
     recorder.begin_again()
     return recorder
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from url_viz.store.training_records import EpochBatches, Recorder
+from url_viz.store.recorder import EpochBatches, Recorder
 
 PICTURE = "picture"
 """The column of a Hugging Face data set that has the ids of its pictures."""

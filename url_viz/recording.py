@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from url_viz.store.training_records import Recorder
+from url_viz.store.recorder import Recorder
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+import url_viz
 from tests.hostile.encode import chunk, one_colour_png
 from tests.imaging.pictures import write_folder
 from tests.processes import await_stored, decoding_below, embed_words, reading, stored_files
@@ -95,7 +96,7 @@ def small_disk(tmp_path: Path, workspace: Path) -> Iterator[Path]:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
     (disk / "models").symlink_to(workspace / "models")
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["umount", "--lazy", disk], check=True)  # Lance closes files of its own threads a little later
 
 
 def test_a_full_disk_is_told_and_loses_nothing(
@@ -109,6 +110,27 @@ def test_a_full_disk_is_told_and_loses_nothing(
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
     assert stored_files(small_disk) == before > 0
     holds_each_once(embed_folder(folder, model=bare_model, workspace=small_disk), COUNT)
+
+
+def test_a_disk_that_is_full_is_told_to_who_records_and_keeps_what_is_recorded(
+    tmp_path: Path, small_disk: Path, bare_model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_folder(tmp_path / "pictures", 3)
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    paths = embed_folder(folder, model=bare_model, workspace=small_disk).table()["path"].tolist()
+    record = url_viz.record(folder, "r1", workspace=small_disk)
+    runs = record.epoch(paths, np.zeros((3, 2))).file.parent
+    filler, before = fill(small_disk, but=0), os.listdir(runs)
+    with pytest.raises(WorkspaceError, match="is full"):
+        record.epoch(paths, np.zeros((3, 2)))
+    (tmp_path / "said.csv").write_text("path,logit_0,logit_1\n" + "".join(f"{path},1,0\n" for path in paths))
+    command = ["runs", folder, "--workspace", small_disk]
+    assert "is full" in refusal(capsys, *command, "add", tmp_path / "said.csv")
+    assert "is full" in refusal(capsys, *command, "use", "r1")
+    assert os.listdir(runs) == before
+    filler.unlink()
+    assert main([*map(str, command)]) == 0
+    assert "r1: 1 epoch, of 2 classes" in capsys.readouterr().out
 
 
 def fill(disk: Path, *, but: int) -> Path:

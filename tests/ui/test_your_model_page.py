@@ -11,6 +11,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, words
 from url_viz.analysis.two_by_two import TRAINING
 from url_viz.image_set import ImageSet
+from url_viz.store.recorder import Recorder
 from url_viz.ui.session import RUN, RUN_COLUMN, SPACE, VIEW
 from url_viz.ui.widgets.model_facts import curves_figure, model_facts
 
@@ -107,3 +108,24 @@ def test_an_opened_picture_has_what_the_model_says_and_its_curves(image_set: Ima
     assert held_out.y.tolist() == pytest.approx([100 / (np.exp(2) + 1)], abs=0.1)
     at = linked(image_set, picture=str(one)).run()
     assert "**Your model** · a" in words(at)
+
+
+def test_a_training_of_url_viz_is_shown_once_it_is_chosen_and_files_are_added(image_set: ImageSet) -> None:
+    ids, own = image_set.table()["id"].tolist(), (image_set.table()["label"] == "dog").to_numpy(int)
+    ours = Recorder(image_set.store.paths, image_set.folder, "finetune-mine", classes=["cat", "dog"], is_ours=True)
+    ours.epoch(ids, np.eye(2)[own], split="held-out")
+    at = opened(image_set, "your_model")
+    assert "compared with the pictures only if you choose one" in words(at)
+    assert not at.metric
+    at.selectbox(key=RUN).set_value("finetune-mine").run()
+    assert at.metric[0].value == "100.0 %"
+    for number, rows in enumerate((ids[:30], [*ids[25:], 7])):
+        shown = image_set.table().set_index("id")["path"].reindex(rows).fillna("gone.png")
+        text = "\n".join(["path,cat,dog", *(f"{path},.9,.1" for path in shown)])
+        at.file_uploader[0].set_value((f"part{number}.csv", text.encode(), "text/csv")).run()
+        at.text_input(key="run.name").set_value("two").run()
+        at.button(key="run.add").click().run()
+        assert image_set.runs.chosen == "two"
+    assert "15 of 16 rows of 'part1.csv' are of a picture of this set." in at.toast[0].value.replace("\\", "")
+    assert "It replaces 5 predictions of this epoch." in at.toast[0].value
+    assert f"on {COUNT} pictures that it was not trained on" in words(at)

@@ -69,7 +69,7 @@ from url_viz.analysis.twin_groups import group_codes
 from url_viz.analysis.two_by_two import MODEL_COLUMNS, model_columns
 from url_viz.analysis.user_columns import Imported, imported_columns, with_user_columns
 from url_viz.analysis.votes import Codes
-from url_viz.errors import DamageError
+from url_viz.errors import DamageError, SupersededError
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import confusability
@@ -347,16 +347,25 @@ def _shares_to_table(stored: StoredClasses) -> pa.Table:
     return table.replace_schema_metadata({_WRONG_LABELS: as_json(stored.wrong)})
 
 
-def _recorded_runs(get: Get) -> dict[str, RunOnSet]:
+def _recorded_runs(get: Get) -> dict[str, RunOnSet | DamageError]:
+    """Each run, or what is wrong with it: others can be read all the same."""
     paths, ids = get("runs"), get("base").table["id"].to_numpy(np.int64)
-    return {run: RunOnSet(run, epochs_of(paths, run), ids, get("picture_labels")) for run in runs_of(paths)}
+    runs: dict[str, RunOnSet | DamageError] = {}
+    for run in runs_of(paths):
+        try:
+            epochs = epochs_of(paths, run)
+        except DamageError as error:
+            runs[run] = error
+        else:
+            runs |= {run: RunOnSet(run, epochs, ids, get("picture_labels"))} if epochs else {}
+    return runs
 
 
 def _model_columns(get: Get) -> dict[str, Any]:
     """What the chosen run says; {} without a run that can be read, or without two classes."""
-    with suppress(DamageError):  # reported where runs are shown
+    with suppress(DamageError, SupersededError):  # reported where runs are shown
         run = get("recorded_runs").get(chosen_run(get("runs")))
-        if run is not None and len(run.labels.names) > 1:
+        if isinstance(run, RunOnSet) and len(run.labels.names) > 1:
             codes = get("class_codes")
             names = ("first_class", "second_class", "first_share", "second_share")
             return dict(model_columns(run, None if codes is None else ClassShares(*(codes[name] for name in names))))

@@ -5,6 +5,8 @@ are those of dataset cartography (Swayamdipta et al. 2020, arXiv 2009.10795, sec
 Toneva et al. 2019 (arXiv 1812.05159, definition 1).
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +26,7 @@ from url_viz.store.user_files import ARRAY, UserFile
 from url_viz.wording import counted, first_of
 
 ROWS_AT_ONCE = 1 << 15
+_SEPARATORS = re.compile(r"[\s_./-]+")
 SMALLEST = 1e-6
 """What a probability of nothing counts as, so that it has a logit."""
 
@@ -81,6 +84,22 @@ def _in_parts(epoch: Epoch) -> Iterator[Epoch]:
         yield rows[part], logits[part], classes[part]
 
 
+def mean_of_folds(folds: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean of `dynamics` over the models of several folds that were trained on a picture.
+
+    Each is a training of its own: what one forgot, another did not learn again. `epochs` are those of one fold, the
+    most; `learnt` is infinite where one of them never was right.
+    """
+    if len(folds) == 1:
+        return folds[0]
+    stacked = np.stack([fold.to_numpy(np.float64) for fold in folds])
+    trained = (~np.isnan(stacked)).sum(axis=0)
+    total = np.where(np.isnan(stacked), 0, stacked).sum(axis=0)
+    mean = np.divide(total, trained, out=np.full_like(total, np.nan), where=trained > 0)
+    epochs = np.max([fold["epochs"] for fold in folds], axis=0)
+    return pd.DataFrame(mean, columns=folds[0].columns).assign(epochs=epochs)
+
+
 def margins(logits: NDArray[np.floating], classes: Codes) -> Floats:
     """The logit of its class less the largest other (M,), of logits (M, C) and classes (M,)."""
     values = logits.astype(np.float64)
@@ -103,18 +122,26 @@ def mean_shares(epochs: Iterable[Epoch], count: int, classes: int) -> NDArray[np
 
 @dataclass(frozen=True)
 class ClassMatch:
-    """Which column of a run's logits is each class of a set: `column` (K,), −1 for none; classes without a match."""
+    """Which column of a run's logits is each class of a set: `column` (K,), −1 for none; classes without a match.
+
+    `unnamed` is how many columns a run has that names no classes, 0 for one that does.
+    """
 
     column: NDArray[np.int32]
     only_in_set: tuple[str, ...] = ()
     only_in_run: tuple[str, ...] = ()
-    is_by_order: bool = False
+    unnamed: int = 0
 
     @property
     def words(self) -> str:
         """What does not match, as a sentence; "" if all of it does."""
-        if self.is_by_order:
+        if self.unnamed == len(self.column):
             return "The run names no classes: its columns count as the set's classes in alphabetical order."
+        if self.unnamed:
+            return (
+                f"The run names no classes, and its {self.unnamed:,} columns are not as many as the "
+                f"{len(self.column):,} classes of the set. Name them: url_viz.record(…, classes=[…]), or in its file."
+            )
         parts = [
             f"{counted(len(names), 'class')} only in {where} ({first_of(names, 5)})"
             for names, where in ((self.only_in_set, "the set"), (self.only_in_run, "the run"))
@@ -123,13 +150,14 @@ class ClassMatch:
         return f"{' and '.join(parts)}." if parts else ""
 
 
-def match_classes(run: Sequence[str], names: Sequence[str]) -> ClassMatch:
+def match_classes(run: Sequence[str], names: Sequence[str], *, columns: int = 0) -> ClassMatch:
     """Match a run's classes with the sorted `names` of a set's: by name, then without regard to case and separators.
 
-    Numbered classes, as many as the set has, are the set's in alphabetical order.
+    The `columns` of a run without names are the set's classes in alphabetical order, if they are as many.
     """
-    if list(run) == [str(number) for number in range(len(names))] and not set(run) & set(names):
-        return ClassMatch(np.arange(len(names), dtype=np.int32), is_by_order=True)
+    if not run:
+        by_order = np.arange(len(names), dtype=np.int32)
+        return ClassMatch(by_order if columns == len(names) else np.full_like(by_order, -1), unnamed=columns)
     exact = {name: column for column, name in enumerate(run)}
     plain: dict[str, int] = {}
     for column, name in enumerate(run):
@@ -141,7 +169,8 @@ def match_classes(run: Sequence[str], names: Sequence[str]) -> ClassMatch:
 
 
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+    """A name without case and separators; one of separators alone as it is."""
+    return _SEPARATORS.sub("", unicodedata.normalize("NFC", name).casefold()) or name
 
 
 def logits_in(found: UserFile, names: Sequence[str]) -> tuple[tuple[str, ...] | None, NDArray[np.floating]]:
@@ -152,14 +181,16 @@ def logits_in(found: UserFile, names: Sequence[str]) -> tuple[tuple[str, ...] | 
     lists = [rows for name, rows in found.lists.items() if name == ARRAY or "logit" in name.casefold()]
     if lists:
         return None, lists[0]
-    column = {_plain(name): values for name, values in found.columns.items() if values.kind == "numeric"}
-    classes = tuple(name for name in names if _plain(name) in column)
+    columns = {name: values for name, values in found.columns.items() if values.kind == "numeric"}
+    match = match_classes(tuple(columns), names)
+    classes = tuple(name for name, column in zip(names, match.column, strict=True) if column >= 0)
     if len(classes) < 2:
         raise FolderError(
             f"{found.name!r} has no predictions: neither columns logit_0, logit_1 …, nor numbers in columns that are "
             f"called like two or more of the classes ({first_of(names, 5)})."
         )
-    values = np.stack([np.asarray(column[_plain(name)].values, np.float64) for name in classes], axis=1)
+    numbers = [np.asarray(values.values, np.float64) for values in columns.values()]
+    values = np.stack([numbers[column] for column in match.column if column >= 0], axis=1)
     are_shares = np.nanmin(values) >= 0 and np.nanmax(values) <= 1
     return classes, np.log(np.maximum(values, SMALLEST)) if are_shares else values
 
@@ -174,14 +205,14 @@ class RunOnSet:
     labels: CodedLabels
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the columns of the logits in the last epoch."""
-        return self.epochs[-1].classes
+    def columns(self) -> int:
+        """How many classes its logits are of."""
+        return self.epochs[-1].columns
 
     @cached_property
     def match(self) -> ClassMatch:
         """Which column each class of the set is."""
-        return match_classes(self.classes, self.labels.names)
+        return match_classes(self.epochs[-1].classes, self.labels.names, columns=self.columns)
 
     @property
     def trained(self) -> tuple[RecordedEpoch, ...]:
@@ -194,24 +225,47 @@ class RunOnSet:
         return tuple({(epoch.split, epoch.fold): epoch for epoch in self.epochs if epoch.is_held_out}.values())
 
     @property
+    def folds(self) -> tuple[str, ...]:
+        """The folds that were trained on, each of which is a model: ("",) of a run without folds."""
+        return tuple(sorted({epoch.fold for epoch in self.trained})) or ("",)
+
+    @property
     def words(self) -> str:
         """What is recorded: "r1: 12 epochs with held-out pictures (val), of 20 classes"."""
         splits = dict.fromkeys(epoch.split for epoch in self.epochs if epoch.is_held_out)
-        numbers = {epoch.number for epoch in self.epochs}
         names = [split for split in splits if split != "held-out"]
+        folds = len({epoch.fold for epoch in self.epochs})
+        epochs = counted(len({epoch.number for epoch in self.epochs}), "epoch", "epochs")
+        epochs += f" of {folds:,} folds" * (folds > 1)
         held_out = " with held-out pictures" * bool(splits) + (f" ({', '.join(names)})" if names else "")
-        epochs = counted(len(numbers), "epoch", "epochs")
-        return f"{self.name}: {epochs}{held_out}, of {counted(len(self.classes), 'class')}"
+        return f"{self.name}: {epochs}{held_out}, of {counted(self.columns, 'class')}"
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What does not fit the set, a sentence each: classes, and pictures that are none of it."""
+        is_known, unknown = np.zeros(len(self.ids), bool), np.zeros(0, np.int64)
+        for epoch in self.epochs:
+            ids = epoch.ids()
+            rows = positions_of(ids, self.ids)
+            is_known[rows[rows >= 0]] = True
+            unknown = np.union1d(unknown, ids[rows < 0])
+        of_all = f"{len(unknown):,} of {len(unknown) + int(is_known.sum()):,} recorded pictures"
+        are = "is no picture" if len(unknown) == 1 else "are no pictures"
+        return tuple(filter(None, (self.match.words, f"{of_all} {are} of the set." if len(unknown) else "")))
 
     @cached_property
     def dynamics(self) -> pd.DataFrame:
-        """What training did with each picture that the model was trained on."""
-        return dynamics(self._read(self.trained), len(self.ids))
+        """What training did with each picture that the models were trained on: of several folds, the mean of each."""
+        return mean_of_folds([self.dynamics_of(fold) for fold in self.folds])
+
+    def dynamics_of(self, fold: str) -> pd.DataFrame:
+        """What the training of one fold did with each picture."""
+        return dynamics(self._read(epoch for epoch in self.trained if epoch.fold == fold), len(self.ids))
 
     @cached_property
     def held_out(self) -> Shares:
         """Probabilities (N, K) of the set's classes where pictures were held out, nan elsewhere: the last epochs'."""
-        return self._of_the_set(mean_shares(self._read(self.last_held_out), len(self.ids), len(self.classes)))
+        return self._of_the_set(mean_shares(self._read(self.last_held_out), len(self.ids), self.columns))
 
     @cached_property
     def in_sample(self) -> Shares:
@@ -219,7 +273,7 @@ class RunOnSet:
 
         In the end a network says of most of them what it was told; on average over the epochs it does not.
         """
-        return self._of_the_set(mean_shares(self._read(self.trained), len(self.ids), len(self.classes)))
+        return self._of_the_set(mean_shares(self._read(self.trained), len(self.ids), self.columns))
 
     @cached_property
     def is_held_out(self) -> NDArray[np.bool_]:
@@ -253,24 +307,10 @@ class RunOnSet:
 
         The class is that which was recorded, else the set's.
         """
+        own = np.append(self.match.column, np.int32(NONE))[self.labels.codes]
         for epoch in epochs:
             said = epoch.read()
             rows = positions_of(said.ids, self.ids)
-            rows, here = _last_of_each(rows, np.flatnonzero(rows >= 0))
-            yield (
-                rows,
-                said.logits[here],
-                np.where(said.labels[here] != NONE, said.labels[here], self._own_classes(epoch.classes)[rows]),
-            )
-
-    def _own_classes(self, classes: tuple[str, ...]) -> Codes:
-        """The column (N,) of each picture's label among a run's classes, NONE for none."""
-        column = (self.match if classes == self.classes else match_classes(classes, self.labels.names)).column
-        own: Codes = np.append(column, np.int32(NONE))[self.labels.codes]
-        return own
-
-
-def _last_of_each(rows: NDArray[np.int64], here: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each row once, and its last place in `here`: processes that train together fill their batches with copies."""
-    found, from_the_end = np.unique(rows[here][::-1], return_index=True)
-    return found, here[::-1][from_the_end]
+            here = np.flatnonzero(rows >= 0)
+            rows, recorded = rows[here], said.labels[here]
+            yield rows, said.logits[here], np.where(recorded != NONE, recorded, own[rows])

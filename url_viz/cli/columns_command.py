@@ -7,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text, write_rows
-from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.errors import DamageError, ImageSetError, UrlVizError
 from url_viz.jobs.configs import Folder, TableOut, WorkspaceDir
 from url_viz.options import Count, Fraction
 from url_viz.roots import root_of
@@ -151,8 +151,8 @@ def opened(folder: Path, workspace: Path | None) -> "ImageSet":
 @app.command()
 def runs(
     folder: Positional[Folder],
-    action: Positional[Literal["add", "list", "remove"]] = "list",
-    what: Positional[Annotated[str | None, arg(help="the file to add, or the run to remove")]] = None,
+    action: Positional[Literal["add", "list", "use", "remove"]] = "list",
+    what: Positional[Annotated[str | None, arg(help="the file to add, or the run to use or remove")]] = None,
     *,
     run: Annotated[str, arg(help="the name of the run that a file is added to")] = "r1",
     split: Annotated[str, arg(help="`train` if the model was trained on these pictures, else another name")] = "val",
@@ -161,23 +161,38 @@ def runs(
     paths: Annotated[Path | None, arg(help="paths of the rows of a .npy or .npz of logits, one per line")] = None,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Record a file of your model's predictions (CSV, Parquet, NumPy) as a run; list or remove runs."""
+    """Record a file of your model's predictions (CSV, Parquet, NumPy) as a run; list, use or remove runs.
+
+    Several files are added to each other. The run that is used is the one that is compared with the pictures.
+    """
     image_set = opened(folder, workspace)
     if action == "list":
-        for name in (names := image_set.runs.names()):
-            known = image_set.runs.get(name)
-            print(" ".join(filter(None, [f"{known.words}.", known.match.words])))
-        if not names:
-            print("No runs yet. Record one: url_viz.record(FOLDER, run=NAME) in Python, or runs FOLDER add FILE.")
-        return
-    if what is None:
+        _list_runs(image_set)
+    elif what is None:
         raise UrlVizError(f"Say what to {action}: a file to add, or the name of a run (runs FOLDER list).")
-    if action == "remove":
+    elif action == "use":
+        image_set.runs.use(what)
+        print(f"The run {what!r} is compared with the pictures from now on.")
+    elif action == "remove":
         image_set.runs.remove(what)
         print(f"Removed {what!r}.")
-        return
-    matched = image_set.runs.add(what, run=run, split=split, fold=fold, path_column=path_column, paths=paths)
-    print(*matched.words(Path(what).name, of="set"), image_set.runs.get(run).words + ".", sep="\n")
+    else:
+        added = image_set.runs.add(what, run=run, split=split, fold=fold, path_column=path_column, paths=paths)
+        known = image_set.runs.get(run)
+        print(*added.words, f"{known.words}.", *known.notes, sep="\n")
+
+
+def _list_runs(image_set: "ImageSet") -> None:
+    chosen = image_set.runs.chosen
+    for name in (names := image_set.runs.names()):
+        try:
+            run = image_set.runs.get(name)
+            is_used = ["It is compared with the pictures."] if name == chosen else []
+            print(" ".join([f"{run.words}.", *run.notes, *is_used]))
+        except DamageError as error:
+            print(f"{name}: {error}")
+    if not names:
+        print("No runs yet. Record one: url_viz.record(FOLDER, run=NAME) in Python, or runs FOLDER add FILE.")
 
 
 @app.on_set()

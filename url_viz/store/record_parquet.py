@@ -1,6 +1,6 @@
 """Parquet files that hold a sealed record of their rows, which is read without them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -20,13 +20,15 @@ Made = TypeVar("Made")
 class RecordParquet(Generic[Record]):
     """A table in a file, with a record of `kind` under the name `key` of its metadata; written whole or not at all.
 
-    `advice` is the next step for whoever meets a damaged file, in a sentence.
+    `advice` is the next step for whoever meets a damaged file, in a sentence. A file that says it holds more than
+    `most_unpacked` times its bytes is one; 0 for any.
     """
 
     path: Path
     kind: type[Record]
     key: bytes
     advice: str
+    most_unpacked: int = 0
 
     def find(self) -> Record | None:
         """The record, without the rows; None if there is no file. Raises DamageError if it is not as it was written."""
@@ -37,11 +39,17 @@ class RecordParquet(Generic[Record]):
                 return None
             raise
 
-    def read(self, made: Callable[[Record, pa.Table], Made]) -> Made:
-        """What is `made` of record and rows; raises DamageError, also for what `made` raises of unfit rows."""
+    def read(self, made: Callable[[Record, pa.Table], Made], *, columns: Sequence[str] | None = None) -> Made:
+        """What is `made` of record and rows; raises DamageError, also for what `made` raises of unfit rows.
+
+        With `columns` only these are read.
+        """
 
         def read() -> Made:
-            rows = pq.read_table(self.path, partitioning=None, page_checksum_verification=True)
+            only = None if columns is None else [*columns]
+            if self.most_unpacked:
+                self._refuse_inflated()
+            rows = pq.read_table(self.path, columns=only, partitioning=None, page_checksum_verification=True)
             return made(self._record_in(rows.schema), rows)
 
         return self._reading(read)
@@ -58,6 +66,12 @@ class RecordParquet(Generic[Record]):
                 write_page_checksum=True,
                 **options,
             )
+
+    def _refuse_inflated(self) -> None:
+        metadata = pq.read_metadata(self.path)
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        if sum(group.total_byte_size for group in groups) > self.most_unpacked * self.path.stat().st_size:
+            raise ValueError("it says that it holds more than its bytes can")
 
     def _record_in(self, schema: pa.Schema) -> Record:
         return read_sealed(self.kind, (schema.metadata or {})[self.key])

@@ -1,37 +1,38 @@
-"""What a user's own model says of pictures while it is trained: written and read by run and epoch, a file each."""
+"""What a user's own model says of pictures while it is trained: files of runs and epochs, each whole or not there."""
 
 import json
 import os
 import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
-from url_viz.files import replaced
-from url_viz.imaging.digest import image_id
-from url_viz.roots import address_in, root_of
-from url_viz.sealed import sealed, unsealed
-from url_viz.store.about import find_set, has_tables, read_about
+from url_viz.errors import DamageError, ImageSetError, SupersededError
+from url_viz.records import RecordFile
+from url_viz.store.damage import raising_disk_errors
+from url_viz.store.record_parquet import RecordParquet
+from url_viz.store.set_records import changing_records, set_record
 from url_viz.store.tables import matrix
-from url_viz.workspace import SetPaths, Workspace
+from url_viz.workspace import SetPaths
 
 TRAIN = "train"
 """The split whose logits are in-sample: the model was trained on these pictures. Any other split is held out."""
-LARGEST = float(np.finfo(np.float16).max)
-_ABOUT = b"url-viz record"
-_ENDING = ".parquet"
+MOST_EPOCHS = 1_000_000
 _CHOSEN = "chosen.json"
-Given = Iterable[str | os.PathLike[str] | int]
-_PLAIN = re.compile(r"[\w.-]{1,60}", re.ASCII)
+_NAME = rf"(?!{re.escape(_CHOSEN)})[\w-][\w.-]{{0,59}}"
+_EPOCH = rf"(?P<epoch>\d{{6}}(~{_NAME}){{1,2}})~(?P<part>\d{{1,9}})\.parquet"
+RUN_FILES = rf"(?a:{re.escape(_CHOSEN)}|{_NAME}/{_EPOCH})"
+"""The names of all files below `SetPaths.runs`, as a regular expression."""
+Read = TypeVar("Read")
+_MOST_UNPACKED = 8
+"""So many times its bytes on disk a file may hold: what we write is not compressed."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +45,76 @@ class EpochLogits:
 
 
 @dataclass(frozen=True)
-class RecordedEpoch:
-    """An epoch of a run: its `number` from 0, the `split` it is of, its `fold`, and the names of the C classes.
+class AboutEpoch:
+    """An epoch of a run: its `number` from 0, the `split` it is of, its `fold`, and how many `columns` its logits have.
 
-    Several processes that train together write a file each.
+    `classes` are their names, () if the run names none. `is_ours` says that URL-Viz trained the model. It has `rows`,
+    one a picture.
     """
 
     number: int
     split: str
-    fold: str
-    classes: tuple[str, ...]
-    files: tuple[Path, ...]
-    rows: int
+    fold: str = ""
+    classes: tuple[str, ...] = ()
+    columns: int = 0
+    is_ours: bool = False
+    rows: int = 0
 
     @property
     def is_held_out(self) -> bool:
         return self.split != TRAIN
 
+    @property
+    def named_columns(self) -> tuple[int, tuple[str, ...]]:
+        """What is the same in all of a run: how many columns there are, and what they are called."""
+        return self.columns, self.classes
+
+    @property
+    def file_name(self) -> str:
+        """What names of its files begin with."""
+        return "~".join([f"{self.number:06d}", self.split, *filter(None, [self.fold])])
+
+    @property
+    def words(self) -> str:
+        """Which epoch it is: "epoch 3 (val, fold a)"."""
+        return f"epoch {self.number} ({self.split}{f', fold {self.fold}' if self.fold else ''})"
+
+
+@dataclass(frozen=True)
+class RecordedEpoch(AboutEpoch):
+    """An epoch that is recorded: in one file for each time that some of its pictures were. The last time counts."""
+
+    files: tuple[Path, ...] = ()
+
     def read(self) -> EpochLogits:
-        """Raises DamageError if a file is not as it was written."""
-        return joined([_read(path) for path in self.files])
+        """What was said of each picture, once.
+
+        Raises DamageError if a file is not as it was written, SupersededError if it is gone.
+        """
+        every = joined(self._of_each(_read))
+        _, last = np.unique(every.ids[::-1], return_index=True)
+        return every if len(last) == len(every.ids) else _at(every, np.sort(len(every.ids) - 1 - last))
+
+    def ids(self) -> NDArray[np.int64]:
+        """The ids of its pictures, without their logits; some may be in it several times."""
+        return np.concatenate(self._of_each(_ids_in))
+
+    def _of_each(self, read: Callable[[Path], Read]) -> list[Read]:
+        try:
+            return [read(path) for path in self.files]
+        except DamageError as error:
+            if not _is_gone(error):
+                raise
+            raise SupersededError(
+                f"The {self.words} of this run was recorded again or removed meanwhile. Open the run again."
+            ) from error
+
+
+@dataclass(frozen=True)
+class ChosenRun:
+    """The run that was chosen to be compared with the pictures; None for none."""
+
+    run: str | None = None
 
 
 def joined(parts: Sequence[EpochLogits]) -> EpochLogits:
@@ -73,95 +124,182 @@ def joined(parts: Sequence[EpochLogits]) -> EpochLogits:
     )
 
 
+def _at(said: EpochLogits, rows: NDArray[np.int64]) -> EpochLogits:
+    return EpochLogits(said.ids[rows], said.logits[rows], said.labels[rows])
+
+
 def checked_name(name: str, *, what: str) -> str:
     """A name that can be that of a file. Raises ImageSetError for any other."""
-    if not _PLAIN.fullmatch(name) or name.startswith("."):
+    if not re.fullmatch(_NAME, name, re.ASCII):
         raise ImageSetError(f"{name!r} is no name for a {what}. Use up to 60 letters, digits, '-', '_' and '.'.")
     return name
 
 
-def write_epoch(
-    paths: SetPaths,
-    run: str,
-    epoch: EpochLogits,
-    *,
-    number: int,
-    split: str,
-    classes: Sequence[str],
-    fold: str = "",
-    rank: int = 0,
-) -> Path:
-    """Write an epoch of a run, whole or not at all; it replaces what the process `rank` wrote of it before."""
-    names = [f"{number:06d}", checked_name(split, what="split"), *([checked_name(fold, what="fold")] if fold else [])]
-    path = paths.runs / checked_name(run, what="run") / (f"{'~'.join(names)}~{rank}{_ENDING}")
-    about = {"number": number, "split": split, "fold": fold, "classes": list(classes), "rows": len(epoch.ids)}
-    columns = pa.array(epoch.ids), _as_bytes(epoch.logits), pa.array(epoch.labels)
-    table = pa.table(dict(zip(("id", "logits", "label"), columns, strict=True)))
-    with replaced(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata({_ABOUT: sealed(about).encode()}),
-            temporary,
-            compression="none",  # random bits do not shrink
-            use_dictionary=False,
-            write_statistics=False,
-            write_page_checksum=True,
-        )
-    return path
+def write_epoch(paths: SetPaths, run: str, said: EpochLogits, about: AboutEpoch) -> tuple[Path, int]:
+    """Record what a model said of pictures in an epoch of a run, whole or not at all.
+
+    It is added to what is recorded of this epoch, by this process or others; of a picture that was recorded in it
+    before, the new logits count. Returns the file, and of how many pictures it replaces what was said. Raises
+    ImageSetError if the columns are others than those of the run, WorkspaceError if the disk is full.
+    """
+    for what, name in (("run", run), ("split", about.split), ("fold", about.fold or "none")):
+        checked_name(name, what=what)
+    epoch, folder = about.file_name, paths.runs / run
+    with raising_disk_errors(paths):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _nameless(folder) as written:
+            columns = pa.array(said.ids), _as_bytes(said.logits), pa.array(said.labels)
+            _file(written).write(
+                replace(about, rows=len(said.ids)),
+                pa.table(dict(zip(("id", "logits", "label"), columns, strict=True))),
+                compression="none",  # random bits do not shrink
+                use_dictionary=False,
+                write_statistics=False,
+            )
+            with changing_records(paths):
+                _refuse_other_columns(folder, about)
+                parts = [path for path in epoch_files(folder) if _named(path)["epoch"] == epoch]
+                number = 1 + max((int(_named(part)["part"]) for part in parts), default=-1)
+                path = written.rename(folder / f"{epoch}~{number}.parquet")
+                return path, _let_go(parts, said.ids)
+
+
+@contextmanager
+def _nameless(folder: Path) -> Iterator[Path]:
+    """A file that no reader knows until it is renamed, and that is deleted if it is not."""
+    path = folder / f".{secrets.token_hex(8)}"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _refuse_other_columns(folder: Path, about: AboutEpoch) -> None:
+    for path in epoch_files(folder)[:1]:
+        with suppress(DamageError):
+            known = _find(path)
+            if known is not None and known.named_columns != about.named_columns:
+                raise ImageSetError(
+                    f"The run {folder.name!r} has {_columns_in_words(known)}, and these predictions have "
+                    f"{_columns_in_words(about)}. Choose another name for the run, or remove what is recorded of it: "
+                    f"`python -m url_viz runs FOLDER remove {folder.name}`."
+                )
+
+
+def _columns_in_words(about: AboutEpoch) -> str:
+    return f"{about.columns} columns" + (f" ({', '.join(about.classes)[:200]})" if about.classes else " without names")
+
+
+def _let_go(parts: Sequence[Path], ids: NDArray[np.int64]) -> int:
+    """How many pictures of `parts` are among `ids`; those of which all are, are deleted."""
+    again: list[NDArray[np.int64]] = []
+    for path in parts:
+        known = _ids_in(path)
+        is_again = np.isin(known, ids)
+        again.append(known[is_again])
+        if is_again.all():
+            path.unlink(missing_ok=True)
+    return len(np.unique(np.concatenate(again))) if again else 0
 
 
 def runs_of(paths: SetPaths) -> tuple[str, ...]:
     """The names of the runs that are recorded of a set."""
-    folders = paths.runs.iterdir() if paths.runs.is_dir() else ()
-    return tuple(sorted(folder.name for folder in folders if _epoch_files(folder)))
+    return tuple(name for name in _names_in(paths.runs) if epoch_files(paths.runs / name))
 
 
 def epochs_of(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
     """The epochs of a run, by number; of each the training split first. Raises DamageError for a damaged file."""
-    files: dict[tuple[int, str, str, tuple[str, ...]], list[tuple[Path, int]]] = {}
-    for path in _epoch_files(paths.runs / run):
-        about = _about(path)
-        key = about["number"], about["split"], about["fold"], tuple(map(str, about["classes"]))
-        files.setdefault(key, []).append((path, about["rows"]))
-    epochs = (
-        RecordedEpoch(*key, tuple(path for path, _ in parts), sum(rows for _, rows in parts))
-        for key, parts in files.items()
-    )
-    return tuple(sorted(epochs, key=lambda epoch: (epoch.number, epoch.is_held_out, epoch.split, epoch.fold)))
+    epochs: dict[str, RecordedEpoch] = {}
+    for path in epoch_files(paths.runs / run):
+        about = _find(path)
+        if about is None:  # recorded again, or removed, meanwhile
+            continue
+        if any(about.named_columns != other.named_columns for other in epochs.values()):
+            raise _damaged(path, "its columns are not those of the run")
+        known = epochs.setdefault(about.file_name, RecordedEpoch(**asdict(replace(about, rows=0))))
+        epochs[about.file_name] = replace(known, files=(*known.files, path), rows=known.rows + about.rows)
+    return tuple(sorted(epochs.values(), key=lambda epoch: (epoch.number, epoch.is_held_out, epoch.split, epoch.fold)))
+
+
+def epoch_files(folder: Path) -> list[Path]:
+    """The files of a run's folder, by epoch and in the order in which they were written; none if it is gone."""
+    files = [folder / name for name in _names_in(folder) if re.fullmatch(_EPOCH, name, re.ASCII)]
+    return sorted(files, key=lambda path: (_named(path)["epoch"], int(_named(path)["part"])))
+
+
+def _named(path: Path) -> re.Match[str]:
+    match = re.fullmatch(_EPOCH, path.name, re.ASCII)
+    assert match is not None
+    return match
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def run_version(paths: SetPaths) -> str:
     """A short text that changes with every epoch that is recorded; "" if there is none."""
-    if not paths.runs.is_dir():
-        return ""
-    folders = sorted(paths.runs.iterdir())
-    files = [*(path for folder in folders for path in _epoch_files(folder)), *paths.runs.glob(_CHOSEN)]
-    statuses = [(path, path.stat()) for path in files]
-    return json.dumps([(path.parent.name, path.name, status.st_mtime_ns, status.st_size) for path, status in statuses])
+    statuses = (_status(path) for name in _names_in(paths.runs) for path in epoch_files(paths.runs / name))
+    known = list(filter(None, statuses))
+    return json.dumps([*known, _status(paths.runs / _CHOSEN)]) if known else ""
+
+
+def _status(path: Path) -> tuple[str, str, int, int] | None:
+    """What changes with a file; None if it is gone: others may remove it at any time."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return path.parent.name, path.name, status.st_mtime_ns, status.st_size
+
+
+def chosen_record(paths: SetPaths) -> RecordFile[ChosenRun]:
+    """The record of the run that was chosen."""
+    advice = "Choose the run again: `python -m url_viz runs FOLDER use NAME`."
+    return set_record(paths, paths.runs / _CHOSEN, ChosenRun, advice, default=ChosenRun())
 
 
 def chosen_run(paths: SetPaths) -> str | None:
-    """The run that was chosen, else that which was recorded last; None if there is none."""
+    """The run that was chosen, else of those that the user's own code recorded the last one; None without any."""
     known = runs_of(paths)
-    with suppress(OSError, ValueError, KeyError):
-        chosen = str(unsealed((paths.runs / _CHOSEN).read_bytes())["run"])
+    with suppress(DamageError):
+        chosen = chosen_record(paths).read().run
         if chosen in known:
             return chosen
-    newest = {run: max(path.stat().st_mtime_ns for path in _epoch_files(paths.runs / run)) for run in known}
-    return max(known, key=newest.__getitem__, default=None)
+    newest = {run: max(map(_written_at, files), default=0) for run in known if (files := _of_the_user(paths, run))}
+    return max(newest, key=newest.__getitem__, default=None)
+
+
+def _written_at(path: Path) -> int:
+    status = _status(path)
+    return 0 if status is None else status[2]
+
+
+def _of_the_user(paths: SetPaths, run: str) -> list[Path]:
+    """The files of a run that the user's own code recorded; none of one that a training of ours did."""
+    files = epoch_files(paths.runs / run)
+    for path in files[:1]:
+        with suppress(DamageError):
+            about = _find(path)
+            return [] if about is not None and about.is_ours else files
+    return files
 
 
 def choose_run(paths: SetPaths, run: str) -> None:
     """Choose the run whose model is compared with the pictures. Raises ImageSetError if there is none of this name."""
     require_run(paths, run)
-    with replaced(paths.runs / _CHOSEN) as temporary:
-        temporary.write_text(sealed({"run": run}))
+    chosen_record(paths).write(ChosenRun(run))
 
 
 def remove_run(paths: SetPaths, run: str) -> None:
     """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""
     require_run(paths, run)
-    for path in _epoch_files(paths.runs / run):
-        path.unlink()
+    with changing_records(paths):
+        for path in epoch_files(paths.runs / run):
+            path.unlink(missing_ok=True)
 
 
 def require_run(paths: SetPaths, run: str) -> None:
@@ -173,29 +311,76 @@ def require_run(paths: SetPaths, run: str) -> None:
         )
 
 
-def _epoch_files(folder: Path) -> list[Path]:
-    files: Iterable[Path] = folder.glob(f"*{_ENDING}") if folder.is_dir() else ()
-    return sorted(path for path in files if not path.name.startswith("."))
+def damaged_files(paths: SetPaths) -> list[Path]:
+    """The files of runs that are not as they were written, or not of the columns of their run."""
+    chosen = chosen_record(paths)
+    damaged = [] if chosen.is_whole() else [chosen.path]
+    for run in _names_in(paths.runs):
+        columns: set[tuple[int, tuple[str, ...]]] = set()
+        for path in epoch_files(paths.runs / run):
+            try:
+                about, _ = _find(path), _read(path)
+            except DamageError as error:
+                damaged += [] if _is_gone(error) else [path]
+            else:
+                named = {about.named_columns} if about is not None else columns
+                damaged += [path] if columns and columns != named else []
+                columns = columns or named
+    return damaged
 
 
-def _about(path: Path) -> dict[str, Any]:
-    try:
-        return unsealed((pq.read_schema(path).metadata or {})[_ABOUT])
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise _damaged(path) from error
+def _file(path: Path) -> RecordParquet[AboutEpoch]:
+    advice = "Lay it aside: `python -m url_viz mend FOLDER`; other epochs stay."
+    return RecordParquet(path, AboutEpoch, b"url-viz record", advice, most_unpacked=_MOST_UNPACKED)
+
+
+def _damaged(path: Path, why: str) -> DamageError:
+    return DamageError(f"{path} is damaged ({why}). {_file(path).advice}")
+
+
+def _is_gone(error: DamageError) -> bool:
+    """Whether a file was recorded again, or removed, while it was read."""
+    return isinstance(error.__cause__, FileNotFoundError)
+
+
+def _find(path: Path) -> AboutEpoch | None:
+    """What a file says of itself; None if it is gone."""
+    about = _file(path).find()
+    if about is not None and about.file_name != _named(path)["epoch"]:
+        raise _damaged(path, "it is of another epoch")
+    return None if about is None else _as_now(about)
+
+
+def _as_now(about: AboutEpoch) -> AboutEpoch:
+    """In older files a run without names of classes has numbers for them."""
+    if about.columns:
+        return about
+    numbers = tuple(map(str, range(len(about.classes))))
+    return replace(about, columns=len(numbers), classes=() if about.classes == numbers else about.classes)
+
+
+def _ids_in(path: Path) -> NDArray[np.int64]:
+    return _file(path).read(lambda _, rows: _whole(rows["id"], pa.int64()), columns=["id"])
 
 
 def _read(path: Path) -> EpochLogits:
-    try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-        classes = len(unsealed(table.schema.metadata[_ABOUT])["classes"])
-        logits = _logits_of(table["logits"], classes)
-        if logits.shape[1] != classes or logits.dtype != np.float16:
-            raise ValueError("another number of classes")
-        ids, labels = table["id"].to_numpy(), table["label"].to_numpy()
-        return EpochLogits(ids.astype(np.int64), logits, np.clip(labels, -1, classes - 1).astype(np.int32))
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path) from error
+    return _file(path).read(_checked_logits)
+
+
+def _checked_logits(about: AboutEpoch, rows: pa.Table) -> EpochLogits:
+    columns = _as_now(about).columns
+    logits = _logits_of(rows["logits"], columns)
+    if logits.shape != (about.rows, columns) or logits.dtype != np.float16:
+        raise ValueError("another number of rows or columns")
+    labels = np.clip(_whole(rows["label"], pa.int32()), -1, columns - 1)
+    return EpochLogits(_whole(rows["id"], pa.int64()), logits, labels.astype(np.int32))
+
+
+def _whole(column: pa.ChunkedArray, kind: pa.DataType) -> NDArray[np.int64]:
+    """A column of whole numbers. Raises ValueError where some are missing, or it is of another kind."""
+    if column.null_count or column.type != kind:
+        raise ValueError(f"{column.null_count} of {column.type} are missing")
+    return np.asarray(column.to_numpy())
 
 
 def _as_bytes(logits: NDArray[np.float16]) -> pa.Array:
@@ -204,183 +389,16 @@ def _as_bytes(logits: NDArray[np.float16]) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(2 * rows.shape[1]), len(rows), [None, pa.py_buffer(rows)])
 
 
-def _logits_of(column: pa.ChunkedArray, classes: int) -> NDArray[np.float16]:
-    """Logits (M, classes) of rows of bytes, or of lists, as they were first written."""
+def _logits_of(column: pa.ChunkedArray, columns: int) -> NDArray[np.float16]:
+    """Logits (M, columns) of rows of bytes, or of lists, as they were first written."""
+    if column.null_count:
+        raise ValueError("rows without logits")
     if not pa.types.is_fixed_size_binary(column.type):
         return matrix(column)  # type: ignore[return-value]
-    if column.type.byte_width != 2 * classes:
-        raise ValueError("another number of classes")
+    if column.type.byte_width != 2 * columns:
+        raise ValueError("another number of columns")
     parts = [
-        np.frombuffer(chunk.buffers()[1], np.float16, len(chunk) * classes, chunk.offset * 2 * classes)
+        np.frombuffer(chunk.buffers()[1], np.float16, len(chunk) * columns, chunk.offset * 2 * columns)
         for chunk in column.chunks
     ]
-    return np.concatenate([np.empty(0, np.float16), *parts]).reshape(-1, classes)
-
-
-def _damaged(path: Path) -> DamageError:
-    return DamageError(f"What was recorded of an epoch is damaged ({path}). Delete that file: other epochs stay.")
-
-
-class Recorder:
-    """Writes the logits of a run's epochs; made by `record`."""
-
-    def __init__(
-        self, paths: SetPaths, base: Path, run: str, *, classes: Sequence[str] | None, also: str | None = None
-    ) -> None:
-        """Paths of pictures are relative to the folder `base`, which may be written as `also`, too."""
-        self.run, self._paths, self._classes = checked_name(run, what="run"), paths, classes
-        self._above = tuple(f"{folder}{os.sep}" for folder in dict.fromkeys((str(base), also)) if folder)
-        self._known: dict[str, int] = {}
-        before = epochs_of(paths, run)
-        self._next = max((epoch.number for epoch in before), default=-1) + 1
-
-    @classmethod
-    def of_folder(
-        cls, folder: str | Path, run: str, *, classes: Sequence[str] | None, workspace: str | Path | None = None
-    ) -> "Recorder":
-        """A recorder on the pictures of a folder, which may be embedded before or after."""
-        home = Workspace.at(workspace)
-        root = address_in(folder) or Path(folder).expanduser()
-        paths = home.set_paths(find_set(root, home))
-        base = read_about(paths).base if has_tables(paths) else root_of(root)
-        return cls(paths, base, run, classes=classes, also=os.path.abspath(root))
-
-    def epoch(
-        self,
-        paths_or_ids: Given,
-        logits: Any,
-        labels: Any = None,
-        split: str = TRAIN,
-        *,
-        number: int | None = None,
-        fold: str = "",
-    ) -> Path:
-        """Record an epoch: `logits` (M, C) of M pictures, by paths or by ids of `table()`; whole, or not at all.
-
-        `labels` (M,) are the classes that the model was trained on, by index or by name. `split` "train" means that it
-        was trained on these pictures; any other ("val", "test", "held-out") that it was not; `fold` parts several
-        models of one run. `number` is that of the epoch, from 0: by default one more than the last for "train", and
-        the last trained one for others. Arrays of PyTorch and NumPy are taken, and stored as float16. Of processes that
-        train together (`$RANK`) each records its own pictures. Raises RowsError for arrays that do not fit, FolderError
-        for a path outside the folder.
-        """
-        said = self._said(paths_or_ids, logits, labels)
-        if number is None:
-            number = self._next if split == TRAIN else max(0, self._next - 1)
-        names = self._names(said.logits.shape[1])
-        path = write_epoch(
-            self._paths, self.run, said, number=number, split=split, classes=names, fold=fold, rank=_rank()
-        )
-        self._next = max(self._next, number + 1)
-        return path
-
-    @contextmanager
-    def collect(self, split: str = TRAIN, *, number: int | None = None, fold: str = "") -> Iterator["EpochBatches"]:
-        """Record an epoch batch by batch (`add`) within `with`: written at its end, not at all after an exception."""
-        batches = EpochBatches(self, split, fold=fold)
-        yield batches
-        batches.write(number)
-
-    def begin_again(self) -> None:
-        if self.run in runs_of(self._paths):
-            remove_run(self._paths, self.run)
-        self._next = 0
-
-    def _said(self, paths_or_ids: Given, logits: Any, labels: Any) -> EpochLogits:
-        """What is given of M pictures, checked."""
-        ids, values = self.ids(paths_or_ids), _halves(logits)
-        if values.ndim != 2 or len(values) != len(ids) or values.shape[1] < 2:
-            raise RowsError(
-                f"The logits of {len(ids):,} pictures have the shape {values.shape}. Give one row a picture, and one "
-                "column for each of two or more classes."
-            )
-        names = self._names(values.shape[1])
-        codes = np.full(len(ids), -1, np.int32) if labels is None else _codes(labels, names, len(ids))
-        return EpochLogits(ids, values, codes)
-
-    def _names(self, count: int) -> tuple[str, ...]:
-        if self._classes is None:
-            return tuple(map(str, range(count)))
-        if len(self._classes) != count:
-            raise RowsError(
-                f"The logits have {count} columns, and there are {len(self._classes)} classes. Name the columns: "
-                "url_viz.record(…, classes=[…])."
-            )
-        return tuple(map(str, self._classes))
-
-    def ids(self, given: Given) -> NDArray[np.int64]:
-        """The ids (M,) of pictures by path, which `epoch` takes, too: numbers that any loader can pass on."""
-        named = given.tolist() if hasattr(given, "tolist") else list(given)
-        return np.array(
-            [one if isinstance(one, int | np.integer) else self._id(os.fspath(one)) for one in named], np.int64
-        )
-
-    def _id(self, path: str) -> int:
-        known = self._known.get(path)
-        if known is None:
-            known = self._known[path] = image_id(os.fsencode(self._relative(path)))
-        return known
-
-    def _relative(self, path: str) -> str:
-        """A path below the folder: as it is if relative to it, without the folder if it is absolute or leads there."""
-        for above in self._above:
-            for written in (path, os.path.abspath(path)):
-                if written.startswith(above):
-                    return written[len(above) :]
-        if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
-            raise FolderError(f"{path!r} is not below {self._above[0]!r}, the folder whose pictures are recorded.")
-        return os.path.normpath(path)
-
-
-class EpochBatches:
-    """An epoch of a run as it comes, batch by batch: 2 bytes a logit in memory."""
-
-    def __init__(self, recorder: Recorder, split: str = TRAIN, *, fold: str = "") -> None:
-        self._recorder, self._split, self._fold = recorder, split, fold
-        self._parts: list[EpochLogits] = []
-
-    def add(self, paths_or_ids: Given, logits: Any, labels: Any = None) -> None:
-        """Add what the model said of B pictures, as `Recorder.epoch` takes it; raises as it does."""
-        self._parts.append(self._recorder._said(paths_or_ids, logits, labels))
-
-    def write(self, number: int | None = None) -> None:
-        """Record what was added as an epoch, if anything was, and begin the next."""
-        parts, self._parts = self._parts, []
-        if parts:
-            said = joined(parts)
-            self._recorder.epoch(said.ids, said.logits, said.labels, self._split, number=number, fold=self._fold)
-
-
-def _rank() -> int:
-    """The number of this process among those that train together."""
-    distributed = sys.modules.get("torch.distributed")
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        return int(distributed.get_rank())
-    return int(os.environ.get("RANK", "0"))
-
-
-def _halves(values: Any) -> NDArray[np.float16]:
-    """Numbers of PyTorch (on any device, in any precision), NumPy or lists as float16, within its range."""
-    if hasattr(values, "detach"):
-        return np.asarray(values.detach().float().clamp(-LARGEST, LARGEST).half().cpu().numpy())
-    array = np.asarray(values)
-    return array if array.dtype == np.float16 else np.clip(array, -LARGEST, LARGEST).astype(np.float16)
-
-
-def _codes(labels: Any, names: Sequence[str], count: int) -> NDArray[np.int32]:
-    """Labels by index or name as indices, −1 for those without one. Raises RowsError for those that are no class."""
-    given = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
-    if len(given) != count:
-        raise RowsError(f"There are {len(given):,} labels of {count:,} pictures. Give one for each.")
-    if np.issubdtype(given.dtype, np.integer):
-        wrong = given[(given < -1) | (given >= len(names))]
-        codes = given
-    else:
-        index = {name: code for code, name in enumerate(names)}
-        codes = np.array([-1 if name is None else index.get(str(name), -2) for name in given.tolist()])
-        wrong = given[codes == -2]
-    if len(wrong):
-        raise RowsError(
-            f"The label {wrong.tolist()[0]!r} is none of the {len(names)} classes: {', '.join(names[:5])} …."
-        )
-    return codes.astype(np.int32)
+    return np.concatenate([np.empty(0, np.float16), *parts]).reshape(-1, columns)

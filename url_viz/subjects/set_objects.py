@@ -18,7 +18,7 @@ from url_viz.imaging.workers import decoders
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.imported_columns import Import, write_import
 from url_viz.store.object_columns import BOX_COLUMNS, BOX_IS_WRONG, CLASS, PICTURE
-from url_viz.store.training_records import Recorder
+from url_viz.store.recorder import Recorder
 from url_viz.store.user_cells import Values
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_files import SetFiles

@@ -1,15 +1,33 @@
 """Training runs that were recorded on an image set: what a user's own model says of its pictures."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
 from url_viz.analysis.run_on_set import RunOnSet, logits_in
+from url_viz.errors import DamageError, SupersededError
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.training_records import Recorder, choose_run, chosen_run, remove_run, require_run, runs_of
+from url_viz.store.recorder import Recorded, Recorder
+from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, runs_of
 from url_viz.store.user_files import read_user_file
 from url_viz.store.user_paths import Matched, match_file
 from url_viz.subjects.set_core import SetSubject
+
+
+@dataclass(frozen=True)
+class AddedRun:
+    """A file of predictions that was recorded: which picture each row is of, and what of the run it replaces."""
+
+    file: str
+    matched: Matched
+    recorded: Recorded
+
+    @property
+    def words(self) -> list[str]:
+        """How many rows are of pictures of the set, which are not, and what was replaced, a sentence each."""
+        return [*self.matched.words(self.file, of="set"), *self.recorded.words]
 
 
 class SetRuns(SetSubject):
@@ -21,24 +39,35 @@ class SetRuns(SetSubject):
 
     def get(self, run: str) -> RunOnSet:
         """A run on this set's pictures. Raises ImageSetError if there is none of this name, DamageError if damaged."""
-        known: dict[str, RunOnSet] = self._core.derived.get("recorded_runs")
-        if run not in known:
+        known = self._core.derived.get("recorded_runs").get(run)
+        if known is None:
             require_run(self._core.store.paths, run)
-        return known[run]
+            raise SupersededError(f"The run {run!r} is being recorded. Open it again.")
+        if isinstance(known, DamageError):
+            raise known
+        return cast(RunOnSet, known)
 
     @property
     def chosen(self) -> str | None:
-        """The run whose model is compared with the pictures: that of `use`, else the last one; None without runs."""
+        """The run whose model is compared with the pictures: that of `use`, else the last that your code recorded.
+
+        None without any: a training of URL-Viz is compared only if it is chosen.
+        """
         return chosen_run(self._core.store.paths)
 
     def use(self, run: str) -> None:
         """Compare this run's model with the pictures from now on. Raises ImageSetError for a name that is no run's."""
         choose_run(self._core.store.paths, run)
 
-    def dynamics(self, run: str) -> pd.DataFrame:
+    def dynamics(self, run: str, *, fold: str | None = None) -> pd.DataFrame:
         """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,
-        forgotten, learnt, epochs (see `analysis.run_on_set.dynamics`); rows in the order of `table()`."""
-        return pd.concat([self._core.measured[["id", "label"]], self.get(run).dynamics], axis=1)
+        forgotten, learnt, epochs (see `analysis.run_on_set.dynamics`); rows in the order of `table()`.
+
+        Of the training of one `fold`, or the mean over the folds that were trained on the picture.
+        """
+        on_set = self.get(run)
+        found = on_set.dynamics if fold is None else on_set.dynamics_of(fold)
+        return pd.concat([self._core.measured[["id", "label"]], found], axis=1)
 
     def add(
         self,
@@ -49,8 +78,10 @@ class SetRuns(SetSubject):
         fold: str = "",
         path_column: str | None = None,
         paths: str | Path | IncomingFile | None = None,
-    ) -> Matched:
+    ) -> AddedRun:
         """Record a file of predictions as an epoch of a run, and return which pictures matched.
+
+        Another file for the same run and split adds its pictures; of those that are in both, the later file counts.
 
         A CSV or Parquet file has a column of paths, and logits in `logit_0` … or lists, or a column of probabilities
         for each class, by its name; an array (.npy, .npz) has logits (M, C), and its paths in `paths`. Raises
@@ -61,8 +92,8 @@ class SetRuns(SetSubject):
         classes, logits = logits_in(found, self._core.derived.get("picture_labels").names)
         rows = matched.row >= 0
         recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
-        recorder.epoch(self._core.ids[matched.row[rows]].tolist(), logits[rows], split=split, fold=fold)
-        return matched
+        ids = self._core.ids[matched.row[rows]]
+        return AddedRun(found.name, matched, recorder.write(ids, logits[rows], split=split, fold=fold))
 
     def remove(self, run: str) -> None:
         """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""

@@ -284,7 +284,7 @@ OWN_REVIEW = "view.review."
 """What the controls of a review put together begin with: by, class, tag, most, within."""
 
 # Your model
-RUN: Key[str] = Key("view.run")
+RUN: Key[str | None] = Key("view.run")
 RUN_COMPARED: Key[str] = Key("view.run.compared")
 RUN_COLUMN: Key[str] = Key("view.run.column")
 RUN_TABLE = "view.run.table."

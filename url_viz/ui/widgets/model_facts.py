@@ -48,12 +48,12 @@ def model_facts(row: Mapping[str, Any]) -> pd.DataFrame:
     if isinstance(row[MODEL_SAYS], str):
         facts.append(("Against the pictures", row[MODEL_SAYS]))
     if np.isfinite(row["confidence"]):
-        forgotten, learnt = int(row["forgotten"]), row["learnt"]
+        forgotten, learnt = row["forgotten"], row["learnt"]
         facts += [
             ("Confidence ± variability", f"{decimal(row['confidence'])} ± {decimal(row['variability'])}"),
             ("Mean margin", decimal(row["mean_margin"])),
-            ("First right in epoch", f"{int(learnt)}" if learnt < row["epochs"] else "none"),
-            ("Forgotten", "never" if not forgotten else f"{forgotten}×"),
+            ("First right in epoch", f"{learnt:.3g}" if learnt < row["epochs"] else "none"),
+            ("Forgotten", "never" if not forgotten else f"{forgotten:.3g}×"),
         ]
     return pd.DataFrame(facts, columns=["Fact", "Value"])
 

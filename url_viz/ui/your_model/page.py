@@ -48,14 +48,25 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
     """The run whose model is compared with the pictures, and what is recorded of it; None without any run."""
     names = image_set.runs.names()
     chosen = image_set.runs.chosen
-    if chosen is None:
+    if not names:
         return None
     RUN.set_if_changed(chosen)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        use = with_toast(lambda: image_set.runs.use(RUN.get() or ""))
-        st.selectbox("Run", names, key=RUN, on_change=use, width=220, label_visibility="collapsed")
+        st.selectbox(
+            "Run",
+            names,
+            index=0 if chosen else None,
+            placeholder="Choose a run",
+            key=RUN,
+            on_change=with_toast(lambda: image_set.runs.use(RUN.get() or "")),
+            width=220,
+            label_visibility="collapsed",
+        )
+        if chosen is None:
+            st.caption("Trainings that URL-Viz recorded are compared with the pictures only if you choose one.")
+            return None
         run = image_set.runs.get(chosen)
-        st.caption(escape(" ".join(filter(None, (f"{run.words}.", run.match.words)))), width="content")
+        st.caption(escape(" ".join((f"{run.words}.", *run.notes))), width="content")
         if has_training(image_set.table()) and st.button(
             "Map by training",
             icon=":material/scatter_plot:",
@@ -76,7 +87,7 @@ def show_how(image_set: ImageSet) -> None:
     st.markdown("**Or add a file of predictions**")
     st.caption(
         "A column of paths, and a column of probabilities for each class, by its name, or logits logit_0, logit_1 "
-        "… A NumPy file has logits and paths."
+        "… A NumPy file has logits and paths. Files of one run are added to each other."
     )
     dropped = st.file_uploader(
         "CSV, Parquet or NumPy file", type=ENDINGS, key="run.file", max_upload_size=MOST_MEGABYTES
@@ -90,9 +101,9 @@ def show_how(image_set: ImageSet) -> None:
     if is_wanted:
         with errors_shown(st.error), st.spinner("Matching rows to pictures"):
             file, split = IncomingFile(dropped.name, dropped.getvalue()), "train" if is_trained else "val"
-            matched = image_set.runs.add(file, run=name.strip(), split=split)
+            added = image_set.runs.add(file, run=name.strip(), split=split)
             image_set.runs.use(name.strip())
-            st.toast(escape(f"{counted(int((matched.row >= 0).sum()), 'picture')} of the file matched."))
+            st.toast(escape(" ".join(added.words)), duration="long")
             st.rerun()
 
 
