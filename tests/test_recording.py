@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError, S
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.store.about import find_set
+from url_viz.store.bundle import pack, unpack
 from url_viz.store.recorder import Recorder
+from url_viz.store.sets import compact, mend
 from url_viz.store.tables import fixed_lists
 from url_viz.store.training_records import chosen_record, epochs_of, run_version, runs_of
 from url_viz.workspace import SetPaths, Workspace
@@ -463,6 +466,54 @@ def test_each_fold_is_a_training_of_its_own(read: ImageSet) -> None:
     by_hand = read.runs.get("cv").dynamics_of("b")["variability"].to_numpy()[0] / 2
     shares = [np.exp(margin) / (1 + np.exp(margin)) for margin, _ in said["a"]]
     assert found["variability"].iloc[0] == pytest.approx(by_hand + np.std(shares) / 2, rel=1e-3)
+
+
+class TestLastingRuns:
+    """Runs cannot be made again: they move with the set, damage is told, and what a killed process left goes."""
+
+    def test_they_are_packed(self, read: ImageSet, tmp_path: Path) -> None:
+        url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6), fold="a")
+        url_viz.record(read, run="r2").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+        read.runs.use("r1")
+        pack(read.root, tmp_path / "set.tar", workspace=read.workspace.root)
+        there = shutil.copytree(read.root, tmp_path / "there")
+        unpack(tmp_path / "set.tar", root=there, workspace=tmp_path / "other")
+        moved = open_image_set(there, model=read.source.name, workspace=tmp_path / "other")
+        assert (moved.runs.names(), moved.runs.chosen) == (("r1", "r2"), "r1")
+        assert moved.runs.dynamics("r1").equals(read.runs.dynamics("r1"))
+
+    def test_damage_is_told_laid_aside_and_hides_no_other_run(
+        self, read: ImageSet, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        record = url_viz.record(read, run="r1")
+        files = [record.epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file for _ in range(3)]
+        for file, at in zip(files[:2], (60, -60), strict=True):  # logits, and what the file says of itself
+            data = bytearray(file.read_bytes())
+            data[at] ^= 1
+            file.write_bytes(data)
+        url_viz.record(read, run="whole").write(NAMES, logits_of(1, 2, 3, 4, 5, 6))
+        where = ["--workspace", str(read.workspace.root)]
+        assert main(["runs", str(read.root), *where]) == 0
+        told = capsys.readouterr().out
+        assert "whole: 1 epoch" in told
+        assert f"{files[1]} is damaged" in told
+        assert main(["mend", str(read.root), *where]) == 0
+        told = capsys.readouterr().out
+        for number in (0, 1):
+            assert f"runs/r1/00000{number}~train~0.parquet was laid aside" in told
+        assert read.runs.get("r1").words == "r1: 1 epoch, of 2 classes"
+        assert main(["mend", str(read.root), *where]) == 0
+        assert "Everything can be read" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("clean", [compact, mend])
+    def test_what_a_killed_process_left_is_deleted(self, read: ImageSet, clean: Callable[..., object]) -> None:
+        file = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file
+        left, now = (file.with_name(f".{file.name}.{name}") for name in ("left", "now"))
+        for path in (left, now):
+            path.write_bytes(b"half")
+        os.utime(left, (time.time() - 3600,) * 2)
+        clean(read.root, workspace=read.workspace.root)
+        assert sorted(os.listdir(file.parent)) == sorted([now.name, file.name])
 
 
 @pytest.mark.torture

@@ -4,8 +4,9 @@ import os
 import re
 import shlex
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from url_viz.errors import FolderError
@@ -19,6 +20,8 @@ def _umask() -> int:
 
 
 _UMASK = _umask()
+LEFTOVER_S = 600.0
+"""A hidden file that nobody has written to for so long belongs to a process that was killed."""
 
 
 @contextmanager
@@ -46,6 +49,15 @@ def replaced(path: Path, *, is_flushed: bool = True, is_new: bool = False) -> It
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left of files that they were writing with `replaced`, below a folder."""
+    before = time.time() - LEFTOVER_S
+    for path in folder.rglob(".*"):
+        with suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
 
 
 def require_parent(path: Path | None) -> None:

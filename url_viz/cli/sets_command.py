@@ -115,7 +115,10 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     mended = mend(folder, workspace=workspace)
     for part in mended:
         print(f"{part.part} {part.done}")
-    print(f"Read it again: python -m url_viz embed {str(folder)!r}" if mended else "Everything can be read.")
+    if any(part.is_made_again for part in mended):
+        print(f"Read it again: python -m url_viz embed {str(folder)!r}")
+    elif not mended:
+        print("Everything can be read.")
 
 
 @app.command()

@@ -24,6 +24,7 @@ from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.reader import Store
 from url_viz.store.sets import Agreement, check_agreement, refuse_known
+from url_viz.store.training_records import RUN_FILES
 from url_viz.store.writer import Writer
 from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace
 
@@ -41,7 +42,7 @@ _LANCE = "|".join(
 )
 _PACKED = re.compile(
     r"(set|set\.copy|labels|second)\.json|decisions\.db|reviews/[0-9a-f]{1,40}\.json"
-    r"|versions/[1-9]\d{0,8}\.parquet"
+    rf"|versions/[1-9]\d{{0,8}}\.parquet|runs/{RUN_FILES}"
     rf"|columns/[\w-][\w. -]{{0,59}}\.parquet|tables/{_WORD}\.lance/({_LANCE})"
 )
 """The names of all files that are packed and unpacked: none of them is read implicitly by SQLite or Arrow."""

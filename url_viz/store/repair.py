@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import DamageError
+from url_viz.files import remove_leftovers
 from url_viz.store import versions
 from url_viz.store.about import About, label_is_whole, read_about, write_about
 from url_viz.store.damage import raising_damage_errors
 from url_viz.store.decision_log import DecisionLog, strange_journals
 from url_viz.store.lance import connect
 from url_viz.store.reader import verify_table
+from url_viz.store.training_records import damaged_files
 from url_viz.store.writer import Writer
 from url_viz.wording import counted
 from url_viz.workspace import SetPaths
@@ -21,20 +23,33 @@ _HINT = "latest_version_hint.json"
 
 @dataclass(frozen=True)
 class Mended:
-    """A repaired part of an image set, in words: "images-…", "went back 2 versions"."""
+    """A repaired part of an image set, in words: "images-…", "went back 2 versions"; whether reading makes the rest."""
 
     part: str
     done: str
+    is_made_again: bool = True
 
 
 def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
     """Verify everything stored for the folder `root`, and repair what is not as written.
 
     A table goes back to its last intact version, or is moved to the set's folder `damaged`; the next `embed` makes
-    what is missing from the pictures. set.json and the decisions are restored from their copies.
+    what is missing from the pictures. set.json and the decisions are restored from their copies. What a user's model
+    said in an epoch cannot be made again: a damaged file is moved to `damaged`, others of its run stay.
     """
-    mended = [_mended_label(writer.paths, root), *_mended_tables(writer), _mended_decisions(writer.paths)]
+    paths = writer.paths
+    remove_leftovers(paths.runs)
+    mended = [_mended_label(paths, root), *_mended_tables(writer), _mended_decisions(paths), *_mended_runs(paths)]
     return tuple(part for part in mended if part is not None)
+
+
+def _mended_runs(paths: SetPaths) -> list[Mended]:
+    mended = []
+    for path in damaged_files(paths):
+        _lay_aside(paths, path)
+        part = path.relative_to(paths.folder).as_posix()
+        mended.append(Mended(part, "was laid aside; what it said cannot be made again", is_made_again=False))
+    return mended
 
 
 def _mended_label(paths: SetPaths, root: Path) -> Mended | None:

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from url_viz.errors import WorkspaceError
+from url_viz.files import remove_leftovers
 from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.imaging.quality import Quality
 from url_viz.imaging.scan import Scan
@@ -250,7 +251,8 @@ class Writer(Store):
         self._put(f"coordinates-{space_key}", rows)
 
     def compact(self, *, keep: datetime.timedelta = KEEP_VERSIONS) -> None:
-        """Merge the fragments of many small writes, and remove versions that no reader needs any more."""
+        """Merge the fragments of many small writes, and remove what no reader needs any more: versions, leftovers."""
+        remove_leftovers(self.paths.runs)
         for folder in sorted(self.paths.tables.glob("*.lance")):
             opened = None if _is_compact(folder) else self._open(folder.stem)
             if opened is not None:
