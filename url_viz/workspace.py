@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -168,3 +169,7 @@ class Workspace:
                 f"{set_id!r} is not an image-set id (16 hexadecimal digits). See `python -m url_viz sets`."
             )
         return SetPaths(self.sets / set_id)
+
+
+IN_ENVIRONMENT = Workspace(Path(sys.prefix) / "share" / "url-viz")
+"""Where the command `prepare` puts packaged models for all workspaces of this Python, such as a virtual environment."""

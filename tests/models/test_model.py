@@ -1,5 +1,6 @@
 """A model answers in the authors' order, file by file and row by row, and says what it is missing."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,19 @@ from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.head import HeadProvenance, save_head
-from url_viz.models.model import EmbeddingSpace, Model, ModelSource, backbone_weights_of, load_model, resolve, with_head
+from url_viz.models.model import (
+    EmbeddingSpace,
+    Model,
+    ModelSource,
+    backbone_weights_of,
+    load_model,
+    prepare_packaged,
+    resolve,
+    with_head,
+)
 from url_viz.models.model_names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
 from url_viz.records import read_plain
+from url_viz.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +158,25 @@ class TestHeads:
         other = dice_head(1)
         swapped = with_head(model, ModelSource("other", DEFAULT, other))
         assert np.array_equal(swapped(pixels)[1], other(model(pixels)[2]))
+
+
+@pytest.mark.slow
+def test_a_packaged_backbone_is_prepared_once_for_all_workspaces_of_a_python(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Workspace(tmp_path / "environment")
+    monkeypatch.setattr("url_viz.models.model.IN_ENVIRONMENT", environment)
+    shutil.copytree(prepared / "models", environment.models)  # as quick to open as it is there
+    folder = prepare_packaged(DEFAULT)
+    assert folder.parent == environment.models
+    bare = Workspace.at(tmp_path / "bare")
+    monkeypatch.setattr("url_viz.models.model.load_source", None)  # to convert it again would fail
+    assert load_model(DEFAULT, device="cpu", workspace=bare.root).space.backbone == DEFAULT
+    assert not bare.models.exists()
+    environment.root.joinpath("file").touch()
+    monkeypatch.setattr("url_viz.models.model.IN_ENVIRONMENT", Workspace(environment.root / "file"))
+    with pytest.raises(ModelError, match=r"Cannot write to .*file.*each workspace prepares"):
+        prepare_packaged(DEFAULT)
 
 
 class TestNames:

@@ -19,6 +19,7 @@ from url_viz.workspace import Workspace
 def test_the_model_of_a_new_workspace_is_converted_and_that_of_an_old_one_left(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("url_viz.ui.server.IN_ENVIRONMENT", Workspace(tmp_path / "environment"))
     told = tmp_path / "python"
     told.write_text(f'#!/bin/sh\nprintf %s "$2" > {tmp_path / "code.py"}\n')
     told.chmod(0o755)
@@ -32,12 +33,15 @@ def test_the_model_of_a_new_workspace_is_converted_and_that_of_an_old_one_left(
     exec((tmp_path / "code.py").read_text().replace("; load_model", "; model = load_model"), names)
     assert names["model"].name == DEFAULT
     assert prepare_model(tmp_path / "workspace") is None
+    monkeypatch.setattr("url_viz.ui.server.IN_ENVIRONMENT", Workspace(tmp_path / "workspace"))
+    assert prepare_model(tmp_path / "another") is None, "prepared for all workspaces"
 
 
 def test_who_comes_while_it_is_converted_waits_and_takes_what_was_made(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("url_viz.models.model.load_source", None)  # to convert it again would fail
+    monkeypatch.setattr("url_viz.models.model.IN_ENVIRONMENT", Workspace(tmp_path / "environment"))
     workspace = Workspace.at(tmp_path)
     folder = prepared_folder(resolve(DEFAULT), workspace)
     loaded = []

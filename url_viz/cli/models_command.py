@@ -56,6 +56,23 @@ def models(
     print("Any other timm name works too, without a head: entropy and 1/norm serve as baselines.")
 
 
+@app.command()
+def prepare() -> None:
+    """Prepare this Python for reading on the CPU, so that the first folder need not wait: half a minute, once.
+
+    The packaged models are converted, and the code that makes maps is compiled, for this processor and for every
+    workspace. `make app` does it; nothing has to.
+    """
+    from url_viz.models.model import prepare_packaged
+    from url_viz.models.model_names import PACKAGED
+    from url_viz.pipeline.projection import compile_umap
+
+    compile_umap()
+    for model in PACKAGED.values():
+        if model.is_installed:
+            print(f"{model.name} is in {prepare_packaged(model.name)}.")
+
+
 def _lines(model: "KnownModel") -> list[str]:
     """A model in a line, and in a second one what is to be done before it opens."""
     default = " (default)" if model.name == DEFAULT else ""

@@ -63,7 +63,7 @@ GROUPS = {
     "Review and decide": ("review", "decide", "undo", "redo", "decisions", "twins", "leakage", "answers"),
     "Labels": ("labels", "suspects", "relabel", "confused", "names", "columns", "worth"),
     "Take away": ("choose", "export", "report", "share", "sort", "figure", "project"),
-    "Models and how well they do": ("models", "evaluate", "compare", "second", "adapt", "pretrain"),
+    "Models and how well they do": ("models", "prepare", "evaluate", "compare", "second", "adapt", "pretrain"),
     "Your own model": ("runs", "predictions"),
     "Versions": ("versions", "diff"),
     "Image sets": ("sets", "rename", "repoint", "refit", "mend", "compact", "drop-model", "pack", "unpack", "forget"),

@@ -46,7 +46,7 @@ from url_viz.models.runtime import (
 )
 from url_viz.options import PrecisionChoice
 from url_viz.read_ahead import read_each
-from url_viz.workspace import Workspace
+from url_viz.workspace import IN_ENVIRONMENT, Workspace
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import LoadedBackbone
@@ -354,11 +354,27 @@ def _on_torch(source: ModelSource, loaded: "LoadedBackbone", device: str, precis
     return Model(source, space, runtimes[0] if len(runtimes) == 1 else MultiGpuRuntime(runtimes))
 
 
+def prepare_packaged(name: str) -> Path:
+    """Prepare a packaged backbone for the processor, once for all workspaces of this Python; returns the folder.
+
+    Raises ModelError if the folder of this Python (a virtual environment, say) cannot be written.
+    """
+    try:
+        model = _on_cpu(resolve(name), precision_here("fast", "cpu"), IN_ENVIRONMENT)
+    except OSError as error:
+        raise ModelError(
+            f"Cannot write to {IN_ENVIRONMENT.root} ({error.strerror}). Nothing is lost: each workspace prepares "
+            f"{name!r} when it first reads."
+        ) from error
+    return prepared_folder(model.source, IN_ENVIRONMENT)
+
+
 def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:
     folder = prepared_folder(source, workspace)
-    opened = _opened(source, folder, precision)
-    if opened is not None:
-        return opened
+    for known in (folder, prepared_folder(source, IN_ENVIRONMENT)):
+        opened = _opened(source, known, precision)
+        if opened is not None:
+            return opened
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # another process may be converting it
         return _opened(source, folder, precision) or _converted(source, folder, precision)

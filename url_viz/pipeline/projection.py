@@ -101,13 +101,13 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, most: int = SAMPLE_ROWS) ->
 @cache
 def prepare_umap() -> None:
     """Soon, once, in a thread, import UMAP and compile it where nothing is kept: reading hides the seconds."""
-    soon = Timer(UNTIL_UMAP_S, _compile_umap)
+    soon = Timer(UNTIL_UMAP_S, compile_umap)
     soon.daemon = True
     soon.start()
 
 
-def _compile_umap() -> None:
-    """Make a small map; nothing if one is being made already, of a set that was read sooner."""
+def compile_umap() -> None:
+    """Compile what maps need, by making a small one; nothing if one is being made already."""
     if "umap" not in sys.modules:
         row = np.arange(2 * FEWEST_FOR_UMAP)
         start = np.stack([row, row % 3], axis=1).astype(np.float32)

@@ -26,7 +26,7 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.ui.auth import IN_ADDRESS, TOKEN_VARIABLE, access_token, others_have_accounts, others_may_enter
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
-from url_viz.workspace import default_workspace
+from url_viz.workspace import IN_ENVIRONMENT, default_workspace
 
 CONFIG, SECRETS = "config.toml", "secrets.toml"
 FOR_YOU_ALONE = (
@@ -113,7 +113,8 @@ def prepare_model(workspace: Path) -> Thread | None:
 
     Returns the thread that waits for it; None if there is nothing to do.
     """
-    if has_gpu() or any((workspace / "models").glob(f"{DEFAULT}-*")):
+    folders = (workspace / "models", IN_ENVIRONMENT.models)
+    if has_gpu() or any(any(folder.glob(f"{DEFAULT}-*")) for folder in folders):
         return None
     code = f"from url_viz.models.model import load_model; load_model(device='cpu', workspace={str(workspace)!r})"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
