@@ -4,15 +4,17 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
 from training.config import PRESETS, Recipe, TrainConfig
 from url_viz.errors import UrlVizError, UsageError
 from url_viz.escaping import printable
-from url_viz.options import numbers
+from url_viz.imaging.outputs import refuse_source
+from url_viz.options import is_output, numbers
 from url_viz.roots import refuse_credentials
+from url_viz.workspace import Workspace
 
 Config = TypeVar("Config")
 FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
@@ -34,9 +36,31 @@ def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequ
                 config = tyro.cli(config_type, args=words, config=FLAT, **_preset_of(config_type, words))
         except ValueError as error:
             raise UsageError(str(error)) from error
+        _refuse_among_pictures(config)
         run(config)
 
     return _status_of(work)
+
+
+SPECS = ("data", "upstream", "develop", "report")
+"""Fields that name pictures (SPEC)."""
+
+
+def _refuse_among_pictures(config: object) -> None:
+    """Raise UsageError for an output that lies among the pictures that are read; a workspace there is ours."""
+    outputs = [
+        getattr(config, name)
+        for name, hint in get_type_hints(type(config), include_extras=True).items()
+        if is_output(hint)
+    ]
+    given = [getattr(config, name, None) or () for name in SPECS]
+    specs = [spec for one in given for spec in ((one,) if isinstance(one, str) else one)]
+    for out in filter(None, outputs):
+        refuse_source(
+            out.expanduser().absolute(),
+            *(spec.partition(":")[2] or spec for spec in specs),
+            home=Workspace.at(None).root,
+        )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from url_viz.options import (
     Count,
     Fraction,
     OptionalCount,
+    Output,
     PrecisionChoice,
     Seed,
     Within,
@@ -81,7 +82,7 @@ class CacheConfig(Checked):
     """Embed varied views of pictures once, and store embeddings and task losses for training."""
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path), or tar:DIR_OR_PATTERN of WebDataset shards.")]
-    out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here.")]
+    out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here."), Output()]
     model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     target: Annotated[Target, Doc("What the head learns to order: labels needs class folders, instance none.")] = (
         "instance"
@@ -167,7 +168,7 @@ class TrainConfig(Checked):
         tuple[Path, ...],
         Doc("Folder written by training.cache, or an HDF5 file of the authors. Give it again for more sources."),
     ]
-    out: Annotated[Path, Doc("Folder for head, history and metrics.")]
+    out: Annotated[Path, Doc("Folder for head, history and metrics."), Output()]
     preset: Annotated[PresetName, Doc("Recipe to start from; any option below changes it.")] = "laptop"
     reads: Annotated[
         Reads,
@@ -217,7 +218,7 @@ class FinetuneConfig(Checked):
     """Adapt an uncertainty head to a folder of pictures."""
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
-    out: Annotated[Path, Doc("Folder for the adapted head and its report.")]
+    out: Annotated[Path, Doc("Folder for the adapted head and its report."), Output()]
     model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     mode: Annotated[
         Mode, Doc("instance needs no labels; labels learns from class folders; full trains the backbone on them, too.")
@@ -268,8 +269,10 @@ class EvaluateConfig(Checked):
     baselines: Annotated[bool, Doc("Measure entropy, max-probability, 1/norm and the neighbour baselines too.")] = False
     upstream: Annotated[str | None, Doc("Labelled pictures that the head knows, for OOD and mixed figures.")] = None
     crop_test: Annotated[bool, Doc("Measure how often a crop is more uncertain than its picture.")] = True
-    json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
-    figures: Annotated[Path | None, Doc("Folder for plots: risk–coverage, recall by tenths, the crop curve.")] = None
+    json: Annotated[Path | None, Doc("Write every figure to this file."), Output()] = None
+    figures: Annotated[
+        Path | None, Doc("Folder for plots: risk–coverage, recall by tenths, the crop curve."), Output()
+    ] = None
     precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Number of pictures to use, spread over the list.")] = None
@@ -281,7 +284,9 @@ class PretrainConfig(Checked):
     """Make an uncertainty head from labelled pictures: cache, train, choose, measure, and write its card."""
 
     data: Annotated[tuple[str, ...], Doc("Pictures to learn from: folder:PATH (or a bare path), again for more.")]
-    out: Annotated[Path, Doc("Folder for caches, runs, the head and its card; a run that was stopped goes on here.")]
+    out: Annotated[
+        Path, Doc("Folder for caches, runs, the head and its card; a run that was stopped goes on here."), Output()
+    ]
     model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     develop: Annotated[
         tuple[str, ...], Doc("Labelled sets that choices were made on: the card marks their figures as such.")
@@ -326,7 +331,7 @@ class OverlapConfig:
     upstream: Annotated[tuple[str, ...], Doc("Pictures that train: folder:PATH (or a bare path), again for more sets.")]
     report: Annotated[tuple[str, ...], Doc("Pictures that are measured on, again for more sets.")]
     model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
-    json: Annotated[Path | None, Doc("Write the counts and every pair to this file.")] = None
+    json: Annotated[Path | None, Doc("Write the counts and every pair to this file."), Output()] = None
     precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
 
@@ -339,7 +344,7 @@ class BenchmarkConfig(Checked):
         tuple[str, ...], Doc("Labelled pictures: folder:PATH (or a bare path). Give it again for more sets.")
     ]
     model: Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
-    json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
+    json: Annotated[Path | None, Doc("Write every figure to this file."), Output()] = None
     probe: Annotated[bool, Doc("Measure also where a linear probe of another backbone errs.")] = True
     probe_model: Annotated[str | None, Doc("That backbone; by default another packaged one that is installed.")] = None
     choose: Annotated[
@@ -355,8 +360,10 @@ class BenchmarkConfig(Checked):
         tuple[Path, ...], Doc("People's votes: a .npy of counts, pictures by classes, or a .json of entropies by name.")
     ] = ()
     votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
-    pictures: Annotated[Path | None, Doc("Folder for what is known of each picture, one .parquet a set.")] = None
-    arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set.")] = None
+    pictures: Annotated[Path | None, Doc("Folder for what is known of each picture, one .parquet a set."), Output()] = (
+        None
+    )
+    arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set."), Output()] = None
     precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None

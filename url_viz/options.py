@@ -32,6 +32,11 @@ class Within:
         return f"{'above' if self.is_above else 'from'} {self.least:,.10g} to {self.most:,.10g}"
 
 
+@dataclass(frozen=True)
+class Output:
+    """Marks `Annotated[Path, …]` as what a command writes: refused where it would change what the command reads."""
+
+
 Count = Annotated[int, Within(1)]
 OptionalCount = Annotated[int | None, Within(1)]
 Seed = Annotated[int, Within(0, 2**32 - 1)]
@@ -51,6 +56,11 @@ def check_number(name: str, hint: Any, value: Any) -> None:
             kind = NAMES[_kind(get_args(hint)[0]) or float]
             shown = value if isinstance(value, int) else f"{value:g}"
             raise UsageError(f"{name} is {shown}; give {kind} {bounds}.")
+
+
+def is_output(hint: Any) -> bool:
+    """Whether an annotation marks what a command writes."""
+    return any(isinstance(extra, Output) for extra in getattr(hint, "__metadata__", ()))
 
 
 class Checked:

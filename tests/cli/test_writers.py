@@ -1,17 +1,40 @@
-"""Files and folders that commands write: none makes a folder around it that nobody asked for."""
+"""Files and folders that commands write: none is made around them, and none of them changes what is read."""
 
+import re
+from collections import Counter
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 
+from tests.annotated_sets import write_annotated
 from tests.given import by_turns, dice, given_set
+from tests.imaging.pictures import noise
 from training import evaluate, overlap
 from training.benchmark import __main__ as benchmark
-from training.config import BenchmarkConfig, EvaluateConfig, OverlapConfig
+from training.command import command
+from training.config import (
+    BenchmarkConfig,
+    CacheConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    OverlapConfig,
+    PretrainConfig,
+)
+from url_viz.cli.command_app import app
 from url_viz.cli.main import main
-from url_viz.errors import FolderError
+from url_viz.errors import FolderError, UsageError
+from url_viz.export.data_sets import DATA_SETS
+from url_viz.export.figure import write_figure, write_gallery
+from url_viz.export.folders import sort_into_folders
+from url_viz.export.report import write_report
+from url_viz.export.result_files import write_evaluation
 from url_viz.image_set import ImageSet
+from url_viz.imaging.outputs import require_outside
+from url_viz.jobs.mapping import write_map
+from url_viz.options import is_output
+from url_viz.store.bundle import pack
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +79,7 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(
         command, *rest = (word.format(out=out, root=image_set.root) for word in words)
         return main([command, str(image_set.root), *rest, *where])
 
-    assert ran(tmp_path / "a b" / "not there" / "out") == 1
+    assert ran(tmp_path / "a b" / "not there" / "out") == (1 if words[0] == "answers" else 2)
     told = capsys.readouterr().err
     assert f"There is no folder '{tmp_path / 'a b' / 'not there'}' to write " in told
     assert f"(mkdir -p '{tmp_path / 'a b' / 'not there'}')" in told
@@ -64,6 +87,148 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(
     if words[0] != "why":  # of given embeddings there is no heat
         (tmp_path / "a b" / "not there").mkdir(parents=True)
         assert ran(tmp_path / "a b" / "not there" / "out") == 0, capsys.readouterr().err
+
+
+REFUSED = [
+    *WRITERS,
+    ("choose", "3", "--out", "{out}.csv"),
+    ("diff", "{root}", "--json", "{out}.json"),
+    ("diff", "{root}", "--report", "{out}.html"),
+    *(("check", "--policy", "policy.toml", f"--{kind}", "{out}.x") for kind in ("json", "junit", "markdown")),
+    ("figure", "{out}.png"),
+    ("figure", "/dev/null", "--gallery", "{out}.png"),
+    ("predictions", "/dev/null", "--out", "{out}.csv"),
+]
+"""Every output of every command."""
+
+
+def test_every_output_of_every_command_is_tried() -> None:
+    hints = {
+        (command, name): hint
+        for command, function in app.commands.items()
+        for name, hint in get_type_hints(function, include_extras=True).items()
+    }
+    marked = {place for place, hint in hints.items() if is_output(hint)}
+    tried = Counter(words[0] for words in REFUSED)
+    assert {*tried} == {command for command, _ in marked} | {"answers"}
+    for name in ("check", "diff", "figure"):
+        assert tried[name] == sum(place[0] == name for place in marked)
+    named = {place for place in hints if re.search(r"out|json|junit|markdown|report|heat|gallery", place[1])}
+    paths = {place for place in named if "Path" in str(hints[place])}
+    assert paths - {("pretrain", "report")} <= marked, "the pictures that are reported on are read"
+
+
+def tree(root: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(root.rglob("*"))}
+
+
+@pytest.mark.parametrize("words", REFUSED, ids=lambda words: "-".join(words[0::3])[:30])
+def test_nothing_is_written_among_the_pictures(
+    words: tuple[str, ...], image_set: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not beside a picture, not in its place, and not through a link."""
+    before = tree(image_set.root)
+    (tmp_path / "way").symlink_to(image_set.root)
+    model = () if words[0] in NO_MODEL else ("--model", image_set.source.name)
+    where = ("--workspace", str(image_set.workspace.root), *model)
+    for out in (image_set.root / "new", tmp_path / "way" / "cat" / "new"):
+        command, *rest = (word.format(out=out, root=image_set.root) for word in words)
+        assert main([command, str(image_set.root), *rest, *where]) == 2
+        assert "which is only read. Write it elsewhere" in capsys.readouterr().err
+    assert tree(image_set.root) == before
+
+
+def written_list(folder: Path) -> Path:
+    noise(0).save(folder / "0.png")
+    (folder / "list.csv").write_text("path\n0.png\n")
+    return folder / "list.csv"
+
+
+def test_what_a_list_or_annotations_name_is_not_written_over(tmp_path: Path) -> None:
+    for kind in ("YOLO", "COCO", "VOC"):
+        (tmp_path / kind).mkdir()
+    yolo, coco, voc = (write_annotated(tmp_path / kind, kind) for kind in ("YOLO", "COCO", "VOC"))
+    yolo.write_text("train: train.txt\nnames: {0: cat, 1: dog}\n")
+    (yolo.parent / "train.txt").write_text("images/0.png\nimages/1.png\n")
+    listed = written_list(tmp_path)
+    (tmp_path / "link.csv").symlink_to(listed)
+    (tmp_path / "same.png").hardlink_to(tmp_path / "0.png")
+    own = {
+        listed: [listed, tmp_path / "link.csv", tmp_path / "0.png", tmp_path / "same.png"],
+        yolo: [yolo, yolo.parent / "labels" / "1.txt", yolo.parent / "images" / "0.png", yolo.parent / "train.txt"],
+        coco: [coco, coco.parent / "images" / "1.png"],
+        voc: [voc / "Annotations" / "0.xml", voc / "new.csv"],
+    }
+    for root, paths in own.items():
+        for path in paths:
+            with pytest.raises(UsageError, match="Write it elsewhere"):
+                require_outside(path, "/nowhere", root)
+        assert require_outside(root.parent / "new.csv", root) == root.parent / "new.csv"
+
+
+def test_a_list_a_policy_and_a_baseline_stay_what_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, policy = written_list(tmp_path), tmp_path / "policy.toml"
+    policy.write_text("leaks = 0\n")
+    before = tree(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    home = ("--workspace", str(tmp_path.parent / "home"))
+    for words in (
+        ("export", str(listed), "list.csv"),
+        ("choose", str(listed), "3", "--out", "list.csv"),
+        ("choose", "elsewhere", "3", "--from", "list.csv", "--out", "./list.csv"),
+        ("choose", "elsewhere", "3", "--pin", "list.csv", "--out", "list.csv"),
+        ("diff", "elsewhere", "list.csv", "--json", "list.csv"),
+        ("check", "elsewhere", "--policy", "policy.toml", "--json", "policy.toml"),
+    ):
+        assert main([*words, *home]) == 2
+        assert "is what is read. Write it elsewhere" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+
+
+def test_python_asks_too(image_set: ImageSet) -> None:
+    before, inside = tree(image_set.root), image_set.root / "cat"
+    evaluated = image_set.evaluate()
+    assert evaluated is not None
+    for write in (
+        lambda: write_report(image_set, inside / "a.html"),
+        lambda: write_evaluation(image_set, evaluated, inside / "a.json"),
+        lambda: write_figure(image_set, inside / "a.png", by=None, classes=(), method="umap"),
+        lambda: write_gallery(image_set, inside / "a.png", by="confusability", classes=(), count=1),
+        lambda: write_map(image_set, [], inside / "a.csv", method="umap"),
+        lambda: sort_into_folders(image_set, inside / "a", by="confusability"),
+        lambda: DATA_SETS["huggingface"].write(image_set, inside / "a"),
+        lambda: pack(image_set.root, inside / "a.tar", workspace=image_set.workspace.root),
+    ):
+        with pytest.raises(UsageError, match="which is only read"):
+            write()
+    assert tree(image_set.root) == before
+
+
+def test_a_workspace_among_the_pictures_is_ours(tmp_path: Path) -> None:
+    home = tmp_path / "photos" / ".url_viz"
+    home.mkdir(parents=True)
+    assert require_outside(home / "a.csv", tmp_path / "photos", home=home)
+    with pytest.raises(UsageError, match="which is only read"):
+        require_outside(home / "a.csv", tmp_path / "photos")
+
+
+def test_training_writes_nothing_among_the_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    ran: list[object] = []
+    for kind, words in (
+        (CacheConfig, ["--out"]),
+        (FinetuneConfig, ["--out"]),
+        (PretrainConfig, ["--out"]),
+        (EvaluateConfig, ["--model", "m", "--json"]),
+        (EvaluateConfig, ["--model", "m", "--figures"]),
+        (BenchmarkConfig, ["--model", "m", "--arrays"]),
+    ):
+        for spec in (f"folder:{tmp_path / 'photos'}", str(tmp_path / "photos")):
+            assert command(kind, ran.append, ["--data", spec, *words, str(tmp_path / "photos" / "new")]) == 2
+            assert "which is only read. Write it elsewhere" in capsys.readouterr().err
+    assert ran == []
 
 
 def test_training_says_so_before_it_begins(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The registry of commands: decorators that make a command of a function, of an image set or of a configuration."""
 
 import inspect
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import wraps
 from inspect import Parameter
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast, get_type_hints
 
@@ -13,9 +15,11 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from url_viz.cli.printing import PrintableOutput
+from url_viz.errors import FolderError, UsageError
 from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.options import check_number, numbers
+from url_viz.options import check_number, is_output, numbers
 from url_viz.roots import address_in
+from url_viz.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Config = TypeVar("Config")
@@ -31,7 +35,8 @@ OF_A_SET = (
 class CommandApp:
     """tyro's SubcommandApp whose commands print only printable text; its help keeps its colours.
 
-    `commands` are the functions by name. A number that is out of the bounds of its annotation is refused first.
+    `commands` are the functions by name. A number that is out of the bounds of its annotation is refused first, and an
+    output that is, or lies in, what the command reads.
     """
 
     def __init__(self) -> None:
@@ -45,7 +50,7 @@ class CommandApp:
             @wraps(function)
             def run(*values: Any, **named: Any) -> Any:
                 values, named = tuple(map(_addressed, values)), {name: _addressed(at) for name, at in named.items()}
-                _check_numbers(function, *values, **named)
+                _check(function, *values, **named)
                 with redirect_stdout(cast(TextIO, PrintableOutput(sys.stdout))):
                     return function(*values, **named)
 
@@ -107,7 +112,31 @@ def _addressed(value: Any) -> Any:
     return (address_in(value) or value) if isinstance(value, Path) else value
 
 
-def _check_numbers(function: Callable[..., Any], *values: Any, **named: Any) -> None:
+NO_SOURCES = ("workspace", "within", "baseline")
+"""Arguments that are paths and not what a command reads; a baseline may be made anew by the result of a check."""
+
+
+def _check(function: Callable[..., Any], *values: Any, **named: Any) -> None:
+    """Raise UsageError for a number out of bounds, and an output that would change what is read or has no folder."""
     hints = get_type_hints(function, include_extras=True)
-    for name, value in inspect.signature(function).bind(*values, **named).arguments.items():
+    given = inspect.signature(function).bind(*values, **named).arguments
+    for name, value in given.items():
         check_number(f"--{name.replace('_', '-')}", hints[name], value)
+    outputs = {name for name in given if given[name] is not None and is_output(hints[name])}
+    if outputs:
+        from url_viz.imaging.outputs import require_outside
+
+        read = [value for name, value in given.items() if name not in (*outputs, *NO_SOURCES)]
+        sources = list(chain.from_iterable(map(paths_in, read)))
+        for name in outputs:
+            try:
+                require_outside(given[name], *sources, home=Workspace.at(given.get("workspace")).root)
+            except FolderError as error:  # of a folder that is missing
+                raise UsageError(str(error)) from error
+
+
+def paths_in(value: object) -> Iterator[Path]:
+    """The paths among the values of an argument; text is one where a file or folder of that name is there."""
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, Path) or (isinstance(one, str) and one and os.path.exists(one)):
+            yield Path(one) if isinstance(one, str) else one

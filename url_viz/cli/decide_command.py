@@ -9,7 +9,7 @@ from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text
 from url_viz.errors import DecisionError
 from url_viz.jobs.configs import DEFAULT, AllowedFolders, By, Folder, ListFile, ModelName, WorkspaceDir, bound
-from url_viz.options import Count, OptionalPercentile, Percentile
+from url_viz.options import Count, OptionalPercentile, Output, Percentile
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def twins(
 @app.command()
 def sort(
     folder: Positional[Folder],
-    out: Positional[Annotated[Path, arg(help="a new or empty folder, or one sorted into before")]],
+    out: Positional[Annotated[Path, arg(help="a new or empty folder, or one sorted into before"), Output()]],
     *,
     by: Annotated[str, arg(help="decision, label (as corrected), or a measure such as ambiguity")] = "decision",
     how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies of them")] = "link",

@@ -8,9 +8,8 @@ from tyro.conf import arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import table_text, write_rows
 from url_viz.errors import ImageSetError
-from url_viz.files import require_parent
 from url_viz.jobs.configs import TableOut
-from url_viz.options import Count, Within
+from url_viz.options import Count, Output, Within
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -71,10 +70,11 @@ def worth(
     image_set: "ImageSet",
     *,
     seeds: Annotated[Seeds, arg(help="how often folds and random drops are dealt, 2 or more")] = 5,
-    out: Annotated[Path | None, arg(help="write the figures of each class to a .csv or .parquet file")] = None,
+    out: Annotated[
+        Path | None, arg(help="write the figures of each class to a .csv or .parquet file"), Output()
+    ] = None,
 ) -> None:
     """Print what dropping pictures and correcting labels was worth to a linear probe on held-out pictures."""
-    require_parent(out)
     result = image_set.labels.worth(seeds=seeds)
     print(result.words)
     print(f"{'accuracy':<28}{'labels as corrected':<28}labels as given")
@@ -94,7 +94,7 @@ def _with_interval(figure: "Figure") -> str:
 def evaluate(
     image_set: "ImageSet",
     *,
-    json: Annotated[Path | None, arg(help="also write every figure, tenths and classes to this file")] = None,
+    json: Annotated[Path | None, arg(help="also write every figure, tenths and classes to this file"), Output()] = None,
 ) -> None:
     """Print recall@1 of a folder with classes, and R-AUROC of every measure with its interval, beside the baselines.
 
@@ -103,7 +103,6 @@ def evaluate(
     from url_viz.analysis.evaluation import NEEDED
     from url_viz.export.result_files import write_evaluation
 
-    require_parent(json)
     evaluated = image_set.evaluate()
     if evaluated is None:
         raise ImageSetError(

@@ -9,9 +9,8 @@ from tyro.conf import Positional, UseAppendAction, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown
 from url_viz.errors import ImageSetError, UsageError
-from url_viz.files import require_parent
 from url_viz.jobs.configs import Above, Below, By, ExportConfig, ListFile, WithFolder, Word, bound
-from url_viz.options import Count
+from url_viz.options import Count, Output
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ Several = UseAppendAction[tuple[str, ...]]
 @app.on_set()
 def export(
     image_set: "ImageSet",
-    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file, or .txt for a list of paths")]],
+    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file, or .txt for a list of paths"), Output()]],
     *,
     decision: Word = None,
     failures: Annotated[bool, arg(help="write the failure list instead")] = False,
@@ -47,7 +46,7 @@ def export(
 @app.on_set()
 def report(
     image_set: "ImageSet",
-    out: Positional[Annotated[Path, arg(help="a .html file")]],
+    out: Positional[Annotated[Path, arg(help="a .html file"), Output()]],
     *,
     title: Annotated[str | None, arg(help="what to call it (default: the image set's name)")] = None,
     decision: Word = None,
@@ -113,7 +112,9 @@ def choose(
     below: Below = None,
     by: By = None,
     tag: Annotated[str | None, arg(help="give the chosen pictures, and no others, this tag")] = None,
-    out: Annotated[Path | None, arg(help="write the paths to a .txt file, or a table to .csv or .parquet")] = None,
+    out: Annotated[
+        Path | None, arg(help="write the paths to a .txt file, or a table to .csv or .parquet"), Output()
+    ] = None,
     worth: Annotated[bool, arg(help="measure what the choice is worth against chance")] = True,
 ) -> None:
     """Choose pictures that cover the set, twins once, as many of each class; print what that is worth against chance.
@@ -124,7 +125,6 @@ def choose(
     from url_viz.export.folders import paths_text
     from url_viz.export.table_files import write_bytes, write_table
 
-    require_parent(out)
     among = ids_meant(image_set, decision, above, below, by=by, listed=listed)
     pinned = [one for where in pin for one in _pinned(image_set, where)]
     subsets, column = image_set.subsets, None if per == "none" else per

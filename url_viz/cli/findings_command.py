@@ -10,9 +10,8 @@ from url_viz.cli.command_app import app
 from url_viz.cli.embed_command import read_pictures
 from url_viz.cli.printing import print_rest, table_text, write_rows
 from url_viz.errors import ImageSetError, UrlVizError, UsageError
-from url_viz.files import require_parent
 from url_viz.jobs.configs import DEFAULT, DeviceName, EmbedConfig, Folder, ModelName, TableOut, WorkspaceDir
-from url_viz.options import Count
+from url_viz.options import Count, Output
 from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ NOT_CHECKED = 2
 SHOWN = 10
 """How many pictures of a broken rule are printed."""
 
-Out = Annotated[Path | None, arg(help="also write the result to this file")]
+Out = Annotated[Path | None, arg(help="also write the result to this file"), Output()]
 
 
 @app.command()
@@ -90,12 +89,14 @@ def check(
     from url_viz.analysis.gate import read_policy
     from url_viz.export import result_files
     from url_viz.export.table_files import write_bytes
+    from url_viz.imaging.outputs import require_outside
 
     try:
-        for file in (json, junit, markdown):
-            _require_outside(file, folder)
         rules = read_policy(policy)
         known = None if baseline is None else _known(baseline, rules, model, workspace)  # may be the same set
+        if baseline is not None and result_files.read_baseline(baseline) is None:
+            for out in filter(None, (json, junit, markdown)):
+                require_outside(out, baseline)
         read = EmbedConfig(folder, model=model, one_model=one_model, workspace=workspace, device=device)
         result = read_pictures(read)[0].check(rules, baseline=known)
         for file, text_of in (
@@ -122,13 +123,6 @@ def _known(baseline: Path, rules: "Policy", model: str, workspace: Path | None) 
         return read_baseline(baseline) or open_image_set(baseline, model=model, workspace=workspace).check(rules)
     except ImageSetError as error:
         raise UsageError(f"The baseline is no --json of an earlier check, and {error}") from error
-
-
-def _require_outside(file: Path | None, folder: Path) -> None:
-    """Raise UsageError for a file to write that lies in the source, FolderError where its folder is missing."""
-    require_parent(file)
-    if file is not None and file.expanduser().resolve().is_relative_to(folder.expanduser().resolve()):
-        raise UsageError(f"{str(file)!r} lies in {str(folder)!r}, which is only read. Write it elsewhere.")
 
 
 def _print(result: "GateResult") -> None:

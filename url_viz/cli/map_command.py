@@ -11,7 +11,7 @@ from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown, table_text, write_rows
 from url_viz.errors import FolderError
 from url_viz.jobs.configs import Method, ProjectConfig, RefitConfig, TableOut
-from url_viz.options import OptionalCount, Within
+from url_viz.options import OptionalCount, Output, Within
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -52,12 +52,14 @@ def project(config: ProjectConfig) -> None:
 @app.on_set()
 def figure(
     image_set: "ImageSet",
-    out: Positional[Annotated[Path, arg(help="a .png file")]],
+    out: Positional[Annotated[Path, arg(help="a .png file"), Output()]],
     *,
     method: Method = "tsne",
     by: Annotated[str | None, arg(help="the measure (default: the order that holds on this set)")] = None,
     classes: Annotated[tuple[str, ...], arg(help="only pictures of these classes")] = (),
-    gallery: Annotated[Path | None, arg(help="a .png file for the clearest and the most ambiguous pictures")] = None,
+    gallery: Annotated[
+        Path | None, arg(help="a .png file for the clearest and the most ambiguous pictures"), Output()
+    ] = None,
     count: Annotated[int, Within(1, 100), arg(help="pictures in each line of the gallery")] = 8,
 ) -> None:
     """Draw the paper's figure of a set: clear pictures small and crisp, ambiguous ones large and faint."""

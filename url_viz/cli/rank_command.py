@@ -13,8 +13,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import table_text
 from url_viz.errors import UrlVizError
-from url_viz.files import require_parent
-from url_viz.options import Count, OptionalPercentile
+from url_viz.options import Count, OptionalPercentile, Output
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def why(
     image_set: "ImageSet",
     picture: Positional[Annotated[Path, arg(help="a picture: its path as seen from here, or in the folder")]],
     *,
-    heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG")] = None,
+    heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG"), Output()] = None,
 ) -> None:
     """Explain why one picture is ambiguous, and on request which part of it is."""
     from url_viz.export.selection import listed
@@ -179,7 +178,6 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
     from url_viz.imaging.decode import decode
 
     require_png(out)
-    require_parent(out)
     heat = image_set.heat(image_id)
     picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))

@@ -80,9 +80,9 @@ def answers(
     if action == "list":
         _list(image_set)
     elif action == "ask":
-        _write(questions_table(image_set, n, seed=seed), file, "pair to ask about", "pairs to ask about")
+        _write(image_set, questions_table(image_set, n, seed=seed), file, "pair to ask about", "pairs to ask about")
     elif action == "export":
-        _write(answers_table(image_set), file, "answer", "answers")
+        _write(image_set, answers_table(image_set), file, "answer", "answers")
     elif file is None:
         raise UrlVizError(
             "Say which file to import: answers FOLDER import FILE.csv, as `answers FOLDER ask` writes it."
@@ -91,8 +91,12 @@ def answers(
         print(import_answers(image_set, file).words)
 
 
-def _write(table: "pd.DataFrame", file: Path | None, noun: str, plural: str) -> None:
+def _write(image_set: "ImageSet", table: "pd.DataFrame", file: Path | None, noun: str, plural: str) -> None:
     """Write a table to a file, or print it if none is named."""
+    from url_viz.imaging.outputs import require_outside
+
+    if file is not None:
+        require_outside(file, image_set.root)
     if not write_rows(table, file, noun, plural):
         print(table.to_csv(index=False), end="")
 

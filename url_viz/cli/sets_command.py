@@ -13,9 +13,8 @@ from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.escaping import printable
-from url_viz.files import require_parent
 from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.options import Count
+from url_viz.options import Count, Output
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def _is_sure(folder: Path, words: Sequence[str]) -> bool:
 @app.command()
 def pack(
     folder: Positional[Known],
-    out: Positional[Annotated[Path, arg(help="the .tar file to write; must not exist")]],
+    out: Positional[Annotated[Path, arg(help="the .tar file to write; must not exist"), Output()]],
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -202,8 +201,10 @@ def diff(
     since: Annotated[
         str | None, arg(help="compare FOLDER with itself: the number of a version, or a time (2026-11-28)")
     ] = None,
-    json_file: Annotated[Path | None, arg(name="json", metavar="OUT", help="write all of it to this file")] = None,
-    report: Annotated[Path | None, arg(help="write a report with thumbnails: a .html file")] = None,
+    json_file: Annotated[
+        Path | None, arg(name="json", metavar="OUT", help="write all of it to this file"), Output()
+    ] = None,
+    report: Annotated[Path | None, arg(help="write a report with thumbnails: a .html file"), Output()] = None,
     top: Annotated[Count, arg(help="how many paths of each kind to print")] = 5,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -214,8 +215,6 @@ def diff(
 
     if (other is None) == (since is None):
         raise UsageError("Give a second folder, or --since VERSION to compare the folder with itself: one of them.")
-    require_parent(json_file)
-    require_parent(report)
     if since is None:
         assert other is not None
         found = diff(folder, other, model=model, workspace=workspace)

@@ -18,7 +18,7 @@ SIDE_PX = 128
 
 def write_diff_report(found: Diff, path: str | Path) -> Path:
     """Write `diff_html` to a .html file, atomically; returns its path. Raises FolderError for where it cannot be."""
-    target = page_file(path)
+    target = page_file(path, found.before.core.root, found.after.core.root)
     return write_bytes(diff_html(found).encode("utf-8"), target)
 
 

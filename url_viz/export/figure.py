@@ -18,6 +18,7 @@ from url_viz.analysis.ranking import ends
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
+from url_viz.imaging.outputs import require_outside
 
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 3.25, 3.2, 300
 POINTS_PER_INCH = 72
@@ -51,6 +52,7 @@ def write_figure(
     image_set: ImageSet, out: Path, *, by: str | None, classes: tuple[str, ...], method: Literal["umap", "tsne"]
 ) -> tuple[str, int]:
     """Write the figure of a set, or of some of its classes, as PNG; returns the measure and the number of pictures."""
+    require_outside(out, image_set.root)
     measure, rows = _rows(image_set, by, classes)
     projection = image_set.maps.project(rows["id"], method=method)
     rows = rows.set_index("id").loc[projection.ids].reset_index()
@@ -60,6 +62,7 @@ def write_figure(
 
 def write_gallery(image_set: ImageSet, out: Path, *, by: str, classes: tuple[str, ...], count: int) -> None:
     """Write the clearest and the most ambiguous pictures of a set, or of some of its classes, as one PNG."""
+    require_outside(out, image_set.root)
     _, rows = _rows(image_set, by, classes)
     both = ends(rows, by=by)
     lines = {"clear": both.clear.head(count), "ambiguous": both.ambiguous.head(count)}

@@ -21,13 +21,12 @@ from url_viz.export.picture_files import (
     How,
     link_or_copy,
     opened_by,
-    refuse_within_pictures,
     unwritten,
     words_of,
 )
-from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.picture_lists import is_listing
+from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.scan import display_name, located, refuse_bucket
 from url_viz.sealed import record_in
@@ -186,8 +185,8 @@ def sort_into_folders(
     ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there on); pictures without
     the value are left out. `how` chooses absolute links or copies; of objects the crops are written, as PNG files.
 
-    Raises FolderError if `out` lies within the pictures, is not empty and not from an earlier sorting of this set
-    (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has the value.
+    Raises UsageError if `out` lies within the pictures, FolderError if it is not empty and not from an earlier sorting
+    of this set (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has a value.
     """
     refuse_bucket(image_set.root)
     table = image_set.table()
@@ -309,7 +308,7 @@ def _folders_of(by: str, *, with_undecided: bool) -> tuple[str, ...]:
 def _claim(target: Path, image_set: ImageSet) -> None:
     """Mark `target` as sorted: a new or empty folder, or one from an earlier sorting of the same set."""
     root = image_set.root
-    refuse_within_pictures(target, image_set.folder)
+    require_outside(target, root, image_set.folder, home=image_set.workspace.root)
     if target.exists() and not target.is_dir():
         raise FolderError(f"{str(target)!r} is a file. Choose a new or empty folder.")
     marker = target / MARKER
@@ -320,7 +319,6 @@ def _claim(target: Path, image_set: ImageSet) -> None:
             f"{str(target)!r} is not empty, and no earlier sorting of {str(root)!r} made it (it has no {MARKER} that "
             "says so). Choose a new or empty folder."
         )
-    require_parent(target)
     target.mkdir(exist_ok=True)
     with marker.open("x", encoding="utf-8") as file:
         json.dump({"image_set": os.fspath(root)}, file)

@@ -18,8 +18,8 @@ import pandas as pd
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.provenance import Provenance, provenance
-from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
+from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.scan import display_name, refuse_bucket
 from url_viz.imaging.uploaded_files import free_name, safe_name
 from url_viz.progress import Clock, ProgressCallback
@@ -159,27 +159,15 @@ def safe_names(paths: Iterable[bytes]) -> list[str]:
     return names
 
 
-def refuse_within_pictures(target: Path, root: Path) -> None:
-    """Raise FolderError for a folder that lies within the pictures in `root`."""
-    real = Path(os.path.realpath(target))
-    if real == root or root in real.parents:
-        raise FolderError(
-            f"{str(target)!r} lies within the pictures in {str(root)!r}: the next reading would find everything twice. "
-            "Choose a folder outside."
-        )
-
-
 @contextmanager
 def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
     """A temporary folder that becomes `out` on success and is deleted on failure.
 
-    Raises FolderError if `out` is not new or empty, lies within the pictures or in no folder, or cannot be written.
+    Raises UsageError if `out` lies within the pictures, FolderError if it is not new or empty, or cannot be written.
     """
-    target = Path(out).expanduser().absolute()
-    refuse_within_pictures(target, image_set.folder)
+    target = require_outside(out, image_set.root, image_set.folder, home=image_set.workspace.root)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FolderError(f"{str(target)!r} is there already and is not an empty folder. Choose a new one.")
-    require_parent(target)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
             filled = Path(temporary) / target.name

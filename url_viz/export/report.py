@@ -42,10 +42,10 @@ def write_report(
 ) -> Path:
     """Write `report_html` to a .html file, atomically; returns its path.
 
-    Raises FolderError for another extension, or a path that cannot be written or is in no folder; ImageSetError if
-    `ids` name no picture.
+    Raises FolderError for another extension, or a path that cannot be written or is in no folder; UsageError for one
+    among the pictures, ImageSetError if `ids` name no picture.
     """
-    target = page_file(path)
+    target = page_file(path, image_set.root)
     page = report_html(image_set, ids=ids, title=title, with_folder=with_folder)
     return write_bytes(page.encode("utf-8"), target)
 

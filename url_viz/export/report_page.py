@@ -14,7 +14,7 @@ from url_viz.analysis.ambiguity import between
 from url_viz.analysis.measures import AMBIGUITY, is_measure, measure_named, title_of
 from url_viz.errors import FolderError
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH
-from url_viz.files import require_parent
+from url_viz.imaging.outputs import require_outside
 
 LONGEST_NAME = 64
 _PAGE = Path(__file__).parent / "page"
@@ -32,12 +32,11 @@ def filled(template: str, *, script: str | None = None, **values: object) -> str
     return _environment().get_template(template).render(values, script=text, policy=policy, style=style)
 
 
-def page_file(path: str | Path) -> Path:
-    """The file that a report is written to. Raises FolderError for another ending, or one in no folder."""
-    target = Path(path).expanduser().absolute()
+def page_file(path: str | Path, *roots: Path) -> Path:
+    """The file that a report on `roots` is written to; raises as `require_outside`, FolderError for another ending."""
+    target = require_outside(path, *roots)
     if target.suffix.lower() not in (".html", ".htm"):
         raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
-    require_parent(target)
     return target
 
 

@@ -16,13 +16,15 @@ from url_viz.escaping import escaped, printable
 from url_viz.export.provenance import provenance
 from url_viz.export.table_files import as_json, plain_value, write_bytes
 from url_viz.image_set import ImageSet
+from url_viz.imaging.outputs import require_outside
 from url_viz.records import read_plain
 from url_viz.sealed import record_in
 from url_viz.wording import counted
 
 
 def write_evaluation(image_set: ImageSet, evaluated: Evaluated, path: Path) -> Path:
-    """Write `evaluation_record` to a file. Raises FolderError if it cannot be written."""
+    """Write `evaluation_record` to a file. Raises FolderError if it cannot be written, UsageError as a source."""
+    require_outside(path, image_set.root)
     return write_bytes((as_json(evaluation_record(image_set, evaluated), indent=1) + "\n").encode("utf-8"), path)
 
 

@@ -67,6 +67,12 @@ class Objects:
         return self.annotations.base
 
     @property
+    def named_files(self) -> Iterator[bytes]:
+        """The pictures, and the other files that say what is in them."""
+        named = (*self.annotations.pictures, *self.annotations.files)
+        return (os.path.join(os.fsencode(self.base), path) for path in named)
+
+    @property
     def facts(self) -> Mapping[int, tuple[AnnotatedPicture, AnnotatedObject, Place]]:
         """What is said of each object, by its id; pictures with their upright size."""
         return {file.id: fact for file, fact in self._objects}

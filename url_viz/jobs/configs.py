@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from tyro.conf import Positional, arg
 
 from url_viz.models import model_names
-from url_viz.options import OptionalCount, OptionalPercentile, PrecisionChoice
+from url_viz.options import OptionalCount, OptionalPercentile, Output, PrecisionChoice
 
 DEFAULT = model_names.DEFAULT
 Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
@@ -32,7 +32,7 @@ Above = Annotated[OptionalPercentile, arg(help="only pictures from this percenti
 Below = Annotated[OptionalPercentile, arg(help="only pictures below this percentile")]
 By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
 WithFolder = Annotated[bool, arg(help="include the whole path of the folder, not only its name")]
-TableOut = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")]
+TableOut = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing"), Output()]
 Method = Annotated[Literal["umap", "tsne"], arg(help="UMAP, or t-SNE as in the paper's figure")]
 
 
@@ -84,7 +84,7 @@ class ProjectConfig:
 
     folder: Positional[Folder]
     ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]]
-    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file")]]
+    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file"), Output()]]
     method: Method = "umap"
     model: ModelName = DEFAULT
     workspace: WorkspaceDir = None
@@ -102,7 +102,7 @@ class ExportConfig:
     """
 
     folder: Positional[Folder]
-    out: Positional[Annotated[Path, arg(help="a new or empty folder")]]
+    out: Positional[Annotated[Path, arg(help="a new or empty folder"), Output()]]
     kind: Annotated[
         Literal["fiftyone", "huggingface", "webdataset", "parquet", "croissant", "annotations", "cvat", "labelstudio"],
         arg(name="as", help="for what"),

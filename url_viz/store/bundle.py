@@ -15,7 +15,8 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
-from url_viz.files import replaced, require_parent
+from url_viz.files import replaced
+from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.scan import display_name
 from url_viz.records import as_json, read_json
 from url_viz.roots import root_of
@@ -67,10 +68,9 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
     """
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
-    target = Path(out).expanduser()
+    target = require_outside(out, Store(paths).about().root)
     if target.exists():
         raise FolderError(f"{str(target)!r} exists already. Choose another name, or remove it first.")
-    require_parent(target)
     with Writer(paths, Store(paths).about().root):
         try:
             with replaced(target) as temporary, tarfile.open(temporary, mode="w") as archive:

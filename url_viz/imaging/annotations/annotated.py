@@ -56,7 +56,8 @@ class AnnotatedPicture:
 class Annotations:
     """What an annotation file says, as it is read. `pictures` are by their paths, relative to the folder `base`.
 
-    `names` are classes by number (YOLO, COCO), `numbers` the numbers of pictures by path (COCO). `failures` are lines
+    `names` are classes by number (YOLO, COCO), `numbers` the numbers of pictures by path (COCO), `files` what else was
+    read below the base: labels and lists of pictures (YOLO). `failures` are lines
     or entries that cannot be used, by where they stand, with the reason; `crowds` counts objects that stand for a
     crowd, which are left out.
     """
@@ -68,6 +69,7 @@ class Annotations:
     pictures: dict[bytes, AnnotatedPicture] = field(default_factory=dict)
     failures: list[tuple[str, str]] = field(default_factory=list)
     crowds: int = 0
+    files: list[bytes] = field(default_factory=list)
 
     @property
     def summary(self) -> str:

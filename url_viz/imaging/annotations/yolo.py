@@ -102,11 +102,13 @@ def _listed(listing: Path, name: str, found: Annotations, *, within: Sequence[Pa
     except ImageError as error:
         found.fail(name, str(error))
         return
+    found.files.append(os.fsencode(listing))
     yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
 
 
 def _take_labels(picture: bytes, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> None:
     at = label_file(picture)
+    found.files.append(at)
     try:
         text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8-sig", "replace")
     except ImageError as error:

@@ -62,6 +62,11 @@ class Listing:
         return self.root.parent
 
     @property
+    def named_files(self) -> Iterator[bytes]:
+        """The files of this machine that the list names."""
+        return (os.path.join(os.fsencode(self.base), path) for path, _ in self._rows if _address(path) is None)
+
+    @property
     def summary(self) -> str:
         return f"A list of {counted(len(self._rows), 'picture')}"
 

@@ -1,0 +1,52 @@
+"""The question that every output asks before anything is done: whether writing it would change what is read."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from url_viz.errors import FolderError, UsageError
+from url_viz.files import require_parent
+from url_viz.imaging.source import source_of
+from url_viz.roots import is_in_bucket, root_of
+
+
+def require_outside(out: str | Path, *sources: str | Path, home: Path | None = None) -> Path:
+    """The absolute path of a file or folder to be written; as `refuse_source`, and FolderError without its folder."""
+    target = Path(out).expanduser().absolute()
+    refuse_source(target, *sources, home=home)
+    require_parent(target)
+    return target
+
+
+def refuse_source(target: Path, *sources: str | Path, home: Path | None = None) -> None:
+    """Raise UsageError for an absolute path at which writing would change what is read from `sources`.
+
+    Sources are roots of image sets and other files. Refused are these, what lies in a folder of them, and pictures and
+    label files that a list or annotations among them name. What lies in the workspace `home`, which may be in a folder
+    of pictures, is ours.
+    """
+    real = Path(os.path.realpath(target))
+    if home is not None and real.is_relative_to(os.path.realpath(home)):
+        return
+    for source in map(root_of, sources):
+        if is_in_bucket(source):
+            continue
+        if real.is_relative_to(source):
+            where = "is what is read" if real == source else f"lies in {str(source)!r}, which is only read"
+            raise UsageError(f"{str(target)!r} {where}. Write it elsewhere.")
+        if os.path.isfile(real) and _is_named(real, source):
+            raise UsageError(f"{str(target)!r} is a file of {str(source)!r}, which is only read. Write it elsewhere.")
+
+
+def _is_named(file: Path, root: Path) -> bool:
+    """Whether a list of pictures, or annotations, name a file."""
+    named: Iterable[bytes] = ()
+    with suppress(FolderError):  # what cannot be read names nothing
+        named = getattr(source_of(root), "named_files", ()) if os.path.isfile(root) else ()
+    status = file.stat()
+    for path in named:
+        with suppress(OSError, ValueError):
+            if os.path.samestat(os.stat(path), status):
+                return True
+    return False
