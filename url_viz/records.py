@@ -65,6 +65,7 @@ class RecordFile(Generic[Record]):
     def change(self, change: Callable[[Record], Record], *, anew: bool = False) -> Record:
         """Write what `change` makes of the record, which nobody else changes meanwhile; returns that.
 
+        If `change` gives the record itself, nothing is written.
         Raises `error` as `read`, and leaves a damaged file alone; with `anew` that counts as the default.
         """
         with self.writing():
@@ -75,7 +76,8 @@ class RecordFile(Generic[Record]):
                     raise
                 record = self.default
             changed = change(record)
-            self._replace(changed)
+            if changed is not record:
+                self._replace(changed)
         return changed
 
     def damaged(self, why: object) -> UrlVizError:

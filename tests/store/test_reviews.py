@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,10 @@ from url_viz.errors import WorkspaceError
 from url_viz.store.reviews import (
     MOST_STORED,
     StoredReview,
+    change_review,
     list_reviews,
-    locked_reviews,
     read_review,
     review_key,
-    write_review,
 )
 from url_viz.workspace import SetPaths
 
@@ -29,6 +29,10 @@ def paths(tmp_path: Path) -> SetPaths:
 def review(number: int = 0) -> StoredReview:
     ids = np.array([-(2**63), 2**63 - 1, number], np.int64)
     return StoredReview({"review": ["ambiguity"], "most": [str(number)]}, ids, "2026-11-25T10:00:00+00:00")
+
+
+def write_review(paths: SetPaths, kept: StoredReview) -> None:
+    change_review(paths, kept, lambda _: replace(kept))
 
 
 def test_comes_back(paths: SetPaths) -> None:
@@ -77,12 +81,12 @@ def test_damaged_ones_count_as_none(paths: SetPaths) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_to(paths: SetPaths) -> None:
     paths.reviews.chmod(0o500)
-    with pytest.raises(WorkspaceError, match="may not be written"), locked_reviews(paths):
+    with pytest.raises(WorkspaceError, match="may not be written"):
         write_review(paths, review())
 
 
 def test_a_set_that_was_forgotten_meanwhile(paths: SetPaths) -> None:
     shutil.rmtree(paths.folder)
-    with pytest.raises(WorkspaceError, match=r"was forgotten meanwhile.*Read its folder again"), locked_reviews(paths):
-        pass
+    with pytest.raises(WorkspaceError, match=r"was forgotten meanwhile.*Read its folder again"):
+        write_review(paths, review())
     assert not paths.folder.exists()

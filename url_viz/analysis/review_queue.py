@@ -24,7 +24,7 @@ from url_viz.store.answers import Answers
 from url_viz.store.decision_rows import Decided, tags_of
 from url_viz.store.decisions import Action, Decisions, Judgement
 from url_viz.store.object_columns import NO_SUCH_OBJECT, VERDICTS
-from url_viz.store.reviews import StoredReview, locked_reviews, read_review, review_key, write_review
+from url_viz.store.reviews import StoredReview, change_review, read_review, review_key
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
 
@@ -204,23 +204,25 @@ class Review(Queue):
         self._keep(lambda kept: replace(kept, skipped=kept.skipped - {image_id}, answered=kept.answered | noted))
         return action
 
-    def _latest(self) -> StoredReview:
+    def _latest(self, stored: StoredReview) -> StoredReview:
         """What is kept now, by this window or by another one in which the same review is open."""
-        kept = read_review(self._paths, self._key)
-        if kept is None:
-            return self._kept
         if self._is_kept:
-            return kept if kept.begun == self._kept.begun else self._kept
-        return self._kept if self._is_afresh else replace(self._kept, skipped=kept.skipped, answered=kept.answered)
+            return stored if stored.begun == self._kept.begun else self._kept
+        return self._kept if self._is_afresh else replace(stored, ids=self._kept.ids)  # begun by whoever was first
 
     def _keep(self, change: Callable[[StoredReview], StoredReview]) -> None:
         """Keep the queue, with a change to what is kept of it."""
-        with locked_reviews(self._paths):
-            before = self._latest()
+        changes: list[StoredReview] = []
+
+        def changed(stored: StoredReview) -> StoredReview:
+            before = self._latest(stored)
             after = change(replace(before, ids=self.ids))
-            if not self._is_kept or (after.skipped, after.answered) != (before.skipped, before.answered):
-                write_review(self._paths, after)
-        self._kept, self._is_kept = after, True
+            changes.append(after)
+            is_as_before = (after.skipped, after.answered) == (before.skipped, before.answered)
+            return stored if self._is_kept and is_as_before else after
+
+        change_review(self._paths, self._kept, changed)
+        self._kept, self._is_kept = changes[-1], True
 
     # What another thing to ask of does in its own way.
     def _queue(self) -> Ids:

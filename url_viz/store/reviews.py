@@ -3,26 +3,32 @@
 import datetime
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from pydantic import AfterValidator, PlainSerializer, PlainValidator
 
-from url_viz.errors import WorkspaceError
-from url_viz.files import replaced
-from url_viz.sealed import sealed, unsealed
-from url_viz.store.damage import raising_disk_errors
+from url_viz.errors import DamageError
+from url_viz.records import RecordFile
+from url_viz.store.set_records import set_record
 from url_viz.workspace import SetPaths
 
 MOST_STORED = 50
 """Reviews of one image set; the one that was not touched for longest goes."""
 _ENDING = ".json"
-LOCK_S = 5.0
+
+
+def _ids(values: Any) -> NDArray[np.int64]:
+    """Ids as they are in JSON; raises ValueError for others."""
+    ids = np.asarray(values if values else np.empty(0, np.int64))
+    if ids.dtype != np.int64 or ids.ndim != 1:
+        raise ValueError("these are no ids")
+    return ids
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,8 @@ class StoredReview:
     """
 
     query: Mapping[str, Sequence[str]]
-    ids: NDArray[np.int64]
-    begun: str
+    ids: Annotated[NDArray[np.int64], PlainValidator(_ids), PlainSerializer(np.ndarray.tolist)]
+    begun: Annotated[str, AfterValidator(lambda text: datetime.datetime.fromisoformat(text).isoformat())]
     skipped: frozenset[int] = field(default_factory=frozenset)
     answered: frozenset[int] = field(default_factory=frozenset)
 
@@ -51,15 +57,9 @@ def review_key(query: Mapping[str, Sequence[str]]) -> str:
 
 def read_review(paths: SetPaths, key: str) -> StoredReview | None:
     """The review stored under a key; None if there is none, or it is damaged: only the place in the queue is lost."""
-    try:
-        record = unsealed(_file(paths, key).read_bytes())
-        ids = np.array([int(one) for one in record["ids"]], np.int64)
-        skipped, answered = (frozenset(int(one) for one in record[name]) for name in ("skipped", "answered"))
-        query = {str(name): [str(one) for one in values] for name, values in record["query"].items()}
-        begun = datetime.datetime.fromisoformat(record["begun"])
-        return StoredReview(query, ids, begun.isoformat(), skipped, answered)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return None
+    with suppress(DamageError):
+        return _file(paths, key).find()
+    return None
 
 
 def list_reviews(paths: SetPaths) -> Iterator[StoredReview]:
@@ -67,48 +67,39 @@ def list_reviews(paths: SetPaths) -> Iterator[StoredReview]:
 
     Damaged ones are left out.
     """
-    files = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    return (review for review in (read_review(paths, file.stem) for file in files) if review is not None)
+    return (review for file in _stored(paths) if (review := read_review(paths, file.stem)) is not None)
 
 
-@contextmanager
-def locked_reviews(paths: SetPaths) -> Iterator[None]:
-    """The lock under which a review is read, changed and written: the same one may be open in several windows.
+def change_review(
+    paths: SetPaths, review: StoredReview, change: Callable[[StoredReview], StoredReview]
+) -> StoredReview:
+    """Store what `change` makes of a review as it is stored now, else of this one: several windows may have it open.
 
-    Raises WorkspaceError if the image set was forgotten meanwhile, or the disk is full or cannot be written.
+    Returns that; if `change` gives what it was given, nothing is written. Raises WorkspaceError if the image set was
+    forgotten meanwhile, or the disk is full or cannot be written.
     """
-    lock = FileLock(paths.reviews / "reviews.lock", timeout=LOCK_S)
-    try:
-        with raising_disk_errors(paths):
-            paths.reviews.mkdir(exist_ok=True)
-            lock.acquire()
-    except FileNotFoundError as error:
-        raise WorkspaceError(
-            f"The image set {paths.folder.name!r} was forgotten meanwhile, and its reviews with it. Read its folder "
-            "again, or choose another image set."
-        ) from error
-    except Timeout as error:
-        raise WorkspaceError(
-            f"Another process has been writing to {str(paths.reviews)!r} for {LOCK_S:.0f} s. Try again when it is done."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    file = _file(paths, review_key(review.query), default=review)
+    is_new = not file.path.exists()
+    changed = file.change(change, anew=True)
+    for oldest in _stored(paths)[MOST_STORED:] if is_new else ():
+        oldest.unlink(missing_ok=True)
+    return changed
 
 
-def write_review(paths: SetPaths, review: StoredReview) -> None:
-    """Keep a review, under the lock of reviews. Raises WorkspaceError if the disk is full or cannot be written."""
-    record: dict[str, Any] = {"query": {name: list(values) for name, values in review.query.items()}}
-    record |= {"ids": review.ids.tolist(), "begun": review.begun}
-    record |= {"skipped": sorted(review.skipped), "answered": sorted(review.answered)}
-    with raising_disk_errors(paths):
-        with replaced(_file(paths, review_key(review.query))) as temporary:
-            temporary.write_text(sealed(record))
-        kept = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns)
-        for file in kept[:-MOST_STORED]:
-            file.unlink(missing_ok=True)
+def review_files(paths: SetPaths) -> list[RecordFile[StoredReview]]:
+    """The records of all reviews that are kept."""
+    return [_file(paths, file.stem) for file in _stored(paths)]
 
 
-def _file(paths: SetPaths, key: str) -> Path:
-    return paths.reviews / f"{key}{_ENDING}"
+def _stored(paths: SetPaths) -> list[Path]:
+    """The files of reviews, the one that was written last first."""
+    files: dict[Path, int] = {}
+    for file in paths.reviews.glob(f"[!.]*{_ENDING}"):
+        with suppress(FileNotFoundError):  # another window stored one too many, and removed it
+            files[file] = file.stat().st_mtime_ns
+    return sorted(files, key=files.__getitem__, reverse=True)
+
+
+def _file(paths: SetPaths, key: str, *, default: StoredReview | None = None) -> RecordFile[StoredReview]:
+    advice = "Begin the review again: answers are kept elsewhere."
+    return set_record(paths, paths.reviews / f"{key}{_ENDING}", StoredReview, advice, default=default)
