@@ -14,16 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from url_viz.errors import DamageError, ImageSetError
-from url_viz.files import replaced
+from url_viz.errors import ImageSetError
 from url_viz.records import RecordFile
-from url_viz.sealed import sealed, unsealed
+from url_viz.store.record_parquet import RecordParquet
 from url_viz.store.set_records import set_record
 from url_viz.store.tables import positions_of
-from url_viz.store.user_cells import Values, cleaned
+from url_viz.store.user_cells import Kind, Values, cleaned
 from url_viz.workspace import SetPaths
 
 FOLDERS = "folders"
@@ -109,49 +107,48 @@ def read_imports(paths: SetPaths) -> tuple[Import, ...]:
 
 def read_import(paths: SetPaths, name: str) -> Import:
     """The import of a name that is there. Raises DamageError if it is damaged."""
-    return _read(paths.columns / f"{name}{_ENDING}")
+
+    def made(about: _AboutImport, table: pa.Table) -> Import:
+        columns = {
+            name: Values(kind, _array(table[str(number)], kind)) for number, (name, kind, _) in enumerate(about.columns)
+        }
+        ids, contents = (np.asarray(table[key].to_numpy(), np.int64) for key in ("id", "content"))
+        uncertainties = frozenset(name for name, _, is_uncertainty in about.columns if is_uncertainty)
+        imported = Import(name, about.file, ids, contents, columns, uncertainties)
+        if about.values not in (None, _digest(imported)):
+            raise ValueError("its values are not as they were written")
+        return imported
+
+    return import_file(paths, name).read(made)
+
+
+@dataclass(frozen=True)
+class _AboutImport:
+    """What a file of columns says of itself: their names, kinds and whether they are uncertainties, by number.
+
+    `values` is their digest; files of before there were digests have none.
+    """
+
+    file: str
+    columns: tuple[tuple[str, Kind, bool], ...]
+    values: str | None = None
+
+
+def import_file(paths: SetPaths, name: str) -> RecordParquet[_AboutImport]:
+    """The file of an import."""
+    advice = f"Remove these columns and add them again: `python -m url_viz columns FOLDER remove {name!r}`."
+    return RecordParquet(paths.columns / f"{name}{_ENDING}", _AboutImport, _ABOUT, advice)
 
 
 def write_import(paths: SetPaths, imported: Import) -> None:
     """Store an import; it replaces an earlier one of the same name."""
-    about = {
-        "file": imported.file,
-        "values": _digest(imported),
-        "columns": [[name, values.kind, name in imported.uncertainties] for name, values in imported.columns.items()],
-    }
+    columns = [(name, values.kind, name in imported.uncertainties) for name, values in imported.columns.items()]
     arrays = {"id": pa.array(imported.ids), "content": pa.array(imported.contents)}
     for number, values in enumerate(imported.columns.values()):  # by number: a name may be anything, `id` as well
         is_text = values.kind == "categorical"
         arrays[str(number)] = pa.array(values.values, pa.string() if is_text else pa.float64(), from_pandas=True)
-    table = pa.table(arrays).replace_schema_metadata({_ABOUT: sealed(about).encode()})
-    with replaced(paths.columns / f"{imported.name}{_ENDING}") as temporary:
-        pq.write_table(table, temporary, write_page_checksum=True)
-
-
-def _read(path: Path) -> Import:
-    try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-        about = unsealed(table.schema.metadata[_ABOUT])
-        columns = {
-            name: Values(kind, _array(table[str(number)], kind))
-            for number, (name, kind, _) in enumerate(about["columns"])
-        }
-        imported = Import(
-            name=path.stem,
-            file=about["file"],
-            ids=np.asarray(table["id"].to_numpy(), np.int64),
-            contents=np.asarray(table["content"].to_numpy(), np.int64),
-            columns=columns,
-            uncertainties=frozenset(name for name, _, is_uncertainty in about["columns"] if is_uncertainty),
-        )
-        if about.get("values", _digest(imported)) != _digest(imported):
-            raise ValueError("its values are not as they were written")
-        return imported
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise DamageError(
-            f"The columns {path.stem!r} of this image set are damaged ({path}). Remove them and add them again: "
-            f"`python -m url_viz columns FOLDER remove {path.stem!r}`."
-        ) from error
+    about = _AboutImport(imported.file, tuple(columns), _digest(imported))
+    import_file(paths, imported.name).write(about, pa.table(arrays))
 
 
 def _digest(imported: Import) -> str:
@@ -178,7 +175,7 @@ def remove_import(paths: SetPaths, name: str) -> None:
     if name not in known:
         there = ", ".join(map(repr, known)) or "none"
         raise ImageSetError(f"There are no columns {name!r} in this image set. There are: {there}.")
-    (paths.columns / f"{name}{_ENDING}").unlink()
+    import_file(paths, name).path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
