@@ -1,4 +1,4 @@
-"""A selection gets a map of its own from a job, which holds up no other, and the last few stay on disk."""
+"""A selection gets a map of its own from a job, two at a time, and the last few stay on disk."""
 
 import time
 from dataclasses import replace
@@ -14,10 +14,11 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from tests.ui.decoded_points import decode_points
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import cancel_job, list_jobs, why_it_failed
+from url_viz.jobs import Job, cancel_job, list_jobs, why_it_failed
 from url_viz.jobs.configs import Method
 from url_viz.jobs.kinds import PROJECT
 from url_viz.jobs.mapping import Subset, find_map, start_map
+from url_viz.jobs.turn import LIGHT_NEEDS_MB, available_mb
 from url_viz.models.model import Model
 from url_viz.store.tables import PLACED, UMAP, Coordinates
 from url_viz.store.writer import Writer
@@ -98,7 +99,7 @@ def test_a_long_map_holds_up_no_other_is_cancelled_and_made_at_another_click(
     assert first.is_being_made
     assert first.job is not None
     assert first.job.title == "t-SNE map of 17 pictures of zoo"
-    assert (first.job.about["set_id"], first.job.config.queue) == (image_set.set_id, None)
+    assert first.job.about["set_id"] == image_set.set_id
     cancel_job(first.job, grace_s=0.1)
     stopped = made(image_set, long)
     assert (stopped.projection, first.job.state) == (None, "cancelled")
@@ -114,6 +115,34 @@ def test_a_long_map_holds_up_no_other_is_cancelled_and_made_at_another_click(
     assert start(image_set, ids, method="tsne", again=True) == long
     assert start(image_set, ids[::-1], method="tsne") == long
     assert len(list_jobs(image_set.workspace, kind=PROJECT.name)) == jobs, "not run twice"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("sleeping")
+@pytest.mark.skipif(available_mb() < LIGHT_NEEDS_MB, reason="too little memory for two jobs at once")
+def test_two_are_computed_at_once_others_wait_and_that_of_a_dropped_map_ends(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("url_viz.jobs.mapping.MOST", 3)
+
+    def job_of(count: int) -> Job:
+        job = found(image_set, start(image_set, ids_of(image_set, count), method="tsne")).job
+        assert job is not None
+        return job
+
+    first, second, third = map(job_of, (18, 19, 20))
+    deadline = time.monotonic() + PATIENCE_S
+    while [first.state, second.state] != ["running", "running"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert third.state == "queued"
+    fourth = found(image_set, start(image_set, np.arange(17), method="tsne")).job
+    assert first.state == "cancelled", "of the map that was looked at longest ago"
+    while third.state != "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for job in filter(None, (second, third, fourth)):
+        cancel_job(job, grace_s=0.1)
 
 
 def test_only_those_looked_at_last_stay_on_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from url_viz.jobs.job_files import new_output_folder, written_for_a_job
 from url_viz.jobs.results import JobResult, data_set_written, head_adapted, head_made
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import DEFAULT_QUEUE, start_job
+from url_viz.jobs.turn import SMALL_QUEUE
 from url_viz.models.model import title_of
 from url_viz.models.runtime import has_gpu
 from url_viz.roots import root_of
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config", bound="DataclassInstance")
 About = Mapping[str, str]
-Weight = Literal["heavy", "light", "free"]
+Weight = Literal["heavy", "light", "small", "free"]
 SET_NAME = "set_name"
 """What a job's `about` has of its image set's name at its start, as it stands in the title of the job."""
 NOWHERE = Path()
@@ -56,7 +57,8 @@ class JobKind(Generic[Config]):
     """A kind of job, by its `name` in job.json: `command` is what Python runs, on the words of a configuration.
 
     A `heavy` job runs alone, a `light` one, which runs nothing but a backbone, beside another light one where no GPU
-    has to be shared, and a `free` one waits for nobody. With `new_folder`, the configuration's `out` becomes a new
+    has to be shared. A `small` one, which computes with what is stored, waits only while two others of its kind run,
+    and a `free` one for nobody. With `new_folder`, the configuration's `out` becomes a new
     folder of that name in the workspace's folder `writes_to`. One that `takes_files` has no use for pictures in object
     storage; one that `reads_files_alone` reads the pictures of a folder and nothing that is stored of its image set.
     `result` is what a finished job left; it raises JobError if that is gone.
@@ -109,8 +111,8 @@ class JobKind(Generic[Config]):
             kind=self.name,
             title=title or self.title(config, about),
             workspace=workspace,
-            queue=None if weight == "free" else DEFAULT_QUEUE,
-            is_light=weight == "light" and not has_gpu(),
+            queue={"small": SMALL_QUEUE, "free": None}.get(weight, DEFAULT_QUEUE),
+            is_light=weight == "small" or (weight == "light" and not has_gpu()),
             about={**about, **({} if out is None else {"out": str(out)})},
             env=within_variable(within),
             on_slurm=on_slurm,
@@ -184,7 +186,7 @@ PROJECT: JobKind[ProjectConfig] = JobKind(
     title=lambda config, about: (
         f"{'t-SNE map' if config.method == 'tsne' else 'Map'} of {about['pictures']} pictures of {about[SET_NAME]}"
     ),
-    weight=lambda config: "free",
+    weight=lambda config: "small",
 )
 EXPORT: JobKind[ExportConfig] = JobKind(
     "share",

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 from url_viz.jobs.configs import Method, ProjectConfig
-from url_viz.jobs.control import find_job
+from url_viz.jobs.control import cancel_job, find_job
 from url_viz.jobs.job import Job
 from url_viz.jobs.job_files import written_for_a_job
 from url_viz.jobs.kinds import PROJECT
@@ -27,6 +28,7 @@ from url_viz.subjects.set_maps import Projection
 
 MOST = 12
 """How many maps of a set stay on disk: those looked at last."""
+CANCEL_GRACE_S = 1.0
 KEY_FORM = re.compile(r"(umap|tsne)-[0-9a-f]{24}")
 
 
@@ -77,7 +79,7 @@ def start_map(image_set: ImageSet, ids: NDArray[np.int64], *, method: Method, na
         return key
     with written_for_a_job(listed) as temporary:
         temporary.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")
-        _drop_oldest(listed)
+    _drop_oldest(image_set, listed)
     if len(wanted) < FEWEST_FOR_UMAP:
         write_map(image_set, wanted, out, method=method)
         return key
@@ -153,9 +155,13 @@ def _read(path: Path, written_ns: int) -> Projection:
     return Projection(table["id"].to_numpy(np.int64), xy, table["method"].iloc[0])
 
 
-def _drop_oldest(listed: Path) -> None:
-    """Leave the maps that were looked at last: MOST with that of the list that is being written."""
+def _drop_oldest(image_set: ImageSet, listed: Path) -> None:
+    """Leave the maps that were looked at last, MOST with that of the list that was written; jobs of others end."""
     others = [path for path in listed.parent.glob("*.ids") if path != listed]
     for ids in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[MOST - 1 :]:
+        job = _job_of(image_set, ids.stem)
+        if job is not None and job.status().is_live:
+            with suppress(JobError):  # it has ended meanwhile
+                cancel_job(job, grace_s=CANCEL_GRACE_S)
         for path in ids.parent.glob(f"{ids.stem}.*"):
             path.unlink(missing_ok=True)

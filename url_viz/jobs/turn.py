@@ -15,6 +15,8 @@ from url_viz.jobs.job_files import queue_lock
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 MOST_LIGHT_JOBS = 2
+SMALL_QUEUE = "small"
+"""The queue of jobs that only read what is stored of an image set: two of one set run side by side, too."""
 LIGHT_NEEDS_MB = 2048
 """What must be available for a light job to start alongside another: more than twice what reading 1,818 photographs
 (500 MiB; 700 with a second model) and training a head on 1,296 (900) were seen to take at most."""
@@ -44,7 +46,8 @@ def waiting_for(job: Job) -> Waiting | None:
 def can_run_alongside(job: Job, ahead: Sequence[Job]) -> bool:
     """Whether a job may run alongside all jobs that are before it, if there is enough memory.
 
-    It and they are light, of different image sets, and none of them waits: whoever waits longer begins first.
+    It and they are light, of different image sets unless in SMALL_QUEUE, and none of them waits: whoever waits longer
+    begins first.
     """
     if not job.config.is_light or len(ahead) >= MOST_LIGHT_JOBS:
         return False
@@ -52,8 +55,8 @@ def can_run_alongside(job: Job, ahead: Sequence[Job]) -> bool:
 
 
 def _tolerates(job: Job, other: Job) -> bool:
-    is_of_same_set = "set_id" in job.about and job.about["set_id"] == other.about.get("set_id")
-    return other.config.is_light and not is_of_same_set and other.state is JobState.RUNNING
+    is_apart = job.config.queue == SMALL_QUEUE or job.about.get("set_id", job.id) != other.about.get("set_id")
+    return other.config.is_light and is_apart and other.state is JobState.RUNNING
 
 
 class Turn:

@@ -39,7 +39,7 @@ from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.filter_controls import set_filter, title_of_column
-from url_viz.ui.widgets.jobs import CANCEL_GRACE_S
+from url_viz.ui.widgets.jobs import CANCEL_GRACE_S, progress_of
 from url_viz.ui.widgets.map import MapView, show_map
 
 _DECIDED = ("decision", "tags", "name")
@@ -310,6 +310,9 @@ def _await(image_set: ImageSet, key: str, job: Job) -> None:
     now = find_map(image_set, key)
     if now is None or not now.is_being_made:
         st.rerun()
+    if job.state is JobState.QUEUED:
+        st.caption(Markdown(f":material/hourglass_top: {escape(progress_of(job)[1])}"))
+        return
     st.caption(
         f":material/hourglass_top: Computing the map of these pictures: {time.time() - job.created:.0f} s so far. "
         "UMAP takes up to half a minute; t-SNE of thousands of pictures takes minutes."
