@@ -15,6 +15,7 @@ from url_viz.imaging.folder_classes import FolderClasses, classes_of, folder_of_
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
+from url_viz.models.rounding import rounded
 from url_viz.store.decision_rows import Decided, FileKeys
 from url_viz.store.derived_cache import numbers_from_table, require, require_codes
 from url_viz.store.reader import Store
@@ -91,7 +92,7 @@ def stored_rows(
         "percentile": percentile(uncertainty),
         **_from_graph(contents, graph),
         "entropy": embedded.entropy[row],
-        "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
+        "inverse_norm": rounded(1 / np.maximum(embedded.norm[row], 1e-12)),
         **_qualities(store, contents),
         **_coordinates(store, contents, space_key),
     }

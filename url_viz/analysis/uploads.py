@@ -24,6 +24,7 @@ from url_viz.imaging.uploaded_files import Incoming, RefusedFile
 from url_viz.imaging.workers import decoders
 from url_viz.models.head import Head
 from url_viz.models.model import Model
+from url_viz.models.rounding import rounded
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.postprocess import columns_of
@@ -137,7 +138,7 @@ def judge(pictures: Sequence[NewPicture], reference: Reference | None) -> pd.Dat
     itself = itself.assign(
         uncertainty=np.array([picture.uncertainty for picture in pictures], np.float32),
         entropy=np.array([picture.entropy for picture in pictures], np.float32),
-        inverse_norm=inverse_norm(new.embedding),
+        inverse_norm=rounded(inverse_norm(new.embedding)),
     )
     if reference is None or not len(reference):
         found = itself.assign(**_within_batch(new))

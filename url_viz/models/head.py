@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from url_viz.errors import CheckpointError, HeadMismatchError
 from url_viz.files import replaced
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
+from url_viz.models.rounding import rounded
 from url_viz.sealed import record_in
 
 FORMAT = "url-viz head"
@@ -105,7 +106,8 @@ class Head:
     def __call__(self, embedding: NDArray[np.floating]) -> Array:
         """Uncertainty (N,) float32, higher = less to be trusted, of embeddings (N, D).
 
-        The embeddings are rounded to float16 first, as the store keeps them, so that live and re-scored values agree.
+        The embeddings are rounded to float16 first, as the store keeps them, and the values as `rounded` has them,
+        so that live and re-scored values agree.
         Raises HeadMismatchError if D is not this head's.
         """
         if embedding.ndim != 2 or embedding.shape[1] != self.embedding_size:
@@ -133,7 +135,7 @@ class Head:
             if layer < last:
                 x = np.where(x > 0, x, SLOPE * x)
         softplus: Array = np.logaddexp(np.float32(0), x[:, 0])
-        return np.asarray(self.scaler * (softplus + FLOOR), dtype=np.float32)
+        return rounded(self.scaler * (softplus + FLOOR))
 
 
 def save_head(head: Head, path: Path) -> None:

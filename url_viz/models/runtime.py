@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
+from url_viz.models.rounding import rounded
 
 CPU_BATCH = 16
 """A small batch stays in a CPU's caches, and is the fastest."""
@@ -31,12 +32,12 @@ class Outputs:
 
     @property
     def entropy(self) -> NDArray[np.float32]:
-        """Entropy (B,) of the softmax over the classes, in nats; nan if the model has no classifier."""
+        """Entropy (B,) of the softmax over the classes, in nats, rounded; nan if the model has no classifier."""
         if self.logits.shape[1] == 0:
             return np.full(len(self.embedding), np.nan, np.float32)
         shifted = self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True)
         log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return np.asarray(-(np.exp(log_softmax) * log_softmax).sum(axis=1), np.float32)
+        return rounded(-(np.exp(log_softmax) * log_softmax).sum(axis=1))
 
 
 Wait = Callable[[], Outputs]
