@@ -1,20 +1,30 @@
 """Sets with something damaged in them: what was read stays, others are listed, and `mend` says what it laid aside."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied, opened_again
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
-from url_viz.errors import DamageError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.errors import DamageError, ImageSetError
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.jobs import mapping
+from url_viz.jobs.mapping import find_map, start_map
 from url_viz.models.model import Model
 from url_viz.recent_sets import RecentSets
-from url_viz.store.sets import list_sets
+from url_viz.recording import record
+from url_viz.store.bundle import pack, unpack
+from url_viz.store.second_model_choice import choose_second_model
+from url_viz.store.sets import compact, list_sets, mend
 from url_viz.ui.widgets.embed_job import titles
-from url_viz.workspace import SetPaths
+from url_viz.workspace import FileInside, SetPaths, Workspace, set_id_of
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +111,127 @@ class TestTwoSets:
         assert main(["sets", "--skipped", "--workspace", str(home.root)]) == 0
         assert main(["sets", "--workspace", str(home.root)]) == 0
         assert "mend FOLDER" in capsys.readouterr().out
+
+
+FILES = {name for name, value in vars(SetPaths).items() if isinstance(value, FileInside)}
+MADE_AGAIN = {"lock", "records_lock", "derived", "maps"}
+"""Files that the other machine makes itself, and that need no repair."""
+
+
+@pytest.fixture(scope="module")
+def filled_once(read_once: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """A set of which everything is stored that can be."""
+    folder = tmp_path_factory.mktemp("filled")
+    image_set = copied(read_once, folder / "pictures", home=folder / "home")
+    ids, paths = image_set.ids.tolist(), image_set.store.paths
+    image_set.decisions.decide(ids[:3], "keep")
+    score = pd.DataFrame({"path": image_set.table()["path"], "score": 1.5})
+    image_set.add_columns(IncomingFile("scores.csv", score.to_csv(index=False).encode()))
+    image_set.labels.use("level:1")
+    image_set.labels.set_apart("name:1")
+    choose_second_model(paths, is_used=False)
+    review = image_set.reviews.open(ReviewSpec("confusability"))
+    review.skip(int(review.ids[0]))
+    record(image_set, run="mine").epoch(ids, np.eye(12), number=0)
+    image_set.runs.use("mine")
+    start_map(image_set, image_set.ids[:4], method="umap", name="zoo")
+    return image_set
+
+
+@pytest.fixture
+def filled(filled_once: ImageSet, tmp_path: Path, workspace: Path) -> ImageSet:
+    return copied(filled_once, tmp_path / "filled", home=workspace)
+
+
+def files_below(paths: SetPaths, name: str) -> list[str]:
+    path = getattr(paths, name)
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sorted(str(file.relative_to(paths.folder)) for file in files if file.is_file() and ".lock" not in file.name)
+
+
+def test_every_file_is_packed_or_made_again(filled: ImageSet, tmp_path: Path) -> None:
+    paths = filled.store.paths
+    assert not [name for name in FILES if not getattr(paths, name).exists()], "put these into the set of this test"
+    pack(filled.root, tmp_path / "set.tar", workspace=filled.workspace.root)
+    unpack(tmp_path / "set.tar", root=filled.root, workspace=tmp_path / "there")
+    there = Workspace.at(tmp_path / "there").set_paths(set_id_of(filled.root))
+    for name in FILES - MADE_AGAIN:
+        assert files_below(there, name) == files_below(paths, name), name
+    again = open_image_set(filled.root, model=filled.source.name, workspace=tmp_path / "there")
+    assert (again.labels.chosen, again.labels.apart.choice, again.runs.chosen) == ("level:1", "name:1", "mine")
+    assert again.runs.dynamics("mine") is not None
+    assert again.versions.table()["number"].tolist() == filled.versions.table()["number"].tolist()
+    assert len(again.reviews.kept()) == 1
+    assert again.table()["score"].eq(1.5).all()
+
+
+@pytest.mark.parametrize("name", sorted(FILES - MADE_AGAIN))
+def test_every_file_is_verified_and_what_is_damaged_laid_aside(filled: ImageSet, name: str) -> None:
+    paths, home = filled.store.paths, filled.workspace.root
+    files = [file for file in files_below(paths, name) if not file.endswith((".json", ".txn")) or name != "tables"]
+    for file in (paths.folder / one for one in files):
+        file.write_bytes(file.read_bytes()[:-9])
+    mended = mend(filled.root, workspace=home)
+    assert {Path(one.part).name for one in mended} >= {Path(one).name for one in files} or name == "tables"
+    assert mended
+    assert mend(filled.root, workspace=home) == ()
+    if name == "tables":  # all of them
+        return
+    again = opened_again(filled)
+    assert len(again.table()) == 12
+    assert again.labels.chosen == ("folders" if name == "labels" else "level:1")
+    assert again.versions.table()["number"].tolist() == ([] if name == "versions" else [1])
+    assert again.runs.names() == (() if name == "runs" else ("mine",))
+    again.reviews.open(ReviewSpec("confusability"))
+
+
+def test_a_damaged_choice_of_labels_is_that_of_a_new_set_again(model: Model, tmp_path: Path, workspace: Path) -> None:
+    """Of a list that names classes they are the label, not the folders."""
+    write_folder(tmp_path / "pictures", 6)
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,class\n" + "".join(f"pictures/{name},{'ab'[n % 2]}\n" for n, name in enumerate(names)))
+    image_set = embed_folder(listed, model=model, workspace=workspace)
+    assert image_set.labels.chosen == "class"
+    damage(image_set.store.paths.labels)
+    assert [one.part for one in mend(listed, workspace=workspace)] == ["labels.json"]
+    assert opened_again(image_set).labels.chosen == "class"
+
+
+def test_what_a_killed_writer_left_is_removed_once_it_is_old(filled: ImageSet) -> None:
+    paths, home = filled.store.paths, filled.workspace.root
+    folders = (paths.folder, paths.columns, paths.versions, paths.reviews, paths.runs / "mine")
+    old, fresh = ([folder / f".{name}.x.parquet.abcdefgh" for folder in folders] for name in ("old", "fresh"))
+    for clean in (compact, mend):
+        for file in (*old, *fresh):
+            file.write_bytes(b"half")
+        for file in old:
+            os.utime(file, (1e9, 1e9))
+        clean(filled.root, workspace=home)
+        assert not [file for file in old if file.exists()]
+        assert all(file.exists() for file in fresh), "another process may be writing them"
+
+
+def test_a_damaged_list_of_a_map_is_none_and_is_written_again(filled: ImageSet) -> None:
+    [listed] = filled.store.paths.maps.glob("*.ids")
+    for data in (b"12 x", b"\xff\xfe", b"9" * 30):
+        listed.write_bytes(data)
+        mapping._ids_in.cache_clear()
+        assert find_map(filled, listed.stem) is None
+        again = start_map(filled, filled.ids[:4], method="umap", name="zoo")
+        assert find_map(filled, again) is not None
+
+
+def test_a_label_whose_column_was_laid_aside_is_chosen_again(filled: ImageSet) -> None:
+    names = pd.DataFrame({"path": filled.table()["path"], "breed": ["a", "b"] * 6})
+    filled.add_columns(IncomingFile("breeds.csv", names.to_csv(index=False).encode()))
+    filled.labels.use("breed")
+    file = filled.store.paths.columns / "breeds.parquet"
+    file.write_bytes(file.read_bytes()[:-9])
+    mend(filled.root, workspace=filled.workspace.root)
+    with pytest.raises(ImageSetError, match=r"'breed', which is gone.*labels FOLDER folders"):
+        opened_again(filled).table()
+    [listed] = RecentSets(filled.workspace).latest(9)
+    assert (listed.pictures, "labels FOLDER folders" in listed.damage) == (12, True)
+    assert main(["labels", str(filled.root), "folders", "--workspace", str(filled.workspace.root)]) == 0
+    assert opened_again(filled).table()["label"].notna().all()

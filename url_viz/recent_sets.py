@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from url_viz.errors import DamageError
+from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.models.model import ModelSource
@@ -62,7 +62,7 @@ class RecentSets:
         try:
             partial = unfinished(set_id, self._workspace) if about.begun else None
             recent = self._as_counted(set_id, about)
-        except DamageError as error:
+        except UrlVizError as error:
             recent, partial = RecentSet(set_id, about, 0, 0, 0, 0.0, _models(about), (), None, str(error)), None
         return replace(recent, about=about, read_at=read_at, unfinished=partial)
 
@@ -97,7 +97,7 @@ def _counted(store: Store, about: About, workspace: Workspace) -> RecentSet:
     paths = [path for path, is_one in zip(files["path"].to_pylist(), is_picture, strict=True) if is_one]
     try:
         classes, damage = _classes(store, about, workspace), ""
-    except DamageError as error:  # of its label or a column: its pictures can be counted
+    except UrlVizError as error:  # of its label or a column: its pictures can be counted
         classes, damage = 0, str(error)
     shown = _evenly_spaced(ids, paths)
     found = store.thumbnails(shown)

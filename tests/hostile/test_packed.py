@@ -191,7 +191,7 @@ class TestNames:
         (paths.folder / "notes.txt").write_text("mine")
         pack(here / "pictures", here / "again.tar", workspace=here / "workspace")
         left_out = {name for name in names if name.startswith("derived/")}
-        left_out |= {"writer.lock", "decisions.json", "decisions.copy.db", "decisions.lock"}
+        left_out |= {"writer.lock", "records.lock", "decisions.json", "decisions.copy.db", "decisions.lock"}
         assert {name for name, _ in members_of(here / "again.tar")} - {"url-viz-image-set.json"} == names - left_out
 
     def test_what_cannot_be_read_is_told(self, here: Path) -> None:

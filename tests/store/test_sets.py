@@ -20,6 +20,7 @@ from tests.read_sets import moved, paths_of
 from url_viz.cli.main import main
 from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.scan import Scan
 from url_viz.models.model import Model
 from url_viz.sealed import unsealed
 from url_viz.store.about import find_set, read_about
@@ -91,7 +92,7 @@ class TestListing:
     def test_what_is_passed_over_is_bounded(self, tmp_path: Path) -> None:
         paths = Workspace.at(tmp_path / "w").set_paths("0" * 16)
         with Writer(paths, tmp_path) as writer:
-            writer.note_skipped([(f".x{n}", 2) for n in range(600)])
+            writer.note_scan(Scan(tmp_path, (), other=tuple((f".x{n}", 2) for n in range(600))))
         recorded = read_about(paths).skipped
         assert len(recorded) == 501
         assert recorded[-1] == ("other extensions", 200)

@@ -107,7 +107,7 @@ def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once
     labels = image_set.store.paths.labels
     labels.write_bytes(labels.read_bytes()[:-3])
     at = opened()
-    assert ":red[:material/broken_image: Damaged.]" in words(at)
+    assert ":red[:material/broken_image: Needs a look.]" in words(at)
     assert "labels FOLDER folders" in words(at)
     assert "6 pictures · read " in words(at)
     at.button(key="open_folder_welcome").click().run()

@@ -99,7 +99,7 @@ def find_map(image_set: ImageSet, key: str) -> Subset | None:
     try:
         os.utime(listed)
         ids = _ids_in(listed)
-    except OSError:
+    except (OSError, ValueError, OverflowError):  # of a damaged list of ids, which is made again when it is asked for
         return None
     job = None if out.exists() else _job_of(image_set, key)
     is_live = job is not None and job.status().is_live  # before the map: it is there once its job has ended

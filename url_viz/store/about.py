@@ -156,8 +156,17 @@ def _about_in(file: RecordFile[About]) -> About | None:
 
 def label_is_whole(paths: SetPaths) -> bool:
     """Whether an image set's set.json can be read without its copy."""
+    return _is_whole(about_file(paths))
+
+
+def copy_is_whole(paths: SetPaths) -> bool:
+    """Whether the copy of an image set's set.json can be read."""
+    return _is_whole(_copy_of(paths))
+
+
+def _is_whole(file: RecordFile[About]) -> bool:
     try:
-        return _about_in(about_file(paths)) is not None
+        return _about_in(file) is not None
     except DamageError:
         return False
 

@@ -207,9 +207,14 @@ def read_apart(paths: SetPaths) -> str | None:
     return label_choice(paths).read().apart
 
 
-def write_label_choice(paths: SetPaths, chosen: str | None, **also: str | None) -> None:
-    """Store the choice of the label, and `apart` if given; else what is kept apart stays, unless that is damaged."""
-    label_choice(paths).change(lambda before: replace(before, label=chosen, rule=_RULE, **also), anew=True)
+def label_chosen(chosen: str | None, *, apart: str | None = None) -> LabelChoice:
+    """The record of a choice that is made now."""
+    return LabelChoice(chosen, apart, _RULE)
+
+
+def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
+    """Store the choice of the label; what is kept apart stays, unless the file is damaged."""
+    label_choice(paths).change(lambda before: label_chosen(chosen, apart=before.apart), anew=True)
 
 
 def write_apart(paths: SetPaths, chosen: str | None) -> None:

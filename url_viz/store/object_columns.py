@@ -12,7 +12,7 @@ from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Place
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Source
-from url_viz.store.imported_columns import names_of_imports, read_import, write_label_choice
+from url_viz.store.imported_columns import label_choice, label_chosen, names_of_imports, read_import
 from url_viz.store.source_columns import write_said
 from url_viz.store.tables import positions_of
 from url_viz.store.user_cells import Values
@@ -47,7 +47,7 @@ def keep_objects(writer: Writer, source: Source) -> None:
     columns = {name: values for name, values in columns.items() if values.known}
     write_said(writer, OBJECTS, source.root.name, list(facts), columns)
     if is_new:
-        write_label_choice(writer.paths, CLASS, apart=PICTURE)
+        label_choice(writer.paths).write(label_chosen(CLASS, apart=PICTURE))
 
 
 def _said(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:

@@ -1,18 +1,36 @@
 """Repair of a damaged image set: roll back to the last intact version, and move damaged files aside."""
 
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from url_viz.errors import DamageError
 from url_viz.files import remove_leftovers
+from url_viz.records import RecordFile
 from url_viz.store import versions
-from url_viz.store.about import About, label_is_whole, read_about, write_about
+from url_viz.store.about import About, copy_is_whole, label_is_whole, read_about, write_about
 from url_viz.store.damage import raising_damage_errors
 from url_viz.store.decision_log import DecisionLog, strange_journals
+from url_viz.store.imported_columns import (
+    FOLDERS,
+    LabelChoice,
+    import_file,
+    label_choice,
+    label_chosen,
+    names_of_imports,
+    read_import,
+)
 from url_viz.store.lance import connect
+from url_viz.store.object_columns import CLASS, OBJECTS, PICTURE
 from url_viz.store.reader import verify_table
+from url_viz.store.reviews import review_files
+from url_viz.store.second_model_choice import second_model_switch
+from url_viz.store.source_columns import SOURCE
 from url_viz.store.training_records import damaged_files
+from url_viz.store.version_files import rows_of, version_file, version_numbers
 from url_viz.store.writer import Writer
 from url_viz.wording import counted
 from url_viz.workspace import SetPaths
@@ -34,27 +52,64 @@ def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
     """Verify everything stored for the folder `root`, and repair what is not as written.
 
     A table goes back to its last intact version, or is moved to the set's folder `damaged`; the next `embed` makes
-    what is missing from the pictures. set.json and the decisions are restored from their copies. What a user's model
-    said in an epoch cannot be made again: a damaged file is moved to `damaged`, others of its run stay.
+    what is missing from the pictures. set.json and the decisions are restored from their copies. Other records cannot
+    be made again (choices, columns, versions, reviews, runs): a damaged one is moved to `damaged`, all others stay.
     """
     paths = writer.paths
-    remove_leftovers(paths.runs)
-    mended = [_mended_label(paths, root), *_mended_tables(writer), _mended_decisions(paths), *_mended_runs(paths)]
+    remove_leftovers(paths.folder)
+    mended = [_mended_label(paths, root), *_mended_tables(writer), _mended_decisions(paths), *_mended_records(paths)]
     return tuple(part for part in mended if part is not None)
 
 
-def _mended_runs(paths: SetPaths) -> list[Mended]:
-    mended = []
-    for path in damaged_files(paths):
+def _mended_records(paths: SetPaths) -> Iterator[Mended]:
+    for path in damaged_records(paths):
         _lay_aside(paths, path)
-        part = path.relative_to(paths.folder).as_posix()
-        mended.append(Mended(part, "was laid aside; what it said cannot be made again", is_made_again=False))
-    return mended
+        part = path.relative_to(paths.folder)
+        if path == paths.labels:
+            label_choice(paths).write(_first_choice(paths))
+            yield Mended(str(part), "was laid aside; the label is what it is in a new set", is_made_again=False)
+        elif path.parent == paths.columns and path.stem in (SOURCE, OBJECTS):
+            yield Mended(str(part), "was laid aside")
+        else:
+            yield Mended(str(part), "was laid aside; it cannot be made again", is_made_again=False)
+
+
+def damaged_records(paths: SetPaths) -> list[Path]:
+    """The files of small records that are not as they were written; not set.json, and not the decisions."""
+    records: list[RecordFile[Any]] = [label_choice(paths), second_model_switch(paths), *review_files(paths)]
+    checks: dict[Path, Callable[[], object]] = {
+        **{import_file(paths, name).path: partial(read_import, paths, name) for name in names_of_imports(paths)},
+        **{file.path: file.find for file in records},
+        **{version_file(paths, number).path: partial(rows_of, paths, number) for number in version_numbers(paths)},
+    }
+    return [*(path for path, check in checks.items() if _is_damaged(path, check)), *damaged_files(paths)]
+
+
+def _is_damaged(path: Path, check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except DamageError as error:
+        if isinstance(error.__cause__, PermissionError):  # another user's, perhaps, who can read it
+            raise
+        return path.exists()  # columns may be removed meanwhile
+    return False
+
+
+def _first_choice(paths: SetPaths) -> LabelChoice:
+    """The label of a new set with these columns."""
+    names = names_of_imports(paths)
+    if OBJECTS in names:
+        return label_chosen(CLASS, apart=PICTURE)
+    has_classes = SOURCE in names and CLASS in read_import(paths, SOURCE).columns
+    return label_chosen(CLASS if has_classes else FOLDERS)
 
 
 def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
     if label_is_whole(paths):
-        return None
+        if copy_is_whole(paths):
+            return None
+        write_about(paths, read_about(paths))
+        return Mended(paths.about_copy.name, "was written again", is_made_again=False)
     try:
         about, done = read_about(paths), "was put back from its copy"
     except DamageError:

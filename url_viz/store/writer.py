@@ -252,7 +252,7 @@ class Writer(Store):
 
     def compact(self, *, keep: datetime.timedelta = KEEP_VERSIONS) -> None:
         """Merge the fragments of many small writes, and remove what no reader needs any more: versions, leftovers."""
-        remove_leftovers(self.paths.runs)
+        remove_leftovers(self.paths.folder)
         for folder in sorted(self.paths.tables.glob("*.lance")):
             opened = None if _is_compact(folder) else self._open(folder.stem)
             if opened is not None:

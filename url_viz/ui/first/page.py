@@ -16,7 +16,7 @@ import streamlit as st
 
 from url_viz.analysis.ambiguity import question_of
 from url_viz.analysis.ranking import ends
-from url_viz.errors import DamageError
+from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url, inlined, shrunk
 from url_viz.image_set import ImageSet
 from url_viz.jobs import live_jobs
@@ -195,7 +195,7 @@ def _show_card(entry: RecentSet) -> None:
         if job is not None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job)[1])}")
         elif entry.damage:
-            st.markdown(f":red[:material/broken_image: Damaged.] {escape(entry.damage)}")
+            st.markdown(f":red[:material/broken_image: Needs a look.] {escape(entry.damage)}")
         elif entry.unfinished is not None:
             st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
         if not is_in_bucket(entry.about.root) and not os.path.exists(entry.about.root):
@@ -239,7 +239,7 @@ def _example(recent: Sequence[RecentSet]) -> Example:
     for entry in recent:
         is_demo = entry.about.root.is_relative_to(Workspace.at().demo)
         if entry.unfinished is None and not entry.damage and running(entry.set_id) is None and not is_demo:
-            with suppress(DamageError):  # which is shown where the set is opened
+            with suppress(UrlVizError):  # which is shown where the set is opened
                 image_set = open_sets().find(entry.set_id, choice().model)
                 example = None if image_set is None else example_of(image_set)
                 if example is not None:
