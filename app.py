@@ -45,7 +45,7 @@ else:
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
     from url_viz.ui.server import guard_settings, serving
-    from url_viz.ui.streamlit_private import run_app_for_every_page
+    from url_viz.ui.streamlit_private import carry_out_every_click, run_app_for_every_page
 
     search_rarely()
     try:
@@ -56,4 +56,5 @@ else:
     except UrlVizError as error:
         sys.exit(f"error: {error}")
     run_app_for_every_page()
+    carry_out_every_click()
     app = st.App(__file__, routes=routes(), middleware=guards, lifespan=serving)

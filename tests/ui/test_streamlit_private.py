@@ -12,7 +12,7 @@ from itsdangerous import URLSafeTimedSerializer
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from url_viz.ui.streamlit_private import load_secrets, run_app_for_every_page, signed_in_user
+from url_viz.ui.streamlit_private import PatientRequests, load_secrets, run_app_for_every_page, signed_in_user
 
 ROOT = Path(__file__).parents[2]
 PRIVATE = ROOT / "url_viz" / "ui" / "streamlit_private.py"
@@ -116,6 +116,65 @@ def test_what_is_done_while_a_page_is_drawn_is_not_forgotten_at_its_end(ending: 
 
     at = AppTest.from_function(script, kwargs={"ending": ending}).run()
     assert at.session_state["times"] == times, "If st.stop forgets nothing any more, end_page can go."
+
+
+@pytest.mark.parametrize(("requests", "done"), [(None, ["second"]), (PatientRequests, ["first", "second"])])
+def test_a_click_during_the_callback_of_another_ends_only_what_that_draws(
+    requests: type | None, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamlit.runtime.scriptrunner import script_runner
+
+    def script() -> None:
+        from threading import Thread
+
+        import streamlit as st
+        from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+        from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+        def click_second() -> None:
+            requests = get_script_run_ctx().script_requests  # type: ignore[union-attr]
+            clicked = WidgetState(id=st.session_state["id"], trigger_value=True)
+            data = RerunData(widget_states=WidgetStates(widgets=[clicked]))
+            other = Thread(target=requests.request_rerun, args=(data,))  # type: ignore[union-attr]
+            other.start()  # as the server does while it listens to the browser
+            other.join()
+
+        def note(name: str) -> None:
+            if name == "first":
+                click_second()
+            st.session_state["done"] = [*st.session_state.get("done", []), name]
+
+        for name in ("first", "second"):
+            st.button(name, key=name, on_click=note, args=(name,))
+
+    if requests is not None:
+        monkeypatch.setattr(script_runner, "ScriptRequests", requests)
+    at = AppTest.from_function(script).run()
+    at.session_state["id"] = at.button(key="second").proto.id
+    at.button(key="first").click().run()
+    assert at.session_state["done"] == done, "If Streamlit carries out both, PatientRequests can go."
+
+
+def test_a_click_ends_a_run_that_draws_so_that_another_begins_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit.runtime.scriptrunner import script_runner
+
+    def script() -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        import streamlit as st
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+        from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+        st.text("begun")
+        requests = get_script_run_ctx().script_requests  # type: ignore[union-attr]
+        with ThreadPoolExecutor() as others:
+            st.session_state.taken = others.submit(requests.request_rerun, RerunData()).result()  # type: ignore[union-attr]
+        st.text("never drawn")
+
+    monkeypatch.setattr(script_runner, "ScriptRequests", PatientRequests)
+    at = AppTest.from_function(script).run()
+    assert [one.value for one in at.text] == ["begun"]
 
 
 def test_everything_that_is_used_is_still_there() -> None:

@@ -1,6 +1,7 @@
 """All that we use of Streamlit beyond its documented API; `tests/ui/test_streamlit_private.py` says what breaks."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,7 +9,13 @@ from typing import Any, NoReturn
 import streamlit as st
 from streamlit import config, file_util
 from streamlit.runtime.pages_manager import PagesManager
-from streamlit.runtime.scriptrunner import StopException
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx, script_runner
+from streamlit.runtime.scriptrunner_utils.script_requests import (
+    RerunData,
+    ScriptRequest,
+    ScriptRequests,
+    ScriptRequestType,
+)
 
 
 def run_app_for_every_page() -> None:
@@ -17,6 +24,52 @@ def run_app_for_every_page() -> None:
     Else a link to a page, opened first, would run only that page's file: without login, sidebar and chosen set.
     """
     PagesManager.uses_pages_directory = False
+
+
+def carry_out_every_click() -> None:
+    """Let no click end the run of an earlier one before that has done what it was asked for.
+
+    A run calls the callbacks of what was clicked, then draws the page. Streamlit ends it as soon as the next click
+    comes, before its callbacks and within them too, and the message of that click does not repeat which button was
+    clicked before. From now on only a run that draws is ended. `runner.fastReruns` has to be false, or Streamlit ends
+    runs without asking.
+    """
+    setattr(script_runner, ScriptRequests.__name__, PatientRequests)
+
+
+class PatientRequests(ScriptRequests):
+    """What is asked of a session's thread: it takes the next click after the callbacks of the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turn = threading.RLock()
+        self._is_drawing, self._thread = False, 0
+
+    def request_rerun(self, new_data: RerunData) -> bool:
+        """Take a click. False ends a thread that draws: another begins at once, as this one may compute for long."""
+        with self._turn:
+            is_own = threading.get_ident() == self._thread
+            is_free = self._is_drawing and self._state == ScriptRequestType.CONTINUE
+            if is_own or not is_free or new_data.fragment_id:
+                return super().request_rerun(new_data)
+            self.request_stop()
+            return False
+
+    def on_scriptrunner_yield(self) -> ScriptRequest | None:
+        """What ends a run that draws, if anything; called by the thread in each call of Streamlit."""
+        context = get_script_run_ctx(suppress_warning=True)
+        if context is not None and not context.has_script_started:
+            return None  # callbacks are at work
+        with self._turn:
+            request = super().on_scriptrunner_yield()
+            self._is_drawing = request is None
+            return request
+
+    def on_scriptrunner_ready(self) -> ScriptRequest:
+        """What to run next; called by the thread between runs."""
+        with self._turn:
+            self._is_drawing, self._thread = False, threading.get_ident()
+            return super().on_scriptrunner_ready()
 
 
 def read_settings_beside(script: Path) -> None:
