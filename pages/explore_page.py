@@ -9,7 +9,7 @@ from url_viz.ui.explore import controls, explore_grid, page
 from url_viz.ui.explore import explore_map as explore_map
 from url_viz.ui.explore.finding_list import show_findings
 from url_viz.ui.explore.twin_dialog import show_twins_button
-from url_viz.ui.explore.view_address import current_view, keep_view
+from url_viz.ui.explore.view_address import current_view, show_in_address
 from url_viz.ui.session import DECIDE, GRID
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.embed_job import is_growing
@@ -53,7 +53,7 @@ with left:
         explore_map.show_subset_button(image_set, rows, total=len(table))
         explore_map.show_refit(image_set)
 with right:
-    page.show_chips(image_set, view)
+    page.show_chips(view)
     reasons = st.container(key="explore_reasons")
     shown = explore_grid.show_galleries(image_set, rows, view, measure=measure)
 on_other_map = len(table) < len(image_set) or bool(explore_map.space_shown(image_set) and view.polygon)
@@ -68,11 +68,11 @@ with line:
     else:
         controls.show_order(image_set, measure)
 with reasons:
-    pick_reason(image_set, rows)
+    pick_reason(image_set, page.before_reasons(table, view, rows))
 page.show_pairs(image_set)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)
-keep_view(lasting)
+show_in_address(lasting)
 with findings:
     show_findings(image_set)
 

@@ -6,6 +6,8 @@ Query parameters: n, colour, note, fail (times the points fail first), columns, 
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,8 +18,9 @@ from starlette.responses import JSONResponse, Response
 from url_viz.analysis.scope import inside
 from url_viz.ui.points import Points, encode_points
 from url_viz.ui.tile_data import Tile
+from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.map import MapView, polygon_in, show_map
+from url_viz.ui.widgets.map import SETTINGS, MapView, polygon_of, show_map
 
 FIRST_ID = 2**62 + 1
 CLASSES = (
@@ -114,7 +117,7 @@ def map_page() -> None:
     )
     buttons.button("Clear selection", on_click=clear_selection)
     buttons.button("Run again")
-    state = st.session_state.get("map") or {}
+    state = settings_of("map", SETTINGS)
     view = MapView(
         points_url=f"/harness/points?n={n}&layout={layout}&fail={query.get('fail', 0)}&run={query.get('run', '')}",
         card_url="/harness/card/{id}",
@@ -124,7 +127,7 @@ def map_page() -> None:
         categories=CLASSES,
         threshold_percentile=state.get("threshold"),
         ringed_id=FIRST_ID + int(query["ringed"]) if "ringed" in query else None,
-        polygon=polygon_in(state),
+        polygon=polygon_of(state.get("polygon")),
         note=query.get("note", ""),
         chosen=tuple(CLASSES.index(name) for name in st.session_state.get("picked", ())),
     )
@@ -133,8 +136,7 @@ def map_page() -> None:
     height_px = int(query.get("height", 560))
     clicked = show_map(view, key="map", height_px=height_px, on_pick=pick if "pick" in query else None)
     points = synthetic_points(n, layout)
-    state = st.session_state.get("map") or {}
-    polygon = polygon_in(state)
+    polygon = polygon_of(state.get("polygon"))
     selected = 0 if polygon is None else int(inside(np.array(polygon), points.x, points.y).sum())
     st.text(f"selected {selected} of {n}")
     st.text(f"clicked {clicked}")
@@ -148,7 +150,14 @@ def pick(names: tuple[str, ...]) -> None:
 
 
 def clear_selection() -> None:
-    st.session_state["map"]["polygon"] = None
+    settings_of("map", SETTINGS)["polygon"] = None
+
+
+def settings_of(key: str, names: Sequence[str]) -> dict[str, Any]:
+    """What was set in a component, and may be changed here."""
+    state: dict[str, Any] = st.session_state.setdefault(f"{key} settings", {})
+    take_settings(key, names, state.update)
+    return state
 
 
 def gallery_page() -> None:

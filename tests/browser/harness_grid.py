@@ -16,7 +16,7 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.browser.harness_components import FIRST_ID, tile_of
+from tests.browser.harness_components import FIRST_ID, settings_of, tile_of
 from url_viz.store import decision_log
 from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
@@ -78,7 +78,8 @@ def grid_page() -> None:
     decisions = decisions_of(run, count)
     decision_log.BUSY_S = float(query.get("busy", 30))
     state = st.session_state.get(KEY) or {}
-    side: Side = state.get("side") or "both"
+    settings = settings_of(KEY, ("side", "is_wide"))
+    side: Side = settings.get("side") or "both"
     rows = pd.DataFrame({"id": FIRST_ID + np.arange(count), "rank_percentile": np.linspace(100, 0, count)})
     st.text(f"chosen {len(chosen_ids(state.get('chosen')))}")
     decided = Counter(one for one in decisions.now().decision.tolist() if one is not None)
@@ -93,7 +94,7 @@ def grid_page() -> None:
         [pane_of(*panes[one], decisions, run) for one in shown],
         key=KEY,
         side=side,
-        is_wide=bool(state.get("is_wide")),
+        is_wide=bool(settings.get("is_wide")),
         ringed_id=None,
         ask_above=int(query.get("ask", 50)),
         handle=handle,

@@ -8,10 +8,10 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
+from tests.browser.harness_components import CLASSES, FIRST_ID, settings_of, synthetic_points
 from url_viz.analysis.categories import DECISIONS, category_colours
 from url_viz.ui.points import encode_mask
-from url_viz.ui.widgets.map import MapView, polygon_in, show_map
+from url_viz.ui.widgets.map import SETTINGS, MapView, polygon_of, show_map
 
 
 def answer_mask(request: Request) -> Response:
@@ -45,7 +45,7 @@ def answer_representatives(request: Request) -> Response:
 def styles_page() -> None:
     query = st.query_params
     n = int(query.get("n", 1000))
-    state = st.session_state.get("map") or {}
+    state = settings_of("map", SETTINGS)
     faces = state.get("representatives")
     is_filtered = st.toggle("Filter", value="mask" in query)
     style = st.segmented_control("Style", ["points", "fog", "density"], key="chosen")
@@ -65,10 +65,10 @@ def styles_page() -> None:
         size_title="Ambiguity" if query.get("sized") == "1" else "",
         representatives_url=f"/harness/representatives?n={n}",
         with_representatives=query.get("faces") == "1" if faces is None else bool(faces),
-        polygon=polygon_in(state),
+        polygon=polygon_of(state.get("polygon")),
         threshold_percentile=state.get("threshold"),
     )
     clicked = show_map(view, key="map", height_px=int(query.get("height", 560)))
-    st.text(f"style {(st.session_state.get('map') or {}).get('style')}")
-    st.text(f"representatives {(st.session_state.get('map') or {}).get('representatives')}")
+    st.text(f"style {view.style}")
+    st.text(f"representatives {view.with_representatives}")
     st.text(f"clicked {clicked}")

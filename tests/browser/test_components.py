@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from tests.browser.fixtures import HARNESS, OpenPage, eventually, settled
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME, synthetic_points
 from tests.ui.decoded_points import decode_points
+from tests.ui.pages import told
 from url_viz.ui.points import encode_points
 
 LASSO_SLACK_PX = 4.0
@@ -383,7 +384,7 @@ def drawn_over(page: Page) -> int:
 def test_a_page_reads_a_map_state_that_a_test_sets() -> None:
     at = AppTest.from_file(str(HARNESS), default_timeout=120)
     at.query_params["n"] = "1000"
-    at.session_state["map"] = {"polygon": [[-50, -50], [50, -50], [50, 50], [-50, 50]], "threshold": 40}
+    at.session_state["map"] = told(polygon=[[-50, -50], [50, -50], [50, 50], [-50, 50]], threshold=40)
     at.run()
     assert not at.exception
     assert [text.value for text in at.text][:3] == ["selected 1000 of 1000", "clicked None", "threshold 40.0"]

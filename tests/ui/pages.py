@@ -1,7 +1,7 @@
 """How tests open a page of the app as a visitor meets it, and the words that stand on it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,11 @@ def opened(image_set: ImageSet | None = None, page: str | None = None, **state: 
     """A page of the app, by the name of its file in pages/, or the first one."""
     at = app(image_set, **state)
     return at.run() if page is None else at.switch_page(f"pages/{page}_page.py").run()
+
+
+def told(**settings: object) -> dict[str, dict[str, object]]:
+    """The state of a map or grid in which a user has just set these."""
+    return {name: {"sequence": time.time_ns(), "value": value} for name, value in settings.items()}
 
 
 def words(at: AppTest) -> str:
@@ -68,4 +73,9 @@ def ended(job: Job) -> Job:
 
 def order_by(at: AppTest) -> Any:
     """The control "Order by"."""
-    return next(control for control in (*at.segmented_control, *at.selectbox) if control.label == "Order by")
+    return named((*at.segmented_control, *at.selectbox), "Order by")
+
+
+def named(controls: Iterable[Any], label: str) -> Any:
+    """The control with that label: its key changes when the page changes its value."""
+    return next(control for control in controls if control.label == label)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from tests.ui.pages import opened, order_by, reading, words
+from tests.ui.pages import opened, order_by, reading, told, words
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
@@ -76,10 +76,10 @@ def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: I
     middle = float(table["x"].median())
     left = int((table["x"] < middle).sum())
     low, high = float(table["y"].min()) - 1, float(table["y"].max()) + 1
-    at.session_state[keys["first"]] = {"polygon": _box(float(table["x"].min()) - 1, middle, low, high)}
+    at.session_state[keys["first"]] = told(polygon=_box(float(table["x"].min()) - 1, middle, low, high))
     at.run()
     assert f"**{left}** of {COUNT}" in words(at)
-    at.session_state[keys["second"]] = {"polygon": _box(float(table["x"].min()) - 1, 1e6, low, high)}
+    at.session_state[keys["second"]] = told(polygon=_box(float(table["x"].min()) - 1, 1e6, low, high))
     at.run()
     assert f"**{COUNT}** of {COUNT}" in words(at)
     at.button(key="compare.clear").click().run()

@@ -7,10 +7,10 @@ def page() -> None:
     import streamlit as st
 
     from url_viz.ui.session import Key
-    from url_viz.ui.widgets.measure_choice import choose_measure
+    from url_viz.ui.widgets.measure_choice import measure_under
 
     leading = st.session_state.setdefault("leading", "uncertainty")
-    st.text(choose_measure(["uncertainty", "ambiguity"], key=Key("by"), default=leading))
+    st.text(measure_under(Key("by"), ["uncertainty", "ambiguity"], default=leading))
 
 
 def led_by(measure: str, at: AppTest) -> str:
@@ -41,10 +41,10 @@ def page_of_five() -> None:
     import streamlit as st
 
     from url_viz.ui.session import Key
-    from url_viz.ui.widgets.measure_choice import choose_measure
+    from url_viz.ui.widgets.measure_choice import measure_under
 
     names = ["uncertainty", "ambiguity", "confusability", "tuned", "entropy"]
-    st.text(choose_measure(names, key=Key("by")))
+    st.text(measure_under(Key("by"), names))
 
 
 def test_more_than_fit_on_a_line_are_a_list() -> None:

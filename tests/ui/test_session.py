@@ -5,7 +5,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from tests.ui.pages import APP, app
+from tests.ui.pages import APP, app, told
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.jobs.mapping import find_map
@@ -79,7 +79,7 @@ def count_shown(at: AppTest) -> str:
 def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
     on_map, lasso = MAP.of(image_set.set_id), around_the_first(image_set)
     at = app(image_set)
-    at.session_state[on_map] = {"polygon": lasso, "threshold": 0.0, "style": "fog", "representatives": True}
+    at.session_state[on_map] = told(polygon=lasso, threshold=0.0, style="fog", representatives=True)
     at.run()
     at.toggle(key="view.collapse").set_value(False)
     at.toggle(key="view.within").set_value(True)
@@ -111,10 +111,8 @@ def test_a_lasso_does_not_go_along_to_a_separate_map(image_set: ImageSet) -> Non
     x, y = (image_set.table()[axis] for axis in ("x", "y"))
     low, high, middle = float(y.min()) - 1, float(y.max()) + 1, float(x.median())
     at = app(image_set)
-    at.session_state[MAP.of(image_set.set_id)] = {
-        "polygon": ((float(x.min()) - 1, low), (middle, low), (middle, high), (float(x.min()) - 1, high)),
-        "style": "fog",
-    }
+    left = ((float(x.min()) - 1, low), (middle, low), (middle, high), (float(x.min()) - 1, high))
+    at.session_state[MAP.of(image_set.set_id)] = told(polygon=left, style="fog")
     at.run()
     at.button(key="alone").click().run()
     assert find_map(image_set, at.session_state[SUBSET_MAP]) is not None
@@ -138,12 +136,12 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
     at.query_params["by"] = "entropy"
     at.query_params["lasso"] = "0,0 1,0 1,1"
     at.session_state["chosen_set"], at.session_state["chosen_model"] = "a set", "a model"
-    at.session_state["view.within"] = True
+    at.session_state["view.review.within"] = True
     at.session_state["upload.measure"] = "entropy"
     at.run()
     assert [text.value for text in at.text] == ["False", "True"], "the address had the view of the set before"
     assert at.session_state[VIEW] == ExploreView()
-    assert at.session_state["view.within"] is False
+    assert "view.review.within" not in at.session_state
     assert MAP.of("a set") not in at.session_state
     assert at.session_state["upload.measure"] == "entropy", "uploads are of no set"
 

@@ -66,7 +66,7 @@ def test_two_runs_are_counted_compared_and_reviewed(image_set: ImageSet) -> None
     count = image_set.table()["model_says"].value_counts()
     for kind, key in (("wrong label", "model-wrong-labels"), ("model's weakness", "model-weakness")):
         assert any(f"**{count.get(kind, 0):,}** · " in each.value for each in at.container(key=f"run_{key}").markdown)
-    at.selectbox(key=RUN_COLUMN).set_value("brightness").run()
+    at.selectbox(key=RUN_COLUMN.of("control")).set_value("brightness").run()
     assert 2 <= len(at.dataframe[1].value) <= 10
     at.selectbox(key=RUN).set_value("a").run()
     assert at.metric[0].value == "90.0 %"
@@ -82,7 +82,7 @@ def test_explore_has_the_map_by_training_and_the_address_opens_it(image_set: Ima
     record(image_set, "a", wrong=2)
     at = opened(image_set, "your_model")
     at.button(key="run.map").click().run()
-    assert at.session_state[SPACE] == TRAINING
+    assert at.session_state[VIEW].space == TRAINING
     assert at.query_params["map"] == TRAINING
     linked_at = linked(image_set, map=TRAINING, lasso="0,0 1,0 1,1 0,1").run()
     assert linked_at.session_state[VIEW].space == TRAINING

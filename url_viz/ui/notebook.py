@@ -19,7 +19,7 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_grid import both_ends, pane_of
 from url_viz.ui.explore.explore_map import map_view
 from url_viz.ui.explore.page import ranked_by
-from url_viz.ui.explore.view_address import with_state
+from url_viz.ui.explore.view_address import with_settings
 from url_viz.ui.http import answer_of
 from url_viz.ui.response_cache import ranges_of
 from url_viz.ui.session import ExploreView
@@ -67,7 +67,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         if colour is not None and colour not in image_set.table():
             raise ImageSetError(f"{colour!r} is not a column of table(). Give one of its columns, such as 'label'.")
         self.image_set, self._measure, self._colour = image_set, measure, colour or measure
-        self._view, self._state = ExploreView(collapse_twins=False), dict[str, Any]()
+        self._view, self._taken = ExploreView(collapse_twins=False), dict[str, int]()
         self._chosen: list[int] = []
         self._chosen_at = self._handled = 0
         self._ringed: int | None = None
@@ -107,7 +107,6 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         if self._is_told:
             return
         if not change["new"] or not set(change["new"]) <= set(self._in_lasso()):
-            self._state["polygon"] = None
             self._view = replace(self._view, polygon=None)
         self._choose(change["new"])
         self._push()
@@ -154,8 +153,8 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
             self._chosen = chosen_ids(value).tolist()
         else:
             before = self._view.polygon
-            self._state[name] = value
-            self._view = with_state(self._view, self._state, self._state)
+            self._taken[name] = sequence_of(value)
+            self._view = with_settings(self._view, {name: value["value"]})
             if before != self._view.polygon:
                 self._choose([])
         self._tell()
@@ -194,7 +193,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         table = self.image_set.table()
         shown = map_view(self.image_set, table, self._view, measure=self._measure, colour=self._colour)
         shown = replace(shown, ringed_id=self._ringed)
-        return map_data(shown, key=str(id(self))) | {"fits": False, "can_pick": False}
+        return map_data(shown, key=str(id(self)), taken=self._taken) | {"fits": False, "can_pick": False}
 
     def _grid(self) -> dict[str, object]:
         image_set, view, measure = self.image_set, self._view, self._measure

@@ -6,7 +6,7 @@ the set or the uploads; a button's own key, which only identifies it, stands nex
 
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import streamlit as st
@@ -56,6 +56,17 @@ class Handled:
 
     last: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass
+class Shown:
+    """Of the widgets of a control, which differ in the number in their key: what each said last, or was made with.
+
+    `options` are those of the last widget. It is changed in place: a run that is overtaken has shown what it has shown.
+    """
+
+    options: object
+    said: list[object] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -168,17 +179,8 @@ class Key(str, Generic[T]):
         return Key(".".join(filter(None, map(str, (self, *parts)))))
 
     def set(self, value: T) -> None:
-        """Set the value; that of a widget before the widget is drawn."""
+        """Set the value; never that of a widget (`url_viz.ui.widgets.shown_value`)."""
         st.session_state[self] = value
-
-    def set_if_changed(self, value: T) -> None:
-        """Set the value of a widget unless it already has it; before the widget is drawn.
-
-        A value that is set is sent to the browser, where it replaces what was chosen since the run began. Widgets in a
-        popover need `set`: the browser has none of their values until it is opened.
-        """
-        if self.get() != value:
-            self.set(value)
 
     def clear(self) -> None:
         """Remove the value, if there is one."""
@@ -210,6 +212,7 @@ WHOLE: Key[bool] = Key("view.whole")
 """Whether an opened object is shown in its whole picture."""
 CLASSES_OPEN = "view.classes_open"
 HANDLED: Key[Handled] = Key("actions.handled")
+SHOWN: Key[dict[str, Shown]] = Key("controls.shown")
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 
 
@@ -305,8 +308,8 @@ VERSIONS_GALLERY = "view.versions.gallery"
 SECOND: Key[str | None] = Key("view.compare.second")
 """The second model, by the name of the first."""
 COMPARED_MEASURE: Key[str | None] = Key("view.compare.measure")
-LASSOS: Key[dict[str, Polygon | None]] = Key("view.compare.polygons")
-"""The lasso on either map at the last run, which tells the one that was drawn since."""
+LASSO: "Key[tuple[str, Polygon] | None]" = Key("view.compare.lasso")
+"""The lasso that was drawn last, and the key of the map that it was drawn on."""
 COMPARED_MAPS = "view.compare.map."
 COMPARED_GALLERY = "view.compare.gallery."
 
@@ -426,9 +429,8 @@ class ExploreView:
     `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike. `space` is
     that of the map: "" by look, or `two_by_two.TRAINING`.
 
-    One value, kept under VIEW while other pages are visited. `filters` are nowhere else; all other fields have
-    a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as
-    they are drawn: `url_viz.ui.explore.view_address` puts them into the view, once a run.
+    One value, kept under VIEW and nowhere else: controls show it (`url_viz.ui.widgets.shown_value`) and change it, as
+    the map and the grid do (`url_viz.ui.explore.view_address`).
     """
 
     measure: str | None = None
@@ -457,6 +459,11 @@ class ExploreView:
 def view() -> ExploreView:
     """The view as it was kept last."""
     return VIEW.get() or ExploreView()
+
+
+def change_view(**changes: Any) -> None:
+    """Change these fields of the view."""
+    VIEW.set(replace(view(), **changes))
 
 
 def queried() -> dict[str, list[str]]:

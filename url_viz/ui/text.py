@@ -49,12 +49,12 @@ def errors_shown(show: Callable[..., object] = st.toast) -> Iterator[None]:
         show(escape(error), icon=ERROR_ICON)
 
 
-def with_toast(act: Callable[[], object]) -> Callable[[], None]:
+def with_toast(act: Callable[..., object]) -> Callable[..., None]:
     """The callback that carries out `act` and shows its error, or the sentence that it gives, in a toast."""
 
-    def carry_out() -> None:
+    def carry_out(*arguments: object) -> None:
         with errors_shown():
-            sentence = act()
+            sentence = act(*arguments)
             if isinstance(sentence, str):
                 st.toast(escape(sentence))
 

@@ -4,6 +4,7 @@ import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
 import { keepFitting } from "../shared/fit.js";
 import { newMounts } from "../shared/mounts.js";
+import { Settings } from "../shared/settings.js";
 import { Choice } from "./choice.js";
 import { Pane } from "./pane.js";
 
@@ -16,6 +17,7 @@ class Grid {
     this.element = element;
     this.decider = new Decider();
     this.choice = new Choice();
+    this.settings = new Settings();
     this.panes = [];
     this.data = { panes: [] };
     this.stopper = new AbortController();
@@ -25,7 +27,7 @@ class Grid {
     this.size.value = localStorage.getItem(SIZE_KEY) ?? USUAL_PX;
     this.size.addEventListener("input", () => this.resize(), { signal });
     this.part(".ends").addEventListener("click", (event) => this.turnTo(event.target.dataset.side), { signal });
-    this.part(".wide").addEventListener("click", () => this.setStateValue("is_wide", !this.data.is_wide), { signal });
+    this.part(".wide").addEventListener("click", () => this.tell("is_wide", !this.data.is_wide), { signal });
     this.part("button.chosen").addEventListener("click", () => this.letGo(), { signal });
     const panes = this.part(".panes");
     panes.addEventListener("click", (event) => this.click(event), { signal });
@@ -85,7 +87,11 @@ class Grid {
   }
 
   turnTo(side) {
-    if (side && side !== this.data.side) this.setStateValue("side", side);
+    if (side) this.tell("side", side);
+  }
+
+  tell(name, value) {
+    this.setStateValue(name, this.settings.tell(name, value));
   }
 
   resize() {

@@ -17,6 +17,7 @@ import { Representatives } from "./representatives.js";
 import { Shade } from "./shade.js";
 import { keepFitting } from "../shared/fit.js";
 import { newMounts } from "../shared/mounts.js";
+import { Settings } from "../shared/settings.js";
 import { View, haveMoved, placesOf } from "./view.js";
 import { hintOf, statusOf } from "./words.js";
 
@@ -50,7 +51,7 @@ export class PointMap {
       names: true,
       hovered: -1,
       data: {},
-      sent: {},
+      settings: new Settings(),
     });
     this.raster = new Raster(element.querySelector(".raster"));
     this.shade = new Shade();
@@ -96,7 +97,7 @@ export class PointMap {
     this.family = getComputedStyle(this.element).fontFamily;
     if (before.card_url !== data.card_url) this.card.forget();
     for (const name of ["polygon", "threshold", "style", "representatives", "names"])
-      this.adoptState(name, before[name], data[name]);
+      this.adopt(name, data);
     this.resize();
     if (before.mask_url !== data.mask_url) this.mask.load(data.mask_url, () => this.points);
     this.showFaces();
@@ -104,25 +105,14 @@ export class PointMap {
     if (before.points_url !== data.points_url) this.load(data.points_url);
   }
 
-  // Tell Python what the user chose; it comes back with the data of a later run.
   tell(name) {
-    (this.sent[name] ??= []).push(this[name]);
-    this.setStateValue(name, this[name]);
+    this.setStateValue(name, this.settings.tell(name, this[name]));
   }
 
-  // The page may also set the user's state (clear a selection). Only a change by the page is adopted, and is sent back,
-  // because the next run of the page gets the browser's copy of the state. What the browser sent before is no such change:
-  // it comes back when the user may have gone on.
-  adoptState(name, before, now) {
-    const sent = this.sent[name] ?? [];
-    if (same(now, this[name])) sent.length = 0;
-    if (same(before, now) || same(now, this[name])) return;
-    const place = sent.findIndex((value) => same(value, now));
-    sent.splice(0, place + 1);
-    if (place >= 0) return;
-    this[name] = now ?? null;
+  adopt(name, { [name]: value, taken }) {
+    if (same(value, this[name]) || !this.settings.isTaken(name, taken)) return;
+    this[name] = value ?? null;
     if (name === "polygon") this.drawnOn = null;
-    if (before !== undefined) this.setStateValue(name, this[name]);
   }
 
   async load(url) {

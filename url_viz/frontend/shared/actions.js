@@ -7,6 +7,12 @@
 
 let lastSequence = 0; // rises during the life of a page, even if a gallery is removed and added again
 
+/** @returns {number} a number above all before it, those of the page before a reload too */
+export function nextSequence() {
+  lastSequence = Math.max(lastSequence + 1, Date.now());
+  return lastSequence;
+}
+
 /**
  * The queue of unconfirmed actions. Every action has a number, and is sent with all those before it until the server
  * confirms it: runs of the script overtake each other, and the next one handles what an earlier one missed.
@@ -25,8 +31,7 @@ export class Actions {
    * @returns {Action[]} all that wait, with this one as the last
    */
   add(action, ids) {
-    lastSequence = Math.max(lastSequence + 1, Date.now());
-    const added = { sequence: lastSequence, ...action };
+    const added = { sequence: nextSequence(), ...action };
     this.waiting = [...this.waiting, added];
     if (ids) this.idsOf.set(added, ids);
     return this.waiting;

@@ -1,8 +1,10 @@
 """Parts of the Compare models page: second model, agreement in words, linked maps, and what the models disagree on."""
 
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,22 +22,21 @@ from url_viz.ui.session import (
     COMPARED_GALLERY,
     COMPARED_MAPS,
     COMPARED_MEASURE,
-    LASSOS,
+    LASSO,
     OPENED,
     SECOND,
     choice,
-    keys_under,
-    state_of,
 )
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.tile_data import tile_of
 from url_viz.ui.urls import card_url, points_url
+from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import running, space_of, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.map import MapView, polygon_in, show_map
-from url_viz.ui.widgets.measure_choice import choose_measure, with_first
+from url_viz.ui.widgets.map import MapView, polygon_of, show_map
+from url_viz.ui.widgets.measure_choice import measure_under, with_first
 from url_viz.ui.widgets.sidebar import known_models
 from url_viz.wording import listed, standing
 from url_viz.workspace import Workspace
@@ -150,7 +151,7 @@ def pick_measure(comparison: Comparison, leading: str | None) -> str:
     names = offered(comparison)
     if leading in names and not comparison.measures[leading].is_same:
         names = with_first(names, leading)
-    return choose_measure(names, key=COMPARED_MEASURE)
+    return measure_under(COMPARED_MEASURE, names)
 
 
 def show_disagreements(
@@ -219,20 +220,22 @@ class LinkedSelection:
 
 
 def selection(first: ImageSet, second: ImageSet) -> LinkedSelection:
-    """The lasso that was drawn last; one on the other map is cleared. Call it before the maps are drawn."""
-    pair = {"first": first, "second": second}
-    keys = {side: _map_key(image_set, side) for side, image_set in pair.items()}
-    now = {side: polygon_in(state_of(key)) for side, key in keys.items()}
-    before = LASSOS.get() or dict.fromkeys(SIDES)
-    new = [side for side in SIDES if now[side] is not None and now[side] != before[side]]
-    side = new[0] if new else next((side for side in SIDES if now[side] is not None), None)
-    for other in SIDES:
-        if side is not None and other != side and now[other] is not None:
-            state_of(keys[other])["polygon"] = now[other] = None
-    LASSOS.set(now)
-    if side is None:
+    """The lasso that was drawn last, on either map. Call it before the maps are drawn."""
+    maps = {
+        _map_key(image_set, side): (side, image_set) for side, image_set in zip(SIDES, (first, second), strict=True)
+    }
+    for key in maps:
+        take_settings(key, ("polygon",), partial(_take_lasso, key))
+    key, lasso = LASSO.get() or ("", None)
+    if key not in maps:
         return LinkedSelection(None, None, None)
-    return LinkedSelection(side, now[side], scoped(pair[side].table(), Scope(now[side]))["id"])
+    side, image_set = maps[key]
+    return LinkedSelection(side, lasso, scoped(image_set.table(), Scope(lasso))["id"])
+
+
+def _take_lasso(key: str, new: Mapping[str, Any]) -> None:
+    polygon = polygon_of(new["polygon"])
+    LASSO.set(None if polygon is None else (key, polygon))
 
 
 def show_maps(first: ImageSet, second: ImageSet, compared: ComparedMeasure, linked: LinkedSelection) -> int | None:
@@ -270,12 +273,7 @@ def show_selected(linked: LinkedSelection, *, total: int) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{len(linked.ids):,}** of {total:,}")
-        st.button("Selection", icon=":material/close:", key="compare.clear", on_click=_clear)
-
-
-def _clear() -> None:
-    for key in keys_under(COMPARED_MAPS):
-        state_of(key)["polygon"] = None
+        st.button("Selection", icon=":material/close:", key="compare.clear", on_click=LASSO.clear)
 
 
 def _map_key(image_set: ImageSet, side: str) -> str:

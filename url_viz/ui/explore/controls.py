@@ -1,6 +1,8 @@
 """Controls of the Explore page: measure, colour, class, the View popover, and the second model."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -24,6 +26,9 @@ from url_viz.ui.session import (
     TSNE,
     WITHIN,
     ExploreView,
+    Key,
+    change_view,
+    view,
 )
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import errors_shown, escape
@@ -31,6 +36,7 @@ from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.embed_job import running, start_reading
 from url_viz.ui.widgets.filter_controls import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.measure_choice import choose_measure
+from url_viz.ui.widgets.shown_value import control
 
 ALL_CLASSES = "All classes"
 VALUE = ExploreView.colour
@@ -49,10 +55,15 @@ def pick_measure(image_set: ImageSet) -> str:
     if default is None:
         st.info("Nothing to order by yet. Values appear as pictures are read.", icon=":material/hourglass_empty:")
         end_page()
-    chosen = OTHER_MEASURE.get() or MEASURE.get()
+    chosen = view().measure
     if chosen is not None and chosen in other_measures(image_set):
         options.append(chosen)
-    return choose_measure(options, key=MEASURE, default=default)
+    return choose_measure(options, key=MEASURE, chosen=chosen, choose=_changing("measure"), default=default)
+
+
+def _changing(field: str) -> Callable[[Any], None]:
+    """What a choice changes of the view."""
+    return lambda chosen: change_view(**{field: chosen})
 
 
 def show_order(image_set: ImageSet, measure: str) -> None:
@@ -74,17 +85,12 @@ def show_order(image_set: ImageSet, measure: str) -> None:
                 type="tertiary",
                 icon=":material/undo:",
                 key="order.back",
-                on_click=_use_measure,
-                args=(order.measure,),
+                on_click=change_view,
+                kwargs={"measure": None},
                 help=escape(order.reason),
             )
         show_second(image_set)
         show_progress(image_set, key=DECIDE)
-
-
-def _use_measure(measure: str) -> None:
-    MEASURE.set(measure)
-    OTHER_MEASURE.clear()
 
 
 def title_of_measure(measure: str) -> str:
@@ -105,11 +111,17 @@ def pick_colour(image_set: ImageSet, measure: str) -> str:
     options = [VALUE, *categories, *_numbers(image_set, measure)]
     if len(options) == 1:
         return VALUE
-    if COLOUR.get() not in options:
-        COLOUR.set(VALUE)
-    return st.selectbox(
-        "Colour", options, format_func=_title_of_colour, key=COLOUR, width=170, label_visibility="collapsed"
+    shown = view().colour if view().colour in options else VALUE
+    st.selectbox(
+        "Colour",
+        options,
+        index=options.index(shown),
+        format_func=_title_of_colour,
+        width=170,
+        label_visibility="collapsed",
+        **control(COLOUR, shown, _changing("colour"), options=options),
     )
+    return shown
 
 
 def _with_values(table: pd.DataFrame) -> frozenset[str]:
@@ -138,66 +150,64 @@ def pick_class(image_set: ImageSet) -> None:
         return
     now = filter_on("label")
     is_one = isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names
-    ONE_CLASS.set_if_changed(now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES)
+    shown = now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES
+    options = [ALL_CLASSES, *names]
     st.selectbox(
         "Class",
-        [ALL_CLASSES, *names],
-        key=ONE_CLASS,
+        options,
+        index=options.index(shown),
         width=140,
-        on_change=_apply_class,
         label_visibility="collapsed",
+        **control(ONE_CLASS, shown, _choose_class, options=options),
     )
 
 
-def _apply_class() -> None:
-    picked = ONE_CLASS.get()
-    set_filter("label", None if picked in (None, ALL_CLASSES) else OneOf("label", (picked,)))
+def _choose_class(name: str) -> None:
+    set_filter("label", None if name == ALL_CLASSES else OneOf("label", (name,)))
 
 
 def show_view_popover(image_set: ImageSet, measure: str) -> None:
     """Display options: order by another column, twins, and point sizes."""
     with st.popover("View", icon=":material/tune:"):
-        others = other_measures(image_set)
-        if others:
-            if MEASURE.get() in others:
-                OTHER_MEASURE.set(MEASURE.get())
+        others = [None, *other_measures(image_set)]
+        other = view().measure if view().measure in others else None
+        if others[1:]:
             st.selectbox(
                 "Order by another column",
                 others,
-                index=None,
-                format_func=title_of_column,
-                key=OTHER_MEASURE,
-                placeholder="none",
-                on_change=_apply_other,
+                index=others.index(other),
+                format_func=lambda column: title_of_column(column or ""),
+                **control(OTHER_MEASURE, other, _changing("measure"), options=others),
             )
         sizes = ["", VALUE, *_numbers(image_set, measure)]
-        if SIZE.get() not in sizes:
-            SIZE.set("")
+        size = view().size if view().size in sizes else ""
         st.selectbox(
             "Size by",
             sizes,
+            index=sizes.index(size),
             format_func=lambda option: _title_of_option(option) if option else "all the same",
-            key=SIZE,
             help="Higher values are drawn larger. In fog, size always follows the order.",
+            **control(SIZE, size, _changing("size"), options=sizes),
         )
-        for key in (COLLAPSE, WITHIN, BY_CLASS, TSNE):
-            # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
-            key.set(bool(key.get()))
-        st.toggle("Show twins as one", key=COLLAPSE, help="Bursts and copies are shown once, marked +n")
-        st.toggle(
-            "t-SNE map", key=TSNE, help="Lay out the raw embeddings with t-SNE instead of UMAP, which takes longer"
-        )
+        _show_toggle("Show twins as one", COLLAPSE, "collapse_twins", "Bursts and copies are shown once, marked +n")
+        longer = "Lay out the raw embeddings with t-SNE instead of UMAP, which takes longer"
+        _show_toggle("t-SNE map", TSNE, "is_tsne", longer)
         if "label" in image_set.cached_of_table(_with_values):
-            st.toggle(
-                "Rank within class",
-                key=WITHIN,
-                help="Ranks each picture against its own class only, so that hard classes do not fill the list",
-            )
-            st.toggle("Class by class", key=BY_CLASS, help=f"The first {PER_CLASS} of each class, class by class")
+            own = "Ranks each picture against its own class only, so that hard classes do not fill the list"
+            _show_toggle("Rank within class", WITHIN, "within_class", own)
+            _show_toggle("Class by class", BY_CLASS, "class_by_class", f"The first {PER_CLASS} of each, class by class")
 
 
-def _apply_other() -> None:
-    MEASURE.set(OTHER_MEASURE.get())
+def _show_toggle(label: str, key: Key[bool], field: str, meaning: str) -> None:
+    """A switch of a field of the view."""
+    now: bool = getattr(view(), field)
+    st.toggle(escape(label), now, help=escape(meaning), **control(key, now, partial(_turn, field)))
+
+
+def _turn(field: str, is_on: object) -> None:
+    change_view(**{field: is_on})
+    if field == "is_tsne":
+        change_view(polygon=None)  # it was drawn on the other map
 
 
 def show_second(image_set: ImageSet) -> None:

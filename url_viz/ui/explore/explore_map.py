@@ -28,11 +28,9 @@ from url_viz.ui.session import (
     SPACE,
     SUBSET_IDS,
     SUBSET_MAP,
-    TSNE,
-    VIEW,
     ExploreView,
     Key,
-    state_of,
+    change_view,
     view,
 )
 from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
@@ -41,6 +39,7 @@ from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.filter_controls import set_filter, title_of_column
 from url_viz.ui.widgets.jobs import CANCEL_GRACE_S, progress_of
 from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.ui.widgets.shown_value import control
 
 _DECIDED = ("decision", "tags", "name")
 TICK_S = 0.5
@@ -59,7 +58,7 @@ def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
 
 def space_shown(image_set: ImageSet) -> str:
     """The space of the map that is shown: that which is chosen, or "" where no run has it."""
-    return TRAINING if SPACE.get() == TRAINING and has_training(image_set.table()) else ""
+    return TRAINING if view().space == TRAINING and has_training(image_set.table()) else ""
 
 
 def pick_space(image_set: ImageSet) -> None:
@@ -69,15 +68,15 @@ def pick_space(image_set: ImageSet) -> None:
             "Map",
             ["", TRAINING],
             required=True,
+            default=view().space,
             format_func=lambda space: Markdown("Map by training" if space else "Map by look"),
-            key=SPACE,
-            on_change=_without_lasso,
             label_visibility="collapsed",
+            **control(SPACE, view().space, _choose_space),
         )
 
 
-def _without_lasso() -> None:
-    VIEW.set(replace(view(), polygon=None))
+def _choose_space(space: str) -> None:
+    change_view(space=space, polygon=None)
     PLACES.clear()
 
 
@@ -87,7 +86,7 @@ def subset_shown(image_set: ImageSet) -> Subset | None:
     if space_shown(image_set):
         return None
     if key is None or ids is None:
-        return _whole_by_tsne(image_set) if TSNE.get() and len(image_set) else None
+        return _whole_by_tsne(image_set) if view().is_tsne and len(image_set) else None
     subset = find_map(image_set, key)
     if subset is None:
         _show_subset_map(image_set, ids)
@@ -103,7 +102,7 @@ def _whole_by_tsne(image_set: ImageSet) -> Subset | None:
 
 
 def _start_map(image_set: ImageSet, ids: NDArray[np.int64], *, again: bool = False) -> str:
-    method: Method = "tsne" if TSNE.get() else "umap"
+    method: Method = "tsne" if view().is_tsne else "umap"
     return start_map(image_set, ids, method=method, name=set_name(image_set.root), again=again)
 
 
@@ -144,7 +143,7 @@ def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
     both = before.merge(places, on="id", suffixes=("_before", ""))
     if np.allclose(both[["x_before", "y_before"]].to_numpy(), both[["x", "y"]].to_numpy(), equal_nan=True):
         return now
-    state_of(map_key(image_set))["polygon"] = None
+    change_view(polygon=None)
     st.toast("The map was recomputed, so the selection on it was cleared.", icon=":material/info:")
     return replace(now, polygon=None)
 
@@ -249,10 +248,9 @@ def _show_subset_map(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
         return
     with errors_shown():
         key = _start_map(image_set, present)
-        VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
+        change_view(polygon=None, space="")  # a lasso was drawn on the full map
         SUBSET_MAP.set(key)
         SUBSET_IDS.set(present)
-        SPACE.set("")
 
 
 def _try_again(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
@@ -261,8 +259,7 @@ def _try_again(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
 
 
 def _show_full_map() -> None:
-    if SUBSET_MAP.get() is None:
-        TSNE.set(False)
+    change_view(polygon=None, is_tsne=view().is_tsne and SUBSET_MAP.get() is not None)
     SUBSET_MAP.clear()
     SUBSET_IDS.clear()
 

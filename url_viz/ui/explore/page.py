@@ -6,17 +6,18 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.ambiguity import between_filters
+from url_viz.analysis.filters import replaced_in
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
-from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.analysis.scope import ReviewSpec, Scope, scoped
 from url_viz.image_set import ImageSet
 from url_viz.store.object_columns import PICTURE
 from url_viz.ui.explore.choose_dialog import show_choose_button
 from url_viz.ui.explore.controls import default_measure
-from url_viz.ui.explore.explore_map import map_key, subset_shown
+from url_viz.ui.explore.explore_map import subset_shown
 from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import ExploreView, state_of
+from url_viz.ui.session import ExploreView, change_view
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.download import download_paths, download_table
@@ -86,15 +87,19 @@ def show_pair(pair: tuple[str, str]) -> None:
         set_filter(between.column, between)
 
 
-def show_chips(image_set: ImageSet, view: ExploreView) -> None:
+def show_chips(view: ExploreView) -> None:
     """A removable chip for everything that narrows the view."""
-    key, threshold = map_key(image_set), view.threshold_percentile
+    threshold = view.threshold_percentile
     if view.polygon is None and threshold is None and not view.filters:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if view.polygon is not None:
             st.button(
-                "Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=(key, "polygon")
+                "Selection",
+                icon=":material/close:",
+                key="chip.selection",
+                on_click=change_view,
+                kwargs={"polygon": None},
             )
         show_filter_chips()
         if threshold is not None:
@@ -102,9 +107,15 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
                 f"Threshold: {escape(above(threshold))}",
                 icon=":material/close:",
                 key="chip.threshold",
-                on_click=_clear,
-                args=(key, "threshold"),
+                on_click=change_view,
+                kwargs={"threshold_percentile": None},
             )
+
+
+def before_reasons(table: pd.DataFrame, view: ExploreView, rows: pd.DataFrame) -> pd.DataFrame:
+    """What `view` shows of the table but for the filter on reasons, whose control counts them; `rows` with it."""
+    others = replaced_in(view.filters, "reasons", None)
+    return rows if others == view.filters else scoped(table, replace(view.scope, filters=others))
 
 
 def review_of(view: ExploreView, measure: str, scope: Scope | None = None) -> ReviewSpec:
@@ -179,12 +190,8 @@ def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
             download_table(words, plain, file_name=f"{name}{kind}", key=f"download.{key}{kind}", is_quiet=False)
 
 
-def _clear(key: str, part: str) -> None:
-    state_of(key)[part] = None
-
-
 def lasting(view: ExploreView, image_set: ImageSet, *, measure: str, colour: str) -> ExploreView:
-    """The view as it is kept: the default measure counts as no choice, and a lasso on a separate map ends with it."""
+    """The view for the address: the default measure counts as no choice, and a lasso on a separate map ends with it."""
     return replace(
         view,
         measure=None if measure == default_measure(image_set) else measure,

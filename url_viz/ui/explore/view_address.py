@@ -2,40 +2,17 @@
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import LASSO, scope_as_query, scope_from_query
 from url_viz.analysis.two_by_two import TRAINING
-from url_viz.ui.session import (
-    BY_CLASS,
-    COLLAPSE,
-    COLOUR,
-    MEASURE,
-    SIZE,
-    SPACE,
-    TSNE,
-    VIEW,
-    WITHIN,
-    ExploreView,
-    Key,
-    queried,
-    write_query,
-)
+from url_viz.ui.session import VIEW, ExploreView, Key, queried, view, write_query
+from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.grid import SIDES
-from url_viz.ui.widgets.map import STYLES, polygon_in
+from url_viz.ui.widgets.map import STYLES, polygon_of
 
-_CONTROLS: dict[str, Key[Any]] = {
-    "measure": MEASURE,
-    "colour": COLOUR,
-    "collapse_twins": COLLAPSE,
-    "size": SIZE,
-    "within_class": WITHIN,
-    "class_by_class": BY_CLASS,
-    "is_tsne": TSNE,
-    "space": SPACE,
-}
 _SWITCHES = {
     "within": "within_class",
     "classwise": "class_by_class",
@@ -48,53 +25,43 @@ _OURS = (*_SIMPLE, *_SWITCHES, LASSO)
 _PREFIXES = ("in.", "min.", "max.")
 
 
+def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:
+    return lambda name: name if isinstance(name, str) and name in names else default
+
+
+_SET_BY: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "polygon": ("polygon", polygon_of),
+    "threshold": ("threshold_percentile", lambda percentile: None if percentile is None else float(percentile)),
+    "style": ("style", _one_of(STYLES, ExploreView.style)),
+    "representatives": ("representatives", bool),
+    "names": ("names", bool),
+    "side": ("side", _one_of(SIDES, ExploreView.side)),
+    "is_wide": ("is_wide", bool),
+}
+"""The field of the view that a setting of the map or the grid changes, and how its value is read."""
+
+
 def current_view(
     on_map: Callable[[], Key[MutableMapping[str, object]]], on_grid: Key[MutableMapping[str, object]]
 ) -> ExploreView:
-    """The view that was kept (at a session's first run, that of the address), as controls, map and grid have it now.
+    """The view (at a session's first run, that of the address), with what was set on the map and in the grid since.
 
-    What was not drawn in the last run, because another page was, begins with the kept values: call this before the
-    controls, the map and the grid are drawn. `on_map` gives the key of the map, which the controls choose.
+    `on_map` gives the key of the map, which the view chooses.
     """
-    kept = VIEW.get_or(lambda: view_of(queried()))
-    for field, key in _CONTROLS.items():
-        if not key.is_set:
-            key.set(getattr(kept, field))
-    of_map = on_map()
-    if not of_map.is_set:
-        of_map.set(_map_state(kept))
-    chosen: dict[str, Any] = {field: key.get() for field, key in _CONTROLS.items()}
-    return with_state(replace(kept, **chosen), of_map.get() or {}, on_grid.get() or {})
+    VIEW.get_or(lambda: view_of(queried()))
+    for key in (on_map(), on_grid):
+        take_settings(key, tuple(_SET_BY), lambda new: VIEW.set(with_settings(view(), new)))
+    return view()
 
 
-def with_state(view: ExploreView, on_map: Mapping[str, object], on_grid: Mapping[str, object]) -> ExploreView:
-    """The view as the states of map and grid have it; as it was for what nobody set there, or makes no sense."""
-    threshold, names, is_wide = on_map.get("threshold"), on_map.get("names"), on_grid.get("is_wide")
-    return replace(
-        view,
-        polygon=polygon_in(on_map),
-        threshold_percentile=None if threshold is None else float(cast(float, threshold)),
-        style=next((style for style in STYLES if style == on_map.get("style")), view.style),
-        representatives=bool(on_map.get("representatives")),
-        names=view.names if names is None else bool(names),
-        side=next((side for side in SIDES if side == on_grid.get("side")), view.side),
-        is_wide=view.is_wide if is_wide is None else bool(is_wide),
-    )
+def with_settings(view: ExploreView, new: Mapping[str, Any]) -> ExploreView:
+    """The view with what was set on the map or in the grid, by the name there."""
+    changed: dict[str, Any] = {_SET_BY[name][0]: _SET_BY[name][1](value) for name, value in new.items()}
+    return replace(view, **changed)
 
 
-def _map_state(view: ExploreView) -> dict[str, object]:
-    return {
-        "polygon": view.polygon,
-        "threshold": view.threshold_percentile,
-        "style": view.style,
-        "representatives": view.representatives,
-        "names": view.names,
-    }
-
-
-def keep_view(view: ExploreView) -> None:
-    """Keep the view in the session and in the address."""
-    VIEW.set(view)
+def show_in_address(view: ExploreView) -> None:
+    """Write the view into the address."""
     write_query(query_of(view), among=_is_ours)
 
 

@@ -27,6 +27,7 @@ from url_viz.ui.session import PRETRAIN_SETS
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.embed_job import readable, set_name, set_title
 from url_viz.ui.widgets.form import show_field, show_form
+from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import listed
 
 Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
@@ -293,15 +294,17 @@ def _sets_picked(
 ) -> list[str]:
     """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
     key = PRETRAIN_SETS.of(use, image_set.set_id)
-    key.set_if_changed([set_id for set_id in key.get_or(lambda: list(usual)) if set_id in known])
-    return st.multiselect(
+    picked = [set_id for set_id in key.get_or(lambda: list(usual)) if set_id in known]
+    st.multiselect(
         escape(title),
         list(known),
+        picked,
         format_func=lambda set_id: _described(known[set_id]),
-        key=key,
         help=escape(HELP[use]),
         placeholder="None" if use == "measure" else "Choose sets",
+        **control_of(key, picked, options=known),
     )
+    return picked
 
 
 def _described(recent: RecentSet) -> str:

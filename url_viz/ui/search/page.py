@@ -20,7 +20,7 @@ from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.charts import IN_TWO, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.measure_choice import choose_measure
+from url_viz.ui.widgets.measure_choice import measure_under
 from url_viz.wording import counted, decimal, standing
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Gate:
 def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
     """The measure and the percentile above which pictures are withheld; off by default."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        measure = choose_measure(measures, key=SEARCH_MEASURE)
+        measure = measure_under(SEARCH_MEASURE, measures)
         percentile = st.slider(
             "Withhold above",
             0,

@@ -40,7 +40,7 @@ from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import open_folder, set_name
 from url_viz.ui.widgets.gallery import one_page, show_gallery
-from url_viz.ui.widgets.measure_choice import choose_measure, with_first
+from url_viz.ui.widgets.measure_choice import measure_under, with_first
 from url_viz.ui.widgets.part import show_paste
 from url_viz.wording import counted
 
@@ -135,7 +135,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        measure = choose_measure(options, key=UPLOAD_MEASURE)
+        measure = measure_under(UPLOAD_MEASURE, options)
         threshold = st.slider("Ambiguous if above", 0, 100, THRESHOLD, format="%d %%", key="upload.threshold")
     st.caption(escape(plain_words(order) if order and measure == leading else measure_named(measure).meaning))
     return measure, threshold

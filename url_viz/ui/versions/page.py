@@ -31,6 +31,7 @@ from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import titles
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import counted
 
 KINDS = {NEW: "#009e73", GONE: "#d55e00", CHANGED: "#0072b2", SAME: "#7d8590"}
@@ -61,19 +62,22 @@ def pick_before(image_set: ImageSet) -> str | None:
             icon=":material/history:",
         )
         return None
-    if VERSION_BEFORE.get() not in options:  # another set is no version of this one until somebody says so
-        VERSION_BEFORE.set([*kept, None][1 if len(kept) > 1 else 0])
+    before = VERSION_BEFORE.get()
+    if before not in options:  # another set is no version of this one until somebody says so
+        before = [*kept, None][1 if len(kept) > 1 else 0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("What changed since", width="content")
-        return st.selectbox(
+        st.selectbox(
             "What changed since",
             options,
-            key=VERSION_BEFORE,
+            index=None if before is None else options.index(before),
             format_func=lambda option: _title(kept[option]) if option in kept else sets[option],
             placeholder="Choose another image set",
             label_visibility="collapsed",
             width=420,
+            **control_of(VERSION_BEFORE, before, options=options),
         )
+    return before
 
 
 def _title(version: StoredVersion) -> str:
@@ -110,16 +114,17 @@ def show_changes(found: Diff) -> tuple[str, ...]:
     """What changed in words, and pills that choose among the changes; returns those chosen, none for all."""
     st.markdown(Markdown("\n".join(f"- {escape(sentence)}" for sentence in found.words_of_changes)))
     counts = found.counts()
-    VERSION_CHANGES.set_if_changed([name for name in VERSION_CHANGES.get() or [] if name in counts])
+    chosen = [name for name in VERSION_CHANGES.get() or [] if name in counts]
     st.pills(
         "Changes",
         list(counts),
         selection_mode="multi",
-        key=VERSION_CHANGES,
+        default=chosen,
         format_func=lambda name: escape(f"{WORDS[name].capitalize()} · {counts[name]:,}"),
         label_visibility="collapsed",
+        **control_of(VERSION_CHANGES, chosen, options=counts),
     )
-    return tuple(VERSION_CHANGES.get() or ())
+    return tuple(chosen)
 
 
 def show_both_on_map(image_set: ImageSet, found: Diff, chosen: Sequence[str]) -> int | None:

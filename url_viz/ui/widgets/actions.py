@@ -1,10 +1,11 @@
 """Numbered actions of a component: each is handled exactly once, even if runs of the script overtake each other.
 
-The browser numbers every action, and sends it with all those before it until the server confirms it.
+The browser numbers every action, and sends it with all those before it until the server confirms it. A setting, such as
+a lasso, has a number too: only the last one counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from url_viz.ui.session import HANDLED, Handled, state_of
 
@@ -40,6 +41,22 @@ def new_records(state: Record, handled: int) -> list[Record]:
 def sequence_of(record: Record) -> int:
     """The number of an action."""
     return int(cast(float, record["sequence"]))
+
+
+def take_settings(key: str, names: Sequence[str], take: Callable[[dict[str, Any]], None]) -> None:
+    """Give `take` what the user has set in a component since it was taken last, by its name."""
+    state, last = state_of(key), HANDLED.get_or(Handled).last
+    told = {name: cast(Record, state[name]) for name in names if isinstance(state.get(name), Mapping)}
+    new = {name: one for name, one in told.items() if sequence_of(one) > last.get(f"{key}.{name}", 0)}
+    if new:
+        take({name: one["value"] for name, one in new.items()})
+        last.update({f"{key}.{name}": sequence_of(one) for name, one in new.items()})
+
+
+def settings_taken(key: str, names: Sequence[str]) -> dict[str, int]:
+    """The number of what was taken last, by the setting's name: the browser keeps what the user has set since."""
+    last = HANDLED.get_or(Handled).last
+    return {name: last.get(f"{key}.{name}", 0) for name in names}
 
 
 def clicked_in(state: Record) -> int | None:

@@ -1,5 +1,7 @@
 """The choice of classes: a line that says what was taken for them, and opens the other choices."""
 
+from functools import partial
+
 import streamlit as st
 
 from url_viz.analysis.apart import apart_choices, apart_in_words
@@ -9,6 +11,7 @@ from url_viz.store.object_columns import CLASS, PICTURE
 from url_viz.ui.session import CLASSES, CLASSES_OPEN
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filter_controls import set_filter
+from url_viz.ui.widgets.shown_value import control
 from url_viz.wording import counted, first_of
 
 NONE = "none"
@@ -34,8 +37,7 @@ def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
 def show_class_choice(image_set: ImageSet) -> None:
     """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
     now, choices = image_set.labels.levels(), class_choices(image_set)
-    key = CLASSES.of(image_set.set_id)
-    key.set(now.chosen or NONE)  # another session or a command may have chosen
+    chosen = now.chosen or NONE
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
     if image_set.is_of_objects and (now.chosen, image_set.labels.apart.choice) == (CLASS, PICTURE):
         words = escape(counted(now.classes, "class"))  # nothing else was to be expected
@@ -46,9 +48,8 @@ def show_class_choice(image_set: ImageSet) -> None:
             list(choices),
             format_func=lambda choice: escape(choices[choice][0]),
             captions=[escape(detail) for _, detail in choices.values()],
-            key=key,
-            on_change=_take_classes,
-            args=(image_set,),
+            index=list(choices).index(chosen),
+            **control(CLASSES.of(image_set.set_id), chosen, partial(_take_classes, image_set), options=choices),
         )
         _show_apart(image_set, with_suggestion=bool(popover.open))
 
@@ -75,8 +76,7 @@ def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
             st.rerun()
 
 
-def _take_classes(image_set: ImageSet) -> None:
-    picked = CLASSES.of(image_set.set_id).get()
+def _take_classes(image_set: ImageSet, picked: str) -> None:
     with errors_shown():
         image_set.labels.use(None if picked == NONE else picked)
         set_filter("label", None)

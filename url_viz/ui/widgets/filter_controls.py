@@ -1,7 +1,8 @@
 """Filters of a view: a popover that sets one per column, a chip for each active one, and the reasons of pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -19,15 +20,17 @@ from url_viz.analysis.filters import (
 )
 from url_viz.analysis.reasons import BETWEEN_CLASSES, reason_counts
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, REASON, VIEW, view
+from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, REASON, change_view, view
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.shown_value import control
 
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 _TITLES = {"label": "Class", "": "none"}
 
 
 def set_filter(column: str, new: Filter | None) -> None:
     """Set the filter on a column, or remove it (None)."""
-    VIEW.set(replace(view(), filters=replaced_in(view().filters, column, new)))
+    change_view(filters=replaced_in(view().filters, column, new))
 
 
 def filter_on(column: str) -> Filter | None:
@@ -69,13 +72,12 @@ def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
 
 def _pick_name() -> None:
     now = filter_on("path")
-    FILTER_NAME.set(now.text if isinstance(now, NameContains) else "")
-    st.text_input("Name contains", key=FILTER_NAME, on_change=_apply_name, placeholder="any")
+    text = now.text if isinstance(now, NameContains) else ""
+    st.text_input("Name contains", text, placeholder="any", **control(FILTER_NAME, text, _choose_name))
 
 
-def _apply_name() -> None:
-    text = (FILTER_NAME.get() or "").strip()
-    set_filter("path", NameContains(text) if text else None)
+def _choose_name(text: str) -> None:
+    set_filter("path", NameContains(text.strip()) if text.strip() else None)
 
 
 def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:
@@ -84,46 +86,44 @@ def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:
 
 def _pick_values(counts: Mapping[str, int], column: str) -> None:
     now = filter_on(column)
-    key = FILTER.of(column)
-    key.set([v for v in now.values if v in counts] if isinstance(now, OneOf) else [])
+    shown = [value for value in now.values if value in counts] if isinstance(now, OneOf) else []
     st.multiselect(
         "Any of",
         list(counts),
+        shown,
         format_func=lambda value: f"{value or 'none'} ({counts[value]:,})",
-        key=key,
-        on_change=_apply_values,
-        args=(column,),
         placeholder="all",
+        **control(FILTER.of(column), shown, partial(_choose_values, column), options=counts),
     )
 
 
-def _apply_values(column: str) -> None:
-    values = tuple(FILTER.of(column).get() or ())
-    set_filter(column, OneOf(column, values) if values else None)
+def _choose_values(column: str, values: Sequence[str]) -> None:
+    set_filter(column, OneOf(column, tuple(values)) if values else None)
 
 
 def _pick_range(values: "pd.Series[float]", column: str) -> None:
-    now = filter_on(column)
-    low, high = (now.low, now.high) if isinstance(now, Between) else (None, None)
     st.caption(f"From {values.min():.6g} to {values.max():.6g} in this image set")
-    left, right = st.columns(2)
-    for container, title, bound, value in ((left, "At least", "low", low), (right, "At most", "high", high)):
-        key = FILTER.of(column, bound)
-        key.set(value)
-        container.number_input(
+    for container, title, bound in zip(st.columns(2), ("At least", "At most"), ("low", "high"), strict=True):
+        value = getattr(_range(column), bound)
+        text = "" if value is None else f"{value:.15g}"
+        container.text_input(
             escape(title),
-            value=None,
-            key=key,
-            format="%g",
-            on_change=_apply_range,
-            args=(column,),
+            text,
             placeholder="any",
+            validate=(NUMBER, "Type a number, such as 0.5"),
+            **control(FILTER.of(column, bound), text, partial(_choose_bound, column, bound)),
         )
 
 
-def _apply_range(column: str) -> None:
-    low, high = FILTER.of(column, "low").get(), FILTER.of(column, "high").get()
-    set_filter(column, None if low is None and high is None else Between(column, low, high))
+def _range(column: str) -> Between:
+    now = filter_on(column)
+    return now if isinstance(now, Between) else Between(column)
+
+
+def _choose_bound(column: str, bound: str, text: str) -> None:
+    now, value = _range(column), float(text) if text.strip() else None
+    new = replace(now, low=value) if bound == "low" else replace(now, high=value)
+    set_filter(column, None if new.low is None and new.high is None else new)
 
 
 def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
@@ -139,14 +139,13 @@ def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
         counts.setdefault(picked, 0)
     if not counts:
         return None
-    REASON.set_if_changed(picked)
     st.pills(
         "Why",
         list(counts),
+        default=picked,
         format_func=lambda name: f"{escape(name)} {counts[name]:,}",
-        key=REASON,
-        on_change=_apply_reason,
         label_visibility="collapsed",
+        **control(REASON, picked, _choose_reason, options=counts),
     )
     return picked
 
@@ -173,6 +172,5 @@ def title_of_reason(reason: str, detail: str) -> str:
     return detail.partition(":")[0] if reason == BETWEEN_CLASSES else reason
 
 
-def _apply_reason() -> None:
-    name = REASON.get()
+def _choose_reason(name: str | None) -> None:
     set_filter("reasons", OneOf("reasons", (name,)) if name else None)

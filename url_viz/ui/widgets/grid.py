@@ -62,8 +62,9 @@ def show_grid(
     """Draw one pane, or two side by side, as high as the window; `ringed_id` is the picture that was opened last.
 
     `handle` is that of `show_gallery`; a decision on more chosen pictures than `ask_above` shows no mark before the
-    server has answered. The state is that of `key` in the session: `side`, `is_wide`, `chosen` (ranges of cached
-    orders), `actions`, and `clicked` for one run. What was chosen when the page was left is chosen again.
+    server has answered. The state is that of `key` in the session: `side` and `is_wide` (for `take_settings`), `chosen`
+    (ranges of cached orders), `actions`, and `clicked` for one run. What was chosen when the page was left is chosen
+    again.
     """
     kept = CHOSEN.of(key)
     again = np.empty(0, np.int64) if key.is_set else kept.get_or(lambda: np.empty(0, np.int64))

@@ -15,6 +15,7 @@ from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import HEAT, WHOLE
 from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.urls import picture_url, whole_url
+from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import counted
 
 MOST_KEPT = 256
@@ -38,7 +39,8 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     if not show_whole(container, image_set, image_id):
         container.html(picture_html(image_set, image_id, row, None))
     title = f"Show which parts matter: {in_text(measure)}"
-    is_wanted = st.toggle(escape(title), key=HEAT, disabled=image_set.source.is_external)
+    is_wanted = bool(HEAT.get()) and not image_set.source.is_external
+    st.toggle(escape(title), is_wanted, disabled=image_set.source.is_external, **control_of(HEAT, is_wanted))
     caption = st.empty()
     # never empty, so that the layout does not move
     caption.caption("Covering one part at a time …" if is_wanted else HOW)

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 from url_viz.analysis.scope import Polygon
 from url_viz.ui.session import Style, state_of
-from url_viz.ui.widgets.actions import clicked_in, nothing
+from url_viz.ui.widgets.actions import clicked_in, nothing, settings_taken
 from url_viz.ui.widgets.assets import component_of
 
 Colour = Literal["value", "category"]
 STYLES: tuple[Style, ...] = ("points", "fog", "density")
+SETTINGS = ("polygon", "threshold", "style", "representatives", "names")
+"""What the user sets on a map."""
 CATEGORIES_LISTED = 1_000
 
 _mount = component_of("map")
@@ -76,15 +78,15 @@ def show_map(
     It is `height_px` high in all, or as high as the window has room for below its top.
 
     `on_pick` is called with the names of the categories that the user wants to see, before the page runs again; none:
-    all. The state is that of `key` in the session: `polygon`, `threshold`, `style`, `representatives`, `names`, and
-    `clicked` and `picked` for one run. A page may set all but the last before this call (to clear a selection); the map
-    then follows `view`. Zoom and position are kept per `key` while the browser's page is open: give each image set its
-    own key.
+    all. The state is that of `key` in the session: the SETTINGS, numbered, and `clicked` and `picked` for one run.
+    What the user sets the page takes by `take_settings` before this call; the map follows `view` in what it has taken.
+    Zoom and position are kept per `key` while the browser's page is open: give each image set its own key.
     """
     result = _mount(
         key=key,
-        data=map_data(view, key=key) | {"fits": height_px is None, "can_pick": on_pick is not None},
-        default={"polygon": None, "threshold": None, "style": None, "representatives": None, "names": None},
+        data=map_data(view, key=key, taken=settings_taken(key, SETTINGS))
+        | {"fits": height_px is None, "can_pick": on_pick is not None},
+        default=dict.fromkeys(SETTINGS),
         height="content" if height_px is None else height_px,
         on_polygon_change=nothing,
         on_threshold_change=nothing,
@@ -97,9 +99,9 @@ def show_map(
     return clicked_in(result)
 
 
-def polygon_in(state: Mapping[str, object]) -> Polygon | None:
-    """The lasso in a map's state; fewer than three corners count as none."""
-    corners = cast(Sequence[tuple[float, float]], state.get("polygon") or ())
+def polygon_of(corners: Sequence[tuple[float, float]] | None) -> Polygon | None:
+    """A lasso as a map tells it; fewer than three corners count as none."""
+    corners = corners or ()
     return tuple((float(x), float(y)) for x, y in corners) if len(corners) >= 3 else None
 
 
@@ -109,10 +111,11 @@ def _pick(key: str, names: tuple[str, ...], on_pick: Callable[[tuple[str, ...]],
         on_pick(tuple(names[number] for number in picked if isinstance(number, int) and 0 <= number < len(names)))
 
 
-def map_data(view: MapView, *, key: str) -> dict[str, object]:
+def map_data(view: MapView, *, key: str, taken: Mapping[str, int]) -> dict[str, object]:
     """The data for the browser; ids as text, because JavaScript's numbers hold 53 bits."""
     return vars(view) | {
         "key": key,
+        "taken": taken,
         "title": f"{view.measure} percentile" if view.measure else "Percentile",
         "categories": view.categories[:CATEGORIES_LISTED],
         "unlisted": max(0, len(view.categories) - CATEGORIES_LISTED),

@@ -1,6 +1,6 @@
 """The control "Order by": a choice among measures, each named by what it knows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -9,6 +9,7 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.filter_controls import title_of_column
+from url_viz.ui.widgets.shown_value import control
 
 MOST_SIDE_BY_SIDE = 4
 """More measures would take a line for themselves."""
@@ -24,33 +25,36 @@ def with_first(names: Sequence[str], first: str | None) -> list[str]:
     return sorted(names, key=lambda name: name != first)
 
 
-def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str | None = None) -> str:
-    """One of `names` (at least one): `default`, else the first, until another is chosen; what each means is its help.
+def measure_under(key: Key[str | None], names: Sequence[str], *, default: str | None = None) -> str:
+    """As `choose_measure`, with the choice in the session under `key`."""
+    return choose_measure(names, key=key.of("control"), chosen=key.get(), choose=key.set, default=default)
 
-    The choice is in the session under `key`; one that is not among `names` does not apply. What nobody chose follows
-    the default, which changes while a folder is read.
+
+def choose_measure(
+    names: Sequence[str],
+    *,
+    key: Key[str | None],
+    chosen: str | None,
+    choose: Callable[[str | None], None],
+    default: str | None = None,
+) -> str:
+    """One of `names` (at least one): `default`, else the first, unless another is `chosen`; each is explained.
+
+    A choice that is not among `names` does not apply. What nobody chose follows the default, which changes while a
+    folder is read; to choose the default is to choose None.
     """
-    first, chosen, followed = default or names[0], key.get(), key.of("default")
-    if chosen is None or chosen not in names or chosen == followed.get():
-        chosen = first
-    # A control for each default: a browser that still shows the last one would send that default as if it were chosen.
-    control = key.of("control", first)
-    for place, value in ((key, chosen), (followed, first), (control, chosen)):
-        place.set_if_changed(value)
-
-    def choose() -> None:
-        if followed.get() == first:
-            key.set(control.get())
-
+    first = default or names[0]
+    shown = chosen if chosen is not None and chosen in names else first
+    common = control(key, shown, lambda name: choose(None if name == first else name), options=(first, *names))
     if len(names) > MOST_SIDE_BY_SIDE:
         st.selectbox(
             "Order by",
             names,
             format_func=lambda name: f"Order: {choice_of_measure(name).lower()}",
-            key=control,
-            on_change=choose,
+            index=list(names).index(shown),
             width=220,
             label_visibility="collapsed",
+            **common,
         )
     else:
         st.segmented_control(
@@ -58,11 +62,11 @@ def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str |
             names,
             required=True,
             format_func=lambda name: escape(choice_of_measure(name)),
-            key=control,
-            on_change=choose,
+            default=shown,
             help=meanings(names),
+            **common,
         )
-    return chosen
+    return shown
 
 
 def choice_of_measure(name: str) -> str:

@@ -24,6 +24,7 @@ from url_viz.ui.widgets.filter_controls import show_reason_badges
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import show_with_heat
 from url_viz.ui.widgets.model_facts import show_model_of
+from url_viz.ui.widgets.shown_value import control
 from url_viz.wording import percent
 
 LINK = "picture"
@@ -141,16 +142,15 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     label, given = row["label"], row["label_given"]
     others = image_set.table()["label"].dropna().astype(str)
     first = (label, given, row.get("first_class"), row.get("second_class"))
-    key = LABELLED.of(image_id)
-    key.set_if_changed(label if isinstance(label, str) else None)
+    options = list(dict.fromkeys([*(name for name in first if isinstance(name, str)), *sorted(others.unique())]))
+    correct = with_toast(lambda name: image_set.labels.correct({image_id: name}, who=user_name()))
     st.selectbox(
         "Label",
-        list(dict.fromkeys([*(name for name in first if isinstance(name, str)), *sorted(others.unique())])),
+        options,
         index=0 if isinstance(label, str) else None,
         accept_new_options=True,
         placeholder="Choose a class, or type a new one",
-        key=key,
-        on_change=with_toast(lambda: image_set.labels.correct({image_id: key.get()}, who=user_name())),
+        **control(LABELLED.of(image_id), label if isinstance(label, str) else None, correct, options=options),
     )
     if row["label_checked"] == CORRECTED:
         is_new = " · a new class: no other picture has it" if (others == label).sum() == 1 else ""

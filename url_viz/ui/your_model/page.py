@@ -1,6 +1,5 @@
 """Parts of the Your model page: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
 
-from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -27,9 +26,10 @@ from url_viz.analysis.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_traini
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, SPACE, VIEW, view
+from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, change_view
 from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
 from url_viz.ui.widgets.filter_controls import title_of_column
+from url_viz.ui.widgets.shown_value import control, control_of
 from url_viz.wording import counted, percent
 
 ENDINGS = ["csv", "tsv", "parquet", "pq", "npz"]
@@ -50,17 +50,15 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
     chosen = image_set.runs.chosen
     if not names:
         return None
-    RUN.set_if_changed(chosen)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.selectbox(
             "Run",
             names,
-            index=0 if chosen else None,
+            index=names.index(chosen) if chosen else None,
             placeholder="Choose a run",
-            key=RUN,
-            on_change=with_toast(lambda: image_set.runs.use(RUN.get() or "")),
             width=220,
             label_visibility="collapsed",
+            **control(RUN, chosen, with_toast(image_set.runs.use), options=names),
         )
         if chosen is None:
             st.caption("Trainings that URL-Viz recorded are compared with the pictures only if you choose one.")
@@ -73,8 +71,7 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
             key="run.map",
             help="Explore's map with confidence up and variability to the right, over the epochs of this run",
         ):
-            VIEW.set(replace(view(), space=TRAINING, polygon=None))
-            SPACE.set(TRAINING)
+            change_view(space=TRAINING, polygon=None)
             st.switch_page("pages/explore_page.py")
     return run
 
@@ -225,12 +222,17 @@ def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) 
     columns = columns_to_compare(table)
     if not columns:
         return
-    if RUN_COLUMN.get() not in columns:
-        RUN_COLUMN.set(columns[0])
+    chosen = RUN_COLUMN.get()
+    column = chosen if chosen in columns else columns[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Accuracy by**", width="content")
-        column = st.selectbox(
-            "Accuracy by", columns, key=RUN_COLUMN, format_func=title_of_column, label_visibility="collapsed"
+        st.selectbox(
+            "Accuracy by",
+            columns,
+            index=columns.index(column),
+            format_func=title_of_column,
+            label_visibility="collapsed",
+            **control_of(RUN_COLUMN, column, options=columns),
         )
     shares, filters = accuracy_by(found, table[column])
     shown = st.column_config
@@ -252,9 +254,9 @@ def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) 
         alt="Accuracy by the values of the column, with intervals",
     )
     st.caption("Low and high are the 95 % interval. First comes what is surely worst: few pictures may be chance.")
-    chosen = event["selection"]["rows"]
-    if chosen:
-        rows = np.flatnonzero(passes_all(table, (filters[chosen[0]],)))
+    picked = event["selection"]["rows"]
+    if picked:
+        rows = np.flatnonzero(passes_all(table, (filters[picked[0]],)))
         wrong = np.intersect1d(rows, found.rows[~found.is_right])
         _show_rows(image_set, counted(len(wrong), "wrong picture"), wrong, key="run.wrong")
 

@@ -1,0 +1,44 @@
+"""Controls whose value the page changes, too, so that no click is lost: neither one on them nor one that changed them.
+
+A value that the page gives to a widget is sent to the browser and replaces what was clicked there since the run began;
+and until it has come, every message of the browser says the value before, as if somebody had chosen that again.
+So no widget is given a value. One that shows another value than its browser has is another widget, with the next number
+in its key; what a widget says counts as chosen if it differs from what that widget said or was made with.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from url_viz.ui.session import SHOWN, Key, Shown
+
+T = TypeVar("T")
+
+
+def control(key: Key[T], value: T, choose: Callable[[T], object], *, options: object = ()) -> dict[str, Any]:
+    """The `key`, `on_change` and `args` of the widget that shows `value`; `choose` gets what the user chooses.
+
+    Give the widget `value` as its first one (`index`, `value`, `default`), and the `options` here as they are written
+    there.
+    """
+    shown = SHOWN.get_or(dict).setdefault(key, Shown(options))
+    if not shown.said or shown.said[-1] != value or shown.options != options:
+        shown.said.append(value)
+        shown.options = options
+    number = len(shown.said) - 1
+    return {"key": _widget(key, number), "on_change": _take, "args": (key, number, choose)}
+
+
+def control_of(kept: Key[T], value: T, *, options: object = ()) -> dict[str, Any]:
+    """As `control`, of a choice that is kept in the session; `value` is what applies of it."""
+    return control(kept.of("control"), value, kept.set, options=options)
+
+
+def _widget(key: Key[T], number: int) -> Key[T]:
+    return key.of(number) if number else key
+
+
+def _take(key: Key[T], number: int, choose: Callable[[T], object]) -> None:
+    said, now = SHOWN.get_or(dict)[key].said, _widget(key, number).get()
+    if now != said[number]:
+        said[number] = now
+        choose(now)  # type: ignore[arg-type]
