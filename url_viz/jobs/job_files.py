@@ -8,16 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from url_viz.errors import JobError
 from url_viz.files import replaced
 from url_viz.jobs.process import ProcessMark
-from url_viz.records import as_json, read_json
+from url_viz.records import Record, RecordFile
 from url_viz.workspace import FileInside
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 ID_FORM = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{6}")
 QUEUE_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -90,9 +86,6 @@ def queue_lock(jobs_folder: Path, queue: str, slot: int = 0) -> Path:
     return jobs_folder / f".queue-{queue}{f'.{slot}' if slot else ''}.lock"
 
 
-Kind = TypeVar("Kind")
-
-
 @dataclass(frozen=True)
 class JobConfig:
     """The configuration of a job: `command` are arguments to this Python, `created` is Unix seconds.
@@ -141,22 +134,20 @@ class StopRequest:
     grace_s: float
 
 
-def write_record(path: Path, record: "DataclassInstance") -> None:
-    """Write one of these to `path` as JSON, in one step."""
-    with replaced(path) as temporary:
-        temporary.write_text(as_json(record), encoding="utf-8")
+def write_record(path: Path, record: object) -> None:
+    """Write one of these to `path`, in one step."""
+    _file(type(record), path).write(record)
 
 
-def read_record(kind: type[Kind], path: Path) -> Kind:
+def read_record(kind: type[Record], path: Path) -> Record:
     """Read a record. Raises JobError if it is missing or damaged."""
-    try:
-        return read_json(kind, path.read_bytes())
-    except FileNotFoundError as error:
-        raise JobError(f"{path} is missing. Delete the job {path.parent.name} and start it again.") from error
-    except (OSError, ValueError) as error:
-        raise JobError(f"{path} is damaged ({error}). Delete the job {path.parent.name} and start it again.") from error
+    return _file(kind, path).read()
 
 
-def find_record(kind: type[Kind], path: Path) -> Kind | None:
+def find_record(kind: type[Record], path: Path) -> Record | None:
     """Read a record; None if its file is not there yet. Raises JobError if it is damaged."""
-    return read_record(kind, path) if path.exists() else None
+    return _file(kind, path).find()
+
+
+def _file(kind: type[Record], path: Path) -> RecordFile[Record]:
+    return RecordFile(path, kind, f"Delete the job {path.parent.name} and start it again.", error=JobError)

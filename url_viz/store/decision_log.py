@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,8 +20,7 @@ from filelock import FileLock, Timeout
 
 from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
-from url_viz.records import read_plain
-from url_viz.sealed import sealed, unsealed
+from url_viz.records import RecordFile
 from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decision_transaction import InconsistentLogError, Transaction
 
@@ -107,7 +106,7 @@ class DecisionLog:
         """
         is_copied, self._is_copied = self._is_copied, False  # what fails half done is looked at next time
         with suppress(OSError, WorkspaceError), self._lock(), self._transaction("BEGIN") as now:
-            self._write_record(Record(now.identity(), now.version()))
+            self._record_file().write(Record(now.identity(), now.version()))
             if not self._repeated(now, is_known=is_copied):
                 now.verify_actions()  # nothing damaged may take the place of the copy
                 self._write_copy(now.data())
@@ -185,19 +184,17 @@ class DecisionLog:
 
     def _record(self) -> Record | None:
         """The record; None if there is none, or it is damaged: the next action writes it again."""
-        try:
-            return read_plain(Record, unsealed(self.record_path.read_bytes()))
-        except (OSError, ValueError):
-            return None
+        with suppress(DamageError):
+            return self._record_file().find()
+        return None
+
+    def _record_file(self) -> RecordFile[Record]:
+        """The record. It is verified as it is read: none after a power cut is no damage."""
+        return RecordFile(self.record_path, Record, "The next action writes it again.", is_flushed=False)
 
     def _lock(self) -> FileLock:
         """The lock under which one process at a time creates the file, or writes record and copy."""
         return FileLock(self._lock_path, timeout=LOCK_S)
-
-    def _write_record(self, record: Record) -> None:
-        """Write the record. It is verified as it is read: none after a power cut is no damage."""
-        with replaced(self.record_path, is_flushed=False) as temporary:
-            temporary.write_text(sealed(asdict(record)))
 
     def _write_copy(self, data: bytes) -> None:
         """Write the copy as a whole. The journal of an interrupted action would not fit it, and is removed."""

@@ -11,9 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from url_viz.files import replaced
-from url_viz.records import read_plain
-from url_viz.sealed import sealed, unsealed
+from url_viz.errors import DamageError
+from url_viz.records import RecordFile
 from url_viz.store.checksums import ChecksumError
 
 RECORD = "checksums.json"
@@ -39,10 +38,13 @@ class Noted:
 
 def noted(table: Path) -> Noted:
     """The recorded digests of the table in the folder `table`; empty if the record is missing or damaged."""
-    try:
-        return read_plain(Noted, unsealed((table / RECORD).read_bytes()))
-    except (OSError, ValueError):
-        return Noted()  # the data are not affected, and the next commit writes it again
+    with suppress(DamageError):  # the data are not affected, and the next commit writes it again
+        return _record_of(table).read()
+    return Noted()
+
+
+def _record_of(table: Path) -> RecordFile[Noted]:
+    return RecordFile(table / RECORD, Noted, "The next reading writes it again.", Noted(), is_flushed=False)
 
 
 def note(table: Path, version: int) -> None:
@@ -55,8 +57,7 @@ def note(table: Path, version: int) -> None:
     manifests[version] = _digest(manifest)
     files = _deletions(table)
     deletions = {path.name: before.deletions.get(path.name) or _digest(path) for path in files}
-    with replaced(table / RECORD, is_flushed=False) as temporary:
-        temporary.write_text(sealed({"manifests": manifests, "deletions": deletions}))
+    _record_of(table).write(Noted(manifests, deletions))
 
 
 def check(table: Path, version: int, *, is_newest: bool = True) -> None:
