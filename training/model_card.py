@@ -1,8 +1,7 @@
 """The model card of a head that `training.pretrain` made, written from the files of the run."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,11 @@ from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.orders import HEAD, STACK
 from training.benchmark.people import OTHER_ORDERS
+from training.config import PretrainConfig
+from training.overlap import Overlap, Overlaps
+from training.run_files import pretrain_record
 from url_viz.models.head import Head, load_head
+from url_viz.records import read_json
 from url_viz.wording import MISSING, counted
 
 COLUMNS = (HEAD, *SINGLE_BASELINES, STACK, "fitted_by_class", "confusability", "ambiguity")
@@ -39,7 +42,7 @@ copies with noise or in low light a lower one than the photograph itself (experi
 
 def card_text(folder: Path) -> str:
     """The card of the run in `folder` as Markdown; its benchmarks and its overlap may be missing."""
-    head, config = load_head(folder / "head.safetensors"), json.loads((folder / "config.json").read_text())
+    head, config = load_head(folder / "head.safetensors"), pretrain_record(folder).read()
     development, report = (
         read_benchmark(path) if (path := folder / f"{use}.json").is_file() else None
         for use in ("development", "report")
@@ -47,19 +50,19 @@ def card_text(folder: Path) -> str:
     overlap = folder / "overlap.json"
     parts = [
         _about(head, config),
-        verdicts_text(report, [read_benchmark(Path(path)) for path in config["earlier"]]),
+        verdicts_text(report, [read_benchmark(path) for path in config.earlier]),
         report_text(report) if report else "",
         development_text(development) if development else "",
         people_text(report) if report else "",
         _recipe(head, config),
         _sources(head),
-        _overlap(json.loads(overlap.read_text())) if overlap.is_file() else "",
+        _overlap(read_json(Overlaps, overlap.read_bytes()).overlaps) if overlap.is_file() else "",
         _limits(head),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _about(head: Head, config: Mapping[str, Any]) -> str:
+def _about(head: Head, config: PretrainConfig) -> str:
     reads = (
         f"the backbone's embedding ({head.embedding_size:,} numbers)"
         if head.functions is None
@@ -67,7 +70,7 @@ def _about(head: Head, config: Mapping[str, Any]) -> str:
     )
     return f"""# Uncertainty head for {head.provenance.backbone}
 
-Digest `{head.digest}`, backbone weights `{head.provenance.weights_digest}`, precision `{config["precision"]}`.
+Digest `{head.digest}`, backbone weights `{head.provenance.weights_digest}`, precision `{config.precision}`.
 Reads {reads} and gives one uncertainty: higher means less
 to be trusted, and only the order means anything. It is no probability."""
 
@@ -163,27 +166,28 @@ def people_text(report: Benchmark) -> str:
     )
 
 
-def _recipe(head: Head, config: Mapping[str, Any]) -> str:
+def _recipe(head: Head, config: PretrainConfig) -> str:
     recipe = head.provenance.recipe
     training: Mapping[str, Any] = recipe["training"]  # type: ignore[assignment]
     shape = f"{training['depth']} hidden layers of {training['width']}" if training["depth"] else "one linear layer"
     rows = [
-        ["target", str(config["target"])],
-        ["views", _listing(config["augmentation"])],
+        ["target", config.target],
+        ["views", _listing(asdict(config.augmentation))],
         ["loss", f"{training['loss']}, margin {training['margin']}, {training['pairing']} pairs"],
         ["head", f"{shape}, LayerNorm {training['layer_norm']}"],
         ["optimiser", f"{training['epochs']} epochs, batches of {training['batch']}, rate {training['base_rate']}"],
-        ["seed", f"{recipe['seed']}, the best of {config['seeds']} on held-out pictures that trained nothing"],
+        ["seed", f"{recipe['seed']}, the best of {config.seeds} on held-out pictures that trained nothing"],
         ["made by", f"`{command_of(config)}`"],
     ]
     return f"## Recipe\n\n{markdown(['', ''], rows)}"
 
 
-def command_of(config: Mapping[str, Any]) -> str:
+def command_of(config: PretrainConfig) -> str:
     """The command that makes this head again, folders by their last names; other options are in the head's header."""
-    words = ["python -m training.pretrain", f"--model {config['model']}"]
-    words += [f"--{name} {Path(spec).name}" for name in ("data", "develop", "report") for spec in config[name]]
-    words += [f"--{name} {config[name]}" for name in ("reads", "target", "seeds", "limit") if config[name] is not None]
+    words = ["python -m training.pretrain", f"--model {config.model}"]
+    words += [f"--{name} {Path(spec).name}" for name in ("data", "develop", "report") for spec in getattr(config, name)]
+    values = {name: getattr(config, name) for name in ("reads", "target", "seeds", "limit")}
+    words += [f"--{name} {value}" for name, value in values.items() if value is not None]
     return " ".join(words)
 
 
@@ -200,15 +204,11 @@ def _sources(head: Head) -> str:
     return f"## Pictures that train\n\n{table}\n\nOn those of them that were held out: {held_out}."
 
 
-def _overlap(overlap: Mapping[str, Any]) -> str:
+def _overlap(overlaps: Sequence[Overlap]) -> str:
     rows = [
-        [
-            Path(of_pair["upstream"]).name,
-            Path(of_pair["report"]).name,
-            *(str(of_pair[name]) for name in ("pictures", "by_content", "by_any")),
-        ]
-        for of_pair in overlap["overlaps"]
-        if of_pair["by_any"]
+        [Path(pair.upstream).name, Path(pair.report).name, *map(str, (pair.pictures, pair.by_content, pair.by_any))]
+        for pair in overlaps
+        if pair.by_any
     ]
     if not rows:
         return "## Pictures in two uses\n\nNone, by bytes, perceptual hash or embedding."

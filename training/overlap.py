@@ -8,7 +8,7 @@ pair proves a leak: two pictures that show the same may be alike enough.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -64,6 +64,14 @@ class Overlap:
     pairs: tuple[SharedPicture, ...]
 
 
+@dataclass(frozen=True)
+class Overlaps:
+    """What is in two uses, by a model: each pair of an upstream and a report set."""
+
+    model: str
+    overlaps: tuple[Overlap, ...]
+
+
 def main(config: OverlapConfig) -> None:
     """Compare every upstream set with every report set, print a table, and write the pairs."""
     require_parent(config.json)
@@ -79,7 +87,7 @@ def main(config: OverlapConfig) -> None:
     ]
     print(table(overlaps))
     if config.json is not None:
-        write_json({"model": config.model, "overlaps": [asdict(overlap) for overlap in overlaps]}, config.json)
+        write_json(Overlaps(config.model, tuple(overlaps)), config.json)
 
 
 def table(overlaps: Sequence[Overlap]) -> str:

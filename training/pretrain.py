@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -20,11 +20,11 @@ from training.benchmark import __main__ as benchmark
 from training.benchmark.benchmark_records import read_benchmark
 from training.cache import cache_config, write_cache
 from training.command import command
-from training.config import BenchmarkConfig, OverlapConfig, PretrainConfig, as_record
+from training.config import BenchmarkConfig, OverlapConfig, PretrainConfig
 from training.data.spec import pictures_of
 from training.functions import read_by_functions
 from training.model_card import card_text
-from training.run_files import RunPaths, locked, write_json
+from training.run_files import RunPaths, locked, pretrain_record
 from training.sources import Sources
 from training.train import save_trained, train
 from training.training_rows import rows_of
@@ -88,15 +88,16 @@ def pretrain(config: PretrainConfig, *, report: ProgressCallback) -> Head:
 
 
 def _refuse_another_run(config: PretrainConfig, paths: PretrainPaths) -> None:
-    record = as_record(config)
-    before = json.loads(paths.config.read_text()) if paths.config.is_file() else record
-    differ = [name for name, value in record.items() if before.get(name) != value and name not in MAY_CHANGE]
+    file = pretrain_record(paths.folder)
+    before = file.find() or config
+    names = [field.name for field in fields(config) if field.name not in MAY_CHANGE]
+    differ = [name for name in names if getattr(before, name) != getattr(config, name)]
     if differ:
         raise FolderError(
             f"{str(paths.folder)!r} holds a run with other {', '.join(differ)}. Give another --out, or the same "
             f"options to go on with it."
         )
-    write_json(record, paths.config)
+    file.write(config)
 
 
 def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: ProgressCallback) -> Sources:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from training.config import PretrainConfig
 from url_viz.errors import FolderError
 from url_viz.files import replaced
 from url_viz.models.head import HeadProvenance
+from url_viz.records import RecordFile
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,6 +31,11 @@ class RunPaths:
         self.config = folder / "config.json"
         self.metrics = folder / "metrics.json"
         self.report = folder / "report.json"
+
+
+def pretrain_record(folder: Path) -> RecordFile[PretrainConfig]:
+    """The options of a run of `training.pretrain`."""
+    return RecordFile(RunPaths(folder).config, PretrainConfig, "Give another --out.", error=FolderError)
 
 
 @contextmanager
