@@ -1,6 +1,7 @@
 """The widget of a notebook in a real browser: its module on one side, its Python on the other, a channel between."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from tests.given import by_turns, given_set
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.ui.notebook import NotebookView, notebook_script
+from url_viz.ui.urls import card_url
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -75,6 +77,22 @@ def page(chromium: Browser, image_set: ImageSet) -> Iterator[Page]:
     tab.page.context.close()
     assert set(asked) == {PLACE}, "all else comes over the channel"
     assert tab.errors == []
+
+
+def test_what_a_user_writes_is_no_address(image_set: ImageSet) -> None:
+    """A class or path that reads like an address of ours stays as it is, within what stays JSON."""
+    [image_id, *_] = image_set.ids.tolist()
+    label = '"/url-viz/whole/zzz"'
+    image_set.labels.correct({image_id: label})
+    widget = image_set.widget()
+    widget.comm.taken()
+    url = card_url(image_set, measure=None).replace("{id}", str(image_id))
+    widget.comm.receive({"kind": "fetch", "number": "1", "url": url})
+    [(told, [body])] = widget.comm.taken()
+    card = json.loads(body)
+    assert told["status"] == 200
+    assert card["label"] == label
+    assert base64.b64decode(card["thumbnail"].removeprefix("data:image/jpeg;base64,")).startswith(b"\xff\xd8")
 
 
 def encoded(widget: NotebookView) -> list[Any]:

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,8 +31,8 @@ from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, pane_data
 from url_viz.ui.widgets.map import map_data
 
-_THUMBNAIL = re.compile(rf'"{BASE}/thumbnail/[^"/]+/(\d+)\.jpg"'.encode())
-_WHOLE = re.compile(rf'"({BASE}/whole/[^"]+)"'.encode())
+_THUMBNAIL = re.compile(rf"{BASE}/thumbnail/[^/]+/(\d+)\.jpg")
+_WHOLE = re.compile(rf"{BASE}/whole/.+")
 """Addresses of pictures in what is answered, which a notebook cannot open."""
 
 
@@ -135,13 +135,18 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         self.send({"kind": "answer", "number": number, "status": status}, [body])
 
     def _with_pictures(self, body: bytes) -> bytes:
-        thumbnails = self.image_set.thumbnails({int(found) for found in _THUMBNAIL.findall(body)})
-        body = _THUMBNAIL.sub(lambda found: _in_place(thumbnails.get(int(found[1]), b""), "image/jpeg"), body)
-
-        def whole(found: re.Match[bytes]) -> bytes:
-            return _in_place(bytes(answer_of(self.image_set, found[1].decode()).body), "image/svg+xml")
-
-        return _WHOLE.sub(whole, body)
+        """An answer with the pictures themselves where its records have their addresses."""
+        answer = json.loads(body)
+        records = list(_records_in(answer))
+        found = [_THUMBNAIL.fullmatch(str(record.get("thumbnail"))) for record in records]
+        thumbnails = self.image_set.thumbnails({int(one[1]) for one in found if one})
+        for record, one in zip(records, found, strict=True):
+            if one:
+                record["thumbnail"] = _in_place(thumbnails.get(int(one[1]), b""), "image/jpeg")
+            if _WHOLE.fullmatch(str(record.get("whole"))):
+                whole = answer_of(self.image_set, record["whole"])
+                record["whole"] = _in_place(bytes(whole.body), "image/svg+xml")
+        return json.dumps(answer).encode()
 
     def _set(self, name: str, value: Any) -> None:
         if name == "clicked":
@@ -214,6 +219,15 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         }
 
 
-def _in_place(data: bytes, kind: str) -> bytes:
-    """A picture as an address that holds it, in quotes."""
-    return f'"data:{kind};base64,'.encode() + base64.b64encode(data) + b'"'
+def _records_in(answer: Any) -> Iterator[dict[str, Any]]:
+    """Every record in what was parsed of JSON."""
+    if isinstance(answer, dict):
+        yield answer
+    if isinstance(answer, (dict, list)):
+        for value in answer.values() if isinstance(answer, dict) else answer:
+            yield from _records_in(value)
+
+
+def _in_place(data: bytes, kind: str) -> str:
+    """A picture as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
