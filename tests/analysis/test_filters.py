@@ -15,6 +15,7 @@ from url_viz.analysis.filters import (
     filterable,
     from_query,
     in_words,
+    is_of_filter,
     kind_of,
     passes_all,
     replaced_in,
@@ -93,6 +94,7 @@ def test_chips_are_in_words() -> None:
 def test_nonsense_in_an_address_is_passed_over() -> None:
     query = {"set": ["0f"], "min.width": ["wide"], "max.width": [], "in.": ["x"], "name": [""], "max.height": ["nan"]}
     assert from_query(query) == ()
+    assert not any(map(is_of_filter, ("set", "in", "inside.x", "name.x", "names", "by")))
 
 
 words = st.text(min_size=1, max_size=8).filter(lambda text: "." not in text)
@@ -106,3 +108,4 @@ one_filter = st.one_of(
 @given(st.lists(one_filter, max_size=4, unique_by=lambda one: one.column))
 def test_an_address_brings_the_filters_back(filters: list[Filter]) -> None:
     assert from_query(as_query(filters)) == tuple(filters)
+    assert all(map(is_of_filter, as_query(filters)))

@@ -16,7 +16,7 @@ from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
-from url_viz.analysis.scope import ReviewSpec, Scope, review_as_query, review_from_query
+from url_viz.analysis.scope import ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
 from url_viz.analysis.twin_groups import group_codes, twin_members
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
@@ -170,6 +170,7 @@ class TestAddress:
     )
     def test_comes_back(self, spec: ReviewSpec) -> None:
         assert review_from_query(review_as_query(spec)) == spec
+        assert all(map(is_of_review, review_as_query(spec)))
 
     def test_what_is_none_is_passed_over(self) -> None:
         assert review_from_query({"by": ["ambiguity"]}) is None

@@ -115,16 +115,25 @@ def in_words(rule: Filter) -> str:
     return f"{title} ≥ {low}" if rule.high is None else f"{title} {low} – {high}"
 
 
+_NAME, _IN, _MIN, _MAX = "name", "in", "min", "max"
+
+
+def is_of_filter(key: str) -> bool:
+    """Whether a parameter of an address is one of `as_query`."""
+    start, dot, _ = key.partition(".")
+    return start in (_IN, _MIN, _MAX) if dot else key == _NAME
+
+
 def as_query(filters: Iterable[Filter]) -> dict[str, list[str]]:
     """The filters as parameters of an address: `in.label=cat`, `min.width=100`, `max.width=300`, `name=beach`."""
     query: dict[str, list[str]] = {}
     for rule in filters:
         if isinstance(rule, NameContains):
-            query["name"] = [rule.text]
+            query[_NAME] = [rule.text]
         elif isinstance(rule, OneOf):
-            query[f"in.{rule.column}"] = list(rule.values)
+            query[f"{_IN}.{rule.column}"] = list(rule.values)
         else:
-            ends = {f"min.{rule.column}": rule.low, f"max.{rule.column}": rule.high}
+            ends = {f"{_MIN}.{rule.column}": rule.low, f"{_MAX}.{rule.column}": rule.high}
             query |= {end: [repr(float(bound))] for end, bound in ends.items() if bound is not None}
     return query
 
@@ -134,14 +143,14 @@ def from_query(query: Mapping[str, Sequence[str]]) -> tuple[Filter, ...]:
     filters: dict[str, Filter] = {}
     for key, values in query.items():
         start, _, column = key.partition(".")
-        if key == "name" and values and values[0]:
+        if key == _NAME and values and values[0]:
             filters["path"] = NameContains(values[0])
-        elif start == "in" and column:
+        elif start == _IN and column:
             filters[column] = OneOf(column, tuple(values))
-        elif start in ("min", "max") and column and (bound := _finite(values)) is not None:
+        elif start in (_MIN, _MAX) and column and (bound := _finite(values)) is not None:
             before = filters.get(column)
             both = before if isinstance(before, Between) else Between(column)
-            low, high = (bound, both.high) if start == "min" else (both.low, bound)
+            low, high = (bound, both.high) if start == _MIN else (both.low, bound)
             filters[column] = Between(column, low, high)
     return tuple(filters.values())
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.filters import Filter, as_query, from_query, passes_all
+from url_viz.analysis.filters import Filter, as_query, from_query, is_of_filter, passes_all
 
 MOST_CORNERS = 160
 """Of a lasso in an address."""
@@ -66,6 +66,11 @@ def scope_as_query(scope: Scope) -> dict[str, list[str]]:
     if scope.polygon is not None and len(scope.polygon) <= MOST_CORNERS:
         query[LASSO] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)]
     return query
+
+
+def is_of_scope(key: str) -> bool:
+    """Whether a parameter of an address is one of `scope_as_query`."""
+    return key in (LASSO, CHOSEN) or is_of_filter(key)
 
 
 def scope_from_query(query: Mapping[str, Sequence[str]]) -> Scope:
@@ -153,11 +158,19 @@ class ReviewSpec:
         )
 
 
+_REVIEW, _WITHIN, _NUMBERS = "review", "within", ("each", "most")
+
+
+def is_of_review(key: str) -> bool:
+    """Whether a parameter of an address is one of `review_as_query`."""
+    return key in (_REVIEW, _WITHIN, *_NUMBERS) or is_of_scope(key)
+
+
 def review_as_query(spec: ReviewSpec) -> dict[str, list[str]]:
     """A review as parameters of an address: `review=ambiguity&most=200&in.label=kiwi`."""
-    numbers = {"each": spec.per_class, "most": spec.most}
-    query = {"review": [spec.by], **{name: [str(number)] for name, number in numbers.items() if number is not None}}
-    return query | ({"within": ["1"]} if spec.within_class else {}) | scope_as_query(spec.scope)
+    numbers = dict(zip(_NUMBERS, (spec.per_class, spec.most), strict=True))
+    query = {_REVIEW: [spec.by], **{name: [str(number)] for name, number in numbers.items() if number is not None}}
+    return query | ({_WITHIN: ["1"]} if spec.within_class else {}) | scope_as_query(spec.scope)
 
 
 def review_from_query(query: Mapping[str, Sequence[str]]) -> ReviewSpec | None:
@@ -165,13 +178,13 @@ def review_from_query(query: Mapping[str, Sequence[str]]) -> ReviewSpec | None:
 
     Invalid numbers are ignored.
     """
-    by = query.get("review")
+    by = query.get(_REVIEW)
     if not by or not by[0]:
         return None
     scope = scope_from_query(query)
     if CHOSEN in query and scope.ids is None:
         return None
-    within = query.get("within") == ["1"]
+    within = query.get(_WITHIN) == ["1"]
     return ReviewSpec(by[0], scope, within, _number(query.get("each")), _number(query.get("most")))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.filters import Filter
-from url_viz.analysis.scope import LASSO, scope_as_query, scope_from_query
+from url_viz.analysis.scope import is_of_scope, scope_as_query, scope_from_query
 from url_viz.analysis.two_by_two import TRAINING
 from url_viz.ui.session import VIEW, ExploreView, Key, queried, view, write_query
 from url_viz.ui.widgets.actions import take_settings
@@ -20,9 +20,7 @@ _SWITCHES = {
     "wide": "is_wide",
     "tsne": "is_tsne",
 }
-_SIMPLE = ("by", "colour", "twins", "style", "side", "size", "names", "map", "between", "above", "name")
-_OURS = (*_SIMPLE, *_SWITCHES, LASSO)
-_PREFIXES = ("in.", "min.", "max.")
+_OURS = (*_SWITCHES, "by", "colour", "twins", "style", "side", "size", "names", "map", "between", "above")
 
 
 def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:
@@ -108,7 +106,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
 
 
 def _is_ours(key: str) -> bool:
-    return key in _OURS or key.startswith(_PREFIXES)
+    return key in _OURS or is_of_scope(key)
 
 
 def _between(names: Sequence[str] | None) -> tuple[Filter, ...]:

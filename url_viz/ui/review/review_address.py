@@ -2,14 +2,12 @@
 
 import streamlit as st
 
-from url_viz.analysis.scope import ReviewSpec, review_as_query, review_from_query
+from url_viz.analysis.scope import ReviewSpec, is_of_review, review_as_query, review_from_query
 from url_viz.ui.session import REVIEW, queried, write_query
 
 LINK = "review"
 """The parameter that opens a review, on any page."""
 PAGE = "pages/review_page.py"
-_OURS = (LINK, "within", "each", "most", "lasso", "chosen", "name")
-_PREFIXES = ("in.", "min.", "max.")
 
 
 def go_to_review(spec: ReviewSpec) -> None:
@@ -22,7 +20,7 @@ def choose_review(spec: ReviewSpec | None) -> None:
     """Open a review, or none, when the Review page runs next."""
     REVIEW.set(spec)
     if spec is None:
-        write_query({}, among=_is_ours)
+        write_query({}, among=is_of_review)
 
 
 def follow_link() -> bool:
@@ -36,13 +34,9 @@ def follow_link() -> bool:
 def chosen_review() -> ReviewSpec | None:
     """The review in the session, else the one in the address; it is written into the address."""
     spec = REVIEW.get_or(_linked)
-    write_query({} if spec is None else review_as_query(spec), among=_is_ours)
+    write_query({} if spec is None else review_as_query(spec), among=is_of_review)
     return spec
 
 
 def _linked() -> ReviewSpec | None:
-    return review_from_query({key: values for key, values in queried().items() if _is_ours(key)})
-
-
-def _is_ours(key: str) -> bool:
-    return key in _OURS or key.startswith(_PREFIXES)
+    return review_from_query({key: values for key, values in queried().items() if is_of_review(key)})
