@@ -23,7 +23,7 @@ from url_viz.analysis.gate import GateInputs, GateResult, Policy, judged, policy
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.object_findings import boxes_of, has_boxes
 from url_viz.analysis.occlusion import Explained, Heat, explained, explained_measure, heat_of
-from url_viz.analysis.order import Order
+from url_viz.analysis.order import Order, while_read
 from url_viz.analysis.reasons import Reasons, Shared, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
@@ -51,7 +51,7 @@ from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import choose_second_model, second_models_version
 from url_viz.store.source_columns import keep_columns
 from url_viz.store.tables import GraphColumns, positions_of
-from url_viz.store.writer import Writer
+from url_viz.store.writer import Writer, is_being_written
 from url_viz.subjects.set_answers import SetAnswers
 from url_viz.subjects.set_core import OfColumn
 from url_viz.subjects.set_files import SetFiles
@@ -333,7 +333,8 @@ class ImageSet(SearchableSet):
 
     def order(self) -> Order:
         """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""
-        return self.leading_order
+        order = self.leading_order
+        return while_read(order) if order.measure is None and is_being_written(self.store.paths) else order
 
     def prepare(self) -> None:
         """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""

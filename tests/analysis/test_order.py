@@ -1,5 +1,6 @@
 """Which order leads, row by row of the table of rules, what it is told by, and what old sets are told."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,14 @@ import pandas as pd
 import pytest
 
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
+from tests.given import by_turns, given_set
+from tests.read_sets import opened_again
 from url_viz.analysis.classes import content_labels, picture_labels
 from url_viz.analysis.measures import title_of
-from url_viz.analysis.order import is_beyond_chance, leading_order
+from url_viz.analysis.order import BEING_READ, NO_GRAPH, is_beyond_chance, leading_order
 from url_viz.analysis.order_metrics import auroc, auroc_by_blocks, share_by_blocks
 from url_viz.store.tables import GraphColumns, positions_of
+from url_viz.store.writer import Writer
 from url_viz.wording import decimal
 
 
@@ -136,6 +140,17 @@ def test_a_set_without_a_graph_says_so(tmp_path: Path) -> None:
     order = leading_order(numbers.plain_table(), numbers.contents, numbers.columns, None)
     assert order.measure is None
     assert "no neighbour graph, so pictures are listed by name" in order.reason
+
+
+def test_while_pictures_are_read_the_order_says_so(tmp_path: Path) -> None:
+    image_set = given_set(tmp_path, by_turns(6))
+    shutil.rmtree(image_set.store.paths.tables / f"graph-{image_set.space.key}.lance")
+    known = opened_again(image_set)
+    assert known.order().reason == NO_GRAPH
+    with Writer(known.store.paths, known.root):
+        assert known.order().reason == BEING_READ
+        assert image_set.order().measure is not None, "what is known stays"
+    assert known.order().reason == NO_GRAPH
 
 
 def test_pictures_that_left_the_folder_take_no_part(tmp_path: Path) -> None:

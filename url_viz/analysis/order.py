@@ -1,7 +1,7 @@
 """The leading order: by which measure an image set is ordered when it is opened, why, and how well that order holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,11 @@ FEWEST = 3
 """With fewer pictures that have a neighbour, no measure leads."""
 LEADING = (AMBIGUITY.name, TUNED.name, CONFUSABILITY.name, UNCERTAINTY.name)
 """The measures that an order may be by, or compare with."""
+NO_GRAPH = (
+    "There is no neighbour graph, so pictures are listed by name. Read the folder again to order them: no picture is "
+    "embedded again."
+)
+BEING_READ = "Pictures are still being read: they are listed by name, and ordered once all are there."
 _ORDER = b"order"
 
 
@@ -59,6 +64,11 @@ class _Labelled:
     is_wrong: NDArray[np.bool_]
 
 
+def while_read(order: Order) -> Order:
+    """An order as it is told while pictures are being read: a graph that is not there yet is made at the end."""
+    return replace(order, reason=BEING_READ) if order.reason == NO_GRAPH else order
+
+
 def leading_order(
     table: pd.DataFrame,
     contents: NDArray[np.int64],
@@ -82,11 +92,7 @@ def leading_order(
         if order is not None:
             return order
     if labels is None:
-        return Order(
-            None,
-            "There is no neighbour graph, so pictures are listed by name. Read the folder again to order them: no "
-            "picture is embedded again.",
-        )
+        return Order(None, NO_GRAPH)
     if known < FEWEST:
         return Order(None, "Fewer than three pictures have a neighbour, so they are listed by name.")
     if tuned is not None:
