@@ -1,6 +1,7 @@
 """The tables of the docs are those that studies and benchmarks print from their figures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,10 @@ from experiments import (
 )
 from experiments.figure_files import read_figures
 from training.benchmark.benchmark_records import read_benchmark
-from training.model_card import development_text, people_text, report_text, verdicts_text
+from training.model_card import development_text, limits_text, people_text, report_text, verdicts_text
 from url_viz.analysis.order_metrics import mean_by_t
+from url_viz.models.head import load_head
+from url_viz.models.model_names import HEADS
 from url_viz.wording import decimal
 
 ROOT = Path(__file__).parent.parent
@@ -214,3 +217,11 @@ def test_what_a_review_finds_is_told_and_drawn_from_its_figures() -> None:
     assert review.found_table(findings) in told
     drawn = (ROOT / "docs" / "screenshots" / "review-queues.svg").read_text("utf-8")
     assert review_figure.figure(findings.curves, config["looked"]) == drawn
+
+
+@pytest.mark.parametrize("file", sorted(HEADS.glob("*.safetensors")), ids=lambda file: file.stem)
+def test_a_card_says_on_how_many_pictures_its_head_was_trained(file: Path) -> None:
+    head = load_head(file)
+    assert limits_text(head) in file.with_suffix(".md").read_text("utf-8")
+    of_more = replace(head.provenance, recipe={"sources": [{"pictures": 13_000_000}, {"pictures": 1}]})
+    assert "trained on 13,000,001 pictures," in limits_text(replace(head, provenance=of_more))

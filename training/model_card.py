@@ -57,7 +57,7 @@ def card_text(folder: Path) -> str:
         _recipe(head, config),
         _sources(head),
         _overlap(read_json(Overlaps, overlap.read_bytes()).overlaps) if overlap.is_file() else "",
-        _limits(head),
+        limits_text(head),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -196,12 +196,23 @@ def _listing(values: Mapping[str, object]) -> str:
 
 
 def _sources(head: Head) -> str:
-    recipe, metrics = head.provenance.recipe, head.provenance.metrics
-    sources: Sequence[Mapping[str, Any]] = recipe.get("sources", [{"source": "", **recipe}])  # type: ignore[assignment]
-    rows = [[str(s["source"]), f"{s['pictures']:,}", f"{s['rows']:,}", f"`{s['pictures_digest']}`"] for s in sources]
-    held_out = ", ".join(f"{name} {cell(float(value))}" for name, value in metrics.items())  # type: ignore[arg-type]
+    rows = [
+        [str(s["source"]), f"{s['pictures']:,}", f"{s['rows']:,}", f"`{s['pictures_digest']}`"]
+        for s in _sources_of(head)
+    ]
+    held_out = ", ".join(
+        f"{name} {cell(float(value))}"  # type: ignore[arg-type]
+        for name, value in head.provenance.metrics.items()
+    )
     table = markdown(["cache", "pictures", "views", "digest of the list"], rows)
     return f"## Pictures that train\n\n{table}\n\nOn those of them that were held out: {held_out}."
+
+
+def _sources_of(head: Head) -> Sequence[Mapping[str, Any]]:
+    """What it was trained on, as the run recorded it: source, pictures and others of each."""
+    recipe = head.provenance.recipe
+    sources: Sequence[Mapping[str, Any]] = recipe.get("sources", [{"source": "", **recipe}])  # type: ignore[assignment]
+    return sources
 
 
 def _overlap(overlaps: Sequence[Overlap]) -> str:
@@ -217,10 +228,12 @@ def _overlap(overlaps: Sequence[Overlap]) -> str:
     return f"## Pictures in two uses\n\n{note}\n\n{table}"
 
 
-def _limits(head: Head) -> str:
+def limits_text(head: Head) -> str:
+    """What the head is not, and on how many pictures it was trained."""
+    trained_on = counted(sum(int(source["pictures"]) for source in _sources_of(head)), "picture")
     tried = "" if head.functions is None else MEASURED_ON_LITE0
     return f"""## Limits
 
 What orders a set best looks at the set: confusability without classes, ambiguity with them (docs/order.md).{tried}
-Pictures of classes that the backbone's classifier knows are told best. The upstream pictures are some thousands, not
-ImageNet-21k: the figures are not comparable to the paper's."""
+Pictures of classes that the backbone's classifier knows are told best. This head was trained on {trained_on},
+those of the paper on ImageNet-21k: the figures are not comparable to the paper's."""
