@@ -12,6 +12,10 @@ import pytest
 
 from tests import listed_files
 from tests.commands import help_of
+from tests.given import by_turns, given_set
+from url_viz.analysis.user_columns import UserImports
+from url_viz.subjects.set_core import SetSubject
+from url_viz.subjects.set_reviews import SetReviews
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -27,6 +31,8 @@ OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|experimen
 NAME = re.compile(r"`([\w.-]+)`")
 IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
 """A file, a colon, and names of what is in it."""
+SUBJECT = re.compile(r"^- `(\w+)`[^:]*: ((?:`\w+`(?:,\s+)?)+)", re.MULTILINE)
+"""An attribute of the handle, and the names that it has."""
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools|experiments)\b.*)$", re.MULTILINE)
 
@@ -92,6 +98,21 @@ def test_what_the_architecture_names_in_a_file_is_in_it() -> None:
     assert len(found) > 20
     gone = [(file, name) for file, name in found if name.split(".")[-1] not in (ROOT / file).read_text()]
     assert not gone
+
+
+def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -> None:
+    text = ARCHITECTURE.read_text().partition("## The handle, by subject")[2].partition("\n## ")[0]
+    named = {subject: NAME.findall(names) for subject, names in SUBJECT.findall(text)}
+    image_set = given_set(tmp_path, by_turns(2))
+    missing = [
+        f"{on}.{name}" for on, names in named.items() for name in names if name not in dir(getattr(image_set, on))
+    ]
+    assert not missing
+    subjects = {on for on, value in vars(image_set).items() if isinstance(value, (SetSubject, SetReviews, UserImports))}
+    assert subjects <= named.keys()
+    of_handle = NAME.findall(text.partition(" has ")[2].partition(" and others")[0])
+    assert len(of_handle) > 4
+    assert set(of_handle) <= {*dir(image_set)}
 
 
 def test_the_list_of_files_is_as_the_code_has_it() -> None:

@@ -161,7 +161,7 @@ class LabelCheck:
 
     `pictures` has one row per labelled picture that has neighbours, the most doubtful first; columns id, path, label,
     suggested (class to try, None if there is none), score (0 to 1, higher = the label is more to be doubted: an
-    order), kind (of `suspects.KINDS`, "" if nothing is wrong, or somebody gave or confirmed the label), support of so
+    order), kind (of KINDS, "" if nothing is wrong, or somebody gave or confirmed the label), support of so
     many neighbours (votes for the strongest other class), wrong (the probability that the label is wrong), and
     taken_for: the likeliest class, possibly the label. `left_out` counts pictures without a label or not in the
     graph yet; `wrong` is the fraction of labels that are wrong.
