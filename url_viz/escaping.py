@@ -10,6 +10,18 @@ def printable(text: str, *, allowed: str = "") -> str:
     return "".join(c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)
 
 
+NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line breaks, what turns the direction of the text behind it, and halves of characters."""
+
+
+def one_line(text: str) -> str:
+    """Text as a name that can stand anywhere: as it is, with what no name has (`NO_NAME`) as escapes.
+
+    Unlike `printable` it leaves joiners, which Persian, Indic names and emoji need, and all kinds of spaces.
+    """
+    return NO_NAME.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 _SPACE = re.compile(r"\s+")
 _SIGN = re.compile(r"[\\`*_\[\]#~$<>!&|]")
 _BLOCK_START = re.compile(r"^(\d*)([-+.=])")

@@ -21,7 +21,7 @@ from url_viz.analysis.object_findings import (
 )
 from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.imaging.places import overlaps
+from url_viz.pipeline.overlaps import overlaps
 
 BOXES = st.lists(st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 30)] * 2), min_size=1, max_size=8)
 

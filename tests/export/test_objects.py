@@ -2,6 +2,7 @@
 
 import filecmp
 import json
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -85,6 +86,29 @@ def test_a_copy_of_annotations_differs_in_what_was_changed(made: Made, tmp_path:
     (done.out / "to_redraw.csv").unlink()
     assert sorted(path.relative_to(done.out) for path in done.out.rglob("*") if path.is_file()) == sorted(files)
     assert classes_in(done.out, kind, tmp_path / "set") == [["cat", "cat", "cat"], ["dog", "cat"]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_classes_with_joiners_and_odd_spaces_leave_as_they_came(
+    tmp_path: Path, workspace: Path, model: Model, kind: Kind
+) -> None:
+    """As the trainer reads them, beside those that nobody corrected."""
+    named = {"cat": "traffic\xa0light", "dog": "می\u200cشود"}
+    root = write_annotated(tmp_path / "set", kind)
+    for path in (tmp_path / "set").rglob("*"):
+        if path.suffix in (".yaml", ".json", ".xml"):
+            text = path.read_text()
+            for old, new in named.items():
+                text = re.sub(rf"\b{old}\b", new, text)
+            path.write_text(text)
+    image_set = embed_folder(root, model=model, workspace=workspace)
+    assert set(image_set.table()["label"]) == set(named.values())
+    image_set.labels.correct({ids(image_set, 1)[0]: named["cat"], ids(image_set, 3)[0]: named["dog"]})
+    done = shared(image_set, tmp_path / "out", "annotations")
+    changed = [["cat", "cat", "cat"], ["dog", "dog", "cat"]]
+    assert classes_in(done.out, kind, tmp_path / "set") == [[named[one] for one in row] for row in changed]
+    written = {path.read_text() for path in done.out.rglob("*") if path.suffix in (".yaml", ".json", ".xml")}
+    assert not any("\\x" in text or "\\u200c" in text for text in written)
 
 
 def test_what_cannot_be_written_is_refused(made: Made, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import FolderError
-from url_viz.imaging.annotations.annotated import Annotations
+from url_viz.imaging.annotations.annotated import Annotations, label_of
 from url_viz.imaging.annotations.coco import box_of_mask
 from url_viz.imaging.object_source import annotations_in, is_annotated, read_annotations
 
@@ -33,7 +33,7 @@ def yolo(root: Path, lines: list[str], names: object = ("cat", "dog"), *, split:
     labels.parent.mkdir(parents=True, exist_ok=True)
     labels.write_text("\n".join(lines))
     data = {"path": ".", split: f"images/{split}", "names": list(names) if isinstance(names, tuple) else names}
-    (root / "data.yaml").write_text(json.dumps(data))  # JSON is YAML
+    (root / "data.yaml").write_text(json.dumps(data, ensure_ascii=False))  # JSON is YAML
     return root / "data.yaml"
 
 
@@ -151,7 +151,7 @@ def test_a_hostile_mask_is_a_failure(tmp_path: Path) -> None:
     found = read_annotations(coco(tmp_path, masks))
     assert boxes(found) == [("0", "cat", (10, 5, 1, 20))]
     why = "has neither a box of four numbers, nor a polygon or mask with area"
-    assert found.failures == [(f"annotations {at}", why) for at in range(1, len(masks))]
+    assert found.failures == [(f"annotations[{at}], id {at}", why) for at in range(1, len(masks))]
 
 
 def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_an_entry_of_coco_that_makes_no_sense_is_a_failure(tmp_path: Path) -> No
     found = read_annotations(coco(tmp_path, entries))
     assert len(boxes(found)) == 1
     for at, ((place, reason), (change, why)) in enumerate(zip(found.failures, changes, strict=True), 1):
-        assert place == f"annotations {change.get('id', at)}"
+        assert place == f"annotations[{at}], id {label_of(change.get('id', at))}"
         assert why in reason
 
 
@@ -241,6 +241,122 @@ def test_names_of_yaml_that_would_be_huge_as_text_stay_short(tmp_path: Path) -> 
     found = read_annotations(path)
     assert [label for _, label, _ in boxes(found)] == ["(list)"]
     assert found.failures[0][0] == "(list)"
+
+
+def test_nested_merges_of_yaml_unfold_to_nothing(tmp_path: Path) -> None:
+    """Each doubles the one before; PyYAML before 6.0.4 works on these 700 bytes for hours."""
+    path = yolo(tmp_path, ["0 .5 .5 .2 .2"])
+    levels = "".join(f"l{n}: &l{n} {{<<: [*l{n - 1}, *l{n - 1}]}}\n" for n in range(1, 30))
+    path.write_text(f"l0: &l0 {{x: 1}}\n{levels}train: images/train\nnames: [cat]\n")
+    assert len(boxes(read_annotations(path))) == 1
+
+
+ODD = ["traffic\xa0light", "می\u200cشود", "👨\u200d👩\u200d👧", "soft\xadhyphen", "ക്\u200d", "x" * 3_000]
+"""Names that are not printable, or longer than a line: a no-break space, joiners, a soft hyphen."""
+
+
+def test_names_of_classes_are_as_the_file_has_them(tmp_path: Path) -> None:
+    by_yolo = yolo(tmp_path / "y", [f"{at} .5 .5 .2 .2" for at in range(len(ODD))], ODD)
+    categories = [{"id": at, "name": name} for at, name in enumerate(ODD)]
+    entries = [{"id": at, "image_id": 1, "category_id": at, "bbox": [1, 2, 3, 4]} for at in range(len(ODD))]
+    by_coco = coco(tmp_path / "c", entries, categories=categories)
+    by_voc = voc(tmp_path / "v", "".join(OBJECT.replace("dog", f"\n {name}\t") for name in ODD))
+    for path in (by_yolo, by_coco, by_voc):
+        assert [label for _, label, _ in boxes(read_annotations(path))] == ODD
+
+
+def test_what_no_name_has_is_shown_and_kept_as_escapes(tmp_path: Path) -> None:
+    names = ["a\nb", "\x1b[2J", "\u202eevil", "\u2028", "\ud800", "\u200b"]
+    shown = [r"a\nb", r"\x1b[2J", r"\u202eevil", r"\u2028", r"\ud800", "\u200b"]
+    assert list(map(label_of, names)) == shown
+    assert label_of(0xF << 20_000) == "(int)", "too long to be written as text"
+
+
+FAR = [1.7e308, 1e300, 2e6]
+
+
+@pytest.mark.parametrize("far", FAR)
+def test_a_box_beyond_any_measure_costs_one_object(tmp_path: Path, far: float) -> None:
+    good = {"id": 0, "image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    by_coco = coco(tmp_path / "c", [good, {**good, "id": 1, "bbox": [0, 0, far, 10]}])
+    by_yolo = yolo(tmp_path / "y", ["0 .5 .5 .2 .2", f"0 .5 .5 {far} .2", f"0 {-far} .5 .2 .2"])
+    ends = OBJECT.replace("<xmax>5</xmax>", f"<xmax>{far}</xmax>")
+    for path in (by_coco, by_yolo, voc(tmp_path / "v", OBJECT + ends)):
+        found = read_annotations(path)
+        assert len(boxes(found)) == 1
+        assert {why.partition(":")[0] for _, why in found.failures} == {"has a box that lies far beyond any picture"}
+
+
+def test_coco_without_ids_has_every_object_and_every_failure(tmp_path: Path) -> None:
+    entry = {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    bad = {**entry, "category_id": 8}
+    found = read_annotations(coco(tmp_path, [entry, bad, entry, bad, "nothing", entry]))
+    assert [key for key, _, _ in boxes(found)] == ["entry 0", "entry 2", "entry 5"]
+    places = ["annotations[1], id entry 1", "annotations[3], id entry 3", "annotations[4]"]
+    assert [at for at, _ in found.failures] == places
+
+
+def test_equal_ids_of_pictures_and_classes_are_said(tmp_path: Path) -> None:
+    pictures = [{"id": 1, "file_name": "b.png"}, {"id": 1, "file_name": "a.png"}, 5]
+    categories = [{"id": 7, "name": "cat"}, {"id": 7, "name": "dog"}]
+    found = read_annotations(coco(tmp_path, [], images=pictures, categories=categories))
+    assert found.remarks == (
+        "In 'images' several entries have the same of 1 id (1): only the last of each counts.",
+        "In 'images' 1 entry can be none.",
+        "In 'categories' several entries have the same of 1 id (7): only the last of each counts.",
+    )
+
+
+def test_pictures_of_voc_with_one_stem_are_failures_but_the_first(tmp_path: Path) -> None:
+    folder = voc(tmp_path, OBJECT)
+    picture(folder / "JPEGImages" / "b" / "a.png")
+    picture(folder / "JPEGImages" / "a.jpg")
+    found = read_annotations(folder)
+    assert len(boxes(found)) == 1
+    assert [*found.pictures] == [b"JPEGImages/a.jpg"]
+    assert [at for at, _ in found.failures] == ["JPEGImages/a.png", "JPEGImages/b/a.png"]
+    assert all("has the same name before its ending as JPEGImages/a.jpg" in why for _, why in found.failures)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-16-le"])
+def test_a_document_type_is_refused_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    folder = voc(tmp_path, OBJECT)
+    text = f'<!DOCTYPE a [<!ENTITY b "c">]><annotation>{OBJECT}</annotation>'
+    (folder / "Annotations" / "a.xml").write_bytes(text.encode(encoding))
+    with pytest.raises(FolderError, match="has no objects"):
+        read_annotations(folder)
+    (folder / "Annotations" / "a.xml").write_bytes(text.partition(">]>")[2].encode(encoding))
+    assert len(boxes(read_annotations(folder))) == 1
+
+
+def test_an_empty_list_of_a_voc_split_is_none_and_a_broken_one_a_failure(tmp_path: Path) -> None:
+    folder = voc(tmp_path, OBJECT)
+    lists = folder / "ImageSets" / "Main"
+    (lists / "val.txt").mkdir(parents=True)
+    (lists / "train.txt").touch()
+    found = read_annotations(folder)
+    assert [at for at, _ in found.failures] == ["ImageSets/Main/val.txt"]
+    assert {one.split for one in found.pictures.values()} == {None}
+
+
+@pytest.mark.parametrize("there", ["/etc", "/no-such-folder-at-all"])
+def test_a_data_set_learns_nothing_of_what_lies_outside(tmp_path: Path, there: str) -> None:
+    (tmp_path / "data.yaml").write_text(json.dumps({"path": there, "train": "ssl", "names": ["cat"]}))
+    with pytest.raises(FolderError) as told:
+        read_annotations(tmp_path / "data.yaml", within=(tmp_path,))
+    why = "names no folder with pictures below '…'. Correct `path`, `train` and `val` in it."
+    assert str(told.value).replace(there, "…") == f"{str(tmp_path / 'data.yaml')!r} {why}"
+
+
+def test_labels_behind_a_link_that_leads_out_are_a_failure_whether_they_are_there(tmp_path: Path) -> None:
+    path = yolo(tmp_path / "in", [])
+    label, said = tmp_path / "in" / "labels" / "train" / "a.txt", set()
+    (tmp_path / "there.txt").write_text("0 .5 .5 .2 .2")
+    for name in ("there.txt", "missing.txt"):
+        label.unlink()
+        label.symlink_to(tmp_path / name)
+        said.add(tuple(read_annotations(path, within=(tmp_path / "in",)).failures))
+    assert said == {(("labels/train/a.txt", "leads out of the folders that may be read"),)}
 
 
 @pytest.mark.parametrize("value", ["\0", "a\0b"])

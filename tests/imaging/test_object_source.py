@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.places import cut
+from url_viz.imaging.places import cut, picture_path
 
 STORED = 60, 40
 BOX = 5, 10, 20, 8
@@ -55,6 +55,30 @@ def test_boxes_of_upright_pictures_stay(tmp_path: Path) -> None:
     assert is_red(objects) == {6: True}
     upside_down = source(tmp_path, {3: STORED}, (60 - 5 - 20, 40 - 10 - 8, 20, 8))
     assert is_red(upside_down) == {3: True}
+
+
+def test_turned_pictures_whose_size_tells_nothing_are_said(tmp_path: Path) -> None:
+    [remark] = source(tmp_path, dict.fromkeys((1, 2, 3, 4), STORED)).list().remarks
+    assert remark.startswith("3 pictures are turned or mirrored by EXIF, and no size tells ")
+    assert "they are taken as they are shown upright (2.png, 3.png, 4.png)" in remark
+    [remark] = source(tmp_path, dict.fromkeys((1, 2, 6), STORED)).list().remarks
+    assert "they are taken as stored, as those of another are (2.png)" in remark
+    assert source(tmp_path, {1: STORED, 6: STORED[::-1]}).list().remarks == ()
+
+
+def test_numbers_of_objects_may_have_any_signs(tmp_path: Path) -> None:
+    source(tmp_path, {1: STORED})
+    keys = ["a#1", "1#2", "#", "%23", "%2523", "a%231", "50%", "a/b", "1"]
+    document = json.loads((tmp_path / "instances.json").read_text())
+    [entry] = document["annotations"]
+    document["annotations"] = [{**entry, "id": key} for key in keys]
+    (tmp_path / "instances.json").write_text(json.dumps(document))
+    objects = Objects(tmp_path / "instances.json", margin=0)
+    files = objects.list().files
+    assert len({file.path for file in files}) == len(keys)
+    assert {picture_path(file.path) for file in files} == {b"1.png"}
+    assert {file.path for file in files} >= {b"1.png#1", b"1.png#50%", b"1.png#a/b"}, "as before"
+    assert sorted(one.key for _, one, _ in objects.facts.values()) == sorted(keys)
 
 
 def test_a_picture_of_another_size_than_its_annotation_says_is_a_failure(tmp_path: Path) -> None:

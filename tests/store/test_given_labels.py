@@ -79,11 +79,17 @@ def test_the_log_says_who_and_when(decisions: Decisions) -> None:
 
 
 def test_what_cannot_be_a_label(decisions: Decisions) -> None:
-    for label in ("", "  ", "a\nb", "x" * 256, "\x1b[31m"):
+    for label in ("", "  ", "a\nb", "x" * 1_001, "\x1b[31m", "\u202ekiwi"):
         with pytest.raises(DecisionError, match="cannot be a label"):
             decisions.label({1: label}, source="folders")
         with pytest.raises(DecisionError, match="cannot be a label"):
             decisions.judge({1: Judgement(label=label)}, source="folders")
+
+
+def test_joiners_and_long_names_can_be_labels(decisions: Decisions) -> None:
+    for label in ("می\u200cشود", "traffic\xa0light", "x" * 300):
+        decisions.label({1: label}, source="folders")
+        assert labels(decisions)[0] == label
 
 
 def test_the_text_of_a_label() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.imaging.places import overlaps
 from url_viz.imaging.splits import BETWEEN
+from url_viz.pipeline.overlaps import overlapping
 from url_viz.store.object_columns import BOX_COLUMNS, PICTURE
 from url_viz.store.tables import Twins, positions_of
 
@@ -119,13 +119,13 @@ def _equal(before: pd.DataFrame, after: pd.DataFrame, columns: Sequence[str]) ->
 
 def _by_box(before: pd.DataFrame, after: pd.DataFrame) -> list[Link]:
     """Objects left in one picture whose boxes overlap, the more the better."""
+    picture = pd.factorize(pd.concat([before[PICTURE], after[PICTURE]]))[0]
+    mine, theirs = (table[BOX].to_numpy(np.float64) for table in (before, after))
+    pictures = picture[: len(before)], picture[len(before) :]
     found: list[Link] = []
-    theirs = dict(list(after.groupby(PICTURE)))
-    for picture, mine in before.groupby(PICTURE):
-        if (others := theirs.get(picture)) is not None:
-            share = overlaps(mine[BOX].to_numpy(np.float64), others[BOX].to_numpy(np.float64))
-            for one, other in zip(*np.nonzero(share >= SAME_BOX), strict=True):
-                found.append(((-float(share[one, other]),), int(mine.index[one]), int(others.index[other])))
+    for one, other, share in overlapping(mine, theirs, picture=pictures[0], other_picture=pictures[1], least=SAME_BOX):
+        pairs = before.index.to_numpy()[one].tolist(), after.index.to_numpy()[other].tolist()
+        found += [((-by,), *pair) for by, *pair in zip(share.tolist(), *pairs, strict=True)]
     return found
 
 

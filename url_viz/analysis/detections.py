@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY
 from url_viz.analysis.run_on_set import SMALLEST
 from url_viz.errors import ImageSetError
-from url_viz.imaging.places import overlaps
+from url_viz.pipeline.overlaps import AT_ONCE, overlaps
 from url_viz.store.object_columns import BOX_COLUMNS, CLASS, PICTURE
 from url_viz.wording import counted
 
@@ -52,23 +53,25 @@ def matched(objects: pd.DataFrame, predictions: pd.DataFrame, *, least_iou: floa
     """
     prediction, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
     nearest, nearest_iou = np.full(len(predictions), -1, np.int64), np.zeros(len(predictions))
-    is_taken = np.zeros(len(predictions), bool)
     box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
     label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
     rows_of = objects.groupby(PICTURE).indices
     for picture, columns in predictions.groupby(PICTURE).indices.items():
         if (rows := rows_of.get(picture)) is None:
             continue
-        overlap = overlaps(predicted_box[columns], box[rows])
-        best = overlap.argmax(axis=1)
-        nearest_iou[columns] = overlap.max(axis=1)
-        nearest[columns] = np.where(nearest_iou[columns] > 0, rows[best], -1)
-        at, of = np.nonzero(overlap >= least_iou)
-        is_other = predicted_label[columns[at]] != label[rows[of]]
-        for pair in np.lexsort((-overlap[at, of], is_other, at)).tolist():
-            one, row = columns[at[pair]], rows[of[pair]]
-            if not is_taken[one] and prediction[row] < 0:
-                is_taken[one], prediction[row], iou[row] = True, one, overlap[at[pair], of[pair]]
+        step = max(1, AT_ONCE // len(rows))
+        for part in (columns[start : start + step] for start in range(0, len(columns), step)):
+            overlap = overlaps(predicted_box[part], box[rows])
+            nearest_iou[part] = overlap.max(axis=1)
+            nearest[part] = np.where(nearest_iou[part] > 0, rows[overlap.argmax(axis=1)], -1)
+            at, of = np.nonzero(overlap >= least_iou)
+            is_other = predicted_label[part[at]] != label[rows[of]]
+            order = np.lexsort((-overlap[at, of], is_other, at))
+            for first, last in pairwise(np.searchsorted(at[order], np.arange(len(part) + 1)).tolist()):
+                free = next((pair for pair in order[first:last] if prediction[rows[of[pair]]] < 0), None)
+                if free is not None:
+                    one, row = part[at[free]], rows[of[free]]
+                    prediction[row], iou[row] = one, overlap[at[free], of[free]]
     return Matches(prediction, iou, nearest, nearest_iou)
 
 

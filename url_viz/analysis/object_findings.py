@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.analysis.probe import out_of_fold_shares
-from url_viz.imaging.places import overlaps
-from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.overlaps import overlapping
 from url_viz.store.object_columns import BOX_COLUMNS, CUT_BY_FRAME, PICTURE
-from url_viz.store.tables import Twins
 
 SAME_OBJECT = 0.9
 """Intersection over union above which two boxes of a picture are on one object."""
@@ -37,21 +37,18 @@ def boxes_of(table: pd.DataFrame) -> "pd.Series[Any]":
 
 def double_boxes(table: pd.DataFrame) -> list[Rows]:
     """Rows of boxes that are on one object, a group each, those of two classes first; larger boxes first in each."""
-    pairs = [pair for rows in table.groupby(PICTURE).indices.values() for pair in _same_in(table, np.asarray(rows))]
-    pair = np.array(pairs, np.int32).reshape(-1, 2)
-    group = twin_groups(Twins(len(table), pair, np.ones(len(pair), np.float32)))
-    area = -_boxes(table)[:, 2:].prod(axis=1)
+    boxes = _boxes(table)
+    picture, group = pd.factorize(table[PICTURE])[0], np.arange(len(table))
+    for one, other, share in overlapping(boxes, picture=picture, least=SAME_OBJECT):
+        is_same = share > SAME_OBJECT
+        pairs = group[one[is_same]], group[other[is_same]]
+        graph = coo_matrix((np.ones(len(pairs[0]), bool), pairs), (len(table), len(table)))
+        group = connected_components(graph, directed=False)[1][group]
+    area = -boxes[:, 2:].prod(axis=1)
     order = np.lexsort((area, group))
     members = np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else []
     labels = table["label"].to_numpy(object)
     return sorted((of for of in members if len(of) > 1), key=lambda of: len(set(labels[of])) == 1)
-
-
-def _same_in(table: pd.DataFrame, rows: Rows) -> Rows:
-    """Pairs (P, 2) of the rows of a picture whose boxes are on one object."""
-    boxes = _boxes(table)[rows]
-    pairs: Rows = rows[np.argwhere(np.triu(overlaps(boxes, boxes) > SAME_OBJECT, 1))]
-    return pairs
 
 
 def _boxes(table: pd.DataFrame) -> NDArray[np.float64]:

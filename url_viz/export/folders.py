@@ -26,6 +26,7 @@ from url_viz.export.picture_files import (
 )
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.picture_lists import is_listing
+from url_viz.imaging.folder_classes import folder_name
 from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.scan import display_name, located, refuse_bucket
@@ -92,20 +93,20 @@ def _level_of(path: bytes, given: object, level: int | None) -> int | None:
     """The number of the folder in a path, from 0, that is the label as given."""
     parts = path.split(b"/")[:-1]
     numbers = range(len(parts)) if level is None else range(level - 1, min(level, len(parts)))
-    return next((number for number in numbers if display_name(parts[number]) == given), None)
+    return next((number for number in numbers if folder_name(parts[number]) == given), None)
 
 
 def _folders_by_class(paths: Iterable[bytes], levels: Iterable[int | None]) -> dict[str, bytes]:
     """The folder of each class by its label: a name that is no text differs from how it is shown."""
     parts = {path.split(b"/")[level] for path, level in zip(paths, levels, strict=True) if level is not None}
-    return {display_name(part): part for part in sorted(parts)}
+    return {folder_name(part): part for part in sorted(parts)}
 
 
 def _moved(path: bytes, level: int | None, folder: bytes, *, make_folder: bool) -> bytes:
     parts = path.split(b"/")
     if level is None:
         return folder + b"/" + path if make_folder else path
-    if display_name(parts[level]) != display_name(folder):
+    if folder_name(parts[level]) != folder_name(folder):
         parts[level] = folder
     return b"/".join(parts)
 

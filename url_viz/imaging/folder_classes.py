@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from url_viz.escaping import one_line
 from url_viz.imaging.scan import SHARD_ENDINGS, display_name
 from url_viz.imaging.splits import SPLIT
 from url_viz.wording import FEW, listed
@@ -128,9 +129,14 @@ def classes_of(folder_of_each: pa.ChunkedArray) -> FolderClasses:
     parents = folder_of_each.chunk(0) if is_whole else folder_of_each.combine_chunks()
     folder = parents.indices.to_numpy().astype(np.int64)
     folders = tuple(
-        tuple(map(display_name, name.split(b"/"))) if name else () for name in parents.dictionary.to_pylist()
+        tuple(map(folder_name, name.split(b"/"))) if name else () for name in parents.dictionary.to_pylist()
     )
     return FolderClasses(_levels(folders, np.bincount(folder, minlength=len(folders))), folders, folder)
+
+
+def folder_name(folder: bytes) -> str:
+    """The name of a folder as a class: as it is, with odd bytes, line breaks and controls as escapes."""
+    return one_line(folder.decode("utf-8", "backslashreplace"))
 
 
 def class_names(paths: Sequence[bytes]) -> list[str | None]:

@@ -16,8 +16,9 @@ from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.places import Box, PictureSize, Place
 from url_viz.imaging.plain_file import size_and_time
-from url_viz.imaging.scan import Scan, ScannedFile
+from url_viz.imaging.scan import Scan, ScannedFile, display_name
 from url_viz.imaging.workers import decoders
+from url_viz.wording import counted, first_of
 
 YAML, JSON = (".yaml", ".yml"), (".json",)
 USUAL = ("data.yaml", "data.yml", "instances*.json", "*.coco.json", "annotations/instances*.json")
@@ -85,7 +86,7 @@ class Objects:
         """Every object by path, and a candidate for every line that makes no sense, whose reading gives the reason."""
         files = [file for file, _ in self._objects]
         files += [ScannedFile(path, 0, content_key(why.encode())) for path, why in self._faults.items()]
-        remarks = self.annotations.remarks
+        remarks = *self.annotations.remarks, *self._turned_remarks()
         return Scan(self.root, tuple(sorted(files, key=lambda file: file.path)), within=self.within, remarks=remarks)
 
     def read(self, file: ScannedFile) -> bytes:
@@ -134,6 +135,21 @@ class Objects:
         """Whether a picture whose size tells says that boxes are of pictures as stored, and not upright."""
         frames = ((picture.size, self._frames.get(picture.path)) for picture in self.annotations.pictures.values())
         return any(frame and size == frame.stored != frame.upright for size, frame in frames)
+
+    def _turned_remarks(self) -> Iterator[str]:
+        """A sentence on pictures that EXIF turns or mirrors, whose size does not tell what their boxes are of."""
+        pictures = self.annotations.pictures
+        turned = [
+            display_name(path)
+            for path, frame in self._frames.items()
+            if frame.orientation > 1 and (pictures[path].size is None or frame.stored == frame.upright)
+        ]
+        if turned:
+            taken = "as stored, as those of another are" if self._are_of_stored else "as they are shown upright"
+            yield (
+                f"{counted(len(turned), 'picture is', 'pictures are')} turned or mirrored by EXIF, and no size tells "
+                f"whether their boxes are of them as stored: they are taken {taken} ({first_of(turned)}). Look at them."
+            )
 
     def _data(self, path: bytes) -> bytes:
         return read_file(os.path.join(os.fsencode(self.base), path), within=self.within)

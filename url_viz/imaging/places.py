@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
@@ -31,8 +29,10 @@ class Place:
 
     @property
     def path(self) -> bytes:
-        """The path of the object: that of its picture, and its key."""
-        return self.picture + SEPARATOR + self.key.encode("utf-8", "surrogateescape")
+        """The path of the object: that of its picture, and its key, in which no separator stands."""
+        is_plain = not any(part in self.key for part in ("#", "%23", "%25"))
+        key = self.key if is_plain else self.key.replace("%", "%25").replace("#", "%23")
+        return self.picture + SEPARATOR + key.encode("utf-8", "surrogateescape")
 
     def content(self, picture_content: int) -> int:
         """The content key of this place in a picture of that content."""
@@ -79,17 +79,6 @@ def cut(image: Image.Image, box: Box, margin: float) -> Image.Image:
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
         raise ImageError(f"lies outside its picture of {image.width} × {image.height} pixels")
     return image.crop(inside)
-
-
-def overlaps(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Intersection over union (N, M) of boxes (N, 4) and others (M, 4): x, y, width, height."""
-    one, other = boxes[:, None].astype(np.float64), others[None].astype(np.float64)
-    low = np.maximum(one[..., :2], other[..., :2])
-    high = np.minimum(one[..., :2] + one[..., 2:], other[..., :2] + other[..., 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=-1)
-    union = one[..., 2:].prod(axis=-1) + other[..., 2:].prod(axis=-1) - shared
-    fraction: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return fraction
 
 
 def picture_path(path: bytes) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.imaging.places import overlaps
+from url_viz.pipeline.overlaps import overlapping, overlaps
 from url_viz.store.object_columns import Boxes
 from url_viz.store.tables import Twins
 
@@ -59,7 +59,11 @@ def _lie_alike(
     in_reach = ((centre >= low) & (centre <= high)).all(axis=2).sum(axis=1)
     size = around[:, 2:] * scale
     moved = np.concatenate([centre - size / 2, size], axis=2).reshape(-1, 4)
-    met = (overlaps(moved, there).max(axis=1) >= SAME_BOX).reshape(len(scale), -1).sum(axis=1)
+    is_met = np.zeros(len(moved), bool)
+    pictures = np.zeros(len(moved), np.int64), np.zeros(len(there), np.int64)
+    for row, _, _ in overlapping(moved, there, picture=pictures[0], other_picture=pictures[1], least=SAME_BOX):
+        is_met[row] = True
+    met = is_met.reshape(len(scale), -1).sum(axis=1)
     return bool(((met >= min(FEWEST_AROUND, len(around), len(there))) & (met >= LEAST_AROUND * in_reach)).any())
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
+from url_viz.escaping import NO_NAME
 from url_viz.latest import Latest
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_rows import (
@@ -37,8 +38,8 @@ from url_viz.store.decision_transaction import InconsistentLogError, LoggedActio
 from url_viz.wording import counted
 
 LONGEST_TAG = 60
-LONGEST_LABEL = 255
-"""As long as the name of a folder, which is a class too."""
+LONGEST_LABEL = 1_000
+"""Longer than the name of any folder, which is a class too."""
 
 _DID: dict[Decision | None, str] = {
     "keep": "kept",
@@ -387,7 +388,7 @@ class _LatestAssignment:
 
 def checked_label(label: str) -> str:
     """The label, as it is: the class of a folder may end in a space. Raises DecisionError for what cannot be one."""
-    if not label.strip() or len(label) > LONGEST_LABEL or not label.isprintable():
+    if not label.strip() or len(label) > LONGEST_LABEL or NO_NAME.search(label):
         raise DecisionError(
             f"{label[:80]!r} cannot be a label. Take 1 to {LONGEST_LABEL} characters, without a line break."
         )
@@ -397,7 +398,7 @@ def checked_label(label: str) -> str:
 def checked_tag(tag: str, *, what: str = "tag") -> str:
     """The tag, or name, without space around it; raises DecisionError if it is not a valid one."""
     name = tag.strip()
-    if not name or len(name) > LONGEST_TAG or any(c in ",;" or not c.isprintable() for c in name):
+    if not name or len(name) > LONGEST_TAG or NO_NAME.search(name) or {*",;"} & {*name}:
         raise DecisionError(
             f"{tag[:80]!r} cannot be a {what}. Take 1 to {LONGEST_TAG} characters, without comma, semicolon or line "
             "break."

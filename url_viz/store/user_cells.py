@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.escaping import NO_NAME
+
 LONGEST_TEXT = 500
 EXACT_INTEGER = 2**53
 """Integers beyond this are not exact as floats."""
@@ -91,8 +93,8 @@ def _word(text: str) -> str | None:
 
 
 def cleaned(text: str) -> str:
-    """Text on one line: control characters, direction marks and the like become spaces."""
-    return "".join(c if c.isprintable() else " " for c in text.lstrip("\ufeff")).strip()
+    """Text on one line: line breaks, control characters and changes of direction become spaces."""
+    return NO_NAME.sub(" ", text.lstrip("\ufeff")).strip()
 
 
 def as_text(value: Any) -> str:

@@ -3,17 +3,19 @@
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from url_viz.escaping import printable
+from url_viz.escaping import one_line, printable
 from url_viz.imaging.places import Box, Size
 from url_viz.imaging.splits import joined_splits, split_remarks
 from url_viz.wording import counted
 
 Kind = Literal["YOLO", "COCO", "VOC"]
-LONGEST_LABEL = 200
+MOST_PX, MOST_SIDES = 1e6, 100.0
+"""A box farther from its picture's corner, in pixels or in its sides, is none."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Annotations:
     """What an annotation file says, as it is read. `pictures` are by their paths, relative to the folder `base`.
 
     `names` are classes by number (YOLO, COCO), `numbers` the numbers of pictures by path (COCO), `files` what else was
-    read below the base: labels and lists of pictures (YOLO). `failures` are lines
-    or entries that cannot be used, by where they stand, with the reason; `crowds` counts objects that stand for a
-    crowd, which are left out.
+    read below the base: labels and lists of pictures (YOLO). `failures` are lines or entries that cannot be used, by
+    where they stand, with the reason; `twice` are sentences on ids that several entries have; `crowds` counts objects
+    that stand for a crowd, which are left out.
     """
 
     kind: Kind
@@ -70,6 +72,7 @@ class Annotations:
     failures: list[tuple[str, str]] = field(default_factory=list)
     crowds: int = 0
     files: list[bytes] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
@@ -82,7 +85,7 @@ class Annotations:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences on what the file says twice."""
-        return tuple(split_remarks({path: picture.split for path, picture in self.pictures.items()}))
+        return (*self.twice, *split_remarks({path: picture.split for path, picture in self.pictures.items()}))
 
     def picture(self, path: bytes, *, split: str | None = None) -> AnnotatedPicture:
         """The picture at a path, which is of this split, too."""
@@ -93,7 +96,7 @@ class Annotations:
     def add(self, path: bytes, one: AnnotatedObject, *, at: str) -> None:
         """An object of a known picture; a failure `at` its place if its box or key cannot be."""
         objects = self.pictures[path].objects
-        why = why_no_box(one.box)
+        why = why_no_box(one.box, is_relative=one.is_relative)
         if why is None and one.key in objects:
             why = f"has the same number {one.key!r} as another object of its picture"
         if why is None:
@@ -105,13 +108,22 @@ class Annotations:
         self.failures.append((printable(at), why))
 
 
-def why_no_box(box: Sequence[float]) -> str | None:
-    """Why four numbers are no box; None if they are one."""
+def why_no_box(box: Sequence[float], *, is_relative: bool) -> str | None:
+    """Why four numbers, in pixels or in fractions of the picture's size, are no box; None if they are one."""
     if not all(math.isfinite(value) for value in box):
         return f"has a box that is not finite: {tuple(box)}"
+    if any(abs(value) > (MOST_SIDES if is_relative else MOST_PX) for value in box):
+        return f"has a box that lies far beyond any picture: {' '.join(f'{value:g}' for value in box)}"
     if box[2] <= 0 or box[3] <= 0:
         return f"has a box without area: {box[2]:g} × {box[3]:g}"
     return None
+
+
+def is_outside(box: Box, size: Size | None) -> bool:
+    """Whether nothing of a box is in a picture of a size; not if that is not known."""
+    if size is None:
+        return False
+    return box[0] >= size[0] or box[1] >= size[1] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
 
 
 def box_around(points: Sequence[float]) -> Box:
@@ -135,8 +147,11 @@ def box_in(values: object) -> Box | None:
 
 
 def label_of(name: object) -> str:
-    """A class name for people and tables: printable, not endless. A list is none; one of YAML may be huge as text."""
-    return printable(str(name)[:LONGEST_LABEL]) if isinstance(name, str | int | float) else f"({type(name).__name__})"
+    """A class name as the file has it, on one line. A list is none: one of YAML may be huge as text."""
+    with suppress(ValueError):  # a number of thousands of digits
+        if isinstance(name, str | int | float):
+            return one_line(str(name))
+    return f"({type(name).__name__})"
 
 
 def inside(path: str) -> bytes | None:

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -14,12 +15,14 @@ from url_viz.imaging.annotations.annotated import (
     box_around,
     box_in,
     inside,
+    is_outside,
     label_of,
     numbers,
     why_no_box,
 )
-from url_viz.imaging.places import Box, Size
+from url_viz.imaging.places import Box
 from url_viz.imaging.plain_file import lies_within
+from url_viz.wording import counted, first_of
 
 PROBED = 50
 """So many pictures show in which folder they lie."""
@@ -31,11 +34,13 @@ MOST_BITS = 35
 def read_coco(path: Path, data: bytes, *, within: Sequence[Path] | None = None) -> Annotations:
     """The objects of a COCO file. Raises FolderError if it is none, or its pictures lie nowhere near."""
     document = _document(path, data)
-    pictures = {_key(entry.get("id")): entry for entry in _entries(document, "images")}
-    names = {_key(entry.get("id")): label_of(entry.get("name")) for entry in _entries(document, "categories")}
+    remarks: list[str] = []
+    pictures = _by_id(document, "images", remarks)
+    names = {key: label_of(entry.get("name")) for key, entry in _by_id(document, "categories", remarks).items()}
     base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
     found = Annotations("COCO", base, names, {at: key for key, at in paths.items() if at is not None})
+    found.twice = remarks
     for key, at in paths.items():
         if at is None:
             found.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
@@ -45,11 +50,14 @@ def read_coco(path: Path, data: bytes, *, within: Sequence[Path] | None = None) 
     for place, entry in enumerate(document["annotations"]):
         if isinstance(entry, dict):
             _take(entry, place, paths, found)
+        else:
+            found.fail(f"annotations[{place}]", "is no annotation")
     return found
 
 
 def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None], found: Annotations) -> None:
-    at, picture = f"annotations {_key(entry.get('id'))}", _key(entry.get("image_id"))
+    key = _key(entry["id"]) if "id" in entry else f"entry {place}"
+    at, picture = f"annotations[{place}], id {key}", _key(entry.get("image_id"))
     path, label, box = paths.get(picture), found.names.get(_key(entry.get("category_id"))), _box(entry)
     if entry.get("iscrowd") in (1, True):
         found.crowds += 1
@@ -59,12 +67,12 @@ def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None
         found.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
         found.fail(at, "has neither a box of four numbers, nor a polygon or mask with area")
-    elif why_no_box(box) is None and _is_outside(box, found.pictures[path].size):
+    elif why_no_box(box, is_relative=False) is None and is_outside(box, found.pictures[path].size):
         found.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         said = {name: numbers((entry[name],)) for name in _FACTS if isinstance(entry.get(name), int | float)}
         facts = tuple((name, value[0]) for name, value in said.items() if value is not None)
-        found.add(path, AnnotatedObject(_key(entry.get("id")), label, box, facts=facts, place=place), at=at)
+        found.add(path, AnnotatedObject(key, label, box, facts=facts, place=place), at=at)
 
 
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:
@@ -80,8 +88,17 @@ def _document(path: Path, data: bytes) -> Mapping[str, Any]:
 _PARTS, _FACTS = ("images", "annotations", "categories"), ("area", "score")
 
 
-def _entries(document: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
-    return (entry for entry in document[part] if isinstance(entry, dict))
+def _by_id(document: Mapping[str, Any], part: str, remarks: list[str]) -> dict[str, Mapping[str, Any]]:
+    """The entries of a part by their ids; a remark on those of which a later one with their id takes the place."""
+    entries = [entry for entry in document[part] if isinstance(entry, dict)]
+    ids = Counter(_key(entry.get("id")) for entry in entries)
+    several = [key for key, number in ids.items() if number > 1]
+    if several:
+        names = f"{counted(len(several), 'id')} ({first_of(several)})"
+        remarks.append(f"In {part!r} several entries have the same of {names}: only the last of each counts.")
+    if len(entries) < len(document[part]):
+        remarks.append(f"In {part!r} {counted(len(document[part]) - len(entries), 'entry', 'entries')} can be none.")
+    return {_key(entry.get("id")): entry for entry in entries}
 
 
 def _key(value: object) -> str:
@@ -96,12 +113,6 @@ def _box(entry: Mapping[str, Any]) -> Box | None:
         points = numbers(value for polygon in shape for value in polygon)
         return box_around(points) if points is not None and len(points) >= 6 and len(points) % 2 == 0 else None
     return box_of_mask(shape) if isinstance(shape, dict) else None
-
-
-def _is_outside(box: Box, size: Size | None) -> bool:
-    if size is None:
-        return False
-    return box[0] >= size[0] or box[1] >= size[1] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
 
 
 def _base_of(path: Path, names: list[str], within: Sequence[Path] | None) -> Path:

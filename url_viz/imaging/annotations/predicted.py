@@ -56,7 +56,7 @@ class Predicted:
             )
         elif box is None:
             self.fail(at, "has no box of four numbers")
-        elif why := why_no_box(box):
+        elif why := why_no_box(box, is_relative=is_relative):
             self.fail(at, why)
         elif values is None or not 0 <= values[0] <= 1:
             self.fail(at, f"has a score that is not from 0 to 1: {label_of(score)}")

@@ -71,7 +71,7 @@ def _take_file(
         return
     annotations.pictures[path].measure(root.findtext("size/width"), root.findtext("size/height"))
     for number, element in enumerate(root.iter("object"), 1):
-        box, label = _box_of(element), element.findtext("name")
+        box, label = _box_of(element), (element.findtext("name") or "").strip()
         if box is None or not label:
             annotations.fail(f"{at} object {number}", "has no name, or no box of four numbers")
             continue

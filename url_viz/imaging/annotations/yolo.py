@@ -13,6 +13,7 @@ from url_viz.imaging.annotations.annotated import (
     Annotations,
     box_around,
     inside,
+    is_outside,
     label_of,
     numbers,
     why_no_box,
@@ -137,7 +138,7 @@ def _take_line(words: list[str], number: int, picture: bytes, at: str, found: An
         found.fail(at, f"is of a class that is not named: {words[0]!r}")
     elif (box := box_of(values)) is None:
         found.fail(at, f"has {len(values)} numbers after its class: neither a box nor a polygon")
-    elif why_no_box(box) is None and (box[0] >= 1 or box[1] >= 1 or box[0] + box[2] <= 0 or box[1] + box[3] <= 0):
+    elif why_no_box(box, is_relative=True) is None and is_outside(box, (1, 1)):
         found.fail(at, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
     else:
         facts = (("score", values[4]),) if len(values) == 5 else ()

@@ -1,0 +1,123 @@
+"""How much boxes overlap: all pairs of few, or of many those that overlap enough, in bounded memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+AT_ONCE = 1 << 20
+"""So many pairs are worked out at a time."""
+_SLACK = 1e-9
+"""Relative to a box, so that rounding leaves no pair out."""
+
+Boxes = NDArray[np.floating]
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def overlaps(boxes: Boxes, others: Boxes) -> Floats:
+    """Intersection over union (N, M) of boxes (N, 4) and others (M, 4): x, y, width, height."""
+    shares: Floats = _shares(boxes[:, None], others[None])
+    return shares
+
+
+def _shares(one: Boxes, other: Boxes) -> Floats:
+    """Intersection over union (...) of boxes (..., 4) and others of a shape that is broadcast."""
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    shared = _shared(one, other, 0) * _shared(one, other, 1)
+    union = one[..., 2] * one[..., 3] + other[..., 2] * other[..., 3] - shared
+    fraction: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return fraction
+
+
+def _shared(one: Boxes, other: Boxes, axis: int) -> Floats:
+    """The length that boxes share on an axis."""
+    begin, side = axis, axis + 2
+    low = np.maximum(one[..., begin], other[..., begin])
+    high = np.minimum(one[..., begin] + one[..., side], other[..., begin] + other[..., side])
+    shared: Floats = np.maximum(high - low, 0)
+    return shared
+
+
+def overlapping(
+    boxes: Boxes, others: Boxes | None = None, *, picture: Rows, other_picture: Rows | None = None, least: float
+) -> Iterator[tuple[Rows, Rows, Floats]]:
+    """The pairs of one picture that overlap by `least` (above 0) or more: rows of both, and by how much; in blocks.
+
+    `boxes` (N, 4) lie in the `picture`s (N,), codes from 0 on, `others` (M, 4) in `other_picture` (M,). Without
+    others the pairs are of the boxes themselves, each once. Results are those of `overlaps`, the order is any; what is
+    compared lies near one another along the axis on which the boxes of its picture are spread more.
+    """
+    is_own = others is None or other_picture is None
+    theirs, their_picture = (boxes, picture) if others is None or other_picture is None else (others, other_picture)
+    mine, candidates = _known(boxes, picture), _known(theirs, their_picture)
+    sides = boxes[mine], picture[mine], theirs[candidates], their_picture[candidates]
+    scans = [_Scan(*sides, axis=axis, least=least) for axis in (0, 1)]
+    counts = [np.bincount(picture[mine], weights=scan.high - scan.low) for scan in scans]
+    is_across = (counts[0] <= counts[1])[picture[mine]]
+    for scan, rows in zip(scans, (np.flatnonzero(is_across), np.flatnonzero(~is_across)), strict=True):
+        for at, of in scan.pairs(rows, is_own=is_own):
+            one, other = mine[at], candidates[of]
+            share = _shares(boxes[one], theirs[other])
+            enough = share >= least
+            yield one[enough], other[enough], share[enough]
+
+
+def _known(boxes: Boxes, picture: Rows) -> Rows:
+    """The rows of boxes that are finite, in pictures that are known."""
+    return np.flatnonzero((picture >= 0) & np.isfinite(boxes).all(axis=1))
+
+
+class _Scan:
+    """Boxes in the order in which they begin on one axis, picture after picture; others are sought among them.
+
+    An overlap by a share t is at most that of the sides on an axis, by the longer of them: so the other's side is at
+    most 1/t of this one's, and it begins at most (1 − t) of its own side before this one, or of this one's after.
+    """
+
+    def __init__(
+        self, boxes: Boxes, picture: Rows, others: Boxes, other_picture: Rows, *, axis: int, least: float
+    ) -> None:
+        self._ends = [_range(boxes[:, each], boxes[:, each + 2], least) for each in (axis, 1 - axis)]
+        self.order = np.lexsort((others[:, axis], other_picture))
+        self._across = others[self.order, 1 - axis]
+        begins, pictures = others[self.order, axis], other_picture[self.order]
+        self.low = _places(picture, self._ends[0][0], pictures, begins, is_after=False)
+        self.high = _places(picture, self._ends[0][1], pictures, begins, is_after=True)
+
+    def pairs(self, rows: Rows, *, is_own: bool) -> Iterator[tuple[Rows, Rows]]:
+        """Rows and others that may overlap enough, in blocks; of the boxes themselves each pair once."""
+        low = self.low[rows]
+        if is_own:
+            place = np.empty(len(self.order), np.int64)
+            place[self.order] = np.arange(len(self.order))
+            low = place[rows] + 1
+        count = np.maximum(self.high[rows] - low, 0)
+        ends = np.cumsum(count)
+        start = 0
+        while start < len(rows):
+            stop = max(start + 1, int(np.searchsorted(ends, ends[start] - count[start] + AT_ONCE, side="right")))
+            part = slice(start, stop)
+            which = np.repeat(np.arange(start, stop), count[part])
+            place = np.arange(len(which)) - (ends[which] - count[which] - (ends[start] - count[start])) + low[which]
+            low_across, high_across = (end[rows[which]] for end in self._ends[1])
+            is_near = (self._across[place] >= low_across) & (self._across[place] <= high_across)
+            yield rows[which[is_near]], self.order[place[is_near]]
+            start = stop
+
+
+def _range(begin: Boxes, side: Boxes, least: float) -> tuple[Floats, Floats]:
+    """From where to where others begin that overlap boxes enough on an axis."""
+    slack = _SLACK * (np.abs(begin) + side)
+    return begin - (1 - least) * side / least - slack, begin + (1 - least) * side + slack
+
+
+def _places(picture: Rows, value: Boxes, pictures: Rows, values: Boxes, *, is_after: bool) -> Rows:
+    """Where values (N,) of pictures would stand among sorted ones (M,) of theirs: before, or after equal ones."""
+    count = len(values)
+    first = np.repeat([int(not is_after), int(is_after)], [count, len(value)])
+    order = np.lexsort((first, np.concatenate([values, value]), np.concatenate([pictures, picture])))
+    is_known = order < count
+    place = np.empty(len(value), np.int64)
+    place[order[~is_known] - count] = np.cumsum(is_known)[~is_known]
+    return place
