@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -22,6 +23,7 @@ from url_viz.store import version_files
 from url_viz.store.bundle import pack
 from url_viz.store.sets import forget
 from url_viz.subjects.set_versions import Diff
+from url_viz.subjects.stored_diffs import store_diff, stored_diff
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +239,23 @@ def test_objects_by_their_boxes(first: ImageSet, tmp_path: Path, workspace: Path
 
 def edit(file: Path, change: Callable[[list[str]], list[str]]) -> None:
     file.write_text("\n".join(change(file.read_text().splitlines())))
+
+
+def test_a_stored_diff_is_the_same_until_either_side_changes(second: ImageSet, model: Model) -> None:
+    before, now = second.versions.at(1), second.versions.now()
+    assert stored_diff(before, now) is None
+    found = url_viz.diff(before, now)
+    store_diff(found)
+    again = open_image_set(second.root, model=model.name, workspace=second.workspace.root)
+    stored = stored_diff(again.versions.at(1), again.versions.now())
+    assert stored is not None
+    assert stored.as_json() == found.as_json()
+    assert stored.words == found.words
+    for name in ("table", "on_map", "ambiguity"):
+        pd.testing.assert_frame_equal(getattr(stored, name), getattr(found, name), check_dtype=False, check_exact=True)
+    assert stored.new_leaks is None
+    second.labels.correct({int(second.table()["id"].iloc[0]): "emu"})
+    assert stored_diff(second.versions.at(1), second.versions.now()) is None
+    file = next(path for path in (second.store.paths.derived / "diffs").glob("*.on_map.parquet"))
+    file.write_bytes(file.read_bytes()[:-9])
+    assert stored_diff(before, now) is None, "what is damaged is computed again"

@@ -92,6 +92,7 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(
 REFUSED = [
     *WRITERS,
     ("choose", "3", "--out", "{out}.csv"),
+    ("measure", "/dev/null", "{out}.json"),
     ("diff", "{root}", "--json", "{out}.json"),
     ("diff", "{root}", "--report", "{out}.html"),
     *(("check", "--policy", "policy.toml", f"--{kind}", "{out}.x") for kind in ("json", "junit", "markdown")),

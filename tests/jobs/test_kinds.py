@@ -14,8 +14,21 @@ from training.command import FLAT
 from training.config import FinetuneConfig, PretrainConfig
 from url_viz.cli.main import app
 from url_viz.jobs import JobState, log_tail
-from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig
-from url_viz.jobs.kinds import ADAPT, EMBED, EXPORT, KINDS, NOWHERE, PRETRAIN, PROJECT, REFIT, About, JobKind
+from url_viz.jobs.configs import DiffConfig, EmbedConfig, ExportConfig, MeasureConfig, ProjectConfig, RefitConfig
+from url_viz.jobs.kinds import (
+    ADAPT,
+    COMPARE,
+    EMBED,
+    EXPORT,
+    KINDS,
+    MEASURE,
+    NOWHERE,
+    PRETRAIN,
+    PROJECT,
+    REFIT,
+    About,
+    JobKind,
+)
 from url_viz.workspace import Workspace
 
 ZOO, HOME = Path("/zoo"), Path("/home")
@@ -24,6 +37,9 @@ ASKED: list[tuple[JobKind[Any], Any]] = [
     (REFIT, RefitConfig(ZOO, workspace=HOME)),
     (PROJECT, ProjectConfig(ZOO, Path("ids"), Path("map.csv"), "tsne")),
     (EXPORT, ExportConfig(ZOO, Path("out"), "fiftyone", how="copy", listed=Path("list"), above=2.5, within=(ZOO,))),
+    (COMPARE, DiffConfig(ZOO, since="3", keep=True, model="b0", workspace=HOME)),
+    (COMPARE, DiffConfig(ZOO, Path("/farm"), json_file=Path("out.json"))),
+    (MEASURE, MeasureConfig(ZOO, Path("ids"), Path("out.json"), workspace=HOME)),
     (ADAPT, FinetuneConfig("folder:/zoo", Path("out"), "b0", mode="labels", limit=None)),
     (PRETRAIN, PretrainConfig(("folder:/zoo", "folder:/farm"), Path("out"), report=("folder:/sea",))),
 ]

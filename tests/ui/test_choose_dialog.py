@@ -6,10 +6,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.given import given_set
+from tests.jobs.conftest import until
 from tests.pipeline.whitened_examples import classes
 from tests.read_sets import copied
 from tests.ui.pages import opened, words
+from url_viz.errors import JobError
 from url_viz.image_set import ImageSet
+from url_viz.jobs import latest_job, log_tail
+from url_viz.jobs.kinds import MEASURE, result_of
+from url_viz.jobs.measuring import start_measuring
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -81,6 +86,27 @@ def test_of_a_part_below_a_percentile_and_on_top_of_a_tag(image_set: ImageSet) -
     assert found["path"].iloc[-1] == table["path"].iloc[-1]
     assert set(found["id"].iloc[:-1]) <= set(table["id"].iloc[:40])
     assert found["ambiguity_percentile"].iloc[:-1].max() <= 60
+
+
+def test_of_a_large_set_a_job_measures_and_its_result_stays(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("url_viz.ui.explore.choose_dialog.AT_ONCE", 59)
+    at = pressed(dialog(image_set))
+    job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
+    assert job is not None
+    assert "Trained on these" not in words(at)
+    until(lambda: not job.status().is_live, 120)
+    assert job.state == "succeeded", log_tail(job)
+    worth = image_set.subsets.worth(image_set.subsets.tagged("chosen")).words
+    again = words(dialog(image_set))
+    assert worth.split(" ×")[0][:40] in again
+    assert "are worth, tagged “chosen”" in again
+    monkeypatch.setattr("url_viz.jobs.measuring.MOST", 1)
+    start_measuring(image_set, image_set.ids[:12].tolist(), name="zoo", tag="")
+    assert len(list((image_set.store.paths.derived / "choices").glob("*.json"))) <= 1
+    with pytest.raises(JobError, match="Measure it again"):
+        result_of(job)
 
 
 def test_an_error_is_a_sentence_and_the_page_has_the_button(image_set: ImageSet) -> None:

@@ -10,10 +10,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.imaging.pictures import noise, write_folder
+from tests.jobs.conftest import until
 from tests.ui.conftest import Read
 from tests.ui.decoded_points import decode_points
 from tests.ui.pages import opened, words
 from url_viz.image_set import ImageSet, diff, embed_folder
+from url_viz.jobs import latest_job, log_tail
+from url_viz.jobs.kinds import COMPARE
 from url_viz.models.model import Model
 from url_viz.ui.http import drawn_url, middleware, routes
 from url_viz.ui.session import VERSION_BEFORE, VERSION_CHANGES
@@ -76,3 +79,26 @@ def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_w
         client.get(card_url(later, gone=later.set_id).replace("{id}", "1")).json()["name"] == "A picture that is gone"
     )
     assert json.loads(json.dumps(found.as_json()))["added"] == ["cat/new.jpg"]
+
+
+def test_large_sets_are_compared_by_a_job_whose_result_stays(
+    first: ImageSet, later: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("url_viz.ui.versions.page.AT_ONCE", COUNT)
+    at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
+    assert "added" not in words(at)
+    at.button(key="versions.compare").click().run()
+    job = latest_job(later.workspace, kind=COMPARE.name, set_id=later.set_id)
+    assert job is not None
+    assert job.title.endswith("/zoo")
+    assert job.config.queue == "small"
+    until(lambda: not job.status().is_live, 120)
+    assert job.state == "succeeded", log_tail(job)
+    for page in (at.run(), opened(later, "versions")):
+        assert "24 pictures before, 24 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(page)
+        assert "The same linear probe gets" in words(page), "measured, too"
+        assert not [one for one in page.button if one.key == "versions.measure"]
+    later.decisions.decide([int(later.table()["id"].iloc[0])], "drop")
+    at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
+    assert "added" not in words(at), "of another state it is another comparison"
+    assert [one.label for one in at.button if one.key == "versions.compare"] == ["Compare"]

@@ -9,8 +9,9 @@ from tyro.conf import Positional, UseAppendAction, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown
 from url_viz.errors import ImageSetError, UsageError
-from url_viz.jobs.configs import Above, Below, By, ExportConfig, ListFile, WithFolder, Word, bound
+from url_viz.jobs.configs import Above, Below, By, ExportConfig, ListFile, MeasureConfig, WithFolder, Word, bound
 from url_viz.options import Count, Output
+from url_viz.progress import Progress
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -141,6 +142,22 @@ def choose(
         print(f"{subsets.tag(chosen['id'], tag).sentence}.")
     if worth:
         print(_worth(image_set, chosen["id"].tolist()), file=output)
+
+
+@app.command_on(MeasureConfig)
+def measure(config: MeasureConfig) -> None:
+    """Measure what it is worth to train on some pictures only."""
+    from url_viz.cli.map_command import ids_in
+    from url_viz.export.table_files import write_bytes
+    from url_viz.image_set import open_image_set
+    from url_viz.records import sealed_text
+
+    with progress_shown() as report:
+        report(Progress("worth", 0))
+        image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
+        worth = image_set.subsets.worth(ids_in(config.ids))
+    print(worth.words)
+    print(f"The figures are in {write_bytes(sealed_text(worth).encode(), config.out)}.")
 
 
 def _worth(image_set: "ImageSet", ids: list[int]) -> str:

@@ -41,7 +41,7 @@ def project(config: ProjectConfig) -> None:
     from url_viz.jobs.mapping import write_map
     from url_viz.progress import Progress
 
-    wanted = _ids_in(config.ids)
+    wanted = ids_in(config.ids)
     image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
     with progress_shown() as report:
         report(Progress("map", 0))
@@ -83,7 +83,8 @@ def refit(config: RefitConfig) -> None:
     print(f"The map of {counted(len(image_set), 'picture')} in {image_set.root} was made again.")
 
 
-def _ids_in(path: Path) -> list[int]:
+def ids_in(path: Path) -> list[int]:
+    """The picture ids that a file, or standard input, lists. Raises FolderError if they cannot be read."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -62,7 +62,7 @@ GROUPS = {
     "Read and look": ("demo", "embed", "rank", "search", "findings", "check", "reasons", "why", "representatives"),
     "Review and decide": ("review", "decide", "undo", "redo", "decisions", "twins", "leakage", "answers"),
     "Labels": ("labels", "suspects", "relabel", "confused", "names", "columns", "worth"),
-    "Take away": ("choose", "export", "report", "share", "sort", "figure", "project"),
+    "Take away": ("choose", "measure", "export", "report", "share", "sort", "figure", "project"),
     "Models and how well they do": ("models", "prepare", "evaluate", "compare", "second", "adapt", "pretrain"),
     "Your own model": ("runs", "predictions"),
     "Versions": ("versions", "diff"),

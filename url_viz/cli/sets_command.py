@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest, table_text
+from url_viz.cli.printing import print_rest, progress_shown, table_text
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.escaping import printable
-from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.options import Count, Output
+from url_viz.jobs.configs import DiffConfig, Folder, WorkspaceDir
+from url_viz.options import Output
+from url_viz.progress import Progress
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -193,41 +194,36 @@ def versions(image_set: "ImageSet") -> None:
     print(table_text(table if table["state"].any() else table.drop(columns="state")))
 
 
-@app.command()
-def diff(
-    folder: Positional[Folder],
-    other: Positional[Annotated[Path | None, arg(metavar="B", help="the later one, which was read too")]] = None,
-    *,
-    since: Annotated[
-        str | None, arg(help="compare FOLDER with itself: the number of a version, or a time (2026-11-28)")
-    ] = None,
-    json_file: Annotated[
-        Path | None, arg(name="json", metavar="OUT", help="write all of it to this file"), Output()
-    ] = None,
-    report: Annotated[Path | None, arg(help="write a report with thumbnails: a .html file"), Output()] = None,
-    top: Annotated[Count, arg(help="how many paths of each kind to print")] = 5,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
-) -> None:
-    """Say what changed between two folders, or in one since a version: pictures, labels, leaks, accuracy."""
+@app.command_on(DiffConfig)
+def diff(config: DiffConfig) -> None:
+    """Say what changed between two folders, or in one since a version."""
     from url_viz.export.table_files import write_bytes
-    from url_viz.image_set import diff, open_image_set
+    from url_viz.subjects.stored_diffs import store_diff
 
-    if (other is None) == (since is None):
-        raise UsageError("Give a second folder, or --since VERSION to compare the folder with itself: one of them.")
-    if since is None:
-        assert other is not None
-        found = diff(folder, other, model=model, workspace=workspace)
-    else:
-        now = open_image_set(folder, model=model, workspace=workspace)
-        found = diff(now.versions.at(since), now)
-    _print(found, top)
-    if json_file is not None:
-        print(f"All of it is in {write_bytes(json.dumps(found.as_json(), indent=1).encode(), json_file)}.")
-    if report is not None:
+    with progress_shown() as report:
+        report(Progress("compare", 0))
+        found = _diff_of(config)
+        _print(found, config.top)
+        if config.keep:
+            store_diff(found)
+    if config.json_file is not None:
+        lists = json.dumps(found.as_json(), indent=1).encode()
+        print(f"All of it is in {write_bytes(lists, config.json_file)}.")
+    if config.report is not None:
         from url_viz.export.diff_report import write_diff_report
 
-        print(f"The report is in {write_diff_report(found, report)}.")
+        print(f"The report is in {write_diff_report(found, config.report)}.")
+
+
+def _diff_of(config: DiffConfig) -> "Diff":
+    from url_viz.image_set import diff, open_image_set
+
+    if (config.other is None) == (config.since is None):
+        raise UsageError("Give a second folder, or --since VERSION to compare the folder with itself: one of them.")
+    if config.other is not None:
+        return diff(config.folder, config.other, model=config.model, workspace=config.workspace)
+    now = open_image_set(config.folder, model=config.model, workspace=config.workspace)
+    return diff(now.versions.at(str(config.since)), now)
 
 
 def _print(found: "Diff", top: int) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from tyro.conf import Positional, arg
 
 from url_viz.models import model_names
-from url_viz.options import OptionalCount, OptionalPercentile, Output, PrecisionChoice
+from url_viz.options import Count, OptionalCount, OptionalPercentile, Output, PrecisionChoice
 
 DEFAULT = model_names.DEFAULT
 Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
@@ -119,6 +119,36 @@ class ExportConfig:
     workspace: WorkspaceDir = None
 
 
+@dataclass(frozen=True)
+class DiffConfig:
+    """Say what changed between two folders, or in one since a version: pictures, labels, leaks, accuracy."""
+
+    folder: Positional[Folder]
+    other: Positional[Annotated[Path | None, arg(metavar="B", help="the later one, which was read too")]] = None
+    since: Annotated[
+        str | None, arg(help="compare FOLDER with itself: the number of a version, or a time (2026-11-28)")
+    ] = None
+    json_file: Annotated[
+        Path | None, arg(name="json", metavar="OUT", help="write all of it to this file"), Output()
+    ] = None
+    report: Annotated[Path | None, arg(help="write a report with thumbnails: a .html file"), Output()] = None
+    top: Annotated[Count, arg(help="how many paths of each kind to print")] = 5
+    keep: Annotated[bool, arg(help="keep the result for the app's page Versions")] = False
+    model: ModelName = DEFAULT
+    workspace: WorkspaceDir = None
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """Measure what it is worth to train on some pictures only, against as many at random, and write the figures."""
+
+    folder: Positional[Folder]
+    ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]]
+    out: Positional[Annotated[Path, arg(help="a .json file"), Output()]]
+    model: ModelName = DEFAULT
+    workspace: WorkspaceDir = None
+
+
 def bound(within: tuple[Path, ...]) -> list[Path] | None:
     """The folders of `AllowedFolders`, absolute; None without any. A link stays one, which then leads nowhere."""
     return [path.absolute() for path in within] or None
@@ -138,7 +168,7 @@ def words_of(config: object, *, repeats: bool = False, usual: object = None) -> 
         before = _usual(entry) if usual is None else getattr(usual, entry.name)
         extras = getattr(hints[entry.name], "__metadata__", ())
         if Positional in extras:
-            first.append(str(now))
+            first += [] if now is None else [str(now)]
         elif is_dataclass(now):
             options += words_of(now, repeats=repeats, usual=before)
         elif now != before or entry.name == "model":

@@ -17,10 +17,18 @@ from url_viz.export.picture_files import How
 from url_viz.export.provenance import name_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.source import refuse_without_files
-from url_viz.jobs.configs import EmbedConfig, ExportConfig, ProjectConfig, RefitConfig, words_of
+from url_viz.jobs.configs import (
+    DiffConfig,
+    EmbedConfig,
+    ExportConfig,
+    MeasureConfig,
+    ProjectConfig,
+    RefitConfig,
+    words_of,
+)
 from url_viz.jobs.job import Job
 from url_viz.jobs.job_files import new_output_folder, written_for_a_job
-from url_viz.jobs.results import JobResult, data_set_written, head_adapted, head_made
+from url_viz.jobs.results import JobResult, choice_measured, data_set_written, head_adapted, head_made
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import DEFAULT_QUEUE, start_job
 from url_viz.jobs.turn import SMALL_QUEUE
@@ -217,7 +225,22 @@ PRETRAIN: JobKind[PretrainConfig] = JobKind(
     reads_files_alone=True,
     result=head_made,
 )
-KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, EXPORT, ADAPT, PRETRAIN)
+COMPARE: JobKind[DiffConfig] = JobKind(
+    "diff",
+    ("url_viz", "diff"),
+    title=lambda config, about: f"Compare {about[SET_NAME]} with {about['other']}",
+    weight=lambda config: "small",
+)
+MEASURE: JobKind[MeasureConfig] = JobKind(
+    "measure",
+    ("url_viz", "measure"),
+    title=lambda config, about: f"Measure what {about['pictures']} chosen pictures of {about[SET_NAME]} are worth",
+    weight=lambda config: "small",
+    result=choice_measured,
+)
+KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE)
+AT_ONCE = 5_000
+"""Of so many pictures a page computes by itself what a job computes of more: `COMPARE`, `MEASURE`."""
 
 
 def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | None, how: How, name: str) -> Job:

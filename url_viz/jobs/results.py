@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from url_viz.analysis.choice import ChoiceWorth
 from url_viz.analysis.holdout_report import details, figures_from, headline
 from url_viz.errors import JobError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.jobs.job import Job
 from url_viz.models.card_figures import describe_card
+from url_viz.records import RecordFile
 from url_viz.sealed import record_in
 
 OF_BOTH = "This run also changed the backbone: using it reads every picture again. Existing results are kept."
@@ -80,6 +82,11 @@ def data_set_written(job: Job) -> JobResult:
         raise JobError(f"{out} no longer exists. Run it again.")
     words, code = DATA_SETS[cast(Program, job.about["program"])].opening(out)
     return JobResult(f"{job.title}: done. {words}", code=code)
+
+
+def choice_measured(job: Job) -> JobResult:
+    """What a choice of pictures is worth. Raises JobError if the file of its figures is gone."""
+    return JobResult(RecordFile(out_of(job), ChoiceWorth, "Measure it again.", error=JobError).read().words)
 
 
 def _gone(job: Job, what: str) -> JobError:

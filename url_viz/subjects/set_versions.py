@@ -4,7 +4,7 @@ import datetime
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -246,6 +246,72 @@ class BothContents:
     group: NDArray[np.int32]
 
 
+class DiffFigures(Protocol):
+    """What takes long of a `Diff`, under the same names: computed once it is asked for, or computed before."""
+
+    @property
+    def ambiguity(self) -> pd.DataFrame: ...
+    @property
+    def accuracy(self) -> ProbeChange | None: ...
+    @property
+    def on_map(self) -> pd.DataFrame: ...
+
+
+@dataclass(frozen=True)
+class ComputedFigures:
+    """The figures of a diff as they are asked for."""
+
+    before: Version
+    after: Version
+    table: pd.DataFrame
+    matching: Matching
+    contents: BothContents
+
+    @cached_property
+    def ambiguity(self) -> pd.DataFrame:
+        return ambiguity_by_class(*self._sides)
+
+    @cached_property
+    def accuracy(self) -> ProbeChange | None:
+        core, both = self.after.core, self.contents
+        if not core.has_graph:
+            return None
+        row = positions_of(both.content, core.contents)
+        white = core.whitened.rows[row].astype(np.float32)
+        if len(both.raw):
+            white[row < 0] = core.whitened.whitening.transform(both.raw)
+        before, after = content_codes_of(self._sides, both.content)
+        is_test = contents_with_one_label(*self._sides, self.matching, both.content)
+        return probe_change(white, before, after, is_test, both.group)
+
+    @cached_property
+    def _sides(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of both versions with source groups, dropped pictures without a label."""
+        both = self.contents
+
+        def side(rows: pd.DataFrame) -> pd.DataFrame:
+            label = rows["label"].where(rows["decision"] != "drop", None)
+            return rows.assign(label=label, group=both.group[positions_of(rows["content"].to_numpy(), both.content)])
+
+        return side(self.before.rows), side(self.after.rows)
+
+    @cached_property
+    def on_map(self) -> pd.DataFrame:
+        now, table, was = self.after.core.frame[["id", "path", "label", "x", "y"]], self.table, self.before.rows
+        is_new, is_changed = (
+            now["id"].isin(table.loc[rows, "id"]) for rows in (table["added"], ~table["added"] & ~table["removed"])
+        )
+        gone = was[was["id"].isin(table.loc[table["removed"], "id_before"]) & ~was["id"].isin(now["id"])]
+        x, y = _placed(self.after.core, self.before.core, gone["content"].to_numpy(np.int64)).T
+        parts = (
+            now[~is_new & ~is_changed].assign(change=SAME),
+            gone[["id", "path", "label"]].assign(x=x, y=y, change=GONE),
+            now[is_changed].assign(change=CHANGED),
+            now[is_new].assign(change=NEW),  # drawn last, on top
+        )
+        return pd.concat(parts, ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Diff:
     """What changed from the version `before` to `after`.
@@ -253,15 +319,14 @@ class Diff:
     `added`, `removed`, `moved`, `reencoded`, `relabelled`, `replaced`, `split_changed`, `decided` and `boxes_changed`
     are tuples of paths, as now (of removed ones as before); a picture may be in several. `table` has a row for each of
     these pictures (`url_viz.analysis.changes.changes`). `new_leaks` are those of `SetSplits.leaks` that are new, None
-    without splits or of an earlier version.
+    without splits or of an earlier version. What takes longer stands in `figures`.
     """
 
     before: Version
     after: Version
     table: pd.DataFrame
-    matching: Matching
-    contents: BothContents
     new_leaks: pd.DataFrame | None
+    figures: DiffFigures
 
     def __getattr__(self, name: str) -> tuple[str, ...]:
         if name not in CHANGES:
@@ -284,10 +349,29 @@ class Diff:
         """Classes that had pictures only before."""
         return tuple(sorted({*class_sizes(self.before.rows)} - {*class_sizes(self.after.rows)}))
 
-    @cached_property
+    @property
     def ambiguity(self) -> pd.DataFrame:
         """The mean ambiguity of each class before and after: `url_viz.analysis.changes.ambiguity_by_class`."""
-        return ambiguity_by_class(*self._sides)
+        return self.figures.ambiguity
+
+    @property
+    def accuracy(self) -> ProbeChange | None:
+        """What the same linear probe gets right before and after; None without classes. May take seconds, once."""
+        return self.figures.accuracy
+
+    @property
+    def on_map(self) -> pd.DataFrame:
+        """Pictures of both versions on the map of the later one, as it is now: id, path, label, x, y and change.
+
+        The change is NEW, GONE, CHANGED or SAME. Gone ones lie among their neighbours, as new pictures do (nan if they
+        cannot be placed); one whose path now has another picture is left out, since its id is taken.
+        """
+        return self.figures.on_map
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether `accuracy` is there without being computed."""
+        return "accuracy" in vars(self.figures)
 
     @property
     def rose(self) -> pd.DataFrame:
@@ -298,31 +382,6 @@ class Diff:
     def fell(self) -> pd.DataFrame:
         """Classes that became clearer, likewise."""
         return self.ambiguity[(self.ambiguity["high"] < 0) & (self.ambiguity["difference"] <= -LEAST_DIFFERENCE)]
-
-    @cached_property
-    def accuracy(self) -> ProbeChange | None:
-        """What the same linear probe gets right before and after; None without classes. Takes seconds, once."""
-        core, both = self.after.core, self.contents
-        if not core.has_graph:
-            return None
-        row = positions_of(both.content, core.contents)
-        white = core.whitened.rows[row].astype(np.float32)
-        if len(both.raw):
-            white[row < 0] = core.whitened.whitening.transform(both.raw)
-        before, after = content_codes_of(self._sides, both.content)
-        is_test = contents_with_one_label(*self._sides, self.matching, both.content)
-        return probe_change(white, before, after, is_test, both.group)
-
-    @cached_property
-    def _sides(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of both versions with source groups, dropped pictures without a label."""
-        both = self.contents
-
-        def side(rows: pd.DataFrame) -> pd.DataFrame:
-            label = rows["label"].where(rows["decision"] != "drop", None)
-            return rows.assign(label=label, group=both.group[positions_of(rows["content"].to_numpy(), both.content)])
-
-        return side(self.before.rows), side(self.after.rows)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -346,27 +405,6 @@ class Diff:
             least = decimal(LEAST_DIFFERENCE)
             said.append(f"Mean ambiguity rose by {least} or more in {rose}, and fell in {fell} ({by_chance}).")
         return tuple(said)
-
-    @cached_property
-    def on_map(self) -> pd.DataFrame:
-        """Pictures of both versions on the map of the later one, as it is now: id, path, label, x, y and change.
-
-        The change is NEW, GONE, CHANGED or SAME. Gone ones lie among their neighbours, as new pictures do (nan if they
-        cannot be placed); one whose path now has another picture is left out, since its id is taken.
-        """
-        now, table, was = self.after.core.frame[["id", "path", "label", "x", "y"]], self.table, self.before.rows
-        is_new, is_changed = (
-            now["id"].isin(table.loc[rows, "id"]) for rows in (table["added"], ~table["added"] & ~table["removed"])
-        )
-        gone = was[was["id"].isin(table.loc[table["removed"], "id_before"]) & ~was["id"].isin(now["id"])]
-        x, y = _placed(self.after.core, self.before.core, gone["content"].to_numpy(np.int64)).T
-        parts = (
-            now[~is_new & ~is_changed].assign(change=SAME),
-            gone[["id", "path", "label"]].assign(x=x, y=y, change=GONE),
-            now[is_changed].assign(change=CHANGED),
-            now[is_new].assign(change=NEW),  # drawn last, on top
-        )
-        return pd.concat(parts, ignore_index=True)
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a JSON file: lists of paths by change, findings, figures, and each changed picture."""
@@ -425,7 +463,8 @@ def diff_of(before: Version, after: Version) -> Diff:
     leaks = after.core.derived.get("leaks") if after.is_now else None
     if leaks is not None:
         leaks = new_leaks(leaks, before.rows, after.rows, matching)
-    return Diff(before, after, changes(before.rows, after.rows, matching), matching, contents, leaks)
+    table = changes(before.rows, after.rows, matching)
+    return Diff(before, after, table, leaks, ComputedFigures(before, after, table, matching, contents))
 
 
 def _by_one_model(version: Version) -> Version:

@@ -1,16 +1,23 @@
 """Choosing n pictures on Explore: a button, and a dialog that tags them, lists them, and says what they are worth."""
 
+import time
+
 import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.choice import said_of
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
+from url_viz.jobs import Job, latest_job, why_it_failed
+from url_viz.jobs.kinds import AT_ONCE, MEASURE
+from url_viz.jobs.measuring import start_measuring
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.controls import title_of_measure
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.download import download_paths
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.filter_controls import columns_of_kind, title_of_column
+from url_viz.ui.widgets.jobs import TICK_S, show_progress, show_result
 
 USUAL = 500
 NO_QUOTA = "none"
@@ -50,7 +57,7 @@ def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
         over = st.multiselect("On top of an earlier choice", list(tags), placeholder="Tags", key="choose.pinned")
         tag = st.text_input("Tag the chosen ones", "chosen", key="choose.tag")
         is_measured = st.toggle(
-            "Measure what it is worth", has_labels, key="choose.worth", help="Seconds; minutes in a large set"
+            "Measure what it is worth", has_labels, key="choose.worth", help="Seconds; in a large set minutes, as a job"
         )
         is_asked = st.form_submit_button("Choose", type="primary", key="choose.go")
     if is_asked:
@@ -69,6 +76,7 @@ def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
                 tag=tag,
                 is_measured=is_measured,
             )
+    _show_measured(image_set)
 
 
 def _show_choice(
@@ -81,8 +89,30 @@ def _show_choice(
         words.append(f"{image_set.subsets.tag(ids, tag.strip(), who=user_name()).sentence}.")
     st.success(escape(" ".join(words)), icon=":material/checklist:")
     download_paths(image_set, ids, name="chosen", key="choose.paths")
-    if is_measured:
+    if not is_measured:
+        return
+    if len(image_set) <= AT_ONCE:
         st.markdown(escape(image_set.subsets.worth(ids).words))
+    else:
+        start_measuring(image_set, ids, name=set_name(image_set.root), tag=tag.strip())
+
+
+def _show_measured(image_set: ImageSet) -> None:
+    """What the choice is worth that a job measures, or measured last; nothing without."""
+    job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
+    if job is not None:
+        st.fragment(_watch, run_every=TICK_S if job.status().is_live else None)(job)
+
+
+def _watch(job: Job) -> None:
+    status, tag = job.status(), job.about["tag"]
+    started = time.strftime("%d %b %H:%M", time.localtime(job.created))
+    st.caption(escape(f"{job.title}{f', tagged “{tag}”' if tag else ''} · {started}"))
+    if status.is_live:
+        show_progress(job)
+        st.caption("It goes on when you close this window; its result stands here and on the page Jobs.")
+    elif not show_result(job, status):
+        show_error(f"Nothing was measured. {why_it_failed(job)}")
 
 
 def _title(option: str) -> str:

@@ -11,8 +11,12 @@ from url_viz.analysis.categories import category_names
 from url_viz.analysis.changes import CHANGES
 from url_viz.export.diff_report import diff_html
 from url_viz.image_set import ImageSet, diff
+from url_viz.jobs import Job, JobState, latest_job, list_jobs, why_it_failed
+from url_viz.jobs.configs import DiffConfig
+from url_viz.jobs.kinds import AT_ONCE, COMPARE
 from url_viz.store.version_files import StoredVersion
 from url_viz.subjects.set_versions import CHANGED, GONE, NEW, SAME, WORDS, Diff
+from url_viz.subjects.stored_diffs import stored_diff
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import (
@@ -24,12 +28,13 @@ from url_viz.ui.session import (
     VERSIONS_GALLERY,
     VERSIONS_MAP,
 )
-from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.text import Markdown, errors_shown, escape, show_error
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.urls import card_url
 from url_viz.ui.widgets.download import download
-from url_viz.ui.widgets.embed_job import titles
+from url_viz.ui.widgets.embed_job import set_name, titles
 from url_viz.ui.widgets.gallery import one_page, show_gallery
+from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.ui.widgets.map import MapView, show_map
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import counted
@@ -63,8 +68,11 @@ def pick_before(image_set: ImageSet) -> str | None:
         )
         return None
     before = VERSION_BEFORE.get()
-    if before not in options:  # another set is no version of this one until somebody says so
-        before = [*kept, None][1 if len(kept) > 1 else 0]
+    if before not in options:
+        job = latest_job(image_set.workspace, kind=COMPARE.name, set_id=image_set.set_id)
+        last = None if job is None else job.about.get("before")
+        # Another set is no version of this one until somebody says so.
+        before = last if last in options else [*kept, None][1 if len(kept) > 1 else 0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("What changed since", width="content")
         st.selectbox(
@@ -86,7 +94,7 @@ def _title(version: StoredVersion) -> str:
 
 
 def compared(image_set: ImageSet, before: str) -> Diff | None:
-    """What changed since; None if the other set was not read with this model."""
+    """What changed since; None if the other set was not read with this model, or a job has to compare first."""
     other = image_set if before.startswith(_NUMBER) else open_sets().find(before, image_set.source.name)
     if other is None:
         st.info(
@@ -95,19 +103,58 @@ def compared(image_set: ImageSet, before: str) -> Diff | None:
             icon=":material/info:",
         )
         return None
+    job = next(iter(list_jobs(image_set.workspace, kind=COMPARE.name, about=_about(image_set, before))), None)
+    by_job = "" if job is None else f"{job.id}.{job.state}"
     with st.spinner("Comparing"):
-        return image_set.cached(_diff, before, _state(image_set), _state(other))
+        found = image_set.cached(_diff, before, _state(image_set), _state(other), by_job)
+    if found is None:
+        _show_job(image_set, other, before, job)
+    return found
 
 
 def _state(image_set: ImageSet) -> str:
     return f"{image_set.version}.{image_set.decisions.version}"
 
 
-def _diff(image_set: ImageSet, before: str, *_: str) -> Diff:
-    """What changed since `before`; the states of both sets say when to compare again."""
+def _about(image_set: ImageSet, before: str) -> dict[str, str]:
+    """By what a job that compares with `before` is found."""
+    return {"set_id": image_set.set_id, "before": before}
+
+
+def _diff(image_set: ImageSet, before: str, *_: str) -> Diff | None:
+    """What changed since `before`, None if that takes a job which has not done it; `_` says when to look again."""
     if before.startswith(_NUMBER):
-        return diff(image_set.versions.at(before.removeprefix(_NUMBER)), image_set)
-    return diff(open_sets().get(before, image_set.source.name), image_set)
+        one = image_set.versions.at(before.removeprefix(_NUMBER))
+    else:
+        one = open_sets().get(before, image_set.source.name).versions.now()
+    now = image_set.versions.now()
+    return diff(one, now) if len(one.rows) + len(now.rows) <= AT_ONCE else stored_diff(one, now)
+
+
+def _show_job(image_set: ImageSet, other: ImageSet, before: str, job: Job | None) -> None:
+    """A button that starts the job that compares, how far it is, or why it failed."""
+    if job is not None and job.status().is_live:
+        show_until_over(job)
+        return
+    if job is not None and job.state is JobState.FAILED:
+        show_error(f"Nothing was compared. {why_it_failed(job)}")
+    st.caption(
+        "Comparing so many pictures may take a minute or more. It goes on when you leave this page, and its result "
+        "stays until pictures, labels or decisions change."
+    )
+    if st.button("Compare", type="primary", icon=":material/difference:", key="versions.compare"):
+        with errors_shown(st.error):
+            _start(image_set, other, before)
+            st.rerun()
+
+
+def _start(image_set: ImageSet, other: ImageSet, before: str) -> None:
+    source, home = image_set.source.name, image_set.workspace.root
+    number = before.removeprefix(_NUMBER) if other is image_set else None
+    later = image_set.root if number is None else None
+    config = DiffConfig(other.root, later, since=number, keep=True, model=source, workspace=home)
+    what = set_name(other.root) if number is None else f"its version {number}"
+    COMPARE.start_on(image_set, config, name=set_name(image_set.root), before=before, other=what)
 
 
 def show_changes(found: Diff) -> tuple[str, ...]:
@@ -226,10 +273,11 @@ def show_accuracy(image_set: ImageSet, found: Diff) -> None:
             "A linear classifier on the stored embeddings is trained on each version and tested on the same pictures: "
             "those of both whose label stayed. It takes seconds; the network itself is not trained."
         )
-        st.button(
-            "Measure", icon=":material/speed:", key="versions.measure", on_click=VERSION_MEASURED.set, args=(now,)
-        )
-        if VERSION_MEASURED.get() == now:
+        if not found.is_measured:
+            st.button(
+                "Measure", icon=":material/speed:", key="versions.measure", on_click=VERSION_MEASURED.set, args=(now,)
+            )
+        if found.is_measured or VERSION_MEASURED.get() == now:
             with errors_shown(st.error), st.spinner("Training the classifier: five folds, three times"):
                 accuracy = found.accuracy
             st.markdown("There are too few pictures or classes." if accuracy is None else escape(accuracy.words))

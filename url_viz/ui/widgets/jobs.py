@@ -52,6 +52,8 @@ STAGES = {
     "train": ("Training the head", "steps"),
     "embed": ("Reading pictures for the figures", "pictures"),
     "share": ("Writing the data set", "pictures"),
+    "compare": ("Comparing", ""),
+    "worth": ("Training the classifier", ""),
     "epochs": ("Training backbone and head", "epochs"),
 }
 """What each stage of a job does, and what it counts, "" for nothing."""
@@ -139,6 +141,17 @@ def show_progress(job: Job) -> None:
     """A bar and a line of how far a live job is."""
     fraction, words = progress_of(job)
     st.progress(fraction, text=escape(words))
+
+
+def show_until_over(job: Job) -> None:
+    """How far a live job is; the page runs again once it is over."""
+    st.fragment(_until_over, run_every=TICK_S)(job)
+
+
+def _until_over(job: Job) -> None:
+    if not job.status().is_live:
+        st.rerun()
+    show_progress(job)
 
 
 def show_result(job: Job, status: Status) -> bool:
