@@ -45,10 +45,14 @@ def damage(file: Path) -> None:
     file.write_bytes(data)
 
 
-def test_a_reading_over_damaged_labels_stores_all_and_does_not_fail(image_set: ImageSet, model: Model) -> None:
+def test_a_reading_over_damaged_labels_stores_all_says_so_and_does_not_fail(
+    image_set: ImageSet, capsys: pytest.CaptureFixture[str]
+) -> None:
     damage(image_set.store.paths.labels)
     noise(100).save(image_set.root / "cat" / "new.png")
-    embed_folder(image_set.root, model=model, workspace=image_set.workspace.root)
+    where = "--workspace", str(image_set.workspace.root), "--model", image_set.source.name, "--one-model"
+    assert main(["embed", str(image_set.root), *where]) == 0
+    assert "labels.json is damaged" in capsys.readouterr().out
     assert len(opened_again(image_set)) == 13
     with pytest.raises(DamageError, match=r"labels\.json is damaged"):
         opened_again(image_set).table()

@@ -170,6 +170,13 @@ def test_a_process_with_brackets_and_spaces_in_its_name_is_read_right(tmp_path: 
         process.wait()
 
 
+def test_a_job_of_which_a_bit_has_flipped_is_damaged(workspace: Workspace, done: Job) -> None:
+    whole = done.paths.config.read_bytes()
+    done.paths.config.write_bytes(whole.replace(b'"kind": "', b'"kind": "g'))
+    assert done.paths.config.read_bytes() != whole
+    assert [job.state for job in list_jobs(workspace)] == ["damaged"]
+
+
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"command": 3}', '{"command": ["a"], "kind": 7}', "\x00", "[" * 200_000]
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, progress_shown
-from url_viz.errors import UsageError
+from url_viz.errors import DamageError, UsageError
 from url_viz.escaping import printable
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, ModelName, WorkspaceDir, bound
 from url_viz.progress import Progress, command_report
@@ -42,6 +42,7 @@ def embed(config: EmbedConfig) -> int:
     print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
     _print_annotations(image_set)
     print("".join(f"{remark}\n" for remark in image_set.store.about().remarks), end="")
+    _print_damage(image_set)
     return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
 
 
@@ -107,6 +108,14 @@ def _print_annotations(image_set: "ImageSet") -> None:
     for path in () if image_set.is_of_objects else annotations_in(image_set.root):
         command = f"python -m url_viz embed {shlex.quote(printable(str(path)))}"
         print(f"{printable(path.name)} marks objects in pictures. To read these: {command}")
+
+
+def _print_damage(image_set: "ImageSet") -> None:
+    """Say of damaged labels or columns that they are, and what to do: all that was read is stored."""
+    try:
+        image_set.order()
+    except DamageError as error:
+        print(printable(str(error)))
 
 
 def _print_failures(image_set: "ImageSet") -> int:

@@ -36,21 +36,20 @@ def show_sets() -> None:
     ]
     set_id = _picked(table)
     _show_result()
-    about, state = known.get(set_id), dict(zip(table["id"], table["state"], strict=True))[set_id]
-    if state == DAMAGED:
-        _show_repair(about)
-    if about is not None:
-        _show_one(set_id, about)
+    is_damaged = bool((table["state"][table["id"] == set_id] == DAMAGED).any())
+    if set_id in known:
+        _show_one(set_id, known[set_id], is_damaged=is_damaged)
+    else:
+        _show_repair("FOLDER")
 
 
-def _show_repair(about: About | None) -> None:
-    """How a damaged set is repaired, whose folder may be known."""
+def _show_repair(folder: str) -> None:
+    """How a damaged set of pictures in this folder is repaired."""
     st.error(
-        "Something stored of this image set is damaged. This command lays aside what is, and puts back what it can; "
-        "the pictures are not touched.",
+        "Some of what is stored of this image set is damaged. This command lays damaged files aside and restores what "
+        "it can; the pictures are not touched.",
         icon=":material/broken_image:",
     )
-    folder = "FOLDER" if about is None else shlex.quote(str(about.root))
     st.code(f"python -m url_viz mend {folder}", language="bash", wrap_lines=True)
 
 
@@ -83,9 +82,11 @@ def _picked(table: pd.DataFrame) -> str:
     return current if current is not None and current in ids else str(ids[0])
 
 
-def _show_one(set_id: str, about: About) -> None:
+def _show_one(set_id: str, about: About, *, is_damaged: bool) -> None:
     st.markdown(f"#### {escape(set_title(about))}")
     st.code(str(about.root), language=None, wrap_lines=True)
+    if is_damaged:
+        _show_repair(shlex.quote(str(about.root)))
     if not is_in_bucket(about.root) and not os.path.exists(about.root):
         st.warning("This folder no longer exists. If it was moved, enter its new location.", icon=":material/move:")
     if running(set_id) is not None:

@@ -52,11 +52,10 @@ def pick_before(image_set: ImageSet) -> str | None:
     """What the set is compared with: an earlier version, or another set; None if there is neither."""
     kept = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.stored())}
     if damaged := image_set.versions.damaged():
+        numbers = ", ".join(map(str, damaged))
+        words = f"Version {numbers} is damaged" if len(damaged) == 1 else f"Versions {numbers} are damaged"
         st.warning(
-            f"{counted(len(damaged), 'version')} of this image set {'is' if len(damaged) == 1 else 'are'} damaged "
-            f"(number {', '.join(map(str, damaged))}). `python -m url_viz mend FOLDER` lays them aside; the pictures "
-            "and all other versions stay.",
-            icon=":material/broken_image:",
+            f"{words}. `python -m url_viz mend FOLDER` lays damaged files aside.", icon=":material/broken_image:"
         )
     sets = {set_id: title for set_id, title in titles().items() if set_id != image_set.set_id}
     options = [*kept, *sets]
