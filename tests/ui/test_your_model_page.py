@@ -126,6 +126,10 @@ def test_a_training_of_url_viz_is_shown_once_it_is_chosen_and_files_are_added(im
         at.text_input(key="run.name").set_value("two").run()
         at.button(key="run.add").click().run()
         assert image_set.runs.chosen == "two"
-    assert "15 of 16 rows of 'part1.csv' are of a picture of this set." in at.toast[0].value.replace("\\", "")
-    assert "It replaces 5 predictions of this epoch." in at.toast[0].value
+    told = [toast.value.replace("\\", "") for toast in at.toast]
+    assert told == [
+        "15 of 16 rows of 'part1.csv' are of a picture of this set.",
+        "No picture was found for 'gone.png'.",
+        "It replaces 5 predictions of this epoch.",
+    ]
     assert f"on {COUNT} pictures that it was not trained on" in words(at)

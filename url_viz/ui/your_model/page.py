@@ -100,7 +100,8 @@ def show_how(image_set: ImageSet) -> None:
             file, split = IncomingFile(dropped.name, dropped.getvalue()), "train" if is_trained else "val"
             added = image_set.runs.add(file, run=name.strip(), split=split)
             image_set.runs.use(name.strip())
-            st.toast(escape(" ".join(added.words)), duration="long")
+            for sentence in added.words:
+                st.toast(escape(sentence), duration="long")
             st.rerun()
 
 
