@@ -110,7 +110,10 @@ def those_that_import(package: str) -> set[str]:
     return {m for m, path in MODULES.items() if any(n.split(".")[0] == package for n in facts_of(path).imported)}
 
 
-LATE = {*("url_viz", "url_viz.__main__", "url_viz.models.model"), *("training.finetune", "training.train")}
+LATE = {
+    *("url_viz", "url_viz.__main__", "url_viz.models.model", "url_viz.imaging.limited_readers"),
+    *("training.finetune", "training.train"),
+}
 """Besides commands, the files that import others of ours within a function: only these keep slow libraries away."""
 
 

@@ -26,6 +26,7 @@ PATIENCE_S = 0.3
 
 _VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",  # no needless threads
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # takes no address space in advance, which is limited here
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),  # glibc keeps the few MiB that one small picture after another needs, and
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),  # does not ask the system for them each time: a tenth less time a picture
 }
@@ -273,7 +274,7 @@ def _answered(
     except MemoryError:
         reason = "needs more memory than there is"
     except Exception as error:  # noqa: BLE001 - a damaged or hostile file may raise anything
-        reason = f"cannot be read: {error or type(error).__name__}"
+        reason = f"cannot be read: {str(error) or type(error).__name__}"
     finally:
         end_after(0)
     return json.dumps({"reason": reason}).encode(), b""

@@ -46,11 +46,12 @@ def read_file(path: bytes, *, within: Sequence[Path] | None = None) -> bytes:
     with open_plain_file(path, within=within) as file:
         refuse_large(os.fstat(file.fileno()).st_size)
         try:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read()  # a number of bytes would be asked for as memory at once
         except OSError as error:
             raise ImageError(f"cannot be read: {error.strerror}") from error
     if not data:
         raise ImageError(EMPTY)
+    refuse_large(len(data))  # it may have grown
     return data
 
 

@@ -24,6 +24,8 @@ def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Ite
     The check looks at the open file, not at its path: even if the path is replaced by a link meanwhile, what was
     checked is what is read. Raises ImageError if the file is gone, cannot be opened, lies outside, or is not plain.
     """
+    if b"\0" in path:
+        raise ImageError("has a zero byte in its name, which no file has")
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:

@@ -5,20 +5,25 @@ import os
 import posixpath
 import tarfile
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from url_viz.errors import ImageError
-from url_viz.imaging.containers.entries import CLASS, Columns, Entries, Entry, class_column, shortened
+from url_viz.imaging.containers.entries import CLASS, CLASS_NAMES, MOST_COLUMNS, Entries, class_column, shortened
 from url_viz.imaging.decode import EMPTY, refuse_large
 from url_viz.imaging.scan import is_hidden, other_kind
+from url_viz.wording import counted
 
 CUT_OFF = "ends in the middle of its archive"
+LEADS_OUT = "has a path that leads out of the archive"
+MOST_RATIO, RATIO_FROM_BYTES = 200.0, 1 << 20
+"""Unpacked to packed size of one file; smaller files are not limited."""
+_SPARSE = "is stored as a sparse file, without its empty parts: pack it without --sparse"
 _MOST_SAID_BYTES = 1 << 16
 """Larger members beside a picture are no class and no facts."""
-_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error)
+_LARGEST_SIZE = 1 << 62
+"""A header may name a larger size, which no table holds."""
 
 
 class Tar:
@@ -28,56 +33,51 @@ class Tar:
     """
 
     def entries(self, file: BinaryIO) -> Entries:
-        """Every picture; of an archive that is cut off those before its end. Raises ImageError if it is no archive."""
+        """Every picture; of an archive that is cut off those before its end. Raises ImageError if it is compressed."""
         if os.pread(file.fileno(), 2, 0) == b"\x1f\x8b":
             raise ImageError("is compressed, and pictures in it cannot be reached one by one: decompress it (gunzip)")
         found = _Samples()
         try:
-            for name, size_bytes, at in _members(file):
-                found.add(name, size_bytes, at, file)
-        except _UNREADABLE as error:
-            if not found.entries:
-                raise ImageError(f"is no archive that can be read: {error}") from error
-            return found.ended(fault=f"is cut off or damaged after {len(found.entries):,} pictures: {error}")
+            for member in _members(file):
+                found.add(member, file)
+        except Exception as error:
+            if not found.count:
+                raise
+            why = str(error) or type(error).__name__
+            return found.ended(f"is cut off or damaged after {counted(found.count, 'picture')}: {why}")
         end = os.fstat(file.fileno()).st_size
-        is_cut = bool(found.entries) and found.entries[-1].at + found.entries[-1].size_bytes > end
-        return found.ended(fault=f"is cut off after {len(found.entries) - 1:,} pictures" if is_cut else "")
+        return found.ended(f"is cut off after {counted(found.count - 1, 'picture')}" if found.end > end else "")
 
-    def read(self, file: BinaryIO, entry: Entry) -> bytes:
-        return read_at(file, entry.at, entry.size_bytes)
+    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
+        return (read_at(file, at, size_bytes),)
 
 
 class Zip:
-    """Members of a zip file, compressed or not; its list of members is read once. Thread-safe."""
+    """Members of a zip file, compressed or not; its list of members is read once."""
 
     def __init__(self) -> None:
         self._archive: zipfile.ZipFile | None = None
 
     def entries(self, file: BinaryIO) -> Entries:
-        """Every picture. Raises ImageError if it is no zip file, or cut off (its list of members is at its end)."""
+        """Every picture; none of an archive that is cut off, as its list of members is at its end."""
         found = _Samples()
-        self._archive = None  # the file may be another one by now
-        try:
-            for number, member in enumerate(self._opened(file).infolist()):
-                if member.filename and not member.is_dir():
-                    found.add(os.fsencode(member.filename), member.file_size, number, None)
-        except _UNREADABLE as error:
-            raise ImageError(f"is no zip file that can be read: {error}") from error
+        for number, member in enumerate(self._opened(file).infolist()):
+            if member.filename and not member.is_dir():
+                found.add(_ArchiveMember(os.fsencode(member.filename), member.file_size, number), None)
         return found.ended()
 
-    def read(self, file: BinaryIO, entry: Entry) -> bytes:
+    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
         """The bytes of a member, unpacked to no more than a picture may have."""
-        try:
-            archive = self._opened(file)
-            member = archive.infolist()[entry.at]
-            refuse_large(member.file_size)
-            with archive.open(member) as opened:
-                data = opened.read(member.file_size)
-        except (*_UNREADABLE, RuntimeError, IndexError) as error:  # encrypted, or of another archive by now
-            raise ImageError(f"cannot be unpacked: {error}") from error
+        archive = self._opened(file)
+        member = archive.infolist()[at]
+        refuse_large(member.file_size)
+        if (why := why_too_tight(member)) is not None:
+            raise ImageError(why)
+        with archive.open(member) as opened:
+            data = opened.read(member.file_size)
         if not data:
             raise ImageError(EMPTY)
-        return data
+        return (data,)
 
     def _opened(self, file: BinaryIO) -> zipfile.ZipFile:
         if self._archive is None:
@@ -85,8 +85,25 @@ class Zip:
         return self._archive
 
 
-def _members(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Name, size and offset of each plain member.
+def why_too_tight(member: zipfile.ZipInfo) -> str | None:
+    """Why a member is packed so tightly that it is not unpacked; None if it is not."""
+    ratio = member.file_size / max(1, member.compress_size)
+    if member.file_size < RATIO_FROM_BYTES or ratio <= MOST_RATIO:
+        return None
+    return f"is packed {ratio:,.0f} to 1; more than {MOST_RATIO:,.0f} to 1 is not unpacked"
+
+
+class _ArchiveMember(NamedTuple):
+    """A plain file in an archive: where it lies, and why it cannot be read, if it cannot."""
+
+    name: bytes
+    size_bytes: int
+    at: int
+    why: str = ""
+
+
+def _members(file: BinaryIO) -> Iterator[_ArchiveMember]:
+    """Every plain file of a tar archive.
 
     Headers of the plainest kind are read here, in a third of `tarfile`'s time; from the first other one on it reads.
     """
@@ -96,7 +113,7 @@ def _members(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         size = _size_if_plain(header)
         if size is None:
             break
-        yield header[:100].partition(b"\0")[0], size, position + _BLOCK
+        yield _ArchiveMember(header[:100].partition(b"\0")[0], size, position + _BLOCK)
         position += _BLOCK + -(-size // _BLOCK) * _BLOCK
     if position and not header.strip(b"\0"):  # the end of the archive
         return
@@ -104,8 +121,12 @@ def _members(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else each is held until the end
+            if member.size < 0 or archive.offset <= position:  # tarfile would return to the same header for ever
+                raise tarfile.ReadError("a header has a size that cannot be")
+            position = archive.offset
             if member.isreg():
-                yield os.fsencode(member.name), member.size, member.offset_data
+                why = _SPARSE if member.issparse() else ""
+                yield _ArchiveMember(os.fsencode(member.name), member.size, member.offset_data, why)
         if os.pread(handle, _BLOCK, archive.offset).strip(b"\0"):  # where tarfile ends without a word
             raise tarfile.ReadError("a header is damaged")
 
@@ -135,40 +156,69 @@ def read_at(file: BinaryIO, offset: int, size_bytes: int) -> bytes:
     return data
 
 
-@dataclass
 class _Samples:
     """Pictures as they come, with the facts that stand beside them in samples."""
 
-    entries: list[Entry] = field(default_factory=list)
-    _facts: list[dict[str, object]] = field(default_factory=list)
-    _other: list[str] = field(default_factory=list)
-    _sample: bytes = b""
-    _said: dict[str, object] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.end = 0
+        """Where the last picture ends, if it is stored as it is."""
+        self._pictures: list[_ArchiveMember] = []
+        self._facts: list[dict[str, object]] = []
+        self._other = Counter[str]()
+        self._faults: dict[bytes, str] = {}
+        self._names: dict[str, None] = {}
+        self._sample = b""
+        self._said: dict[str, object] = {}
 
-    def add(self, name: bytes, size_bytes: int, at: int, file: BinaryIO | None) -> None:
+    @property
+    def count(self) -> int:
+        return len(self._pictures)
+
+    def add(self, member: _ArchiveMember, file: BinaryIO | None) -> None:
         """Take a member; facts are read from the `file`, if it is given."""
-        name = name.removeprefix(b"./")
-        if any(map(is_hidden, name.split(b"/"))):
+        name = member.name.removeprefix(b"./")
+        parts = name.split(b"/")
+        if any(is_hidden(part) for part in parts if part != b".."):
             return
         folder, base = posixpath.split(name)
         sample, _, ending = base.partition(b".")
         if (key := posixpath.join(folder, sample)) != self._sample:
             self._sample, self._said = key, {}  # the facts of one sample are shared by its pictures
         kind = other_kind(base)
-        if kind is None:
-            self.entries.append(Entry(name, size_bytes, at))
+        if kind is None and (why := LEADS_OUT if b".." in parts else member.why):
+            self._faults[name] = why
+        elif kind is None:
+            self.end = member.at + member.size_bytes
+            self._pictures.append(_ArchiveMember(name, min(member.size_bytes, _LARGEST_SIZE), member.at))
             self._facts.append(self._said)
-        elif file is not None and ending in (b"cls", b"json") and size_bytes <= _MOST_SAID_BYTES:
-            self._said.update(_said(os.pread(file.fileno(), size_bytes, at), is_class=ending == b"cls"))
+        elif file is not None and ending in (b"cls", b"json") and member.size_bytes <= _MOST_SAID_BYTES:
+            data = os.pread(file.fileno(), member.size_bytes, member.at)
+            said = _said(data, is_class=ending == b"cls")
+            self._said.update((name, value) for name, value in said if self._is_column(name))
         else:
-            self._other.append(kind)
+            self._other[kind] += 1
 
     def ended(self, fault: str = "") -> Entries:
         """The pictures, one for each name (the last, as unpacking would leave it), with what is said of them."""
-        last = {entry.key: number for number, entry in enumerate(self.entries)}
+        last = {picture.name: number for number, picture in enumerate(self._pictures)}
         rows = sorted(last.values())
-        facts = [self._facts[row] for row in rows]
-        return Entries([self.entries[row] for row in rows], _columns(facts), fault, self._other)
+        pictures, facts = [self._pictures[row] for row in rows], [self._facts[row] for row in rows]
+        of_class = class_column(self._names)
+        return Entries(
+            [picture.name for picture in pictures],
+            [picture.size_bytes for picture in pictures],
+            [picture.at for picture in pictures],
+            columns={CLASS if name == of_class else name: [one.get(name) for one in facts] for name in self._names},
+            fault=fault,
+            faults={name: why for name, why in self._faults.items() if name not in last},
+            other=self._other,
+        )
+
+    def _is_column(self, name: str) -> bool:
+        """Whether what is called so is kept: the first names are, and those of classes."""
+        if name not in self._names and (len(self._names) < MOST_COLUMNS or name.casefold() in CLASS_NAMES):
+            self._names[name] = None
+        return name in self._names
 
 
 def _said(data: bytes, *, is_class: bool) -> Iterator[tuple[str, object]]:
@@ -182,10 +232,4 @@ def _said(data: bytes, *, is_class: bool) -> Iterator[tuple[str, object]]:
         return
     for name, value in facts.items() if isinstance(facts, dict) else ():
         if isinstance(value, str | int | float):
-            yield name, shortened(value)
-
-
-def _columns(facts: Sequence[dict[str, object]]) -> Columns:
-    names = dict.fromkeys(name for one in facts for name in one)
-    of_class = class_column(names)
-    return {CLASS if name == of_class else name: [one.get(name) for one in facts] for name in names}
+            yield str(shortened(name)), shortened(value)

@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,127 +14,137 @@ import pyarrow.parquet as pq
 
 from url_viz.errors import ImageError
 from url_viz.imaging.containers.archives import read_at
-from url_viz.imaging.containers.entries import (
-    CLASS,
-    LONGEST_CELL,
-    MOST_COLUMNS,
-    Columns,
-    Entries,
-    Entry,
-    class_column,
-)
+from url_viz.imaging.containers.entries import CLASS, LONGEST_CELL, MOST_COLUMNS, Columns, Entries, class_column
 from url_viz.imaging.decode import EMPTY, read_file, refuse_large
 
-BATCH_ROWS = 64
+BATCH_ROWS, BATCH_BYTES = 64, 32 << 20
 """Rows of a Parquet file are read so many at a time: its pages are compressed, and no row can be reached alone."""
 _BATCHES = 4
+_CELL_ROWS = 8192
+"""Cells are read so many rows at a time."""
+MOST_ROWS, MOST_ROWS_A_BYTE = 100_000, 8
+"""A file that says that it has more rows, in all and for each of its bytes, is refused."""
 _IMAGE_NAMES = ("image", "img", "picture", "photo", "jpg", "png", "bytes", "content", "data")
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, KeyError, TypeError)
+_NO_ROW = "is no row of its file any more"
 
 
 class Parquet:
-    """Rows of a Parquet file. The last batches stay in memory: rows of one block come after each other. Thread-safe."""
+    """Rows of a Parquet file. The last batches stay in memory: rows of one block come after each other."""
 
     def __init__(self, path: bytes) -> None:
         self._folder = os.path.dirname(path)
-        self._lock = Lock()
         self._batches: dict[tuple[int, int], pa.Array] = {}
         self._open: tuple[int, int, Iterator[pa.RecordBatch]] | None = None
-        self._starts: list[int] = []
+        self._spans: list[_Span] = []
 
     def entries(self, file: BinaryIO) -> Entries:
-        """Every row. Raises ImageError if the file is damaged, or no column of it holds pictures."""
-        try:
-            parquet = _parquet(file)
-            image_column(parquet.schema_arrow)
-            columns = _said(parquet.schema_arrow, lambda name: parquet.read(columns=[name])[name])
-            sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
-            if any(len(values) != sum(sizes) for values in columns.values()):
-                raise ValueError("its columns differ in their number of rows")
-        except _UNREADABLE as error:
-            raise ImageError(f"cannot be read as Parquet: {error}") from error
-        entries = [
-            Entry(_key(start + row), 0, start + row, (group, row // BATCH_ROWS))
-            for group, (start, size) in enumerate(_spans(sizes))
-            for row in range(size)
-        ]
-        return Entries(entries, columns)
+        """Every row. Raises ImageError if no column holds pictures."""
+        parquet, schema = _parquet(file)
+        spans = _spans(parquet.metadata, image_column(schema))
+        rows = sum(span.rows for span in spans)
+        _refuse_rows(rows, file)
+        cells = _Cells(schema)
+        for batch in parquet.iter_batches(_CELL_ROWS, columns=cells.names, use_threads=False) if cells.names else ():
+            cells.add(batch)
+        if any(len(values) != rows for values in cells.columns.values()):
+            raise ImageError("cannot be read: its columns differ in their number of rows")
+        return Entries(
+            [*map(_key, range(rows))],
+            [0] * rows,
+            [*range(rows)],
+            [group for group, span in enumerate(spans) for _ in range(span.rows)],
+            [row // span.at_once for span in spans for row in range(span.rows)],
+            cells.columns,
+        )
 
-    def read(self, file: BinaryIO, entry: Entry) -> bytes:
-        try:
-            with self._lock:
-                value = self._value(file, entry.at)
-        except _UNREADABLE as error:
-            raise ImageError(f"cannot be read from its Parquet file: {error}") from error
-        return _bytes_of(value, self._folder)
-
-    def _value(self, file: BinaryIO, row: int) -> Any:
-        if not self._starts:
-            metadata = _parquet(file).metadata
-            sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-            self._starts = [start for start, _ in _spans(sizes)]
-        group = sum(start <= row for start in self._starts) - 1
+    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
+        """The bytes of a row's picture, and of those after it in its batch up to the first that cannot be read."""
+        if not self._spans:
+            parquet, schema = _parquet(file)
+            self._spans = _spans(parquet.metadata, image_column(schema))
+        group = sum(span.start <= at for span in self._spans) - 1
         if group < 0:
-            raise ImageError("is no row of its file any more")
-        batch, at = divmod(row - self._starts[group], BATCH_ROWS)
+            raise ImageError(_NO_ROW)
+        batch, row = divmod(at - self._spans[group].start, self._spans[group].at_once)
         if (group, batch) not in self._batches:
             self._load(file, group, batch)
-        values = self._batches[group, batch]
-        if at >= len(values):
-            raise ImageError("is no row of its file any more")
-        return values[at].as_py()
+        values = self._batches[group, batch][row:]
+        if not len(values):
+            raise ImageError(_NO_ROW)
+        found = [_bytes_of(values[0].as_py(), self._folder)]
+        left = BATCH_BYTES - len(found[0])
+        with suppress(Exception):  # read by itself, that row gives the reason
+            for value in values[1:]:
+                found.append(_bytes_of(value.as_py(), self._folder))
+                if (left := left - len(found[-1])) < 0:
+                    break
+        return found
 
     def _load(self, file: BinaryIO, group: int, batch: int) -> None:
         """Read on to a batch of a row group, from its start unless the last batch that was read lies before it."""
         if self._open is None or self._open[0] != group or self._open[1] > batch:
-            parquet = _parquet(file)
-            name = image_column(parquet.schema_arrow)
-            self._open = group, 0, parquet.iter_batches(BATCH_ROWS, row_groups=[group], columns=[name])
+            parquet, schema = _parquet(file)
+            how = {"row_groups": [group], "columns": [image_column(schema)], "use_threads": False}
+            self._open = group, 0, parquet.iter_batches(self._spans[group].at_once, **how)
         _, number, batches = self._open
+        self._open = None  # after an error it is read from its start
         for record in batches:
             number += 1
-            self._open = group, number, batches
             if number > batch:
                 column = record.column(0)
                 column.validate(full=True)
+                self._open = group, number, batches
                 self._batches[group, batch] = column
                 while len(self._batches) > _BATCHES:
                     del self._batches[next(iter(self._batches))]
                 return
-        raise ImageError("is no row of its file any more")
+        raise ImageError(_NO_ROW)
 
 
 class Arrow:
-    """Rows of an Arrow file that is not compressed, stream or file: each by the place of its bytes."""
+    """Rows of an Arrow file that is not compressed, stream or file: each by the place of its bytes.
+
+    `at` of a row without bytes is below 0; it may name a file.
+    """
 
     def __init__(self, path: bytes) -> None:
         self._folder = os.path.dirname(path)
+        self._named: pa.ChunkedArray | None = None
 
     def entries(self, file: BinaryIO) -> Entries:
-        """Every row. Raises ImageError if the file is damaged, compressed, or no column of it holds pictures."""
+        """Every row. Raises ImageError if the file is compressed, or no column of it holds pictures."""
         if not (size := os.fstat(file.fileno()).st_size):
             raise ImageError(EMPTY)
-        try:
-            with pa.memory_map(f"/dev/fd/{file.fileno()}") as mapped:
-                start = mapped.read_buffer(size).address
-                mapped.seek(0)
-                table = _arrow_table(mapped)
-                name = image_column(table.schema)
-                entries: list[Entry] = []
-                for chunk in table[name].chunks:
-                    chunk.validate(full=True)
-                    entries += _places(chunk, start, size, first=len(entries))
-                return Entries(entries, _said(table.schema, table.column))
-        except _UNREADABLE as error:
-            raise ImageError(f"cannot be read as Arrow: {error}") from error
-
-    def read(self, file: BinaryIO, entry: Entry) -> bytes:
-        """The bytes of a row's picture, or of the file beside it that the row names."""
-        if entry.at >= 0:
-            return read_at(file, entry.at, entry.size_bytes)
         with pa.memory_map(f"/dev/fd/{file.fileno()}") as mapped:
-            table = _arrow_table(mapped)
-            return _bytes_of(table[image_column(table.schema)][int(entry.key)].as_py(), self._folder)
+            start = mapped.read_buffer(size).address
+            mapped.seek(0)
+            schema, batches = _arrow_batches(mapped)
+            name, cells = image_column(schema), _Cells(schema)
+            places: list[tuple[int, int]] = []
+            for batch in batches:
+                _refuse_rows(len(places) + batch.num_rows, file)
+                chunk = batch.column(name)
+                chunk.validate(full=True)
+                places += _places(chunk, start, size, first=len(places))
+                cells.add(batch)
+        keys = [*map(_key, range(len(places)))]
+        return Entries(keys, [length for length, _ in places], [at for _, at in places], columns=cells.columns)
+
+    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
+        """The bytes of a row's picture, or of the file beside it that the row names."""
+        if at >= 0:
+            return (read_at(file, at, size_bytes),)
+        if self._named is None:
+            schema, batches = _arrow_batches(pa.memory_map(f"/dev/fd/{file.fileno()}"))
+            self._named = pa.Table.from_batches(batches, schema)[image_column(schema)]
+            self._named.validate(full=True)
+        return (_bytes_of(self._named[-1 - at].as_py(), self._folder),)
+
+
+def _refuse_rows(rows: int, file: BinaryIO) -> None:
+    size_bytes = os.fstat(file.fileno()).st_size
+    if rows > max(MOST_ROWS, MOST_ROWS_A_BYTE * size_bytes):
+        raise ImageError(f"says that it has {rows:,} rows, and cannot in {size_bytes:,} bytes")
 
 
 def image_column(schema: pa.Schema) -> str:
@@ -165,20 +175,40 @@ def _features(schema: pa.Schema) -> Mapping[str, Mapping[str, Any]]:
         return {}
 
 
-def _said(schema: pa.Schema, column: Any) -> Columns:
-    """The columns of text and numbers, classes by their names; `column` gives one by its name."""
-    features = _features(schema)
-    plain = [field.name for field in schema if _is_plain(field.type)][:MOST_COLUMNS]
-    declared = (name for name in plain if features.get(name, {}).get("_type") == "ClassLabel")
-    of_class = next(declared, None) or class_column(plain)
-    said = {}
-    for name in plain:
-        names = features.get(name, {}).get("names")
-        values = _cells(column(name))
-        if isinstance(names, list):
-            values = [str(names[at]) if isinstance(at, int) and 0 <= at < len(names) else None for at in values]
-        said[CLASS if name == of_class else name] = values
-    return said
+class _Cells:
+    """The values of the first columns of text and numbers, read a batch after the other."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._values: dict[str, list[object]] = {
+            name: [] for name in [field.name for field in schema if _is_plain(field.type)][:MOST_COLUMNS]
+        }
+
+    @property
+    def names(self) -> list[str]:
+        return [*self._values]
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        for name, values in self._values.items():
+            values.extend(_cells(batch.column(name)))
+
+    @property
+    def columns(self) -> Columns:
+        """The columns by name, classes by their names."""
+        features = _features(self._schema)
+        declared = (name for name in self._values if features.get(name, {}).get("_type") == "ClassLabel")
+        of_class = next(declared, None) or class_column(self._values)
+        return {
+            CLASS if name == of_class else name: _named(values, features.get(name, {}).get("names"))
+            for name, values in self._values.items()
+        }
+
+
+def _named(values: list[object], names: object) -> list[object]:
+    """Codes by the names of classes, if there are any."""
+    if not isinstance(names, list):
+        return values
+    return [str(names[at]) if isinstance(at, int) and 0 <= at < len(names) else None for at in values]
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -187,10 +217,12 @@ def _is_plain(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (*tests, pa.types.is_boolean))
 
 
-def _cells(column: pa.ChunkedArray) -> list[object]:
+def _cells(column: pa.Array) -> list[object]:
+    """The values of a column, text cut. One that is coded by a dictionary is not unfolded: it may grow without end."""
     column.validate(full=True)  # offsets that lead out of a damaged file would end the process
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        words = _cells(column.dictionary)
+        return [None if at is None else words[at] for at in column.indices.to_pylist()]
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = pc.utf8_slice_codeunits(column, 0, LONGEST_CELL)
     cells: list[object] = column.to_pylist()
@@ -201,38 +233,61 @@ def _key(row: int) -> bytes:
     return b"%07d" % row
 
 
-def _spans(sizes: Iterable[int]) -> list[tuple[int, int]]:
+class _Span(NamedTuple):
+    """A row group: its first row, how many it has, and how many of them are read at a time."""
+
+    start: int
+    rows: int
+    at_once: int
+
+
+def _spans(metadata: pq.FileMetaData, name: str) -> list[_Span]:
+    """The row groups; of the column `name` about `BATCH_BYTES` are read at a time."""
     spans, start = [], 0
-    for size in sizes:
-        spans.append((start, size))
-        start += size
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        columns = map(group.column, range(group.num_columns))
+        unpacked = sum(one.total_uncompressed_size for one in columns if one.path_in_schema.split(".")[0] == name)
+        fitting = BATCH_BYTES * group.num_rows // max(1, unpacked)
+        spans.append(_Span(start, group.num_rows, min(max(1, fitting), BATCH_ROWS)))
+        start += group.num_rows
     return spans
 
 
-def _parquet(file: BinaryIO) -> pq.ParquetFile:
-    """An open file, which is opened once more: what reads on in it outlives the one that was given."""
-    return pq.ParquetFile(pa.OSFile(f"/dev/fd/{file.fileno()}"), pre_buffer=False, buffer_size=1 << 20)
+def _parquet(file: BinaryIO) -> tuple[pq.ParquetFile, pa.Schema]:
+    """An open file, which is opened once more: what reads on in it outlives the one that was given. And its schema.
+
+    Text and bytes come as dictionaries: a small page may hold one value a million times.
+    """
+    opened = pa.OSFile(f"/dev/fd/{file.fileno()}")
+    plain = pq.ParquetFile(opened)
+    columns = map(plain.metadata.schema.column, range(plain.metadata.num_columns))
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    how = {"metadata": plain.metadata, "read_dictionary": texts, "pre_buffer": False, "buffer_size": 1 << 20}
+    return pq.ParquetFile(opened, **how), plain.schema_arrow
 
 
-def _arrow_table(mapped: pa.MemoryMappedFile) -> pa.Table:
+def _arrow_batches(mapped: pa.MemoryMappedFile) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     is_file = mapped.read(6) == b"ARROW1"
     mapped.seek(0)
-    reader = pa.ipc.open_file(mapped) if is_file else pa.ipc.open_stream(mapped)
-    return reader.read_all()
+    if not is_file:
+        stream = pa.ipc.open_stream(mapped)
+        return stream.schema, iter(stream)
+    reader = pa.ipc.open_file(mapped)
+    return reader.schema, map(reader.get_batch, range(reader.num_record_batches))
 
 
-def _places(chunk: pa.Array, start: int, size: int, *, first: int) -> Iterator[Entry]:
-    """Where the bytes of each picture lie in a file of that `size` which is mapped at `start`; −1 for a row without."""
+def _places(chunk: pa.Array, start: int, size: int, *, first: int) -> Iterator[tuple[int, int]]:
+    """The size of each picture and its offset in a file of that `size` mapped at `start`; below 0 for a row without."""
     data = pc.struct_field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
     *_, offsets, values = data.buffers()
     width = np.int64 if pa.types.is_large_binary(data.type) else np.int32
     known = np.frombuffer(offsets, width)[data.offset : data.offset + len(data) + 1].tolist() if len(data) else []
     lies = (values.address if values else start) - start
     if not 0 <= lies <= size:
-        raise ValueError("its columns are compressed. Write it without compression, or as Parquet")
+        raise ImageError("cannot be read: its columns are compressed. Write it without compression, or as Parquet")
     is_null = data.is_null().to_pylist()
     for row in range(len(data)):
-        yield Entry(_key(first + row), known[row + 1] - known[row], -1 if is_null[row] else lies + known[row])
+        yield known[row + 1] - known[row], -1 - first - row if is_null[row] else lies + known[row]
 
 
 def _bytes_of(value: Any, folder: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """What a file that holds pictures says of them: a key, where its bytes lie, and columns such as class and split."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 CLASS = "class"
 """The column that becomes the label of a new set."""
@@ -10,20 +11,7 @@ CLASS_NAMES = ("class", "label", "class_name", "category", "labels", "cls", "tar
 """What columns of classes are called, the likeliest first; case does not matter."""
 MOST_COLUMNS = 50
 LONGEST_CELL = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A picture in a container: its key, its size in bytes (0 if not known), and `at`: an offset, or a row.
-
-    Entries of one `block` are best read together, the blocks of one group in their order.
-    """
-
-    key: bytes
-    size_bytes: int
-    at: int
-    block: tuple[int, int] | None = None
-
+_LARGEST_NUMBER = 1 << 63
 
 Columns = Mapping[str, Sequence[object]]
 """Values by name, one each for every entry: text, a number, or None."""
@@ -31,27 +19,53 @@ Columns = Mapping[str, Sequence[object]]
 
 @dataclass(frozen=True)
 class Entries:
-    """The pictures in a container, what it says of each, and why some of it cannot be read ("" if all can)."""
+    """The pictures in a container, each by its key and by where it lies (`at`, an offset or a row).
 
-    entries: Sequence[Entry]
+    Their sizes are in bytes, 0 if not known. Those of one group and part are best read together, the parts of a group
+    in their order; both are empty where there are none. `columns` are what the container says of each picture. Of the
+    rest of it, `faults` are the reasons why entries cannot be read, by their keys, `fault` is why it ends early (empty
+    if it does not), and `other` counts files that are no pictures by extension.
+    """
+
+    keys: Sequence[bytes] = ()
+    sizes_bytes: Sequence[int] = ()
+    at: Sequence[int] = ()
+    groups: Sequence[int] = ()
+    parts: Sequence[int] = ()
     columns: Columns = field(default_factory=dict)
     fault: str = ""
-    other: Sequence[str] = ()
+    faults: Mapping[bytes, str] = field(default_factory=dict)
+    other: Mapping[str, int] = field(default_factory=dict)
+
+    def as_record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        faults = {os.fsdecode(key): why for key, why in self.faults.items()}
+        return {**vars(self), "keys": [*map(os.fsdecode, self.keys)], "faults": faults}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Entries":
+        """From what `as_record` made."""
+        faults = {os.fsencode(key): why for key, why in record["faults"].items()}
+        return cls(**{**record, "keys": [*map(os.fsencode, record["keys"])], "faults": faults})
 
 
 class Container(Protocol):
-    """A kind of file that holds pictures; its functions raise ImageError for a damaged file."""
+    """A kind of file that holds pictures, read in a process with limits: whatever it raises is a fault of the file."""
 
     def entries(self, file: BinaryIO) -> Entries:
         """Every picture in an open file."""
 
-    def read(self, file: BinaryIO, entry: Entry) -> bytes:
-        """The bytes of a picture in an open file."""
+    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
+        """The bytes of the picture that lies there in an open file, and of those after it that come with it."""
 
 
 def shortened(value: object) -> object:
-    """A value as it is kept: text of at most `LONGEST_CELL` characters."""
-    return value[:LONGEST_CELL] if isinstance(value, str) else value
+    """A value as it is kept: text in whole letters, at most `LONGEST_CELL`; a number beyond 64 bits is text."""
+    if isinstance(value, int) and not -_LARGEST_NUMBER <= value < _LARGEST_NUMBER:
+        value = str(value)
+    if not isinstance(value, str):
+        return value
+    return value[:LONGEST_CELL].encode("utf-8", "replace").decode("utf-8")
 
 
 def class_column(names: Iterable[str]) -> str | None:

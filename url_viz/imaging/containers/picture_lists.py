@@ -161,7 +161,11 @@ def _class_remarks(lines: Mapping[bytes, Sequence[Mapping[str, object]]], of_cla
 def _path(text: str) -> bytes:
     """A path as it is stored, without what leads nowhere; an address stays as it is."""
     text = text.strip().removeprefix("file://")
-    return os.fsencode(text if address_in(text) else os.path.normpath(text))
+    plain = text if address_in(text) else os.path.normpath(text)
+    try:
+        return os.fsencode(plain)
+    except UnicodeEncodeError:  # JSON may hold half of a surrogate pair: no file is called so
+        return plain.encode("utf-8", "surrogatepass")
 
 
 def _address(path: bytes) -> Path | None:

@@ -3,31 +3,28 @@
 import json
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from threading import Lock
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.containers.archives import Tar, Zip
-from url_viz.imaging.containers.arrow_files import Arrow, Parquet
-from url_viz.imaging.containers.entries import Columns, Container, Entries, Entry, joined_columns
+from url_viz.imaging.containers.archives import read_at
+from url_viz.imaging.containers.entries import Columns, Entries, joined_columns
 from url_viz.imaging.folder_classes import split_in_name
+from url_viz.imaging.limited_readers import ending_of, readers
 from url_viz.imaging.plain_file import VANISHED, open_plain_file
 from url_viz.imaging.scan import SHARD_ENDINGS, Scan, ScannedFile, Walk, is_hidden
 from url_viz.imaging.splits import SPLIT
 from url_viz.wording import counted
 
-_KINDS: Mapping[bytes, Callable[[bytes], Container]] = {
-    b".tar": lambda _: Tar(),
-    b".zip": lambda _: Zip(),
-    b".parquet": Parquet,
-    b".arrow": Arrow,
-}
 _NAMES = {b".tar": "tar archive", b".zip": "zip archive", b".parquet": "Parquet file", b".arrow": "Arrow file"}
-_MOST_OPEN = 4
+_STORED = (b".tar", b".arrow")
+"""Kinds whose pictures are stored as they are."""
+_BATCHES_AHEAD = 2
 _LARGEST_STATE = 1 << 20
 _SHARD = re.compile(rb"(?s)(.*?(?:%s))/(.*)" % b"|".join(map(re.escape, SHARD_ENDINGS)), re.IGNORECASE)
 
@@ -49,8 +46,8 @@ class Shards:
         self.root, self.within = root, within
         self._faults: dict[bytes, str] = {}
         self._lock = Lock()
-        self._open: dict[bytes, Container] = {}
-        self._keys: tuple[bytes, tuple[int, int], Mapping[bytes, Entry]] = (b"", (-1, -1), {})
+        self._ahead = deque[dict[tuple[bytes, tuple[int, int], int], bytes]](maxlen=_BATCHES_AHEAD)
+        self._places: tuple[bytes, tuple[int, int], Mapping[bytes, tuple[int, int]]] = (b"", (-1, -1), {})
 
     @property
     def base(self) -> Path:
@@ -59,7 +56,7 @@ class Shards:
     @property
     def summary(self) -> str:
         megabytes = sum(self._status(shard)[1] for shard in self._shards) / 2**20
-        kinds = Counter(_NAMES[os.path.splitext(self._path(shard))[1].lower()] for shard in self._shards)
+        kinds = Counter(_NAMES[ending_of(self._path(shard))] for shard in self._shards)
         files = " and ".join(counted(number, name) for name, number in sorted(kinds.items()))
         return f"{files} ({megabytes:,.1f} MB), read without unpacking"
 
@@ -73,14 +70,12 @@ class Shards:
             stamp = self._status(shard)[0]
             files += _files(shard, found, stamp)
             split = split_in_name(os.path.basename(shard))
-            given = {SPLIT: [split] * len(found.entries)} if split else {}
-            said.append((len(found.entries), {**given, **found.columns}))
+            given = {SPLIT: [split] * len(found.keys)} if split else {}
+            said.append((len(found.keys), {**given, **found.columns}))
             other.update(found.other)
-            if found.fault:
-                at = (shard or os.fsencode(self.root.name)) + b"/"
-                self._faults[at] = found.fault
-                files.append(ScannedFile(at, 0, stamp))
-                said.append((1, {}))
+            faults = self._noted(shard, found)
+            files += (ScannedFile(path, 0, stamp) for path in faults)
+            said.append((len(faults), {}))
         return in_order(
             Scan(self.root, tuple(files), tuple(other.most_common()), (), self.within, joined_columns(said))
         )
@@ -90,12 +85,31 @@ class Shards:
         if file.path in self._faults:
             raise ImageError(self._faults[file.path])
         shard, key = self._parted(file.path)
-        entry = self._entry(shard, key) if file.at is None else Entry(key, file.size_bytes, file.at)
-        with open_plain_file(self._path(shard), within=self.within) as opened:
-            try:
-                return self._container(shard).read(opened, entry)
-            except (OSError, OverflowError, ValueError) as error:  # an offset that cannot be, in a damaged shard
-                raise ImageError(f"cannot be read from its file: {error}") from error
+        try:
+            place = self._place(shard, key) if file.at is None else (file.at, file.size_bytes)
+            return self._bytes(shard, *place)
+        except (OSError, OverflowError, ValueError) as error:  # an offset that cannot be, in a damaged shard
+            raise ImageError(f"cannot be read from its file: {error}") from error
+
+    def _bytes(self, shard: bytes, at: int, size_bytes: int) -> bytes:
+        path = self._path(shard)
+        if at >= 0 and ending_of(path) in _STORED:
+            with open_plain_file(path, within=self.within) as opened:
+                return read_at(opened, at, size_bytes)
+        if ending_of(path) != b".parquet":
+            return readers.read(path, at=at, size_bytes=size_bytes, within=self.within)[0]
+        return self._row(shard, at)
+
+    def _row(self, shard: bytes, at: int) -> bytes:
+        """The picture of a row, of which many are unpacked together: what comes with it waits to be asked for."""
+        version = self._status(shard)
+        with self._lock:
+            for rows in self._ahead:
+                if (shard, version, at) in rows:
+                    return rows.pop((shard, version, at))
+            first, *others = readers.read(self._path(shard), at=at, size_bytes=0, within=self.within)
+            self._ahead.append({(shard, version, row): data for row, data in enumerate(others, at + 1)})
+            return first
 
     @cached_property
     def _shards(self) -> tuple[bytes, ...]:
@@ -112,53 +126,48 @@ class Shards:
         except OSError:  # opening it gives the reason
             return 0, 0
 
-    def _container(self, shard: bytes) -> Container:
-        """What reads a shard; those that were used last stay, with what they have read."""
-        with self._lock:
-            container = self._open.pop(shard, None) or _KINDS[os.path.splitext(self._path(shard))[1].lower()](
-                self._path(shard)
-            )
-            self._open[shard] = container
-            while len(self._open) > _MOST_OPEN:
-                del self._open[next(iter(self._open))]
-            return container
-
     def _parted(self, path: bytes) -> tuple[bytes, bytes]:
         if os.path.isfile(self.root):
             return b"", path
         found = _SHARD.fullmatch(path)
         return (found[1], found[2]) if found else (path, b"")
 
-    def _entries(self, shard: bytes) -> Entries:
-        with open_plain_file(self._path(shard), within=self.within) as opened:
-            return self._container(shard).entries(opened)
-
     def _entries_or_fault(self, shard: bytes) -> Entries:
         try:
-            return self._entries(shard)
+            return readers.entries(self._path(shard), within=self.within)
         except ImageError as error:
             if len(self._shards) == 1:
                 raise FolderError(f"{str(self.root)!r} {error}. Give a file with pictures.") from error
-            return Entries((), {}, str(error))
+            return Entries(fault=str(error))
 
-    def _entry(self, shard: bytes, key: bytes) -> Entry:
+    def _noted(self, shard: bytes, found: Entries) -> Mapping[bytes, str]:
+        """The reasons why pictures of a shard, or some of it, cannot be read, by their paths, from now on known."""
+        prefix = shard + b"/" if shard else b""
+        faults = {prefix + key: why for key, why in found.faults.items()}
+        if found.fault:
+            faults[(shard or os.fsencode(self.root.name)) + b"/"] = found.fault
+        self._faults |= faults
+        return faults
+
+    def _place(self, shard: bytes, key: bytes) -> tuple[int, int]:
         """Where a picture lies, of which only the path is known; a shard is searched once while it is looked at."""
-        version = self._status(shard)
-        if self._keys[:2] != (shard, version):
-            self._keys = shard, version, {entry.key: entry for entry in self._entries(shard).entries}
-        if key not in self._keys[2]:
-            raise ImageError(VANISHED)
-        return self._keys[2][key]
+        version, latest = self._status(shard), self._places
+        if latest[:2] != (shard, version):
+            found = readers.entries(self._path(shard), within=self.within)
+            places = dict(zip(found.keys, zip(found.at, found.sizes_bytes, strict=True), strict=True))
+            latest = self._places = shard, version, places
+            self._noted(shard, found)
+        if key not in latest[2]:
+            raise ImageError(self._faults.get(shard + b"/" + key if shard else key, VANISHED))
+        return latest[2][key]
 
 
 def _files(shard: bytes, found: Entries, stamp: int) -> Iterator[ScannedFile]:
     prefix = shard + b"/" if shard else b""
-    groups: dict[int, bytes] = {}
-    for entry in found.entries:
-        block = None
-        if entry.block is not None:
-            block = groups.setdefault(entry.block[0], b"%s%d" % (prefix, entry.block[0])), entry.block[1]
-        yield ScannedFile(prefix + entry.key, entry.size_bytes, stamp, at=entry.at, block=block)
+    names = {group: b"%s%d" % (prefix, group) for group in set(found.groups)}
+    blocks = zip(map(names.__getitem__, found.groups), found.parts, strict=True) if names else repeat(None)
+    for key, size_bytes, at, block in zip(found.keys, found.sizes_bytes, found.at, blocks, strict=False):
+        yield ScannedFile(prefix + key, size_bytes, stamp, at=at, block=block)
 
 
 def in_order(found: Scan) -> Scan:
@@ -188,5 +197,5 @@ def _listed(state: bytes) -> set[bytes] | None:
     try:
         with open_plain_file(state) as file:
             return {os.fsencode(one["filename"]) for one in json.loads(file.read(_LARGEST_STATE))["_data_files"]}
-    except (ImageError, ValueError, KeyError, TypeError):
+    except (ImageError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -1,0 +1,82 @@
+"""A container or list that was made to end, hang or fill its reader costs its own rows, and the reader no memory."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.hostile_shards import HOSTILE, Hostile
+from tests.processes import run_python
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.source import source_of
+
+MOST_MIB = 700
+"""Of the process that asks for them; that which was unpacked at once took twice that and more."""
+READ = """
+import json, sys
+from pathlib import Path
+from tests.hostile.test_containers import outcome
+from url_viz.imaging.source import source_of
+said = outcome(Path(sys.argv[1]))
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps([*said, int(peak.split()[1]) / 1024]))
+"""
+
+
+SHRINK = """
+import os, sys, threading
+from pathlib import Path
+import pyarrow as pa
+from url_viz.errors import FolderError
+from url_viz.imaging.source import source_of
+path = Path(sys.argv[1])
+made = pa.table({"image": [b"x" * 100] * 300_000})
+for delay_s in (5, 0.02, 0.05, 0.1, 0.2):  # the first time as a process starts
+    with pa.ipc.new_stream(str(path), made.schema) as writer:
+        writer.write_table(made, max_chunksize=1000)
+    shrinking = threading.Timer(delay_s, os.truncate, (path, 1000))
+    shrinking.start()
+    try:
+        print(len(source_of(path).list().files))
+    except FolderError as error:
+        print(error)
+    shrinking.join()
+"""
+
+
+def outcome(path: Path) -> tuple[int, list[str]]:
+    """How many pictures of a source can be read, and the reasons why the others cannot."""
+    good, reasons = 0, []
+    try:
+        source = source_of(path)
+        for file in source.list().files:
+            try:
+                good += len(source.read(file)) > 0
+            except ImageError as error:
+                reasons.append(str(error))
+    except FolderError as error:
+        reasons.append(str(error))
+    return good, reasons
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_it_costs_its_own_rows_and_no_memory(tmp_path: Path, hostile: Hostile) -> None:
+    path = tmp_path / f"made{hostile.ending}"
+    hostile.write(path)
+    done = run_python("-c", READ, path, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    good, reasons, peak_mib = json.loads(done.stdout)
+    assert good == hostile.good
+    assert bool(reasons) == bool(hostile.why)
+    assert all(re.search(hostile.why, why) for why in reasons), reasons[:3]
+    assert peak_mib < MOST_MIB
+
+
+@pytest.mark.slow
+def test_an_arrow_file_that_shrinks_while_it_is_read_is_a_sentence(tmp_path: Path) -> None:
+    done = run_python("-c", SHRINK, tmp_path / "made.arrow")
+    assert done.returncode == 0, "SIGBUS"
+    assert len(done.stdout.splitlines()) == 5
+    assert re.search("SIGBUS|cannot be read", done.stdout)

@@ -1,0 +1,113 @@
+"""Containers listed and unpacked in processes with limits: what a damaged or hostile one costs is its own rows."""
+
+import atexit
+import json
+import os
+import resource
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from url_viz.errors import ImageError
+from url_viz.imaging.containers.archives import Tar, Zip
+from url_viz.imaging.containers.entries import Container, Entries
+from url_viz.imaging.plain_file import open_plain_file
+from url_viz.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
+
+MOST_S, FEWEST_BYTES_S = 60.0, 1 << 20
+"""The time of a picture; a file that is listed has besides a second for so many of its bytes."""
+MOST_MEMORY_BYTES = 4 << 30
+"""Besides the file itself where it is mapped (Arrow)."""
+MOST_SAID_BYTES, MOST_SAID_A_BYTE = 64 << 20, 16
+"""The most that a file may say of its pictures, in all and for each of its bytes: packed text may grow without end."""
+MOST_PROCESSES = 4
+_MOST_OPEN = 4
+
+
+class LimitedReaders(LimitedProcesses):
+    """A pool of processes that read containers; nothing outside `within` is opened in them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "url_viz.imaging.limited_readers",
+            most=min(MOST_PROCESSES, max(2, os.cpu_count() or 1)),  # one that never ends does not block the others
+            most_s=MOST_S,
+            most_memory_bytes=resource.RLIM_INFINITY,  # they limit themselves by the size of each file
+            error=ImageError,
+        )
+
+    def entries(self, path: bytes, *, within: Sequence[Path] | None) -> Entries:
+        """Every picture in a container. Raises ImageError with the reason if it cannot be listed."""
+        return Entries.of_record(json.loads(self.ask("entries", path, within=_as_text(within))[1]))
+
+    def read(self, path: bytes, *, at: int, size_bytes: int, within: Sequence[Path] | None) -> list[bytes]:
+        """The bytes of a picture in a container, and of those after it that come with it.
+
+        Raises ImageError with the reason if it cannot be read.
+        """
+        facts, body = self.ask("read", path, at=at, size_bytes=size_bytes, within=_as_text(within))
+        ends = [*accumulate(facts["sizes_bytes"], initial=0)]
+        return [body[start:end] for start, end in pairwise(ends)]
+
+
+readers = LimitedReaders()
+"""The pool that all threads of this process share."""
+atexit.register(readers.close)
+os.register_at_fork(after_in_child=readers.forget)
+
+
+def ending_of(path: bytes) -> bytes:
+    """The ending of a path, which says of what kind a file is."""
+    return os.path.splitext(path)[1].lower()
+
+
+def _as_text(within: Sequence[Path] | None) -> list[str] | None:
+    return None if within is None else [*map(str, within)]
+
+
+# The rest of this module runs in those processes.
+
+
+def _entries(path: bytes, within: list[str] | None) -> Answer:
+    with open_plain_file(path, within=_paths(within)) as file:
+        status = os.fstat(file.fileno())
+        end_after(MOST_S + status.st_size / FEWEST_BYTES_S)
+        allow_memory(MOST_MEMORY_BYTES + (status.st_size if ending_of(path) == b".arrow" else 0))
+        found = _container(path, status.st_ino, status.st_mtime_ns, status.st_size).entries(file)
+        said = json.dumps(found.as_record()).encode()
+        if len(said) > MOST_SAID_BYTES + MOST_SAID_A_BYTE * status.st_size:
+            raise ImageError(f"says {len(said) >> 20:,} MiB of its pictures in {status.st_size:,} bytes")
+    return {}, said
+
+
+def _read(path: bytes, at: int, size_bytes: int, within: list[str] | None) -> Answer:
+    with open_plain_file(path, within=_paths(within)) as file:
+        status = os.fstat(file.fileno())
+        allow_memory(MOST_MEMORY_BYTES + (status.st_size if ending_of(path) == b".arrow" else 0))
+        container = _container(path, status.st_ino, status.st_mtime_ns, status.st_size)
+        found = container.read(file, at, size_bytes)
+    return {"sizes_bytes": [*map(len, found)]}, found[0] if len(found) == 1 else b"".join(found)
+
+
+def _paths(within: list[str] | None) -> list[Path] | None:
+    return None if within is None else [*map(Path, within)]
+
+
+@lru_cache(maxsize=_MOST_OPEN)
+def _container(path: bytes, *state: int) -> Container:
+    """What reads a file in this state; those that were used last stay, with what they have read."""
+    if ending_of(path) in (b".tar", b".zip"):
+        return Tar() if ending_of(path) == b".tar" else Zip()
+    from url_viz.imaging.containers.arrow_files import Arrow, Parquet
+
+    return Arrow(path) if ending_of(path) == b".arrow" else Parquet(path)
+
+
+def _prepare(turns: AbstractContextManager[object]) -> None:
+    """What is needed is imported above."""
+
+
+if __name__ == "__main__":
+    serve({"entries": _entries, "read": _read}, prepare=_prepare)
