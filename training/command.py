@@ -10,7 +10,7 @@ import tyro
 
 from training.config import PRESETS, Recipe, TrainConfig
 from url_viz.errors import UrlVizError, UsageError
-from url_viz.escaping import printable
+from url_viz.escaping import inert, printable
 from url_viz.imaging.outputs import refuse_source
 from url_viz.options import is_output, numbers
 from url_viz.roots import refuse_credentials
@@ -94,7 +94,7 @@ def _status_of(work: Callable[[], None]) -> int:
 
 
 def _failed(words: str, *, status: int = 1) -> int:
-    print(f"error: {printable(words, allowed=chr(10))}", file=sys.stderr)
+    print(f"error: {inert(printable(words, allowed=chr(10)))}", file=sys.stderr)
     return status
 
 

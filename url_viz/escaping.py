@@ -1,4 +1,4 @@
-"""Text of others where it could do harm: control characters on a terminal, Markdown, and formulas of a spreadsheet."""
+"""Text of others where it could do harm: on a terminal, in a pipeline's log, as Markdown, and as a formula."""
 
 import re
 
@@ -35,6 +35,18 @@ def escaped(text: str) -> str:
     line = _SPACE.sub(" ", text).strip()
     parted = _LINK_PART.sub(rf"\g<0>{_WORD_JOINER}", line)
     return _BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", parted))
+
+
+_CI_COMMAND = re.compile(r"^(\s*:)(?=:)|(#)(?=#\w*\[)", re.MULTILINE)
+
+
+def inert(text: str) -> str:
+    """Text whose lines no runner of a pipeline takes for commands, by a word joiner in what begins one.
+
+    GitHub's takes `::set-output …` at a line's start, its older ones and Azure's `##[…]` and `##vso[…]`, TeamCity's
+    `##teamcity[…]`, anywhere.
+    """
+    return _CI_COMMAND.sub(rf"\g<0>{_WORD_JOINER}", text)
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")

@@ -8,7 +8,7 @@ import pytest
 
 from url_viz.analysis.gate import GateResult, RuleResult
 from url_viz.errors import UsageError
-from url_viz.export.result_files import SHOWN, as_baseline, junit, markdown, read_baseline
+from url_viz.export.result_files import MOST_BYTES, SHOWN, as_baseline, junit, markdown, read_baseline
 
 HOSTILE = 'a|b\n](x)<script>&"\x1b\x00\udcff`@me` https://x.example.jpg'
 BROKEN = RuleResult("leaks", None, 0, "broken", 9, (HOSTILE, "old.jpg"), ("ab", None), ("twin", ""), (True, False))
@@ -63,3 +63,24 @@ def test_markdown() -> None:
     many = tuple(f"{n}.jpg" for n in range(SHOWN + 3))
     rule = RuleResult("twins", None, 0, "broken", 99, many, (None,) * len(many), many, (True,) * len(many))
     assert "- and 3 more" in markdown(GateResult("f", 99, "m", "s", (rule,))).decode()
+
+
+def test_markdown_is_bounded_as_a_whole() -> None:
+    """Hundreds of broken classes with long names: what does not fit is counted, and the table stays one."""
+    paths = tuple(f"{'|é' * 200}{n}.jpg" for n in range(SHOWN))
+    shorts = tuple(f"{n}.jpg" for n in range(SHOWN))
+    rules = [
+        RuleResult("ambiguous", f"{n}{'_`é' * 300}", 0, "broken", 99, of, (None,) * SHOWN, of, (True,) * SHOWN)
+        for n in range(120)
+        for of in (shorts, paths)
+    ]
+    for some in (rules[:1], rules, rules[1:]):
+        text = markdown(GateResult("f" * 5_000, 99, "m", "s", tuple(some)))
+        assert len(text) <= MOST_BYTES
+        lines = text.decode().splitlines()
+        assert lines.count("| | rule | found |") == 1
+        assert text.count(b"<details>") == text.count(b"</details>")
+    told = markdown(GateResult("f", 99, "m", "s", tuple(rules))).decode()
+    rows = sum(line.startswith("| ❌") for line in told.splitlines())
+    assert f"| | and {240 - rows:,} more | |" in told
+    assert f"And {240 - told.count('<details>'):,} more broken rules: see --json." in told

@@ -39,7 +39,7 @@ def embed(config: EmbedConfig) -> int:
         else f"under {image_set.source.name!r}"
     )
     how += f", and with {active.title} beside it" if active and loaded else ""
-    print(f"{counted(len(image_set), 'picture')} in {image_set.root}, {how}.")
+    print(f"{counted(len(image_set), 'picture')} in {printable(str(image_set.root))}, {how}.")
     _print_annotations(image_set)
     print("".join(f"{remark}\n" for remark in image_set.store.about().remarks), end="")
     _print_damage(image_set)

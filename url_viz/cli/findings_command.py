@@ -10,6 +10,7 @@ from url_viz.cli.command_app import app
 from url_viz.cli.embed_command import read_pictures
 from url_viz.cli.printing import print_rest, table_text, write_rows
 from url_viz.errors import ImageSetError, UrlVizError, UsageError
+from url_viz.escaping import printable
 from url_viz.jobs.configs import DEFAULT, DeviceName, EmbedConfig, Folder, ModelName, TableOut, WorkspaceDir
 from url_viz.options import Count, Output
 from url_viz.wording import counted, first_of
@@ -127,16 +128,16 @@ def _known(baseline: Path, rules: "Policy", model: str, workspace: Path | None) 
 
 def _print(result: "GateResult") -> None:
     for rule in result.shown:
-        print(f"{'ok' if rule.state == 'passed' else rule.state.upper():10} {rule.words}")
+        print(f"{'ok' if rule.state == 'passed' else rule.state.upper():10} {printable(rule.words)}")
         if rule.state == "broken":
             _print_pictures(rule)
     if result.classes_passed:
         print(f"{'ok':10} ambiguous: {counted(result.classes_passed, 'class')}")
     words = {"passed": "The policy holds", "broken": "The policy is broken", "not judged": "A rule could not be judged"}
-    print(f"{words[result.state]}: {counted(result.pictures, 'picture')} in {result.folder}.")
+    print(f"{words[result.state]}: {counted(result.pictures, 'picture')} in {printable(result.folder)}.")
 
 
 def _print_pictures(rule: "RuleResult") -> None:
     for path, detail in rule.counted[:SHOWN]:
-        print(f"    {path}: {detail}")
+        print(f"    {printable(path)}: {printable(detail)}")
     print_rest(rule.count, SHOWN, "--json")

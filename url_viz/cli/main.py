@@ -8,7 +8,7 @@ from importlib import import_module
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import whole
 from url_viz.errors import UrlVizError, UsageError
-from url_viz.escaping import printable
+from url_viz.escaping import inert, printable
 from url_viz.roots import refuse_credentials
 
 TOPICS = ("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "findings", "evaluate")
@@ -31,7 +31,7 @@ def main(
         status = app.cli(prog=prog, args=given)
         sys.stdout.flush()
     except UrlVizError as error:
-        print(f"error: {printable(' '.join(str(error).splitlines()))}", file=sys.stderr)
+        print(f"error: {inert(printable(' '.join(str(error).splitlines())))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("\nStopped. What was read is kept; the same command goes on from here.", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
-from url_viz.escaping import printable
+from url_viz.escaping import inert, printable
 from url_viz.progress import ProgressCallback, TerminalReport, command_report
 from url_viz.wording import counted
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 class PrintableOutput:
-    """Standard output whose every line is printable: names, paths and columns may come from others."""
+    """Standard output whose every line is printable and no command of a pipeline: names may come from others."""
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file
+        self._file, self._is_blank = file, True
 
     def write(self, text: str) -> int:
-        return self._file.write(printable(text, allowed="\n"))
+        shown, before = printable(text, allowed="\n"), "" if self._is_blank else "…"
+        last = (before + shown).rpartition("\n")[2]
+        self._is_blank = not last.strip()
+        return self._file.write(inert(before + shown).removeprefix(before))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)

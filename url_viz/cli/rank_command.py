@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import table_text
 from url_viz.errors import UrlVizError
+from url_viz.escaping import inert, printable
 from url_viz.options import Count, OptionalPercentile, Output
 from url_viz.wording import counted
 
@@ -82,7 +83,7 @@ def search(
 def _leading(image_set: "ImageSet") -> str | None:
     """The measure that leads on this set; its reason is printed on stderr, so that stdout holds the lists alone."""
     order = image_set.order()
-    print(order.reason, file=sys.stderr)
+    print(inert(printable(order.reason)), file=sys.stderr)
     return order.measure
 
 

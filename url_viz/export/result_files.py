@@ -1,6 +1,7 @@
 """Results for other programs: an evaluation as JSON; a gate's as JSON, which is a baseline, JUnit and Markdown."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from url_viz.analysis.evaluation import Evaluated, by_class, deciles, known_to
-from url_viz.analysis.gate import GateResult
+from url_viz.analysis.gate import GateResult, RuleResult
 from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
 from url_viz.errors import UsageError
 from url_viz.escaping import escaped, printable
@@ -81,6 +82,9 @@ FORMAT = "url-viz check"
 MARKS = {"passed": "✅", "broken": "❌", "not judged": "⚠️"}
 SHOWN = 50
 """How many pictures of a rule are listed in a text for people."""
+MOST_BYTES = 60_000
+"""Of a whole text in Markdown: GitHub takes a mebibyte in a summary, 65,536 characters in a comment."""
+LONGEST_CELL = 300
 
 
 def as_baseline(result: GateResult) -> bytes:
@@ -124,19 +128,42 @@ def junit(result: GateResult) -> bytes:
 
 
 def markdown(result: GateResult) -> bytes:
-    """A result as GitHub's Markdown: a table of the rules, and what broke them."""
+    """A result as GitHub's Markdown, MOST_BYTES at most: a table of the rules, and what broke them."""
     pictures = counted(result.pictures, "picture")
     head = f"### {MARKS[result.state]} {_cell(result.folder)}: {pictures}, {result.state}"
     rows = [f"| {MARKS[rule.state]} | {_cell(rule.name)} | {_cell(rule.found)} |" for rule in result.shown]
     if result.classes_passed:
-        rows.append(f"| {MARKS['passed']} | ambiguous | {counted(result.classes_passed, 'class')} |")
-    parts = [head, "\n".join(["| | rule | found |", "|---|---|---|", *rows])]
-    for rule in (each for each in result.rules if each.state == "broken"):
-        listed = "\n".join(f"- {_cell(path)}: {_cell(detail)}" for path, detail in rule.counted[:SHOWN])
-        more = f"\n- and {rule.count - SHOWN:,} more" if rule.count > SHOWN else ""
-        parts.append(f"<details><summary>{_cell(rule.name)}</summary>\n\n{listed}{more}\n\n</details>")
-    return "\n\n".join([*parts, ""]).encode()
+        rows.insert(0, f"| {MARKS['passed']} | ambiguous | {counted(result.classes_passed, 'class')} |")
+    half, more = MOST_BYTES // 2, "| | and {} more | |"
+    table = _bounded(["| | rule | found |", "|---|---|---|"], rows, len(rows), most_bytes=half, more=more)
+    broken = [rule for rule in result.rules if rule.state == "broken"]
+    left, more = half - len(head.encode()) - 100, "And {} more broken rules: see --json."
+    listed = _bounded([], map(_section, broken), len(broken), most_bytes=left, more=more, between="\n\n")
+    return "\n\n".join(filter(None, [head, table, listed, "\n"])).encode()
+
+
+def _section(rule: RuleResult) -> str:
+    """What broke a rule, folded."""
+    listed = "\n".join(f"- {_cell(path)}: {_cell(detail)}" for path, detail in rule.counted[:SHOWN])
+    more = f"\n- and {rule.count - SHOWN:,} more" if rule.count > SHOWN else ""
+    return f"<details><summary>{_cell(rule.name)}</summary>\n\n{listed}{more}\n\n</details>"
+
+
+def _bounded(
+    first: list[str], parts: Iterable[str], count: int, *, most_bytes: int, more: str, between: str = "\n"
+) -> str:
+    """What comes first, then as many of `count` parts as fit into so many bytes; `more` says how many do not."""
+    kept = list(first)
+    for part in parts:
+        most_bytes -= len((part + between).encode())
+        if most_bytes < 0:
+            break
+        kept.append(part)
+    rest = count - len(kept) + len(first)
+    return between.join([*kept, *([more.format(f"{rest:,}")] if rest else [])])
 
 
 def _cell(text: str) -> str:
-    return escaped(printable(text))
+    """Text of others in a table or list of Markdown, at most LONGEST_CELL characters of it."""
+    plain = printable(text[: LONGEST_CELL + 1])
+    return escaped(plain if len(plain) <= LONGEST_CELL else f"{plain[: LONGEST_CELL - 1]}…")
