@@ -45,8 +45,8 @@ class RecordFile(Generic[Record]):
             return read_sealed(self.kind, self.path.read_bytes())
         except FileNotFoundError:
             return self.default
-        except ValueError as error:
-            raise self.damaged(error) from error
+        except (ValueError, UrlVizError) as error:  # the latter of a record that refuses its fields
+            raise self.error(f"{self.path} is damaged ({error}). {self.advice}") from error
         except OSError as error:
             raise self.error(f"{self.path} cannot be read ({error.strerror}). {self.advice}") from error
 
@@ -79,10 +79,6 @@ class RecordFile(Generic[Record]):
             if changed is not record:
                 self._replace(changed)
         return changed
-
-    def damaged(self, why: object) -> UrlVizError:
-        """The error for a file that is not as it was written."""
-        return self.error(f"{self.path} is damaged ({why}). {self.advice}")
 
     def is_whole(self) -> bool:
         """Whether the file is as it was written, or was never written."""

@@ -18,7 +18,7 @@ from url_viz.jobs.job_files import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
-from url_viz.store.about import label_is_whole
+from url_viz.store.about import about_file
 from url_viz.store.reader import Store
 from url_viz.store.sets import mend
 from url_viz.workspace import Workspace
@@ -139,7 +139,7 @@ def test_a_cut_label_is_read_from_its_copy_until_it_is_mended(here: Path, share:
     cut(paths.about, share)
     assert Store(paths).about() == before
     assert [one.part for one in mend(here / "pictures", workspace=here / "workspace")] == ["set.json"]
-    assert label_is_whole(paths)
+    assert about_file(paths).is_whole()
     assert Store(paths).about() == before
 
 

@@ -15,6 +15,7 @@ from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
+from url_viz.store.decisions import LONGEST_LABEL
 from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
 from url_viz.ui.review.desk import opened as begun
 from url_viz.ui.session import OpenReview
@@ -122,7 +123,7 @@ class TestDesk:
         assert card["label_given"] in ("cat", "dog")
         assert ("Class", card["label_given"]) in card["facts"]
         assert card["picture"].startswith("/url-viz/picture/")
-        take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * 300))], who=None)
+        take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * (LONGEST_LABEL + 1)))], who=None)
         assert (review.at, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
         assert "cannot be a label" in review.refused[0].message
         assert state_of(image_set, review).refused == review.refused

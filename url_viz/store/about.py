@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from url_viz.errors import BucketError, DamageError, ImageSetError, WorkspaceError
+from url_viz.errors import DamageError, ImageSetError, WorkspaceError
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import ENDING as DATASET
 from url_viz.models.model import EmbeddingSpace, resolve
@@ -39,6 +39,9 @@ class About:
     objects_in: str = ""
     without_objects: int = 0
     remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", address_in(self.root) or self.root)
 
     @property
     def base(self) -> Path:
@@ -121,12 +124,10 @@ def read_about(paths: SetPaths) -> About:
     Raises ImageSetError if it does not exist, DamageError if both are damaged.
     """
     try:
-        about = _about_in(about_file(paths))
+        about = about_file(paths).find()
     except DamageError:
         with suppress(DamageError):
-            about = _about_in(_copy_of(paths))
-            if about is not None:
-                return about
+            return about_copy(paths).read()
         raise
     if about is None:
         raise ImageSetError(f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them.")
@@ -142,38 +143,14 @@ def about_file(paths: SetPaths) -> RecordFile[About]:
     return set_record(paths, paths.about, About, advice)
 
 
-def _copy_of(paths: SetPaths) -> RecordFile[About]:
+def about_copy(paths: SetPaths) -> RecordFile[About]:
+    """The copy of that record."""
     return replace(about_file(paths), path=paths.about_copy)
-
-
-def _about_in(file: RecordFile[About]) -> About | None:
-    about = file.find()
-    try:
-        return None if about is None else replace(about, root=address_in(about.root) or about.root)
-    except BucketError as error:
-        raise file.damaged(error) from error
-
-
-def label_is_whole(paths: SetPaths) -> bool:
-    """Whether an image set's set.json can be read without its copy."""
-    return _is_whole(about_file(paths))
-
-
-def copy_is_whole(paths: SetPaths) -> bool:
-    """Whether the copy of an image set's set.json can be read."""
-    return _is_whole(_copy_of(paths))
-
-
-def _is_whole(file: RecordFile[About]) -> bool:
-    try:
-        return _about_in(file) is not None
-    except DamageError:
-        return False
 
 
 def write_about(paths: SetPaths, about: About) -> None:
     """Write an image set's set.json and its copy; only for the holder of the set's lock."""
-    for file in (about_file(paths), _copy_of(paths)):
+    for file in (about_file(paths), about_copy(paths)):
         file.write(about)
 
 

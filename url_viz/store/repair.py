@@ -11,7 +11,7 @@ from url_viz.errors import DamageError
 from url_viz.files import remove_leftovers
 from url_viz.records import RecordFile
 from url_viz.store import versions
-from url_viz.store.about import About, copy_is_whole, label_is_whole, read_about, write_about
+from url_viz.store.about import About, about_copy, about_file, read_about, write_about
 from url_viz.store.damage import raising_damage_errors
 from url_viz.store.decision_log import DecisionLog, strange_journals
 from url_viz.store.imported_columns import (
@@ -105,8 +105,8 @@ def _first_choice(paths: SetPaths) -> LabelChoice:
 
 
 def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
-    if label_is_whole(paths):
-        if copy_is_whole(paths):
+    if about_file(paths).is_whole():
+        if paths.about_copy.exists() and about_copy(paths).is_whole():
             return None
         write_about(paths, read_about(paths))
         return Mended(paths.about_copy.name, "was written again", is_made_again=False)

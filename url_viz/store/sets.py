@@ -22,10 +22,10 @@ from url_viz.roots import is_in_bucket, root_of
 from url_viz.store import repair
 from url_viz.store.about import (
     About,
+    about_file,
     embed_command,
     find_set,
     known_sets,
-    label_is_whole,
     read_before,
     sets_with_pictures,
     sets_without_label,
@@ -130,7 +130,7 @@ def _listed(home: Workspace, set_id: str, about: About) -> tuple[int, int, str, 
     except DamageError:
         return 0, 0, models, _megabytes(home, set_id), DAMAGED
     failed = len(files) - files["failure"].null_count
-    is_whole = label_is_whole(paths) and label_choice(paths).is_whole()
+    is_whole = about_file(paths).is_whole() and label_choice(paths).is_whole()
     return len(files) - failed, failed, models, _megabytes(home, set_id), state if is_whole else DAMAGED
 
 

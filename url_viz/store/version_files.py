@@ -48,14 +48,25 @@ class StoredVersion:
     digest: str
 
 
+def listed_versions(paths: SetPaths) -> dict[int, StoredVersion | None]:
+    """The versions that are kept by number, the oldest first; None for one of which nothing can be said.
+
+    What `mend` finds besides is in their rows.
+    """
+    listed: dict[int, StoredVersion | None] = {}
+    for number in version_numbers(paths):
+        try:
+            version = version_file(paths, number).find()
+        except DamageError:
+            listed[number] = None
+        else:
+            listed |= {number: version} if version is not None else {}  # it was one of the oldest, and is gone by now
+    return listed
+
+
 def stored_versions(paths: SetPaths) -> tuple[StoredVersion, ...]:
     """The versions that are kept, the oldest first, without those that are damaged."""
-    return tuple(version for version in _listed(paths).values() if version is not None)
-
-
-def damaged_versions(paths: SetPaths) -> tuple[int, ...]:
-    """The numbers of versions of which nothing can be said; what `mend` finds besides is in their rows."""
-    return tuple(number for number, version in _listed(paths).items() if version is None)
+    return tuple(filter(None, listed_versions(paths).values()))
 
 
 def rows_of(paths: SetPaths, number: int) -> pa.Table:
@@ -75,19 +86,6 @@ def version_file(paths: SetPaths, number: int) -> RecordParquet[StoredVersion]:
 def version_numbers(paths: SetPaths) -> list[int]:
     """The numbers of all versions on disk, the oldest first, also of damaged ones."""
     return sorted(int(file.stem) for file in paths.versions.glob("[1-9]*.parquet") if file.stem.isdecimal())
-
-
-def _listed(paths: SetPaths) -> dict[int, StoredVersion | None]:
-    """The versions by number, None for those that are damaged."""
-    listed: dict[int, StoredVersion | None] = {}
-    for number in version_numbers(paths):
-        try:
-            version = version_file(paths, number).find()
-        except DamageError:
-            listed[number] = None
-        else:
-            listed |= {number: version} if version is not None else {}  # it was one of the oldest, and is gone by now
-    return listed
 
 
 def _checked_rows(version: StoredVersion, table: pa.Table) -> pa.Table:

@@ -40,7 +40,7 @@ from url_viz.store.version_files import (
     ROWS,
     ROWS_OF_OBJECTS,
     StoredVersion,
-    damaged_versions,
+    listed_versions,
     rows_of,
     store_version,
     stored_versions,
@@ -83,7 +83,8 @@ class SetVersions(SetSubject):
 
     def damaged(self) -> tuple[int, ...]:
         """The numbers of versions that are damaged: `mend` lays them aside."""
-        return damaged_versions(self._core.store.paths)
+        listed = listed_versions(self._core.store.paths)
+        return tuple(number for number, version in listed.items() if version is None)
 
     def table(self) -> pd.DataFrame:
         """The versions that are kept, by number: at (UTC), pictures, and state, which is "damaged" or ""."""
