@@ -16,6 +16,7 @@ from url_viz.analysis.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import LONGEST_LABEL
+from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
 from url_viz.ui.review.desk import opened as begun
 from url_viz.ui.session import OpenReview
@@ -43,7 +44,11 @@ def desk_key(image_set: ImageSet) -> str:
 
 
 def here(at: AppTest) -> OpenReview[Review]:
-    found: OpenReview[Review] = at.session_state["view.review.open"]
+    """The review that is open in a session: the set has it, and the session no more than a name for itself."""
+    visit = at.session_state["visit"]
+    assert not vars(visit), "a session holds no snapshot"
+    image_set = open_sets().get(at.session_state["chosen_set"], at.session_state["chosen_model"])
+    found: OpenReview[Review] = image_set.reviews.open_by[visit]
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from url_viz.analysis.label_issues import NO_CLASSES
 from url_viz.analysis.review import REVIEWS, open_review
@@ -21,6 +22,8 @@ class SetReviews:
 
     def __init__(self, core: SetCore, *, labels: SetLabels, splits: SetSplits) -> None:
         self._core, self._labels, self._splits = core, labels, splits
+        self.open_by = WeakKeyDictionary[object, Any]()
+        """What callers have open of these reviews: it is freed with them, and with this snapshot."""
 
     def open(self, spec: ReviewSpec | str, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.

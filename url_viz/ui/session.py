@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from streamlit.typing import UploadedFile
 
     from url_viz.analysis.crop_test import CropTest
-    from url_viz.analysis.review_queue import Review
     from url_viz.analysis.scope import ReviewSpec
     from url_viz.analysis.uploads import NewPicture
     from url_viz.analysis.user_columns import Prepared
@@ -130,6 +129,10 @@ class OpenReview(Generic[Queued]):
     drawn: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     refused: tuple[RefusedAnswer, ...] = ()
     shown: DeskState | None = None
+
+
+class Visit:
+    """What a session is known by where more than it should hold is kept for it, until it ends."""
 
 
 @dataclass
@@ -281,7 +284,7 @@ SUSPECTS_PAGE: Key[int] = Key("view.labels.page")
 
 # Review
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
-OPEN_REVIEW: "Key[OpenReview[Review]]" = Key("view.review.open")
+VISIT: Key[Visit] = Key("visit")
 REVIEW_WORTH: Key[str] = Key("view.review.worth")
 OWN_REVIEW = "view.review."
 """What the controls of a review put together begin with: by, class, tag, most, within."""

@@ -20,7 +20,7 @@ from url_viz.store.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.desk import opened, show_open_review
 from url_viz.ui.review.review_address import choose_review
-from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW, OpenReview
+from url_viz.ui.session import OWN_REVIEW, VISIT, OpenReview, Visit
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import show_undo
@@ -124,8 +124,12 @@ def _or_all(name: str | None) -> Markdown:
 
 
 def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | None:
-    """The review as it is open in this session, else opened now; None, with the reason, if there is no such review."""
-    here = OPEN_REVIEW.get()
+    """The review as it is open in this session, else opened now; None, with the reason, if there is no such review.
+
+    The set has it, by what the session is known by: a session would hold the snapshot that a review stands on.
+    """
+    open_by, visit = image_set.reviews.open_by, VISIT.get_or(Visit)
+    here: OpenReview[Review] | None = open_by.get(visit)
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.labels.source):
         return here
     try:
@@ -134,7 +138,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
     except UrlVizError as error:
         show_error(error)
         return None
-    OPEN_REVIEW.set(here)
+    open_by[visit] = here
     return here
 
 
@@ -168,7 +172,8 @@ def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
     show_to_redraw(image_set)
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
         if st.button("Start over with the current order", icon=":material/replay:", key="review.afresh"):
-            OPEN_REVIEW.set(opened(image_set.reviews.open(here.review.spec, afresh=True)))
+            afresh = opened(image_set.reviews.open(here.review.spec, afresh=True))
+            image_set.reviews.open_by[VISIT.get_or(Visit)] = afresh
             st.rerun()
         if st.button("Other reviews, and what this one was worth", icon=":material/trending_up:", key="review.others"):
             choose_review(None)
