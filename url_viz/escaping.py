@@ -1,5 +1,6 @@
 """Text of others where it could do harm: on a terminal, in a pipeline's log, as Markdown, and as a formula."""
 
+import html
 import re
 
 
@@ -32,9 +33,16 @@ _LINK_PART = re.compile(r"(:)(?=[^\s\d])|(www)(?=\.)|(@)(?=\S)", re.IGNORECASE)
 
 def escaped(text: str) -> str:
     """Text on one line, as Markdown that shows it literally, also in a cell of a table."""
-    line = _SPACE.sub(" ", text).strip()
-    parted = _LINK_PART.sub(rf"\g<0>{_WORD_JOINER}", line)
-    return _BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", parted))
+    return _BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", _without_links(text)))
+
+
+def escaped_in_html(text: str) -> str:
+    """Text on one line, as it stands within a tag of HTML in Markdown, where backslashes escape nothing."""
+    return html.escape(_without_links(text))
+
+
+def _without_links(text: str) -> str:
+    return _LINK_PART.sub(rf"\g<0>{_WORD_JOINER}", _SPACE.sub(" ", text).strip())
 
 
 _CI_COMMAND = re.compile(r"^(\s*:)(?=:)|(#)(?=#\w*\[)", re.MULTILINE)

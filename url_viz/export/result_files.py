@@ -13,7 +13,7 @@ from url_viz.analysis.evaluation import Evaluated, by_class, deciles, known_to
 from url_viz.analysis.gate import GateResult, RuleResult
 from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
 from url_viz.errors import UsageError
-from url_viz.escaping import escaped, printable
+from url_viz.escaping import escaped, escaped_in_html, printable
 from url_viz.export.provenance import provenance
 from url_viz.export.table_files import as_json, plain_value, write_bytes
 from url_viz.image_set import ImageSet
@@ -146,7 +146,7 @@ def _section(rule: RuleResult) -> str:
     """What broke a rule, folded."""
     listed = "\n".join(f"- {_cell(path)}: {_cell(detail)}" for path, detail in rule.counted[:SHOWN])
     more = f"\n- and {rule.count - SHOWN:,} more" if rule.count > SHOWN else ""
-    return f"<details><summary>{_cell(rule.name)}</summary>\n\n{listed}{more}\n\n</details>"
+    return f"<details><summary>{escaped_in_html(_cut(rule.name))}</summary>\n\n{listed}{more}\n\n</details>"
 
 
 def _bounded(
@@ -164,6 +164,11 @@ def _bounded(
 
 
 def _cell(text: str) -> str:
-    """Text of others in a table or list of Markdown, at most LONGEST_CELL characters of it."""
+    """Text of others in a table or list of Markdown."""
+    return escaped(_cut(text))
+
+
+def _cut(text: str) -> str:
+    """Text of others on one line, at most LONGEST_CELL characters of it."""
     plain = printable(text[: LONGEST_CELL + 1])
-    return escaped(plain if len(plain) <= LONGEST_CELL else f"{plain[: LONGEST_CELL - 1]}…")
+    return plain if len(plain) <= LONGEST_CELL else f"{plain[: LONGEST_CELL - 1]}…"

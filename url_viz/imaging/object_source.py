@@ -177,4 +177,4 @@ class Objects:
             x, y, width, height = x * across, y * down, width * across, height * down
         elif picture.size == frame.stored and (frame.stored != frame.upright or self._are_of_stored):
             x, y, width, height = frame.turned((x, y, width, height))
-        return round(x, 2), round(y, 2), round(width, 2), round(height, 2)
+        return round(x, 2), round(y, 2), max(0.01, round(width, 2)), max(0.01, round(height, 2))

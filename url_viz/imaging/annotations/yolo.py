@@ -75,7 +75,8 @@ def _base_of(path: Path, named: object) -> Path:
 
 def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
     pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
-    return {str(number): label_of(name) for number, name in pairs}
+    named = ((label_of(number), label_of(name)) for number, name in pairs)
+    return {number: name for number, name in named if name.strip()}
 
 
 def _pictures_of(given: object, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
@@ -83,9 +84,9 @@ def _pictures_of(given: object, base: Path, found: Annotations, *, within: Seque
     for one in given if isinstance(given, list) else [] if given is None else [given]:
         at = inside(_below(base, one)) if isinstance(one, str) else None
         folder = None if at is None else base / os.fsdecode(at)
-        if folder is None or not lies_within(folder, within) or not folder.exists():
+        if folder is None or not lies_within(folder, within) or not os.path.exists(folder):
             found.fail(label_of(one), "is no folder or list of pictures below `path`")
-        elif folder.is_dir():
+        elif os.path.isdir(folder):
             prefix = b"" if at == b"." else (at or b"") + b"/"
             yield from (prefix + file.path for file in scan(folder, within=within).files)
         else:
