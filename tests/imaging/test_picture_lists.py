@@ -33,7 +33,7 @@ def test_a_picture_listed_in_two_splits_is_in_both_and_said_to_be(tmp_path: Path
     assert [file.path for file in found.files] == [b"a.png", b"b.png"]
     assert found.columns["split"] == ["train + val", "train"]
     [remark] = found.remarks
-    assert remark.startswith("1 picture is in more than one split: a.png (train + val). ")
+    assert remark.startswith("1 picture is in more than one split: a.png (train + val); ")
 
 
 def test_numbers_of_folds_are_joined_too(tmp_path: Path) -> None:

@@ -40,4 +40,4 @@ def split_remarks(cells: Mapping[bytes, object]) -> Iterator[str]:
     if several:
         pictures = counted(len(several), "picture is", "pictures are")
         named = first_of([f"{display_name(path)} ({said})" for path, said in several.items()])
-        yield f"{pictures} in more than one split: {named}. Tests on them are too good: name each in one."
+        yield f"{pictures} in more than one split: {named}; tests on them are too good, so name each in one."

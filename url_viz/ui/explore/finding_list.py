@@ -90,7 +90,7 @@ def _without_objects_dialog(image_set: ImageSet) -> None:
 def _in_two_splits_dialog(image_set: ImageSet) -> None:
     leaks = image_set.splits.leaks()
     assert leaks is not None
-    shown = leaks[leaks["kind"] == SAME_FILE][["path", "twin_split", "split"]]
+    shown = leaks[leaks["kind"] == SAME_FILE][["twin_split", "split", "path"]]
     columns = {"path": "Picture", "twin_split": "In", "split": "And in"}
     st.dataframe(
         shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures that are in two splits at once"
