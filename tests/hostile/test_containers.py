@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.hostile_shards import HOSTILE, Hostile
+from tests.hostile.hostile_shards import GOOD, HOSTILE, Hostile
 from tests.processes import run_python
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.source import source_of
@@ -42,6 +42,16 @@ for delay_s in (5, 0.02, 0.05, 0.1, 0.2):  # the first time as a process starts
     except FolderError as error:
         print(error)
     shrinking.join()
+"""
+PREVIEW = """
+import sys
+from pathlib import Path
+from url_viz.imaging.folder_preview import preview_folder
+from url_viz.imaging.object_source import Objects
+print(next(preview_folder(Path(sys.argv[1]))).text)
+print(len(Objects(Path(sys.argv[1])).list().files))
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) / 1024)
 """
 
 
@@ -80,3 +90,17 @@ def test_an_arrow_file_that_shrinks_while_it_is_read_is_a_sentence(tmp_path: Pat
     assert done.returncode == 0, "SIGBUS"
     assert len(done.stdout.splitlines()) == 5
     assert re.search("SIGBUS|cannot be read", done.stdout)
+
+
+@pytest.mark.slow
+def test_a_large_annotation_file_takes_no_memory_here(tmp_path: Path) -> None:
+    """Of 36 MB, which Python has as 900."""
+    (tmp_path / "0.png").write_bytes(GOOD)
+    rows = '"images": [{"id": 1, "file_name": "0.png"}], "categories": [{"id": 1, "name": "a"}]'
+    box = '"annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5]}]'
+    (tmp_path / "instances.json").write_text(f'{{{rows}, {box}, "rest": [{"[]," * 12_000_000}[]]}}')
+    done = run_python("-c", PREVIEW, tmp_path / "instances.json", check=True)
+    said, objects, peak_mib = done.stdout.splitlines()
+    assert said == "1 object of 1 class in 1 picture, as COCO"
+    assert int(objects) == 1
+    assert float(peak_mib) < MOST_MIB

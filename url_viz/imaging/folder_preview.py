@@ -10,7 +10,8 @@ from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import ClosedDataset
 from url_viz.imaging.containers.shards import Shards
 from url_viz.imaging.folder_classes import find_classes
-from url_viz.imaging.object_source import annotations_in, is_annotated, read_annotations
+from url_viz.imaging.limited_readers import readers
+from url_viz.imaging.object_source import annotations_in, is_annotated
 from url_viz.imaging.scan import Walk, why_empty
 from url_viz.imaging.source import source_of
 from url_viz.wording import counted, first_of
@@ -68,8 +69,8 @@ def preview_folder(
     in it can be a picture.
     """
     if is_annotated(root):
-        found = read_annotations(root, within=within)
-        yield FolderPreview(len(found.pictures), 0, is_done=True, is_complete=True, objects=found.summary)
+        pictures, summary = readers.annotation_summary(root, within=within)
+        yield FolderPreview(pictures, 0, is_done=True, is_complete=True, objects=summary)
         return
     source = source_of(root, within=within)
     if isinstance(source, ClosedDataset):

@@ -1,6 +1,7 @@
-"""Containers listed and unpacked in processes with limits: what a damaged or hostile one costs is its own rows."""
+"""Containers and annotations read in processes with limits: what a damaged or hostile file costs is its own rows."""
 
 import atexit
+import gc
 import json
 import os
 import resource
@@ -10,16 +11,19 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from url_viz.errors import ImageError
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.containers.archives import Tar, Zip
 from url_viz.imaging.containers.entries import Container, Entries
-from url_viz.imaging.plain_file import open_plain_file
+from url_viz.imaging.plain_file import open_plain_file, size_and_time
 from url_viz.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
 
 MOST_S, FEWEST_BYTES_S = 60.0, 1 << 20
 """The time of a picture; a file that is listed has besides a second for so many of its bytes."""
-MOST_MEMORY_BYTES = 4 << 30
-"""Besides the file itself where it is mapped (Arrow)."""
+ANNOTATIONS_S = 1800.0
+"""The time of annotations, which may be a million small files."""
+MOST_MEMORY_BYTES, ANNOTATION_TIMES = 4 << 30, 4
+"""Besides the file itself where it is mapped (Arrow), and so many times a file of annotations."""
 MOST_SAID_BYTES, MOST_SAID_A_BYTE = 64 << 20, 16
 """The most that a file may say of its pictures, in all and for each of its bytes: packed text may grow without end."""
 MOST_PROCESSES = 4
@@ -27,7 +31,7 @@ _MOST_OPEN = 4
 
 
 class LimitedReaders(LimitedProcesses):
-    """A pool of processes that read containers; nothing outside `within` is opened in them."""
+    """A pool of processes that read containers and annotations; nothing outside `within` is opened in them."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,16 +44,36 @@ class LimitedReaders(LimitedProcesses):
 
     def entries(self, path: bytes, *, within: Sequence[Path] | None) -> Entries:
         """Every picture in a container. Raises ImageError with the reason if it cannot be listed."""
-        return Entries.of_record(json.loads(self.ask("entries", path, within=_as_text(within))[1]))
+        _, said = self.ask("entries", os.path.abspath(path), within=_as_text(within))
+        return Entries.of_record(json.loads(said))
 
     def read(self, path: bytes, *, at: int, size_bytes: int, within: Sequence[Path] | None) -> list[bytes]:
         """The bytes of a picture in a container, and of those after it that come with it.
 
         Raises ImageError with the reason if it cannot be read.
         """
-        facts, body = self.ask("read", path, at=at, size_bytes=size_bytes, within=_as_text(within))
+        facts, body = self.ask("read", os.path.abspath(path), at=at, size_bytes=size_bytes, within=_as_text(within))
         ends = [*accumulate(facts["sizes_bytes"], initial=0)]
         return [body[start:end] for start, end in pairwise(ends)]
+
+    def annotations(self, path: Path, *, within: Sequence[Path] | None) -> Annotations:
+        """The objects that a file or folder says of. Raises FolderError if it cannot be read as annotations."""
+        _, said = self._annotated("annotations", path, within)
+        return Annotations.of_record(json.loads(said))
+
+    def annotation_summary(self, path: Path, *, within: Sequence[Path] | None) -> tuple[int, str]:
+        """How many pictures and what else annotations say. Raises FolderError as `annotations` does."""
+        facts, _ = self._annotated("annotation_summary", path, within)
+        return facts["pictures"], facts["summary"]
+
+    def _annotated(self, what: str, path: Path, within: Sequence[Path] | None) -> Answer:
+        try:
+            facts, said = self.ask(what, os.fsencode(os.path.abspath(path)), within=_as_text(within))
+        except ImageError as error:
+            raise FolderError(f"{str(path)!r} {error}. Give annotations that can be read.") from error
+        if "why" in facts:
+            raise FolderError(facts["why"])
+        return facts, said
 
 
 readers = LimitedReaders()
@@ -91,6 +115,30 @@ def _read(path: bytes, at: int, size_bytes: int, within: list[str] | None) -> An
     return {"sizes_bytes": [*map(len, found)]}, found[0] if len(found) == 1 else b"".join(found)
 
 
+def _annotations(path: bytes, within: list[str] | None) -> Answer:
+    try:
+        return {}, json.dumps(_annotations_at(path, within).as_record()).encode()
+    except FolderError as error:
+        return {"why": str(error)}, b""
+
+
+def _annotation_summary(path: bytes, within: list[str] | None) -> Answer:
+    try:
+        found = _annotations_at(path, within)
+        return {"pictures": len(found.pictures), "summary": found.summary}, b""
+    except FolderError as error:
+        return {"why": str(error)}, b""
+
+
+def _annotations_at(path: bytes, within: list[str] | None) -> Annotations:
+    from url_viz.imaging.annotations.any_format import read_any
+
+    end_after(ANNOTATIONS_S)
+    size_bytes, _ = size_and_time(path, within=_paths(within))
+    allow_memory(MOST_MEMORY_BYTES + ANNOTATION_TIMES * size_bytes)
+    return read_any(Path(os.fsdecode(path)), within=_paths(within))
+
+
 def _paths(within: list[str] | None) -> list[Path] | None:
     return None if within is None else [*map(Path, within)]
 
@@ -106,8 +154,11 @@ def _container(path: bytes, *state: int) -> Container:
 
 
 def _prepare(turns: AbstractContextManager[object]) -> None:
-    """What is needed is imported above."""
+    gc.set_threshold(1_000_000)  # a long list is no cycle
 
 
 if __name__ == "__main__":
-    serve({"entries": _entries, "read": _read}, prepare=_prepare)
+    serve(
+        {"entries": _entries, "read": _read, "annotations": _annotations, "annotation_summary": _annotation_summary},
+        prepare=_prepare,
+    )

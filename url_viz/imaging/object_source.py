@@ -7,20 +7,20 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from url_viz.errors import FolderError, ImageError
+from url_viz.errors import ImageError
 from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations
-from url_viz.imaging.annotations.coco import read_coco
-from url_viz.imaging.annotations.voc import is_voc, read_voc
-from url_viz.imaging.annotations.yolo import read_yolo
+from url_viz.imaging.annotations.any_format import JSON
+from url_viz.imaging.annotations.voc import is_voc
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
+from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.places import Box, PictureSize, Place
 from url_viz.imaging.plain_file import size_and_time
 from url_viz.imaging.scan import Scan, ScannedFile, display_name
 from url_viz.imaging.workers import decoders
 from url_viz.wording import counted, first_of
 
-YAML, JSON = (".yaml", ".yml"), (".json",)
+YAML = (".yaml", ".yml")
 USUAL = ("data.yaml", "data.yml", "instances*.json", "*.coco.json", "annotations/instances*.json")
 MARGIN = 0.1
 """Context around a box, as a fraction of its size on each side."""
@@ -38,16 +38,11 @@ def annotations_in(folder: Path) -> tuple[Path, ...]:
 
 
 def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
-    """The objects that a file or folder says of. Raises FolderError if it cannot be read as annotations."""
-    if os.path.isdir(path):
-        return read_voc(path, within=within)
-    try:
-        data = read_file(os.fsencode(path), within=within)
-    except ImageError as error:
-        raise FolderError(f"{str(path)!r} {error}. Give a file of annotations that can be read.") from error
-    if path.suffix.lower() in JSON:
-        return read_coco(path, data, within=within)
-    return read_yolo(path, data, within=within)
+    """The objects that a file or folder says of, read in a process with limits.
+
+    Raises FolderError if it cannot be read as annotations.
+    """
+    return readers.annotations(path, within=within)
 
 
 class Objects:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from url_viz.escaping import one_line, printable
 from url_viz.imaging.places import Box, Size
@@ -52,6 +52,21 @@ class AnnotatedPicture:
         size = numbers((width, height))
         if size is not None and all(0 < value < math.inf for value in size):
             self.size = size[0], size[1]
+
+    def as_row(self) -> list[Any]:
+        """As JSON has it."""
+        objects = [[*vars(one).values()] for one in self.objects.values()]
+        return [os.fsdecode(self.path), self.split, self.size, objects]
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> "AnnotatedPicture":
+        """From what `as_row` made."""
+        path, split, size, objects = row
+        made = (
+            AnnotatedObject(key, label, (*box,), is_relative, tuple((name, value) for name, value in facts), place)
+            for key, label, box, is_relative, facts, place in objects
+        )
+        return cls(os.fsencode(path), split, size and (*size,), {one.key: one for one in made})
 
 
 @dataclass
@@ -106,6 +121,21 @@ class Annotations:
 
     def fail(self, at: str, why: str) -> None:
         self.failures.append((printable(at), why))
+
+    def as_record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        numbers = {os.fsdecode(path): number for path, number in self.numbers.items()}
+        files, pictures = [*map(os.fsdecode, self.files)], [one.as_row() for one in self.pictures.values()]
+        return {**vars(self), "base": str(self.base), "numbers": numbers, "files": files, "pictures": pictures}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Annotations":
+        """From what `as_record` made."""
+        numbers = {os.fsencode(path): number for path, number in record["numbers"].items()}
+        pictures = {one.path: one for one in map(AnnotatedPicture.of_row, record["pictures"])}
+        failures, files = [(at, why) for at, why in record["failures"]], [*map(os.fsencode, record["files"])]
+        given = {"base": Path(record["base"]), "numbers": numbers, "pictures": pictures, "failures": failures}
+        return cls(**{**record, **given, "files": files})
 
 
 def why_no_box(box: Sequence[float], *, is_relative: bool) -> str | None:
