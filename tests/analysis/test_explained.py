@@ -57,8 +57,8 @@ def test_each_half_speaks_for_its_class(halves: ImageSet) -> None:
     assert found.of.sides == (row["first_class"], row["second_class"])
     assert found.base == pytest.approx(row["first_share"] - row["second_share"], abs=0.02)
     level = found.values if found.of.sides[0] == "level" else -found.values
-    assert level[:, :2].mean() > 0.02
-    assert level[:, -2:].mean() < -0.02
+    # Each cover takes grain away too, which moves all parts alike: by how much depends on the processor's numbers.
+    assert level[:, :2].mean() > level[:, -2:].mean() + 0.04
 
 
 def test_confusability_is_of_the_nearest_and_others_of_the_picture_by_itself(halves: ImageSet) -> None:
