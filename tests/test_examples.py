@@ -188,7 +188,7 @@ def test_trains_records_reviews_and_trains_again(tmp_path_factory: pytest.TempPa
     assert image_set.runs.names() == ("first", "second")
     for name in image_set.runs.names():
         recorded = image_set.runs.get(name)
-        assert recorded.words == f"{name}: 1 epoch with held-out pictures, of 2 classes"
+        assert recorded.words == f"{name}: 1 epoch of 6 folds with held-out pictures, of 2 classes"
         assert (recorded.dynamics.epochs == 1).all()
         assert recorded.is_held_out.all()
     table = image_set.table()
