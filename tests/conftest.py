@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -72,6 +71,7 @@ LONGEST = (
 """What takes longest, and is begun first."""
 
 FOLDERS = itertools.count()
+AT_ROOT = pytest.StashKey[set[str]]()
 ROOT = Path(__file__).parents[1]
 PREPARED = ROOT / ".pytest_cache" / "prepared"
 MODELS_CODE = ROOT / "url_viz" / "models"
@@ -100,6 +100,23 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(10_000, 10, 50)  # after what is frozen little is old, and Python would look at all of it often
     gc.enable()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Note what lies at the root of the checkout."""
+    session.config.stash[AT_ROOT] = _plain_names()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that has left something at the root: a folder is named by what was no path."""
+    left = _plain_names() - session.config.stash[AT_ROOT] - {"build"}
+    if left and not hasattr(session.config, "workerinput"):
+        print(f"\nThese were made at the root of the checkout by a test: {sorted(left)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _plain_names() -> set[str]:
+    return {name for name in os.listdir(ROOT) if not name.startswith(".")}
 
 
 def pytest_unconfigure() -> None:
@@ -247,7 +264,7 @@ def head_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def held(model: Model) -> Callable[[], AbstractContextManager[Model]]:
     """A model for whoever scores files: nobody else waits for it."""
-    return partial(nullcontext, model)
+    return lambda: nullcontext(model)
 
 
 def dice_head(seed: int = 0, *, size: int = EMBEDDING_SIZE, backbone: str = DEFAULT) -> Head:

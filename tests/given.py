@@ -21,7 +21,7 @@ def dice(count: int, size: int = 8) -> NDArray[np.float64]:
 
 
 def given_set(
-    base: Path, paths: Sequence[str], rows: NDArray[np.float64] | None = None, *, name: str = "given"
+    base: Path, paths: Sequence[str], rows: NDArray[np.floating] | None = None, *, name: str = "given"
 ) -> ImageSet:
     """Pictures at these paths of base/photos, read into base/home under `rows` (N, D), else by dice.
 

@@ -31,7 +31,7 @@ def embed_words(folder: Path, workspace: Path) -> list[str]:
 
 
 @contextmanager
-def reading(folder: Path, workspace: Path, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+def reading(folder: Path, workspace: Path, **options: Any) -> Iterator["subprocess.Popen[Any]"]:
     """That command in a process group of its own, as a terminal would have it; killed with the block."""
     line = [sys.executable, "-m", "url_viz", *embed_words(folder, workspace)]
     usual = {"cwd": ROOT, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
@@ -49,7 +49,7 @@ def stored_files(workspace: Path) -> int:
     return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0
 
 
-def await_stored(workspace: Path, process: "subprocess.Popen[str]", *, more_than: int = 0) -> None:
+def await_stored(workspace: Path, process: "subprocess.Popen[Any]", *, more_than: int = 0) -> None:
     """Return once more files are stored; AssertionError if the process ends before."""
     deadline = time.monotonic() + 120
     while stored_files(workspace) <= more_than:

@@ -172,7 +172,9 @@ def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied:
     seen = pairs(opened)
     assert seen.keys() == {pair for pair, cosine in expected.items() if cosine >= TWIN_COSINE}
     assert len(seen) < len(expected)
-    assert len(opened.splits.leaks()) == len(seen)
+    leaks = opened.splits.leaks()
+    assert leaks is not None
+    assert len(leaks) == len(seen)
     raised = read()
     assert (read.embedded, read.opened) == (0, 0)
     assert pairs(raised).keys() == expected.keys()

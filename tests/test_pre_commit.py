@@ -31,7 +31,9 @@ def test_the_linters_of_make_quick_have_a_hook_each() -> None:
     assert recipe
     linters = [line.split()[0].removeprefix("$(BIN)/") for line in recipe[1].splitlines() if "pytest" not in line]
     of_hooks = [shlex.split(hook["entry"])[0] for hook in HOOKS.values()]
-    assert [name.removeprefix(".venv/bin/") for name in of_hooks][: len(linters)] == linters == ["ruff", "ruff", "mypy"]
+    assert (
+        [name.removeprefix(".venv/bin/") for name in of_hooks][: len(linters)] == linters == ["ruff"] * 2 + ["mypy"] * 2
+    )
 
 
 def test_nothing_is_fetched() -> None:
@@ -52,6 +54,16 @@ def test_ruff_lays_out_and_refuses(tmp_path: Path) -> None:
     assert file.read_text() == '"""One."""\n\nimport os\n\nx = {"a": 1}\n'
     file.write_text('"""One."""\n')
     assert run("ruff-check", str(file)) == 0
+
+
+@pytest.mark.slow
+def test_mypy_checks_what_tests_give_to_our_code(tmp_path: Path) -> None:
+    file = tmp_path / "one.py"
+    text = "from url_viz.image_set import open_image_set\nfrom url_viz.workspace import Workspace\n"
+    file.write_text(f"{text}open_image_set('x', workspace=Workspace.at())\n")
+    assert run("mypy-tests", str(file)) == 1
+    file.write_text(f"{text}open_image_set('x', workspace=Workspace.at().root)\n")
+    assert run("mypy-tests", str(file)) == 0
 
 
 @pytest.mark.slow

@@ -283,7 +283,8 @@ class TestRefusals:
 
     def test_numbers_of_any_library(self, read: ImageSet) -> None:
         record = url_viz.record(read, run="r1")
-        done = [record.epoch(NAMES, np.zeros((6, 2)), number=one) for one in (np.int64(3), torch.tensor(4))]
+        numbers: list[Any] = [np.int64(3), torch.tensor(4)]
+        done = [record.epoch(NAMES, np.zeros((6, 2)), number=one) for one in numbers]
         assert [one.epoch.number for one in done] == [3, 4]
 
     def test_labels_by_name_of_columns_without_names(self, read: ImageSet) -> None:

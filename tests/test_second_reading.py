@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -34,7 +35,7 @@ class ByTwo:
     loaded: list[str] = field(default_factory=list)
     stages: list[str] = field(default_factory=list)
 
-    def __call__(self, *, seen: Callable[[Progress], None] | None = None, **options: object) -> ImageSet:
+    def __call__(self, *, seen: Callable[[Progress], None] | None = None, **options: Any) -> ImageSet:
         self.loaded.clear()
         self.stages.clear()
 

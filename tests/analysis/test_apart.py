@@ -69,7 +69,7 @@ def test_votes_and_ridge_by_hand() -> None:
     """Rows 0 and 1 are of one patient, 4 and 5 of another; 2 and 3 are alone, and 2 has the other class's label."""
     whitened = np.array([[-1.0], [-0.9], [-0.5], [0.5], [0.9], [1.0]])
     position = np.array([[1, 2], [0, 2], [1, 0], [4, 5], [5, 3], [4, 3]], np.int32)
-    similarity = np.tile(np.float32([0.9, 0.5]), (6, 1))
+    similarity = np.tile(np.array([0.9, 0.5], np.float32), (6, 1))
     label, patient = np.array([0, 0, 1, 1, 1, 1], np.int32), np.array([0, 0, -1, -1, 3, 3], np.int32)
     graph = Graph(np.arange(6), position, similarity, no_twins(6))
     votes, _ = vote_shares(position, similarity, label, 2)

@@ -1,5 +1,7 @@
 """What changed between two versions, the ambiguity of classes and a probe's accuracy: by hand, and by naive loops."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,7 +206,7 @@ def test_a_leak_is_new_unless_both_pictures_lay_in_two_splits_before() -> None:
     assert new_leaks(leaks, before, after, matching)["path"].tolist() == ["3", "4", "5"]
 
 
-def rows(label: list[str | None], ambiguity: list[float], group: list[int]) -> pd.DataFrame:
+def rows(label: Sequence[str | None], ambiguity: list[float], group: list[int]) -> pd.DataFrame:
     return pd.DataFrame({"label": pd.Series(label, dtype=object), "ambiguity": ambiguity, "group": group})
 
 

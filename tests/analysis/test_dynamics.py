@@ -17,7 +17,7 @@ LN2, LN3 = np.log(2), np.log(3)
 def drawn(seed: int, *, pictures: int = 7, classes: int = 3, epochs: int = 6) -> list[Epoch]:
     """Epochs of some of the pictures in any order, some without a class, some not finite."""
     draw = np.random.default_rng(seed)
-    found = []
+    found: list[Epoch] = []
     for _ in range(epochs):
         rows = draw.permutation(pictures)[: draw.integers(1, pictures + 1)]
         logits = draw.normal(size=(len(rows), classes)).astype(np.float16)

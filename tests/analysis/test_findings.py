@@ -1,5 +1,7 @@
 """Findings by their rules: told where the evidence is there, and not below it."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,7 +47,7 @@ def strengths(**given: dict[int, float]) -> Reasons:
 
 
 def check(
-    rows: pd.DataFrame, *, taken: dict[int, str] | None = None, kinds: dict[int, str] | None = None
+    rows: pd.DataFrame, *, taken: Mapping[int, str] | None = None, kinds: Mapping[int, str] | None = None
 ) -> LabelCheck:
     """What was found on the labels: pictures (by row) that are taken for another class, and that are of a kind."""
     taken_for = [(taken or {}).get(row, label) for row, label in enumerate(rows["label"])]

@@ -1,5 +1,7 @@
 """Leaks by hand, by a naive loop, and by what must hold: without them no split has a twin of another."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +29,7 @@ def twins_of(rows: int, *pairs: tuple[int, int, float], is_thinned: bool = False
     return Twins(rows, pair, np.array([pair[2] for pair in pairs], np.float32), is_thinned)
 
 
-def column(**columns: list[object]) -> pd.DataFrame:
+def column(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
 
 
@@ -147,7 +149,7 @@ class TestLeaked:
         assert not plain(left, key, twins)
 
 
-def pictures(split: list[str], **columns: list[object]) -> tuple[pd.DataFrame, Splits]:
+def pictures(split: list[str], **columns: Any) -> tuple[pd.DataFrame, Splits]:
     count = len(split)
     base = {
         "id": np.arange(count) + 10,

@@ -1,5 +1,6 @@
 """Findings of objects, by their rules: double boxes, tiny and cut ones, classes that only context tells apart."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -27,7 +28,7 @@ BOXES = st.lists(st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 30)] * 2)
 
 
 def objects(
-    boxes: list[tuple[float, ...]],
+    boxes: Sequence[tuple[float, ...]],
     *,
     picture: list[str] | None = None,
     label: list[str] | None = None,

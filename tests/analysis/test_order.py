@@ -30,7 +30,11 @@ def test_labels_without_meaning_lead_one_time_in_forty() -> None:
         rng = np.random.default_rng(seed)
         near = (np.arange(300) + rng.integers(1, 300, 300)) % 300
         columns = GraphColumns(
-            np.arange(300), near.astype(np.int32), np.ones(300, np.float32), np.zeros(300, np.float32), np.arange(300)
+            np.arange(300),
+            near.astype(np.int32),
+            np.ones(300, np.float32),
+            np.zeros(300, np.float32),
+            np.arange(300, dtype=np.int32),
         )
         leads.append(is_beyond_chance(columns, rng.integers(0, 2, 300).astype(np.int32), seed=seed))
     assert np.mean(leads) <= 0.03
@@ -38,7 +42,7 @@ def test_labels_without_meaning_lead_one_time_in_forty() -> None:
 
 def test_a_burst_in_one_folder_bears_no_classes_out() -> None:
     """Twins count once: the frames of five bursts, each in one folder, whose nearest is of the next burst."""
-    group = np.repeat(np.arange(6), 20)
+    group = np.repeat(np.arange(6, dtype=np.int32), 20)
     near = (np.arange(120) + 20) % 120
     columns = GraphColumns(
         np.arange(120), near.astype(np.int32), np.ones(120, np.float32), np.zeros(120, np.float32), group

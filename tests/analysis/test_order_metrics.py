@@ -1,6 +1,7 @@
 """The metrics by hand, by a naive loop, and by what must not change them."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -411,7 +412,7 @@ class TestRowsThatDoNotCount:
         )
 
     @pytest.mark.parametrize("none", [None, float("nan"), -1, np.nan])
-    def test_pictures_without_a_label_are_named(self, none: object) -> None:
+    def test_pictures_without_a_label_are_named(self, none: Any) -> None:
         labels = [0, 1, none, 1, none]
         with pytest.raises(RowsError, match=r"2 of 5 pictures have no label \(rows 2, 4\)"):
             recall_at_1(np.eye(5), labels)
@@ -424,6 +425,7 @@ class TestRowsThatDoNotCount:
 
     def test_outcomes_are_true_or_false(self) -> None:
         assert r_auroc([1, 2, 3], [1.0, 1.0, 0.0]) == 1
+        bad: Any
         for bad in (float("nan"), None, 2):
             with pytest.raises(RowsError, match=r"1 of 3 outcomes are neither true nor false \(row 1\)"):
                 r_auroc([1, 2, 3], [True, bad, False])

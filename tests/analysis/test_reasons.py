@@ -1,5 +1,6 @@
 """Reasons by hand-worked rows, what excludes what, their order in the text, and what they find on planted pictures."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ BLURRED: dict[str, object] = {"sharpness": 0.22, "least_sharpness": 0.2, "sharpn
 SMEARED: dict[str, object] = {"sharpness": 0.5, "least_sharpness": 0.3, "sharpness_across": 0.45}
 
 
-def table_of(*rows: dict[str, object]) -> pd.DataFrame:
+def table_of(*rows: Mapping[str, object]) -> pd.DataFrame:
     """Rows that differ from a fine picture in what is given; each its own twin group where none is."""
     whole = [FINE | {"id": 100 + i, "twin_group": i} | row for i, row in enumerate(rows)]
     made = pd.DataFrame(whole)

@@ -2,6 +2,7 @@
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -218,7 +219,7 @@ def opened(
     *,
     rows: pd.DataFrame | None = None,
     kind: type[Review] = Review,
-    **how: bool,
+    **how: Any,
 ) -> Review:
     rows = table() if rows is None else rows
     ids = rows["id"].to_numpy(np.int64)

@@ -1,5 +1,6 @@
 """What a second model says is looked up and set beside the first one's by the definition."""
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -67,9 +68,7 @@ def test_twins_of_the_first_model_have_no_vote(second: SecondModel) -> None:
 def test_is_whole_only_while_lists_and_rows_are_of_one_time(second: SecondModel) -> None:
     assert not second.is_whole, "this graph names no whitened space"
     key = second.whitened.whitening.key
-    vars(second)["graph"] = Graph(
-        *(getattr(second.graph, name) for name in ("content", "position", "similarity", "twins")), key
-    )
+    vars(second)["graph"] = replace(second.graph, whitening=key)
     assert second.is_whole
 
 

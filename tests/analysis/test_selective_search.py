@@ -22,7 +22,8 @@ def test_a_loop_over_all_rows_finds_the_same(
     seed: int, count: int, k: int, allowed_share: float, excluded: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    rows, query = l2_normalize(rng.normal(size=(count, 5))), rng.normal(size=5) * 7
+    rows = l2_normalize(rng.normal(size=(count, 5))).astype(np.float16)
+    query = rng.normal(size=5) * 7
     is_allowed, exclude = rng.random(count) < allowed_share, np.arange(count) < excluded
     cosine = rows.astype(np.float64) @ (query / np.linalg.norm(query))
     found = search(query, UnitRows(rows), k=k, is_allowed=is_allowed, exclude=exclude)
@@ -42,7 +43,7 @@ def circle() -> NDArray[np.float32]:
 
 
 def test_without_a_gate_nothing_is_withheld(circle: NDArray[np.float32]) -> None:
-    found = search(np.array([1.0, 0.1]), UnitRows(circle), k=3)
+    found = search(np.array([1.0, 0.1]), UnitRows(circle.astype(np.float16)), k=3)
     assert found.rows.tolist() == [0, 1, 7]
     assert len(found.withheld) == 0
 
@@ -55,10 +56,12 @@ def test_equals_of_the_last_hit_are_withheld_too(circle: NDArray[np.float32]) ->
 
 
 def test_the_length_of_the_query_does_not_matter(circle: NDArray[np.float32]) -> None:
-    short, long = (search(np.array([scale, 0.2 * scale]), UnitRows(circle), k=4) for scale in (1e-3, 1e3))
+    short, long = (
+        search(np.array([scale, 0.2 * scale]), UnitRows(circle.astype(np.float16)), k=4) for scale in (1e-3, 1e3)
+    )
     assert short.rows.tolist() == long.rows.tolist()
     assert short.similarity == pytest.approx(long.similarity, abs=1e-6)
 
 
 def test_a_query_of_zeros_is_like_nothing(circle: NDArray[np.float32]) -> None:
-    assert search(np.zeros(2), UnitRows(circle), k=2).similarity.tolist() == [0, 0]
+    assert search(np.zeros(2), UnitRows(circle.astype(np.float16)), k=2).similarity.tolist() == [0, 0]

@@ -1,5 +1,6 @@
 """The table of twins: the worst pair by every means, which one to keep, and that one of each is left."""
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -25,7 +26,7 @@ from url_viz.pipeline.twins import TWIN_COSINE, twin_groups, twin_pairs, twin_st
 from url_viz.store.tables import Twins, no_twins
 
 
-def table_of(group: list[int], **columns: list[object]) -> pd.DataFrame:
+def table_of(group: list[int], **columns: Sequence[object]) -> pd.DataFrame:
     """A table of pictures with these groups; what is not said is the same of all."""
     n = len(group)
     plain: dict[str, object] = {
@@ -53,7 +54,7 @@ def every_pair(group: list[int]) -> list[tuple[int, int]]:
     return [(i, j) for i, j in combinations(range(len(group)), 2) if group[i] == group[j]]
 
 
-def decided(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> dict[int, str | None]:
+def decided(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> Mapping[int, str | None]:
     return one_of_each(table, left_by(table, pairs))
 
 
@@ -113,7 +114,7 @@ class TestTable:
     @pytest.mark.parametrize("group", [[], [0], [0, 1]])
     def test_no_twins_no_rows(self, group: list[int]) -> None:
         found = twin_table(
-            table_of(group), np.arange(len(group)), lambda rows: rows[:, None], np.ones(len(group), bool)
+            table_of(group), np.arange(len(group)), lambda rows: rows[:, None].astype(float), np.ones(len(group), bool)
         )
         assert list(found.columns)[:3] == ["group", "size", "kind"]
         assert len(found) == 0

@@ -23,7 +23,9 @@ def image_set(home: Path, shipped: Model) -> ImageSet:
 
 def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     page = open_page(f"{app}/labels?set={image_set.set_id}", height=1600)
-    count = len(image_set.labels.suspects())
+    suspects = image_set.labels.suspects()
+    assert suspects is not None
+    count = len(suspects)
     expect(page.get_by_text(f"{count} of {count} suspects")).to_be_visible()
     settled(page)
     pair = image_set.labels.confused().iloc[0]

@@ -51,7 +51,9 @@ def test_report(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "made"), [("fiftyone", "samples.jsonl"), ("huggingface", "train/metadata.jsonl")])
 def test_share(image_set: ImageSet, run: Run, tmp_path: Path, kind: str, made: str) -> None:
     out = tmp_path / "shared"
-    below = with_percentile(image_set.table(), image_set.order().measure)["rank_percentile"].lt(50).sum()
+    measure = image_set.order().measure
+    assert measure is not None
+    below = with_percentile(image_set.table(), measure)["rank_percentile"].lt(50).sum()
     assert 2 <= below <= 6
     printed = run("share", out, "--as", kind, "--how", "copy", "--below", "50")
     assert f"{below} pictures in" in printed

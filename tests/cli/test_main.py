@@ -105,7 +105,7 @@ class TestEmbed:
 
     def test_says_what_was_read_with_what_and_how_to_read_objects(self, run: Run, folder: Path) -> None:
         (folder / "data.yaml").write_text("names: [cat]")
-        shown = run("embed", folder, "--device", "cpu")
+        shown = run("embed", str(folder), "--device", "cpu")
         assert f"6 pictures in {folder}, read with {DEFAULT} on cpu" in shown
         assert (
             f"data.yaml marks objects in pictures. To read these: python -m url_viz embed {folder}/data.yaml" in shown
@@ -114,17 +114,17 @@ class TestEmbed:
     def test_bad_files_are_listed_and_fail_only_a_strict_run(self, run: Run, folder: Path) -> None:
         for number in range(23):
             (folder / f"bad{number}.jpg").touch()
-        shown = run("embed", folder, "--device", "cpu")
+        shown = run("embed", str(folder), "--device", "cpu")
         assert "23 files could not be read" in shown
         assert "bad0.jpg is empty (0 bytes)" in shown
         assert "and 3 more" in shown
-        run("embed", folder, "--device", "cpu", "--strict", status=STRICT_STATUS)
+        run("embed", str(folder), "--device", "cpu", "--strict", status=STRICT_STATUS)
 
     def test_a_limit_then_all_in_another_precision_with_nothing_to_be_strict_about(
         self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: True)
-        shown = run("embed", folder, "--device", "cpu", "--limit", 2)
+        shown = run("embed", str(folder), "--device", "cpu", "--limit", 2)
         assert shown.startswith("2 pictures")
         assert "in bf16" in shown
         options = ("--device", "cpu", "--precision", "exact", "--strict")
@@ -134,7 +134,7 @@ class TestEmbed:
         self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: False)
-        read = ("embed", folder, "--device", "cpu", "--limit", 2, "--one-model")
+        read = ("embed", str(folder), "--device", "cpu", "--limit", 2, "--one-model")
         run(*read, "--precision", "bf16")
         shown = run(*read)
         assert "in bf16, which this processor emulates" in shown
@@ -148,7 +148,7 @@ class TestEmbed:
         other = tmp_path / "other"
         other.mkdir()
         (other / "models").symlink_to(prepared / "models")
-        run("embed", folder, "--device", "cpu", "--workspace", other)
+        run("embed", str(folder), "--device", "cpu", "--workspace", other)
         listed = run("sets", "--workspace", other)
         assert str(folder) in listed
         assert DEFAULT in listed
@@ -254,7 +254,7 @@ class TestExport:
 
     def test_the_failures(self, run: Run, folder: Path, tmp_path: Path) -> None:
         (folder / "bad.jpg").touch()
-        run("embed", folder, "--device", "cpu")
+        run("embed", str(folder), "--device", "cpu")
         run("export", folder, tmp_path / "bad.csv", "--failures")
         assert pd.read_csv(tmp_path / "bad.csv").to_numpy().tolist() == [["bad.jpg", "is empty (0 bytes)"]]
 
@@ -304,7 +304,17 @@ class TestProcess:
     """The real thing, as a shell runs it."""
 
     def test_module_and_status(self, workspace: Path, folder: Path) -> None:
-        command = [sys.executable, "-m", "url_viz", "embed", folder, "--device", "cpu", "--workspace", workspace]
+        command = [
+            sys.executable,
+            "-m",
+            "url_viz",
+            "embed",
+            str(folder),
+            "--device",
+            "cpu",
+            "--workspace",
+            str(workspace),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout.startswith("6 pictures")) == (0, True), done.stderr
         assert "read 6 of 6" in done.stderr

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -316,7 +317,7 @@ def test_a_killed_machine_costs_nothing(
     from ray.cluster_utils import Cluster
 
     ray._raylet.AuthenticationTokenLoader.instance().reset_cache()  # that of a Ray that an earlier test had
-    options = {"object_store_memory": 100 << 20, "include_dashboard": False}
+    options: dict[str, Any] = {"object_store_memory": 100 << 20, "include_dashboard": False}
     machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
     try:
         first, _ = (machines.add_node(num_cpus=1, **options) for _ in range(2))

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def page(shared_set: ImageSet) -> str:
     return report_html(shared_set, now=NOW)
 
 
-def data_of(page: str) -> dict[str, list[object]]:
+def data_of(page: str) -> dict[str, list[Any]]:
     found = re.search(r'<script type="application/json" id="points">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     return json.loads(found[1])

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ GOOD = encoded(noise(1, width=9, height=8), "PNG")
 _NAMED = pa.struct({"bytes": pa.binary(), "path": pa.int64()})
 
 
-def member(name: str, size: int, *, kind: int = tarfile.GNU_FORMAT) -> bytes:
+def member(name: str, size: int, *, kind: Literal[0, 1, 2] = tarfile.GNU_FORMAT) -> bytes:
     """The header of a tar's member, whatever its size."""
     info = tarfile.TarInfo(name)
     info.size = size

@@ -194,7 +194,7 @@ class TestManyAtOnce:
         for name, size in (("slow.png", SLOW), ("good.png", (64, 48))):
             (tmp_path / name).write_bytes(bad(size))
         environment = {**os.environ, "PYTHONPATH": os.fspath(tmp_path / "decoder")}
-        script = [sys.executable, "-c", WAITING, tmp_path / "slow.png", tmp_path / "good.png"]
+        script = [sys.executable, "-c", WAITING, str(tmp_path / "slow.png"), str(tmp_path / "good.png")]
         assert subprocess.check_output(script, cwd=ROOT, env=environment, timeout=60, text=True) == "64 64\n"
 
 
@@ -302,7 +302,7 @@ class TestTheProcessAbove:
     def test_killed_it_leaves_none_below_not_even_one_that_hangs(self, tmp_path: Path) -> None:
         for name, data in (("hang.png", bad(HANG)), ("good.jpg", GOOD)):
             (tmp_path / name).write_bytes(data)
-        command = [sys.executable, "-c", HOLDING, tmp_path / "hang.png", tmp_path / "good.jpg"]
+        command = [sys.executable, "-c", HOLDING, str(tmp_path / "hang.png"), str(tmp_path / "good.jpg")]
         with subprocess.Popen(command, cwd=ROOT, env=self.environment(tmp_path), stdout=subprocess.PIPE) as above:
             assert above.stdout is not None
             above.stdout.readline()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,12 @@ def killed(module: str, words: Sequence[object], *, after: int, where: Path, wor
 
 def same(a: Cache, b: Cache) -> bool:
     places = np.arange(len(a))
-    pairs = [(a.embeddings(places), b.embeddings(places)), (a.clean, b.clean), (a.loss(), b.loss()), (a.rows, b.rows)]
+    pairs: list[tuple[Any, Any]] = [
+        (a.embeddings(places), b.embeddings(places)),
+        (a.clean, b.clean),
+        (a.loss(), b.loss()),
+        (a.rows, b.rows),
+    ]
     return len(a) == len(b) and all(np.array_equal(x, y) or x.tobytes() == y.tobytes() for x, y in pairs)
 
 

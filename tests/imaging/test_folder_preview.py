@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from url_viz.imaging.folder_preview import FolderPreview, preview_folder
 from url_viz.imaging.scan import scan
 
 
-def last(root: Path, **limits: int) -> FolderPreview:
+def last(root: Path, **limits: Any) -> FolderPreview:
     return list(preview_folder(root, **limits))[-1]
 
 

@@ -86,7 +86,7 @@ def test_shares_are_the_softmax_of_the_logits() -> None:
     four = np.ones(4, np.float32)
     functions = ClassifierFunctions(weight, np.log(np.array([1, 2, 1], np.float32)), of, four, four)
     shares = functions.shares(np.array([[0, 0], [1000, 0]], np.float32))
-    np.testing.assert_allclose(shares, [[0.25, 0.5, 0.25], [1, 0, 0]], atol=1e-6)
+    assert shares == pytest.approx(np.array([[0.25, 0.5, 0.25], [1, 0, 0]]), abs=1e-6)
 
 
 def test_a_head_that_reads_functions_comes_back_and_keeps_its_signature(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_the_digest_names_what_the_head_reads() -> None:
         ("classifier.weight", np.zeros(9, np.float16)),
         ("pictures.variance", np.ones(5, np.float32)),
         ("pictures.variance", np.zeros(2, np.float32)),
-        ("pictures.rest", np.float32([0, 1])),
+        ("pictures.rest", np.array([0, 1], np.float32)),
         ("functions.scale", np.zeros(4, np.float32)),
         ("functions.scale", np.ones(2, np.float32)),
         ("layers.0.weight", np.ones((1, 6), np.float32)),

@@ -157,7 +157,7 @@ class TestUntrustedFiles:
     )
     def test_a_wrong_header(self, tmp_path: Path, change: dict[str, str], says: str) -> None:
         assert load_head(written(tmp_path / "h.safetensors")).embedding_size == 3
-        path = written(tmp_path / "h.safetensors", **change)
+        path = written(tmp_path / "h.safetensors", TENSORS, **change)
         with pytest.raises(CheckpointError, match=rf"h\.safetensors.*{says}"):
             load_head(path)
 

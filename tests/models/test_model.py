@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ class TestPredict:
 class TestHeads:
     """A head belongs to one backbone, and to the very weights it was trained on."""
 
-    def saved(self, path: Path, **changes: object) -> Path:
+    def saved(self, path: Path, **changes: Any) -> Path:
         provenance = replace(HeadProvenance(DEFAULT), **changes)
         save_head(replace(dice_head(), provenance=provenance), path)
         return path

@@ -310,7 +310,10 @@ class TestAhead:
 @pytest.mark.parametrize(
     ("logits", "expected"),
     [
-        (np.log([[1, 1, 1, 1], [1, 3, 1e-30, 1e-30]]), [np.log(4), -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))]),
+        (
+            np.log([[1.0, 1.0, 1.0, 1.0], [1.0, 3.0, 1e-30, 1e-30]]),
+            [np.log(4), -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))],
+        ),
         ([[3e38, -3e38, 0], [1e4, 1e4, -1e4]], [0, np.log(2)]),
         (np.zeros((2, 0)), [np.nan, np.nan]),
     ],

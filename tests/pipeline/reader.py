@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ class Reader:
         self.progress: list[Progress] = []
         self.embedded = 0
 
-    def __call__(self, **options: object) -> ImageSet:
+    def __call__(self, **options: Any) -> ImageSet:
         self.progress.clear()
         before = self._runtime.pictures
         try:

@@ -1,6 +1,7 @@
 """Objects of an annotation file: each is its crop, its file is decoded once, and it knows its class and picture."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def document(tmp_path: Path) -> Path:
     return write_document(tmp_path)
 
 
-def as_coco(boxes: list[tuple[float, ...]]) -> dict[str, object]:
+def as_coco(boxes: Sequence[tuple[float, ...]]) -> dict[str, object]:
     return {
         "images": [{"id": n, "file_name": f"{n}.png", "width": SIZE[0], "height": SIZE[1]} for n in range(4)],
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],

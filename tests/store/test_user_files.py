@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import ARRAY, UserFile, distinct_names, read_user_file
 
 
-def of_csv(text: str | bytes, **options: str) -> UserFile:
+def of_csv(text: str | bytes, **options: Any) -> UserFile:
     data = text if isinstance(text, bytes) else text.encode()
     return read_user_file(IncomingFile("mine.csv", data), **options)
 
@@ -31,7 +32,7 @@ def of_arrays(name: str, *, beside: IncomingFile | None = None, **arrays: np.nda
     if name.endswith(".npy"):
         np.save(file, arrays["values"])
     else:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=True, **arrays)
     return read_user_file(IncomingFile(name, file.getvalue()), paths=beside)
 
 
@@ -83,7 +84,7 @@ class TestCsv:
 
     def test_logits_are_put_together_in_the_order_of_their_numbers(self) -> None:
         file = of_csv("path,logit_10,logit_2,v\na,3,1,7\nb,,2,8\n")
-        assert np.array_equal(file.lists["logits"], [[1, 3], [2, np.nan]], equal_nan=True)
+        assert np.array_equal(file.lists["logits"], np.array([[1, 3], [2, np.nan]]), equal_nan=True)
         assert list(file.columns) == ["v"]
 
     def test_the_column_of_paths_is_named_or_told(self) -> None:

@@ -15,7 +15,7 @@ def written(
     folder: Path,
     clean: np.ndarray,
     *,
-    ids: Sequence[int],
+    ids: Sequence[int] | np.ndarray,
     folders: Sequence[int] | None = None,
     loss: np.ndarray | None = None,
     resolution: np.ndarray | None = None,

@@ -1,6 +1,7 @@
 """Views are inside their bounds, follow their seed, and degradations degrade."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,8 @@ def test_a_view_follows_its_seed_alone() -> None:
 def test_each_degradation_changes_a_view_and_only_when_asked(kind: str) -> None:
     image = draw(3)
     plain = view_of(image, size_px=64).astype(float)
-    degraded = view_of(image, replace(NOTHING, **{kind: 1.0}), size_px=64)
+    change: dict[str, Any] = {kind: 1.0}
+    degraded = view_of(image, replace(NOTHING, **change), size_px=64)
     assert np.abs(degraded - plain).mean() > 1
 
 

@@ -85,7 +85,10 @@ def config_of(data: Path, out: Path, **joint: object) -> FinetuneConfig:
 def whole_split(folder: Path, preprocessing: Preprocessing, share: float = 0.4) -> Split:
     """The split of a folder without twins."""
     return split_of(
-        labelled_pictures_of(str(folder)), preprocessing, share=share, embed=lambda crops: np.eye(len(crops))
+        labelled_pictures_of(str(folder)),
+        preprocessing,
+        share=share,
+        embed=lambda crops: np.eye(len(crops), dtype=np.float32),
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ RECIPE = Recipe(width=32, epochs=12, batch=60, warm_up_epochs=1, base_rate=4e-3)
 SIZES = 300, 90
 
 
-def source(folder: Path, number: int, *, level: float = 0.0, **changes: object) -> Cache:
+def source(folder: Path, number: int, *, level: float = 0.0, **changes: Any) -> Cache:
     """A source with an order of its own inside, told by the first direction, and a level of loss, by the second."""
     generator = np.random.default_rng(number)
     clean = generator.normal(size=(SIZES[number], 12))
@@ -52,7 +53,8 @@ def rows(sources: Sources, **mixture: object) -> Rows:
 
 def test_two_spaces_are_refused_with_both_named(tmp_path: Path) -> None:
     one = source(tmp_path / "one", 0)
-    for name, value in {"backbone": "other", "weights_digest": "9" * 16, "preprocessing": {"size_px": 8}}.items():
+    changes: dict[str, Any] = {"backbone": "other", "weights_digest": "9" * 16, "preprocessing": {"size_px": 8}}
+    for name, value in changes.items():
         other = source(tmp_path / name, 1, **{name: value})
         with pytest.raises(CacheError, match=rf"one' and '.*{name}' are not of one model: {name} "):
             Sources((one, other))

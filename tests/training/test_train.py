@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def cache(tmp_path: Path) -> Cache:
     return made_cache(tmp_path / "cache")
 
 
-def rows(cache: Cache, **limits: int) -> Rows:
+def rows(cache: Cache, **limits: Any) -> Rows:
     return rows_of(cache, held_out=0.2, device=CPU, **limits)
 
 

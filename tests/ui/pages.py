@@ -17,7 +17,7 @@ PATIENCE_S = 120
 APP = Path(__file__).parents[2] / "app.py"
 
 
-def app(image_set: ImageSet | None = None, **state: object) -> AppTest:
+def app(image_set: ImageSet | None = None, **state: Any) -> AppTest:
     """The app before its first run, with a set chosen; `__` in the name of a key of the session stands for a dot."""
     at = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     if image_set is not None:
@@ -28,7 +28,7 @@ def app(image_set: ImageSet | None = None, **state: object) -> AppTest:
     return at
 
 
-def opened(image_set: ImageSet | None = None, page: str | None = None, **state: object) -> AppTest:
+def opened(image_set: ImageSet | None = None, page: str | None = None, **state: Any) -> AppTest:
     """A page of the app, by the name of its file in pages/, or the first one."""
     at = app(image_set, **state)
     return at.run() if page is None else at.switch_page(f"pages/{page}_page.py").run()

@@ -108,8 +108,10 @@ class TestWithALogin:
         assert may_enter(signed(email_verified=True), origin=ORIGIN)
         assert not may_enter(signed(email_verified=True, email="eve@example.org"), origin=ORIGIN)
         assert not may_enter(signed(email_verified=True, email=None), origin=ORIGIN)
-        for unverified in ({}, *({"email_verified": value} for value in (None, False, "false", "true", 1))):
-            assert not may_enter(signed(**unverified), origin=ORIGIN), "anybody can write any address into an account"
+        said = "anybody can write any address into an account"
+        assert not may_enter(signed(), origin=ORIGIN), said
+        for unverified in (None, False, "false", "true", 1):
+            assert not may_enter(signed(email_verified=unverified), origin=ORIGIN), said
 
     def test_no_route_answers_a_stranger(self, tmp_path: Path, workspace: Path, bare_model: Model) -> None:
         image_set = embed_folder(write_folder(tmp_path / "few", 3), model=bare_model, workspace=workspace)

@@ -104,7 +104,7 @@ def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageS
     table = image_set.table()
     x, y = float(table["x"].iloc[0]), float(table["y"].iloc[0])
     around_one = [[x - 1e-3, y - 1e-3], [x + 1e-3, y - 1e-3], [x + 1e-3, y + 1e-3], [x - 1e-3, y + 1e-3]]
-    at = opened(image_set, **{f"view.map.{image_set.set_id}": told(polygon=around_one)})
+    at = opened(image_set, **dict[str, Any]({f"view.map.{image_set.set_id}": told(polygon=around_one)}))
     assert "**1** of 12" in words(at)
     assert "lasso" in at.query_params
     at.selectbox(key="view.label").set_value("dog").run()
@@ -125,7 +125,7 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
         [x.max() + 1, y.max() + 1],
         [x.median(), y.max() + 1],
     ]
-    at = opened(image_set, **{f"view.map.{image_set.set_id}": told(polygon=right)})
+    at = opened(image_set, **dict[str, Any]({f"view.map.{image_set.set_id}": told(polygon=right)}))
     assert "**4** of 8" in words(at)
     at.run()
     assert "**4** of 8" in words(at), "as long as nothing moves"
@@ -141,7 +141,7 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
 
 def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_with(image_set: ImageSet) -> None:
     first = int(image_set.table()["id"].iloc[0])
-    at = opened(image_set, **{f"view.grid.{image_set.set_id}": {"clicked": str(first)}})
+    at = opened(image_set, **dict[str, Any]({f"view.grid.{image_set.set_id}": {"clicked": str(first)}}))
     text = words(at)
     assert "**Nearest neighbours**" in text
     assert at.code[0].value == "cat/0000.jpg"
@@ -213,7 +213,7 @@ def test_a_set_that_is_being_read_says_how_far(home: Workspace, tmp_path: Path) 
 FAILS = "import sys; print('error: There are no pictures in it.'); sys.exit(1)"
 
 
-def after_a_failure(home: Workspace, folder: Path, **state: object) -> AppTest:
+def after_a_failure(home: Workspace, folder: Path, **state: Any) -> AppTest:
     """The page of a folder whose reading has failed."""
     ended(a_job(home, folder, FAILS))
     at = opened(chosen_set=set_id_of(folder.resolve()), **state)
@@ -443,7 +443,7 @@ class TestAlone:
         self, home: Workspace, tmp_path: Path, model: Model
     ) -> None:
         own_set = embed_folder(write_folder(tmp_path / "many", 20), model=model, workspace=home.root)
-        at = opened(own_set, **{VIEW: ExploreView(is_tsne=True)})
+        at = opened(own_set, **dict[str, Any]({VIEW: ExploreView(is_tsne=True)}))
         assert "This is the UMAP map, until t-SNE is ready." in words(at)
         at.button(key="subset.stop").click().run()
         assert [error.value for error in at.error] == ["The map of these pictures was stopped."]
@@ -499,7 +499,10 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
 
 
 def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
-    state = {f"view.map.{own_set.set_id}": told(threshold=80.0), VIEW: ExploreView("uncertainty", collapse_twins=False)}
+    state: dict[str, Any] = {
+        f"view.map.{own_set.set_id}": told(threshold=80.0),
+        VIEW: ExploreView("uncertainty", collapse_twins=False),
+    }
     at = opened(own_set, **state)
     assert "**3** above 80 %" in words(at)
     assert "Threshold: above 80 %" in words(at)
@@ -627,7 +630,7 @@ def test_a_decision_on_many_chosen_is_asked_about_until_the_choice_ends(
 
 def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> None:
     around = [[-1e6, -1e6], [1e6, -1e6], [1e6, 1e6], [-1e6, 1e6]]
-    at = opened(image_set, **{f"view.map.{image_set.set_id}": told(polygon=around)})
+    at = opened(image_set, **dict[str, Any]({f"view.map.{image_set.set_id}": told(polygon=around)}))
     assert [e.proto.component_name for e in at.get("bidi_component")] == ["url_viz_map", "url_viz_grid"]
     at.session_state[f"view.grid.{image_set.set_id}"] = told(is_wide=True)
     at.run()

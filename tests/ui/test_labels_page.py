@@ -85,7 +85,9 @@ def test_the_same_from_python_and_the_command_line_and_pictures_between_two(
     assert main(["suspects", *place, "--out", str(out)]) == 0
     assert pd.read_csv(out)["id"].tolist() == labelled.labels.suspects()["id"].tolist()
     assert main(["confused", *place, "--out", str(tmp_path / "confused.csv")]) == 0
-    assert len(pd.read_csv(tmp_path / "confused.csv")) == len(labelled.labels.confused())
+    confused = labelled.labels.confused()
+    assert confused is not None
+    assert len(pd.read_csv(tmp_path / "confused.csv")) == len(confused)
 
 
 def test_an_unlabelled_set_is_told_how_to_get_labels_and_one_class_is_nothing_to_check(

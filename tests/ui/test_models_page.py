@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, 
     home.checkpoints.mkdir()
     write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
     at = opened(page="models", chosen_set=image_set.set_id)
-    assert "has been read with it (fast)." in words(at)
+    assert f"has been read with it ({image_set.space.precision})." in words(at)
     assert "has not been read with it" in words(at)
     at.button(key="models.use.authors/vit-tiny").click().run()
     assert at.session_state["chosen_model"] == "authors/vit-tiny"
@@ -168,7 +169,7 @@ def test_a_head_of_this_set_from_before_it_was_moved_is_known_by_its_job(
     home: Workspace, image_set: ImageSet, adapted: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     head = adapted(tmp_path / "before")
-    where = {"set_id": image_set.set_id, "root": image_set.root, "workspace": home}
+    where: dict[str, Any] = {"set_id": image_set.set_id, "root": image_set.root, "workspace": home}
     assert adapted_to_another(str(head), **where) is not None
     about = {"set_id": image_set.set_id, "out": str(head.parent)}
     start_job(["-c", "pass"], kind=ADAPT.name, title="Adapt", workspace=home, about=about)

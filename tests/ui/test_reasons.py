@@ -1,6 +1,7 @@
 """The line of reasons to pick one by, and what an opened picture says of itself, as a visitor meets them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import ImageFilter
@@ -28,9 +29,10 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(root)
 
 
-def picture(image_set: ImageSet, path: str, **state: object) -> AppTest:
+def picture(image_set: ImageSet, path: str, **state: Any) -> AppTest:
     image_id = int(image_set.table().set_index("path").at[path, "id"])
-    return opened(image_set, **{f"view.grid.{image_set.set_id}": {"clicked": str(image_id)}}, **state)
+    clicked = {f"view.grid.{image_set.set_id}": {"clicked": str(image_id)}}
+    return opened(image_set, **(state | clicked))
 
 
 def badges(at: AppTest) -> str:

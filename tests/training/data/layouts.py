@@ -1,7 +1,7 @@
 """Small trees in the layouts that published sets are unpacked into."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ def sop(root: Path, *, products: dict[str, dict[int, dict[int, int]]]) -> Path:
     return root
 
 
-def collection(root: Path, votes: dict[str, list[str | None]]) -> Path:
+def collection(root: Path, votes: Mapping[str, Sequence[str | None]]) -> Path:
     """A set of the soft-label collection; path below the set's folder → the votes, one annotator after another."""
     for path in votes:
         picture(root / path)
