@@ -25,7 +25,7 @@ def test_a_loop_over_all_rows_finds_the_same(
     rows = l2_normalize(rng.normal(size=(count, 5))).astype(np.float16)
     query = rng.normal(size=5) * 7
     is_allowed, exclude = rng.random(count) < allowed_share, np.arange(count) < excluded
-    cosine = rows.astype(np.float64) @ (query / np.linalg.norm(query))
+    cosine = l2_normalize(rows).astype(np.float64) @ (query / np.linalg.norm(query))
     found = search(query, UnitRows(rows), k=k, is_allowed=is_allowed, exclude=exclude)
     order = [i for i in np.argsort(-cosine) if not exclude[i]]
     expected = [i for i in order if is_allowed[i]][:k]
