@@ -21,6 +21,7 @@ from PIL import Image
 
 from benchmarks.machine import machine
 from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import cut
 from url_viz.imaging.source import Folder, Source
@@ -130,8 +131,9 @@ def taken_s(way: Callable[[], object]) -> float:
 
 
 def _used() -> "list[resource.struct_rusage]":
-    """What this process has used, and what its decoding processes, which end with this call."""
+    """What this process has used, and what those that decode and unpack for it, which end with this call."""
     decoders.close()
+    readers.close()
     return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 
 

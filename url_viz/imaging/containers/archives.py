@@ -162,7 +162,7 @@ class _Samples:
     def __init__(self) -> None:
         self.end = 0
         """Where the last picture ends, if it is stored as it is."""
-        self._pictures: list[_ArchiveMember] = []
+        self._pictures: list[tuple[bytes, int, int]] = []
         self._facts: list[dict[str, object]] = []
         self._other = Counter[str]()
         self._faults: dict[bytes, str] = {}
@@ -178,36 +178,38 @@ class _Samples:
         """Take a member; facts are read from the `file`, if it is given."""
         name = member.name.removeprefix(b"./")
         parts = name.split(b"/")
-        if any(is_hidden(part) for part in parts if part != b".."):
+        leads_out = b".." in parts
+        if not leads_out and any(map(is_hidden, parts)):
             return
         folder, base = posixpath.split(name)
         sample, _, ending = base.partition(b".")
         if (key := posixpath.join(folder, sample)) != self._sample:
             self._sample, self._said = key, {}  # the facts of one sample are shared by its pictures
         kind = other_kind(base)
-        if kind is None and (why := LEADS_OUT if b".." in parts else member.why):
+        if kind is None and (why := LEADS_OUT if leads_out else member.why):
             self._faults[name] = why
         elif kind is None:
             self.end = member.at + member.size_bytes
-            self._pictures.append(_ArchiveMember(name, min(member.size_bytes, _LARGEST_SIZE), member.at))
+            self._pictures.append((name, min(member.size_bytes, _LARGEST_SIZE), member.at))
             self._facts.append(self._said)
         elif file is not None and ending in (b"cls", b"json") and member.size_bytes <= _MOST_SAID_BYTES:
             data = os.pread(file.fileno(), member.size_bytes, member.at)
-            said = _said(data, is_class=ending == b"cls")
-            self._said.update((name, value) for name, value in said if self._is_column(name))
+            for column, value in _said(data, is_class=ending == b"cls"):
+                if self._is_column(column):
+                    self._said[column] = value
         else:
             self._other[kind] += 1
 
     def ended(self, fault: str = "") -> Entries:
         """The pictures, one for each name (the last, as unpacking would leave it), with what is said of them."""
-        last = {picture.name: number for number, picture in enumerate(self._pictures)}
+        last = {name: number for number, (name, _, _) in enumerate(self._pictures)}
         rows = sorted(last.values())
         pictures, facts = [self._pictures[row] for row in rows], [self._facts[row] for row in rows]
         of_class = class_column(self._names)
         return Entries(
-            [picture.name for picture in pictures],
-            [picture.size_bytes for picture in pictures],
-            [picture.at for picture in pictures],
+            [name for name, _, _ in pictures],
+            [size_bytes for _, size_bytes, _ in pictures],
+            [at for _, _, at in pictures],
             columns={CLASS if name == of_class else name: [one.get(name) for one in facts] for name in self._names},
             fault=fault,
             faults={name: why for name, why in self._faults.items() if name not in last},
