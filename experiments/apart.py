@@ -24,7 +24,7 @@ from training.command import command
 from training.config import Augmentation
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.apart import near_pairs, suggest
-from url_viz.analysis.label_issues import LABEL_ERROR, judge
+from url_viz.analysis.label_issues import LIKELY_WRONG, judge
 from url_viz.analysis.order_metrics import Figure, auroc_influence, share_by_blocks
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.analysis.votes import Codes
@@ -152,7 +152,7 @@ def _of_way(way: Way, is_wrong: Bools) -> dict[str, Any]:
         "wrong_of_clear": _pair(share_by_blocks(is_wrong[is_clear], way.patient[is_clear])),
         "found": _pair(share_by_blocks(found[:, 0] > 0, found[:, 1])),
         "precision": _pair(share_by_blocks(called[:, 0] > 0, called[:, 1])) if len(called) else None,
-        "told_wrong": classified.model.calibration.wrong.share,
+        "told_wrong": float(np.nanmean(classified.evidence.label_wrong)),
     }
 
 
@@ -164,7 +164,7 @@ def _of_planted(way: Way, rng: np.random.Generator) -> tuple[Codes, Codes]:
     label = np.where(is_bad, (way.label + shift) % classes, way.label).astype(np.int32)
     evidence = way.classified(label).evidence
     kinds = judge(np.arange(len(label)), label, graph=way.graph, voter=label, evidence=evidence).kind
-    is_called = kinds == LABEL_ERROR
+    is_called = kinds == LIKELY_WRONG
     return (
         np.stack([is_called[is_bad], way.patient[is_bad]], axis=1).astype(np.int32),
         np.stack([is_bad[is_called], way.patient[is_called]], axis=1).astype(np.int32),

@@ -34,7 +34,7 @@ from training.benchmark.benchmark_tables import markdown
 from training.benchmark.labelled import space_of
 from training.command import command
 from url_viz.analysis.ambiguity import Classified, classify
-from url_viz.analysis.label_issues import AMBIGUOUS, judge
+from url_viz.analysis.label_issues import CONFLICTING, judge
 from url_viz.analysis.order_metrics import (
     Figure,
     Influenced,
@@ -138,11 +138,10 @@ class Witnesses:
         return auroc_influence(self.classified(self.of.label).shares.ambiguity.astype(np.float64), is_wrong)
 
     def queue(self, label: Codes) -> Doubles:
-        """How early each label (N,) comes in the queue, higher = earlier: suspects first, then by doubt."""
+        """How early each label (N,) comes in the queue, higher = earlier: conflicting copies, then by doubt."""
         evidence = self.classified(label).evidence
         judged = judge(np.arange(len(label)), label, graph=self.graph, voter=label, evidence=evidence)
-        is_suspect = ~np.isin(judged.kind, ["", AMBIGUOUS])
-        order: Doubles = np.where(is_suspect, 1.0, 0.0) + judged.score
+        order: Doubles = np.where(judged.kind == CONFLICTING, 1.0, 0.0) + judged.score
         return order
 
     def shares(self, label: Codes) -> Doubles:

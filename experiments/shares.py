@@ -19,9 +19,10 @@ from sklearn.metrics import average_precision_score
 from experiments.figure_files import measured_or_read
 from training.benchmark.benchmark_tables import markdown
 from training.benchmark.labelled import Space, space_of
-from url_viz.analysis.ambiguity import PRIOR_OUT_OF_SHARES, Classified, classify, labelled_means
+from url_viz.analysis.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
 from url_viz.analysis.calibration import calibrate, calibration_error
-from url_viz.analysis.label_issues import LABEL_ERROR, judge
+from url_viz.analysis.forecast import WrongLabels, forecast
+from url_viz.analysis.label_issues import LIKELY_WRONG, judge
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.analysis.order_metrics import Figure, auroc, mean_by_t
 from url_viz.analysis.probe import probe_folds
@@ -147,18 +148,24 @@ def _of_labels(of: Labelled) -> dict[str, float]:
     classified = of.classified()
     every, is_bad = np.arange(len(of.label)), of.label != of.true
     called = (
-        judge(every, of.label, graph=of.space.graph, voter=of.label, evidence=classified.evidence).kind == LABEL_ERROR
+        judge(every, of.label, graph=of.space.graph, voter=of.label, evidence=classified.evidence).kind == LIKELY_WRONG
     )
     doubt = np.nan_to_num(classified.evidence.doubt)
-    calibration = classified.model.calibration
+    told = wrong_labels(classified.evidence)
     return {
-        "wrong": calibration.wrong.share,
-        "low": calibration.wrong.low,
-        "high": calibration.wrong.high,
+        "wrong": told.share,
+        "low": told.low,
+        "high": told.high,
         "recall": float(called[is_bad].mean()) if is_bad.any() else np.nan,
         "precision": float(is_bad[called].mean()) if called.any() else np.nan,
         "average_precision": float(average_precision_score(is_bad, doubt)) if is_bad.any() else np.nan,
     }
+
+
+def wrong_labels(evidence: LabelEvidence) -> WrongLabels:
+    """What is told of the fraction of wrong labels."""
+    order = np.argsort(-np.nan_to_num(evidence.doubt), kind="stable")
+    return forecast(np.nan_to_num(evidence.label_wrong).astype(np.float64)[order]).share()
 
 
 def _tail(embedding: NDArray[np.floating], code: Codes, ratio: float, fraction: float) -> dict[str, float]:
@@ -177,7 +184,7 @@ def _tail(embedding: NDArray[np.floating], code: Codes, ratio: float, fraction: 
         every = np.arange(len(rows))
         called = (
             judge(every, of.label, graph=of.space.graph, voter=of.label, evidence=classified.evidence).kind
-            == LABEL_ERROR
+            == LIKELY_WRONG
         )
         is_right, first = of.label == of.true, classified.shares.first_class == of.true
         row = (

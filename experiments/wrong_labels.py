@@ -35,7 +35,7 @@ from typing_extensions import Doc
 from training.benchmark.benchmark_tables import cell, markdown
 from training.command import command
 from url_viz.analysis.ambiguity import Classified, classify
-from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, Judged, judge
+from url_viz.analysis.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.analysis.votes import vote_shares
 from url_viz.errors import FolderError
@@ -239,7 +239,7 @@ def our_rows(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged
         seconds = time.perf_counter() - started
         lead = lead_of_votes(case)
         rows.append(_row(case, VOTES, lead, lead > 0, float("nan")))
-        rows.append(_row(case, OURS, judged.score, judged.kind == LABEL_ERROR, seconds))
+        rows.append(_row(case, OURS, judged.score, judged.kind == LIKELY_WRONG, seconds))
         judgements.append(judged)
     return rows, judgements
 
@@ -318,8 +318,8 @@ def what_became(cases: Sequence[Planted], judgements: Sequence[Judged]) -> list[
         {
             "set": case.pictures.name,
             "truth": truth,
-            "label error": float((judged.kind[case.truth == code] == LABEL_ERROR).mean()),
-            "ambiguous": float((judged.kind[case.truth == code] == AMBIGUOUS).mean()),
+            "label error": float((judged.kind[case.truth == code] == LIKELY_WRONG).mean()),
+            "ambiguous": float((judged.kind[case.truth == code] == BETWEEN).mean()),
         }
         for case, judged in zip(cases, judgements, strict=True)
         if case.noise == NOISES[1]

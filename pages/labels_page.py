@@ -1,4 +1,4 @@
-"""The Check labels page: likely label errors, ambiguous pictures, and confused classes."""
+"""The Check labels page: doubtful labels, and classes that overlap."""
 
 import streamlit as st
 
@@ -12,12 +12,12 @@ from url_viz.ui.widgets.sidebar import start_page
 once_read = "Labels are checked once reading has finished. Until then every new picture would change the result."
 image_set = start_page("Check labels", with_model=True, once_read=once_read)
 with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
-    check = image_set.labels.check()
-if check is None:
+    check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
+if check is None or doubtful is None:
     labels.show_why_not(image_set)
     end_page()
 
-labels.show_headline(check, unit=image_set.noun)
+labels.show_headline(check, doubtful, unit=image_set.noun)
 above = st.container()
 left, right = st.columns([3, 2], gap="medium")
 with right:
@@ -25,11 +25,14 @@ with right:
 with above:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = labels.pick_kind(check, disabled=pair is not None)
-        label = labels.pick_class(check, disabled=pair is not None)
-    rows = labels.in_scope(check, kind=kind, label=label) if pair is None else labels.of_pair(check, pair)
-    labels.show_actions(image_set, check, rows, pair=pair, label=label)
+        label = labels.pick_class(doubtful, disabled=pair is not None)
+    if pair is None:
+        rows = labels.in_scope(check, doubtful, kind=kind, label=label)
+    else:
+        kind, rows = None, labels.of_pair(check, pair)
+    labels.show_actions(image_set, rows, pair=pair, kind=kind, label=label)
 with left:
-    clicked = labels.show_suspects(image_set, check, rows)
+    clicked = labels.show_suspects(image_set, doubtful, rows, kind=kind)
     show_worth(image_set)
 
 if clicked is not None:

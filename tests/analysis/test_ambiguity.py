@@ -18,6 +18,7 @@ from url_viz.analysis.ambiguity import (
     classify_new,
     labelled_means,
 )
+from url_viz.analysis.calibration import Calibration
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
@@ -55,13 +56,23 @@ def without_prior(share: NDArray[np.float64], prior: NDArray[np.float64], power:
     return weighed / weighed.sum(axis=1, keepdims=True)
 
 
+def naive_shares(
+    votes: NDArray[np.float64], fit: NDArray[np.float64], prior: NDArray[np.float64], by: Calibration
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Shares (N, C) of what pictures show, of labels that say nothing of them, and of labels."""
+    mean = (without_prior(votes, prior, 0.5) + without_prior(fit, prior, 0.5)) / 2
+    power = mean**by.sharpness
+    likeness = power / power.sum(axis=1, keepdims=True)
+    rest = np.where(mean == mean.max(axis=1, keepdims=True), 0, np.maximum(mean, 1e-6))
+    unseen = by.by_chance * prior + by.look_alike * rest / rest.sum(axis=1, keepdims=True)
+    return likeness, unseen, (1 - by.by_chance - by.look_alike) * likeness + unseen
+
+
 def is_close(found: Classified, votes: NDArray[np.float64], fit: NDArray[np.float64], label: NDArray[np.int32]) -> None:
     each, calibration = np.arange(len(label)), found.model.calibration
     prior = np.bincount(label[label >= 0]) / (label >= 0).sum()
     assert calibration.prior == pytest.approx(prior)
-    power = ((without_prior(votes, prior, 0.5) + without_prior(fit, prior, 0.5)) / 2) ** calibration.sharpness
-    likeness = power / power.sum(axis=1, keepdims=True)
-    share = (1 - calibration.wrong.share) * likeness + calibration.wrong.share * prior
+    likeness, unseen, share = naive_shares(votes, fit, prior, calibration)
     two = np.sort(share, axis=1)[:, ::-1][:, :2]
     assert found.shares.first_share == pytest.approx(two[:, 0], abs=4e-4)
     assert found.shares.second_share == pytest.approx(two[:, 1], abs=4e-4)
@@ -71,11 +82,7 @@ def is_close(found: Classified, votes: NDArray[np.float64], fit: NDArray[np.floa
     evidence, has = found.evidence, label >= 0
     own = likeness[each, label]
     assert evidence.own_share[has] == pytest.approx(own[has], abs=4e-4)
-    wrong = (
-        calibration.wrong.share
-        * prior[label]
-        / (calibration.wrong.share * prior[label] + (1 - calibration.wrong.share) * own)
-    )
+    wrong = (1 - own) * unseen[each, label] / share[each, label]
     assert evidence.label_wrong[has] == pytest.approx(wrong[has], abs=2e-3)
     value = np.log(without_prior(fit, prior, 1)) + 2.5 * without_prior(votes, prior, 1)
     doubt = 1 - softmax(value)[each, label] ** 0.1
@@ -119,6 +126,25 @@ def test_six_points_by_hand() -> None:
     assert found.shares.ambiguity[2] == pytest.approx(found.shares.ambiguity[3])
     assert found.shares.ambiguity[2] > found.shares.ambiguity[1] > found.shares.ambiguity[0]
     assert found.evidence.doubt.argsort()[-2:].tolist() in ([2, 3], [3, 2])
+
+
+def test_the_evidence_is_on_labels_as_given_and_the_witnesses_are_as_corrected() -> None:
+    """One wrong label was corrected: what speaks against it as it was given stays, and the corrected one votes."""
+    embeddings, label = classes(120, of=3, spread=0.4)
+    graph, whitened = graph_of(embeddings)
+    given = label.copy()
+    given[7], given[3] = (label[7] + 1) % 3, -1
+    found, before = (
+        classify(graph.position, graph.similarity, whitened, now, np.arange(120), given=given)
+        for now in (label, np.where(given < 0, label, given).astype(np.int32))
+    )
+    assert found is not None
+    assert before is not None
+    assert found.evidence.label_wrong[7] > 0.5
+    assert found.evidence.doubt[7] == pytest.approx(before.evidence.doubt[7], abs=0.05)
+    assert np.isfinite(found.evidence.doubt[3]), "one that had none is judged as it is now"
+    assert (found.shares.first_class[graph.position[7, :3]] == label[7]).all()
+    assert found.model.calibration.prior == pytest.approx(np.bincount(label) / 120)
 
 
 def test_classes_of_two_are_left_out() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.given import given_set
 from tests.read_sets import copied
 from url_viz.analysis.apart import suggest
+from url_viz.analysis.label_issues import LIKELY_WRONG
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.analysis.votes import vote_shares
 from url_viz.errors import ImageSetError
@@ -60,9 +61,9 @@ def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
 
 
 def suspects(image_set: ImageSet) -> list[str]:
-    found = image_set.labels.suspects()
+    found = image_set.labels.check()
     assert found is not None
-    return sorted(path.rpartition("/")[2] for path in found.loc[found["kind"] == "label error", "path"])
+    return sorted(path.rpartition("/")[2] for path in found.of_kind(LIKELY_WRONG)["path"])
 
 
 def test_votes_and_ridge_by_hand() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.set_table import set_table
-from url_viz.analysis.calibration import WrongLabels
+from url_viz.analysis.doubtful_labels import doubtful_labels
 from url_viz.analysis.findings import (
     COMMON_SHARE,
     FEW,
@@ -20,9 +20,8 @@ from url_viz.analysis.findings import (
     mixed_up,
     small_classes,
     useless,
-    wrong_labels,
 )
-from url_viz.analysis.label_issues import AMBIGUOUS, CONFLICTING, LABEL_ERROR, LabelCheck
+from url_viz.analysis.label_issues import CONFLICTING, LabelCheck
 from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review_queue import BURST, groups_of
 from url_viz.analysis.scope import ReviewSpec
@@ -53,9 +52,18 @@ def check(
     taken_for = [(taken or {}).get(row, label) for row, label in enumerate(rows["label"])]
     kind = [(kinds or {}).get(row, "") for row in range(len(rows))]
     pictures = rows[["id", "path", "label"]].assign(
-        suggested=taken_for, kind=kind, score=0.5, share=0.8, wrong=0.7, support=1, neighbours=2, taken_for=taken_for
+        suggested=taken_for,
+        kind=kind,
+        score=0.5,
+        share=0.8,
+        wrong=np.where(np.array(kind) == CONFLICTING, 0.5, 0.001),
+        support=1,
+        neighbours=2,
+        taken_for=taken_for,
+        twin_group=rows["twin_group"],
+        answer=np.nan,
     )
-    return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0, WrongLabels(0.05, 0.03, 0.08))
+    return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0)
 
 
 def seen(rows: pd.DataFrame | None = None, **parts: object) -> FindingInputs:
@@ -89,18 +97,23 @@ class TestLeaks:
 
 
 class TestWrongLabels:
-    def test_of_two_kinds_and_only_open_ones(self) -> None:
-        decision = [None] * 3 + ["keep"] + [None] * (COUNT - 4)
-        kinds = {1: LABEL_ERROR, 2: CONFLICTING, 3: LABEL_ERROR, 4: AMBIGUOUS}
-        rows = table(decision=decision)
-        found = findings(seen(rows, check=check(rows, kinds=kinds)))
-        assert told(found) == {"wrong-labels": "2 labels look wrong"}
+    def test_says_of_the_doubtful_labels_what_they_say(self) -> None:
+        rows = table(decision=["keep", *[None] * (COUNT - 1)])
+        labels = check(rows, kinds=dict.fromkeys((0, 1, 2), CONFLICTING))
+        doubtful = doubtful_labels(labels, rows)
+        found = findings(seen(rows, check=labels, doubtful=doubtful))
+        assert told(found) == {"wrong-labels": doubtful.words}
+        assert found[0].count == len(doubtful) == 2
+        assert doubtful.words.startswith("2 labels are doubtful; ")
+        assert found[0].opens == ReviewSpec("suspects")
 
-    def test_where_the_model_does_not_know_the_classes_only_copies_count(self) -> None:
+    def test_nothing_of_labels_where_none_stands_out(self) -> None:
+        assert findings(seen(check=check(table()), doubtful=doubtful_labels(check(table()), table()))) == ()
+
+    def test_classes_overlap_only_where_the_model_knows_them(self) -> None:
         wrong = {row: "bee" if row < 20 else "ant" for row in range(int(COUNT * (1 - KNOWN_SHARE)) + 1)}
-        unknown = check(table(), taken=wrong, kinds={1: LABEL_ERROR, 2: CONFLICTING})
+        unknown = check(table(), taken=wrong)
         assert not knows_classes(unknown)
-        assert wrong_labels(unknown)["id"].tolist() == [102]
         assert mixed_pairs(unknown).empty
         assert mixed_up(unknown).empty
 
@@ -130,7 +143,7 @@ class TestMixed:
         found = check(rows, taken=taken)
         assert mixed_up(found)["id"].tolist() == [122, 123, 130, 131, 132, 100, 101, 120, 121]
         said = findings(seen(rows, check=found))
-        assert told(said) == {"mixed-up": "9 pictures look more like another class: cow ↔ bee, and 1 other pair"}
+        assert told(said) == {"mixed-up": "2 pairs of classes overlap: cow ↔ bee, and 1 other"}
 
 
 class TestBursts:
@@ -191,5 +204,6 @@ def test_unreadable_files_open_no_review() -> None:
 def test_what_matters_most_is_first() -> None:
     rows = table(twin_group=np.where(np.arange(COUNT) < BURST, 0, np.arange(COUNT)))
     leaks = pd.DataFrame({"id": [101], "split": "test", "twin_split": "train", "kind": "near"})
-    found = findings(seen(rows, leaks=leaks, check=check(rows, kinds={30: LABEL_ERROR}), failures=2))
+    labels = check(rows, kinds={30: CONFLICTING})
+    found = findings(seen(rows, leaks=leaks, check=labels, doubtful=doubtful_labels(labels, rows), failures=2))
     assert [one.kind for one in found] == ["leaks", "wrong-labels", "bursts", "unreadable"]

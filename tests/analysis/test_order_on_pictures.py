@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.analysis.test_ambiguity import naive_fit, naive_votes, without_prior
+from tests.analysis.test_ambiguity import naive_fit, naive_shares, naive_votes
 from tests.pipeline.test_confusability import naive
 from tests.pipeline.test_whitening import by_definition
 from tests.pipeline.whitened_examples import cosines, graph_of
@@ -57,11 +57,7 @@ def test_float16_changes_no_order(tmp_path: Path, bare_model: Model) -> None:
     assert found is not None
     prior = np.bincount(label) / len(label)
     witnesses = naive_votes(defined, label, classes), naive_fit(exact, label, group, classes)
-    power = (
-        np.mean([without_prior(each, prior, 0.5) for each in witnesses], axis=0) ** found.model.calibration.sharpness
-    )
-    wrong = found.model.calibration.wrong.share
-    share = (1 - wrong) * power / power.sum(axis=1, keepdims=True) + wrong * prior
+    share = naive_shares(*witnesses, prior, found.model.calibration)[2]
     two = np.sort(share, axis=1)[:, ::-1]
     assert np.mean(found.shares.first_class == share.argmax(axis=1)) > 0.99
     assert auroc(found.shares.ambiguity, is_wrong) == pytest.approx(

@@ -132,21 +132,20 @@ class TestQuestion:
 
     def test_of_a_suspect(self) -> None:
         asked = of_label(ROW, "onion")
-        assert asked == Question("Labelled kiwi, looks like onion (62 %)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
-        unknown = of_label(ROW, "plum")
-        assert unknown.text == "Labelled kiwi, looks like plum"
-        sure = of_label(ROW | {"first_share": 1.0}, "onion")
-        assert sure.text == "Labelled kiwi, looks like onion (100 %)"
+        assert asked.text == "kiwi or onion? Labelled kiwi"
+        assert asked.choices == (Choice("kiwi", 0.1), Choice("onion", 0.62))
+        assert np.isnan(asked.wrong)
+        assert of_label(ROW | {"wrong": 0.3}, "plum").wrong == 0.3, "one percentage: of the label"
         alone = of_label(ROW)
         assert alone.text == "Labelled kiwi, but like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]
 
     def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:
-        assert of_any_label(ROW).text == "Labelled kiwi, looks like onion (62 %)"
+        assert of_any_label(ROW).text == "kiwi or onion? Labelled kiwi"
         right = of_any_label(ROW | {"label": "onion"})
-        assert right.text == "Labelled onion, or perhaps kiwi (10 %)"
+        assert right.text == "onion or kiwi? Labelled onion"
         assert [choice.label for choice in right.choices] == ["onion", "kiwi"]
-        assert of_any_label(ROW, "plum").text == "Labelled kiwi, looks like plum"
+        assert of_any_label(ROW, "plum").text == "kiwi or plum? Labelled kiwi"
 
     def test_without_classes(self) -> None:
         assert between_classes({"label": None, "first_class": None}) == Question("Like this one?")
@@ -187,7 +186,7 @@ class TestAddress:
 
 
 def test_ready_reviews_are_those_that_a_set_has() -> None:
-    titles = [title_of_review(spec) for spec in ready_reviews(table(), "ambiguity", has_suspects=True)]
+    titles = [title_of_review(spec) for spec in ready_reviews(table(), "ambiguity", has_doubtful=True)]
     assert titles == [
         "Doubtful labels",
         "Ambiguity · top 200",
@@ -196,7 +195,7 @@ def test_ready_reviews_are_those_that_a_set_has() -> None:
         "Twins",
     ]
     plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
-    titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability", has_suspects=False)]
+    titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability", has_doubtful=False)]
     assert titles == [
         "Same kind or not",
         "Name these first",
@@ -204,7 +203,7 @@ def test_ready_reviews_are_those_that_a_set_has() -> None:
         "Confusability",
         "Confusability · Decision: look-again",
     ]
-    assert ready_reviews(table(twin_group=list(range(COUNT))), None, has_suspects=False) == ()
+    assert ready_reviews(table(twin_group=list(range(COUNT))), None, has_doubtful=False) == ()
 
 
 @pytest.fixture

@@ -80,9 +80,9 @@ def test_what_cannot_be_meant(run: Run, image_set: ImageSet) -> None:
 
 
 def test_suspects_get_the_class_that_is_suggested(run: Run, image_set: ImageSet) -> None:
-    assert run("suspects", "--accept", "--kind", "ambiguous") == "No picture was chosen.\n"
+    assert run("suspects", "--accept", "--kind", "between-classes") == "No picture was chosen.\n"
     assert not image_set.decisions.can_undo
-    assert run("suspects", "--accept", "--kind", "label-error") == "Labelled 2 pictures.\n"
+    assert run("suspects", "--accept") == "Labelled 2 pictures.\n"
     assert labelled(image_set) == {path: (label, "corrected") for path, label in WRONG.items()}
     image_set.labels.use(None)
     assert "There are no labels to check" in run("suspects", "--accept", status=1)

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.analysis.set_table import set_table
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
 from url_viz.analysis.ambiguity import between_filters
-from url_viz.analysis.calibration import WrongLabels
+from url_viz.analysis.doubtful_labels import DoubtfulLabels, doubtful_labels
 from url_viz.analysis.filters import OneOf, passes_all
-from url_viz.analysis.label_issues import LabelCheck
+from url_viz.analysis.label_issues import CONFLICTING, LabelCheck
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
@@ -37,41 +38,40 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
 
 def test_a_labelled_set_shows_what_to_doubt_and_suggestions_are_accepted_and_taken_back(labelled: ImageSet) -> None:
     at = opened(labelled, "labels")
-    check = labelled.labels.check()
+    check, doubtful = labelled.labels.check(), labelled.labels.doubtful()
     text = words(at)
-    assert f"#### {check.headline}" in text
-    assert "2 have copies under another label" in text
+    assert f"#### {doubtful.words}." in text
     assert f"Checked: {COUNT + 1} labelled pictures of 2 classes." in text
-    assert f"**{len(check.suspects)}** of {len(check.suspects)} suspects" in text
+    assert len(doubtful) >= 1, "of the two copies one"
     assert "nearest neighbours, and a linear classifier (ridge) fitted without the picture" in text
     assert not [button for button in at.button if button.key == "labels.explore"]
     assert len(at.dataframe[0].value) == len(check.confused)
 
     at.pills(key="view.labels.kind").set_value("conflicting copies").run()
-    assert f"**2** of {len(check.suspects)} suspects" in words(at)
-    assert "**2** of the 2 pictures shown here have a suggested class; about" in words(at)
+    assert "Of the 2 pictures shown here **1** are labelled more likely wrong than right" in words(at)
     at.button(key="labels.accept").click().run()
-    assert at.toast[0].value == "Labelled 2 pictures"
+    assert at.toast[0].value == "Labelled 1 picture “dog”", "one of the two copies gets the other's label"
     table = labelled.table().set_index("path")
-    assert table.loc[["cat/0000.jpg", "dog/again.jpg"], "label"].tolist() == ["dog", "cat"]
+    assert table.loc[["cat/0000.jpg", "dog/again.jpg"], "label"].nunique() == 1
     assert table["label_given"].tolist() == ["cat"] * (COUNT // 2) + ["dog"] * (COUNT // 2 + 1)
     assert not {"cat/0000.jpg", "dog/again.jpg"} & set(labelled.labels.suspects()["path"])
     at.button(key="labels.undo").click().run()
     assert labelled.table()["label_checked"].isna().all()
 
-    at.pills(key="view.labels.kind").set_value("conflicting copies").run()
-    at.selectbox(key="view.labels.class").set_value("dog").run()
-    assert f"**1** of {len(check.suspects)} suspects" in words(at)
+    first = str(labelled.labels.suspects()["label"].iloc[0])
+    at.selectbox(key="view.labels.class").set_value(first).run()
     at.button(key="labels.review").click().run()
-    assert at.session_state["view.review"] == ReviewSpec("suspects", Scope(filters=(OneOf("label", ("dog",)),)))
+    assert at.session_state["view.review"] == ReviewSpec("suspects", Scope(filters=(OneOf("label", (first,)),)))
 
 
 def test_the_same_from_python_and_the_command_line_and_pictures_between_two(
     labelled: ImageSet, home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copies = labelled.labels.suspects().query("kind == 'conflicting copies'").set_index("path")
+    copies = labelled.labels.check().of_kind(CONFLICTING).set_index("path")
     assert copies["suggested"].to_dict() == {"cat/0000.jpg": "dog", "dog/again.jpg": "cat"}
-    assert labelled.labels.suspects()["score"].is_monotonic_decreasing
+    assert labelled.labels.suspects()["path"].iloc[0] in set(copies.index), "what is certain comes first"
+    share = labelled.labels.wrong_share()
+    assert 0 <= share.low <= share.share <= share.high <= 1
     filters, table = between_filters(("cat", "dog")), labelled.table()
     assert filters == tuple(OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class"))
     assert passes_all(table, filters).tolist() == table["first_class"].notna().tolist()
@@ -79,8 +79,10 @@ def test_the_same_from_python_and_the_command_line_and_pictures_between_two(
     place = [str(labelled.root), "--workspace", str(home.root), "--model", labelled.source.name]
     assert main(["suspects", *place, "--kind", "conflicting-copies"]) == 0
     told = capsys.readouterr().out
-    assert labelled.labels.check().headline in told
+    assert f"{labelled.labels.doubtful().words}." in told
     assert "dog/again.jpg" in told
+    assert main(["suspects", *place]) == 0
+    assert labelled.labels.suspects()["path"].iloc[0] in capsys.readouterr().out
     out = tmp_path / "relabel.csv"
     assert main(["suspects", *place, "--out", str(out)]) == 0
     assert pd.read_csv(out)["id"].tolist() == labelled.labels.suspects()["id"].tolist()
@@ -104,39 +106,35 @@ def test_an_unlabelled_set_is_told_how_to_get_labels_and_one_class_is_nothing_to
     assert "All labelled pictures are of one class" in words(opened(unlabelled, "labels"))
 
 
-def made() -> LabelCheck:
-    return LabelCheck(
-        pd.DataFrame(
-            {
-                "id": [1, 2, 3, 4],
-                "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg"],
-                "label": ["cat", "dog", "cat", "emu"],
-                "suggested": ["dog", "cat", None, None],
-                "score": [0.9, 0.5, 0.3, 0.1],
-                "kind": ["label error", "ambiguous", "", "out on its own"],
-                "support": [7, 5, 4, 0],
-                "neighbours": [9, 9, 9, 9],
-                "share": [0.9, 0.4, np.nan, np.nan],
-                "wrong": [0.95, 0.2, 0.0, 0.1],
-                "taken_for": ["dog", "cat", "dog", "emu"],
-            }
-        ),
-        ("cat", "dog", "emu"),
-        left_out=0,
-        wrong=WrongLabels(0.05, 0.03, 0.08),
+def made() -> tuple[LabelCheck, DoubtfulLabels]:
+    """Four labels, of which the first is likely wrong."""
+    pictures = set_table(4, {}, {})[["id", "path", "twin_group"]].assign(
+        label=["cat", "dog", "cat", "emu"],
+        suggested=["dog", "cat", "dog", None],
+        score=[0.9, 0.5, 0.3, 0.1],
+        kind=["likely wrong", "between classes", "", "out on its own"],
+        support=[7, 5, 4, 0],
+        neighbours=9,
+        share=[0.9, 0.4, 0.3, np.nan],
+        wrong=[0.95, 0.2, 0.0, 0.1],
+        taken_for=["dog", "cat", "dog", "emu"],
+        answer=np.nan,
     )
+    check = LabelCheck(pictures, ("cat", "dog", "emu"), left_out=0)
+    return check, doubtful_labels(check, set_table(4, {}, {}))
 
 
-def test_a_pair_shows_both_ways_also_what_is_no_suspect() -> None:
-    rows = of_pair(made(), ("cat", "dog"))
-    assert rows["id"].tolist() == [1, 2, 3]
+def test_a_pair_shows_both_ways_also_what_is_not_doubtful() -> None:
+    check, doubtful = made()
+    rows = of_pair(check, ("cat", "dog"))
+    assert rows["id"].tolist() == [100, 101, 102]
     assert rows["suggested"].tolist() == ["dog", "cat", "dog"]
-    assert in_scope(made(), kind="label error", label=None)["id"].tolist() == [1]
-    assert in_scope(made(), kind=None, label="emu")["id"].tolist() == [4]
+    assert in_scope(check, doubtful, kind=None, label=None)["id"].tolist() == [100]
+    assert in_scope(check, doubtful, kind="out on its own", label="emu")["id"].tolist() == [103]
 
 
 def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
-    confused = made().confused
+    confused = made()[0].confused
     first = confused.iloc[0]
     told = each_way(confused, (first["class_a"], first["class_b"]))
     assert told.startswith(f"{first['a_as_b']} (")
@@ -146,20 +144,19 @@ def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
     assert pair_at(confused, []) is pair_at(confused, [len(confused)]) is None
 
 
-def test_tiles_say_what_to_try_and_who_says_so() -> None:
-    shown = tiles(made().suspects, set_id="set")
-    assert [tile.label for tile in shown] == ["cat → dog", "emu"]
-    assert [tile.value for tile in shown] == ["95 % wrong", "10 % wrong"]
-    assert [tile.detail for tile in shown] == ["95 % likely wrong; 7 of 9 neighbours are dog", "10 % likely wrong"]
-    assert [tile.mark for tile in shown] == ["error", "outlier"]
-    ambiguous = tiles(in_scope(made(), kind="ambiguous", label=None), set_id="set")
-    assert [(tile.label, tile.mark) for tile in ambiguous] == [("dog → cat", "ambiguous")]
+def test_tiles_ask_and_say_how_likely_the_label_is_wrong() -> None:
+    shown = tiles(made()[0].pictures, set_id="set")
+    assert [tile.question for tile in shown] == ["cat or dog?", "dog or cat?", "cat or dog?", None]
+    assert [tile.label for tile in shown] == ["cat", "dog", "cat", "emu"]
+    assert [tile.value for tile in shown] == ["95 % wrong", "20 % wrong", "0 % wrong", "10 % wrong"]
+    assert shown[0].detail == "The label is wrong with a probability of 95 %; 7 of 9 neighbours are dog"
+    assert [tile.mark for tile in shown] == ["likely wrong", "between", None, "outlier"]
 
 
 def test_decided_suspects_are_drawn_with_their_decision(labelled: ImageSet) -> None:
     """Where some are decided the others have none: nan would be no JSON, and the gallery would not be drawn."""
-    check = labelled.labels.check()
-    labelled.decisions.decide([int(check.suspects["id"].iloc[0])], "keep")
-    rows = with_decisions(check.suspects, labelled)
+    pictures = labelled.labels.check().pictures
+    labelled.decisions.decide([int(pictures["id"].iloc[0])], "keep")
+    rows = with_decisions(pictures, labelled)
     assert [tile.decision for tile in tiles(rows, set_id="x")] == ["keep", *[None] * (len(rows) - 1)]
     opened(labelled, "labels")

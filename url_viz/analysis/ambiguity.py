@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from url_viz.analysis.calibration import Calibration, WrongLabels, calibrate
+from url_viz.analysis.calibration import Calibration, calibrate
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.left_out import Ridge, fit_ridge, weights_without, with_constant
 from url_viz.analysis.votes import NONE, Codes, Doubles, vote_shares
@@ -62,8 +62,8 @@ class LabelEvidence:
 
     `own_share` (R,) float32 is the label's calibrated share of what the picture shows; `other_class` (R,) int32 the
     strongest other class, `other_share` its share. `doubt` (R,) float32, 0 to 1, orders labels: higher = more doubtful.
-    `label_wrong` (R,) float32 is the probability that the label says nothing of the picture (`Calibration`). nan, and
-    NONE, if a picture has no label that counts, or no other source group has a picture of its class.
+    `label_wrong` (R,) float32 is the probability that the label is wrong (`Calibration`). nan, and NONE, if a picture
+    has no label that counts, or no other source group has a picture of its class.
     """
 
     own_share: Floats
@@ -78,7 +78,6 @@ class StoredClasses(NamedTuple):
 
     shares: ClassShares
     evidence: LabelEvidence
-    wrong: WrongLabels
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Classified:
     @property
     def stored(self) -> StoredClasses:
         """What is stored of it."""
-        return StoredClasses(self.shares, self.evidence, self.model.calibration.wrong)
+        return StoredClasses(self.shares, self.evidence)
 
 
 def classify(
@@ -126,6 +125,7 @@ def classify(
     group: NDArray[np.integer],
     *,
     also: Nearest | None = None,
+    given: NDArray[np.integer] | None = None,
     least: int = LEAST_OF_A_CLASS,
     seed: int = 0,
 ) -> Classified | None:
@@ -135,22 +135,24 @@ def classify(
     NONE for no label; `group` (N,) source groups. Only labelled pictures vote and are fitted, and only classes with at
     `least` so many of them; every picture gets shares. None if fewer than two such classes are left. Where a second
     model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
-    numbers side by side.
+    numbers side by side. The evidence is on the labels as `given` (N,) where somebody has corrected some: which of them
+    were wrong says how many others are.
     """
-    count = np.bincount(label[label >= 0], minlength=1)
+    given = label if given is None else np.where(given >= 0, given, label)
+    count = np.bincount(label[label >= 0], minlength=int(given.max(initial=0)) + 1)
     classes = np.flatnonzero(count >= least).astype(np.int32)
     if len(classes) < 2:
         return None
     place = np.full(len(count) + 1, NONE, np.int32)  # the last for NONE
     place[classes] = np.arange(len(classes))
-    voter = place[label]
+    voter, judged = place[label], place[given]
     ridge = fit_ridge(whitened, voter, group, len(classes))
     lists = _lists(position, similarity, also)
-    of = labelled_means(ridge, lists, seed=seed)
+    of = labelled_means(ridge, lists, judged, seed=seed)
     calibration = calibrate(of.mean, of.label, group[of.rows], prior=of.prior)
     weights = ridge.weights.astype(np.float32)
     model = AmbiguityModel(classes, weights, of.temperature, voter, calibration, ridge.inner, ridge.sums)
-    return Classified(*_read_off(ridge, model, lists), model)
+    return Classified(*_read_off(ridge, model, lists, judged), model)
 
 
 def classify_new(
@@ -203,8 +205,13 @@ def _votes(
     return np.asarray(votes) / np.maximum(count, 1)[:, None], count > 0
 
 
-def _read_off(ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest]) -> tuple[ClassShares, LabelEvidence]:
-    """Shares and evidence of all pictures of the set, a block of groups at a time: (N, C) is never in memory."""
+def _read_off(
+    ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest], judged: Codes
+) -> tuple[ClassShares, LabelEvidence]:
+    """Shares of all pictures of the set, and evidence on the labels `judged` (N,).
+
+    A block of groups at a time: (N, C) is never in memory.
+    """
     count, classes, calibration = len(model.voter), model.classes, model.calibration
     code, share = _empty(count)
     other = np.full(count, NONE, np.int32)
@@ -212,15 +219,15 @@ def _read_off(ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest]) -> 
     for rows, value in ridge.without_twins():
         log_fit = log_softmax(value * model.temperature, axis=1)
         votes, has_any = _votes(lists, rows, model.voter, len(classes))
-        likeness = calibration.likeness(_mean_share(log_fit, votes, has_any, calibration.prior))
-        has_label = (model.voter[rows] != NONE) & ridge.is_spread[model.voter[rows]]
-        label, labelled = model.voter[rows][has_label], rows[has_label]
+        mean = _mean_share(log_fit, votes, has_any, calibration.prior)
+        has_label = (judged[rows] != NONE) & ridge.is_spread[judged[rows]]
+        label, labelled = judged[rows][has_label], rows[has_label]
         every = np.arange(len(label))
         other[labelled], doubt[labelled] = _doubt(log_fit[has_label], votes[has_label], label, calibration.prior)
-        own = likeness[has_label][every, label]
-        own_share[labelled], other_share[labelled] = own, likeness[has_label][every, other[labelled]]
-        wrong[labelled] = calibration.label_is_wrong(own, label)
-        code[:, rows], share[:, rows] = _first_two(calibration.with_wrong_labels(likeness))
+        likeness = calibration.likeness(mean[has_label])
+        own_share[labelled], other_share[labelled] = likeness[every, label], likeness[every, other[labelled]]
+        wrong[labelled] = calibration.label_is_wrong(mean[has_label], label)
+        code[:, rows], share[:, rows] = _first_two(calibration.shares(mean))
     named = np.append(classes, np.int32(NONE))[other]
     return ClassShares(*classes[code], *share), LabelEvidence(own_share, named, other_share, doubt, wrong)
 
@@ -285,19 +292,27 @@ class LabelledMeans:
 
 
 def labelled_means(
-    ridge: Ridge, lists: Sequence[Nearest], *, seed: int = 0, prior_out: float = PRIOR_OUT_OF_SHARES
+    ridge: Ridge,
+    lists: Sequence[Nearest],
+    judged: Codes | None = None,
+    *,
+    seed: int = 0,
+    prior_out: float = PRIOR_OUT_OF_SHARES,
 ) -> LabelledMeans:
     """The mean shares of all labelled pictures, or of a sample by `seed` of at most SAMPLE_ROWS and SAMPLE_CELLS.
+
+    Labels are those `judged` (N,), by default those that the ridge was fitted to.
 
     Only pictures of classes with one of another source group: who has seen no other cannot know the class.
     """
     size = np.bincount(ridge.label[ridge.label != NONE], minlength=ridge.classes)
     prior = size / size.sum()
-    rows = np.flatnonzero((ridge.label != NONE) & ridge.is_spread[ridge.label])
+    judged = ridge.label if judged is None else judged
+    rows = np.flatnonzero((judged != NONE) & ridge.is_spread[judged])
     most = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // ridge.classes))
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    value, label = _values_at(ridge, rows), ridge.label[rows]
+    value, label = _values_at(ridge, rows), judged[rows]
     temperature = _temperature(value, label)
     votes, has_any = _votes(lists, rows, ridge.label, ridge.classes)
     mean = _mean_share(log_softmax(value * temperature, axis=1), votes, has_any, prior, prior_out)

@@ -1,6 +1,5 @@
-"""Calibration of class shares: what makes them shares of cases, how many labels are wrong, and how well it holds."""
+"""Calibration of class shares: what makes them shares of cases, which labels are wrong, and how well shares hold."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,79 +9,56 @@ from numpy.typing import NDArray
 from url_viz.analysis.order_metrics import Figure, jackknife, without_each_block
 from url_viz.analysis.twin_groups import first_of_each
 from url_viz.analysis.votes import Codes, Doubles
-from url_viz.wording import decimal, percent
+from url_viz.wording import decimal
 
 USUAL_SHARPNESS = 1.4
 SHARPNESS_SPREAD = 0.15
 """The prior of log sharpness: normal about the usual one, so that a set of a few pictures has about that one."""
 LABELS_RIGHT = 40.0
 """The prior of wrong labels: as if so many right ones had been seen."""
-SHARPNESSES = np.geomspace(0.4, 4.0, 24)
-WRONG_SHARES = np.concatenate([[0.0], np.geomspace(0.0005, 0.6, 60)])
-LIKELIHOOD_DROP = 1.92
-"""How far the log likelihood may fall within a 95 % interval of one number (half of chi-squared's 3.84)."""
+SHARPNESSES = np.geomspace(0.6, 3.0, 25)
+BEGIN = (0.9, 0.05, 0.05)
+STEPS = 80
+"""Where the shares of the three kinds of labels begin, and how often they are improved."""
 LEAST_SHARE = 1e-9
-FEW_LABELS = 30
-"""Of fewer labels no interval is given."""
-LEAST_TOLD = 0.01
-"""Below this fraction of wrong labels no number is told."""
-
-NOT_SEEN = "mix-ups of classes that look alike often go unseen"
-"""What every figure on wrong labels leaves out."""
-
-
-@dataclass(frozen=True)
-class WrongLabels:
-    """The fraction of a set's labels that say nothing of their pictures, with its 95 % interval; nan for few labels.
-
-    A lower bound: labels that are wrong in favour of a class that looks alike are not seen.
-    """
-
-    share: float
-    low: float
-    high: float
-
-    @property
-    def words(self) -> str:
-        """What to tell people, without a full stop: "at least 4 of 100 labels look wrong (5.3 %, 4.1 to 7.7)"."""
-        ends = "" if math.isnan(self.low) else f", {100 * self.low:.1f} to {100 * self.high:.1f}"
-        estimate = f"({percent(self.share, digits=1)}{ends})"
-        least = self.share if math.isnan(self.low) else self.low
-        if least < LEAST_TOLD:
-            return f"hardly any label looks wrong {estimate}"
-        return f"at least {max(1, math.floor(100 * least))} of 100 labels look wrong {estimate}"
+LEAST_REST = 1e-6
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What takes mean shares of witnesses to shares of cases: P(label) = (1 − ε) · pᵞ + ε · class share.
+    """What takes mean shares of witnesses to shares of labels: P(label) = (1 − ε₁ − ε₂) · q + ε₁ · prior + ε₂ · rest.
 
-    `sharpness` is γ, `wrong` the labels that say nothing of the picture, whose share is ε; `prior` (C,) float64 each
-    class's fraction of the labels. A linear mean of calibrated witnesses is too even, hence γ (Ranjan and Gneiting
-    2010).
+    q is what the picture shows: meanᵞ, summing to 1, with γ the `sharpness` (a linear mean of calibrated witnesses is
+    too even: Ranjan and Gneiting 2010). `by_chance` is ε₁, the fraction of labels given whatever the picture shows, and
+    `prior` (C,) float64 each class's fraction of the labels. `look_alike` is ε₂, the fraction given in favour of a
+    class that the picture resembles without being of it: by the mean shares without the largest (`rest_shares`).
     """
 
     sharpness: float
-    wrong: WrongLabels
+    by_chance: float
+    look_alike: float
     prior: Doubles
 
     def likeness(self, mean: Doubles) -> Doubles:
-        """Shares (R, C) of what pictures show, from the witnesses' mean shares (R, C): pᵞ, summing to 1."""
+        """Shares (R, C) of what pictures show, from the witnesses' mean shares (R, C)."""
         return sharpened(mean, self.sharpness)
 
     def shares(self, mean: Doubles) -> Doubles:
         """Shares (R, C) of the labels of pictures like these, wrong ones among them."""
-        return self.with_wrong_labels(self.likeness(mean))
+        right = 1 - self.by_chance - self.look_alike
+        mixed: Doubles = self.likeness(mean)
+        mixed *= right
+        mixed += self.by_chance * self.prior
+        mixed += self.look_alike * rest_shares(mean)
+        return mixed
 
-    def with_wrong_labels(self, likeness: Doubles) -> Doubles:
-        """Shares (R, C) of labels, from those of what pictures show."""
-        shares: Doubles = (1 - self.wrong.share) * likeness + self.wrong.share * self.prior
-        return shares
-
-    def label_is_wrong(self, own: Doubles, label: Codes) -> Doubles:
-        """P (R,) that a label says nothing of its picture, from the label's likeness `own` (R,)."""
-        by_chance = self.wrong.share * self.prior[label]
-        probability: Doubles = by_chance / np.maximum(by_chance + (1 - self.wrong.share) * own, LEAST_SHARE)
+    def label_is_wrong(self, mean: Doubles, label: Codes) -> Doubles:
+        """P (R,) that a label (R,) is wrong, from the mean shares (R, C): one given by chance can be right."""
+        every = np.arange(len(label))
+        own = self.likeness(mean)[every, label]
+        unseen = self.by_chance * self.prior[label] + self.look_alike * rest_shares(mean)[every, label]
+        likely = unseen + (1 - self.by_chance - self.look_alike) * own
+        probability: Doubles = (1 - own) * unseen / np.maximum(likely, LEAST_SHARE)
         return probability
 
 
@@ -95,44 +71,47 @@ def sharpened(mean: Doubles, sharpness: float) -> Doubles:
     return value
 
 
+def rest_shares(mean: Doubles) -> Doubles:
+    """Shares (R, C) without each row's likeliest class, which has 0, summing to 1 again."""
+    rest = np.maximum(mean, LEAST_REST)
+    rest[np.arange(len(mean)), mean.argmax(axis=1)] = 0
+    rest /= rest.sum(axis=1, keepdims=True)
+    return rest
+
+
 def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles) -> Calibration:
-    """The likeliest sharpness and fraction of wrong labels of R labelled pictures.
+    """The likeliest sharpness and fractions of wrong labels of R labelled pictures.
 
     `mean` (R, C) are the witnesses' mean shares, own labels unseen; `label` (R,) codes; `group` (R,) source groups,
     each of which counts as one picture; `prior` (C,) each class's fraction of all labels.
     """
     _, number, size = np.unique(group, return_inverse=True, return_counts=True)
     weight, every = 1 / size[number], np.arange(len(label))
-    by_chance = prior[label][:, None] * WRONG_SHARES
-    surface = np.empty((len(SHARPNESSES), len(WRONG_SHARES)))
-    for row, sharpness in enumerate(SHARPNESSES):
-        own = sharpened(mean, sharpness)[every, label][:, None]
-        surface[row] = weight @ np.log(np.maximum(own * (1 - WRONG_SHARES) + by_chance, LEAST_SHARE))
-        surface[row] -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
-    low, high = _interval(surface) if len(size) >= FEW_LABELS else (np.nan, np.nan)
-    surface += LABELS_RIGHT * np.log1p(-WRONG_SHARES)
-    row, column = divmod(int(surface.argmax()), len(WRONG_SHARES))
-    best = float(np.exp(_vertex(np.log(SHARPNESSES), surface[:, column], row)))
-    wrong = max(0.0, _vertex(WRONG_SHARES, surface[row], column))
-    return Calibration(best, WrongLabels(wrong, min(low, wrong), max(high, wrong)), prior)
+    likelihood = np.empty((len(label), 3))
+    likelihood[:, 1], likelihood[:, 2] = prior[label], rest_shares(mean)[every, label]
+    best = -np.inf, USUAL_SHARPNESS, np.zeros(3)
+    for sharpness in SHARPNESSES:
+        likelihood[:, 0] = sharpened(mean, sharpness)[every, label]
+        kinds = _kinds_of_labels(likelihood, weight)
+        fit = float(weight @ np.log(np.maximum(likelihood @ kinds, LEAST_SHARE)) + LABELS_RIGHT * np.log(kinds[0]))
+        fit -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
+        best = max(best, (fit, sharpness, kinds), key=lambda found: found[0])
+    _, sharpness, kinds = best
+    return Calibration(float(sharpness), float(kinds[1]), float(kinds[2]), prior)
 
 
-def _interval(surface: Doubles) -> tuple[float, float]:
-    """The fractions of wrong labels (95 %) that the likelihood allows, whatever the sharpness."""
-    profile = surface.max(axis=0)
-    bound, best = profile.max() - LIKELIHOOD_DROP, int(profile.argmax())
-    low = np.interp(bound, profile[: best + 1], WRONG_SHARES[: best + 1]) if profile[0] < bound else 0.0
-    high = np.interp(-bound, -profile[best:], WRONG_SHARES[best:])
-    return float(low), float(high)
+def _kinds_of_labels(likelihood: Doubles, weight: Doubles) -> Doubles:
+    """The likeliest fractions (3,) of right labels, of those by chance and of look-alikes, by expectation-maximisation.
 
-
-def _vertex(x: Doubles, y: Doubles, at: int) -> float:
-    """Where the parabola through a grid's best value and both beside it has its top."""
-    if not 0 < at < len(x) - 1:
-        return float(x[at])
-    a, b, _ = np.polyfit(x[at - 1 : at + 2] - x[at], y[at - 1 : at + 2], 2)
-    top = -b / (2 * a) if a < 0 else 0.0
-    return float(np.clip(x[at] + top, x[at - 1], x[at + 1]))
+    `likelihood` (R, 3) is that of each label under each kind, `weight` (R,) how much a picture counts.
+    """
+    kinds = np.array(BEGIN)
+    for _ in range(STEPS):
+        part = likelihood * kinds
+        kinds = (weight / np.maximum(part.sum(axis=1), LEAST_SHARE)) @ part
+        kinds[0] += LABELS_RIGHT
+        kinds /= kinds.sum()
+    return kinds
 
 
 BINS = 15

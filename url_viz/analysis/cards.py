@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from url_viz.store.decision_rows import Decision
 from url_viz.store.decisions import Action
-from url_viz.wording import percent
 
 AnswerKind = Literal["decision", "label", "name", "same", "keep", "verdict", "twins"]
 """What a card takes: a decision, a class, a name, yes or no, which of a group to keep, a verdict on a box, all of it
@@ -49,10 +48,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a picture: `text`, and the classes to choose among (none, one or two)."""
+    """What is asked of a picture: `text`, and the classes to choose among (none, one or two).
+
+    `wrong` is the probability that its label is wrong, given the label; nan where it is not known.
+    """
 
     text: str
     choices: tuple[Choice, ...] = ()
+    wrong: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,10 @@ class ReviewProgress:
 
 @dataclass(frozen=True)
 class Moved:
-    """What answers have changed of the order: in `words`, and as a `share` of the most ambiguous tenth (0 to 1)."""
+    """What answers have changed, in `words`, and as a `share` (0 to 1).
+
+    The share is of the most ambiguous tenth, or of the next labels those that are wrong.
+    """
 
     words: str
     share: float
@@ -182,16 +188,14 @@ def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Que
 
 
 def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Whether the label of a row is right, or the `suggested` class."""
+    """Whether a row is of its label or of the `suggested` class; its `wrong` is told where it is known."""
     label = row.get("label")
     if not isinstance(label, str):
         return between_classes(row)
+    wrong = float(row.get("wrong", math.nan))
     if suggested is None:
-        return Question(f"Labelled {label}, but like no other picture: is it right?", (_choice(row, label),))
-    choices = (_choice(row, label), _choice(row, suggested))
-    share = "" if math.isnan(choices[1].share) else f" ({percent(choices[1].share)})"
-    looks = "looks like" if row.get("first_class") != label else "or perhaps"
-    return Question(f"Labelled {label}, {looks} {suggested}{share}", choices)
+        return Question(f"Labelled {label}, but like no other picture: is it right?", (_choice(row, label),), wrong)
+    return Question(f"{label} or {suggested}? Labelled {label}", (_choice(row, label), _choice(row, suggested)), wrong)
 
 
 def of_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:

@@ -31,7 +31,6 @@ from url_viz.analysis.apart import (
     near_pairs,
     suggest,
 )
-from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.classes import (
     CLASS_COLUMNS,
     CodedLabels,
@@ -42,7 +41,8 @@ from url_viz.analysis.classes import (
     spelled_out,
 )
 from url_viz.analysis.derived import Column, Derived, DiskCache, Get, Input, OnDisk
-from url_viz.analysis.findings import FindingInputs, findings
+from url_viz.analysis.doubtful_labels import doubtful_labels
+from url_viz.analysis.findings import FindingInputs, findings, useless
 from url_viz.analysis.label_choice import Labels, chosen_labels
 from url_viz.analysis.label_issues import LabelCheck, check_labels
 from url_viz.analysis.leaks import APART, find_splits, leaks_between_splits
@@ -76,7 +76,6 @@ from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import is_representative, joined_groups, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
-from url_viz.records import as_json, read_json
 from url_viz.rows import CACHED_FROM
 from url_viz.store import imported_columns as user_files
 from url_viz.store.answers import Answered, Answers
@@ -221,6 +220,15 @@ def _labels(get: Get) -> Labels:
     return chosen_labels(stored, folders, base.found, get("imported").columns, decided)
 
 
+def _labels_as_given(get: Get) -> CodedLabels | None:
+    """The labels before anybody corrected them, among the classes there are now; None where nobody did."""
+    names, given = get("picture_labels").names, get("labels").columns.get("label_given")
+    if given is None:
+        return None
+    codes = pd.Index(names, dtype=object).get_indexer(given.map(str, na_action="ignore"))
+    return CodedLabels(names, codes.astype(np.int32))
+
+
 def _digest_of_labels(labels: Labels) -> bytes:
     parts = [str(labels.source).encode("utf-8", "surrogatepass")]
     return b"\0".join([*parts, *map(_digest_of_words, labels.columns.values())])
@@ -277,15 +285,20 @@ def _apart_suggestion(get: Get) -> ApartSuggestion | None:
 # Classes, by labels and by names
 
 
-def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A_CLASS) -> Iterator[Column]:
-    """The columns that follow from `labels`, which is one of CodedLabels; a class has `least` so many of them."""
+def columns_of_classes(
+    labels: str, prefix: str = "", *, given: tuple[str, ...] = (), least: int = LEAST_OF_A_CLASS
+) -> Iterator[Column]:
+    """The columns that follow from `labels`, which is one of CodedLabels; a class has `least` so many of them.
+
+    `given` names the column of those as they were given, where some may have been corrected since.
+    """
     contents, classified, shares, codes = (f"{prefix}{name}" for name in _OF_CLASSES)
 
-    def content_labels_of(get: Get) -> CodedLabels | None:
+    def of_contents(get: Get, name: str) -> CodedLabels | None:
         columns: GraphColumns | None = get("own_graph_columns")
-        if columns is None:
+        if columns is None or get(name) is None:
             return None
-        return content_labels(get(labels), columns.rows_of(get("base").contents), len(columns.content))
+        return content_labels(get(name), columns.rows_of(get("base").contents), len(columns.content))
 
     def classified_by(get: Get) -> Classified | None:
         """None also while a writer refits the whitened space, until it has made the graph in it."""
@@ -296,6 +309,7 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
         if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
             return None
         groups = source_groups(graph.twins, graph.apart)
+        as_given = [of_contents(get, name) for name in given]
         return classify(
             graph.position,
             graph.similarity,
@@ -303,6 +317,7 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
             known.codes,
             groups,
             also=None if second is None else second.voters(groups),
+            given=next((labels.codes for labels in as_given if labels is not None), None),
             least=least,
         )
 
@@ -317,8 +332,7 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
         shares_of, evidence = (
             {each.name: columns[each.name] for each in fields(kind)} for kind in (ClassShares, LabelEvidence)
         )
-        wrong = read_json(WrongLabels, table.schema.metadata[_WRONG_LABELS])
-        return StoredClasses(ClassShares(**shares_of), LabelEvidence(**evidence), wrong)
+        return StoredClasses(ClassShares(**shares_of), LabelEvidence(**evidence))
 
     def class_codes_of(get: Get) -> dict[str, NDArray[Any]] | None:
         found = get(shares)
@@ -328,8 +342,9 @@ def columns_of_classes(labels: str, prefix: str = "", *, least: int = LEAST_OF_A
         of = {name: len(get(labels).names) for name in CLASS_COLUMNS if name.endswith("_class")}
         return numbers_from_table(table, schema_of(CLASS_COLUMNS), len(get("base").contents), codes=of)
 
-    yield Column(contents, (labels, "own_graph_columns", "base"), content_labels_of, digest=_digest_of_picture_labels)
-    yield Column(classified, (contents, "witnesses", "whitened_graph", "second"), classified_by, version=3)
+    of = ("own_graph_columns", "base")
+    yield Column(contents, (labels, *of), lambda get: of_contents(get, labels), digest=_digest_of_picture_labels)
+    yield Column(classified, (contents, *given, *of, "witnesses", "whitened_graph", "second"), classified_by, version=4)
     yield Column(shares, (classified, contents), class_shares, on_disk=OnDisk(_shares_to_table, class_shares_from))
     on_disk = OnDisk(pa.table, class_codes_from, only_large=True)
     yield Column(codes, (shares, labels, "own_graph_columns", "base"), class_codes_of, on_disk=on_disk)
@@ -339,12 +354,8 @@ _OF_CLASSES = ("content_labels", "classified", "class_shares", "class_codes")
 _SHARES = tuple(each.name for kind in (ClassShares, LabelEvidence) for each in fields(kind))
 
 
-_WRONG_LABELS = b"wrong_labels"
-
-
 def _shares_to_table(stored: StoredClasses) -> pa.Table:
-    table = pa.table({**_fields(stored.shares), **_fields(stored.evidence)})
-    return table.replace_schema_metadata({_WRONG_LABELS: as_json(stored.wrong)})
+    return pa.table({**_fields(stored.shares), **_fields(stored.evidence)})
 
 
 def _recorded_runs(get: Get) -> dict[str, RunOnSet | DamageError]:
@@ -457,10 +468,11 @@ def _explained(get: Get) -> pd.DataFrame:
 
 def _label_check(get: Get) -> LabelCheck | None:
     """What is found on the labels; None without labels to check."""
-    labels, shares = get("content_labels"), get("class_shares")
+    labels, shares, table = get("content_labels"), get("class_shares"), get("measured")
     if labels is None or shares is None:
         return None
-    return check_labels(get("measured"), get("base").contents, get("witnesses"), labels, shares.evidence, shares.wrong)
+    unseen = useless(table, get("reasons"))["id"].tolist()
+    return check_labels(table, get("base").contents, get("witnesses"), labels, shares.evidence, useless=unseen)
 
 
 def _leaks(get: Get) -> pd.DataFrame | None:
@@ -588,6 +600,7 @@ _BROUGHT = (
         lambda get: picture_labels(get("labels").columns.get("label", get("base").table["label"])),
         digest=_digest_of_picture_labels,
     ),
+    Column("labels_as_given", ("labels", "picture_labels"), _labels_as_given, digest=_digest_of_picture_labels),
     Column(
         "names",
         ("decisions", "file_rows"),
@@ -605,7 +618,7 @@ _BROUGHT = (
 )
 AMBIGUITY_COLUMN = Column("ambiguity", ("class_codes", "picture_labels"), _ambiguity, gives=CLASS_COLUMNS)
 _MEASURES = (
-    *columns_of_classes("picture_labels"),
+    *columns_of_classes("picture_labels", given=("labels_as_given",)),
     AMBIGUITY_COLUMN,
     Column(
         "apart_suggestion",
@@ -638,7 +651,12 @@ _TABLE = (
         ("explained", "decisions", "file_rows"),
         lambda get: with_decisions(get("explained"), _of_the_table(get, "decisions")),
     ),
-    Column("label_check", ("measured", "base", "witnesses", "content_labels", "class_shares"), _label_check),
+    Column("label_check", ("measured", "base", "witnesses", "content_labels", "class_shares", "reasons"), _label_check),
+    Column(
+        "doubtful",
+        ("label_check", "table"),
+        lambda get: None if get("label_check") is None else doubtful_labels(get("label_check"), get("table")),
+    ),
     Column(
         "reference",
         (
@@ -655,7 +673,7 @@ _TABLE = (
     Column("leaks", ("splits", "graph", "base", "table", "apart", "sources"), _leaks),
     Column(
         "finding_inputs",
-        ("table", "reasons", "label_check", "leaks", "rows", "set"),
+        ("table", "reasons", "label_check", "doubtful", "leaks", "rows", "set"),
         lambda get: FindingInputs(
             get("table"),
             get("reasons"),
@@ -663,6 +681,7 @@ _TABLE = (
             get("leaks"),
             get("rows").failed,
             get("set").store.about().without_objects,
+            get("doubtful"),
         ),
     ),
     Column("findings", ("finding_inputs",), lambda get: findings(get("finding_inputs"))),

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.calibration import NOT_SEEN
-from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
+from url_viz.analysis.doubtful_labels import DoubtfulLabels
+from url_viz.analysis.label_issues import LabelCheck
 from url_viz.analysis.leaks import APART, SAME_FILE
 from url_viz.analysis.object_findings import (
     TINY_PX,
@@ -48,10 +48,10 @@ FindingKind = Literal[
 ]
 """What can be found, what matters most first; the name of the queue, if it has one."""
 KNOWN_SHARE = 0.5
-"""Labels are doubted, and classes called mixed up, only where this fraction of labels is the likeliest class of their
-pictures: below, the model does not know these classes, and most doubts are its mistakes (docs/findings.md)."""
+"""Classes are said to overlap only where this fraction of labels is the likeliest class of their pictures: below, the
+model does not know these classes, and most mix-ups are its own (docs/findings.md)."""
 MIXED_PICTURES, MIXED_SHARE = 3, 0.2
-"""Two classes are mixed up if this many pictures, and this fraction of one of them, look like the other."""
+"""Two classes overlap if this many pictures, and this fraction of one of them, look like the other."""
 USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
 """Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
 COMMON_SHARE = 0.2
@@ -80,15 +80,17 @@ class Finding:
     @property
     def opens(self) -> ReviewSpec | None:
         """The review of what was found; None for what no decision on a picture can mend."""
-        return None if self.kind in ("in-two-splits", "unreadable", "without-objects") else ReviewSpec(self.kind)
+        if self.kind in ("in-two-splits", "unreadable", "without-objects"):
+            return None
+        return ReviewSpec("suspects" if self.kind == "wrong-labels" else self.kind)
 
 
 @dataclass(frozen=True)
 class FindingInputs:
     """What findings are computed from: `table` of `ImageSet.table()` and the `reasons` of its rows.
 
-    `check` is None without labels to check, `leaks` without splits; `failures` counts files that are no picture,
-    `without_objects` pictures in which nothing is annotated.
+    `check` and `doubtful` are None without labels to check, `leaks` without splits; `failures` counts files that are no
+    picture, `without_objects` pictures in which nothing is annotated.
     """
 
     table: pd.DataFrame
@@ -97,6 +99,7 @@ class FindingInputs:
     leaks: pd.DataFrame | None
     failures: int
     without_objects: int = 0
+    doubtful: DoubtfulLabels | None = None
 
     @property
     def is_of_objects(self) -> bool:
@@ -119,12 +122,6 @@ def findings(seen: FindingInputs) -> tuple[Finding, ...]:
     return tuple(sorted(there, key=lambda each: get_args(FindingKind).index(each.kind)))
 
 
-def wrong_labels(check: LabelCheck) -> pd.DataFrame:
-    """Pictures whose label is likely wrong: `suspects` of two kinds, label error and conflicting copies."""
-    rows = check.suspects[check.suspects["kind"].isin([LABEL_ERROR, CONFLICTING])]
-    return rows if knows_classes(check) else rows[rows["kind"] == CONFLICTING]
-
-
 def knows_classes(check: LabelCheck) -> bool:
     """Whether the model knows these classes: KNOWN_SHARE of the labels are what speaks most for their pictures."""
     pictures = check.pictures
@@ -132,7 +129,7 @@ def knows_classes(check: LabelCheck) -> bool:
 
 
 def mixed_pairs(check: LabelCheck) -> pd.DataFrame:
-    """Pairs of classes that are mixed up, columns as of `confused_pairs`, the most first."""
+    """Pairs of classes that overlap, columns as of `confused_pairs`, the most first."""
     pairs = check.confused
     share = pairs[["a_as_b_share", "b_as_a_share"]].max(axis=1)
     is_mixed = (pairs["pictures"] >= MIXED_PICTURES) & (share >= MIXED_SHARE)
@@ -141,7 +138,7 @@ def mixed_pairs(check: LabelCheck) -> pd.DataFrame:
 
 
 def mixed_up(check: LabelCheck) -> pd.DataFrame:
-    """Pictures of one of two mixed classes that look like the other: id and suggested, pair after pair."""
+    """Pictures of one of two overlapping classes that look like the other: id, suggested and wrong, pair after pair."""
     place = {}
     for number, (a, b) in enumerate(mixed_pairs(check)[["class_a", "class_b"]].itertuples(index=False)):
         place[a, b] = place[b, a] = number
@@ -149,7 +146,7 @@ def mixed_up(check: LabelCheck) -> pd.DataFrame:
     pairs = zip(pictures["label"], pictures["taken_for"], strict=True)
     rows = pictures.assign(suggested=pictures["taken_for"], place=[place.get(pair, -1) for pair in pairs])
     found: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
-    return found[["id", "suggested", "label", "place"]]
+    return found[["id", "suggested", "wrong", "label", "place"]]
 
 
 def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
@@ -218,27 +215,22 @@ def _leaks(seen: FindingInputs) -> Finding | None:
 
 
 def _wrong(seen: FindingInputs) -> Finding | None:
-    if seen.check is None:
+    if not seen.doubtful:
         return None
-    count = _open(seen, "wrong-labels", wrong_labels(seen.check))
-    words = counted(count, "label looks wrong", "labels look wrong")
-    why = f"They are more likely wrong than right. Overall, {seen.check.wrong.words}; {NOT_SEEN}."
-    return Finding("wrong-labels", count, words, why)
+    why = "Similar pictures have another label. Mistakes on pictures that are hard to tell go unseen."
+    return Finding("wrong-labels", len(seen.doubtful), seen.doubtful.words, why)
 
 
 def _mixed(seen: FindingInputs) -> Finding | None:
     if seen.check is None:
         return None
-    rows = mixed_up(seen.check)
-    count = _open(seen, "mixed-up", rows)
     pairs = mixed_pairs(seen.check)[["class_a", "class_b"]].to_numpy()
-    if not count or not len(pairs):
+    if not len(pairs) or not _open(seen, "mixed-up", mixed_up(seen.check)):
         return None
-    more = f", and {counted(len(pairs) - 1, 'other pair')}" if len(pairs) > 1 else ""
-    looks = seen.counted(count, "looks", "look")
-    words = f"{looks} more like another class: {pairs[0][0]} ↔ {pairs[0][1]}{more}"
-    why = "The classes hardly differ, or were labelled inconsistently. Merge them, or define what separates them."
-    return Finding("mixed-up", count, words, why)
+    more = f", and {counted(len(pairs) - 1, 'other')}" if len(pairs) > 1 else ""
+    overlap = counted(len(pairs), "pair of classes overlaps", "pairs of classes overlap")
+    why = "Each has many pictures that look like the other. Merge the classes, or define what separates them."
+    return Finding("mixed-up", len(pairs), f"{overlap}: {pairs[0][0]} ↔ {pairs[0][1]}{more}", why)
 
 
 def _bursts(seen: FindingInputs) -> Finding:

@@ -20,12 +20,12 @@ from url_viz.analysis.findings import (
     KNOWN_SHARE,
     FindingInputs,
     knows_classes,
-    mixed_up,
+    mixed_pairs,
     open_leaks,
     small_classes,
     useless,
-    wrong_labels,
 )
+from url_viz.analysis.forecast import PRIOR, Forecast
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck
 from url_viz.analysis.leaks import SAME_FILE
 from url_viz.analysis.measures import AMBIGUITY, has_values
@@ -140,9 +140,10 @@ State = Literal["passed", "broken", "not judged"]
 class RuleResult:
     """One rule of a policy on an image set: F things found, of which the `new` ones count.
 
-    `paths` (F,) are of pictures (of small classes, their names), with `contents`, digests in hexadecimal or None, and
-    `details` in words. `of` is how many pictures (files, classes) there are; `why_not` says what keeps a rule from
-    being judged. `of_class` is the class of a rule on one class.
+    `paths` (F,) are of pictures (of classes, their names), with `contents`, digests in hexadecimal or None, and
+    `details` in words; of labels that may be wrong, `chances` (F,) say how likely each is. `of` is how many pictures
+    (files, classes) there are; `why_not` says what keeps a rule from being judged. `of_class` is the class of a rule on
+    one class.
     """
 
     rule: str
@@ -155,11 +156,15 @@ class RuleResult:
     details: tuple[str, ...] = ()
     new: tuple[bool, ...] = ()
     why_not: str = ""
+    chances: tuple[float, ...] = ()
 
     @property
     def count(self) -> int:
-        """How many count: all, with a baseline the new ones."""
-        return sum(self.new)
+        """How many count: all, with a baseline the new ones; of labels so many are wrong at least."""
+        if not self.chances:
+            return sum(self.new)
+        chances = np.array(self.chances)[list(self.new)]
+        return int((chances == 1).sum() + Forecast(chances[chances < 1], PRIOR).among(slice(None)).low)
 
     @property
     def name(self) -> str:
@@ -169,10 +174,10 @@ class RuleResult:
     @property
     def found(self) -> str:
         """In words: "2 of 40, at most 0", or what keeps the rule from being judged."""
-        known = len(self.paths) - self.count
-        return self.why_not or f"{self.count:,} of {self.of:,}, at most {self.most}" + f"; {known:,} known" * (
-            known > 0
-        )
+        new = sum(self.new)
+        listed = f" (at least, among {new:,} that are doubtful)" if self.chances else ""
+        known = f"; {len(self.paths) - new:,} known" if len(self.paths) > new else ""
+        return self.why_not or f"{self.count:,} of {self.of:,}{listed}, at most {self.most}{known}"
 
     @property
     def words(self) -> str:
@@ -319,12 +324,15 @@ def _result(of: GateInputs, rule: str, of_class: str | None, bound: Bound, find:
         rows = rows.assign(path=named["path"].to_numpy(object))
     paths, details = (tuple(map(str, rows[name])) for name in ("path", "detail"))
     result = RuleResult(rule, of_class, bound.written, "passed", total, paths, tuple(contents), details)
+    if "wrong" in rows:
+        result = replace(result, chances=tuple(rows["wrong"].round(4).tolist()))
     return _counting(result, (True,) * len(rows), bound)
 
 
 def _counting(result: RuleResult, new: tuple[bool, ...], bound: Bound) -> RuleResult:
     """The result with only the `new` ones counting."""
-    return replace(result, new=new, state="passed" if bound.holds(sum(new), result.of) else "broken")
+    counting = replace(result, new=new)
+    return replace(counting, state="passed" if bound.holds(counting.count, result.of) else "broken")
 
 
 def _against(result: RuleResult, known: Counter[str] | None, bound: Bound) -> RuleResult:
@@ -355,10 +363,23 @@ def _leaks(of: GateInputs, policy: Policy) -> Listed:
     return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), len(of.table)
 
 
-def _labels(rows: Callable[[LabelCheck], pd.DataFrame], of: GateInputs, policy: Policy) -> Listed:
-    found = _undecided(of, rows(of.check))
-    detail = "labelled " + found["label"].astype(str) + ", looks like " + found["suggested"].astype(str)
-    return found.assign(detail=detail), int(of.table["label"].notna().sum())
+def _doubtful(of: GateInputs, policy: Policy) -> Listed:
+    """The doubtful labels; what counts is how many of them are wrong, at least."""
+    doubtful = of.seen.doubtful
+    if doubtful is None:
+        raise ImageSetError(NO_CLASSES)
+    found = doubtful.rows
+    detail = found["label"].astype(str) + " or " + found["suggested"].astype(str) + "? Labelled " + found["label"]
+    chance = np.where(doubtful.is_conflict, 1, doubtful.forecast.expected)[doubtful.is_doubtful]  # one of two is wrong
+    return found.assign(detail=detail, wrong=chance), int(of.table["label"].notna().sum())
+
+
+def _overlapping(of: GateInputs, policy: Policy) -> Listed:
+    """Pairs of classes."""
+    pairs = mixed_pairs(of.check)
+    names = [f"{a} ↔ {b}" for a, b in pairs[["class_a", "class_b"]].to_numpy()]
+    details = [f"{counted(count, 'picture looks', 'pictures look')} like the other" for count in pairs["pictures"]]
+    return pd.DataFrame({"path": names, "detail": details}), of.table["label"].nunique()
 
 
 def _ambiguous(of: GateInputs, name: str | None) -> Listed:
@@ -416,8 +437,8 @@ def _second_boxes(table: pd.DataFrame) -> pd.DataFrame:
 
 _FINDERS: dict[str, Callable[[GateInputs, Policy], Listed]] = {
     "leaks": _leaks,
-    "wrong-labels": partial(_labels, wrong_labels),
-    "mixed-up": partial(_labels, mixed_up),
+    "wrong-labels": _doubtful,
+    "mixed-up": _overlapping,
     "twins": _twins,
     "useless": _useless,
     "unreadable": _unreadable,

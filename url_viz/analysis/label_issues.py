@@ -1,6 +1,6 @@
-"""Label issues: likely wrong labels, ambiguous pictures, conflicting copies, outliers, and classes mixed up."""
+"""What is found on labels: how likely each is wrong, conflicting copies, outliers, and classes that overlap."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -10,22 +10,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LabelEvidence
-from url_viz.analysis.calibration import WrongLabels
 from url_viz.analysis.classes import CodedLabels
+from url_viz.analysis.label_choice import CORRECTED
+from url_viz.analysis.twin_groups import first_of_each
 from url_viz.analysis.votes import NONE, VOTERS, Codes
 from url_viz.store.tables import Graph, positions_of
-from url_viz.wording import counted
 
-Kind = Literal["", "label error", "ambiguous", "conflicting copies", "out on its own"]
-LABEL_ERROR: Kind = "label error"
-AMBIGUOUS: Kind = "ambiguous"
+Kind = Literal["", "likely wrong", "between classes", "conflicting copies", "out on its own", "does not show its label"]
+LIKELY_WRONG: Kind = "likely wrong"
+BETWEEN: Kind = "between classes"
 CONFLICTING: Kind = "conflicting copies"
 OUTLIER: Kind = "out on its own"
-KINDS: tuple[Kind, ...] = (LABEL_ERROR, AMBIGUOUS, CONFLICTING, OUTLIER)
+UNSEEN: Kind = "does not show its label"
+KINDS: tuple[Kind, ...] = (LIKELY_WRONG, BETWEEN, CONFLICTING, OUTLIER, UNSEEN)
 
 SAME_COSINE = 0.98
 LIKELY = 0.5
-"""A label is an error where that is likelier than not, and a picture ambiguous where no class is."""
+"""A label is likely wrong from this probability on, and a picture between classes where no class has this share."""
 FENCE = 1.0
 """Quartile ranges below the lower quartile; Tukey's 1.5 is never reached in a whitened space."""
 
@@ -39,8 +40,8 @@ class Judged:
     `own` (R,) float32 is the calibrated share of a picture's label, `best` (R,) that of `other` (R,) int32, the
     strongest other class; `score` (R,) float32, 0 to 1, higher = the label is more doubtful (`LabelEvidence.doubt`);
     `wrong` (R,) float32 the probability that the label is wrong. `kind` (R,) is of `Kind`, `suggested` (R,) int32 the
-    class to try, NONE if there is none; `support` (R,) of `voters` (R,) neighbours are of `other`. For conflicting
-    copies both are about the copies and their class.
+    class to ask about, NONE if there is none; `support` (R,) of `voters` (R,) neighbours are of `other`. For
+    conflicting copies both are about the copies and their class.
     """
 
     own: Floats
@@ -63,20 +64,20 @@ def judge(row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes,
     `voter` (M,) are the labels of the graph's contents, NONE if copies differ, and `evidence` what speaks for them: kNN
     votes and a leave-one-out ridge classifier. The score orders pictures, and is not a probability.
 
-    A label error: the label is likelier wrong than right (`LabelEvidence.label_wrong`), and another class is ahead.
-    Ambiguous: no class has half of the shares. Conflicting copies: equal content, or raw cosine
-    from SAME_COSINE, under different labels. Out on its own: the nearest neighbour is so far that its vote says little
-    (FENCE, chosen on development sets).
+    Likely wrong: the label is likelier wrong than right (`LabelEvidence.label_wrong`). Between classes: no class has
+    half of the shares. Conflicting copies: equal content, or raw cosine from SAME_COSINE, under different labels, of
+    which one at least is wrong. Out on its own: the nearest neighbour is so far that its vote says little (FENCE,
+    chosen on development sets).
     """
     other, has_shares = evidence.other_class[row], np.isfinite(evidence.own_share)[row]
     # A label that does not count (its copies differ, or its class is too small) has nothing for or against it.
     shares = (evidence.own_share, evidence.other_share, evidence.doubt, evidence.label_wrong)
     own, best, score, wrong = (np.nan_to_num(share)[row] for share in shares)
-    disagrees, kind = best > own, np.full(len(row), "", dtype=object)
-    kind[has_shares & (np.maximum(own, best) < LIKELY)] = AMBIGUOUS
-    kind[disagrees & (wrong >= LIKELY)] = LABEL_ERROR
+    kind = np.full(len(row), "", dtype=object)
+    kind[has_shares & (np.maximum(own, best) < LIKELY)] = BETWEEN
+    kind[wrong >= LIKELY] = LIKELY_WRONG
     kind[_is_outlier(graph)[row]] = OUTLIER
-    suggested = np.where((kind != "") & disagrees, other, NONE).astype(np.int32)
+    suggested = np.where(has_shares, other, NONE).astype(np.int32)
     votes = _votes(graph.position[row], voter, other)
     return _with_copies(Judged(own, best, other, score, wrong, kind, suggested, *votes), row, label, voter, graph)
 
@@ -118,7 +119,8 @@ def _with_copies(judged: Judged, row: NDArray[np.integer], label: Codes, voter: 
             chosen = np.argmax(np.where(other, count, 0))
             suggested[number], kind[number] = codes[chosen], CONFLICTING
             support[number], voters[number] = count[chosen], len(numbers) - 1
-    return replace(judged, kind=kind, suggested=suggested, support=support, voters=voters)
+    wrong = np.where(kind == CONFLICTING, np.maximum(judged.wrong, np.float32(LIKELY)), judged.wrong)
+    return replace(judged, kind=kind, suggested=suggested, support=support, voters=voters, wrong=wrong)
 
 
 def _copies(graph: Graph, voter: Codes) -> dict[int, list[int]]:
@@ -145,68 +147,39 @@ def _conflicting(row: NDArray[np.integer], voter: Codes) -> list[NDArray[np.int6
     return np.split(numbers, np.flatnonzero(np.diff(row[numbers])) + 1) if len(numbers) else []
 
 
-COLUMNS = ("id", "path", "label", "suggested", "share", "score", "wrong", "kind", "support", "neighbours")
-
-_WORDS: Mapping[Kind, tuple[str, str]] = {
-    LABEL_ERROR: ("picture looks mislabelled", "pictures look mislabelled"),
-    AMBIGUOUS: ("fits no class well", "fit no class well"),
-    CONFLICTING: ("has a copy under another label", "have copies under another label"),
-    OUTLIER: ("is an outlier", "are outliers"),
-}
+COLUMNS = (
+    *("id", "path", "label", "suggested", "wrong", "share", "score", "kind", "support", "neighbours", "twin_group"),
+)
 
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """What was found on the labels of an image set.
+    """What is known of the labels of an image set.
 
-    `pictures` has one row per labelled picture that has neighbours, the most doubtful first; columns id, path, label,
-    suggested (class to try, None if there is none), score (0 to 1, higher = the label is more to be doubted: an
-    order), kind (of KINDS, "" if nothing is wrong, or somebody gave or confirmed the label), support of so
-    many neighbours (votes for the strongest other class), wrong (the probability that the label is wrong), and
-    taken_for: the likeliest class, possibly the label. `left_out` counts pictures without a label or not in the
-    graph yet; `wrong` is the fraction of labels that are wrong.
+    `pictures` has one row per labelled picture that has neighbours: conflicting copies, then the most doubtful first;
+    columns id, path, label, suggested (class to ask about, None if there is none), share (its share of what the picture
+    shows), wrong (the probability that the label is wrong, given the label), score (0 to 1, higher = more doubtful: an
+    order), kind (of KINDS, "" for none, or if somebody gave or confirmed the label), support of so many neighbours
+    (votes for the strongest other class), taken_for (the likeliest class, possibly the label), twin_group, and answer:
+    whether the label as given was wrong by somebody's word (1), or right (0), nan where nobody said. score, wrong and
+    share are about the label as given. `left_out` counts pictures without a label or not in the graph yet.
     """
 
     pictures: pd.DataFrame
     classes: tuple[str, ...]
     left_out: int
-    wrong: WrongLabels
 
-    @cached_property
-    def suspects(self) -> pd.DataFrame:
-        """The pictures whose label is doubtful, the most doubtful first: `COLUMNS`.
-
-        They end where a label is likelier right than wrong; a picture that no class fits is ambiguous, its label no
-        suspect.
-        """
-        return self.of_kind(None)
-
-    def of_kind(self, kind: str | None) -> pd.DataFrame:
-        """The pictures of a kind, all suspects if None, the most doubtful first: `COLUMNS`."""
-        kinds = [each for each in KINDS if each != AMBIGUOUS] if kind is None else [kind]
-        return self.pictures.loc[self.pictures["kind"].isin(kinds), list(COLUMNS)].reset_index(drop=True)
-
-    @property
-    def suspects_first(self) -> pd.DataFrame:
-        """All rows of `pictures`, the suspects before the others."""
-        is_fine = self.pictures["kind"].isin(["", AMBIGUOUS])
-        return pd.concat([self.pictures[~is_fine], self.pictures[is_fine]], ignore_index=True)
+    def of_kind(self, kind: str) -> pd.DataFrame:
+        """The pictures of a kind, the most doubtful first: `COLUMNS`."""
+        return self.pictures.loc[self.pictures["kind"] == kind, list(COLUMNS)].reset_index(drop=True)
 
     def count(self, kind: str) -> int:
         """How many pictures are of a kind."""
         return int((self.pictures["kind"] == kind).sum())
 
-    @property
-    def headline(self) -> str:
-        """What was found in a sentence or two: "12 pictures look mislabelled, 30 fit no class well."""
-        said = {kind: counted(self.count(kind), *_WORDS[kind]) for kind in KINDS if self.count(kind)}
-        doubts, others = ([said[kind] for kind in kinds if kind in said] for kinds in (KINDS[:2], KINDS[2:]))
-        sentences = [", ".join(doubts) or "No label looks wrong", " and ".join(others)]
-        return " ".join(f"{sentence}." for sentence in sentences if sentence)
-
     @cached_property
     def confused(self) -> pd.DataFrame:
-        """Pairs of classes that are taken for each other; see `confused_pairs`."""
+        """Pairs of classes that overlap: see `confused_pairs`."""
         return confused_pairs(self.pictures)
 
 
@@ -216,45 +189,62 @@ def check_labels(
     graph: Graph,
     labels: CodedLabels,
     evidence: LabelEvidence,
-    wrong: WrongLabels,
+    *,
+    useless: Collection[int] = (),
 ) -> LabelCheck:
     """Check the column `label` of `ImageSet.table()`, with content keys (N,) in its order.
 
-    `labels` and `evidence` are of the graph's contents.
+    `labels` and `evidence` are of the graph's contents; `useless` are the ids of pictures that show hardly anything:
+    nobody can tell whether their labels are right.
     """
     row = positions_of(contents, graph.content)
     usable = np.flatnonzero((row >= 0) & table["label"].notna().to_numpy())
     number = {name: code for code, name in enumerate(labels.names)}
     codes = table["label"].iloc[usable].map(str).map(number).to_numpy().astype(np.int32)
     judged = judge(row[usable], codes, graph=graph, voter=labels.codes, evidence=evidence)
-    return LabelCheck(
-        _as_table(table.iloc[usable], judged, labels.names), labels.names, len(table) - len(usable), wrong
-    )
+    pictures = _as_table(table.iloc[usable], judged, labels.names)
+    is_unseen = (pictures["kind"] != CONFLICTING) & pictures["id"].isin(list(useless)) & pictures["answer"].isna()
+    kind = pictures["kind"].mask(is_unseen, UNSEEN)
+    return LabelCheck(pictures.assign(kind=kind), labels.names, len(table) - len(usable))
 
 
 def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> pd.DataFrame:
     names = np.array([*classes, None], dtype=object)  # the code −1 finds the last
+    checked, is_judged = rows["label_checked"], (judged.suggested != NONE) & (judged.kind != CONFLICTING)
     pictures = rows[["id", "path", "label"]].assign(
         suggested=names[judged.suggested],
         share=np.where(judged.suggested >= 0, judged.best, np.float32(np.nan)),
-        score=judged.score,
         wrong=judged.wrong,
-        kind=np.where(rows["label_checked"].notna(), "", judged.kind),
+        score=judged.score,
+        kind=np.where(checked.notna(), "", judged.kind),
         support=judged.support,
         neighbours=judged.voters,
         taken_for=rows["first_class"].where(rows["first_class"].notna(), rows["label"]),
+        twin_group=rows["twin_group"],
+        answer=np.where(checked.notna() & is_judged, (checked == CORRECTED).astype(float), np.nan),
+        is_certain=np.where(judged.kind == CONFLICTING, 0, 1),
     )
-    return pictures.sort_values(["score", "path"], ascending=[False, True], ignore_index=True)
+    order = ["is_certain", "score", "path"]
+    return pictures.sort_values(order, ascending=[True, False, True], ignore_index=True).drop(columns="is_certain")
+
+
+def acceptable(pictures: pd.DataFrame) -> pd.DataFrame:
+    """Those of some rows (`COLUMNS`) whose suggestion may be taken: their label is likelier wrong than right.
+
+    Of twins one: copies in conflict would else swap their labels.
+    """
+    is_likely = pictures["kind"].isin([LIKELY_WRONG, CONFLICTING]) & pictures["suggested"].notna()
+    return first_of_each(pictures[is_likely])
 
 
 def confused_in(table: pd.DataFrame) -> pd.DataFrame:
-    """The confused pairs of classes of `ImageSet.table()`, by the likeliest class of each labelled picture."""
+    """The pairs of classes of `ImageSet.table()`, by the likeliest class of each labelled picture."""
     known = table.loc[table["label"].notna() & table["first_class"].notna(), ["label", "first_class"]]
     return confused_pairs(known.rename(columns={"first_class": "taken_for"}))
 
 
 def confused_pairs(pictures: pd.DataFrame) -> pd.DataFrame:
-    """One row per pair of classes (columns label and taken_for of `pictures`), the most confused first.
+    """One row per pair of classes (columns label and taken_for of `pictures`), those that overlap most first.
 
     class_a and class_b (class_a the one that more is lost of), a_as_b: pictures of a that are taken for b, with
     a_as_b_share of all of a (0 to 1), b_as_a and b_as_a_share the other way, pictures: both together.

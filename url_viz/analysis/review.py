@@ -22,8 +22,10 @@ from url_viz.analysis.cards import (
     of_use,
 )
 from url_viz.analysis.detections import DETECTED, missed, other_class
+from url_viz.analysis.doubtful_labels import FEW, NEXT, DoubtfulLabels, wrong_in_words
 from url_viz.analysis.filters import OneOf, in_words
-from url_viz.analysis.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless, wrong_labels
+from url_viz.analysis.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless
+from url_viz.analysis.forecast import Forecast, forecast
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
 from url_viz.analysis.naming import first_to_name
 from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside, tiny
@@ -36,7 +38,7 @@ from url_viz.analysis.votes import NONE
 from url_viz.store.answers import ordered
 from url_viz.store.decision_rows import Decision
 from url_viz.store.decisions import Action, Judgement
-from url_viz.wording import listed
+from url_viz.wording import counted, listed
 
 ASKED = 100
 """Pairs or names in a review by default."""
@@ -49,6 +51,70 @@ ASKED_FROM = 0.5
 LATEST = 9
 """So many names have a key."""
 READY_MOST, READY_PER_CLASS = 200, 10
+STEP = 10
+"""After so many answers a queue of doubtful labels is cut again."""
+
+
+class DoubtfulReview(Review):
+    """Asks of doubtful labels, as far as they are worth asking about: every ten answers say anew how far that is.
+
+    The order stays; the queue that is kept goes on to the last label, and ends earlier.
+    """
+
+    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
+        self._doubtful: DoubtfulLabels = of.get("doubtful")
+        self._known: tuple[object, Forecast, int] | None = None
+        super().__init__(spec, of, self._doubtful.pictures, of_label)
+
+    @property
+    def ids(self) -> Ids:
+        return self._kept.ids if self.spec.is_of_decided else self._kept.ids[: self._ahead[1]]
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        """Of the label as it was given, also where it was answered: what is known speaks for or against that."""
+        return super()._question({**row, "label": row["label_given"]})
+
+    @cached_property
+    def _before(self) -> Forecast:
+        """The forecast along the whole queue, as answers to other labels have left it."""
+        pictures, ahead = self._doubtful.pictures, self._doubtful.forecast
+        level = pd.Series(ahead.wrong, index=pictures["id"]).reindex(self._kept.ids).fillna(0).to_numpy()
+        elsewhere = self._doubtful.is_heard & ~pictures["id"].isin(self._kept.ids).to_numpy()
+        is_wrong = pictures["answer"].to_numpy()[elsewhere] == 1
+        return forecast(level.astype(np.float64)).heard(ahead.wrong[elsewhere], is_wrong)
+
+    @property
+    def _ahead(self) -> tuple[Forecast, int]:
+        """The forecast as of now, and where the queue ends."""
+        version = self._decisions.version, self._kept.skipped
+        if self._known is None or self._known[0] != version:
+            self._known = version, *self._heard()
+        return self._known[1:]
+
+    def _heard(self) -> tuple[Forecast, int]:
+        """The forecast by each full ten of answers, and the end by it, not before the last answer.
+
+        What was skipped counts as looked at, and says nothing. Where no label stands out, ten are asked about.
+        """
+        rows = self._rows(self._kept.ids)
+        now = self._now(rows)
+        label, given = now.labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
+        is_done = (now.code > 0) | pd.notna(label) | np.isin(self._kept.ids, list(self._kept.skipped))
+        is_heard = pd.notna(label) & pd.notna(given) & (is_done.cumsum() <= is_done.sum() // STEP * STEP)
+        ahead = self._before.heard(self._before.wrong[is_heard], (label != given)[is_heard])
+        looked_at = int(np.flatnonzero(is_done).max(initial=-1)) + 1
+        if self._doubtful.stands_out or is_heard.any():
+            return ahead, max(ahead.end, looked_at)
+        conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
+        return ahead, max(int(np.isin(self._kept.ids, conflicts).sum()) or FEW, looked_at)
+
+    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
+        ahead, end = self._ahead
+        done = self.is_done() | self.skipped()
+        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:NEXT]
+        wrong = ahead.among(rows)
+        words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, of='')}."
+        return Moved(words, wrong.value / max(1, len(rows)))
 
 
 class GroupReview(Review):
@@ -298,12 +364,11 @@ def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
 
 
 REVIEWS = {
-    "suspects": list_review("Doubtful labels", lambda of: of.get("label_check").suspects, of_label, needs="labels"),
+    "suspects": ReviewKind("Doubtful labels", DoubtfulReview, needs="labels"),
     "labels": list_review(
-        "All labels, most doubtful first", lambda of: of.get("label_check").suspects_first, of_any_label, needs="labels"
+        "All labels, most doubtful first", lambda of: of.get("label_check").pictures, of_any_label, needs="labels"
     ),
-    "wrong-labels": list_review("Likely wrong labels", lambda of: wrong_labels(of.get("label_check")), of_label),
-    "mixed-up": list_review("Mixed-up classes", lambda of: mixed_up(of.get("label_check")), of_label),
+    "mixed-up": list_review("Classes that overlap", lambda of: mixed_up(of.get("label_check")), of_label),
     **{
         name: list_review(
             queue.title, partial(_of_model, name), of_any_label if name != "model-ambiguous" else between_classes
@@ -351,7 +416,7 @@ def open_review(spec: ReviewSpec, of: ReviewContext) -> Review:
 
 
 def ready_reviews(
-    table: pd.DataFrame, measure: str | None, *, has_suspects: bool, has_graph: bool = True, has_leaks: bool = False
+    table: pd.DataFrame, measure: str | None, *, has_doubtful: bool, has_graph: bool = True, has_leaks: bool = False
 ) -> tuple[ReviewSpec, ...]:
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
 
@@ -360,7 +425,7 @@ def ready_reviews(
     """
     has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].dropna().duplicated().any())
     specs = [ReviewSpec("leaks")] if has_leaks else []
-    specs += [ReviewSpec("suspects")] if has_suspects else []
+    specs += [ReviewSpec("suspects")] if has_doubtful else []
     specs += [ReviewSpec("other-class"), ReviewSpec("missed")] if DETECTED in table else []
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
         specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]

@@ -1,6 +1,7 @@
 """The queue of a review and its place, which is kept with the image set: pictures that are asked about one by one."""
 
 import datetime
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,7 +32,7 @@ from url_viz.workspace import SetPaths
 Ids = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Ask = Callable[[Mapping[str, Any], str | None], Question]
-"""The question to a row of the table; second, what a list suggests of it."""
+"""The question to a row of the table, with `wrong` of a list of labels; second, what a list suggests of it."""
 QueueCache = Callable[[Callable[[], Ids]], Ids]
 """Gives a queue that was made before, else the one that it is handed makes."""
 
@@ -149,15 +150,22 @@ class Review(Queue):
     # What only an open review needs; many are made to be counted.
     @cached_property
     def _suggested(self) -> dict[int, Any]:
+        return self._of_list("suggested")
+
+    @cached_property
+    def _wrong(self) -> dict[int, Any]:
+        return self._of_list("wrong")
+
+    def _of_list(self, column: str) -> dict[int, Any]:
         listed = self._listed
-        return {} if listed is None else dict(zip(listed["id"], listed["suggested"], strict=True))
+        return {} if listed is None or column not in listed else dict(zip(listed["id"], listed[column], strict=True))
 
     @cached_property
     def _classes(self) -> frozenset[str]:
         return frozenset(self.table["label"].dropna().astype(str).unique())
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self.ids)
 
     def is_of(self, ids: Ids, source: str) -> bool:
         """Whether it is of a set with these pictures (N,), whose labels are taken from `source`."""
@@ -216,7 +224,7 @@ class Review(Queue):
 
         def changed(stored: StoredReview) -> StoredReview:
             before = self._latest(stored)
-            after = change(replace(before, ids=self.ids))
+            after = change(replace(before, ids=self._kept.ids))
             changes.append(after)
             is_as_before = (after.skipped, after.answered) == (before.skipped, before.answered)
             return stored if self._is_kept and is_as_before else after
@@ -262,8 +270,8 @@ class Review(Queue):
         image_id = int(row["id"])
         if self._listed is not None and image_id not in self._suggested:  # a suspect no more is asked about as others
             return between_classes(row)
-        suggested = self._suggested.get(image_id)
-        return self._ask(row, suggested if isinstance(suggested, str) else None)
+        suggested, wrong = self._suggested.get(image_id), self._wrong.get(image_id, math.nan)
+        return self._ask({**row, "wrong": wrong}, suggested if isinstance(suggested, str) else None)
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         is_out = self._sources == self._sources[at]

@@ -1,4 +1,4 @@
-"""Commands on how good labels and orders are: likely errors, confused classes, measures, models, what a review gave."""
+"""Commands on how good labels and orders are: doubtful ones, overlapping classes, measures, models, a review's gain."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
 
 
-KindName = Literal["label-error", "ambiguous", "conflicting-copies", "out-on-its-own"]
+KindName = Literal["between-classes", "conflicting-copies", "out-on-its-own", "does-not-show-its-label"]
 Top = Annotated[Count, arg(help="how many to print")]
 Seeds = Annotated[int, Within(2, 1000)]
 
@@ -29,33 +29,35 @@ def suspects(
     image_set: "ImageSet",
     *,
     top: Top = 20,
-    kind: Annotated[KindName | None, arg(help="only pictures of this kind")] = None,
-    accept: Annotated[bool, arg(help="give them the suggested class; `undo` takes it back")] = False,
+    kind: Annotated[KindName | None, arg(help="pictures of this kind instead")] = None,
+    accept: Annotated[bool, arg(help="give those likely wrong the suggested class; `undo` takes it back")] = False,
     out: TableOut = None,
 ) -> None:
-    """Print pictures whose label may be wrong, the most doubtful first, with the suggested class."""
+    """Print the doubtful labels, the most doubtful first, with the class to ask about; how many of them are wrong."""
+    from url_viz.analysis.doubtful_labels import FEW
     from url_viz.analysis.label_issues import NO_CLASSES
 
-    check = image_set.labels.check()
-    if check is None:
+    check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
+    if check is None or doubtful is None:
         raise ImageSetError(NO_CLASSES)
-    pictures = check.suspects
-    if kind is not None:
-        pictures = pictures[pictures["kind"] == kind.replace("-", " ")]
+    pictures = doubtful.rows if kind is None else check.of_kind(kind.replace("-", " "))
     if accept:
         print(f"{image_set.labels.accept(pictures['id'].tolist()).sentence}.")
         return
     if write_rows(pictures, out, "picture"):
         return
     labelled, classes = counted(len(check.pictures), "labelled picture"), counted(len(check.classes), "class")
-    print(f"{check.headline} Of {labelled} of {classes}.")
-    shown = pictures.head(top)[["score", "kind", "label", "suggested", "support", "neighbours", "path"]]
+    print(f"{doubtful.words}. Of {labelled} of {classes}.")
+    if pictures.empty and kind is None:
+        pictures = doubtful.first(FEW)
+        print("The most doubtful all the same:")
+    shown = pictures.head(top)[["wrong", "kind", "label", "suggested", "support", "neighbours", "path"]]
     print(table_text(shown.fillna("–")))
 
 
 @app.on_set()
 def confused(image_set: "ImageSet", *, top: Top = 20, out: TableOut = None) -> None:
-    """Print pairs of confused classes: how many pictures, and what share of each class."""
+    """Print pairs of classes that overlap: how many pictures look like the other, and what share of each class."""
     from url_viz.analysis.label_issues import NO_CLASSES
 
     pairs = image_set.labels.confused()

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from url_viz.analysis.apart import Apart, ApartSuggestion
-from url_viz.analysis.calibration import WrongLabels
+from url_viz.analysis.doubtful_labels import DoubtfulLabels
+from url_viz.analysis.forecast import WrongLabels
 from url_viz.analysis.label_choice import ClassLevels, Labels, stored_source
-from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, confused_in
+from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.user_columns import UserImports
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
@@ -81,35 +82,47 @@ class SetLabels:
         return self._core.decisions_by(who).label(labels, source=self.source)
 
     def accept(self, ids: Iterable[int], *, who: str | None = None) -> Action:
-        """Give suspects the class that `suspects()` suggests; those without a suggestion stay. A single action.
+        """Give pictures the class that `check()` suggests, where the label is likelier wrong than right; others stay.
 
-        Raises ImageSetError without labels, or for an unknown id.
+        A single action. Raises ImageSetError without labels, or for an unknown id.
         """
-        pictures = self.suspects()
-        if pictures is None:
+        check = self.check()
+        if check is None:
             raise ImageSetError(NO_CLASSES)
         wanted = {int(image_id) for image_id in ids}
         self._core.rows_of(wanted)  # refuses unknown ids
-        rows = pictures[pictures["id"].isin(wanted) & pictures["suggested"].notna()]
+        rows = acceptable(check.pictures[check.pictures["id"].isin(wanted)])
         return self.correct(dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True)), who=who)
 
     def check(self) -> LabelCheck | None:
-        """The check of all labels; None if there are none. Computed again only if labels have changed."""
+        """What is known of each label; None if there are none. Computed again only if labels have changed."""
         check: LabelCheck | None = self._core.derived.get("label_check")
         return check
 
-    def wrong_share(self) -> WrongLabels | None:
-        """How many labels are wrong: `.share`, `.low`, `.high` (0 to 1); a lower bound, None without labels.
+    def doubtful(self) -> DoubtfulLabels | None:
+        """The labels to look through: `.rows`, how many there are (`len`), and how many of these are wrong, `.wrong`.
 
-        What a label that is wrong in favour of a look-alike hides is not in it (`analysis.calibration`).
+        None without labels. Answers, which confirm or correct labels, change what is expected of the others.
         """
-        check = self.check()
-        return None if check is None else check.wrong
+        doubtful: DoubtfulLabels | None = self._core.derived.get("doubtful")
+        return doubtful
+
+    def wrong_share(self) -> WrongLabels | None:
+        """The fraction of labels that is wrong: `.share`, `.low`, `.high` (0 to 1); None without labels.
+
+        It is the mean of P(wrong). Mistakes on pictures that are hard to tell go unseen, and pictures that show nothing
+        are left out.
+        """
+        doubtful = self.doubtful()
+        return None if doubtful is None else doubtful.share
 
     def suspects(self) -> pd.DataFrame | None:
-        """Pictures with a doubtful label, the most doubtful first (columns as in `LabelCheck`); None without labels."""
-        check = self.check()
-        return None if check is None else check.suspects
+        """The doubtful labels, the most doubtful first (columns as in `LabelCheck`); None without labels.
+
+        Of twins one. Empty where no label stands out: `doubtful().first(10)` are then the most doubtful.
+        """
+        doubtful = self.doubtful()
+        return None if doubtful is None else doubtful.rows
 
     def confused(self) -> pd.DataFrame | None:
         """Pairs of classes that are mistaken for each other, the most confused first; None without labels.

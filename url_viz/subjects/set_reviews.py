@@ -67,7 +67,8 @@ class SetReviews:
     def _get(self, column: str) -> Any:
         """The value of a derived column. Raises ImageSetError for labels or splits that the set does not have."""
         value = self._core.derived.get(column)
-        missing = {"label_check": NO_CLASSES, "splits": self._splits.missing, "leaks": self._splits.missing}
+        missing = dict.fromkeys(("label_check", "doubtful"), NO_CLASSES)
+        missing |= dict.fromkeys(("splits", "leaks"), self._splits.missing)
         if value is None and column in missing:
             raise ImageSetError(missing[column])
         return value

@@ -276,11 +276,13 @@ CHOSEN: "Key[NDArray[np.int64]]" = Key("view.chosen")
 SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
 
 CONFUSED_PAIRS: Key[Any] = Key("view.labels.pairs")
-"""The table of confused classes, by the set's version: a selection in that of another version does not apply."""
+"""The table of classes that overlap, by the set's version: a selection in that of another version does not apply."""
 SUSPECTS: Key[Any] = Key("view.labels.gallery")
-"""The gallery of suspects, by the set's id."""
+"""The gallery of doubtful labels, by the set's id."""
 SUSPECTS_PAGE: Key[int] = Key("view.labels.page")
-"""The page of the suspects that is shown, by the number of pages and of suspects."""
+"""The page of the gallery that is shown, by the number of pages and of labels."""
+SUSPECTS_WANTED: Key[bool] = Key("view.labels.wanted")
+"""Whether the most doubtful labels are wanted where none stands out."""
 
 # Review
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")

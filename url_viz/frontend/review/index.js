@@ -110,7 +110,7 @@ class Desk {
     this.loadAhead();
   }
 
-  // What answers on pairs have changed so far.
+  // What answers have changed so far.
   drawChange() {
     const { change } = this.data;
     const box = this.element.querySelector(".change");
@@ -134,6 +134,7 @@ class Desk {
     this.peek(null);
     this.element.querySelector("figcaption").textContent = card.name;
     this.element.querySelector(".question").textContent = card.question;
+    this.element.querySelector(".wrong").textContent = card.wrong ?? "";
     this.drawBeside(card);
     const panels = this.takes("same") ? [] : card.panels;
     this.panels.replaceChildren(...panels.map((panel, place) => newPanel(panel, place + 1, this.takes("keep"))));

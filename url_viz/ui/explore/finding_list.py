@@ -58,7 +58,7 @@ def _is_wanted(image_set: ImageSet) -> bool:
         key="findings.ask",
         on_click=wanted.set,
         args=(True,),
-        help="Looks for leaks between splits, likely wrong labels, bursts and more; takes seconds on a set this large",
+        help="Looks for leaks between splits, doubtful labels, bursts and more; takes seconds on a set this large",
     )
     return False
 

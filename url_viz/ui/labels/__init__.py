@@ -1,1 +1,1 @@
-"""The Check labels page: likely label errors, and confused classes."""
+"""The Check labels page: doubtful labels, and classes that overlap."""

@@ -1,5 +1,6 @@
-"""Parts of the Check labels page: headline, filters, the gallery of suspects, and confused classes."""
+"""Parts of the Check labels page: headline, filters, the gallery of doubtful labels, and classes that overlap."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -8,34 +9,44 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.ambiguity import between_filters
-from url_viz.analysis.calibration import NOT_SEEN
+from url_viz.analysis.doubtful_labels import FEW, DoubtfulLabels
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.label_issues import AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, OUTLIER, LabelCheck
+from url_viz.analysis.label_issues import (
+    BETWEEN,
+    COLUMNS,
+    CONFLICTING,
+    LIKELY_WRONG,
+    OUTLIER,
+    UNSEEN,
+    LabelCheck,
+    acceptable,
+)
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE
+from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE, SUSPECTS_WANTED
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_actions, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
-from url_viz.wording import percent
+from url_viz.wording import counted, percent
 
 ClassPair = tuple[str, str]
-"""Two classes that are confused with each other."""
+"""Two classes that overlap."""
 TILES_PER_PAGE = 18
 ALL_CLASSES = "All classes"
 TITLES = {
-    LABEL_ERROR: "Label errors",
-    AMBIGUOUS: "Ambiguous",
+    BETWEEN: "Between classes",
     CONFLICTING: "Conflicting copies",
-    OUTLIER: "Outliers",
+    OUTLIER: "Unlike the rest",
+    UNSEEN: "Does not show its label",
 }
-_MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", OUTLIER: "outlier"}
+"""What can be looked at besides the doubtful labels."""
+_MARKS = {LIKELY_WRONG: "likely wrong", BETWEEN: "between", CONFLICTING: "copy", OUTLIER: "outlier", UNSEEN: "unseen"}
 
 
 def show_why_not(image_set: ImageSet) -> None:
@@ -54,54 +65,56 @@ def show_why_not(image_set: ImageSet) -> None:
     st.info(words, icon=":material/label:")
 
 
-def show_headline(check: LabelCheck, *, unit: str) -> None:
+def show_headline(check: LabelCheck, doubtful: DoubtfulLabels, *, unit: str) -> None:
     """The result in a sentence, the number of checked pictures, and how it works."""
-    st.markdown(f"#### {escape(check.headline)}")
+    st.markdown(f"#### {escape(doubtful.words)}.")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
-    checked = f"Checked: {len(check.pictures):,} labelled {unit}s of {len(check.classes):,} classes{left_out}. "
-    st.caption(escape(f"{checked}{check.wrong.words.capitalize()}; {NOT_SEEN}."))
+    st.caption(f"Checked: {len(check.pictures):,} labelled {unit}s of {len(check.classes):,} classes{left_out}.")
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
             "Two signals judge a label, and neither sees it or the picture's twins: the votes of the nearest "
             "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
-            "embeddings, like the map and the search. Their mean is calibrated on this set: 80 % means right in about "
-            "80 of 100 such cases. "
-            "**Label error**: the label is more likely wrong than right; the percentage says how likely. "
-            "**Ambiguous**: no class reaches half, so there may be no right label. "
-            "**Conflicting copies**: the same picture under two labels. **Outlier**: nothing here looks like it. "
-            "Mix-ups of classes that look alike often go unseen. "
-            "A suggestion is only as good as the model is on these classes, so look before you relabel."
+            "embeddings, like the map and the search. The percentage on a picture is the probability that its label is "
+            "wrong, given the label; it is calibrated on this set. **Doubtful** labels come in the order of doubt and "
+            "end where fewer than one in four of what comes is wrong. How many of them are wrong is told with its 95 % "
+            "interval, and every label that you confirm or correct makes it more certain. "
+            "**Between classes**: no class reaches half, so there may be no right label. "
+            "**Conflicting copies**: the same picture under two labels. **Unlike the rest**: nothing here looks like "
+            "it. **Does not show its label**: blurred or nearly empty. "
+            "Mistakes on pictures that are hard to tell often go unseen, and a suggestion is only as good as the model "
+            "is on these classes, so look before you relabel."
         )
 
 
 def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
-    """The kind of suspects to show; None for all."""
-    options = [kind for kind in KINDS if check.count(kind)]
+    """What to show instead of the doubtful labels; None for these."""
     return st.pills(
-        "Show",
-        options,
+        "Show instead",
+        [kind for kind in TITLES if check.count(kind)],
         format_func=lambda kind: f"{escape(TITLES[kind])} · {check.count(kind):,}",
         key=SUSPECT_KIND,
-        help="Click again to show all kinds",
+        help="Click again to show the doubtful labels",
         disabled=disabled,
     )
 
 
-def pick_class(check: LabelCheck, *, disabled: bool) -> str | None:
-    """The class whose suspects are shown; None for all."""
-    names = sorted(check.suspects["label"].unique())
+def pick_class(doubtful: DoubtfulLabels, *, disabled: bool) -> str | None:
+    """The class whose doubtful labels are shown; None for all."""
+    names = sorted(doubtful.rows["label"].unique())
     picked = st.selectbox("Labelled", [ALL_CLASSES, *names], key=SUSPECT_CLASS, width=260, disabled=disabled)
     return None if picked in (None, ALL_CLASSES) else str(picked)
 
 
-def in_scope(check: LabelCheck, *, kind: str | None, label: str | None) -> pd.DataFrame:
-    """The suspects of a kind and a class (None: all), the most doubtful first."""
-    rows = check.of_kind(kind)
+def in_scope(check: LabelCheck, doubtful: DoubtfulLabels, *, kind: str | None, label: str | None) -> pd.DataFrame:
+    """The pictures of a kind (None: the doubtful labels) and a class (None: all), the most doubtful first."""
+    rows = doubtful.rows if kind is None else check.of_kind(kind)
+    if kind is None and not len(doubtful) and SUSPECTS_WANTED.get():
+        rows = doubtful.first(FEW)
     return rows if label is None else rows[rows["label"] == label]
 
 
 def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
-    """The pictures of two classes that are confused with the other one, the most doubtful first."""
+    """The pictures of two classes that look like the other one, the most doubtful first."""
     pictures = check.pictures
     there = (pictures["label"] == pair[0]) & (pictures["taken_for"] == pair[1])
     back = (pictures["label"] == pair[1]) & (pictures["taken_for"] == pair[0])
@@ -112,9 +125,9 @@ def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
     confused = check.confused
-    st.markdown(f"**Confused classes** · {len(confused):,}")
+    st.markdown(f"**Classes that overlap** · {counted(len(confused), 'pair')}")
     if confused.empty:
-        st.caption("No classes are confused with each other.")
+        st.caption("No two classes overlap.")
         return None
     event = st.dataframe(
         _as_shown(confused),
@@ -123,11 +136,11 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
         height=min(560, 38 + 35 * len(confused)),
         on_select="rerun",
         selection_mode="single-row",
-        column_config={"pictures": st.column_config.NumberColumn("", format="localized", width=40)},
+        column_config={"pictures": st.column_config.NumberColumn("Pictures", format="localized", width=70)},
         key=CONFUSED_PAIRS.of(image_set.version),
-        alt="Pairs of classes that are confused, with the number of pictures",
+        alt="Pairs of classes that overlap, with the number of pictures that look like the other",
     )
-    st.caption("Tick a row to see the pictures of that pair, and untick it to see all suspects.")
+    st.caption("Tick a row to see the pictures of that pair, and untick it to see the doubtful labels.")
     pair = pair_at(confused, event["selection"]["rows"])
     if pair is not None:
         st.caption(escape(f"{each_way(confused, pair)}."))
@@ -163,31 +176,30 @@ def each_way(confused: pd.DataFrame, pair: ClassPair) -> str:
 
 
 def show_actions(
-    image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: ClassPair | None, label: str | None
+    image_set: ImageSet, rows: pd.DataFrame, *, pair: ClassPair | None, kind: str | None, label: str | None
 ) -> None:
-    """The count of suspects (of the class `label`) or of a pair, their review, and the acceptance of all of them."""
-    if pair is None:
-        words = f"**{len(rows):,}** of {len(check.suspects):,} suspects"
-        words += ", the ambiguous not counted" if len(rows) == len(check.suspects) and check.count(AMBIGUOUS) else ""
-    else:
-        words = f"**{len(rows):,}** pictures that look like the other class"
+    """How many are shown, of the class `label` or of a pair, their review, and the acceptance of suggestions."""
+    words = f"{len(rows):,} that look like the other class" if pair is not None else counted(len(rows), image_set.noun)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(words, width="content")
         if pair is not None:
             st.text(f"{pair[0]} ↔ {pair[1]}", width="content")  # not Markdown: names may contain markup
-        _show_review_button(rows, pair, label)
+        if kind is None:
+            _show_review_button(rows, pair, label)
         _show_accept(image_set, rows, key="labels.accept")
         show_undo(image_set, key="labels")
         download_table("Relabel list (CSV)", rows, file_name=f"{image_set.root.name}-suspects.csv", key="labels.csv")
 
 
-def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame) -> int | None:
-    """The gallery of suspects; return the id of a picture that was clicked."""
+def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFrame, *, kind: str | None) -> int | None:
+    """The gallery of doubtful labels; return the id of a picture that was clicked."""
+    if kind is None and not len(doubtful):
+        st.toggle(f"Show the {FEW} most doubtful all the same", key=SUSPECTS_WANTED)
     with one_page(rows, lambda pages: SUSPECTS_PAGE.of(pages, len(rows)), size=TILES_PER_PAGE) as page:
         return show_gallery(
             tiles(with_decisions(page, image_set), set_id=image_set.set_id),
             key=SUSPECTS.of(image_set.set_id),
-            empty="No suspects of this kind and class." if len(check.suspects) else "No suspects.",
+            empty="No label stands out." if kind is None else "None of this kind and class.",
             handle=partial(handle_gallery_actions, image_set),
         )
 
@@ -202,15 +214,15 @@ def _show_review_button(rows: pd.DataFrame, pair: ClassPair | None, label: str |
 
 
 def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
-    """Give all pictures shown here the class that is suggested, once the count was seen."""
-    with_suggestion = rows[rows["suggested"].notna()]
-    count, mistakes = len(with_suggestion), round(float((1 - with_suggestion["share"]).sum()))
-    labels = dict(zip(with_suggestion["id"].tolist(), with_suggestion["suggested"].astype(str), strict=True))
+    """Give those of the pictures shown here whose label is likely wrong the class that is suggested."""
+    likely = acceptable(rows)
+    count, mistakes = len(likely), math.ceil(float((1 - likely["wrong"]).sum()))
+    labels = dict(zip(likely["id"].tolist(), likely["suggested"].astype(str), strict=True))
     with st.popover("Accept suggestions", icon=":material/done_all:", disabled=not count):
         st.markdown(
-            f"**{count:,}** of the {len(rows):,} pictures shown here have a suggested class; about **{mistakes:,}** of "
-            "these suggestions would be wrong. Files stay where they are, and the original labels are kept. One undo "
-            "reverts all of it."
+            f"Of the {len(rows):,} pictures shown here **{count:,}** are labelled more likely wrong than right; about "
+            f"**{mistakes:,}** of these labels are right all the same. Files stay where they are, and the original "
+            "labels are kept. One undo reverts all of it."
         )
         st.button(
             f"Label {count:,} pictures as suggested",
@@ -221,26 +233,26 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
 
 
 def with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
-    """Suspects with their decisions as they are now, None for none."""
+    """Rows with their decisions as they are now, None for none."""
     decided = image_set.table().set_index("id")["decision"]
     values = decided.reindex(rows["id"]).to_numpy(dtype=object)  # as a series: else pandas makes nan of None
     return rows.assign(decision=pd.Series(values, index=rows.index, dtype=object))
 
 
 def tiles(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
-    """Suspects as tiles: label, suggested label, how likely the label is wrong, and support among the neighbours."""
+    """Labels as tiles: the question, how likely the label is wrong, and support among the neighbours."""
     return tuple(_tile(row, set_id) for row in rows.to_dict("records"))
 
 
 def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
     has_other = isinstance(row["suggested"], str)
+    support = f"; {row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""
     return tile_of(
         row,
         set_id=set_id,
         value=f"{percent(row['wrong'])} wrong",
-        detail=f"{percent(row['wrong'])} likely wrong"
-        + (f"; {row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""),
-        label=f"{row['label']} → {row['suggested']}" if has_other else str(row["label"]),
+        detail=f"The label is wrong with a probability of {percent(row['wrong'])}{support}",
+        question=f"{row['label']} or {row['suggested']}?" if has_other else None,
         mark=_MARKS.get(row["kind"]),
         decision=row.get("decision"),
     )

@@ -57,24 +57,23 @@ def show_start(image_set: ImageSet) -> None:
         for number, review in enumerate(begun):
             progress = review.progress()
             _offer(review.spec, f"{progress.done:,} of {progress.total:,} done", key=f"review.go.{number}")
-    check = image_set.labels.check()
-    has_suspects = check is not None and not check.suspects.empty
+    doubtful = image_set.labels.doubtful()
     begun_specs = {review.spec for review in begun}
     measure, has_graph = image_set.order().measure, image_set.has_graph
     leaks = image_set.splits.leaks()
     has_leaks = leaks is not None and not leaks.empty
-    available = {"has_suspects": has_suspects, "has_graph": has_graph, "has_leaks": has_leaks}
+    available = {"has_doubtful": bool(doubtful), "has_graph": has_graph, "has_leaks": has_leaks}
     offers = image_set.cached_of_table(ready_reviews, measure, **available)
     ready = [spec for spec in offers if spec not in begun_specs]
     if ready:
         st.markdown("**Start**")
     for number, spec in enumerate(ready):
-        count = len(image_set.reviews.open(spec))
+        count = image_set.reviews.open(spec).progress().left
         unit = image_set.said(REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture")
         _offer(
             spec, counted(count, unit) if count else "nothing left", key=f"review.begin.{number}", is_first=not number
         )
-    _show_own(image_set, has_suspects=has_suspects)
+    _show_own(image_set, has_labels=doubtful is not None)
 
 
 def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) -> None:
@@ -91,9 +90,9 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
         st.caption(escape(words), width="content")
 
 
-def _show_own(image_set: ImageSet, *, has_suspects: bool) -> None:
+def _show_own(image_set: ImageSet, *, has_labels: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
-    has = {"nothing": True, "labels": has_suspects, "graph": image_set.has_graph, "finding": False}
+    has = {"nothing": True, "labels": has_labels, "graph": image_set.has_graph, "finding": False}
     has["predictions"] = DETECTED in image_set.frame
     orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
     classes = image_set.cached_of_table(_classes)

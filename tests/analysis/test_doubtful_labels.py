@@ -1,0 +1,115 @@
+"""The queue of doubtful labels: where it ends, what is left out, what answers change, and what is said of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.analysis.set_table import set_table
+from url_viz.analysis.doubtful_labels import FEW, DoubtfulLabels, doubtful_labels, wrong_in_words
+from url_viz.analysis.forecast import Expected
+from url_viz.analysis.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
+
+COUNT = 200
+
+
+def made(
+    wrong: dict[int, float],
+    *,
+    kinds: dict[int, str] | None = None,
+    answers: dict[int, bool] | None = None,
+    count: int = COUNT,
+    **columns: object,
+) -> tuple[DoubtfulLabels, pd.DataFrame]:
+    """Labels in the order of their rows, wrong with these probabilities, else .001; answers say which were wrong."""
+    said = [
+        None if row not in (answers or {}) else ("corrected" if answers[row] else "confirmed") for row in range(count)
+    ]
+    table = set_table(count, {"label": "ant", "label_checked": said}, columns)
+    pictures = table[["id", "path", "label", "twin_group"]].assign(
+        suggested="bee",
+        wrong=[wrong.get(row, 0.001) for row in range(count)],
+        share=0.5,
+        score=np.linspace(1, 0, count),
+        kind=[(kinds or {}).get(row, "") for row in range(count)],
+        support=1,
+        neighbours=2,
+        taken_for="ant",
+        answer=[np.nan if row not in (answers or {}) else float(answers[row]) for row in range(count)],
+    )
+    return doubtful_labels(LabelCheck(pictures, ("ant", "bee"), 0), table), table
+
+
+def rows_of(doubtful: DoubtfulLabels) -> list[int]:
+    return [image_id - 100 for image_id in doubtful.rows["id"]]
+
+
+def test_the_queue_ends_where_fewer_than_one_in_four_is_wrong() -> None:
+    doubtful, _ = made({row: 0.9 if row < 15 else 0.4 for row in range(25)} | dict.fromkeys(range(25, 60), 0.15))
+    assert rows_of(doubtful) == list(range(25))
+    assert tuple(doubtful.rows.columns) == COLUMNS
+    assert len(doubtful) == 25
+    assert doubtful.wrong.low < 0.9 * 15 + 0.4 * 10 < doubtful.wrong.high
+    assert doubtful.words == f"25 labels are doubtful; {wrong_in_words(doubtful.wrong)}"
+    assert doubtful.share.share == pytest.approx((13.5 + 4 + 35 * 0.15 + 140 * 0.001) / COUNT)
+    assert doubtful.share.low < doubtful.share.share < doubtful.share.high
+
+
+def test_a_lone_high_probability_after_low_ones_makes_no_queue() -> None:
+    doubtful, _ = made(dict.fromkeys(range(20), 0.1) | {20: 0.9})
+    assert len(doubtful) == 0
+
+
+@pytest.mark.parametrize(("count", "wrong", "stands_out"), [(2000, 9, False), (2000, 10, True), (60, 1, True)])
+def test_fewer_than_ten_do_not_stand_out_but_are_shown_on_request(count: int, wrong: int, stands_out: bool) -> None:
+    """Of a small set one in a hundred is enough: there three wrong labels are many."""
+    doubtful, _ = made(dict.fromkeys(range(wrong), 0.9), count=count)
+    assert len(doubtful) == (wrong if stands_out else 0)
+    assert (doubtful.words == "No label stands out") != stands_out
+    assert doubtful.first()["id"].tolist() == list(range(100, 100 + FEW))
+
+
+def test_copies_in_conflict_are_doubtful_whatever_else_is() -> None:
+    doubtful, _ = made({0: 0.5, 1: 0.5}, kinds={0: CONFLICTING, 1: CONFLICTING})
+    assert rows_of(doubtful) == [0, 1]
+
+
+def test_of_twins_one_is_asked_about_and_decided_ones_are_not() -> None:
+    group = np.arange(COUNT)
+    group[5:8] = 4
+    decision = [None] * COUNT
+    decision[2] = "drop"
+    doubtful, _ = made(dict.fromkeys(range(20), 0.9), twin_group=group, decision=decision)
+    assert rows_of(doubtful) == [row for row in range(20) if row not in (2, 5, 6, 7)]
+
+
+def test_pictures_that_show_nothing_are_left_out() -> None:
+    doubtful, _ = made(dict.fromkeys(range(20), 0.9), kinds={3: UNSEEN})
+    assert 3 not in rows_of(doubtful)
+    assert len(doubtful) == 19
+    assert doubtful.share.share == pytest.approx((19 * 0.9 + 180 * 0.001) / 199)
+
+
+def test_answers_are_heard_whether_labels_were_right_or_wrong() -> None:
+    falling = dict(enumerate(np.linspace(0.7, 0.1, 100)))
+    before, _ = made(falling)
+    right, _ = made(falling, answers=dict.fromkeys(range(20), False))
+    wrong, _ = made(falling, answers=dict.fromkeys(range(20), True))
+    assert len(right) == 0, "the queue ends"
+    assert len(wrong) > len(before) - 20, "the queue goes on"
+    assert min(rows_of(wrong)) == 20
+    assert wrong.share.share < before.share.share, "what was corrected is wrong no more"
+
+
+def test_who_picks_out_wrong_ones_by_eye_says_nothing_of_the_others() -> None:
+    falling = dict(enumerate(np.linspace(0.7, 0.1, 100)))
+    picked, _ = made(falling, answers=dict.fromkeys(range(1, 60, 3), True))
+    assert picked.forecast.belief == pytest.approx(made(falling)[0].forecast.belief)
+    mostly, _ = made(falling, answers={row: True for row in range(30) if row % 6 != 3})
+    assert mostly.is_heard.sum() == 25
+
+
+def test_in_words() -> None:
+    assert wrong_in_words(Expected(30.4, 12.2, 43.1)) == "about 30 of them are wrong (12 to 44)"
+    assert wrong_in_words(Expected(3.0, 0.4, 6.2)) == "at most 7 of them are wrong"
+    assert wrong_in_words(Expected(0.3, 0.0, 0.6), of="") == "at most 1 is wrong"
+    assert made({}, count=0)[0].words == "No label stands out"

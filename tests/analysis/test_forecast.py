@@ -1,0 +1,83 @@
+"""The forecast of wrong labels: by hand, by a naive sum over corrections, by dice, and as answers come."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+
+from url_viz.analysis.forecast import LEAST, PRIOR, SHIFTS, SLOPES, WORTH_ASKING, Forecast, forecast
+
+NOTHING_OFF = ((SHIFTS == 0) & np.isclose(SLOPES, 1)).astype(float)
+
+
+def test_by_hand_where_nothing_is_off() -> None:
+    ahead = forecast(np.array([0.9, 0.7, 0.8, 0.26, 0.1]))
+    assert ahead.wrong == pytest.approx([0.9, 0.75, 0.75, 0.26, 0.1]), "what rises is pooled"
+    sure = Forecast(ahead.wrong, NOTHING_OFF)
+    assert sure.expected == pytest.approx(ahead.wrong, abs=0.002)
+    assert sure.end == 4
+    assert sure.among(np.arange(3)).value == pytest.approx(2.4, abs=0.01)
+    assert sure.among(slice(0, 0)).value == 0
+
+
+def test_the_interval_holds_the_count_of_dice() -> None:
+    rng, wrong = np.random.default_rng(0), np.linspace(0.9, 0.1, 60)
+    told = Forecast(wrong, NOTHING_OFF).among(slice(None))
+    counts = (rng.random((4000, 60)) < wrong).sum(axis=1)
+    assert told.value == pytest.approx(counts.mean(), abs=0.2)
+    inside = ((counts >= np.floor(told.low)) & (counts <= np.ceil(told.high))).mean()
+    assert 0.94 < inside < 0.995
+    wide = forecast(wrong).among(slice(None))
+    assert wide.low < told.low < told.high < wide.high, "before any answer P itself may be off"
+
+
+def test_answers_count_as_a_naive_sum_over_all_corrections_says() -> None:
+    wrong, answers = np.array([0.9, 0.6, 0.6, 0.3, 0.2, 0.0]), [True, False, True]
+    weights = []
+    for shift, slope, before in zip(SHIFTS, SLOPES, PRIOR, strict=True):
+        likely = before
+        for chance, is_wrong in zip(wrong[:3], answers, strict=True):
+            corrected = expit(shift + slope * logit(chance))
+            likely *= corrected if is_wrong else 1 - corrected
+        weights.append(likely)
+    belief = np.array(weights) / np.sum(weights)
+    expected = [belief @ expit(SHIFTS + SLOPES * logit(np.clip(each, LEAST, 1 - LEAST))) for each in wrong]
+    heard = forecast(wrong).heard(wrong[:3], np.array(answers))
+    assert heard.belief == pytest.approx(belief, abs=1e-4)
+    assert heard.expected == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("is_wrong", [True, False])
+def test_ten_answers_of_one_kind_lengthen_the_queue_or_end_it(is_wrong: bool) -> None:
+    wrong = np.linspace(0.6, 0.02, 100)
+    before = forecast(wrong)
+    after = before.heard(wrong[:10], np.full(10, is_wrong))
+    assert (after.end > before.end + 10) if is_wrong else (after.end < 20)
+    assert before.heard(wrong[:0], np.zeros(0, bool)).belief == pytest.approx(PRIOR)
+
+
+def test_what_is_expected_comes_true_after_answers_though_p_is_twice_too_high() -> None:
+    """Labels are wrong half as often as P says: after ten answers the interval of the next fifty mostly holds them."""
+    inside = []
+    wrong = np.linspace(0.9, 0.2, 120)
+    for seed in range(40):
+        is_wrong = np.random.default_rng(seed).random(120) < wrong / 2
+        told = forecast(wrong).heard(wrong[:10], is_wrong[:10]).among(slice(10, 60))
+        inside.append(np.floor(told.low) <= is_wrong[10:60].sum() <= np.ceil(told.high))
+    assert np.mean(inside) >= 0.9
+
+
+@given(st.lists(st.floats(0, 1), max_size=60), st.data())
+def test_whatever_the_queue_the_numbers_fit_together(chances: list[float], data: st.DataObject) -> None:
+    ahead = forecast(np.sort(np.array(chances))[::-1])
+    heard = data.draw(st.lists(st.booleans(), max_size=len(chances)))
+    after = ahead.heard(ahead.wrong[: len(heard)], np.array(heard, bool))
+    assert (np.diff(after.expected) <= 1e-9).all()
+    assert after.end == sum(after.expected >= WORTH_ASKING)
+    told = after.among(slice(None))
+    assert 0 <= told.low <= told.high <= len(chances)
+    assert told.value == pytest.approx(after.expected.sum(), abs=0.5)
+    share = ahead.share()
+    assert share.low <= share.share <= share.high
+    assert share.share == pytest.approx(np.mean(chances) if chances else 0, abs=1e-9)

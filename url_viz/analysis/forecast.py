@@ -1,0 +1,127 @@
+"""How many labels are wrong: expected along the queue of doubtful ones, with an interval, and corrected by answers."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtr
+
+from url_viz.analysis.votes import Doubles
+
+WORTH_ASKING = 0.25
+"""A queue of doubtful labels ends where fewer than this fraction of what comes is wrong."""
+SHIFTS, SLOPES = (each.ravel() for each in np.meshgrid(np.linspace(-4, 4, 33), np.exp(np.linspace(-1.6, 0.8, 13))))
+_WEIGHT = np.exp(-(SHIFTS**2) / 2 - (np.log(SLOPES) / 0.5) ** 2 / 2)
+PRIOR = _WEIGHT / _WEIGHT.sum()
+"""What P(wrong) may be off by, logit P′ = shift + slope · logit P, before any answer: the shift is normal with a
+standard deviation of 1, the log slope of .5, as development sets need (docs/labels.md)."""
+LEAST = 0.002
+"""Along a queue no label is surer than this, right or wrong: else answers could not correct it."""
+SPREAD = 0.3
+"""Added to the standard deviation of a count: of a few sure labels it would be too sure."""
+SUREST = 1e-6
+"""Of all labels of a set most are surer than LEAST: together they must not count for many wrong ones."""
+TAIL = 0.025
+STEPS = 2000
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How many labels are wrong, with a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class WrongLabels:
+    """The fraction of labels that is wrong (0 to 1), with a 95 % interval."""
+
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is expected of Q labels, the most doubtful first: `wrong` (Q,) is P(wrong) of each, never rising.
+
+    `belief` (G,) are the weights of SHIFTS and SLOPES, by which P is corrected.
+    """
+
+    wrong: Doubles
+    belief: Doubles
+
+    def heard(self, chance: Doubles, is_wrong: NDArray[np.bool_]) -> "Forecast":
+        """The forecast after answers: labels of P(wrong) `chance` (A,) were wrong, or right (A,)."""
+        level, place = _levels(chance)
+        corrected = _corrected(level)[:, place]
+        fit = np.log(np.where(is_wrong, corrected, 1 - corrected)).sum(axis=1)
+        belief = self.belief * np.exp(fit - fit.max(initial=-np.inf))
+        return replace(self, belief=belief / belief.sum())
+
+    @cached_property
+    def expected(self) -> Doubles:
+        """P(wrong) of each label (Q,) as corrected by the answers."""
+        level, place = _levels(self.wrong)
+        expected: Doubles = (self.belief @ _corrected(level))[place]
+        return expected
+
+    @property
+    def end(self) -> int:
+        """How many labels come before the queue ends."""
+        return int((self.expected >= WORTH_ASKING).sum())
+
+    def among(self, rows: NDArray[np.integer] | slice) -> Expected:
+        """How many of the labels at these rows are wrong."""
+        return _expected(self.wrong[rows], self.belief, LEAST)
+
+    def share(self) -> WrongLabels:
+        """The fraction of the Q labels that is wrong: the mean of P, with an interval by what P may be shifted by.
+
+        Slopes are left out: they would make each of thousands of sure labels a little doubtful.
+        """
+        belief = np.where(np.isclose(SLOPES, 1), self.belief, 0)
+        count, size = _expected(self.wrong, belief / belief.sum(), SUREST), max(1, len(self.wrong))
+        value = float(self.wrong.sum())
+        return WrongLabels(value / size, min(count.low, value) / size, max(count.high, value) / size)
+
+
+def forecast(wrong: Doubles) -> Forecast:
+    """The forecast before any answer, from P(wrong) of each of Q labels in the order of doubt.
+
+    P is made never rising (isotonic regression), which leaves its mean: the order of doubt is not quite that of P.
+    """
+    from sklearn.isotonic import isotonic_regression  # slow to import, and few commands need it
+
+    falling = isotonic_regression(wrong, increasing=False) if len(wrong) else wrong
+    return Forecast(np.asarray(falling, np.float64), PRIOR)
+
+
+def _levels(chance: Doubles, least: float = LEAST) -> tuple[Doubles, NDArray[np.int64]]:
+    """The log odds (L,) that labels are wrong, in steps of a hundredth, and which each label (A,) has.
+
+    However many labels there are, few of these differ.
+    """
+    level, place = np.unique(np.round(logit(np.clip(chance, least, 1 - least)), 2), return_inverse=True)
+    return level, place.astype(np.int64, copy=False)
+
+
+def _corrected(level: Doubles, is_believed: NDArray[np.bool_] | slice = slice(None)) -> Doubles:
+    """P(wrong) of log odds (L,) under each of SHIFTS and SLOPES (G, L)."""
+    corrected: Doubles = expit(SHIFTS[is_believed, None] + SLOPES[is_believed, None] * level)
+    return corrected
+
+
+def _expected(chance: Doubles, belief: Doubles, least: float) -> Expected:
+    """How many of these labels (A,) are wrong: under each correction the count is nearly normal."""
+    level, place = _levels(chance, least)
+    size, is_believed, most = np.bincount(place, minlength=len(level)), belief > 0, float(len(chance))
+    corrected, belief = _corrected(level, is_believed), belief[is_believed]
+    mean, spread = corrected @ size, np.sqrt((corrected * (1 - corrected)) @ size) + SPREAD
+    counts = np.linspace(-0.5, most + 0.5, STEPS)
+    below = belief @ ndtr((counts - mean[:, None]) / spread[:, None])
+    low, high = np.interp((TAIL, 1 - TAIL), below, counts)
+    return Expected(float(belief @ mean), max(0.0, float(low)), min(most, float(high)))
