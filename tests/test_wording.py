@@ -2,7 +2,18 @@
 
 import pytest
 
-from url_viz.wording import above, counted, decimal, first_of, listed, of_objects, percent, standing, with_interval
+from url_viz.wording import (
+    above,
+    chance,
+    counted,
+    decimal,
+    first_of,
+    listed,
+    of_objects,
+    percent,
+    standing,
+    with_interval,
+)
 
 NAN = float("nan")
 
@@ -59,3 +70,15 @@ def test_a_percentile_is_the_share_that_it_passes_and_never_all_but_at_the_ends(
     assert [standing(rank) for rank in ranks] == words
     assert (standing(12, of=" of the set"), standing(100, of=" of the set")) == ("below 88 % of the set", "highest")
     assert [above(rank) for rank in (0, 90, 100)] == ["above 0 %", "above 90 %", "highest"]
+
+
+def test_no_probability_is_told_as_sure() -> None:
+    assert [chance(value) for value in (0, 0.004, 0.01, 0.345, 0.99, 0.996, 1)] == [
+        "under 1 %",
+        "under 1 %",
+        "1 %",
+        "34 %",
+        "99 %",
+        "over 99 %",
+        "over 99 %",
+    ]

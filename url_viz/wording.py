@@ -7,6 +7,8 @@ from itertools import chain, count
 
 MISSING = "–"
 """What stands for a figure that could not be computed."""
+RAREST = 0.01
+"""No probability is told as lower, nor its complement."""
 FEW = 3
 """So many names are told of many."""
 
@@ -53,6 +55,13 @@ def with_interval(value: float, low: float, high: float, *, digits: int = 2, sig
 def percent(fraction: float, *, digits: int = 0) -> str:
     """A fraction as a percentage, "83 %"; `MISSING` if it is not finite."""
     return f"{100 * fraction:.{digits}f} %".replace("-", "−") if math.isfinite(fraction) else MISSING
+
+
+def chance(probability: float) -> str:
+    """A probability as a percentage that never claims to be sure: "over 99 %", "34 %", "under 1 %"."""
+    if probability > 1 - RAREST:
+        return f"over {percent(1 - RAREST)}"
+    return f"under {percent(RAREST)}" if probability < RAREST else percent(probability)
 
 
 def of_objects(words: str) -> str:

@@ -123,7 +123,7 @@ test("counts and the end in words", () => {
 test("a picture says its label, and what it was given as", () => {
   const of = (more, label) => ownWords({ label_given: "kiwi", twins: 0, question: "kiwi or lime?", takes: ["label"], ...more }, label);
   assert.equal(of({}, null), "labelled kiwi");
-  assert.equal(of({ question: "Labelled kiwi, looks like lime (62 %)" }, null), "");
+  assert.equal(of({ question: "kiwi or lime? Labelled kiwi" }, null), "");
   assert.equal(of({}, "lime"), "labelled lime, originally kiwi");
   assert.equal(of({ label_given: null }, "lime"), "labelled lime, originally unlabelled");
   assert.equal(of({ twins: 1 }, "kiwi"), "labelled kiwi · confirmed · +1 twin");

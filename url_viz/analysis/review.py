@@ -364,7 +364,7 @@ def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
 
 
 REVIEWS = {
-    "suspects": ReviewKind("Doubtful labels", DoubtfulReview, needs="labels"),
+    "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
     "labels": list_review(
         "All labels, most doubtful first", lambda of: of.get("label_check").pictures, of_any_label, needs="labels"
     ),

@@ -181,7 +181,7 @@ export function ownWords({ label_given: given, twins, question, takes }, label) 
   const words = [];
   const isCorrected = label !== null && label !== given;
   if (isCorrected) words.push(`labelled ${now}, originally ${given ?? "unlabelled"}`);
-  else if (now !== null && !question.startsWith(`Labelled ${now}`)) words.push(`labelled ${now}`);
+  else if (now !== null && !question.endsWith(`Labelled ${now}`)) words.push(`labelled ${now}`);
   if (label !== null && label === given) words.push("confirmed");
   return [...words, ...others].join(" · ");
 }

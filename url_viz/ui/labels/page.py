@@ -11,6 +11,7 @@ import streamlit as st
 from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.doubtful_labels import FEW, DoubtfulLabels
 from url_viz.analysis.filters import OneOf
+from url_viz.analysis.findings import knows_classes, mixed_pairs
 from url_viz.analysis.label_issues import (
     BETWEEN,
     COLUMNS,
@@ -33,7 +34,7 @@ from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_actions, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
-from url_viz.wording import counted, percent
+from url_viz.wording import chance, counted
 
 ClassPair = tuple[str, str]
 """Two classes that overlap."""
@@ -124,10 +125,10 @@ def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
 
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
-    confused = check.confused
+    confused = mixed_pairs(check).reset_index(drop=True)
     st.markdown(f"**Classes that overlap** · {counted(len(confused), 'pair')}")
     if confused.empty:
-        st.caption("No two classes overlap.")
+        st.caption("No two classes overlap." if knows_classes(check) else "The model does not know these classes.")
         return None
     event = st.dataframe(
         _as_shown(confused),
@@ -250,8 +251,8 @@ def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
     return tile_of(
         row,
         set_id=set_id,
-        value=f"{percent(row['wrong'])} wrong",
-        detail=f"The label is wrong with a probability of {percent(row['wrong'])}{support}",
+        value=f"{chance(row['wrong'])} wrong",
+        detail=f"The label is wrong with a probability of {chance(row['wrong'])}{support}",
         question=f"{row['label']} or {row['suggested']}?" if has_other else None,
         mark=_MARKS.get(row["kind"]),
         decision=row.get("decision"),

@@ -22,7 +22,7 @@ from url_viz.ui.widgets.actions import Record, handle_new, handled_before
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.filter_controls import title_of_reason
 from url_viz.ui.widgets.picture import facts_of
-from url_viz.wording import percent
+from url_viz.wording import chance
 
 _mount = component_of("review")
 
@@ -126,7 +126,7 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         "picture": card.picture or picture_url(of, card.id),
         "whole": None if card.picture else whole_url(of, card.id),
         "question": card.question.text,
-        "wrong": None if math.isnan(card.question.wrong) else f"{percent(card.question.wrong)} wrong",
+        "wrong": None if math.isnan(card.question.wrong) else f"{chance(card.question.wrong)} wrong",
         "takes": card.takes,
         "panels": [
             {"near": _pictures(of, near), "label": label, "share": None if math.isnan(share) else share}
