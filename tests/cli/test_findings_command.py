@@ -26,7 +26,7 @@ def test_findings_are_printed_with_the_way_to_their_review(image_set: ImageSet, 
     assert told[1].strip() == "review --by leaks"
     for one in found:
         if one.opens is not None:
-            assert "to review" in run("review", "--by", one.kind).splitlines()[0]
+            assert "to review" in run("review", "--by", one.opens.by).splitlines()[0]
 
 
 def test_leaks_are_printed_or_written(image_set: ImageSet, run: Run, tmp_path: Path) -> None:

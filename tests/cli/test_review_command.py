@@ -72,7 +72,7 @@ def test_what_cannot_be_meant(run: Run, image_set: ImageSet) -> None:
         ("Say which class, then which pictures", "--back"),
         ("1 of 1 paths are not pictures of", "dog", "cat/none.jpg"),
         ("1 of 2 paths are not pictures", "dog", "cat/0002.jpg", "--back"),
-        ("Take 1 to 255 characters", "x" * 256, "cat/0000.jpg"),
+        ("Take 1 to 1000 characters", "x" * 1001, "cat/0000.jpg"),
     ):
         assert message in run("relabel", *arguments, status=1)
     assert labelled(image_set) == {}
