@@ -48,7 +48,9 @@ class TestAcceptSuggestions:
     def test_those_that_are_named_as_one_action(self, image_set: ImageSet) -> None:
         suspects = image_set.labels.suspects()
         assert dict(zip(suspects["path"], suspects["suggested"], strict=True)) == WRONG
-        assert len(image_set.labels.doubtful()) == 2
+        doubtful = image_set.labels.doubtful()
+        assert doubtful is not None
+        assert len(doubtful) == 2
         done = image_set.labels.accept(image_set.ids, who="anna")
         assert done.sentence == "Labelled 2 pictures"
         assert labels(image_set) == WRONG

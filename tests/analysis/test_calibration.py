@@ -28,7 +28,7 @@ def test_by_hand() -> None:
     assert calibration.shares(mean)[0] == pytest.approx(0.85 * likeness + wrong)
     # A label that was given by chance is right where the picture shows it.
     probability = (1 - likeness) * wrong / (wrong + 0.85 * likeness)
-    assert calibration.label_is_wrong(mean, np.arange(3)) == pytest.approx(probability)
+    assert calibration.label_is_wrong(mean, np.arange(3, dtype=np.int32)) == pytest.approx(probability)
 
 
 def drawn(

@@ -2,13 +2,13 @@
 
 import io
 from contextlib import redirect_stdout
-from typing import TextIO, cast
+from typing import TextIO, cast, get_args
 from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.gate import GateResult, RuleResult, policy_of
+from url_viz.analysis.gate import GateResult, RuleResult, State, policy_of
 from url_viz.cli.findings_command import _print
 from url_viz.cli.printing import PrintableOutput
 from url_viz.errors import UsageError
@@ -20,7 +20,7 @@ HOSTILE = (
     *("\r::x", "\x85::x", "\u2028::x"),
 )
 TEXTS = st.one_of(st.text(max_size=12), st.sampled_from(HOSTILE))
-STATES = st.sampled_from(["passed", "broken", "not judged"])
+STATES: st.SearchStrategy[State] = st.sampled_from(get_args(State))
 
 
 @st.composite

@@ -40,6 +40,8 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
 def test_a_labelled_set_shows_what_to_doubt_and_suggestions_are_accepted_and_taken_back(labelled: ImageSet) -> None:
     at = opened(labelled, "labels")
     check, doubtful = labelled.labels.check(), labelled.labels.doubtful()
+    assert check is not None
+    assert doubtful is not None
     text = words(at)
     assert f"#### {doubtful.words}." in text
     assert f"Checked: {COUNT + 1} labelled pictures of 2 classes." in text
