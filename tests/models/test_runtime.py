@@ -320,7 +320,7 @@ class TestAhead:
 )
 def test_entropy_is_that_of_the_softmax_whatever_the_logits(logits: np.ndarray, expected: list[float]) -> None:
     outputs = Outputs(np.array(logits, np.float32), np.zeros((2, 3), np.float32))
-    assert outputs.entropy == pytest.approx(expected, rel=1e-5, nan_ok=True)
+    assert outputs.entropy == pytest.approx(expected, rel=2**-15, nan_ok=True)
 
 
 def test_joined_outputs_keep_the_order() -> None:
