@@ -98,7 +98,6 @@ def _entries(path: bytes, within: list[str] | None) -> Answer:
     with open_plain_file(path, within=_paths(within)) as file:
         status = os.fstat(file.fileno())
         end_after(MOST_S + status.st_size / FEWEST_BYTES_S)
-        allow_memory(MOST_MEMORY_BYTES + (status.st_size if ending_of(path) == b".arrow" else 0))
         found = _container(path, status.st_ino, status.st_mtime_ns, status.st_size).entries(file)
         said = json.dumps(found.as_record()).encode()
         if len(said) > MOST_SAID_BYTES + MOST_SAID_A_BYTE * status.st_size:
@@ -109,7 +108,6 @@ def _entries(path: bytes, within: list[str] | None) -> Answer:
 def _read(path: bytes, at: int, size_bytes: int, within: list[str] | None) -> Answer:
     with open_plain_file(path, within=_paths(within)) as file:
         status = os.fstat(file.fileno())
-        allow_memory(MOST_MEMORY_BYTES + (status.st_size if ending_of(path) == b".arrow" else 0))
         container = _container(path, status.st_ino, status.st_mtime_ns, status.st_size)
         found = container.read(file, at, size_bytes)
     return {"sizes_bytes": [*map(len, found)]}, found[0] if len(found) == 1 else b"".join(found)
@@ -144,8 +142,9 @@ def _paths(within: list[str] | None) -> list[Path] | None:
 
 
 @lru_cache(maxsize=_MOST_OPEN)
-def _container(path: bytes, *state: int) -> Container:
+def _container(path: bytes, inode: int, mtime_ns: int, size_bytes: int) -> Container:
     """What reads a file in this state; those that were used last stay, with what they have read."""
+    allow_memory(MOST_MEMORY_BYTES + (size_bytes if ending_of(path) == b".arrow" else 0))
     if ending_of(path) in (b".tar", b".zip"):
         return Tar() if ending_of(path) == b".tar" else Zip()
     from url_viz.imaging.containers.arrow_files import Arrow, Parquet
