@@ -78,7 +78,12 @@ def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
     assert "Most ambiguous by uncertainty:" in capsys.readouterr().out
     assert open_image_set(image_set.root, model=str(head)).table()["uncertainty"].notna().all()
     config = json.loads((head.parent / "config.json").read_text())
-    assert (config["mode"], config["seed"], config["precision"], config["model"]) == ("instance", 3, "fast", DEFAULT)
+    assert (config["mode"], config["seed"], config["precision"], config["model"]) == (
+        "instance",
+        3,
+        image_set.space.precision,
+        DEFAULT,
+    )
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_frame_and_facts_are_columns_and_what_makes_no_sense_is_a_row_of_failure
     assert set(table["label"]) == {"cat", "dog"}
     assert table["score"].tolist()[:3] == [0, 0.01, 0.02]
     failures = objects.failures().set_index("path")["reason"]
-    assert "not listed" in failures["annotations 90"]
+    assert "not listed" in failures["annotations[28], id 90"]
     assert sorted(path for path in failures.index if path.startswith("3.png#")) == [f"3.png#{30 + k}" for k in range(7)]
 
 

@@ -84,7 +84,7 @@ class Writer(Store):
                     if not self.paths.labels.exists() and not self._has_rows():
                         write_label_choice(self.paths, FOLDERS)  # the detected level of them, unlike older sets
                     write_about(self.paths, About(self._root, ()))
-            except OSError:
+            except BaseException:  # of a full disk, in whatever words, or Ctrl-C: the lock must not stay
                 self._leave(is_failed=True)
                 raise
         return self

@@ -70,7 +70,8 @@ def show_headline(check: LabelCheck, doubtful: DoubtfulLabels, *, unit: str) -> 
     """The result in a sentence, the number of checked pictures, and how it works."""
     st.markdown(f"#### {escape(doubtful.words)}.")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
-    st.caption(f"Checked: {len(check.pictures):,} labelled {unit}s of {len(check.classes):,} classes{left_out}.")
+    checked = f"Checked: {len(check.pictures):,} labelled {unit}s of {len(check.classes):,} classes{left_out}."
+    st.caption(escape(checked))
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
             "Two signals judge a label, and neither sees it or the picture's twins: the votes of the nearest "
@@ -126,7 +127,7 @@ def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
     confused = mixed_pairs(check).reset_index(drop=True)
-    st.markdown(f"**Classes that overlap** · {counted(len(confused), 'pair')}")
+    st.markdown(f"**Classes that overlap** · {escape(counted(len(confused), 'pair'))}")
     if confused.empty:
         st.caption("No two classes overlap." if knows_classes(check) else "The model does not know these classes.")
         return None
@@ -182,7 +183,7 @@ def show_actions(
     """How many are shown, of the class `label` or of a pair, their review, and the acceptance of suggestions."""
     words = f"{len(rows):,} that look like the other class" if pair is not None else counted(len(rows), image_set.noun)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(words, width="content")
+        st.markdown(escape(words), width="content")
         if pair is not None:
             st.text(f"{pair[0]} ↔ {pair[1]}", width="content")  # not Markdown: names may contain markup
         if kind is None:
