@@ -285,20 +285,22 @@ def _apart_suggestion(get: Get) -> ApartSuggestion | None:
 # Classes, by labels and by names
 
 
+def _of_contents(name: str | None, get: Get) -> CodedLabels | None:
+    """Labels of pictures as those of contents (M,); None without any."""
+    columns: GraphColumns | None = get("own_graph_columns")
+    if columns is None or name is None or get(name) is None:
+        return None
+    return content_labels(get(name), columns.rows_of(get("base").contents), len(columns.content))
+
+
 def columns_of_classes(
-    labels: str, prefix: str = "", *, given: tuple[str, ...] = (), least: int = LEAST_OF_A_CLASS
+    labels: str, prefix: str = "", *, given: str | None = None, least: int = LEAST_OF_A_CLASS
 ) -> Iterator[Column]:
     """The columns that follow from `labels`, which is one of CodedLabels; a class has `least` so many of them.
 
     `given` names the column of those as they were given, where some may have been corrected since.
     """
-    contents, classified, shares, codes = (f"{prefix}{name}" for name in _OF_CLASSES)
-
-    def of_contents(get: Get, name: str) -> CodedLabels | None:
-        columns: GraphColumns | None = get("own_graph_columns")
-        if columns is None or get(name) is None:
-            return None
-        return content_labels(get(name), columns.rows_of(get("base").contents), len(columns.content))
+    contents, as_given, classified, shares, codes = (f"{prefix}{name}" for name in _OF_CLASSES)
 
     def classified_by(get: Get) -> Classified | None:
         """None also while a writer refits the whitened space, until it has made the graph in it."""
@@ -309,7 +311,6 @@ def columns_of_classes(
         if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
             return None
         groups = source_groups(graph.twins, graph.apart)
-        as_given = [of_contents(get, name) for name in given]
         return classify(
             graph.position,
             graph.similarity,
@@ -317,7 +318,7 @@ def columns_of_classes(
             known.codes,
             groups,
             also=None if second is None else second.voters(groups),
-            given=next((labels.codes for labels in as_given if labels is not None), None),
+            given=getattr(get(as_given), "codes", None),
             least=least,
         )
 
@@ -343,14 +344,16 @@ def columns_of_classes(
         return numbers_from_table(table, schema_of(CLASS_COLUMNS), len(get("base").contents), codes=of)
 
     of = ("own_graph_columns", "base")
-    yield Column(contents, (labels, *of), lambda get: of_contents(get, labels), digest=_digest_of_picture_labels)
-    yield Column(classified, (contents, *given, *of, "witnesses", "whitened_graph", "second"), classified_by, version=4)
+    for column, name in ((contents, labels), (as_given, given)):
+        named = of if name is None else (name, *of)
+        yield Column(column, named, partial(_of_contents, name), digest=_digest_of_picture_labels)
+    yield Column(classified, (contents, as_given, "witnesses", "whitened_graph", "second"), classified_by, version=4)
     yield Column(shares, (classified, contents), class_shares, on_disk=OnDisk(_shares_to_table, class_shares_from))
     on_disk = OnDisk(pa.table, class_codes_from, only_large=True)
     yield Column(codes, (shares, labels, "own_graph_columns", "base"), class_codes_of, on_disk=on_disk)
 
 
-_OF_CLASSES = ("content_labels", "classified", "class_shares", "class_codes")
+_OF_CLASSES = ("content_labels", "content_labels_as_given", "classified", "class_shares", "class_codes")
 _SHARES = tuple(each.name for kind in (ClassShares, LabelEvidence) for each in fields(kind))
 
 
@@ -618,7 +621,7 @@ _BROUGHT = (
 )
 AMBIGUITY_COLUMN = Column("ambiguity", ("class_codes", "picture_labels"), _ambiguity, gives=CLASS_COLUMNS)
 _MEASURES = (
-    *columns_of_classes("picture_labels", given=("labels_as_given",)),
+    *columns_of_classes("picture_labels", given="labels_as_given"),
     AMBIGUITY_COLUMN,
     Column(
         "apart_suggestion",
