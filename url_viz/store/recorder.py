@@ -233,11 +233,11 @@ class Recorder:
 
     def _unknown(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which of these are no pictures of the set; none where it was not read yet."""
-        every = self._ids_of_the_set
+        every = self._set_ids
         return ids[:0] if every is None else ids[positions_of(ids, every) < 0]
 
     @cached_property
-    def _ids_of_the_set(self) -> NDArray[np.int64] | None:
+    def _set_ids(self) -> NDArray[np.int64] | None:
         """From the last version that is kept: a training should not have to load LanceDB, which is not fork-safe."""
         with suppress(DamageError):
             for version in stored_versions(self._paths)[-1:]:

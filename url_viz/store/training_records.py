@@ -269,7 +269,7 @@ def chosen_run(paths: SetPaths) -> str | None:
         chosen = chosen_record(paths).read().run
         if chosen in known:
             return chosen
-    newest = {run: max(map(_written_at, files), default=0) for run in known if (files := _of_the_user(paths, run))}
+    newest = {run: max(map(_written_at, files), default=0) for run in known if (files := _user_epochs(paths, run))}
     return max(newest, key=newest.__getitem__, default=None)
 
 
@@ -278,7 +278,7 @@ def _written_at(path: Path) -> int:
     return 0 if status is None else status[2]
 
 
-def _of_the_user(paths: SetPaths, run: str) -> list[Path]:
+def _user_epochs(paths: SetPaths, run: str) -> list[Path]:
     """The files of a run that the user's own code recorded; none of one that a training of ours did."""
     files = epoch_files(paths.runs / run)
     for path in files[:1]:
