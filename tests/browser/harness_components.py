@@ -129,6 +129,8 @@ def map_page() -> None:
         ringed_id=FIRST_ID + int(query["ringed"]) if "ringed" in query else None,
         polygon=polygon_of(state.get("polygon")),
         note=query.get("note", ""),
+        style=state.get("style") or "points",
+        with_names=state.get("names") is not False,
         chosen=tuple(CLASSES.index(name) for name in st.session_state.get("picked", ())),
     )
     if buttons.toggle("Hide"):
@@ -142,6 +144,7 @@ def map_page() -> None:
     st.text(f"clicked {clicked}")
     threshold = state.get("threshold")
     st.text(f"threshold {None if threshold is None else float(threshold)}")
+    st.text(f"names {view.with_names}")
     st.text("picked " + (", ".join(st.session_state.get("picked", ())) or "nothing"))
 
 

@@ -65,6 +65,7 @@ def styles_page() -> None:
         size_title="Ambiguity" if query.get("sized") == "1" else "",
         representatives_url=f"/harness/representatives?n={n}",
         with_representatives=query.get("faces") == "1" if faces is None else bool(faces),
+        with_names=state.get("names") is not False,
         polygon=polygon_of(state.get("polygon")),
         threshold_percentile=state.get("threshold"),
     )

@@ -353,9 +353,12 @@ def test_classes_are_found_and_chosen_in_the_legend_and_by_their_names_on_the_ma
     assert with_names > 1000
     page.locator(".stage").focus()
     page.keyboard.press("n")
-    eventually(lambda: drawn_over(page) == 0)
+    page.get_by_text("names False", exact=True).wait_for()  # the page has heard of it, and its answer changes nothing
+    settled(page)
     expect(page.get_by_role("button", name="Names")).to_have_attribute("aria-pressed", "false")
+    eventually(lambda: drawn_over(page) == 0)
     page.get_by_role("button", name="Names").click()
+    page.get_by_text("names True", exact=True).wait_for()
     eventually(lambda: drawn_over(page) == with_names)
     left, top = page.locator("canvas.overlay").evaluate(PLACE_OF_A_NAME)
     page.mouse.click(stage.left + left, stage.top + top)
