@@ -21,7 +21,7 @@ from training.benchmark.benchmark_tables import markdown
 from training.benchmark.labelled import Space, space_of
 from url_viz.analysis.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
 from url_viz.analysis.calibration import calibrate, calibration_error
-from url_viz.analysis.forecast import WrongLabels, forecast
+from url_viz.analysis.forecast import WrongLabels, wrong_share
 from url_viz.analysis.label_issues import LIKELY_WRONG, judge
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.analysis.order_metrics import Figure, auroc, mean_by_t
@@ -164,8 +164,7 @@ def _of_labels(of: Labelled) -> dict[str, float]:
 
 def wrong_labels(evidence: LabelEvidence) -> WrongLabels:
     """What is told of the fraction of wrong labels."""
-    order = np.argsort(-np.nan_to_num(evidence.doubt), kind="stable")
-    return forecast(np.nan_to_num(evidence.label_wrong).astype(np.float64)[order]).share()
+    return wrong_share(np.nan_to_num(evidence.label_wrong).astype(np.float64))
 
 
 def _tail(embedding: NDArray[np.floating], code: Codes, ratio: float, fraction: float) -> dict[str, float]:

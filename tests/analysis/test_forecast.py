@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from url_viz.analysis.forecast import LEAST, PRIOR, SHIFTS, SLOPES, WORTH_ASKING, Forecast, forecast
+from url_viz.analysis.forecast import LEAST, PRIOR, SHIFTS, SLOPES, WORTH_ASKING, Forecast, forecast, wrong_share
 
 NOTHING_OFF = ((SHIFTS == 0) & np.isclose(SLOPES, 1)).astype(float)
 
@@ -78,6 +78,32 @@ def test_whatever_the_queue_the_numbers_fit_together(chances: list[float], data:
     told = after.among(slice(None))
     assert 0 <= told.low <= told.high <= len(chances)
     assert told.value == pytest.approx(after.expected.sum(), abs=0.5)
-    share = ahead.share()
-    assert share.low <= share.share <= share.high
+    share = wrong_share(np.array(chances), shift=ahead.shift)
+    assert 0 <= share.low <= share.share <= share.high <= 1
     assert share.share == pytest.approx(np.mean(chances) if chances else 0, abs=1e-9)
+
+
+def test_the_share_of_wrong_labels_may_be_none_and_holds_what_is_planted() -> None:
+    """A fraction of wrong labels, told by a score that overlaps: P(wrong) is Bayes's, with the fraction as fitted."""
+    rng, size, inside = np.random.default_rng(0), 600, []
+    for planted in (0.0, 0.02, 0.05, 0.1, 0.2) * 8:
+        is_wrong = rng.random(size) < planted
+        odds = np.exp(3 * (rng.normal(size=size) + np.where(is_wrong, 1.5, -1.5)))
+        fraction = 0.05
+        for _ in range(200):
+            chance = fraction * odds / (fraction * odds + 1 - fraction)
+            fraction = chance.sum() / (size + 40)
+        told = wrong_share(chance)
+        inside.append(told.low <= is_wrong.mean() <= told.high)
+        assert told.low == 0 or planted >= 0.05, "few odd labels prove none wrong"
+        assert told.high < 0.03 or planted > 0, "and of none not many are feared"
+    assert np.mean(inside) >= 0.95
+    nothing = wrong_share(np.zeros(1000))
+    assert (nothing.share, nothing.low, nothing.high) == (0, 0, pytest.approx(0.01, abs=0.001))
+
+
+def test_answers_move_the_share_of_wrong_labels() -> None:
+    wrong = np.linspace(0.9, 0.01, 300) ** 2
+    shares = [wrong_share(wrong, shift=forecast(wrong).heard(wrong[:20], np.full(20, bool(told))).shift) for told in (0, 1)]
+    assert shares[0].share < wrong.mean() < shares[1].share
+    assert forecast(wrong).shift == pytest.approx(0, abs=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.forecast import Expected, Forecast, WrongLabels, forecast
+from url_viz.analysis.forecast import Expected, Forecast, WrongLabels, forecast, wrong_share
 from url_viz.analysis.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
 from url_viz.analysis.review_queue import is_resolved
 from url_viz.analysis.twin_groups import first_of_each
@@ -82,7 +82,8 @@ class DoubtfulLabels:
     def share(self) -> WrongLabels:
         """The fraction of labels that is wrong, as they are now."""
         is_unchecked = self.pictures["answer"].isna().to_numpy()
-        unchecked = Forecast(self.forecast.wrong[is_unchecked], self.forecast.belief).share()
+        wrong = self.pictures["wrong"].to_numpy(np.float64)
+        unchecked = wrong_share(wrong[is_unchecked], shift=self.forecast.shift)
         part = float(is_unchecked.mean()) if len(is_unchecked) else 0.0
         return WrongLabels(part * unchecked.share, part * unchecked.low, part * unchecked.high)
 

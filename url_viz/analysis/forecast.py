@@ -20,10 +20,16 @@ LEAST = 0.002
 """Along a queue no label is surer than this, right or wrong: else answers could not correct it."""
 SPREAD = 0.3
 """Added to the standard deviation of a count: of a few sure labels it would be too sure."""
-SUREST = 1e-6
-"""Of all labels of a set most are surer than LEAST: together they must not count for many wrong ones."""
 TAIL = 0.025
 STEPS = 2000
+QUANTILE = 1.96
+WIDEST_FRACTION = 0.05
+"""The standard deviation of a fraction of wrong labels that the labels themselves say nothing of."""
+OFF_BY = 1.25
+ODD_PICTURES = 0.02
+UNSEEN_WRONG = 10
+"""What the fraction of wrong labels may be off by beyond chance, as on development sets: by a quarter either way; two
+in a hundred pictures may only look wrong (blends, nothing to see); ten labels may be wrong unseen."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,36 @@ class Forecast:
 
     def among(self, rows: NDArray[np.integer] | slice) -> Expected:
         """How many of the labels at these rows are wrong."""
-        return _expected(self.wrong[rows], self.belief, LEAST)
+        return _expected(self.wrong[rows], self.belief)
 
-    def share(self) -> WrongLabels:
-        """The fraction of the Q labels that is wrong: the mean of P, with an interval by what P may be shifted by.
-
-        Slopes are left out: they would make each of thousands of sure labels a little doubtful.
-        """
+    @property
+    def shift(self) -> float:
+        """By how much answers shift the log odds of every label; 0 before any. Slopes are left out here: they would
+        make each of thousands of sure labels a little doubtful."""
         belief = np.where(np.isclose(SLOPES, 1), self.belief, 0)
-        count, size = _expected(self.wrong, belief / belief.sum(), SUREST), max(1, len(self.wrong))
-        value = float(self.wrong.sum())
-        return WrongLabels(value / size, min(count.low, value) / size, max(count.high, value) / size)
+        return float(belief @ SHIFTS / belief.sum())
+
+
+def wrong_share(wrong: Doubles, *, shift: float = 0.0) -> WrongLabels:
+    """The fraction of labels that is wrong: the mean of P(wrong) (R,), their log odds shifted by what answers say.
+
+    The interval has what chance makes of R labels of known P, what is not known of the fitted fraction of wrong labels
+    (its Fisher information in these P), and what such fractions are off by. Where nothing says that labels are wrong it
+    begins at 0.
+    """
+    size = max(1, len(wrong))
+    chance = expit(logit(wrong) + shift)
+    share, unsure = float(chance.sum()) / size, float((chance * (1 - chance)).sum()) / size
+    spread = QUANTILE * np.sqrt(unsure / size + (unsure * _spread_of_fraction(chance, share)) ** 2)
+    low = (share - spread) / OFF_BY - ODD_PICTURES
+    return WrongLabels(share, max(0.0, float(low)), min(1.0, float(OFF_BY * (share + spread) + UNSEEN_WRONG / size)))
+
+
+def _spread_of_fraction(chance: Doubles, fraction: float) -> float:
+    """The standard deviation of the log odds of a fraction of wrong labels that was fitted to P(wrong) (R,)."""
+    variance = max(fraction * (1 - fraction), 1e-6)
+    information = float(((chance - fraction) ** 2).sum()) / variance**2
+    return float((information + WIDEST_FRACTION**-2) ** -0.5) / variance
 
 
 def forecast(wrong: Doubles) -> Forecast:
@@ -100,26 +125,26 @@ def forecast(wrong: Doubles) -> Forecast:
     return Forecast(np.asarray(falling, np.float64), PRIOR)
 
 
-def _levels(chance: Doubles, least: float = LEAST) -> tuple[Doubles, NDArray[np.int64]]:
+def _levels(chance: Doubles) -> tuple[Doubles, NDArray[np.int64]]:
     """The log odds (L,) that labels are wrong, in steps of a hundredth, and which each label (A,) has.
 
     However many labels there are, few of these differ.
     """
-    level, place = np.unique(np.round(logit(np.clip(chance, least, 1 - least)), 2), return_inverse=True)
+    level, place = np.unique(np.round(logit(np.clip(chance, LEAST, 1 - LEAST)), 2), return_inverse=True)
     return level, place.astype(np.int64, copy=False)
 
 
-def _corrected(level: Doubles, is_believed: NDArray[np.bool_] | slice = slice(None)) -> Doubles:
+def _corrected(level: Doubles) -> Doubles:
     """P(wrong) of log odds (L,) under each of SHIFTS and SLOPES (G, L)."""
-    corrected: Doubles = expit(SHIFTS[is_believed, None] + SLOPES[is_believed, None] * level)
+    corrected: Doubles = expit(SHIFTS[:, None] + SLOPES[:, None] * level)
     return corrected
 
 
-def _expected(chance: Doubles, belief: Doubles, least: float) -> Expected:
+def _expected(chance: Doubles, belief: Doubles) -> Expected:
     """How many of these labels (A,) are wrong: under each correction the count is nearly normal."""
-    level, place = _levels(chance, least)
-    size, is_believed, most = np.bincount(place, minlength=len(level)), belief > 0, float(len(chance))
-    corrected, belief = _corrected(level, is_believed), belief[is_believed]
+    level, place = _levels(chance)
+    size, most = np.bincount(place, minlength=len(level)), float(len(chance))
+    corrected = _corrected(level)
     mean, spread = corrected @ size, np.sqrt((corrected * (1 - corrected)) @ size) + SPREAD
     counts = np.linspace(-0.5, most + 0.5, STEPS)
     below = belief @ ndtr((counts - mean[:, None]) / spread[:, None])
