@@ -1,4 +1,4 @@
-"""WebDataset shards, Parquet files and Croissant metadata: bytes as they were, labels as corrected, nothing dropped."""
+"""WebDataset shards and Parquet files: bytes as they were, labels as corrected, nothing dropped."""
 
 import io
 import json
@@ -6,7 +6,6 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
-import mlcroissant
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -22,7 +21,7 @@ from tests.annotated_sets import write_annotated
 from tests.given import dice, given_set
 from tests.imaging.pictures import noise
 from tests.read_sets import copied
-from url_viz.errors import FolderError, ImageSetError
+from url_viz.errors import ImageSetError
 from url_viz.export import packed
 from url_viz.export.data_sets import DATA_SETS, DataSet
 from url_viz.export.packed import Content, Packed, write_parquet, write_tar
@@ -151,33 +150,6 @@ def test_parquet_says_to_hugging_face_what_its_columns_are(
     assert features["label"] == {"names": ["cat", "dog", "lynx"], "_type": "ClassLabel"}
     assert features["risk"] == {"dtype": "float64", "_type": "Value"}
     assert features["site"] == {"dtype": "string", "_type": "Value"}
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within the library
-def test_mlcroissant_takes_the_metadata_and_gives_the_pictures(image_set: ImageSet, tmp_path: Path) -> None:
-    way = write(image_set, "croissant", tmp_path / "out")
-    assert way.opening("x y")[1] == "mlcroissant.Dataset('x y' + '/croissant.json').records('pictures')"
-    data = mlcroissant.Dataset(jsonld=str(tmp_path / "out" / packed.CROISSANT))
-    assert not data.metadata.issues.errors
-    names = [row["classes/name"] for row in data.records("classes")]
-    table = image_set.table().set_index("path")
-    rows = list(data.records("pictures"))
-    assert len(rows) == 15
-    for row in rows:
-        path = row["pictures/path"].decode()
-        assert names[row["pictures/label"]] == table.loc[path, "label"]
-        with Image.open(image_set.root / path) as original:
-            assert np.array_equal(np.asarray(row["pictures/image"]), np.asarray(original))
-
-
-def test_without_mlcroissant_it_says_what_to_install(
-    image_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "mlcroissant", None)
-    with pytest.raises(FolderError, match=r"pip install 'url-viz\[croissant\]'"):
-        write(image_set, "croissant", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_read_is_left_out_and_said(image_set: ImageSet, tmp_path: Path) -> None:

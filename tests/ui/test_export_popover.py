@@ -22,7 +22,7 @@ from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.export import zip_of
 from url_viz.workspace import Workspace
 
-FOR_ALL = ["FiftyOne", "Hugging Face", "WebDataset", "Parquet", "Croissant"]
+FOR_ALL = ["FiftyOne", "Hugging Face", "WebDataset", "Parquet"]
 
 
 @pytest.fixture

@@ -20,13 +20,13 @@ from url_viz.export.annotation_tools import (
 )
 from url_viz.export.fiftyone import MEDIA, SCRIPT, boxes_for_fiftyone, samples_for_fiftyone
 from url_viz.export.hugging_face import SPLIT, class_folders, rows_for_hugging_face
-from url_viz.export.packed import write_classes, write_croissant, write_packed, write_parquet, write_tar
+from url_viz.export.packed import write_classes, write_packed, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
 from url_viz.progress import ProgressCallback, silent
 
-Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "croissant", "annotations", "cvat", "labelstudio"]
+Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
 Describe = Callable[[Wanted, Path, pd.DataFrame, list[str]], None]
 DescribeObjects = Callable[[Path, Sequence[BoxedPicture], Provenance], None]
 
@@ -130,11 +130,6 @@ DATA_SETS: Mapping[Program, DataSet] = {
     ),
     "parquet": DataSet(
         "Parquet", partial(write_packed, ending=".parquet", pack=write_parquet), "datasets.load_dataset({out!r})"
-    ),
-    "croissant": DataSet(
-        "Croissant",
-        partial(write_packed, ending=".parquet", pack=write_parquet, describe=write_croissant),
-        "mlcroissant.Dataset({out!r} + '/croissant.json').records('pictures')",
     ),
     "annotations": DataSet(
         "Annotation files",

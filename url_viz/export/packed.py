@@ -6,11 +6,9 @@ The bytes of a picture stay as they are, wherever it lies; an object in a pictur
 import io
 import os
 import re
-import sys
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.picture_files import Exported, Wanted, new_folder
-from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, column_names, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import ScannedFile, display_name
@@ -111,7 +108,7 @@ def write_packed(
     *,
     ending: str,
     pack: Pack,
-    describe: Callable[[Path, Content, Provenance], None] = lambda folder, content, origin: None,
+    describe: Callable[[Path, Content], None] = lambda folder, content: None,
 ) -> Exported:
     """Write pictures that were not dropped to a few large files by `pack`, and what `describe` says of them.
 
@@ -126,7 +123,7 @@ def write_packed(
         if not pictures.written:
             reason = next(iter(pictures.left_out.values()))
             raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {reason}.")
-        describe(folder, content, wanted.origin)
+        describe(folder, content)
         return wanted.done(folder, len(pictures.written), [*pictures.left_out.items()])
 
 
@@ -171,7 +168,7 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     archive.addfile(member, io.BytesIO(data))
 
 
-def write_classes(folder: Path, content: Content, origin: Provenance) -> None:
+def write_classes(folder: Path, content: Content) -> None:
     """The names of the classes by their numbers in `.cls`."""
     (folder / CLASSES).write_text(as_json(content.classes, indent=1) + "\n", encoding="utf-8")
 
@@ -213,56 +210,3 @@ def _ending(path: bytes, data: bytes) -> str:
     """The ending of a picture's file by its first bytes, else the one that it has."""
     known = next((ending for mark, ending in _MARKS.items() if data.startswith(mark)), None)
     return known or re.sub(r"[^a-z0-9]", "", os.path.splitext(os.fsdecode(path))[1].lower()) or "img"
-
-
-CROISSANT = "croissant.json"
-_FILES, _PICTURES, _CLASSES = "parquet-files", "pictures", "classes"
-
-
-def has_croissant() -> bool:
-    """Whether there is `mlcroissant`, an extra."""
-    return find_spec("mlcroissant") is not None
-
-
-def write_croissant(folder: Path, content: Content, origin: Provenance) -> None:
-    """Write croissant.json beside the Parquet files. Raises FolderError where `mlcroissant` is not installed."""
-    record = _metadata(content, origin).to_json()
-    (folder / CROISSANT).write_text(as_json(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _metadata(content: Content, origin: Provenance) -> Any:
-    try:
-        import mlcroissant as mlc
-    except ImportError as error:
-        raise FolderError(
-            f"Croissant metadata takes mlcroissant, which {sys.executable} lacks. Run `pip install "
-            "'url-viz[croissant]'`, or `pip install mlcroissant`."
-        ) from error
-
-    def source(column: str) -> Any:
-        steps = [mlc.Transform(json_path="bytes")] if column == "image" else []
-        return mlc.Source(file_set=_FILES, extract=mlc.Extract(column=column), transforms=steps)
-
-    def kind(column: str, stored: pa.DataType) -> Any:
-        if column == "image":
-            return mlc.DataType.IMAGE_OBJECT
-        return {pa.int64(): mlc.DataType.INTEGER, pa.float64(): mlc.DataType.FLOAT}.get(stored, mlc.DataType.TEXT)
-
-    def field(of: str, name: str, data_type: Any, **more: Any) -> Any:
-        return mlc.Field(id=f"{of}/{name}", name=name, data_types=data_type, **more)
-
-    columns = [
-        field(_PICTURES, one.name, kind(one.name, one.type), source=source(one.name)) for one in schema_of(content)
-    ]
-    records = [mlc.RecordSet(id=_PICTURES, name=_PICTURES, fields=columns)]
-    if content.classes:
-        of_class = [field(_CLASSES, "id", mlc.DataType.INTEGER), field(_CLASSES, "name", mlc.DataType.TEXT)]
-        rows = [{f"{_CLASSES}/id": code, f"{_CLASSES}/name": name} for code, name in enumerate(content.classes)]
-        records.append(mlc.RecordSet(id=_CLASSES, name=_CLASSES, key=f"{_CLASSES}/id", fields=of_class, data=rows))
-    files = mlc.FileSet(id=_FILES, name=_FILES, encoding_formats=["application/x-parquet"], includes="*.parquet")
-    return mlc.Metadata(
-        name=origin.name,
-        description=f"{len(content.paths):,} pictures with labels as corrected, made with URL-Viz {origin.version}.",
-        distribution=[files],
-        record_sets=records,
-    )

@@ -94,8 +94,7 @@ class ProjectConfig:
 class ExportConfig:
     """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens.
 
-    `webdataset` and `parquet` write few large files, with labels as corrected and without dropped pictures; `croissant`
-    adds its metadata to the latter.
+    `webdataset` and `parquet` write few large files, with labels as corrected and without dropped pictures.
 
     Of objects in pictures, `annotations` writes the corrected annotation files, `cvat` and `labelstudio` what these
     import, `fiftyone` detections, `huggingface` crops in class folders.
@@ -104,7 +103,7 @@ class ExportConfig:
     folder: Positional[Folder]
     out: Positional[Annotated[Path, arg(help="a new or empty folder"), Output()]]
     kind: Annotated[
-        Literal["fiftyone", "huggingface", "webdataset", "parquet", "croissant", "annotations", "cvat", "labelstudio"],
+        Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"],
         arg(name="as", help="for what"),
     ]
     how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies that may be moved")] = "link"

@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.export.data_sets import DATA_SETS, Program, programs_of
-from url_viz.export.packed import has_croissant
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
@@ -28,8 +27,6 @@ TICK_S = 1.0
 def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
     count, programs = len(rows), programs_of(image_set)
-    if not has_croissant():
-        programs.pop("croissant", None)
     is_all = count == len(image_set)
     sizes = {name: len(image_set) if one.is_always_whole else count for name, one in programs.items()}
     st.caption("For anyone: one HTML file with map, galleries and figures, also offline.")
