@@ -1,4 +1,4 @@
-"""One small set of objects as YOLO, COCO and VOC files: pictures of noise, three objects of two classes in each."""
+"""One small set of objects in each format of annotations: pictures of noise, three objects of two classes in each."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Literal
 
 from tests.imaging.pictures import noise
 
-Kind = Literal["YOLO", "COCO", "VOC"]
+Kind = Literal["YOLO", "COCO", "VOC", "LabelMe"]
+KINDS: tuple[Kind, ...] = ("YOLO", "COCO", "VOC", "LabelMe")
 SIZE = 160, 120
 BOXES = ((10, 12, 48, 42), (72, 24, 64, 66), (0, 0, 30, 30))
 """Left, top, width and height."""
@@ -15,12 +16,12 @@ LABELS = ("cat", "dog", "cat")
 
 
 def write_annotated(root: Path, kind: Kind, *, pictures: int = 2) -> Path:
-    """Write the set below `root`; returns what names it, the file or the folder of VOC."""
-    images = root / ("JPEGImages" if kind == "VOC" else "images")
-    images.mkdir(parents=True)
+    """Write the set below `root`; returns what names it, the file or the folder (VOC, LabelMe)."""
+    images = root / {"VOC": "JPEGImages", "LabelMe": ""}.get(kind, "images")
+    images.mkdir(parents=True, exist_ok=True)
     for number in range(pictures):
         noise(number, width=SIZE[0], height=SIZE[1]).save(images / f"{number}.png")
-    return {"YOLO": _yolo, "COCO": _coco, "VOC": _voc}[kind](root, pictures)
+    return {"YOLO": _yolo, "COCO": _coco, "VOC": _voc, "LabelMe": _labelme}[kind](root, pictures)
 
 
 def _yolo(root: Path, pictures: int) -> Path:
@@ -59,4 +60,18 @@ def _voc(root: Path, pictures: int) -> Path:
         )
         text = f"<annotation>\n\t<filename>{number}.png</filename>\n{objects}</annotation>\n"
         (root / "Annotations" / f"{number}.xml").write_text(text)
+    return root
+
+
+def _labelme(root: Path, pictures: int) -> Path:
+    for number in range(pictures):
+        shapes = []
+        for label, (x, y, w, h) in zip(LABELS, BOXES, strict=True):
+            kind, points = "rectangle", [[x, y], [x + w, y + h]]
+            if label == "dog":
+                kind, points = "polygon", [[x, y], [x + w, y], [x, y + h]]
+            shapes.append({"label": label, "points": points, "group_id": None, "shape_type": kind})
+        named = {"imagePath": f"{number}.png", "imageHeight": SIZE[1], "imageWidth": SIZE[0], "imageData": None}
+        document = {"version": "5.5.0", "flags": {}, "shapes": shapes, **named}
+        (root / f"{number}.json").write_text(json.dumps(document, ensure_ascii=False, indent=2))
     return root

@@ -8,7 +8,7 @@ from typing import get_type_hints
 import numpy as np
 import pytest
 
-from tests.annotated_sets import write_annotated
+from tests.annotated_sets import KINDS, write_annotated
 from tests.given import by_turns, dice, given_set
 from tests.imaging.pictures import noise
 from training import evaluate, overlap
@@ -146,9 +146,9 @@ def written_list(folder: Path) -> Path:
 
 
 def test_what_a_list_or_annotations_name_is_not_written_over(tmp_path: Path) -> None:
-    for kind in ("YOLO", "COCO", "VOC"):
+    for kind in KINDS:
         (tmp_path / kind).mkdir()
-    yolo, coco, voc = (write_annotated(tmp_path / kind, kind) for kind in ("YOLO", "COCO", "VOC"))
+    yolo, coco, voc, labelme = (write_annotated(tmp_path / kind, kind) for kind in KINDS)
     yolo.write_text("train: train.txt\nnames: {0: cat, 1: dog}\n")
     (yolo.parent / "train.txt").write_text("images/0.png\nimages/1.png\n")
     listed = written_list(tmp_path)
@@ -159,6 +159,7 @@ def test_what_a_list_or_annotations_name_is_not_written_over(tmp_path: Path) -> 
         yolo: [yolo, yolo.parent / "labels" / "1.txt", yolo.parent / "images" / "0.png", yolo.parent / "train.txt"],
         coco: [coco, coco.parent / "images" / "1.png"],
         voc: [voc / "Annotations" / "0.xml", voc / "new.csv"],
+        labelme: [labelme / "0.json", labelme / "0.png", labelme / "new.csv"],
     }
     for root, paths in own.items():
         for path in paths:

@@ -13,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.errors import FolderError
-from url_viz.export.annotation_copy import Changes, edited_coco, edited_voc, edited_yolo
+from url_viz.imaging.annotations.annotation_format import Changes
+from url_viz.imaging.annotations.coco import Coco
+from url_viz.imaging.annotations.labelme import LabelMe
+from url_viz.imaging.annotations.voc import Voc
+from url_viz.imaging.annotations.yolo import Yolo
 
 BLANK = st.text(" \t\n\r", max_size=3)
 WHAT = st.sampled_from(["keep", "drop", "cat", "dog", "ä & <ö>"])
@@ -47,13 +51,13 @@ class TestYolo:
                 if what != "drop"
             ).encode()
         )
-        assert edited_yolo(data, {}, self.NUMBERS) == data
-        assert edited_yolo(data, changes_of([what for *_, what in lines], first=1), self.NUMBERS) == expected
+        assert Yolo().edited(data, {}, self.NUMBERS) == data
+        assert Yolo().edited(data, changes_of([what for *_, what in lines], first=1), self.NUMBERS) == expected
 
     def test_comments_odd_bytes_and_a_last_line_without_end_stay(self) -> None:
         data = b"# \xff note\r\n\r\n0 .5 .5 .1 .1\n7 1 1 1 1 # \xc3\n0 .1 .1 .1 .1"
         expected = b"# \xff note\r\n\r\n17 .5 .5 .1 .1\n7 1 1 1 1 # \xc3\n"
-        assert edited_yolo(data, {3: "dog", 5: None}, self.NUMBERS) == expected
+        assert Yolo().edited(data, {3: "dog", 5: None}, self.NUMBERS) == expected
 
 
 class TestCoco:
@@ -77,13 +81,13 @@ class TestCoco:
             f"{before}{self.entry(number, place)}{after}" for place, (number, before, after, _) in enumerate(entries)
         )
         data = f'{self.HEAD}"annotations" :\t[{listed}]{self.TAIL}'.encode(encoding)
-        assert edited_coco(data, {}) == data
+        assert Coco().edited(data, {}, {}) == data
         kept = [
             self.entry(self.NUMBERS.get(what, number), place)
             for place, (number, _, _, what) in enumerate(entries)
             if what != "drop"
         ]
-        result = edited_coco(data, changes_of([what for *_, what in entries], first=0)).decode(encoding)
+        result = Coco().edited(data, changes_of([what for *_, what in entries], first=0), {}).decode(encoding)
         between = r"[ \t\n\r]*"
         middle = f"{between},{between}".join(map(re.escape, kept))
         start, end = re.escape(f'{self.HEAD}"annotations" :\t['), re.escape(f"]{self.TAIL}")
@@ -94,12 +98,12 @@ class TestCoco:
         text = '{"categories": [], "annotations": [\n  {"id": 1},\n  {"id": 2},\n  {"id": 3}\n]}'
         for gone, left in ((0, "{2},\n  {3}"), (1, "{1},\n  {3}"), (2, "{1},\n  {2}")):
             expected = '{"categories": [], "annotations": [\n  ' + left.replace("{", '{"id": ') + "\n]}"
-            assert edited_coco(text.encode(), {gone: None}).decode() == expected
+            assert Coco().edited(text.encode(), {gone: None}, {}).decode() == expected
 
     def test_a_text_that_cannot_be_written_back_is_refused(self) -> None:
         text = '{"categories": [], "annotations": [1]}'
         with pytest.raises(FolderError, match="not in UTF-8"):
-            edited_coco(text.encode("utf-16"), {0: None})
+            Coco().edited(text.encode("utf-16"), {0: None}, {})
 
 
 class TestVoc:
@@ -129,8 +133,8 @@ class TestVoc:
                 changed += f'{before}<object a=">">{inside}<name >{new}</name>\n<name>second</name></object >'
         whole, changed = whole + "\n</annotation>\n", changed + "\n</annotation>\n"
         data = whole.encode(encoding)
-        assert edited_voc(data, {}) == data
-        result = edited_voc(data, changes_of([what for *_, what in objects], first=1))
+        assert Voc().edited(data, {}, {}) == data
+        result = Voc().edited(data, changes_of([what for *_, what in objects], first=1), {})
         assert result == changed.encode(encoding)
         names = [what if what != "keep" else None for *_, what in objects if what != "drop"]
         read = [one.findtext("name") for one in ET.fromstring(result).iter("object")]
@@ -138,7 +142,7 @@ class TestVoc:
 
     def test_a_name_that_the_encoding_lacks_is_written_as_a_reference(self) -> None:
         data = b'<?xml version="1.0" encoding="ascii"?><a><object><name>cat</name></object></a>'
-        result = edited_voc(data, {1: "猫"})
+        result = Voc().edited(data, {1: "猫"}, {})
         assert result == data.replace(b"cat", b"&#29483;")
         assert ET.fromstring(result).findtext("object/name") == "猫"
 
@@ -146,4 +150,35 @@ class TestVoc:
         data = (
             b"<a> <object><name>cat</name><object><name>dog</name></object></object><object><name>x</name></object></a>"
         )
-        assert edited_voc(data, {1: None, 2: "cow", 3: "y"}) == b"<a><object><name>y</name></object></a>"
+        assert Voc().edited(data, {1: None, 2: "cow", 3: "y"}, {}) == b"<a><object><name>y</name></object></a>"
+
+
+class TestLabelMe:
+    """The text of a label, or the shape with one comma; points and the picture's data stay."""
+
+    SHAPE = st.tuples(
+        BLANK, st.sampled_from(["cat", "d\\u00f6g"]), st.sampled_from(["[[1,2],[3.50, 4e0]]", "[]"]), WHAT
+    )
+
+    @given(st.lists(SHAPE), st.booleans())
+    def test_all_but_the_label_stays(self, shapes: list[tuple[str, str, str, str]], is_ascii: bool) -> None:
+        def written(before: str, label: str, points: str) -> str:
+            return f'{before}{{"flags":{{"label":9}}, "label" : "{label}",\n"points":{points}}}'
+
+        head = '{"version": "5", "note": {"shapes": [7]}, "shapes" :' + ("" if is_ascii else " \n") + "["
+        tail = '], "imageData": "AAAA=="' + ("" if is_ascii else ', "ö": 1') + "}"
+        data = (head + ",".join(written(*one[:3]) for one in shapes) + tail).encode()
+        assert LabelMe().edited(data, {}, {}) == data
+        new = [
+            json.dumps(what, ensure_ascii=is_ascii)[1:-1] if what != "keep" else label for _, label, _, what in shapes
+        ]
+        left = [
+            written("", label, points)
+            for label, (_, _, points, what) in zip(new, shapes, strict=True)
+            if what != "drop"
+        ]
+        result = LabelMe().edited(data, changes_of([what for *_, what in shapes], first=0), {}).decode()
+        between = r"[ \t\n\r]*"
+        middle = f"{between},{between}".join(map(re.escape, left))
+        assert re.fullmatch(f"{re.escape(head)}{between}{middle}{between}{re.escape(tail)}", result)
+        assert json.loads(result)["shapes"] == [json.loads(text) for text in left]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.annotated_sets import BOXES, SIZE, Kind, write_annotated
+from tests.annotated_sets import BOXES, KINDS, SIZE, Kind, write_annotated
 from tests.given import given_set
 from tests.imaging.pictures import encoded
 from tests.read_sets import undecided
@@ -30,7 +30,6 @@ from url_viz.models.model import Model
 from url_viz.store.object_columns import BOX_IS_WRONG, CLASS
 
 Made = Callable[[Kind], ImageSet]
-KINDS: tuple[Kind, ...] = ("YOLO", "COCO", "VOC")
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def classes_in(folder: Path, kind: Kind, originals: Path) -> list[list[str]]:
     for path in folder.rglob("*"):
         if path.is_file():
             (originals / path.relative_to(folder)).write_bytes(path.read_bytes())
-    named = {"YOLO": "data.yaml", "COCO": "instances.json", "VOC": ""}[kind]
+    named = {"YOLO": "data.yaml", "COCO": "instances.json"}.get(kind, "")
     return [[one.label for one in at.objects.values()] for at in read_annotations(originals / named).pictures.values()]
 
 
@@ -74,7 +73,7 @@ def test_a_copy_of_annotations_differs_in_what_was_changed(made: Made, tmp_path:
     image_set = made(kind)
     before = shared(image_set, tmp_path / "same", "annotations")
     files = [path.relative_to(before.out) for path in before.out.rglob("*") if path.is_file()]
-    assert len(files) == {"YOLO": 3, "COCO": 1, "VOC": 2}[kind]
+    assert len(files) == {"YOLO": 3, "COCO": 1, "VOC": 2, "LabelMe": 2}[kind]
     assert all(filecmp.cmp(before.out / at, tmp_path / "set" / at, shallow=False) for at in files)
     image_set.labels.correct({ids(image_set, 1)[0]: "cat"})
     image_set.decisions.decide(ids(image_set, 3), "drop")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.annotated_sets import write_annotated
+from tests.annotated_sets import KINDS, write_annotated
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import picture_path
@@ -101,10 +101,10 @@ def check(path: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("kind", ["YOLO", "COCO", "VOC"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_mutant_is_a_sentence_or_rows(tmp_path: Path, kind: Any, seed: int) -> None:
     root, rng = write_annotated(tmp_path / "set", kind), random.Random(seed)
-    file = root / "Annotations" / "1.xml" if kind == "VOC" else root
+    file = root / {"VOC": "Annotations/1.xml", "LabelMe": "1.json"}.get(kind, "")
     sound, labels = file.read_bytes(), tmp_path / "set" / "labels" / "1.txt"
     document, lines = yaml.safe_load(sound) if kind != "VOC" else None, kind == "YOLO" and labels.read_text()
     found = []

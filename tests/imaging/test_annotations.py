@@ -1,4 +1,4 @@
-"""Annotation files: YOLO, COCO and VOC give the same objects; what makes no sense is a failure with its place."""
+"""Annotation files: every format gives the same objects; what makes no sense is a failure with its place."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,8 @@ from PIL import Image
 from url_viz.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations, label_of
 from url_viz.imaging.annotations.coco import box_of_mask
-from url_viz.imaging.object_source import annotations_in, is_annotated, read_annotations
+from url_viz.imaging.annotations.formats import annotations_in, format_at
+from url_viz.imaging.object_source import read_annotations
 
 WIDTH, HEIGHT = 80, 40
 OBJECT = "<object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>"
@@ -62,19 +63,30 @@ def boxes(found: Annotations) -> list[tuple[str, str, tuple[float, ...]]]:
     return [(one.key, one.label, one.box) for at in found.pictures.values() for one in at.objects.values()]
 
 
-def test_the_three_formats_say_the_same(tmp_path: Path) -> None:
+def labelme(root: Path, shapes: list[Any], *, name: str = "a.json", **more: Any) -> Path:
+    picture(root / "a.png")
+    size = {"imageWidth": WIDTH, "imageHeight": HEIGHT}
+    document = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": "a.png", **size, **more}
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(json.dumps(document))
+    return root
+
+
+def test_the_formats_say_the_same(tmp_path: Path) -> None:
     by_yolo = read_annotations(yolo(tmp_path / "y", ["1 0.5 0.5 0.25 0.5"]))
     entry = {"id": 3, "image_id": 1, "category_id": 9, "bbox": [30, 10, 20, 20], "iscrowd": 0, "area": 400}
     by_coco = read_annotations(coco(tmp_path / "c", [entry]))
     ends = "<xmin>31</xmin><ymin>11</ymin><xmax>50</xmax><ymax>30</ymax>"
     by_voc = read_annotations(voc(tmp_path / "v", f"<object><name>dog</name><bndbox>{ends}</bndbox></object>"))
+    by_labelme = read_annotations(labelme(tmp_path / "l", [{"label": "dog", "points": [[30, 10], [50, 10], [40, 30]]}]))
+    assert boxes(by_labelme) == [("1", "dog", (30, 10, 20, 20))]
     assert boxes(by_yolo) == [("1", "dog", (0.375, 0.25, 0.25, 0.5))]
     assert [(x * WIDTH, y * HEIGHT) for _, _, (x, y, _, _) in boxes(by_yolo)] == [(30, 10)]
     assert boxes(by_coco) == [("3", "dog", (30, 10, 20, 20))]
     assert boxes(by_voc) == [("1", "dog", (30, 10, 20, 20))]
     assert next(iter(next(iter(by_coco.pictures.values())).objects.values())).facts == (("area", 400),)
-    assert [found.summary for found in (by_yolo, by_coco, by_voc)] == [
-        f"1 object of 1 class in 1 picture, as {kind}" for kind in ("YOLO", "COCO", "VOC")
+    assert [found.summary for found in (by_yolo, by_coco, by_voc, by_labelme)] == [
+        f"1 object of 1 class in 1 picture, as {kind}" for kind in ("YOLO", "COCO", "VOC", "LabelMe")
     ]
     assert [next(iter(found.pictures.values())).split for found in (by_yolo, by_coco)] == ["train", "val"]
 
@@ -393,10 +405,18 @@ def test_a_picture_in_two_splits_is_in_both_and_said_to_be(tmp_path: Path) -> No
 
 
 def test_what_is_annotated(tmp_path: Path) -> None:
-    assert is_annotated(yolo(tmp_path / "y", []))
-    assert is_annotated(voc(tmp_path / "v", ""))
-    assert not is_annotated(tmp_path / "y")
-    assert not is_annotated(tmp_path / "nothing")
+    given = yolo(tmp_path / "y", []), coco(tmp_path / "c", []), voc(tmp_path / "v", ""), labelme(tmp_path / "l", [{}])
+    assert [found.name for path in given if (found := format_at(path))] == ["YOLO", "COCO", "VOC", "LabelMe"]
+    assert format_at(tmp_path) is None, "what is annotated lies further down"
+    assert format_at(tmp_path / "y") is None
+    assert format_at(tmp_path / "nothing") is None
+    for name, text in (("list", '["shapes"]'), ("other", '{"boxes": []}'), ("empty", ""), ("flags", '{"shapes": []}')):
+        picture(tmp_path / name / "a.png")
+        (tmp_path / name / "a.json").write_text(text)
+        assert format_at(tmp_path / name) is None
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "a.json").symlink_to(tmp_path / "l" / "a.json")
+    assert format_at(tmp_path / "linked") is None, "what lies elsewhere is not looked at"
 
 
 def test_annotation_files_in_a_folder_of_pictures_have_usual_names(tmp_path: Path) -> None:
@@ -406,3 +426,63 @@ def test_annotation_files_in_a_folder_of_pictures_have_usual_names(tmp_path: Pat
     (tmp_path / "data.yml").mkdir()
     assert set(annotations_in(tmp_path)) == usual
     assert annotations_in(tmp_path / "nothing") == ()
+
+
+def test_shapes_of_labelme_count_by_the_box_around_them_or_say_why_not(tmp_path: Path) -> None:
+    shapes: list[Any] = [
+        {"label": "a", "points": [[40, 20], [40, 25]], "shape_type": "circle", "group_id": 3},
+        {"label": "b", "points": [[20, 30], [10, 5]], "shape_type": "rectangle"},
+        {"label": "c", "points": [[0, 0], [9, 9]], "shape_type": "mask", "mask": "iVBOR"},
+        {"label": "d", "points": [[5, 5]], "shape_type": "point"},
+        {"label": "e", "points": [[1, 2, 3], [4, 5, 6]]},
+        {"label": "f", "points": [[90, 5], [99, 9]], "shape_type": "rectangle"},
+        {"label": None, "points": [[0, 0], [9, 9]]},
+        "none",
+    ]
+    found = read_annotations(labelme(tmp_path, shapes))
+    assert boxes(found) == [("1", "a", (35, 15, 10, 10)), ("2", "b", (10, 5, 10, 25)), ("3", "c", (0, 0, 9, 9))]
+    first = next(iter(next(iter(found.pictures.values())).objects.values()))
+    assert first.facts == (("shape", "circle"), ("group_id", 3))
+    assert [(place.rsplit(" ", 1)[1], why.split(":")[0]) for place, why in found.failures] == [
+        ("4", "is a point, which has no box"),
+        ("5", "has points that make no polygon"),
+        ("6", "has a box outside its picture"),
+        ("7", "has no label"),
+        ("8", "is no shape"),
+    ]
+
+
+def test_labelme_files_are_found_by_name_or_by_the_path_that_they_name(tmp_path: Path) -> None:
+    one = [{"label": "cat", "points": [[0, 0], [9, 9]], "shape_type": "rectangle"}]
+    picture(tmp_path / "train" / "b.jpg")
+    picture(tmp_path / "c.jpg")
+    labelme(tmp_path, one, name="a.json", imagePath="C:\\elsewhere\\a.png")
+    labelme(tmp_path, one, name="json/other.json", imagePath="..\\train\\b.jpg")
+    labelme(tmp_path, one, name="second.json", imagePath="train/b.jpg")
+    labelme(tmp_path, one, name="lost.json", imagePath="../../etc/passwd")
+    (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "cut.json").write_text('{"shapes": [')
+    found = read_annotations(tmp_path)
+    assert {path: (one.split, one.file, len(one.objects)) for path, one in found.pictures.items()} == {
+        b"a.png": (None, b"a.json", 1),
+        b"c.jpg": (None, b"", 0),
+        b"train/b.jpg": ("train", b"second.json", 1),
+    }
+    assert sorted(found.files) == [b"a.json", b"second.json"]
+    assert {place: why.split(":")[0] for place, why in found.failures} == {
+        "cut.json": "cannot be read",
+        "lost.json": "is of a picture that is not in this folder",
+        "json/other.json": "is of the same picture as second.json",
+    }
+    (tmp_path / "second.json").unlink()
+    assert [*read_annotations(tmp_path).files] == [b"a.json", b"json/other.json"]
+    (tmp_path / "json" / "other.json").unlink()
+    labelme(tmp_path, [], name="a.json")
+    with pytest.raises(FolderError, match="no objects in its JSON files"):
+        read_annotations(tmp_path)
+
+
+def test_one_file_of_labelme_names_its_folder(tmp_path: Path) -> None:
+    file = labelme(tmp_path, [{"label": "cat", "points": [[0, 0], [9, 9]]}]) / "a.json"
+    with pytest.raises(FolderError, match=r"is a file of LabelMe\. Give its folder"):
+        read_annotations(file)

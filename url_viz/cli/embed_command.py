@@ -103,7 +103,7 @@ def _warn_of_emulation(config: EmbedConfig, precision: "Precision", device: str)
 
 def _print_annotations(image_set: "ImageSet") -> None:
     """Say of whole pictures next to an annotation file how its objects are read."""
-    from url_viz.imaging.object_source import annotations_in
+    from url_viz.imaging.annotations.formats import annotations_in
 
     for path in () if image_set.is_of_objects else annotations_in(image_set.root):
         command = f"python -m url_viz embed {shlex.quote(printable(str(path)))}"

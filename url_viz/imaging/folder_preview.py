@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import NoImagesError
+from url_viz.imaging.annotations.formats import annotations_in, format_at
 from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import ClosedDataset
 from url_viz.imaging.containers.shards import Shards
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.limited_readers import readers
-from url_viz.imaging.object_source import annotations_in, is_annotated
 from url_viz.imaging.scan import Walk, why_empty
 from url_viz.imaging.source import source_of
 from url_viz.wording import counted, first_of
@@ -68,7 +68,7 @@ def preview_folder(
     raises FolderError if `root` is no folder, cannot be listed or lies outside `within`, and NoImagesError if no file
     in it can be a picture.
     """
-    if is_annotated(root):
+    if format_at(root) is not None:
         pictures, summary = readers.annotation_summary(root, within=within)
         yield FolderPreview(pictures, 0, is_done=True, is_complete=True, objects=summary)
         return

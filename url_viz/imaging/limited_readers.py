@@ -129,7 +129,7 @@ def _annotation_summary(path: bytes, within: list[str] | None) -> Answer:
 
 
 def _annotations_at(path: bytes, within: list[str] | None) -> Annotations:
-    from url_viz.imaging.annotations.any_format import read_any
+    from url_viz.imaging.annotations.formats import read_any
 
     end_after(ANNOTATIONS_S)
     size_bytes, _ = size_and_time(path, within=_paths(within))

@@ -1,4 +1,4 @@
-"""The objects of annotations as a source of pictures, each a place in a file; which annotations a path names."""
+"""The objects of annotations as a source of pictures, each a place in a file."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,8 +9,6 @@ from pathlib import Path
 
 from url_viz.errors import ImageError
 from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations
-from url_viz.imaging.annotations.any_format import JSON
-from url_viz.imaging.annotations.voc import is_voc
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.limited_readers import readers
@@ -20,21 +18,8 @@ from url_viz.imaging.scan import Scan, ScannedFile, display_name
 from url_viz.imaging.workers import decoders
 from url_viz.wording import counted, first_of
 
-YAML = (".yaml", ".yml")
-USUAL = ("data.yaml", "data.yml", "instances*.json", "*.coco.json", "annotations/instances*.json")
 MARGIN = 0.1
 """Context around a box, as a fraction of its size on each side."""
-
-
-def is_annotated(path: Path) -> bool:
-    """Whether a path names annotations, and not a folder of whole pictures."""
-    return path.suffix.lower() in (*YAML, *JSON) if os.path.isfile(path) else is_voc(path)
-
-
-def annotations_in(folder: Path) -> tuple[Path, ...]:
-    """The annotation files in a folder of pictures, or in `annotations` below it, by their usual names."""
-    found = (path for name in USUAL for path in sorted(folder.glob(name)) if os.path.isfile(path))
-    return tuple(dict.fromkeys(found))
 
 
 def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from url_viz.errors import FolderError
+from url_viz.imaging.annotations.formats import format_at
 from url_viz.imaging.bucket import Bucket, refuse_outside
 from url_viz.imaging.containers.picture_lists import Listing, is_listing
 from url_viz.imaging.containers.python_dataset import is_dataset, source_of_dataset
 from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.object_source import Objects, is_annotated
+from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import Scan, ScannedFile, absolute, refuse_bucket, scan
 from url_viz.roots import is_in_bucket
 
@@ -76,7 +77,7 @@ def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:
 
 
 _KINDS: Sequence[tuple[Callable[[Path, Sequence[Path] | None], Source], Callable[[Path], bool]]] = (
-    (Objects, is_annotated),
+    (Objects, lambda root: format_at(root) is not None),
     (Listing, is_listing),
     (source_of_dataset, is_dataset),
     (Shards, is_sharded),

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from url_viz.escaping import one_line, printable
 from url_viz.imaging.places import Box, Size
 from url_viz.imaging.splits import joined_splits, split_remarks
 from url_viz.wording import counted
 
-Kind = Literal["YOLO", "COCO", "VOC"]
 MOST_PX, MOST_SIDES = 1e6, 100.0
 """A box farther from its picture's corner, in pixels or in its sides, is none."""
 
@@ -24,7 +23,7 @@ class AnnotatedObject:
 
     `is_relative` boxes are in fractions of the picture's size. `facts` are what the file says of it besides (score,
     truncated, difficult, area), by name. `place` is where its file has it: the line of a YOLO file and the object of a
-    VOC file from 1, the entry of COCO's list from 0.
+    VOC file from 1, the entry of a list in JSON from 0.
     """
 
     key: str
@@ -39,12 +38,13 @@ class AnnotatedObject:
 class AnnotatedPicture:
     """A picture by its path below the base, its split (of several as `joined_splits` has them), and its objects by key.
 
-    `size` is its width and height in pixels, as the file says.
+    `size` is its width and height in pixels, as its annotation `file` says, whose path is as in a copy of these files.
     """
 
     path: bytes
     split: str | None = None
     size: Size | None = None
+    file: bytes = b""
     objects: dict[str, AnnotatedObject] = field(default_factory=dict)
 
     def measure(self, width: object, height: object) -> None:
@@ -56,22 +56,22 @@ class AnnotatedPicture:
     def as_row(self) -> list[Any]:
         """As JSON has it."""
         objects = [[*vars(one).values()] for one in self.objects.values()]
-        return [os.fsdecode(self.path), self.split, self.size, objects]
+        return [os.fsdecode(self.path), self.split, self.size, os.fsdecode(self.file), objects]
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> "AnnotatedPicture":
         """From what `as_row` made."""
-        path, split, size, objects = row
+        path, split, size, file, objects = row
         made = (
             AnnotatedObject(key, label, (*box,), is_relative, tuple((name, value) for name, value in facts), place)
             for key, label, box, is_relative, facts, place in objects
         )
-        return cls(os.fsencode(path), split, size and (*size,), {one.key: one for one in made})
+        return cls(os.fsencode(path), split, size and (*size,), os.fsencode(file), {one.key: one for one in made})
 
 
 @dataclass
 class Annotations:
-    """What an annotation file says, as it is read. `pictures` are by their paths, relative to the folder `base`.
+    """What annotations of a format (`kind`) say. `pictures` are by their paths, relative to the folder `base`.
 
     `names` are classes by number (YOLO, COCO), `numbers` the numbers of pictures by path (COCO), `files` what else was
     read below the base: labels and lists of pictures (YOLO). `failures` are lines or entries that cannot be used, by
@@ -79,7 +79,7 @@ class Annotations:
     that stand for a crowd, which are left out.
     """
 
-    kind: Kind
+    kind: str
     base: Path
     names: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[bytes, str] = field(default_factory=dict)

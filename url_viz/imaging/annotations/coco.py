@@ -1,9 +1,10 @@
 """Objects of a COCO file (`instances.json`): boxes, polygons and masks by their boxes; no mask is ever made."""
 
+import codecs
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -20,6 +21,16 @@ from url_viz.imaging.annotations.annotated import (
     numbers,
     why_no_box,
 )
+from url_viz.imaging.annotations.annotation_format import Changes, annotation_bytes
+from url_viz.imaging.annotations.text_edits import (
+    Edit,
+    after_blank,
+    decoded,
+    edits_of_list,
+    json_members,
+    json_values,
+    with_edits,
+)
 from url_viz.imaging.places import Box
 from url_viz.imaging.plain_file import lies_within
 from url_viz.wording import counted, first_of
@@ -31,8 +42,47 @@ MOST_BITS = 35
 """Of one run length: no picture has as many pixels."""
 
 
-def read_coco(path: Path, data: bytes, *, within: Sequence[Path] | None = None) -> Annotations:
-    """The objects of a COCO file. Raises FolderError if it is none, or its pictures lie nowhere near."""
+class Coco:
+    """COCO's: one JSON file of pictures, classes by number, and objects."""
+
+    name = "COCO"
+    usual_names = ("instances*.json", "*.coco.json", "annotations/instances*.json")
+    numbers_classes, numbers_as_detectors = True, False
+
+    def is_at(self, path: Path) -> bool:
+        return path.suffix.lower() == ".json" and os.path.isfile(path)
+
+    def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
+        return _annotations(path, annotation_bytes(path, within=within), within)
+
+    def files(self, root: Path, annotations: Annotations) -> Iterator[tuple[bytes, bytes]]:
+        yield os.fsencode(root.name), os.fsencode(root)
+
+    def edited(self, data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
+        """As of every format; ids of classes are written as they stand in the file's own list."""
+        encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
+        text = decoded(data, encoding)
+        parts = json_members(text, after_blank(text, 0))
+        ids = _ids_as_written(text, parts["categories"][0])
+        entries = [span for _, span in json_values(text, parts["annotations"][0])]
+
+        def relabel(start: int, label: str) -> Edit:
+            return Edit(*json_members(text, start)["category_id"], ids[label])
+
+        return with_edits(text, edits_of_list(entries, changes, relabel)).encode(encoding, "surrogatepass")
+
+
+def _ids_as_written(text: str, start: int) -> dict[str, str]:
+    """The id of each class as it is written in the list of categories that begins there."""
+    ids: dict[str, str] = {}
+    for _, (first, end) in json_values(text, start):
+        if text[first] == "{":
+            span = json_members(text, first).get("id", (0, 0))
+            ids.setdefault(label_of(json.loads(text[first:end]).get("name")), text[slice(*span)])
+    return ids
+
+
+def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Annotations:
     document = _document(path, data)
     remarks: list[str] = []
     pictures = _by_id(document, "images", remarks)
@@ -40,14 +90,16 @@ def read_coco(path: Path, data: bytes, *, within: Sequence[Path] | None = None) 
     names = {key: name for key, name in named if name.strip()}
     base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
-    found = Annotations("COCO", base, names, {at: key for key, at in paths.items() if at is not None})
+    found = Annotations(Coco.name, base, names, {at: key for key, at in paths.items() if at is not None})
     found.twice = remarks
     for key, at in paths.items():
         if at is None:
             found.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
         else:
             size = pictures[key].get("width"), pictures[key].get("height")
-            found.picture(at, split=_split_of(path, at)).measure(*size)
+            picture = found.picture(at, split=_split_of(path, at))
+            picture.file = os.fsencode(path.name)
+            picture.measure(*size)
     for place, entry in enumerate(document["annotations"]):
         if isinstance(entry, dict):
             _take(entry, place, paths, found)
@@ -81,6 +133,8 @@ def _document(path: Path, data: bytes) -> Mapping[str, Any]:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise FolderError(f"{str(path)!r} is no COCO file: it is not JSON ({error}). Give `instances.json`.") from error
+    if isinstance(document, dict) and "shapes" in document and "imagePath" in document:
+        raise FolderError(f"{str(path)!r} is a file of LabelMe. Give its folder, {str(path.parent)!r}.")
     if not isinstance(document, dict) or not all(isinstance(document.get(part), list) for part in _PARTS):
         raise FolderError(f"{str(path)!r} is no COCO file: it needs lists {', '.join(_PARTS)}. Give `instances.json`.")
     return document

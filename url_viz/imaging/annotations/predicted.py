@@ -8,6 +8,7 @@ from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations, box_in, label_of, numbers, why_no_box
+from url_viz.imaging.annotations.formats import format_of
 from url_viz.imaging.annotations.yolo import box_of
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.places import Box
@@ -88,7 +89,7 @@ def read_predictions(
     named = annotations.names if names is None else names
     found = Predicted(annotations, named)
     if os.path.isdir(path):
-        if names is None and annotations.kind != "YOLO":
+        if names is None and not format_of(annotations).numbers_as_detectors:
             raise FolderError(
                 f"The labels in {str(path)!r} number their classes, and {annotations.kind} annotations do not say how. "
                 "Give the detector's data.yaml, or a text file with a class a line (--names)."

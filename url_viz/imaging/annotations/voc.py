@@ -1,12 +1,17 @@
 """Objects of a VOC folder: an XML file a picture in `Annotations`, pictures in `JPEGImages`, splits in `ImageSets`."""
 
 import os
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, label_of, numbers
+from url_viz.imaging.annotations.annotation_format import Changes, files_below
+from url_viz.imaging.annotations.text_edits import Edit, decoded, with_edits
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.places import Box
 from url_viz.imaging.plain_file import VANISHED
@@ -14,12 +19,77 @@ from url_viz.imaging.scan import display_name, scan
 
 ANNOTATIONS, PICTURES, SPLITS = "Annotations", "JPEGImages", "ImageSets/Main"
 _FACTS = ("pose", "truncated", "difficult", "occluded")
+_DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*\sencoding\s*=\s*["']([\w.-]+)""")
+_TAG = re.compile(
+    r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<end>/?)(?P<name>[^\s>/]+)(?:"[^"]*"|'[^']*'|[^>"'/]|/(?!>))*"""
+    r"(?P<empty>/?)>",
+    re.DOTALL,
+)
+"""A tag of XML, or what is none: a comment, a section of characters, an instruction."""
 
 
-def read_voc(folder: Path, *, within: Sequence[Path] | None = None) -> Annotations:
-    """The objects of a VOC folder. Raises FolderError if there is not one picture with a file of objects."""
+class Voc:
+    """VOC's: a folder with an XML file a picture, in which classes are names."""
+
+    name = "VOC"
+    usual_names = ()
+    numbers_classes, numbers_as_detectors = False, False
+
+    def is_at(self, path: Path) -> bool:
+        return all(os.path.isdir(path / name) for name in (ANNOTATIONS, PICTURES))  # also of a closed folder
+
+    def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
+        """As of every format; raises FolderError if there is not one picture with a file of objects."""
+        return _annotations(path, within)
+
+    def files(self, root: Path, annotations: Annotations) -> Iterator[tuple[bytes, bytes]]:
+        paths = sorted((root / ANNOTATIONS).glob("*.xml"))
+        return files_below(root, [os.fsencode(path.relative_to(root)) for path in paths])
+
+    def edited(self, data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
+        """As of every format: other texts in `<name>`; the white space before an object goes with it."""
+        declared = _DECLARED.match(data)
+        encoding = declared[1].decode() if declared else "utf-8"
+        text = decoded(data, encoding)
+        objects = _objects_in(text)
+        edits = []
+        for number, label in changes.items():
+            one = objects[number - 1]
+            edits.append(Edit(one.start, one.end, "") if label is None else Edit(*one.name, escape(label)))
+        return with_edits(text, edits).encode(encoding, "xmlcharrefreplace")
+
+
+@dataclass
+class _VocObject:
+    """Where an object begins, with the white space before it, and ends; and the text of its first `name`."""
+
+    start: int
+    end: int = -1
+    name: tuple[int, int] = (-1, -1)
+
+
+def _objects_in(text: str) -> list[_VocObject]:
+    """The objects of an XML text in the order of their beginnings."""
+    objects: list[_VocObject] = []
+    around: list[_VocObject] = []
+    path: list[str] = []
+    for tag in _TAG.finditer(text):
+        begins, ends = bool(tag["name"]) and not tag["end"], bool(tag["end"] or tag["empty"])
+        if begins:
+            path.append(tag["name"])
+            if path[-1] == "object":
+                around.append(_VocObject(len(text[: tag.start()].rstrip(" \t\r\n"))))
+                objects.append(around[-1])
+        if path[-2:] == ["object", "name"] and around[-1].name[1] < 0 and (begins or ends):
+            around[-1].name = (around[-1].name[0], tag.start()) if ends else (tag.end(), -1)
+        if ends and path.pop() == "object":
+            around.pop().end = tag.end()
+    return objects
+
+
+def _annotations(folder: Path, within: Sequence[Path] | None) -> Annotations:
     found = scan(folder / PICTURES, within=within).files
-    annotations = Annotations("VOC", folder)
+    annotations = Annotations(Voc.name, folder)
     by_stem: dict[bytes, bytes] = {}
     for file in found:
         stem, path = os.path.splitext(os.path.basename(file.path))[0], PICTURES.encode() + b"/" + file.path
@@ -39,11 +109,6 @@ def read_voc(folder: Path, *, within: Sequence[Path] | None = None) -> Annotatio
     if not any(picture.objects for picture in annotations.pictures.values()):
         raise FolderError(f"{str(folder)!r} has no objects in {ANNOTATIONS!r}. Give the folder of a VOC data set.")
     return annotations
-
-
-def is_voc(folder: Path) -> bool:
-    """Whether a folder is laid out as VOC's."""
-    return all(os.path.isdir(folder / name) for name in (ANNOTATIONS, PICTURES))  # also of a closed folder
 
 
 def _stems_in(folder: Path, split: str, annotations: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
@@ -69,6 +134,7 @@ def _take_file(
     if path is None:
         annotations.fail(at, f"is of a picture that is not in {PICTURES}")
         return
+    annotations.pictures[path].file = ANNOTATIONS.encode() + b"/" + name
     annotations.pictures[path].measure(root.findtext("size/width"), root.findtext("size/height"))
     for number, element in enumerate(root.iter("object"), 1):
         box, label = _box_of(element), (element.findtext("name") or "").strip()

@@ -1,5 +1,6 @@
 """Objects of a YOLO data set (`data.yaml`): boxes, rotated boxes and polygons, one text file a picture."""
 
+import codecs
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from url_viz.imaging.annotations.annotated import (
     numbers,
     why_no_box,
 )
+from url_viz.imaging.annotations.annotation_format import Changes, annotation_bytes, files_below
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.places import Box
 from url_viz.imaging.plain_file import VANISHED, lies_within
@@ -27,12 +29,39 @@ _SPLITS = ("train", "val", "test")
 _IMAGES, _LABELS = b"images", b"labels"
 
 
-def read_yolo(path: Path, data: bytes, *, within: Sequence[Path] | None = None) -> Annotations:
-    """The objects of a YOLO data set. Raises FolderError if the file is none, or its pictures lie nowhere."""
+class Yolo:
+    """YOLO's: a `data.yaml` with the names of numbered classes, and a text file a picture."""
+
+    name = "YOLO"
+    usual_names = ("data.yaml", "data.yml")
+    numbers_classes, numbers_as_detectors = True, True
+
+    def is_at(self, path: Path) -> bool:
+        return path.suffix.lower() in (".yaml", ".yml") and os.path.isfile(path)
+
+    def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
+        """As of every format; raises FolderError if the pictures lie nowhere, too."""
+        return _annotations(path, annotation_bytes(path, within=within), within)
+
+    def files(self, root: Path, annotations: Annotations) -> Iterator[tuple[bytes, bytes]]:
+        yield os.fsencode(root.name), os.fsencode(root)
+        yield from files_below(annotations.base, [picture.file for picture in annotations.pictures.values()])
+
+    def edited(self, data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
+        """As of every format: an object is a line."""
+        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        lines = data[len(mark) :].decode("utf-8", "surrogateescape").splitlines(keepends=True)
+        for number, label in changes.items():
+            line = lines[number - 1]
+            lines[number - 1] = "" if label is None else line.replace(line.split()[0], numbers[label], 1)
+        return mark + "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Annotations:
     document = _document(path, data)
     names = _names_of(document["names"])
     base = _base_of(path, document.get("path") or ".")
-    found = Annotations("YOLO", base, names)
+    found = Annotations(Yolo.name, base, names)
     for split in _SPLITS:
         for picture in _pictures_of(document.get(split), base, found, within=within):
             found.picture(picture, split=split)
@@ -109,7 +138,7 @@ def _listed(listing: Path, name: str, found: Annotations, *, within: Sequence[Pa
 
 
 def _take_labels(picture: bytes, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> None:
-    at = label_file(picture)
+    at = found.pictures[picture].file = label_file(picture)
     found.files.append(at)
     try:
         text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8-sig", "replace")

@@ -1,0 +1,180 @@
+"""Objects of a LabelMe folder: a JSON file beside each picture, with polygons, rectangles, circles and masks."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from url_viz.errors import FolderError, ImageError
+from url_viz.imaging.annotations.annotated import (
+    AnnotatedObject,
+    Annotations,
+    box_around,
+    inside,
+    is_outside,
+    label_of,
+    numbers,
+    why_no_box,
+)
+from url_viz.imaging.annotations.annotation_format import Changes, files_below
+from url_viz.imaging.annotations.text_edits import (
+    Edit,
+    after_blank,
+    decoded,
+    edits_of_list,
+    json_members,
+    json_values,
+    with_edits,
+)
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.places import Box
+from url_viz.imaging.plain_file import open_plain_file
+from url_viz.imaging.scan import display_name, scan
+
+_ENDING = ".json"
+_SPLITS = ("train", "val", "test")
+_LOOKED_AT, _TRIED, _HEAD_BYTES = 1_000, 20, 1 << 16
+"""Entries of a folder among which a JSON file must be, files that are tried, and what of each: no folder is listed."""
+_SHAPES = re.compile(rb'"shapes"\s*:\s*\[\s*\{')
+"""Of a picture that has only flags, which are of the whole picture, the list is empty."""
+_WITHOUT_BOX = ("point", "points", "line")
+
+
+class LabelMe:
+    """LabelMe's: a folder with a JSON file beside each picture, in which classes are names."""
+
+    name = "LabelMe"
+    usual_names = ()
+    numbers_classes, numbers_as_detectors = False, False
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the first JSON files in a folder, or in its splits, list shapes."""
+        return any(map(_lists_shapes, islice(_json_files_in(path), _TRIED)))
+
+    def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
+        """As of every format; raises FolderError if not one picture has an object."""
+        found = Annotations(self.name, path)
+        for picture in scan(path, within=within).files:
+            found.picture(picture.path, split=_split_of(picture.path))
+        beside = {os.path.splitext(picture)[0]: picture for picture in reversed([*found.pictures])}  # of two, the first
+        for file in _described_in(path):
+            _take_file(file, beside, found, within=within)
+        if not any(picture.objects for picture in found.pictures.values()):
+            raise FolderError(f"{str(path)!r} has no objects in its JSON files. Give a folder annotated with LabelMe.")
+        return found
+
+    def files(self, root: Path, annotations: Annotations) -> Iterator[tuple[bytes, bytes]]:
+        return files_below(root, annotations.files)
+
+    def edited(self, data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
+        """As of every format: other texts as `label` of some shapes; their points stay."""
+        text = decoded(data, "utf-8")
+        shapes = json_members(text, after_blank(text, 0))["shapes"]
+        entries = [span for _, span in json_values(text, shapes[0])]
+
+        def relabel(start: int, label: str) -> Edit:
+            return Edit(*json_members(text, start)["label"], json.dumps(label, ensure_ascii=text.isascii()))
+
+        return with_edits(text, edits_of_list(entries, changes, relabel)).encode("utf-8", "surrogatepass")
+
+
+def _json_files_in(folder: Path) -> Iterator[Path]:
+    """JSON files among the first entries of a folder and of its splits."""
+    for each in (folder, *(folder / split for split in _SPLITS)):
+        with suppress(OSError), os.scandir(each) as entries:  # no folder, or a closed one
+            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
+            yield from (each / name for name in names if name.lower().endswith(_ENDING))
+
+
+def _lists_shapes(file: Path) -> bool:
+    try:
+        with open_plain_file(os.fsencode(file), within=[Path(os.path.realpath(file.parent))]) as opened:
+            head = opened.read(_HEAD_BYTES)
+    except (ImageError, OSError):
+        return False
+    return head.lstrip()[:1] == b"{" and _SHAPES.search(head) is not None
+
+
+def _described_in(folder: Path) -> Iterator[bytes]:
+    """The JSON files in a folder and below it, relative to it, each folder's by name."""
+    for at, folders, names in os.walk(os.fsencode(folder)):
+        folders.sort()
+        ours = (name for name in sorted(names) if name.lower().endswith(os.fsencode(_ENDING)))
+        yield from (os.path.relpath(os.path.join(at, name), os.fsencode(folder)) for name in ours)
+
+
+def _take_file(
+    file: bytes, beside: Mapping[bytes, bytes], found: Annotations, *, within: Sequence[Path] | None
+) -> None:
+    """The objects of a JSON file; `beside` are pictures by their paths without endings."""
+    at = display_name(file)
+    try:
+        document = json.loads(read_file(os.path.join(os.fsencode(found.base), file), within=within))
+    except (ImageError, ValueError, RecursionError) as error:
+        found.fail(at, f"cannot be read: {error}")
+        return
+    if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
+        return  # a JSON file of something else
+    path = _named_picture(file, document.get("imagePath"))
+    picture = found.pictures.get(path if path in found.pictures else beside.get(os.path.splitext(file)[0], b""))
+    if picture is None:
+        found.fail(at, f"is of a picture that is not in this folder: {label_of(document.get('imagePath'))}")
+        return
+    if picture.file:
+        found.fail(at, f"is of the same picture as {display_name(picture.file)}: remove one of them")
+        return
+    picture.file = file
+    found.files.append(file)
+    picture.measure(document.get("imageWidth"), document.get("imageHeight"))
+    for place, shape in enumerate(document["shapes"]):
+        _take_shape(shape, place, picture.path, f"{at} shape {place + 1}", found)
+
+
+def _named_picture(file: bytes, named: object) -> bytes:
+    """The path of the picture that a JSON file names relative to itself, also as on Windows; empty without one."""
+    folder = os.fsdecode(os.path.dirname(file))
+    return (inside(os.path.join(folder, named.replace("\\", "/"))) or b"") if isinstance(named, str) else b""
+
+
+def _take_shape(shape: object, place: int, picture: bytes, at: str, found: Annotations) -> None:
+    if not isinstance(shape, dict):
+        found.fail(at, "is no shape")
+        return
+    kind, label, box = label_of(shape.get("shape_type") or "polygon"), label_of(shape.get("label")), _box(shape)
+    if not isinstance(shape.get("label"), str) or not label.strip():
+        found.fail(at, "has no label")
+    elif kind in _WITHOUT_BOX:
+        found.fail(at, f"is a {kind}, which has no box")
+    elif box is None:
+        found.fail(at, f"has points that make no {kind}")
+    elif why_no_box(box, is_relative=False) is None and is_outside(box, found.pictures[picture].size):
+        found.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
+    else:
+        group = numbers((shape["group_id"],)) if isinstance(shape.get("group_id"), int | float) else None
+        facts = (("shape", kind), *((("group_id", group[0]),) if group else ()))
+        found.add(picture, AnnotatedObject(str(place + 1), label, box, facts=facts, place=place), at=at)
+
+
+def _box(shape: Mapping[str, Any]) -> Box | None:
+    """The box around a shape's points: of a circle, its middle and one point on it; of a mask, two corners."""
+    given = shape.get("points")
+    if not isinstance(given, list) or not all(isinstance(point, list) and len(point) == 2 for point in given):
+        return None
+    points = numbers(chain.from_iterable(given))
+    if points is None or len(points) < 4:
+        return None
+    if shape.get("shape_type") == "circle":
+        x, y = points[:2]
+        radius = math.dist(points[:2], points[2:4])
+        return x - radius, y - radius, 2 * radius, 2 * radius
+    return box_around(points)
+
+
+def _split_of(path: bytes) -> str | None:
+    first = os.fsdecode(path).split(os.sep)[0]
+    return first if first in _SPLITS else None
