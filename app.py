@@ -10,7 +10,7 @@ def run_page() -> None:
     from url_viz.errors import UrlVizError
     from url_viz.gc_settings import collect_soon
     from url_viz.ui.auth import show_gate
-    from url_viz.ui.menu import menu_of_pages
+    from url_viz.ui.menu import follow, menu_of_pages
     from url_viz.ui.review.review_address import follow_link
     from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
@@ -25,6 +25,7 @@ def run_page() -> None:
     menu = menu_of_pages()
     page = st.navigation(menu, expanded=True)
     try:
+        follow(page, menu)
         show_sidebar()
         show_in_address()
         review = menu["Improve"][0]

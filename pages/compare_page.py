@@ -5,7 +5,7 @@ import streamlit as st
 from url_viz.ui.compare import page as compare
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.charts import show_figure
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 
 first = start_page("Compare models").single_model
@@ -25,7 +25,7 @@ if not compare.offered(comparison):
 measure = compare.pick_measure(comparison, first.order().measure)
 compared = comparison.measures[measure]
 linked = compare.selection(first, second)
-clicked = compare.show_maps(first, second, compared, linked)
+compare.show_maps(first, second, compared, linked)
 compare.show_selected(linked, total=len(compared))
 
 left, right = st.columns([2, 3], gap="large")
@@ -34,8 +34,6 @@ with left:
     show_figure(figure, key="compare.scatter", alt="Each picture by its percentile under both models")
     compare.show_download(first, compared)
 with right:
-    in_gallery = compare.show_disagreements(first, second, compared, selected=linked.ids)
+    compare.show_disagreements(first, second, compared, selected=linked.ids)
 
-opened = clicked if clicked is not None else in_gallery
-if opened is not None:
-    open_picture(first, opened, measure=measure)
+show_opened(first, measure=measure)

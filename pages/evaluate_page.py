@@ -7,7 +7,7 @@ from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.measure_choice import offered
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 
 once_read = "The figures appear once reading has finished. Until then they would change with every picture."
@@ -34,8 +34,7 @@ with left:
 with right:
     evaluate.show_reliability(image_set)
     show_crop_test(image_set)
-clicked = evaluate.show_classes(image_set, results.pictures, measure=measure)
+evaluate.show_classes(image_set, results.pictures, measure=measure)
 
-if clicked is not None:
-    options = offered(image_set)
-    open_picture(image_set, clicked, measure=measure if measure in options or not options else options[0])
+options = offered(image_set)
+show_opened(image_set, measure=measure if measure in options or not options else options[0])

@@ -14,12 +14,13 @@ from url_viz.ui.session import DECIDE, GRID
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.filter_controls import pick_reason, show_filter_popover
-from url_viz.ui.widgets.picture import linked_picture, open_picture
+from url_viz.ui.widgets.picture import open_linked, show_opened
 from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
 view = current_view(partial(explore_map.map_key, image_set), GRID.of(image_set.set_id))
+open_linked()
 view = explore_map.without_stale_lasso(image_set, view)
 above = st.container(key="explore_above", gap="small")
 with above:
@@ -45,11 +46,10 @@ rows = scoped(table, view.scope)
 
 left, right = (st.container(), st.container()) if view.is_wide else st.columns([9, 11], gap="medium")
 with left:
-    clicked = None
     if not view.is_wide:
         explore_map.pick_space(image_set)
         note = "still reading" if is_growing(image_set.set_id) else ""
-        clicked = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
+        explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
         explore_map.show_subset_button(image_set, rows, total=len(table))
         explore_map.show_refit(image_set)
 with right:
@@ -76,7 +76,4 @@ show_in_address(lasting)
 with findings:
     show_findings(image_set)
 
-opened = clicked if clicked is not None else shown.clicked_id
-linked = linked_picture(image_set)
-if (opened := linked if opened is None else opened) is not None:
-    open_picture(image_set, opened, measure=measure)
+show_opened(image_set, measure=measure)

@@ -6,7 +6,7 @@ from url_viz.ui.labels import page as labels
 from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.measure_choice import offered
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 
 once_read = "Labels are checked once reading has finished. Until then every new picture would change the result."
@@ -32,8 +32,7 @@ with above:
         kind, rows = None, labels.of_pair(check, pair)
     labels.show_actions(image_set, rows, pair=pair, kind=kind, label=label)
 with left:
-    clicked = labels.show_suspects(image_set, doubtful, rows, kind=kind)
+    labels.show_suspects(image_set, doubtful, rows, kind=kind)
     show_worth(image_set)
 
-if clicked is not None:
-    open_picture(image_set, clicked, measure=offered(image_set)[0])
+show_opened(image_set, measure=offered(image_set)[0])

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from url_viz.ui.session import OPENED
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.versions import page as versions
 from url_viz.ui.widgets.measure_choice import offered
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 
 image_set = start_page("Versions", once_read="The comparison appears once reading has finished.")
@@ -19,15 +20,15 @@ if found.table.empty:
     end_page()
 left, right = st.columns(2, gap="medium")
 with left:
-    clicked = versions.show_both_on_map(image_set, found, chosen)
+    versions.show_both_on_map(image_set, found, chosen)
 with right:
-    in_gallery = versions.show_pictures(found, chosen)
+    versions.show_pictures(found, chosen)
 with left:
     versions.show_figures(found)
     versions.show_accuracy(image_set, found)
     versions.show_downloads(image_set, found)
 
-opened = clicked if clicked is not None else in_gallery
+opened = OPENED.get()
 holder = None if opened is None else versions.holder_of(image_set, found, opened)
-if opened is not None and holder is not None:
-    open_picture(holder, opened, measure=offered(holder)[0])
+if holder is not None:
+    show_opened(holder, measure=offered(holder)[0])

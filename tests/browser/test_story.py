@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, Serve, assert_fits, new_home, serve_app, settled, still
 from tests.conftest import SECOND
@@ -138,35 +138,6 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
     expect(page).to_have_url(re.compile("by=confusability"))
     page.get_by_role("button", name="Back to ambiguity").click()
     expect(page.get_by_text("Most ambiguous first").first).to_be_visible()
-
-
-def test_what_is_chosen_while_a_page_arrives_stays_chosen(app: str, chromium: Browser, demo: ImageSet) -> None:
-    page = chromium.new_page()  # whose connection stays in our hands, so no other test's
-    late: list[str | bytes] = []
-    arrived = 0
-
-    def connect(route: WebSocketRoute) -> None:
-        server = route.connect_to_server()
-        server.on_message(lambda message: late.append(message) if is_slow else route.send(message))
-        routes.append(route)
-
-    is_slow, routes = False, list[WebSocketRoute]()
-    page.route_web_socket(re.compile("/_stcore/"), connect)
-    page.goto(f"{app}/?set={demo.set_id}&in.label=3")
-    wait_until_read(page)
-    is_slow = True
-    page.get_by_role("button", name="Class: 3").click()
-    while not late or len(late) > arrived:  # until the server has sent all of the page
-        arrived = len(late)
-        page.wait_for_timeout(1_000)
-    measure = page.get_by_role("radio", name="Within the set")
-    measure.click()
-    expect(measure).to_be_checked()
-    for message in late[:arrived]:  # a page that is drawn as it was before the click
-        routes[-1].send(message)
-    expect(page.get_by_role("button", name="Class: 3")).to_have_count(0)
-    expect(measure).to_be_checked()
-    page.close()
 
 
 def look_through(page: Page) -> None:

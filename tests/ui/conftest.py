@@ -18,6 +18,7 @@ from url_viz import gc_settings
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
+from url_viz.ui.session import GO_TO
 from url_viz.workspace import Workspace
 
 Read = Callable[[Path], ImageSet]
@@ -107,9 +108,19 @@ def _no_run_ends_in_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
         ran = run(self, *args, **keywords)
         assert not ran.exception, [one.value for one in ran.exception]
         assert any(map(_text, ran._tree)), "nothing is seen"
-        return ran
+        return _followed(ran)
 
     monkeypatch.setattr(AppTest, "_run", checked)
+
+
+def _followed(ran: AppTest) -> AppTest:
+    """On the page that a click has asked for: AppTest runs the file of a page without app.py, which goes there."""
+    if GO_TO not in ran.session_state:
+        return ran
+    name = ran.session_state[GO_TO]
+    del ran.session_state[GO_TO]
+    ran.query_params.clear()
+    return ran.switch_page(f"pages/{name}_page.py").run()
 
 
 def _text(element: Any) -> object:

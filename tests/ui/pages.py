@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
+from url_viz.ui.session import DIALOG, OPENED, PAGE
 from url_viz.ui.widgets.embed_job import KIND, about_job
 
 LONG = ("-c", "import time; time.sleep(600)")
@@ -37,6 +38,11 @@ def opened(image_set: ImageSet | None = None, page: str | None = None, **state: 
 def told(**settings: object) -> dict[str, dict[str, object]]:
     """The state of a map or grid in which a user has just set these."""
     return {name: {"sequence": time.time_ns(), "value": value} for name, value in settings.items()}
+
+
+def with_picture(image_id: int) -> dict[str, object]:
+    """The state of a session that has opened a picture on Explore."""
+    return {PAGE: "", DIALOG: "picture", OPENED: image_id}
 
 
 def words(at: AppTest) -> str:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import APP, LONG, app, ended, linked, named, opened, order_by, told, words
+from tests.ui.pages import APP, LONG, app, ended, linked, named, opened, order_by, told, with_picture, words
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.scope import scoped
 from url_viz.errors import NoImagesError, NotAllowedError
@@ -27,7 +27,7 @@ from url_viz.store.writer import Writer
 from url_viz.ui.explore.explore_grid import acted_on
 from url_viz.ui.explore.page import ranked_by, review_of
 from url_viz.ui.explore.view_address import view_of
-from url_viz.ui.session import VIEW, ExploreView
+from url_viz.ui.session import DIALOG, VIEW, ExploreView
 from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace, set_id_of
 
@@ -141,7 +141,7 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
 
 def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_with(image_set: ImageSet) -> None:
     first = int(image_set.table()["id"].iloc[0])
-    at = opened(image_set, **dict[str, Any]({f"view.grid.{image_set.set_id}": {"clicked": str(first)}}))
+    at = opened(image_set, **with_picture(first))
     text = words(at)
     assert "**Nearest neighbours**" in text
     assert at.code[0].value == "cat/0000.jpg"
@@ -164,8 +164,9 @@ def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
     at = linked(image_set, picture=str(last["id"])).run()
     assert at.code[0].value == last["path"]
     assert at.query_params["picture"] == str(last["id"])
+    del at.session_state[DIALOG]  # as its closing does
     at.run()
-    assert not at.code, "it was closed"
+    assert not at.code
     assert "picture" not in at.query_params
     for text in ("17", "9" * 30):
         at = linked(image_set, picture=text).run()

@@ -101,6 +101,12 @@ def test_without_an_image_set_each_page_shows_the_ways_in(home: Workspace) -> No
     assert "Which of your pictures are ambiguous?" in words(opened(page="evaluate"))
 
 
+def folder_dialog() -> None:
+    from url_viz.ui.widgets.open_folder import ask_for_folder
+
+    ask_for_folder()
+
+
 def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once: Read, tmp_path: Path) -> None:
     """On the first page, in the dialog that opens folders, and on the page where it is repaired or forgotten."""
     other = read_once(write_folder(tmp_path / "other", 6, start=40))
@@ -110,7 +116,7 @@ def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once
     assert ":red[:material/broken_image: Needs a look.]" in words(at)
     assert "labels FOLDER folders" in words(at)
     assert "6 pictures · read " in words(at)
-    at.button(key="open_folder_welcome").click().run()
+    at = AppTest.from_function(folder_dialog).run()
     assert {f"recent.{one.set_id}" for one in (image_set, other)} <= {button.key for button in at.button}
     at = opened(page="sets")
     listed = at.dataframe[0].value.set_index("folder")["state"]

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise
 from tests.ui.conftest import Read
-from tests.ui.pages import opened, words
+from tests.ui.pages import opened, with_picture, words
 from url_viz.analysis.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import HEAT
@@ -31,8 +31,7 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
 
 def picture(image_set: ImageSet, path: str, **state: Any) -> AppTest:
     image_id = int(image_set.table().set_index("path").at[path, "id"])
-    clicked = {f"view.grid.{image_set.set_id}": {"clicked": str(image_id)}}
-    return opened(image_set, **(state | clicked))
+    return opened(image_set, **with_picture(image_id), **state)
 
 
 def badges(at: AppTest) -> str:

@@ -2,6 +2,9 @@
 
 import streamlit as st
 
+from url_viz.ui.session import DIALOG, GO_TO, PAGE
+from url_viz.ui.streamlit_private import is_back_or_forward
+
 _GROUPS = {
     "Look": {
         "explore": (
@@ -46,6 +49,29 @@ _GROUPS = {
 def menu_of_pages() -> dict[str, list[st.Page]]:
     """The pages by group, Explore first; `Improve` begins with the review."""
     return {group: [_page(name, *about[:2]) for name, about in pages.items()] for group, pages in _GROUPS.items()}
+
+
+def go_to(name: str) -> None:
+    """Show the page of that name next, also if a click on this page comes meanwhile; for callbacks."""
+    GO_TO.set(name)
+
+
+def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
+    """Go to the page that a click has asked for, until the browser is there or leaves; call it first.
+
+    A browser that has not heard of it sends its next click as one on the page before, with the address of that page;
+    one that follows a link asks for a page without an address. What was open on another page is closed.
+    """
+    names = (name for group in _GROUPS.values() for name in group)
+    pages = dict(zip(names, (one for group in menu.values() for one in group), strict=True))
+    wanted, is_click = pages.get(GO_TO.get() or ""), bool(st.query_params) and not is_back_or_forward()
+    if wanted is not None and wanted is not page and is_click:
+        st.switch_page(wanted)
+    if is_click or wanted is not page:
+        GO_TO.clear()
+    if PAGE.get() != page.url_path:
+        DIALOG.clear()
+        PAGE.set(page.url_path)
 
 
 def purpose_of(title: str) -> str:

@@ -208,6 +208,12 @@ NOT_THERE: Key[str] = Key("not_there")
 """The id of the job whose reading left nothing, "" for an image set that is not here; the first page says so."""
 OPENED: Key[int] = Key("view.opened")
 """The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
+DIALOG: Key[str] = Key("view.dialog")
+"""The dialog that is open: each run of the page draws it again until it is closed."""
+PAGE: Key[str] = Key("page_shown")
+"""The address of the page that ran last."""
+GO_TO: Key[str] = Key("go_to")
+"""The name of the page that runs next, whichever page a browser asks for that has not heard of it."""
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
 """Whether the picture in the address of a new session was opened."""
 HEAT: Key[bool] = Key("view.heat")

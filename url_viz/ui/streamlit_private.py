@@ -112,6 +112,12 @@ def end_page() -> NoReturn:
     raise StopException
 
 
+def is_back_or_forward() -> bool:
+    """Whether the page runs because the browser went back or forward in its history."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
 def load_secrets() -> bool:
     """Whether there is a secrets.toml; its content is then in `st.secrets`.
 

@@ -37,6 +37,7 @@ from url_viz.ui.widgets.embed_job import running, space_of, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, polygon_of, show_map
 from url_viz.ui.widgets.measure_choice import measure_under, with_first
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import known_models
 from url_viz.wording import listed, standing
 from url_viz.workspace import Workspace
@@ -156,16 +157,15 @@ def pick_measure(comparison: Comparison, leading: str | None) -> str:
 
 def show_disagreements(
     first: ImageSet, second: ImageSet, compared: ComparedMeasure, *, selected: "pd.Series[int] | None"
-) -> int | None:
-    """The pictures with the largest disagreements, in both directions; return the id of one that was clicked."""
+) -> None:
+    """The pictures with the largest disagreements, in both directions."""
     shown = compared if selected is None else _within(compared, selected)
     up, down = disagreements(shown, most=TILES)
     left, right = st.columns(2, gap="medium")
     with left:
-        more = _gallery(first, down, f"More ambiguous for {first.source.title}", key="first")
+        _gallery(first, down, f"More ambiguous for {first.source.title}", key="first")
     with right:
-        less = _gallery(first, up, f"More ambiguous for {second.source.title}", key="second")
-    return more if more is not None else less
+        _gallery(first, up, f"More ambiguous for {second.source.title}", key="second")
 
 
 def _within(compared: ComparedMeasure, ids: "pd.Series[int]") -> ComparedMeasure:
@@ -173,7 +173,7 @@ def _within(compared: ComparedMeasure, ids: "pd.Series[int]") -> ComparedMeasure
     return replace(compared, change=replace(compared.change, table=table[table["id"].isin(ids)]))
 
 
-def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> int | None:
+def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> None:
     st.markdown(f"**{escape(title)}**")
     ringed = OPENED.get()
     tiles = tuple(
@@ -185,7 +185,8 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
         )
         for row in rows.to_dict("records")
     )
-    return show_gallery(tiles, key=f"{COMPARED_GALLERY}{key}", empty="No pictures differ in this direction.", columns=2)
+    empty = "No pictures differ in this direction."
+    show_gallery(tiles, key=f"{COMPARED_GALLERY}{key}", empty=empty, columns=2, on_click=open_picture)
 
 
 def show_download(first: ImageSet, compared: ComparedMeasure) -> None:
@@ -238,18 +239,15 @@ def _take_lasso(key: str, new: Mapping[str, Any]) -> None:
     LASSO.set(None if polygon is None else (key, polygon))
 
 
-def show_maps(first: ImageSet, second: ImageSet, compared: ComparedMeasure, linked: LinkedSelection) -> int | None:
-    """Draw both maps; return the id of the picture that was clicked on one of them."""
-    clicked = None
+def show_maps(first: ImageSet, second: ImageSet, compared: ComparedMeasure, linked: LinkedSelection) -> None:
+    """Draw both maps."""
     for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
         with column:
             st.markdown(f"**{escape(image_set.source.title)}**")
-            clicked_id = _show_map(image_set, side, compared.measure, linked)
-            clicked = clicked_id if clicked_id is not None else clicked
-    return clicked
+            _show_map(image_set, side, compared.measure, linked)
 
 
-def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelection) -> int | None:
+def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelection) -> None:
     table = image_set.table()
     is_selected = np.ones(len(table), bool)
     if linked.ids is not None and side != linked.side:
@@ -263,7 +261,7 @@ def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelect
         polygon=linked.polygon if side == linked.side else None,
         measure=measure_named(measure).title,
     )
-    return show_map(view, key=_map_key(image_set, side), height_px=MAP_HEIGHT_PX)
+    show_map(view, key=_map_key(image_set, side), height_px=MAP_HEIGHT_PX, on_click=open_picture)
 
 
 def show_selected(linked: LinkedSelection, *, total: int) -> None:

@@ -26,6 +26,7 @@ from url_viz.ui.widgets.charts import (
 )
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.picture import open_picture
 
 MOST_TILES = 12
 
@@ -142,8 +143,8 @@ def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str
     st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
 
 
-def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> int | None:
-    """The table of classes, and the pictures of the selected class; return the id of a picture that was clicked."""
+def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
+    """The table of classes, and the pictures of the selected class."""
     table = classes_by(pictures, measure)
     _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
     event = st.dataframe(
@@ -161,8 +162,8 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
     rows = event["selection"]["rows"]
     if not rows:
         st.caption("Click a heading to sort, or tick a row to see the pictures of that class.")
-        return None
-    return show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
+        return
+    show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
 
 
 @lru_cache(maxsize=MOST_DRAWN)
@@ -188,15 +189,15 @@ def _columns(measure: str) -> dict[str, Any]:
     }
 
 
-def show_class(image_set: ImageSet, pictures: CountedPictures, *, label: str, measure: str) -> int | None:
-    """The pictures of a class, wrong ones first, then the most ambiguous; return the id of one that was clicked."""
+def show_class(image_set: ImageSet, pictures: CountedPictures, *, label: str, measure: str) -> None:
+    """The pictures of a class, wrong ones first, then the most ambiguous."""
     positions = class_order(pictures, label=label, measure=measure)
     wrong = int((~pictures.is_right[positions]).sum())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text(label, width="content")  # not Markdown: a folder's name may contain markup
         st.caption(f"{wrong:,} of {len(positions):,} have a neighbour of another class (shown first)", width="content")
     shown = tuple(_tiles(image_set, pictures, positions[:MOST_TILES], measure=measure))
-    return show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6)
+    show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6, on_click=open_picture)
 
 
 def class_order(pictures: CountedPictures, *, label: str, measure: str) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from url_viz.jobs.kinds import AT_ONCE, MEASURE
 from url_viz.jobs.measuring import start_measuring
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.controls import title_of_measure
+from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.download import download_paths
 from url_viz.ui.widgets.embed_job import set_name
@@ -28,11 +29,19 @@ def show_choose_button(image_set: ImageSet, rows: pd.DataFrame, measure: str) ->
     if not image_set.has_graph:
         return
     words = "A number of pictures to train on or to label that cover the set, and what that is worth"
-    if st.button("Choose", icon=":material/checklist:", key="choose.open", help=escape(image_set.said(words))):
+    st.button(
+        "Choose",
+        icon=":material/checklist:",
+        key="choose.open",
+        help=escape(image_set.said(words)),
+        on_click=DIALOG.set,
+        args=("choose",),
+    )
+    if DIALOG.get() == "choose":
         choose_dialog(image_set, rows["id"].tolist(), measure)
 
 
-@st.dialog("Choose pictures", on_dismiss="rerun")  # so that the page shows the new tag
+@st.dialog("Choose pictures", on_dismiss=DIALOG.clear)
 def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
     """How many, of what, without which, on top of which; then the choice, tagged, listed and measured."""
     scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"

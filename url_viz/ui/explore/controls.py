@@ -31,7 +31,7 @@ from url_viz.ui.session import (
     view,
 )
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import errors_shown, escape, with_toast
 from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.embed_job import running, start_reading
 from url_viz.ui.widgets.filter_controls import columns_of_kind, filter_on, set_filter, title_of_column
@@ -255,17 +255,22 @@ def _switch(image_set: ImageSet) -> None:
 
 def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
     """A button that has a second model start reading; it says why not, if it cannot."""
-    partial = image_set.second.incomplete
-    beginning = "" if partial is None else f"{partial.backbone} has not read all of these pictures. "
+    begun = image_set.second.incomplete
+    beginning = "" if begun is None else f"{begun.backbone} has not read all of these pictures. "
     words = (
         f"{beginning}{second.name} reads the pictures too, which can take longer than the first reading. Both models "
         "then judge what is ambiguous, which is more accurate"
     )
-    if not st.button(
-        "Ask a second model", type="tertiary", icon=":material/group_add:", key="second.ask", help=escape(words)
-    ):
-        return
-    with errors_shown(st.error):
-        second.weights()  # raises an error for one that is not installed, which says how to install it
-        start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name, also=second.name)
-        st.rerun()
+    st.button(
+        "Ask a second model",
+        type="tertiary",
+        icon=":material/group_add:",
+        key="second.ask",
+        help=escape(words),
+        on_click=with_toast(partial(_ask, image_set, second)),
+    )
+
+
+def _ask(image_set: ImageSet, second: PackagedBackbone) -> None:
+    second.weights()  # raises an error for one that is not installed, which says how to install it
+    start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name, also=second.name)

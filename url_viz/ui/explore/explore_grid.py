@@ -15,12 +15,14 @@ from url_viz.analysis.twin_groups import with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import ranked_by
+from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, order_of
 from url_viz.ui.session import DECIDE, GRID, OPENED, ExploreView
 from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_actions
 from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.wording import above, counted
 
 NOTHING = "No picture is inside the lasso and passes all filters. Remove one of the chips above."
@@ -43,14 +45,16 @@ class OrderEnd:
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
     """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
     both = both_ends(image_set, rows, view, measure)
-    shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
+    shown, key = ("ambiguous", "clear") if view.side == "both" else (view.side,), GRID.of(image_set.set_id)
     return show_grid(
         [pane_of(image_set, both, side, view, measure=measure) for side in shown],
-        key=GRID.of(image_set.set_id),
+        key=key,
         side=view.side,
         is_wide=view.is_wide,
         ringed_id=OPENED.get(),
         ask_above=ASK_ABOVE,
+        on_click=open_picture,
+        on_set=partial(take_set, key),
         handle=partial(handle_gallery_actions, image_set, bar=DECIDE, stacks=rows if view.collapse_twins else None),
     )
 

@@ -20,6 +20,7 @@ from url_viz.jobs.configs import Method, RefitConfig
 from url_viz.jobs.kinds import REFIT
 from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.ui.explore.controls import VALUE, title_of_measure
+from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.http import MOST_DRAWN, mask_url
 from url_viz.ui.session import (
     MAP,
@@ -39,6 +40,7 @@ from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.filter_controls import set_filter, title_of_column
 from url_viz.ui.widgets.jobs import CANCEL_GRACE_S, progress_of
 from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.shown_value import control
 
 _DECIDED = ("decision", "tags", "name")
@@ -150,14 +152,16 @@ def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
 
 def draw_map(
     image_set: ImageSet, table: pd.DataFrame, now: ExploreView, *, measure: str, colour: str, note: str = ""
-) -> int | None:
-    """Draw the map of `table`, pictures outside the filters dimmed; return the id of a picture that was clicked."""
+) -> None:
+    """Draw the map of `table`, pictures outside the filters dimmed."""
     subset, space = subset_shown(image_set), space_shown(image_set)
     shown = map_view(image_set, table, now, measure=measure, colour=colour, subset=subset, space=space)
     shown = replace(shown, ringed_id=OPENED.get(), note=_note(table, note, space=space))
     category = _category(table, colour)
     can_pick = not pd.api.types.is_bool_dtype(table[category])
-    return show_map(shown, key=map_key(image_set), on_pick=partial(_pick, category) if can_pick else None)
+    on_pick = partial(_pick, category) if can_pick else None
+    key = map_key(image_set)
+    show_map(shown, key=key, on_pick=on_pick, on_click=open_picture, on_set=partial(take_set, key))
 
 
 def _category(table: pd.DataFrame, colour: str) -> str:
@@ -324,14 +328,16 @@ def show_refit(image_set: ImageSet) -> None:
     share = image_set.maps.placed_fraction
     if share < NOTABLE_SHARE or running(image_set.set_id) is not None:
         return
-    if st.button(
+    st.button(
         f"Recompute the map ({share:.0%} added later)",
         icon=":material/refresh:",
         key="refit",
         help="Pictures added after the map was computed were placed next to their neighbours. Recomputing the map "
         "places all of them properly; all points move.",
-    ):
-        with errors_shown(st.error):
-            config = RefitConfig(image_set.root, image_set.source.name, image_set.workspace.root)
-            REFIT.start_on(image_set, config, name=set_name(image_set.root))
-            st.rerun()
+        on_click=with_toast(partial(_refit, image_set)),
+    )
+
+
+def _refit(image_set: ImageSet) -> None:
+    config = RefitConfig(image_set.root, image_set.source.name, image_set.workspace.root)
+    REFIT.start_on(image_set, config, name=set_name(image_set.root))

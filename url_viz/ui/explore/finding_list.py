@@ -1,6 +1,7 @@
 """Findings on the Explore page: what to look at first, a line each with the button that opens its queue."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import streamlit as st
@@ -11,7 +12,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import FINDINGS_WANTED
+from url_viz.ui.session import DIALOG, FINDINGS_WANTED
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.wording import counted
@@ -67,26 +68,26 @@ def _show_line(image_set: ImageSet, finding: Finding, *, width: Literal["stretch
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width=width):
         st.markdown(Markdown(f"**{finding.count:,}** {escape(finding.what)}"), width="content")
         words, icon = ("List", ":material/list:") if finding.opens is None else ("Review", ":material/rate_review:")
-        if st.button(words, type="tertiary", icon=icon, key=f"findings.{finding.kind}", help=escape(finding.why)):
-            if finding.opens is not None:
-                go_to_review(finding.opens)
-            else:
-                _LISTS[finding.kind](image_set)
+        key = f"findings.{finding.kind}"
+        act = partial(DIALOG.set, key) if finding.opens is None else partial(go_to_review, finding.opens)
+        st.button(words, type="tertiary", icon=icon, key=key, help=escape(finding.why), on_click=act)
+    if DIALOG.get() == key:
+        _LISTS[finding.kind](image_set)
 
 
-@st.dialog("Files that could not be read", width="large")
+@st.dialog("Files that could not be read", width="large", on_dismiss=DIALOG.clear)
 def _failures_dialog(image_set: ImageSet) -> None:
     show_failure_list(image_set, key="findings.failures")
 
 
-@st.dialog("Pictures without objects", width="large")
+@st.dialog("Pictures without objects", width="large", on_dismiss=DIALOG.clear)
 def _without_objects_dialog(image_set: ImageSet) -> None:
     with st.spinner("Reading the annotations …"):
         paths = image_set.files.without_objects()
     st.dataframe({"path": paths}, hide_index=True, width="stretch", alt="Pictures in which no object is annotated")
 
 
-@st.dialog("In two splits at once", width="large")
+@st.dialog("In two splits at once", width="large", on_dismiss=DIALOG.clear)
 def _in_two_splits_dialog(image_set: ImageSet) -> None:
     leaks = image_set.splits.leaks()
     assert leaks is not None

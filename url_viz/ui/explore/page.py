@@ -129,7 +129,7 @@ def review_of(view: ExploreView, measure: str, scope: Scope | None = None) -> Re
 
 
 def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None:
-    if st.button(
+    st.button(
         "Review" if is_all else f"Review these {count:,}",
         type="primary",
         icon=":material/rate_review:",
@@ -137,8 +137,9 @@ def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None
         disabled=not count,
         help="Go through what is selected, or else all that is shown, one by one in this order. What you have decided "
         "on is skipped",
-    ):
-        go_to_review(review)
+        on_click=go_to_review,
+        args=(review,),
+    )
 
 
 def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import TWINS
+from url_viz.ui.session import DIALOG, TWINS
 from url_viz.ui.text import with_toast
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.decide import handle_gallery_actions
@@ -29,11 +29,19 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str)
         return
     groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
     words = f"{int(sizes.sum()):,} pictures in {groups} of twins"
-    if st.button(words, icon=":material/content_copy:", key="twins.open", help="Copies, bursts and re-saved files"):
+    st.button(
+        words,
+        icon=":material/content_copy:",
+        key="twins.open",
+        help="Copies, bursts and re-saved files",
+        on_click=DIALOG.set,
+        args=("twins",),
+    )
+    if DIALOG.get() == "twins":
         twins_dialog(image_set, measure)
 
 
-@st.dialog("Twins", width="large")
+@st.dialog("Twins", width="large", on_dismiss=DIALOG.clear)
 def twins_dialog(image_set: ImageSet, measure: str) -> None:
     """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each."""
     with st.spinner("Comparing twins"):
@@ -53,8 +61,9 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
             help="Keeps the largest picture of each group; of equally large ones, the one with most twins, then the "
             "clearest. Drops only its direct twins, and nothing you have marked to keep. One undo reverts all of it.",
         )
-        if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
-            go_to_review(ReviewSpec("twins"))
+        review = partial(go_to_review, ReviewSpec("twins"))
+        if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review):
+            st.rerun()
     picked = st.dataframe(
         _listed(image_set, groups.head(MOST_LISTED)),
         hide_index=True,

@@ -47,9 +47,14 @@ def current_view(
     `on_map` gives the key of the map, which the view chooses.
     """
     VIEW.get_or(lambda: view_of(queried()))
-    for key in (on_map(), on_grid):
-        take_settings(key, tuple(_SET_BY), lambda new: VIEW.set(with_settings(view(), new)))
+    take_set(on_map())
+    take_set(on_grid)
     return view()
+
+
+def take_set(key: Key[MutableMapping[str, object]]) -> None:
+    """Take what was set on a map or in a grid into the view."""
+    take_settings(key, tuple(_SET_BY), lambda new: VIEW.set(with_settings(view(), new)))
 
 
 def with_settings(view: ExploreView, new: Mapping[str, Any]) -> ExploreView:

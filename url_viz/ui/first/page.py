@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from url_viz.jobs import live_jobs
 from url_viz.recent_sets import THUMBNAILS, RecentSet
 from url_viz.roots import is_in_bucket
 from url_viz.ui.open_sets import open_sets, recent_sets
-from url_viz.ui.session import BROWSED, TYPED, choice, choose
+from url_viz.ui.session import BROWSED, DIALOG, TYPED, choice, choose
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.embed_job import open_demo, prepare_reading, running, set_name, set_title, show_read_button
 from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
-from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
+from url_viz.ui.widgets.open_folder import folder_input, show_answer
 from url_viz.wording import counted
 from url_viz.workspace import Workspace
 
@@ -151,13 +151,17 @@ def show_first_page() -> None:
     prepare_reading()
 
 
+def _browse_from(typed: str) -> None:
+    if typed:
+        BROWSED.set(typed)
+    DIALOG.set("folder")
+
+
 def _show_ways_in() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="first_open"):
         typed = folder_input(TYPED, width=460)
-        if st.button("Browse", icon=":material/folder_open:", key="open_folder_welcome"):
-            if typed:
-                BROWSED.set(typed)
-            ask_for_folder()
+        browse = partial(_browse_from, typed)
+        st.button("Browse", icon=":material/folder_open:", key="open_folder_welcome", on_click=browse)
         if st.button("Try the demo pictures", icon=":material/play_arrow:", key="demo"):
             with st.spinner("Drawing the demo pictures"):
                 open_demo(model=choice().model)

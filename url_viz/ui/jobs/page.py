@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.jobs import Job, Status, list_jobs, live_jobs
 from url_viz.store.about import has_tables
+from url_viz.ui.menu import go_to
 from url_viz.ui.session import choose
 from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
 from url_viz.workspace import Workspace
@@ -40,6 +41,16 @@ def _offer_set(job: Job, status: Status) -> None:
     set_id = job.about.get("set_id")
     if set_id is None or not has_tables(Workspace.at().set_paths(set_id)):
         return
-    if st.button("Open its image set", icon=":material/scatter_plot:", type="tertiary", key=f"open.{job.id}"):
-        choose(set_id)
-        st.switch_page("pages/explore_page.py")
+    st.button(
+        "Open its image set",
+        icon=":material/scatter_plot:",
+        type="tertiary",
+        key=f"open.{job.id}",
+        on_click=_open_set,
+        args=(set_id,),
+    )
+
+
+def _open_set(set_id: str) -> None:
+    choose(set_id)
+    go_to("explore")

@@ -27,6 +27,7 @@ from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
+from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE, SUSPECTS_WANTED
 from url_viz.ui.text import escape, with_toast
@@ -34,6 +35,7 @@ from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_actions, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.wording import chance, counted
 
 ClassPair = tuple[str, str]
@@ -151,9 +153,18 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
 
 
 def _show_open_button(pair: ClassPair) -> None:
-    if st.button("See all pictures between the two on Explore", icon=":material/map:", key="labels.explore"):
-        show_pair(pair)
-        st.switch_page("pages/explore_page.py")
+    st.button(
+        "See all pictures between the two on Explore",
+        icon=":material/map:",
+        key="labels.explore",
+        on_click=_show_on_explore,
+        args=(pair,),
+    )
+
+
+def _show_on_explore(pair: ClassPair) -> None:
+    show_pair(pair)
+    go_to("explore")
 
 
 def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> ClassPair | None:
@@ -193,16 +204,17 @@ def show_actions(
         download_table("Relabel list (CSV)", rows, file_name=f"{image_set.root.name}-suspects.csv", key="labels.csv")
 
 
-def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFrame, *, kind: str | None) -> int | None:
-    """The gallery of doubtful labels; return the id of a picture that was clicked."""
+def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFrame, *, kind: str | None) -> None:
+    """The gallery of doubtful labels."""
     if kind is None and not len(doubtful):
         st.toggle(f"Show the {FEW} most doubtful all the same", key=SUSPECTS_WANTED)
     with one_page(rows, lambda pages: SUSPECTS_PAGE.of(pages, len(rows)), size=TILES_PER_PAGE) as page:
-        return show_gallery(
+        show_gallery(
             tiles(with_decisions(page, image_set), set_id=image_set.set_id),
             key=SUSPECTS.of(image_set.set_id),
             empty="No label stands out." if kind is None else "None of this kind and class.",
             handle=partial(handle_gallery_actions, image_set),
+            on_click=open_picture,
         )
 
 
@@ -211,8 +223,15 @@ def _show_review_button(rows: pd.DataFrame, pair: ClassPair | None, label: str |
     spec = ReviewSpec("suspects", Scope(filters=filters))
     if pair is not None:
         spec = ReviewSpec(AMBIGUITY.name, Scope(filters=between_filters(pair)))
-    if st.button("Review", type="primary", icon=":material/rate_review:", key="labels.review", disabled=rows.empty):
-        go_to_review(spec)
+    st.button(
+        "Review",
+        type="primary",
+        icon=":material/rate_review:",
+        key="labels.review",
+        disabled=rows.empty,
+        on_click=go_to_review,
+        args=(spec,),
+    )
 
 
 def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:

@@ -1,19 +1,17 @@
 """Which review is open: in the session, and in the address, so that a link opens it where it was left."""
 
-import streamlit as st
-
 from url_viz.analysis.scope import ReviewSpec, is_of_review, review_as_query, review_from_query
+from url_viz.ui.menu import go_to
 from url_viz.ui.session import REVIEW, queried, write_query
 
 LINK = "review"
 """The parameter that opens a review, on any page."""
-PAGE = "pages/review_page.py"
 
 
 def go_to_review(spec: ReviewSpec) -> None:
-    """Open a review; for buttons of other pages, not for their callbacks."""
+    """Open a review, on its page; for callbacks of other pages."""
     choose_review(spec)
-    st.switch_page(PAGE)
+    go_to("review")
 
 
 def choose_review(spec: ReviewSpec | None) -> None:

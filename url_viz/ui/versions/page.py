@@ -36,6 +36,7 @@ from url_viz.ui.widgets.embed_job import set_name, titles
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import counted
 
@@ -172,8 +173,8 @@ def show_changes(found: Diff) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def show_both_on_map(image_set: ImageSet, found: Diff, chosen: Sequence[str]) -> int | None:
-    """Both versions on the map of the later one, coloured by what happened; returns the picture that was clicked."""
+def show_both_on_map(image_set: ImageSet, found: Diff, chosen: Sequence[str]) -> None:
+    """Both versions on the map of the later one, coloured by what happened."""
     table = found.on_map
     names = category_names(table, "change")
     rows = found.table[found.table[list(chosen)].any(axis=1)]
@@ -194,19 +195,19 @@ def show_both_on_map(image_set: ImageSet, found: Diff, chosen: Sequence[str]) ->
         chosen=tuple(number for number, name in enumerate(names) if set(OF_KIND.get(name, ())) & set(chosen)),
     )
     key = f"{VERSIONS_MAP}{image_set.set_id}"
-    return show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=_pick)
+    show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=_pick, on_click=open_picture)
 
 
 def _pick(kinds: tuple[str, ...]) -> None:
     VERSION_CHANGES.set([name for kind in kinds for name in OF_KIND.get(kind, ())])
 
 
-def show_pictures(found: Diff, chosen: Sequence[str]) -> int | None:
-    """The pictures with these changes, by path, a page at a time; returns the one that was clicked."""
+def show_pictures(found: Diff, chosen: Sequence[str]) -> None:
+    """The pictures with these changes, by path, a page at a time."""
     rows = found.table[found.table[list(chosen or CHANGES)].any(axis=1)]
     with one_page(rows, lambda pages: VERSION_PAGE.of(pages, len(rows)), size=TILES) as page:
         tiles = tuple(_tile(row, found) for _, row in page.iterrows())
-        return show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.")
+        show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.", on_click=open_picture)
 
 
 def _tile(row: "pd.Series[Any]", found: Diff) -> Tile:

@@ -65,5 +65,16 @@ def clicked_in(state: Record) -> int | None:
     return None if clicked is None else int(clicked)
 
 
+OnClick = Callable[[int], object]
+"""What is done with the id of a picture that was clicked, before the page runs again."""
+
+
+def click(key: str, on_click: OnClick | None) -> None:
+    """The callback of a component for a click on a picture."""
+    clicked = clicked_in(state_of(key))
+    if on_click is not None and clicked is not None:
+        on_click(clicked)
+
+
 def nothing() -> None:
     """A callback that does nothing; it makes Streamlit create the state, so that it can always be read and set."""

@@ -1,6 +1,6 @@
 """The grid component: one or both ends of an order as pictures that scroll without pages, to choose and decide on."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from url_viz.ui.response_cache import ids_at, ranges_of
 from url_viz.ui.session import CHOSEN, Key, Side
 from url_viz.ui.tile_data import Tile, tile_data
-from url_viz.ui.widgets.actions import clicked_in, handled_before, nothing
+from url_viz.ui.widgets.actions import OnClick, click, clicked_in, handled_before, nothing
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.gallery import HandleActions, handle_actions
 
@@ -58,6 +58,8 @@ def show_grid(
     ringed_id: int | None,
     ask_above: int,
     handle: HandleActions,
+    on_click: OnClick | None = None,
+    on_set: Callable[[], None] | None = None,
 ) -> GridEvent:
     """Draw one pane, or two side by side, as high as the window; `ringed_id` is the picture that was opened last.
 
@@ -81,10 +83,10 @@ def show_grid(
         key=key,
         data=data,
         default={"side": None, "is_wide": None, "chosen": None},
-        on_side_change=nothing,
-        on_is_wide_change=nothing,
+        on_side_change=on_set or nothing,
+        on_is_wide_change=on_set or nothing,
         on_chosen_change=nothing,
-        on_clicked_change=nothing,
+        on_clicked_change=partial(click, key, on_click),
         on_actions_change=partial(handle_actions, key, handle, chosen_ids=chosen_ids),
     )
     handle_actions(key, handle, result, chosen_ids=chosen_ids)  # usually none are left, unless another run came between

@@ -7,7 +7,7 @@ from typing import Literal
 
 from url_viz.analysis.scope import Polygon
 from url_viz.ui.session import Style, state_of
-from url_viz.ui.widgets.actions import clicked_in, nothing, settings_taken
+from url_viz.ui.widgets.actions import OnClick, click, clicked_in, nothing, settings_taken
 from url_viz.ui.widgets.assets import component_of
 
 Colour = Literal["value", "category"]
@@ -72,14 +72,17 @@ def show_map(
     key: str,
     height_px: int | None = None,
     on_pick: Callable[[tuple[str, ...]], None] | None = None,
+    on_click: OnClick | None = None,
+    on_set: Callable[[], None] | None = None,
 ) -> int | None:
-    """Draw the map with its legend, and return the id of the picture that was clicked, for one run.
+    """Draw the map with its legend, and return the id of the picture that was clicked, for one run, after `on_click`.
 
     It is `height_px` high in all, or as high as the window has room for below its top.
 
     `on_pick` is called with the names of the categories that the user wants to see, before the page runs again; none:
     all. The state is that of `key` in the session: the SETTINGS, numbered, and `clicked` and `picked` for one run.
-    What the user sets the page takes by `take_settings` before this call; the map follows `view` in what it has taken.
+    What the user sets the page takes by `take_settings` (in `on_set`, and before this call); the map follows `view` in
+    what it has taken.
     Zoom and position are kept per `key` while the browser's page is open: give each image set its own key.
     """
     result = _mount(
@@ -88,13 +91,9 @@ def show_map(
         | {"fits": height_px is None, "can_pick": on_pick is not None},
         default=dict.fromkeys(SETTINGS),
         height="content" if height_px is None else height_px,
-        on_polygon_change=nothing,
-        on_threshold_change=nothing,
-        on_style_change=nothing,
-        on_representatives_change=nothing,
-        on_names_change=nothing,
+        **{f"on_{name}_change": on_set or nothing for name in SETTINGS},
         on_picked_change=partial(_pick, key, view.categories, on_pick or (lambda _: None)),
-        on_clicked_change=nothing,
+        on_clicked_change=partial(click, key, on_click),
     )
     return clicked_in(result)
 

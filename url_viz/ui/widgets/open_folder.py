@@ -12,7 +12,7 @@ from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.session import BROWSED, Key, choice
+from url_viz.ui.session import BROWSED, DIALOG, Key, choice
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.embed_job import open_folder, readable, set_title
 
@@ -22,7 +22,7 @@ MOST_RECENT = 4
 _UNCOUNTED = FolderPreview(0, 0, is_done=True)
 
 
-@st.dialog("Open a folder of pictures", width="medium")
+@st.dialog("Open a folder of pictures", width="medium", on_dismiss=DIALOG.clear)
 def ask_for_folder() -> None:
     """Type a path, or browse inside the allowed roots."""
     BROWSED.get_or(lambda: str(roots()[0] if roots() else Path.cwd()))
@@ -106,6 +106,7 @@ def _read(folder: Path) -> None:
     except UrlVizError as error:
         show_error(error)
     else:
+        DIALOG.clear()
         st.rerun()
 
 

@@ -14,8 +14,9 @@ from url_viz.analysis.scope import id_in
 from url_viz.analysis.two_by_two import MODEL_COLUMNS
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
+from url_viz.ui.menu import go_to
 from url_viz.ui.search.query_picture import search_with
-from url_viz.ui.session import DECIDED, LABELLED, LINK_FOLLOWED, OPENED, queried, write_query
+from url_viz.ui.session import DECIDED, DIALOG, HEAT, LABELLED, LINK_FOLLOWED, OPENED, queried, write_query
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
@@ -27,31 +28,39 @@ from url_viz.ui.widgets.model_facts import show_model_of
 from url_viz.ui.widgets.shown_value import control
 from url_viz.wording import percent
 
-LINK = "picture"
+NAME = LINK = "picture"
 NEIGHBOURS = 12
 NEAREST_OF_CLASS = 3
 
 
-def open_picture(image_set: ImageSet, image_id: int, *, measure: str) -> None:
+def open_picture(image_id: int) -> None:
     """Open a picture in the dialog; it stays ringed on maps and in galleries, and in the address while it is open."""
     OPENED.set(image_id)
-    show_picture(image_set, measure=measure)
+    DIALOG.set(NAME)
 
 
-def linked_picture(image_set: ImageSet) -> int | None:
-    """The picture that the address of a new session asks to open; None if it is not in this set, or was opened before.
-
-    What stands in the address else is of a picture that was closed, and goes.
-    """
+def open_linked() -> None:
+    """Open the picture that the address of a new session asks for."""
     image_id = id_in((queried().get(LINK) or [""])[0])
-    write_query({}, among=lambda key: key == LINK)
-    if LINK_FOLLOWED.get():
-        return None
+    if image_id is not None and not LINK_FOLLOWED.get():
+        open_picture(image_id)
     LINK_FOLLOWED.set(True)
-    return image_id if image_id is not None and (image_set.table()["id"] == image_id).any() else None
 
 
-@st.dialog("Picture", width="large", on_dismiss="rerun")  # so that the page shows the decisions made in it
+def show_opened(image_set: ImageSet, *, measure: str) -> None:
+    """The dialog, if a picture of the set is open; call it last. The address of one that was closed goes."""
+    if DIALOG.get() == NAME and (image_set.table()["id"] == OPENED.get()).any():
+        show_picture(image_set, measure=measure)
+    else:
+        write_query({}, among=lambda key: key == LINK)
+
+
+def _closed() -> None:
+    DIALOG.clear()
+    HEAT.clear()
+
+
+@st.dialog("Picture", width="large", on_dismiss=_closed)
 def show_picture(image_set: ImageSet, *, measure: str) -> None:
     """The picture whose id is under OPENED; a click on a neighbour opens that one instead."""
     image_id = OPENED.get()
@@ -69,11 +78,10 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         show_reason_badges(image_set.reasons([image_id]))
         st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
         show_model_of(image_set, image_id, row)
-        if st.button(
-            escape(image_set.said("Search with this picture")), icon=":material/image_search:", key="search_with"
-        ):
-            search_with(image_id)
-            st.switch_page("pages/search_page.py")
+        search = escape(image_set.said("Search with this picture"))
+        act = partial(_search_with, image_id)
+        if st.button(search, icon=":material/image_search:", key="search_with", on_click=act):
+            st.rerun()
     _show_between(image_set, image_id, row)
     st.markdown("**Nearest neighbours**")
     near = image_set.neighbours(image_id, NEIGHBOURS) if len(image_set) > 1 else None
@@ -86,6 +94,11 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     handle = partial(handle_gallery_actions, image_set)
     clicked = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
     _open_clicked(clicked)
+
+
+def _search_with(image_id: int) -> None:
+    search_with(image_id)
+    go_to("search")
 
 
 def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:

@@ -1,5 +1,6 @@
 """The sidebar with the pickers for image set and model, and the start of every page: its heading and its image set."""
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -13,9 +14,9 @@ from url_viz.models.model_names import PACKAGED, WeightsFile, workspace_heads
 from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
 from url_viz.ui.first.page import show_first_page
-from url_viz.ui.menu import purpose_of
+from url_viz.ui.menu import go_to, purpose_of
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
+from url_viz.ui.session import DIALOG, NOT_THERE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
@@ -32,16 +33,27 @@ def show_sidebar() -> None:
         show_running_jobs(separator=Markdown("  \n"))
         _pick_set()
         _pick_model()
-        if choice().set_id is not None and st.button(
-            "Start page", icon=":material/home:", width="stretch", key="start_page", help="Recent image sets"
-        ):
-            choose(None)
-            st.switch_page("pages/explore_page.py")
-        if st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder"):
+        if choice().set_id is not None:
+            st.button(
+                "Start page",
+                icon=":material/home:",
+                width="stretch",
+                key="start_page",
+                help="Recent image sets",
+                on_click=_go_to_start,
+            )
+        opening = partial(DIALOG.set, "folder")
+        st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder", on_click=opening)
+        if DIALOG.get() == "folder":
             ask_for_folder()
         set_id = choice().set_id
         if set_id is not None and running(set_id) is None and open_sets().find(set_id, choice().model) is not None:
             _offer_update(set_id)
+
+
+def _go_to_start() -> None:
+    choose(None)
+    go_to("explore")
 
 
 def _pick_set() -> None:

@@ -11,7 +11,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
-from url_viz.ui.session import MATCHED_COLUMNS
+from url_viz.ui.session import DIALOG, MATCHED_COLUMNS
 from url_viz.ui.text import errors_shown, escape, show_error
 
 MOST_MEGABYTES = 100
@@ -23,14 +23,23 @@ def show_user_columns(image_set: ImageSet) -> None:
     """The button that opens the dialog for user columns, with their number."""
     count = len(image_set.user_columns())
     label = f"Your columns ({count:,})" if count else "Add columns"
-    if st.button(
-        label, icon=":material/table_chart:", key="own.open", help="From a CSV or Parquet file, matched by path"
-    ):
-        MATCHED_COLUMNS.clear()
+    st.button(
+        label,
+        icon=":material/table_chart:",
+        key="own.open",
+        help="From a CSV or Parquet file, matched by path",
+        on_click=_open,
+    )
+    if DIALOG.get() == "columns":
         user_columns_dialog(image_set)
 
 
-@st.dialog("Your columns", width="large")
+def _open() -> None:
+    MATCHED_COLUMNS.clear()
+    DIALOG.set("columns")
+
+
+@st.dialog("Your columns", width="large", on_dismiss=DIALOG.clear)
 def user_columns_dialog(image_set: ImageSet) -> None:
     """Add columns from a file, and remove earlier imports."""
     st.caption(

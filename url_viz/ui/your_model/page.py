@@ -25,6 +25,7 @@ from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_training
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, change_view
 from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
@@ -65,15 +66,20 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
             return None
         run = image_set.runs.get(chosen)
         st.caption(escape(" ".join((f"{run.words}.", *run.notes))), width="content")
-        if has_training(image_set.table()) and st.button(
-            "Map by training",
-            icon=":material/scatter_plot:",
-            key="run.map",
-            help="Explore's map with confidence up and variability to the right, over the epochs of this run",
-        ):
-            change_view(space=TRAINING, polygon=None)
-            st.switch_page("pages/explore_page.py")
+        if has_training(image_set.table()):
+            st.button(
+                "Map by training",
+                icon=":material/scatter_plot:",
+                key="run.map",
+                help="Explore's map with confidence up and variability to the right, over the epochs of this run",
+                on_click=_map_by_training,
+            )
     return run
+
+
+def _map_by_training() -> None:
+    change_view(space=TRAINING, polygon=None)
+    go_to("explore")
 
 
 def show_how(image_set: ImageSet) -> None:
@@ -148,8 +154,9 @@ def show_two_by_two(image_set: ImageSet) -> None:
 
 
 def _review_button(spec: ReviewSpec, pictures: int, *, key: str) -> None:
-    if st.button("Review", icon=":material/rate_review:", key=key, disabled=not pictures):
-        go_to_review(spec)
+    st.button(
+        "Review", icon=":material/rate_review:", key=key, disabled=not pictures, on_click=go_to_review, args=(spec,)
+    )
 
 
 def _show_rows(
