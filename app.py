@@ -1,6 +1,7 @@
 """The Streamlit app (`streamlit run app.py`): the server with its HTTP routes, and the script of a browser session."""
 
 import sys
+from contextlib import suppress
 
 import streamlit as st
 
@@ -12,7 +13,8 @@ def run_page() -> None:
     from url_viz.ui.auth import show_gate
     from url_viz.ui.menu import follow, menu_of_pages
     from url_viz.ui.review.review_address import follow_link
-    from url_viz.ui.session import show_in_address
+    from url_viz.ui.session import ASKED, show_in_address
+    from url_viz.ui.streamlit_private import PageEnd
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
     from url_viz.ui.widgets.sidebar import show_sidebar
@@ -31,7 +33,9 @@ def run_page() -> None:
         review = menu["Improve"][0]
         if page is not review and follow_link():
             st.switch_page(review)
-        page.run()
+        with suppress(PageEnd):
+            page.run()
+        ASKED.clear()  # its button is not there any more
     except UrlVizError as error:
         show_error(error)
 

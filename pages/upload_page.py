@@ -9,7 +9,7 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
-from url_viz.ui.upload.detail import show_upload
+from url_viz.ui.upload.detail import show_opened_upload
 from url_viz.ui.upload.page import show_exports
 from url_viz.ui.upload.upload_review import show_upload_review, with_answers
 
@@ -54,9 +54,8 @@ if image_set is not None and table["x"].notna().any():
     with left:
         upload.show_on_map(table, done, image_set, measure=measure, threshold=threshold)
     with right:
-        clicked = upload.show_sides(batch, done, image_set, measure=measure, columns=2)
+        upload.show_sides(batch, done, image_set, measure=measure, columns=2)
 else:
-    clicked = upload.show_sides(batch, done, image_set, measure=measure, columns=4)
+    upload.show_sides(batch, done, image_set, measure=measure, columns=4)
 upload.show_refused(batch)
-if clicked is not None:
-    show_upload(batch, table, clicked, image_set, measure=measure)
+show_opened_upload(batch, table, image_set, measure=measure)

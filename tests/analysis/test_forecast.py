@@ -104,6 +104,8 @@ def test_the_share_of_wrong_labels_may_be_none_and_holds_what_is_planted() -> No
 
 def test_answers_move_the_share_of_wrong_labels() -> None:
     wrong = np.linspace(0.9, 0.01, 300) ** 2
-    shares = [wrong_share(wrong, shift=forecast(wrong).heard(wrong[:20], np.full(20, bool(told))).shift) for told in (0, 1)]
+    shares = [
+        wrong_share(wrong, shift=forecast(wrong).heard(wrong[:20], np.full(20, bool(told))).shift) for told in (0, 1)
+    ]
     assert shares[0].share < wrong.mean() < shares[1].share
     assert forecast(wrong).shift == pytest.approx(0, abs=1e-12)

@@ -40,7 +40,7 @@ def told(**settings: object) -> dict[str, dict[str, object]]:
     return {name: {"sequence": time.time_ns(), "value": value} for name, value in settings.items()}
 
 
-def with_picture(image_id: int) -> dict[str, object]:
+def with_picture(image_id: int) -> dict[str, Any]:
     """The state of a session that has opened a picture on Explore."""
     return {PAGE: "", DIALOG: "picture", OPENED: image_id}
 

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from url_viz.ui.session import DIALOG, GO_TO, PAGE
+from url_viz.ui.session import CROP_ASKED, DIALOG, GO_TO, PAGE
 from url_viz.ui.streamlit_private import is_back_or_forward
+from url_viz.ui.widgets.buttons import finish_asked
 
 _GROUPS = {
     "Look": {
@@ -71,6 +72,8 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
         GO_TO.clear()
     if PAGE.get() != page.url_path:
         DIALOG.clear()
+        CROP_ASKED.clear()
+        finish_asked()
         PAGE.set(page.url_path)
 
 

@@ -69,6 +69,23 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What the button of a key asks for, as it was drawn last."""
+
+    key: str
+    act: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of a click on the button of a key."""
+
+    key: str
+    words: str
+    is_error: bool
+
+
+@dataclass(frozen=True)
 class BulkAction:
     """An action on some pictures: a decision (None clears it), tags added or removed, or a name; `word` names it."""
 
@@ -212,6 +229,9 @@ DIALOG: Key[str] = Key("view.dialog")
 """The dialog that is open: each run of the page draws it again until it is closed."""
 PAGE: Key[str] = Key("page_shown")
 """The address of the page that ran last."""
+ASKED: Key[Asked] = Key("button.asked")
+"""What a click has asked for and no run of the page has carried out."""
+SAID: Key[Said] = Key("button.said")
 GO_TO: Key[str] = Key("go_to")
 """The name of the page that runs next, whichever page a browser asks for that has not heard of it."""
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
@@ -343,9 +363,10 @@ ONE_MODEL: Key[bool] = Key("models.one_model")
 PRECISION: "Key[PrecisionChoice | None]" = Key("models.precision")
 """In which precision they read; None is the one in which a set was read."""
 
-# Evaluate, Image sets
+# Evaluate
+CROP_ASKED: Key[str] = Key("evaluate.crop.asked")
+"""The version of the set whose crop test was asked for, until it has ended."""
 CROP_TEST: "Key[tuple[ReferenceType[ImageSet], CropTest]]" = Key("evaluate.crop.result")
-SETS_RESULT: Key[tuple[bool, str]] = Key("sets.said")
 
 # Search safely
 QUERY_ID: Key[int] = Key("search.query_id")
@@ -366,6 +387,8 @@ UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
 UPLOADS_SCORED: "Key[dict[tuple[str, str], NewPicture | RefusedFile]]" = Key("upload.outcomes")
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
 UPLOADS_REVIEW: Key[UploadAnswers] = Key("upload.review")
+UPLOAD_OPENED: Key[int] = Key("upload.opened")
+"""The number of the upload that was opened last."""
 UPLOADER: "Key[Sequence[UploadedFile]]" = Key("upload.drop")
 """The uploader of files or of a folder, by UPLOADS_ROUND: the browser keeps the files of a widget."""
 UPLOADS_ROUND: Key[int] = Key("uploads.round")

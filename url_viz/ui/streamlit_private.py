@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,7 +44,19 @@ class PatientRequests(ScriptRequests):
     def __init__(self) -> None:
         super().__init__()
         self._turn = threading.RLock()
-        self._is_drawing, self._thread = False, 0
+        self._is_drawing, self._is_acting, self._thread = False, False, 0
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """The next click waits within, as it does for callbacks. Raises StopException if one has ended this run."""
+        with self._turn:
+            if self._state == ScriptRequestType.STOP:
+                raise StopException
+            self._is_drawing, self._is_acting = False, True
+        try:
+            yield
+        finally:
+            self._is_acting = False
 
     def request_rerun(self, new_data: RerunData) -> bool:
         """Take a click. False ends a thread that draws: another begins at once, as this one may compute for long."""
@@ -58,8 +71,8 @@ class PatientRequests(ScriptRequests):
     def on_scriptrunner_yield(self) -> ScriptRequest | None:
         """What ends a run that draws, if anything; called by the thread in each call of Streamlit."""
         context = get_script_run_ctx(suppress_warning=True)
-        if context is not None and not context.has_script_started:
-            return None  # callbacks are at work
+        if self._is_acting or (context is not None and not context.has_script_started):
+            return None  # a click is carried out, or callbacks are at work
         with self._turn:
             request = super().on_scriptrunner_yield()
             self._is_drawing = request is None
@@ -70,6 +83,13 @@ class PatientRequests(ScriptRequests):
         with self._turn:
             self._is_drawing, self._thread = False, threading.get_ident()
             return super().on_scriptrunner_ready()
+
+
+def undisturbed() -> AbstractContextManager[None]:
+    """Let no click end the run of a page within."""
+    context = get_script_run_ctx()
+    requests = None if context is None else context.script_requests
+    return requests.acting() if isinstance(requests, PatientRequests) else nullcontext()
 
 
 def read_settings_beside(script: Path) -> None:
@@ -103,13 +123,17 @@ def run_streamlit(arguments: Sequence[str]) -> None:
     main(arguments, prog_name="streamlit")
 
 
+class PageEnd(StopException):
+    """The page is drawn, and not overtaken by a click."""
+
+
 def end_page() -> NoReturn:
     """Draw nothing more of this page.
 
     In place of `st.stop()`, which also drops what was asked for while the page was being drawn: a path typed into an
     open dialog, and the click after it, had no effect and no error.
     """
-    raise StopException
+    raise PageEnd
 
 
 def is_back_or_forward() -> bool:

@@ -27,10 +27,11 @@ from url_viz.ui.session import (
     SECOND,
     choice,
 )
-from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tile_of
 from url_viz.ui.urls import card_url, points_url
 from url_viz.ui.widgets.actions import take_settings
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import running, space_of, start_reading
@@ -103,10 +104,9 @@ def _offer_reading(image_set: ImageSet, name: str) -> None:
         st.caption("The comparison appears once reading has finished.")
         return
     st.info(f"This image set has not been read with {escape(title_of(name))} yet.", icon=":material/info:")
-    if st.button("Read with this model", type="primary", key="compare.read"):
-        with errors_shown(st.error):
-            start_reading(image_set.root, set_id=image_set.set_id, model=name)
-            st.rerun()
+    read = partial(start_reading, image_set.root, set_id=image_set.set_id, model=name)
+    if act_button("Read with this model", read, type="primary", key="compare.read"):
+        st.rerun()
 
 
 def comparison_of(first: ImageSet, second: ImageSet) -> Comparison:

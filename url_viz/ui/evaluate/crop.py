@@ -13,7 +13,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.roots import is_in_bucket
 from url_viz.ui.open_sets import running_model
-from url_viz.ui.session import CROP_TEST
+from url_viz.ui.session import CROP_ASKED, CROP_TEST
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.download import download_table
 from url_viz.wording import percent
@@ -35,7 +35,9 @@ def show_crop_test(image_set: ImageSet) -> None:
         st.caption("It needs files in a folder, and the pictures of this set are in object storage.")
         return
     size = _pick_size(len(image_set))
-    if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
+    ask = partial(CROP_ASKED.set, image_set.version)
+    st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run", on_click=ask)
+    if CROP_ASKED.get() == image_set.version:  # it begins again where a click has ended its run
         _run(image_set, size)
     stored = CROP_TEST.get()
     if stored is not None and stored[0]() is image_set:
@@ -76,7 +78,9 @@ def _run(image_set: ImageSet, size: int) -> None:
                 test = so_far
                 bar.progress(done / len(sample), text=f"Reading and cropping · {done:,} of {len(sample):,}")
         CROP_TEST.set((weakref.ref(image_set), test))
+        CROP_ASKED.clear()
     except UrlVizError as error:
+        CROP_ASKED.clear()
         show_error(error)
     finally:
         bar.empty()

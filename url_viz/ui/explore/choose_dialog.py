@@ -15,6 +15,7 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.explore.controls import title_of_measure
 from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.download import download_paths
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.filter_controls import columns_of_kind, title_of_column
@@ -29,15 +30,8 @@ def show_choose_button(image_set: ImageSet, rows: pd.DataFrame, measure: str) ->
     if not image_set.has_graph:
         return
     words = "A number of pictures to train on or to label that cover the set, and what that is worth"
-    st.button(
-        "Choose",
-        icon=":material/checklist:",
-        key="choose.open",
-        help=escape(image_set.said(words)),
-        on_click=DIALOG.set,
-        args=("choose",),
-    )
-    if DIALOG.get() == "choose":
+    icon = ":material/checklist:"
+    if dialog_button("Choose", icon=icon, key="choose.open", help=escape(image_set.said(words))):
         choose_dialog(image_set, rows["id"].tolist(), measure)
 
 

@@ -14,6 +14,7 @@ from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, TWINS
 from url_viz.ui.text import with_toast
 from url_viz.ui.tile_data import tiles
+from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
 
@@ -29,15 +30,8 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str)
         return
     groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
     words = f"{int(sizes.sum()):,} pictures in {groups} of twins"
-    st.button(
-        words,
-        icon=":material/content_copy:",
-        key="twins.open",
-        help="Copies, bursts and re-saved files",
-        on_click=DIALOG.set,
-        args=("twins",),
-    )
-    if DIALOG.get() == "twins":
+    about = "Copies, bursts and re-saved files"
+    if dialog_button(words, icon=":material/content_copy:", key="twins.open", help=about):
         twins_dialog(image_set, measure)
 
 

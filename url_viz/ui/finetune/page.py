@@ -24,7 +24,8 @@ from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.slurm_options import chosen_request, show_target
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import PRETRAIN_SETS
-from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import readable, set_name, set_title
 from url_viz.ui.widgets.form import show_field, show_form
 from url_viz.ui.widgets.shown_value import control_of
@@ -231,10 +232,8 @@ def _show_start(goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key:
     """What a run costs, where it takes place, and the button that starts it."""
     st.caption(escape(cost))
     show_target()
-    if st.button(escape(goal.button), type="primary", icon=goal.icon, key=key, disabled=not is_ready):
-        with errors_shown(st.error):
-            start()
-            st.rerun()
+    if act_button(goal.button, start, type="primary", icon=goal.icon, key=key, disabled=not is_ready):
+        st.rerun()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import HEAD_BEFORE, SECOND
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import open_folder
 from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
 from url_viz.workspace import Workspace
@@ -93,17 +94,15 @@ _NAMES = {
 def _offer_head(job: Job, image_set: ImageSet) -> None:
     if str(head_of(job)) == image_set.source.name:
         st.success("This head is in use.", icon=":material/check:")
-    elif st.button("Use this head", type="primary", key=f"use.{job.id}"):
-        use_head(job, image_set)
+    elif act_button("Use this head", partial(use_head, job, image_set), type="primary", key=f"use.{job.id}"):
+        st.rerun()
 
 
 def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     HEAD_BEFORE.set(image_set.source.name)
-    with errors_shown(st.error):
-        open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
-        SECOND.of(str(head_of(job))).set(image_set.source.name)
-        st.rerun()
+    open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
+    SECOND.of(str(head_of(job))).set(image_set.source.name)
 
 
 def show_change(image_set: ImageSet) -> None:

@@ -25,10 +25,11 @@ from url_viz.roots import is_in_bucket
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import BROWSED, DIALOG, TYPED, choice, choose
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import open_demo, prepare_reading, running, set_name, set_title, show_read_button
 from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
-from url_viz.ui.widgets.open_folder import folder_input, show_answer
+from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, folder_input, show_answer
 from url_viz.wording import counted
 from url_viz.workspace import Workspace
 
@@ -154,7 +155,7 @@ def show_first_page() -> None:
 def _browse_from(typed: str) -> None:
     if typed:
         BROWSED.set(typed)
-    DIALOG.set("folder")
+    DIALOG.set(FOLDER_DIALOG)
 
 
 def _show_ways_in() -> None:
@@ -162,9 +163,8 @@ def _show_ways_in() -> None:
         typed = folder_input(TYPED, width=460)
         browse = partial(_browse_from, typed)
         st.button("Browse", icon=":material/folder_open:", key="open_folder_welcome", on_click=browse)
-        if st.button("Try the demo pictures", icon=":material/play_arrow:", key="demo"):
-            with st.spinner("Drawing the demo pictures"):
-                open_demo(model=choice().model)
+        demo = partial(open_demo, model=choice().model)
+        if act_button("Try the demo pictures", demo, icon=":material/play_arrow:", key="demo"):
             st.rerun()
     if typed.strip():
         show_answer(TYPED, key="read_typed")
@@ -214,9 +214,8 @@ def _address(jpeg: bytes) -> str:
 
 def _show_buttons(entry: RecentSet, *, is_running: bool) -> None:
     with st.container(horizontal=True, gap="small"):
-        if st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{entry.set_id}"):
-            choose(entry.set_id)
-            st.rerun()
+        opening = partial(choose, entry.set_id)
+        st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{entry.set_id}", on_click=opening)
         is_whole = entry.unfinished is None or is_running
         if not is_whole:
             key, icon = f"first.continue.{entry.set_id}", ":material/play_arrow:"

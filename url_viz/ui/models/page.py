@@ -15,8 +15,9 @@ from url_viz.models.runtime import devices
 from url_viz.options import PrecisionChoice
 from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
 from url_viz.store.about import known_sets
-from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choice, choose
+from url_viz.ui.session import DEVICE, DIALOG, ON_RAY, ONE_MODEL, PRECISION, choice, choose
 from url_viz.ui.text import Markdown, escape, shipped_text
+from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.embed_job import running, set_title, show_read_button, space_of
 from url_viz.workspace import Workspace
 
@@ -204,7 +205,8 @@ def _meaning(name: str, set_id: str) -> str:
 def _show_card_button(model: KnownModel) -> None:
     if model.card is None:
         return
-    if st.button("Model card", type="tertiary", icon=":material/description:", key=f"models.card.{model.name}"):
+    key, icon = f"models.card.{model.name}", ":material/description:"
+    if dialog_button("Model card", key=key, type="tertiary", icon=icon):
         _show_card(model)
 
 
@@ -222,7 +224,7 @@ def _show_details(model: KnownModel) -> None:
         st.caption("Licence unknown.")
 
 
-@st.dialog("Model card", width="large")
+@st.dialog("Model card", width="large", on_dismiss=DIALOG.clear)
 def _show_card(model: KnownModel) -> None:
     assert model.card is not None
     if model.kind == "shipped":

@@ -23,6 +23,7 @@ from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import OWN_REVIEW, VISIT, OpenReview, Visit
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.decide import show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
@@ -170,13 +171,16 @@ def show_to_redraw(image_set: ImageSet) -> None:
 def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
     show_to_redraw(image_set)
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
-        if st.button("Start over with the current order", icon=":material/replay:", key="review.afresh"):
-            afresh = opened(image_set.reviews.open(here.review.spec, afresh=True))
-            image_set.reviews.open_by[VISIT.get_or(Visit)] = afresh
+        again, others = partial(_start_over, image_set, here.review.spec), partial(choose_review, None)
+        if act_button("Start over with the current order", again, icon=":material/replay:", key="review.afresh"):
             st.rerun()
-        if st.button("Other reviews, and what this one was worth", icon=":material/trending_up:", key="review.others"):
-            choose_review(None)
+        words, icon = "Other reviews, and what this one was worth", ":material/trending_up:"
+        if act_button(words, others, icon=icon, key="review.others"):
             st.rerun()
+
+
+def _start_over(image_set: ImageSet, spec: ReviewSpec) -> None:
+    image_set.reviews.open_by[VISIT.get_or(Visit)] = opened(image_set.reviews.open(spec, afresh=True))
 
 
 def show_history(image_set: ImageSet) -> None:

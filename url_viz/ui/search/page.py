@@ -1,7 +1,7 @@
 """Parts of the Search safely page: gate, hits, withheld pictures, the warning for an uncertain query, and evidence."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,9 +107,8 @@ def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
         st.caption(":material/warning: The query itself is above the threshold.")
         return True
     st.warning(warning(query, gate, evidence), icon=":material/warning:")
-    if st.button("Search anyway", key="search.go_on", icon=":material/search:"):
-        SEARCH_ANYWAY.set(search)
-        st.rerun()
+    go_on = partial(SEARCH_ANYWAY.set, search)
+    st.button("Search anyway", key="search.go_on", icon=":material/search:", on_click=go_on)
     return False
 
 
@@ -161,10 +160,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
         for tile, cosine, at in zip(plain, similarity, percentiles, strict=True)
     )
     empty = image_set.said("Every picture is above the threshold. Raise it to see hits.")
-    clicked = show_gallery(shown, key=key, empty=empty, columns=6)
-    if clicked is not None:
-        search_with(clicked)
-        st.rerun()
+    show_gallery(shown, key=key, empty=empty, columns=6, on_click=search_with)
 
 
 MOST_AT_ONCE = 50_000

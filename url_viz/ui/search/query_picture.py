@@ -99,17 +99,15 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     )
     rows = matches(with_percentile(image_set.table(), measure), typed)
     shown = evenly_sampled(rows, 2 * columns)
-    clicked = show_gallery(
+    show_gallery(
         tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=QUERY_ID.get()),
         key="search.matches",
         empty="No path or class matches.",
         columns=columns,
+        on_click=search_with,
     )
     if len(rows) > len(shown):
         st.caption(f"{len(shown):,} of {len(rows):,} {escape(image_set.noun)}s, sampled evenly from the set.")
-    if clicked is not None:
-        search_with(clicked)
-        st.rerun()
 
 
 def _pick_outside() -> None:

@@ -3,22 +3,26 @@
 import os
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from url_viz.errors import UrlVizError
 from url_viz.jobs.forgetting import forget_plan, forget_set
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.sets import DAMAGED, compact, disk_use, drop_model, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import SETS_RESULT, choice, choose
+from url_viz.ui.session import DIALOG, choice, choose
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.buttons import act_button, dialog_button, show_said
 from url_viz.ui.widgets.embed_job import running, set_title
 from url_viz.workspace import Workspace
+
+FORGET = "sets.forget_yes"
 
 
 def show_sets() -> None:
@@ -35,7 +39,7 @@ def show_sets() -> None:
         "being read" if running(set_id) else state for set_id, state in zip(table["id"], table["state"], strict=True)
     ]
     set_id = _picked(table)
-    _show_result()
+    show_said(FORGET)
     is_damaged = bool((table["state"][table["id"] == set_id] == DAMAGED).any())
     if set_id in known:
         _show_one(set_id, known[set_id], is_damaged=is_damaged)
@@ -128,20 +132,25 @@ def _show_changes(set_id: str, about: About) -> None:
         name = st.text_input(
             "Name", about.name, placeholder=set_title(about), help="Leave empty for the folder's name."
         )
-        if st.form_submit_button("Rename", icon=":material/edit:"):
-            _do(set_id, lambda: f"Renamed to “{rename(about.root, name, workspace=Workspace.at().root)}”.")
+        _change(
+            set_id,
+            "Rename",
+            lambda: f"Renamed to “{rename(about.root, name, workspace=Workspace.at().root)}”.",
+            icon=":material/edit:",
+            draw=st.form_submit_button,
+        )
     with st.form(f"sets.move.{set_id}", border=False):
         help_text = "A sample of the pictures is compared first. Ids, decisions and embeddings are kept."
         moved = st.text_input("New location of the folder, if it was moved", str(about.root), help=help_text)
-        if st.form_submit_button("Change location", icon=":material/drive_file_move:"):
-            _do(set_id, lambda: _moved(about.root, moved))
+        move, icon = partial(_moved, about.root, moved), ":material/drive_file_move:"
+        _change(set_id, "Change location", move, icon=icon, draw=st.form_submit_button)
     _show_slimming(set_id, about)
     root, name = shlex.quote(str(about.root)), f"{about.root.name or 'pictures'}.tar"
     with st.expander("Copy to another machine", icon=":material/local_shipping:"):
         st.code(f"python -m url_viz pack {root} {shlex.quote(name)}", language="bash", wrap_lines=True)
         st.caption("There, with the same pictures in FOLDER:")
         st.code(f"python -m url_viz unpack {shlex.quote(name)} --root FOLDER", language="bash", wrap_lines=True)
-    if st.button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}"):
+    if dialog_button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}"):
         _ask_forget(set_id, about)
 
 
@@ -150,11 +159,34 @@ def _show_slimming(set_id: str, about: About) -> None:
     if len(names) > 1:
         left, right = st.columns([3, 2], vertical_alignment="bottom")
         model = left.selectbox("Remove the embeddings of", names, key=f"sets.model.{set_id}")
-        if right.button("Remove", icon=":material/layers_clear:", key=f"sets.drop.{set_id}"):
-            _do(set_id, lambda: f"{drop_model(about.root, model, workspace=Workspace.at().root):,.1f} MB freed.")
+        with right:
+            _change(
+                set_id,
+                "Remove",
+                lambda: f"{drop_model(about.root, model, workspace=Workspace.at().root):,.1f} MB freed.",
+                icon=":material/layers_clear:",
+            )
     help_text = "Merges many small files into larger ones, and removes data that is no longer used."
-    if st.button("Compact", icon=":material/compress:", key=f"sets.compact.{set_id}", help=help_text):
-        _do(set_id, lambda: f"{compact(about.root, workspace=Workspace.at().root):,.1f} MB freed.")
+    _change(
+        set_id,
+        "Compact",
+        lambda: f"{compact(about.root, workspace=Workspace.at().root):,.1f} MB freed.",
+        icon=":material/compress:",
+        help=help_text,
+    )
+
+
+def _change(set_id: str, label: str, act: Callable[[], str], **look: Any) -> None:
+    """A button that changes what is stored of a set."""
+
+    def change() -> str:
+        try:
+            return act()
+        finally:
+            open_sets().forget(set_id)
+
+    if act_button(label, change, key=f"sets.{label.lower()}.{set_id}", **look):
+        st.rerun()
 
 
 def _moved(old: Path, new: str) -> str:
@@ -162,41 +194,22 @@ def _moved(old: Path, new: str) -> str:
     return f"The folder is now {new}: {compared.equal} of {compared.compared} compared pictures are the same."
 
 
-@st.dialog("Forget this image set?")
+@st.dialog("Forget this image set?", on_dismiss=DIALOG.clear)
 def _ask_forget(set_id: str, about: About) -> None:
     st.code(str(about.root), language=None, wrap_lines=True)
     st.markdown(Markdown("\n\n".join(map(escape, forget_plan(about.root, workspace=Workspace.at().root).words))))
     yes, no = st.columns(2)
-    if yes.button("Forget", type="primary", icon=":material/delete:", width="stretch", key="sets.forget_yes"):
-        _do(set_id, lambda: _forgotten(set_id, about))
-    if no.button("Cancel", width="stretch", key="sets.forget_no"):
+    forget, icon = partial(_forgotten, set_id, about), ":material/delete:"
+    with yes:
+        is_done = act_button("Forget", forget, type="primary", icon=icon, width="stretch", key=FORGET)
+    if no.button("Cancel", width="stretch", key="sets.forget_no", on_click=DIALOG.clear) or is_done:
         st.rerun()
 
 
 def _forgotten(set_id: str, about: About) -> str:
     forget_set(about.root, workspace=Workspace.at().root)
+    open_sets().forget(set_id)
+    DIALOG.clear()
     if choice().set_id == set_id:
         choose(None)
     return f"Forgot {about.root}. Its pictures were not touched."
-
-
-def _do(set_id: str, act: Callable[[], str]) -> None:
-    """Run `act` on an image set, drop the set from the cache, and show the result on the next run."""
-    try:
-        SETS_RESULT.set((True, act()))
-    except UrlVizError as error:
-        SETS_RESULT.set((False, str(error)))
-    open_sets().forget(set_id)
-    st.rerun()
-
-
-def _show_result() -> None:
-    result = SETS_RESULT.get()
-    SETS_RESULT.clear()
-    if result is None:
-        return
-    is_done, words = result
-    if is_done:
-        st.success(escape(words), icon=":material/check:")
-    else:
-        st.error(escape(words), icon=":material/error:")

@@ -14,6 +14,7 @@ from url_viz.analysis.uploads import MEASURED, NewPicture, arrays_of
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
+from url_viz.ui.session import DIALOG, UPLOAD_OPENED
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
@@ -25,7 +26,14 @@ LONG_SIDE_PX = 1200
 NEIGHBOURS = 6
 
 
-@st.dialog("Upload", width="large")
+def show_opened_upload(batch: UploadBatch, table: pd.DataFrame, image_set: ImageSet | None, *, measure: str) -> None:
+    """The dialog, if an upload is open; call it last."""
+    number = UPLOAD_OPENED.get()
+    if DIALOG.get() == "upload" and number is not None and number < len(table):
+        show_upload(batch, table, number, image_set, measure=measure)
+
+
+@st.dialog("Upload", width="large", on_dismiss=DIALOG.clear)
 def show_upload(
     batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None, *, measure: str
 ) -> None:

@@ -15,7 +15,6 @@ from url_viz.analysis.ambiguity import between
 from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.uploads import judge
-from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
@@ -23,7 +22,9 @@ from url_viz.imaging.uploaded_files import Incoming, copy_into, sorted_zip
 from url_viz.models.model import resolve
 from url_viz.ui.allowed_paths import allowed, roots
 from url_viz.ui.session import (
+    DIALOG,
     UPLOAD_MEASURE,
+    UPLOAD_OPENED,
     UPLOADER,
     UPLOADS,
     UPLOADS_PAGE,
@@ -33,9 +34,10 @@ from url_viz.ui.session import (
     SetChoice,
     remove_uploads,
 )
-from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tile_of, value_text, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import open_folder, set_name
@@ -157,17 +159,16 @@ def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
 
 def show_sides(
     batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str, columns: int
-) -> int | None:
-    """Ambiguous and clear uploads side by side; return the row of an upload that was clicked."""
+) -> None:
+    """Ambiguous and clear uploads side by side."""
     copies = in_set(batch, image_set)
     left, right = st.columns(2, gap="medium")
     with left:
-        first = _gallery(batch, done.ambiguous, "Ambiguous", copies, measure=measure, columns=columns)
+        _gallery(batch, done.ambiguous, "Ambiguous", copies, measure=measure, columns=columns)
     with right:
-        second = _gallery(batch, done.clear, "Clear", copies, measure=measure, columns=columns)
+        _gallery(batch, done.clear, "Clear", copies, measure=measure, columns=columns)
     if len(done.unknown):
         st.caption(f"{len(done.unknown):,} pictures have no {escape(in_text(measure))} value here.")
-    return first if first is not None else second
 
 
 def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:
@@ -198,7 +199,7 @@ def in_set(batch: UploadBatch, image_set: ImageSet | None) -> frozenset[int]:
 
 def _gallery(
     batch: UploadBatch, rows: pd.DataFrame, title: str, copies: Collection[int], *, measure: str, columns: int
-) -> int | None:
+) -> None:
     st.markdown(f"**{escape(title)}** · {len(rows):,}")
     with one_page(rows, partial(UPLOADS_PAGE.of, title), size=TILES_PER_PAGE) as page:
         shown = tuple(
@@ -214,7 +215,14 @@ def _gallery(
             )
             for row in page.to_dict("records")
         )
-        return show_gallery(shown, key=f"upload.gallery.{title}", empty="No pictures on this side.", columns=columns)
+        key, empty = f"upload.gallery.{title}", "No pictures on this side."
+        show_gallery(shown, key=key, empty=empty, columns=columns, on_click=open_upload)
+
+
+def open_upload(number: int) -> None:
+    """Open the upload of a number in the dialog."""
+    UPLOAD_OPENED.set(number)
+    DIALOG.set("upload")
 
 
 def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:
@@ -298,15 +306,12 @@ def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set
     )
     typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=_help_on_roots())
     rows = choices[side]
-    if st.button("Copy and read", type="primary", key="upload.add", disabled=not len(rows)):
-        try:
-            count = add_to(Path(typed), _files(batch, rows), now, image_set)
-        except UrlVizError as error:
-            show_error(error)
-        else:
-            st.success(
-                f"{count:,} pictures copied. They are being read; see the Explore page.", icon=":material/check:"
-            )
+
+    def add() -> str:
+        count = add_to(Path(typed), _files(batch, rows), now, image_set)
+        return f"{count:,} pictures copied. They are being read; see the Explore page."
+
+    act_button("Copy and read", add, type="primary", key="upload.add", disabled=not len(rows))
 
 
 def add_to(typed: Path, files: Sequence[Incoming], now: SetChoice, image_set: ImageSet | None) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -31,6 +32,7 @@ from url_viz.ui.session import (
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.urls import card_url
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import set_name, titles
 from url_viz.ui.widgets.gallery import one_page, show_gallery
@@ -141,10 +143,9 @@ def _show_job(image_set: ImageSet, other: ImageSet, before: str, job: Job | None
         "Comparing so many pictures may take a minute or more. It goes on when you leave this page, and its result "
         "stays until pictures, labels or decisions change."
     )
-    if st.button("Compare", type="primary", icon=":material/difference:", key="versions.compare"):
-        with errors_shown(st.error):
-            _start(image_set, other, before)
-            st.rerun()
+    start, icon = partial(_start, image_set, other, before), ":material/difference:"
+    if act_button("Compare", start, type="primary", icon=icon, key="versions.compare"):
+        st.rerun()
 
 
 def _start(image_set: ImageSet, other: ImageSet, before: str) -> None:

@@ -10,6 +10,7 @@ from url_viz.store.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.store.object_columns import CLASS, PICTURE
 from url_viz.ui.session import CLASSES, CLASSES_OPEN
 from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.filter_controls import set_filter
 from url_viz.ui.widgets.shown_value import control
 from url_viz.wording import counted, first_of
@@ -69,7 +70,9 @@ def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
     suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < MANY else None
     if suggestion is not None:
         st.caption(escape(suggestion.words))
-        picked = suggestion.choice if st.button("Keep them apart", key="apart.suggested") else picked
+        set_apart = partial(image_set.labels.set_apart, suggestion.choice)
+        if act_button("Keep them apart", set_apart, key="apart.suggested"):
+            st.rerun()
     if picked != now:
         with errors_shown():
             image_set.labels.set_apart(None if picked == NONE else picked)

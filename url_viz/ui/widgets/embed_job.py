@@ -1,6 +1,7 @@
 """Reading (embedding) of a folder as a background job, and the names of image sets on pages."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,7 +20,7 @@ from url_viz.store.lance import import_lancedb
 from url_viz.store.sets import DAMAGED, unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
 from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choose
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.workspace import Workspace
 
 KIND = EMBED.name
@@ -55,10 +56,8 @@ def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = N
 
 def show_read_button(words: str, root: Path, *, model: str, also: str | None = None, key: str, **look: Any) -> None:
     """A button that opens a folder and reads what is new there, or says why it cannot; `look` is of the button."""
-    if st.button(escape(words), key=key, **look):
-        with errors_shown(st.error):
-            open_folder(root, model=model, also=also)
-            st.rerun()
+    if act_button(words, partial(open_folder, root, model=model, also=also), key=key, **look):
+        st.rerun()
 
 
 def prepare_reading() -> None:

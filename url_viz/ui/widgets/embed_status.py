@@ -1,6 +1,7 @@
 """The line above a page on the reading of its image set: how far it is, why it failed, or how much is missing."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,7 @@ from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice
 from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import KIND, latest, second_reading, show_read_button
 from url_viz.ui.widgets.jobs import show_progress
 from url_viz.workspace import Workspace
@@ -79,8 +81,8 @@ def _line(job_id: str, set_id: str, shown_version: str | None, second: str) -> N
             st.caption(escape(f"Ordered by {first} for now, and by both models once {title_of(second)} is done."))
     with right:
         kept = "the set stays complete, ordered by one model" if second else "pictures read so far are kept"
-        if st.button("", icon=":material/close:", help=f"Stop reading; {kept}", key="stop_reading"):
-            cancel_job(job)
+        stop, words = partial(cancel_job, job), f"Stop reading; {kept}"
+        if act_button("", stop, icon=":material/close:", help=words, key="stop_reading"):
             st.rerun()
     _refresh_when_grown(set_id, job, shown_version)
 

@@ -4,6 +4,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,8 @@ from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
 from url_viz.jobs.kinds import EXPORT, start_export
-from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.text import show_error
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_progress, show_result
@@ -79,15 +81,15 @@ def _show_jobs(image_set: ImageSet, ids: list[int] | None, programs: Sequence[Pr
     with st.container(horizontal=True, gap="small"):
         for program in programs:
             data_set = DATA_SETS[program]
-            if st.button(escape(data_set.title), icon=":material/drive_folder_upload:", key=f"share.{program}.job"):
-                with errors_shown(st.error):
-                    start_export(
-                        image_set,
-                        program=program,
-                        ids=None if data_set.is_always_whole else ids,
-                        how="copy" if is_copied else "link",
-                        name=set_name(image_set.root),
-                    )
+            start = partial(
+                start_export,
+                image_set,
+                program=program,
+                ids=None if data_set.is_always_whole else ids,
+                how="copy" if is_copied else "link",
+                name=set_name(image_set.root),
+            )
+            act_button(data_set.title, start, icon=":material/drive_folder_upload:", key=f"share.{program}.job")
     if (job := latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)) is not None:
         is_live = job.status().is_live
         st.fragment(_show_latest, run_every=TICK_S if is_live else None)(job, was_live=is_live)

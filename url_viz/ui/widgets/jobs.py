@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -24,6 +25,7 @@ from url_viz.jobs.turn import LIGHT_NEEDS_MB
 from url_viz.progress import Progress
 from url_viz.store.about import known_sets
 from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import set_title
 from url_viz.workspace import Workspace
 
@@ -209,13 +211,12 @@ def _heading(job: Job, status: Status) -> str:
 
 
 def _show_buttons(job: Job, status: Status) -> None:
-    with errors_shown(st.error):
-        if status.is_live and st.button("Stop", key=f"cancel.{job.id}"):
-            cancel_job(job, grace_s=CANCEL_GRACE_S)
-            st.rerun()
-        if not status.is_live and not job.damage and st.button("Run again", key=f"again.{job.id}"):
-            run_again(job)
-            st.rerun()
-        if not status.is_live and st.button("Delete", key=f"delete.{job.id}"):
-            delete_job(job)
-            st.rerun()
+    is_done = False
+    if status.is_live:
+        is_done = act_button("Stop", partial(cancel_job, job, grace_s=CANCEL_GRACE_S), key=f"cancel.{job.id}")
+    if not status.is_live and not job.damage:
+        is_done = act_button("Run again", partial(run_again, job), key=f"again.{job.id}")
+    if not status.is_live:
+        is_done = act_button("Delete", partial(delete_job, job), key=f"delete.{job.id}") or is_done
+    if is_done:
+        st.rerun()

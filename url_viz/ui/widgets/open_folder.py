@@ -1,5 +1,6 @@
 """Opening a folder: a path that is typed or browsed to, what is there or what is wrong with it, and reading it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,12 @@ from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.session import BROWSED, DIALOG, Key, choice
+from url_viz.ui.session import BROWSED, DIALOG, SAID, Key, choice
 from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import open_folder, readable, set_title
 
+FOLDER_DIALOG = "open_folder"
 TICK_S = 0.5
 LIST_HEIGHT_PX = 320
 MOST_RECENT = 4
@@ -39,6 +42,7 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
         "Folder of pictures",
         key=key,
         placeholder="/home/me/pictures",
+        on_change=SAID.clear,
         help=(
             f"You can open what lies inside {inside} (set by \\$URL_VIZ_ROOTS): folders, archives (.zip, .tar), "
             "Parquet and Arrow files, lists of paths (.csv, .txt, .jsonl), annotations (data.yaml, instances.json)."
@@ -86,28 +90,24 @@ def _answer(field: Key[str], key: str) -> None:
         show_error(preview)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
     name = "Read these pictures" if folder.is_file() else "Read this folder"
-    if st.button(name, type="primary", key=key, disabled=not isinstance(preview, FolderPreview)):
-        _read(folder)
+    is_there = isinstance(preview, FolderPreview)
+    is_read = act_button(name, partial(_read, folder), type="primary", key=key, disabled=not is_there)
     for path in _annotated(preview):
         objects = _look(path)
         if isinstance(objects, FolderPreview) and objects.objects:  # others are of something else
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f":material/crop_free: {escape(f'{path.name}: {objects.objects}')}", width="content")
-                if st.button("Read these objects", key=f"{key}.{path}"):
-                    _read(path)
+                is_read = act_button("Read these objects", partial(_read, path), key=f"{key}.{path}") or is_read
+    if is_read:
+        st.rerun()
 
 
 def _read(folder: Path) -> None:
-    """Read a folder, or the objects of an annotation file; say what is wrong where that fails."""
-    try:
-        if not is_in_bucket(folder := readable(folder)):
-            folder_previews.refuse_empty(folder, within=may_read())
-        open_folder(folder, model=choice().model)
-    except UrlVizError as error:
-        show_error(error)
-    else:
-        DIALOG.clear()
-        st.rerun()
+    """Read a folder, or the objects of an annotation file."""
+    if not is_in_bucket(folder := readable(folder)):
+        folder_previews.refuse_empty(folder, within=may_read())
+    open_folder(folder, model=choice().model)
+    DIALOG.clear()
 
 
 def _offer_recent() -> None:
@@ -144,6 +144,11 @@ def _folder_button(name: str, folder: Path, *, icon: str, key: str = "") -> None
         icon=icon,
         type="tertiary",
         key=key or f"browse_to_{folder}",
-        on_click=BROWSED.set,
-        args=(str(folder),),
+        on_click=_go_into,
+        args=(folder,),
     )
+
+
+def _go_into(folder: Path) -> None:
+    SAID.clear()
+    BROWSED.set(str(folder))

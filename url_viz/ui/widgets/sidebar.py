@@ -1,6 +1,5 @@
 """The sidebar with the pickers for image set and model, and the start of every page: its heading and its image set."""
 
-from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -16,13 +15,14 @@ from url_viz.store.writer import is_being_written
 from url_viz.ui.first.page import show_first_page
 from url_viz.ui.menu import go_to, purpose_of
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import DIALOG, NOT_THERE, SetChoice, choice, choose
+from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
 from url_viz.ui.widgets.embed_status import Reading, show_reading
 from url_viz.ui.widgets.jobs import show_running_jobs
-from url_viz.ui.widgets.open_folder import ask_for_folder
+from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, ask_for_folder
 from url_viz.wording import counted
 from url_viz.workspace import Workspace
 
@@ -42,9 +42,7 @@ def show_sidebar() -> None:
                 help="Recent image sets",
                 on_click=_go_to_start,
             )
-        opening = partial(DIALOG.set, "folder")
-        st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder", on_click=opening)
-        if DIALOG.get() == "folder":
+        if dialog_button("Open a folder", icon=":material/folder_open:", width="stretch", key=FOLDER_DIALOG):
             ask_for_folder()
         set_id = choice().set_id
         if set_id is not None and running(set_id) is None and open_sets().find(set_id, choice().model) is not None:

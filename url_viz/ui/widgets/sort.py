@@ -1,17 +1,18 @@
 """The form that sorts the pictures of an image set into folders, as links or copies."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from url_viz.analysis.measures import measure_named
-from url_viz.errors import UrlVizError
 from url_viz.export.folders import BY_LABEL, sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
 from url_viz.ui.allowed_paths import allowed
-from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.measure_choice import offered
 
 _TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Corrected label")}
@@ -50,8 +51,9 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         if how == "copy" and count > MOST_COPIED:
             st.info(f"To make {count:,} copies, use the command line:", icon=":material/terminal:")
             st.code(_command(image_set, out, by=by, threshold=threshold, undecided=undecided), language="bash")
-        elif st.button("Sort", type="primary", key=f"{key}.sort", disabled=not out.strip() or not count):
-            _sort(image_set, out, by=by, how=how, threshold=threshold, undecided=undecided)
+        else:
+            sort = partial(_sort, image_set, out, by=by, how=how, threshold=threshold, undecided=undecided)
+            act_button("Sort", sort, type="primary", key=f"{key}.sort", disabled=not out.strip() or not count)
 
 
 def _show_how(key: str) -> How:
@@ -66,21 +68,17 @@ def _show_how(key: str) -> How:
     return how
 
 
-def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float, undecided: bool) -> None:
-    try:
-        with st.spinner("Sorting"):
-            done = sort_into_folders(
-                image_set,
-                allowed(Path(out.strip())),
-                by=by,
-                how=how,
-                threshold_percentile=threshold,
-                with_undecided=undecided,
-            )
-    except UrlVizError as error:
-        show_error(error)
-        return
-    st.success(Markdown("\n\n".join(map(escape, done.words))))
+def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float, undecided: bool) -> str:
+    with st.spinner("Sorting"):
+        done = sort_into_folders(
+            image_set,
+            allowed(Path(out.strip())),
+            by=by,
+            how=how,
+            threshold_percentile=threshold,
+            with_undecided=undecided,
+        )
+    return " ".join(done.words)
 
 
 def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undecided: bool) -> str:

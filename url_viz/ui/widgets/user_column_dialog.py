@@ -13,6 +13,7 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
 from url_viz.ui.session import DIALOG, MATCHED_COLUMNS
 from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.buttons import act_button, dialog_button
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
@@ -23,23 +24,17 @@ def show_user_columns(image_set: ImageSet) -> None:
     """The button that opens the dialog for user columns, with their number."""
     count = len(image_set.user_columns())
     label = f"Your columns ({count:,})" if count else "Add columns"
-    st.button(
-        label,
-        icon=":material/table_chart:",
-        key="own.open",
-        help="From a CSV or Parquet file, matched by path",
-        on_click=_open,
-    )
-    if DIALOG.get() == "columns":
+    words = "From a CSV or Parquet file, matched by path"
+    if dialog_button(label, icon=":material/table_chart:", key="own.open", help=words):
         user_columns_dialog(image_set)
 
 
-def _open() -> None:
+def _closed() -> None:
+    DIALOG.clear()
     MATCHED_COLUMNS.clear()
-    DIALOG.set("columns")
 
 
-@st.dialog("Your columns", width="large", on_dismiss=DIALOG.clear)
+@st.dialog("Your columns", width="large", on_dismiss=_closed)
 def user_columns_dialog(image_set: ImageSet) -> None:
     """Add columns from a file, and remove earlier imports."""
     st.caption(
@@ -74,10 +69,12 @@ def _add(image_set: ImageSet) -> None:
         placeholder="none",
         help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
     )
-    if st.button("Keep these columns", type="primary", key="own.keep", icon=":material/check:"):
-        with errors_shown(st.error):
-            image_set.imports.keep(_matched(image_set, dropped, path_column, tuple(marked)))
-            st.rerun(scope="app")
+
+    def keep() -> None:
+        image_set.imports.keep(_matched(image_set, dropped, path_column, tuple(marked)))
+
+    if act_button("Keep these columns", keep, type="primary", key="own.keep", icon=":material/check:"):
+        st.rerun(scope="app")
 
 
 def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
@@ -110,6 +107,6 @@ def _show_imports(image_set: ImageSet) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             names = ", ".join(column.name for column in mine)
             st.markdown(f"**{escape(source)}** · {pictures:,} pictures · {escape(names)}")
-            if st.button("Remove", icon=":material/delete:", key=f"own.remove.{source}", type="tertiary"):
-                image_set.remove_columns(source)
+            remove, key = partial(image_set.remove_columns, source), f"own.remove.{source}"
+            if act_button("Remove", remove, icon=":material/delete:", key=key, type="tertiary"):
                 st.rerun(scope="app")

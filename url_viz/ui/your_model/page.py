@@ -1,5 +1,6 @@
 """Parts of the Your model page: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
 
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -28,7 +29,8 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, change_view
-from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
+from url_viz.ui.text import Markdown, escape, with_toast
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.filter_controls import title_of_column
 from url_viz.ui.widgets.shown_value import control, control_of
 from url_viz.wording import counted, percent
@@ -100,15 +102,18 @@ def show_how(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the run", PurePath(dropped.name).stem[:40], key="run.name", width=260)
         is_trained = st.toggle("The model was trained on these pictures", key="run.is_trained")
-        is_wanted = st.button("Add", type="primary", key="run.add", icon=":material/check:")
-    if is_wanted:
-        with errors_shown(st.error), st.spinner("Matching rows to pictures"):
-            file, split = IncomingFile(dropped.name, dropped.getvalue()), "train" if is_trained else "val"
-            added = image_set.runs.add(file, run=name.strip(), split=split)
-            image_set.runs.use(name.strip())
-            for sentence in added.words:
-                st.toast(escape(sentence), duration="long")
+        split = "train" if is_trained else "val"
+        add = partial(_add, image_set, IncomingFile(dropped.name, dropped.getvalue()), name.strip(), split)
+        if act_button("Add", add, type="primary", key="run.add", icon=":material/check:"):
             st.rerun()
+
+
+def _add(image_set: ImageSet, file: IncomingFile, name: str, split: str) -> None:
+    with st.spinner("Matching rows to pictures"):
+        added = image_set.runs.add(file, run=name, split=split)
+    image_set.runs.use(name)
+    for sentence in added.words:
+        st.toast(escape(sentence), duration="long")
 
 
 def show_accuracy(run: RunOnSet) -> RunPredictions:
