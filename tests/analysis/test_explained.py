@@ -15,7 +15,7 @@ from url_viz.analysis.ambiguity import classify, shares_of_new
 from url_viz.analysis.crop_test import Subject, crop_test
 from url_viz.analysis.occlusion import Heat, explained_measure
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.models.model import Model
+from url_viz.models.model import Model, load_model
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
 
@@ -50,15 +50,18 @@ def heat_of(image_set: ImageSet, path: str, by: str | None = None) -> Heat:
     return image_set.heat(int(table.at[path, "id"]), by=by)
 
 
-def test_each_half_speaks_for_its_class(halves: ImageSet) -> None:
+def test_each_half_speaks_for_its_class(tmp_path: Path, prepared_as_shipped: Path, head_file: Path) -> None:
+    """At the size that the model is shipped with: at 64 px a cover moves either half by about as much as its grain."""
+    model = load_model(head_file, device="cpu", workspace=prepared_as_shipped)
+    halves = embed_folder(striped_folder(tmp_path / "halves", 40), model=model, workspace=tmp_path / "workspace")
     row = halves.table().set_index("path").loc["level/both.png"]
     found = heat_of(halves, "level/both.png")
     assert (halves.order().measure, found.of.measure) == ("ambiguity", "ambiguity")
     assert found.of.sides == (row["first_class"], row["second_class"])
     assert found.base == pytest.approx(row["first_share"] - row["second_share"], abs=0.02)
     level = found.values if found.of.sides[0] == "level" else -found.values
-    # Each cover takes grain away too, which moves all parts alike: by how much depends on the processor's numbers.
-    assert level[:, :2].mean() > level[:, -2:].mean() + 0.04
+    assert level[:, :2].mean() > 0.2
+    assert level[:, -2:].mean() < -0.2
 
 
 def test_confusability_is_of_the_nearest_and_others_of_the_picture_by_itself(halves: ImageSet) -> None:
