@@ -3,11 +3,12 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
-from url_viz.read_ahead import MemoryBudget, read_ahead, read_each
+from url_viz.read_ahead import MemoryBudget, ended, read_ahead, read_each
 
 
 def test_results_come_in_order_a_batch_at_a_time() -> None:
@@ -38,6 +39,22 @@ def test_no_more_batches_are_begun_ahead_than_were_asked_for(ahead: int) -> None
     next(results)
     assert begun == list(range(1 + ahead))
     assert [*results] == [[str(number)] for number in range(1, 5)]
+
+
+def test_one_more_is_begun_before_the_first_is_waited_for() -> None:
+    said: list[str] = []
+
+    def begun() -> Iterator[Callable[[], int]]:
+        for number in range(4):
+            said.append(f"begin {number}")
+            yield partial(waited, number)
+
+    def waited(number: int) -> int:
+        said.append(f"wait {number}")
+        return number
+
+    assert list(ended(begun(), ahead=1)) == [0, 1, 2, 3]
+    assert " ".join(said) == "begin 0 begin 1 wait 0 begin 2 wait 1 begin 3 wait 2 wait 3"
 
 
 def test_closed_early_it_waits_only_for_what_is_being_read() -> None:

@@ -38,6 +38,17 @@ def read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
+def ended(begun: Iterable[Callable[[], Result]], *, ahead: int) -> Iterator[Result]:
+    """The results of what was begun, in order: waits for the first only when `ahead` others are under way."""
+    under_way: deque[Callable[[], Result]] = deque()
+    for wait in begun:
+        under_way.append(wait)
+        if len(under_way) > ahead:
+            yield under_way.popleft()()
+    while under_way:
+        yield under_way.popleft()()
+
+
 class MemoryBudget:
     """Bytes that threads may reserve together; a single larger reservation waits for all others to end."""
 

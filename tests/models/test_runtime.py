@@ -20,7 +20,7 @@ from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone, sav
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined
-from url_viz.models.runtime_openvino import OpenVinoRuntime, _remove_altered, convert, converted
+from url_viz.models.runtime_openvino import STREAM_BATCH, OpenVinoRuntime, _remove_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime, batch_for
 
 
@@ -178,6 +178,17 @@ class TestTwoRuntimes:
         del first, second
         OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="float32")
         assert list(kept.glob("*.blob"))
+
+    def test_many_pictures_are_run_in_parts_each_once_and_in_their_order(self, graph: Path) -> None:
+        runtime = OpenVinoRuntime(graph, Preprocessing(size_px=160), precision="float32")
+        crops = np.random.default_rng(0).integers(0, 255, (3 * STREAM_BATCH + 1, 160, 160, 3)).astype(np.uint8)
+        begun = [runtime.start(crops[start : start + 10]) for start in range(0, len(crops), 10)]
+        whole = runtime.start(crops)
+        alone = np.concatenate([runtime.start(crop[None])().embedding for crop in crops])
+        for outputs in (whole(), whole()):
+            assert outputs.embedding == pytest.approx(alone, rel=1e-4, abs=1e-4)
+        in_tens = [wait().logits for wait in reversed(begun)][::-1]
+        assert np.concatenate(in_tens) == pytest.approx(whole().logits, rel=1e-4, abs=1e-4)
 
     def test_run_at_the_same_time_as_each_runs_alone(self, graph: Path) -> None:
         runtimes = [OpenVinoRuntime(graph, Preprocessing(size_px=160), precision="float32") for _ in range(2)]

@@ -1,7 +1,7 @@
 """Preprocessing for a backbone: resize, centre crop, interpolation and normalisation."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Preprocessing:
 
     def as_record(self) -> dict[str, object]:
         """The fields as plain values, for a file's header."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 AUTHORS = Preprocessing()

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -45,13 +46,15 @@ from url_viz.models.runtime import (
     gpus,
 )
 from url_viz.options import PrecisionChoice
-from url_viz.read_ahead import read_each
+from url_viz.read_ahead import ended, read_ahead
 from url_viz.workspace import IN_ENVIRONMENT, Workspace
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import LoadedBackbone
 
 BATCH = 64
+BATCHES_AHEAD = 2
+"""Batches that are read ahead of the forward pass."""
 LARGEST = float(np.finfo(np.float16).max)
 """The largest float16: embeddings are stored in float16."""
 _NOT_FINITE = "the model gives no finite embedding of it, or no finite uncertainty"
@@ -209,21 +212,24 @@ class Model:
         files = [Path(path) for path in paths]
         good: list[int] = []
         reasons: dict[int, str] = {}
-        pieces: list[Outputs] = []
-        for start in range(0, len(files), BATCH):
-            readings = self._read(files[start : start + BATCH])
-            pictures = [(i, r) for i, r in enumerate(readings, start) if isinstance(r, Picture)]
-            reasons |= {i: r.reason for i, r in enumerate(readings, start) if isinstance(r, Failure)}
-            if pictures:
-                good += [i for i, _ in pictures]
-                pieces.append(self.run(np.stack([picture.crop for _, picture in pictures])))
+        pieces = list(ended(self._begun(files, good, reasons), ahead=self.runtime.ahead))
         return self._aligned(files, good, pieces, reasons)
 
-    def _read(self, files: Sequence[Path]) -> list[DecodeResult]:
-        def read(path: bytes) -> DecodeResult:
-            return fetch_and_decode_isolated(partial(read_file, path), self.space.preprocessing)
+    def _begun(self, files: Sequence[Path], good: list[int], reasons: dict[int, str]) -> Iterator[Wait]:
+        """Read files ahead of the passes that are begun; those that can be read are `good`, the others have reasons."""
+        size = self.runtime.batch
+        batches = (files[start : start + size] for start in range(0, len(files), size))
 
-        return read_each(map(os.fsencode, files), read)
+        def read(path: Path) -> DecodeResult:
+            return fetch_and_decode_isolated(partial(read_file, bytes(path)), self.space.preprocessing)
+
+        with closing(read_ahead(batches, read, ahead=BATCHES_AHEAD)) as arriving:
+            for start, readings in zip(range(0, len(files), size), arriving, strict=True):
+                pictures = {i: r for i, r in enumerate(readings, start) if isinstance(r, Picture)}
+                reasons |= {i: r.reason for i, r in enumerate(readings, start) if isinstance(r, Failure)}
+                if pictures:
+                    good += pictures
+                    yield self.start(np.stack([picture.crop for picture in pictures.values()]))
 
     def _aligned(
         self, files: Sequence[Path], good: list[int], pieces: list[Outputs], reasons: dict[int, str]

@@ -16,7 +16,7 @@ from url_viz.errors import ModelError
 from url_viz.models.rounding import rounded
 
 CPU_BATCH = 16
-"""A small batch stays in a CPU's caches, and is the fastest."""
+"""Pictures a batch for torch on a CPU: a small one stays in its caches."""
 Precision = Literal["bf16", "float32"]
 """The numbers that a backbone is computed in."""
 DEVICES = ("auto", "cuda", "cpu", "mps")
@@ -57,7 +57,7 @@ class Runtime(Protocol):
 
     @property
     def ahead(self) -> int:
-        """How many batches to start before waiting for the first: 0 on a CPU."""
+        """How many batches to start before waiting for the first, so that the device has one to go on with."""
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
         """Begin to normalise and run a batch of crops; outputs are in the order of the crops."""

@@ -8,6 +8,8 @@ import tempfile
 import warnings
 import zlib
 from contextlib import suppress
+from functools import cache
+from math import ceil
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,13 +20,17 @@ from numpy.typing import NDArray
 
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.runtime import CPU_BATCH, Outputs, Precision, Wait
+from url_viz.models.runtime import Outputs, Precision, Wait, joined
 from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import LoadedBackbone
 
+STREAM_BATCH = 8
+"""Pictures that one stream runs at once: few stay in a core's caches."""
+MOST_STREAMS = 16
+"""Each stream takes memory of its own; where there are more cores, several of them share one."""
 GRAPH = "graph.xml"
 WEIGHTS = "graph.bin"
 ABOUT = "about.json"
@@ -127,25 +133,28 @@ class OpenVinoRuntime:
         self._folder = folder
         self._preprocessing = preprocessing
         self._precision = precision
-        self._on_crops = _Request(self._compiled(takes_crops=True))
-        self._on_pixels: _Request | None = None
+        self._on_crops = _Requests(self._compiled(takes_crops=True))
+        self._on_pixels: _Requests | None = None
 
     @property
     def device(self) -> str:
         return "cpu (OpenVINO)"
 
-    batch = CPU_BATCH
-    ahead = 0
+    ahead = 1
+
+    @property
+    def batch(self) -> int:
+        """As many pictures as keep every stream busy."""
+        return STREAM_BATCH * self._on_crops.streams
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
-        """Normalise and run a batch of crops; it is done when this returns."""
-        outputs = self._on_crops(crops)
-        return lambda: outputs
+        """Begin to normalise and run a batch of crops."""
+        return self._on_crops.start(crops)
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
         if self._on_pixels is None:
-            self._on_pixels = _Request(self._compiled(takes_crops=False))
-        return self._on_pixels(pixels)
+            self._on_pixels = _Requests(self._compiled(takes_crops=False))
+        return self._on_pixels.start(pixels)()
 
     def _compiled(self, *, takes_crops: bool) -> Any:
         """The compiled network, shared with other runtimes of this process that use the same files."""
@@ -167,7 +176,9 @@ class OpenVinoRuntime:
         # OpenVINO would load what it compiled for the other precision, and a ViT then gives nan or crashes.
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "bf16" else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
+            "PERFORMANCE_HINT": "THROUGHPUT",  # a stream a core: cores that share a picture wait for one another
+            "PERFORMANCE_HINT_NUM_REQUESTS": MOST_STREAMS,
+            "ENABLE_CPU_PINNING": False,  # decoders run on the same cores, and other processes' first streams too
             "CACHE_DIR": str(cache),
         }
         known = _remove_altered(cache)
@@ -185,13 +196,31 @@ class OpenVinoRuntime:
         return prepared.build()
 
 
-class _Request:
-    """One runtime's request to a compiled network that several may share; OpenVINO runs it once at a time."""
+class _Requests:
+    """Requests to a compiled network, which several runtimes may share and any thread may start."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
-        self._request = compiled.create_infer_request()
+        self.streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._idle: list[Any] = []
 
-    def __call__(self, pictures: NDArray[np.generic]) -> Outputs:
-        result = self._request.infer(pictures, share_inputs=True)
-        return Outputs(np.array(result[0], np.float32), np.array(result[1], np.float32))
+    def start(self, pictures: NDArray[np.generic]) -> Wait:
+        """Begin to run pictures, divided among the streams."""
+        size = min(STREAM_BATCH, ceil(len(pictures) / self.streams))
+        begun = [self._begin(pictures[start : start + size]) for start in range(0, len(pictures), size)]
+        return cache(lambda: joined([wait() for wait in begun]))
+
+    def _begin(self, pictures: NDArray[np.generic]) -> Wait:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.start_async(pictures, share_inputs=True)
+
+        def wait() -> Outputs:
+            request.wait()
+            outputs = Outputs(*(np.array(request.get_output_tensor(place).data, np.float32) for place in (0, 1)))
+            self._idle.append(request)
+            return outputs
+
+        return wait

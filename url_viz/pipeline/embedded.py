@@ -1,6 +1,5 @@
 """From files to rows and embeddings, some at a time: the same on one machine and on each of many; nothing is stored."""
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolate
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH, Wait
 from url_viz.pipeline.external_embeddings import Given
-from url_viz.read_ahead import MemoryBudget, read_ahead
+from url_viz.read_ahead import MemoryBudget, ended, read_ahead
 from url_viz.store.tables import Embeddings
 
 PLACES_AT_ONCE = 256
@@ -82,6 +81,7 @@ class Embedding:
     embedded: Sequence[set[int]]
 
 
+_Begun = Callable[[], EmbeddedFiles]
 Embed = Callable[[Embedding, Sequence[ScannedFile]], Generator[EmbeddedFiles, None, None]]
 """A way to embed files: `embed_files` on this machine, or one that has others do it."""
 
@@ -111,22 +111,21 @@ def embed_files(
         _ModelRun(*pair, place) for place, pair in enumerate(zip(embedding.models, embedding.embedded, strict=True))
     ]
     ahead = max((model.runtime.ahead for model in embedding.models if isinstance(model, Model)), default=0)
-    under_way: deque[Callable[[], EmbeddedFiles]] = deque()
-    in_a_row = 0
     with closing(read_ahead(batches, read, ahead=max(2, READ_AHEAD // size), at_a_time=at_once)) as arriving:
-        for batch in _of_size(arriving, size):
-            under_way.append(_begun(batch, each))
-            while len(under_way) > ahead:
-                yield under_way.popleft()()
-            for _, reading in batch:
-                if in_a_row < MOST_UNFETCHED:
-                    in_a_row = in_a_row + 1 if isinstance(reading, Unfetched) else 0
-            if in_a_row >= MOST_UNFETCHED:
-                break
-        while under_way:
-            yield under_way.popleft()()
+        yield from ended(_all_begun(_of_size(arriving, size), each), ahead=ahead)
+
+
+def _all_begun(batches: Iterable[list["_Read"]], models: Sequence["_ModelRun"]) -> Iterator[_Begun]:
+    """Begin batch after batch, until too many files in a row were not delivered: the last outcome then says so."""
+    in_a_row = 0
+    for batch in batches:
+        yield _begun(batch, models)
+        for _, reading in batch:
+            if in_a_row < MOST_UNFETCHED:
+                in_a_row = in_a_row + 1 if isinstance(reading, Unfetched) else 0
         if in_a_row >= MOST_UNFETCHED:
-            yield EmbeddedFiles((), tuple(None for _ in each), is_cut_off=True)
+            yield lambda: EmbeddedFiles((), tuple(None for _ in models), is_cut_off=True)
+            return
 
 
 def read_without_model(embedding: Embedding, file: ScannedFile, *, why: str) -> EmbeddedFiles:
@@ -203,7 +202,7 @@ def _batch_size(models: Sequence[Model | Given]) -> int:
     return min((model.runtime.batch for model in models if isinstance(model, Model)), default=CPU_BATCH)
 
 
-def _begun(batch: Sequence[_Read], models: Sequence["_ModelRun"]) -> Callable[[], EmbeddedFiles]:
+def _begun(batch: Sequence[_Read], models: Sequence["_ModelRun"]) -> _Begun:
     """Begin to embed what was read; the call waits for the end."""
     read = [(file, reading) for file, reading in batch if not isinstance(reading, Unfetched)]
     pictures = {reading.content: (file, reading) for file, reading in read if not isinstance(reading, Failure)}

@@ -4,7 +4,8 @@ import datetime
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from url_viz.errors import WorkspaceError
 from url_viz.files import remove_leftovers
 from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.imaging.quality import Quality
+from url_viz.imaging.quality import QUALITIES, Quality
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store import versions
@@ -211,7 +212,8 @@ class Writer(Store):
 
     def add_quality(self, content: NDArray[np.int64], measures: Sequence[Quality]) -> None:
         """Add measures of contents (M,) that have none yet."""
-        self._add(QUALITY_TABLE, _table(QUALITY, content, *np.array(list(map(astuple, measures)), np.float32).T))
+        values = np.array(list(map(attrgetter(*QUALITIES), measures)), np.float32)
+        self._add(QUALITY_TABLE, _table(QUALITY, content, *values.T))
 
     def add_hashes(self, content: NDArray[np.int64], hashes: Sequence[Hashes]) -> None:
         """Add the perceptual hashes, each (WORDS,), of contents (M,) that were not looked at yet."""
