@@ -14,7 +14,15 @@ from training.command import FLAT
 from training.config import FinetuneConfig, PretrainConfig
 from url_viz.cli.main import app
 from url_viz.jobs import JobState, log_tail
-from url_viz.jobs.configs import DiffConfig, EmbedConfig, ExportConfig, MeasureConfig, ProjectConfig, RefitConfig
+from url_viz.jobs.configs import (
+    DiffConfig,
+    EmbedConfig,
+    ExportConfig,
+    MeasureConfig,
+    ProjectConfig,
+    RefitConfig,
+    WorthConfig,
+)
 from url_viz.jobs.kinds import (
     ADAPT,
     COMPARE,
@@ -26,6 +34,7 @@ from url_viz.jobs.kinds import (
     PRETRAIN,
     PROJECT,
     REFIT,
+    REVIEW_WORTH,
     About,
     JobKind,
 )
@@ -40,6 +49,7 @@ ASKED: list[tuple[JobKind[Any], Any]] = [
     (COMPARE, DiffConfig(ZOO, since="3", keep=True, model="b0", workspace=HOME)),
     (COMPARE, DiffConfig(ZOO, Path("/farm"), json_file=Path("out.json"))),
     (MEASURE, MeasureConfig(ZOO, Path("ids"), Path("out.json"), workspace=HOME)),
+    (REVIEW_WORTH, WorthConfig(ZOO, seeds=5, out=Path("out.json"), workspace=HOME)),
     (ADAPT, FinetuneConfig("folder:/zoo", Path("out"), "b0", mode="labels", limit=None)),
     (PRETRAIN, PretrainConfig(("folder:/zoo", "folder:/farm"), Path("out"), report=("folder:/sea",))),
 ]

@@ -9,12 +9,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.jobs.conftest import until
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, reading, words
 from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec
+from url_viz.analysis.worth import ARMS
 from url_viz.image_set import ImageSet
+from url_viz.jobs import latest_job, log_tail
+from url_viz.jobs.kinds import REVIEW_WORTH, result_of
+from url_viz.jobs.measuring import worth_by_job
 from url_viz.store.decisions import LONGEST_LABEL
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
@@ -265,6 +270,26 @@ class TestWorth:
         at.button(key="review.worth").click().run()
         said = words(at)
         assert "Of 13 labelled pictures 1 was relabelled." in said
-        assert at.dataframe[0].value["Trained on"].tolist() == ["as given", "as decided", "as many dropped at random"]
+        assert "of the 11 that no decision touched" in said.lower()
+        assert at.dataframe[0].value["Trained on the set"].tolist() == list(ARMS)
         image_set.decisions.decide([int(image_set.ids[1])], "drop")
         assert "Of 13 labelled" not in words(at.run())
+
+    def test_of_a_large_set_a_job_measures_until_something_is_decided(
+        self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("url_viz.ui.review.review_worth.AT_ONCE", 12)
+        image_set.labels.correct({int(image_set.ids[0]): "dog"})
+        at = page(image_set)
+        assert worth_by_job(image_set) is None
+        at.button(key="review.worth").click().run()
+        job = latest_job(image_set.workspace, kind=REVIEW_WORTH.name, set_id=image_set.set_id)
+        assert job is not None
+        assert "Of 13 labelled pictures" not in words(at), "the page computes nothing"
+        until(lambda: not job.status().is_live, 120)
+        assert job.state == "succeeded", log_tail(job)
+        assert image_set.labels.worth().words == result_of(job).summary
+        assert "Of 13 labelled pictures 1 was relabelled." in words(page(image_set))
+        image_set.decisions.decide([int(image_set.ids[1])], "drop")
+        assert "Of 13 labelled" not in words(page(image_set))
+        assert any(button.key == "review.worth" for button in page(image_set).button)

@@ -12,7 +12,7 @@ from url_viz.analysis.classes import agreed_label, picture_labels
 from url_viz.analysis.order_metrics import Figure, Influenced
 from url_viz.analysis.probe import probe_folds, probe_inputs
 from url_viz.analysis.votes import NONE, Codes
-from url_viz.analysis.worth import ReviewedLabels, called_by_arms, makes_no_difference, points, sampled_rows
+from url_viz.analysis.worth import called_by_arms, class_count, makes_no_difference, points, sampled_rows
 from url_viz.store.tables import positions_of
 from url_viz.wording import counted, percent
 
@@ -59,12 +59,11 @@ def probe_change(
     source groups. None with fewer than FEWEST groups to evaluate on, or fewer than two classes in a version.
     """
     rows = np.flatnonzero((before != NONE) | (after != NONE))
-    labels = ReviewedLabels((), before[rows], after[rows], (after == NONE)[rows])
-    if labels.classes < 2:
+    if min(class_count(before), class_count(after)) < 2:
         return None
     right, times = np.zeros((2, len(before))), np.zeros(len(before))
     for seed in range(SEEDS):
-        drawn = rows[sampled_rows(labels, np.random.default_rng([seed, len(rows)]))]
+        drawn = rows[sampled_rows(before[rows], after[rows], np.random.default_rng([seed, len(rows)]))]
         fold = probe_folds(group[drawn], seed=seed)
         called = called_by_arms(probe_inputs(whitened[drawn]), np.array([before[drawn], after[drawn]]), fold)
         right[:, drawn] += called == after[drawn]

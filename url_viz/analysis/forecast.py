@@ -25,11 +25,11 @@ STEPS = 2000
 QUANTILE = 1.96
 WIDEST_FRACTION = 0.05
 """The standard deviation of a fraction of wrong labels that the labels themselves say nothing of."""
-OFF_BY = 1.25
-ODD_PICTURES = 0.02
+OFF_BY = 1.3
+ODD_PICTURES = 0.03
 UNSEEN_WRONG = 10
-"""What the fraction of wrong labels may be off by beyond chance, as on development sets: by a quarter either way; two
-in a hundred pictures may only look wrong (blends, nothing to see); ten labels may be wrong unseen."""
+"""What the fraction of wrong labels may be off by beyond chance, as on development sets: by three tenths either way;
+three in a hundred pictures may only look wrong (blends, nothing to see); ten labels may be wrong unseen."""
 
 
 @dataclass(frozen=True)

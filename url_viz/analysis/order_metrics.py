@@ -92,6 +92,19 @@ class Influenced:
         half = student_975(len(sums)) * float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
         return Figure(self.value, Interval(max(least, self.value - half), min(most, self.value + half)))
 
+    def p_by_blocks(self, block: NDArray[np.integer]) -> float:
+        """How often a figure of 0 would come out as far from it: Student's p-value, two-sided, over blocks (N,).
+
+        nan if the figure is, or of fewer than two blocks. Below .05 where `by_blocks` leaves zero out.
+        """
+        from scipy.special import stdtr  # slow to import, and few commands need it
+
+        sums = np.bincount(np.unique(block, return_inverse=True)[1], self.influence)
+        if np.isnan(self.value) or len(sums) < 2:
+            return float("nan")
+        error = float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
+        return float(2 * stdtr(len(sums) - 1, -abs(self.value) / error)) if error else float(self.value == 0)
+
     def placed(self, rows: NDArray[np.integer], count: int) -> "Influenced":
         """The same of `count` pictures, of which those at `rows` (N,) were looked at."""
         influence = np.zeros(count)

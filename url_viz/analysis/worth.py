@@ -1,39 +1,70 @@
-"""What a review was worth: a linear probe's accuracy as given, as decided, and with as many random drops."""
+"""What a review was worth: a linear probe on pictures that no decision touched, beside suggestions accepted unseen."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from numpy.typing import NDArray
 
-from url_viz.analysis.order_metrics import Figure, mean_by_t
-from url_viz.analysis.probe import Floats, fit_probe, probe_folds, probe_inputs
-from url_viz.analysis.votes import NONE, Codes, Doubles
+from url_viz.analysis.ambiguity import LabelEvidence, classify
+from url_viz.analysis.forecast import Expected, forecast
+from url_viz.analysis.label_issues import LIKELY
+from url_viz.analysis.order_metrics import Figure, Influenced, holm, mean_by_t
+from url_viz.analysis.probe import Floats, Probe, fit_probe, probe_folds, probe_inputs
+from url_viz.analysis.votes import NONE, VOTERS, Codes, Doubles
 from url_viz.errors import ImageSetError
+from url_viz.pipeline.nearest import Nearest, top_k_of_all
 from url_viz.wording import counted, percent
 
-SEEDS = 5
+SEEDS = 3
 MOST_PICTURES = 20_000
 MOST_CLASSES = 500
 MOST_CELLS = 2_000_000
 """Pictures times classes that a draw has at most; of larger sets each draws its own classes and pictures."""
-GIVEN, DECIDED, RANDOM = range(3)
+ARMS = ("as given", "as decided", "likely suggestions accepted unseen", "as many dropped at random")
+GIVEN, DECIDED, ACCEPTED, RANDOM = range(4)
+LEAST_SHARE = 1e-3
+"""In the log loss no class has a smaller share: else a few pictures would decide it."""
+FEWEST = 10
+"""Of fewer pictures that no decision touched, nothing is said; and so many answers of both kinds are compared."""
+FOLLOWED = 0.95
+"""From this share of the answers on they follow the suggestion."""
+AGREE = 0.05
+"""ReviewAnswers go with the doubt if labels in any order would go with it as well so often, at most."""
+NEIGHBOURS = 2 * VOTERS
+"""Listed of each picture: some have no label while their fold is left out."""
 
 Bools = NDArray[np.bool_]
+Verdict = Literal[
+    "nothing decided",
+    "too few left",
+    "no difference",
+    "less",
+    "followed",
+    "unlikely",
+    "by dice",
+    "as accepted",
+    "more",
+]
 
 
 @dataclass(frozen=True)
 class ReviewedLabels:
     """What was decided of N pictures: `given`, `corrected` (N,) codes of `names`, NONE for no label; `is_dropped` (N,).
 
-    `corrected` has the label of every picture as it is now, whether or not it was changed.
+    `corrected` has the label of every picture as it is now, whether or not it was changed; `is_confirmed` (N,) where
+    somebody said that the label is right.
     """
 
     names: tuple[str, ...]
     given: Codes
     corrected: Codes
     is_dropped: Bools
+    is_confirmed: Bools
 
     @property
     def is_labelled(self) -> Bools:
@@ -42,94 +73,188 @@ class ReviewedLabels:
         return labelled
 
     @property
+    def is_relabelled(self) -> Bools:
+        """Whether a picture has another label than it was given (N,)."""
+        relabelled: Bools = self.given != self.corrected
+        return relabelled
+
+    @property
     def is_decided(self) -> Bools:
         """Whether a labelled picture was dropped or its label corrected (N,)."""
-        decided: Bools = self.is_labelled & (self.is_dropped | (self.given != self.corrected))
+        decided: Bools = self.is_labelled & (self.is_dropped | self.is_relabelled)
         return decided
 
     @property
     def classes(self) -> int:
         """How many classes there are, as given or as corrected: the fewer."""
-        return min(len(np.unique(codes[codes != NONE])) for codes in (self.given, self.corrected))
+        return min(map(class_count, (self.given, self.corrected)))
 
     def at(self, rows: NDArray[np.integer]) -> "ReviewedLabels":
         """The review of the pictures at `rows`."""
-        return ReviewedLabels(self.names, self.given[rows], self.corrected[rows], self.is_dropped[rows])
+        given, corrected = self.given[rows], self.corrected[rows]
+        return ReviewedLabels(self.names, given, corrected, self.is_dropped[rows], self.is_confirmed[rows])
 
 
-def reviewed_labels(given: NDArray[np.object_], corrected: NDArray[np.object_], is_dropped: Bools) -> ReviewedLabels:
-    """A review from labels as given and as corrected (N,), None or nan for none, and which are dropped (N,)."""
+def reviewed_labels(
+    given: NDArray[np.object_], corrected: NDArray[np.object_], is_dropped: Bools, is_confirmed: Bools
+) -> ReviewedLabels:
+    """A review from labels as given and as corrected (N,), None or nan for none; which are dropped, and confirmed."""
     both = pd.Series(np.concatenate([given, corrected]), dtype=object)
     codes, names = pd.factorize(both.where(both.isna(), both.map(str)), sort=True)
     as_given, as_corrected = codes.astype(np.int32).reshape(2, -1)
-    return ReviewedLabels(tuple(names), as_given, as_corrected, is_dropped)
+    return ReviewedLabels(tuple(names), as_given, as_corrected, is_dropped, is_confirmed)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more pictures `decided` gets right than another arm, and its log loss less the other's (nats)."""
+
+    accuracy: Figure
+    log_loss: Figure
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the log loss is lower: it says more than the accuracy, which sees only the likeliest class."""
+        return self.log_loss.interval.high < 0
+
+    @property
+    def words(self) -> str:
+        """ "+1.2 [−0.3, +2.7] points, log loss −.04 [−.07, −.01]"."""
+        return f"{points(self.accuracy)}, log loss {self.log_loss.text(signed=True)}"
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train: accuracy (0 to 1) under the labels as corrected, and under those as given."""
+    """One way to train: the accuracy (0 to 1) and the log loss (nats) of the probe."""
 
+    name: str
     accuracy: Figure
-    under_given: Figure
+    log_loss: Figure
+
+
+@dataclass(frozen=True)
+class ClassWorth:
+    """A class as given: how many of its `pictures` were asked, the share right by arm, and decided − given.
+
+    `is_changed`: the difference is more than chance, by Holm over all classes.
+    """
+
+    label: str
+    pictures: int
+    right: tuple[float, ...]
+    difference: Figure
+    is_changed: bool
+
+
+@dataclass(frozen=True)
+class ReviewAnswers:
+    """How somebody answered: `answered` labels were given a class or confirmed, `followed` by the suggestion.
+
+    Suggestions are those before any answer. `changed` were relabelled or dropped; `wrong` is how many labels of these
+    are wrong by the forecast. `goes_with_doubt`: whether what was confirmed looked more right; None if too few were.
+    """
+
+    answered: int
+    followed: int
+    changed: int
+    wrong: Expected
+    goes_with_doubt: bool | None
 
 
 @dataclass(frozen=True)
 class Worth:
-    """Accuracy of a linear probe on pictures that it has not seen, nor their twins; 95 % intervals over `seeds` draws.
+    """A linear probe on pictures that no decision touched, nor are twins of such; 95 % intervals over these pictures.
 
-    `given` was trained on all labelled `pictures` under the labels as given; `decided` all but the `dropped`, with
-    `corrected` labels; `random` the labels as given of all but as many pictures, drawn at random, as were dropped or
-    corrected. All are evaluated on every labelled picture, the dropped as well. `over_given` and `over_random` are the
-    differences of `decided` to the others on the same folds. `by_class` has one row per class as corrected, the most
-    gained first: label, pictures, accuracy given, decided and random, difference (decided − given), difference_low and
-    difference_high. `drawn` pictures of `classes_drawn` were looked at by each seed, fewer than all in a large set.
+    It is trained in folds on all labelled `pictures`: under the labels as given; as decided; with the class that is
+    suggested for each label that is likely wrong, accepted unseen; and without as many at random as were `dropped` or
+    `corrected` (`arms`, in the order of ARMS). Suggestions are made without the labels of the fold that is asked, and
+    without any decision. Accuracy and log loss are under the labels as given of the `asked` pictures, means over
+    `seeds` draws. `over_given`, `over_accepted`: `decided` against two of the others. `by_class` has the most gained
+    first. `drawn` pictures of `classes_drawn` were looked at by each seed, fewer than all in a large set.
     """
 
     pictures: int
     classes: int
     dropped: int
     corrected: int
+    asked: int
     seeds: int
     drawn: int
     classes_drawn: int
-    given: Arm
-    decided: Arm
-    random: Arm
-    over_given: Figure
-    over_random: Figure
-    by_class: pd.DataFrame
+    every_arm: tuple[Arm, ...]
+    over_given: Difference
+    over_accepted: Difference
+    classes_asked: tuple[ClassWorth, ...]
+    answers: ReviewAnswers
 
     @property
     def is_comparable(self) -> bool:
-        """Whether anything was dropped or corrected."""
-        return self.dropped + self.corrected > 0
+        """Whether anything was dropped or corrected, and pictures were left alone to tell by."""
+        return self.verdict not in ("nothing decided", "too few left")
 
     @property
-    def arms(self) -> tuple[tuple[str, Arm], ...]:
-        """The ways to train that differ, each with what it is called."""
-        every = (("as given", self.given), ("as decided", self.decided), ("as many dropped at random", self.random))
-        return every if self.is_comparable else every[:1]
+    def arms(self) -> tuple[Arm, ...]:
+        """The ways to train that differ."""
+        return self.every_arm if self.is_comparable else self.every_arm[:1]
+
+    @property
+    def by_class(self) -> pd.DataFrame:
+        """One row per class, the most gained first: label, pictures, the share right by arm, and the difference.
+
+        Columns: label, pictures, given, decided, accepted, random, difference, difference_low, difference_high,
+        is_changed.
+        """
+        names = ["label", "pictures", "given", "decided", "accepted", "random"]
+        names += ["difference", "difference_low", "difference_high", "is_changed"]
+        rows = [
+            (one.label, one.pictures, *one.right, one.difference.value, *_ends(one.difference), one.is_changed)
+            for one in self.classes_asked
+        ]
+        return pd.DataFrame(rows, columns=names)
 
     @property
     def differing(self) -> pd.DataFrame:
-        """The rows of `by_class` where the decisions made a difference: its interval does not contain zero."""
+        """The rows of `by_class` where the decisions made a difference."""
         table = self.by_class
-        return table[(table["difference_low"] > 0) | (table["difference_high"] < 0)].reset_index(drop=True)
+        return table[table["is_changed"].astype(bool)].reset_index(drop=True)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the figures say. "more" only if decided is ahead of what was given and of suggestions accepted unseen,
+        and the answers are not what this test cannot tell from careless ones."""
+        answers = self.answers
+        if self.dropped + self.corrected == 0:
+            return "nothing decided"
+        if self.asked < FEWEST:
+            return "too few left"
+        if not self.over_given.is_better:
+            return "less" if self.over_given.log_loss.interval.low > 0 else "no difference"
+        if answers.answered and answers.followed >= FOLLOWED * answers.answered:
+            return "followed"
+        if answers.wrong.high < answers.changed / 2:
+            return "unlikely"
+        if answers.goes_with_doubt is False:
+            return "by dice"
+        return "more" if self.over_accepted.is_better else "as accepted"
+
+    @property
+    def is_worth_more(self) -> bool:
+        """Whether the decisions were worth more than suggestions accepted unseen, as far as can be told."""
+        return self.verdict == "more"
 
     @cached_property
     def words(self) -> str:
-        """What the review was worth, in a few sentences; says plainly where it made no difference."""
-        sentences = (
-            [self._of_what, self._of_given, self._of_random, self._of_classes] if self.is_comparable else [self._none]
-        )
-        return " ".join([*sentences, *self._of_draws])
-
-    @property
-    def _none(self) -> str:
-        return (
-            f"Nothing was dropped and no label corrected, so there is nothing to compare. A linear probe gets "
-            f"{_percent(self.given.accuracy)} of {self.pictures:,} held-out pictures right."
-        )
+        """What the review was worth, in a few sentences; says plainly where it made no difference, or none is told."""
+        if self.verdict == "nothing decided":
+            return (
+                "Nothing was dropped and no label corrected, so there is nothing to compare. A linear probe gets "
+                f"{_percent(self.every_arm[GIVEN].accuracy)} of {self.pictures:,} held-out pictures right."
+            )
+        if self.verdict == "too few left":
+            left = counted(self.asked, "picture is", "pictures are")
+            return f"{self._of_what} Only {left} left that no decision touched, too few to tell what that was worth."
+        classes = [self._of_classes] if len(self.differing) else []
+        return " ".join([self._of_what, self._of_given, self._of_verdict, *classes, *self._of_draws])
 
     @property
     def _of_what(self) -> str:
@@ -139,37 +264,40 @@ class Worth:
 
     @property
     def _of_given(self) -> str:
-        before, after = _percent(self.given.accuracy), _percent(self.decided.accuracy)
-        if makes_no_difference(self.over_given):
-            return (
-                f"That made no measurable difference: a linear probe gets {before} of held-out pictures right "
-                f"as given and {after} as decided, {points(self.over_given)}."
-            )
-        did = "raised" if self.over_given.value > 0 else "lowered"
+        before, after = (_percent(self.every_arm[arm].accuracy) for arm in (GIVEN, DECIDED))
         return (
-            f"That {did} the share of held-out pictures that a linear probe gets right from {before} to {after}, "
-            f"{points(self.over_given)}."
+            f"Of the {self.asked:,} that no decision touched, nor a twin's, a linear probe gets {before} right if "
+            f"trained as given and {after} as decided: {self.over_given.words}."
         )
 
     @property
-    def _of_random(self) -> str:
-        at_random = f"With as many pictures dropped at random it is {_percent(self.random.accuracy)}"
-        if makes_no_difference(self.over_random):
-            return f"{at_random}, which is no measurable difference: {points(self.over_random)}."
-        is_more = "more" if self.over_random.value > 0 else "less"
-        return f"{at_random}, so the decisions were worth {is_more} than that: {points(self.over_random)}."
+    def _of_verdict(self) -> str:
+        answers, accepted = self.answers, _percent(self.every_arm[ACCEPTED].accuracy)
+        untold = "so this test, which reads the same embeddings, cannot tell whether the decisions are right."
+        sentences: dict[Verdict, str] = {
+            "no difference": "That is no measurable difference.",
+            "less": "So the decisions did harm.",
+            "followed": f"{answers.followed:,} of {answers.answered:,} answers follow the suggestion, {untold}",
+            "unlikely": f"At most {answers.wrong.high:,.0f} of the {answers.changed:,} labels looked wrong, {untold}",
+            "by dice": f"The labels that were confirmed looked no better than those that were changed, {untold}",
+            "as accepted": f"Accepting every likely suggestion unseen gives {accepted}, which is not measurably less.",
+            "more": (
+                f"So the decisions are worth more than accepting every likely suggestion unseen, which gives "
+                f"{accepted}: {self.over_accepted.words}."
+            ),
+        }
+        return sentences[self.verdict]
 
     @property
     def _of_classes(self) -> str:
         up = int((self.differing["difference"] > 0).sum())
         down = len(self.differing) - up
-        return f"By class: up in {up:,}, down in {down:,}, no measurable difference in {self.classes - up - down:,}."
+        same = len(self.classes_asked) - up - down
+        return f"By class: up in {up:,}, down in {down:,}, no measurable difference in {same:,}."
 
     @property
     def _of_draws(self) -> list[str]:
-        sentences = (
-            [f"All on the corrected labels; intervals are over {self.seeds} seeds."] if self.is_comparable else []
-        )
+        sentences = ["Under the labels as given; 95 % intervals are over pictures."]
         if self.drawn < self.pictures:
             of_classes = f" of {self.classes_drawn:,} classes" if self.classes_drawn < self.classes else ""
             sentences.append(f"The set is large: each seed looked at {self.drawn:,} of its pictures{of_classes}.")
@@ -185,6 +313,10 @@ def _percent(figure: Figure) -> str:
     return percent(figure.value, digits=1)
 
 
+def _ends(figure: Figure) -> tuple[float, float]:
+    return figure.interval.low, figure.interval.high
+
+
 def points(difference: Figure) -> str:
     """A difference of shares in points, with its interval: "+1.2 [−0.3, +2.7] points"."""
     figures = difference.value, difference.interval.low, difference.interval.high
@@ -193,27 +325,12 @@ def points(difference: Figure) -> str:
 
 
 @dataclass(frozen=True)
-class _Draw:
-    """What one seed found: the reviewed pictures (M) it looked at, and what each arm called them, `called` (3, M)."""
+class _Asked:
+    """What the draws found of N pictures, sums over draws: right and log loss by arm (4, N), how often asked (N,)."""
 
-    review: ReviewedLabels
-    called: Codes
-
-    def accuracy(self, under: Codes) -> Doubles:
-        """The share right of each arm (3,) under labels (M,), of the pictures that have one."""
-        has = under != NONE
-        share: Doubles = (self.called == under)[:, has].mean(axis=1)
-        return share
-
-    @cached_property
-    def by_class(self) -> Doubles:
-        """The share right by arm and class (3, C), as corrected; nan for a class without pictures here."""
-        label, classes = self.review.corrected, len(self.review.names)
-        size = np.bincount(label[label != NONE], minlength=classes)
-        right = np.array(
-            [np.bincount(label[(arm == label) & (label != NONE)], minlength=classes) for arm in self.called]
-        )
-        return np.where(size > 0, right / np.maximum(size, 1), np.nan)
+    right: Doubles
+    loss: Doubles
+    times: Doubles
 
 
 def worth(
@@ -228,32 +345,44 @@ def worth(
     """
     _refuse(review, seeds)
     labelled = np.flatnonzero(review.is_labelled)
-    pictures = review.at(labelled)
-    draws = [_drawn(whitened[labelled], pictures, group[labelled], seed) for seed in range(seeds)]
-    accuracy = np.array([draw.accuracy(draw.review.corrected) for draw in draws])
-    under_given = np.array([draw.accuracy(draw.review.given) for draw in draws])
-    arms = [Arm(over_seeds(accuracy[:, arm]), over_seeds(under_given[:, arm])) for arm in (GIVEN, DECIDED, RANDOM)]
+    rows, pictures, group = whitened[labelled], review.at(labelled), group[labelled]
+    found = _Asked(np.zeros((4, len(labelled))), np.zeros((4, len(labelled))), np.zeros(len(labelled)))
+    drawn, first = [], None
+    for seed in range(seeds):
+        dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
+        at = sampled_rows(pictures.given, pictures.corrected, dice)
+        listed = _Listed.of(rows[at], group[at])
+        _ask(listed, pictures.at(at), dice, seed, found, at)
+        first = first or _answers(listed, pictures.at(at))
+        drawn.append(at)
+    assert first is not None
+    is_touched = np.isin(group, group[pictures.is_decided])
+    asked = np.flatnonzero(~is_touched & (pictures.given != NONE) & (found.times > 0))
+    right, loss = (each[:, asked] / found.times[asked] for each in (found.right, found.loss))
     dropped = int(pictures.is_dropped.sum())
     return Worth(
         pictures=len(labelled),
-        classes=_class_count(pictures.corrected),
+        classes=class_count(pictures.corrected),
         dropped=dropped,
         corrected=int(pictures.is_decided.sum()) - dropped,
+        asked=len(asked),
         seeds=seeds,
-        drawn=max(len(draw.review.corrected) for draw in draws),
-        classes_drawn=max(_class_count(draw.review.corrected) for draw in draws),
-        given=arms[GIVEN],
-        decided=arms[DECIDED],
-        random=arms[RANDOM],
-        over_given=over_seeds(accuracy[:, DECIDED] - accuracy[:, GIVEN]),
-        over_random=over_seeds(accuracy[:, DECIDED] - accuracy[:, RANDOM]),
-        by_class=_by_class(pictures, np.array([draw.by_class for draw in draws])),
+        drawn=max(map(len, drawn)),
+        classes_drawn=max(class_count(pictures.corrected[at]) for at in drawn),
+        every_arm=tuple(
+            Arm(name, _mean(a).by_blocks(group[asked]), _mean(b).by_blocks(group[asked], most=np.inf))
+            for name, a, b in zip(ARMS, right, loss, strict=True)
+        ),
+        over_given=_difference(right, loss, GIVEN, group[asked]),
+        over_accepted=_difference(right, loss, ACCEPTED, group[asked]),
+        classes_asked=_by_class(pictures.names, pictures.given[asked], right, group[asked]),
+        answers=first,
     )
 
 
 def _refuse(review: ReviewedLabels, seeds: int) -> None:
     if seeds < 2:
-        raise ImageSetError(f"An interval over seeds takes two or more, and {seeds} was asked for. Give 2 or more.")
+        raise ImageSetError(f"Folds are dealt anew by two seeds or more, and {seeds} was asked for. Give 2 or more.")
     if review.classes < 2:
         raise ImageSetError(
             "What a review was worth is measured on pictures of two classes or more, as given and as corrected; there "
@@ -262,21 +391,14 @@ def _refuse(review: ReviewedLabels, seeds: int) -> None:
         )
 
 
-def _class_count(label: Codes) -> int:
+def class_count(label: Codes) -> int:
+    """How many classes labels (N,) have, NONE not counted."""
     return len(np.unique(label[label != NONE]))
 
 
-def _drawn(whitened: NDArray[np.floating], review: ReviewedLabels, group: NDArray[np.integer], seed: int) -> _Draw:
-    dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
-    rows = sampled_rows(review, dice)
-    picked = review.at(rows)
-    labels = _labels_of_arms(picked, dice)
-    return _Draw(picked, called_by_arms(probe_inputs(whitened[rows]), labels, probe_folds(group[rows], seed=seed)))
-
-
-def sampled_rows(review: ReviewedLabels, dice: np.random.Generator) -> NDArray[np.int64]:
+def sampled_rows(given: Codes, corrected: Codes, dice: np.random.Generator) -> NDArray[np.int64]:
     """The rows to look at: all, or at random so many of so many classes as the bounds allow, one of each at least."""
-    label = np.where(review.corrected != NONE, review.corrected, review.given)
+    label = np.where(corrected != NONE, corrected, given)
     classes = np.unique(label)
     rows = dice.permutation(len(label))
     if len(classes) > MOST_CLASSES:
@@ -289,29 +411,117 @@ def sampled_rows(review: ReviewedLabels, dice: np.random.Generator) -> NDArray[n
     return np.sort(rows)
 
 
-def _labels_of_arms(review: ReviewedLabels, dice: np.random.Generator) -> Codes:
-    """The training label (3, M) of each picture for each arm, NONE for none."""
+@dataclass(frozen=True)
+class _Listed:
+    """M pictures of a draw, `whitened` (M, A), with the nearest outside their `group` (M,)."""
+
+    whitened: NDArray[np.floating]
+    group: NDArray[np.integer]
+    nearest: Nearest
+
+    @classmethod
+    def of(cls, whitened: NDArray[np.floating], group: NDArray[np.integer]) -> "_Listed":
+        _, number = np.unique(group, return_inverse=True)
+        member = scipy.sparse.csr_array((np.ones(len(group), bool), (np.arange(len(group)), number)))
+        mates, everyone = scipy.sparse.csr_array(member.T), np.ones(len(group), bool)
+        found = top_k_of_all(whitened, NEIGHBOURS, exclude=lambda part: member[part] @ mates, counts=everyone)
+        return cls(whitened, group, found)
+
+    def evidence(self, label: Codes) -> LabelEvidence | None:
+        """What speaks for labels (M,), as on Check labels; None where too few have one."""
+        lists = self.nearest.position, self.nearest.similarity
+        found = classify(*lists, self.whitened, label, self.group)
+        return None if found is None else found.evidence
+
+    def accepted(self, label: Codes) -> Codes:
+        """The labels (M,) after every suggestion for one that is likely wrong was accepted."""
+        evidence = self.evidence(label)
+        if evidence is None:
+            return label
+        return np.where(evidence.label_wrong >= LIKELY, evidence.other_class, label).astype(np.int32)
+
+
+def _ask(
+    listed: _Listed, review: ReviewedLabels, dice: np.random.Generator, seed: int, found: _Asked, at: NDArray[np.int64]
+) -> None:
+    """Train every arm in folds on a draw's pictures (M,), and add what it says of them to `found` at rows `at` (M,)."""
     has_label = np.flatnonzero(review.given != NONE)
-    count = min(int(review.is_decided.sum()), len(has_label))
-    at_random = review.given.copy()
-    at_random[dice.choice(has_label, count, replace=False)] = NONE
-    return np.array([review.given, np.where(review.is_dropped, NONE, review.corrected), at_random])
+    random = review.given.copy()
+    random[dice.choice(has_label, min(int(review.is_decided.sum()), len(has_label)), replace=False)] = NONE
+    decided = np.where(review.is_dropped, NONE, review.corrected)
+    inputs, fold = probe_inputs(listed.whitened), probe_folds(listed.group, seed=seed)
+    is_anything = bool(review.is_decided.any())
+    for left_out in np.unique(fold):
+        is_asked = fold == left_out
+        unseen = np.where(is_asked, NONE, review.given).astype(np.int32)
+        accepted = listed.accepted(unseen) if is_anything else review.given
+        labels = np.array([review.given, decided, accepted, random])
+        asked, own = inputs[is_asked], review.given[is_asked]
+        for arm, probe in enumerate(probes_of(inputs, labels, ~is_asked)):
+            found.right[arm, at[is_asked]] += probe.called(asked) == own
+            found.loss[arm, at[is_asked]] -= np.log(np.maximum(_share_of(probe, asked, own), LEAST_SHARE))
+    found.times[at] += 1
+
+
+def _share_of(probe: Probe, inputs: Floats, label: Codes) -> Doubles:
+    """The share (R,) that a probe gives to a label (R,); 0 for a class that it does not know."""
+    shares = np.zeros((len(label), max(int(label.max(initial=0)), int(probe.classes.max(initial=0))) + 2))
+    shares[:, probe.classes] = probe.shares(inputs)
+    own: Doubles = shares[np.arange(len(label)), label]  # the last column is that of NONE
+    return own
+
+
+def probes_of(inputs: Floats, labels: Codes, learns: Bools) -> Iterator[Probe]:
+    """A probe for each arm's labels (K, M), fitted on the inputs (M, A + 1) that learn (M,) and have one."""
+    first = None
+    for label in labels:
+        if first is not None and (label == labels[GIVEN])[learns].all():
+            yield first
+            continue
+        taught = learns & (label != NONE)
+        probe = fit_probe(inputs[taught], label[taught], start=first)
+        first = first or probe
+        yield probe
 
 
 def called_by_arms(inputs: Floats, labels: Codes, fold: NDArray[np.integer]) -> Codes:
-    """What each arm calls each picture (3, M), trained on the other folds alone; NONE if it learnt nothing."""
+    """What each arm calls each picture (K, M), trained on the other folds alone; NONE if it learnt nothing."""
     called = np.full_like(labels, NONE)
     for left_out in np.unique(fold):
-        is_left_out, first = fold == left_out, None
-        for arm, label in enumerate(labels):
-            if first is not None and (label == labels[GIVEN])[~is_left_out].all():
-                called[arm, is_left_out] = called[GIVEN, is_left_out]
-                continue
-            learns = ~is_left_out & (label != NONE)
-            probe = fit_probe(inputs[learns], label[learns], start=first)
-            first = first or probe
-            called[arm, is_left_out] = probe.called(inputs[is_left_out])
+        is_asked = fold == left_out
+        for arm, probe in enumerate(probes_of(inputs, labels, ~is_asked)):
+            called[arm, is_asked] = probe.called(inputs[is_asked])
     return called
+
+
+def _answers(listed: _Listed, review: ReviewedLabels) -> ReviewAnswers:
+    """How the answers of a draw's pictures go with what was suggested, and doubted, before any of them."""
+    evidence = listed.evidence(review.given)
+    if evidence is None:
+        return ReviewAnswers(0, 0, 0, Expected(0.0, 0.0, 0.0), None)
+    is_judged = np.isfinite(evidence.doubt)
+    is_answered = is_judged & ((review.is_relabelled & (review.corrected != NONE)) | review.is_confirmed)
+    is_changed = is_judged & review.is_decided
+    order = np.flatnonzero(is_judged)[np.argsort(-evidence.doubt[is_judged], kind="stable")]
+    ahead = forecast(evidence.label_wrong[order].astype(np.float64))
+    is_followed = is_answered & (review.corrected == evidence.other_class)
+    confirmed, changed = (evidence.doubt[part] for part in (is_answered & review.is_confirmed, is_changed))
+    return ReviewAnswers(
+        answered=int(is_answered.sum()),
+        followed=int(is_followed.sum()),
+        changed=int(is_changed.sum()),
+        wrong=ahead.among(np.flatnonzero(is_changed[order])),
+        goes_with_doubt=_goes_with_doubt(changed, confirmed),
+    )
+
+
+def _goes_with_doubt(changed: NDArray[np.floating], confirmed: NDArray[np.floating]) -> bool | None:
+    """Whether what was changed was doubted more than what was confirmed (rank sum test); None of fewer than FEWEST."""
+    from scipy.stats import mannwhitneyu  # slow to import, and few commands need it
+
+    if min(len(changed), len(confirmed)) < FEWEST:
+        return None
+    return bool(mannwhitneyu(changed, confirmed, alternative="greater").pvalue < AGREE)
 
 
 def over_seeds(values: Doubles) -> Figure:
@@ -319,24 +529,32 @@ def over_seeds(values: Doubles) -> Figure:
     return mean_by_t(values.tolist(), least=-1.0)
 
 
-def _by_class(review: ReviewedLabels, share: Doubles) -> pd.DataFrame:
-    """`Worth.by_class` from shares by seed, arm and class (S, 3, C), nan where a seed saw none of a class."""
-    size = np.bincount(review.corrected[review.corrected != NONE], minlength=len(review.names))
-    rows = [_of_class(review.names[code], int(size[code]), share[:, :, code]) for code in np.flatnonzero(size)]
-    return pd.DataFrame(rows).sort_values(["difference", "label"], ascending=[False, True], ignore_index=True)
+def _mean(values: Doubles) -> Influenced:
+    mean = float(values.mean()) if len(values) else float("nan")
+    return Influenced(mean, (values - mean) / max(1, len(values)))
 
 
-def _of_class(name: str, pictures: int, share: Doubles) -> dict[str, object]:
-    seen = share[~np.isnan(share[:, GIVEN])]
-    difference = over_seeds(seen[:, DECIDED] - seen[:, GIVEN])
-    given, decided, random = (over_seeds(seen[:, arm]).value for arm in (GIVEN, DECIDED, RANDOM))
-    return {
-        "label": name,
-        "pictures": pictures,
-        "given": given,
-        "decided": decided,
-        "random": random,
-        "difference": difference.value,
-        "difference_low": difference.interval.low,
-        "difference_high": difference.interval.high,
-    }
+def _difference(right: Doubles, loss: Doubles, other: int, group: NDArray[np.integer]) -> Difference:
+    """`decided` less another arm, from what was right, and its loss, by arm (4, R)."""
+    accuracy, log_loss = (_mean(each[DECIDED] - each[other]) for each in (right, loss))
+    return Difference(accuracy.by_blocks(group, least=-1), log_loss.by_blocks(group, least=-np.inf, most=np.inf))
+
+
+def _by_class(
+    names: tuple[str, ...], label: Codes, right: Doubles, group: NDArray[np.integer]
+) -> tuple[ClassWorth, ...]:
+    """`Worth.classes_asked` from the labels as given (R,) and what was right by arm (4, R)."""
+    members = [np.flatnonzero(label == code) for code in np.unique(label)]
+    means = [_mean(right[DECIDED, rows] - right[GIVEN, rows]) for rows in members]
+    is_changed = holm([mean.p_by_blocks(group[rows]) for mean, rows in zip(means, members, strict=True)])
+    found = [
+        ClassWorth(
+            label=names[label[rows[0]]],
+            pictures=len(rows),
+            right=tuple(right[:, rows].mean(axis=1).tolist()),
+            difference=mean.by_blocks(group[rows], least=-1),
+            is_changed=bool(changed),
+        )
+        for rows, mean, changed in zip(members, means, is_changed, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.difference.value, one.label)))

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from url_viz.cli.command_app import app
-from url_viz.cli.printing import table_text, write_rows
+from url_viz.cli.printing import progress_shown, table_text, write_rows
 from url_viz.errors import ImageSetError
-from url_viz.jobs.configs import TableOut
-from url_viz.options import Count, Output, Within
+from url_viz.jobs.configs import TableOut, WorthConfig
+from url_viz.options import Count, Output
+from url_viz.progress import Progress
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 KindName = Literal["between-classes", "conflicting-copies", "out-on-its-own", "does-not-show-its-label"]
 Top = Annotated[Count, arg(help="how many to print")]
-Seeds = Annotated[int, Within(2, 1000)]
 
 
 @app.on_set()
@@ -67,25 +67,28 @@ def confused(image_set: "ImageSet", *, top: Top = 20, out: TableOut = None) -> N
         print(table_text(pairs.head(top), "{:.1%}"))
 
 
-@app.on_set()
-def worth(
-    image_set: "ImageSet",
-    *,
-    seeds: Annotated[Seeds, arg(help="how often folds and random drops are dealt, 2 or more")] = 5,
-    out: Annotated[
-        Path | None, arg(help="write the figures of each class to a .csv or .parquet file"), Output()
-    ] = None,
-) -> None:
-    """Print what dropping pictures and correcting labels was worth to a linear probe on held-out pictures."""
-    result = image_set.labels.worth(seeds=seeds)
-    print(result.words)
-    print(f"{'accuracy':<28}{'labels as corrected':<28}labels as given")
-    for name, arm in result.arms:
-        print(f"{name:<28}{_with_interval(arm.accuracy):<28}{_with_interval(arm.under_given)}")
-    if len(result.differing):
+@app.command_on(WorthConfig)
+def worth(config: WorthConfig) -> None:
+    """Print what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone."""
+    from url_viz.export.table_files import write_bytes
+    from url_viz.image_set import open_image_set
+    from url_viz.records import sealed_text
+
+    with progress_shown() as report:
+        report(Progress("worth", 0))
+        image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
+        found = image_set.labels.worth(seeds=config.seeds)
+    print(found.words)
+    if config.out is not None and config.out.suffix == ".json":
+        print(f"The figures are in {write_bytes(sealed_text(found).encode(), config.out)}.")
+        return
+    print(f"{'':<36}{'accuracy':<28}log loss")
+    for arm in found.arms:
+        print(f"{arm.name:<36}{_with_interval(arm.accuracy):<28}{_with_interval(arm.log_loss)}")
+    if len(found.differing):
         print("Classes with a measurable difference:")
-        print(table_text(result.differing))
-    write_rows(result.by_class, out, "class")
+        print(table_text(found.differing))
+    write_rows(found.by_class, config.out, "class")
 
 
 def _with_interval(figure: "Figure") -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from tyro.conf import Positional, arg
 
 from url_viz.models import model_names
-from url_viz.options import Count, OptionalCount, OptionalPercentile, Output, PrecisionChoice
+from url_viz.options import Count, OptionalCount, OptionalPercentile, Output, PrecisionChoice, Within
 
 DEFAULT = model_names.DEFAULT
 Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
@@ -144,6 +144,21 @@ class MeasureConfig:
     folder: Positional[Folder]
     ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]]
     out: Positional[Annotated[Path, arg(help="a .json file"), Output()]]
+    model: ModelName = DEFAULT
+    workspace: WorkspaceDir = None
+
+
+@dataclass(frozen=True)
+class WorthConfig:
+    """Print what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone."""
+
+    folder: Positional[Folder]
+    seeds: Annotated[int, Within(2, 1000), arg(help="how often folds and random drops are dealt, 2 or more")] = 3
+    out: Annotated[
+        Path | None,
+        arg(help="write the figures of each class to a .csv or .parquet file, or all figures to a .json file"),
+        Output(),
+    ] = None
     model: ModelName = DEFAULT
     workspace: WorkspaceDir = None
 

@@ -24,11 +24,19 @@ from url_viz.jobs.configs import (
     MeasureConfig,
     ProjectConfig,
     RefitConfig,
+    WorthConfig,
     words_of,
 )
 from url_viz.jobs.job import Job
 from url_viz.jobs.job_files import new_output_folder, written_for_a_job
-from url_viz.jobs.results import JobResult, choice_measured, data_set_written, head_adapted, head_made
+from url_viz.jobs.results import (
+    JobResult,
+    choice_measured,
+    data_set_written,
+    head_adapted,
+    head_made,
+    review_measured,
+)
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import DEFAULT_QUEUE, start_job
 from url_viz.jobs.turn import SMALL_QUEUE
@@ -238,9 +246,16 @@ MEASURE: JobKind[MeasureConfig] = JobKind(
     weight=lambda config: "small",
     result=choice_measured,
 )
-KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE)
+REVIEW_WORTH: JobKind[WorthConfig] = JobKind(
+    "worth",
+    ("url_viz", "worth"),
+    title=lambda config, about: f"Measure what the decisions on {about[SET_NAME]} were worth",
+    weight=lambda config: "small",
+    result=review_measured,
+)
+KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE, REVIEW_WORTH)
 AT_ONCE = 5_000
-"""Of so many pictures a page computes by itself what a job computes of more: `COMPARE`, `MEASURE`."""
+"""Of so many pictures a page computes by itself what a job computes of more: `COMPARE`, `MEASURE`, `REVIEW_WORTH`."""
 
 
 def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | None, how: How, name: str) -> Job:

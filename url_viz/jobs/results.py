@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from url_viz.analysis.choice import ChoiceWorth
 from url_viz.analysis.holdout_report import details, figures_from, headline
+from url_viz.analysis.worth import Worth
 from url_viz.errors import JobError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.jobs.job import Job
@@ -87,6 +88,16 @@ def data_set_written(job: Job) -> JobResult:
 def choice_measured(job: Job) -> JobResult:
     """What a choice of pictures is worth. Raises JobError if the file of its figures is gone."""
     return JobResult(RecordFile(out_of(job), ChoiceWorth, "Measure it again.", error=JobError).read().words)
+
+
+def worth_file(path: Path) -> RecordFile[Worth]:
+    """The file of what a review was worth; reading raises JobError if it is gone or damaged."""
+    return RecordFile(path, Worth, "Measure it again.", error=JobError)
+
+
+def review_measured(job: Job) -> JobResult:
+    """What a review was worth. Raises JobError if the file of its figures is gone."""
+    return JobResult(worth_file(out_of(job)).read().words)
 
 
 def _gone(job: Job, what: str) -> JobError:

@@ -7,7 +7,7 @@ import pandas as pd
 from url_viz.analysis.apart import Apart, ApartSuggestion
 from url_viz.analysis.doubtful_labels import DoubtfulLabels
 from url_viz.analysis.forecast import WrongLabels
-from url_viz.analysis.label_choice import ClassLevels, Labels, stored_source
+from url_viz.analysis.label_choice import CONFIRMED, ClassLevels, Labels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.user_columns import UserImports
@@ -140,10 +140,11 @@ class SetLabels:
         return labels.classes > 1 and bool(labels.is_decided.any())
 
     def worth(self, *, seeds: int = SEEDS) -> Worth:
-        """What dropping pictures and correcting labels gained: a linear probe's accuracy, before and after.
+        """What dropping pictures and correcting labels gained: a linear probe on pictures that no decision touched.
 
-        `.words` says it; `.given`, `.decided` and `.random` have the figures, `.by_class` those of each class. Takes
-        seconds, longer with more seeds. Raises ImageSetError below two classes or two seeds.
+        `.words` says it, and what it cannot tell; `.is_worth_more` than accepting every likely suggestion unseen;
+        `.arms` have the figures, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
+        ImageSetError below two classes or two seeds.
         """
         group = self._core.source_groups
         return worth(self._core.whitened.rows, self._reviewed(), group=group, seeds=seeds)
@@ -155,4 +156,5 @@ class SetLabels:
 
 def _reviewed_in(table: pd.DataFrame) -> ReviewedLabels:
     given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
-    return reviewed_labels(given, label, (table["decision"] == "drop").to_numpy(dtype=bool))
+    is_dropped, is_confirmed = table["decision"] == "drop", table["label_checked"] == CONFIRMED
+    return reviewed_labels(given, label, is_dropped.to_numpy(dtype=bool), is_confirmed.to_numpy(dtype=bool))

@@ -1,15 +1,20 @@
-"""What the decisions were worth, on Review and Check labels: accuracies of a linear probe."""
+"""What the decisions were worth, on Review and Check labels: a linear probe's accuracy, by a job for a large set."""
 
 from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.worth import SEEDS, Worth
-from url_viz.errors import UrlVizError
+from url_viz.analysis.order_metrics import Figure
+from url_viz.analysis.worth import Worth
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import REVIEW_WORTH
-from url_viz.ui.text import escape, show_error
+from url_viz.jobs import JobState, latest_job, why_it_failed
+from url_viz.jobs.kinds import AT_ONCE, REVIEW_WORTH
+from url_viz.jobs.measuring import start_worth, worth_by_job
+from url_viz.ui.session import REVIEW_WORTH as MEASURED
+from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.embed_job import set_name
+from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.wording import percent
 
 shown = partial(percent, digits=1)
@@ -20,38 +25,57 @@ def show_worth(image_set: ImageSet) -> None:
     if not image_set.labels.is_reviewed():
         return
     with st.expander("What did correcting and dropping gain?", icon=":material/trending_up:", expanded=True):
-        now = f"{image_set.version}.{image_set.decisions.version}"
         st.caption(
-            "A linear classifier on the stored embeddings is trained with the original labels and with your decisions, "
-            "and tested on held-out pictures. It takes seconds; the network itself is not trained. Suggestions "
-            "accepted unseen always look good to it, so compare the last column too."
+            "A linear classifier on the stored embeddings is trained with the original labels, with your decisions, "
+            "and with every likely suggestion accepted unseen; it is tested on pictures that no decision touched. "
+            "The network itself is not trained."
         )
-        st.button("Measure", icon=":material/speed:", key="review.worth", on_click=REVIEW_WORTH.set, args=(now,))
-        if REVIEW_WORTH.get() != now:
-            return
-        try:
-            with st.spinner("Training the classifier: five folds, five seeds"):
-                worth = image_set.cached(_worth_at, now)
-        except UrlVizError as error:
-            show_error(error)
-        else:
-            _show(worth)
+        with errors_shown(st.error):
+            worth = _measured(image_set) if len(image_set) <= AT_ONCE else _measured_by_job(image_set)
+            if worth is not None:
+                _show(worth)
+
+
+def _measured(image_set: ImageSet) -> Worth | None:
+    now = f"{image_set.version}.{image_set.decisions.version}"
+    st.button("Measure", icon=":material/speed:", key="review.worth", on_click=MEASURED.set, args=(now,))
+    if MEASURED.get() != now:
+        return None
+    with st.spinner("Training the classifier in five folds"):
+        return image_set.cached(_worth_at, now)
 
 
 def _worth_at(image_set: ImageSet, version: str) -> Worth:
     """What decisions of this version were worth: they change it for the same snapshot."""
-    return image_set.labels.worth(seeds=SEEDS)
+    return image_set.labels.worth()
+
+
+def _measured_by_job(image_set: ImageSet) -> Worth | None:
+    """What a job measured of the decisions as they are now; else how far it is, or a button that starts it."""
+    worth = worth_by_job(image_set)
+    job = latest_job(image_set.workspace, kind=REVIEW_WORTH.name, set_id=image_set.set_id)
+    if worth is not None:
+        return worth
+    if job is not None and job.status().is_live:
+        show_until_over(job)
+        return None
+    if job is not None and job.state is JobState.FAILED:
+        show_error(f"Nothing was measured. {why_it_failed(job)}")
+    st.caption("In so large a set it may take minutes. It goes on when you leave this page; its result stays here.")
+    if st.button("Measure", icon=":material/speed:", key="review.worth"):
+        start_worth(image_set, name=set_name(image_set.root))
+        st.rerun()
+    return None
 
 
 def _show(worth: Worth) -> None:
     st.markdown(escape(worth.words))
-    rows = [(title, arm.accuracy, arm.under_given) for title, arm in worth.arms]
     table = pd.DataFrame(
         {
-            "Trained on": [title for title, _, _ in rows],
-            "Accuracy on the labels now": [shown(accuracy.value) for _, accuracy, _ in rows],
-            "95 % interval over seeds": [f"{shown(a.interval.low)} to {shown(a.interval.high)}" for _, a, _ in rows],
-            "Accuracy on the original labels": [shown(given.value) for _, _, given in rows],
+            "Trained on the set": [arm.name for arm in worth.arms],
+            "Right": [shown(arm.accuracy.value) for arm in worth.arms],
+            "95 % interval over pictures": [_interval(arm.accuracy) for arm in worth.arms],
+            "Log loss": [arm.log_loss.text() for arm in worth.arms],
         }
     )
     st.dataframe(
@@ -66,6 +90,10 @@ def _show(worth: Worth) -> None:
             height="auto",
             alt="Classes where the review made a difference",
         )
+
+
+def _interval(figure: Figure) -> str:
+    return f"{shown(figure.interval.low)} to {shown(figure.interval.high)}"
 
 
 def _classes(rows: pd.DataFrame) -> pd.DataFrame:
