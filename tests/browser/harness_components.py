@@ -136,16 +136,26 @@ def map_page() -> None:
     if buttons.toggle("Hide"):
         return
     height_px = int(query.get("height", 560))
-    clicked = show_map(view, key="map", height_px=height_px, on_pick=pick if "pick" in query else None)
+    on_pick = pick if "pick" in query else None
+    show_map(view, key="map", height_px=height_px, on_pick=on_pick, on_click=note_click)
     points = synthetic_points(n, layout)
     polygon = polygon_of(state.get("polygon"))
     selected = 0 if polygon is None else int(inside(np.array(polygon), points.x, points.y).sum())
     st.text(f"selected {selected} of {n}")
-    st.text(f"clicked {clicked}")
+    show_clicked()
     threshold = state.get("threshold")
     st.text(f"threshold {None if threshold is None else float(threshold)}")
     st.text(f"names {view.with_names}")
     st.text("picked " + (", ".join(st.session_state.get("picked", ())) or "nothing"))
+
+
+def note_click(image_id: int) -> None:
+    st.session_state["clicked"] = image_id
+
+
+def show_clicked() -> None:
+    """What was clicked, for one run."""
+    st.text(f"clicked {st.session_state.pop('clicked', None)}")
 
 
 def pick(names: tuple[str, ...]) -> None:
@@ -167,8 +177,9 @@ def gallery_page() -> None:
     query = st.query_params
     tiles = tuple(tile_of(row, with_label=query.get("labels") != "0") for row in range(int(query.get("n", 24))))
     columns = int(query["columns"]) if "columns" in query else None
-    clicked = show_gallery(tiles, key="gallery", columns=columns, empty="Nothing is this ambiguous here.")
-    st.text(f"clicked {clicked}")
+    empty = "Nothing is this ambiguous here."
+    show_gallery(tiles, key="gallery", columns=columns, empty=empty, on_click=note_click)
+    show_clicked()
 
 
 def tile_of(row: int, *, with_label: bool) -> Tile:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from tests.browser.harness_components import FIRST_ID, tile_of
+from tests.browser.harness_components import FIRST_ID, note_click, show_clicked, tile_of
 from url_viz.store import decision_log
 from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
@@ -43,8 +43,8 @@ def decide_page() -> None:
     tiles = [replace(tile_of(row, with_label=True), decision=now[row]) for row in range(count)]
     if "only" in query:
         tiles = [tile for tile in tiles if tile.decision is None]
-    clicked = show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, handle=handle)
-    st.text(f"clicked {clicked}")
+    show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, handle=handle, on_click=note_click)
+    show_clicked()
     st.text("decided " + ",".join("-" if d is None else d[0] for d in now))
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     st.text(f"runs {st.session_state['runs']}")

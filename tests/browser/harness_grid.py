@@ -16,7 +16,7 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.browser.harness_components import FIRST_ID, settings_of, tile_of
+from tests.browser.harness_components import FIRST_ID, note_click, settings_of, show_clicked, tile_of
 from url_viz.store import decision_log
 from url_viz.store.decision_rows import FileKeys
 from url_viz.store.decisions import Decisions
@@ -90,7 +90,7 @@ def grid_page() -> None:
     def handle(actions: tuple[GalleryAction, ...]) -> None:
         handle_gallery_actions(Holder(decisions), actions)  # type: ignore[arg-type]
 
-    event = show_grid(
+    show_grid(
         [pane_of(*panes[one], decisions, run) for one in shown],
         key=KEY,
         side=side,
@@ -98,5 +98,6 @@ def grid_page() -> None:
         ringed_id=None,
         ask_above=int(query.get("ask", 50)),
         handle=handle,
+        on_click=note_click,
     )
-    st.text(f"clicked {event.clicked_id}")
+    show_clicked()

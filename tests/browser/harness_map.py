@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.browser.harness_components import CLASSES, FIRST_ID, settings_of, synthetic_points
+from tests.browser.harness_components import CLASSES, FIRST_ID, note_click, settings_of, show_clicked, synthetic_points
 from url_viz.analysis.categories import DECISIONS, category_colours
 from url_viz.ui.points import encode_mask
 from url_viz.ui.widgets.map import SETTINGS, MapView, polygon_of, show_map
@@ -69,7 +69,7 @@ def styles_page() -> None:
         polygon=polygon_of(state.get("polygon")),
         threshold_percentile=state.get("threshold"),
     )
-    clicked = show_map(view, key="map", height_px=int(query.get("height", 560)))
+    show_map(view, key="map", height_px=int(query.get("height", 560)), on_click=note_click)
     st.text(f"style {view.style}")
     st.text(f"representatives {view.with_representatives}")
-    st.text(f"clicked {clicked}")
+    show_clicked()

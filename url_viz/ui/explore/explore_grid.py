@@ -21,7 +21,7 @@ from url_viz.ui.session import DECIDE, GRID, OPENED, ExploreView
 from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_actions
-from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
+from url_viz.ui.widgets.grid import INLINE, Pane, show_grid
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.wording import above, counted
 
@@ -42,7 +42,7 @@ class OrderEnd:
     first: tuple[Tile, ...]
 
 
-def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
+def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> NDArray[np.int64]:
     """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
     both = both_ends(image_set, rows, view, measure)
     shown, key = ("ambiguous", "clear") if view.side == "both" else (view.side,), GRID.of(image_set.set_id)

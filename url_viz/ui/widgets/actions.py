@@ -59,21 +59,15 @@ def settings_taken(key: str, names: Sequence[str]) -> dict[str, int]:
     return {name: last.get(f"{key}.{name}", 0) for name in names}
 
 
-def clicked_in(state: Record) -> int | None:
-    """The id of the picture that was clicked, which is in a component's state for one run; None for none."""
-    clicked = cast("str | None", state.get("clicked"))
-    return None if clicked is None else int(clicked)
-
-
 OnClick = Callable[[int], object]
 """What is done with the id of a picture that was clicked, before the page runs again."""
 
 
 def click(key: str, on_click: OnClick | None) -> None:
     """The callback of a component for a click on a picture."""
-    clicked = clicked_in(state_of(key))
+    clicked = cast("str | None", state_of(key).get("clicked"))
     if on_click is not None and clicked is not None:
-        on_click(clicked)
+        on_click(int(clicked))
 
 
 def nothing() -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from url_viz.store.decision_rows import DECISIONS, Decision
 from url_viz.ui.session import Key, state_of
 from url_viz.ui.tile_data import Tile, tile_data
-from url_viz.ui.widgets.actions import OnClick, Record, click, clicked_in, handle_new, handled_before, nothing
+from url_viz.ui.widgets.actions import OnClick, Record, click, handle_new, handled_before, nothing
 from url_viz.ui.widgets.assets import component_of
 
 _mount = component_of("gallery")
@@ -57,10 +57,9 @@ def show_gallery(
     columns: int | None = None,
     handle: HandleActions | None = None,
     on_click: OnClick | None = None,
-) -> int | None:
+) -> None:
     """Draw the tiles in order, in at most `columns` columns (by default as many as fit); the text `empty` without any.
 
-    Returns the id of the picture that was clicked, for one run, after `on_click`.
     With `handle`, pictures can be decided on, by buttons and keys (k keep, d drop, l look again, u undo, y redo). It is
     called with the actions before the page runs again, so that the page already shows their effect, and exactly once
     per action, even if runs overtake each other. It must carry out the actions before it calls Streamlit.
@@ -78,7 +77,6 @@ def show_gallery(
     result = _mount(key=key, data=data, on_clicked_change=partial(click, key, on_click), on_actions_change=on_actions)
     if handle is not None:
         handle_actions(key, handle, result)  # usually none are left, unless another run came between
-    return clicked_in(result)
 
 
 def _none_chosen(chosen: object) -> NDArray[np.int64]:

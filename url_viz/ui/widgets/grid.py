@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from url_viz.ui.response_cache import ids_at, ranges_of
 from url_viz.ui.session import CHOSEN, Key, Side
 from url_viz.ui.tile_data import Tile, tile_data
-from url_viz.ui.widgets.actions import OnClick, click, clicked_in, handled_before, nothing
+from url_viz.ui.widgets.actions import OnClick, click, handled_before, nothing
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.gallery import HandleActions, handle_actions
 
@@ -41,14 +41,6 @@ class Pane:
     first: tuple[Tile, ...]
 
 
-@dataclass(frozen=True)
-class GridEvent:
-    """What the user did: `clicked_id` lasts for one run, the ids `chosen` (M,) until they are let go of."""
-
-    clicked_id: int | None
-    chosen: NDArray[np.int64]
-
-
 def show_grid(
     panes: Sequence[Pane],
     *,
@@ -60,13 +52,13 @@ def show_grid(
     handle: HandleActions,
     on_click: OnClick | None = None,
     on_set: Callable[[], None] | None = None,
-) -> GridEvent:
-    """Draw one pane, or two side by side, as high as the window; `ringed_id` is the picture that was opened last.
+) -> NDArray[np.int64]:
+    """Draw one pane, or two side by side, as high as the window; return the ids (M,) that are chosen in them.
 
-    `handle` is that of `show_gallery`; a decision on more chosen pictures than `ask_above` shows no mark before the
-    server has answered. The state is that of `key` in the session: `side` and `is_wide` (for `take_settings`), `chosen`
-    (ranges of cached orders), `actions`, and `clicked` for one run. What was chosen when the page was left is chosen
-    again.
+    `ringed_id` is the picture that was opened last, `handle` that of `show_gallery`; a decision on more chosen pictures
+    than `ask_above` shows no mark before the server has answered. The state is that of `key` in the session: `side` and
+    `is_wide` (for `take_settings`), `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. What was
+    chosen when the page was left is chosen again.
     """
     kept = CHOSEN.of(key)
     again = np.empty(0, np.int64) if key.is_set else kept.get_or(lambda: np.empty(0, np.int64))
@@ -92,7 +84,7 @@ def show_grid(
     handle_actions(key, handle, result, chosen_ids=chosen_ids)  # usually none are left, unless another run came between
     chosen = again if len(again) else chosen_ids(result.get("chosen"))
     kept.set(chosen)
-    return GridEvent(clicked_in(result), chosen)
+    return chosen
 
 
 def chosen_ids(chosen: object) -> NDArray[np.int64]:

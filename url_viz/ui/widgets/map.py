@@ -7,7 +7,7 @@ from typing import Literal
 
 from url_viz.analysis.scope import Polygon
 from url_viz.ui.session import Style, state_of
-from url_viz.ui.widgets.actions import OnClick, click, clicked_in, nothing, settings_taken
+from url_viz.ui.widgets.actions import OnClick, click, nothing, settings_taken
 from url_viz.ui.widgets.assets import component_of
 
 Colour = Literal["value", "category"]
@@ -74,8 +74,8 @@ def show_map(
     on_pick: Callable[[tuple[str, ...]], None] | None = None,
     on_click: OnClick | None = None,
     on_set: Callable[[], None] | None = None,
-) -> int | None:
-    """Draw the map with its legend, and return the id of the picture that was clicked, for one run, after `on_click`.
+) -> None:
+    """Draw the map with its legend.
 
     It is `height_px` high in all, or as high as the window has room for below its top.
 
@@ -85,7 +85,7 @@ def show_map(
     what it has taken.
     Zoom and position are kept per `key` while the browser's page is open: give each image set its own key.
     """
-    result = _mount(
+    _mount(
         key=key,
         data=map_data(view, key=key, taken=settings_taken(key, SETTINGS))
         | {"fits": height_px is None, "can_pick": on_pick is not None},
@@ -95,7 +95,6 @@ def show_map(
         on_picked_change=partial(_pick, key, view.categories, on_pick or (lambda _: None)),
         on_clicked_change=partial(click, key, on_click),
     )
-    return clicked_in(result)
 
 
 def polygon_of(corners: Sequence[tuple[float, float]] | None) -> Polygon | None:

@@ -92,8 +92,8 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     near = near.assign(rank_percentile=ranks)
     shown = tiles(near, set_id=image_set.set_id, measure=measure)
     handle = partial(handle_gallery_actions, image_set)
-    clicked = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
-    _open_clicked(clicked)
+    key, go_on = f"neighbours.{image_id}", OPENED.set
+    show_gallery(shown, key=key, empty="No neighbours.", columns=6, handle=handle, on_click=go_on)
 
 
 def _search_with(image_id: int) -> None:
@@ -119,14 +119,8 @@ def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) ->
             near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
             near = near.assign(rank_percentile=float("nan"))
             shown = tiles(near, set_id=image_set.set_id, measure="similarity")
-            clicked = show_gallery(shown, key=f"between.{image_id}.{name}", empty="No other pictures.", columns=3)
-            _open_clicked(clicked)
-
-
-def _open_clicked(clicked: int | None) -> None:
-    if clicked is not None:
-        OPENED.set(clicked)
-        st.rerun(scope="fragment")
+            key, empty = f"between.{image_id}.{name}", "No other pictures."
+            show_gallery(shown, key=key, empty=empty, columns=3, on_click=OPENED.set)
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
