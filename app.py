@@ -13,10 +13,11 @@ def run_page() -> None:
     from url_viz.ui.auth import show_gate
     from url_viz.ui.menu import follow, menu_of_pages
     from url_viz.ui.review.review_address import follow_link
-    from url_viz.ui.session import ASKED, show_in_address
+    from url_viz.ui.session import show_in_address
     from url_viz.ui.streamlit_private import PageEnd
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
+    from url_viz.ui.widgets.buttons import end_of_page
     from url_viz.ui.widgets.sidebar import show_sidebar
 
     collect_soon()
@@ -35,7 +36,7 @@ def run_page() -> None:
             st.switch_page(review)
         with suppress(PageEnd):
             page.run()
-        ASKED.clear()  # its button is not there any more
+        end_of_page()
     except UrlVizError as error:
         show_error(error)
 

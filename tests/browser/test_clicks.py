@@ -4,14 +4,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.browser.fixtures import PATIENT_S, settled, still
-from url_viz.image_set import ImageSet
+from tests.browser.fixtures import PATIENT_S, OpenPage, settled, still
+from tests.imaging.pictures import write_folder
+from tests.ui.pages import ended, reading
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -212,3 +216,47 @@ def test_a_click_counts_though_the_next_comes_before_the_server_has_carried_it_o
     expect(chips).to_have_count(0)
     settled(page)
     expect(chips).to_have_count(0)
+
+
+@pytest.fixture
+def own(home: Path, shipped: Model) -> ImageSet:
+    """A set of one test, with two jobs that have ended."""
+    own = embed_folder(write_folder(home / "own", 8), model=shipped, workspace=home / "workspace")
+    for _ in range(2):
+        ended(reading(own, ["-c", ""]))
+    return own
+
+
+def at_once(page: Page, *buttons: Locator) -> None:
+    """Click them sooner after each other than the server draws a page."""
+    settled(page)
+    still(page)
+    script = "all => all.forEach((one, i) => setTimeout(() => one.click(), 30 * i))"
+    page.evaluate(script, [one.element_handle() for one in buttons])
+
+
+def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
+    app: str, open_page: OpenPage, own: ImageSet
+) -> None:
+    page = open_page(f"{app}/sets?set={own.set_id}")
+    at_once(page, button(page, "Compact"), button(page, "Forget this image set"))
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("MB freed.")).to_be_visible()
+    expect(dialog).to_have_count(0)
+
+    page.get_by_role("textbox", name="Name").fill("mine")
+    at_once(page, button(page, "Rename"), page.get_by_role("link", name="Jobs"))
+    expect(page.get_by_text("Renamed to “mine”.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+    jobs = page.locator("details", has_text="Read · ")
+    expect(jobs).to_have_count(2)
+    at_once(page, *(jobs.nth(i).get_by_text("Delete") for i in range(2)))
+    expect(jobs).to_have_count(0)
+
+    page.get_by_role("link", name="Models", exact=True).click()
+    reads = page.get_by_role("switch", name="Read new image sets with a second model too")
+    at_once(page, button(page, "Model card"), reads)
+    expect(dialog.get_by_role("heading", name=re.compile("Uncertainty head"))).to_be_visible()
+    expect(reads).not_to_be_checked()

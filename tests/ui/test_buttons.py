@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from url_viz.ui.session import Said
 from url_viz.ui.streamlit_private import PatientRequests
 
 
@@ -15,7 +16,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page() -> None:
-    """A page with a setting and a button; `click` is where the next click comes: "before" the button, "within" it."""
+    """A page with a setting and two buttons; `click` is where the next one comes: before, within, after the first."""
     from concurrent.futures import ThreadPoolExecutor
 
     import streamlit as st
@@ -24,10 +25,10 @@ def page() -> None:
 
     from url_viz.errors import UrlVizError
     from url_viz.ui.session import ASKED
-    from url_viz.ui.widgets.buttons import act_button, finish_asked
+    from url_viz.ui.widgets.buttons import act_button, end_of_page, leave_page
 
     def click(where: str) -> None:
-        if st.session_state.get("click") == where and (ASKED.is_set or where == "within"):
+        if st.session_state.get("click") == where and (ASKED.is_set or where == "after"):
             st.session_state["click"] = ""
             requests = get_script_run_ctx().script_requests  # type: ignore[union-attr]
             with ThreadPoolExecutor() as others:
@@ -42,11 +43,14 @@ def page() -> None:
 
     st.title("Training")
     if st.session_state.get("left"):
-        finish_asked()
-        return
+        leave_page()
     click("before")
     epochs = st.session_state.get("epochs", 3)
     act_button("Start", start, key="start", disabled=epochs == 9)
+    act_button("Stop", lambda: "Stopped.", key="stop")
+    click("after")
+    st.text("drawn to the end")
+    end_of_page()
 
 
 def opened(click: str = "") -> AppTest:
@@ -55,22 +59,23 @@ def opened(click: str = "") -> AppTest:
     return at.run()
 
 
-def test_a_click_that_the_next_one_comes_before_is_carried_out_with_what_the_page_says_then() -> None:
-    at = opened("before")
-    at.button(key="start").click().run()
-    assert "done" not in at.session_state, "the run has ended before the button"
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_the_next_click_waits_until_it_is_done(where: str) -> None:
+    at = opened(where)
     at.session_state["epochs"] = 5
-    at.run()
-    assert at.session_state["done"] == [5]
-    assert at.run().session_state["done"] == [5], "once"
-
-
-def test_the_next_click_waits_until_it_is_done() -> None:
-    at = opened("within")
     at.button(key="start").click().run()
     assert at.session_state["waits"], "this run goes on"
-    assert at.session_state["done"] == [3]
-    assert [one.value for one in at.success] == ["Started 3."]
+    assert at.session_state["done"] == [5], "as the page says by then"
+    assert [one.value for one in at.run().success] == ["Started 5."]
+    assert at.session_state["done"] == [5], "once"
+
+
+def test_of_two_that_come_together_both_are_carried_out_and_said() -> None:
+    at = opened()
+    at.session_state["epochs"] = 0
+    at.session_state["button.asked"] = ("stop",)
+    at.button(key="start").click().run()
+    assert [one.value for one in (*at.error, *at.success)] == ["It needs an epoch.", "Stopped."]
 
 
 def test_what_came_of_it_stays_until_the_next_such_click() -> None:
@@ -84,13 +89,22 @@ def test_what_came_of_it_stays_until_the_next_such_click() -> None:
     assert [one.value for one in at.run().success] == ["Started 2."]
 
 
-def test_it_is_done_though_the_page_is_left_and_nothing_is_that_is_not_offered() -> None:
-    at = opened("before")
+def test_what_was_not_seen_of_it_when_the_page_is_left_is_said_in_a_toast() -> None:
+    at = opened()
+    at.session_state["button.said"] = (Said("start", "Started 3.", is_error=False),)
+    at.session_state["left"] = True
+    assert [one.value for one in at.run().toast] == ["Started 3."]
+    at = opened()
     at.button(key="start").click().run()
     at.session_state["left"] = True
-    assert at.run().session_state["done"] == [3]
-    at = opened("before")
-    at.button(key="start").click().run()
+    assert not at.run().toast
+
+
+def test_what_is_not_offered_is_not_done_and_after_it_clicks_end_runs_again() -> None:
+    at = opened()
     at.session_state["epochs"] = 9
-    at.run()
+    at.button(key="start").click().run()
     assert "done" not in at.session_state
+    assert at.button(key="stop").click().run().text
+    at.session_state["click"] = "after"
+    assert not at.run().text

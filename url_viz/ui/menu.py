@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.ui.session import CROP_ASKED, DIALOG, GO_TO, PAGE
 from url_viz.ui.streamlit_private import is_back_or_forward
-from url_viz.ui.widgets.buttons import finish_asked
+from url_viz.ui.widgets.buttons import leave_page
 
 _GROUPS = {
     "Look": {
@@ -73,7 +73,7 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
     if PAGE.get() != page.url_path:
         DIALOG.clear()
         CROP_ASKED.clear()
-        finish_asked()
+        leave_page()
         PAGE.set(page.url_path)
 
 

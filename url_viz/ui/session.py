@@ -69,20 +69,13 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the button of a key asks for, as it was drawn last."""
-
-    key: str
-    act: Callable[[], object]
-
-
-@dataclass(frozen=True)
 class Said:
     """What came of a click on the button of a key."""
 
     key: str
     words: str
     is_error: bool
+    is_seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,9 +222,10 @@ DIALOG: Key[str] = Key("view.dialog")
 """The dialog that is open: each run of the page draws it again until it is closed."""
 PAGE: Key[str] = Key("page_shown")
 """The address of the page that ran last."""
-ASKED: Key[Asked] = Key("button.asked")
-"""What a click has asked for and no run of the page has carried out."""
-SAID: Key[Said] = Key("button.said")
+ASKED: Key[tuple[str, ...]] = Key("button.asked")
+"""The keys of buttons whose click no run of the page has carried out."""
+SAID: "Key[tuple[Said, ...]]" = Key("button.said")
+"""What came of the last click, or of several that came together."""
 GO_TO: Key[str] = Key("go_to")
 """The name of the page that runs next, whichever page a browser asks for that has not heard of it."""
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")

@@ -2,8 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,19 +43,14 @@ class PatientRequests(ScriptRequests):
     def __init__(self) -> None:
         super().__init__()
         self._turn = threading.RLock()
-        self._is_drawing, self._is_acting, self._thread = False, False, 0
+        self._is_drawing, self._is_held, self._thread = False, False, 0
 
-    @contextmanager
-    def acting(self) -> Iterator[None]:
-        """The next click waits within, as it does for callbacks. Raises StopException if one has ended this run."""
+    def hold(self, *, is_held: bool) -> None:
+        """Whether clicks wait for the run, as they do for callbacks. Raises StopException if one has ended it."""
         with self._turn:
             if self._state == ScriptRequestType.STOP:
                 raise StopException
-            self._is_drawing, self._is_acting = False, True
-        try:
-            yield
-        finally:
-            self._is_acting = False
+            self._is_drawing, self._is_held = False, is_held
 
     def request_rerun(self, new_data: RerunData) -> bool:
         """Take a click. False ends a thread that draws: another begins at once, as this one may compute for long."""
@@ -71,8 +65,8 @@ class PatientRequests(ScriptRequests):
     def on_scriptrunner_yield(self) -> ScriptRequest | None:
         """What ends a run that draws, if anything; called by the thread in each call of Streamlit."""
         context = get_script_run_ctx(suppress_warning=True)
-        if self._is_acting or (context is not None and not context.has_script_started):
-            return None  # a click is carried out, or callbacks are at work
+        if self._is_held or (context is not None and not context.has_script_started):
+            return None  # a click is yet to be carried out, or callbacks are at work
         with self._turn:
             request = super().on_scriptrunner_yield()
             self._is_drawing = request is None
@@ -81,15 +75,24 @@ class PatientRequests(ScriptRequests):
     def on_scriptrunner_ready(self) -> ScriptRequest:
         """What to run next; called by the thread between runs."""
         with self._turn:
-            self._is_drawing, self._thread = False, threading.get_ident()
+            self._is_drawing, self._is_held, self._thread = False, False, threading.get_ident()
             return super().on_scriptrunner_ready()
 
 
-def undisturbed() -> AbstractContextManager[None]:
-    """Let no click end the run of a page within."""
+def hold_run() -> None:
+    """Let clicks wait until this run is let go, or has ended by itself."""
+    _hold(is_held=True)
+
+
+def let_run_go() -> None:
+    """Let the next click end this run."""
+    _hold(is_held=False)
+
+
+def _hold(*, is_held: bool) -> None:
     context = get_script_run_ctx()
-    requests = None if context is None else context.script_requests
-    return requests.acting() if isinstance(requests, PatientRequests) else nullcontext()
+    if context is not None and isinstance(context.script_requests, PatientRequests):
+        context.script_requests.hold(is_held=is_held)
 
 
 def read_settings_beside(script: Path) -> None:

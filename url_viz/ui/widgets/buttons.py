@@ -1,14 +1,15 @@
 """Buttons whose clicks are never lost: what they ask for is kept until it is done, whatever is clicked meanwhile."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.ui.session import ASKED, DIALOG, SAID, Asked, Said
-from url_viz.ui.streamlit_private import undisturbed
-from url_viz.ui.text import escape, show_error, with_toast
+from url_viz.ui.session import ASKED, DIALOG, SAID, Said
+from url_viz.ui.streamlit_private import hold_run, let_run_go
+from url_viz.ui.text import ERROR_ICON, escape
 
 
 def dialog_button(label: str, *, key: str, **look: Any) -> bool:
@@ -28,46 +29,56 @@ def act_button(
     What was drawn before is then to be drawn again (`st.rerun()`). A sentence that `act` gives, or its UrlVizError, is
     shown here until the next of these buttons is clicked.
     """
-    draw(escape(label), key=key, on_click=_ask, args=(Asked(key, act),), **look)
-    asked, is_done = ASKED.get(), False
-    if asked is not None and asked.key == key and not look.get("disabled"):
-        with undisturbed():
-            ASKED.clear()
-            is_done = _carried_out(Asked(key, act))
+    draw(escape(label), key=key, on_click=_ask, args=(key,), **look)
+    asked, is_done = ASKED.get() or (), False
+    if key in asked and not look.get("disabled"):
+        hold_run()
+        left = tuple(one for one in asked if one != key)
+        ASKED.set(left)
+        is_done = _is_done(key, act)
+        if not left:
+            let_run_go()
     show_said(key)
     return is_done
 
 
 def show_said(key: str) -> None:
-    """What came of the last click on the button of that key, if it is the last of these that was clicked."""
-    said = SAID.get()
-    if said is None or said.key != key:
-        return
-    if said.is_error:
-        show_error(said.words)
-    else:
-        st.success(escape(said.words), icon=":material/check:")
+    """What came of the last click on the button of that key, until another of these is clicked."""
+    for said in SAID.get() or ():
+        if said.key == key:
+            (st.error if said.is_error else st.success)(escape(said.words), icon=_icon(said))
 
 
-def finish_asked() -> None:
-    """Carry out what was asked for on a page that was left before it was drawn; forget what was said there."""
-    if (asked := ASKED.get()) is not None:
-        with undisturbed():
-            ASKED.clear()
-            with_toast(asked.act)()
+def _icon(said: Said) -> str:
+    return ERROR_ICON if said.is_error else ":material/check:"
+
+
+def end_of_page() -> None:
+    """To be called once a page is drawn: what was asked of it is done, or is not offered any more, and all is seen."""
+    ASKED.clear()
+    SAID.set(tuple(replace(said, is_seen=True) for said in SAID.get() or ()))
+
+
+def leave_page() -> None:
+    """Ask nothing more of a page, and say in toasts what came of it and was not seen there."""
+    ASKED.clear()
+    for said in SAID.get() or ():
+        if not said.is_seen:
+            st.toast(escape(said.words), icon=_icon(said))
     SAID.clear()
 
 
-def _ask(asked: Asked) -> None:
+def _ask(key: str) -> None:
+    hold_run()
     SAID.clear()
-    ASKED.set(asked)
+    ASKED.set((*(ASKED.get() or ()), key))
 
 
-def _carried_out(asked: Asked) -> bool:
+def _is_done(key: str, act: Callable[[], object]) -> bool:
     try:
-        words, is_error = asked.act(), False
+        words, is_error = act(), False
     except UrlVizError as error:
         words, is_error = error, True
     if is_error or isinstance(words, str):
-        SAID.set(Said(asked.key, str(words), is_error))
+        SAID.set((*(SAID.get() or ()), Said(key, str(words), is_error)))
     return not is_error
