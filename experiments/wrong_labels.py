@@ -35,6 +35,7 @@ from typing_extensions import Doc
 from training.benchmark.benchmark_tables import cell, markdown
 from training.command import command
 from url_viz.analysis.ambiguity import Classified, classify
+from url_viz.analysis.forecast import forecast
 from url_viz.analysis.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge
 from url_viz.analysis.left_out import fit_ridge
 from url_viz.analysis.votes import vote_shares
@@ -239,9 +240,16 @@ def our_rows(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged
         seconds = time.perf_counter() - started
         lead = lead_of_votes(case)
         rows.append(_row(case, VOTES, lead, lead > 0, float("nan")))
-        rows.append(_row(case, OURS, judged.score, judged.kind == LIKELY_WRONG, seconds))
+        rows.append(_row(case, OURS, judged.score, in_queue(judged), seconds))
         judgements.append(judged)
     return rows, judgements
+
+
+def in_queue(judged: Judged) -> NDArray[np.bool_]:
+    """Which labels (R,) are in the queue of doubtful ones."""
+    order, is_doubtful = np.argsort(-judged.score, kind="stable"), np.zeros(len(judged), bool)
+    is_doubtful[order[: forecast(judged.wrong[order].astype(np.float64)).end]] = True
+    return is_doubtful
 
 
 def lead_of_votes(case: Planted) -> NDArray[np.float64]:

@@ -18,9 +18,11 @@ from experiments import (
     finetuning,
     head_functions,
     label_errors,
+    label_queues,
     objects,
     orders,
     own_model,
+    real_mistakes,
     safe_retrieval,
     scatter_and_gaussians,
     shares,
@@ -70,6 +72,9 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
     told = (ROOT / "docs" / "labels.md").read_text("utf-8")
     assert wrong_labels.by_noise(figures["report"]) in told
+    queues = label_queues.tables({"report": read_figures(label_queues.FIGURES)["report"]})
+    assert queues.removeprefix("report\n\n") in told
+    assert real_mistakes.table(read_figures(real_mistakes.FIGURES)) in told
     assert rows_of(apart.table(read_figures(apart.FIGURES)), "| trash ") in told
     words = " ".join(told.split())
     table = label_errors.table(read_figures(label_errors.FIGURES)).splitlines()

@@ -15,6 +15,8 @@ from url_viz.analysis.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.places import picture_path
 from url_viz.store.tables import Twins, no_twins
+from url_viz.subjects.set_versions import Diff
+from url_viz.subjects.stored_diffs import StoredFigures
 
 Row = tuple[str, int, str | None, str | None, str | None]
 
@@ -238,6 +240,21 @@ class TestAmbiguity:
         wanted = np.quantile([difference(value[two.ravel()], is_new[two.ravel()]) for two in draws], [0.025, 0.975])
         found = ambiguity_by_class(before, after).iloc[0]
         assert found[["low", "high"]].tolist() == pytest.approx(wanted.tolist(), abs=0.01)
+
+    def test_of_many_classes_none_changes_by_chance_and_one_that_does_is_found(self) -> None:
+        """Two versions that each lack another half of 81 classes: some intervals exclude zero, none is called so."""
+        dice, (label, each) = np.random.default_rng(1), (np.repeat(np.arange(81).astype(str), 40), np.arange(81 * 40))
+        value = dice.random(len(label))
+        there = dice.random((2, len(label))) < 0.5
+        later = np.where(label == "7", 0.05 * value, value)
+        sides = zip((value, later), there, strict=True)
+        before, after = (rows(label[part], values[part].tolist(), each[part].tolist()) for values, part in sides)
+        table = ambiguity_by_class(before, after)
+        by_themselves = (table["low"] > 0) | (table["high"] < 0)
+        found = Diff(None, None, pd.DataFrame(), None, StoredFigures(None, table, pd.DataFrame()))  # type: ignore[arg-type]
+        assert by_themselves.sum() >= 4
+        assert found.rose.empty
+        assert found.fell["label"].tolist() == ["7"]
 
 
 CLASSES, EACH = 4, 30

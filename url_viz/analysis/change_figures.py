@@ -112,13 +112,13 @@ def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFram
     """The mean ambiguity of each class before and after, what differs most first, with a 95 % interval over groups.
 
     Rows have label, ambiguity (nan for none), and `group`, the source group, of one list in both. Columns: label,
-    pictures_before, pictures, before, after, difference, low, high. A group counts with its pictures of both versions:
-    what both have in common varies in both. Classes of fewer than FEWEST groups, or without pictures in a version, are
-    left out.
+    pictures_before, pictures, before, after, difference, low, high, and p, Student's p-value of no difference. A group
+    counts with its pictures of both versions: what both have in common varies in both. Classes of fewer than FEWEST
+    groups, or without pictures in a version, are left out.
     """
     one, other = (dict(list(side.dropna(subset=["ambiguity"]).groupby("label"))) for side in (before, after))
     rows = [_of_class(str(name), one[name], other[name]) for name in one if name in other]
-    columns = ["label", "pictures_before", "pictures", "before", "after", "difference", "low", "high"]
+    columns = ["label", "pictures_before", "pictures", "before", "after", "difference", "low", "high", "p"]
     table = pd.DataFrame([row for row in rows if row is not None], columns=columns)
     return table.sort_values("difference", key=np.abs, ascending=False, kind="stable", ignore_index=True)
 
@@ -129,6 +129,7 @@ def _of_class(name: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[obj
         return None
     one, other = (_mean(side["ambiguity"].to_numpy(np.float64)) for side in (before, after))
     influence = np.concatenate([-one.influence, other.influence])
-    figure = Influenced(other.value - one.value, influence).by_blocks(group, least=-1)
+    difference = Influenced(other.value - one.value, influence)
+    figure, p = difference.by_blocks(group, least=-1), difference.p_by_blocks(group)
     ends = figure.interval.low, figure.interval.high
-    return name, len(before), len(after), one.value, other.value, figure.value, *ends
+    return name, len(before), len(after), one.value, other.value, figure.value, *ends, p

@@ -23,6 +23,7 @@ from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_size
 from url_viz.analysis.label_choice import stored_source
 from url_viz.analysis.leaks import find_splits
 from url_viz.analysis.new_pictures import NewPictures, nearest_without_twins
+from url_viz.analysis.order_metrics import holm
 from url_viz.analysis.uploads import placed
 from url_viz.analysis.user_columns import with_user_columns
 from url_viz.errors import ImageSetError
@@ -376,13 +377,18 @@ class Diff:
 
     @property
     def rose(self) -> pd.DataFrame:
-        """Classes that became more ambiguous: rows of `ambiguity` by LEAST_DIFFERENCE, the interval above zero."""
-        return self.ambiguity[(self.ambiguity["low"] > 0) & (self.ambiguity["difference"] >= LEAST_DIFFERENCE)]
+        """Classes that became more ambiguous: rows of `ambiguity` by LEAST_DIFFERENCE, more than chance among all."""
+        return self._changed[self._changed["difference"] >= LEAST_DIFFERENCE]
 
     @property
     def fell(self) -> pd.DataFrame:
         """Classes that became clearer, likewise."""
-        return self.ambiguity[(self.ambiguity["high"] < 0) & (self.ambiguity["difference"] <= -LEAST_DIFFERENCE)]
+        return self._changed[self._changed["difference"] <= -LEAST_DIFFERENCE]
+
+    @property
+    def _changed(self) -> pd.DataFrame:
+        """The classes that differ by more than chance: of many some would by an interval of each (Holm 1979)."""
+        return self.ambiguity[holm(self.ambiguity["p"].to_numpy(np.float64))]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -402,9 +408,11 @@ class Diff:
             said.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
         if (count := len(self.ambiguity)) and counts:
             rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
-            by_chance = f"of {counted(count, 'class')} compared, up to {count / 20:.0f} of these by chance"
-            least = decimal(LEAST_DIFFERENCE)
-            said.append(f"Mean ambiguity rose by {least} or more in {rose}, and fell in {fell} ({by_chance}).")
+            least, compared = (
+                decimal(LEAST_DIFFERENCE),
+                f"of {counted(count, 'class')} compared, by Holm over all of them",
+            )
+            said.append(f"Mean ambiguity rose by {least} or more in {rose}, and fell in {fell} ({compared}).")
         return tuple(said)
 
     def as_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from url_viz.subjects.set_versions import Diff, Version, models_of
 MOST = 4
 """So many diffs of a set are kept, those computed last."""
 _ADVICE = "Compare again."
-_PARTS = "new_leaks", "ambiguity", "on_map"
+_PARTS = "new_leaks", "class_ambiguity", "on_map"
 
 
 @dataclass(frozen=True)

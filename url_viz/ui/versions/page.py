@@ -250,7 +250,7 @@ def show_figures(found: Diff) -> None:
         st.markdown("**Classes that became more ambiguous, or clearer**")
         number = st.column_config.NumberColumn
         st.dataframe(
-            classes.drop(columns=["pictures_before", "pictures"]),
+            classes.drop(columns=["pictures_before", "pictures", "p"]),
             hide_index=True,
             width="content",
             column_config={

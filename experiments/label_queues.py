@@ -1,0 +1,245 @@
+"""Doubtful labels, told and true: `python -m experiments.label_queues --data FOLDER … --report FOLDER …`.
+
+Each FOLDER holds class folders. Labels are changed to any class, to the most similar one, or to one of the three most
+similar; sets are as they are, or *spoilt*: a tenth of the pictures blended with another class, a tenth degraded past
+recognition, which are no errors. Told and counted: the fraction of wrong labels, those likely wrong, the queue, and how
+many of the next fifty are wrong, before any answer and after ten true ones. P(wrong) is of folds that did not fit the
+calibration. What was chosen was chosen on --data; --report chose nothing. Mistakes that a set has by itself count as
+right labels. The figures go to label_queues.json; `--table` prints the tables from it.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+from typing_extensions import Doc
+
+from experiments.figure_files import read_figures, write_figures
+from experiments.wrong_labels import EmbeddedSet, read
+from training.benchmark.benchmark_tables import markdown
+from training.command import command
+from url_viz.analysis.ambiguity import classify, labelled_means
+from url_viz.analysis.calibration import calibrate, calibration_error
+from url_viz.analysis.forecast import forecast, wrong_share
+from url_viz.analysis.label_issues import LIKELY
+from url_viz.analysis.left_out import fit_ridge
+from url_viz.analysis.order_metrics import mean_by_t
+from url_viz.analysis.probe import probe_folds
+from url_viz.errors import FolderError
+from url_viz.models.model import load_model
+from url_viz.models.model_names import DEFAULT
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.nearest import Nearest
+from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.whitening import fit_whitening
+from url_viz.rows import l2_normalize
+
+FIGURES = Path(__file__).with_suffix(".json")
+NONE, ANY, SIMILAR, THREE = "no error", "any class", "similar class", "of three similar"
+THREE_SHARES = (0.5, 0.3, 0.2)
+PLAIN = ((NONE, 0.0), (SIMILAR, 0.02), (SIMILAR, 0.05), (SIMILAR, 0.1), (THREE, 0.1), (ANY, 0.02), (ANY, 0.05))
+CASES = (
+    *((*planted, False) for planted in (*PLAIN, (ANY, 0.1), (ANY, 0.2))),
+    *((*planted, True) for planted in ((NONE, 0.0), (SIMILAR, 0.02), (SIMILAR, 0.1), (ANY, 0.05), (ANY, 0.1))),
+)
+SPOILT_SHARE = 0.1
+ANSWERS, NEXT = 10, 50
+
+Bools = NDArray[np.bool_]
+Doubles = NDArray[np.float64]
+Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class QueueStudy:
+    """Plant label errors, and see what is told of them."""
+
+    data: Annotated[tuple[Path, ...], Doc("Sets on which the constants were chosen; give it again.")] = ()
+    report: Annotated[tuple[Path, ...], Doc("Sets that chose nothing; give it again.")] = ()
+    draws: Annotated[int, Doc("Draws of each kind of errors.")] = 3
+    json: Annotated[Path, Doc("The figures.")] = FIGURES
+    table: Annotated[bool, Doc("Only print the tables of the figures that are there.")] = False
+
+
+@dataclass(frozen=True)
+class JudgedLabels:
+    """L labels that were judged: `doubt`, `wrong` (L,), the latter by folds that fitted nothing; `is_wrong` (L,).
+
+    `share` (L,) is the first class's share, by those folds, `is_first` (L,) whether it is the label.
+    """
+
+    doubt: Doubles
+    wrong: Doubles
+    is_wrong: Bools
+    share: Doubles
+    is_first: Bools
+
+
+def main(study: QueueStudy) -> None:
+    """Measure, write the figures, and print the tables; or print them again."""
+    if not study.table:
+        if not study.data and not study.report:
+            raise FolderError("No set is given to plant errors in. Give --data FOLDER or --report FOLDER, or --table.")
+        model = load_model(DEFAULT, precision="exact")
+        uses = (("development", study.data), ("report", study.report))
+        figures = {
+            use: [row for folder in folders for row in rows_of(read(folder, model), study.draws)]
+            for use, folders in uses
+            if folders
+        }
+        write_figures(figures, study.json, digits=4)
+    print(tables(read_figures(study.json)))
+
+
+def rows_of(pictures: EmbeddedSet, draws: int) -> Iterator[dict[str, Any]]:
+    """A row of figures for each kind of errors and draw."""
+    for kind, fraction, is_spoilt in CASES:
+        for draw in range(draws):
+            found = judged(pictures, kind, fraction, is_spoilt=is_spoilt, draw=draw)
+            yield {"set": pictures.name, "planted": title_of(kind, fraction), "spoilt": is_spoilt, **row_of(found)}
+
+
+def title_of(kind: str, fraction: float) -> str:
+    """ "similar class, 10%"."""
+    return kind if kind == NONE else f"{kind}, {fraction:.0%}"
+
+
+def judged(pictures: EmbeddedSet, kind: str, fraction: float, *, is_spoilt: bool, draw: int) -> JudgedLabels:
+    """Plant errors by a draw, and judge the labels."""
+    embedding, order = _spoilt(pictures, draw if is_spoilt else 0, is_spoilt=is_spoilt)
+    label = planted(pictures, order, kind, fraction, draw)
+    whitened = fit_whitening(embedding).transform(embedding)
+    graph = build_graph(whitened, embedding)
+    group = twin_groups(graph.twins)
+    classified = classify(graph.position, graph.similarity, whitened, label, group)
+    assert classified is not None
+    ridge = fit_ridge(whitened, label, group, pictures.classes)
+    of = labelled_means(ridge, [Nearest(graph.position, graph.similarity)])
+    fold = probe_folds(group[of.rows], seed=draw)
+    wrong, share, is_first = np.zeros(len(of.label)), np.zeros(len(of.label)), np.zeros(len(of.label), bool)
+    for left_out in np.unique(fold):
+        is_out = fold == left_out
+        fitted = calibrate(of.mean[~is_out], of.label[~is_out], group[of.rows][~is_out], prior=of.prior)
+        shares = fitted.shares(of.mean[is_out])
+        wrong[is_out] = fitted.label_is_wrong(of.mean[is_out], of.label[is_out])
+        share[is_out], is_first[is_out] = shares.max(axis=1), shares.argmax(axis=1) == of.label[is_out]
+    doubt = classified.evidence.doubt[of.rows].astype(np.float64)
+    return JudgedLabels(doubt, wrong, (label != pictures.label)[of.rows], share, is_first)
+
+
+def _spoilt(pictures: EmbeddedSet, draw: int, *, is_spoilt: bool) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The embeddings (N, D), and the pictures that are as they were, by dice."""
+    order, tenth = np.random.default_rng(draw).permutation(len(pictures.label)), 0
+    embedding = pictures.embedding.copy()
+    if is_spoilt:
+        tenth = int(SPOILT_SHARE * len(order))
+        embedding[order[:tenth]] = pictures.blend[order[:tenth]]
+        embedding[order[tenth : 2 * tenth]] = pictures.degraded[order[tenth : 2 * tenth]]
+    return embedding, order[2 * tenth :]
+
+
+def planted(pictures: EmbeddedSet, order: NDArray[np.int64], kind: str, fraction: float, draw: int) -> Codes:
+    """The labels (N,) with a fraction of all changed, among the pictures of `order`."""
+    dice, label = np.random.default_rng(1000 + draw), pictures.label.copy()
+    count = int(fraction * len(label))
+    rows = dice.permutation(order)[:count]
+    if kind == ANY:
+        label[rows] = (label[rows] + dice.integers(1, pictures.classes, count)) % pictures.classes
+    elif kind in (SIMILAR, THREE):
+        near = np.argsort(-likeness(pictures), axis=1)
+        place = dice.choice(3, count, p=THREE_SHARES) if kind == THREE else 0
+        label[rows] = near[label[rows], place]
+    return label.astype(np.int32)
+
+
+def likeness(pictures: EmbeddedSet) -> NDArray[np.float32]:
+    """How alike the mean embeddings of classes are (C, C), −1 for a class and itself."""
+    unit = l2_normalize(pictures.embedding)
+    means = [unit[pictures.label == code].mean(axis=0) for code in range(pictures.classes)]
+    alike: NDArray[np.float32] = l2_normalize(np.stack(means)) @ l2_normalize(np.stack(means)).T
+    np.fill_diagonal(alike, -1)
+    return alike
+
+
+def row_of(labels: JudgedLabels) -> dict[str, Any]:
+    """What is told of labels, and what is true."""
+    order = np.argsort(-labels.doubt, kind="stable")
+    is_wrong, ahead = labels.is_wrong[order], forecast(labels.wrong[order])
+    likely, end, all_wrong = labels.wrong >= LIKELY, ahead.end, int(is_wrong.sum())
+    heard = ahead.heard(ahead.wrong[:ANSWERS], is_wrong[:ANSWERS])
+    told = wrong_share(labels.wrong)
+    of_all, missing = max(1, all_wrong), float("nan")
+    row: dict[str, Any] = {
+        "true": float(is_wrong.mean()),
+        "told": told.share,
+        "told low": told.low,
+        "told high": told.high,
+        "likely recall": float(labels.is_wrong[likely].sum() / of_all) if all_wrong else missing,
+        "likely precision": float(labels.is_wrong[likely].mean()) if likely.any() else missing,
+        "likely": int(likely.sum()),
+        "queue": end,
+        "queue recall": float(is_wrong[:end].sum() / of_all) if all_wrong else missing,
+        "queue precision": float(is_wrong[:end].mean()) if end else missing,
+        "average precision": float(average_precision_score(labels.is_wrong, labels.doubt)) if all_wrong else missing,
+        "calibration error": calibration_error(labels.share, labels.is_first),
+    }
+    for when, known, start in (("unheard", ahead, 0), ("heard", heard, ANSWERS)):
+        part = slice(start, start + NEXT)
+        expected, true = known.among(part), int(is_wrong[part].sum())
+        row |= {f"{when} told": expected.value, f"{when} low": expected.low, f"{when} high": expected.high}
+        row |= {f"{when} true": true, f"{when} held": bool(np.floor(expected.low) <= true <= np.ceil(expected.high))}
+    seen = _looked_at(ahead.wrong, is_wrong)
+    return row | {"looked at": seen, "found": int(is_wrong[:seen].sum())}
+
+
+def _looked_at(wrong: Doubles, is_wrong: Bools) -> int:
+    """How many labels somebody looks at who answers truly, until the queue, cut anew every ten answers, ends."""
+    ahead, seen = forecast(wrong), 0
+    while (end := ahead.end if seen else max(ahead.end, ANSWERS)) > seen and seen <= len(wrong) - NEXT - ANSWERS:
+        seen = min(end, seen + ANSWERS)
+        ahead = forecast(wrong).heard(wrong[:seen], is_wrong[:seen])
+    return seen
+
+
+def tables(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Means over sets and draws with 95 % intervals over these (t), by use."""
+    return "\n\n".join(f"{use}\n\n{_table(pd.DataFrame(rows))}" for use, rows in figures.items())
+
+
+def _table(rows: pd.DataFrame) -> str:
+    header = ["planted", "told wrong, true", "likely wrong: recall / precision", "queue: recall / precision (length)"]
+    header += ["next 50: told, true; held", "after ten answers", "looked at, found"]
+    lines = []
+    for (is_spoilt, planted_as), part in rows.groupby(["spoilt", "planted"], sort=False):
+        both = [f"{_mean(part, f'{name} recall')} / {_mean(part, f'{name} precision')}" for name in ("likely", "queue")]
+        ahead = [
+            f"{part[f'{when} told'].mean():.0f} [{part[f'{when} low'].mean():.0f}, {part[f'{when} high'].mean():.0f}], "
+            f"{part[f'{when} true'].mean():.0f}; {part[f'{when} held'].mean():.2f}"
+            for when in ("unheard", "heard")
+        ]
+        told = f"{part['told'].mean():.3f} [{part['told low'].mean():.3f}, {part['told high'].mean():.3f}], "
+        lines.append(
+            [
+                f"{planted_as}{', spoilt' if is_spoilt else ''}",
+                f"{told}{part['true'].mean():.3f}",
+                both[0] if part["true"].any() else f"{part['likely'].mean():.0f} called",
+                f"{both[1]} ({part['queue'].mean():.0f})" if part["true"].any() else f"({part['queue'].mean():.0f})",
+                *ahead,
+                f"{part['looked at'].mean():.0f}, {part['found'].mean():.0f}",
+            ]
+        )
+    return markdown(header, lines)
+
+
+def _mean(part: pd.DataFrame, name: str) -> str:
+    return mean_by_t(part[name].tolist()).text()
+
+
+if __name__ == "__main__":
+    sys.exit(command(QueueStudy, main))
