@@ -1,9 +1,14 @@
-"""The measuring machine: processor, cores, and the versions that matter."""
+"""The measuring machine: processor, cores, the versions that matter, and the processor time that was used."""
 
 import os
 import platform
+import resource
 from importlib.metadata import version
 from pathlib import Path
+
+import psutil
+
+from url_viz.cores import usable_cores
 
 PACKAGES = ("torch", "timm", "openvino", "lancedb", "umap-learn", "numpy", "streamlit")
 
@@ -11,7 +16,16 @@ PACKAGES = ("torch", "timm", "openvino", "lancedb", "umap-learn", "numpy", "stre
 def machine() -> str:
     """One line for a report."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}; {versions}."
+    load = f"load {os.getloadavg()[0]:.1f}"
+    return f"{_processor()}, {usable_cores()} cores, {load}, Python {platform.python_version()}; {versions}."
+
+
+def processor_seconds() -> float:
+    """What this process and its children, those that decode, have used of all cores: as busy as others keep them."""
+    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    each = (process.cpu_times() for process in tree)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(times.user + times.system for times in each) + ended.ru_utime + ended.ru_stime
 
 
 def _processor() -> str:

@@ -13,7 +13,6 @@ tables of docs/order.md are printed from these.
 
 import argparse
 import os
-import resource
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,12 +23,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import t as student
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, processor_seconds
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.benchmark.benchmark_tables import markdown
@@ -129,14 +127,6 @@ def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> di
     found = {"first": seconds(first, place), "then second": seconds(first, place, also=second)}
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         return found | {"second alone": seconds(second, one), "at once": seconds(first, other, also=second)}
-
-
-def processor_seconds() -> float:
-    """What this process and its children, those that decode, have used of all cores: as busy as others keep them."""
-    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    each = (process.cpu_times() for process in tree)
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(times.user + times.system for times in each) + ended.ru_utime + ended.ru_stime
 
 
 @dataclass

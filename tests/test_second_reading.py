@@ -1,12 +1,16 @@
 """A second model reads a new set unasked once it is whole by the first; which sets it leaves alone, and a stop."""
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.conftest import SECOND
@@ -14,11 +18,12 @@ from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz import second_reading
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.workers import decoders
 from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.pipeline import embed as pipeline
-from url_viz.progress import Progress
-from url_viz.second_reading import embed_by_two
+from url_viz.progress import PROGRESS_VARIABLE, Progress
+from url_viz.second_reading import BEHIND, embed_by_two
 from url_viz.store.sets import list_sets
 
 COUNT = 16
@@ -61,6 +66,25 @@ def by_two(read: Reader, model: Model, second_model: Model) -> ByTwo:
 
 def of_second(image_set: ImageSet) -> str | None:
     return None if image_set.second.active is None else image_set.second.active.space.backbone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_pages_go_before_the_second_model_of_a_job(by_two: ByTwo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads are as far behind as the one that starts them, and so are the processes that decode for them."""
+    monkeypatch.setenv(PROGRESS_VARIABLE, os.devnull)
+    behind: dict[str, set[int]] = {"read": set(), SECOND_STAGE: set()}
+
+    def look(step: Progress) -> None:
+        if step.stage in behind and step.done:
+            others = [one.nice() for one in psutil.Process().children() if "url_viz.imaging.workers" in one.cmdline()]
+            behind[step.stage] |= {os.getpriority(os.PRIO_PROCESS, 0), *others}
+
+    decoders.close()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(by_two, seen=look).result()
+    decoders.close()
+    assert behind == {"read": {own}, SECOND_STAGE: {min(19, own + BEHIND)}}
 
 
 def test_a_new_set_is_whole_by_the_first_before_the_second_begins(by_two: ByTwo) -> None:

@@ -1,12 +1,13 @@
 """Reading by threads, some batches ahead of the consumer, and within a bound of memory."""
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
+
+from url_viz.cores import usable_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,7 +26,7 @@ def read_ahead(
 
     Closed early, as after Ctrl-C, it waits only for what is being read, not for what was queued.
     """
-    pool = ThreadPoolExecutor(at_a_time or os.cpu_count(), thread_name_prefix="read")
+    pool = ThreadPoolExecutor(at_a_time or usable_cores(), thread_name_prefix="read")
     waiting: deque[list[Future[Result]]] = deque()
     try:
         for batch in batches:

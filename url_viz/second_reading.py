@@ -11,9 +11,10 @@ import numpy as np
 from url_viz.analysis.second_model import find_second
 from url_viz.errors import DamageError
 from url_viz.image_set import ImageSet
+from url_viz.imaging.workers import decoders
 from url_viz.models.model import EmbeddingSpace, Model, packaged_name
 from url_viz.models.model_names import PACKAGED, default_second_model
-from url_viz.progress import Progress, ProgressCallback
+from url_viz.progress import PROGRESS_VARIABLE, Progress, ProgressCallback
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import find_set
 from url_viz.store.reader import Store
@@ -22,6 +23,8 @@ from url_viz.workspace import Workspace
 
 MOST_PICTURES = 20_000
 """Up to so many pictures are read by a second model without being asked."""
+BEHIND = 10
+"""By how much a job that nobody waits for is behind pages: they get nine times its share of a busy processor."""
 VARIABLE = "URL_VIZ_SECOND_MODEL"
 """Environment variable: `off` where no second model reads unasked."""
 
@@ -56,7 +59,15 @@ def embed_by_two(
     def named(step: Progress) -> None:
         progress(replace(step, stage=f"{step.stage}, {name}"))
 
+    _let_pages_go_first()
     return read(model=model, also=load(name), refit=False, progress=named)
+
+
+def _let_pages_go_first() -> None:
+    """Where this is a job of the app: what the second model takes from here on is what pages leave of the processor."""
+    if PROGRESS_VARIABLE in os.environ:
+        os.nice(BEHIND)  # on Linux of this thread, and of what it starts
+        decoders.close()  # those that start in their place are behind, too
 
 
 def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:

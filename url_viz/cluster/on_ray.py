@@ -22,6 +22,7 @@ import numpy as np
 
 from url_viz.cluster.chunks import Died, Done, Ready, embed_on_workers, without_duplicates
 from url_viz.cluster.worker import Worker, WorkerConfig
+from url_viz.cores import usable_cores
 from url_viz.errors import ClusterError, UrlVizError, UsageError
 from url_viz.imaging.scan import ScannedFile
 from url_viz.models.model import Model
@@ -174,7 +175,7 @@ def _started(workers: int) -> Iterator[ModuleType]:
     ray = _ray()
     own = {
         "address": "local",
-        "num_cpus": max(os.cpu_count() or 1, workers),
+        "num_cpus": max(usable_cores(), workers),
         "include_dashboard": False,
         "object_store_memory": max(4, workers) * STORE_BYTES_PER_WORKER,
     }

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+from url_viz.cores import usable_cores
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.containers.archives import Tar, Zip
@@ -36,7 +37,7 @@ class LimitedReaders(LimitedProcesses):
     def __init__(self) -> None:
         super().__init__(
             "url_viz.imaging.limited_readers",
-            most=min(MOST_PROCESSES, max(2, os.cpu_count() or 1)),  # one that never ends does not block the others
+            most=min(MOST_PROCESSES, max(2, usable_cores())),  # one that never ends does not block the others
             most_s=MOST_S,
             most_memory_bytes=resource.RLIM_INFINITY,  # they limit themselves by the size of each file
             error=ImageError,

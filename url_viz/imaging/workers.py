@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from url_viz.cores import usable_cores
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, header_of
 from url_viz.imaging.digest import content_key
@@ -43,7 +44,7 @@ class Decoders(LimitedProcesses):
     ) -> None:
         super().__init__(
             "url_viz.imaging.workers",
-            most=most or max(2, os.cpu_count() or 1),  # at least two: one that hangs does not block the others
+            most=most or max(2, usable_cores()),  # at least two: one that hangs does not block the others
             most_s=most_s,
             most_memory_bytes=most_memory_bytes,
             error=ImageError,

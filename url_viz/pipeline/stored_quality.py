@@ -1,6 +1,5 @@
 """Quality and perceptual hash of the pictures that were read and have none yet, from their stored thumbnails."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from url_viz.cores import usable_cores
 from url_viz.imaging.perceptual_hash import perceptual_hash
 from url_viz.imaging.quality import grey_thumbnail, quality_of_image
 from url_viz.progress import Clock, ProgressCallback
@@ -32,7 +32,7 @@ def assess_missing(writer: Writer, report: ProgressCallback) -> int:
     kinds = (measured, quality_of_image, writer.add_quality), (hashed, perceptual_hash, writer.add_hashes)
     clock = Clock("measure", total=len(rows))
     report(clock.at(0))
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="measure") as pool:
+    with ThreadPoolExecutor(usable_cores(), thread_name_prefix="measure") as pool:
         for start in range(0, len(rows), BATCH):
             some = rows.slice(start, BATCH)
             content, greys = np.asarray(some["content"].to_numpy(), np.int64), _greys(writer, some, pool)

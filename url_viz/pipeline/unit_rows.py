@@ -1,6 +1,5 @@
 """Rows of length one to search among, many of them in the half precision that they are stored in."""
 
-import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.cores import usable_cores
 from url_viz.rows import l2_normalize
 
 MOST_IN_FLOAT32 = 100_000
@@ -66,7 +66,7 @@ class UnitRows:
                 widen(half, block[: len(half)])
                 values[start : start + block_rows] = of(block[: len(half)])
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             deque(pool.map(fill, range(0, len(self), at_a_time)), maxlen=0)
         return values
 
