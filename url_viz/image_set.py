@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -28,9 +28,11 @@ from url_viz.analysis.reasons import Reasons, Shared, reason_table
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError, UsageError
+from url_viz.imaging.chosen_rendering import rendering_of_new, words_of_outside
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.object_source import Objects
+from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import Scan, display_name, why_empty
 from url_viz.imaging.source import Folder, Source, source_of
 from url_viz.models.head import Head
@@ -44,7 +46,7 @@ from url_viz.pipeline.postprocess import update_derived
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
-from url_viz.store.about import embed_command, find_set, has_tables, read_before, space_read
+from url_viz.store.about import embed_command, find_set, has_tables, read_about, read_before, space_read
 from url_viz.store.bundle import refuse_pack
 from url_viz.store.object_columns import keep_objects
 from url_viz.store.reader import Store
@@ -410,6 +412,7 @@ def embed_folder(
     refit: bool = False,
     within: Sequence[Path] | None = None,
     ray: OnRay | None = None,
+    rendering: Rendering | None = None,
 ) -> ImageSet:
     """Read a folder (or an address in object storage) into an image set: only new and changed files.
 
@@ -419,6 +422,8 @@ def embed_folder(
     then by both (`ImageSet.second`).
     Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
     `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
+    Pictures of more than 8 bits, or of many bands, are seen as the set's are, those of a new one as `rendering` says,
+    or in the range of a sample of them; another rendering than the set's reads it anew.
     With `ray`, workers of Ray read and embed (`OnRay("local", workers=2)`); this process stores what they answer.
     Raises FolderError or NoImagesError if there is nothing to read, WorkspaceError where another process writes,
     BucketError where object storage does not give what it listed: what it gave is kept, and the next call goes on;
@@ -431,7 +436,7 @@ def embed_folder(
     (progress or silent)(Progress("scan", 0))
     paths = home.set_paths(find_set(root, home))
     source = _source(root.resolve() if os.path.exists(root) else root, paths, within)
-    run = _SourceReading(model, also, embeddings, limit, progress or silent, ray, is_map_refitted=refit)
+    run = _SourceReading(model, also, embeddings, limit, progress or silent, ray, refit, rendering)
     return _embed_source(source, root, home, run)
 
 
@@ -471,6 +476,7 @@ class _SourceReading:
     report: ProgressCallback
     ray: OnRay | None
     is_map_refitted: bool = False
+    rendering: Rendering | None = None
 
     def models(self, found: Scan, home: Workspace) -> tuple[Model | Given, tuple[Model, ...]]:
         """The model, or the embeddings in its place, and the second model, if there is one."""
@@ -485,6 +491,13 @@ class _SourceReading:
             chosen = _loaded(self.model, home, self.ray, precision=space.precision if space else "fast")
         return chosen, _second_model(self.also, chosen, home, self.ray)
 
+    def rendering_for(self, source: Source, found: Scan, paths: SetPaths) -> Rendering | None:
+        """How the pictures are seen: as those that were read before, unless another rendering is wanted."""
+        before = read_about(paths).spaces if has_tables(paths) else ()
+        if self.rendering is None and before:
+            return before[-1].preprocessing.rendering
+        return rendering_of_new(source, found.files, self.rendering)
+
 
 def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReading) -> ImageSet:
     """Read what is new in a source into the image set of `root`; see `embed_folder`."""
@@ -494,6 +507,9 @@ def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReadi
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(why_empty(found.root, found.other))
     paths = home.set_paths(find_set(root, home))
+    rendering = run.rendering_for(source, found, paths)
+    chosen, others = _seeing(chosen, rendering), tuple(one.seeing(rendering) for one in others)
+    found = replace(found, remarks=(*found.remarks, *_remarks_on(rendering, source, found)))
     with Writer(paths, root) as writer:
         embed_by = embed_files if run.ray is None else run.ray.embed_by(home)
         _keep_said(writer, source, found)
@@ -519,6 +535,19 @@ def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReadi
             image_set.prepare()
         image_set.versions.store()
     return image_set
+
+
+def _seeing(model: Model | Given, rendering: Rendering | None) -> Model | Given:
+    """The model for pictures that are seen so; given embeddings stay as they are, and only thumbnails are seen."""
+    return model.seeing(rendering) if isinstance(model, Model) else model
+
+
+def _remarks_on(rendering: Rendering | None, source: Source, found: Scan) -> Iterator[str]:
+    """What is to be said of how pictures are seen."""
+    if rendering is not None:
+        yield f"{rendering.words}."
+    if outside := words_of_outside(source, found.files, rendering):
+        yield outside
 
 
 def _keep_said(writer: Writer, source: Source, found: Scan) -> None:

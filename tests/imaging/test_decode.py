@@ -72,7 +72,7 @@ def test_strips_make_the_picture_that_the_whole_would(monkeypatch: pytest.Monkey
     values = np.random.default_rng(0).normal(0, 50, (40, 30)).astype(np.float32)
     data = encoded(Image.fromarray(values), "TIFF")
     whole = np.asarray(decode(data)[0])
-    monkeypatch.setattr("url_viz.imaging.decode.STRIP_PIXELS", 7 * 30)
+    monkeypatch.setattr("url_viz.imaging.deep.STRIP_VALUES", 7 * 30)
     assert np.array_equal(np.asarray(decode(data)[0]), whole)
 
 

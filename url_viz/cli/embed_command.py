@@ -16,6 +16,7 @@ from url_viz.wording import counted
 if TYPE_CHECKING:
     from url_viz.cluster.on_ray import OnRay
     from url_viz.image_set import ImageSet
+    from url_viz.imaging.rendering import Rendering
     from url_viz.models.model import Model
     from url_viz.models.runtime import Precision
     from url_viz.options import PrecisionChoice
@@ -74,12 +75,23 @@ def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[
             limit=config.limit,
             refit=config.refit,
             within=bound(config.within),
+            rendering=_rendering(config),
         )
         if loaded is None or second is not None or on_ray is not None or config.one_model or not is_on():
             image_set = read(model=loaded or config.model, also=second, embeddings=given, progress=report, ray=on_ray)
         else:
             image_set = embed_by_two(read, root, model=loaded, load=load, progress=report, workspace=config.workspace)
     return image_set, loaded
+
+
+def _rendering(config: EmbedConfig) -> "Rendering | None":
+    """What was chosen of range and bands. Raises UsageError for what can be none."""
+    from url_viz.imaging.rendering import Rendering, as_bands, as_range
+
+    if config.range is None and config.bands is None:
+        return None
+    black, white = as_range(config.range) if config.range is not None else (None, None)
+    return Rendering(black, white, as_bands(config.bands) if config.bands is not None else ())
 
 
 def _precision_read(root: Path, config: EmbedConfig) -> "PrecisionChoice":

@@ -180,7 +180,7 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
 
     require_png(out)
     heat = image_set.heat(image_id)
-    picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX)
+    picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX, rendering=image_set.rendering)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
     write_png(over(picture, heat), out)
     print(f"{in_words(heat)} The picture with its map: {out}")

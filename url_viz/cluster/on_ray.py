@@ -127,6 +127,7 @@ def _worker_config(embedding: Embedding, workspace: Workspace, allocation: Alloc
     return WorkerConfig(
         tuple((_named(model.name), model.space.key) for model in models),
         models[0].space.precision,
+        models[0].space.preprocessing.rendering,
         "cuda" if allocation.gpus else "cpu",
         workspace.root,
         embedding.source.root,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import ClusterError, UrlVizError
+from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import Decoders
@@ -31,6 +32,7 @@ class WorkerConfig:
 
     models: tuple[tuple[str, str], ...]
     precision: Precision
+    rendering: Rendering | None
     device: str
     workspace: Path
     root: Path
@@ -72,6 +74,7 @@ def _opened(config: WorkerConfig, known: NDArray[np.int64], embedded: Sequence[N
 
 def _loaded(name: str, space_key: str, config: WorkerConfig) -> Model:
     model = load_model(name, device=config.device, precision=config.precision, workspace=config.workspace)
+    model = model.seeing(config.rendering)
     if model.space.key != space_key:
         raise ClusterError(
             f"its weights of {name!r} are others than where the command runs. Give both the same file, or the same "

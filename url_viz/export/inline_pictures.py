@@ -49,7 +49,8 @@ def with_boxes(whole: WholePicture, *, most_px: int, is_named: bool = True) -> s
     """
     width, height = whole.size
     size = f'width="{width}" height="{height}"'
-    parts = [f'<image {size} href="{data_url(decoders.shown(whole.data, most_px=most_px, quality=90))}"/>']
+    shown = decoders.shown(whole.data, most_px=most_px, quality=90, rendering=whole.rendering)
+    parts = [f'<image {size} href="{data_url(shown)}"/>']
     this, *others = whole.boxes
     for box in others:
         parts += [*_lines(box, "#000", 2.5, opacity=0.3), *_lines(box, FAINT, 1, opacity=0.65)]

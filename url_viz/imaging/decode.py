@@ -1,6 +1,7 @@
 """Image decoding to upright RGB with Pillow, with a readable reason for files that cannot be decoded."""
 
 import io
+import logging
 import os
 import threading
 import warnings
@@ -9,12 +10,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from url_viz.errors import ImageError
+from url_viz.imaging.deep import deep_of
 from url_viz.imaging.plain_file import open_plain_file
+from url_viz.imaging.rendering import Range, Rendering, ValueSample
+from url_viz.imaging.tiff_arrays import VOLUME, deep_of_arrays, is_in_arrays
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
@@ -23,8 +25,6 @@ MOST_BYTES = 1 << 30
 EMPTY = "is empty (0 bytes)"
 DRAFT_MARGIN = 2
 """A big JPEG is decoded at a fraction of its size if that is still this many times the requested size."""
-STRIP_PIXELS = 1 << 22
-"""How many values of 16 bits and more are converted to 8 bits at a time."""
 LARGE_PIXELS = 50_000_000
 """Larger pictures are decoded one at a time, whatever the number of threads: each may need gigabytes."""
 
@@ -38,6 +38,10 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 PngImagePlugin.MAX_TEXT_CHUNK = 1 << 24  # bytes: colour profiles and XMP may exceed Pillow's million
 # Pillow warns of damaged metadata and ignores it. Damaged pixels raise an error, which is reported here.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+for _library in ("PIL", "tifffile"):  # what they would print of a file is a reason here
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+    logging.getLogger(_library).propagate = False
+_TIFF_DEPTH = 32997
 _large: AbstractContextManager[object] = threading.Lock()
 
 
@@ -61,20 +65,42 @@ def refuse_large(size_bytes: int) -> None:
         raise ImageError(f"is {size_bytes / 2**20:,.0f} MiB; files over {MOST_BYTES / 2**20:,.0f} are not read")
 
 
-def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
+def decode(
+    data: bytes, *, short_side_px: int | None = None, rendering: Rendering | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
     """Decode a file's bytes → (upright RGB picture, its full upright (width, height)).
 
     If `short_side_px` is given, a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, never below twice that short
-    side. EXIF orientation is applied, transparency is put on white, 16-bit and float pictures are scaled to 8 bits,
-    CMYK is converted with its profile if it has one, and only the first frame of an animation is decoded.
+    side. EXIF orientation is applied, transparency is put on white, CMYK is converted with its profile if it has one,
+    and only the first frame of an animation is decoded. Pictures of more than 8 bits are seen in the range of the
+    `rendering`, without one in their own, of those with many bands the ones that it names.
     Raises ImageError with a readable reason.
     """
+    if is_in_arrays(data, rendering):
+        deep, orientation = deep_of_arrays(data, rendering)
+        return _upright(deep.in_eight_bits(_range(rendering)).convert("RGB"), orientation, (deep.width, deep.height))
     with _opened(data) as image:
-        return _decode(image, short_side_px)
+        return _decode(image, data, short_side_px, rendering)
+
+
+def sample_of(data: bytes) -> ValueSample | None:
+    """Some values of a picture of more than 8 bits, to choose a range by; None of any other, and of what is damaged."""
+    with suppress(ImageError):
+        if is_in_arrays(data, None):
+            deep, _ = deep_of_arrays(data, None)
+            return None if deep.is_eight_bit or deep.window else deep.sample
+        with _opened(data) as image:
+            found = deep_of(image, data)
+            return None if found is None else found.sample
+    return None
+
+
+def _range(rendering: Rendering | None) -> Range | None:
+    return None if rendering is None else rendering.range
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     """A file's bytes as Pillow opens them; whatever goes wrong with it is an ImageError with a readable reason."""
     _register_heif()
     try:
@@ -103,6 +129,9 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
 
 def header_of(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation (1 to 8), of a picture; raises ImageError as `decode` does."""
+    if is_in_arrays(data, None):
+        deep, orientation = deep_of_arrays(data, None)
+        return deep.width, deep.height, orientation if orientation in _TURNS else 1
     with _opened(data) as image:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         return *image.size, orientation if orientation in _TURNS else 1
@@ -116,28 +145,44 @@ def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
 
 def format_of(data: bytes) -> str | None:
     """Pillow's name of a file's format by its first bytes; None if the format is not accepted."""
+    if is_in_arrays(data, None):
+        return "TIFF"
     with suppress(ImageError), _opened(data) as image:
         return image.format
     return None
 
 
-def _decode(image: Image.Image, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
+def _decode(
+    image: ImageFile.ImageFile, data: bytes, short_side_px: int | None, rendering: Rendering | None
+) -> tuple[Image.Image, tuple[int, int]]:
     width, height = image.size
     most = WEBP_MOST_PIXELS if image.format == "WEBP" else MOST_PIXELS
     if width * height > most:
         raise ImageError(f"is {width:,} × {height:,} pixels; more than {most // 10**6} million are not read")
+    if image.format == "TIFF" and image.tag_v2.get(_TIFF_DEPTH, 1) != 1:  # type: ignore[attr-defined]
+        raise ImageError(VOLUME)
     if width < 1 or height < 1:
         raise ImageError(f"has no pixels ({width} × {height})")
     if short_side_px is not None and image.format in ("JPEG", "MPO"):
         _draft(image, short_side_px)
     is_large = image.width * image.height >= LARGE_PIXELS
     with _large if is_large else nullcontext():
+        deep = deep_of(image, data) if _is_deep(image, rendering) else None
         image.load()
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        rgb = _rgb(image)
-        turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-        upright = rgb if turn is None else rgb.transpose(turn)
-    return upright, ((height, width) if orientation in (5, 6, 7, 8) else (width, height))
+        rgb = _rgb(image) if deep is None else deep.in_eight_bits(_range(rendering)).convert("RGB")
+        return _upright(rgb, orientation, (width, height))
+
+
+def _is_deep(image: Image.Image, rendering: Rendering | None) -> bool:
+    """Whether values of more than 8 bits are asked for: of colours only in a range, which Pillow has not."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16") or _range(rendering) is not None
+
+
+def _upright(rgb: Image.Image, orientation: object, size: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    upright = rgb if turn is None else rgb.transpose(turn)
+    return upright, (size[::-1] if orientation in (5, 6, 7, 8) else size)
 
 
 def _draft(image: Image.Image, short_side_px: int) -> None:
@@ -161,8 +206,6 @@ _TURNS = {
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _eight_bit(image).convert("RGB")
     if image.mode in ("CMYK", "LAB"):
         return _through_profile(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -174,35 +217,6 @@ def _on_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, (255, 255, 255))
     white.paste(image, mask=image.getchannel("A"))  # blends in place: no third copy of a large picture
     return white
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit pictures keep the top byte; others are stretched from their smallest to their largest value.
-
-    Done in strips: the values in float64 take sixteen times the memory of the result.
-    """
-    ends = [(float(strip.min()), float(strip.max())) for strip in _strips(image)]
-    scale, zero = _stretch(image.mode, low=min(low for low, _ in ends), high=max(high for _, high in ends))
-    strips = [((strip - zero) * scale).round().astype(np.uint8) for strip in _strips(image)]
-    return Image.fromarray(np.concatenate(strips))
-
-
-def _strips(image: Image.Image) -> Iterator[NDArray[np.float64]]:
-    rows = max(1, STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        box = (0, top, image.width, min(top + rows, image.height))
-        yield np.nan_to_num(np.asarray(image.crop(box), np.float64), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _stretch(mode: str, *, low: float, high: float) -> tuple[float, float]:
-    """Scale and black value that map `low` … `high` into 0 … 255."""
-    if mode != "F" and low >= 0 and 255 < high < 65536:
-        return 1 / 257, 0.0
-    if mode == "F" and low >= 0 and high <= 1:
-        return 255.0, 0.0
-    if low >= 0 and high <= 255:
-        return 1.0, 0.0
-    return (255 / (high - low), low) if high > low else (0.0, low)
 
 
 def _through_profile(image: Image.Image) -> Image.Image:
@@ -241,6 +255,15 @@ _MARKS = {
 """Offset and magic bytes of each format."""
 
 
+_UNREAD = {
+    b"CR\2": "is a raw file of a camera (CR2); export it as JPEG or TIFF",
+    b"JXL ": "is JPEG XL, which is not read; save it as PNG or JPEG",
+    b"\xff\x0a": "is JPEG XL, which is not read; save it as PNG or JPEG",
+    b"\x93NUMPY": "is an array of NumPy; save it as TIFF or PNG, or give arrays by `embed_dataset`",
+}
+"""What is said of files that begin so."""
+
+
 def _what_it_is_instead(data: bytes) -> str:
     start = data[:512].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
@@ -251,6 +274,9 @@ def _what_it_is_instead(data: bytes) -> str:
         return "is a Git LFS pointer; fetch the real file with `git lfs pull`"
     if start.startswith(b"%pdf"):
         return "is a PDF, not a picture"
+    for mark, what in _UNREAD.items():
+        if mark in data[:16]:
+            return what
     for kind, (offset, mark) in _MARKS.items():
         if data.startswith(mark, offset):
             return f"is a {kind} by its first bytes, but cut short (truncated) or damaged"

@@ -1,11 +1,15 @@
-"""Preprocessing for a backbone: resize, centre crop, interpolation and normalisation."""
+"""Preprocessing for a backbone: what is seen in 8 bits, resize, centre crop, interpolation and normalisation."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from url_viz.imaging.rendering import Rendering, as_rendering
 
 WIDEST_ASPECT = 4.0
 """A longer picture is cut to its middle before it is resized: resized as a whole it would not fit in memory."""
@@ -15,13 +19,17 @@ _INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resamp
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The evaluation transform: short side to floor(size / crop_share), middle `size_px` square, normalised."""
+    """The evaluation transform: short side to floor(size / crop_share), middle `size_px` square, normalised.
+
+    `rendering` is how a set's pictures of more than 8 bits, or of many bands, are seen; None where it does not matter.
+    """
 
     size_px: int = 224
     crop_share: float = 0.875
     interpolation: str = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    rendering: Rendering | None = None
 
     def __post_init__(self) -> None:
         if self.interpolation not in _INTERPOLATIONS:
@@ -33,8 +41,16 @@ class Preprocessing:
         return math.floor(self.size_px / self.crop_share)
 
     def as_record(self) -> dict[str, object]:
-        """The fields as plain values, for a file's header."""
-        return dict(vars(self))
+        """The fields as plain values, for a file's header; without a rendering, if there is none."""
+        record = dict(vars(self))
+        rendering = record.pop("rendering")
+        return record if rendering is None else {**record, "rendering": asdict(rendering)}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Preprocessing":
+        """From what `as_record` made, also through JSON."""
+        rendering = as_rendering(record.get("rendering"))
+        return cls(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"]), "rendering": rendering})
 
 
 AUTHORS = Preprocessing()

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,12 +66,13 @@ def picture_of(
     The crops for the backbones `also` are identical to those of separate calls. The file is decoded once, except a
     large JPEG that the backbones need at different fractions of its size.
     """
-    image, size = decode(data, short_side_px=preprocessing.resize_px)
+    image, size = decode(data, short_side_px=preprocessing.resize_px, rendering=preprocessing.rendering)
     scale = scaled_size(data, preprocessing.resize_px) if also else None
     images = [image]
     for other in also:
         is_alike = scaled_size(data, other.resize_px) == scale
-        images.append(image if is_alike else decode(data, short_side_px=other.resize_px)[0])
+        again = partial(decode, data, short_side_px=other.resize_px, rendering=other.rendering)
+        images.append(image if is_alike else again()[0])
     return _picture(images, size, (preprocessing, *also), content=content)
 
 
@@ -81,7 +83,7 @@ def pictures_of(
 
     Each is that of its crop saved as a file without loss. Raises ImageError as `decode` does.
     """
-    image, _ = decode(data)
+    image, _ = decode(data, rendering=preprocessings[0].rendering)
     for box, margin in places:
         try:
             crop = cut(image, box, margin)

@@ -4,7 +4,7 @@ import atexit
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -14,7 +14,7 @@ from PIL import Image
 
 from url_viz.cores import usable_cores
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, header_of
+from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, header_of, sample_of
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.places import Box, Place, cut
 from url_viz.imaging.preprocess import Preprocessing
@@ -27,6 +27,7 @@ from url_viz.imaging.read import (
     picture_of,
     pictures_of,
 )
+from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
 from url_viz.limited_processes import Answer, LimitedProcesses, serve
 
 MOST_S = 60.0
@@ -90,13 +91,22 @@ class Decoders(LimitedProcesses):
             )
             yield Picture(0, fact["width"], fact["height"], crop, part[ends[-1] :], tuple(also))
 
-    def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
+    def shown(self, data: bytes, *, most_px: int, quality: int, rendering: Rendering | None = None) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""
-        return self.ask("shown", data, most_px=most_px, quality=quality)[1]
+        return self.ask("shown", data, most_px=most_px, quality=quality, rendering=_as_plain(rendering))[1]
 
-    def cut(self, data: bytes, place: Place) -> bytes:
+    def cut(self, data: bytes, place: Place, *, rendering: Rendering | None = None) -> bytes:
         """A place in a picture as a PNG; raises ImageError like `read`, and if nothing of it lies inside."""
-        return self.ask("cut", data, box=place.box, margin=place.margin)[1]
+        return self.ask("cut", data, box=place.box, margin=place.margin, rendering=_as_plain(rendering))[1]
+
+    def sample_of(self, data: bytes) -> ValueSample | None:
+        """Some values of a picture of more than 8 bits; None of any other, and where they cannot be read."""
+        with suppress(ImageError):
+            facts, body = self.ask("sample", data)
+            if "is_float" in facts:
+                said = tuple(facts["said"]) if facts["said"] else None
+                return ValueSample(np.frombuffer(body, np.float32), facts["is_float"], said)
+        return None
 
     def header_of(self, data: bytes) -> tuple[int, int, int]:
         width, height, orientation = self.ask("header", data)[0]["header"]
@@ -108,6 +118,10 @@ class Decoders(LimitedProcesses):
             name: str | None = self.ask("format", data)[0]["format"]
             return name
         return None
+
+
+def _as_plain(rendering: Rendering | None) -> dict[str, Any] | None:
+    return None if rendering is None else asdict(rendering)
 
 
 decoders = Decoders()
@@ -155,12 +169,12 @@ def fetch_and_decode_places(
 
 
 def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> Answer:
-    first, *also = map(_preprocessing, preprocessings)
+    first, *also = map(Preprocessing.of_record, preprocessings)
     return _packed([picture_of(data, first, content=0, also=also)])  # the parent process knows the key
 
 
 def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[dict[str, Any]]) -> Answer:
-    return _packed(pictures_of(data, places, [*map(_preprocessing, preprocessings)]))
+    return _packed(pictures_of(data, places, [*map(Preprocessing.of_record, preprocessings)]))
 
 
 def _packed(pictures: Iterable[Picture | Failure]) -> Answer:
@@ -176,8 +190,8 @@ def _packed(pictures: Iterable[Picture | Failure]) -> Answer:
     return {"pictures": facts}, b"".join(bodies)
 
 
-def _cut(data: bytes, box: Box, margin: float) -> Answer:
-    file, image = BytesIO(), _latest(data)
+def _cut(data: bytes, box: Box, margin: float, rendering: dict[str, Any] | None) -> Answer:
+    file, image = BytesIO(), _latest(data, as_rendering(rendering))
     if image.width * image.height > MOST_KEPT_PIXELS:
         _latest.cache_clear()
     cut(image, box, margin).save(file, "PNG")
@@ -185,25 +199,28 @@ def _cut(data: bytes, box: Box, margin: float) -> Answer:
 
 
 @lru_cache(maxsize=1)
-def _latest(data: bytes) -> Image.Image:
+def _latest(data: bytes, rendering: Rendering | None) -> Image.Image:
     """A picture, decoded once for all its objects where these are cut one after another."""
-    return decode(data)[0]
-
-
-def _preprocessing(record: dict[str, Any]) -> Preprocessing:
-    return Preprocessing(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"])})
+    return decode(data, rendering=rendering)[0]
 
 
 def _header(data: bytes) -> Answer:
     return {"header": header_of(data)}, b""
 
 
-def _shown(data: bytes, most_px: int, quality: int) -> Answer:
-    image, _ = decode(data, short_side_px=most_px // 2)
+def _shown(data: bytes, most_px: int, quality: int, rendering: dict[str, Any] | None) -> Answer:
+    image, _ = decode(data, short_side_px=most_px // 2, rendering=as_rendering(rendering))
     image.thumbnail((most_px, most_px), Image.Resampling.BICUBIC)
     file = BytesIO()
     image.save(file, "JPEG", quality=quality)
     return {}, file.getvalue()
+
+
+def _sample(data: bytes) -> Answer:
+    found = sample_of(data)
+    if found is None:
+        return {}, b""
+    return {"is_float": found.is_float, "said": found.said}, found.values.tobytes()
 
 
 def _format(data: bytes) -> Answer:
@@ -217,6 +234,14 @@ def _prepare(turns: AbstractContextManager[object]) -> None:
 
 if __name__ == "__main__":
     serve(
-        {"read": _read, "places": _places, "cut": _cut, "header": _header, "shown": _shown, "format": _format},
+        {
+            "read": _read,
+            "places": _places,
+            "cut": _cut,
+            "header": _header,
+            "shown": _shown,
+            "sample": _sample,
+            "format": _format,
+        },
         prepare=_prepare,
     )

@@ -22,6 +22,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import DecodeResult, Failure, Picture
+from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.workers import fetch_and_decode_isolated
 from url_viz.models.checkpoint_folder import resolve_paper_name
 from url_viz.models.head import Head, load_head
@@ -155,6 +156,13 @@ class Model:
         self.head = source.head
         self.space = space
         self.runtime = runtime
+
+    def seeing(self, rendering: Rendering | None) -> "Model":
+        """The same running model for pictures that are seen in a rendering: in a space of its own."""
+        if rendering == self.space.preprocessing.rendering:
+            return self
+        space = replace(self.space, preprocessing=replace(self.space.preprocessing, rendering=rendering))
+        return Model(self.source, space, self.runtime)
 
     def __repr__(self) -> str:
         head = f"head {self.head.digest}" if self.head else "no head"
@@ -328,6 +336,12 @@ def load_model(
     if chosen == "cpu":
         return _on_cpu(source, computed, Workspace.at(workspace))
     return _on_torch(source, load_source(source), chosen, computed)
+
+
+def load_as(name: str | Path, space: EmbeddingSpace, *, workspace: str | Path | None = None) -> Model:
+    """Load a model to read pictures as those of a set were read: in the precision and rendering of its `space`."""
+    loaded = load_model(name, precision=space.precision, workspace=workspace)
+    return loaded.seeing(space.preprocessing.rendering)
 
 
 def with_head(model: Model, source: ModelSource) -> Model:

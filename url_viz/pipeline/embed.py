@@ -149,7 +149,7 @@ def embed(
     wanted = model.row if isinstance(model, Given) else None
     plan = make_plan(scan, writer, *(each.space.key for each in models), limit=limit, wanted=wanted)
     writer.note_scan(scan)
-    run = _Run(models, writer, plan.stored)
+    run = _Run(models, writer, {} if _are_seen_anew(writer, model.space) else plan.stored)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
     embedding = Embedding(models, source or source_of(scan.root, within=scan.within), run.known, run.embedded)
@@ -167,6 +167,17 @@ def embed(
         run.store()
         writer.drop_images(plan.gone)
     return run.outcome(plan)
+
+
+def _are_seen_anew(writer: Writer, space: EmbeddingSpace) -> bool:
+    """Whether what is stored of pictures may show them in another rendering than that of a space.
+
+    Then what was measured of them is forgotten, if it is of another.
+    """
+    before = [one.preprocessing.rendering for one in writer.about().spaces]
+    if before and before[-1] != space.preprocessing.rendering:
+        writer.drop_quality_and_hashes()
+    return any((*before, space.preprocessing.rendering))
 
 
 @contextmanager

@@ -219,6 +219,14 @@ class Writer(Store):
         """Add the perceptual hashes, each (WORDS,), of contents (M,) that were not looked at yet."""
         self._add(HASH_TABLE, _table(HASHES, content, np.stack(hashes).view(np.int64)))
 
+    def drop_quality_and_hashes(self) -> None:
+        """Forget what was measured of thumbnails, where pictures are to be seen in another way."""
+        for name in (QUALITY_TABLE, HASH_TABLE):
+            opened = self._open(name)
+            if opened is not None:
+                opened.table.delete("content IS NOT NULL")
+                self._note(name, opened.table)
+
     def drop_older_quality(self) -> None:
         """Remove the measures of older versions, once those of this one are there."""
         for table in self.paths.tables.glob(f"{QUALITY_TABLE.partition('-')[0]}-*.lance"):

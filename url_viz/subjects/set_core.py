@@ -16,7 +16,8 @@ from url_viz.analysis.order import Order
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.table import Frame, StoredRows, keys_of
 from url_viz.errors import ImageSetError
-from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model
+from url_viz.imaging.rendering import Rendering
+from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_as
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.about import embed_command
 from url_viz.store.answers import Answers
@@ -211,16 +212,21 @@ class SetCore:
         available, active = self.derived.get("second_available"), self.derived.get("second")
         return SecondModelChoice(self.store, self.space, available, active)
 
+    @property
+    def rendering(self) -> Rendering | None:
+        """How pictures of more than 8 bits, or of many bands, are seen; None where it does not matter."""
+        return self.space.preprocessing.rendering
+
     @cached_property
     def model(self) -> Model:
         """The model that read this set, loaded when it is first needed for a new picture."""
-        return load_model(self.source.name, precision=self.space.precision, workspace=self.workspace.root)
+        return load_as(self.source.name, self.space, workspace=self.workspace.root)
 
     @cached_property
     def second_model(self) -> Model | None:
         """The second model, loaded when it is first needed for a new picture; None if it has no name."""
-        name, precision = self.second.name, self.space.precision
-        return None if name is None else load_model(name, precision=precision, workspace=self.workspace.root)
+        name = self.second.name
+        return None if name is None else load_as(name, self.space, workspace=self.workspace.root)
 
 
 class SetSubject:

@@ -85,7 +85,8 @@ class SetFiles:
         with self.open(path) as picture:
             status = os.fstat(picture.fileno())
             refuse_large(status.st_size)
-            data = decoders.cut(picture.read(), self._place(ScannedFile(path, 0, 0).id))
+            place = self._place(ScannedFile(path, 0, 0).id)
+            data = decoders.cut(picture.read(), place, rendering=self._core.rendering)
         times = status.st_atime_ns, status.st_mtime_ns
         with _copy_of(data, mode=stat.S_IMODE(status.st_mode) & 0o777, times=times) as crop:
             yield crop
@@ -105,7 +106,7 @@ class SetFiles:
         if not self._core.is_of_objects:
             return data
         with self._naming_the_picture(self._core.paths_of([image_id])[0]):
-            return decoders.cut(data, self._place(image_id))
+            return decoders.cut(data, self._place(image_id), rendering=self._core.rendering)
 
     def whole(self, image_id: int) -> bytes:
         """The bytes of the file that a picture is in, also of an object; raises as `data` does."""

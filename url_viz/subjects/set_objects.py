@@ -12,6 +12,7 @@ from url_viz.imaging.annotations.predicted import Predicted, read_predictions
 from url_viz.imaging.annotations.yolo import read_names
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Box, PictureSize
+from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import decoders
@@ -45,6 +46,7 @@ class WholePicture:
     data: bytes
     size: tuple[int, int]
     boxes: tuple[ObjectBox, ...]
+    rendering: Rendering | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class SetObjects:
         ]
         data = self._files.whole(image_id)
         width, height = map(int, PictureSize(*decoders.header_of(data)).upright)
-        return WholePicture(data, (width, height), tuple(sorted(boxes, key=lambda box: box.id != image_id)))
+        own_first = tuple(sorted(boxes, key=lambda box: box.id != image_id))
+        return WholePicture(data, (width, height), own_first, self._core.rendering)
 
     def to_redraw(self) -> pd.DataFrame:
         """Objects whose box is wrong by a review's verdict: path, picture, object, box (x, y, width, height), class.

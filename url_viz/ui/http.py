@@ -243,7 +243,7 @@ def _picture(request: Request) -> Response:
     except BucketError as error:
         print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
         return Response(_UNFETCHED, status_code=502, media_type="image/svg+xml", headers=headers)
-    shown = decoders.shown(data, most_px=PICTURE_PX, quality=90)
+    shown = decoders.shown(data, most_px=PICTURE_PX, quality=90, rendering=image_set.rendering)
     return Response(shown, media_type="image/jpeg", headers=headers)
 
 

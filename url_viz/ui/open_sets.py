@@ -8,7 +8,7 @@ from pathlib import Path
 
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
-from url_viz.models.model import Model, load_model, resolve, with_head
+from url_viz.models.model import EmbeddingSpace, Model, load_model, resolve, with_head
 from url_viz.models.model_names import DEFAULT
 from url_viz.options import PrecisionChoice
 from url_viz.recent_sets import RecentSets
@@ -93,12 +93,17 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def running_model(name: str, *, precision: PrecisionChoice = "fast") -> Iterator[Model]:
-    """The model of this name, loaded once per app; one caller at a time. Raises ModelError and its subclasses."""
+def running_model(name: str, space: EmbeddingSpace | None = None) -> Iterator[Model]:
+    """The model of this name, loaded once per app; one caller at a time. Raises ModelError and its subclasses.
+
+    With the `space` of a set it sees pictures as they were read for that, in its precision.
+    """
+    precision = "fast" if space is None else space.precision
     with _lock:
         source = resolve(allowed_model(name))
         written_ns = source.weights.stat().st_mtime_ns if source.weights is not None else 0
-        yield with_head(_loaded(name, precision, Workspace.at().root, written_ns), source)
+        loaded = with_head(_loaded(name, precision, Workspace.at().root, written_ns), source)
+        yield loaded if space is None else loaded.seeing(space.preprocessing.rendering)
 
 
 @lru_cache(maxsize=MOST_LOADED)

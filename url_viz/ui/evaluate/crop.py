@@ -73,7 +73,7 @@ def _run(image_set: ImageSet, size: int) -> None:
     bar, sample = st.progress(0.0, text="Loading the model"), sample_of(image_set, size)
     try:
         reference = image_set.reference(is_single_model=True)
-        with running_model(image_set.source.name, precision=image_set.space.precision) as model:
+        with running_model(image_set.source.name, image_set.space) as model:
             for done, so_far in crop_test(model, sample, reference=reference, seed=SEED):
                 test = so_far
                 bar.progress(done / len(sample), text=f"Reading and cropping · {done:,} of {len(sample):,}")

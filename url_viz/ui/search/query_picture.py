@@ -199,7 +199,7 @@ def _part_of(query: Query, data: Callable[[], bytes], image_set: ImageSet) -> Qu
         outcome = _scored(
             PART_SCORED,
             (query.key, box),
-            lambda: IncomingFile(name, decoders.cut(data(), Place(b"", "", pixels))),
+            lambda: IncomingFile(name, decoders.cut(data(), Place(b"", "", pixels), rendering=image_set.rendering)),
             image_set,
         )
     except UrlVizError as error:
@@ -231,7 +231,7 @@ def _scored(
 
     def score() -> NewPicture | RefusedFile:
         with st.spinner("Reading the picture"):
-            [outcome] = score_for_all([incoming()], image_set.source.name, image_set.space.precision, second=second)
+            [outcome] = score_for_all([incoming()], image_set.source.name, image_set.space, second=second)
         return outcome
 
     return slot.get_for(key, score)

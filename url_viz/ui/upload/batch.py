@@ -10,6 +10,7 @@ from streamlit.typing import UploadedFile
 from url_viz.analysis.uploads import NewPicture, score
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
+from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import (
     Incoming,
@@ -19,7 +20,7 @@ from url_viz.imaging.uploaded_files import (
     is_ignored,
     open_archive,
 )
-from url_viz.options import PrecisionChoice
+from url_viz.models.model import EmbeddingSpace
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, SetChoice
 
@@ -30,12 +31,16 @@ Outcome = NewPicture | RefusedFile
 
 @dataclass(frozen=True)
 class UploadBatch:
-    """The uploads: `files` and `scored` correspond row by row; `refused` are files that could not be read."""
+    """The uploads: `files` and `scored` correspond row by row; `refused` are files that could not be read.
+
+    They are seen in the `rendering` of the image set that they are compared with.
+    """
 
     key: str
     files: tuple[Incoming, ...]
     scored: tuple[NewPicture, ...]
     refused: tuple[RefusedFile, ...]
+    rendering: Rendering | None = None
 
 
 def uploaded() -> tuple[UploadedFile, ...]:
@@ -49,15 +54,16 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
     Also with the second model, where one has its say in the image set.
     """
     incoming, refused = _unpacked(files)
-    precision = image_set.space.precision if image_set is not None else "fast"
+    space = image_set.space if image_set is not None else None
     second = image_set.second.name if image_set is not None else None
-    outcomes = _outcomes(incoming, now.model, precision, second)
+    outcomes = _outcomes(incoming, now.model, space, second)
     scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, NewPicture)}
     return UploadBatch(
         key="|".join([now.model, second or "", *incoming]),
         files=tuple(incoming[key] for key in scored),
         scored=tuple(scored.values()),
         refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, RefusedFile))),
+        rendering=image_set.rendering if image_set is not None else None,
     )
 
 
@@ -90,28 +96,28 @@ def shown_name(name: str) -> str:
 
 
 def score_for_all(
-    files: Sequence[Incoming], model: str, precision: PrecisionChoice, *, second: str | None = None
+    files: Sequence[Incoming], model: str, space: EmbeddingSpace | None, *, second: str | None = None
 ) -> list[Outcome]:
-    """Score files with the models that all sessions share."""
-    opened = partial(partial, running_model, precision=precision)
+    """Score files with the models that all sessions share, as those of the set in a space were read."""
+    opened = partial(partial, running_model, space=space)
     return score(files, opened(model), second=opened(second) if second is not None else None)
 
 
 def _outcomes(
-    incoming: Mapping[str, Incoming], model: str, precision: PrecisionChoice, second: str | None
+    incoming: Mapping[str, Incoming], model: str, space: EmbeddingSpace | None, second: str | None
 ) -> dict[str, Outcome]:
     """The outcome of each file by its key; stored in the session after every batch, so that a rerun continues there."""
-    space = f"{model}|{second or ''}|{precision}"
+    by = f"{model}|{second or ''}|{space.key if space is not None else ''}"
     stored = UPLOADS_SCORED.get() or {}
-    outcomes = {key: stored[space, key] for key in incoming if (space, key) in stored}
+    outcomes = {key: stored[by, key] for key in incoming if (by, key) in stored}
     waiting = [key for key in incoming if key not in outcomes]
     bar = st.progress(0.0, text="Loading the model") if waiting else st.empty()
     for start in range(0, len(waiting), SCORED_AT_ONCE):
         part = waiting[start : start + SCORED_AT_ONCE]
-        scored = score_for_all([incoming[key] for key in part], model, precision, second=second)
+        scored = score_for_all([incoming[key] for key in part], model, space, second=second)
         outcomes |= zip(part, scored, strict=True)
-        UPLOADS_SCORED.set({(space, key): outcome for key, outcome in outcomes.items()})
+        UPLOADS_SCORED.set({(by, key): outcome for key, outcome in outcomes.items()})
         bar.progress(len(outcomes) / len(incoming), text=f"Scoring pictures · {len(outcomes):,} of {len(incoming):,}")
     bar.empty()
-    UPLOADS_SCORED.set({(space, key): outcome for key, outcome in outcomes.items()})
+    UPLOADS_SCORED.set({(by, key): outcome for key, outcome in outcomes.items()})
     return {key: outcomes[key] for key in incoming}

@@ -41,7 +41,8 @@ def show_upload(
     row = table.iloc[number]
     left, right = st.columns([3, 2], gap="medium")
     with left, errors_shown(st.error):
-        shown = decoders.shown(batch.files[number].read(), most_px=LONG_SIDE_PX, quality=85)
+        data = batch.files[number].read()
+        shown = decoders.shown(data, most_px=LONG_SIDE_PX, quality=85, rendering=batch.rendering)
         shape = f"aspect-ratio: {int(row['width'])} / {int(row['height'])}"
         st.html(f'<img class="url-viz-picture" src="{data_url(shown)}" style="{shape}" alt="The picture">')
     with right:

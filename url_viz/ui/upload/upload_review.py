@@ -95,7 +95,8 @@ class UploadQueue(Queue):
 def _picture(batch: UploadBatch, number: int) -> str:
     """The picture itself, for there is no address of it."""
     try:
-        return data_url(decoders.shown(batch.files[number].read(), most_px=LONG_SIDE_PX, quality=85))
+        data = batch.files[number].read()
+        return data_url(decoders.shown(data, most_px=LONG_SIDE_PX, quality=85, rendering=batch.rendering))
     except UrlVizError:  # it was read before: the thumbnail of then is still there
         return data_url(batch.scored[number].thumbnail)
 

@@ -133,7 +133,7 @@ def _layer_html(layer: Layer) -> str:
 def _layer(of: tuple[str, ...], _image_set: ImageSet, image_id: int, measure: str) -> Layer:
     """`of` says which state of the set the map is of; Streamlit's cache does not hash the set."""
     picture, explained = _image_set.files.read(image_id), _image_set.explained(image_id, by=measure)
-    with running_model(_image_set.source.name, precision=_image_set.space.precision) as model:
+    with running_model(_image_set.source.name, _image_set.space) as model:
         heat = heat_of(model, picture, explained)
     file = io.BytesIO()
     overlay(heat).save(file, "PNG")

@@ -1,0 +1,129 @@
+"""Sets of pictures of more than 8 bits: one range, found by a sample, kept as they grow, and seen at every door."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.imaging.pictures import noise
+from url_viz.analysis.uploads import score
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.rendering import Rendering
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.models.model import Model, load_as
+from url_viz.workspace import Workspace
+
+
+def grey_folder(root: Path, count: int, *, scale: float = 1.0, offset: int = 0, first: int = 0) -> Path:
+    """Pictures of noise; with another scale of 16 bits."""
+    root.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        grey = np.asarray(noise(number).convert("L")).astype(np.float64)
+        grey[0, :2] = 0, 255
+        stored = (offset + grey * scale).round().astype(np.uint8 if scale == 1 else np.uint16)
+        Image.fromarray(stored).save(root / f"{number}.png")
+    return root
+
+
+def cosines(one: ImageSet, other: ImageSet) -> np.ndarray:
+    rows = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (one.embeddings(), other.embeddings())]
+    return (rows[0] * rows[1]).sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "words"),
+    [
+        (4095 / 255, 0, r"^12-bit pictures, shown from 0 to 4,095\.$"),
+        (6, 7000, r"^Pictures of more than 8 bits, shown from 7,0\d\d to 8,4\d\d\.$"),
+    ],
+)
+def test_more_than_eight_bits_are_seen_as_eight_bits_are(
+    tmp_path: Path, workspace: Path, model: Model, scale: float, offset: int, words: str
+) -> None:
+    plain = embed_folder(grey_folder(tmp_path / "plain", 6), model=model, workspace=workspace)
+    deep = embed_folder(grey_folder(tmp_path / "deep", 6, scale=scale, offset=offset), model=model, workspace=workspace)
+    assert plain.rendering is None
+    assert plain.space.key == model.space.key
+    assert deep.space.key != model.space.key
+    [remark] = deep.store.about().remarks
+    assert re.search(words, remark)
+    assert cosines(plain, deep).min() > 0.97
+    assert not deep.reasons().query("reason == 'dark'").size
+
+
+def test_a_range_is_kept_as_a_set_grows_and_what_lies_outside_is_said(
+    tmp_path: Path, workspace: Path, model: Model
+) -> None:
+    root = grey_folder(tmp_path / "deep", 6, scale=4)
+    first = embed_folder(root, model=model, workspace=workspace)
+    assert first.rendering == Rendering(0, 1023)
+    grey_folder(root, 6, scale=16, first=6)
+    grown = embed_folder(root, model=model, workspace=workspace)
+    assert len(grown) == 12
+    assert grown.rendering == Rendering(0, 1023)
+    assert grown.store.about().remarks[1].endswith("To read the set anew: `embed FOLDER --range 0:4095`.")
+    assert open_image_set(root, workspace=workspace, model=model.name).space.key == grown.space.key
+
+
+def test_another_range_reads_the_set_anew(tmp_path: Path, workspace: Path, model: Model) -> None:
+    root = grey_folder(tmp_path / "deep", 6, scale=4)
+    first = embed_folder(root, model=model, workspace=workspace)
+    first.decisions.decide(first.ids[:1].tolist(), "drop")
+    before = first.thumbnails(first.ids)
+    anew = embed_folder(root, model=model, workspace=workspace, rendering=Rendering(0, 65535))
+    assert anew.rendering == Rendering(0, 65535)
+    assert (anew.table()["decision"] == "drop").sum() == 1
+    assert all(anew.thumbnails(anew.ids)[one] != before[one] for one in anew.ids.tolist())
+    brightness = [each.store.quality(["content", "brightness"]).to_pandas() for each in (first, anew)]
+    assert brightness[1]["brightness"].max() < brightness[0]["brightness"].min()
+    assert embed_folder(root, model=model, workspace=workspace).rendering == Rendering(0, 65535), "chosen for good"
+
+
+def test_pictures_from_outside_are_seen_in_the_range_of_the_set(tmp_path: Path, workspace: Path, model: Model) -> None:
+    image_set = embed_folder(grey_folder(tmp_path / "deep", 8, scale=16), model=model, workspace=workspace)
+    path = sorted((tmp_path / "deep").iterdir())[0]
+    found = image_set.search(path, k=2)
+    assert found["path"].iloc[0] == path.name
+    assert found["similarity"].iloc[0] > 0.999
+    running = load_as(image_set.source.name, image_set.space, workspace=workspace)
+    assert running.space == image_set.space
+
+    class Opened:
+        def __enter__(self) -> Model:
+            return running
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    [scored] = score([IncomingFile(path.name, path.read_bytes())], Opened)  # type: ignore[arg-type]
+    row = int(np.flatnonzero(image_set.table()["path"] == path.name)[0])
+    assert np.abs(scored.embedding.astype(np.float32) - image_set.embeddings()[row]).max() < 0.02  # type: ignore[union-attr]
+    assert (
+        image_set.files.read(int(image_set.ids[row])).thumbnail
+        == image_set.thumbnails([int(image_set.ids[row])])[int(image_set.ids[row])]
+    )
+
+
+def test_objects_are_cut_from_what_is_seen(tmp_path: Path, workspace: Path, model: Model) -> None:
+    root = grey_folder(tmp_path / "set" / "images", 4, scale=16)
+    (tmp_path / "set" / "labels").mkdir()
+    for number in range(4):
+        (tmp_path / "set" / "labels" / f"{number}.txt").write_text("0 .5 .5 .8 .8\n0 .3 .3 .4 .4\n")
+    (tmp_path / "set" / "data.yaml").write_text("train: images\nnames: [cat]\n")
+    objects = embed_folder(tmp_path / "set" / "data.yaml", model=model, workspace=workspace)
+    assert root.is_dir()
+    assert objects.rendering == Rendering(0, 4095)
+    with Image.open(BytesIO(objects.files.data(int(objects.ids[0])))) as crop:
+        assert np.asarray(crop).max() > 200
+
+
+def test_a_second_model_sees_the_same(tmp_path: Path, workspace: Path, model: Model) -> None:
+    root = grey_folder(tmp_path / "deep", 6, scale=16)
+    first = embed_folder(root, model=model, workspace=workspace)
+    home = Workspace.at(workspace)
+    assert first.rendering == Rendering(0, 4095)
+    again = open_image_set(root, model=model.name, workspace=home.root)
+    assert again.model.space.preprocessing.rendering == Rendering(0, 4095)

@@ -1,0 +1,77 @@
+"""The rendering of a set: what was chosen, what it has, or else what a sample of its pictures says."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from url_viz.errors import BucketError, ImageError
+from url_viz.imaging.decode import PNG_START
+from url_viz.imaging.rendering import (
+    MOST_OUTSIDE,
+    Rendering,
+    ValueSample,
+    number_words,
+    range_of,
+    share_outside,
+)
+from url_viz.imaging.scan import ScannedFile
+from url_viz.imaging.source import Source
+from url_viz.imaging.workers import decoders
+from url_viz.read_ahead import read_each
+
+SAMPLED_FILES = 64
+_ENDINGS = (b".png", b".tif", b".tiff", b".pgm", b".ppm", b".pnm", b".jp2", b".j2k", b"")
+"""Of files that may have more than 8 bits; a file in a shard may have no ending."""
+_DEPTH_OF_PNG = 24
+
+
+def rendering_of_new(source: Source, files: Sequence[ScannedFile], wanted: Rendering | None) -> Rendering | None:
+    """How a new set is seen: in the range and bands that are wanted, in place of a range else that of a sample."""
+    if wanted is not None and wanted.range is not None:
+        return wanted
+    found = range_of(samples_of(source, files))
+    if found is None:
+        return wanted
+    return replace(wanted or Rendering(), black=found[0], white=found[1])
+
+
+def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Rendering | None) -> str:
+    """A sentence where pictures of a set are not seen well in the range that it has; else nothing."""
+    samples = samples_of(source, files)
+    better = range_of(samples)
+    if rendering is None or rendering.range is None:
+        if better is None:
+            return ""
+        black, white = map(number_words, better)
+        seen = f"Pictures of more than 8 bits have values from {black} to {white}, and are not seen so"
+    else:
+        outside = share_outside(samples, rendering.range)
+        if outside <= MOST_OUTSIDE or better is None:
+            return ""
+        seen = f"{outside:.0%} of the values of pictures of more than 8 bits lie outside the range of this set"
+        better = min(better[0], rendering.range[0]), max(better[1], rendering.range[1])
+    return f"{seen}. To read the set anew: `embed FOLDER --range {better[0]:g}:{better[1]:g}`."
+
+
+def samples_of(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
+    """Values of pictures of more than 8 bits among at most `SAMPLED_FILES` that may have them."""
+    able = {file.file: file for file in files if _ending(file.file) in _ENDINGS}
+    drawn = random.Random(0).sample(sorted(able), min(SAMPLED_FILES, len(able)))
+    found = read_each([able[path] for path in drawn], partial(_sample, source))
+    return [sample for sample in found if sample is not None]
+
+
+def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
+    try:
+        data = source.read(file)
+    except (ImageError, BucketError):  # said where the file is read for good
+        return None
+    if data.startswith(PNG_START) and data[_DEPTH_OF_PNG : _DEPTH_OF_PNG + 1] <= b"\x08":
+        return None
+    return decoders.sample_of(data)
+
+
+def _ending(path: bytes) -> bytes:
+    name = path.rpartition(b"/")[2].lower()
+    return b"." + name.rpartition(b".")[2] if b"." in name else b""

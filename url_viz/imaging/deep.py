@@ -1,0 +1,184 @@
+"""Pictures of more than 8 bits or of many bands: their values, strip by strip, and what is seen of them in 8 bits."""
+
+import io
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from url_viz.errors import ImageError
+from url_viz.imaging.rendering import Range, Rendering, ValueSample
+
+STRIP_VALUES = 1 << 22
+"""How many values are converted to 8 bits at a time: in float64 they take sixteen times the memory of the result."""
+SAMPLED_VALUES = 1 << 12
+_TIFF_MOST, _TIFF_MOST_SAMPLE = 281, 341
+_NOT_NATIVE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if struct.pack("=H", 1) == b"\1\0" else ";16L"}
+"""How Pillow reads the other byte of each value of 16 bits: it keeps the high one of what it takes them for."""
+Strips = Callable[[], Iterator[NDArray[np.float64]]]
+
+
+@dataclass(frozen=True)
+class Deep:
+    """The values of a picture: `strips` are rows (H', W) or (H', W, 3) of it, from the top, without nan.
+
+    `said` is the range that the file says; `window` that in which it is to be seen where nobody chose one. Those of
+    many bands may have 8 bits all the same, and no range then. `is_inverted` values are white at their least.
+    """
+
+    width: int
+    height: int
+    strips: Strips
+    is_float: bool = False
+    said: Range | None = None
+    window: Range | None = None
+    is_eight_bit: bool = False
+    is_inverted: bool = False
+
+    @property
+    def sample(self) -> ValueSample:
+        """At most some 4,096 values, evenly from the whole."""
+        step = max(1, round((self.width * self.height / SAMPLED_VALUES) ** 0.5))
+        rows, row = [], 0
+        for strip in self.strips():
+            rows.append(strip[-row % step :: step, ::step].ravel())
+            row += len(strip)
+        return ValueSample(np.concatenate(rows).astype(np.float32), self.is_float, self.said)
+
+    def in_eight_bits(self, chosen: Range | None) -> Image.Image:
+        """Grey or RGB: from black to white of a range; without one by its window, or its values (`_own_range`)."""
+        black, white = (0, 255) if self.is_eight_bit else chosen or self.window or self._own_range()
+        scale = 255 / (white - black) if white > black else 0.0
+        strips = [np.clip((strip - black) * scale, 0, 255).round().astype(np.uint8) for strip in self.strips()]
+        values = np.concatenate(strips)
+        return Image.fromarray(np.subtract(255, values, dtype=np.uint8) if self.is_inverted else values)
+
+    def _own_range(self) -> Range:
+        """All of 16 bits, 0 to 1 or 0 to 255 where these hold the values; else from the smallest to the largest."""
+        ends = [(float(strip.min()), float(strip.max())) for strip in self.strips()]
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        if low >= 0 and not self.is_float and 255 < high < 65536:
+            return 0.0, 65535.0
+        if low >= 0 and high <= (1 if self.is_float else 255):
+            return 0.0, 1.0 if self.is_float else 255.0
+        if low >= 0 and high <= 255:
+            return 0.0, 255.0
+        return low, high
+
+
+def deep_array(
+    values: NDArray[Any], *, said: Range | None = None, window: Range | None = None, is_inverted: bool = False
+) -> Deep:
+    """An array (H, W) or (H, W, 3) of numbers as a picture."""
+    height, width = values.shape[:2]
+    is_float, is_eight_bit = values.dtype.kind == "f", values.dtype == np.uint8
+
+    def strips() -> Iterator[NDArray[np.float64]]:
+        for rows in _row_slices(values.shape):
+            yield _finite(values[rows])
+
+    return Deep(width, height, strips, is_float, said, window, is_eight_bit, is_inverted)
+
+
+def deep_of(image: ImageFile.ImageFile, data: bytes) -> Deep | None:
+    """The values of an open picture of `data` where they have more than 8 bits; None of any other.
+
+    Grey with alpha and JPEG 2000 in colours keep 8 bits: Pillow gives no more of them.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image.load()
+        return Deep(*image.size, lambda: _strips_of(image), image.mode == "F", _said_by(image, data))
+    if image.mode == "RGB" and image.format == "PPM" and image.tile and image.tile[0].args == ("RGB", 65535):
+        values = np.frombuffer(data, ">u2", count=3 * image.width * image.height, offset=image.tile[0].offset)
+        return deep_array(values.reshape(image.height, image.width, 3))
+    if image.mode in ("RGB", "RGBX", "RGBA") and image.tile and all(map(_other_byte, image.tile)):
+        return _colour(image, data)
+    return None
+
+
+def _colour(image: ImageFile.ImageFile, data: bytes) -> Deep:
+    """16 bits a channel, of which Pillow gives one byte at a time; transparency counts as opaque."""
+    high, low = image, Image.open(io.BytesIO(data), formats=[image.format or ""])
+    low.tile = [tile._replace(args=_other_byte(tile)) for tile in low.tile]
+    said = _said_by(image, data)
+    high.load()
+    low.load()
+
+    def strips() -> Iterator[NDArray[np.float64]]:
+        for first, second in zip(_strips_of(high), _strips_of(low), strict=True):
+            yield first[..., :3] * 256 + second[..., :3]
+
+    return Deep(*image.size, strips, said=said)
+
+
+def _other_byte(tile: "tuple[Any, ...]") -> Any:
+    """The arguments of a tile's decoder for the other byte of 16; None if it has one byte."""
+    args = tile[3]
+    raw, rest = (
+        (args, None) if isinstance(args, str) else (args[0], args[1:]) if isinstance(args, tuple) else ("", None)
+    )
+    mode, mark = (raw[:-4], raw[-4:]) if isinstance(raw, str) else ("", "")
+    if mode not in ("RGB", "RGBX", "RGBA") or mark not in _NOT_NATIVE:
+        return None
+    other = mode + _NOT_NATIVE[mark]
+    return other if rest is None else (other, *rest)
+
+
+def _said_by(image: Image.Image, data: bytes) -> Range | None:
+    """The range that a PNG (sBIT) or a TIFF (MaxSampleValue, SMaxSampleValue) says."""
+    most: object = None
+    if image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        most = tags.get(_TIFF_MOST_SAMPLE, tags.get(_TIFF_MOST))
+        most = max(most) if isinstance(most, tuple) else most
+    elif image.format == "PNG":
+        bits = _significant_bits(data)
+        most = 2**bits - 1 if bits else None
+    if isinstance(most, int | float) and 255 < most <= 65535:
+        return 0.0, float(most)
+    return None
+
+
+def _significant_bits(data: bytes) -> int | None:
+    """The largest number of the chunk sBIT, which stands before the pixels; None without one."""
+    position = 8
+    while position + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[position : position + 8])
+        if kind == b"sBIT" and 1 <= length <= 4:
+            return max(data[position + 8 : position + 8 + length], default=None)
+        if kind in (b"IDAT", b"PLTE") or length > len(data):
+            return None
+        position += 12 + length
+    return None
+
+
+def _strips_of(image: Image.Image) -> Iterator[NDArray[np.float64]]:
+    for rows in _row_slices((image.height, image.width, len(image.getbands()))):
+        yield _finite(np.asarray(image.crop((0, rows.start, image.width, rows.stop))))
+
+
+def _row_slices(shape: Sequence[int]) -> Iterator[slice]:
+    rows = max(1, STRIP_VALUES // int(np.prod(shape[1:])))
+    for top in range(0, shape[0], rows):
+        yield slice(top, min(top + rows, shape[0]))
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(values, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def banded(values: NDArray[np.generic], rendering: Rendering | None) -> NDArray[np.generic]:
+    """The bands that are seen of an array (H, W, C): those of the rendering, else the first three, or one.
+
+    Raises ImageError for a band that there is not.
+    """
+    count = values.shape[2]
+    bands = rendering.bands if rendering is not None and rendering.bands else (1, 2, 3) if count >= 3 else (1,)
+    if max(bands) > count:
+        raise ImageError(f"has {count} bands, and band {max(bands)} is to be shown: give others (--bands)")
+    chosen = values[..., [band - 1 for band in bands]]
+    return chosen[..., 0] if len(bands) == 1 else chosen

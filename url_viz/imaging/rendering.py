@@ -1,0 +1,126 @@
+"""How pictures of more than 8 bits, or of more than three bands, are seen: one range and one choice of bands a set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import UsageError
+
+USUAL_BITS = (8, 10, 12, 14, 16)
+LOW_PERCENTILE, HIGH_PERCENTILE = 0.1, 99.9
+LEAST_FILLED = 0.5
+"""A usual range of which the values fill less is not theirs: a thermal camera's 7,000 to 8,500, say."""
+MOST_OUTSIDE = 0.01
+"""More of the values of new pictures outside the range of a set are said."""
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What is black and what is white of values of more than 8 bits; which `bands`, from 1, are red, green and blue.
+
+    None and no bands where it does not matter: files of 8 bits a channel, of one or three bands.
+    """
+
+    black: float | None = None
+    white: float | None = None
+    bands: tuple[int, ...] = ()
+
+    @property
+    def range(self) -> Range | None:
+        """Black and white, if they are given."""
+        return None if self.black is None or self.white is None else (self.black, self.white)
+
+    @property
+    def words(self) -> str:
+        """A sentence: "12-bit pictures, shown from 0 to 4,095"."""
+        said = []
+        if self.range is not None:
+            bits = next((bits for bits in USUAL_BITS[1:] if self.range == (0, 2**bits - 1)), None)
+            what = f"{bits}-bit pictures" if bits else "Pictures of more than 8 bits"
+            said.append(f"{what}, shown from {number_words(self.range[0])} to {number_words(self.range[1])}")
+        if len(self.bands) == 1:
+            said.append(f"band {self.bands[0]} is shown")
+        elif self.bands:
+            said.append(f"bands {', '.join(map(str, self.bands))} are shown as red, green and blue")
+        words = "; ".join(said)
+        return words[:1].upper() + words[1:]
+
+
+@dataclass(frozen=True)
+class ValueSample:
+    """Some `values` (M,) float32 of a picture of more than 8 bits, and the range that its file says they have."""
+
+    values: NDArray[np.float32]
+    is_float: bool = False
+    said: Range | None = None
+
+
+def range_of(samples: Sequence[ValueSample]) -> Range | None:
+    """The range of a set from samples of its pictures of more than 8 bits; None without any, and if it is all of 16.
+
+    What all files say wins. Else it is the smallest usual one that holds the values to their 99.9th percentile, or,
+    where they fill less than half of that, reach below zero or are neither integers nor fractions, from their 0.1th to
+    their 99.9th percentile.
+    """
+    values = np.concatenate([one.values for one in samples]) if samples else np.empty(0, np.float32)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    low, high = np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE)).tolist()
+    said = [one.said for one in samples if one.said is not None]
+    if len(said) == len(samples):
+        black, white = min(least for least, _ in said), max(most for _, most in said)
+        if black <= low and high <= white:  # a file may say less than it has
+            return _unless_usual(black, white)
+    usual = (1, 255) if any(one.is_float for one in samples) else tuple(2**bits - 1 for bits in USUAL_BITS)
+    most_usual = next((most for most in usual if high <= most), None)
+    if low >= 0 and most_usual is not None and high - low >= LEAST_FILLED * most_usual:
+        return _unless_usual(0, most_usual)
+    return _unless_usual(low, high) if high > low else None
+
+
+def share_outside(samples: Sequence[ValueSample], shown: Range) -> float:
+    """Which share of the values of samples lies outside a range; 0.0 without any."""
+    values = np.concatenate([one.values for one in samples]) if samples else np.empty(0, np.float32)
+    return float(((values < shown[0]) | (values > shown[1])).mean()) if len(values) else 0.0
+
+
+def as_rendering(record: Mapping[str, Any] | None) -> Rendering | None:
+    """From the fields of one as JSON has them; None for None."""
+    return None if record is None else Rendering(**{**record, "bands": tuple(record["bands"])})
+
+
+def as_range(text: str) -> Range:
+    """`0:4095` as black and white. Raises UsageError for anything else."""
+    try:
+        black, white = map(float, text.split(":"))
+    except ValueError:
+        black = white = float("nan")
+    if not (np.isfinite([black, white]).all() and black < white):
+        raise UsageError(f"--range is {text!r}. Give what is black and what is white, as in `--range 0:4095`.")
+    return black, white
+
+
+def as_bands(text: str) -> tuple[int, ...]:
+    """`4,3,2` as bands from 1. Raises UsageError for anything else."""
+    try:
+        bands = tuple(map(int, text.split(",")))
+    except ValueError:
+        bands = ()
+    if len(bands) not in (1, 3) or min(bands) < 1:
+        raise UsageError(f"--bands is {text!r}. Give three bands as red, green and blue, or one: `--bands 4,3,2`.")
+    return bands
+
+
+def _unless_usual(black: float, white: float) -> Range | None:
+    """The range; None for all of 16 bits and for fractions from 0 to 1, which are seen so without one."""
+    return None if (black, white) in ((0, 65535), (0, 1)) else (float(black), float(white))
+
+
+def number_words(value: float) -> str:
+    """A value of a picture in words: "4,095"."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.4g}"
