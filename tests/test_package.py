@@ -25,8 +25,8 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("skimage", "h5py", "obstore", "ray")
-"""What only the extras `photographs`, `train`, `bucket` and `ray` bring."""
+EXTRAS = ("skimage", "h5py", "obstore", "ray", "pydicom")
+"""What only the extras `photographs`, `train`, `bucket`, `ray` and `medical` bring."""
 
 JOB = """
 import sys, time

@@ -9,7 +9,18 @@ from pathlib import Path
 from url_viz.roots import is_in_bucket
 
 WITHIN_VARIABLE = "URL_VIZ_WITHIN"
-_NEEDED = ("HOME", "LANG", "LANGUAGE", "PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "TMPDIR", "TZ")
+_NEEDED = (
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DYLD_LIBRARY_PATH",
+    "TMPDIR",
+    "TZ",
+    "URL_VIZ_PATIENTS",
+)
 _NEEDED_BEGIN = ("LC_", "PYTHON", "OMP_", "MKL_")
 
 

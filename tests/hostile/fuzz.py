@@ -11,9 +11,11 @@ import numpy as np
 
 from tests.hostile.encode import animation, clear_palette, rotated, srgb_profile, with_profile, ycck_jpeg
 from tests.hostile.zoo import MORE_KINDS, PLAIN_KINDS
+from tests.imaging.instruments import dicom, png, tiff, values
 from tests.imaging.pictures import encoded, noise, read_picture
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Failure
+from url_viz.imaging.rendering import Rendering
 
 TELLING = (0, 1, 0x7F, 0x80, 0xFF)
 """Bytes at the edges of what counts and sizes may be."""
@@ -38,7 +40,16 @@ def parents() -> list[bytes]:
     tiffs = [encoded(picture, "TIFF", compression=c) for c in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits")]
     tiffs.append(encoded(picture.convert("1"), "TIFF", compression="group4"))
     others = [encoded(picture, "WEBP", lossless=True), clear_palette("PNG"), clear_palette("GIF"), rotated(8)]
-    return plain + jpegs + tiffs + others + [animation(kind) for kind in ("GIF", "WEBP", "PNG")]
+    return plain + jpegs + tiffs + others + [animation(kind) for kind in ("GIF", "WEBP", "PNG")] + of_instruments()
+
+
+def of_instruments() -> list[bytes]:
+    """More than 8 bits, many bands, DICOM with and without a window."""
+    grey, colour = values(24, 32), values(24, 32, 3)
+    bands = tiff(values(24, 32, 7, kind=np.float64), photometric="minisblack", planarconfig="contig")
+    window = {"WindowCenter": 900, "WindowWidth": 800, "RescaleSlope": 2, "RescaleIntercept": -100}
+    colours = dicom(values(24, 32, 3, most=255, kind=np.uint8), PatientID="P1")
+    return [png(grey), png(colour), tiff(grey), bands, dicom(grey), dicom(grey, **window), colours]
 
 
 def mutant(data: bytes, rng: np.random.Generator) -> bytes:
@@ -65,7 +76,7 @@ def mutant(data: bytes, rng: np.random.Generator) -> bytes:
 
 def run(folder: Path, *, first: int, count: int) -> Seen:
     """Read mutants `first` to `first + count`; the one being read always lies in `folder` under its number."""
-    seen, files, preprocessing = Seen(), parents(), Preprocessing()
+    seen, files, preprocessing = Seen(), parents(), Preprocessing(rendering=Rendering(0, 4095))
     for number in range(first, first + count):
         path = folder / f"{number}.bin"
         path.write_bytes(mutant(files[number % len(files)], np.random.default_rng(number)))

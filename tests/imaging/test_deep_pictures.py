@@ -1,16 +1,14 @@
 """Pictures of more than 8 bits and of many bands: every value counts, in each format, and nothing is called damaged."""
 
-import struct
-import zlib
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.imaging.instruments import png, seen, tiff, values
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, format_of, header_of, sample_of
 from url_viz.imaging.preprocess import Preprocessing
@@ -19,34 +17,6 @@ from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.workers import decoders
 
 TWELVE = Rendering(0, 4095)
-
-
-def values(*shape: int, most: int = 4095, kind: Any = np.uint16) -> NDArray[Any]:
-    return (np.random.default_rng(0).random(shape) * most).astype(kind)
-
-
-def seen(array: NDArray[Any], most: float = 4095) -> NDArray[np.uint8]:
-    return (np.clip(array.astype(np.float64), 0, most) * 255 / most).round().astype(np.uint8)
-
-
-def png(array: NDArray[Any], *, significant: int | None = None) -> bytes:
-    """A PNG of 16 bits a channel, which Pillow does not write in colour."""
-    height, width, *channels = array.shape
-    kind = {(): 0, (2,): 4, (3,): 2, (4,): 6}[tuple(channels)]
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-    said = b"" if significant is None else chunk(b"sBIT", bytes([significant] * (channels[0] if channels else 1)))
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + said + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def tiff(array: NDArray[Any], **how: Any) -> bytes:
-    file = BytesIO()
-    tifffile.imwrite(file, array, **how)
-    return file.getvalue()
 
 
 def shown(data: bytes, rendering: Rendering | None = TWELVE) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
+from tests.imaging.instruments import seen, values
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.containers.archives import _members
@@ -29,6 +32,7 @@ from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import decode
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.folder_preview import preview_folder
+from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import Folder, Source, source_of
 from url_viz.imaging.splits import SPLIT
@@ -373,7 +377,6 @@ def test_a_dataset_without_length_or_picture_is_refused(tmp_path: Path) -> None:
         open_dataset([{"image": PICTURES[NAMES[0]]}], tmp_path, image="image", label="kind", name=None)
     for item, why in (
         (np.full((4, 4, 3), 2.0), "normalised"),
-        (np.full((4, 4, 3), 256), "outside of 0 to 255"),
         ((np.zeros((4, 4), np.uint8), np.eye(3)[1]), r"a class of shape \(3,\)"),
         (Image.open(io.BytesIO(encoded(noise())[:-200])), "truncated"),
     ):
@@ -393,6 +396,22 @@ def test_pixels_of_a_dataset_are_those_of_a_file(tmp_path: Path) -> None:
     (ink,) = read_all([Image.new("CMYK", (4, 4), (0, 255, 255, 0))], tmp_path)
     red, green, blue = np.asarray(decode(ink)[0])[0, 0].tolist()
     assert red > 200 > 60 > max(green, blue)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        values(8, 9, 3),
+        values(8, 9, most=200),
+        values(8, 9, kind=np.int32),
+        values(8, 9, kind=np.float32),
+        values(8, 9, 7, kind=np.float64),
+    ],
+)
+def test_arrays_of_more_than_eight_bits_are_seen_in_a_range(tmp_path: Path, array: NDArray[Any]) -> None:
+    [made] = read_all([array], tmp_path)
+    expected = seen(array[..., :3]) if array.ndim == 3 else np.dstack([seen(array)] * 3)
+    assert np.array_equal(np.asarray(decode(made, rendering=Rendering(0, 4095))[0]), expected)
 
 
 def read_all(items: Sequence[object], folder: Path) -> list[bytes]:

@@ -29,6 +29,7 @@ from url_viz.wording import counted, listed, percent
 FindingKind = Literal[
     "in-two-splits",
     "leaks",
+    "apart-in-two-splits",
     "wrong-labels",
     "double-boxes",
     "model-wrong-labels",
@@ -80,7 +81,7 @@ class Finding:
     @property
     def opens(self) -> ReviewSpec | None:
         """The review of what was found; None for what no decision on a picture can mend."""
-        if self.kind in ("in-two-splits", "unreadable", "without-objects"):
+        if self.kind in ("in-two-splits", "apart-in-two-splits", "unreadable", "without-objects"):
             return None
         return ReviewSpec("suspects" if self.kind == "wrong-labels" else self.kind)
 
@@ -114,7 +115,10 @@ class FindingInputs:
 
 def findings(seen: FindingInputs) -> tuple[Finding, ...]:
     """What was found, what matters most first; nothing that is not there, or is decided on already."""
-    of_splits, of_labels = [_in_two_splits(seen), _leaks(seen)], [_wrong(seen), _mixed(seen), _small(seen)]
+    of_splits, of_labels = (
+        [_in_two_splits(seen), _leaks(seen), _apart_in_two_splits(seen)],
+        [_wrong(seen), _mixed(seen), _small(seen)],
+    )
     found = [*of_splits, *of_labels, _bursts(seen), _useless(seen), _unreadable(seen)]
     found += [_of_model(seen, name) for name in QUEUES]
     found += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
@@ -212,6 +216,16 @@ def _leaks(seen: FindingInputs) -> Finding | None:
     words = seen.counted(len(rows), f"of {splits} has", f"of {splits} have") + f" a twin in {twins}"
     why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
     return Finding("leaks", len(rows), words, why)
+
+
+def _apart_in_two_splits(seen: FindingInputs) -> Finding | None:
+    if seen.leaks is None:
+        return None
+    rows = seen.leaks[seen.leaks["kind"] == APART]
+    splits = listed(list(map(str, rows["twin_split"].unique())))
+    words = seen.counted(len(rows), "has", "have") + f" others in {splits} of what is kept apart, such as a patient"
+    why = "A model that knows the patient, video or camera from training is tested too mildly. Keep each in one split."
+    return Finding("apart-in-two-splits", len(rows), words, why)
 
 
 def _wrong(seen: FindingInputs) -> Finding | None:

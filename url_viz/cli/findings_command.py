@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
 
 
+_LISTED_BY = {"in-two-splits": "leakage", "apart-in-two-splits": "leakage", "unreadable": "export --failures"}
+
+
 @app.on_set()
 def findings(image_set: "ImageSet") -> None:
     """Say what to look at first: leaks, likely wrong labels, bursts and more, each with its count and its review."""
     for finding in (listed := image_set.findings()):
         print(f"{finding.words}. {finding.why}")
-        listed_by = {"in-two-splits": "leakage", "unreadable": "export --failures"}.get(finding.kind)
+        listed_by = _LISTED_BY.get(finding.kind)
         if finding.kind == "without-objects":
             print(f"    {first_of(image_set.files.without_objects())}")
         else:

@@ -7,6 +7,7 @@ from functools import partial
 
 from url_viz.errors import BucketError, ImageError
 from url_viz.imaging.decode import PNG_START
+from url_viz.imaging.pages import page_of
 from url_viz.imaging.rendering import (
     MOST_OUTSIDE,
     Rendering,
@@ -21,7 +22,7 @@ from url_viz.imaging.workers import decoders
 from url_viz.read_ahead import read_each
 
 SAMPLED_FILES = 64
-_ENDINGS = (b".png", b".tif", b".tiff", b".pgm", b".ppm", b".pnm", b".jp2", b".j2k", b"")
+_ENDINGS = (b".png", b".tif", b".tiff", b".pgm", b".ppm", b".pnm", b".jp2", b".j2k", b".dcm", b".dicom", b".ima", b"")
 """Of files that may have more than 8 bits; a file in a shard may have no ending."""
 _DEPTH_OF_PNG = 24
 
@@ -73,5 +74,6 @@ def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
 
 
 def _ending(path: bytes) -> bytes:
-    name = path.rpartition(b"/")[2].lower()
+    page = page_of(path)
+    name = (path if page is None else page[0]).rpartition(b"/")[2].lower()
     return b"." + name.rpartition(b".")[2] if b"." in name else b""

@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from url_viz.errors import ImageError
-from url_viz.imaging.deep import deep_of
+from url_viz.imaging.deep import Deep, deep_of
+from url_viz.imaging.dicom import deep_of_dicom, is_dicom
 from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.rendering import Range, Rendering, ValueSample
 from url_viz.imaging.tiff_arrays import VOLUME, deep_of_arrays, is_in_arrays
@@ -38,7 +39,7 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 PngImagePlugin.MAX_TEXT_CHUNK = 1 << 24  # bytes: colour profiles and XMP may exceed Pillow's million
 # Pillow warns of damaged metadata and ignores it. Damaged pixels raise an error, which is reported here.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-for _library in ("PIL", "tifffile"):  # what they would print of a file is a reason here
+for _library in ("PIL", "tifffile", "pydicom"):  # what they would print of a file is a reason here
     logging.getLogger(_library).addHandler(logging.NullHandler())
     logging.getLogger(_library).propagate = False
 _TIFF_DEPTH = 32997
@@ -76,8 +77,8 @@ def decode(
     `rendering`, without one in their own, of those with many bands the ones that it names.
     Raises ImageError with a readable reason.
     """
-    if is_in_arrays(data, rendering):
-        deep, orientation = deep_of_arrays(data, rendering)
+    if (found := _in_arrays(data, rendering)) is not None:
+        deep, orientation = found
         return _upright(deep.in_eight_bits(_range(rendering)).convert("RGB"), orientation, (deep.width, deep.height))
     with _opened(data) as image:
         return _decode(image, data, short_side_px, rendering)
@@ -86,13 +87,20 @@ def decode(
 def sample_of(data: bytes) -> ValueSample | None:
     """Some values of a picture of more than 8 bits, to choose a range by; None of any other, and of what is damaged."""
     with suppress(ImageError):
-        if is_in_arrays(data, None):
-            deep, _ = deep_of_arrays(data, None)
+        if (in_arrays := _in_arrays(data, None)) is not None:
+            deep, _ = in_arrays
             return None if deep.is_eight_bit or deep.window else deep.sample
         with _opened(data) as image:
             found = deep_of(image, data)
             return None if found is None else found.sample
     return None
+
+
+def _in_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int] | None:
+    """A picture that Pillow does not read, and its orientation; None of any other."""
+    if is_dicom(data):
+        return deep_of_dicom(data), 1
+    return deep_of_arrays(data, rendering) if is_in_arrays(data, rendering) else None
 
 
 def _range(rendering: Rendering | None) -> Range | None:
@@ -129,8 +137,8 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
 
 def header_of(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation (1 to 8), of a picture; raises ImageError as `decode` does."""
-    if is_in_arrays(data, None):
-        deep, orientation = deep_of_arrays(data, None)
+    if (found := _in_arrays(data, None)) is not None:
+        deep, orientation = found
         return deep.width, deep.height, orientation if orientation in _TURNS else 1
     with _opened(data) as image:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -145,8 +153,8 @@ def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
 
 def format_of(data: bytes) -> str | None:
     """Pillow's name of a file's format by its first bytes; None if the format is not accepted."""
-    if is_in_arrays(data, None):
-        return "TIFF"
+    if is_dicom(data) or is_in_arrays(data, None):
+        return "DICOM" if is_dicom(data) else "TIFF"
     with suppress(ImageError), _opened(data) as image:
         return image.format
     return None

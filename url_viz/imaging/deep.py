@@ -75,7 +75,7 @@ def deep_array(
 ) -> Deep:
     """An array (H, W) or (H, W, 3) of numbers as a picture."""
     height, width = values.shape[:2]
-    is_float, is_eight_bit = values.dtype.kind == "f", values.dtype == np.uint8
+    is_float, is_eight_bit = values.dtype.kind == "f", values.dtype == np.uint8 and window is None
 
     def strips() -> Iterator[NDArray[np.float64]]:
         for rows in _row_slices(values.shape):

@@ -1,4 +1,4 @@
-"""Containers and annotations read in processes with limits: what a damaged or hostile file costs is its own rows."""
+"""Containers, pages and annotations read in processes with limits: what a hostile file costs is its own rows."""
 
 import atexit
 import gc
@@ -16,6 +16,8 @@ from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.containers.archives import Tar, Zip
 from url_viz.imaging.containers.entries import Container, Entries
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.pages import PagedFile, page_bytes, paged
 from url_viz.imaging.plain_file import open_plain_file, size_and_time
 from url_viz.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
 
@@ -67,6 +69,15 @@ class LimitedReaders(LimitedProcesses):
         facts, _ = self._annotated("annotation_summary", path, within)
         return facts["pictures"], facts["summary"]
 
+    def paged(self, paths: Sequence[bytes], *, within: Sequence[Path] | None) -> list[PagedFile | None]:
+        """Of each file its pages and facts; None where it has one page and says nothing, or cannot be read."""
+        facts, _ = self.ask("paged", b"\0".join(map(os.path.abspath, paths)), within=_as_text(within))
+        return [None if said is None else PagedFile(*said) for said in facts["paged"]]
+
+    def page(self, path: bytes, number: int, *, within: Sequence[Path] | None) -> bytes:
+        """The bytes of a page (from 1) of a file, as a file. Raises ImageError with the reason if it cannot be read."""
+        return self.ask("page", os.path.abspath(path), number=number, within=_as_text(within))[1]
+
     def _annotated(self, what: str, path: Path, within: Sequence[Path] | None) -> Answer:
         try:
             facts, said = self.ask(what, os.fsencode(os.path.abspath(path)), within=_as_text(within))
@@ -114,6 +125,34 @@ def _read(path: bytes, at: int, size_bytes: int, within: list[str] | None) -> An
     return {"sizes_bytes": [*map(len, found)]}, found[0] if len(found) == 1 else b"".join(found)
 
 
+def _paged(paths: bytes, within: list[str] | None) -> Answer:
+    return {"paged": [_paged_or_none(path, within) for path in paths.split(b"\0")]}, b""
+
+
+def _paged_or_none(path: bytes, within: list[str] | None) -> tuple[int, dict[str, str]] | None:
+    try:
+        with open_plain_file(path, within=_paths(within)) as file:
+            said = paged(file)
+    except (ImageError, OSError):  # reading it gives the reason
+        return None
+    return None if said is None else (said.pages, said.facts)
+
+
+def _page(path: bytes, number: int, within: list[str] | None) -> Answer:
+    return {}, page_bytes(_whole(path, *size_and_time(path, within=_paths(within)), _keyed(within)), number)
+
+
+@lru_cache(maxsize=1)
+def _whole(path: bytes, size_bytes: int, mtime_ns: int, within: tuple[str, ...] | None) -> bytes:
+    """A file whose pages are asked for one after another."""
+    allow_memory(MOST_MEMORY_BYTES + 2 * size_bytes)
+    return read_file(path, within=_paths(None if within is None else [*within]))
+
+
+def _keyed(within: list[str] | None) -> tuple[str, ...] | None:
+    return None if within is None else tuple(within)
+
+
 def _annotations(path: bytes, within: list[str] | None) -> Answer:
     try:
         return {}, json.dumps(_annotations_at(path, within).as_record()).encode()
@@ -159,6 +198,13 @@ def _prepare(turns: AbstractContextManager[object]) -> None:
 
 if __name__ == "__main__":
     serve(
-        {"entries": _entries, "read": _read, "annotations": _annotations, "annotation_summary": _annotation_summary},
+        {
+            "entries": _entries,
+            "read": _read,
+            "paged": _paged,
+            "page": _page,
+            "annotations": _annotations,
+            "annotation_summary": _annotation_summary,
+        },
         prepare=_prepare,
     )

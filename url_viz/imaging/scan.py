@@ -3,18 +3,21 @@
 import os
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from url_viz.errors import FolderError
+from url_viz.errors import FolderError, ImageError
 from url_viz.escaping import printable
+from url_viz.imaging.dicom import MARK, MARK_AT
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.places import Place
+from url_viz.imaging.plain_file import open_plain_file
 from url_viz.roots import address_in, is_in_bucket
 
 EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "
-    b".mpo .ico .pcx".split()
+    b".mpo .ico .pcx .dcm .dicom .ima".split()
 )
 SHARD_ENDINGS = (b".tar", b".zip", b".parquet", b".arrow")
 """Files that hold pictures."""
@@ -60,7 +63,8 @@ class Scan:
     `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each is also in
     `files`, with a slash at its end, so that reading it adds a row to the failure list. Nothing outside `within` was
     listed, or may be read. `columns` are what the source says of each of the `files`, by name; `remarks` are
-    sentences on what it says twice, or otherwise than it may be meant.
+    sentences on what it says twice, or otherwise than it may be meant. `apart` is the column that pictures of a new set
+    are kept apart by, if there is one.
     """
 
     root: Path
@@ -70,6 +74,7 @@ class Scan:
     within: Sequence[Path] | None = None
     columns: Mapping[str, Sequence[object]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    apart: str = ""
 
 
 _FOLDER_WITH_PICTURES = ". Give the folder that contains the pictures; subfolders are read too."
@@ -222,7 +227,7 @@ class Walk:
 
     def _candidate(self, entry: "os.DirEntry[bytes]", relative: bytes) -> ScannedFile | None:
         other = other_kind(entry.name)
-        if other is not None:
+        if other is not None and not self._is_dicom(entry):
             self.other[other] += 1
             return None
         try:
@@ -230,6 +235,15 @@ class Walk:
         except OSError:  # a dangling symlink, or deleted meanwhile: reading it later gives the reason
             return ScannedFile(relative, 0, 0)
         return ScannedFile(relative, status.st_size, status.st_mtime_ns)
+
+    def _is_dicom(self, entry: "os.DirEntry[bytes]") -> bool:
+        """Whether a file without an ending, or with one of digits, is DICOM by its content."""
+        ending = os.path.splitext(entry.name)[1]
+        if ending and not ending[1:].isdigit():
+            return False
+        with suppress(ImageError, OSError), open_plain_file(entry.path, within=self._within) as file:
+            return file.read(MARK_AT + len(MARK))[MARK_AT:] == MARK
+        return False
 
 
 def is_hidden(name: bytes) -> bool:

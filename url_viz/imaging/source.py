@@ -1,5 +1,6 @@
 """Where pictures are read from: what lies there, and the bytes of each file; a folder, object storage, or shards."""
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from url_viz.imaging.containers.picture_lists import Listing, is_listing
 from url_viz.imaging.containers.python_dataset import is_dataset, source_of_dataset
 from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import read_file
+from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.object_source import Objects
+from url_viz.imaging.paged_scan import with_pages
+from url_viz.imaging.pages import page_of
 from url_viz.imaging.scan import Scan, ScannedFile, absolute, refuse_bucket, scan
 from url_viz.roots import is_in_bucket
 
@@ -57,10 +61,12 @@ class Folder:
         return self.root
 
     def list(self) -> Scan:
-        return scan(self.root, within=self.within)
+        return with_pages(scan(self.root, within=self.within))
 
     def read(self, file: ScannedFile) -> bytes:
-        return read_file(absolute(self.root, file.path), within=self.within)
+        path = absolute(self.root, file.path)
+        page = None if os.path.lexists(path) else page_of(path)
+        return read_file(path, within=self.within) if page is None else readers.page(*page, within=self.within)
 
 
 def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:

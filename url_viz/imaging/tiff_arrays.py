@@ -67,6 +67,22 @@ def deep_of_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]
     return deep, int(turn.value) if turn is not None else 1
 
 
+def tiff_bytes(values: NDArray[Any]) -> bytes:
+    """An array (H, W) or (H, W, C) of numbers as a file."""
+    import tifffile
+
+    is_colour = values.ndim == 3 and values.shape[2] in (3, 4)
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        values if values.dtype != np.int64 else values.astype(np.int32),
+        photometric="rgb" if is_colour else "minisblack",
+        planarconfig="contig" if values.ndim == 3 else None,
+        metadata=None,
+    )
+    return file.getvalue()
+
+
 def _refuse(page: Any, size_bytes: int) -> None:
     shape, photometric = page.shape, page.photometric
     if page.imagedepth > 1:

@@ -9,8 +9,16 @@ import pandas as pd
 
 from url_viz.errors import DamageError
 from url_viz.imaging.containers.entries import CLASS
+from url_viz.imaging.pages import APART
 from url_viz.imaging.scan import Scan
-from url_viz.store.imported_columns import Import, names_of_imports, read_import, write_import, write_label_choice
+from url_viz.store.imported_columns import (
+    Import,
+    names_of_imports,
+    read_import,
+    write_apart,
+    write_import,
+    write_label_choice,
+)
 from url_viz.store.user_cells import Values, as_text, number_values, text_values
 from url_viz.store.writer import Writer
 
@@ -23,11 +31,12 @@ _UNREAD = -1
 def keep_columns(writer: Writer, found: Scan) -> None:
     """Keep what a source says of its pictures; call it before they are read, and after.
 
-    In a new set the class becomes the label.
+    In a new set the class becomes the label, and pictures are kept apart as the scan says: of one patient, say.
     """
     if not found.columns:
         return
-    had_classes = SOURCE in names_of_imports(writer.paths)
+    is_new = SOURCE not in names_of_imports(writer.paths)
+    had_classes = not is_new
     with suppress(DamageError):  # it is written again now
         had_classes = had_classes and CLASS in read_import(writer.paths, SOURCE).columns
     columns = {
@@ -40,6 +49,8 @@ def keep_columns(writer: Writer, found: Scan) -> None:
     write_said(writer, SOURCE, found.root.name, [file.id for file in found.files], columns)
     if CLASS in columns and not had_classes:
         write_label_choice(writer.paths, CLASS)
+    if found.apart in columns and is_new:
+        write_apart(writer.paths, found.apart)
 
 
 def write_said(writer: Writer, name: str, file: str, ids: Sequence[int], columns: Mapping[str, Values]) -> None:
@@ -51,8 +62,10 @@ def write_said(writer: Writer, name: str, file: str, ids: Sequence[int], columns
 
 
 def _values(name: str, cells: "pd.Series[Any]") -> Values | str:
-    """A column of numbers, if all of it are, else of text; classes are text. The reason for one that is not kept."""
+    """A column of numbers, if all of it are, else of text; classes and patients are text, also where they look like
+    numbers. The reason for one that is not kept.
+    """
     known = cells[cells.notna()]
     if name != CLASS and known.map(lambda value: isinstance(value, int | float) and not isinstance(value, bool)).all():
         return number_values(cells.astype(np.float64).to_numpy())
-    return text_values(cells.map(as_text), numbers=name != CLASS)
+    return text_values(cells.map(as_text), numbers=name not in (CLASS, *APART))

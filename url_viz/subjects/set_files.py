@@ -15,10 +15,11 @@ from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import is_dataset
 from url_viz.imaging.decode import read_file, refuse_large
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.places import Place, picture_path
+from url_viz.imaging.pages import page_of
+from url_viz.imaging.places import SEPARATOR, Place, picture_path
 from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.scan import ScannedFile, absolute, display_name
-from url_viz.imaging.source import Source, has_files, refuse_without_files, source_of
+from url_viz.imaging.source import Folder, Source, has_files, refuse_without_files, source_of
 from url_viz.imaging.workers import decoders
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import embed_command
@@ -40,7 +41,7 @@ class SetFiles:
 
     def path(self, image_id: int) -> Path:
         """The file of a picture. Raises ImageSetError if it is not there any more, FolderError in object storage."""
-        if self.are_copied:
+        if not has_files(self.source):
             refuse_without_files(self._core.root)
         row = self._core.row_of(image_id)
         path = Path(os.fsdecode(self.place(self._core.base.paths[row].as_py())))
@@ -58,14 +59,25 @@ class SetFiles:
         Raises ImageError as `url_viz.imaging.plain_file` does, also for one that leads out of `within`; FolderError for
         pictures in object storage.
         """
-        if self.are_copied:
+        if self.are_copied or self._page_of(path) is not None:
             return _copy_of(self.source.read(ScannedFile(path, 0, 0)))
         return open_plain_file(self.place(path), within=self._within)
 
     @property
     def are_copied(self) -> bool:
-        """Whether pictures have no files of their own that could be linked to."""
-        return not has_files(self.source)
+        """Whether pictures have no files of their own that could be linked to: some are pages of files, say."""
+        return not has_files(self.source) or self._has_pages
+
+    @cached_property
+    def _has_pages(self) -> bool:
+        if self._core.is_of_objects or not isinstance(self.source, Folder):
+            return False
+        return any(self._page_of(path) for path in self._core.base.paths.to_pylist() if SEPARATOR in path)
+
+    def _page_of(self, path: bytes) -> tuple[bytes, int] | None:
+        """The file and number of a page by its root-relative path; None of what is a file, or an object."""
+        page = None if self._core.is_of_objects else page_of(path)
+        return None if page is None or os.path.lexists(absolute(self._core.folder, path)) else page
 
     @cached_property
     def source(self) -> Source:
@@ -77,7 +89,9 @@ class SetFiles:
 
     def place(self, path: bytes) -> bytes:
         """Where the file of a picture lies, by its root-relative path. Raises FolderError in object storage."""
-        return absolute(self._core.folder, picture_path(path) if self._core.is_of_objects else path)
+        page = self._page_of(path)
+        file = page[0] if page is not None else picture_path(path) if self._core.is_of_objects else path
+        return absolute(self._core.folder, file)
 
     @contextmanager
     def open_crop(self, path: bytes) -> Iterator[BinaryIO]:

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import FolderError, ImageError
@@ -19,6 +20,7 @@ from url_viz.imaging.containers.entries import CLASS
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import Scan, ScannedFile
+from url_viz.imaging.tiff_arrays import tiff_bytes
 
 ENDING = ".dataset"
 _UNNAMED = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -200,7 +202,10 @@ def _encoded(picture: Any) -> bytes:
             raise ImageError(EMPTY)
         return bytes(picture)
     if not isinstance(picture, Image.Image):
-        picture = _image_of(picture)
+        pixels = _pixels_of(picture)
+        if _is_deep(pixels):
+            return tiff_bytes(pixels)
+        picture = _image_of(pixels)
     file = io.BytesIO()
     if picture.mode in _AS_TIFF:
         picture.save(file, "TIFF")
@@ -210,25 +215,32 @@ def _encoded(picture: Any) -> bytes:
     return file.getvalue()
 
 
-def _image_of(picture: Any) -> Image.Image:
-    """A picture from an array (H, W[, C]) or a tensor (C, H, W): uint8, or floats from 0 to 1."""
+def _pixels_of(picture: Any) -> NDArray[Any]:
+    """The numbers (H, W) or (H, W, C) of an array or of a tensor (C, H, W)."""
     is_tensor = hasattr(picture, "detach")
     pixels = np.asarray(picture.detach().cpu() if is_tensor else picture)
     if pixels.ndim == 3 and is_tensor:
         pixels = pixels.transpose(1, 2, 0)
-    if (
-        pixels.ndim not in (2, 3)
-        or pixels.dtype.kind not in "uif"
-        or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4))
-    ):
+    if pixels.ndim not in (2, 3) or pixels.dtype.kind not in "uif":
         raise ImageError(f"has no picture there, but a {type(picture).__name__} of shape {pixels.shape}")
+    return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+
+
+def _is_deep(pixels: NDArray[Any]) -> bool:
+    """Whether numbers are of more than 8 bits, or of many bands.
+
+    Raises ImageError for colours as floats outside of 0 to 1, which are normalised for a model.
+    """
+    if pixels.dtype in (np.uint16, np.int16) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
+        return True  # also one that happens to be dark
+    low, high = np.nanmin(pixels, initial=0), np.nanmax(pixels, initial=0)
+    if pixels.dtype.kind == "f" and pixels.ndim == 3 and not 0 <= low <= high <= 1:
+        raise ImageError("has floats outside of 0 to 1: give pictures before they are normalised")
+    return not 0 <= low <= high <= (1 if pixels.dtype.kind == "f" else 255)
+
+
+def _image_of(pixels: NDArray[Any]) -> Image.Image:
+    """A picture of 8 bits from whole numbers to 255, or from floats from 0 to 1."""
     if pixels.dtype.kind == "f":
-        if not 0 <= np.nanmin(pixels, initial=0) <= np.nanmax(pixels, initial=0) <= 1:
-            raise ImageError("has floats outside of 0 to 1: give pictures before they are normalised")
         pixels = np.round(np.nan_to_num(pixels) * 255)
-    if pixels.dtype == np.uint16 and pixels.size == pixels.shape[0] * pixels.shape[1]:
-        return Image.fromarray(pixels.reshape(pixels.shape[:2]))
-    if not 0 <= np.min(pixels, initial=0) <= np.max(pixels, initial=0) <= 255:
-        raise ImageError("has whole numbers outside of 0 to 255: give pictures of 8 bits, or of floats from 0 to 1")
-    pixels = pixels.astype(np.uint8)
-    return Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    return Image.fromarray(pixels.astype(np.uint8))

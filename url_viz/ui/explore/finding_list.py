@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from url_viz.analysis.findings import Finding, FindingKind
-from url_viz.analysis.leaks import SAME_FILE
+from url_viz.analysis.leaks import APART, SAME_FILE
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list
@@ -89,17 +89,25 @@ def _without_objects_dialog(image_set: ImageSet) -> None:
 
 @st.dialog("In two splits at once", width="large", on_dismiss=DIALOG.clear)
 def _in_two_splits_dialog(image_set: ImageSet) -> None:
+    _show_leaks(image_set, SAME_FILE)
+
+
+@st.dialog("Kept apart, and in two splits", width="large", on_dismiss=DIALOG.clear)
+def _apart_in_two_splits_dialog(image_set: ImageSet) -> None:
+    _show_leaks(image_set, APART)
+
+
+def _show_leaks(image_set: ImageSet, kind: str) -> None:
     leaks = image_set.splits.leaks()
     assert leaks is not None
-    shown = leaks[leaks["kind"] == SAME_FILE][["twin_split", "split", "path"]]
+    shown = leaks[leaks["kind"] == kind][["twin_split", "split", "path"]]
     columns = {"path": "Picture", "twin_split": "In", "split": "And in"}
-    st.dataframe(
-        shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures that are in two splits at once"
-    )
+    st.dataframe(shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures in two splits")
 
 
 _LISTS: Mapping[FindingKind, Callable[[ImageSet], None]] = {
     "in-two-splits": _in_two_splits_dialog,
+    "apart-in-two-splits": _apart_in_two_splits_dialog,
     "unreadable": _failures_dialog,
     "without-objects": _without_objects_dialog,
 }

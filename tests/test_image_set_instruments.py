@@ -1,15 +1,19 @@
-"""Sets of pictures of more than 8 bits: one range, found by a sample, kept as they grow, and seen at every door."""
+"""Sets as instruments make them: one range, kept as they grow and seen at every door; pages, patients kept apart."""
 
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import url_viz
+from tests.imaging.instruments import dicom, tiff
 from tests.imaging.pictures import noise
 from url_viz.analysis.uploads import score
+from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -127,3 +131,54 @@ def test_a_second_model_sees_the_same(tmp_path: Path, workspace: Path, model: Mo
     assert first.rendering == Rendering(0, 4095)
     again = open_image_set(root, model=model.name, workspace=home.root)
     assert again.model.space.preprocessing.rendering == Rendering(0, 4095)
+
+
+def test_pages_are_pictures_kept_apart_by_their_file(tmp_path: Path, workspace: Path, model: Model) -> None:
+    (tmp_path / "set").mkdir()
+    for stack in range(3):
+        pages = [np.asarray(noise(3 * stack + page).convert("L")).astype(np.uint16) * 16 for page in range(3)]
+        (tmp_path / "set" / f"{stack}.tif").write_bytes(tiff(np.stack(pages), photometric="minisblack"))
+    noise(20).save(tmp_path / "set" / "plain.jpg")
+    image_set = embed_folder(tmp_path / "set", model=model, workspace=workspace)
+    table = image_set.table().set_index("path")
+    assert sorted(table.index) == [*(f"{n}.tif#{page}" for n in range(3) for page in (1, 2, 3)), "plain.jpg"]
+    assert table["stack"].dropna().to_dict() == {path: path[:5] for path in table.index if "#" in path}
+    assert image_set.labels.apart.choice == "stack"
+    one = int(table.at["1.tif#2", "id"])
+    assert image_set.files.path(one).name == "1.tif"
+    with Image.open(BytesIO(image_set.files.data(one))) as page:
+        assert np.array_equal(np.asarray(page), np.asarray(noise(4).convert("L")).astype(np.uint16) * 16)
+    done = DATA_SETS["huggingface"].write(image_set, tmp_path / "out")
+    assert (done.pictures, list(done.left_out)) == (10, [])
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+    assert embed_folder(tmp_path / "set", model=model, workspace=workspace).ids.tolist() == image_set.ids.tolist()
+
+
+def test_patients_are_kept_apart_and_one_in_two_splits_is_a_leak(tmp_path: Path, workspace: Path, model: Model) -> None:
+    for number in range(12):
+        split = "test" if number % 3 == 0 else "train"
+        (tmp_path / "set" / split).mkdir(parents=True, exist_ok=True)
+        grey = np.asarray(noise(number).convert("L")).astype(np.uint16) * 16
+        tags: dict[str, Any] = {"PatientID": f"00{number // 4}", "PatientName": "Doe^Jane", "BitsStored": 12}
+        (tmp_path / "set" / split / f"IM{number}").write_bytes(dicom(grey, HighBit=11, **tags))
+    image_set = embed_folder(tmp_path / "set", model=model, workspace=workspace)
+    assert image_set.rendering == Rendering(0, 4095)
+    table = image_set.table()
+    assert set(table["patient"]) == {"000", "001", "002"}
+    assert "Doe" not in table.to_csv()
+    assert image_set.labels.apart.choice == "patient"
+    leaks = image_set.splits.leaks()
+    assert leaks is not None
+    assert set(leaks["kind"]) == {"kept apart"}
+    [finding] = [one for one in image_set.findings() if one.kind == "apart-in-two-splits"]
+    assert finding.count == len(leaks)
+    assert finding.words.endswith("others in train of what is kept apart, such as a patient")
+    image_set.labels.set_apart(None)
+    again = embed_folder(tmp_path / "set", model=model, workspace=workspace)
+    assert again.labels.apart.choice is None, "what somebody chose stays"
+
+
+def test_a_dataset_of_arrays_is_seen_in_one_range(workspace: Path, model: Model) -> None:
+    items = [{"image": np.asarray(noise(number).convert("L")).astype(np.uint16) * 4} for number in range(4)]
+    image_set = url_viz.embed_dataset(items, model=model, workspace=workspace, name="deep", label=None)
+    assert image_set.rendering == Rendering(0, 1023)

@@ -1,0 +1,114 @@
+"""Pages of stacks and frames of DICOM files: counted without reading values, read one by one, listed as pictures."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from tests.imaging.instruments import dicom, seen, tiff, values
+from url_viz.errors import ImageError
+from url_viz.imaging.decode import decode
+from url_viz.imaging.pages import MOST_PAGES, PagedFile, page_bytes, page_of, page_path, paged
+from url_viz.imaging.rendering import Rendering
+from url_viz.imaging.source import Folder
+
+STACK = values(5, 30, 40)
+
+
+@pytest.mark.parametrize("how", [{}, {"bigtiff": True}, {"byteorder": ">"}, {"compression": "zlib"}, {"ome": True}])
+def test_pages_of_a_stack_are_counted_and_read(how: dict[str, Any]) -> None:
+    data = tiff(STACK, photometric="minisblack", **how)
+    assert paged(BytesIO(data)) == PagedFile(5, {})
+    for number, page in enumerate(STACK, 1):
+        image, _ = decode(page_bytes(data, number), rendering=Rendering(0, 4095))
+        assert np.array_equal(np.asarray(image)[..., 0], seen(page))
+    for number in (0, 6):
+        with pytest.raises(ImageError, match=f"has no page {number}"):
+            page_bytes(data, number)
+
+
+def test_reduced_copies_are_no_pages_and_one_page_is_none() -> None:
+    file = BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for page in STACK[:2]:
+            writer.write(page, photometric="minisblack")
+            writer.write(page[::2, ::2], photometric="minisblack", subfiletype=1)
+    assert paged(BytesIO(file.getvalue())) == PagedFile(2, {})
+    second, size = decode(page_bytes(file.getvalue(), 2), rendering=Rendering(0, 4095))
+    assert size == (40, 30)
+    assert np.array_equal(np.asarray(second)[..., 0], seen(STACK[1]))
+    assert paged(BytesIO(tiff(STACK[0]))) is None
+    assert paged(BytesIO(b"no picture")) is None
+
+
+def test_a_page_keeps_colours_bits_and_what_it_says() -> None:
+    colours = values(3, 20, 30, 3, most=255, kind=np.uint8)
+    data = tiff(colours, photometric="rgb")
+    assert np.array_equal(np.asarray(decode(page_bytes(data, 3))[0]), colours[2])
+    turned = tiff(STACK, photometric="minisblack", extratags=[(274, "H", 1, 6, False), (341, "H", 1, 4095, False)])
+    assert decode(page_bytes(turned, 4))[1] == (30, 40)
+
+
+def test_circles_and_endless_directories_end() -> None:
+    data = bytearray(tiff(STACK, photometric="minisblack"))
+    first = int.from_bytes(data[4:8], "little")
+    tags = int.from_bytes(data[first : first + 2], "little")
+    after = first + 2 + 12 * tags
+    data[after : after + 4] = first.to_bytes(4, "little")
+    assert paged(BytesIO(bytes(data))) is None, "the first leads to itself"
+    directory = (0).to_bytes(2, "little")
+    chain = b"".join(directory + (8 + 6 * (n + 1)).to_bytes(4, "little") for n in range(MOST_PAGES + 5))
+    with pytest.raises(ImageError, match="10,001 pages"):
+        paged(BytesIO(b"II*\0" + (8).to_bytes(4, "little") + chain))
+
+
+def test_paths_of_pages() -> None:
+    assert page_path(b"a/stack.tif", 7) == b"a/stack.tif#7"
+    assert page_of(b"a/stack.tif#7") == (b"a/stack.tif", 7)
+    assert page_of(b"1.2.840.5#12") == (b"1.2.840.5", 12)
+    for path in (b"a/stack.tif", b"a#1/stack.tif", b"cat.jpg#3", b"stack.tif#0", b"stack.tif#07", b"stack.tif#x"):
+        assert page_of(path) is None
+
+
+def test_a_folder_lists_a_picture_a_page_with_what_files_say(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "stack.tif").write_bytes(tiff(STACK[:3], photometric="minisblack"))
+    (tmp_path / "single.tif").write_bytes(tiff(STACK[0]))
+    (tmp_path / "IM0001").write_bytes(dicom(STACK[0], PatientID="P1", Modality="CT"))
+    (tmp_path / "1.2.840.9").write_bytes(dicom(STACK[1:3], frames=2, PatientID="P2"))
+    (tmp_path / "notes").write_text("no picture")
+    (tmp_path / "cut.dcm").write_bytes(dicom(STACK[0])[:140])
+    Image.fromarray(seen(STACK[0])).save(tmp_path / "plain.png")
+    source = Folder(tmp_path, within=[tmp_path])
+    found = source.list()
+    assert [file.path.decode() for file in found.files] == [
+        "1.2.840.9#1",
+        "1.2.840.9#2",
+        "IM0001",
+        *(f"a/stack.tif#{number}" for number in (1, 2, 3)),
+        "cut.dcm",
+        "plain.png",
+        "single.tif",
+    ]
+    assert found.columns == {
+        "patient": ["P2", "P2", "P1", *[None] * 6],
+        "stack": ["1.2.840.9", "1.2.840.9", None, *["a/stack.tif"] * 3, None, None, None],
+        "modality": [None, None, "CT", *[None] * 6],
+    }
+    assert found.apart == "patient"
+    pages = [decode(source.read(file), rendering=Rendering(0, 4095))[0] for file in found.files[3:6]]
+    assert all(np.array_equal(np.asarray(page)[..., 0], seen(one)) for page, one in zip(pages, STACK, strict=False))
+    (tmp_path / "a" / "stack.tif#2").write_bytes(b"a file of that name")
+    assert source.read(found.files[4]) == b"a file of that name"
+
+
+def test_a_folder_without_pages_is_listed_as_before(tmp_path: Path) -> None:
+    Image.fromarray(seen(STACK[0])).save(tmp_path / "plain.png")
+    (tmp_path / "one.tif").write_bytes(tiff(STACK[0]))
+    found = Folder(tmp_path).list()
+    assert [file.path for file in found.files] == [b"one.tif", b"plain.png"]
+    assert (found.columns, found.apart) == ({}, "")

@@ -1,0 +1,135 @@
+"""Files of several pages or frames, and what is kept of a DICOM file: each page is a picture, `stack.tif#7`."""
+
+import io
+import os
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from url_viz.errors import ImageError
+from url_viz.imaging.dicom import MARK, MARK_AT, facts_of_dicom, frame_of_dicom, is_dicom
+from url_viz.imaging.places import SEPARATOR
+
+ENDINGS = (b".tif", b".tiff", b".dcm", b".dicom", b".ima", b"")
+"""Of files that may have pages; DICOM files may have no ending."""
+MOST_PAGES = 10_000
+FILE = "stack"
+"""The column with the path of the file that a page is in."""
+APART = ("patient", FILE)
+"""What pictures of a new set are kept apart by, the first of these columns that it has."""
+_REDUCED = 1
+_TIFF = {b"II*\0": ("<", 4, 2, 12), b"MM\0*": (">", 4, 2, 12), b"II+\0": ("<", 8, 8, 20), b"MM\0+": (">", 8, 8, 20)}
+"""By a file's start: byte order, bytes of an offset, of the number of tags, and of a tag."""
+
+
+@dataclass(frozen=True)
+class PagedFile:
+    """How many pages a file has, and the `facts` that are kept of it as columns."""
+
+    pages: int
+    facts: dict[str, str]
+
+
+def page_of(path: bytes) -> tuple[bytes, int] | None:
+    """The file and the number (from 1) of a page by its path; None for the path of a file."""
+    file, mark, number = path.rpartition(SEPARATOR)
+    if not mark or not number.isdigit() or number.startswith(b"0") or len(number) > len(str(MOST_PAGES)):
+        return None
+    return (file, int(number)) if ending_of(file) in ENDINGS else None
+
+
+def page_path(file: bytes, number: int) -> bytes:
+    """The path of a page, by its number from 1."""
+    return file + SEPARATOR + str(number).encode()
+
+
+def ending_of(path: bytes) -> bytes:
+    """The ending of a file that may have pages, in lower case; nothing for a name of digits and points as of DICOM."""
+    ending = os.path.splitext(os.path.basename(path))[1].lower()
+    return b"" if ending[1:].isdigit() else ending
+
+
+def paged(file: BinaryIO) -> PagedFile | None:
+    """The pages and facts of an open file; None for one that has one page and says nothing.
+
+    Raises ImageError if it has too many pages.
+    """
+    start = file.read(MARK_AT + len(MARK))
+    file.seek(0)
+    if is_dicom(start):
+        pages, facts = facts_of_dicom(file)
+    elif start[:4] in _TIFF:
+        pages, facts = _pages_of_tiff(file, start[:4]), {}
+    else:
+        return None
+    if pages > MOST_PAGES:
+        raise ImageError(f"has {pages:,} pages; more than {MOST_PAGES:,} are not read")
+    return PagedFile(pages, facts) if pages > 1 or facts else None
+
+
+def page_bytes(data: bytes, number: int) -> bytes:
+    """One page (from 1) of a file, as a file of its own. Raises ImageError if there is none."""
+    return frame_of_dicom(data, number - 1) if is_dicom(data) else _tiff_page(data, number)
+
+
+def _pages_of_tiff(file: BinaryIO, start: bytes) -> int:
+    """How many pages a TIFF has, without reduced copies of a page: their directories are followed, no value is read."""
+    order, offset_bytes, count_bytes, tag_bytes = _TIFF[start]
+    formats = {2: "H", 4: "I", 8: "Q"}
+
+    def number(at: int, size: int) -> int:
+        file.seek(at)
+        data = file.read(size)
+        return int(struct.unpack(order + formats[size], data)[0]) if len(data) == size else 0
+
+    at, seen, pages = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), 0
+    while at and at not in seen and pages <= MOST_PAGES:
+        seen.add(at)
+        tags = min(number(at, count_bytes), 1 << 12)
+        file.seek(at + count_bytes)
+        pages += not _is_reduced(file.read(tags * tag_bytes), order, tag_bytes)
+        at = number(at + count_bytes + tags * tag_bytes, offset_bytes)
+    return pages
+
+
+def _is_reduced(directory: bytes, order: str, tag_bytes: int) -> bool:
+    """Whether a directory is of a reduced copy (NewSubfileType, tag 254)."""
+    for position in range(0, len(directory) - tag_bytes + 1, tag_bytes):
+        (tag,) = struct.unpack_from(order + "H", directory, position)
+        if tag == 254:
+            (kind,) = struct.unpack_from(order + "I", directory, position + tag_bytes - (4 if tag_bytes == 12 else 8))
+            return bool(kind & _REDUCED)
+        if tag > 254:
+            return False
+    return False
+
+
+def _tiff_page(data: bytes, number: int) -> bytes:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            pages = [page for page in map(_full_page, file.pages) if not page.is_reduced]
+            if not 1 <= number <= len(pages):
+                raise ImageError(f"has no page {number}")
+            page = pages[number - 1]
+            out = io.BytesIO()
+            how: dict[str, Any] = {"photometric": page.photometric, "planarconfig": page.planarconfig}
+            tifffile.imwrite(out, page.asarray(), metadata=None, extratags=_kept_tags(page), **how)
+    except ImageError:
+        raise
+    except Exception as error:  # a hostile file makes a reader raise nearly anything; each is shown as a failure
+        text = str(error).partition("\n")[0]
+        raise ImageError(f"has a page {number} that cannot be read: {text or type(error).__name__}") from error
+    return out.getvalue()
+
+
+def _full_page(page: Any) -> Any:
+    """A page with all its tags: of those after the first, tifffile may keep a part."""
+    return page.aspage() if hasattr(page, "aspage") else page
+
+
+def _kept_tags(page: Any) -> list[tuple[int, int, int, Any, bool]]:
+    """What a page says of its values and its orientation."""
+    tags = (page.tags.get(code) for code in (274, 281, 341))
+    return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
