@@ -32,7 +32,7 @@ from url_viz.imaging.chosen_rendering import rendering_of_new, words_of_outside
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.rendering import Rendering
+from url_viz.imaging.rendering import Rendering, with_rest_of
 from url_viz.imaging.scan import Scan, display_name, why_empty
 from url_viz.imaging.source import Folder, Source, source_of
 from url_viz.models.head import Head
@@ -493,10 +493,11 @@ class _SourceReading:
 
     def rendering_for(self, source: Source, found: Scan, paths: SetPaths) -> Rendering | None:
         """How the pictures are seen: as those that were read before, unless another rendering is wanted."""
-        before = read_about(paths).spaces if has_tables(paths) else ()
-        if self.rendering is None and before:
-            return before[-1].preprocessing.rendering
-        return rendering_of_new(source, found.files, self.rendering)
+        spaces = read_about(paths).spaces if has_tables(paths) else ()
+        before = spaces[-1].preprocessing.rendering if spaces else None
+        if self.rendering is None and spaces:
+            return before
+        return rendering_of_new(source, found.files, with_rest_of(self.rendering, before))
 
 
 def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReading) -> ImageSet:

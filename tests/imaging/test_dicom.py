@@ -30,8 +30,10 @@ def test_values_are_rescaled_and_seen_in_their_window() -> None:
     assert grey(data) == [0, round((-24 + 160) * 255 / 399), 255, 255]
     several = dicom(RAMP, RescaleIntercept=-1024, RescaleSlope=1, WindowCenter=[40, 500], WindowWidth=[400, 2000])
     assert grey(several) == grey(data), "the first of several"
-    assert grey(data, Rendering(-1024, 2976)) == [0, 64, 128, 255], "a range that was chosen is of rescaled values"
-    assert sample_of(data) is None, "it needs no range"
+    chosen = Rendering(-1024, 2976, is_chosen=True)
+    assert grey(data, chosen) == [0, 64, 128, 255], "a range that was chosen is of rescaled values"
+    assert grey(data, Rendering(-1024, 2976)) == grey(data), "its window comes before the range of the set"
+    assert sample_of(data).window == (-160, 239)  # type: ignore[union-attr]
 
 
 def test_without_a_window_the_bits_say_the_range() -> None:

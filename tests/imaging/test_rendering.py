@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from url_viz.errors import UsageError
-from url_viz.imaging.rendering import Rendering, ValueSample, as_bands, as_range, range_of, share_outside
+from url_viz.imaging.rendering import (
+    Rendering,
+    ValueSample,
+    as_bands,
+    as_range,
+    in_window,
+    range_of,
+    share_outside,
+    with_rest_of,
+)
 
 
 def sample(low: float, high: float, *, is_float: bool = False, said: tuple[float, float] | None = None) -> ValueSample:
@@ -99,3 +108,25 @@ def test_a_rendering_in_words() -> None:
         "10-bit pictures, shown from 0 to 1,023; bands 4, 3, 2 are shown as red, green and blue"
     )
     assert Rendering(bands=(8,)).words == "Band 8 is shown"
+
+
+def test_what_is_not_chosen_anew_stays() -> None:
+    before = Rendering(0, 1023, (4, 3, 2))
+    assert with_rest_of(None, before) == before
+    assert with_rest_of(before, None) == before
+    assert with_rest_of(Rendering(5, 9, is_chosen=True), before) == Rendering(5, 9, (4, 3, 2), is_chosen=True)
+    assert with_rest_of(Rendering(bands=(8,)), before) == Rendering(0, 1023, (8,))
+    assert with_rest_of(Rendering(bands=(8,)), Rendering(bands=(1,))) == Rendering(bands=(8,))
+
+
+@pytest.mark.parametrize(
+    ("black", "white"), [(None, None), ("a", "5"), ("5", "5"), ("nan", "1"), ("0", "inf"), ("3", "")]
+)
+def test_a_window_of_an_address_that_is_none_changes_nothing(black: str | None, white: str | None) -> None:
+    assert in_window(Rendering(0, 1023), black, white) == Rendering(0, 1023)
+    assert in_window(None, black, white) is None
+
+
+def test_a_window_of_an_address() -> None:
+    assert in_window(Rendering(0, 1023, (4, 3, 2)), "-5", "9.5") == Rendering(-5, 9.5, (4, 3, 2), is_chosen=True)
+    assert in_window(None, "0", "9") == Rendering(0, 9, is_chosen=True)

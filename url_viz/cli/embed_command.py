@@ -91,7 +91,8 @@ def _rendering(config: EmbedConfig) -> "Rendering | None":
     if config.range is None and config.bands is None:
         return None
     black, white = as_range(config.range) if config.range is not None else (None, None)
-    return Rendering(black, white, as_bands(config.bands) if config.bands is not None else ())
+    bands = as_bands(config.bands) if config.bands is not None else ()
+    return Rendering(black, white, bands, is_chosen=config.range is not None)
 
 
 def _precision_read(root: Path, config: EmbedConfig) -> "PrecisionChoice":

@@ -7,7 +7,7 @@ from functools import partial
 
 from url_viz.errors import BucketError, ImageError
 from url_viz.imaging.decode import PNG_START
-from url_viz.imaging.pages import page_of
+from url_viz.imaging.pages import ending_of, page_of
 from url_viz.imaging.rendering import (
     MOST_OUTSIDE,
     Rendering,
@@ -57,10 +57,10 @@ def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Re
 
 def samples_of(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
     """Values of pictures of more than 8 bits among at most `SAMPLED_FILES` that may have them."""
-    able = {file.file: file for file in files if _ending(file.file) in _ENDINGS}
+    able = {file.file: file for file in files if may_be_deep(file.file)}
     drawn = random.Random(0).sample(sorted(able), min(SAMPLED_FILES, len(able)))
     found = read_each([able[path] for path in drawn], partial(_sample, source))
-    return [sample for sample in found if sample is not None]
+    return [sample for sample in found if sample is not None and sample.window is None]
 
 
 def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
@@ -73,7 +73,7 @@ def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
     return decoders.sample_of(data)
 
 
-def _ending(path: bytes) -> bytes:
+def may_be_deep(path: bytes) -> bool:
+    """Whether a file, or a page of one, may have more than 8 bits, by its ending."""
     page = page_of(path)
-    name = (path if page is None else page[0]).rpartition(b"/")[2].lower()
-    return b"." + name.rpartition(b".")[2] if b"." in name else b""
+    return ending_of(path if page is None else page[0]) in _ENDINGS

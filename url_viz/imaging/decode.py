@@ -79,17 +79,17 @@ def decode(
     """
     if (found := _in_arrays(data, rendering)) is not None:
         deep, orientation = found
-        return _upright(deep.in_eight_bits(_range(rendering)).convert("RGB"), orientation, (deep.width, deep.height))
+        return _upright(deep.in_eight_bits(rendering).convert("RGB"), orientation, (deep.width, deep.height))
     with _opened(data) as image:
         return _decode(image, data, short_side_px, rendering)
 
 
 def sample_of(data: bytes) -> ValueSample | None:
-    """Some values of a picture of more than 8 bits, to choose a range by; None of any other, and of what is damaged."""
+    """Some values of a picture of more than 8 bits, and its window; None of any other, and of what is damaged."""
     with suppress(ImageError):
         if (in_arrays := _in_arrays(data, None)) is not None:
             deep, _ = in_arrays
-            return None if deep.is_eight_bit or deep.window else deep.sample
+            return None if deep.is_eight_bit else deep.sample
         with _opened(data) as image:
             found = deep_of(image, data)
             return None if found is None else found.sample
@@ -178,7 +178,7 @@ def _decode(
         deep = deep_of(image, data) if _is_deep(image, rendering) else None
         image.load()
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        rgb = _rgb(image) if deep is None else deep.in_eight_bits(_range(rendering)).convert("RGB")
+        rgb = _rgb(image) if deep is None else deep.in_eight_bits(rendering).convert("RGB")
         return _upright(rgb, orientation, (width, height))
 
 

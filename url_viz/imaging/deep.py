@@ -47,11 +47,17 @@ class Deep:
         for strip in self.strips():
             rows.append(strip[-row % step :: step, ::step].ravel())
             row += len(strip)
-        return ValueSample(np.concatenate(rows).astype(np.float32), self.is_float, self.said)
+        return ValueSample(np.concatenate(rows).astype(np.float32), self.is_float, self.said, self.window)
 
-    def in_eight_bits(self, chosen: Range | None) -> Image.Image:
-        """Grey or RGB: from black to white of a range; without one by its window, or its values (`_own_range`)."""
-        black, white = (0, 255) if self.is_eight_bit else chosen or self.window or self._own_range()
+    def in_eight_bits(self, rendering: Rendering | None) -> Image.Image:
+        """Grey or RGB, from black to white: of a range that is chosen, its window, that of the set, or its own."""
+        of_set = None if rendering is None else rendering.range
+        if rendering is not None and rendering.is_chosen:
+            black, white = of_set or self._own_range()
+        else:
+            black, white = self.window or of_set or self._own_range()
+        if self.is_eight_bit:
+            black, white = 0, 255
         scale = 255 / (white - black) if white > black else 0.0
         strips = [np.clip((strip - black) * scale, 0, 255).round().astype(np.uint8) for strip in self.strips()]
         values = np.concatenate(strips)

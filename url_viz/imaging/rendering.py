@@ -1,7 +1,7 @@
 """How pictures of more than 8 bits, or of more than three bands, are seen: one range and one choice of bands a set."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,14 @@ Range = tuple[float, float]
 class Rendering:
     """What is black and what is white of values of more than 8 bits; which `bands`, from 1, are red, green and blue.
 
-    None and no bands where it does not matter: files of 8 bits a channel, of one or three bands.
+    None and no bands where it does not matter: files of 8 bits a channel, of one or three bands. What files say of
+    themselves (a window) comes before the range of a set, but not before one that somebody has chosen (`is_chosen`).
     """
 
     black: float | None = None
     white: float | None = None
     bands: tuple[int, ...] = ()
+    is_chosen: bool = False
 
     @property
     def range(self) -> Range | None:
@@ -52,11 +54,15 @@ class Rendering:
 
 @dataclass(frozen=True)
 class ValueSample:
-    """Some `values` (M,) float32 of a picture of more than 8 bits, and the range that its file says they have."""
+    """Some `values` (M,) float32 of a picture of more than 8 bits, and the range that its file says they have.
+
+    One with a `window` of its own needs none of the set.
+    """
 
     values: NDArray[np.float32]
     is_float: bool = False
     said: Range | None = None
+    window: Range | None = None
 
 
 def range_of(samples: Sequence[ValueSample]) -> Range | None:
@@ -92,6 +98,25 @@ def share_outside(samples: Sequence[ValueSample], shown: Range) -> float:
 def as_rendering(record: Mapping[str, Any] | None) -> Rendering | None:
     """From the fields of one as JSON has them; None for None."""
     return None if record is None else Rendering(**{**record, "bands": tuple(record["bands"])})
+
+
+def with_rest_of(wanted: Rendering | None, before: Rendering | None) -> Rendering | None:
+    """What is wanted, and of range and bands the one that is not, as it was before."""
+    if wanted is None or before is None:
+        return wanted or before
+    by = wanted if wanted.range is not None else before
+    return Rendering(by.black, by.white, wanted.bands or before.bands, by.is_chosen)
+
+
+def in_window(rendering: Rendering | None, black: str | None, white: str | None) -> Rendering | None:
+    """The rendering with the window of an address, as text; the rendering itself if that is none."""
+    try:
+        window = float(black or "nan"), float(white or "nan")
+    except ValueError:
+        return rendering
+    if not np.isfinite(window).all() or window[0] >= window[1]:
+        return rendering
+    return replace(rendering or Rendering(), black=window[0], white=window[1], is_chosen=True)
 
 
 def as_range(text: str) -> Range:

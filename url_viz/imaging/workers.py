@@ -104,8 +104,8 @@ class Decoders(LimitedProcesses):
         with suppress(ImageError):
             facts, body = self.ask("sample", data)
             if "is_float" in facts:
-                said = tuple(facts["said"]) if facts["said"] else None
-                return ValueSample(np.frombuffer(body, np.float32), facts["is_float"], said)
+                said, window = (tuple(facts[name]) if facts[name] else None for name in ("said", "window"))
+                return ValueSample(np.frombuffer(body, np.float32), facts["is_float"], said, window)
         return None
 
     def header_of(self, data: bytes) -> tuple[int, int, int]:
@@ -220,7 +220,8 @@ def _sample(data: bytes) -> Answer:
     found = sample_of(data)
     if found is None:
         return {}, b""
-    return {"is_float": found.is_float, "said": found.said}, found.values.tobytes()
+    facts = {"is_float": found.is_float, "said": found.said, "window": found.window}
+    return facts, found.values.tobytes()
 
 
 def _format(data: bytes) -> Answer:

@@ -29,6 +29,7 @@ from url_viz.escaping import printable
 from url_viz.export.inline_pictures import with_boxes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset, source_of_dataset
+from url_viz.imaging.rendering import in_window
 from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.model_names import DEFAULT
@@ -243,7 +244,8 @@ def _picture(request: Request) -> Response:
     except BucketError as error:
         print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
         return Response(_UNFETCHED, status_code=502, media_type="image/svg+xml", headers=headers)
-    shown = decoders.shown(data, most_px=PICTURE_PX, quality=90, rendering=image_set.rendering)
+    wanted = (request.query_params.get(name) for name in ("black", "white"))
+    shown = decoders.shown(data, most_px=PICTURE_PX, quality=90, rendering=in_window(image_set.rendering, *wanted))
     return Response(shown, media_type="image/jpeg", headers=headers)
 
 

@@ -3,6 +3,7 @@
 from urllib.parse import quote, urlencode
 
 from url_viz.image_set import ImageSet
+from url_viz.imaging.rendering import Range
 
 BASE = "/url-viz"
 
@@ -12,9 +13,10 @@ def thumbnail_url(set_id: str, image_id: int | str) -> str:
     return f"{BASE}/thumbnail/{set_id}/{image_id}.jpg"
 
 
-def picture_url(image_set: ImageSet, image_id: int) -> str:
-    """The URL of a picture, upright and at most 1,600 px."""
-    return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}"
+def picture_url(image_set: ImageSet, image_id: int, *, window: Range | None = None) -> str:
+    """The URL of a picture, upright and at most 1,600 px; in a `window`, of more than 8 bits, instead of the set's."""
+    of = f"&black={window[0]:g}&white={window[1]:g}" if window is not None else ""
+    return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}{of}"
 
 
 def whole_url(image_set: ImageSet, image_id: int, small: str = "") -> str | None:

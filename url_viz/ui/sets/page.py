@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from url_viz.imaging.rendering import as_range
 from url_viz.jobs.forgetting import forget_plan, forget_set
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
@@ -19,7 +20,7 @@ from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DIALOG, choice, choose
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import act_button, dialog_button, show_said
-from url_viz.ui.widgets.embed_job import running, set_title
+from url_viz.ui.widgets.embed_job import running, set_title, start_reading
 from url_viz.workspace import Workspace
 
 FORGET = "sets.forget_yes"
@@ -144,6 +145,7 @@ def _show_changes(set_id: str, about: About) -> None:
         moved = st.text_input("New location of the folder, if it was moved", str(about.root), help=help_text)
         move, icon = partial(_moved, about.root, moved), ":material/drive_file_move:"
         _change(set_id, "Change location", move, icon=icon, draw=st.form_submit_button)
+    _show_range(set_id, about)
     _show_slimming(set_id, about)
     root, name = shlex.quote(str(about.root)), f"{about.root.name or 'pictures'}.tar"
     with st.expander("Copy to another machine", icon=":material/local_shipping:"):
@@ -152,6 +154,25 @@ def _show_changes(set_id: str, about: About) -> None:
         st.code(f"python -m url_viz unpack {shlex.quote(name)} --root FOLDER", language="bash", wrap_lines=True)
     if dialog_button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}"):
         _ask_forget(set_id, about)
+
+
+def _show_range(set_id: str, about: About) -> None:
+    """What is black and white of pictures of more than 8 bits; nothing in a set that has none."""
+    space = about.spaces[-1] if about.spaces else None
+    shown = space.preprocessing.rendering.range if space is not None and space.preprocessing.rendering else None
+    if space is None or shown is None:
+        return
+    with st.form(f"sets.range.{set_id}", border=False):
+        left, right = st.columns(2)
+        black = left.number_input("Black", value=shown[0], help="Values of more than 8 bits that are shown as black.")
+        white = right.number_input("White", value=shown[1])
+
+        def read_anew() -> str:
+            chosen = "{:g}:{:g}".format(*as_range(f"{black}:{white}"))
+            start_reading(about.root, set_id=set_id, model=space.backbone, shown_range=chosen)
+            return f"Reading the set anew, shown from {black:g} to {white:g}."
+
+        _change(set_id, "Read anew", read_anew, icon=":material/exposure:", draw=st.form_submit_button)
 
 
 def _show_slimming(set_id: str, about: About) -> None:

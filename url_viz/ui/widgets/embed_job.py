@@ -1,6 +1,7 @@
 """Reading (embedding) of a folder as a background job, and the names of image sets on pages."""
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -42,15 +43,17 @@ def readable(folder: Path) -> Path:
     return allowed(folder, also=(demo(),))
 
 
-def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = None) -> None:
+def start_reading(
+    folder: Path, *, set_id: str, model: str, also: str | None = None, shown_range: str | None = None
+) -> None:
     """Start reading new pictures in the folder of an image set, unless it is being read; the view does not change.
 
-    `also` is a second model that reads them too.
+    `also` is a second model that reads them too; another `shown_range` of more than 8 bits (`0:4095`) reads all anew.
     Raises UrlVizError if the folder or the model may not be read: every reading of the app is started here.
     """
     root = readable(folder)
     if running(set_id) is None:
-        config = reading_config(root, set_id=set_id, model=model, also=also)
+        config = replace(reading_config(root, set_id=set_id, model=model, also=also), range=shown_range)
         EMBED.start(config, about=about_job(root, set_id, model=model, also=also or ""), workspace=Workspace.at())
 
 

@@ -11,11 +11,13 @@ from url_viz.analysis.measures import in_text
 from url_viz.analysis.occlusion import LOWERS, RAISES, explained_measure, heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
+from url_viz.imaging.rendering import Range
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import HEAT, WHOLE
 from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.shown_value import control_of
+from url_viz.ui.widgets.window import show_window
 from url_viz.wording import counted
 
 MOST_KEPT = 256
@@ -36,8 +38,9 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     """The picture, at its final size from the start, and a switch that overlays the heat map of a measure."""
     measure = explained_measure(row, measure, image_set.order().measure)
     container = st.empty()
+    window = show_window(image_set, image_id)
     if not show_whole(container, image_set, image_id):
-        container.html(picture_html(image_set, image_id, row, None))
+        container.html(picture_html(image_set, image_id, row, None, window=window))
     title = f"Show which parts matter: {in_text(measure)}"
     is_wanted = bool(HEAT.get()) and not image_set.source.is_external
     st.toggle(escape(title), is_wanted, disabled=image_set.source.is_external, **control_of(HEAT, is_wanted))
@@ -52,7 +55,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     except UrlVizError as error:
         caption.error(escape(error), icon=ERROR_ICON)
         return
-    container.html(picture_html(image_set, image_id, row, layer))
+    container.html(picture_html(image_set, image_id, row, layer, window=window))
     with caption.container():
         st.html(legend_html(layer))
         alone = f" By {image_set.source.title} alone." if image_set.second.active else ""
@@ -106,13 +109,15 @@ def legend_html(layer: Layer) -> str:
     return f'<div style="font-size: .875rem; overflow-wrap: anywhere">{"".join(entries)}</div>'
 
 
-def picture_html(image_set: ImageSet, image_id: int, row: dict[str, object], layer: Layer | None) -> str:
+def picture_html(
+    image_set: ImageSet, image_id: int, row: dict[str, object], layer: Layer | None, *, window: Range | None = None
+) -> str:
     """The picture as HTML, as large as its column and the window's height allow, with an optional heat map."""
     width, height = int(str(row["width"])), int(str(row["height"]))
     frame = f"position: relative; margin: 0 auto; aspect-ratio: {width} / {height}; "
     frame += f"width: min(100%, calc(58vh * {width / height:.4f})); overflow: hidden; border-radius: .5rem;"
     fill = "position: absolute; width: 100%; height: 100%; left: 0; top: 0;"
-    address = html.escape(picture_url(image_set, image_id))
+    address = html.escape(picture_url(image_set, image_id, window=window))
     words = "The object" if image_set.is_of_objects else "The picture"
     grey = " filter: grayscale(.6);" if layer is not None else ""
     over = "" if layer is None else _layer_html(layer)
