@@ -108,8 +108,8 @@ def test_the_library_s_own_files_are_right_or_truly_refused(path: Path, capfd: p
         image, size = decode(data)
     except ImageError as error:
         why = str(error)
-        reasons = "without pixels", "12-bit precision", "fewer|less than expected", "invalid literal", "Image size"
-        assert any(part in why for reason in reasons for part in reason.split("|")), why
+        reasons = "without pixels", "JPEG of 12 bits", "less than expected", "invalid literal", "pixels are damaged"
+        assert any(reason in why for reason in reasons), why
         return
     header = pydicom.dcmread(path)
     assert image.size == size == (header.Columns, header.Rows)

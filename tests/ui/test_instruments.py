@@ -79,4 +79,4 @@ def test_a_set_says_its_range_and_is_read_anew_in_another(image_set: ImageSet, h
     next(button for button in at.button if button.label == "Read anew").click().run()
     job = latest_job(home, kind=EMBED.name, set_id=image_set.set_id)
     assert job is not None
-    assert job.command[(at_ := job.command.index("--range")) : at_ + 2] == ["--range", "0:1000"]
+    assert " --range 0:1000" in " ".join(job.command)

@@ -182,4 +182,8 @@ def _why_not(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "missing" in text and ("dependencies" in text or "plugin" in text):
         return f"is DICOM compressed in a way that takes another library: {_LIBRARIES}"
+    if "12-bit precision" in text:
+        return "is DICOM compressed as JPEG of 12 bits, which is not read; save it uncompressed or as JPEG 2000"
+    if "Unable to decode" in text:
+        return "is DICOM whose compressed pixels are damaged, or of a kind that is not read"
     return f"is DICOM that cannot be read: {text[:200] or type(error).__name__}"
