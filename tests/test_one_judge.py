@@ -136,3 +136,20 @@ def test_a_twin_by_the_first_model_has_no_vote_by_the_second_and_its_source_grou
     kept_apart = compare_to_reference(new, joined).shares
     assert kept_apart is not None
     assert kept_apart.first_share != found.shares.first_share, "those of its patient voted"
+
+
+def test_copies_are_judged_by_what_has_not_seen_their_twins_as_these_are_in_the_set() -> None:
+    rng = np.random.default_rng(0)
+    rows, label = rng.normal(size=(80, 16)).astype(np.float16), rng.integers(0, 2, 80)
+    keys = np.arange(80, dtype=np.int64)
+    table = pd.DataFrame({"id": keys})
+    known = Reference(table, table, whitened_rows(keys, rows), rows, np.ones(80, bool))
+    copies = NewPictures.of_embeddings(rows)
+    nearest = compare_to_reference(copies, known).nearest
+    of_set = classify(nearest.position, nearest.similarity, known.whitened.rows, label, keys)
+    assert of_set is not None
+    found = compare_to_reference(copies, replace(known, model=of_set.model, class_names=("a", "b"), groups=keys))
+    assert found.twin.tolist() == keys.tolist()
+    assert found.shares is not None
+    assert found.shares.ambiguity == pytest.approx(of_set.shares.ambiguity, abs=1e-3)
+    assert found.shares.first_class.tolist() == of_set.shares.first_class.tolist()

@@ -1,7 +1,7 @@
 """Pictures from outside a set compared with it: their twins there, the nearest that are none, and what these say."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -85,8 +85,36 @@ class Reference:
         if self.groups is None:
             return self
         out = self.groups == self.groups[row]
-        model = None if self.model is None else self.model.without(np.flatnonzero(out), self.whitened.rows[out])
-        return replace(self, counts=self.counts & ~out, model=model)
+        return replace(self, counts=self.counts & ~out, model=self._model_without(np.flatnonzero(out)))
+
+    def _model_without(self, rows: Rows) -> AmbiguityModel | None:
+        """The model as fitted without the pictures at `rows` (R,)."""
+        if self.model is None:
+            return None
+        first = self.whitened.rows[rows]
+        both = first if self.second is None else side_by_side(first, self.second.whitened.rows[rows])
+        return self.model.without(rows, both)
+
+    def shares_of(
+        self, rows: NDArray[np.floating], voters: Nearest, twin: Rows, *, also: Nearest | None = None
+    ) -> ClassShares:
+        """The class shares of Q new pictures, `rows` (Q, A) and `voters` (Q, K) as for `classify_new`.
+
+        One with a `twin` (Q,) is judged as that is in the set: by what has not seen the twin's source group.
+        """
+        assert self.model is not None
+        shares = classify_new(voters.position, voters.similarity, rows, self.model, also=also)
+        if self.groups is None:
+            return shares
+        group = np.where(twin == NONE, NONE, self.groups[twin])
+        for one in np.unique(group[group != NONE]):
+            at, model = np.flatnonzero(group == one), self._model_without(np.flatnonzero(self.groups == one))
+            assert model is not None
+            second = None if also is None else Nearest(also.position[at], also.similarity[at])
+            found = classify_new(voters.position[at], voters.similarity[at], rows[at], model, also=second)
+            for field in fields(ClassShares):
+                getattr(shares, field.name)[at] = getattr(found, field.name)
+        return shares
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -138,8 +166,7 @@ def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
         lists = nearest.position, nearest.similarity
         value = confusability_of_new(*lists, reference.confusability, second=of_second)
     if reference.model is not None:
-        voters = _voters(nearest, twin, reference)
-        shares = classify_new(voters.position, voters.similarity, rows, reference.model, also=also)
+        shares = reference.shares_of(rows, _voters(nearest, twin, reference), twin, also=also)
     return Placement(nearest, twin, value, shares)
 
 
