@@ -58,9 +58,9 @@ class TestPca:
         assert np.isfinite(found.xy).all()
         assert (found.method == PCA).all()
 
-    @pytest.mark.parametrize("count", [30, 3])
-    def test_keeps_the_two_directions_of_largest_variance(self, count: int) -> None:
-        rows = dice(count, size=7).embedding
+    @pytest.mark.parametrize(("count", "size"), [(30, 7), (3, 7), (3, 60), (60, 40), (40, 60)])
+    def test_keeps_the_two_directions_of_largest_variance(self, count: int, size: int) -> None:
+        rows = dice(count, size=size).embedding
         z = l2_normalize(rows).astype(np.float64)
         scales = np.linalg.svd(z - z.mean(axis=0), compute_uv=False)[:2]
         xy = fit_pca(rows)(rows)
@@ -72,8 +72,9 @@ class TestPca:
         rows = dice(20).embedding
         flipped = fit_pca(rows[::-1])(rows)
         assert flipped == pytest.approx(fit_pca(rows)(rows), abs=1e-4)
-        xy = pca_coordinates(as_whitened(embeddings_of(np.ones((5, 4))))).xy
-        assert np.ptp(xy, axis=0).max() < 1e-3
+        for shape in ((5, 4), (60, 40)):
+            xy = pca_coordinates(as_whitened(embeddings_of(np.ones(shape)))).xy
+            assert np.ptp(xy, axis=0).max() < 1e-3
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, FEWEST_FOR_UMAP - 1])

@@ -28,6 +28,8 @@ MOST_SELECTED = 20_000
 """The most pictures that the map of a selection is fitted on, as a user waits for it; the others are placed."""
 PCA_SAMPLE_ROWS = 20_000
 PCA_ROWS_AT_ONCE = 16_384
+FEWEST_FOR_LANCZOS = 32
+"""Rows, and numbers in each, from which two directions are found without finding all."""
 SEED = 0
 UNTIL_UMAP_S = 2.0
 """Until a page shows the first pictures, nothing is compiled."""
@@ -61,15 +63,26 @@ def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
     mean = z.mean(axis=0) if len(z) else np.zeros(embedding.shape[1], np.float32)
     directions = np.zeros((embedding.shape[1], 2), np.float32)
     if len(z) > 1:
-        centred = z - mean
-        if len(z) < centred.shape[1]:
-            values, vectors = np.linalg.eigh(centred @ centred.T)
-            found = centred.T @ vectors[:, ::-1][:, :2] / np.sqrt(np.maximum(values[::-1][:2], 1e-12))
-        else:
-            found = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
+        found = _leading(z - mean)
         found = found * np.where(np.abs(found).max(axis=0) == found.max(axis=0), 1, -1)  # the sign is free: fix it
         directions[:, : found.shape[1]] = found
     return PcaBasis(mean.astype(np.float32), directions)
+
+
+def _leading(centred: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The two leading right singular vectors (D, 2) of centred rows (N, D), N at least 2; zeros where all are alike."""
+    count, size = centred.shape
+    if not centred.any():
+        return np.zeros((size, 2), centred.dtype)
+    if size < FEWEST_FOR_LANCZOS:
+        return np.asarray(np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2])
+    if count < FEWEST_FOR_LANCZOS:
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        return np.asarray(centred.T @ vectors[:, ::-1][:, :2] / np.sqrt(np.maximum(values[::-1][:2], 1e-12)))
+    from scipy.sparse.linalg import svds  # all of them take a hundred times as long
+
+    first = np.random.default_rng(SEED).normal(size=min(centred.shape)).astype(centred.dtype)
+    return np.asarray(svds(centred, k=2, v0=first, return_singular_vectors="vh")[2][::-1].T)
 
 
 def pca_coordinates(whitened: WhitenedRows) -> Coordinates:
