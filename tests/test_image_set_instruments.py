@@ -182,3 +182,17 @@ def test_a_dataset_of_arrays_is_seen_in_one_range(workspace: Path, model: Model)
     items = [{"image": np.asarray(noise(number).convert("L")).astype(np.uint16) * 4} for number in range(4)]
     image_set = url_viz.embed_dataset(items, model=model, workspace=workspace, name="deep", label=None)
     assert image_set.rendering == Rendering(0, 1023)
+
+
+def test_one_page_stands_for_a_stack_where_that_is_chosen(tmp_path: Path, workspace: Path, model: Model) -> None:
+    (tmp_path / "set").mkdir()
+    for stack in range(4):
+        pages = [np.asarray(noise(3 * stack + page).convert("L")).astype(np.uint16) * 16 for page in range(3)]
+        (tmp_path / "set" / f"{stack}.tif").write_bytes(tiff(np.stack(pages), photometric="minisblack"))
+    middle = embed_folder(tmp_path / "set", model=model, workspace=workspace, rendering=Rendering(page="middle"))
+    assert middle.table()["path"].tolist() == [f"{stack}.tif" for stack in range(4)]
+    assert middle.table()["pages"].tolist() == [3] * 4
+    assert middle.rendering == Rendering(0, 4095, page="middle")
+    again = embed_folder(tmp_path / "set", model=model, workspace=workspace)
+    assert again.ids.tolist() == middle.ids.tolist(), "chosen for good"
+    assert "of files with several pages the middle is shown" in again.store.about().remarks[0]

@@ -32,7 +32,7 @@ from url_viz.imaging.chosen_rendering import rendering_of_new, words_of_outside
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.rendering import Rendering, with_rest_of
+from url_viz.imaging.rendering import PageChoice, Rendering, with_rest_of
 from url_viz.imaging.scan import Scan, display_name, why_empty
 from url_viz.imaging.source import Folder, Source, source_of
 from url_viz.models.head import Head
@@ -493,21 +493,30 @@ class _SourceReading:
 
     def rendering_for(self, source: Source, found: Scan, paths: SetPaths) -> Rendering | None:
         """How the pictures are seen: as those that were read before, unless another rendering is wanted."""
-        spaces = read_about(paths).spaces if has_tables(paths) else ()
-        before = spaces[-1].preprocessing.rendering if spaces else None
-        if self.rendering is None and spaces:
-            return before
-        return rendering_of_new(source, found.files, with_rest_of(self.rendering, before))
+        before = _spaces(paths)
+        if self.rendering is None and before:
+            return before[-1].preprocessing.rendering
+        return rendering_of_new(source, found.files, self._wanted(before))
+
+    def page(self, paths: SetPaths) -> PageChoice:
+        """Which pages of a file are pictures, as of `rendering_for`."""
+        wanted = self._wanted(_spaces(paths))
+        return "each" if wanted is None else wanted.page
+
+    def _wanted(self, spaces: Sequence[EmbeddingSpace]) -> Rendering | None:
+        return with_rest_of(self.rendering, spaces[-1].preprocessing.rendering if spaces else None)
 
 
 def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReading) -> ImageSet:
     """Read what is new in a source into the image set of `root`; see `embed_folder`."""
+    paths = home.set_paths(find_set(root, home))
+    if isinstance(source, Folder):
+        source = replace(source, is_each_page=run.page(paths) == "each")
     found = source.list()
     run.report(Progress("scan", len(found.files), len(found.files)))
     chosen, others = run.models(found, home)
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(why_empty(found.root, found.other))
-    paths = home.set_paths(find_set(root, home))
     rendering = run.rendering_for(source, found, paths)
     chosen, others = _seeing(chosen, rendering), tuple(one.seeing(rendering) for one in others)
     found = replace(found, remarks=(*found.remarks, *_remarks_on(rendering, source, found)))
@@ -536,6 +545,11 @@ def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReadi
             image_set.prepare()
         image_set.versions.store()
     return image_set
+
+
+def _spaces(paths: SetPaths) -> Sequence[EmbeddingSpace]:
+    """The spaces that a set was read in, the latest last; none of one that was not."""
+    return read_about(paths).spaces if has_tables(paths) else ()
 
 
 def _seeing(model: Model | Given, rendering: Rendering | None) -> Model | Given:

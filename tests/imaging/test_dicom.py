@@ -69,7 +69,7 @@ def test_a_frame_is_a_file_of_its_own() -> None:
         assert grey(frame_of_dicom(data, number), Rendering(0, 4095)) == seen(frame).ravel().tolist()
     with pytest.raises(ImageError, match="has no frame 3"):
         frame_of_dicom(data, 3)
-    assert paged(BytesIO(data)) == PagedFile(3, {"patient": "P1"})
+    assert paged(BytesIO(data)) == PagedFile(3, {"patient": "P1", "pages": "3", "bits": "12", "bands": "1"})
 
 
 def test_only_few_facts_are_kept_of_a_header(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,13 +85,13 @@ def test_only_few_facts_are_kept_of_a_header(monkeypatch: pytest.MonkeyPatch) ->
         ViewPosition="PA",
     )
     facts = {"study_date": "2024-01-31", "modality": "CR", "body_part": "HAND", "laterality": "L", "view": "PA"}
-    assert facts_of_dicom(BytesIO(data)) == (1, {"patient": "007", **facts})
+    assert facts_of_dicom(BytesIO(data)) == (1, 16, 1, {"patient": "007", **facts})
     monkeypatch.setenv("URL_VIZ_PATIENTS", "digest")
-    _, digested = facts_of_dicom(BytesIO(data))
+    *_, digested = facts_of_dicom(BytesIO(data))
     assert {name: text for name, text in digested.items() if name != "patient"} == facts
     assert len(digested["patient"]) == 12
     assert digested["patient"] != "007"
-    assert facts_of_dicom(BytesIO(data))[1] == digested, "the same patient each time"
+    assert facts_of_dicom(BytesIO(data))[-1] == digested, "the same patient each time"
 
 
 def named() -> list[Path]:

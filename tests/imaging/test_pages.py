@@ -22,7 +22,7 @@ STACK = values(5, 30, 40)
 @pytest.mark.parametrize("how", [{}, {"bigtiff": True}, {"byteorder": ">"}, {"compression": "zlib"}, {"ome": True}])
 def test_pages_of_a_stack_are_counted_and_read(how: dict[str, Any]) -> None:
     data = tiff(STACK, photometric="minisblack", **how)
-    assert paged(BytesIO(data)) == PagedFile(5, {})
+    assert paged(BytesIO(data)) == PagedFile(5, {"pages": "5", "bits": "16", "bands": "1"})
     for number, page in enumerate(STACK, 1):
         image, _ = decode(page_bytes(data, number), rendering=Rendering(0, 4095))
         assert np.array_equal(np.asarray(image)[..., 0], seen(page))
@@ -37,11 +37,16 @@ def test_reduced_copies_are_no_pages_and_one_page_is_none() -> None:
         for page in STACK[:2]:
             writer.write(page, photometric="minisblack")
             writer.write(page[::2, ::2], photometric="minisblack", subfiletype=1)
-    assert paged(BytesIO(file.getvalue())) == PagedFile(2, {})
+    assert paged(BytesIO(file.getvalue())) == PagedFile(2, {"pages": "2", "bits": "16", "bands": "1"})
     second, size = decode(page_bytes(file.getvalue(), 2), rendering=Rendering(0, 4095))
     assert size == (40, 30)
     assert np.array_equal(np.asarray(second)[..., 0], seen(STACK[1]))
-    assert paged(BytesIO(tiff(STACK[0]))) is None
+    assert paged(BytesIO(tiff(seen(STACK[0])))) is None
+    assert paged(BytesIO(tiff(values(9, 8, 3, most=255, kind=np.uint8), photometric="rgb"))) is None
+    bands = tiff(values(9, 8, 13), photometric="minisblack", planarconfig="contig")
+    assert paged(BytesIO(bands)) == PagedFile(1, {"pages": "1", "bits": "16", "bands": "13"})
+    few = tiff(values(9, 8, 2), photometric="minisblack", planarconfig="contig")
+    assert paged(BytesIO(few)) == PagedFile(1, {"pages": "1", "bits": "16", "bands": "2"})
     assert paged(BytesIO(b"no picture")) is None
 
 
@@ -59,7 +64,9 @@ def test_circles_and_endless_directories_end() -> None:
     tags = int.from_bytes(data[first : first + 2], "little")
     after = first + 2 + 12 * tags
     data[after : after + 4] = first.to_bytes(4, "little")
-    assert paged(BytesIO(bytes(data))) is None, "the first leads to itself"
+    found = paged(BytesIO(bytes(data)))
+    assert found is not None
+    assert found.pages == 1, "the first leads to itself"
     directory = (0).to_bytes(2, "little")
     chain = b"".join(directory + (8 + 6 * (n + 1)).to_bytes(4, "little") for n in range(MOST_PAGES + 5))
     with pytest.raises(ImageError, match="10,001 pages"):
@@ -98,6 +105,9 @@ def test_a_folder_lists_a_picture_a_page_with_what_files_say(tmp_path: Path) -> 
         "patient": ["P2", "P2", "P1", *[None] * 6],
         "stack": ["1.2.840.9", "1.2.840.9", None, *["a/stack.tif"] * 3, None, None, None],
         "modality": [None, None, "CT", *[None] * 6],
+        "pages": ["2", "2", "1", *["3"] * 3, None, None, "1"],
+        "bits": ["16"] * 6 + [None, None, "16"],
+        "bands": ["1"] * 6 + [None, None, "1"],
     }
     assert found.apart == "patient"
     pages = [decode(source.read(file), rendering=Rendering(0, 4095))[0] for file in found.files[3:6]]
@@ -108,7 +118,22 @@ def test_a_folder_lists_a_picture_a_page_with_what_files_say(tmp_path: Path) -> 
 
 def test_a_folder_without_pages_is_listed_as_before(tmp_path: Path) -> None:
     Image.fromarray(seen(STACK[0])).save(tmp_path / "plain.png")
-    (tmp_path / "one.tif").write_bytes(tiff(STACK[0]))
+    (tmp_path / "one.tif").write_bytes(tiff(seen(STACK[0])))
     found = Folder(tmp_path).list()
     assert [file.path for file in found.files] == [b"one.tif", b"plain.png"]
     assert (found.columns, found.apart) == ({}, "")
+
+
+def test_one_page_of_a_file_may_stand_for_it(tmp_path: Path) -> None:
+    stack = np.stack([STACK[0] // 4, STACK[1] // 2, STACK[2] // 4, STACK[3], STACK[4] // 8])
+    data = tiff(stack, photometric="minisblack")
+    for choice, number in (("first", 0), ("middle", 2), ("brightest", 3)):
+        page = decode(data, rendering=Rendering(0, 4095, page=choice))[0]  # type: ignore[arg-type]
+        assert np.array_equal(np.asarray(page)[..., 0], seen(stack[number]))
+    frames = dicom(stack[2:], frames=3, PhotometricInterpretation="MONOCHROME1")
+    darkest = decode(frames, rendering=Rendering(0, 4095, page="brightest"))[0]
+    assert np.array_equal(np.asarray(darkest)[..., 0], 255 - seen(stack[4]))
+    (tmp_path / "stack.tif").write_bytes(data)
+    found = Folder(tmp_path, is_each_page=False).list()
+    assert [file.path for file in found.files] == [b"stack.tif"]
+    assert found.columns == {"pages": ["5"], "bits": ["16"], "bands": ["1"]}

@@ -88,11 +88,11 @@ def _rendering(config: EmbedConfig) -> "Rendering | None":
     """What was chosen of range and bands. Raises UsageError for what can be none."""
     from url_viz.imaging.rendering import Rendering, as_bands, as_range
 
-    if config.range is None and config.bands is None:
+    if config.range is None and config.bands is None and config.pages is None:
         return None
     black, white = as_range(config.range) if config.range is not None else (None, None)
     bands = as_bands(config.bands) if config.bands is not None else ()
-    return Rendering(black, white, bands, is_chosen=config.range is not None)
+    return Rendering(black, white, bands, is_chosen=config.range is not None, page=config.pages or "each")
 
 
 def _precision_read(root: Path, config: EmbedConfig) -> "PrecisionChoice":

@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, Unidentifi
 from url_viz.errors import ImageError
 from url_viz.imaging.deep import Deep, deep_of
 from url_viz.imaging.dicom import deep_of_dicom, is_dicom
+from url_viz.imaging.pages import chosen_page
 from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.rendering import Range, Rendering, ValueSample
 from url_viz.imaging.tiff_arrays import VOLUME, deep_of_arrays, is_in_arrays
@@ -77,6 +78,8 @@ def decode(
     `rendering`, without one in their own, of those with many bands the ones that it names.
     Raises ImageError with a readable reason.
     """
+    if rendering is not None:
+        data = chosen_page(data, rendering.page)
     if (found := _in_arrays(data, rendering)) is not None:
         deep, orientation = found
         return _upright(deep.in_eight_bits(rendering).convert("RGB"), orientation, (deep.width, deep.height))

@@ -27,7 +27,7 @@ FACTS = {
 """The columns that are kept, by the names of DICOM; nothing else of a file's header is stored or shown."""
 VARIABLE = "URL_VIZ_PATIENTS"
 """Environment variable: `digest` where patients are kept by digests of their ids."""
-_TAGS = [*FACTS.values(), "Laterality", "NumberOfFrames"]
+_TAGS = [*FACTS.values(), "Laterality", "NumberOfFrames", "BitsStored", "SamplesPerPixel"]
 _LIBRARIES = "pip install 'url-viz[medical]'"
 _DIGEST_BYTES = 6
 _DATE_DIGITS = 8
@@ -38,8 +38,8 @@ def is_dicom(data: bytes) -> bool:
     return data[MARK_AT : MARK_AT + len(MARK)] == MARK
 
 
-def facts_of_dicom(file: BinaryIO) -> tuple[int, dict[str, str]]:
-    """How many frames an open file has, and what is kept of its header. Raises ImageError if it cannot be read."""
+def facts_of_dicom(file: BinaryIO) -> tuple[int, int, int, dict[str, str]]:
+    """Frames, bits and bands of an open file, and what is kept of its header. Raises ImageError if it is damaged."""
     header = _header(file, stop_before_pixels=True, specific_tags=_TAGS)
     facts = {name: text for name, tag in FACTS.items() if (text := _text(header.get(tag)))}
     if "laterality" not in facts and (text := _text(header.get("Laterality"))):
@@ -48,7 +48,8 @@ def facts_of_dicom(file: BinaryIO) -> tuple[int, dict[str, str]]:
         facts["study_date"] = f"{date[:4]}-{date[4:6]}-{date[6:]}"
     if "patient" in facts and os.environ.get(VARIABLE) == "digest":
         facts["patient"] = hashlib.blake2b(facts["patient"].encode(), digest_size=_DIGEST_BYTES).hexdigest()
-    return _frames(header), facts
+    bits, bands = (int(_first(header.get(name)) or 1) for name in ("BitsStored", "SamplesPerPixel"))
+    return _frames(header), bits, bands, facts
 
 
 def deep_of_dicom(data: bytes) -> Deep:

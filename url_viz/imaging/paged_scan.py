@@ -15,8 +15,8 @@ AT_ONCE = 64
 Columns = dict[str, str]
 
 
-def with_pages(found: Scan) -> Scan:
-    """The scan with a picture a page, and columns; the same where no file has pages or says anything.
+def with_pages(found: Scan, *, is_each: bool = True) -> Scan:
+    """The scan with a picture a page (unless a file is one picture), and columns; the same where no file says anything.
 
     `apart` names what pictures of a new set are kept apart by: patients, else the file that pages are in.
     """
@@ -31,7 +31,7 @@ def with_pages(found: Scan) -> Scan:
     if not known:
         return found
     pictures = sorted(
-        (picture for file in found.files for picture in _pictures(file, known.get(file.path))),
+        (picture for file in found.files for picture in _pictures(file, known.get(file.path), is_each=is_each)),
         key=lambda pair: pair[0].path,
     )
     names = dict.fromkeys(name for _, facts in pictures for name in facts)
@@ -47,10 +47,10 @@ def _looked_at(found: Scan, files: Sequence[ScannedFile]) -> list[PagedFile | No
         return [_looked_at(found, [file])[0] for file in files] if len(files) > 1 else [None]
 
 
-def _pictures(file: ScannedFile, said: PagedFile | None) -> Iterator[tuple[ScannedFile, Columns]]:
+def _pictures(file: ScannedFile, said: PagedFile | None, *, is_each: bool) -> Iterator[tuple[ScannedFile, Columns]]:
     if said is None:
         yield file, {}
-    elif said.pages == 1:
+    elif said.pages == 1 or not is_each:
         yield file, said.facts
     else:
         facts = said.facts | {FILE: display_name(file.path)}

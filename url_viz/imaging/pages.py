@@ -3,12 +3,15 @@
 import io
 import os
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from url_viz.errors import ImageError
-from url_viz.imaging.dicom import MARK, MARK_AT, facts_of_dicom, frame_of_dicom, is_dicom
+from url_viz.imaging.dicom import MARK, MARK_AT, deep_of_dicom, facts_of_dicom, frame_of_dicom, is_dicom
 from url_viz.imaging.places import SEPARATOR
+from url_viz.imaging.rendering import PageChoice
+from url_viz.imaging.tiff_arrays import deep_of_arrays
 
 ENDINGS = (b".tif", b".tiff", b".dcm", b".dicom", b".ima", b"")
 """Of files that may have pages; DICOM files may have no ending."""
@@ -18,6 +21,7 @@ FILE = "stack"
 APART = ("patient", FILE)
 """What pictures of a new set are kept apart by, the first of these columns that it has."""
 _REDUCED = 1
+_SUBFILE, _BITS, _BANDS = 254, 258, 277
 _TIFF = {b"II*\0": ("<", 4, 2, 12), b"MM\0*": (">", 4, 2, 12), b"II+\0": ("<", 8, 8, 20), b"MM\0+": (">", 8, 8, 20)}
 """By a file's start: byte order, bytes of an offset, of the number of tags, and of a tag."""
 
@@ -57,14 +61,35 @@ def paged(file: BinaryIO) -> PagedFile | None:
     start = file.read(MARK_AT + len(MARK))
     file.seek(0)
     if is_dicom(start):
-        pages, facts = facts_of_dicom(file)
+        pages, bits, bands, facts = facts_of_dicom(file)
     elif start[:4] in _TIFF:
-        pages, facts = _pages_of_tiff(file, start[:4]), {}
+        (pages, bits, bands), facts = _pages_of_tiff(file, start[:4]), {}
     else:
         return None
+    if pages > 1 or bits > 8 or bands not in (1, 3, 4):
+        facts = {**facts, "pages": str(pages), "bits": str(bits), "bands": str(bands)}
     if pages > MOST_PAGES:
         raise ImageError(f"has {pages:,} pages; more than {MOST_PAGES:,} are not read")
     return PagedFile(pages, facts) if pages > 1 or facts else None
+
+
+def chosen_page(data: bytes, choice: PageChoice) -> bytes:
+    """The first, middle or brightest page of a file, as a file; one that has one page, or where each counts, as it is.
+
+    Raises ImageError if it cannot be read.
+    """
+    found = None if choice == "each" else paged(io.BytesIO(data))
+    if found is None or found.pages == 1:
+        return data
+    if choice == "brightest":
+        return max((page_bytes(data, number) for number in range(1, found.pages + 1)), key=_brightness)
+    return page_bytes(data, 1 if choice == "first" else (found.pages + 1) // 2)
+
+
+def _brightness(page: bytes) -> float:
+    deep = deep_of_dicom(page) if is_dicom(page) else deep_of_arrays(page, None)[0]
+    total = sum(float(strip.sum()) for strip in deep.strips())
+    return -total if deep.is_inverted else total
 
 
 def page_bytes(data: bytes, number: int) -> bytes:
@@ -72,8 +97,11 @@ def page_bytes(data: bytes, number: int) -> bytes:
     return frame_of_dicom(data, number - 1) if is_dicom(data) else _tiff_page(data, number)
 
 
-def _pages_of_tiff(file: BinaryIO, start: bytes) -> int:
-    """How many pages a TIFF has, without reduced copies of a page: their directories are followed, no value is read."""
+def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[int, int, int]:
+    """How many pages a TIFF has, without reduced copies of a page, and bits and bands of the first.
+
+    Directories are followed, and no pixels are read.
+    """
     order, offset_bytes, count_bytes, tag_bytes = _TIFF[start]
     formats = {2: "H", 4: "I", 8: "Q"}
 
@@ -82,26 +110,36 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> int:
         data = file.read(size)
         return int(struct.unpack(order + formats[size], data)[0]) if len(data) == size else 0
 
-    at, seen, pages = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), 0
+    at, seen, pages, depth = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), 0, (1, 1)
     while at and at not in seen and pages <= MOST_PAGES:
         seen.add(at)
         tags = min(number(at, count_bytes), 1 << 12)
         file.seek(at + count_bytes)
-        pages += not _is_reduced(file.read(tags * tag_bytes), order, tag_bytes)
+        directory = _directory(file.read(tags * tag_bytes), order, tag_bytes)
+        depth = depth if seen - {at} else _depth(directory, number, offset_bytes)
+        pages += not directory.get(_SUBFILE, (0, 0, 0))[2] & _REDUCED
         at = number(at + count_bytes + tags * tag_bytes, offset_bytes)
-    return pages
+    return pages, *depth
 
 
-def _is_reduced(directory: bytes, order: str, tag_bytes: int) -> bool:
-    """Whether a directory is of a reduced copy (NewSubfileType, tag 254)."""
-    for position in range(0, len(directory) - tag_bytes + 1, tag_bytes):
-        (tag,) = struct.unpack_from(order + "H", directory, position)
-        if tag == 254:
-            (kind,) = struct.unpack_from(order + "I", directory, position + tag_bytes - (4 if tag_bytes == 12 else 8))
-            return bool(kind & _REDUCED)
-        if tag > 254:
-            return False
-    return False
+def _directory(data: bytes, order: str, tag_bytes: int) -> dict[int, tuple[int, int, int]]:
+    """Of each tag the number of its values, its first short value, and its value or where its values are."""
+    wide = "I" if tag_bytes == 12 else "Q"
+    found = {}
+    for position in range(0, len(data) - tag_bytes + 1, tag_bytes):
+        tag, _, count, value = struct.unpack_from(f"{order}HH{wide}{wide}", data, position)
+        (short,) = struct.unpack_from(order + "H", data, position + tag_bytes - struct.calcsize(wide))
+        found[tag] = count, short, value
+    return found
+
+
+def _depth(
+    directory: Mapping[int, tuple[int, int, int]], number: Callable[[int, int], int], offset_bytes: int
+) -> tuple[int, int]:
+    """Bits of a value, and how many bands there are."""
+    count, short, place = directory.get(_BITS, (1, 1, 0))
+    bits = short if 2 * count <= offset_bytes else number(place, 2)
+    return bits, directory.get(_BANDS, (1, 1, 0))[1]
 
 
 def _tiff_page(data: bytes, number: int) -> bytes:

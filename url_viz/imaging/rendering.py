@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ LEAST_FILLED = 0.5
 MOST_OUTSIDE = 0.01
 """More of the values of new pictures outside the range of a set are said."""
 Range = tuple[float, float]
+PageChoice = Literal["each", "first", "middle", "brightest"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Rendering:
 
     None and no bands where it does not matter: files of 8 bits a channel, of one or three bands. What files say of
     themselves (a window) comes before the range of a set, but not before one that somebody has chosen (`is_chosen`).
+    Of files with several pages each is a picture, or one `page` alone.
     """
 
     black: float | None = None
     white: float | None = None
     bands: tuple[int, ...] = ()
     is_chosen: bool = False
+    page: PageChoice = "each"
 
     @property
     def range(self) -> Range | None:
@@ -48,6 +51,8 @@ class Rendering:
             said.append(f"band {self.bands[0]} is shown")
         elif self.bands:
             said.append(f"bands {', '.join(map(str, self.bands))} are shown as red, green and blue")
+        if self.page != "each":
+            said.append(f"of files with several pages the {self.page} is shown")
         words = "; ".join(said)
         return words[:1].upper() + words[1:]
 
@@ -105,7 +110,8 @@ def with_rest_of(wanted: Rendering | None, before: Rendering | None) -> Renderin
     if wanted is None or before is None:
         return wanted or before
     by = wanted if wanted.range is not None else before
-    return Rendering(by.black, by.white, wanted.bands or before.bands, by.is_chosen)
+    page = wanted.page if wanted.page != "each" else before.page
+    return Rendering(by.black, by.white, wanted.bands or before.bands, by.is_chosen, page)
 
 
 def in_window(rendering: Rendering | None, black: str | None, white: str | None) -> Rendering | None:

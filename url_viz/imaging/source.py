@@ -50,10 +50,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder; with `within`, nothing outside these folders is listed or read."""
+    """A folder, in which each page of a file may be a picture; nothing outside `within` is listed or read."""
 
     root: Path
     within: Sequence[Path] | None = None
+    is_each_page: bool = True
     at_a_time = None  # a disk is faster than decoding
 
     @property
@@ -61,7 +62,7 @@ class Folder:
         return self.root
 
     def list(self) -> Scan:
-        return with_pages(scan(self.root, within=self.within))
+        return with_pages(scan(self.root, within=self.within), is_each=self.is_each_page)
 
     def read(self, file: ScannedFile) -> bytes:
         path = absolute(self.root, file.path)

@@ -64,6 +64,10 @@ class EmbedConfig:
         str | None,
         arg(help="what is black and white of more than 8 bits, as 0:4095 (default: as a sample of the pictures says)"),
     ] = None
+    pages: Annotated[
+        Literal["each", "first", "middle", "brightest"] | None,
+        arg(help="of files with several pages: each is a picture (default), or one of them"),
+    ] = None
     bands: Annotated[str | None, arg(help="which bands are red, green and blue, as 4,3,2; or one")] = None
     embeddings: Annotated[Path | None, arg(help="your embeddings as .npy, .npz or .parquet; no model runs then")] = None
     paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one per line or a table")] = None
