@@ -56,7 +56,11 @@ def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Re
 
 
 def samples_of(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
-    """Values of pictures of more than 8 bits among at most `SAMPLED_FILES` that may have them."""
+    """Values of pictures of more than 8 bits among at most `SAMPLED_FILES` that may have them; none of object storage,
+    where each look would be a request.
+    """
+    if source.at_a_time:
+        return []
     able = {file.file: file for file in files if may_be_deep(file.file)}
     drawn = random.Random(0).sample(sorted(able), min(SAMPLED_FILES, len(able)))
     found = read_each([able[path] for path in drawn], partial(_sample, source))
