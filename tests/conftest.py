@@ -109,7 +109,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that has left something at the root: a folder is named by what was no path."""
-    left = _plain_names() - session.config.stash[AT_ROOT] - {"build"}
+    left = _plain_names() - session.config.stash[AT_ROOT] - {"build", "__pycache__"}
     if left and not hasattr(session.config, "workerinput"):
         print(f"\nThese were made at the root of the checkout by a test: {sorted(left)}")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

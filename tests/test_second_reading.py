@@ -3,8 +3,9 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -68,6 +69,14 @@ def of_second(image_set: ImageSet) -> str | None:
     return None if image_set.second.active is None else image_set.second.active.space.backbone
 
 
+def niceness_of_decoders() -> Iterator[int]:
+    """Of each that runs; one that has just ended has none."""
+    for one in psutil.Process().children():
+        with suppress(psutil.Error):
+            if "url_viz.imaging.workers" in one.cmdline():
+                yield one.nice()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
 def test_pages_go_before_the_second_model_of_a_job(by_two: ByTwo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads are as far behind as the one that starts them, and so are the processes that decode for them."""
@@ -76,8 +85,7 @@ def test_pages_go_before_the_second_model_of_a_job(by_two: ByTwo, monkeypatch: p
 
     def look(step: Progress) -> None:
         if step.stage in behind and step.done:
-            others = [one.nice() for one in psutil.Process().children() if "url_viz.imaging.workers" in one.cmdline()]
-            behind[step.stage] |= {os.getpriority(os.PRIO_PROCESS, 0), *others}
+            behind[step.stage] |= {os.getpriority(os.PRIO_PROCESS, 0), *niceness_of_decoders()}
 
     decoders.close()
     own = os.getpriority(os.PRIO_PROCESS, 0)

@@ -4,9 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import HARNESS, OpenPage, still
+from tests.browser.fixtures import OpenPage, still
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME
 
 
@@ -52,12 +51,3 @@ def test_a_tile_is_a_button_that_gives_its_id_and_arrows_move_on(harness: str, o
 def test_an_empty_gallery_says_why(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?show=gallery&n=0")
     expect(page.get_by_text("Nothing is this ambiguous here.")).to_be_visible()
-
-
-def test_a_page_reads_a_gallery_state_that_a_test_sets() -> None:
-    at = AppTest.from_file(str(HARNESS), default_timeout=120)
-    at.query_params["show"] = "gallery"
-    at.session_state["gallery"] = {"clicked": "5"}
-    at.run()
-    assert not at.exception
-    assert [text.value for text in at.text] == ["clicked 5"]
