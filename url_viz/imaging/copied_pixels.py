@@ -1,0 +1,296 @@
+"""Whether two pictures are copies: the same pixels, saved again, resized, toned, cropped a little or mirrored.
+
+Small pictures in colour (`patch_of`) are laid upon each other: mirrored or not, moved and stretched by a few percent
+until they fit best (Lucas and Kanade 1981), their tones matched. A copy then differs nowhere by much, however small the
+spot, where pictures that only share a layout do. docs/findings.md says what copies and others have.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 64
+"""Patches are 3 × SIDE × SIDE, whatever the shape of their pictures."""
+LEAST_SIDE_PX = 24
+"""Smaller pictures have too few pixels to tell …"""
+LEAST_CONTRAST = 60.0
+"""… and so have blank ones: with a lower variance, of all three colours together, in squares of grey levels."""
+MOST_DIFFERENCE = 0.7
+"""Copies differ by at most this in any block: the root of its residual, as a share of contrast there and around …"""
+OF_SMALL, OF_SMALL_CROPPED = 1.2, 0.85
+"""… and by these where a picture has fewer pixels than a patch, on which saving leaves more: frames lie closer, too."""
+LEAST_CORRELATION = 0.6
+"""Pictures that correlate less when they are laid upon each other roughly are not looked at closely."""
+MOST_CROPPED = 0.13
+"""Of width and of height."""
+SLACK, WARPED = 0.005, 0.03
+"""A crop lies inside its picture, and is stretched alike along both sides, up to so much. Frames are not."""
+BLOCK, BLOCKS = 4, SIDE // 2 - 1
+"""Residuals are averaged over so many pixels across and down: a 256th of a picture."""
+GLOBAL_SHARE, NOISE = 0.1, 60.0
+"""What a residual is compared with, beside the contrast at its place: a share of the picture's, and saving."""
+PAIRS = 32
+"""Pairs that are compared at a time."""
+BLACK, WHITE = 8, 247
+"""Beyond these, a pixel may have been any darker or brighter before it was toned."""
+TINT = 1.3
+"""The most that one colour is brightened more than all three together."""
+ORIENTED = 8
+"""The size at which pictures are seen to be mirrored, or not."""
+ROUGH, MIDDLE, FINE = (16, 5), (32, 3), (64, 1)
+"""The size at which pictures are laid upon each other, and how many steps are taken there."""
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_HERE = np.array([0, 1, 0, 1], np.float32)
+"""Start and size along rows, then along columns, of the part that is compared: of width and height, here all."""
+
+
+@dataclass(frozen=True)
+class Patches:
+    """N small pictures: `pixels` (N, 3, SIDE, SIDE) uint8, and how long the shorter `side` (N,) of each was."""
+
+    pixels: NDArray[np.uint8]
+    side: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    def __getitem__(self, rows: NDArray[np.integer] | slice) -> "Patches":
+        return Patches(self.pixels[rows], self.side[rows])
+
+    def or_else(self, other: "Patches") -> "Patches":
+        """These pictures, and those of as many others where there is nothing to see."""
+        is_blank = self.side < LEAST_SIDE_PX
+        pixels = np.where(is_blank[:, None, None, None], other.pixels, self.pixels)
+        return Patches(pixels, np.where(is_blank, other.side, self.side))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Patches"]) -> "Patches":
+        """The pictures of all parts, of which there is at least one."""
+        return cls(np.concatenate([part.pixels for part in parts]), np.concatenate([part.side for part in parts]))
+
+
+def patch_of(thumbnail: bytes, width: int, height: int) -> Patches:
+    """The patch of one picture of this size, from its thumbnail; black without one, or if it is too small to tell."""
+    side, pixels = min(width, height), np.zeros((1, 3, SIDE, SIDE), np.uint8)
+    if thumbnail and side >= LEAST_SIDE_PX:
+        image = Image.open(io.BytesIO(thumbnail))
+        image.draft("RGB", (2 * SIDE, 2 * SIDE))
+        small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        pixels[0] = np.moveaxis(np.asarray(small), 2, 0)
+    return Patches(pixels, np.array([side], np.int64))
+
+
+def no_patches() -> Patches:
+    """Of no picture."""
+    return Patches(np.zeros((0, 3, SIDE, SIDE), np.uint8), np.zeros(0, np.int64))
+
+
+def are_copies(one: Patches, other: Patches) -> Flags:
+    """Which pairs (P,) of two times P pictures are copies."""
+    is_copy = np.zeros(len(one), bool)
+    for start in range(0, len(one), PAIRS):
+        part = slice(start, start + PAIRS)
+        is_copy[part] = _are_copies(one[part], other[part])
+    return is_copy
+
+
+def _are_copies(one: Patches, other: Patches) -> Flags:
+    difference, part = compared(one.pixels.astype(np.float32), other.pixels.astype(np.float32))
+    is_whole = (np.abs(part - _HERE) <= 2 * SLACK).all(axis=1)
+    is_small = np.minimum(one.side, other.side) < SIDE
+    most = np.where(is_small, np.where(is_whole, OF_SMALL, OF_SMALL_CROPPED), MOST_DIFFERENCE)
+    is_copy: Flags = (difference <= most) & (is_whole | _is_of_crop(part))
+    return is_copy
+
+
+def _is_of_crop(part: Floats) -> Flags:
+    """Which parts (P, 4) one picture shows of the other, or the other of it, if it was cropped."""
+    start, size = part[:, ::2], part[:, 1::2]
+    is_inside = (start >= np.minimum(0, 1 - size) - SLACK) & (start <= np.maximum(0, 1 - size) + SLACK)
+    is_one_way = (size >= 1 - 2 * SLACK).all(axis=1) | (size <= 1 + 2 * SLACK).all(axis=1)
+    is_crop: Flags = is_inside.all(axis=1) & is_one_way & (np.abs(size[:, 0] - size[:, 1]) <= WARPED)
+    return is_crop
+
+
+def compared(one: Floats, other: Floats) -> tuple[Floats, Floats]:
+    """How two times P pictures (P, 3, SIDE, SIDE) differ (P,) at most, and which part (P, 4) of the second is compared.
+
+    They are laid upon each other as well as can be. ∞ if they fit nowhere, or one is blank.
+    """
+    found, parts = np.full(len(one), np.inf, np.float32), np.tile(_HERE, (len(one), 1))
+    rows = np.flatnonzero((_contrast(one) >= LEAST_CONTRAST) & (_contrast(other) >= LEAST_CONTRAST))
+    lumas = [np.einsum("pcyx,c->pyx", each[rows], _LUMA) for each in (one, other)]
+    first, second = (_reduced(luma, ORIENTED) for luma in lumas)
+    is_mirrored = _correlation(first, second[:, :, ::-1]) > _correlation(first, second)
+    lumas[1] = np.where(is_mirrored[:, None, None], lumas[1][:, :, ::-1], lumas[1])
+    first, second = (_reduced(luma, ROUGH[0]) for luma in lumas)
+    part, correlation = _laid_upon(first, second, parts[rows], steps=ROUGH[1])
+    like = np.flatnonzero(correlation >= LEAST_CORRELATION)
+    rows, part, is_mirrored = rows[like], part[like], is_mirrored[like, None, None, None]
+    for size, steps in (MIDDLE, FINE):
+        first, second = (_reduced(luma[like], size) for luma in lumas)
+        part, _ = _laid_upon(first, second, part, steps=steps)
+    turned = np.where(is_mirrored, other[rows][..., ::-1], other[rows])
+    found[rows], parts[rows] = _largest_difference(one[rows], *_seen(turned, part)), part
+    return found, parts
+
+
+def _reduced(luma: Floats, size: int) -> Floats:
+    """Pictures (P, SIDE, SIDE) reduced to (P, size, size) and smoothed."""
+    return _along_both(np.matmul(_smoothing(size, 1), _means(size, SIDE // size, SIDE // size)), luma)
+
+
+def _smooth(values: Floats, times: int = 1) -> Floats:
+    """Values (…, S, S), each weighted by 1, 2, 1 with those beside it, along both sides; the rim is repeated."""
+    return _along_both(_smoothing(values.shape[-1], times), values)
+
+
+def _along_both(weights: Floats, values: Floats) -> Floats:
+    both: Floats = np.matmul(np.matmul(weights, values), weights.T)
+    return both
+
+
+@cache
+def _smoothing(size: int, times: int) -> Floats:
+    beside = np.eye(size, k=1) + np.eye(size, k=-1)
+    beside[0, 0] = beside[-1, -1] = 1
+    return np.linalg.matrix_power((2 * np.eye(size) + beside) / 4, times).astype(np.float32)
+
+
+@cache
+def _means(count: int, width: int, step: int) -> Floats:
+    """Weights (count, SIDE) of the means over `width` pixels, one every `step`."""
+    pixel, first = np.arange(SIDE), step * np.arange(count)[:, None]
+    return (((pixel >= first) & (pixel < first + width)) / width).astype(np.float32)
+
+
+def _laid_upon(one: Floats, other: Floats, part: Floats, *, steps: int) -> tuple[Floats, Floats]:
+    """The part (P, 4) of `other` that `one` shows, refined from a guess, and how they correlate then (P,).
+
+    Each step solves for what moves and stretches the second, and for its gain and bias, by least squares.
+    """
+    count, size = one.shape[:2]
+    along = ((np.arange(size, dtype=np.float32) + 0.5) / size)[None]
+    for _ in range(steps):
+        seen, is_inside = _seen(other, part)
+        right, down = np.gradient(seen, axis=2) * size, np.gradient(seen, axis=1) * size
+        terms = (right, right * along[:, None, :], down, down * along[:, :, None], seen, np.ones_like(seen))
+        design = np.stack(terms, axis=1).reshape(count, 6, size * size)
+        weighted = design * is_inside.reshape(count, 1, size * size)
+        inner = np.matmul(weighted, design.transpose(0, 2, 1))
+        scale = np.sqrt(np.einsum("pkk->pk", inner)) + 1e-6
+        solved = np.linalg.solve(
+            inner / scale[:, :, None] / scale[:, None, :] + np.diag(np.array([1e-3] * 4 + [1e-5] * 2, np.float32)),
+            np.matmul(weighted, one.reshape(count, size * size, 1)) / scale[:, :, None],
+        )[:, :, 0]
+        solved /= scale
+        step = solved[:, :4] / np.maximum(solved[:, 4:5], 0.2)
+        part = _within_reach((part + step * part[:, [1, 1, 3, 3]]).astype(np.float32))
+    seen, is_inside = _seen(other, part)
+    return part, _correlation(one, seen, is_inside)
+
+
+def _within_reach(part: Floats) -> Floats:
+    """Parts (P, 4) that are no smaller, larger or further away than a crop makes them."""
+    size = part[:, 1::2].clip(1 - MOST_CROPPED, 1 / (1 - MOST_CROPPED))
+    start = part[:, ::2].clip(np.minimum(0, 1 - size) - 0.02, np.maximum(0, 1 - size) + 0.02)
+    return np.stack([start[:, 0], size[:, 0], start[:, 1], size[:, 1]], axis=1).astype(np.float32)
+
+
+def _seen(other: Floats, part: Floats) -> tuple[Floats, Flags]:
+    """Pictures (P, …, S, S) within a part of each (P, 4), in their own size, and where they show it (P, S, S)."""
+    size, colours = other.shape[-1], (1,) * (other.ndim - 3)
+    columns, has_column = _weights(part[:, 0], part[:, 1], size)
+    rows, has_row = _weights(part[:, 2], part[:, 3], size)
+    shape = (len(part), *colours, size, size)
+    seen = np.matmul(np.matmul(rows.reshape(shape), other), columns.transpose(0, 2, 1).reshape(shape))
+    return seen, has_row[:, :, None] & has_column[:, None, :]
+
+
+def _weights(start: Floats, length: Floats, size: int) -> tuple[Floats, Flags]:
+    """Weights (P, S, S) of pixels along a line for each place of a part of it, and whether it is on the line (P, S)."""
+    pixel = np.arange(size, dtype=np.float32)
+    at = (start[:, None] + length[:, None] * (pixel + 0.5) / size) * size - 0.5
+    is_inside = (at > -0.501) & (at < size - 0.499)
+    return np.maximum(0, 1 - np.abs(at.clip(0, size - 1)[:, :, None] - pixel)), is_inside
+
+
+def _correlation(one: Floats, other: Floats, is_inside: Flags | None = None) -> Floats:
+    """Of pictures (P, S, S), over what is inside of both (P, S, S)."""
+    shape = len(one), one.shape[1] * one.shape[2]
+    weight = np.ones(shape, np.float32) if is_inside is None else is_inside.reshape(shape).astype(np.float32)
+    mass = weight.sum(axis=1)
+    first, second = one.reshape(shape), other.reshape(shape)
+    means = [np.einsum("pn,pn->p", each, weight) / mass for each in (first, second)]
+    first, second = ((each - mean[:, None]) * weight for each, mean in zip((first, second), means, strict=True))
+    spread = np.einsum("pn,pn->p", first, first) * np.einsum("pn,pn->p", second, second)
+    correlation: Floats = np.einsum("pn,pn->p", first, second) / np.sqrt(spread + 1)
+    return correlation
+
+
+def _contrast(pictures: Floats, is_inside: Flags | None = None) -> Floats:
+    """The variance (P,) of pictures (P, 3, S, S), all colours together."""
+    count, size = len(pictures), pictures.shape[-1] ** 2
+    flat = pictures.reshape(count, 3, size)
+    weight = (
+        np.ones((count, size), np.float32) if is_inside is None else is_inside.reshape(count, size).astype(np.float32)
+    )
+    mass = weight.sum(axis=1)
+    mean = np.einsum("pcn,pn->pc", flat, weight) / mass[:, None]
+    contrast: Floats = np.einsum("pcn,pcn,pn->p", flat, flat, weight) / mass - (mean**2).sum(axis=1)
+    return contrast
+
+
+def _largest_difference(one: Floats, other: Floats, is_inside: Flags) -> Floats:
+    """The largest difference (P,) in a block of pictures (P, 3, S, S) that lie upon each other."""
+    inside = is_inside[:, None].astype(np.float32)
+    residual = _smooth(_without_clipped(one - _toned(one, other, inside), one, other) * inside)
+    luma = np.einsum("pcyx,c->pyx", residual, _LUMA)
+    colour = _smooth(residual - luma[:, None], 3)  # which saving keeps at half the resolution
+    energy = 3 * luma**2 + np.einsum("pcyx,pcyx->pyx", colour, colour)
+    first = _smooth(one)
+    edges = first - _smooth(first, 6)
+    around = np.einsum("pcyx,pcyx,pyx->pyx", edges, edges, inside[:, 0])
+    expected = GLOBAL_SHARE * _contrast(first, is_inside)[:, None, None] + NOISE + _blocks(around)
+    largest: Floats = np.sqrt((_blocks(energy) / expected).reshape(len(one), BLOCKS**2).max(axis=1))
+    return largest
+
+
+def _toned(one: Floats, other: Floats, inside: Floats) -> Floats:
+    """The second pictures in the tones of the first: a gain and a bias of each colour, by what neither has clipped."""
+    shape = len(one), 3, SIDE * SIDE
+    is_known = (one > BLACK) & (one < WHITE) & (other > BLACK) & (other < WHITE)
+    every = np.broadcast_to(inside, one.shape).reshape(shape)
+    known = is_known.reshape(shape) * every
+    is_enough = known.sum(axis=2, keepdims=True) > 0.2 * every.sum(axis=2, keepdims=True)
+    weight, first, second = np.where(is_enough, known, every), one.reshape(shape), other.reshape(shape)
+    mass = np.maximum(weight.sum(axis=2), 1)
+    means = [np.einsum("pcn,pcn->pc", each, weight) / mass for each in (first, second)]
+    apart = (second - means[1][..., None]) * weight
+    covariance, variance = (np.einsum("pcn,pcn->pc", each, apart) / mass for each in (first, second))
+    gain = (covariance.sum(axis=1) / (variance.sum(axis=1) + 1)).clip(0.4, 2.5)[:, None]
+    gains = ((covariance + 20 * gain) / (variance + 20)).clip(gain / TINT, gain * TINT)
+    toned: Floats = gains[..., None] * (second - means[1][..., None]) + means[0][..., None]
+    return toned.reshape(one.shape)
+
+
+def _without_clipped(residual: Floats, one: Floats, other: Floats) -> Floats:
+    """Residuals (P, 3, S, S) without what comes of clipping: where a picture is white it may have been any brighter."""
+    is_explained = (residual > 0) & ((other > WHITE) | (one < BLACK)) | (residual < 0) & (
+        (other < BLACK) | (one > WHITE)
+    )
+    return np.where(is_explained, np.float32(0), residual)
+
+
+def _blocks(values: Floats) -> Floats:
+    """Means (P, BLOCKS, BLOCKS) of values (P, SIDE, SIDE) over blocks that overlap by half."""
+    return _along_both(_means(BLOCKS, BLOCK, BLOCK // 2), values)
