@@ -1,15 +1,13 @@
-"""How many of the nearest `find_candidates` finds among photographs, and how fast; how alike twins are when whitened.
+"""How many of the nearest `find_candidates` finds among photographs, and how fast.
 
     python -m benchmarks.approximate_search FOLDER [--keep FILE.npy]
 
 Each picture below FOLDER is embedded as a whole and as a mirrored crop of its lower left, and all are whitened.
-Candidates of all rows are compared with the exact nearest of 8,000 drawn ones. Then 1,200 pictures are saved again,
-made smaller, moved and made brighter: the whitened cosines of those that are twins of their original say where to look
-for twins. With `--keep` the embeddings are written to a file, and read from it if it is there.
+Candidates of all rows are compared with the exact nearest of 8,000 drawn ones. With `--keep` the embeddings are written
+to a file, and read from it if it is there.
 """
 
 import argparse
-import io
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,21 +15,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 from benchmarks.machine import machine
 from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
 from url_viz.pipeline import approximate_nearest
-from url_viz.pipeline.nearest import top_k
-from url_viz.pipeline.twins import TWIN_COSINE
+from url_viz.pipeline.nearest import SPARE, top_k
 from url_viz.pipeline.whitening import fit_whitening
-from url_viz.rows import l2_normalize
-from url_viz.store.whitened_rows import Whitening
 
 K = 64
 ASKED = 8000
-ALTERED = 1200
 SIZE = 224
 SIDE = 256
 AT_ONCE = 64
@@ -63,21 +57,6 @@ def whole_and_part(path: Path) -> list[Crop]:
     image = middle(path)
     part = image.crop((0, 70, 160, 230)).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     return [crop(image), np.asarray(part.transpose(Image.Transpose.FLIP_LEFT_RIGHT))]
-
-
-def altered(path: Path) -> list[Crop]:
-    """A picture, then what people make of one: JPEGs of three qualities, smaller, moved twice, brighter."""
-    image = middle(path)
-    saved = [crop(_saved(image, quality)) for quality in (20, 50, 80)]
-    smaller = image.resize((140, 140)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    brighter = ImageEnhance.Brightness(image).enhance(1.15)
-    return [crop(image), *saved, crop(smaller), crop(image, 20), crop(image, 24), crop(brighter)]
-
-
-def _saved(image: Image.Image, quality: int) -> Image.Image:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
-    return Image.open(file).convert("RGB")
 
 
 def embedded(model: Model, paths: Sequence[Path], views: Callable[[Path], list[Crop]]) -> Half:
@@ -112,25 +91,8 @@ def show_candidates(whitened: Half) -> None:
             refined,
         )
         share, first, seconds = found_by(whitened, asked, np.stack(others))
-        bits, ranked = (8 if fewest == EIGHT_BITS else 4), refined * (K + approximate_nearest.SPARE + 1)
+        bits, ranked = (8 if fewest == EIGHT_BITS else 4), refined * (K + SPARE + 1)
         print(f"| {bits} bits | {probed} | {ranked} | {share:.3f} | {first:.4f} | {seconds:.0f} |", flush=True)
-
-
-def show_twins(model: Model, paths: Sequence[Path], space: Whitening) -> None:
-    """How alike the twins among altered pictures are in the whitened space."""
-    rows = embedded(model, paths, altered)
-    raw, white = (_with_original(each, len(paths)) for each in (rows, space.transform(rows)))
-    of_twins = white[raw >= TWIN_COSINE]
-    lowest, low = np.quantile(of_twins, [0, 0.001])
-    print(
-        f"\n{len(of_twins):,} of {raw.size:,} are twins; whitened cosine from {lowest:.3f}, all but .1 % from {low:.3f}"
-    )
-
-
-def _with_original(rows: NDArray[np.floating], pictures: int) -> NDArray[np.float32]:
-    unit = l2_normalize(rows).reshape(pictures, -1, rows.shape[1])
-    cosines: NDArray[np.float32] = np.einsum("pd,pvd->pv", unit[:, 0], unit[:, 1:])
-    return cosines
 
 
 def main() -> None:
@@ -152,7 +114,6 @@ def main() -> None:
     space = fit_whitening(rows)
     print(machine())
     show_candidates(space.transform(rows))
-    show_twins(model, [paths[i] for i in np.random.default_rng(5).permutation(len(paths))[:ALTERED]], space)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from benchmarks.machine import machine
 from url_viz.image_set import open_image_set
 from url_viz.pipeline import projection
 from url_viz.pipeline.graph import build_graph
-from url_viz.pipeline.whitening import fit_whitening
+from url_viz.pipeline.whitening import whitened_rows
 
 EPOCHS = (300, 200, 120, 80)
 SAMPLE = 4_000
@@ -27,9 +27,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     embedding = open_image_set(parser.parse_args().folder).embeddings()
     count = len(embedding)
-    whitened = fit_whitening(embedding).transform(embedding)
+    whitened = whitened_rows(np.arange(count), embedding)
     graph = projection._with_twins(build_graph(whitened, embedding))
-    start = projection.fit_pca(whitened)(whitened)
+    start = projection.fit_pca(whitened.rows)(whitened.rows)
     sample = np.random.default_rng(0).choice(count, min(SAMPLE, count), replace=False)
     print(f"## Epochs of the map of {count:,} pictures\n\n{machine()}\n\n| | trustworthiness |\n|---|---|")
     print(f"| umap-learn, defaults | {_trust(embedding, _defaults(embedding), sample):.3f} |")

@@ -22,10 +22,11 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.scan import scan
-from url_viz.pipeline.twins import TWIN_COSINE
 
 PLANTED = "planted"
 QUALITY = 90
+COSINE = 0.96
+"""From this raw cosine on, cosine alone would call pairs copies."""
 TILE_PX, COLUMNS = 140, 5
 FOUR = ("half the size", "JPEG 40", "15 % brighter", "cropped by 5 %")
 """The four kinds that the bounds are promised for."""
@@ -201,7 +202,7 @@ def show_found(originals: dict[str, str], called: Pairs) -> None:
         ]
         found, low_high = sum(c >= 0 for c in cosines), wilson(sum(c >= 0 for c in cosines), len(cosines))
         name = f"**{kind}**" if kind in FOUR else kind
-        share, alone = found / len(cosines), sum(c >= TWIN_COSINE for c in cosines) / len(cosines)
+        share, alone = found / len(cosines), sum(c >= COSINE for c in cosines) / len(cosines)
         print(f"| {name} | {share:.3f} ({low_high[0]:.3f} to {low_high[1]:.3f}) | {alone:.3f} | {len(cosines)} |")
 
 
@@ -238,7 +239,7 @@ def main() -> None:
     if originals:
         show_found(originals, called)
     among = [(pair, cosine) for pair, cosine in called.items() if not any(PLANTED in name for name in pair)]
-    alone = sum(cosine >= TWIN_COSINE for _, cosine in among)
+    alone = sum(cosine >= COSINE for _, cosine in among)
     count = len(pictures) * (len(pictures) - 1) // 2
     print(f"\nOf {count:,} pairs of {len(pictures):,} pictures {len(among)} are called, {alone} by cosine alone.")
     random.Random(0).shuffle(among)

@@ -34,6 +34,7 @@ from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.order_metrics import share_by_blocks
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.whitening import whitened_rows
 
 HERE = Path(__file__).parent
 MARGIN, DOUBT = "margin of folds", "label doubt"
@@ -101,7 +102,8 @@ def ours(case: Case) -> dict[str, NDArray[np.floating]]:
     known = {name: arrays[f"order_{name}"].astype(np.float64) for name in KNOWS if f"order_{name}" in arrays}
     first_two = np.sort(case.predicted, axis=1)[:, -2:]
     whitened, group = arrays["whitened"].astype(np.float32), arrays["group"].astype(np.int32)
-    graph = build_graph(whitened, arrays["embedding"].astype(np.float32))
+    embedding = arrays["embedding"].astype(np.float32)
+    graph = build_graph(whitened_rows(np.arange(len(embedding)), embedding), embedding)
     classified = classify(graph.position, graph.similarity, whitened, case.label, group)
     assert classified is not None  # the benchmark refuses sets with too few classes
     return {**known, MARGIN: 1 - (first_two[:, 1] - first_two[:, 0]), DOUBT: classified.evidence.doubt}

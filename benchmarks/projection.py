@@ -32,7 +32,7 @@ def main() -> None:
     raw = embedding.astype(np.float16)
     _umap_defaults(embedding[:200])
     warm = whitened_rows(np.arange(200), raw[:200])
-    fit_map(warm, build_graph(warm.rows, raw[:200]))
+    fit_map(warm, build_graph(warm, raw[:200]))
 
     started = time.perf_counter()
     whitened = whitened_rows(np.arange(count), raw)
@@ -40,7 +40,7 @@ def main() -> None:
     pca_coordinates(whitened)
     pca_s = time.perf_counter() - started
     started = time.perf_counter()
-    graph = build_graph(whitened.rows, raw)
+    graph = build_graph(whitened, raw)
     graph_s = time.perf_counter() - started
     ours = fit_map(whitened, graph).xy
     ours_s = time.perf_counter() - started + whitened_s

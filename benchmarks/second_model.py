@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,9 @@ from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.confusability import Lists, confusability
-from url_viz.pipeline.graph import build_graph
-from url_viz.pipeline.twins import twin_representatives
+from url_viz.pipeline.graph import K, build_graph
+from url_viz.pipeline.nearest import top_k_of_all
+from url_viz.pipeline.twins import is_representative, pair_matrix, twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
@@ -196,7 +197,11 @@ def figures(case: Case, views: int) -> dict[str, object]:
     second = case.by_second
     assert second.graph is not None
     rows = [one.whitened.rows[case.rows_of(one)] for one in (case.by_both, second)]
-    joined = build_graph(side_by_side(*rows), case.by_both.embeddings()[case.rows_of(case.by_both)])
+    first = case.graph
+    nearest = top_k_of_all(
+        side_by_side(*rows), K, exclude=pair_matrix(first.twins).__getitem__, counts=is_representative(first.twins)
+    )
+    joined = replace(first, position=nearest.position, similarity=nearest.similarity)
     value = confusability(joined.position, joined.similarity, representative=twin_representatives(joined.twins))[0]
     found |= {
         "recall@1, first": float(1 - case.wrong(case.graph).mean()),
@@ -213,8 +218,8 @@ def of_views(case: Case, count: int) -> dict[str, object]:
     graphs, spaces = [], []
     for image_set, model in ((case.by_both, case.models[0]), (case.by_second, case.models[1])):
         raw = image_set.embeddings()[case.rows_of(image_set)]
-        rows = whitened_rows(case.graph.content, toned(raw, *viewed(image_set, model, case.graph.content, count))).rows
-        spaces.append(rows)
+        rows = whitened_rows(case.graph.content, toned(raw, *viewed(image_set, model, case.graph.content, count)))
+        spaces.append(rows.rows)
         graphs.append(build_graph(rows, raw))
     first, second = graphs
     representative = twin_representatives(first.twins)

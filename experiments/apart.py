@@ -34,7 +34,7 @@ from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import apart_graph
-from url_viz.pipeline.twins import TWIN_COSINE, source_groups
+from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph
@@ -180,7 +180,7 @@ def _of_views(way: Way, embedding: Floats) -> dict[str, Any]:
     found = suggest(near, {"patient": way.patient, "dice": dice, "class": way.label}, way.label)
     return {
         "cosines": np.quantile(cosine, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist(),
-        "twins": float((cosine >= TWIN_COSINE).mean()),
+        "twins": len(way.graph.twins) / cosine.size,
         "suggested": None if found is None else [found.choice, len(near), found.share, found.by_chance],
     }
 

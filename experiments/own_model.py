@@ -35,7 +35,7 @@ from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_groups
-from url_viz.pipeline.whitening import fit_whitening
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.wording import decimal, percent, with_interval
 
 OTHER = "tf_efficientnet_lite2"
@@ -125,8 +125,8 @@ def _read(folder: Path) -> TwiceEmbedded:
 
 
 def _of_set(pictures: TwiceEmbedded, use: str, seeds: int) -> pd.DataFrame:
-    whitened = fit_whitening(pictures.ours).transform(pictures.ours)
-    graph = build_graph(whitened, pictures.ours)
+    space = whitened_rows(np.arange(len(pictures.ours)), pictures.ours)
+    whitened, graph = space.rows, build_graph(space, pictures.ours)
     group = twin_groups(graph.twins)
     rows = []
     for kind in KINDS:

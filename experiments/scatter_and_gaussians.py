@@ -35,7 +35,7 @@ from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import Nearest
-from url_viz.pipeline.twins import source_groups, twin_pairs, twin_representatives
+from url_viz.pipeline.twins import source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.progress import silent
 from url_viz.rows import l2_normalize
@@ -86,8 +86,8 @@ class Trial:
         some = np.sort(np.random.default_rng(0).permutation(len(rows))[:LIMIT])
         self.pictures = pictures.subset(np.argsort(pictures.ids)[rows[some]])
         self.raw, self.label = image_set.embeddings()[some], self.pictures.labels
-        self.twins = twin_pairs(self.raw)
-        self.group, self.first = source_groups(self.twins), twin_representatives(self.twins)
+        twins = self.space(self.raw)[1].twins
+        self.group, self.first = source_groups(twins), twin_representatives(twins)
 
     @cached_property
     def is_probe_wrong(self) -> Bools:
@@ -129,8 +129,8 @@ class Trial:
 
     def space(self, embedding: NDArray[np.float32]) -> tuple[NDArray[np.float16], Graph]:
         """Whitened rows of embeddings (M, D), and the graph there."""
-        rows = whitened_rows(np.arange(len(embedding)), embedding, twins=self.twins)
-        return rows.rows, build_graph(rows.rows, self.raw, key=rows.whitening.key, twins=self.twins)
+        rows = whitened_rows(np.arange(len(embedding)), embedding)
+        return rows.rows, build_graph(rows, self.raw)
 
     def means(self, rows: NDArray[np.float16], graph: Graph) -> LabelledMeans:
         """What votes and ridge classifier say, before calibration."""

@@ -47,7 +47,7 @@ from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_groups
-from url_viz.pipeline.whitening import fit_whitening
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph
 
@@ -210,8 +210,8 @@ def plant(pictures: EmbeddedSet, noise: Noise, seed: int) -> Planted:
         label[chosen] = other_class(label[chosen], pictures.classes, rng)
     else:
         label[chosen] = most_similar_class(pictures.embedding, pictures.label)[label[chosen]]
-    whitened = fit_whitening(embedding).transform(embedding)
-    return Planted(pictures, noise, seed, embedding, label, truth, whitened, build_graph(whitened, embedding))
+    whitened = whitened_rows(np.arange(len(embedding)), embedding)
+    return Planted(pictures, noise, seed, embedding, label, truth, whitened.rows, build_graph(whitened, embedding))
 
 
 def other_class(label: Codes, classes: int, rng: np.random.Generator) -> Codes:

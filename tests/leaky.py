@@ -10,7 +10,7 @@ from tests.given import given_set
 from url_viz.image_set import ImageSet
 
 NEAR, COPY = "test/cat/near.jpg", "test/dog/copy.jpg"
-"""Twins of pictures in train/: one with nearly its embedding, one with its bytes."""
+"""Copies of pictures in train/: one that was saved again, one with its bytes."""
 LEAKS = {NEAR: "train/cat/0000.jpg", COPY: "train/dog/0001.jpg"}
 WRONG = {"train/cat/0004.jpg": "dog", "train/dog/0007.jpg": "cat"}
 """Pictures that look like the other class, which is suggested for them."""
@@ -25,11 +25,15 @@ def leaky_set(base: Path) -> ImageSet:
     """Read as given embeddings, far apart but for twins; a file that is no picture lies beside."""
     root = base / "photos"
     rows = dict(_rows())
+    copied = LEAKS | dict.fromkeys(BURST, BURST[0])
+    names = list(rows)
     for number, path in enumerate(rows):
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        tiles = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(tiles).resize((128, 128), Image.Resampling.NEAREST).save(file, quality=95)
+        shown = names.index(copied.get(path, path))
+        tiles = np.random.default_rng(shown).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        image = Image.fromarray(tiles).resize((128, 128), Image.Resampling.NEAREST)
+        image.save(file, quality=95 if shown == number else 60 + number % 30)
     shutil.copy(root / LEAKS[COPY], root / COPY)
     Image.new("RGB", (128, 128), (90, 90, 90)).save(root / BLANK)
     (root / BROKEN).write_bytes(b"<html>404</html>")

@@ -28,7 +28,7 @@ from url_viz.store.sets import forget, list_sets
 COLUMNS = ["id", "path", "label", "label_given", "label_checked", "width", "height", "uncertainty", "percentile"]
 COLUMNS += ["ambiguity", "ambiguity_percentile"]
 COLUMNS += ["first_class", "second_class", "first_share", "second_share", "confusability", "confusability_percentile"]
-COLUMNS += ["nearest_similarity", "twin_group", "tuned", "entropy", "inverse_norm", *QUALITIES]
+COLUMNS += ["nearest_similarity", "copy_group", "twin_group", "tuned", "entropy", "inverse_norm", *QUALITIES]
 COLUMNS += ["x", "y", "reasons", "decision", "tags", "name"]
 
 

@@ -57,7 +57,7 @@ def test_one_of_everything_each_with_its_queue(image_set: ImageSet) -> None:
 def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
     found = image_set.splits.leaks()
     assert dict(zip(found["path"], found["twin_path"], strict=True)) == LEAKS
-    assert found["kind"].tolist() == ["exact", "near"]
+    assert found["kind"].tolist() == ["exact", "copy"]
     assert set(found["split"]) == {"test"}
     assert set(found["twin_split"]) == {"train"}
 
@@ -105,5 +105,5 @@ def test_against_another_set(tmp_path: Path, workspace: Path, model: Model) -> N
     found = one.splits.leaks(other)
     assert found[["path", "twin_path", "kind", "split", "twin_split"]].to_numpy().tolist() == [
         ["0002.jpg", "0002.jpg", "exact", "first", "second"],
-        ["0001.jpg", "again.jpg", "near", "first", "second"],
+        ["0001.jpg", "again.jpg", "copy", "first", "second"],
     ]

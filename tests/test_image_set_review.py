@@ -83,7 +83,7 @@ class TestReview:
             assert len(found) == COUNT, "of the two copies one"
             assert table.loc[found.ids.tolist(), measure].is_monotonic_decreasing
         assert image_set.reviews.open(ReviewSpec("suspects")).ids.tolist() == image_set.labels.suspects()["id"].tolist()
-        assert image_set.reviews.open(ReviewSpec("twins")).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
+        assert image_set.reviews.open(ReviewSpec("copies")).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
 
     def test_a_queue_that_was_asked_for_before_is_still_of_now(self, image_set: ImageSet) -> None:
         spec, pairs = ReviewSpec("confusability"), ReviewSpec("pairs")

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import lancedb
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image, ImageEnhance
 
 from tests.conftest import held
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
+from tests.pipeline.whitened_examples import cosines
 from url_viz.analysis.uploads import NewPicture, judge, score
 from url_viz.demo import LONG_SIDE_PX
 from url_viz.demo import photographs as photograph_paths
@@ -21,13 +24,14 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
-from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.pipeline.whitening import whitened_rows
+from url_viz.store.checksums import summed
 from url_viz.store.reader import HASH_TABLE
-from url_viz.store.tables import Graph
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables import Graph, Twins
 
 pytestmark = pytest.mark.slow
+COSINE = 0.96
+"""Copies that are less alike are not told by their embeddings."""
 Change = Callable[[Image.Image], Image.Image]
 
 
@@ -88,17 +92,18 @@ def planted(image_set: ImageSet) -> set[frozenset[str]]:
 def test_each_planted_copy_is_a_pair_with_its_original_and_nothing_else_is(copied: ImageSet) -> None:
     found = pairs(copied)
     assert found.keys() == planted(copied)
-    assert sum(cosine < TWIN_COSINE for cosine in found.values()) >= 4, "which the embedding alone does not see"
-    group = copied.table().set_index("path")["twin_group"]
-    assert all(group[one] == group[other] for one, other in found)
-    assert group.nunique() == len(found)
+    assert sum(cosine < COSINE for cosine in found.values()) >= 4, "which the embedding alone does not see"
+    table = copied.table().set_index("path")
+    for group in (table["copy_group"], table["twin_group"]):
+        assert all(group[one] == group[other] for one, other in found)
+        assert group.nunique() == len(found)
 
 
 def test_what_reads_pairs_follows(copied: ImageSet) -> None:
     """Leaks, the first of each, neighbours and confusability."""
     leaks, expected = copied.splits.leaks(), planted(copied)
     assert {frozenset(row) for row in leaks[["path", "twin_path"]].itertuples(index=False)} == expected
-    assert (leaks["kind"] == "near").all()
+    assert (leaks["kind"] == "copy").all()
     assert len(copied.twins.groups()) == len(expected)
     table = copied.table().set_index("path")
     for one, other in expected:
@@ -127,8 +132,10 @@ def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
     copies = {original, *table["id"][table["twin_group"] == table["twin_group"][f"train/{name}.jpg"]].tolist()}
     reference = copied.reference()
     assert set(judge(uploads, reference)["twin_of"]) <= copies
-    alone = judge(uploads, replace(reference, hashes=None))
-    assert (alone["twin_of"] == -1).any(), "which the embedding alone does not see"
+    assert set(judge(uploads, reference)["twin_kind"]) == {"copy"}
+    alone = judge(uploads, replace(reference, pixels=None))
+    assert (alone["twin_of"] == -1).all(), "of few pictures nothing is a view"
+    assert alone["twin_kind"].isna().all()
     among = judge(uploads, None)
     assert among["nearest_similarity"].isna().all(), "both are one, and have nobody beside"
 
@@ -150,17 +157,33 @@ def test_blank_pictures_are_no_group(tmp_path: Path, workspace: Path) -> None:
 
 
 def as_before(reader: Reader, image_set: ImageSet) -> None:
-    """Make the set as it was left before there was a second witness: no hashes, twins by cosine alone."""
+    """Make the set as it was left before there were pixels and kinds: no hashes, twins by cosine alone."""
     key = image_set.space.key
     with reader.writer(image_set) as writer:
         content = np.unique(image_set.contents)
         raw = writer.embeddings(key, content).embedding
         new = whitened_rows(content, raw)
-        old = WhitenedRows(replace(new.whitening, version=1), content, new.rows)
-        graph = build_graph(old.rows, raw, content=content, key=old.whitening.key)
+        old = replace(new, whitening=replace(new.whitening, version=1))
+        graph = build_graph(old, raw)
+        pair = np.argwhere(np.triu(cosines(raw) >= COSINE, 1)).astype(np.int32)
+        alike = Twins(len(content), pair, np.full(len(pair), COSINE, np.float32), np.zeros(len(pair), bool))
+        graph = replace(graph, twins=alike)
         writer.put_whitened(key, old)
         writer.put_graph(key, graph, columns_of(graph))
     shutil.rmtree(image_set.store.paths.tables / f"{HASH_TABLE}.lance")
+    without_kinds(image_set.store.paths.tables / f"graph-{key}.lance")
+
+
+def without_kinds(table: Path) -> None:
+    """Rewrite a graph's table as it was: no column of groups of copies, and no kind in the bytes of a pair."""
+    stored = lancedb.connect(table.parent).open_table(table.stem).to_arrow()
+    schema = pa.schema([field for field in stored.schema if field.name != "copy_group"])
+    cells = [
+        cell and b"".join(cell[at : at + 8] for at in range(0, len(cell), 9)) for cell in stored["twins"].to_pylist()
+    ]
+    rows = stored.drop_columns([name for name in stored.schema.names if "checksum" in name])
+    rows = rows.set_column(rows.schema.get_field_index("twins"), "twins", pa.array(cells, pa.binary()))
+    lancedb.connect(table.parent).create_table(table.stem, summed(rows, schema), mode="overwrite")
 
 
 def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied: ImageSet, read: Reader) -> None:
@@ -170,7 +193,7 @@ def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied:
     as_before(read, now)
     opened = open_image_set(read.folder, model=read.model.source.name, workspace=read.workspace)
     seen = pairs(opened)
-    assert seen.keys() == {pair for pair, cosine in expected.items() if cosine >= TWIN_COSINE}
+    assert seen.keys() == {pair for pair, cosine in expected.items() if cosine >= COSINE}
     assert len(seen) < len(expected)
     leaks = opened.splits.leaks()
     assert leaks is not None

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.conftest import SECOND, held
 from tests.imaging.pictures import encoded
-from tests.test_near_copies import photographs, resized
+from tests.test_near_copies import COSINE, photographs, resized
 from tests.ui.pages import opened, words
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference
@@ -21,7 +21,6 @@ from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
-from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.pipeline.whitening import whitened_rows
 
 COPIES, PAGES = 6, 2
@@ -84,7 +83,7 @@ def test_a_near_copy_has_the_same_value_through_every_door(
         twin = image_set.row(int(row["twin_of"]))
         assert Path(str(twin["path"])).stem == path.stem
         raw = image_set.embeddings()[image_set.row_of(twin["id"])], picture.embedding.astype(np.float32)
-        is_unseen = bool(raw[0] @ raw[1] < TWIN_COSINE * np.linalg.norm(raw[0]) * np.linalg.norm(raw[1]))
+        is_unseen = bool(raw[0] @ raw[1] < COSINE * np.linalg.norm(raw[0]) * np.linalg.norm(raw[1]))
         for measure in ("confusability", "ambiguity", "uncertainty"):
             wanted = pytest.approx((row[measure], row[f"{measure}_percentile"]), rel=1e-6)
             with Image.open(path) as opened_picture:
@@ -119,11 +118,11 @@ def reference_by_both(rows: list[np.ndarray], label: np.ndarray) -> Reference:
 
 def test_a_twin_by_the_first_model_has_no_vote_by_the_second_and_its_source_group_neither() -> None:
     rng = np.random.default_rng(0)
-    rows = [rng.normal(size=(80, 16)).astype(np.float16) for _ in range(2)]
+    rows = [rng.normal(size=(80, 48)).astype(np.float16) for _ in range(2)]
     label = rng.integers(0, 2, 80)
     reference = reference_by_both(rows, label)
     assert reference.second is not None
-    near = rows[1][[7]] + np.float16(0.5) * rng.normal(size=(1, 16)).astype(np.float16)
+    near = rows[1][[7]] + np.float16(0.5) * rng.normal(size=(1, 48)).astype(np.float16)
     new = replace(NewPictures.of_embeddings(rows[0][[7]] * np.float16(1.01)), second=near)
     found = compare_to_reference(new, reference)
     assert found.twin.tolist() == [7]

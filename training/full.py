@@ -47,7 +47,7 @@ from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.model_names import file_digest
 from url_viz.models.runtime import choose_device
-from url_viz.pipeline.twins import source_groups, twin_pairs
+from url_viz.pipeline.twins import view_groups
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.read_ahead import read_ahead, read_each
 from url_viz.store.recorder import EpochBatches, Recorder
@@ -149,7 +149,7 @@ def split_of(
     ids = pictures.ids[positions]
     is_held_out = are_test_pictures(ids, share)
     if len(positions):
-        number = source_groups(twin_pairs(embed(np.stack(list(clean.values())))))
+        number = view_groups(embed(np.stack(list(clean.values()))))
         by_twins, label = are_test_pictures(smallest_ids(ids, number), share), pictures.labels[positions]
         if by_twins.any() and np.isin(label[by_twins], label[~by_twins]).all():
             is_held_out = by_twins

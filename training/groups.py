@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from training.config import Group
 from training.sources import Sources
 from url_viz.errors import CacheError
-from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs
+from url_viz.pipeline.twins import joined_groups, view_groups
 from url_viz.rows import EXACT_ROWS
 
 Integers = NDArray[np.int64]
@@ -18,18 +18,15 @@ def groups_of(
 ) -> Integers:
     """The group (P,) of each picture of all sources: the smallest id of a picture in it.
 
-    Pictures with the same id, or whose clean embeddings have a cosine of at least `TWIN_COSINE`, are in one group, also
-    if others connect them; with `folder` also those of one folder of a source. Of more than `most_exact`
-    pictures only equal embeddings are looked for, since all pairs would take hours. Raises CacheError with `folder` if
+    Pictures with the same id, equal clean embeddings, or that are views of one thing by these, are in one group; with
+    `folder` also those of one folder of a source. Of more than `most_exact` pictures no views are looked for, since
+    all pairs would take hours. Raises CacheError with `folder` if
     a cache does not say where its pictures lie.
     """
     ids = sources.of_pictures("id")
-    alike: NDArray[np.integer]
-    if len(ids) > most_exact:
-        alike = _codes(_fingerprints(sources, len(ids), rows_at_once))
-    else:
-        alike = twin_groups(twin_pairs(sources.clean_of(np.arange(len(ids)))))
-    group = joined_groups(alike, _codes(ids))
+    group = joined_groups(_codes(_fingerprints(sources, len(ids), rows_at_once)), _codes(ids))
+    if len(ids) <= most_exact:
+        group = joined_groups(group, view_groups(sources.clean_of(np.arange(len(ids)))))
     return smallest_ids(ids, group if by == "twins" else joined_groups(group, _codes(_folders(sources))))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of one set that are also in another: twins, as image sets find them, by embeddings and perceptual hashes.
+"""Pictures of one set that are also in another: twins, as image sets find them, by pixels and embeddings.
 
     python -m training.overlap --upstream SPEC … --report SPEC … --model NAME --json OUT
 
@@ -22,11 +22,13 @@ from training.data.spec import pictures_of
 from training.listed_embeddings import embed_pictures
 from training.run_files import write_json
 from url_viz.files import require_parent
-from url_viz.imaging.perceptual_hash import Hashes, perceptual_hash
+from url_viz.imaging.copied_pixels import Patches, patch_of
+from url_viz.imaging.perceptual_hash import perceptual_hash
 from url_viz.imaging.quality import grey_thumbnail
 from url_viz.imaging.read import Picture, fetch_and_decode
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model, load_model
+from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.twins import twins_across
 from url_viz.progress import ProgressCallback, command_report
 from url_viz.read_ahead import read_each
@@ -34,11 +36,11 @@ from url_viz.read_ahead import read_each
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """N readable pictures: `names`, content keys `content` (N,), perceptual `hashes` (N, WORDS), `embedding` (N, D)."""
+    """N readable pictures: `names`, content keys `content` (N,), `pixels`, `embedding` (N, D)."""
 
     names: tuple[str, ...]
     content: NDArray[np.int64]
-    hashes: Hashes
+    pixels: Pixels
     embedding: NDArray[np.float16]
 
 
@@ -104,17 +106,18 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
     readings = read_each(paths, lambda path: fetch_and_decode(partial(pictures.read, path), model.space.preprocessing))
     read = {row: reading for row, reading in enumerate(readings) if isinstance(reading, Picture)}
     greys = (grey_thumbnail(one.thumbnail, width=one.width, height=one.height) for one in read.values())
+    patches = [patch_of(one.thumbnail, one.width, one.height) for one in read.values()]
     return Fingerprints(
         tuple(display_name(paths[row]) for row in read),
         np.array([one.content for one in read.values()], np.int64),
-        np.stack(list(map(perceptual_hash, greys))),
+        Pixels.of(np.stack(list(map(perceptual_hash, greys))), Patches.joined(patches)),
         embedded.embedding[list(read)],
     )
 
 
 def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, report: str) -> Overlap:
     """The pictures of `second` that are also in `first`; the names of the sets are for the record."""
-    twins = twins_across(first.embedding, second.embedding, hashes=np.concatenate([first.hashes, second.hashes]))
+    twins = twins_across(first.embedding, second.embedding, pixels=Pixels.joined(first.pixels, second.pixels))
     one, other = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
     is_same = first.content[one] == second.content[other]
     found = zip(one.tolist(), other.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)

@@ -183,14 +183,12 @@ class ImageSet(SearchableSet):
 
         id, path (for people; odd bytes escaped), label (class folder, or what `labels.use` chose, as corrected),
         label_given (before any correction), label_checked ("corrected", "confirmed", or None), split and date where
-        folders have them, width, height,
-        uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
-        nearest_similarity, twin_group (Int64: one number a group, none without twins), what `url_viz.imaging.quality`
-        measures, x, y; the user's own columns; reasons;
-        decision, tags and name (None for none). Of objects, also picture (its path), and box: x, y, width and height in
-        pixels of the upright picture. For all our measures, higher = more ambiguous, except
-        nearest_similarity and the qualities; nan if there is none.
-        """
+        folders have them, width, height, uncertainty and its percentile, confusability and its percentile, entropy
+        (nats) and inverse_norm (baselines), nearest_similarity, copy_group and twin_group (Int64: one number for a
+        group of copies, and of copies and views of one thing, none alone), what `url_viz.imaging.quality` measures, x,
+        y; the user's own columns; reasons; decision, tags and name (None for none). Of objects, also picture (its
+        path), and box: x, y, width and height in pixels of the upright picture. For all our measures, higher = more
+        ambiguous, except nearest_similarity and the qualities; nan if there is none."""
         table = self.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
         if self.is_of_objects and has_boxes(table):
             table["box"] = self.cached_of_table(boxes_of)
@@ -252,7 +250,7 @@ class ImageSet(SearchableSet):
     def findings(self) -> tuple[Finding, ...]:
         """What a careful colleague would say of this set first, what matters most first; see `analysis.findings`.
 
-        Leaked twins, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
+        Leaks, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
         read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
         """
         found: tuple[Finding, ...] = self.derived.get("findings")

@@ -20,6 +20,12 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {plural or noun + ('es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's')}"
 
 
+def of_group(twins: int, copies: int) -> str:
+    """What a picture stands for besides itself, so many twins of which so many are copies: "3 copies and 1 view"."""
+    parts = (copies, "copy", "copies"), (twins - copies, "view", "views")
+    return " and ".join(counted(*part) for part in parts if part[0])
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: "a, b and c"."""
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

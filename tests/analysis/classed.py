@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
+from tests.pipeline.whitened_examples import pictures
 from url_viz.analysis.ambiguity import AmbiguityModel, LabelEvidence
 from url_viz.analysis.classes import CLASS_COLUMNS, CodedLabels, picture_labels
 from url_viz.analysis.columns import AMBIGUITY_COLUMN, columns_of_classes
@@ -72,12 +73,16 @@ def digest(*arrays: np.ndarray) -> str:
 
 @dataclass
 class LabelledNumbers:
-    """Pictures (N) with `contents` (N,), of which equal ones are copies, raw `embeddings` (N, D) and `label` (N)."""
+    """Pictures (N) with `contents` (N,), of which equal ones are copies, raw `embeddings` (N, D) and `label` (N).
+
+    `which` (N,) picture each one shows says what else are copies; without it there are none by their pixels.
+    """
 
     folder: Path
     embeddings: np.ndarray
     label: list[str | None]
     contents: np.ndarray
+    which: np.ndarray | None = None
     times_read: int = 0
 
     @cached_property
@@ -88,8 +93,8 @@ class LabelledNumbers:
     @cached_property
     def graph(self) -> Graph:
         first = np.unique(self.contents, return_index=True)[1]
-        rows, key = self.whitened, self.whitened.whitening.key
-        return build_graph(rows.rows, self.embeddings[first], content=rows.content, key=key)
+        pixels = None if self.which is None else pictures(self.which[first])
+        return build_graph(self.whitened, self.embeddings[first], pixels=pixels)
 
     @cached_property
     def columns(self) -> GraphColumns:

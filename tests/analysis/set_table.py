@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from tests.twin_groups import twin_column
+from url_viz.analysis.twin_groups import COPIES, TWINS
 
 
 def set_table(count: int, base: dict[str, object], columns: dict[str, object]) -> pd.DataFrame:
-    """Ids from 100 on, no twins, nothing decided; lists become columns of objects."""
+    """Ids from 100 on, no twins, nothing decided; lists become columns of objects. Twins are copies by default."""
     nothing = [None] * count
     values: dict[str, object] = {
         "id": np.arange(count) + 100,
@@ -21,4 +22,5 @@ def set_table(count: int, base: dict[str, object], columns: dict[str, object]) -
         **columns,
     }
     table = pd.DataFrame({name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in values.items()})
-    return table.assign(path=table["path"].astype("str"), twin_group=twin_column(table["twin_group"].astype(int)))
+    table = table.assign(copy_group=table.get("copy_group", table["twin_group"]), path=table["path"].astype("str"))
+    return table.assign(**{name: twin_column(table[name].astype(int)) for name in (COPIES, TWINS)})

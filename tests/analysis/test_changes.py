@@ -38,7 +38,7 @@ def twins_of(content: list[int], *pairs: tuple[int, int, float]) -> Twins:
     """Pairs of contents with their cosines."""
     rows = sorted((*sorted(map(content.index, pair[:2])), pair[2]) for pair in pairs)
     pair = np.array([row[:2] for row in rows], np.int32).reshape(-1, 2)
-    return Twins(len(content), pair, np.array([row[2] for row in rows], np.float32))
+    return Twins(len(content), pair, np.array([row[2] for row in rows], np.float32), np.ones(len(rows), bool))
 
 
 BEFORE = version(

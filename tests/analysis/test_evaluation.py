@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import write_folder
+from tests.pipeline.examples import embeddings_of, graph_of
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
 from training.evaluate import evaluate
@@ -36,7 +37,6 @@ from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
-from url_viz.pipeline.graph import build_graph
 from url_viz.store.tables import Graph, positions_of
 
 COUNT = 90
@@ -49,8 +49,8 @@ class Set:
         rng = np.random.default_rng(0)
         centres = np.repeat(rng.normal(size=(3, 6)), COUNT // 3, axis=0)
         self.embedding = (centres + rng.normal(0, 1.3, (COUNT, 6))).astype(np.float32)
-        self.raw = np.eye(COUNT, dtype=np.float32)  # nobody has a twin
         self.contents = rng.permutation(COUNT).astype(np.int64) + 11
+        self.which = np.arange(COUNT)
         self.k = k
         self.table = pd.DataFrame(
             {
@@ -65,8 +65,7 @@ class Set:
 
     def graph(self) -> Graph:
         keys, first = np.unique(self.contents, return_index=True)
-        embedding = self.embedding[first].astype(np.float16)
-        return build_graph(embedding, self.raw[first], k=self.k, content=keys)
+        return graph_of(embeddings_of(self.embedding[first], content=keys), k=self.k, which=self.which[first])
 
     def counted_pictures(self, *, user_measures: Sequence[str] = ()) -> CountedPictures | None:
         graph = self.graph()
@@ -113,7 +112,7 @@ def test_everything_is_counted_as_plain_recall_and_baselines_do() -> None:
 
 def test_a_search_among_unlabelled_neighbours_leaves_twins_out_too() -> None:
     image_set = Set(k=3)
-    image_set.raw[:30:3] = image_set.raw[0]
+    image_set.which[:30:3] = 0
     image_set.table.loc[np.arange(COUNT) % 3 != 0, "label"] = None
     found = image_set.some()
     burst = np.arange(0, 30, 3)
@@ -123,10 +122,10 @@ def test_a_search_among_unlabelled_neighbours_leaves_twins_out_too() -> None:
 
 
 def test_twins_are_not_searched_among() -> None:
-    """The nearest is that of the graph: of two near copies each finds another picture."""
+    """The nearest is that of the graph: of two copies each finds another picture."""
     image_set = Set()
     image_set.embedding[1] = 1.001 * image_set.embedding[0]
-    image_set.raw[1] = image_set.raw[0]
+    image_set.which[1] = 0
     found = image_set.some()
     unit = image_set.embedding.astype(np.float16).astype(float)
     cosine = unit @ unit.T / np.outer(*[np.linalg.norm(unit, axis=1)] * 2)
@@ -210,7 +209,7 @@ def test_pictures_that_are_not_in_the_graph_yet_take_no_part() -> None:
     keys = np.sort(image_set.contents)[:50]
     rows = np.flatnonzero(np.isin(image_set.contents, keys))
     order = rows[np.argsort(image_set.contents[rows])]
-    graph = build_graph(image_set.embedding.astype(np.float16)[order], image_set.raw[order], k=8, content=keys)
+    graph = graph_of(embeddings_of(image_set.embedding[order], content=keys), k=8)
     found = counted_pictures(
         image_set.table, image_set.contents, graph=graph, embeddings=lambda: image_set.embedding.astype(np.float16)
     )
@@ -224,7 +223,7 @@ def test_too_few_pictures_or_classes_are_not_evaluated() -> None:
     unlabelled.table["label"] = None
     one_class.table["label"] = "same"
     few.table.loc[10:, "label"] = None
-    burst.raw[:] = burst.raw[0]
+    burst.which[:] = 0
     for each in (unlabelled, one_class, few, burst):
         assert each.counted_pictures() is None
 

@@ -25,7 +25,7 @@ from url_viz.analysis.label_issues import CONFLICTING, LabelCheck
 from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review_queue import BURST, groups_of
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.analysis.twin_groups import twin_members
+from url_viz.analysis.twin_groups import members_of_groups
 
 COUNT = 40
 
@@ -82,18 +82,18 @@ def test_nothing_is_said_of_what_is_not_there() -> None:
 
 
 class TestLeaks:
-    LEAKS = pd.DataFrame({"id": [101, 105], "split": "test", "twin_split": ["train", "val"], "kind": "near"})
+    LEAKS = pd.DataFrame({"id": [101, 105], "split": "test", "twin_split": ["train", "val"], "kind": "copy"})
     GROUPS = np.where(np.arange(COUNT) == 1, 0, np.where(np.arange(COUNT) == 5, 4, np.arange(COUNT)))
 
     def test_the_pictures_that_leak(self) -> None:
         found = findings(seen(table(twin_group=self.GROUPS), leaks=self.LEAKS))
-        assert told(found) == {"leaks": "2 pictures of test have a twin in train and val"}
+        assert told(found) == {"leaks": "2 pictures of test have a copy or another view in train and val"}
         assert found[0].opens == ReviewSpec("leaks")
 
     def test_a_group_that_is_decided_as_a_whole_is_told_no_more(self) -> None:
         decision = ["keep", "keep"] + [None] * (COUNT - 2)
         found = findings(seen(table(twin_group=self.GROUPS, decision=decision), leaks=self.LEAKS))
-        assert told(found) == {"leaks": "1 picture of test has a twin in val"}
+        assert told(found) == {"leaks": "1 picture of test has a copy or another view in val"}
 
 
 class TestWrongLabels:
@@ -147,7 +147,7 @@ class TestMixed:
 
 
 class TestBursts:
-    def test_of_so_many_twins_until_all_are_decided(self) -> None:
+    def test_of_so_many_until_all_are_decided(self) -> None:
         sizes = [BURST, BURST + 1, BURST - 1]
         group = np.arange(COUNT)
         start = 0
@@ -156,10 +156,13 @@ class TestBursts:
             start += size
         rows = table(twin_group=group)
         found = findings(seen(rows))
-        assert told(found) == {"bursts": f"2 bursts of {BURST} or more twins: {2 * BURST + 1} pictures"}
-        assert len(groups_of(rows, ReviewSpec("bursts"), twin_members(rows), least=BURST)) == 2
+        assert told(found) == {"bursts": f"2 bursts of {BURST} or more: {2 * BURST + 1} pictures"}
+        assert len(groups_of(rows, ReviewSpec("bursts"), members_of_groups(rows), least=BURST)) == 2
         decided = table(twin_group=group, decision=["keep"] + ["drop"] * (BURST - 1) + [None] * (COUNT - BURST))
-        assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} or more twins: {BURST + 1} pictures"}
+        assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} or more: {BURST + 1} pictures"}
+        mixed = findings(seen(table(twin_group=np.roll(group, 19))))  # the first is of ants and bees
+        words = f"2 bursts of {BURST} or more: {2 * BURST + 1} pictures, 1 of them with pictures of several classes"
+        assert told(mixed) == {"bursts": words}
 
 
 class TestUseless:
@@ -179,14 +182,15 @@ class TestUseless:
 
 
 class TestSmallClasses:
-    def test_twins_count_once_and_dropped_ones_do_not(self) -> None:
+    def test_copies_count_once_views_each_and_dropped_ones_do_not(self) -> None:
         labels = ["ant"] * 25 + ["bee"] * FEW + ["cow"] * FEW + ["dog"] * 5 + [None] * (COUNT - 30 - 2 * FEW + 5 - 5)
         labels = (labels + [None] * COUNT)[:COUNT]
-        group = np.arange(COUNT)
-        group[26] = 25  # two bees are one
+        copies, group = np.arange(COUNT), np.arange(COUNT)
+        copies[26] = 25  # two bees are one
+        group[25:30] = 25  # all of one moment
         decision = [None] * COUNT
         decision[25 + FEW] = "drop"
-        found = small_classes(table(label=labels, twin_group=group, decision=decision))
+        found = small_classes(table(label=labels, twin_group=group, copy_group=copies, decision=decision))
         sizes = dict(zip(found["label"], found["size"], strict=True))
         assert sizes == {"bee": FEW - 1, "cow": FEW - 1}
 
@@ -203,7 +207,7 @@ def test_unreadable_files_open_no_review() -> None:
 
 def test_what_matters_most_is_first() -> None:
     rows = table(twin_group=np.where(np.arange(COUNT) < BURST, 0, np.arange(COUNT)))
-    leaks = pd.DataFrame({"id": [101], "split": "test", "twin_split": "train", "kind": "near"})
+    leaks = pd.DataFrame({"id": [101], "split": "test", "twin_split": "train", "kind": "copy"})
     labels = check(rows, kinds={30: CONFLICTING})
     found = findings(seen(rows, leaks=leaks, check=labels, doubtful=doubtful_labels(labels, rows), failures=2))
     assert [one.kind for one in found] == ["leaks", "wrong-labels", "bursts", "unreadable"]

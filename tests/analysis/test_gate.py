@@ -81,7 +81,7 @@ def image_set(read: ImageSet) -> ImageSet:
 EVERYTHING = {
     "leaks": LEAKS,
     "wrong-labels": WRONG,
-    "twins": {NEAR: "", COPY: "", **dict.fromkeys(BURST[1:], "")},
+    "copies": {NEAR: "", COPY: "", **dict.fromkeys(BURST[1:], "")},
     "useless": {BLANK: ""},
     "unreadable": {BROKEN: ""},
     "small-classes": {"emu": "2 pictures"},
@@ -96,7 +96,7 @@ def by_rule(result: GateResult) -> dict[str, RuleResult]:
 def test_each_rule_finds_what_is_there(image_set: ImageSet) -> None:
     result = image_set.check(dict.fromkeys(EVERYTHING, 0))
     for name, rule in by_rule(result).items():
-        if name == "twins":  # of each group all but the first by path
+        if name == "copies":  # of each group all but the first by path
             originals = [*LEAKS.values(), BURST[0]]
             assert {path for path, _ in rule.counted} <= {*LEAKS, *originals, *BURST}
             assert rule.count == 2 + 3
@@ -109,13 +109,13 @@ def test_each_rule_finds_what_is_there(image_set: ImageSet) -> None:
     assert {name: rule.of for name, rule in by_rule(result).items()} == {
         "leaks": pictures,
         "wrong-labels": pictures,
-        "twins": pictures,
+        "copies": pictures,
         "useless": pictures,
         "unreadable": pictures + 1,
         "small-classes": 3,
     }
     details = dict(by_rule(result)["leaks"].counted)
-    assert details[NEAR] == f"in test, with its twin {LEAKS[NEAR]} in train"
+    assert details[NEAR] == f"in test, with a copy {LEAKS[NEAR]} in train"
     assert dict(by_rule(result)["wrong-labels"].counted) == {
         path: f"{path.split('/')[1]} or {other}? Labelled {path.split('/')[1]}" for path, other in WRONG.items()
     }
@@ -125,14 +125,14 @@ def test_each_rule_finds_what_is_there(image_set: ImageSet) -> None:
 
 @pytest.mark.slow
 def test_bounds_that_hold_pass_and_decisions_count_no_more(image_set: ImageSet) -> None:
-    wide = {"leaks": 2, "wrong-labels": "50%", "twins": 5, "useless": 1, "unreadable": "10%", "small-classes": 1}
+    wide = {"leaks": 2, "wrong-labels": "50%", "copies": 5, "useless": 1, "unreadable": "10%", "small-classes": 1}
     assert image_set.check(wide).status == 0
     assert image_set.check({**wide, "leaks": 1}).status == 1
     assert image_set.check({"small-classes": {"most": 0, "fewer-than": 2}}).status == 0, "there are two emus"
     table = image_set.table().set_index("path")
     ids = [int(table.at[path, "id"]) for path in (*LEAKS, *WRONG, *BURST[1:], BLANK)]
     image_set.decisions.decide(ids, "drop")
-    none = image_set.check({"leaks": 0, "wrong-labels": 0, "twins": 0, "useless": 0})
+    none = image_set.check({"leaks": 0, "wrong-labels": 0, "copies": 0, "useless": 0})
     assert [rule.count for rule in none.rules] == [0, 0, 0, 0]
     image_set.decisions.undo()
 
@@ -153,11 +153,13 @@ def test_ambiguous_pictures_of_each_class(image_set: ImageSet) -> None:
 @pytest.mark.slow
 def test_what_cannot_be_judged_is_no_pass(tmp_path: Path) -> None:
     image_set = given_set(tmp_path, by_turns(6, classes=("a",)))
-    result = image_set.check({"leaks": 0, "wrong-labels": 0, "small-classes": 0, "ambiguous": 0, "tiny": 0, "twins": 0})
-    assert [rule.rule for rule in result.rules if rule.state == "passed"] == ["twins"]
+    result = image_set.check(
+        {"leaks": 0, "wrong-labels": 0, "small-classes": 0, "ambiguous": 0, "tiny": 0, "copies": 0}
+    )
+    assert [rule.rule for rule in result.rules if rule.state == "passed"] == ["copies"]
     assert (result.state, result.status) == ("not judged", 2)
     assert "has no splits" in by_rule(result)["leaks"].words
-    broken = image_set.check({"leaks": 0, "twins": 0})
+    broken = image_set.check({"leaks": 0, "copies": 0})
     assert replace(broken, rules=(*broken.rules, RuleResult("useless", None, 0, "broken", 1))).status == 1
 
 

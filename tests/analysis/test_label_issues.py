@@ -1,5 +1,7 @@
 """Label issues by hand, by naive loops on random sets, and by what must hold whatever the pictures are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from sklearn.model_selection import cross_val_predict
 
 from tests.pipeline import examples
 from tests.pipeline.examples import embeddings_of
+from tests.twin_groups import twins_of
 from url_viz.analysis.ambiguity import LabelEvidence, classify
 from url_viz.analysis.classes import agreed_label, content_labels, picture_labels
 from url_viz.analysis.label_issues import (
@@ -46,8 +49,8 @@ def clusters(
     return (centres[label] + rng.normal(0, spread, (len(label), SIZE))).astype(np.float16), label
 
 
-def graph_of(embedding: np.ndarray, k: int = 20) -> Graph:
-    return examples.graph_of(embeddings_of(embedding, first=50), k=k)
+def graph_of(embedding: np.ndarray, k: int = 20, *, which: np.ndarray | None = None) -> Graph:
+    return examples.graph_of(embeddings_of(embedding, first=50), k=k, which=which)
 
 
 def evidence_of(embedding: np.ndarray, voter: np.ndarray, graph: Graph) -> LabelEvidence:
@@ -59,8 +62,10 @@ def evidence_of(embedding: np.ndarray, voter: np.ndarray, graph: Graph) -> Label
     return LabelEvidence(empty, none, empty, empty, empty)
 
 
-def judged(embedding: np.ndarray, label: np.ndarray, *, row: np.ndarray | None = None) -> Judged:
-    graph = graph_of(embedding)
+def judged(
+    embedding: np.ndarray, label: np.ndarray, *, row: np.ndarray | None = None, which: np.ndarray | None = None
+) -> Judged:
+    graph = graph_of(embedding, which=which)
     rows = np.arange(len(label)) if row is None else row
     voter = agreed_label(rows, label, len(graph))
     return judge(rows, label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph))
@@ -217,13 +222,24 @@ def test_copies_under_two_labels_are_a_case_of_their_own() -> None:
     assert (found.kind == CONFLICTING).sum() == 3
 
 
-def test_near_copies_under_two_labels_are_told_too() -> None:
+def test_copies_of_other_bytes_under_two_labels_are_told_too() -> None:
+    embedding, label = clusters()
+    label[1] = 2
+    which = np.where(np.arange(len(label)) == 1, 0, np.arange(len(label)))
+    found = judged(embedding, label, which=which)
+    assert found.kind[[0, 1]].tolist() == [CONFLICTING, CONFLICTING]
+    assert found.suggested[[0, 1]].tolist() == [2, 0]
+
+
+def test_views_under_two_labels_are_no_conflict() -> None:
+    """Two frames may show two things, however alike they are."""
     embedding, label = clusters()
     embedding[1] = embedding[0] * 1.01
     label[1] = 2
-    found = judged(embedding, label)
-    assert found.kind[[0, 1]].tolist() == [CONFLICTING, CONFLICTING]
-    assert found.suggested[[0, 1]].tolist() == [2, 0]
+    graph = replace(graph_of(embedding), twins=twins_of(len(label), (0, 1, 0.999), views=1))
+    rows = np.arange(len(label))
+    found = judge(rows, label, graph=graph, voter=label, evidence=evidence_of(embedding, label, graph))
+    assert not (found.kind == CONFLICTING).any()
 
 
 def test_the_names_of_classes_make_no_difference() -> None:

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.pipeline.whitened_examples import classes
-from tests.twin_groups import twin_column
+from tests.pipeline.whitened_examples import classes, naive_views
+from tests.twin_groups import twin_column, twins_of
 from url_viz.analysis.leaks import (
+    COPY,
     MOST_SPLITS,
     SAME_FILE,
+    SCENE,
     Splits,
     find_splits,
     leaked,
@@ -22,11 +24,6 @@ from url_viz.analysis.leaks import (
 from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twins_across
 from url_viz.store.tables import Twins, no_twins
-
-
-def twins_of(rows: int, *pairs: tuple[int, int, float], is_thinned: bool = False) -> Twins:
-    pair = np.array([pair[:2] for pair in pairs], np.int32).reshape(-1, 2)
-    return Twins(rows, pair, np.array([pair[2] for pair in pairs], np.float32), is_thinned)
 
 
 def column(**columns: Any) -> pd.DataFrame:
@@ -160,6 +157,7 @@ def pictures(split: list[str], **columns: Any) -> tuple[pd.DataFrame, Splits]:
         "split": split,
     }
     table = pd.DataFrame({**base, **columns})
+    table["copy_group"] = twin_column(table.get("copy_group", np.arange(count)))
     table["twin_group"] = twin_column(table["twin_group"])
     found = find_splits(table)
     assert found is not None
@@ -177,7 +175,14 @@ class TestTable:
         assert found["twin_path"].tolist() == ["val/6.jpg", "train/2.jpg", "train/1.jpg", "train/0.jpg"]
         assert found["twin_split"].tolist() == ["val", "train", "train", "train"]
         assert found["cosine"].to_numpy() == pytest.approx([0.98, 0.96, 0.99, 0.97])
-        assert set(found["kind"]) == {"near"}
+        assert set(found["kind"]) == {COPY}
+
+    def test_a_copy_is_told_before_a_more_alike_view(self) -> None:
+        table, splits = pictures(["train"] * 2 + ["val"] * 2)
+        twins = twins_of(4, (0, 2, 0.8), (1, 2, 0.99), (1, 3, 0.98), views=2)
+        found = leaks_between_splits(table, np.arange(4), splits, np.arange(4), twins)
+        assert found[["id", "twin_id", "kind"]].to_numpy().tolist() == [[13, 11, SCENE], [12, 10, COPY]]
+        assert found["cosine"].to_numpy() == pytest.approx([0.98, 0.8])
 
     def test_a_picture_in_two_splits_comes_with_itself_unless_it_is_dropped(self) -> None:
         decision = pd.Series(["keep", "drop", None, None], dtype=object)
@@ -186,7 +191,7 @@ class TestTable:
         names = ["id", "twin_id", "split", "twin_split", "kind"]
         assert found[names].to_numpy().tolist() == [
             [10, 10, "val", "train", SAME_FILE],
-            [12, 10, "val", "train", "near"],
+            [12, 10, "val", "train", COPY],
         ]
 
     def test_a_dropped_end_is_no_leak(self) -> None:
@@ -201,7 +206,10 @@ class TestTable:
         found = leaks_between_splits(table, np.arange(3), splits, np.arange(3), twins_of(3, is_thinned=True))
         assert (found["id"].tolist(), found["twin_id"].tolist()) == ([12], [10])
         assert found["cosine"].isna().all()
-        assert found["kind"].tolist() == ["near"]
+        assert found["kind"].tolist() == [SCENE]
+        table["copy_group"] = table["twin_group"]
+        found = leaks_between_splits(table, np.arange(3), splits, np.arange(3), twins_of(3, is_thinned=True))
+        assert found["kind"].tolist() == [COPY]
 
     def test_pictures_without_an_embedding_are_left_out(self) -> None:
         table, splits = pictures(["train", "test", "test", "train", "train"])
@@ -220,10 +228,10 @@ class TestTable:
         ]
         keys = np.arange(60), 60 + np.arange(40)
         found = leaks_between_sets(sides[0], sides[1], twins, keys, ("mine", "other"))
-        unit = [rows / np.linalg.norm(rows.astype(float), axis=1, keepdims=True) for rows in (mine, others)]
-        cosine = unit[0] @ unit[1].T
-        assert set(found["id"]) == set((10 + np.flatnonzero((cosine >= 0.96).any(axis=1))).tolist())
+        across = [pair for pair in naive_views(np.concatenate([mine, others])) if pair[0] < 60 <= pair[1]]
+        assert set(found["id"]) == {10 + one for one, _ in across}
+        assert set(found["kind"]) == {SCENE}
         assert (found["split"] == "mine").all()
         row = found.set_index("id").loc[60]
         assert (row["twin_id"], row["twin_split"]) == (17, "other")
-        assert found["cosine"].to_numpy() == pytest.approx(cosine[found["id"] - 10].max(axis=1), abs=1e-3)
+        assert row["cosine"] == pytest.approx(1, abs=1e-3)

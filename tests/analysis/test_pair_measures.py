@@ -19,7 +19,7 @@ from url_viz.store.whitened_rows import WhitenedRows
 def made(embeddings: NDArray[np.float16], k: int = 64) -> tuple[PairMeasures, Graph, WhitenedRows]:
     whitening = fit_whitening(embeddings)
     rows = WhitenedRows(whitening, np.arange(len(embeddings)), whitening.transform(embeddings))
-    graph = build_graph(rows.rows, embeddings, k=k)
+    graph = build_graph(rows, embeddings, k=k)
     alone = np.random.default_rng(7).random((len(embeddings), 2)).astype(np.float32)
     return (
         PairMeasures(graph, rows, alone, representative=twin_representatives(graph.twins).astype(np.int64)),

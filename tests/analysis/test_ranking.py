@@ -17,6 +17,7 @@ def table() -> pd.DataFrame:
             "id": [10, 11, 12, 13, 14, 15],
             "uncertainty": np.array([0.5, 0.9, 0.1, np.nan, 0.9, 0.3], np.float32),
             "twin_group": twin_column([0, 1, 0, 3, 4, 1]),
+            "copy_group": twin_column([0, 1, 0, 3, 4, 5]),
         }
     )
 
@@ -32,7 +33,7 @@ class TestEnds:
 
     def test_a_group_is_shown_by_its_most_telling_member(self, table: pd.DataFrame) -> None:
         both = ends(table, by="uncertainty")
-        assert both.ambiguous[["id", "twins"]].to_numpy().tolist() == [[11, 1], [14, 0], [10, 1]]
+        assert both.ambiguous[["id", "twins", "copies"]].to_numpy().tolist() == [[11, 1, 0], [14, 0, 0], [10, 1, 1]]
         assert both.clear[["id", "twins"]].to_numpy().tolist() == [[12, 1], [15, 1], [14, 0]]
 
     def test_pictures_without_the_value_are_left_out_of_the_count_of_twins_too(self, table: pd.DataFrame) -> None:
@@ -61,6 +62,7 @@ class TestEnds:
         rng, count = np.random.default_rng(seed), len(values)
         group = twin_column(rng.integers(0, max(1, count), count).tolist())
         rows = pd.DataFrame({"id": rng.permutation(count), "uncertainty": values, "twin_group": group})
+        rows["copy_group"] = twin_column(np.where(rng.random(count) < 0.5, group.fillna(-1), count + np.arange(count)))
         whole = ends(rows, by="uncertainty", collapse_twins=collapse)
         first = ends(rows, by="uncertainty", collapse_twins=collapse, most=most)
         pd.testing.assert_frame_equal(first.ambiguous, whole.ambiguous.head(most))

@@ -18,7 +18,7 @@ from url_viz.analysis.reasons import NAMES, Reasons
 from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
 from url_viz.analysis.scope import ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
-from url_viz.analysis.twin_groups import group_codes, twin_members
+from url_viz.analysis.twin_groups import group_codes, members_of_groups
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
@@ -91,9 +91,9 @@ class TestQueue:
 
     def test_groups_of_twins_the_largest_first_until_all_are_decided(self) -> None:
         rows = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7])
-        assert groups_of(rows, ReviewSpec("twins"), twin_members(rows)).tolist() == [102, 100]
+        assert groups_of(rows, ReviewSpec("copies"), members_of_groups(rows)).tolist() == [102, 100]
         half = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7], decision=["keep", None, "keep", "drop", "drop", *[None] * 3])
-        assert groups_of(half, ReviewSpec("twins"), twin_members(half)).tolist() == [100]
+        assert groups_of(half, ReviewSpec("copies"), members_of_groups(half)).tolist() == [100]
 
     def test_is_bounded(self) -> None:
         many = pd.concat([table()] * 2000, ignore_index=True)
@@ -192,7 +192,7 @@ def test_ready_reviews_are_those_that_a_set_has() -> None:
         "Ambiguity · top 200",
         "Ambiguity · ranked within class · 10 per class",
         "Ambiguity",
-        "Twins",
+        "Copies",
     ]
     plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
     titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability", has_doubtful=False)]
@@ -293,7 +293,7 @@ class TestReview:
         assert (review.progress().done, opened(paths, spec, rows=rows).progress().done) == (1, 1)
 
     def test_a_group_of_twins(self, paths: SetPaths) -> None:
-        review = opened(paths, ReviewSpec("twins"), rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]), kind=GroupReview)
+        review = opened(paths, ReviewSpec("copies"), rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]), kind=GroupReview)
         card = review.card(102)
         assert (card.takes, card.question.text) == (("keep", "decision"), "Keep which?")
         assert card.near[0]["id"].tolist() == [102, 103, 104]
@@ -331,7 +331,9 @@ class TestReview:
                 groups.append(group_codes(rows)[number])
             assert near["id"].tolist() == expected[:3]
         assert 103 not in review.card(102).near[1]["id"].tolist()  # its twin
-        assert review.card(102).twins == 1
+        assert review.card(102).twins == "1 copy"
+        views = opened(paths, rows=table(twin_group=[0, 1, 2, 2, 2, 2, 6, 7], copy_group=[0, 1, 2, 3, 2, 5, 6, 7]))
+        assert [views.card(id_).twins for id_ in (102, 103, 101)] == ["1 copy and 2 views", "3 views", ""]
 
     def test_what_cannot_be_stored_changes_nothing(self, paths: SetPaths) -> None:
         review = opened(paths)

@@ -187,7 +187,7 @@ def other_tables(table: pa.Table) -> Iterator[pa.Table]:
             yield table.set_column(number, field.name, pa.nulls(len(table), field.type))
         if number % 8 == 0:
             yield table.set_column(number, field.name, pa.nulls(len(table), pa.string()))
-        if pa.types.is_integer(field.type) and field.name in ("nearest", "twin_group", "first_class"):
+        if pa.types.is_integer(field.type) and field.name in ("nearest", "copy_group", "twin_group", "first_class"):
             yield table.set_column(number, field, pa.array([2**31 - 1] * len(table), field.type))
 
 

@@ -9,21 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.twin_groups import twin_column
+from tests.pipeline.whitened_examples import pictures
+from tests.twin_groups import copies_of, twin_column, twins_of
 from url_viz.analysis import twin_groups as twin_groups_module
 from url_viz.analysis.twin_groups import (
     best_first,
+    count_copies,
     first_of_each,
     group_codes,
-    left_of_twins,
+    has_copies,
+    left_of_copies,
     one_of_each,
     twin_table,
     with_twins_of,
     worst_pair,
 )
-from url_viz.pipeline import twins as pipeline_twins
-from url_viz.pipeline.twins import TWIN_COSINE, twin_groups, twin_pairs, twin_stars
-from url_viz.store.tables import Twins, no_twins
+from url_viz.pipeline.twins import copy_stars, joined_by
+from url_viz.store.tables import no_twins
 
 
 def table_of(group: list[int], **columns: Sequence[object]) -> pd.DataFrame:
@@ -33,6 +35,8 @@ def table_of(group: list[int], **columns: Sequence[object]) -> pd.DataFrame:
         "id": np.arange(1000, 1000 + n),
         "path": [f"{i:04d}.jpg" for i in range(n)],
         "twin_group": twin_column(group),
+        "copy_group": twin_column(group),
+        "label": ["a"] * n,
         "width": [10] * n,
         "height": [10] * n,
         "uncertainty": [0.5] * n,
@@ -46,8 +50,7 @@ def left_by(table: pd.DataFrame, pairs: list[tuple[int, int]], *, key: list[int]
     """What is left where these rows of contents are pairs; without `key` each picture is a content of its own."""
     keys = np.arange(len(table)) if key is None else np.array(key, np.int64)
     rows = int(keys.max(initial=-1)) + 1
-    ends = np.array(sorted(pairs), np.int32).reshape(-1, 2)
-    return left_of_twins(table, keys, Twins(rows, ends, np.full(len(ends), 0.97, np.float32)), lambda _: no_twins(rows))
+    return left_of_copies(table, keys, copies_of(rows, pairs), lambda _: no_twins(rows))
 
 
 def every_pair(group: list[int]) -> list[tuple[int, int]]:
@@ -106,10 +109,15 @@ class TestTable:
         is_left = np.array([False, True, True, True, False, True])
         found = twin_table(table, contents, lambda rows: vectors[rows], is_left)
         assert found.drop(columns="cosine").to_numpy().tolist() == [
-            [0, 3, "near", 1000, 1002, True, 2, 1002, "0002.jpg"],
-            [1, 2, "exact", 1001, 1004, True, 1, 1001, "0001.jpg"],
+            [0, 3, "copies", 1, 1000, 1002, True, 2, 1002, "0002.jpg"],
+            [1, 2, "exact", 1, 1001, 1004, True, 1, 1001, "0001.jpg"],
         ]
         assert found["cosine"].tolist() == pytest.approx([np.cos(np.radians(10)), 1.0], abs=1e-6)
+
+    def test_of_views_says_so_and_how_many_classes_there_are(self) -> None:
+        table = table_of([0, 0, 0], copy_group=twin_column([0, 0, 2]), label=["a", "b", None])
+        [row] = twin_table(table, np.arange(3), lambda rows: np.ones((len(rows), 2)), np.ones(3, bool)).itertuples()
+        assert (row.kind, row.classes, row.left) == ("views", 2, 3)
 
     @pytest.mark.parametrize("group", [[], [0], [0, 1]])
     def test_no_twins_no_rows(self, group: list[int]) -> None:
@@ -118,20 +126,6 @@ class TestTable:
         )
         assert list(found.columns)[:3] == ["group", "size", "kind"]
         assert len(found) == 0
-
-    @given(st.lists(st.floats(0, 60), min_size=2, max_size=30))
-    def test_a_group_is_a_chain_and_its_worst_pair_its_two_ends(self, degrees: list[float]) -> None:
-        """On a circle groups are where no gap is too wide, however far apart their ends are."""
-        vectors = at_angles(np.array(degrees))
-        group = twin_groups(twin_pairs(vectors))
-        table, every = table_of(group.tolist()), np.arange(len(degrees))
-        found = twin_table(table, every, lambda rows: vectors[rows], np.ones(len(every), bool))
-        for row in found.itertuples():
-            angle = np.sort(np.array(degrees)[group == row.group])
-            assert row.size == len(angle)
-            assert np.cos(np.radians(np.diff(angle).max())) >= TWIN_COSINE - 1e-5
-            assert row.cosine == pytest.approx(np.cos(np.radians(angle[-1] - angle[0])), abs=1e-6)
-        assert found["size"].sum() == sum(c for c in np.bincount(group) if c > 1)
 
 
 class TestWorstPair:
@@ -191,8 +185,7 @@ class TestWhichToKeep:
     def test_what_is_left_is_that_of_a_loop_and_covers_all(self, data: st.DataObject) -> None:
         count = data.draw(st.integers(0, 9))
         pairs = data.draw(st.sets(st.sampled_from(list(combinations(range(count), 2))))) if count > 1 else set()
-        ends = np.array(sorted(pairs), np.int32).reshape(-1, 2)
-        group = twin_groups(Twins(count, ends, np.ones(len(ends), np.float32)))
+        group = joined_by(count, np.array(sorted(pairs), np.int32).reshape(-1, 2))
         before = data.draw(st.lists(st.sampled_from([None, None, "keep", "drop"]), min_size=count, max_size=count))
         width = data.draw(st.lists(st.integers(1, 2), min_size=count, max_size=count))
         value = data.draw(st.lists(st.sampled_from([0.2, 0.4]), min_size=count, max_size=count))
@@ -207,18 +200,28 @@ class TestWhichToKeep:
             elif one != "keep":
                 assert not any(is_left[j] for j in partners[row]), "no pair is kept that nobody asked to keep"
 
-    def test_of_thinned_pairs_all_are_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_views_are_neither_kept_nor_dropped(self) -> None:
+        table = table_of([0, 0, 0, 0], copy_group=twin_column([0, 0, 2, 3]), width=[10, 20, 30, 10])
+        assert decided(table, [(0, 1)]) == {1000: "drop", 1001: "keep"}
+
+    def test_of_thinned_pairs_all_are_looked_up(self) -> None:
         """A camera that hardly moves: what is left is as if all of its pairs were known."""
-        vectors = at_angles(np.random.default_rng(0).uniform(0, 60, 80))
-        whole = twin_pairs(vectors)
-        monkeypatch.setattr(pipeline_twins, "MOST_PAIRS", 100)
-        thinned = twin_pairs(vectors)
-        assert thinned.is_thinned
-        table = table_of(twin_groups(whole).tolist(), width=list(range(1, 81)))
-        everything = left_of_twins(table, np.arange(80), whole, lambda _: thinned)
-        found = left_of_twins(table, np.arange(80), thinned, lambda order: twin_stars(thinned, order, vectors))
-        assert found.tolist() == everything.tolist()
-        assert 2 < found.sum() < 10
+        which = np.random.default_rng(0).integers(0, 5, 40)
+        group, pixels = np.zeros(40, np.int64), pictures(which)
+        table = table_of(group.tolist(), width=list(range(1, 41)))
+        pairs = [pair for pair in every_pair(group.tolist()) if which[pair[0]] == which[pair[1]]]
+        chain = twins_of(40, *((row, row + 1, 1.0) for row in range(39)), is_thinned=True)
+        found = left_of_copies(table, np.arange(40), chain, lambda order: copy_stars(chain, order, pixels))
+        assert found.tolist() == left_by(table, pairs).tolist()
+        assert found.sum() == 5
+
+
+def test_how_many_copies_of_what_is_chosen_there_are() -> None:
+    table = table_of([0, 0, 0, 3, 3], copy_group=twin_column([0, 0, 2, 3, 3]))
+    assert has_copies(table)
+    assert not has_copies(table.iloc[:1])
+    assert count_copies(table, np.array([True, False, False, False, False])) == 1
+    assert count_copies(table, np.array([False, False, True, True, True])) == 0
 
 
 def test_what_is_chosen_takes_its_twins_along() -> None:

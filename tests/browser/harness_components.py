@@ -189,7 +189,7 @@ def tile_of(row: int, *, with_label: bool) -> Tile:
         thumbnail=f"/harness/thumbnail/{FIRST_ID + row}",
         value=f"{0.412 + row / 100:.3f} · {97 - row}th",
         label=CLASSES[row % len(CLASSES)] if with_label else None,
-        twins={0: 3, 4: 1}.get(row, 0),
+        twins={0: "3 copies", 4: "1 view"}.get(row, ""),
         is_ringed=row == 3,
         mark="kept" if row == 1 else None,
     )

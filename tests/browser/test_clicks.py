@@ -125,7 +125,7 @@ CONTROLS: dict[str, Press] = {
     "above": threshold,
     "name": lambda page, is_on: typed("Name contains", "cat" if is_on else "", page),
     "style": lambda page, is_on: page.get_by_role("button", name="Fog" if is_on else "Points").click(),
-    "twins": switch("Show twins as one"),
+    "twins": switch("Show copies and views as one"),
     "side": lambda page, is_on: page.get_by_role("button", name="Ambiguous" if is_on else "Both").click(),
     "colour": lambda page, is_on: choose(page, "Colour", "Colour by class" if is_on else "Colour by order"),
     "min.brightness": lambda page, is_on: typed("At least", "0.001" if is_on else "", page),

@@ -48,7 +48,7 @@ def test_they_leave_room_are_folded_where_it_is_narrow_and_open_their_queue(
     line = page.locator(".st-key-findings-leaks")
     expect(line).to_be_visible()
     eventually(lambda: 0 < top_of_map(page) <= SHARE * 768)
-    expect(page.get_by_text("1 picture of test has a twin in train")).to_be_visible()
+    expect(page.get_by_text("1 picture of test has a copy or another view in train")).to_be_visible()
     page.set_viewport_size({"width": 420, "height": 900})
     expect(line).to_be_hidden()
     page.locator(".st-key-findings_fold").get_by_text("findings").click()

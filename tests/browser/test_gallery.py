@@ -15,7 +15,7 @@ def test_a_tile_is_a_button_that_gives_its_id_and_arrows_move_on(harness: str, o
     page.get_by_role("button", name="IMG_00005.jpg").click()
     expect(page.get_by_text(f"clicked {FIRST_ID + 5}")).to_be_visible()
     expect(page.locator(".tile").nth(2).locator(".name")).to_have_text(HOSTILE_NAME)
-    expect(page.locator(".tile").nth(0).locator(".twins")).to_have_text("+3 twins")
+    expect(page.locator(".tile").nth(0).locator(".twins")).to_have_text("+3 copies")
     expect(page.locator(".tile").nth(1).locator(".mark")).to_have_text("kept")
     expect(page.locator(".tile").nth(3)).to_have_attribute("aria-current", "true")
     expect(page.locator(".tile").nth(10).locator(".picture")).to_have_class(re.compile("broken"))

@@ -112,7 +112,7 @@ def test_the_demo_opens_with_one_click_and_is_explored_and_no_other_machine_is_a
     page.get_by_role("combobox", name="Size by").click()
     page.get_by_role("option", name="Order", exact=True).click()
     expect(page).to_have_url(re.compile("size=value"))
-    expect(page.get_by_role("switch", name="Show twins as one")).to_be_checked()  # as before
+    expect(page.get_by_role("switch", name="Show copies and views as one")).to_be_checked()  # as before
     strangers = [url for url in asked if not url.startswith((app, "data:", "blob:", app.replace("http", "ws")))]
     assert strangers == []
 

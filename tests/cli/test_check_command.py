@@ -71,7 +71,7 @@ def test_statuses(photos: Path, check: Check, tmp_path: Path) -> None:
     spoil(photos)
     shown = check(status=1)
     assert "BROKEN     leaks: 1 of 31, at most 0" in shown
-    assert "    test/ellipse/copy.png: in test, with its twin train/ellipse/0.png in train" in shown
+    assert "    test/ellipse/copy.png: in test, with a copy train/ellipse/0.png in train" in shown
     check("--baseline", files[0], "--json", files[0], status=1)
     assert "1 known" in check("--baseline", files[0], status=0)
 
@@ -103,7 +103,7 @@ def test_what_is_printed_is_no_command_of_the_runner(photos: Path, check: Check)
     for number in range(3):
         (photos / "train" / named).mkdir(exist_ok=True)
         drawing(SHAPES[number % 3], 50 + number).save(photos / "train" / named / f"{number}.png")
-    policy = 'twins = 0\nsmall-classes = 0\n[ambiguous]\n"a\\n::error::b" = 0\n"::warning::c" = 0\n"##[group]" = 0\n'
+    policy = 'copies = 0\nsmall-classes = 0\n[ambiguous]\n"a\\n::error::b" = 0\n"::warning::c" = 0\n"##[group]" = 0\n'
     (photos.parent / "policy.toml").write_text(policy)
     shown = check(status=1)
     lines = [line.strip() for line in shown.splitlines()]

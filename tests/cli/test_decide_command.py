@@ -105,7 +105,7 @@ def test_tags_names_undo_redo_and_the_list(run: Run, image_set: ImageSet) -> Non
 
 def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet) -> None:
     shown = run("twins")
-    assert re.search(r"2 +exact +1\.0000 +cat/0000\.jpg +cat/0000\.jpg \| dog/copy\.jpg", shown)
+    assert re.search(r"2 +exact +2 +1\.0000 +cat/0000\.jpg +cat/0000\.jpg \| dog/copy\.jpg", shown)
     assert decided(image_set) == {}
     groups = len(image_set.twins.groups())
     assert f"Kept {groups} and dropped" in run("twins", "--keep-one")

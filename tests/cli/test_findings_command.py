@@ -22,7 +22,7 @@ def test_findings_are_printed_with_the_way_to_their_review(image_set: ImageSet, 
     told = run("findings").splitlines()
     found = image_set.findings()
     assert len(told) == 2 * len(found)
-    assert told[0].startswith("2 pictures of test have a twin in train. ")
+    assert told[0].startswith("2 pictures of test have a copy or another view in train. ")
     assert told[1].strip() == "review --by leaks"
     for one in found:
         if one.opens is not None:
@@ -31,7 +31,7 @@ def test_findings_are_printed_with_the_way_to_their_review(image_set: ImageSet, 
 
 def test_leaks_are_printed_or_written(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     told = run("leakage", "--top", 1).splitlines()
-    assert told[0] == f"2 of {len(image_set)} pictures have a twin in another split."
+    assert told[0] == f"2 of {len(image_set)} pictures have a copy or another view in another split."
     assert told[-1] == "… and 1 more (--top, --out)"
     assert run("leakage", "--out", tmp_path / "leaks.csv").startswith("2 leaks in ")
     written = pd.read_csv(tmp_path / "leaks.csv")
@@ -40,13 +40,15 @@ def test_leaks_are_printed_or_written(image_set: ImageSet, run: Run, tmp_path: P
 
 def test_against_another_folder_and_what_cannot_be(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     told = run("leakage", "--against", image_set.root).splitlines()
-    assert told[0].startswith(f"{len(image_set)} of {len(image_set)} pictures have a twin in "), "itself"
+    assert told[0].startswith(f"{len(image_set)} of {len(image_set)} pictures have a copy or another view in "), (
+        "itself"
+    )
     assert "was not read yet" in run("leakage", "--against", tmp_path, status=1)
 
 
 def test_the_report_says_them(image_set: ImageSet) -> None:
     page = report_html(image_set)
     assert "What to look at first" in page
-    assert "<b>2</b> pictures of test have a twin in train." in page
+    assert "<b>2</b> pictures of test have a copy or another view in train." in page
     part = report_html(image_set, ids=image_set.ids[:3].tolist())
     assert "These are of the whole image set." in part

@@ -115,10 +115,10 @@ class TestReview:
         lines = run("review", "--per-class", 2, "--within-class").splitlines()
         assert lines[0] == "Ambiguity · ranked within class · 2 per class: 4 pictures to review."
         assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
-        shown = "Twins: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
-        assert run("review", "--by", "twins") == shown
+        shown = "Copies: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
+        assert run("review", "--by", "copies") == shown
         run("twins", "--keep-one")
-        assert run("review", "--by", "twins") == "Twins: 0 pictures to review.\n"
+        assert run("review", "--by", "copies") == "Copies: 0 pictures to review.\n"
 
     def test_of_a_class_and_of_a_tag(self, run: Run) -> None:
         run("relabel", "dog", "cat/0004.jpg")
@@ -148,9 +148,9 @@ class TestReview:
         root = few.root
         options = ["--workspace", str(tmp_path / "home"), "--model", few.source.name]
         assert main(["review", str(root), *options]) == 1
-        assert "Say which order the review has: --by twins, or a measure." in capsys.readouterr().err
-        assert main(["review", str(root), "--by", "twins", *options]) == 0
-        assert capsys.readouterr().out == "Twins: 0 pictures to review.\n"
+        assert "Say which order the review has: --by copies, or a measure." in capsys.readouterr().err
+        assert main(["review", str(root), "--by", "copies", *options]) == 0
+        assert capsys.readouterr().out == "Copies: 0 pictures to review.\n"
 
 
 def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from url_viz.errors import UsageError
 from url_viz.export.result_files import MOST_BYTES, SHOWN, as_baseline, junit, markdown, read_baseline
 
 HOSTILE = 'a|b\n](x)<script>&"\x1b\x00\udcff`@me` https://x.example.jpg'
-BROKEN = RuleResult("leaks", None, 0, "broken", 9, (HOSTILE, "old.jpg"), ("ab", None), ("twin", ""), (True, False))
+BROKEN = RuleResult("leaks", None, 0, "broken", 9, (HOSTILE, "old.jpg"), ("ab", None), ("copy", ""), (True, False))
 PASSED = RuleResult("useless", None, "1%", "passed", 9)
 UNJUDGED = RuleResult("ambiguous", HOSTILE, "1%", "not judged", 0, why_not="No <classes>.")
 OF_A_CLASS = RuleResult("ambiguous", "kiwi", "1%", "passed", 9)
@@ -61,7 +61,7 @@ def test_markdown() -> None:
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.replace(r"\|", "").count("|") == 4 for line in table), "no name ends a cell"
     many = tuple(f"{n}.jpg" for n in range(SHOWN + 3))
-    rule = RuleResult("twins", None, 0, "broken", 99, many, (None,) * len(many), many, (True,) * len(many))
+    rule = RuleResult("copies", None, 0, "broken", 99, many, (None,) * len(many), many, (True,) * len(many))
     assert "- and 3 more" in markdown(GateResult("f", 99, "m", "s", (rule,))).decode()
 
 

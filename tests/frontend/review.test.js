@@ -74,8 +74,8 @@ test("number keys name what is suggested, then the latest names, nine at most", 
   assert.deepEqual(namesToChoose(plain, ["pear", "kiwi"]), ["pear", "kiwi"]);
   assert.deepEqual(namesToChoose(suggested, ["pear", "kiwi"]), ["kiwi", "pear"]);
   assert.equal(namesToChoose(suggested, [..."abcdefghij"]).length, 9);
-  assert.equal(ownWords({ label_given: "folder", twins: 0, question: "What is it?", takes: ["name"] }, "kiwi"), "named kiwi");
-  assert.equal(ownWords({ label_given: "folder", twins: 2, question: "What is it?", takes: ["name"] }, null), "+2 twins");
+  assert.equal(ownWords({ label_given: "folder", twins: "", question: "What is it?", takes: ["name"] }, "kiwi"), "named kiwi");
+  assert.equal(ownWords({ label_given: "folder", twins: "2 copies", question: "What is it?", takes: ["name"] }, null), "+2 copies");
 });
 
 test("the next one is the first open after this, else the first of all", () => {
@@ -121,13 +121,13 @@ test("counts and the end in words", () => {
 });
 
 test("a picture says its label, and what it was given as", () => {
-  const of = (more, label) => ownWords({ label_given: "kiwi", twins: 0, question: "kiwi or lime?", takes: ["label"], ...more }, label);
+  const of = (more, label) => ownWords({ label_given: "kiwi", twins: "", question: "kiwi or lime?", takes: ["label"], ...more }, label);
   assert.equal(of({}, null), "labelled kiwi");
   assert.equal(of({ question: "kiwi or lime? Labelled kiwi" }, null), "");
   assert.equal(of({}, "lime"), "labelled lime, originally kiwi");
   assert.equal(of({ label_given: null }, "lime"), "labelled lime, originally unlabelled");
-  assert.equal(of({ twins: 1 }, "kiwi"), "labelled kiwi · confirmed · +1 twin");
-  assert.equal(of({ label_given: null, twins: 3 }, null), "+3 twins");
+  assert.equal(of({ twins: "1 view" }, "kiwi"), "labelled kiwi · confirmed · +1 view");
+  assert.equal(of({ label_given: null, twins: "3 views" }, null), "+3 views");
 });
 
 const CLASSES = ["Apple", "pineapple", "apricot", "Pear", "pea", "Grape", "pea pod"];

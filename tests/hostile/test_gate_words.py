@@ -69,12 +69,12 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(TEXTS, inner, max_size=2)),
     max_leaves=4,
 )
-RULES = st.one_of(TEXTS, st.sampled_from(["leaks", "ambiguous", "small-classes", "twins"]))
+RULES = st.one_of(TEXTS, st.sampled_from(["leaks", "ambiguous", "small-classes", "copies"]))
 
 
 @given(
     st.dictionaries(
-        st.one_of(TEXTS, st.sampled_from(["leaks", "ambiguous", "small-classes", "twins"])), VALUES, max_size=3
+        st.one_of(TEXTS, st.sampled_from(["leaks", "ambiguous", "small-classes", "copies"])), VALUES, max_size=3
     )
 )
 def test_a_policy_of_anything_is_read_or_refused(values: dict[str, object]) -> None:

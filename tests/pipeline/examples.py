@@ -2,17 +2,16 @@
 
 import numpy as np
 
+from tests.pipeline.whitened_examples import pictures
 from url_viz.pipeline.graph import build_graph
 from url_viz.store.tables import Embeddings, Graph
 from url_viz.store.whitened_rows import WhitenedRows, Whitening
 
 
-def embeddings_of(vectors: np.ndarray, *, first: int = 100) -> Embeddings:
-    """Rows with content keys counted from `first`."""
-    count = len(vectors)
-    return Embeddings(
-        np.arange(first, first + count, dtype=np.int64), vectors.astype(np.float16), np.zeros(count, np.float32)
-    )
+def embeddings_of(vectors: np.ndarray, *, first: int = 100, content: np.ndarray | None = None) -> Embeddings:
+    """Rows with these content keys, or counted from `first`."""
+    keys = np.arange(first, first + len(vectors), dtype=np.int64) if content is None else content
+    return Embeddings(keys, vectors.astype(np.float16), np.zeros(len(vectors), np.float32))
 
 
 def dice(count: int, *, size: int = 16, seed: int = 0) -> Embeddings:
@@ -27,7 +26,7 @@ def as_whitened(embeddings: Embeddings) -> WhitenedRows:
     return WhitenedRows(same, embeddings.content, embeddings.embedding)
 
 
-def graph_of(embeddings: Embeddings | WhitenedRows, *, k: int = 32) -> Graph:
-    """The graph of such rows, twins told by the same cosines."""
-    rows = embeddings.rows if isinstance(embeddings, WhitenedRows) else embeddings.embedding
-    return build_graph(rows, rows, k=k, content=embeddings.content)
+def graph_of(embeddings: Embeddings | WhitenedRows, *, k: int = 32, which: np.ndarray | None = None) -> Graph:
+    """The graph of such rows, whose only twins are copies: those that show one picture, by `which` (N,)."""
+    rows = embeddings if isinstance(embeddings, WhitenedRows) else as_whitened(embeddings)
+    return build_graph(rows, rows.rows, k=k, pixels=None if which is None else pictures(which))

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from tests.pipeline.test_nearest import classes, itself
+from tests.pipeline.whitened_examples import listed
 from url_viz.pipeline import approximate_nearest
 from url_viz.pipeline import graph as graph_module
-from url_viz.pipeline.approximate_nearest import find_candidates, nearest_candidates, twins_among_candidates
+from url_viz.pipeline.approximate_nearest import find_candidates, nearest_candidates
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import top_k_of_all
-from url_viz.pipeline.twins import is_representative, twin_pairs
+from url_viz.pipeline.twins import is_representative, twins_among
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import no_twins
 
@@ -69,21 +71,21 @@ def test_few_rows_and_rows_without_difference_have_lists_too(count: int) -> None
 
 
 def test_twins_are_those_of_the_exact_search_and_stand_in_no_list() -> None:
-    rows, _ = classes(2000, of=20, size=32, spread=0.7)
+    rows, _ = classes(2000, of=20, size=128, spread=0.7)
     random = np.random.default_rng(3)
-    copies = rows[random.choice(2000, 60, replace=False)] + random.normal(0, 1e-3, (60, 32)).astype(rows.dtype)
+    copies = rows[random.choice(2000, 60, replace=False)] + random.normal(0, 1e-3, (60, 128)).astype(rows.dtype)
     rows = np.concatenate([rows, copies, rows[:1], rows[:1]])
-    candidates = find_candidates(of_length_one(rows), 10)
-    found = twins_among_candidates(np.arange(len(rows)), candidates, rows)
-    exact = twin_pairs(rows)
-    pairs = {tuple(pair) for pair in found.pair.tolist()}
-    assert pairs == {tuple(pair) for pair in exact.pair.tolist()}
+    whitened, all_rows = whitened_rows(np.arange(len(rows)), rows), np.arange(len(rows))
+    candidates = find_candidates(whitened.rows, 10)
+    found = twins_among(all_rows, candidates, whitened, rows)
+    pairs = listed(found)
+    assert pairs == listed(build_graph(whitened, rows).twins)
+    assert len(pairs) >= 63
     counts = is_representative(found)
     nearest = nearest_candidates(candidates, 10, twins=found, counts=counts)
     assert counts[nearest.position[nearest.position >= 0]].all()
     pairs |= {(other, one) for one, other in pairs}
-    listed = {(row, int(other)) for row in range(len(rows)) for other in nearest.position[row]}
-    assert not listed & pairs
+    assert not {(row, int(other)) for row in range(len(rows)) for other in nearest.position[row]} & pairs
 
 
 @pytest.mark.slow
@@ -91,9 +93,10 @@ def test_a_large_graph_is_marked_and_full_though_half_of_its_rows_are_copies(mon
     monkeypatch.setattr(graph_module, "EXACT_ROWS", 1000)
     rows, _ = classes(1000, of=10, size=32, spread=0.7)
     both = np.concatenate([rows, rows])
-    graph = build_graph(of_length_one(both), both, k=20)
+    whitened = whitened_rows(np.arange(2000), both)
+    graph = build_graph(whitened, both, k=20)
     assert graph.is_approximate
     assert (graph.position >= 0).all()
-    assert is_representative(graph.twins).sum() == 1000
-    again = build_graph(of_length_one(both), both, k=20)
+    assert not (is_representative(graph.twins) & is_representative(graph.twins)[::-1]).all()
+    again = build_graph(whitened, both, k=20)
     np.testing.assert_array_equal(graph.position, again.position)

@@ -1,6 +1,7 @@
 """Sets too large to be held: embeddings stay on disk, and rows, twins and lists are those of sets in memory."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,28 +10,27 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.imaging.pictures import write_folder
-from tests.pipeline.whitened_examples import classes
+from tests.pipeline.whitened_examples import classes, listed, pictures
 from url_viz.image_set import embed_folder
-from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.models.model import Model
-from url_viz.pipeline import approximate_nearest, postprocess, twins
 from url_viz.pipeline import graph as graph_module
+from url_viz.pipeline import postprocess
 from url_viz.pipeline.graph import build_graph, extended
-from url_viz.pipeline.twins import twin_pairs, twins_of
-from url_viz.pipeline.whitening import fit_whitening, whitened_rows
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.raw_rows import RawRows, in_parts
-from url_viz.store.tables import Embeddings, Twins
+from url_viz.store.tables import Embeddings
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
 
 KEY = "0" * 16
 COUNT = 1200
+KEYS = np.arange(COUNT) * 7 + 1
 
 
 @pytest.fixture(scope="module")
 def embeddings() -> NDArray[np.float16]:
     """Pictures of a few kinds, every tenth of them there twice."""
-    rows = classes(COUNT - COUNT // 10, size=32)[0]
+    rows = classes(COUNT - COUNT // 10, size=128)[0]
     copies = rows[:: len(rows) // (COUNT // 10)][: COUNT // 10].astype(np.float32)
     noise = np.random.default_rng(1).normal(0, 0.01, copies.shape)
     return np.concatenate([rows, copies + noise]).astype(np.float16)
@@ -44,15 +44,10 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 
 def on_disk(writer: Writer, embeddings: NDArray[np.float16]) -> RawRows:
     """Written in another order than the one they are asked for in."""
-    content = np.arange(len(embeddings)) * 7 + 1
     shuffled = np.random.default_rng(0).permutation(len(embeddings))
     for part in np.array_split(shuffled, 3):
-        writer.add_embeddings(KEY, Embeddings(content[part], embeddings[part], np.zeros(len(part), np.float32)))
-    return RawRows(writer, KEY, content)
-
-
-def pairs_of(found: Twins) -> set[tuple[int, ...]]:
-    return {tuple(pair) for pair in found.pair.tolist()}
+        writer.add_embeddings(KEY, Embeddings(KEYS[part], embeddings[part], np.zeros(len(part), np.float32)))
+    return RawRows(writer, KEY, KEYS)
 
 
 def test_rows_are_taken_as_from_an_array(writer: Writer, embeddings: NDArray[np.float16]) -> None:
@@ -76,44 +71,31 @@ def test_the_whitened_space_is_the_one_of_rows_in_memory(writer: Writer, embeddi
     np.testing.assert_allclose(one.rows.astype(np.float32), other.rows.astype(np.float32), atol=5e-4)
 
 
-@pytest.mark.parametrize("held", [1, 100, 10**6])
-def test_pairs_are_looked_up_few_rows_at_a_time(
-    held: int, writer: Writer, embeddings: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(twins, "ROWS_IN_MEMORY", held)
-    every = np.stack(np.triu_indices(COUNT, 1), axis=1)
-    some = np.random.default_rng(2).permutation(every)[:4000]
-    asked = np.concatenate([twin_pairs(embeddings).pair, some])
-    found = twins_of(on_disk(writer, embeddings), np.array_split(asked, 9))
-    assert pairs_of(found) == pairs_of(twin_pairs(embeddings))
-    assert len(found) >= COUNT // 10
-
-
 @pytest.mark.slow
 def test_a_graph_of_rows_on_disk_is_that_of_rows_in_memory(
     writer: Writer, embeddings: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whitened = fit_whitening(embeddings).transform(embeddings)
+    whitened = whitened_rows(np.arange(COUNT), embeddings)
     on = build_graph(whitened, on_disk(writer, embeddings), k=10)
+    exact = build_graph(whitened, embeddings, k=10)
     monkeypatch.setattr(graph_module, "EXACT_ROWS", 1000)
     held = build_graph(whitened, embeddings, k=10)
     assert on.is_approximate
     np.testing.assert_array_equal(on.position, held.position)
-    assert pairs_of(on.twins) == pairs_of(held.twins) == pairs_of(twin_pairs(embeddings))
+    assert listed(on.twins) == listed(held.twins) == listed(exact.twins)
+    assert len(on.twins) >= COUNT // 10
+    np.testing.assert_allclose(on.twins.cosine, held.twins.cosine, atol=1e-6)
 
 
 def test_new_rows_find_their_twins_and_their_places(writer: Writer, embeddings: NDArray[np.float16]) -> None:
-    rows = on_disk(writer, embeddings)
-    whitened = fit_whitening(embeddings).transform(embeddings)
-    before = np.setdiff1d(np.arange(COUNT), np.arange(COUNT - 60, COUNT))
-    first = build_graph(whitened[before], RawRows(writer, KEY, before * 7 + 1), k=10)
-    came_from = np.full(COUNT, -1)
-    came_from[before] = np.arange(len(before))
-    grown = extended(first, came_from, whitened, rows)
+    rows, new = on_disk(writer, embeddings), np.arange(COUNT - 60, COUNT)
+    whitened = whitened_rows(KEYS, embeddings)
+    before = replace(whitened, content=whitened.content[:-60], rows=whitened.rows[:-60])
+    first = build_graph(before, RawRows(writer, KEY, before.content), k=10)
+    grown = extended(first, np.where(np.arange(COUNT) < COUNT - 60, np.arange(COUNT), -1), whitened, rows)
     assert grown.is_approximate
-    assert pairs_of(grown.twins) == pairs_of(twin_pairs(embeddings))
-    new = np.arange(COUNT - 60, COUNT)
     exact = build_graph(whitened, embeddings, k=10)
+    assert listed(grown.twins) == listed(exact.twins)
     np.testing.assert_array_equal(grown.position[new], exact.position[new])
 
 
@@ -132,9 +114,6 @@ def test_a_folder_beyond_the_bound_is_read_and_grows_as_one_below(
     held = read("held")
     for module in (graph_module, postprocess):
         monkeypatch.setattr(module, "EXACT_ROWS", 5)
-    monkeypatch.setattr(
-        approximate_nearest, "LEAST_TWIN_COSINE", 0
-    )  # pictures made by dice are all alike, and far apart once whitened
     large = read("large")
     assert len(large) == 14
     told = ["path", "nearest_similarity", "twin_group"]
@@ -145,18 +124,18 @@ def test_a_folder_beyond_the_bound_is_read_and_grows_as_one_below(
 
 
 @pytest.mark.slow
-def test_near_copies_by_their_hashes_are_all_found_on_disk(writer: Writer, embeddings: NDArray[np.float16]) -> None:
+def test_copies_are_all_found_on_disk(writer: Writer, embeddings: NDArray[np.float16]) -> None:
     """Those whose embeddings are far apart too, which are among no candidates; made at once or bit by bit."""
-    rng = np.random.default_rng(3)
-    hashes = rng.integers(0, 1 << 63, (COUNT, WORDS), dtype=np.uint64)
-    hashes[:200] = hashes[1000:]
-    whitened = fit_whitening(embeddings).transform(embeddings)
-    expected = pairs_of(twin_pairs(embeddings, hashes=hashes))
-    assert len(expected) > len(twin_pairs(embeddings)) + 5
-    rows = on_disk(writer, embeddings)
-    assert pairs_of(build_graph(whitened, rows, k=10, hashes=hashes).twins) == expected
-    before = np.sort(rng.permutation(COUNT)[:1150])
+    which = np.arange(COUNT)
+    which[:200] = which[1000:]
+    pixels, rows = pictures(which), on_disk(writer, embeddings)
+    whitened = whitened_rows(KEYS, embeddings)
+    expected = {(row, 1000 + row) for row in range(200)}
+    assert listed(build_graph(whitened, rows, k=10, pixels=pixels).twins.copies) == expected
+    before = np.sort(np.random.default_rng(3).permutation(COUNT)[:1150])
     came_from = np.full(COUNT, -1)
     came_from[before] = np.arange(1150)
-    first = build_graph(whitened[before], RawRows(writer, KEY, before * 7 + 1), k=10, hashes=hashes[before])
-    assert pairs_of(extended(first, came_from, whitened, rows, hashes=hashes).twins) == expected
+    some = replace(whitened, content=whitened.content[before], rows=whitened.rows[before])
+    first = build_graph(some, RawRows(writer, KEY, some.content), k=10, pixels=pixels.at(before))
+    grown = extended(first, came_from, whitened, rows, pixels=pixels)
+    assert listed(grown.twins.copies) == expected

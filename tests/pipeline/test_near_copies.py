@@ -1,4 +1,6 @@
-"""Copies are those within so many bits, and all of them are found, whatever hashes there are."""
+"""CopyCandidates for copies are those within so many bits, and all of them are found, whatever hashes there are."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.imaging.perceptual_hash import MIRRORED, WORDS, Hashes
 from url_viz.pipeline import near_copies
-from url_viz.pipeline.near_copies import are_copies, are_views, copies, copies_of
+from url_viz.pipeline.near_copies import NEVER, CopyCandidates, alike, alike_to, bits_apart
 
 ZERO, ONE = np.array([0]), np.array([1])
 
@@ -62,34 +64,37 @@ def naive(hashes: Hashes, most: tuple[int, int]) -> set[tuple[int, int]]:
     return found
 
 
-def listed(parts: object) -> set[tuple[int, int]]:
-    return {(min(pair), max(pair)) for part in parts for pair in part.tolist()}  # type: ignore[attr-defined]
+def listed(parts: Iterable[tuple[NDArray[np.integer], NDArray[np.int64]]]) -> dict[tuple[int, int], int]:
+    """The pairs, each with the fewest bits that were told of it."""
+    found: dict[tuple[int, int], int] = {}
+    for pairs, bits in parts:
+        for pair, count in zip(np.sort(pairs, axis=1).tolist(), bits.tolist(), strict=True):
+            found[pair[0], pair[1]] = min(count, found.get((pair[0], pair[1]), NEVER))
+    return found
 
 
 @pytest.mark.parametrize(
-    ("lowest", "others", "is_copy", "is_view"),
+    ("lowest", "others", "is_alike", "is_near"),
     [(7, 33, True, True), (8, 0, False, True), (7, 34, False, True), (20, 65, False, True), (20, 66, False, False)],
 )
-def test_by_hand(lowest: int, others: int, is_copy: bool, is_view: bool) -> None:
-    """7 of the lowest bits and 40 in all are a copy's; 20 and 85 are a view's."""
+def test_by_hand(lowest: int, others: int, is_alike: bool, is_near: bool) -> None:
+    """7 of the lowest bits and 40 in all anywhere in the set; 20 and 85 among the nearest."""
     first = dice(1)
     for other in (turned(first, lowest, others), turned(first, lowest, others) ^ MIRRORED):
         both = np.concatenate([first, other])
         both[1, 4:] = dice(1, 9)[0, 4:]  # of the inner part nothing is alike
-        assert are_copies(both, ZERO, ONE).tolist() == [is_copy]
-        assert are_copies(both, ONE, ZERO).tolist() == [is_copy]
-        assert are_views(both, ZERO, ONE).tolist() == [is_view]
-        assert listed(copies(both)) == ({(0, 1)} if is_copy else set())
-        assert copies_of(both[0], both[1:]).tolist() == ([0] if is_copy else [])
+        apart = lowest + others if is_near else NEVER
+        assert bits_apart(both, ZERO, ONE).tolist() == bits_apart(both, ONE, ZERO).tolist() == [apart]
+        assert listed(alike(both)) == ({(0, 1): apart} if is_alike else {})
+        assert alike_to(both[0], both[1:]).tolist() == ([0] if is_alike else [])
 
 
 def test_the_whole_of_one_may_be_the_inner_part_of_the_other() -> None:
     both = dice(2)
     both[1, 4:] = both[0, :4]
-    assert are_copies(both, ZERO, ONE).all()
-    assert are_copies(both, ONE, ZERO).all()
+    assert bits_apart(both, ZERO, ONE) == bits_apart(both, ONE, ZERO) == 0
     both[1] = np.concatenate([dice(1, 5)[0, :4], both[0, 4:]])
-    assert not are_views(both, ZERO, ONE).any(), "two inner parts alone say nothing"
+    assert bits_apart(both, ZERO, ONE) == NEVER, "two inner parts alone say nothing"
 
 
 @pytest.mark.slow
@@ -101,24 +106,24 @@ def test_all_are_found_as_by_a_loop(seed: int, count: int, of: int, in_small_par
     with pytest.MonkeyPatch.context() as patch:
         if in_small_parts:
             patch.setattr(near_copies, "COMPARED", 3)
-        assert listed(copies(hashes)) == expected
+        assert listed(alike(hashes)).keys() == expected
         asked = np.flatnonzero(np.random.default_rng(seed).random(count) < 0.3)
-        assert listed(copies(hashes, of=asked)) == {pair for pair in expected if set(pair) & set(asked.tolist())}
+        assert listed(alike(hashes, of=asked)).keys() == {pair for pair in expected if set(pair) & set(asked.tolist())}
     left, right = np.triu_indices(count, 1)
-    is_view = are_views(hashes, left, right)
-    assert set(zip(left[is_view].tolist(), right[is_view].tolist(), strict=True)) == naive(hashes, (85, 20))
+    is_near = bits_apart(hashes, left, right) < NEVER
+    assert set(zip(left[is_near].tolist(), right[is_near].tolist(), strict=True)) == naive(hashes, (85, 20))
     for row in asked.tolist():
-        assert {(min(row, j), max(row, j)) for j in copies_of(hashes[row], hashes).tolist() if j != row} == {
+        assert {(min(row, j), max(row, j)) for j in alike_to(hashes[row], hashes).tolist() if j != row} == {
             pair for pair in expected if row in pair
         }
 
 
 def test_what_has_no_hash_is_no_copy_of_anything() -> None:
     hashes = np.concatenate([np.zeros((300, WORDS), np.uint64), dice(3)])
-    assert not listed(copies(hashes))
-    assert not are_views(hashes, np.arange(299), np.arange(1, 300)).any()
-    assert not len(copies_of(hashes[0], hashes))
-    assert not listed(copies(np.zeros((0, WORDS), np.uint64)))
+    assert not listed(alike(hashes))
+    assert (bits_apart(hashes, np.arange(299), np.arange(1, 300)) == NEVER).all()
+    assert not len(alike_to(hashes[0], hashes))
+    assert not listed(alike(np.zeros((0, WORDS), np.uint64)))
 
 
 @pytest.mark.slow
@@ -126,6 +131,30 @@ def test_thousands_of_real_distances_are_searched_exactly() -> None:
     """Against all pairs of words, of hashes in which whole bands are often the same."""
     hashes = in_a_group(1200, of=40, seed=1)
     left, right = np.triu_indices(len(hashes), 1)
-    is_copy = are_copies(hashes, left, right)
-    assert 1_000 < is_copy.sum() < len(left)
-    assert listed(copies(hashes)) == set(zip(left[is_copy].tolist(), right[is_copy].tolist(), strict=True))
+    found = listed(alike(hashes))
+    is_alike = np.array([pair in found for pair in zip(left.tolist(), right.tolist(), strict=True)])
+    assert 1_000 < len(found) < len(left)
+    bits = near_copies._bits_apart(hashes[left], hashes[right], near_copies.COPY_BITS, near_copies.COPY_LOWEST_BITS)
+    assert np.array_equal(bits < NEVER, is_alike)
+    assert [found[pair] for pair in sorted(found)] == bits[is_alike].tolist()
+
+
+@given(st.data())
+def test_of_too_many_candidates_those_that_differ_least_are_left(data: st.DataObject) -> None:
+    """All with fewer bits than the first that is too many; each once, however often it was given, and in order."""
+    pair = st.tuples(st.integers(0, 6), st.integers(0, 6)).filter(lambda ends: ends[0] != ends[1])
+    parts = data.draw(st.lists(st.lists(st.tuples(pair, st.integers(0, 5)), max_size=6), max_size=5))
+    bits_of = {tuple(sorted(ends)): bits for part in parts for ends, bits in reversed(part)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_copies, "FEWEST", 4)
+        patch.setattr(near_copies, "MOST_PER_ROW", 0)
+        candidates = CopyCandidates(7)
+        for part in parts:
+            told = [(ends, bits_of[tuple(sorted(ends))]) for ends, _ in part]
+            pairs = np.array([ends for ends, _ in told], np.int64).reshape(-1, 2)
+            candidates.add(pairs, np.array([bits for _, bits in told], np.int64))
+        found = [tuple(pair) for pair in candidates.pairs().tolist()]
+    assert found == sorted(set(found))
+    last = sorted(bits_of.values())[4] if len(bits_of) > 4 else NEVER
+    assert set(found) >= {pair for pair, bits in bits_of.items() if bits < last}
+    assert len(found) <= 4

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.twin_groups import twins_of
 from url_viz.pipeline.object_twins import FEWEST_AROUND, twins_of_objects
 from url_viz.store.object_columns import Boxes
-from url_viz.store.tables import Twins
+from url_viz.store.tables import Twins, no_twins
 
 Box = tuple[float, float, float, float]
 
@@ -21,7 +22,7 @@ def kept(one: NDArray[np.float64], other: NDArray[np.float64], pair: tuple[int, 
     """Whether a pair of an object of one picture and one of another stays."""
     boxes = Boxes(np.repeat([0, 1], [len(one), len(other)]).astype(np.int32), np.concatenate([one, other]))
     rows = np.array([[pair[0], len(one) + pair[1]]], np.int32)
-    twins = Twins(len(boxes.box), rows, np.array([0.97], np.float32))
+    twins = Twins(len(boxes.box), rows, np.array([0.97], np.float32), np.ones(1, bool))
     return len(twins_of_objects(twins, boxes)) == 1
 
 
@@ -61,16 +62,17 @@ def test_of_few_objects_all_must_be_there(count: int) -> None:
 
 def test_in_one_picture_only_boxes_on_one_place() -> None:
     boxes = Boxes(np.zeros(3, np.int32), np.array([(0, 0, 40, 40), (3, 3, 40, 40), (200, 0, 40, 40)], float))
-    every = Twins(3, np.array([[0, 1], [0, 2], [1, 2]], np.int32), np.array([0.99, 0.98, 0.97], np.float32))
+    every = twins_of(3, (0, 1, 0.99), (0, 2, 0.98), (1, 2, 0.97), views=1)
     found = twins_of_objects(every, boxes)
     assert found.pair.tolist() == [[0, 1]]
     assert found.cosine.tolist() == pytest.approx([0.99])
+    assert found.is_copy.tolist() == [True]
 
 
 def test_objects_that_are_not_known_and_no_pairs_stay_as_they_are() -> None:
     boxes = Boxes(np.array([-1, 0, 0], np.int32), np.array([(np.nan,) * 4, (0, 0, 9, 9), (50, 50, 9, 9)]))
-    pair = Twins(3, np.array([[0, 1]], np.int32), np.array([0.99], np.float32), is_thinned=True)
+    pair = twins_of(3, (0, 1, 0.99), is_thinned=True)
     found = twins_of_objects(pair, boxes)
     assert (found.pair.tolist(), found.is_thinned) == ([[0, 1]], True)
-    none = Twins(3, np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+    none = no_twins(3)
     assert len(twins_of_objects(none, boxes)) == 0

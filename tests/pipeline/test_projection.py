@@ -101,7 +101,7 @@ def test_twins_stand_at_the_head_of_the_map_graphs_lists() -> None:
     pair, cosine = np.array([[0, 2], [0, 3], [1, 2]], np.int32), np.array([0.97, 0.99, 0.98], np.float32)
     position = np.array([[1, -1], [0, 3], [3, -1], [1, 2]], np.int32)
     similarity = np.where(position >= 0, 0.5, -1).astype(np.float32)
-    whole = _with_twins(Graph(np.arange(4), position, similarity, Twins(4, pair, cosine)))
+    whole = _with_twins(Graph(np.arange(4), position, similarity, Twins(4, pair, cosine, np.zeros(3, bool))))
     assert whole.position.tolist() == [[3, 2, 1, -1], [2, 0, 3, -1], [1, 0, 3, -1], [0, 1, 2, -1]]
     assert whole.similarity[0] == pytest.approx([0.99, 0.97, 0.5, -1])
     assert whole.similarity[2] == pytest.approx([0.98, 0.97, 0.5, -1])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.pipeline.examples import embeddings_of
-from tests.pipeline.whitened_examples import classes
-from url_viz.pipeline import whitening
-from url_viz.pipeline.whitening import POWER, VERSION, fit_whitening, should_refit, whitened_for, whitened_rows
+from tests.pipeline.whitened_examples import classes, naive_views, with_burst
+from url_viz.pipeline import views, whitening
+from url_viz.pipeline.whitening import VERSION, fit_whitening, should_refit, whitened_for, whitened_rows
 from url_viz.store.reader import Store
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.whitened_rows import POWER, WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
 
@@ -29,12 +29,24 @@ def by_definition(embeddings: np.ndarray, axes: int, power: float) -> np.ndarray
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [12, 40, 300])  # fewer rows than numbers, and more
 def test_cosines_are_the_definitions(count: int) -> None:
-    embeddings, _ = classes(count, size=48)
+    embeddings, _ = classes(count, size=48, spread=1)
+    assert not naive_views(embeddings)
     rows = fit_whitening(embeddings, axes=16).transform(embeddings)
     assert rows.dtype == np.float16
     assert rows.shape == (count, min(16, count - 1))
     expected = by_definition(embeddings, 16, POWER)
     assert rows.astype(np.float64) @ rows.T.astype(np.float64) == pytest.approx(expected @ expected.T, abs=2e-3)
+
+
+@pytest.mark.parametrize("at_once", [3, 10_000])
+def test_a_burst_weighs_as_one_of_its_frames(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes of it, the space is that of the pictures with one frame: directions, scales and mean."""
+    monkeypatch.setattr(views, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(views, "COUNTED_AT_ONCE", at_once)
+    one, burst = fit_whitening(with_burst(150, 1)), fit_whitening(with_burst(150, 60))
+    assert np.array_equal(one.axes, burst.axes)
+    assert np.array_equal(one.scales, burst.scales)
+    assert (one.fitted_on, burst.fitted_on) == (150, 209)
 
 
 def test_a_whitening_by_hand() -> None:

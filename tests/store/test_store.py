@@ -141,7 +141,8 @@ class TestRoundTrips:
         if kind == "thinned":
             monkeypatch.setattr(twins, "MOST_PAIRS", 50)
         embeddings = with_burst(60, 1 if kind == "none" else 30)
-        graph = whitened_graph_of(embeddings, k=8)[0]
+        which = np.append(np.arange(60), [0] * 3 + [-1 - row for row in range(len(embeddings) - 63)])[: len(embeddings)]
+        graph = whitened_graph_of(embeddings, k=8, which=which)[0]
         put_graph(writer, graph)
         back = Store(writer.paths).graph(KEY)
         assert back is not None
@@ -149,6 +150,8 @@ class TestRoundTrips:
         order = np.lexsort((graph.twins.pair[:, 1], graph.twins.pair[:, 0]))
         assert np.array_equal(back.twins.pair, graph.twins.pair[order])
         assert np.array_equal(back.twins.cosine, graph.twins.cosine[order])
+        assert np.array_equal(back.twins.is_copy, graph.twins.is_copy[order])
+        assert set(back.twins.is_copy.tolist()) == (set() if kind == "none" else {True, False})
         assert back.twins.pair.dtype == np.int32
 
     def test_columns_of_a_graph_are_read_without_its_lists(self, writer: Writer) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pipeline.whitened_examples import with_burst
 from tests.training.caches import written
 from training.config import Group
 from training.groups import groups_of
@@ -22,22 +23,21 @@ def grouped(*caches: Cache, by: Group = "twins", **limits: int) -> list[set[int]
     return [set(np.flatnonzero(found == group).tolist()) for group in np.unique(found) if (found == group).sum() > 1]
 
 
-def test_twins_and_their_twins_are_one_group_named_by_the_smallest_id(tmp_path: Path) -> None:
-    # 0°, 15°, 30°: cosines .966 of neighbours, .866 of the ends, which the middle one joins.
-    angles = np.deg2rad([0, 15, 30])
-    clean = RIGHT_ANGLES.copy()
-    clean[[1, 3, 4]] = 0
-    clean[[1, 3, 4], 6], clean[[1, 3, 4], 7] = np.cos(angles), np.sin(angles)
-    cache = written(tmp_path / "a", clean, ids=[60, 50, 40, 30, 20, 10])
-    assert grouped(cache) == [{1, 3, 4}]
-    assert groups_of(Sources.of(cache), "twins").tolist() == [60, 20, 40, 20, 20, 10]
+def test_views_are_one_group_named_by_the_smallest_id(tmp_path: Path) -> None:
+    embeddings, ids = with_burst(80, 4), np.random.default_rng(0).permutation(83)
+    cache = written(tmp_path / "a", embeddings, ids=ids)
+    assert grouped(cache) == [{0, 80, 81, 82}]
+    expected = ids.copy()
+    expected[[0, 80, 81, 82]] = ids[[0, 80, 81, 82]].min()
+    assert groups_of(Sources.of(cache), "twins").tolist() == expected.tolist()
 
 
-def test_twins_of_two_sources_are_one_group(tmp_path: Path) -> None:
-    one = written(tmp_path / "a", RIGHT_ANGLES, ids=range(10, 16))
-    other = written(tmp_path / "b", np.vstack([-RIGHT_ANGLES[:2], 3 * RIGHT_ANGLES[4:5]]), ids=[1, 2, 3])
-    assert grouped(one, other) == [{4, 8}]
-    assert grouped(one, written(tmp_path / "c", -RIGHT_ANGLES[:2], ids=[7, 12])) == [{2, 7}], "of equal ids"
+def test_views_of_two_sources_are_one_group(tmp_path: Path) -> None:
+    embeddings = with_burst(80, 2)
+    one = written(tmp_path / "a", embeddings[:60], ids=range(60))
+    other = written(tmp_path / "b", embeddings[60:], ids=range(60, 81))
+    assert grouped(one, other) == [{0, 80}]
+    assert grouped(one, written(tmp_path / "c", embeddings[60:62], ids=[7, 99])) == [{7, 60}], "of equal ids"
 
 
 def test_of_very_many_pictures_equal_embeddings_are_one_group(tmp_path: Path) -> None:

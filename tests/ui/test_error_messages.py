@@ -9,12 +9,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.given import given_set
+from tests.imaging.pictures import noise
 from url_viz.image_set import ImageSet
 
 
 @pytest.fixture
 def image_set(tmp_path: Path) -> ImageSet:
-    """Two pictures that are twins, under embeddings of the user's own."""
+    """One picture in two files, under embeddings of the user's own."""
+    (tmp_path / "photos").mkdir()
+    noise(1).save(tmp_path / "photos" / "0.jpg")
     return given_set(tmp_path, ["0.jpg", "1.jpg"], np.ones((2, 4)))
 
 

@@ -199,6 +199,7 @@ def test_an_order_skips_what_has_left_the_set() -> None:
     found = order.rows(rows[rows["id"] != 5], start=0, stop=2)
     assert found["id"].tolist() == [7]
     assert found["twins"].tolist() == [2]
+    assert found["copies"].tolist() == [0]
 
 
 def test_ranges_of_an_order_are_its_pictures() -> None:

@@ -65,10 +65,10 @@ class TestStart:
         said = words(at)
         measure = image_set.order().measure
         assert measure == "confusability"  # noise bears no classes out
-        for title in ("Confusability · top 200", "Confusability · ranked within class · 10 per class", "Twins"):
+        for title in ("Confusability · top 200", "Confusability · ranked within class · 10 per class", "Copies"):
             assert title in said
         assert f"{len(image_set.reviews.open(ReviewSpec('confusability')))} pictures" in said
-        assert f"{len(image_set.reviews.open(ReviewSpec('twins')))} group" in said
+        assert f"{len(image_set.reviews.open(ReviewSpec('copies')))} group" in said
         next(b for b in at.button if b.label == "Confusability").click().run()
         assert here(at).review.spec == ReviewSpec("confusability")
         assert at.query_params["review"] == "confusability"
@@ -142,7 +142,7 @@ class TestDesk:
         assert (review.at, review.refused) == (1, ())
 
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
-        review = begun(image_set.reviews.open(ReviewSpec("twins")))
+        review = begun(image_set.reviews.open(ReviewSpec("copies")))
         card = state_of(image_set, review).cards[0]
         assert (card["takes"], card["question"]) == (("keep", "decision"), "Keep which?")
         members = [int(picture["id"]) for picture in card["panels"][0]["near"]]

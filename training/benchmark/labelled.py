@@ -170,7 +170,7 @@ def case_of(labelled: LabelledSet, *, seed: int) -> Case:
 def space_of(embedding: Values) -> Space:
     """The whitened space of a set's raw embeddings (N, D), as an image set keeps it."""
     rows = whitened_rows(np.arange(len(embedding)), embedding)
-    graph = build_graph(rows.rows, embedding, key=rows.whitening.key)
+    graph = build_graph(rows, embedding)
     return Space(rows, graph, source_groups(graph.twins))
 
 

@@ -64,7 +64,7 @@ class Card:
 
     `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
     choice of the question, else one such table: the nearest pictures, or the group or pair that is asked about, with a
-    `mark` on each if there are any. `twins` counts the others of its group, where an answer can be for them too.
+    `mark` on each if there are any. `twins` says which others an answer can be for, too ("3 copies").
     `reasons` say why it is ambiguous. Of a picture outside the set, `picture` is its address, and `facts` are
     what is known of it.
     """
@@ -73,7 +73,7 @@ class Card:
     question: Question
     near: tuple[pd.DataFrame, ...]
     takes: tuple[AnswerKind, ...]
-    twins: int = 0
+    twins: str = ""
     reasons: pd.DataFrame | None = None
     picture: str | None = None
     facts: pd.DataFrame | None = None

@@ -1,4 +1,4 @@
-"""What changed between two versions: pictures matched by content, twins and path, and how each pair differs."""
+"""What changed between two versions: pictures matched by content, copies and path, and how each pair differs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SAME_BOX = 0.5
 """Intersection over union from which two boxes in one picture mark one object."""
 BOX = list(BOX_COLUMNS[:4])
 CONTENT, TWIN, AT_PLACE, PATH = range(4)
-"""By what two pictures were matched: equal bytes; twins; boxes that overlap in one picture; the path alone."""
+"""By what two pictures were matched: equal bytes; copies; boxes that overlap in one picture; the path alone."""
 Rows = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -46,9 +46,9 @@ def match(before: pd.DataFrame, after: pd.DataFrame, content: Rows, twins: Twins
     """Which pictures of two versions are the same: id, path, content, label, split, decision, in any order.
 
     By equal content first: at one path, then of one file name, then in the order of the tables. Then objects (which
-    have BOX and PICTURE) by boxes of one picture that overlap by SAME_BOX, most first; then `twins` of the contents
-    (M,), those at one path first, then the most alike; at last pictures that are neither by their path. An exchange of
-    both versions exchanges the result.
+    have BOX and PICTURE) by boxes of one picture that overlap by SAME_BOX, most first; then by `twins`, copies
+    of the contents (M,), those at one path first, then the most alike; at last pictures that are neither by their path.
+    An exchange of both versions exchanges the result.
     """
     pairs = _Pairs(before, after)
     rows = positions_of(before["id"].to_numpy(), after["id"].to_numpy())
@@ -150,7 +150,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
 
     A row for each picture that changed: id, path, label, split, decision, the same of before (`path_before` …), None
     where it was not there, and CHANGES. The path of a removed picture stands in `path`, too.
-    Moved is the same content at another path (of an object: in another picture); reencoded a twin of other bytes;
+    Moved is the same content at another path (of an object: in another picture); reencoded a copy of other bytes;
     replaced another picture at the same path.
     """
 

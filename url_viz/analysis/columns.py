@@ -74,6 +74,7 @@ from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import apart_graph
+from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import is_representative, joined_groups, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import CACHED_FROM
@@ -502,10 +503,11 @@ def _reference(get: Get) -> Reference:
     rows = row[positions_of(keys[is_here], first)]
     whitened = WhitenedRows(get("whitened").whitening, keys[is_here], get("whitened").rows[rows])
     store: Snapshot = get("shown_tables")
-    embeddings, hashes = store.embeddings(get("space").key, contents).embedding[rows], store.hashes(keys[is_here])
+    embeddings = store.embeddings(get("space").key, contents).embedding[rows]
+    pixels = stored_pixels(store, keys[is_here])
     labels, classified = get("content_labels"), get("classified")
     if graph is None or labels is None or not is_here.all():
-        return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool), hashes=hashes)
+        return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool), pixels=pixels)
     representative = twin_representatives(graph.twins)
     is_counted = representative == np.arange(len(graph))
     second = _second_reference(get, table, rows)
@@ -516,7 +518,7 @@ def _reference(get: Get) -> Reference:
     )
     model = None if classified is None else classified.model
     reference = Reference(table, table.iloc[rows], whitened, embeddings, is_counted, among, model, labels.names)
-    return replace(reference, second=second, hashes=hashes, groups=source_groups(graph.twins, get("content_apart")))
+    return replace(reference, second=second, pixels=pixels, groups=source_groups(graph.twins, get("content_apart")))
 
 
 def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) -> Reference | None:
@@ -527,8 +529,7 @@ def _second_reference(get: Get, table: pd.DataFrame, rows: NDArray[np.int64]) ->
     graph = get("graph")
     embeddings = get("second_tables").embeddings(second.space.key, graph.content).embedding
     is_counted = is_representative(second.graph.twins)
-    hashes = get("shown_tables").hashes(graph.content)
-    return Reference(table, table.iloc[rows], second.whitened, embeddings, is_counted, hashes=hashes)
+    return Reference(table, table.iloc[rows], second.whitened, embeddings, is_counted)
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ SEPARATOR = "; "
 SEVERAL = frozenset({"tags", "reasons"})
 """Columns whose cells hold any number of values, joined by `SEPARATOR`."""
 
-NO_FILTER = frozenset({"id", "path", "x", "y", "twin_group"})
+NO_FILTER = frozenset({"id", "path", "x", "y", "copy_group", "twin_group"})
 SOME = 1_000
 """Rows looked at first for a difference; all of them only if these are alike."""
 

@@ -22,7 +22,7 @@ from url_viz.analysis.object_findings import (
 from url_viz.analysis.reasons import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY, Reasons
 from url_viz.analysis.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.twin_groups import COPIES, group_codes
 from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.wording import counted, listed, percent
 
@@ -58,7 +58,7 @@ USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
 COMMON_SHARE = 0.2
 """What this fraction of pictures share is a trait of the set, and no finding."""
 FEW = 5
-"""A class of fewer pictures, twins counted once, is too small to learn or to test."""
+"""A class of fewer pictures, copies counted once, is too small to learn or to test."""
 NAMED = 3
 
 Bools = NDArray[np.bool_]
@@ -66,7 +66,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `words` begin with its `count`, "10 pictures of test have a twin in train"; `why` it matters."""
+    """One finding: `words` begin with its `count`, "10 pictures show hardly anything (dark)"; `why` it matters."""
 
     kind: FindingKind
     count: int
@@ -183,9 +183,9 @@ def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 def small_classes(table: pd.DataFrame, fewer_than: int = FEW) -> pd.DataFrame:
     """Pictures of classes with fewer than so many, the smallest first: id, suggested (None), label, size.
 
-    Of twins one counts, dropped pictures do not: a class of which all are dropped has none.
+    Of copies one counts, dropped pictures do not: a class of which all are dropped has none.
     """
-    rows = table[["id", "label"]].assign(group=group_codes(table))[table["label"].notna()]
+    rows = table[["id", "label"]].assign(group=group_codes(table, COPIES))[table["label"].notna()]
     is_kept = (table["decision"] != "drop").loc[rows.index]
     size = rows[is_kept].groupby("label")["group"].nunique()
     rows = rows.assign(size=rows["label"].map(size).fillna(0).astype(int), suggested=None)
@@ -213,7 +213,7 @@ def _leaks(seen: FindingInputs) -> Finding | None:
         return None
     rows = open_leaks(seen.leaks, seen.table)
     splits, twins = (listed(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
-    words = seen.counted(len(rows), f"of {splits} has", f"of {splits} have") + f" a twin in {twins}"
+    words = seen.counted(len(rows), f"of {splits} has", f"of {splits} have") + f" a copy or another view in {twins}"
     why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
     return Finding("leaks", len(rows), words, why)
 
@@ -248,11 +248,14 @@ def _mixed(seen: FindingInputs) -> Finding | None:
 
 
 def _bursts(seen: FindingInputs) -> Finding:
-    group = group_codes(seen.table)
-    size = np.bincount(group, minlength=1)
-    is_open = np.bincount(group, weights=~is_resolved(seen.table), minlength=1) > 0
-    sizes = size[(size >= BURST) & is_open]
-    words = f"{counted(len(sizes), 'burst')} of {BURST} or more twins: {seen.counted(int(sizes.sum()))}"
+    group = pd.Series(group_codes(seen.table))
+    is_open = pd.Series(~is_resolved(seen.table)).groupby(group).any()
+    label = pd.Series(seen.table["label"].to_numpy(object)).groupby(group)
+    size, classes = group.groupby(group).size(), label.nunique()
+    is_burst = (size >= BURST) & is_open
+    sizes, mixed = size[is_burst], int((classes[is_burst] > 1).sum())
+    words = f"{counted(len(sizes), 'burst')} of {BURST} or more: {seen.counted(int(sizes.sum()))}"
+    words += f", {mixed:,} of them with pictures of several classes" if mixed else ""
     why = "One moment, or one file, counts many times, in training and in every score."
     return Finding("bursts", len(sizes), words, why)
 

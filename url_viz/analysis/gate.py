@@ -27,17 +27,17 @@ from url_viz.analysis.findings import (
 )
 from url_viz.analysis.forecast import PRIOR, Forecast
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck
-from url_viz.analysis.leaks import SAME_FILE
+from url_viz.analysis.leaks import SAME_FILE, SCENE
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.object_findings import double_boxes, outside, tiny
 from url_viz.analysis.review_queue import is_resolved
-from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.twin_groups import COPIES, group_codes
 from url_viz.analysis.two_by_two import CLEAR
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.wording import counted, percent
 
 RULES = (
-    *("leaks", "wrong-labels", "mixed-up", "ambiguous", "twins", "useless", "unreadable", "small-classes"),
+    *("leaks", "wrong-labels", "mixed-up", "ambiguous", "copies", "useless", "unreadable", "small-classes"),
     *("double-boxes", "tiny", "outside"),
 )
 """What a policy can bound; findings have the same names."""
@@ -359,7 +359,8 @@ def _leaks(of: GateInputs, policy: Policy) -> Listed:
         raise ImageSetError(of.no_splits)
     leaks = of.seen.leaks
     rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, of.seen.table)])
-    twin = np.where(rows["kind"] == SAME_FILE, " and", ", with its twin " + rows["twin_path"])
+    kind = np.where(rows["kind"] == SCENE, ", with another view ", ", with a copy ").astype(object)
+    twin = np.where(rows["kind"] == SAME_FILE, " and", kind + rows["twin_path"])
     return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), len(of.table)
 
 
@@ -393,12 +394,12 @@ def _ambiguous(of: GateInputs, name: str | None) -> Listed:
     return found.assign(detail=detail), len(rows)
 
 
-def _twins(of: GateInputs, policy: Policy) -> Listed:
-    """All but the first by path of each group of twins that is not resolved."""
-    group = group_codes(of.table)
+def _copies(of: GateInputs, policy: Policy) -> Listed:
+    """All but the first by path of each group of copies that is not resolved."""
+    group = group_codes(of.table, COPIES)
     first = pd.Series(of.table["path"].to_numpy(object)).groupby(group).transform("first")
     is_open = np.bincount(group, weights=of.table["is_open"], minlength=1)[group] > 0
-    rows = of.table.assign(detail=("twin of " + first).to_numpy(object))
+    rows = of.table.assign(detail=("copy of " + first).to_numpy(object))
     return rows[is_open & pd.Series(group).duplicated().to_numpy()], len(rows)
 
 
@@ -439,7 +440,7 @@ _FINDERS: dict[str, Callable[[GateInputs, Policy], Listed]] = {
     "leaks": _leaks,
     "wrong-labels": _doubtful,
     "mixed-up": _overlapping,
-    "twins": _twins,
+    "copies": _copies,
     "useless": _useless,
     "unreadable": _unreadable,
     "small-classes": _small_classes,

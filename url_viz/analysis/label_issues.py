@@ -24,7 +24,6 @@ OUTLIER: Kind = "out on its own"
 UNSEEN: Kind = "does not show its label"
 KINDS: tuple[Kind, ...] = (LIKELY_WRONG, BETWEEN, CONFLICTING, OUTLIER, UNSEEN)
 
-SAME_COSINE = 0.98
 LIKELY = 0.5
 """A label is likely wrong from this probability on, and a picture between classes where no class has this share."""
 FENCE = 1.0
@@ -65,9 +64,8 @@ def judge(row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes,
     votes and a leave-one-out ridge classifier. The score orders pictures, and is not a probability.
 
     Likely wrong: the label is likelier wrong than right (`LabelEvidence.label_wrong`). Between classes: no class has
-    half of the shares. Conflicting copies: equal content, or raw cosine from SAME_COSINE, under different labels, of
-    which one at least is wrong. Out on its own: the nearest neighbour is so far that its vote says little (FENCE,
-    chosen on development sets).
+    half of the shares. Conflicting copies: copies under different labels, of which one at least is wrong. Out on its
+    own: the nearest neighbour is so far that its vote says little (FENCE, chosen on development sets).
     """
     other, has_shares = evidence.other_class[row], np.isfinite(evidence.own_share)[row]
     # A label that does not count (its copies differ, or its class is too small) has nothing for or against it.
@@ -124,16 +122,14 @@ def _with_copies(judged: Judged, row: NDArray[np.integer], label: Codes, voter: 
 
 
 def _copies(graph: Graph, voter: Codes) -> dict[int, list[int]]:
-    """By row, the labelled rows whose raw cosine is at least SAME_COSINE, the most alike first; only if any differs."""
-    twins = graph.twins
-    one, other = twins.pair[twins.cosine >= SAME_COSINE].T
+    """By row, the labelled rows that are copies of it, the most alike first; only if any differs."""
+    twins = graph.twins.copies
+    one, other = twins.pair.T
     differs = (voter[one] != voter[other]) & (voter[one] != NONE) & (voter[other] != NONE)
     concerned = np.zeros(len(graph), bool)
     concerned[one[differs]] = concerned[other[differs]] = True
     copies: dict[int, list[int]] = {}
     for number in np.argsort(-twins.cosine, kind="stable"):
-        if twins.cosine[number] < SAME_COSINE:
-            break
         for a, b in (twins.pair[number], twins.pair[number][::-1]):
             if concerned[a] and voter[b] != NONE:
                 copies.setdefault(int(a), []).append(int(b))

@@ -1,4 +1,4 @@
-"""Leakage: pictures that are in two splits, or whose twin is in another split or in another image set."""
+"""Leakage: pictures in two splits, or of which a copy or another view is in another split or in another set."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.twin_groups import COPIES, group_codes
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.imaging.splits import BETWEEN, SPLIT, is_split_column, parted_splits
 from url_viz.store.tables import Twins, no_twins
@@ -20,6 +20,9 @@ APART = "kept apart"
 """The kind of a leak that is no twin: of one patient, or whatever is kept apart."""
 SAME_FILE = "same file"
 """The kind of a leak that is one picture, which its source names in several splits."""
+SCENE, COPY, EXACT = "same scene", "copy", "exact"
+"""The kinds of a leak by twins: another view in two splits, a copy, and the same file twice."""
+_OF_COPY = np.float32(2)
 MOST_SPLITS = 50
 """A column of more values identifies pictures rather than splits."""
 _TRAINING = re.compile(r"train|learn", re.IGNORECASE)
@@ -94,7 +97,8 @@ def _split_name(column: str, value: object) -> str:
 class Leaked:
     """L pictures with a twin in a larger split: the rows `row` and `twin` (L,), and `cosine` (L,), nan if not known.
 
-    `split` and `twin_split` (L,) are the codes of their splits. Of a picture in two splits the twin is the picture.
+    `split` and `twin_split` (L,) are the codes of their splits; `is_copy` (L,) says which twins are copies, and not
+    views. Of a picture in two splits the twin is the picture.
     """
 
     row: Rows
@@ -102,15 +106,16 @@ class Leaked:
     split: Rows
     twin_split: Rows
     cosine: Floats
+    is_copy: NDArray[np.bool_]
 
 
 def leaked(is_in: NDArray[np.bool_], key: Rows, twins: Twins) -> Leaked:
-    """The pictures that are in two splits, or have a twin in a larger one, each with the one that is most alike.
+    """The pictures that are in two splits, or have a twin in a larger one, each with a copy, else the nearest view.
 
     `is_in` (N, S) are splits, the largest first; `key` (N,) the row of each picture in `twins`, negative for none. Of
     every two twins in two splits one is named: without these pictures no split has a twin of another.
     """
-    left, right, cosine = _edges(twins)
+    left, right, likeness = _edges(twins)
     is_twice = is_in.sum(axis=1) > 1
     best = np.full((2, twins.rows), -1, np.int64)  # the most alike of the larger splits, and which split
     nearest = np.full(twins.rows, -np.inf, np.float32)
@@ -120,15 +125,21 @@ def leaked(is_in: NDArray[np.bool_], key: Rows, twins: Twins) -> Leaked:
         once = rows[~is_twice[rows]]
         once = once[best[0, key[once]] >= 0]
         of = key[once]
-        found.append(Leaked(once, best[0, of], np.full(len(once), code), best[1, of], nearest[of]))
+        found.append(_leaked(once, best[0, of], code, best[1, of], nearest[of]))
         first_row = np.full(twins.rows, -1, np.int64)
         first_row[key[rows[::-1]]] = rows[::-1]
         here = first_row[right] >= 0
         new, alike = np.full(twins.rows, -1, np.int64), np.full(twins.rows, -np.inf, np.float32)
-        new[left[here]], alike[left[here]] = first_row[right[here]], cosine[here]  # of one row the last, most alike
+        new[left[here]], alike[left[here]] = first_row[right[here]], likeness[here]  # of one row the last, most alike
         is_nearer = alike > nearest
         best[0, is_nearer], best[1, is_nearer], nearest[is_nearer] = new[is_nearer], code, alike[is_nearer]
     return Leaked(*(np.concatenate([getattr(part, one.name) for part in found]) for one in fields(Leaked)))
+
+
+def _leaked(row: Rows, twin: Rows, split: int, twin_split: Rows, likeness: Floats) -> Leaked:
+    is_copy = likeness >= _OF_COPY
+    cosine = np.where(is_copy, likeness - 2 * _OF_COPY, likeness)
+    return Leaked(row, twin, np.full(len(row), split), twin_split, cosine, is_copy)
 
 
 def _in_two(is_in: NDArray[np.bool_], rows: Rows) -> Leaked:
@@ -136,17 +147,22 @@ def _in_two(is_in: NDArray[np.bool_], rows: Rows) -> Leaked:
     largest = is_in[rows].argmax(axis=1)
     others = is_in[rows]
     others[np.arange(len(rows)), largest] = False
-    return Leaked(rows, rows, others.argmax(axis=1), largest, np.full(len(rows), np.inf, np.float32))
+    every = np.ones(len(rows), bool)
+    return Leaked(rows, rows, others.argmax(axis=1), largest, np.full(len(rows), np.inf, np.float32), every)
 
 
 def _edges(twins: Twins) -> tuple[Rows, Rows, Floats]:
-    """Every pair in both directions, and each row with itself, the least alike first."""
+    """Every pair in both directions, and each row with itself, the least alike first: ends, and likeness (E,).
+
+    This is the cosine, and of copies 2 · _OF_COPY more.
+    """
     every = np.arange(twins.rows)
     left = np.concatenate([twins.pair[:, 0], twins.pair[:, 1], every])
     right = np.concatenate([twins.pair[:, 1], twins.pair[:, 0], every])
-    cosine = np.concatenate([twins.cosine, twins.cosine, np.full(twins.rows, np.inf, np.float32)])
-    order = np.argsort(cosine, kind="stable")
-    return left[order], right[order], cosine[order]
+    of_pair = twins.cosine + 2 * _OF_COPY * twins.is_copy
+    likeness = np.concatenate([of_pair, of_pair, np.full(twins.rows, np.inf)]).astype(np.float32)
+    order = np.argsort(likeness, kind="stable")
+    return left[order], right[order], likeness[order]
 
 
 def leaks_between_splits(table: pd.DataFrame, contents: Rows, splits: Splits, key: Rows, twins: Twins) -> pd.DataFrame:
@@ -156,10 +172,14 @@ def leaks_between_splits(table: pd.DataFrame, contents: Rows, splits: Splits, ke
     are thinned, all of a group are each other's.
     """
     is_out = (table["decision"] == "drop").to_numpy(dtype=bool)
+    given = twins
     if twins.is_thinned:
         key = group_codes(table)
         twins = no_twins(int(key.max(initial=-1)) + 1)
     found = leaked(splits.is_in & ~is_out[:, None], key, twins)
+    if twins is not given:  # which says nothing of kinds
+        copies = group_codes(table, COPIES)
+        found = replace(found, is_copy=copies[found.row] == copies[found.twin])
     rows = leak_table(found, splits.names, (table, contents), (table, contents))
     rows.loc[found.row == found.twin, "kind"] = SAME_FILE
     return _sorted(rows, -found.split)
@@ -186,18 +206,18 @@ def leaks_between_sets(
 def leak_table(found: Leaked, names: Sequence[str], mine: Side, others: Side) -> pd.DataFrame:
     """One row a leaked picture: id, path, label, split, the same of its twin (twin_id …), cosine, kind.
 
-    `names` are the splits. `kind` is "exact" for copies of one file, else "near"; cosine is raw, 1 for copies, nan
-    where it was not kept.
+    `names` are the splits. `kind` is EXACT for equal files, COPY, or SCENE; cosine is raw, 1 for equal files, nan where
+    it was not kept.
     """
     (one, contents), (other, other_contents) = mine, others
-    is_copy = contents[found.row] == other_contents[found.twin]
-    cosine = np.where(is_copy, 1, np.where(np.isfinite(found.cosine), np.minimum(found.cosine, 1), np.nan))
+    is_exact = contents[found.row] == other_contents[found.twin]
+    cosine = np.where(is_exact, 1, np.where(np.isfinite(found.cosine), np.minimum(found.cosine, 1), np.nan))
     rows, twins = one.iloc[found.row], other.iloc[found.twin]
     split, twin_split = (np.array([*names, None], object)[codes] for codes in (found.split, found.twin_split))
     columns = {name: rows[name].to_numpy() for name in ("id", "path", "label")} | {"split": split}
     columns |= {f"twin_{name}": twins[name].to_numpy() for name in ("id", "path", "label")}
     columns |= {"twin_split": twin_split, "cosine": cosine.astype(np.float32)}
-    return pd.DataFrame({**columns, "kind": np.where(is_copy, "exact", "near").astype(object)})
+    return pd.DataFrame({**columns, "kind": np.select([is_exact, found.is_copy], [EXACT, COPY], SCENE).astype(object)})
 
 
 def _sorted(rows: pd.DataFrame, first: NDArray[np.integer]) -> pd.DataFrame:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import AmbiguityModel, ClassShares, classify_new
 from url_viz.analysis.second_model import cosines_of, side_by_side
-from url_viz.imaging.perceptual_hash import WORDS, Hashes
+from url_viz.imaging.copied_pixels import patch_of
+from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability_of_new
 from url_viz.pipeline.graph import K
-from url_viz.pipeline.near_copies import copies_of
+from url_viz.pipeline.near_copies import NEVER, Pixels, alike_to, bits_apart, copies_among
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
-from url_viz.pipeline.twins import are_twins
+from url_viz.pipeline.views import ViewSpace
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import positions_of
 from url_viz.store.whitened_rows import WhitenedRows
@@ -35,13 +36,13 @@ Rows = NDArray[np.int64]
 class NewPictures:
     """Q pictures from outside a set, with all that is known of each: what its twins are known by, and its vectors.
 
-    `embedding` (Q, D) raw; `content` (Q,) keys, NO_FILE for none; `hashes` (Q, WORDS), zeros where there is no picture
-    to hash; `second` (Q, E) embeddings by the second model, None if it was not asked.
+    `embedding` (Q, D) raw; `content` (Q,) keys, NO_FILE for none; `pixels`, blank where there is no picture;
+    `second` (Q, E) embeddings by the second model, None if it was not asked.
     """
 
     embedding: NDArray[np.floating]
     content: Rows
-    hashes: Hashes
+    pixels: Pixels
     second: NDArray[np.floating] | None = None
 
     def __len__(self) -> int:
@@ -51,7 +52,8 @@ class NewPictures:
     def of_embeddings(cls, embedding: NDArray[np.floating]) -> "NewPictures":
         """Pictures of which nothing but their embeddings (Q, D) is known."""
         count = len(embedding)
-        return cls(embedding, np.full(count, NO_FILE, np.int64), np.zeros((count, WORDS), np.uint64))
+        blank = Pixels(np.zeros((count, WORDS), np.uint64), lambda rows: patch_of(b"", 0, 0)[np.zeros_like(rows)])
+        return cls(embedding, np.full(count, NO_FILE, np.int64), blank)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Reference:
     content; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
     lists: the representatives. `confusability` is None without a graph; `model` gives class shares, of
     `class_names`, and is None without classes. Where a second model takes part, `second` has its vectors of the same
-    contents, and the others are by both. `hashes` (M, WORDS) are what copies are known by, `groups` (M,) source groups.
+    contents, and the others are by both. `pixels` are what copies are known by, `groups` (M,) source groups.
     """
 
     pictures: pd.DataFrame
@@ -74,7 +76,7 @@ class Reference:
     model: AmbiguityModel | None = None
     class_names: tuple[str, ...] = ()
     second: "Reference | None" = None
-    hashes: Hashes | None = None
+    pixels: Pixels | None = None
     groups: NDArray[np.integer] | None = None
 
     def __len__(self) -> int:
@@ -137,12 +139,14 @@ class Reference:
 class Placement:
     """How Q new pictures compare with a reference.
 
-    `nearest`: the K nearest that are no twins, cosines in the whitened space; `twin` (Q,) the row of the most alike
-    twin, −1 for none; `confusability` (Q,); `shares` of the reference's classes, None without classes.
+    `nearest`: the K nearest that are no twins, cosines in the whitened space; `twin` (Q,) the row of a copy, else of
+    the most alike view, −1 for none, and `is_copy` (Q,) which it is; `confusability` (Q,); `shares` of the reference's
+    classes, None without classes.
     """
 
     nearest: Nearest
     twin: Rows
+    is_copy: Flags
     confusability: Floats
     shares: ClassShares | None
 
@@ -152,10 +156,10 @@ def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
 
     Twins by the first model are left out of the second's lists too, and those of a twin's source group have no vote.
     """
-    twins = _Twins(new, reference)
     rows: NDArray[np.floating] = reference.whitened.whitening.transform(new.embedding)
+    twins = _Twins(new, reference, rows)
     nearest, looked_at = _nearest_left(rows, reference, twins.at)
-    twin, of_second, also = twins.most_alike(looked_at), None, None
+    (twin, is_copy), of_second, also = twins.most_alike(looked_at), None, None
     if reference.second is not None:
         other, found = _by_second(new, reference.second, twins)
         cosine = cosines_of(other, reference.second.whitened.rows, nearest.position[:, 0])
@@ -167,54 +171,64 @@ def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
         value = confusability_of_new(*lists, reference.confusability, second=of_second)
     if reference.model is not None:
         shares = reference.shares_of(rows, _voters(nearest, twin, reference), twin, also=also)
-    return Placement(nearest, twin, value, shares)
+    return Placement(nearest, twin, is_copy, value, shares)
 
 
 def nearest_without_twins(new: NewPictures, reference: Reference, *, k: int = K) -> tuple[Nearest, Rows]:
     """The `k` nearest of each picture in the reference that are no twins of it, exactly; and its twin (Q,), or NONE."""
-    twins = _Twins(new, reference)
     rows = reference.whitened.whitening.transform(new.embedding)
+    twins = _Twins(new, reference, rows)
     nearest, looked_at = _nearest_left(rows, reference, twins.at, k=k)
-    return nearest, twins.most_alike(looked_at)
+    return nearest, twins.most_alike(looked_at)[0]
 
 
 class _Twins:
-    """Which pictures of a reference are twins of new ones: those of their content, and by `are_twins`."""
+    """Which pictures of a reference are copies of new ones, and which are views, whose whitened `rows` are (Q, A)."""
 
-    def __init__(self, new: NewPictures, reference: Reference) -> None:
-        self._new, self._known = new, reference
-        self._hashes = None if reference.hashes is None else np.concatenate([reference.hashes, new.hashes])
+    def __init__(self, new: NewPictures, reference: Reference, rows: NDArray[np.floating]) -> None:
+        self._new, self._known, self._rows = new, reference, rows
+        self._space = ViewSpace(reference.whitened.whitening)
+        self._pixels = None if reference.pixels is None else Pixels.joined(reference.pixels, new.pixels)
 
     def at(self, position: Places) -> Flags:
         """Which of the pictures at `position` (Q, L) are twins; no picture is at NONE."""
-        return self._at(position, np.arange(len(self._new)))[0]
+        asked = np.repeat(np.arange(len(position)), position.shape[1])
+        is_copy, is_view = self._kinds(asked, position.ravel())
+        return (is_copy | is_view).reshape(position.shape)
 
-    def most_alike(self, looked_at: Places) -> Rows:
-        """The row (Q,) of each one's twin, or NONE: of its content, else the most alike of (Q, L), else by its hash."""
-        same = positions_of(self._new.content, self._known.content)
-        twin = np.where(same >= 0, same, _best(looked_at, *self._at(looked_at, np.arange(len(self._new)))))
-        if self._known.hashes is not None:
-            for number in np.flatnonzero(twin == NONE):
-                alike = copies_of(self._new.hashes[number], self._known.hashes)[None]
-                [twin[number]] = _best(alike, *self._at(alike, np.array([number])))
-        return twin
+    def most_alike(self, looked_at: Places) -> tuple[Rows, Flags]:
+        """The row (Q,) of each one's copy, wherever it is, else of the nearest view of (Q, L), or NONE; if a copy."""
+        twin = positions_of(self._new.content, self._known.content)
+        is_copied = twin != NONE
+        for number in np.flatnonzero(~is_copied):
+            position = looked_at[number][looked_at[number] != NONE]
+            if self._known.pixels is not None:
+                position = np.union1d(position, alike_to(self._new.pixels.hashes[number], self._known.pixels.hashes))
+            is_copy, is_view = self._kinds(np.full(len(position), number), position)
+            is_copied[number] = is_copy.any()
+            alike = position[is_copy if is_copied[number] else is_view]
+            if len(alike):
+                cosine = _raw_cosines(self._new.embedding[[number]], self._known.embedding, alike[None])[0]
+                twin[number] = alike[cosine.argmax()]
+        return twin, is_copied
 
-    def _at(self, position: Places, number: Rows) -> tuple[Flags, Floats]:
-        """Which (R, L) are twins of the new pictures `number` (R,), and their raw cosines."""
-        cosine = _raw_cosines(self._new.embedding[number], self._known.embedding, position)
-        asked = np.repeat(len(self._known) + number, position.shape[1])
-        is_alike = are_twins(cosine.ravel(), self._hashes, asked, position.ravel()).reshape(cosine.shape)
-        is_same = self._known.content[position] == self._new.content[number, None]
-        return (position != NONE) & (is_alike | is_same), cosine
+    def _kinds(self, number: Rows, position: Places) -> tuple[Flags, Flags]:
+        """Whether new pictures `number` (P,) and those at `position` (P,) are copies, and whether they are views."""
+        is_copy = self._known.content[position] == self._new.content[number]
+        if self._pixels is not None:
+            own = len(self._known) + number
+            maybe = np.flatnonzero(~is_copy & (bits_apart(self._pixels.hashes, own, position) < NEVER))
+            is_copy[maybe] = copies_among(self._pixels, np.stack([own, position], axis=1)[maybe])
+        is_view = self._space.are_views((self._rows, number), (self._known.whitened.rows, position))
+        is_here = position != NONE
+        return is_copy & is_here, is_view & is_here
 
 
 def _by_second(new: NewPictures, second: Reference, first_twins: _Twins) -> tuple[NDArray[np.float16], Nearest]:
     """Rows of new pictures in the second model's whitened space, and their nearest that are twins to neither model."""
     assert new.second is not None, "a reference by both needs the embeddings of both models"
-    rows, own_twins = (
-        second.whitened.whitening.transform(new.second),
-        _Twins(replace(new, embedding=new.second), second),
-    )
+    rows = second.whitened.whitening.transform(new.second)
+    own_twins = _Twins(replace(new, embedding=new.second), second, rows)
     nearest, _ = _nearest_left(rows, second, lambda position: first_twins.at(position) | own_twins.at(position))
     return rows, nearest
 
@@ -252,12 +266,3 @@ def _raw_cosines(rows: NDArray[np.floating], others: NDArray[np.floating], posit
     for number, row in enumerate(l2_normalize(rows)):
         cosine[number] = l2_normalize(others[position[number]]) @ row
     return cosine
-
-
-def _best(position: Places, is_twin: Flags, cosine: Floats) -> Rows:
-    """The twin (Q,) with the highest cosine of those at `position` (Q, L), or NONE."""
-    if not position.shape[1]:
-        return np.full(len(position), NONE)
-    best = np.where(is_twin, cosine, -np.inf).argmax(axis=1)
-    every = np.arange(len(position))
-    return np.where(is_twin.any(axis=1), position[every, best], NONE).astype(np.int64)

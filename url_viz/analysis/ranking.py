@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.measures import measure_named
-from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.twin_groups import COPIES, group_codes
 from url_viz.analysis.votes import NONE
 
 
@@ -68,28 +68,32 @@ def value_at(rows: pd.DataFrame, measure: str, threshold: float) -> float:
 
 @dataclass(frozen=True)
 class Ends:
-    """The two ends of an order: tables with the columns of `ImageSet.table()` plus `twins`, most telling first.
+    """The two ends of an order: tables of `ImageSet.table()` plus `twins` and `copies`, most telling first.
 
-    `pictures` counts all that are ordered, `twins` those that they represent.
+    `pictures` counts all that are ordered, `twins` the others that they represent, `copies` those that are copies.
     """
 
     ambiguous: pd.DataFrame
     clear: pd.DataFrame
     pictures: int
     twins: int
+    copies: int
 
 
 def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True, most: int | None = None) -> Ends:
     """Pictures from most to least ambiguous, and the other way round; pictures without the value are left out.
 
-    With `collapse_twins`, each twin group is represented by its most ambiguous (or clearest) member, and `twins`
-    says how many others it represents. With `most`, each end has at most that many pictures.
+    With `collapse_twins`, each group of copies and views is represented by its most ambiguous (or clearest) member;
+    `twins` says how many others it represents, and `copies` how many of these are copies of it. With `most`, each end
+    has at most that many pictures.
     """
     values = table[by].to_numpy(dtype=float)
     finite = np.flatnonzero(np.isfinite(values))
     group = group_codes(table) if collapse_twins else np.arange(len(table))
     size = np.bincount(group[finite], minlength=len(table))
     others, pictures = size[group] - 1, int(np.count_nonzero(size))
+    copy = group_codes(table, COPIES) if collapse_twins else group
+    copies = np.bincount(copy[finite], minlength=len(table))[copy] - 1
     looked_at = None if most is None else most + int(np.count_nonzero(others[finite] > 0))  # twins may fill the end
 
     def end(upwards: NDArray[np.float64]) -> pd.DataFrame:
@@ -97,10 +101,13 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True, most: int
         by_id = rows[np.argsort(table["id"].to_numpy()[rows], kind="stable")]  # equal values: by id, at both ends
         order = by_id[np.argsort(upwards[by_id], kind="stable")]
         order = order[~pd.Series(group[order]).duplicated().to_numpy()][:most]
-        found: pd.DataFrame = table.iloc[order].assign(twins=others[order])
+        found: pd.DataFrame = table.iloc[order].assign(twins=others[order], copies=copies[order])
         return found
 
-    return Ends(end(-values), end(values), pictures, len(finite) - pictures)
+    stacked = len(finite) - pictures
+    return Ends(
+        end(-values), end(values), pictures, stacked, len(finite) - np.unique(copy[finite]).size if stacked else 0
+    )
 
 
 def _lowest(values: NDArray[np.float64], rows: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:

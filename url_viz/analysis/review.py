@@ -1,4 +1,4 @@
-"""The reviews of an image set: of groups of twins, of pairs, of names; what else there is; which to begin with."""
+"""The reviews of an image set: of copies and bursts, of pairs, of names; what else there is; which to begin with."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ from url_viz.analysis.object_findings import cut_by_frame, double_boxes, outside
 from url_viz.analysis.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, groups_of
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.tuned import change_in_words, moved_share, nearest_rows, next_pairs
-from url_viz.analysis.twin_groups import twin_members
+from url_viz.analysis.twin_groups import COPIES, has_copies, members_of_groups
 from url_viz.analysis.two_by_two import QUEUES, in_queue
 from url_viz.analysis.votes import NONE
 from url_viz.store.answers import ordered
@@ -43,7 +43,7 @@ from url_viz.wording import counted, listed
 ASKED = 100
 """Pairs or names in a review by default."""
 MEMBERS = 9
-"""So many of a group of twins are shown."""
+"""So many of a group are shown."""
 REFRESHED_AFTER = 5
 """Suggestions are computed again after this many names: that takes longer than an answer."""
 ASKED_FROM = 0.5
@@ -118,7 +118,7 @@ class DoubtfulReview(Review):
 
 
 class GroupReview(Review):
-    """Asks of groups of twins which to keep; each is led by one of its pictures."""
+    """Asks of groups of pictures which to keep; each is led by one of them."""
 
     takes = ("keep", "decision")
 
@@ -128,7 +128,7 @@ class GroupReview(Review):
         of: ReviewContext,
         *,
         least: int = 2,
-        groups: Callable[[pd.DataFrame], Sequence[Ids]] = twin_members,
+        groups: Callable[[pd.DataFrame], Sequence[Ids]] = members_of_groups,
     ) -> None:
         """Of groups of at least so many; `groups` gives the rows of each, that to keep first."""
         self._least, self._groups = least, groups
@@ -139,7 +139,7 @@ class GroupReview(Review):
         return {int(self._ids[of[0]]): of for of in self._groups(self.table)}
 
     def _members(self, lead: int) -> Ids | None:
-        """The rows of the group of twins that a picture stands for, that to keep first; None if there is none."""
+        """The rows of the group that a picture stands for, that to keep first; None if there is none."""
         return self._by_lead.get(lead)
 
     def _group(self, lead: int) -> Ids:
@@ -179,7 +179,7 @@ class GroupReview(Review):
 
 
 class LeakReview(GroupReview):
-    """Asks of groups of twins which to keep; beside each picture stands its split."""
+    """Asks of copies and views which to keep; beside each picture stands its split."""
 
     def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
         self._splits, self._leaks = of.get("splits"), of.get("leaks")
@@ -363,6 +363,10 @@ def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
     return in_queue(of.table, name)
 
 
+def _copies(table: pd.DataFrame) -> list[Ids]:
+    return members_of_groups(table, COPIES)
+
+
 REVIEWS = {
     "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
     "labels": list_review(
@@ -375,7 +379,7 @@ REVIEWS = {
         )
         for name, queue in QUEUES.items()
     },
-    "leaks": ReviewKind("Leaks: twins across splits", LeakReview, "group"),
+    "leaks": ReviewKind("Leaks: copies and views across splits", LeakReview, "group"),
     "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
     "separated-by-context": list_review(
         "Classes that only context separates",
@@ -392,7 +396,7 @@ REVIEWS = {
         "The detector says another class", lambda of: other_class(of.table), of_prediction, needs="predictions"
     ),
     "missed": list_review("Missed by the detector", lambda of: missed(of.table), of_missed, needs="predictions"),
-    "twins": ReviewKind("Twins", GroupReview, "group", needs="nothing"),
+    "copies": ReviewKind("Copies", partial(GroupReview, groups=_copies), "group", needs="nothing"),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
     "names": ReviewKind("Name these first", NameReview, needs="graph"),
 }
@@ -423,7 +427,7 @@ def ready_reviews(
     Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
     answers say much about all others.
     """
-    has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].dropna().duplicated().any())
+    has_classes, is_copied = bool(table["label"].notna().any()), has_copies(table)
     specs = [ReviewSpec("leaks")] if has_leaks else []
     specs += [ReviewSpec("suspects")] if has_doubtful else []
     specs += [ReviewSpec("other-class"), ReviewSpec("missed")] if DETECTED in table else []
@@ -435,4 +439,4 @@ def ready_reviews(
         specs += [ReviewSpec(measure)]
         if (table["decision"] == "look-again").any():
             specs += [ReviewSpec(measure, Scope(filters=(OneOf("decision", ("look-again",)),)))]
-    return (*specs, *([ReviewSpec("twins")] if has_twins else []))
+    return (*specs, *([ReviewSpec("copies")] if is_copied else []))

@@ -18,7 +18,7 @@ from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
 from url_viz.analysis.reasons import reason_table
 from url_viz.analysis.scope import ReviewSpec, review_as_query, scoped
 from url_viz.analysis.selective_retrieval import search
-from url_viz.analysis.twin_groups import first_of_each, group_codes
+from url_viz.analysis.twin_groups import COPIES, first_of_each, group_codes
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers
@@ -27,6 +27,7 @@ from url_viz.store.decisions import Action, Decisions, Judgement
 from url_viz.store.object_columns import NO_SUCH_OBJECT, VERDICTS
 from url_viz.store.reviews import StoredReview, change_review, read_review, review_key
 from url_viz.store.tables import positions_of
+from url_viz.wording import of_group
 from url_viz.workspace import SetPaths
 
 Ids = NDArray[np.int64]
@@ -262,7 +263,10 @@ class Review(Queue):
         [now] = Review.state(self, [image_id])
         row |= {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
         question = self._question(row)
-        twins = int(self._is_twin(at).sum()) - 1 if "twins" in self.takes else 0
+        is_twin = self._is_twin(at)
+        copies = group_codes(self.table.iloc[is_twin], COPIES)
+        own = copies[np.flatnonzero(is_twin) == at]
+        twins = of_group(len(copies) - 1, int((copies == own).sum()) - 1) if "twins" in self.takes else ""
         near, reasons = self._near(at, question), reason_table(self.table, self._reasons, rows=np.array([at]))
         return Card(row, question, tuple(near), self.takes, twins, reasons)
 

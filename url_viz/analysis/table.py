@@ -25,15 +25,17 @@ _PLAIN = rb"\A[\x20-\x7e]*\z"
 FILES = ("id", "path", "content", "width", "height", "failure")
 """The columns of the table of files that rows are made of."""
 
+_GROUPS = ("copy_group", "twin_group")
 _NUMBERS = (
-    *("uncertainty", "percentile", "confusability", "confusability_percentile", "nearest_similarity", "twin_group"),
+    *("uncertainty", "percentile", "confusability", "confusability_percentile", "nearest_similarity"),
+    *_GROUPS,
     *("entropy", "inverse_norm", *QUALITIES, "x", "y"),
 )
 _ROWS = pa.schema(
     [
         *(IMAGES.field(name) for name in FILES[:-1]),
         ("folder", pa.dictionary(pa.int32(), pa.binary())),
-        *((name, pa.int64() if name == "twin_group" else pa.float32()) for name in _NUMBERS),
+        *((name, pa.int64() if name in _GROUPS else pa.float32()) for name in _NUMBERS),
     ]
 )
 _NAME = pa.field("name", pa.large_string())
@@ -48,8 +50,8 @@ class StoredRows:
 
     id, path (binary), name (the path for people, left out where all are plain), folder (a dictionary of binary),
     content, width, height, and as numbers what the store measures of each (`ImageSet.table`), nan for none;
-    `twin_group` is −1 for none. In the folder are as many `readable` files, whatever model has read them, and `failed`
-    ones. `by_both` is whether a second model had its say in confusability.
+    `copy_group` and `twin_group` are −1 for none. In the folder are as many `readable` files, whatever model has read
+    them, and `failed` ones. `by_both` is whether a second model had its say in confusability.
     """
 
     columns: pa.Table
@@ -125,7 +127,8 @@ def rows_from_table(table: pa.Table, *, files: int) -> StoredRows:
     require(columns.equals(_ROWS) or columns.equals(_ROWS.append(_NAME)), len(rows.names) == len(table))
     require(not any(table[name].null_count for name in columns.names if name not in ("width", "height")))
     require(len(table) <= rows.readable <= files, 0 <= rows.failed <= files)
-    require_codes(rows.numbers("twin_group"), len(table))
+    for name in _GROUPS:
+        require_codes(rows.numbers(name), len(table))
     return rows
 
 
@@ -143,26 +146,33 @@ def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head
 
 
 def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict[str, NDArray[np.generic]]:
-    keys = contents
     value, nearest = (np.full(len(contents), np.nan, np.float32) for _ in range(2))
-    if graph is not None and len(graph.content):
-        row = positions_of(contents, graph.content)
-        has = row >= 0
+    row = np.full(len(contents), -1) if graph is None else positions_of(contents, graph.content)
+    has = row >= 0
+    if graph is not None:
         value[has], nearest[has] = graph.confusability[row[has]], graph.nearest_similarity[row[has]]
-        first_of_group = np.unique(graph.twin_group, return_index=True)[1]
-        keys = np.where(has, graph.content[first_of_group[graph.twin_group[row]]], contents)
-    _, first, group, size = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     return {
         "confusability": value,
         "confusability_percentile": percentile(value),
         "nearest_similarity": nearest,
-        "twin_group": np.where(size[group] == 1, -1, first[group]),
+        **{name: _groups_of(contents, row, None if graph is None else getattr(graph, name)) for name in _GROUPS},
     }
+
+
+def _groups_of(
+    contents: NDArray[np.int64], row: NDArray[np.int64], group: NDArray[np.int32] | None
+) -> NDArray[np.int64]:
+    """The first picture of the group of each (N,), −1 for none: by groups (M,) of a graph, and by equal content."""
+    _, number = np.unique(contents, return_inverse=True)
+    if group is not None:
+        number = np.where(row >= 0, group[row], group.max(initial=-1) + 1 + number) if len(group) else number
+    _, first, own, size = np.unique(number, return_index=True, return_inverse=True, return_counts=True)
+    return np.where(size[own] == 1, -1, first[own])
 
 
 def graph_columns_from_table(table: pa.Table, rows: int) -> GraphColumns:
     """The columns of a graph of so many contents, as they were cached. Raises ValueError if they are of another one."""
-    codes = {"nearest": rows, "twin_group": rows}
+    codes = dict.fromkeys(("nearest", *_GROUPS), rows)
     found: dict[str, Any] = numbers_from_table(table, _GRAPH, rows, codes=codes)
     return GraphColumns(**found)
 
@@ -203,7 +213,7 @@ def frame_of(rows: StoredRows) -> Frame:
     label = pd.Series(found.class_names, dtype=object, copy=False)
     nothing = np.full(len(paths), np.nan, np.float32)
     nobody = np.full(len(paths), None, object)
-    group = np.asarray(rows.numbers("twin_group"), np.int64)
+    groups = {name: np.asarray(rows.numbers(name), np.int64) for name in _GROUPS}
     table = pd.DataFrame(
         {
             "id": rows.numbers("id"),
@@ -221,7 +231,7 @@ def frame_of(rows: StoredRows) -> Frame:
             "second_share": nothing,
             **{name: rows.numbers(name) for name in ("confusability", "confusability_percentile")},
             "nearest_similarity": rows.numbers("nearest_similarity"),
-            "twin_group": pd.arrays.IntegerArray(group, group < 0),
+            **{name: pd.arrays.IntegerArray(group, group < 0) for name, group in groups.items()},
             "tuned": nothing,
             **{name: rows.numbers(name) for name in ("entropy", "inverse_norm", *QUALITIES, "x", "y")},
         },

@@ -1,4 +1,4 @@
-"""Groups of twins as a table: how alike they are at worst, and which pictures of each to keep."""
+"""Groups of copies and views as a table: how alike they are at worst, and which pictures of each to keep."""
 
 import heapq
 from collections.abc import Callable
@@ -14,6 +14,8 @@ from url_viz.rows import l2_normalize
 from url_viz.store.decision_rows import Decision
 from url_viz.store.tables import Twins
 
+COPIES, TWINS = "copy_group", "twin_group"
+"""The columns of the table that hold groups: of copies, and of copies and views."""
 LARGEST_COMPARED = 512
 """Groups of up to this many distinct contents are compared pair by pair; larger ones by sweeps."""
 SWEEPS = 4
@@ -31,9 +33,9 @@ class WorstPair:
     is_exact: bool
 
 
-def group_codes(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Each picture's group of twins (N,), numbered from 0 within this table; without twins, one of its own."""
-    codes = pd.factorize(table["twin_group"])[0].astype(np.int64)
+def group_codes(table: pd.DataFrame, by: str = TWINS) -> NDArray[np.int64]:
+    """Each picture's group (N,) of copies and views, or of COPIES, numbered from 0 in this table; alone, its own."""
+    codes = pd.factorize(table[by])[0].astype(np.int64)
     has_no_twin = codes < 0
     codes[has_no_twin] = codes.max(initial=-1) + 1 + np.arange(has_no_twin.sum())
     return codes
@@ -46,6 +48,17 @@ def with_twins_of(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> NDArray[
     return is_chosen | is_twin.to_numpy(dtype=bool)
 
 
+def has_copies(table: pd.DataFrame) -> bool:
+    """Whether any two pictures are copies."""
+    return bool(table[COPIES].dropna().duplicated().any())
+
+
+def count_copies(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> int:
+    """How many rows of a table are copies of chosen ones (N,), and not chosen."""
+    group = group_codes(table, COPIES)
+    return int((np.isin(group, group[is_chosen]) & ~is_chosen).sum())
+
+
 def first_of_each(rows: pd.DataFrame) -> pd.DataFrame:
     """The first row of each group of twins, and every picture without twins, in the order of `rows`."""
     group = rows["twin_group"]
@@ -56,24 +69,25 @@ def first_of_each(rows: pd.DataFrame) -> pd.DataFrame:
 def twin_table(
     table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: EmbeddingsOf, is_left: NDArray[np.bool_]
 ) -> pd.DataFrame:
-    """One row per group of two or more twins, the largest group first.
+    """One row per group of two or more copies and views, the largest group first.
 
     `table` is that of an image set, `contents` (N,) its content keys, `embeddings_of` gives the embeddings (M, D) of
-    rows (M,), and `is_left` (N,) is of `left_of_twins`. Columns: group (as `twin_group`), size, kind ("exact" if all
-    are copies of one file, else "near"), first and second (ids of the pair that is least alike), cosine (of that pair;
-    1 for copies), is_exact (False where a group was too large to compare every pair: then another may be less alike
-    still), left (how many stay if one of each is kept), keep (the id of the best of these, or of all if all are
-    dropped) and path (that picture's).
+    rows (M,), and `is_left` (N,) is of `left_of_copies`. Columns: group (as `twin_group`), size, kind ("exact" if all
+    are of one file, "copies", or "views" if not all are copies), classes (how many), first and second (ids of the pair
+    that is least alike), cosine (of that pair; 1 for copies), is_exact (False where a group was too large to compare
+    every pair: then another may be less alike still), left (how many stay if one of each copy is kept), keep (the id of
+    the best of these, or of all if all are dropped) and path (that picture's).
     """
-    groups = twin_members(table)
-    ids = table["id"].to_numpy()
+    groups = members_of_groups(table)
+    ids, copies = table["id"].to_numpy(), group_codes(table, COPIES)
     keep = np.array([members[is_left[members].argmax()] for members in groups], np.int64)
     worst = [_worst(members, contents, embeddings_of) for members in groups]
     found = pd.DataFrame(
         {
             "group": table["twin_group"].iloc[keep].to_numpy(np.int64),
             "size": [len(members) for members in groups],
-            "kind": ["exact" if len(np.unique(contents[members])) == 1 else "near" for members in groups],
+            "kind": [_kind(members, contents, copies) for members in groups],
+            "classes": [table["label"].iloc[members].nunique() for members in groups],
             "first": ids[np.array([pair.first for pair in worst], np.int64)],
             "second": ids[np.array([pair.second for pair in worst], np.int64)],
             "cosine": [pair.cosine for pair in worst],
@@ -86,25 +100,31 @@ def twin_table(
     return found.sort_values(["size", "group"], ascending=[False, True], ignore_index=True)
 
 
+def _kind(members: NDArray[np.int64], contents: NDArray[np.int64], copies: NDArray[np.int64]) -> str:
+    if len(np.unique(contents[members])) == 1:
+        return "exact"
+    return "copies" if len(np.unique(copies[members])) == 1 else "views"
+
+
 def one_of_each(table: pd.DataFrame, is_left: NDArray[np.bool_]) -> dict[int, Decision | None]:
-    """Decisions by id on the pictures of each group of twins: to keep those that are left (`left_of_twins`), or drop.
+    """Decisions by id on the pictures of each group of copies: to keep those that are left (`left_of_copies`), or drop.
 
     A group of which all are dropped stays as it is.
     """
-    group, ids = group_codes(table), table["id"].to_numpy()
+    group, ids = group_codes(table, COPIES), table["id"].to_numpy()
     is_decided = (np.bincount(group)[group] > 1) & (np.bincount(group, is_left)[group] > 0)
     return {int(ids[row]): "keep" if is_left[row] else "drop" for row in np.flatnonzero(is_decided)}
 
 
-def left_of_twins(
+def left_of_copies(
     table: pd.DataFrame, key: NDArray[np.int64], twins: Twins, stars: Callable[[NDArray[np.int64]], Twins]
 ) -> NDArray[np.bool_]:
-    """The pictures (N,) of a table that are left if one of each is kept: every other undropped one is a pair of these.
+    """The pictures (N,) of a table that are left if one of each is kept: every other undropped one is a copy of these.
 
-    `key` (N,) is the row of each picture in `twins`, the same of copies, negative for none. Where pairs are thinned,
-    `stars` gives some that cover the rows of an order. What a user keeps is left, and what a user dropped is not. The
-    others are left by the most pixels; among equals by the most pairs that are not covered yet, then the clearest, then
-    the first path: so no two of these are a pair, nor is one of them and what a user keeps.
+    `key` (N,) is the row of each picture in the copies `twins`, the same of equal files, negative for none. Where pairs
+    are thinned, `stars` gives some that cover the rows of an order. What a user keeps is left, and what a user dropped
+    is not. The others are left by the most pixels; among equals by the most pairs that are not covered yet, then the
+    clearest, then the first path: so no two of these are a pair, nor is one of them and what a user keeps.
     """
     decision, rank = table["decision"].to_numpy(dtype=object), np.argsort(_from_best(table))
     is_left: NDArray[np.bool_] = (decision == "keep") | ((key < 0) & (decision != "drop"))
@@ -146,10 +166,10 @@ def _cover(
     return chosen
 
 
-def best_first(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Rows (N,) by twin group, within each the one to keep first: most pixels, then clearest, then first path."""
+def best_first(table: pd.DataFrame, by: str = TWINS) -> NDArray[np.int64]:
+    """Rows (N,) by group, within each the one to keep first: most pixels, then clearest, then first path."""
     rows = _from_best(table)
-    return rows[np.argsort(group_codes(table)[rows], kind="stable")]
+    return rows[np.argsort(group_codes(table, by)[rows], kind="stable")]
 
 
 def _from_best(table: pd.DataFrame) -> NDArray[np.int64]:
@@ -189,10 +209,10 @@ def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
     return WorstPair(min(first, second), max(first, second), _cosine(cosine), is_exact=False)
 
 
-def twin_members(table: pd.DataFrame) -> list[NDArray[np.int64]]:
+def members_of_groups(table: pd.DataFrame, by: str = TWINS) -> list[NDArray[np.int64]]:
     """Rows of each group of two or more, the one to keep first."""
-    order = best_first(table)
-    group = group_codes(table)[order]
+    order = best_first(table, by)
+    group = group_codes(table, by)[order]
     starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])) if len(group) else np.zeros(0, int)
     sizes = np.diff(starts, append=len(group))
     both = zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True)

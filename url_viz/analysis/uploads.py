@@ -15,6 +15,7 @@ from url_viz.analysis.baselines import inverse_norm
 from url_viz.analysis.new_pictures import NO_FILE, NewPictures, Reference, compare_to_reference
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import ImageError
+from url_viz.imaging.copied_pixels import Patches, no_patches, patch_of
 from url_viz.imaging.decode import EMPTY
 from url_viz.imaging.perceptual_hash import WORDS, Hashes, perceptual_hash
 from url_viz.imaging.preprocess import Preprocessing
@@ -26,6 +27,7 @@ from url_viz.models.head import Head
 from url_viz.models.model import Model
 from url_viz.models.rounding import rounded
 from url_viz.pipeline.graph import updated_graph
+from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.projection import place
@@ -37,6 +39,8 @@ Array = NDArray[np.float32]
 
 MEASURED = ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_norm")
 """The measures that a picture from outside has."""
+COPY, VIEW = "copy", "view"
+"""What a twin in the reference is."""
 OF_CLASSES = ("ambiguity", "first_class", "second_class", "first_share", "second_share")
 
 
@@ -120,7 +124,8 @@ def judge(pictures: Sequence[NewPicture], reference: Reference | None) -> pd.Dat
 
     id (its number), path (its name), width, height; each of MEASURED and `MEASURE_percentile`, among the reference's
     pictures if there are any, else among the new ones; first_class, second_class and their shares; nearest_similarity;
-    twin_of, the id of the reference's picture that it is a copy or near copy of, −1 for none; x and y on the
+    twin_of, the id of the reference's picture that it is a copy or another view of, −1 for none, and twin_kind, "copy",
+    "view" or None; x and y on the
     reference's map. Confusability is within the reference, else within the new ones; ambiguity is between the
     reference's classes. Higher = more ambiguous; nan if there is no value. Files with the same bytes have one row's
     values, and those in the reference the very values that they have there.
@@ -153,8 +158,10 @@ def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
     seconds = [one.second for one in pictures if one.second is not None]
     is_by_both = bool(seconds) and len(seconds) == len(pictures)
     hashes = np.stack([_hash_of(one) for one in pictures]) if pictures else np.zeros((0, WORDS), np.uint64)
+    patches = [no_patches(), *(patch_of(one.thumbnail or b"", one.width, one.height) for one in pictures)]
     content = np.array([one.content for one in pictures], np.int64)
-    return NewPictures(embeddings, content, hashes, np.stack(seconds) if is_by_both else None)
+    pixels = Pixels.of(hashes, Patches.joined(patches))
+    return NewPictures(embeddings, content, pixels, np.stack(seconds) if is_by_both else None)
 
 
 def _hash_of(picture: NewPicture) -> Hashes:
@@ -179,15 +186,15 @@ def _with_percentiles(found: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
 def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
     """What new pictures say of each other; copies among them count once."""
     keys, first, row = np.unique(new.content, return_index=True, return_inverse=True)
-    embeddings, hashes = new.embedding[first], new.hashes[first]
-    whitened = whitened_rows(keys, embeddings, hashes=hashes)
-    columns = columns_of(updated_graph(None, whitened, embeddings, hashes=hashes))
+    embeddings = new.embedding[first]
+    columns = columns_of(updated_graph(None, whitened_rows(keys, embeddings), embeddings, pixels=new.pixels.at(first)))
     nothing = np.full(len(new), np.nan, np.float32)
     return {
         "confusability": columns.confusability[row],
         "nearest_similarity": columns.nearest_similarity[row],
         **_of_classes(len(new), None, ()),
         "twin_of": np.full(len(new), -1, np.int64),
+        "twin_kind": np.full(len(new), None, object),
         "x": nothing,
         "y": nothing,
     }
@@ -203,6 +210,7 @@ def _within(new: NewPictures, reference: Reference) -> dict[str, NDArray[np.gene
         "nearest_similarity": np.where(has_near, found.nearest.similarity[:, 0], np.float32(np.nan)),
         **_of_classes(len(new), found.shares, reference.class_names),
         "twin_of": np.where(found.twin >= 0, reference.ids[found.twin], -1),
+        "twin_kind": np.array([None, VIEW, COPY], object)[(found.twin >= 0) * (1 + found.is_copy.astype(int))],
         "x": xy[:, 0],
         "y": xy[:, 1],
     }

@@ -1,4 +1,4 @@
-"""Commands for decisions: decide, undo, redo, list, keep one picture of each group of twins, sort into folders."""
+"""Commands for decisions: decide, undo, redo, list, keep one of each copy, sort into folders."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -126,23 +126,23 @@ def _history(image_set: "ImageSet", count: int) -> str:
 def twins(
     image_set: "ImageSet",
     *,
-    keep_one: Annotated[bool, arg(help="decide: keep one of each, drop its twins")] = False,
+    keep_one: Annotated[bool, arg(help="decide: keep one of each, drop its copies")] = False,
     top: Annotated[Count, arg(help="how many groups to list")] = 20,
 ) -> None:
-    """List groups of copies and near duplicates, with the pair that is least alike and the picture to keep.
+    """List groups of copies and views, with the pair that is least alike and the picture to keep.
 
-    Of a group that is a chain of twins several stay: only a twin of a picture that is kept is dropped.
+    Views stay, and of a chain of copies several: only a copy of a picture that is kept is dropped.
     """
     groups = image_set.twins.groups()
     if groups.empty:
-        print("There are no twins.")
+        print("There are no copies, and no views of one thing.")
         return
     names = image_set.table().set_index("id")["path"]
     shown = groups.assign(least_alike=groups["first"].map(names) + " | " + groups["second"].map(names))
-    shown = shown[["size", "kind", "cosine", "path", "least_alike"]].rename(columns={"path": "keep"})
+    shown = shown[["size", "kind", "classes", "cosine", "path", "least_alike"]].rename(columns={"path": "keep"})
     print(table_text(shown.head(top), "{:.4f}"))
     sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), 'picture')}"
-    print(f"{sizes}; {groups['left'].sum():,} of them stay: most pixels, most twins, clearest, first path.")
+    print(f"{sizes}; {groups['left'].sum():,} of them stay, if one of each copy is kept.")
     if keep_one:
         print(f"{image_set.twins.keep_one_of_each().sentence}.")
 

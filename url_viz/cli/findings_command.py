@@ -45,7 +45,7 @@ def leakage(
     top: Annotated[Count, arg(help="how many to print")] = 20,
     out: TableOut = None,
 ) -> None:
-    """List the pictures of one split that have a twin in another (train/ and test/), or in another folder."""
+    """List the pictures of a split with a copy or another view in another (train/ and test/), or in another folder."""
     from url_viz.analysis.leaks import APART, SAME_FILE
     from url_viz.image_set import open_image_set
 
@@ -60,7 +60,7 @@ def leakage(
     where = "another split" if other is None else str(other.root)
     also = ", or a picture that is kept apart with them," if (rows["kind"] == APART).any() else ""
     also += ", or are themselves," if (rows["kind"] == SAME_FILE).any() else ""
-    print(f"{len(rows):,} of {counted(len(image_set), 'picture')} have a twin{also} in {where}.")
+    print(f"{len(rows):,} of {counted(len(image_set), 'picture')} have a copy or another view{also} in {where}.")
     if len(rows):
         print(table_text(rows.head(top)[["cosine", "kind", "split", "path", "twin_split", "twin_path"]]))
     print_rest(len(rows), top, "--top, --out")

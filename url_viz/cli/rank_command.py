@@ -30,7 +30,7 @@ def rank(
     by: Annotated[
         str | None, arg(help="a measure or any column of numbers (default: the order that holds on this set)")
     ] = None,
-    twins: Annotated[bool, arg(help="show every picture of a group of twins")] = False,
+    twins: Annotated[bool, arg(help="show every picture of a group of copies and views")] = False,
     within_class: Annotated[bool, arg(help="compare each picture with its own class only")] = False,
 ) -> None:
     """Print the most ambiguous and the clearest pictures of a folder that was read."""

@@ -24,8 +24,8 @@ def review(
     by: Annotated[
         str | None,
         arg(
-            help="suspects, labels (all, doubtful first), twins, pairs, names, other-class, missed, one of `findings`, "
-            "a measure (default: what holds here)"
+            help="suspects, labels (all, doubtful first), copies, bursts, pairs, names, other-class, missed, one "
+            "of `findings`, a measure (default: what holds here)"
         ),
     ] = None,
     of_class: Annotated[str | None, arg(help="only pictures with this label")] = None,
@@ -41,7 +41,7 @@ def review(
 
     order = by or image_set.order().measure
     if order is None:
-        raise UrlVizError(f"{image_set.order().reason} Say which order the review has: --by twins, or a measure.")
+        raise UrlVizError(f"{image_set.order().reason} Say which order the review has: --by copies, or a measure.")
     if (within_class or per_class is not None) and image_set.table()["label"].isna().all():
         raise UrlVizError(
             "There are no classes for --within-class and --per-class. Choose some: `python -m url_viz labels FOLDER`."

@@ -7,18 +7,14 @@ docs/performance.md says how many of the nearest are found, and in what time.
 
 from collections.abc import Callable
 from importlib import import_module
-from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.near_copies import are_views, copies
-from url_viz.pipeline.nearest import NONE, Nearest
-from url_viz.pipeline.twins import pair_matrix, twins_of
+from url_viz.pipeline.nearest import NONE, SPARE, Nearest
+from url_viz.pipeline.twins import pair_matrix
 from url_viz.rows import l2_normalize
-from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
 
 LISTS = 4
@@ -27,14 +23,10 @@ FEWEST_IN_LIST = 40
 """The average number of rows that a centre is learnt from; with fewer rows there are fewer lists."""
 FEWEST_CODED = 1000
 PROBED = 128
-SPARE = 32
-"""Additional candidates that are found, because twins are left out of the lists."""
 REFINED = 4
 """How many times as many candidates are ranked in float16 as are kept."""
 ROWS_AT_ONCE = 16_384
 LEAST_LENGTH = 1e-12
-LEAST_TWIN_COSINE = 0.88
-"""Pairs below this cosine in the whitened space are not compared in full."""
 
 Floats = NDArray[np.float32]
 Done = Callable[[int], None]
@@ -102,27 +94,6 @@ def _codes(sample: Floats) -> str:
     return f"PQ{width // 2 if width % 2 == 0 else width}x4fs" if is_learnt else "SQ8"
 
 
-def twins_among_candidates(
-    own: NDArray[np.integer], candidates: Nearest, embeddings: Raw, *, hashes: Hashes | None = None
-) -> Twins:
-    """Pairs of raw embeddings (N, D) that are twins, among the candidates of the rows `own` (Q,).
-
-    With `hashes` (N, WORDS) also all pairs with one of these rows that are copies by these.
-    """
-
-    def alike(part: slice) -> NDArray[np.integer]:
-        ids = candidates.position[part]
-        row, place = np.nonzero((ids != NONE) & (ids != own[part][:, None]))
-        left, right = own[part][row], ids[row, place]
-        is_alike = candidates.similarity[part][row, place] >= LEAST_TWIN_COSINE
-        if hashes is not None:
-            is_alike[~is_alike] = are_views(hashes, left[~is_alike], right[~is_alike])
-        return np.stack([left[is_alike], right[is_alike]], axis=1)
-
-    by_hash = iter(()) if hashes is None else copies(hashes, of=own)
-    return twins_of(embeddings, chain(map(alike, _parts(len(own))), by_hash), hashes=hashes)
-
-
 def nearest_candidates(candidates: Nearest, k: int, *, twins: Twins, counts: NDArray[np.bool_]) -> Nearest:
     """The `k` nearest candidates of each row, best first: of those of `counts` (N,), and none of its twins."""
     position = np.full((len(candidates.position), k), NONE, np.int32)
@@ -131,11 +102,11 @@ def nearest_candidates(candidates: Nearest, k: int, *, twins: Twins, counts: NDA
     for part in _parts(len(candidates.position)):
         ids, cosine = candidates.position[part], candidates.similarity[part]
         own = np.arange(len(candidates.position))[part]
-        is_out = ~counts[ids] | pairs[own[:, None], ids].toarray()
+        is_out = (ids == NONE) | ~counts[ids] | pairs[own[:, None], ids].toarray()
         first = np.argsort(is_out, axis=1, kind="stable")[:, :k]  # the order of the others stays
-        found = np.where(np.take_along_axis(is_out, first, 1), NONE, np.take_along_axis(cosine, first, 1))
-        similarity[part, : first.shape[1]] = found
-        position[part, : first.shape[1]] = np.where(found > NONE, np.take_along_axis(ids, first, 1), NONE)
+        ends = np.take_along_axis(is_out, first, 1)
+        similarity[part, : first.shape[1]] = np.where(ends, NONE, np.take_along_axis(cosine, first, 1))
+        position[part, : first.shape[1]] = np.where(ends, NONE, np.take_along_axis(ids, first, 1))
     return Nearest(position, similarity)
 
 

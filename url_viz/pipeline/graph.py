@@ -7,10 +7,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.approximate_nearest import SPARE, find_candidates, nearest_candidates, twins_among_candidates
-from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
-from url_viz.pipeline.twins import is_representative, pair_matrix, source_groups, twin_groups, twin_pairs
+from url_viz.pipeline.approximate_nearest import find_candidates, nearest_candidates
+from url_viz.pipeline.near_copies import Pixels
+from url_viz.pipeline.nearest import NONE, SPARE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
+from url_viz.pipeline.twins import is_representative, pair_matrix, source_groups, twin_groups, twins_among, twins_of
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import Graph, Twins, no_twins, positions_of
@@ -18,11 +18,13 @@ from url_viz.store.whitened_rows import WhitenedRows
 
 K = 64
 MOSTLY = 0.95
-"""If fewer rows than this share are representatives, candidates are searched again among those."""
+"""If fewer than this share of those that were searched are representatives, candidates are searched among these."""
 REBUILD_SHARE = 0.3
 """From this share of rows on that must be searched again, all are."""
 
 Done = Callable[[int], None]
+Keep = Callable[[Twins], Twins]
+"""Takes the pairs that were found and gives those that count."""
 
 
 def updated_graph(
@@ -30,73 +32,80 @@ def updated_graph(
     whitened: WhitenedRows,
     embeddings: Raw,
     *,
-    twins: Twins | None = None,
-    hashes: Hashes | None = None,
+    pixels: Pixels | None = None,
+    keep: Keep = lambda twins: twins,
     report: Done = lambda _: None,
 ) -> Graph:
     """The graph of the rows of `whitened`, whose raw embeddings are (M, D); reuses the `previous` one if possible.
 
-    It can be reused if it is of the same whitened space, and as exact as a new one would be. `twins` of all rows are
-    searched unless they are given, with `hashes` (M, WORDS) by both witnesses. The graph of embeddings on disk is
-    approximate. `report` is called with the number of finished rows.
+    It can be reused if it is of the same whitened space, and as exact as a new one would be. Copies are known by the
+    `pixels` of all rows; without these only views are found. Of the pairs that are found those count that `keep` keeps.
+    The graph of embeddings on disk is approximate. `report` is called with the number of finished rows.
     """
-    key = whitened.whitening.key
     is_large = len(whitened) > EXACT_ROWS
-    if previous is None or previous.whitening != key or previous.is_approximate != is_large:
-        return build_graph(
-            whitened.rows, embeddings, content=whitened.content, key=key, twins=twins, hashes=hashes, report=report
-        )
+    if previous is None or previous.whitening != whitened.whitening.key or previous.is_approximate != is_large:
+        return build_graph(whitened, embeddings, pixels=pixels, keep=keep, report=report)
     came_from = positions_of(whitened.content, previous.content)
-    return extended(
-        previous, came_from, whitened.rows, embeddings, content=whitened.content, hashes=hashes, report=report
-    )
+    return extended(previous, came_from, whitened, embeddings, pixels=pixels, keep=keep, report=report)
 
 
 def build_graph(
-    whitened: NDArray[np.floating],
+    whitened: WhitenedRows,
     embeddings: Raw,
     *,
     k: int = K,
-    content: NDArray[np.int64] | None = None,
-    key: int = 0,
-    twins: Twins | None = None,
-    hashes: Hashes | None = None,
+    pixels: Pixels | None = None,
+    keep: Keep = lambda twins: twins,
     report: Done = lambda _: None,
 ) -> Graph:
-    """The graph of rows (N, A) in the whitened space `key` whose raw embeddings are (N, D); exact to EXACT_ROWS rows.
+    """The graph of M rows in their whitened space, whose raw embeddings are (M, D); see `updated_graph`.
 
-    Twins are found first. A list holds no twin of its row, and no two that are twins of each other: it is full
-    however long a burst is, and of many pictures however many bursts are near. `content` (N,) are the rows' keys,
-    by default their numbers. Beyond EXACT_ROWS both are searched among candidates only (`approximate_nearest`).
+    A list holds no twin of its row, and no two that are twins of each other: it is full however long a burst is, and of
+    many pictures however many bursts are near. The nearest are exact to EXACT_ROWS rows, twins those among the nearest
+    of each, and what hardly differs by its hash anywhere.
     """
     _assert_same_rows(whitened, embeddings)
-    keys = np.arange(len(whitened)) if content is None else content
-    if len(whitened) > EXACT_ROWS or isinstance(embeddings, RawRows):
-        return _approximate_graph(whitened, embeddings, k, keys, key, twins, hashes, report)
-    twins = twin_pairs(embeddings, hashes=hashes) if twins is None else twins
-    exclude = _not_of_own(twin_groups(twins)) if twins.is_thinned else pair_matrix(twins).__getitem__
-    nearest = top_k_of_all(whitened, k, exclude=exclude, counts=is_representative(twins), report=report)
-    return Graph(keys, nearest.position, nearest.similarity, twins, key)
-
-
-def _approximate_graph(
-    whitened: NDArray[np.floating],
-    embeddings: Raw,
-    k: int,
-    keys: NDArray[np.int64],
-    key: int,
-    twins: Twins | None,
-    hashes: Hashes | None,
-    report: Done,
-) -> Graph:
-    candidates = find_candidates(whitened, k, report=report)
-    if twins is None:
-        twins = twins_among_candidates(np.arange(len(whitened)), candidates, embeddings, hashes=hashes)
-    counts = is_representative(twins)
-    if counts.mean() < MOSTLY:
-        candidates = find_candidates(whitened, k, which=np.flatnonzero(counts), report=report)
+    rows, every = whitened.rows, np.arange(len(whitened))
+    is_approximate = len(whitened) > EXACT_ROWS or isinstance(embeddings, RawRows)
+    look = find_candidates if is_approximate else _nearest_others
+    candidates = look(rows, k, report=report)
+    twins = keep(twins_among(every, candidates, whitened, embeddings, pixels=pixels))
+    counts, among = is_representative(twins), len(rows)
+    while counts.sum() < MOSTLY * among and not twins.is_thinned:  # a burst may be longer than a list
+        candidates, among = look(rows, k, which=np.flatnonzero(counts), report=report), int(counts.sum())
+        twins = twins.with_pairs(
+            keep(twins_among(every, candidates, whitened, embeddings, pixels=pixels, is_first=False))
+        )
+        counts = is_representative(twins)
     nearest = nearest_candidates(candidates, k, twins=twins, counts=counts)
-    return Graph(keys, nearest.position, nearest.similarity, twins, key, is_approximate=True)
+    if not is_approximate:
+        nearest = _filled(nearest, rows, twins, counts)
+    key = whitened.whitening.key
+    return Graph(whitened.content, nearest.position, nearest.similarity, twins, key, is_approximate=is_approximate)
+
+
+def _nearest_others(
+    rows: NDArray[np.floating], k: int, *, which: NDArray[np.int64] | None = None, report: Done = lambda _: None
+) -> Nearest:
+    """At least `k` of the nearest of each row (N, A) among those of `which` (M,), itself left out. Exact."""
+    counts = np.full(len(rows), which is None)
+    counts[[] if which is None else which] = True
+    own = scipy.sparse.eye_array(len(rows), format="csr")
+    return top_k_of_all(rows, k + SPARE, exclude=own.__getitem__, counts=counts, report=report)
+
+
+def _filled(nearest: Nearest, rows: NDArray[np.floating], twins: Twins, counts: NDArray[np.bool_]) -> Nearest:
+    """The same lists (N, K), those searched again that twins have left short."""
+    short, among = np.flatnonzero(nearest.position[:, -1] == NONE), np.flatnonzero(counts)
+    if not len(twins) or not len(short):
+        return nearest
+    pairs = _not_of_own(twin_groups(twins)) if twins.is_thinned else pair_matrix(twins).__getitem__
+    again = top_k(
+        rows[short], rows[among], nearest.position.shape[1], exclude=lambda part: pairs(short[part])[:, among]
+    )
+    position, similarity = nearest.position.copy(), nearest.similarity.copy()
+    position[short], similarity[short] = np.append(among, NONE)[again.position], again.similarity
+    return Nearest(position, similarity)
 
 
 def apart_graph(graph: Graph, whitened: NDArray[np.floating], apart: NDArray[np.int32]) -> Graph:
@@ -133,11 +142,11 @@ def neighbours_among(whitened: NDArray[np.floating], *, k: int) -> Graph:
 def extended(
     graph: Graph,
     came_from: NDArray[np.integer],
-    whitened: NDArray[np.floating],
+    whitened: WhitenedRows,
     embeddings: Raw,
     *,
-    content: NDArray[np.int64] | None = None,
-    hashes: Hashes | None = None,
+    pixels: Pixels | None = None,
+    keep: Keep = lambda twins: twins,
     report: Done = lambda _: None,
 ) -> Graph:
     """The graph of a set that has changed, as `build_graph` would make it, in the time that the change asks for.
@@ -147,32 +156,39 @@ def extended(
     new one in if it is nearer, and is searched for again if its list lost somebody.
     """
     _assert_same_rows(whitened, embeddings)
-    keys = np.arange(len(whitened)) if content is None else content
-    k = graph.position.shape[1]
+    rows, k = whitened.rows, graph.position.shape[1]
     is_known = came_from >= 0
     row_now = np.full(len(graph) + 1, NONE, np.int32)  # of each old row; the last for "none"
     row_now[came_from[is_known]] = np.flatnonzero(is_known)
     new = np.flatnonzero(~is_known)
-    is_much = len(new) > REBUILD_SHARE * len(came_from)
-    twins = None if is_much else _twins_now(graph, row_now, whitened, embeddings, hashes, new)
-    if twins is None:
-        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, hashes=hashes, report=report)
+    is_much = len(new) > REBUILD_SHARE * len(came_from) or graph.twins.is_thinned
+    known = row_now[:-1][is_representative(graph.twins)]
+    found = None if is_much else keep(twins_of(new, whitened, embeddings, pixels=pixels, also=known[known != NONE]))
+    if found is None or found.is_thinned:
+        return build_graph(whitened, embeddings, k=k, pixels=pixels, keep=keep, report=report)
+    twins = _twins_now(graph.twins, row_now, found)
     counted, counts = np.zeros(len(came_from), bool), is_representative(twins)
     counted[is_known] = is_representative(graph.twins)[came_from[is_known]]
     position, similarity, has_lost = _carried(graph, came_from, row_now, counts)
     again = np.flatnonzero(~is_known | has_lost)
     if len(again) > REBUILD_SHARE * len(came_from):
-        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, hashes=hashes, report=report)
+        return build_graph(whitened, embeddings, k=k, pixels=pixels, keep=keep, report=report)
     blocked, among = pair_matrix(twins), np.flatnonzero(counts)
     fresh, rest = np.flatnonzero(counts & ~counted), np.flatnonzero(is_known & ~has_lost)
-    newest = top_k(whitened[rest], whitened[fresh], k, exclude=blocked[rest][:, fresh].__getitem__)
+    newest = top_k(rows[rest], rows[fresh], k, exclude=blocked[rest][:, fresh].__getitem__)
     position[rest], similarity[rest] = _merged(Nearest(position[rest], similarity[rest]), newest, fresh)
-    nearest = top_k(whitened[again], whitened[among], k, exclude=blocked[again][:, among].__getitem__, report=report)
+    nearest = top_k(rows[again], rows[among], k, exclude=blocked[again][:, among].__getitem__, report=report)
     position[again], similarity[again] = np.append(among, NONE)[nearest.position], nearest.similarity
-    return Graph(keys, position, similarity, twins, graph.whitening, is_approximate=graph.is_approximate)
+    return Graph(whitened.content, position, similarity, twins, graph.whitening, is_approximate=graph.is_approximate)
 
 
-def _assert_same_rows(whitened: NDArray[np.floating], embeddings: Raw) -> None:
+def _twins_now(twins: Twins, row_now: Places, new: Twins) -> Twins:
+    """The pairs of an earlier graph that are left, by new row numbers, and those of new rows."""
+    left = twins.at((row_now[twins.pair] != NONE).all(axis=1))
+    return replace(left, rows=new.rows, pair=np.sort(row_now[left.pair], axis=1)).with_pairs(new)
+
+
+def _assert_same_rows(whitened: WhitenedRows, embeddings: Raw) -> None:
     if len(whitened) != len(embeddings):
         raise ValueError(f"{len(whitened)} whitened rows and {len(embeddings)} embeddings are not of one set.")
 
@@ -200,34 +216,6 @@ def _carried(
     is_lost = (row_now[had] == NONE) | ~counts[row_now[had]]
     has_lost[is_known] = ((had != NONE) & is_lost).any(axis=1)
     return position, similarity, has_lost
-
-
-def _twins_now(
-    graph: Graph,
-    row_now: Places,
-    whitened: NDArray[np.floating],
-    embeddings: Raw,
-    hashes: Hashes | None,
-    fresh: NDArray[np.int64],
-) -> Twins | None:
-    """The pairs that are left and those of new rows; None if thinned pairs do not tell which are left."""
-    twins, new = graph.twins, _twins_of_some(fresh, whitened, embeddings, hashes, k=graph.position.shape[1])
-    if twins.is_thinned or new.is_thinned:
-        return None
-    pair = row_now[twins.pair]
-    is_left = (pair != NONE).all(axis=1)
-    pairs = np.concatenate([np.sort(pair[is_left], axis=1), new.pair])
-    return Twins(len(embeddings), pairs, np.concatenate([twins.cosine[is_left], new.cosine]))
-
-
-def _twins_of_some(
-    rows: NDArray[np.int64], whitened: NDArray[np.floating], embeddings: Raw, hashes: Hashes | None, *, k: int
-) -> Twins:
-    """Pairs of twins with one of `rows`: exactly, but of embeddings on disk those among candidates only."""
-    if not isinstance(embeddings, RawRows):
-        return twin_pairs(embeddings, of=rows, hashes=hashes)
-    candidates = top_k(whitened[rows], whitened, k + SPARE + 1)  # one of them is the row itself
-    return twins_among_candidates(rows, candidates, embeddings, hashes=hashes)
 
 
 def _merged(had: Nearest, new: Nearest, fresh: NDArray[np.int64]) -> tuple[Places, Floats]:

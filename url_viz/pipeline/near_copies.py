@@ -1,25 +1,35 @@
-"""Near copies: pairs of pictures whose perceptual hashes are nearly the same, found exactly among very many."""
+"""Near copies: which pairs of pictures may be copies, by perceptual hashes, and which are, by their pixels.
 
-from collections.abc import Iterator
+The hashes find candidates among very many pictures, cheaply and widely; `imaging.copied_pixels` decides.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.imaging.copied_pixels import Patches, are_copies
 from url_viz.imaging.perceptual_hash import MIRRORED, WORDS, Hashes
 
 COPY_BITS, COPY_LOWEST_BITS = 40, 7
-"""Of 255 bits, and of the 63 lowest, so many may differ in a copy that is saved again, resized, toned or framed …"""
-COPY_COSINE = 0.5
-"""… and this raw cosine its embedding has at least. docs/findings.md says what copies and other pictures have."""
-VIEW_BITS, VIEW_LOWEST_BITS = 85, 20
-"""The most bits that may differ in another view: cropped, slightly rotated or taken a moment later …"""
-VIEW_COSINE = 0.88
-"""… of this raw cosine."""
+"""Of 255 bits, and of the 63 lowest, so many may differ in a candidate anywhere in the set …"""
+NEAR_BITS, NEAR_LOWEST_BITS = 85, 20
+"""… and so many if it is among the nearest by embedding, as crops are."""
 BANDS, BAND_BITS = 4, 16
 """The lowest bits in bands: where at most 7 differ, at most one does in one of the four."""
 COMPARED = 1 << 17
 """Pairs that are compared at a time: they fit in the cache."""
+MOST_PER_ROW, FEWEST = 8, 200_000
+"""Candidates that are looked at, on average for a picture: of more, as drawings on white paper are, the most alike."""
+ROWS_IN_MEMORY = 16_384
+"""Patches that are in memory at once."""
+PAIRS_AT_ONCE = 512
+NEVER = 1 << 10
+"""More bits than there are: of pairs that are no candidates."""
 
 Rows = NDArray[np.integer]
 Flags = NDArray[np.bool_]
@@ -29,18 +39,100 @@ _SIDES = ((_WHOLE, _WHOLE), (_WHOLE, _INNER), (_INNER, _WHOLE))
 _TURNED = (np.zeros(WORDS, np.uint64), MIRRORED)
 
 
-def are_copies(hashes: Hashes, left: Rows, right: Rows) -> Flags:
-    """Which pairs of rows (P,) of `hashes` (N, WORDS) are as alike as a copy and its original."""
-    return _alike(hashes, left, right, COPY_BITS, COPY_LOWEST_BITS)
+@dataclass(frozen=True)
+class Pixels:
+    """What copies among N pictures are known by: `hashes` (N, WORDS), and `patches_of` some rows (M,)."""
+
+    hashes: Hashes
+    patches_of: Callable[[Rows], Patches]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def at(self, rows: Rows) -> "Pixels":
+        """Of some of the pictures, in this order."""
+        return Pixels(self.hashes[rows], lambda some: self.patches_of(rows[some]))
+
+    @classmethod
+    def of(cls, hashes: Hashes, patches: Patches) -> "Pixels":
+        """Of pictures whose patches are in memory."""
+        return cls(hashes, patches.__getitem__)
+
+    @classmethod
+    def joined(cls, one: "Pixels", other: "Pixels") -> "Pixels":
+        """Of both, one after the other."""
+
+        def patches_of(rows: Rows) -> Patches:
+            is_first = rows < len(one)
+            both = Patches.joined([one.patches_of(rows[is_first]), other.patches_of(rows[~is_first] - len(one))])
+            return both[np.argsort(np.argsort(~is_first, kind="stable"), kind="stable")]
+
+        return cls(np.concatenate([one.hashes, other.hashes]), patches_of)
 
 
-def are_views(hashes: Hashes, left: Rows, right: Rows) -> Flags:
-    """Which pairs of rows (P,) of `hashes` (N, WORDS) are as alike as two views of the same."""
-    return _alike(hashes, left, right, VIEW_BITS, VIEW_LOWEST_BITS)
+class CopyCandidates:
+    """Pairs that may be copies, gathered in parts; of too many those whose hashes differ least."""
+
+    def __init__(self, rows: int) -> None:
+        self._most = max(FEWEST, MOST_PER_ROW * rows)
+        self._pairs, self._bits = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
+
+    def add(self, pairs: Rows, bits: Rows) -> None:
+        """Add pairs (P, 2), whose hashes differ in so many `bits` (P,)."""
+        self._pairs.append(np.sort(pairs, axis=1).astype(np.int64))
+        self._bits.append(bits.astype(np.int64))
+        if sum(map(len, self._bits)) > 2 * self._most:
+            self._drop()
+
+    def pairs(self) -> NDArray[np.int64]:
+        """The pairs (P, 2), each once, in order."""
+        self._drop()
+        return self._pairs[0]
+
+    def _drop(self) -> None:
+        pairs, first = np.unique(np.concatenate(self._pairs), axis=0, return_index=True)
+        bits = np.concatenate(self._bits)[first]
+        if len(pairs) > self._most:
+            is_left = bits <= np.partition(bits, self._most)[self._most] - 1
+            pairs, bits = pairs[is_left], bits[is_left]
+        self._pairs, self._bits = [pairs], [bits]
 
 
-def copies(hashes: Hashes, *, of: Rows | None = None) -> Iterator[Rows]:
-    """All pairs of rows of `hashes` (N, WORDS) for which `are_copies` holds, in parts (P, 2); some of them twice.
+def copies_among(pixels: Pixels, pairs: Rows) -> Flags:
+    """Which of some pairs (P, 2), in order, are copies by their pixels."""
+    is_copy = np.zeros(len(pairs), bool)
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="copies") as pool:
+        for part in _of_few_rows(pairs):
+            rows, place = np.unique(pairs[part], return_inverse=True)
+            patches, left, right = pixels.patches_of(rows), *place.reshape(-1, 2).T
+            some = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(left), PAIRS_AT_ONCE)]
+            found = pool.map(lambda each: are_copies(patches[left[each]], patches[right[each]]), some)  # noqa: B023
+            is_copy[part] = np.concatenate(list(found))
+    return is_copy
+
+
+def _of_few_rows(pairs: Rows) -> Iterator[slice]:
+    """Parts of pairs (P, 2) that name at most about ROWS_IN_MEMORY rows each."""
+    start, step = 0, ROWS_IN_MEMORY // 2
+    while start < len(pairs):
+        end = min(start + step, len(pairs))
+        while end < len(pairs) and len(np.unique(pairs[start : min(end + step, len(pairs))])) <= ROWS_IN_MEMORY:
+            end = min(end + step, len(pairs))
+        yield slice(start, end)
+        start = end
+
+
+def bits_apart(hashes: Hashes, left: Rows, right: Rows) -> NDArray[np.int64]:
+    """In how many bits pairs of rows (P,) differ that are near enough for a copy among the nearest, else NEVER."""
+    bits = np.full(len(left), NEVER, np.int64)
+    for start in range(0, len(left), COMPARED):
+        part = slice(start, start + COMPARED)
+        bits[part] = _bits_apart(hashes[left[part]], hashes[right[part]], NEAR_BITS, NEAR_LOWEST_BITS)
+    return bits
+
+
+def alike(hashes: Hashes, *, of: Rows | None = None) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
+    """All pairs of rows of `hashes` (N, WORDS) that may be copies, in parts (P, 2), and bits (P,); some of them twice.
 
     With `of`, those with one of these rows. Exact: of words in which at most 7 bits differ, one of four bands differs
     in none or one, so that each is looked up in the bands of the others, with none or one of its bits turned.
@@ -54,12 +146,14 @@ def copies(hashes: Hashes, *, of: Rows | None = None) -> Iterator[Rows]:
             for pairs in _near(turned[:, mine.start], hashes[:, theirs.start], known, known[is_query[known]]):
                 first = pairs[(pairs[:, 0] < pairs[:, 1]) | ~is_query[pairs[:, 1]]]
                 left, right = first.T
-                yield first[_within(turned[left, mine] ^ hashes[right, theirs], COPY_BITS, COPY_LOWEST_BITS)]
+                bits = _within(turned[left, mine] ^ hashes[right, theirs], COPY_BITS, COPY_LOWEST_BITS)
+                yield first[bits < NEVER], bits[bits < NEVER]
 
 
-def copies_of(one: Hashes, hashes: Hashes) -> Rows:
-    """The rows of `hashes` (N, WORDS) that are as alike to one (WORDS,) as a copy and its original."""
-    return np.flatnonzero(_are_alike(one[None], hashes, COPY_BITS, COPY_LOWEST_BITS))
+def alike_to(one: Hashes, hashes: Hashes) -> Rows:
+    """The rows of `hashes` (N, WORDS) that may be copies of one (WORDS,), the most alike first."""
+    bits = _bits_apart(one[None], hashes, COPY_BITS, COPY_LOWEST_BITS)
+    return np.argsort(bits, kind="stable")[: int((bits < NEVER).sum())]
 
 
 def _near(mine: Hashes, theirs: Hashes, known: Rows, queries: Rows) -> Iterator[Rows]:
@@ -107,23 +201,18 @@ def _band(words: Hashes, band: int) -> NDArray[np.int64]:
     return ((words >> np.uint64(band * BAND_BITS)) & np.uint64((1 << BAND_BITS) - 1)).astype(np.int64)
 
 
-def _alike(hashes: Hashes, left: Rows, right: Rows, bits: int, lowest: int) -> Flags:
-    """Pairs (P,) of which the whole of one and the whole or inner part of the other are alike, mirrored or not."""
-    is_alike = np.zeros(len(left), bool)
-    for start in range(0, len(left), COMPARED):
-        part = slice(start, start + COMPARED)
-        is_alike[part] = _are_alike(hashes[left[part]], hashes[right[part]], bits, lowest)
-    return is_alike
-
-
-def _are_alike(one: Hashes, other: Hashes, bits: int, lowest: int) -> Flags:
+def _bits_apart(one: Hashes, other: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
+    """The fewest bits in which the whole of one differs from the whole or inner part of the other, mirrored or not."""
     ways = [_within(one[:, a] ^ turn[a] ^ other[:, b], bits, lowest) for a, b in _SIDES for turn in _TURNED]
-    is_alike: Flags = np.any(ways, axis=0) & one.any(axis=1) & other.any(axis=1)
-    return is_alike
+    fewest: NDArray[np.int64] = np.min(ways, axis=0)
+    fewest[~(one.any(axis=1) & other.any(axis=1))] = NEVER
+    return fewest
 
 
-def _within(apart: Hashes, bits: int, lowest: int) -> Flags:
-    """Which words differ in at most so many bits, and in so many of the first word, by the bits `apart` (P, 4)."""
-    is_near: Flags = np.bitwise_count(apart[:, 0]) <= lowest
-    is_near[is_near] = np.bitwise_count(apart[is_near]).sum(axis=1) <= bits
-    return is_near
+def _within(apart: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
+    """How many bits are set in words (P, 4); NEVER for more than `bits`, or `lowest` of the first word."""
+    count = np.full(len(apart), NEVER, np.int64)
+    near = np.flatnonzero(np.bitwise_count(apart[:, 0]) <= lowest)
+    every = np.bitwise_count(apart[near]).sum(axis=1)
+    count[near] = np.where(every <= bits, every, NEVER)
+    return count

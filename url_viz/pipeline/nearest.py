@@ -11,6 +11,8 @@ from url_viz.rows import l2_normalize
 
 NONE = -1
 """The position, and the similarity, where a list has no more entries."""
+SPARE = 32
+"""Additional candidates that are looked at, because twins are left out of the lists."""
 CELLS = 1 << 25
 """Similarities in memory at once (128 MiB of float32)."""
 

@@ -6,7 +6,6 @@ else they show is at the same distance from both objects; copies may be resized,
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,7 @@ def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
     groups = pd.Series(boxes.picture).groupby(boxes.picture).indices
     members = {code: np.asarray(rows, np.int64) for code, rows in groups.items()}
     is_same = np.array([_is_same(int(one), int(other), boxes, members) for one, other in twins.pair], bool)
-    return replace(twins, pair=twins.pair[is_same], cosine=twins.cosine[is_same])
+    return twins.at(is_same)
 
 
 def _is_same(one: int, other: int, boxes: Boxes, members: Mapping[Hashable, NDArray[np.int64]]) -> bool:

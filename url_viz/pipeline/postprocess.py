@@ -1,23 +1,21 @@
 """Post-processing of a read folder: quality, whitened space, neighbour graph and map brought up to date."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.object_twins import twins_of_objects
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
+from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.stored_quality import assess_missing
-from url_viz.pipeline.twins import twin_groups, twin_pairs, twin_representatives
-from url_viz.pipeline.whitening import VERSION, serves, whitened_rows
+from url_viz.pipeline.twins import pair_groups, twin_representatives
+from url_viz.pipeline.whitening import VERSION, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.object_columns import stored_boxes
 from url_viz.store.raw_rows import Raw, RawRows
-from url_viz.store.tables import UMAP, Coordinates, Graph, GraphColumns, Twins, positions_of
+from url_viz.store.tables import UMAP, Coordinates, Graph, GraphColumns, positions_of
 from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.store.writer import Writer
 
@@ -35,9 +33,8 @@ def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, 
 
 def _update_space(writer: Writer, space_key: str, content: Contents, report: ProgressCallback, *, refit: bool) -> None:
     raw = raw_embeddings(writer, space_key, content)
-    hashes = writer.hashes(content)
-    whitened, twins = _updated_whitening(writer, space_key, content, raw, hashes)
-    _update_graph(writer, space_key, whitened, raw, hashes, twins, report)
+    whitened = _updated_whitening(writer, space_key, content, raw)
+    _update_graph(writer, space_key, whitened, raw, report)
     del raw
     _update_map(writer, space_key, whitened, report, refit=refit)
 
@@ -54,54 +51,42 @@ def raw_embeddings(writer: Writer, space_key: str, content: Contents) -> Raw:
     return on_disk if len(content) > EXACT_ROWS else on_disk[:]
 
 
-def _updated_whitening(
-    writer: Writer, space_key: str, content: Contents, raw: Raw, hashes: Hashes
-) -> tuple[WhitenedRows, Twins | None]:
-    """Contents (M,) with raw embeddings (M, D) in the set's whitened space, fitted again once the set has doubled.
-
-    With the twins of all rows if they were found for that.
-    """
+def _updated_whitening(writer: Writer, space_key: str, content: Contents, raw: Raw) -> WhitenedRows:
+    """Contents (M,) with raw embeddings (M, D) in the set's whitened space, fitted again once the set has doubled."""
     known = writer.whitened(space_key)
-    is_same = known is not None and np.array_equal(known.content, content)
-    if known is not None and is_same and known.whitening.version == VERSION:
-        return known, None
-    is_fitted = known is not None and serves(known, len(content))
-    twins = None if is_fitted or isinstance(raw, RawRows) else twin_pairs(raw, hashes=hashes)
-    whitened = whitened_rows(content, raw, known=known, twins=twins, hashes=hashes)
+    if known is not None and known.whitening.version == VERSION and np.array_equal(known.content, content):
+        return known
+    whitened = whitened_rows(content, raw, known=known)
     writer.put_whitened(space_key, whitened)
-    return whitened, twins
+    return whitened
 
 
-def _update_graph(
-    writer: Writer,
-    space_key: str,
-    whitened: WhitenedRows,
-    raw: Raw,
-    hashes: Hashes,
-    twins: Twins | None,
-    report: ProgressCallback,
-) -> None:
+def _update_graph(writer: Writer, space_key: str, whitened: WhitenedRows, raw: Raw, report: ProgressCallback) -> None:
     previous = writer.graph(space_key)
     key = whitened.whitening.key
     if previous is not None and previous.whitening == key and np.array_equal(previous.content, whitened.content):
         return
-    clock = Clock("neighbours", total=len(whitened))
+    clock, boxes = Clock("neighbours", total=len(whitened)), stored_boxes(writer.paths, whitened.content)
     report(clock.at(0))
     graph = updated_graph(
-        previous, whitened, raw, twins=twins, hashes=hashes, report=lambda done: report(clock.at(done))
+        previous,
+        whitened,
+        raw,
+        pixels=stored_pixels(writer, whitened.content),
+        keep=lambda twins: twins if boxes is None else twins_of_objects(twins, boxes),
+        report=lambda done: report(clock.at(done)),
     )
-    boxes = stored_boxes(writer.paths, whitened.content)
-    graph = graph if boxes is None else replace(graph, twins=twins_of_objects(graph.twins, boxes))
     writer.put_graph(space_key, graph, columns_of(graph))
     report(clock.at(len(whitened)))
 
 
 def columns_of(graph: Graph) -> GraphColumns:
-    """What a graph says of each content: nearest similarity and confusability (nan without a neighbour), twin group."""
+    """What a graph says of each content: nearest similarity and confusability (nan without a neighbour), groups."""
     nearest = graph.position[:, 0]
     similarity = np.where(nearest >= 0, graph.similarity[:, 0], np.float32(np.nan))
     value = confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
-    return GraphColumns(graph.content, nearest, similarity, value, twin_groups(graph.twins))
+    copies, twins = pair_groups(graph.twins)
+    return GraphColumns(graph.content, nearest, similarity, value, twins, copies)
 
 
 def _update_map(

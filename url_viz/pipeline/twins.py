@@ -1,151 +1,126 @@
-"""Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly.
+"""Twins: pairs of pictures that count as one, or as one thing: copies, told by pixels, and views, told by nearness.
 
-Either of two witnesses is enough: raw embeddings with a cosine of at least TWIN_COSINE; or, at a lower cosine,
-perceptual hashes that are nearly the same (`near_copies`), which see the copies that embeddings take for other
-pictures. Without hashes only the first is used. Four things follow, which are defined here and nowhere else;
-docs/architecture.md says who goes by which:
+A *copy* is the same picture again: saved, resized, toned, cropped, mirrored (`near_copies`). A *view* is the same thing
+seen again: another frame, exposure or moment (`views`). Each pair knows which it is. Without pixels only views are
+found. Four things follow, which are defined here and nowhere else; docs/architecture.md says who goes by which:
 
-- a *pair*: two pictures that are twins (`are_twins`, `pair_matrix`); copies of one file are one content, and a pair;
-- a *group*: pictures that a chain of pairs joins (`twin_groups`), whose ends need not be alike: what is shown as one;
+- a *pair*: two pictures that are copies or views (`pair_matrix`); files of equal bytes are one content, and a copy;
+- a *group*: pictures that pairs join (`pair_groups`), cut where its ends are no longer near: copies, and both kinds;
 - a *representative*: of pictures that are pairs of one, the one that counts (`twin_representatives`);
-- a *source group*: pictures that are no witnesses for each other, nor parted by a split: twins, joined with what the
+- a *source group*: pictures that are no witnesses for each other, nor parted by a split: groups, joined with what the
   user keeps apart (a patient, a video; `source_groups`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.near_copies import COPY_COSINE, VIEW_COSINE, are_copies, are_views, copies
+from url_viz.pipeline.near_copies import NEVER, CopyCandidates, Pixels, alike, bits_apart, copies_among
+from url_viz.pipeline.nearest import NONE, Nearest, top_k
+from url_viz.pipeline.views import LEAST_COSINE, ViewSpace
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
+from url_viz.store.whitened_rows import WhitenedRows
 
-TWIN_COSINE = 0.96
-"""Raw cosine from which two embeddings count as one picture."""
 MOST_PAIRS = 8_000_000
 """Pairs kept one by one; a set with more (a camera that never moves) keeps only what holds its groups together."""
-SKETCH = 63
-"""Directions by which pairs are ruled out before their cosines are worked out."""
-SKETCH_SAMPLE = 4_000
-SKETCH_CELLS = 100_000_000
-"""Up to this many pairs, computing all cosines is as fast."""
-ROUNDING = 1e-5
-TILE = 1024, 2048
-ROWS_AT_ONCE = 8192
-ROWS_IN_MEMORY = 75_000
-"""Pairs are processed whenever they name more rows than this."""
+LINKED = 0.5
+"""Two groups become one while at least so many of the pairs between them are there: no chain joins far ends."""
+LISTED = 96
+"""So many of the nearest are looked at for twins."""
+ROWS_AT_ONCE = 4096
 PRODUCTS = 256
 """Pairs that are multiplied at a time: their rows fit in the cache."""
-DENSE = 0.02
-"""From this share of a tile on, one product of all its rows is faster than its pairs one by one."""
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 
-def are_twins(
-    cosine: NDArray[np.floating],
-    hashes: Hashes | None,
-    left: NDArray[np.integer],
-    right: NDArray[np.integer],
+def twins_among(
+    own: NDArray[np.integer],
+    candidates: Nearest,
+    whitened: WhitenedRows,
+    embeddings: Raw,
     *,
-    bound: float = TWIN_COSINE,
-) -> NDArray[np.bool_]:
-    """Which pairs of rows (P,) are twins, by their raw cosines (P,) and the `hashes` (N, WORDS) of all rows."""
-    is_twin: NDArray[np.bool_] = cosine >= bound
-    if hashes is not None:
-        for least, below, are_alike in ((VIEW_COSINE, bound, are_views), (COPY_COSINE, VIEW_COSINE, are_copies)):
-            some = np.flatnonzero((cosine >= least) & (cosine < below))
-            is_twin[some] |= are_alike(hashes, left[some], right[some])
-    return is_twin
-
-
-def twin_pairs(
-    embeddings: NDArray[np.floating],
-    *,
-    of: NDArray[np.integer] | None = None,
-    among: int = 0,
-    hashes: Hashes | None = None,
-    bound: float = TWIN_COSINE,
-    tile: tuple[int, int] = TILE,
-    sketch_cells: int = SKETCH_CELLS,
+    pixels: Pixels | None = None,
+    is_first: bool = True,
 ) -> Twins:
-    """All pairs of raw embeddings (N, D) with a cosine of at least `bound`; with `of`, those with one of these rows.
+    """The pairs of one of the rows `own` (Q,) with another of a set, whose raw embeddings are (N, D).
 
-    The other is of the rows from `among` on. With `hashes` (N, WORDS) those of the second witness too. Exact. A unit
-    vector u has a part p along some directions and a rest of length r, and the cosine of two is at most p·p' + r·r';
-    only pairs for which that reaches the bound have their cosines worked out.
+    Views are looked for among the `candidates` (Q, L) of each, rows of the set. With `pixels` of all rows, copies are:
+    among the candidates whose hashes differ little, and, unless this was done, anywhere where they hardly differ.
     """
-    count = len(embeddings)
-    queries = np.arange(count) if of is None else np.unique(of)
-    sketch = _sketch(embeddings) if len(queries) * (count - among) > sketch_cells else None
-    found = _Found(count)
-    rank = np.full(count, count)  # a column that is a query too is met twice, and counts once
-    rank[queries] = queries
-    for start in range(0, len(queries), tile[0]):
-        rows = queries[start : start + tile[0]]
-        for first in range(int(rows[0]) if of is None else among, count, tile[1]):
-            columns = np.arange(first, min(first + tile[1], count))
-            left, right, cosine = _in_tile(embeddings, sketch, hashes, rows, columns, bound)
-            is_first = left < rank[right]
-            found.add(left[is_first], right[is_first], cosine[is_first])
-    if hashes is not None:
-        alike = (pairs[pairs.max(axis=1) >= among] for pairs in copies(hashes, of=of))
-        _add_twins(found, embeddings, alike, hashes, bound)
-    return found.twins()
+    space, found, maybe = ViewSpace(whitened.whitening), _Found(len(whitened)), CopyCandidates(len(whitened))
+    for left, right, similarity in _listed(own, candidates):
+        near = similarity >= LEAST_COSINE
+        one, other = left[near], right[near]
+        is_view = space.are_views((whitened.rows, one), (whitened.rows, other))
+        found.add(one[is_view], other[is_view], is_copy=False)
+        if pixels is not None:
+            apart = bits_apart(pixels.hashes, left, right)
+            maybe.add(np.stack([left, right], axis=1)[apart < NEVER], apart[apart < NEVER])
+    if pixels is not None:
+        is_all = len(own) == len(whitened)
+        for some, bits in alike(pixels.hashes, of=None if is_all else own) if is_first else ():
+            maybe.add(some, bits)
+        looked_at = maybe.pairs()
+        found.add(*looked_at[copies_among(pixels, looked_at)].T, is_copy=True)
+    return found.twins(embeddings)
 
 
-def twins_of(embeddings: Raw, pairs: Iterable[NDArray[np.integer]], *, hashes: Hashes | None = None) -> Twins:
-    """Those of some pairs of rows, in parts (P, 2), that are twins by raw embeddings (N, D) and hashes (N, WORDS)."""
-    found = _Found(len(embeddings))
-    _add_twins(found, embeddings, pairs, hashes, TWIN_COSINE)
-    return found.twins()
+def _listed(
+    own: NDArray[np.integer], candidates: Nearest
+) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer], Floats]]:
+    """The pairs of a row and a candidate of it, in parts: rows (P,), candidates (P,), and their similarities."""
+    for start in range(0, len(own), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        ids = candidates.position[part]
+        row, place = np.nonzero((ids != NONE) & (ids != own[part][:, None]))
+        yield own[part][row], ids[row, place], candidates.similarity[part][row, place]
 
 
-def _add_twins(
-    found: "_Found", embeddings: Raw, pairs: Iterable[NDArray[np.integer]], hashes: Hashes | None, bound: float
-) -> None:
-    for some in _of_few_rows(map(found.new, pairs), len(embeddings)):
-        left, right = some.T
-        cosine = _cosines(embeddings, left, right)
-        is_twin = are_twins(cosine, hashes, left, right, bound=bound)
-        found.add(left[is_twin], right[is_twin], cosine[is_twin])
-
-
-def _of_few_rows(pairs: Iterable[NDArray[np.integer]], rows: int) -> Iterator[NDArray[np.integer]]:
-    """The same parts, joined as long as they name few rows: embeddings on disk are gone through for each of these."""
-    joined: list[NDArray[np.integer]] = []
-    is_named = np.zeros(rows, bool)
-    for part in pairs:
-        joined.append(part)
-        is_named[part] = True
-        if is_named.sum() > ROWS_IN_MEMORY or sum(map(len, joined)) > MOST_PAIRS:
-            yield np.concatenate(joined)
-            joined, is_named[:] = [], False
-    if joined:
-        yield np.concatenate(joined)
-
-
-def twins_across(
-    mine: NDArray[np.floating],
-    others: NDArray[np.floating],
+def twins_of(
+    rows: NDArray[np.integer],
+    whitened: WhitenedRows,
+    embeddings: Raw,
     *,
-    hashes: Hashes | None = None,
-    tile: tuple[int, int] = TILE,
+    pixels: Pixels | None = None,
+    also: NDArray[np.integer] | None = None,
 ) -> Twins:
-    """All pairs of one of the raw embeddings (N, D) and one of the others (M, D) that are twins.
+    """The pairs of one of some rows (Q,) with another of a set, by the nearest of each; see `twins_among`.
 
-    Of N + M rows, as `hashes` are: the others stand after the first. Every row with a pair keeps one where there are
-    too many.
+    And by the nearest of some others, `also` (M,): in a burst longer than a list, its representative may be far down.
     """
-    every = np.concatenate([mine, others])
-    return twin_pairs(every, of=np.arange(len(mine)), among=len(mine), hashes=hashes, tile=tile)
+    asked, listed = whitened.rows[rows], []
+    for among in (np.arange(len(whitened)), np.zeros(0, np.int64) if also is None else also):
+        nearest = top_k(asked, whitened.rows[among], LISTED + 1)  # one of them may be the row itself
+        listed.append((np.append(among, NONE)[nearest.position], nearest.similarity))
+    position, similarity = (np.concatenate(part, axis=1) for part in zip(*listed, strict=True))
+    return twins_among(rows, Nearest(position.astype(np.int32), similarity), whitened, embeddings, pixels=pixels)
+
+
+def view_groups(embeddings: NDArray[np.floating]) -> Ids:
+    """Group (N,) of each of the raw embeddings (N, D), joined by views alone: of pictures that are not at hand."""
+    every = np.arange(len(embeddings))
+    return twin_groups(twins_of(every, whitened_rows(every, embeddings), embeddings))
+
+
+def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, pixels: Pixels | None = None) -> Twins:
+    """The pairs of one of the raw embeddings (N, D) and one of the others (M, D).
+
+    Of N + M rows, as `pixels` are: the others stand after the first. Views are by a space of both together.
+    """
+    count, every = len(mine), np.concatenate([mine, others])
+    whitened = whitened_rows(np.arange(len(every)), every)
+    listed = top_k(whitened.rows[:count], whitened.rows[count:], LISTED)
+    position = np.where(listed.position == NONE, NONE, listed.position + count)
+    found = twins_among(np.arange(count), Nearest(position, listed.similarity), whitened, every, pixels=pixels)
+    return found.at((found.pair >= count).sum(axis=1) == 1)
 
 
 def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
@@ -156,12 +131,63 @@ def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
     return scipy.sparse.coo_array((np.ones(len(places[0]), bool), places), shape=(twins.rows, twins.rows)).tocsr()
 
 
+def pair_groups(twins: Twins) -> tuple[Ids, Ids]:
+    """Group (N,) of each row by copies, and by copies and views, numbered from 0; alone if it has none.
+
+    Groups are joined pair by pair, copies first, then the most alike, as long as LINKED of all pairs between two are
+    there. So every group of copies lies in one group of both. Of thinned pairs all that a chain joins are one.
+    """
+    if twins.is_thinned:
+        return joined_by(twins.rows, twins.copies.pair), joined_by(twins.rows, twins.pair)
+    by_copies = _joined(np.arange(twins.rows, dtype=np.int32), twins.copies)
+    return by_copies, _joined(by_copies, twins)
+
+
 def twin_groups(twins: Twins) -> Ids:
-    """Group (N,) of each row, numbered from 0: rows that a chain of twins joins; alone if it has none."""
-    ends = twins.pair[:, 0], twins.pair[:, 1]
-    links = scipy.sparse.coo_array((np.ones(len(twins), bool), ends), shape=(twins.rows, twins.rows))
+    """Group (N,) of each row by copies and views; see `pair_groups`."""
+    return pair_groups(twins)[1]
+
+
+def joined_by(rows: int, pair: NDArray[np.integer]) -> Ids:
+    """Group (N,) of each of so many rows, numbered from 0: all that a chain of pairs (P, 2) joins."""
+    links = scipy.sparse.coo_array((np.ones(len(pair), bool), (pair[:, 0], pair[:, 1])), shape=(rows, rows))
     group: Ids = connected_components(links, directed=False)[1]
     return group.astype(np.int32)
+
+
+def _joined(group: Ids, twins: Twins) -> Ids:
+    """Groups (N,) joined further by pairs, numbered from 0."""
+    links: dict[int, dict[int, int]] = {}
+    order = np.lexsort((twins.pair[:, 1], twins.pair[:, 0], -twins.cosine))
+    ends = [pair for pair in group[twins.pair[order]].tolist() if pair[0] != pair[1]]
+    for one, other in ends:
+        for a, b in ((one, other), (other, one)):
+            links.setdefault(a, {})[b] = links.setdefault(a, {}).get(b, 0) + 1
+    size, now = np.bincount(group, minlength=twins.rows).tolist(), list(range(twins.rows))
+    for pair in ends:
+        one, other = (_now(now, end) for end in pair)
+        if one != other and links[one][other] >= LINKED * size[one] * size[other]:
+            _merge(one, other, links, size, now)
+    last = np.array([_now(now, number) for number in range(twins.rows)], np.int64)
+    return np.unique(last[group], return_inverse=True)[1].astype(np.int32)
+
+
+def _now(now: list[int], group: int) -> int:
+    """The group that a group has become a part of."""
+    while now[group] != group:
+        now[group] = now[now[group]]
+        group = now[group]
+    return group
+
+
+def _merge(one: int, other: int, links: dict[int, dict[int, int]], size: list[int], now: list[int]) -> None:
+    """Make the group with fewer links a part of the other."""
+    into, part = (one, other) if len(links[one]) >= len(links[other]) else (other, one)
+    now[part], size[into] = into, size[into] + size[part]
+    for beside, count in links.pop(part).items():
+        del links[beside][part]
+        if beside != into:
+            links[into][beside] = links[beside][into] = links[into].get(beside, 0) + count
 
 
 def source_groups(twins: Twins, apart: NDArray[np.integer] | None = None) -> Ids:
@@ -206,23 +232,23 @@ def twin_representatives(twins: Twins) -> Ids:
     return representative
 
 
-def twin_stars(twins: Twins, order: NDArray[np.integer], embeddings: Raw, *, hashes: Hashes | None = None) -> Twins:
-    """True pairs that cover groups whose own were thinned: all of each row in `order` that is no pair of one before.
+def copy_stars(twins: Twins, order: NDArray[np.integer], pixels: Pixels) -> Twins:
+    """True copies that cover groups whose pairs were thinned: all of each row in `order` that is none of one before.
 
-    `embeddings` (N, D) are raw. A row that is not in `order` has no pair.
+    A row that is not in `order` has no pair.
     """
-    group = twin_groups(twins)[order]
+    group = pair_groups(twins)[0][order]
     by_group = np.argsort(group, kind="stable")
-    found = _Found(twins.rows)
+    found = [np.zeros((0, 2), np.int64)]
     for members in np.split(order[by_group], np.flatnonzero(np.diff(group[by_group])) + 1):
         rest = members
         while len(rest) > 1:
-            left, right = np.full(len(rest) - 1, rest[0]), rest[1:]
-            cosine = _cosines(embeddings, left, right)
-            is_twin = are_twins(cosine, hashes, left, right)
-            found.add(left[is_twin], right[is_twin], cosine[is_twin])
-            rest = right[~is_twin]
-    return found.twins()
+            pairs = np.stack([np.full(len(rest) - 1, rest[0]), rest[1:]], axis=1)
+            is_copy = copies_among(pixels, pairs)
+            found.append(np.sort(pairs[is_copy], axis=1))
+            rest = rest[1:][~is_copy]
+    pair = np.concatenate(found).astype(np.int32)
+    return Twins(twins.rows, pair, np.ones(len(pair), np.float32), np.ones(len(pair), bool))
 
 
 def is_representative(twins: Twins) -> NDArray[np.bool_]:
@@ -232,85 +258,40 @@ def is_representative(twins: Twins) -> NDArray[np.bool_]:
 
 
 class _Found:
-    """The pairs so far; thinned to a spanning forest whenever they are too many."""
+    """The pairs so far; thinned to a spanning forest, of copies first, whenever they are too many."""
 
     def __init__(self, rows: int) -> None:
-        self.rows = rows
-        self.left, self.right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        self.cosine = [np.zeros(0, np.float32)]
-        self.group: Ids | None = None
+        self.rows, self.is_thinned = rows, False
+        self._key, self._is_copy = np.zeros(0, np.int64), np.zeros(0, bool)
+        self._new: list[tuple[NDArray[np.int64], NDArray[np.bool_]]] = []
 
-    def new(self, pairs: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Those pairs (P, 2) that may add something."""
-        return pairs if self.group is None else pairs[self.group[pairs[:, 0]] != self.group[pairs[:, 1]]]
+    def add(self, left: NDArray[np.integer], right: NDArray[np.integer], *, is_copy: bool) -> None:
+        key = np.minimum(left, right).astype(np.int64) * self.rows + np.maximum(left, right)
+        self._new.append((key, np.full(len(key), is_copy)))
+        if sum(len(key) for key, _ in self._new) > MOST_PAIRS:
+            self._take_in()
 
-    def add(self, left: NDArray[np.integer], right: NDArray[np.integer], cosine: Floats) -> None:
-        if self.group is not None:
-            is_new = self.group[left] != self.group[right]
-            left, right, cosine = left[is_new], right[is_new], cosine[is_new]
-        self.left.append(np.minimum(left, right))
-        self.right.append(np.maximum(left, right))
-        self.cosine.append(cosine)
-        if sum(map(len, self.cosine)) > MOST_PAIRS:
-            self._thin()
+    def twins(self, embeddings: Raw) -> Twins:
+        self._take_in()
+        pair = np.stack(np.divmod(self._key, max(1, self.rows)), axis=1)
+        return Twins(self.rows, pair.astype(np.int32), cosines(embeddings, *pair.T), self._is_copy, self.is_thinned)
 
-    def twins(self) -> Twins:
-        pair = np.stack([np.concatenate(self.left), np.concatenate(self.right)], axis=1).astype(np.int32)
-        _, first = np.unique(pair[:, 0].astype(np.int64) * self.rows + pair[:, 1], return_index=True)
-        return Twins(self.rows, pair[first], np.concatenate(self.cosine)[first], is_thinned=self.group is not None)
-
-    def _thin(self) -> None:
-        found = self.twins()
-        distance = (2 - found.cosine.astype(np.float64), (found.pair[:, 0], found.pair[:, 1]))
-        forest = minimum_spanning_tree(scipy.sparse.coo_array(distance, shape=(self.rows, self.rows)).tocsr()).tocoo()
-        self.left, self.right = [forest.row.astype(np.int64)], [forest.col.astype(np.int64)]
-        self.cosine = [(2 - forest.data).astype(np.float32)]
-        self.group = twin_groups(self.twins())
+    def _take_in(self) -> None:
+        keys, kinds = zip((self._key, self._is_copy), *self._new, strict=True)
+        key, kind = np.concatenate(keys), np.concatenate(kinds)
+        order = np.lexsort((~kind, key))  # of a pair that is both, the copy
+        self._key, first = np.unique(key[order], return_index=True)
+        self._is_copy, self._new = kind[order][first], []
+        if len(self._key) > MOST_PAIRS:
+            ends, distance = np.divmod(self._key, self.rows), np.where(self._is_copy, 1, 2)
+            links = scipy.sparse.coo_array((distance, ends), shape=(self.rows, self.rows))
+            forest = minimum_spanning_tree(links.tocsr()).tocoo()
+            self._key = forest.row.astype(np.int64) * self.rows + forest.col
+            self._is_copy, self.is_thinned = forest.data == 1, True
 
 
-def _in_tile(
-    embeddings: NDArray[np.floating],
-    sketch: Floats | None,
-    hashes: Hashes | None,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    bound: float,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """The pairs of a row and a column that are twins, and their cosines; but for those that only `copies` finds."""
-    least = bound if hashes is None else min(bound, VIEW_COSINE)
-    left, right, cosine = _near_in_tile(embeddings, sketch, rows, columns, least)
-    is_twin = are_twins(cosine, hashes, left, right, bound=bound)
-    return left[is_twin], right[is_twin], cosine[is_twin]
-
-
-def _near_in_tile(
-    embeddings: NDArray[np.floating],
-    sketch: Floats | None,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    bound: float,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """The pairs of a row and a column with a cosine of at least `bound`, and their cosines."""
-    if sketch is not None:
-        left, right = _at_least(sketch[rows] @ sketch[columns].T, bound - ROUNDING)
-        if len(left) <= DENSE * len(rows) * len(columns):
-            cosine = _cosines(embeddings, rows[left], columns[right])
-            is_twin = cosine >= bound
-            return rows[left[is_twin]], columns[right[is_twin]], cosine[is_twin]
-    every = l2_normalize(embeddings[rows]) @ l2_normalize(embeddings[columns]).T
-    left, right = _at_least(every, bound)
-    return rows[left], columns[right], every[left, right]
-
-
-def _at_least(values: Floats, bound: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if not values.size or values.max() < bound:  # as most tiles are, and quicker than to compare
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    row, column = np.divmod(np.flatnonzero(values >= bound), values.shape[1])
-    return row, column
-
-
-def _cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.integer]) -> Floats:
-    """The cosines (P,) of pairs of rows, each of which is looked up and brought to length one once."""
+def cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.integer]) -> Floats:
+    """The raw cosines (P,) of pairs of rows, each of which is looked up and brought to length one once."""
     rows, place = np.unique(np.concatenate([left, right]), return_inverse=True)
     unit = l2_normalize(embeddings[rows])
     one, other = place[: len(left)], place[len(left) :]
@@ -319,18 +300,3 @@ def _cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.integ
         part = slice(start, start + PRODUCTS)
         np.einsum("pd,pd->p", unit[one[part]], unit[other[part]], out=cosine[part])
     return cosine
-
-
-def _sketch(embeddings: NDArray[np.floating]) -> Floats:
-    """Parts along the main directions of a sample, and the length of the rest (N, at most 64)."""
-    sample = l2_normalize(embeddings[:: max(1, len(embeddings) // SKETCH_SAMPLE)])
-    width = sample.shape[1]
-    top = max(0, width - SKETCH), width - 1
-    directions = scipy.linalg.eigh(sample.T @ sample, subset_by_index=top)[1]
-    sketch = np.zeros((len(embeddings), directions.shape[1] + 1), np.float32)
-    for start in range(0, len(embeddings), ROWS_AT_ONCE):
-        unit = l2_normalize(embeddings[start : start + ROWS_AT_ONCE])
-        part = unit @ directions
-        rest = np.einsum("nd,nd->n", unit, unit) - np.einsum("ns,ns->n", part, part)
-        sketch[start : start + ROWS_AT_ONCE] = np.column_stack([part, np.sqrt(np.maximum(rest, 0))])
-    return sketch

@@ -4,49 +4,42 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.pipeline.twins import twin_pairs, twin_representatives
+from url_viz.pipeline.views import ViewSpace
 from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw, in_parts
 from url_viz.store.reader import Store
-from url_viz.store.tables import Twins, positions_of
-from url_viz.store.whitened_rows import BLOCK, Floats, WhitenedRows, Whitening
+from url_viz.store.tables import positions_of
+from url_viz.store.whitened_rows import BLOCK, POWER, Floats, WhitenedRows, Whitening
 
 AXES = 256
-POWER = 0.5
 SAMPLE = 50_000
-VERSION = 2
-"""Of the definition below, and of what a twin is: a stored whitening of another version is fitted again."""
+VERSION = 3
+"""Of the definition below, and of what copies and views are: a stored whitening of another version is fitted again."""
 
 LEAST_VARIANCE = 1e-9
 """An axis along which unit vectors vary less is rounding, and is left out."""
 
 
-def fit_whitening(
-    embeddings: Raw,
-    *,
-    twins: Twins | None = None,
-    hashes: Hashes | None = None,
-    axes: int = AXES,
-    sample: int = SAMPLE,
-) -> Whitening:
+def fit_whitening(embeddings: Raw, *, axes: int = AXES, sample: int = SAMPLE) -> Whitening:
     """Fit on raw embeddings (N, D), float16 or float32, finite; on `sample` rows drawn at random if there are more.
 
-    Twins count once, so that a burst does not weigh; without `twins` of all rows they are looked for in the sample,
-    with `hashes` (N, WORDS) by both witnesses.
-    Rows of zeros are left out. At most `axes` are kept, and at most as many as rows less one; scales are the standard
-    deviations along them to the power −`POWER`. Without any spread (no rows, one, all equal) one axis of scale 0 is
-    kept, and all rows whiten to zeros.
+    Views in a first space count once in the one that is given, so that a burst does not weigh. Rows of zeros are left
+    out. At most `axes` are kept, and at most as many as rows less one; scales are the standard deviations along them to
+    the power −`POWER`. Without any spread (no rows, one, all equal) one axis of scale 0 is kept, and all rows whiten to
+    zeros.
     """
-    drawn = _drawn(np.arange(len(embeddings)) if twins is None else np.unique(twin_representatives(twins)), sample)
-    unit = l2_normalize(embeddings[drawn])
-    if twins is None:
-        drawn_hashes = None if hashes is None else hashes[drawn]
-        unit = unit[np.unique(twin_representatives(twin_pairs(unit, hashes=drawn_hashes)))]
+    unit = l2_normalize(embeddings[_drawn(len(embeddings), sample)])
     unit = unit[unit.any(axis=1)]
-    mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(embeddings.shape[1])
-    unit -= mean.astype(np.float32)
-    variance, directions = _principal(unit, min(axes, len(unit) - 1, embeddings.shape[1]))
+    first = _fitted(unit, len(embeddings), axes)
+    counts = ViewSpace(first).counted_once(first.transform(unit))
+    return first if counts.all() else _fitted(unit[counts], len(embeddings), axes)
+
+
+def _fitted(unit: Floats, count: int, axes: int) -> Whitening:
+    """By rows of length one (S, D), of a set of `count`."""
+    mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(unit.shape[1])
+    unit = unit - mean.astype(np.float32)
+    variance, directions = _principal(unit, min(axes, len(unit) - 1, unit.shape[1]))
     is_spread = variance > LEAST_VARIANCE
     scales = np.where(is_spread, np.maximum(variance, LEAST_VARIANCE) ** (-POWER / 2), 0)
     kept = slice(0, max(1, int(is_spread.sum())))
@@ -54,7 +47,7 @@ def fit_whitening(
         mean.astype(np.float32),
         np.ascontiguousarray(directions[:, kept], np.float32),
         scales[kept].astype(np.float32),
-        len(embeddings),
+        count,
         VERSION,
     )
 
@@ -64,16 +57,13 @@ def whitened_rows(
     embeddings: Raw,
     *,
     known: WhitenedRows | None = None,
-    twins: Twins | None = None,
-    hashes: Hashes | None = None,
 ) -> WhitenedRows:
     """Raw embeddings (M, D) of the contents (M,) in the set's whitened space, a new one if `known` serves no more.
 
-    Of `known` rows only those are transformed that it has not. A new space is fitted with the `twins` of all rows, if
-    they are known already.
+    Of `known` rows only those are transformed that it has not.
     """
     if known is None or not serves(known, len(content)):
-        whitening = fit_whitening(embeddings, twins=twins, hashes=hashes)
+        whitening = fit_whitening(embeddings)
         return WhitenedRows(whitening, content, _transformed(whitening, embeddings))
     row = positions_of(content, known.content)
     rows = np.zeros((len(content), known.rows.shape[1]), np.float16)
@@ -104,7 +94,7 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
         return found
     distinct, number = np.unique(content, return_inverse=True)
     embedding = store.embeddings(space_key, distinct).embedding
-    made = whitened_rows(distinct, embedding, known=store.whitened(space_key), hashes=store.hashes(distinct))
+    made = whitened_rows(distinct, embedding, known=store.whitened(space_key))
     return WhitenedRows(made.whitening, content, made.rows[number])
 
 
@@ -113,10 +103,10 @@ def should_refit(fitted_on: int, now: int) -> bool:
     return now >= 2 * max(1, fitted_on)
 
 
-def _drawn(rows: NDArray[np.integer], sample: int) -> NDArray[np.integer]:
-    if len(rows) <= sample:
-        return rows
-    return rows[np.sort(np.random.default_rng(0).choice(len(rows), sample, replace=False))]
+def _drawn(rows: int, sample: int) -> NDArray[np.integer]:
+    if rows <= sample:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, sample, replace=False))
 
 
 def _principal(centred: Floats, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

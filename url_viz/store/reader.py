@@ -199,14 +199,17 @@ class Store:
 
     def graph(self, space_key: str) -> Graph | None:
         """The neighbour graph of a space, once it was made."""
-        return self._made(f"graph-{space_key}", graph_schema(1).names, _graph_of)
+        return self._of_graph(space_key, graph_schema(1).names, _graph_of)
 
     def graph_columns(self, space_key: str) -> GraphColumns | None:
         """What the graph says of each content, without its lists; None if there is no graph yet."""
-        names = [field.name for field in dataclasses.fields(GraphColumns)]
-        return self._made(
-            f"graph-{space_key}", names, lambda data: GraphColumns(*(numbers_of(data[name]) for name in names))
-        )
+        return self._of_graph(space_key, [field.name for field in dataclasses.fields(GraphColumns)], _graph_columns_of)
+
+    def _of_graph(self, space_key: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:
+        """As `_made`; a graph from before pairs had kinds has no groups of copies, until a reading makes it anew."""
+        opened = self._open(f"graph-{space_key}")
+        there = columns if opened is None else [name for name in columns if name in opened.table.schema.names]
+        return self._made(f"graph-{space_key}", there, make)
 
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space; None before it was made."""
@@ -330,10 +333,16 @@ def _whole(table: Any, columns: Sequence[str], *, count: int) -> pa.Table:
     return verified(data, columns)
 
 
+def _graph_columns_of(data: pa.Table) -> GraphColumns:
+    columns = {name: numbers_of(data[name]) for name in data.column_names}
+    return GraphColumns(**{"copy_group": np.arange(len(data), dtype=np.int32), **columns})
+
+
 def _graph_of(data: pa.Table) -> Graph:
     """The graph in the rows of its table. Raises ChecksumError if a position is out of range."""
     position = matrix(data["position"]).astype(np.int32, copy=False)
-    twins = twins_of_cells(data["twins"], is_thinned=bool(numbers_of(data["is_thinned"]).any()))
+    has_kinds, is_thinned = "copy_group" in data.column_names, bool(numbers_of(data["is_thinned"]).any())
+    twins = twins_of_cells(data["twins"], is_thinned=is_thinned, has_kinds=has_kinds)
     for rows in (position, twins.pair):
         if rows.size and not (rows.min() >= -1 and rows.max() < len(position)):
             raise ChecksumError("positions that are of no row")

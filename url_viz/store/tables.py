@@ -1,7 +1,7 @@
 """Schemas of the tables of an image set, and the records they are read into."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -50,7 +50,7 @@ def graph_schema(k: int) -> pa.Schema:
     """One row per distinct content; positions are rows of this very table.
 
     `position` and `similarity` are its K nearest (`Graph`); `twins` its twins in later rows, as bytes (`Twins`);
-    `nearest`, `nearest_similarity`, `confusability` and `twin_group` follow from these, and are kept so that a table is
+    `nearest`, `nearest_similarity`, `confusability` and the groups follow from these, and are kept so that a table is
     joined without reading lists; `whitening` is the key of the space the similarities are of.
     """
     return pa.schema(
@@ -61,7 +61,7 @@ def graph_schema(k: int) -> pa.Schema:
             *_required(is_thinned=pa.bool_(), nearest=pa.int32()),
             ("nearest_similarity", pa.float32()),
             ("confusability", pa.float32()),
-            *_required(twin_group=pa.int32(), whitening=pa.int64(), is_approximate=pa.bool_()),
+            *_required(twin_group=pa.int32(), whitening=pa.int64(), is_approximate=pa.bool_(), copy_group=pa.int32()),
         ]
     )
 
@@ -105,24 +105,46 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Twins:
-    """Pairs of `rows` rows that count as one (`pipeline.twins`): `pair` (P, 2) int32 and raw `cosine` (P,) float32.
+    """Pairs of `rows` rows that are copies or views (`pipeline.twins`): `pair` (P, 2) int32, raw `cosine` (P,) float32.
 
-    The lower row comes first, and no pair is repeated. If `is_thinned`, there were too many, and just enough are kept
-    that groups stay whole; then all rows of a group count as each other's twins.
+    `is_copy` (P,) says which are copies, and the others are views. The lower row comes first, and no pair is repeated.
+    If `is_thinned`, there were too many, and just enough are kept that groups stay whole; then all rows of a group
+    count as each other's twins.
     """
 
     rows: int
     pair: NDArray[np.int32]
     cosine: NDArray[np.float32]
+    is_copy: NDArray[np.bool_]
     is_thinned: bool = False
 
     def __len__(self) -> int:
         return len(self.cosine)
 
+    def at(self, which: NDArray[np.bool_] | NDArray[np.integer]) -> "Twins":
+        """Some of the pairs, by a mask (P,) or their numbers."""
+        return replace(self, pair=self.pair[which], cosine=self.cosine[which], is_copy=self.is_copy[which])
+
+    @property
+    def copies(self) -> "Twins":
+        """The pairs that are copies."""
+        return self.at(self.is_copy)
+
+    def with_pairs(self, other: "Twins") -> "Twins":
+        """These pairs and others of the same rows; one that is in both is a copy if it is in either."""
+        pair, cosine, is_copy = (
+            np.concatenate([getattr(each, name) for each in (self, other)]) for name in ("pair", "cosine", "is_copy")
+        )
+        order = np.lexsort((~is_copy, pair[:, 1], pair[:, 0]))
+        pair = pair[order]
+        is_first = np.diff(pair, axis=0, prepend=np.full((1, 2), -1, np.int32)).any(axis=1)
+        is_thinned = self.is_thinned or other.is_thinned
+        return Twins(self.rows, pair[is_first], cosine[order][is_first], is_copy[order][is_first], is_thinned)
+
 
 def no_twins(rows: int) -> Twins:
     """`rows` rows without twins."""
-    return Twins(rows, np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+    return Twins(rows, np.zeros((0, 2), np.int32), np.zeros(0, np.float32), np.zeros(0, bool))
 
 
 @dataclass(frozen=True)
@@ -159,6 +181,7 @@ class GraphColumns:
     nearest_similarity: NDArray[np.float32]
     confusability: NDArray[np.float32]
     twin_group: NDArray[np.int32]
+    copy_group: NDArray[np.int32]
 
     def rows_of(self, contents: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each of `contents` (N,), −1 if it is missing; cached for the last array."""
@@ -185,14 +208,14 @@ class Coordinates:
         return len(self.content)
 
 
-_TWIN = np.dtype([("row", "<i4"), ("cosine", "<f4")])
+_TWIN = np.dtype([("row", "<i4"), ("cosine", "<f4"), ("is_copy", "?")])
 
 
 def twin_cells(twins: Twins) -> pa.Array:
-    """A cell of bytes for each row: the twins that stand in later rows, with their cosines; null for none."""
+    """A cell of bytes for each row: the twins that stand in later rows, with cosine and kind; null for none."""
     order = np.lexsort((twins.pair[:, 1], twins.pair[:, 0]))
     pairs = np.zeros(len(twins), _TWIN)
-    pairs["row"], pairs["cosine"] = twins.pair[order, 1], twins.cosine[order]
+    pairs["row"], pairs["cosine"], pairs["is_copy"] = twins.pair[order, 1], twins.cosine[order], twins.is_copy[order]
     ends = np.cumsum(np.bincount(twins.pair[:, 0], minlength=twins.rows)) * _TWIN.itemsize
     offsets = np.concatenate([[0], ends]).astype(np.int32)
     cells = pa.Array.from_buffers(
@@ -201,12 +224,15 @@ def twin_cells(twins: Twins) -> pa.Array:
     return pc.if_else(pc.equal(pc.binary_length(cells), 0), pa.scalar(None, pa.binary()), cells)
 
 
-def twins_of_cells(cells: pa.ChunkedArray, *, is_thinned: bool) -> Twins:
-    """The pairs in a column as `twin_cells` makes it."""
-    pairs = np.frombuffer(b"".join(cells.drop_null().to_pylist()), _TWIN)
-    size = np.asarray(pc.fill_null(pc.binary_length(cells), 0).to_numpy()) // _TWIN.itemsize
+def twins_of_cells(cells: pa.ChunkedArray, *, is_thinned: bool, has_kinds: bool = True) -> Twins:
+    """The pairs in a column as `twin_cells` makes it; of one without kinds, as it was once made, all as views."""
+    kind = _TWIN if has_kinds else np.dtype(_TWIN.descr[:2])
+    pairs = np.frombuffer(b"".join(cells.drop_null().to_pylist()), kind)
+    size = np.asarray(pc.fill_null(pc.binary_length(cells), 0).to_numpy()) // kind.itemsize
     first = np.repeat(np.arange(len(cells)), size)
-    return Twins(len(cells), np.stack([first, pairs["row"]], axis=1).astype(np.int32), pairs["cosine"], is_thinned)
+    pair = np.stack([first, pairs["row"]], axis=1).astype(np.int32)
+    is_copy = pairs["is_copy"] if has_kinds else np.zeros(len(pairs), bool)
+    return Twins(len(cells), pair, pairs["cosine"], is_copy, is_thinned)
 
 
 def fixed_lists(array: NDArray[np.generic]) -> pa.FixedSizeListArray:

@@ -12,6 +12,8 @@ from url_viz.rows import l2_normalize
 LEAST_LENGTH = 1e-5
 """A whitened row shorter than this is the mean itself up to rounding, and has no direction."""
 BLOCK = 4096
+POWER = 0.5
+"""Scales are variances to the power −POWER / 2: by half of what would make all axes equal."""
 
 Floats = NDArray[np.float32]
 

@@ -251,7 +251,7 @@ class Writer(Store):
             graph_schema(graph.position.shape[1]),
             *(graph.content, graph.position, graph.similarity, twin_cells(graph.twins), graph.twins.is_thinned),
             *(columns.nearest, columns.nearest_similarity, columns.confusability, columns.twin_group),
-            *(graph.whitening, graph.is_approximate),
+            *(graph.whitening, graph.is_approximate, columns.copy_group),
         )
         self._put(f"graph-{space_key}", rows, apart=GRAPH_LISTS)
         self._drop(f"neighbours-{space_key}")

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from url_viz.analysis.leaks import Splits, leaks_between_sets
 from url_viz.errors import ImageSetError
+from url_viz.pipeline.near_copies import Pixels
+from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import twins_across
-from url_viz.store.tables import positions_of
+from url_viz.store.tables import Twins, positions_of
 from url_viz.subjects.set_core import SetCore, SetSubject
 
 
@@ -53,8 +56,17 @@ def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
     both = core, other
     keys = [np.unique(each.contents) for each in both]
     embeddings = [each.store.embeddings(each.space.key, key).embedding for each, key in zip(both, keys, strict=True)]
-    hashes = np.concatenate([each.store.hashes(key) for each, key in zip(both, keys, strict=True)])
+    pixels = Pixels.joined(*(stored_pixels(each.store, key) for each, key in zip(both, keys, strict=True)))
     rows = positions_of(core.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
     mine, others = ((each.frame, each.contents) for each in both)
     names = core.root.name, other.root.name
-    return leaks_between_sets(mine, others, twins_across(*embeddings, hashes=hashes), rows, names)
+    twins = twins_across(*embeddings, pixels=pixels).with_pairs(_same_files(*keys))
+    return leaks_between_sets(mine, others, twins, rows, names)
+
+
+def _same_files(mine: NDArray[np.int64], others: NDArray[np.int64]) -> Twins:
+    """The contents that are in both, as pairs of copies: of blank pictures the pixels do not tell."""
+    _, one, other = np.intersect1d(mine, others, return_indices=True)
+    pair = np.stack([one, len(mine) + other], axis=1)
+    every = np.ones(len(pair))
+    return Twins(len(mine) + len(others), pair.astype(np.int32), every.astype(np.float32), every.astype(bool))

@@ -28,10 +28,15 @@ from url_viz.analysis.uploads import placed
 from url_viz.analysis.user_columns import with_user_columns
 from url_viz.errors import ImageSetError
 from url_viz.imaging.digest import image_id
+from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.imaging.places import picture_path
 from url_viz.imaging.scan import display_name
+from url_viz.pipeline.near_copies import NEVER, Pixels, alike, bits_apart
+from url_viz.pipeline.nearest import NONE, top_k
 from url_viz.pipeline.object_twins import twins_of_objects
-from url_viz.pipeline.twins import joined_groups, twin_groups, twin_pairs
+from url_viz.pipeline.stored_pixels import stored_pixels
+from url_viz.pipeline.twins import cosines, joined_groups, twin_groups, twins_of
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decision_rows import FileKeys
 from url_viz.store.imported_columns import NAMES, TAGS
@@ -46,10 +51,15 @@ from url_viz.store.version_files import (
     store_version,
     stored_versions,
 )
+from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.subjects.set_core import SetCore, SetSubject
 from url_viz.wording import FEW, counted, decimal, first_of
 
 AS_NOW = "now"
+LEAST_COSINE, NEAR_COSINE = 0.5, 0.95
+"""The raw cosine of a copy that is known by its hash alone: of one that hardly differs, and of one that may differ."""
+NEAREST = 8
+"""So many of the nearest are looked at for the latter."""
 
 
 @dataclass(frozen=True)
@@ -451,7 +461,7 @@ def _placed(core: SetCore, before: SetCore, content: Rows) -> NDArray[np.float32
     stored = before.store.embeddings(core.space.key, np.unique(content))
     if not len(stored) or not core.has_graph:
         return xy
-    gone = NewPictures(stored.embedding, stored.content, before.store.hashes(stored.content))
+    gone = NewPictures(stored.embedding, stored.content, stored_pixels(before.store, stored.content))
     nearest, twin = nearest_without_twins(gone, reference)
     row = positions_of(content, stored.content)
     xy[row >= 0] = placed(stored.content, nearest, twin, reference)[row[row >= 0]]
@@ -468,7 +478,7 @@ def diff_of(before: Version, after: Version) -> Diff:
     if models_of(before.core) != models_of(after.core):
         before, after = map(_by_one_model, (before, after))
     contents = _contents(before, after)
-    matching = match(before.rows, after.rows, contents.content, contents.twins)
+    matching = match(before.rows, after.rows, contents.content, contents.twins.copies)
     leaks = after.core.derived.get("leaks") if after.is_now else None
     if leaks is not None:
         leaks = new_leaks(leaks, before.rows, after.rows, matching)
@@ -502,8 +512,7 @@ def _contents(before: Version, after: Version) -> BothContents:
     twins, raw = _known_twins(after.core, content), np.zeros((0, 0), np.float16)
     if len(others):
         every, found = _twins_of_others(before, after, content, others)
-        pair, cosine = np.concatenate([twins.pair, found.pair]), np.concatenate([twins.cosine, found.cosine])
-        twins, raw = Twins(len(content), pair, cosine), every[others]
+        twins, raw = twins.with_pairs(found), every[others]
     return BothContents(content, twins, raw, _groups(before, after, content, twins))
 
 
@@ -518,11 +527,35 @@ def _twins_of_others(before: Version, after: Version, content: Rows, others: Row
             "more, so that their twins cannot be found. Choose a later version."
         )
     raw = embeddings.embedding[row]
-    hashes = np.maximum(*(store.hashes(content) for store in stores))
-    found = twin_pairs(raw, of=others, hashes=hashes)
+    whitened = whitened_rows(content, raw, known=after.core.store.whitened(key))
+    one, other = (stored_pixels(store, content) for store in stores)
+    pixels = Pixels(
+        np.maximum(one.hashes, other.hashes), lambda rows: one.patches_of(rows).or_else(other.patches_of(rows))
+    )
+    found = twins_of(others, whitened, raw, pixels=pixels)
+    is_here = np.isin(content, np.concatenate([core.contents for core in (after.core, before.core)]))
+    found = found.with_pairs(_copies_by_hash(raw, pixels.hashes, others, is_here, whitened))
     if after.core.is_of_objects:
         found = twins_of_objects(found, _boxes(before.rows, after.rows, content))
     return raw, found
+
+
+def _copies_by_hash(
+    raw: NDArray[np.floating], hashes: Hashes, rows: Rows, is_here: NDArray[np.bool_], whitened: WhitenedRows
+) -> Twins:
+    """Pairs of one of some rows with another of (M,) that are copies by hash: what was replaced has left no pixels.
+
+    Among the nearest the hashes may differ more, as long as the embeddings hardly do.
+    """
+    nearest = top_k(whitened.rows[rows], whitened.rows, NEAREST).position
+    near = np.stack([np.repeat(rows, nearest.shape[1]), nearest.ravel()], axis=1)
+    near = near[(near[:, 1] != NONE) & (near[:, 0] != near[:, 1])]
+    near = near[(bits_apart(hashes, *near.T) < NEVER) & (cosines(raw, *near.T) >= NEAR_COSINE)]
+    pairs = np.concatenate([near, *(pair for pair, _ in alike(hashes, of=rows))])
+    pairs = np.unique(np.sort(pairs[~is_here[pairs].all(axis=1)], axis=1), axis=0)
+    cosine = cosines(raw, *pairs.T)
+    found = Twins(len(raw), pairs.astype(np.int32), cosine, np.ones(len(pairs), bool))
+    return found.at(np.flatnonzero(cosine >= LEAST_COSINE))
 
 
 def _boxes(before: pd.DataFrame, after: pd.DataFrame, content: Rows) -> Boxes:
@@ -539,8 +572,9 @@ def _known_twins(core: SetCore, content: Rows) -> Twins:
     if graph is None:
         return no_twins(len(content))
     row = positions_of(graph.content, content)[graph.twins.pair]
-    is_here = (row >= 0).all(axis=1)
-    return Twins(len(content), np.sort(row[is_here], axis=1).astype(np.int32), graph.twins.cosine[is_here])
+    here = np.flatnonzero((row >= 0).all(axis=1))
+    pair = np.sort(row[here], axis=1).astype(np.int32)
+    return replace(graph.twins.at(here), rows=len(content), pair=pair)
 
 
 def _groups(before: Version, after: Version, content: Rows, twins: Twins) -> NDArray[np.int32]:

@@ -57,39 +57,44 @@ def key_of(content: bytes) -> str:
 
 @dataclass(frozen=True)
 class GridOrder:
-    """Pictures in the order of a grid: `ids`, percentiles `rank` and numbers of hidden `twins`, each (M,)."""
+    """Pictures in the order of a grid: `ids`, percentiles `rank`, and how many `twins` and `copies` of each are hidden.
+
+    All are (M,); copies are among the twins.
+    """
 
     ids: NDArray[np.int64]
     rank: NDArray[np.float32]
     twins: NDArray[np.integer]
+    copies: NDArray[np.integer]
 
     @cached_property
     def key(self) -> str:
         """Its key in the cache."""
-        return key_of(b"".join(part.tobytes() for part in (self.ids, self.rank, self.twins)))
+        return key_of(b"".join(part.tobytes() for part in (self.ids, self.rank, self.twins, self.copies)))
 
     def rows(self, table: pd.DataFrame, *, start: int, stop: int) -> pd.DataFrame:
-        """The rows of `table` at positions `start` to `stop`, with `rank_percentile` and `twins`.
+        """The rows of `table` at positions `start` to `stop`, with `rank_percentile`, `twins` and `copies`.
 
         Pictures that are no longer in the table are left out.
         """
         ids = pd.Index(table["id"].to_numpy(np.int64)).get_indexer(self.ids[start:stop])
         is_present = ids >= 0
         rows: pd.DataFrame = table.iloc[ids[is_present]]
-        return rows.assign(rank_percentile=self.rank[start:stop][is_present], twins=self.twins[start:stop][is_present])
+        given = {"rank_percentile": self.rank, "twins": self.twins, "copies": self.copies}
+        return rows.assign(**{name: values[start:stop][is_present] for name, values in given.items()})
 
+
+_HIDDEN = ("twins", "copies")
 
 cached_masks: LruCache[str, bytes] = LruCache(MOST_MASKS)
 cached_orders: LruCache[str, GridOrder] = LruCache(MOST_ORDERS)
 
 
 def order_of(rows: pd.DataFrame) -> GridOrder:
-    """The order of `rows` (id, rank_percentile and, if known, twins), the first MOST_IN_ORDER."""
-    rows = rows[[name for name in ("id", "rank_percentile", "twins") if name in rows]].head(MOST_IN_ORDER)
-    twins = rows["twins"] if "twins" in rows else pd.Series(0, index=rows.index)
-    return GridOrder(
-        rows["id"].to_numpy(np.int64), rows["rank_percentile"].to_numpy(np.float32), twins.to_numpy(np.int32)
-    )
+    """The order of `rows` (id, rank_percentile and, if known, twins and copies), the first MOST_IN_ORDER."""
+    rows = rows.filter(["id", "rank_percentile", "twins", "copies"]).head(MOST_IN_ORDER)
+    hidden = (rows[name].to_numpy(np.int32) if name in rows else np.zeros(len(rows), np.int32) for name in _HIDDEN)
+    return GridOrder(rows["id"].to_numpy(np.int64), rows["rank_percentile"].to_numpy(np.float32), *hidden)
 
 
 def cache_order(order: GridOrder) -> str:

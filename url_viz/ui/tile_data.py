@@ -13,7 +13,7 @@ from url_viz.analysis.measures import MEASURES, is_measure, title_of
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.ui.urls import thumbnail_url
-from url_viz.wording import standing
+from url_viz.wording import of_group, standing
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Tile:
 
     `thumbnail` is a URL. `value` is printed on the picture ("above 97 %"), `detail` shown when it is pointed at.
     `question` ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it.
-    `twins` counts the hidden twins of this picture. `mark` is a short word in the corner. `decision` is shown as a
+    `twins` says which others it stands for ("3 copies"). `mark` is a short word in the corner. `decision` is shown as a
     coloured sign; a dropped picture is faint.
     """
 
@@ -31,7 +31,7 @@ class Tile:
     thumbnail: str
     value: str
     label: str | None = None
-    twins: int = 0
+    twins: str = ""
     is_ringed: bool = False
     mark: str | None = None
     decision: str | None = None
@@ -57,7 +57,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
         value=value_text(value, rank),
         detail=f"{title_of(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
         question=question_of({str(column): value for column, value in row.items()}),
-        twins=int(row.get("twins", 0)),
+        twins=of_group(int(row.get("twins", 0)), int(row.get("copies", 0))),
         is_ringed=int(row["id"]) == ringed_id,
         decision=row.get("decision"),
     )

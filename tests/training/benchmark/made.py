@@ -13,7 +13,7 @@ from training.data.pictures import PictureList
 
 
 def small_set(seed: int = 0, *, classes: int = 4, pictures: int = 72, width: int = 12) -> LabelledSet:
-    """Embeddings about class centres, so near each other that many go wrong; the first three are one burst."""
+    """Embeddings about class centres, so near each other that many go wrong; the first three are nearly one."""
     rng = np.random.default_rng(seed)
     label = rng.permutation(np.arange(pictures) % classes).astype(np.int32)
     centre = rng.normal(size=(classes, width))
@@ -51,19 +51,16 @@ def with_people(case: Case, entropy: np.ndarray, **beside: np.ndarray) -> Case:
 
 
 def naive_nearest(embedding: np.ndarray) -> list[int]:
-    """The nearest in the whitened space that is no twin, as it is defined, in float64 and one by one; a burst once."""
+    """The nearest in the whitened space, in float64 and one by one; of so few numbers none are views."""
     unit = embedding.astype(float) / np.linalg.norm(embedding.astype(float), axis=1, keepdims=True)
-    leading: list[int] = []
-    for i in range(len(unit)):
-        leading += [i] if all(unit[i] @ unit[j] < 0.96 for j in leading) else []
-    centred = unit - unit[leading].mean(axis=0)
-    variance, axes = np.linalg.eigh(np.cov(centred[leading].T))
+    centred = unit - unit.mean(axis=0)
+    variance, axes = np.linalg.eigh(np.cov(centred.T))
     is_spread = variance > 1e-9
     rows = centred @ axes[:, is_spread] / variance[is_spread] ** 0.25
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     nearest = []
     for i in range(len(rows)):
-        others = [j for j in leading if j != i and unit[i] @ unit[j] < 0.96]
+        others = [j for j in range(len(rows)) if j != i]
         nearest.append(max(others, key=lambda j: float(rows[i] @ rows[j])))
     return nearest
 

@@ -10,7 +10,7 @@ import { DECISIONS, DECISION_OF_KEY, newIcon } from "../shared/decisions.js";
  * @property {string} thumbnail its URL
  * @property {string} value
  * @property {string | null} label
- * @property {number} twins
+ * @property {string} twins which others it stands for
  * @property {boolean} is_ringed
  * @property {string | null} mark
  * @property {string | null} decision
@@ -61,7 +61,7 @@ export function fill(cell, content, canDecide) {
   const baseName = name.slice(name.lastIndexOf("/") + 1); // the file name; the title has the whole path
   const texts = {
     value,
-    twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "",
+    twins: twins && `+${twins}`,
     mark: mark ?? "",
     question: question ?? "",
     start: baseName.slice(0, -END),

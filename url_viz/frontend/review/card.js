@@ -14,9 +14,9 @@ import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
 const KEYS = [
   ["y", "yes, the same kind of thing", ["same"]],
   ["n", "no, not the same kind", ["same"]],
-  ["1 2", "the first or the second class, or the twin to keep", ["choice", "keep"]],
+  ["1 2", "the first or the second class, or the picture to keep", ["choice", "keep"]],
   [DECISIONS.keep.key, "keep it in the set, whatever its label", ["decision"]],
-  [DECISIONS.drop.key, "drop it; of twins, all", ["decision"]],
+  [DECISIONS.drop.key, "drop it; of a group, all", ["decision"]],
   [DECISIONS["look-again"].key, "look again later", ["decision"]],
   ["b", "its box is wrong, and is to be drawn again", ["verdict"]],
   ["n", "no such object: drop it", ["verdict"]],
@@ -25,7 +25,7 @@ const KEYS = [
   ["Enter", "another name, by typing", ["name"]],
   ["Space", "skip for now"],
   ["Backspace", "back to the previous one"],
-  ["t", "include its twins, or not", ["twins"]],
+  ["t", "include its copies and views, or not", ["twins"]],
   ["w", "the whole picture, or the crop", ["whole"]],
   ["f", "facts and reasons"],
   ["?", "these keys"],
@@ -163,19 +163,14 @@ export function newBeside(picture, isWhole) {
   return figure;
 }
 
-/** @param {number} count of the other pictures of its group @returns {string} */
-export function twinsInWords(count) {
-  return count === 1 ? "and its twin" : `and its ${count.toLocaleString("en")} twins`;
-}
-
 /**
  * What its label is now, and what it was given as.
- * @param {{label_given: string | null, twins: number, question: string, takes: string[]}} card
+ * @param {{label_given: string | null, twins: string, question: string, takes: string[]}} card
  * @param {string | null} label that somebody gave
  * @returns {string}
  */
 export function ownWords({ label_given: given, twins, question, takes }, label) {
-  const others = twins ? [`+${twins} ${twins === 1 ? "twin" : "twins"}`] : [];
+  const others = twins ? [`+${twins}`] : [];
   if (takes.includes("name")) return [...(label === null ? [] : [`named ${label}`]), ...others].join(" · ");
   const now = label ?? given;
   const words = [];

@@ -15,7 +15,6 @@ import {
   notAnswering,
   ownWords,
   sourceOf,
-  twinsInWords,
 } from "./card.js";
 import { WAITS, countsInWords, countsOf, endInWords, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
@@ -150,7 +149,7 @@ class Desk {
     this.help.querySelector("dl").replaceChildren(...newKeys(card));
     this.withTwins = false;
     if (!card.twins) this.element.querySelector(".answer.twins").hidden = true;
-    this.element.querySelector(".answer.twins span").textContent = twinsInWords(card.twins);
+    this.element.querySelector(".answer.twins span").textContent = `and its ${card.twins}`;
     this.element.querySelector(".answer.back").disabled = !this.before;
   }
 
@@ -236,7 +235,7 @@ class Desk {
 
   // Let the next answer be for the card's twins too, or for it alone again.
   takeTwins() {
-    this.withTwins = !this.withTwins && this.card.twins > 0;
+    this.withTwins = !this.withTwins && this.card.twins !== "";
     this.drawState(this.card);
   }
 

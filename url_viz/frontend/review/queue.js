@@ -19,7 +19,7 @@
  * @property {string | null} label
  * @property {boolean} isDone
  * @property {boolean} isSkipped
- * @property {string[]} [keep] ids of the twins to keep
+ * @property {string[]} [keep] ids of the pictures to keep
  * @property {boolean | null} same of a pair, whether both are the same kind
  * @property {string | null} verdict on the box of an object
  *

@@ -189,7 +189,7 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
             help="Higher values are drawn larger. In fog, size always follows the order.",
             **control(SIZE, size, _changing("size"), options=sizes),
         )
-        _show_toggle("Show twins as one", COLLAPSE, "collapse_twins", "Bursts and copies are shown once, marked +n")
+        _show_toggle("Show copies and views as one", COLLAPSE, "collapse_twins", "They are shown once, with how many")
         longer = "Lay out the raw embeddings with t-SNE instead of UMAP, which takes longer"
         _show_toggle("t-SNE map", TSNE, "is_tsne", longer)
         if "label" in image_set.cached_of_table(_with_values):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.scope import EVERYTHING, Scope
-from url_viz.analysis.twin_groups import with_twins_of
+from url_viz.analysis.twin_groups import count_copies, with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import ranked_by
@@ -23,22 +23,23 @@ from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_actions
 from url_viz.ui.widgets.grid import INLINE, Pane, show_grid
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.wording import above, counted
+from url_viz.wording import above, of_group
 
 NOTHING = "No picture is inside the lasso and passes all filters. Remove one of the chips above."
 
 
-_OF_ORDER = ("id", "label", "twin_group", "rank_percentile")
+_OF_ORDER = ("id", "label", "copy_group", "twin_group", "rank_percentile")
 """The columns that both ends of an order are made of, besides that which orders."""
 
 
 @dataclass(frozen=True)
 class OrderEnd:
-    """One end of an order: so many `pictures`, for so many `twins` too, and the `first` tiles."""
+    """One end of an order: so many `pictures`, for so many `twins` too, of them `copies`, and the `first` tiles."""
 
     order: GridOrder
     pictures: int
     twins: int
+    copies: int
     first: tuple[Tile, ...]
 
 
@@ -88,8 +89,9 @@ def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -
         if view.class_by_class:
             of_side = first_of_each_class(of_side, PER_CLASS)
         inline = of_side.head(INLINE)
-        first = tiles(rows.loc[inline.index].assign(twins=inline["twins"]), set_id=set_id, measure=measure)
-        counts = (all_of.pictures, all_of.twins) if is_whole else (len(of_side), int(of_side["twins"].sum()))
+        first = tiles(rows.loc[inline.index].assign(**inline[["twins", "copies"]]), set_id=set_id, measure=measure)
+        counts = (all_of.pictures, all_of.twins, all_of.copies)
+        counts = counts if is_whole else (len(of_side), int(of_side["twins"].sum()), int(of_side["copies"].sum()))
         both[side] = OrderEnd(order_of(of_side), *counts, first)
     return both
 
@@ -114,10 +116,9 @@ def pane_of(image_set: ImageSet, both: Mapping[str, OrderEnd], side: str, view: 
 
 def _note(end: OrderEnd, *, of: int | None) -> str:
     """How many pictures, `of` how many if a threshold parts them, with the twins that are not shown by themselves."""
-    twins = end.twins
     count = f"{end.pictures:,}" if of is None else f"{end.pictures:,} of {of:,}"
     first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
-    return f"{first}{count}" + (f" + {counted(twins, 'twin')}" if twins else "")
+    return f"{first}{count}" + (f" + {of_group(end.twins, end.copies)}" if end.twins else "")
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ def acted_on(
     if is_chosen.any():
         count = int(is_chosen.sum())
         acted = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
-        twins = len(acted) - count
-        which = f"selected, including {counted(twins, 'twin')}" if twins else "selected"
+        twins, copies = len(acted) - count, count_copies(rows, is_chosen)
+        which = f"selected, including {of_group(twins, copies)}" if twins else "selected"
         return Acted(acted, which, _of_ids(acted))
     threshold = view.threshold_percentile
     if threshold is None:

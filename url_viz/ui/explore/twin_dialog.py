@@ -1,15 +1,14 @@
-"""Twins on the Explore page: the number of groups, and a dialog that shows them and keeps one of each."""
+"""Copies and views on the Explore page: how many, and a dialog that shows their groups and keeps one of each copy."""
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.scope import ReviewSpec
+from url_viz.analysis.twin_groups import has_copies
 from url_viz.image_set import ImageSet
-from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, TWINS
 from url_viz.ui.text import with_toast
@@ -17,45 +16,48 @@ from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.wording import counted
 
+_KINDS = {"exact": "exact copies", "copies": "copies", "views": "other views"}
 MOST_SHOWN = 24
 MOST_LISTED = 1_000
 
 
 def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str) -> None:
-    """A button with the number of twins that opens the dialog; nothing if there are none."""
+    """A button with the number of copies and views that opens the dialog; nothing if there are none."""
     sizes = table["twin_group"].value_counts().to_numpy()
     sizes = sizes[sizes > 1]
     if not len(sizes):
         return
     groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
-    words = f"{int(sizes.sum()):,} pictures in {groups} of twins"
-    about = "Copies, bursts and re-saved files"
+    words = f"{int(sizes.sum()):,} pictures in {groups} of copies and views"
+    about = "The same picture again, saved anew or cropped a little; and the same thing again, as in a burst"
     if dialog_button(words, icon=":material/content_copy:", key="twins.open", help=about):
         twins_dialog(image_set, measure)
 
 
-@st.dialog("Twins", width="large", on_dismiss=DIALOG.clear)
+@st.dialog("Copies and views", width="large", on_dismiss=DIALOG.clear)
 def twins_dialog(image_set: ImageSet, measure: str) -> None:
-    """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each."""
-    with st.spinner("Comparing twins"):
+    """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each copy."""
+    with st.spinner("Comparing groups"):
         groups = image_set.twins.groups()
-    exact = int((groups["kind"] == "exact").sum())
+    count = {kind: int((groups["kind"] == kind).sum()) for kind in _KINDS}
     st.caption(
-        f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (a cosine of "
-        f"{TWIN_COSINE} or higher, or nearly the same perceptual hash)."
+        f"{counted(len(groups), 'group')}: {count['exact']:,} of exact copies, {count['copies']:,} of copies (the same "
+        f"pixels), {count['views']:,} with other views (pictures exceptionally near in this set)."
     )
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Keep one of each, drop its twins",
+            "Keep one of each, drop its copies",
             type="primary",
             icon=":material/filter_1:",
             key="twins.keep",
             on_click=with_toast(lambda: image_set.twins.keep_one_of_each().sentence),
-            help="Keeps the largest picture of each group; of equally large ones, the one with most twins, then the "
-            "clearest. Drops only its direct twins, and nothing you have marked to keep. One undo reverts all of it.",
+            disabled=not has_copies(image_set.table()),
+            help="Keeps the largest of copies; of equally large ones, the one with most copies, then the clearest. "
+            "Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts all of it.",
         )
-        review = partial(go_to_review, ReviewSpec("twins"))
+        review = partial(go_to_review, ReviewSpec("copies" if has_copies(image_set.table()) else "bursts"))
         if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review):
             st.rerun()
     picked = st.dataframe(
@@ -66,7 +68,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key="twins.table",
-        alt="Groups of twins, with the number of pictures",
+        alt="Groups of copies and views, with the number of pictures",
     )
     chosen = picked["selection"]["rows"]
     _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]), measure)
@@ -77,7 +79,8 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Pictures": groups["size"],
-            "Kind": np.where(groups["kind"] == "exact", "exact copies", "near copies"),
+            "Kind": groups["kind"].map(_KINDS),
+            "Classes": groups["classes"],
             "Kept": groups["left"],
             "First of them": groups["path"],
             "Lowest similarity": groups["cosine"].round(3),

@@ -10,7 +10,7 @@ import streamlit as st
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.uploads import MEASURED, NewPicture, arrays_of
+from url_viz.analysis.uploads import COPY, MEASURED, NewPicture, arrays_of
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
@@ -59,7 +59,8 @@ def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set
     twin = int(row["twin_of"])
     if twin < 0:
         return
-    what = "This exact file" if number in in_set(batch, image_set) else "A near copy"
+    is_exact, is_copy = number in in_set(batch, image_set), row["twin_kind"] == COPY
+    what = "This exact file" if is_exact else "A copy" if is_copy else "Another view of this"
     st.info(
         escape(f"{what} is in the image set already: {image_set.row(twin)['path']}"), icon=":material/content_copy:"
     )
@@ -70,7 +71,7 @@ def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measu
     rows = with_percentile(image_set.table(), measure).set_index("id", drop=False).loc[ids]
     shown = tiles(rows, set_id=image_set.set_id, measure=measure)
     show_gallery(shown, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
-    st.caption("The nearest ones; copies and near copies of this picture are left out.")
+    st.caption("The nearest ones; copies and other views of this picture are left out.")
 
 
 def similar_ids(upload: NewPicture, image_set: ImageSet, *, of_class: str | None = None) -> list[int]:

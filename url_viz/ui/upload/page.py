@@ -14,7 +14,7 @@ from streamlit.typing import UploadedFile
 from url_viz.analysis.ambiguity import between
 from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
 from url_viz.analysis.order import plain_words
-from url_viz.analysis.uploads import judge
+from url_viz.analysis.uploads import COPY, VIEW, judge
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
@@ -181,11 +181,12 @@ def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *
         key="upload.map",
         alt="The uploads on the map of the image set, each next to its neighbours",
     )
-    present = int((table["twin_of"] >= 0).sum())
+    kinds = table["twin_kind"].value_counts()
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
-    if present:
-        verb = "is" if present == 1 else "are"
-        parts.append(f"{present:,} {verb} already in the image set (or a near copy is)")
+    if copies := int(kinds.get(COPY, 0)):
+        parts.append(f"{copies:,} {'is' if copies == 1 else 'are'} in the image set already, or a copy is")
+    if views := int(kinds.get(VIEW, 0)):
+        parts.append(f"of {views:,} the image set has another view")
     st.caption(escape(" · ".join(parts)))
 
 
@@ -211,7 +212,7 @@ def _gallery(
                 detail=f"{title_of(measure)} "
                 f"{value_with_percentile(float(row[measure]), float(row['rank_percentile']))}",
                 label=classes_in_words(row, is_clear=title == "Clear"),
-                mark=_mark(row["twin_of"], is_copy=row["id"] in copies),
+                mark="in the set" if row["id"] in copies else _MARKS.get(row["twin_kind"]),
             )
             for row in page.to_dict("records")
         )
@@ -225,17 +226,14 @@ def open_upload(number: int) -> None:
     DIALOG.set("upload")
 
 
+_MARKS = {COPY: "copy", VIEW: "another view"}
+
+
 def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:
     """Of a clear upload the likeliest class, else the two that it lies between; None if there are no classes."""
     if is_clear and isinstance(row["first_class"], str):
         return f"like {row['first_class']}"
     return between(row["first_class"], row["second_class"])
-
-
-def _mark(twin_of: int, *, is_copy: bool) -> str | None:
-    if is_copy:
-        return "in the set"
-    return "near copy" if twin_of >= 0 else None
 
 
 def show_refused(batch: UploadBatch) -> None:

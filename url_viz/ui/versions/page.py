@@ -239,7 +239,7 @@ def show_figures(found: Diff) -> None:
             hide_index=True,
             column_config={
                 **{name: name.capitalize() for name in ("path", "split", "kind")},
-                "twin_path": "Its twin",
+                "twin_path": "Copy or view",
                 "twin_split": "in split",
                 "cosine": st.column_config.NumberColumn("Cosine", format="%.3f"),
             },
