@@ -37,7 +37,7 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
-from url_viz.pipeline.whitening import fit_whitening
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).with_suffix(".json")
@@ -114,8 +114,8 @@ def judged(pictures: EmbeddedSet, kind: str, fraction: float, *, is_spoilt: bool
     """Plant errors by a draw, and judge the labels."""
     embedding, order = _spoilt(pictures, draw if is_spoilt else 0, is_spoilt=is_spoilt)
     label = planted(pictures, order, kind, fraction, draw)
-    whitened = fit_whitening(embedding).transform(embedding)
-    graph = build_graph(whitened, embedding)
+    space = whitened_rows(np.arange(len(embedding)), embedding)
+    whitened, graph = space.rows, build_graph(space, embedding)
     group = twin_groups(graph.twins)
     classified = classify(graph.position, graph.similarity, whitened, label, group)
     assert classified is not None

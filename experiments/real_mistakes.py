@@ -36,7 +36,7 @@ from url_viz.models.model import load_model
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import NONE, Nearest
 from url_viz.pipeline.twins import twin_groups
-from url_viz.pipeline.whitening import fit_whitening
+from url_viz.pipeline.whitening import whitened_rows
 
 FIGURES = Path(__file__).with_suffix(".json")
 MODELS = ("tf_efficientnet_lite0", "tf_efficientnet_lite2")
@@ -144,8 +144,9 @@ def rows_of(name: str, pictures: Labelled, mistaken: Mapping[str, Bools]) -> Ite
     """The figures of each order by one model and by two, for each thing that counts as a mistake."""
     from cleanlab.rank import get_label_quality_scores
 
-    whitened = [fit_whitening(each).transform(each) for each in pictures.embeddings]
-    graphs = [build_graph(*each) for each in zip(whitened, pictures.embeddings, strict=True)]
+    spaces = [whitened_rows(np.arange(len(each)), each) for each in pictures.embeddings]
+    whitened = [space.rows for space in spaces]
+    graphs = [build_graph(*each) for each in zip(spaces, pictures.embeddings, strict=True)]
     group = twin_groups(graphs[0].twins)
     for models in TITLES:
         rows = side_by_side(*whitened) if models == 2 else whitened[0]

@@ -63,8 +63,9 @@ def figures(folder: Path, models: dict[str, Model]) -> dict[str, float]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     label = np.unique([path.parent.name for path in files], return_inverse=True)[1].astype(np.int32)
     raw, cost_ms = _embedded(files, models)
-    spaces = {name: whitened_rows(np.arange(len(files)), rows).rows for name, rows in raw.items()}
-    graphs = {name: build_graph(spaces[name], raw[name]) for name in raw if name != "probe"}
+    whitened = {name: whitened_rows(np.arange(len(files)), rows) for name, rows in raw.items()}
+    spaces = {name: one.rows for name, one in whitened.items()}
+    graphs = {name: build_graph(whitened[name], raw[name]) for name in raw if name != "probe"}
     first = graphs["usual"]
     representative = twin_representatives(first.twins)
     is_wrong = {
