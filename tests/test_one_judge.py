@@ -143,7 +143,7 @@ def test_copies_are_judged_by_what_has_not_seen_their_twins_as_these_are_in_the_
     keys = np.arange(80, dtype=np.int64)
     table = pd.DataFrame({"id": keys})
     known = Reference(table, table, whitened_rows(keys, rows), rows, np.ones(80, bool))
-    copies = NewPictures.of_embeddings(rows)
+    copies = replace(NewPictures.of_embeddings(rows), content=keys)
     nearest = compare_to_reference(copies, known).nearest
     of_set = classify(nearest.position, nearest.similarity, known.whitened.rows, label, keys)
     assert of_set is not None
