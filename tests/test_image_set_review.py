@@ -141,13 +141,13 @@ class TestReview:
     def test_those_begun_are_kept_the_one_worked_on_last_first_while_their_order_is_there(
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for by in ("ambiguity", "suspects", "twins", "suspects"):
+        for by in ("ambiguity", "suspects", "confusability", "suspects"):
             review = image_set.reviews.open(ReviewSpec(by))
             review.skip(int(review.ids[review.next_index()]))
-        kept = ["suspects", "twins", "ambiguity"]
+        kept = ["suspects", "confusability", "ambiguity"]
         assert [review.spec.by for review in image_set.reviews.kept()] == kept
         image_set.labels.use(None)
-        assert [review.spec.by for review in image_set.reviews.kept()] == ["twins"]
+        assert [review.spec.by for review in image_set.reviews.kept()] == ["confusability"]
         image_set.labels.use("folders")
         made: list[str] = []
         make = SetReviews.open

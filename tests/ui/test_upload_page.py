@@ -54,7 +54,7 @@ def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet
     assert "6 pictures · scored with" in text
     assert "zoo (8 pictures)" in text
     assert "6 uploads among 8 pictures, each placed by its neighbours" in text
-    assert "already in the image set" in text
+    assert "1 is in the image set already, or a copy is" in text
     assert [group.value for group in at.button_group if group.label == "Order by"] == ["confusability"]
     assert image_set.order().reason in text
 

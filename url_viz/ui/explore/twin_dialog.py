@@ -11,7 +11,7 @@ from url_viz.analysis.twin_groups import has_copies
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, TWINS
-from url_viz.ui.text import with_toast
+from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.decide import handle_gallery_actions
@@ -42,10 +42,11 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
     with st.spinner("Comparing groups"):
         groups = image_set.twins.groups()
     count = {kind: int((groups["kind"] == kind).sum()) for kind in _KINDS}
-    st.caption(
+    words = (
         f"{counted(len(groups), 'group')}: {count['exact']:,} of exact copies, {count['copies']:,} of copies (the same "
         f"pixels), {count['views']:,} with other views (pictures exceptionally near in this set)."
     )
+    st.caption(escape(words))
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Keep one of each, drop its copies",
