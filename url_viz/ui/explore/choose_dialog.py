@@ -15,7 +15,7 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.explore.controls import title_of_measure
 from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.buttons import dialog_button
+from url_viz.ui.widgets.buttons import act_button, dialog_button
 from url_viz.ui.widgets.download import download_paths
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.filter_controls import columns_of_kind, title_of_column
@@ -62,42 +62,30 @@ def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
         is_measured = st.toggle(
             "Measure what it is worth", has_labels, key="choose.worth", help="Seconds; in a large set minutes, as a job"
         )
-        is_asked = st.form_submit_button("Choose", type="primary", key="choose.go")
-    if is_asked:
-        with errors_shown(st.error), st.spinner("Choosing"):
+        quota, chosen = None if per == NO_QUOTA else per, list[int]()
+
+        def choose() -> str:
             rows = image_set.table().iloc[image_set.rows_of(among)]
             is_low = percentile_of_each(rows, measure, within=image_set.table()) <= below
-            _show_choice(
-                image_set,
-                image_set.subsets.choose(
-                    count,
-                    per=None if per == NO_QUOTA else per,
-                    among=rows["id"] if below == 100 else rows.loc[is_low, "id"],
-                    pinned={one for each in over for one in image_set.subsets.tagged(each)},
-                ),
-                said=(count, None if per == NO_QUOTA else per),
-                tag=tag,
-                is_measured=is_measured,
+            pinned = {one for each in over for one in image_set.subsets.tagged(each)}
+            found = image_set.subsets.choose(
+                count, per=quota, among=rows.loc[is_low | (below == 100), "id"], pinned=pinned
             )
+            chosen.extend(found["id"].tolist())
+            words = [said_of(found, count, per=image_set.subsets.quota_column(quota))]
+            if tag.strip():
+                words.append(f"{image_set.subsets.tag(chosen, tag.strip(), who=user_name()).sentence}.")
+            if is_measured and len(image_set) > AT_ONCE:
+                start_measuring(image_set, chosen, name=set_name(image_set.root), tag=tag.strip())
+            return " ".join(words)
+
+        is_done = act_button("Choose", choose, key="choose.go", draw=st.form_submit_button, type="primary")
+    if is_done:
+        download_paths(image_set, chosen, name="chosen", key="choose.paths")
+    if is_done and is_measured and len(image_set) <= AT_ONCE:
+        with errors_shown(st.error), st.spinner("Measuring"):
+            st.markdown(escape(image_set.subsets.worth(chosen).words))
     _show_measured(image_set)
-
-
-def _show_choice(
-    image_set: ImageSet, chosen: pd.DataFrame, *, said: tuple[int, str | None], tag: str, is_measured: bool
-) -> None:
-    """Tag the chosen pictures and show what they are; `said`: how many were asked for, by which quota."""
-    ids = chosen["id"].tolist()
-    words = [said_of(chosen, said[0], per=image_set.subsets.quota_column(said[1]))]
-    if tag.strip():
-        words.append(f"{image_set.subsets.tag(ids, tag.strip(), who=user_name()).sentence}.")
-    st.success(escape(" ".join(words)), icon=":material/checklist:")
-    download_paths(image_set, ids, name="chosen", key="choose.paths")
-    if not is_measured:
-        return
-    if len(image_set) <= AT_ONCE:
-        st.markdown(escape(image_set.subsets.worth(ids).words))
-    else:
-        start_measuring(image_set, ids, name=set_name(image_set.root), tag=tag.strip())
 
 
 def _show_measured(image_set: ImageSet) -> None:
