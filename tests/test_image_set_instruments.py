@@ -16,8 +16,10 @@ from url_viz.analysis.uploads import score
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.rendering import Rendering
+from url_viz.imaging.scan import scan
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model, load_as
+from url_viz.pipeline.external_embeddings import given_embeddings
 from url_viz.workspace import Workspace
 
 
@@ -196,3 +198,17 @@ def test_one_page_stands_for_a_stack_where_that_is_chosen(tmp_path: Path, worksp
     again = embed_folder(tmp_path / "set", model=model, workspace=workspace)
     assert again.ids.tolist() == middle.ids.tolist(), "chosen for good"
     assert "of files with several pages the middle is shown" in again.store.about().remarks[0]
+
+
+def test_thumbnails_of_given_embeddings_are_seen_in_the_range_too(tmp_path: Path, workspace: Path) -> None:
+    root = grey_folder(tmp_path / "deep", 6, scale=4)
+    np.save(tmp_path / "own.npy", np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32))
+    (tmp_path / "paths.txt").write_text("".join(f"{number}.png\n" for number in range(6)))
+    given = given_embeddings(tmp_path / "own.npy", scan(root), paths=tmp_path / "paths.txt")
+    image_set = embed_folder(root, embeddings=given, workspace=workspace)
+    assert image_set.rendering == Rendering(0, 1023)
+    for thumbnail in image_set.thumbnails(image_set.ids).values():
+        with Image.open(BytesIO(thumbnail)) as image:
+            assert np.asarray(image).max() > 200
+    again = embed_folder(root, embeddings=given, workspace=workspace)
+    assert len(again) == 6

@@ -517,7 +517,8 @@ def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReadi
         raise NoImagesError(why_empty(found.root, found.other))
     rendering = run.rendering_for(source, found, paths)
     chosen, others = _seeing(chosen, rendering), tuple(one.seeing(rendering) for one in others)
-    found = replace(found, remarks=(*found.remarks, *_remarks_on(rendering, source, found)))
+    is_kept = run.rendering is None and bool(_spaces(paths))
+    found = replace(found, remarks=(*found.remarks, *_remarks_on(rendering, source, found, is_kept=is_kept)))
     with Writer(paths, root) as writer:
         embed_by = embed_files if run.ray is None else run.ray.embed_by(home)
         _keep_said(writer, source, found)
@@ -551,15 +552,15 @@ def _spaces(paths: SetPaths) -> Sequence[EmbeddingSpace]:
 
 
 def _seeing(model: Model | Given, rendering: Rendering | None) -> Model | Given:
-    """The model for pictures that are seen so; given embeddings stay as they are, and only thumbnails are seen."""
-    return model.seeing(rendering) if isinstance(model, Model) else model
+    """The model for pictures that are seen so; of given embeddings only thumbnails are."""
+    return model.seeing(rendering) if isinstance(model, Model) else replace(model, space=model.space.seeing(rendering))
 
 
-def _remarks_on(rendering: Rendering | None, source: Source, found: Scan) -> Iterator[str]:
-    """What is to be said of how pictures are seen."""
+def _remarks_on(rendering: Rendering | None, source: Source, found: Scan, *, is_kept: bool) -> Iterator[str]:
+    """What is to be said of how pictures are seen; of a rendering that was chosen just now, not how it fits."""
     if rendering is not None:
         yield f"{rendering.words}."
-    if outside := words_of_outside(source, found.files, rendering):
+    if is_kept and (outside := words_of_outside(source, found.files, rendering)):
         yield outside
 
 

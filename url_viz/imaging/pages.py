@@ -153,7 +153,7 @@ def _tiff_page(data: bytes, number: int) -> bytes:
             page = pages[number - 1]
             out = io.BytesIO()
             how: dict[str, Any] = {"photometric": page.photometric, "planarconfig": page.planarconfig}
-            tifffile.imwrite(out, page.asarray(), metadata=None, extratags=_kept_tags(page), **how)
+            tifffile.imwrite(out, page.asarray(), metadata=None, extratags=_tags_to_copy(page), **how)
     except ImageError:
         raise
     except Exception as error:  # a hostile file makes a reader raise nearly anything; each is shown as a failure
@@ -167,7 +167,7 @@ def _full_page(page: Any) -> Any:
     return page.aspage() if hasattr(page, "aspage") else page
 
 
-def _kept_tags(page: Any) -> list[tuple[int, int, int, Any, bool]]:
+def _tags_to_copy(page: Any) -> list[tuple[int, int, int, Any, bool]]:
     """What a page says of its values and its orientation."""
     tags = (page.tags.get(code) for code in (274, 281, 341))
     return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]

@@ -123,6 +123,10 @@ class EmbeddingSpace:
         """Whether the weights are a user's, so that the backbone's name is not enough to load them."""
         return self.weights_digest.startswith(FINETUNED_MARK)
 
+    def seeing(self, rendering: Rendering | None) -> "EmbeddingSpace":
+        """The space of pictures that are seen in a rendering."""
+        return replace(self, preprocessing=replace(self.preprocessing, rendering=rendering))
+
     @property
     def key(self) -> str:
         """16 hexadecimal digits that name this space on disk, by the words of older versions, which named it first."""
@@ -159,10 +163,7 @@ class Model:
 
     def seeing(self, rendering: Rendering | None) -> "Model":
         """The same running model for pictures that are seen in a rendering: in a space of its own."""
-        if rendering == self.space.preprocessing.rendering:
-            return self
-        space = replace(self.space, preprocessing=replace(self.space.preprocessing, rendering=rendering))
-        return Model(self.source, space, self.runtime)
+        return Model(self.source, self.space.seeing(rendering), self.runtime)
 
     def __repr__(self) -> str:
         head = f"head {self.head.digest}" if self.head else "no head"
