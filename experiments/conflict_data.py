@@ -17,7 +17,7 @@ from typing_extensions import Doc
 from training.config import Batch, Epochs, Repeats
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.joint import JointBatch
+from training.full.joint import JointBatch
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.orders import HEAD
-from training.figures import blank, write_page
+from training.evaluate.figures import blank, write_page
 from url_viz.analysis.map_figure import PALETTE
 
 if TYPE_CHECKING:

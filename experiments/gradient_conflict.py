@@ -23,7 +23,15 @@ from numpy.typing import NDArray
 from experiments.conflict_data import AuthorsCurve, ConflictConfig, SplitPictures, authors_curves, source_of
 from training.command import command
 from training.config import Joint, Recipe, as_record
-from training.joint import JointBatch, JointModel, joint_model, order_of_epoch, scores_of, steps_an_epoch, train_jointly
+from training.full.joint import (
+    JointBatch,
+    JointModel,
+    joint_model,
+    order_of_epoch,
+    scores_of,
+    steps_an_epoch,
+    train_jointly,
+)
 from url_viz.analysis.order_metrics import classification_auroc
 from url_viz.files import replaced
 from url_viz.models.backbone import Backbone, create_network

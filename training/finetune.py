@@ -46,7 +46,7 @@ def main(config: FinetuneConfig) -> None:
 
 def _run(config: FinetuneConfig) -> None:
     if config.mode == "full":
-        from training.full import finetune_everything  # timm, which a head does not need
+        from training.full.full_finetuning import finetune_everything  # timm, which a head does not need
 
         source = resolve(config.model)
         report = finetune_everything(config, load_source(source), source.head, command_report())
@@ -94,7 +94,7 @@ def _record(config: FinetuneConfig, split: SplitCache) -> None:
 def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallback) -> Cache:
     """The cache of the pictures' views, in the run's folder; raises NoImagesError if no picture could be read."""
     if config.mode == "full":
-        raise ModelError("--mode full trains the backbone, too: see training.full.finetune_everything.")
+        raise ModelError("--mode full trains the backbone, too: see training.full.full_finetuning.finetune_everything.")
     cache = cache_config(config, config.data, config.out / "cache", target=config.mode)
     return embedded_cache(replace(cache, seed=config.seed), model, report)
 

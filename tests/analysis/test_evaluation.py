@@ -12,7 +12,7 @@ from tests.imaging.pictures import write_folder
 from tests.pipeline.examples import embeddings_of, graph_of
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
-from training.evaluate import evaluate
+from training.evaluate.__main__ import evaluate
 from training.listed_embeddings import EmbeddedPictures
 from url_viz.analysis.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.analysis.evaluation import (

@@ -31,7 +31,7 @@ from experiments.gradient_conflict import (
 )
 from tests.imaging.pictures import write_folder
 from training.data.spec import labelled_pictures_of
-from training.joint import JointBatch
+from training.full.joint import JointBatch
 from url_viz.errors import FolderError
 from url_viz.progress import silent
 

@@ -22,7 +22,7 @@ from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied
 from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
-from training.full import split_of
+from training.full.full_finetuning import split_of
 from url_viz.child_environment import within_variable
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.data_sets import DATA_SETS, Program

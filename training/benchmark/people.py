@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.pictures import PictureList
-from training.data.soft_labels import entropy_nats
+from training.named_sets.soft_labels import entropy_nats
 from url_viz.errors import FolderError
 from url_viz.imaging.scan import display_name
 

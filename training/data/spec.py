@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from training.data.pictures import NO_LABEL, PictureList
-from training.data.zero_shot import SETS, is_named, named_pictures
+from training.named_sets.zero_shot import SETS, is_named, named_pictures
 from url_viz.child_environment import within_of_environment
 from url_viz.errors import FolderError, NoImagesError
 from url_viz.imaging.folder_classes import class_names

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.data import layouts
-from training.data.soft_labels import entropy_nats, soft_labels_of
+from tests.training.named_sets import layouts
 from training.data.spec import pictures_of
+from training.named_sets.soft_labels import entropy_nats, soft_labels_of
 from url_viz.errors import FolderError
 
 VOTES: dict[str, list[str | None]] = {

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from training.data import official, soft_labels
 from training.data.pictures import Labelled, PictureList, class_folders, picture_list, required
+from training.named_sets import official, soft_labels
 from url_viz.errors import FolderError, NoImagesError
 
 DEFAULT_SPLIT = "test"

@@ -15,7 +15,7 @@ from training.benchmark.labelled import space_of
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
 from training.finetune import carry_backbone, finetune, main
-from training.full import Split, advice, finetune_everything, probe_and_scores, split_of
+from training.full.full_finetuning import Split, advice, finetune_everything, probe_and_scores, split_of
 from training.holdout import NearestErrors
 from training.own_record import run_name
 from training.run_files import RunPaths

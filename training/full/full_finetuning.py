@@ -19,9 +19,7 @@ from training.benchmark.labelled import space_of
 from training.config import FinetuneConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.groups import smallest_ids
-from training.holdout import FinetuneReport, NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
-from training.joint import (
+from training.full.joint import (
     JointBatch,
     JointModel,
     Scores,
@@ -34,6 +32,8 @@ from training.joint import (
     steps_an_epoch,
     train_jointly,
 )
+from training.groups import smallest_ids
+from training.holdout import FinetuneReport, NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
 from training.own_record import HELD_OUT, own_recorder
 from training.run_files import RunPaths, write_json, write_run_records
 from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.conftest import draw, draw_folder
-from tests.training.data import layouts
+from tests.training.named_sets import layouts
 from tests.training.test_evaluate import first_number_head
 from training.benchmark.labelled import LabelledSet
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
-from training.evaluate import against_classifier, classes_of, evaluate, human_entropy_of, main, table
-from training.evaluation_records import References
+from training.evaluate.__main__ import against_classifier, classes_of, evaluate, human_entropy_of, main, table
+from training.evaluate.evaluation_records import References
 from training.listed_embeddings import embed_pictures
 from url_viz.analysis.order_metrics import (
     Scored,

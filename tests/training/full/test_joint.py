@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from training.config import Joint, Recipe
-from training.joint import (
+from training.full.joint import (
     JointBatch,
     JointModel,
     freeze_first,

@@ -11,9 +11,9 @@ from PIL import Image
 
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.evaluate import _uncertainties, crops_of, evaluate, order_of, table
-from training.evaluation_records import Crop, Evaluation
-from training.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
+from training.evaluate.__main__ import _uncertainties, crops_of, evaluate, order_of, table
+from training.evaluate.evaluation_records import Crop, Evaluation
+from training.evaluate.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.run_files import write_json
 from url_viz.analysis.order_metrics import auroc_by_blocks, r_auroc, recall_at_1

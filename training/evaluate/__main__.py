@@ -21,11 +21,11 @@ from training.cache import classes_of_classifier, classifier_classes
 from training.command import command
 from training.config import EvaluateConfig
 from training.data.pictures import PictureList
-from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import labelled_pictures_of
-from training.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References
-from training.figures import write_figures
+from training.evaluate.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References
+from training.evaluate.figures import write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
+from training.named_sets.soft_labels import COLLECTION, soft_labels_of
 from training.run_files import write_json
 from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.order_metrics import (

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from tests.training.data import layouts
+from tests.training.named_sets import layouts
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.data.zero_shot import SETS
+from training.named_sets.zero_shot import SETS
 from url_viz.errors import FolderError, NoImagesError
 
 

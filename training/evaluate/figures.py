@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.evaluation_records import HEAD, Evaluation, OrderResult
+from training.evaluate.evaluation_records import HEAD, Evaluation, OrderResult
 from url_viz.analysis.map_figure import PALETTE
 from url_viz.files import replaced
 from url_viz.wording import counted, decimal

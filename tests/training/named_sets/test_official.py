@@ -12,7 +12,7 @@ import torchvision.datasets
 from PIL import Image
 from scipy.io import savemat
 
-from tests.training.data import layouts
+from tests.training.named_sets import layouts
 from training.data.pictures import PictureList
 from training.data.spec import pictures_of
 from url_viz.errors import FolderError

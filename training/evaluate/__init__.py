@@ -1,0 +1,1 @@
+"""How well a head orders labelled pictures: `python -m training.evaluate`."""

@@ -1,0 +1,1 @@
+"""Training of a backbone together with a classifier and a head: `training.finetune --mode full`."""
