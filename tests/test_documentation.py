@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import listed_files
 from tests.commands import help_of
 from tests.given import by_turns, given_set
 from url_viz.analysis.user_columns import UserImports
@@ -69,13 +68,23 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_site_has_every_page_in_its_menu_and_links_within_it() -> None:
     site = runpy.run_path(str(SITE / "build.py"))
     files = site["places"]()
-    pages = {place for place in files.values() if place.endswith(".md")}
+    pages = {*(place for place in files.values() if place.endswith(".md")), site["LIST_OF_FILES"]}
     menu = tomllib.loads((SITE / "zensical.toml").read_text("utf-8"))["project"]["nav"]
     assert sorted(page for group in menu for pages in group.values() for page in pages) == sorted(pages)
     for path, place in files.items():
         if place in pages:
             text = site["led_anew"](path.read_text("utf-8"), page=path, files=files)
             assert all(normpath(Path(place).parent / to) in files.values() for to, _ in LINK.findall(text) if to), place
+
+
+def test_the_site_lists_every_file_of_the_package() -> None:
+    page = runpy.run_path(str(SITE / "build.py"))["list_of_files"]()
+    assert "| `build.py` |" not in page
+    assert "## `url_viz/pipeline/`\n" in page
+    assert "| `embed.py` | The pipeline: read what is new in a folder, embed it" in page
+    names = Counter(re.findall(r"^\| `([\w.]+)` \| \w", page, re.MULTILINE))
+    files = [path for folder in ("url_viz", "training", "pages") for path in (ROOT / folder).rglob("*.py")]
+    assert names == Counter(path.name for path in files if path.name != "__init__.py")
 
 
 def test_installing_says_what_every_dependency_is_for() -> None:
@@ -113,10 +122,6 @@ def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -
     of_handle = NAME.findall(text.partition(" has ")[2].partition(" and others")[0])
     assert len(of_handle) > 4
     assert set(of_handle) <= {*dir(image_set)}
-
-
-def test_the_list_of_files_is_as_the_code_has_it() -> None:
-    assert listed_files.PAGE.read_text("utf-8") == listed_files.page(), "run `python -m tests.listed_files`"
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
-"""Builds the documentation as a site: pages of the checkout in one folder, their links led anew, then Zensical."""
+"""Builds the documentation as a site: pages of the checkout in one folder, a list of its files, then Zensical."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -22,6 +24,8 @@ PLACES = {
     "docs/site/api.md": "api.md",
 }
 """Where pages outside docs/ are in the site; the others keep their names."""
+LIST_OF_FILES = "files.md"
+LISTED = ("url_viz", "training", "pages")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
@@ -49,6 +53,26 @@ def led_anew(text: str, *, page: Path, files: dict[Path, str]) -> str:
     return LINK.sub(link, text)
 
 
+def list_of_files() -> str:
+    """A page with every file of the package and its first sentence, a table for each folder."""
+    found = [path for folder in LISTED for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"]
+    found.sort(key=lambda path: (path.parent.relative_to(ROOT).parts, path.name))
+    tables = [_table(folder, list(files)) for folder, files in groupby(found, lambda path: path.parent)]
+    head = "# Files\n\nWhich folder is for what, and where to change what: [Architecture](architecture.md).\n"
+    return "\n".join([head, *tables])
+
+
+def _table(folder: Path, files: list[Path]) -> str:
+    rows = "\n".join(f"| `{path.name}` | {_first_sentence(path)} |" for path in files)
+    return f"## `{folder.relative_to(ROOT).as_posix()}/`\n\n| file | what |\n|---|---|\n{rows}\n"
+
+
+def _first_sentence(path: Path) -> str:
+    """The first paragraph of a module's docstring, in one line that stays a cell."""
+    words = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    return " ".join(words.split("\n\n")[0].split()).replace("|", "\\|").removesuffix(".")
+
+
 def lay_out() -> None:
     """Write the pages and pictures to build/docs-source."""
     shutil.rmtree(SOURCE, ignore_errors=True)
@@ -61,6 +85,7 @@ def lay_out() -> None:
             at.write_text(unsearched + led_anew(path.read_text("utf-8"), page=path, files=files), "utf-8")
         else:
             shutil.copyfile(path, at)
+    (SOURCE / LIST_OF_FILES).write_text(list_of_files(), "utf-8")
 
 
 def fetch_nothing() -> None:
