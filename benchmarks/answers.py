@@ -26,7 +26,7 @@ from benchmarks.answers_figure import figure
 from benchmarks.machine import machine
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.analysis.order_metrics import auroc
 from url_viz.analysis.pair_measures import PairMeasures
 from url_viz.analysis.tuned import PENALTY, fitted_weights, pairs_to_ask, tune

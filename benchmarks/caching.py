@@ -26,9 +26,9 @@ from benchmarks.embedding import write_pictures
 from benchmarks.machine import machine
 from benchmarks.training import made, measure, theirs, trains
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import markdown
 from training.cache import write_cache
 from training.config import Augmentation, CacheConfig
+from training.markdown_tables import markdown
 from training.training_rows import rows_of
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT

@@ -26,7 +26,7 @@ from sklearn.cluster import KMeans
 from benchmarks.machine import machine
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.analysis.order_metrics import mean_by_t
 from url_viz.analysis.probe import fit_probe, probe_inputs
 from url_viz.image_set import ImageSet, embed_folder

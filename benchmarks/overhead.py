@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model import load_model
 

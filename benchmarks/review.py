@@ -44,7 +44,7 @@ from benchmarks.remembered import remembering
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_labels
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.analysis.twin_groups import group_codes

@@ -30,7 +30,7 @@ from scipy.stats import t as student
 from benchmarks.machine import machine, processor_seconds
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.analysis.order_metrics import auroc
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.analysis.second_model import side_by_side

@@ -18,14 +18,14 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark.benchmark_tables import markdown
-from training.benchmark.labelled import space_of
 from training.cache import write_shards
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
+from training.embedding_space import space_of
 from training.finetune import losses_to_learn
 from training.groups import groups_of
 from training.holdout import NearestErrors, SplitCache, orders_without_a_job
+from training.markdown_tables import markdown
 from training.run_files import write_json
 from training.sources import Sources
 from training.store import Cache, open_cache, write_loss

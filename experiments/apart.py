@@ -18,10 +18,10 @@ from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
 from training.augment import drawn_view
-from training.benchmark.benchmark_tables import markdown
-from training.benchmark.labelled import space_of
 from training.command import command
 from training.config import Augmentation
+from training.embedding_space import space_of
+from training.markdown_tables import markdown
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.apart import near_pairs, suggest
 from url_viz.analysis.label_issues import LIKELY_WRONG, judge

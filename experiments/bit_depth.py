@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import Doc
 
-from training.benchmark.benchmark_tables import markdown
 from training.command import command
+from training.markdown_tables import markdown
 from training.run_files import write_json
 from url_viz.errors import UsageError
 from url_viz.image_set import ImageSet, embed_folder

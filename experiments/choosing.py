@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from experiments.figure_files import measured_or_read
 from experiments.shares import OF_A_CLASS, SETS
-from training.benchmark.benchmark_tables import markdown
-from training.benchmark.labelled import Space, space_of
+from training.embedding_space import Space, space_of
+from training.markdown_tables import markdown
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.choice import DRAWS, Bools, Candidates, Rows, choice_worth, chosen_rows
 from url_viz.analysis.order_metrics import mean_by_t

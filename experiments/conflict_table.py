@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.wording import decimal, with_interval
 
 FIGURES = Path(__file__).with_name("conflict")

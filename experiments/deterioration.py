@@ -15,7 +15,7 @@ from PIL import Image
 
 from experiments.figure_files import measured_or_read
 from experiments.spoiling import SPOILINGS
-from training.benchmark.benchmark_tables import cell, markdown
+from training.markdown_tables import cell, markdown
 from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference
 from url_viz.analysis.order_metrics import Figure, share_of
 from url_viz.image_set import ImageSet

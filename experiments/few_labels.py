@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from experiments.shipped_heads import SETS, name_of
 from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.benchmark_tables import LETTER, cell, markdown
-from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes, space_of
+from training.benchmark.benchmark_tables import LETTER
+from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes
 from training.benchmark.measured import figures_of_set, means_of
 from training.benchmark.orders import HEAD, Orders
 from training.benchmark.verdicts import verdicts_of
+from training.embedding_space import space_of
+from training.markdown_tables import cell, markdown
 from training.run_files import write_json
 from url_viz.analysis.probe import fit_probe, probe_inputs
 

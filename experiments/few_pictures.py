@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.labelled import LabelledSet, case_of
 from training.benchmark.measured import figures_of_set
 from training.benchmark.orders import orders_of
+from training.markdown_tables import cell, markdown
 from url_viz.analysis.order_metrics import Figure, Interval
 
 FIGURES = Path(__file__).with_suffix(".json")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import cell, markdown
+from training.markdown_tables import cell, markdown
 from training.run_files import RunPaths
 from url_viz.analysis.holdout_report import BEFORE, TITLES, figures_from
 from url_viz.wording import MISSING

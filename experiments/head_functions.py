@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.fitted_baselines import picture_features
 from training.benchmark.labelled import Case, LabelledSet, case_of, embedded_set
 from training.command import command
 from training.config import PRESETS, Recipe
 from training.data.spec import labelled_pictures_of
 from training.functions import DISTANCE_WEIGHT, read_by_functions, weigh_distance
+from training.markdown_tables import cell, markdown
 from training.run_files import write_json
 from training.sources import Sources
 from training.store import Cache, open_cache

@@ -29,8 +29,8 @@ from experiments.wrong_labels import (
     left_out_shares,
     other_class,
 )
-from training.benchmark.benchmark_tables import markdown
-from training.benchmark.labelled import Space, space_of
+from training.embedding_space import Space, space_of
+from training.markdown_tables import markdown
 from url_viz.analysis.label_issues import judge
 from url_viz.analysis.order_metrics import auroc, jackknife, without_each_block
 from url_viz.analysis.probe import out_of_fold_shares

@@ -22,8 +22,8 @@ from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
 from experiments.wrong_labels import EmbeddedSet, read
-from training.benchmark.benchmark_tables import markdown
 from training.command import command
+from training.markdown_tables import markdown
 from url_viz.analysis.ambiguity import classify, labelled_means
 from url_viz.analysis.calibration import calibrate, calibration_error
 from url_viz.analysis.forecast import forecast, wrong_share

@@ -30,9 +30,9 @@ from PIL import Image, ImageDraw, ImageStat
 from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import markdown
-from training.benchmark.labelled import space_of
 from training.command import command
+from training.embedding_space import space_of
+from training.markdown_tables import markdown
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.label_issues import CONFLICTING, judge
 from url_viz.analysis.order_metrics import (

@@ -25,7 +25,7 @@ from training.benchmark.benchmark_records import (
     read_benchmark,
     verdict_of,
 )
-from training.benchmark.benchmark_tables import cell, markdown
+from training.markdown_tables import cell, markdown
 from training.run_files import write_json
 from url_viz.analysis.order_metrics import holm, mean_by_t, p_by_t
 

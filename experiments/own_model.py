@@ -24,8 +24,8 @@ from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
 from experiments.wrong_labels import most_similar_class, other_class
-from training.benchmark.benchmark_tables import markdown
 from training.command import command
+from training.markdown_tables import markdown
 from url_viz.analysis.ambiguity import DOUBT_TEMPERATURE, classify
 from url_viz.analysis.run_on_set import Epoch, dynamics
 from url_viz.imaging.decode import decode

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.orders import HEAD
+from training.markdown_tables import cell, markdown
 from url_viz.wording import MISSING, with_interval
 
 

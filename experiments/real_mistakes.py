@@ -22,8 +22,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import cell, markdown
 from training.command import command
+from training.markdown_tables import cell, markdown
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.forecast import forecast
 from url_viz.analysis.probe import out_of_fold_shares

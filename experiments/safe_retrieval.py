@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.figure_files import measured_or_read
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.analysis.evaluation import searched
 from url_viz.analysis.order_metrics import Figure, Influenced, mean_by_t
 from url_viz.analysis.selective_retrieval import (

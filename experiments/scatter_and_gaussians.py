@@ -20,10 +20,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from experiments.figure_files import measured_or_read
-from training.benchmark.benchmark_tables import markdown
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
+from training.markdown_tables import markdown
 from url_viz.analysis.ambiguity import LabelledMeans, labelled_means
 from url_viz.analysis.calibration import calibrate
 from url_viz.analysis.left_out import fit_ridge

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from experiments.figure_files import measured_or_read
-from training.benchmark.benchmark_tables import markdown
-from training.benchmark.labelled import Space, space_of
+from training.embedding_space import Space, space_of
+from training.markdown_tables import markdown
 from url_viz.analysis.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
 from url_viz.analysis.calibration import calibrate, calibration_error
 from url_viz.analysis.forecast import WrongLabels, wrong_share

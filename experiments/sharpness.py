@@ -28,8 +28,8 @@ from skimage.measure import blur_effect
 from typing_extensions import Doc
 
 from experiments.spoiling import SPOILINGS
-from training.benchmark.benchmark_tables import markdown
 from training.command import command
+from training.markdown_tables import markdown
 from training.run_files import write_json
 from url_viz.analysis.order_metrics import Figure, auroc, auroc_by_blocks
 from url_viz.analysis.reasons import BLURRED, MOTION_BLUR, NAMES, measured_strengths, without_contradictions

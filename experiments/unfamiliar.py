@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
+from training.markdown_tables import markdown
 from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.order_metrics import auroc_by_blocks
 from url_viz.errors import FolderError

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.stats import t as student
 
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import markdown
+from training.markdown_tables import markdown
 from url_viz.analysis.order_metrics import auroc
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.imaging.decode import decode, read_file

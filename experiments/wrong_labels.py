@@ -32,8 +32,8 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
-from training.benchmark.benchmark_tables import cell, markdown
 from training.command import command
+from training.markdown_tables import cell, markdown
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.forecast import forecast
 from url_viz.analysis.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge

@@ -17,10 +17,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import torch
 
-from training.benchmark.labelled import space_of
 from training.cache import cache_config, embedded_cache
 from training.command import command
 from training.config import FinetuneConfig
+from training.embedding_space import space_of
 from training.holdout import FinetuneReport, SplitCache, confusability_in, figures_of, split_cache
 from training.own_record import of_probes, own_recorder
 from training.run_files import RunPaths, locked, write_json

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.labelled import Space, space_of
+from training.embedding_space import Space, space_of
 from training.groups import groups_of
 from training.sources import Sources
 from training.store import Cache

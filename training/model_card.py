@@ -15,11 +15,11 @@ from training.benchmark.benchmark_records import (
     Verdict,
     read_benchmark,
 )
-from training.benchmark.benchmark_tables import cell, markdown
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.orders import HEAD, STACK
 from training.benchmark.people import OTHER_ORDERS
 from training.config import PretrainConfig
+from training.markdown_tables import cell, markdown
 from training.overlap import Overlap, Overlaps
 from training.run_files import pretrain_record
 from url_viz.models.head import Head, load_head

@@ -14,12 +14,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.benchmark_tables import markdown
 from training.command import command
 from training.config import OverlapConfig
 from training.data.pictures import PictureList
 from training.data.spec import pictures_of
 from training.listed_embeddings import embed_pictures
+from training.markdown_tables import markdown
 from training.run_files import write_json
 from url_viz.files import require_parent
 from url_viz.imaging.copied_pixels import Patches, patch_of

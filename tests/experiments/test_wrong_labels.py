@@ -23,7 +23,7 @@ from experiments.wrong_labels import (
     tables,
     what_became,
 )
-from training.benchmark.labelled import space_of
+from training.embedding_space import space_of
 from url_viz.analysis.order_metrics import auroc
 
 CLASSES, EACH, SIZE = 5, 40, 32

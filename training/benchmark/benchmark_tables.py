@@ -15,8 +15,9 @@ from training.benchmark.benchmark_records import (
 )
 from training.command import command
 from training.config import BenchmarkTableConfig
+from training.markdown_tables import cell, markdown
 from url_viz.analysis.order_metrics import Figure
-from url_viz.wording import MISSING, counted, decimal
+from url_viz.wording import MISSING, counted
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
 CORRECTED = (
@@ -137,20 +138,6 @@ def _outcome_cells(figures: OutcomeFigures | OutcomeMeans | None) -> list[str]:
         cell(figures.auroc),
         *(cell(part.value if isinstance(part, Figure) else part) for part in (figures.by_class, figures.aurc)),
     ]
-
-
-def cell(figure: Figure | float, *, digits: int = 3, signed: bool = False) -> str:
-    """A figure for a table: ".871", or ".871 [.850, .901]" with its interval."""
-    if isinstance(figure, Figure):
-        return figure.text(digits=digits, signed=signed)
-    return decimal(figure, digits=digits, signed=signed)
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns stand below each other, also on a terminal."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.benchmark.people import People
 from training.data.pictures import PictureList
+from training.embedding_space import Space, space_of
 from training.listed_embeddings import embed_pictures
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.baselines import softmax_entropy
@@ -17,12 +18,8 @@ from url_viz.analysis.order_metrics import auroc, recall_at_1
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.errors import FolderError
 from url_viz.models.model import Model
-from url_viz.pipeline.graph import build_graph
-from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.progress import ProgressCallback
-from url_viz.store.tables import Graph
-from url_viz.store.whitened_rows import WhitenedRows
 
 TEMPERATURES = (0.1, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 16.0, 32.0)
 """Temperatures of the entropy that are tried."""
@@ -48,15 +45,6 @@ class LabelledSet:
     people: People | None = None
     unreadable: int = 0
     pictures: PictureList | None = None
-
-
-@dataclass(frozen=True)
-class Space:
-    """The whitened space of N embeddings: its rows, the graph without twins, and the group (N,) of each picture."""
-
-    whitened: WhitenedRows
-    graph: Graph
-    group: Codes
 
 
 @dataclass(frozen=True)
@@ -165,13 +153,6 @@ def case_of(labelled: LabelledSet, *, seed: int) -> Case:
     """A set with its space, and its outcomes by folds that are drawn by `seed`."""
     space = space_of(labelled.embedding)
     return Case(labelled, space, outcomes_of(labelled, space, seed=seed))
-
-
-def space_of(embedding: Values) -> Space:
-    """The whitened space of a set's raw embeddings (N, D), as an image set keeps it."""
-    rows = whitened_rows(np.arange(len(embedding)), embedding)
-    graph = build_graph(rows, embedding)
-    return Space(rows, graph, source_groups(graph.twins))
 
 
 def outcomes_of(labelled: LabelledSet, space: Space, *, seed: int) -> Outcomes:

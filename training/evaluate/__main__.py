@@ -15,7 +15,6 @@ from dataclasses import asdict, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark.benchmark_tables import cell
 from training.benchmark.labelled import LabelledSet
 from training.cache import classes_of_classifier, classifier_classes
 from training.command import command
@@ -25,6 +24,7 @@ from training.data.spec import labelled_pictures_of
 from training.evaluate.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References
 from training.evaluate.figures import write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
+from training.markdown_tables import cell
 from training.named_sets.soft_labels import COLLECTION, soft_labels_of
 from training.run_files import write_json
 from url_viz.analysis.baselines import all_baselines

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.augment import drawn_view
-from training.benchmark.labelled import space_of
 from training.config import FinetuneConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
+from training.embedding_space import space_of
 from training.full.joint import (
     JointBatch,
     JointModel,

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from tests.conftest import dice_head
-from training.benchmark.labelled import space_of
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
+from training.embedding_space import space_of
 from training.finetune import carry_backbone, finetune, main
 from training.full.full_finetuning import Split, advice, finetune_everything, probe_and_scores, split_of
 from training.holdout import NearestErrors
