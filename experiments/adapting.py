@@ -22,8 +22,8 @@ from training.cache import write_shards
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
 from training.embedding_space import space_of
-from training.finetune import losses_to_learn
 from training.groups import groups_of
+from training.head_finetuning import losses_to_learn
 from training.holdout import NearestErrors, SplitCache, orders_without_a_job
 from training.markdown_tables import markdown
 from training.run_files import write_json

@@ -41,6 +41,10 @@ BESIDE = {
     "metrics": "analysis",
 }
 """Files of url_viz that lie in no room, with the room whose rules they follow; all others are the ground."""
+ON_TOP = {f"training.{folder}" for folder in ("benchmark", "evaluate", "full", "named_sets")}
+"""What stands on top of training: nothing below imports it, and the commands that can use it only when asked to."""
+DOORS = {"training.finetune": "training.full", "training.pretrain": "training.benchmark"}
+"""The commands that open what stands on top, within a function: --mode full, --develop and --report."""
 APART = {"training": {*ROOMS[: ROOMS.index("analysis") + 1], "training"}}
 """Packages beside the app, with the rooms that they may import."""
 FILES = [
@@ -112,7 +116,7 @@ def those_that_import(package: str) -> set[str]:
 
 LATE = {
     *("url_viz", "url_viz.__main__", "url_viz.models.model", "url_viz.imaging.limited_readers"),
-    *("training.finetune", "training.train"),
+    *("training.head_finetuning", "training.train", *DOORS),
 }
 """Besides commands, the files that import others of ours within a function: only these keep slow libraries away."""
 
@@ -122,14 +126,34 @@ def test_imports_within_functions_keep_slow_libraries_away() -> None:
     assert not {module: late for module in others if (late := facts_of(MODULES[module]).late & MODULES.keys())}
 
 
-def test_one_module_is_imported_by_its_name_from_the_right() -> None:
-    """`ImageSet.widget` is the app's map and grid in a notebook."""
+def package_of(module: str) -> str:
+    """The folder of `training` that a module lies in: `training.full` of `training.full.joint`."""
+    return ".".join(module.split(".")[:2])
+
+
+def test_training_of_heads_imports_nothing_that_stands_on_top_of_it() -> None:
+    below = {m: facts_of(MODULES[m]) for m in MODULES if room_of(m) == "training" and package_of(m) not in ON_TOP}
+    at_once = {(m, package_of(name)) for m, facts in below.items() for name in facts.imported - facts.late}
+    assert not [(m, package) for m, package in at_once if package in ON_TOP]
+    late = {(m, package_of(name)) for m, facts in below.items() for name in facts.late}
+    assert {(m, package) for m, package in late if package in ON_TOP} == set(DOORS.items())
+    assert not [m for m, path in MODULES.items() if facts_of(path).imported & DOORS.keys()], (
+        "doors are imported by none"
+    )
+
+
+def test_two_modules_are_imported_by_their_names_from_the_right() -> None:
+    """`ImageSet.widget` is the app's map and grid in a notebook; `--data cub:PATH` names a published set."""
     named = (
         (module, name)
         for module, path in MODULES.items()
         for name in re.findall(r'import_module\("((?:url_viz|training)\.[\w.]+)"\)', path.read_text(encoding="utf-8"))
     )
-    assert [one for one in named if not may_import(*one)] == [("url_viz.image_set", "url_viz.ui.notebook")]
+    upwards = [one for one in named if not may_import(*one) or package_of(one[1]) in ON_TOP]
+    assert upwards == [
+        ("url_viz.image_set", "url_viz.ui.notebook"),
+        ("training.data.spec", "training.named_sets.zero_shot"),
+    ]
 
 
 def test_imports_run_one_way() -> None:

@@ -32,7 +32,8 @@ from experiments import (
 )
 from experiments.figure_files import read_figures
 from training.benchmark.benchmark_records import read_benchmark
-from training.model_card import development_text, limits_text, people_text, report_text, verdicts_text
+from training.benchmark.measured_card import development_text, people_text, report_text, verdicts_text
+from training.model_card import limits_text
 from url_viz.analysis.order_metrics import mean_by_t
 from url_viz.models.head import load_head
 from url_viz.models.model_names import HEADS

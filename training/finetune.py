@@ -1,179 +1,41 @@
-"""Finetuning of an uncertainty head on a folder, with or without labels; with --mode full, of the whole model.
+"""The command that finetunes a head on a folder; with --mode full, the backbone, too.
 
     python -m training.finetune --data FOLDER --model NAME --out DIR [--mode instance|labels|full] …
 
-The pictures are split into three parts, twins always in the same one: most train, some choose the epoch, and the test
-pictures give the figures. Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json: how well the head
-agrees with the order of the task losses and, with classes, R-AUROC, each with an interval and next to the figures of
-the head before and of the orders that need no job. OUT/cache keeps the embeddings, so that a second run starts at once.
-For --mode full, see training.full. What classifiers said of the pictures is recorded as a run of their image set
-(training.own_record); the mode instance has none.
+Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json: how well the head agrees with the order of the
+task losses and, with classes, R-AUROC, each with an interval and next to the figures of the head before and of the
+orders that need no job. OUT/cache keeps the embeddings, so that a second run starts at once.
 """
 
-import shutil
 import sys
-from dataclasses import asdict, replace
 
-import numpy as np
-import torch
-
-from training.cache import cache_config, embedded_cache
 from training.command import command
 from training.config import FinetuneConfig
-from training.embedding_space import space_of
-from training.holdout import FinetuneReport, SplitCache, confusability_in, figures_of, split_cache
-from training.own_record import of_probes, own_recorder
-from training.run_files import RunPaths, locked, write_json
-from training.store import Cache, read_failures, write_loss
-from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
-from training.train import final_figures, provenance_of, save_run, train
-from training.training_rows import Rows, rows_of
-from url_viz.analysis.holdout_report import AFTER, BEFORE, advice, as_text
-from url_viz.errors import HeadMismatchError, ModelError
-from url_viz.files import replaced
-from url_viz.models.head import Head
-from url_viz.models.head_module import HeadModule
-from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
-from url_viz.models.model_names import file_digest
-from url_viz.progress import ProgressCallback, command_report
+from training.head_finetuning import finetune_head
+from training.holdout import FinetuneReport
+from training.run_files import RunPaths, locked
+from url_viz.analysis.holdout_report import as_text
+from url_viz.models.model import load_model, load_source, resolve
+from url_viz.progress import command_report
 
 
 def main(config: FinetuneConfig) -> None:
     """Finetune as `config` says, and print the advice and the figures."""
     with locked(config.out):
-        _run(config)
-
-
-def _run(config: FinetuneConfig) -> None:
-    if config.mode == "full":
-        from training.full.full_finetuning import finetune_everything  # timm, which a head does not need
-
-        source = resolve(config.model)
-        report = finetune_everything(config, load_source(source), source.head, command_report())
-    else:
-        model = load_model(config.model, device=config.device, precision=config.precision)
-        report = finetune(config, model, command_report())
+        report = _finetune_everything(config) if config.mode == "full" else _finetune_head(config)
     print(f"{RunPaths(config.out).head}: {report.advice}\n{as_text(report.told)}")
 
 
-def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> FinetuneReport:
-    """Cache views of the pictures, train a head on their task losses, save it, and report how good it is.
-
-    Modes instance and labels; the backbone stays as it is; a finetuned backbone is copied into the run's folder.
-
-    Raises the errors of training.cache and training.train, HeadMismatchError if `from_shipped` finds no head.
-    """
-    start = _start(config, model)
-    split = split_cache(embedded_views(config, model, report), config.told)
-    cache = split.cache
-    write_loss(cache.paths, losses_to_learn(config, split), _loss_record(config))
-    rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
-    trained = train(rows, config.recipe, seed=config.seed, report=report, start=start)
-    provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
-    carry_backbone(model.source, RunPaths(config.out))
-    weights = backbone_weights_of(RunPaths(config.out).head)
-    if weights.is_file():
-        provenance = replace(provenance, weights_digest=file_digest(weights))
-    head = save_run(RunPaths(config.out), trained, config, provenance)
-    if config.mode == "labels":
-        _record(config, split)
-    result = _report(config, split, rows, {AFTER: head} if model.head is None else {AFTER: head, BEFORE: model.head})
-    write_json(result, RunPaths(config.out).report)
-    return result
+def _finetune_head(config: FinetuneConfig) -> FinetuneReport:
+    model = load_model(config.model, device=config.device, precision=config.precision)
+    return finetune_head(config, model, command_report())
 
 
-def _record(config: FinetuneConfig, split: SplitCache) -> None:
-    """Record probes of all pictures: those whose losses the head learns have seen no test picture."""
-    cache = split.cache
-    record = of_probes(own_recorder(config.data, config.out, cache.manifest.classes), cache)
-    if record is not None:
-        for probe in fold_probes(cache.clean, cache.labels, split.group):
-            record(probe)
+def _finetune_everything(config: FinetuneConfig) -> FinetuneReport:
+    from training.full.full_finetuning import finetune_everything
 
-
-def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallback) -> Cache:
-    """The cache of the pictures' views, in the run's folder; raises NoImagesError if no picture could be read."""
-    if config.mode == "full":
-        raise ModelError("--mode full trains the backbone, too: see training.full.full_finetuning.finetune_everything.")
-    cache = cache_config(config, config.data, config.out / "cache", target=config.mode)
-    return embedded_cache(replace(cache, seed=config.seed), model, report)
-
-
-def _loss_record(config: FinetuneConfig) -> dict[str, object]:
-    record = {"target": config.mode if config.mode == "labels" else config.learns, "told": config.told}
-    is_instance = config.mode == "instance" and config.learns == "instance"
-    return record | (asdict(config.instance) if is_instance else {})
-
-
-def losses_to_learn(config: FinetuneConfig, split: SplitCache) -> Losses:
-    """The task loss (R,) of every row, computed without the test pictures; nan for their rows."""
-    rows = np.flatnonzero(~split.is_test[split.cache.clean_rows])
-    losses = np.full(len(split.cache), np.nan, np.float32)
-    losses[rows] = _losses_of(config, split, rows, np.flatnonzero(~split.is_test))
-    return losses
-
-
-def _losses_of(config: FinetuneConfig, split: SplitCache, rows: Integers, pictures: Integers) -> Losses:
-    """The task loss of `rows` in a set of only `pictures` (ascending); each row is of one of these."""
-    cache, clean = split.cache, split.cache.clean[pictures]
-    clean_rows = np.searchsorted(pictures, cache.clean_rows[rows])
-    if config.mode == "labels":
-        classifier_losses = cache.rows["own_loss"][rows]
-        if np.isfinite(classifier_losses).all():
-            return classifier_losses.astype(np.float32)
-        label, group = cache.labels[pictures], split.group[pictures]
-        return fitted_classifier_loss(cache.embeddings(rows), clean_rows, clean, label, group)
-    if config.learns == "confusability":
-        space = split.space if len(pictures) == len(cache.clean) else space_of(clean)
-        return confusability_in(space)[clean_rows]
-    return instance_loss(cache.embeddings, rows, clean_rows, clean, target=config.instance, seed=config.seed)
-
-
-def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
-    """Save the finetuned backbone of `source`, or the one in its checkpoint, with the run's head.
-
-    A backbone that is found by its name alone is not saved; a copy from an earlier run is deleted then.
-    """
-    copy = backbone_weights_of(paths.head)
-    if source.weights is None:
-        copy.unlink(missing_ok=True)
-    elif source.file is not None:
-        from url_viz.models.backbone import save_backbone  # timm
-
-        loaded = load_source(source)
-        save_backbone(loaded.backbone.network, copy, loaded.preprocessing)
-    elif source.weights.resolve() != copy.resolve():
-        with replaced(copy) as temporary:
-            shutil.copyfile(source.weights, temporary)
-
-
-def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
-    if not config.from_shipped:
-        return None
-    if model.head is None:
-        raise HeadMismatchError(f"{config.model!r} has no head to start from. Leave out --from-shipped.")
-    if model.head.functions is not None:
-        raise HeadMismatchError(
-            f"The head of {config.model!r} reads functions of the classifier, and this one reads embeddings, so it "
-            f"cannot start there. Leave out --from-shipped, or give a head that reads embeddings as --model."
-        )
-    return HeadModule.from_head(model.head)
-
-
-def _report(config: FinetuneConfig, split: SplitCache, rows: Rows, heads: dict[str, Head]) -> FinetuneReport:
-    cache = split.cache
-    losses = _losses_of(config, split, np.arange(len(cache)), np.arange(len(cache.clean)))
-    figures = figures_of(heads, split, losses)
-    return FinetuneReport(
-        mode=config.mode,
-        pictures=len(cache.pictures),
-        unreadable=len(read_failures(cache.paths)),
-        trained=len(np.unique(cache.clean_rows[rows.training])),
-        chose=sum(len(held_out.clean) for held_out in rows.choosing),
-        told_pictures=int(split.is_test.sum()),
-        told=figures,
-        advice=advice(figures),
-    )
+    source = resolve(config.model)
+    return finetune_everything(config, load_source(source), source.head, command_report())
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from tests.processes import run_python
 from training.cache import write_cache
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, Target, TrainConfig
-from training.finetune import finetune
 from training.finetune import main as finetune_main
+from training.head_finetuning import finetune_head
 from training.run_files import locked
 from training.store import Cache, CachePaths, open_cache, read_failures
 from training.train import main as train_main
@@ -172,14 +172,14 @@ def test_a_killed_finetune_goes_on_and_ends_the_same(
     tmp_path: Path, pictures: Path, exact: Model, workspace: Path, after: int
 ) -> None:
     undisturbed = tmp_path / "undisturbed"
-    finetune(finetune_config(pictures, undisturbed), exact, silent)
+    finetune_head(finetune_config(pictures, undisturbed), exact, silent)
     written = [p for p in undisturbed.iterdir() if p.is_file() and not p.name.startswith(".")]
     out = tmp_path / "run"
     words = ["--data", pictures, "--out", out, "--views", 2, "--epochs", 2, "--batch", 16, "--held-out", 0.25]
     words += ["--precision", "exact", "--device", "cpu"]
     killed("training.finetune", words, after=after, where=out, workspace=workspace)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("shard-*/*.npy")}
-    finetune(finetune_config(pictures, out), exact, silent)
+    finetune_head(finetune_config(pictures, out), exact, silent)
     assert load_head(out / "head.safetensors").digest == load_head(undisturbed / "head.safetensors").digest
     assert {p.name for p in written} <= {p.name for p in out.iterdir()}
     assert {path: path.stat().st_mtime_ns for path in before} == before, "what was written is not written again"

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from training.finetune import carry_backbone
+from training.head_finetuning import carry_backbone
 from training.run_files import RunPaths
 from url_viz.errors import CheckpointError, ImageSetError, ModelError
 from url_viz.image_set import embed_folder, open_image_set

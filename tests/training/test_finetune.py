@@ -11,8 +11,8 @@ from tests.models.test_authors_checkpoints import tensors_of, write
 from tests.training.conftest import draw_folder
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.data.spec import pictures_of
-from training.finetune import FinetuneReport, finetune, losses_to_learn
-from training.holdout import are_test_pictures, confusability_in, split_cache
+from training.head_finetuning import finetune_head, losses_to_learn
+from training.holdout import FinetuneReport, are_test_pictures, confusability_in, split_cache
 from training.run_files import RunPaths
 from training.store import open_cache
 from training.training_rows import are_held_out
@@ -58,7 +58,7 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
     """From pictures of the size that the backbone is shipped with: it sees more of them than in other tests."""
     model = load_model(head_file, device="cpu", workspace=prepared_as_shipped)
     config = config_of(many, tmp_path / "out", told=0.3)
-    found = finetune(config, model, silent)
+    found = finetune_head(config, model, silent)
     assert value_of(found, "agreement") > 0.2
     assert found.trained + found.chose + found.told_pictures == found.pictures == 60
     assert min(found.trained, found.chose, found.told_pictures) > 2
@@ -84,7 +84,7 @@ def test_losses_do_not_depend_on_the_test_pictures(many: Path, tmp_path: Path, m
     """In each mode, on the embeddings that the first run keeps for the others."""
     for changes in ({}, {"learns": "instance"}, {"mode": "labels"}):
         config = config_of(many, tmp_path / "out", told=0.3, recipe=SHORT, **changes)
-        finetune(config, model, silent)
+        finetune_head(config, model, silent)
         cache = open_cache(tmp_path / "out" / "cache")
         split = split_cache(cache, config.told)
         learnt = losses_to_learn(config, split)
@@ -107,7 +107,7 @@ def test_twins_test_together_and_never_choose() -> None:
 @pytest.mark.slow
 def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, model: Model) -> None:
     config = config_of(many, tmp_path / "out", mode="labels", recipe=SHORT)
-    first = finetune(config, model, silent)
+    first = finetune_head(config, model, silent)
     assert first.mode == "labels"
     home = Workspace.at()
     paths = home.set_paths(find_set(many, home))
@@ -122,7 +122,7 @@ def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, mo
     assert 0 <= value_of(first, "r_auroc") <= 1
     head = load_head(RunPaths(config.out).head)
     headed = with_head(model, ModelSource("adapted", model.space.backbone, head))
-    again = finetune(replace(config, from_shipped=True, seed=0), headed, silent)
+    again = finetune_head(replace(config, from_shipped=True, seed=0), headed, silent)
     assert value_of(again, "agreement", "before") == pytest.approx(value_of(first, "agreement"))
     assert "before" in again.told[0].gains
 
@@ -131,11 +131,11 @@ def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, mo
 def test_nothing_to_start_from_is_told(many: Path, tmp_path: Path, model: Model) -> None:
     bare = with_head(model, ModelSource("bare", model.space.backbone, None))
     with pytest.raises(HeadMismatchError, match="no head to start from"):
-        finetune(config_of(many, tmp_path / "out", from_shipped=True), bare, silent)
+        finetune_head(config_of(many, tmp_path / "out", from_shipped=True), bare, silent)
     assert model.head is not None
     assert model.head.functions is not None
     with pytest.raises(HeadMismatchError, match="reads functions of the classifier"):
-        finetune(config_of(many, tmp_path / "out", from_shipped=True), model, silent)
+        finetune_head(config_of(many, tmp_path / "out", from_shipped=True), model, silent)
 
 
 @pytest.mark.slow
@@ -146,7 +146,7 @@ def test_a_flat_folder_has_no_r_auroc(many: Path, tmp_path: Path, model: Model) 
         (flat / path.name).symlink_to(path)
     target = InstanceTarget(temperature=0.05)
     config = config_of(flat, tmp_path / "out", learns="instance", instance=target, recipe=SHORT, limit=30)
-    found = finetune(config, model, silent)
+    found = finetune_head(config, model, silent)
     assert found.pictures == 30
     assert [one.measure for one in found.told] == ["agreement"]
 
@@ -157,7 +157,7 @@ def test_a_head_over_an_authors_checkpoint_takes_its_backbone_along(many: Path, 
     file = write(tmp_path / "last.pth.tar", tensors_of(arch, classes=5, width=16, hidden=2), arch=arch)
     theirs = load_model(file, precision="exact", device="cpu", workspace=tmp_path / "home")
     config = config_of(many, tmp_path / "out", model=str(file), recipe=SHORT, from_shipped=True, limit=20)
-    finetune(config, theirs, silent)
+    finetune_head(config, theirs, silent)
     file.unlink()
     ours = load_model(
         RunPaths(tmp_path / "out").head, precision="exact", device="cpu", workspace=tmp_path / "another home"

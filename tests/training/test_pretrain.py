@@ -10,11 +10,13 @@ import pytest
 import tyro
 
 from tests.training.conftest import draw_folder
-from training import pretrain as pretrain_module
+from training import head_pretraining
+from training.benchmark.measured_head import seen_classes
 from training.command import FLAT
 from training.config import PRESETS, Augmentation, PretrainConfig
+from training.head_pretraining import PretrainPaths
 from training.model_card import command_of
-from training.pretrain import PretrainPaths, pretrain
+from training.pretrain import pretrain
 from url_viz.errors import FolderError
 from url_viz.models.card_figures import card_rows
 from url_viz.models.head import load_head
@@ -60,7 +62,7 @@ def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pretrain_module, "_best_seed", stopped)
+        patched.setattr(head_pretraining, "_best_seed", stopped)
         with pytest.raises(KeyboardInterrupt):
             pretrain(config, report=silent)
     assert not paths.head.exists()
@@ -79,7 +81,7 @@ def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
     draw_folder(pictures / "fresh", 24, UPSTREAM, start=400, blur_px=(5, 0, 0, 0))
     blind, fresh = str(pictures / "blind"), str(pictures / "fresh")
     again = replace(config, develop=(str(pictures / "looked-at"),), report=(blind, fresh))
-    assert pretrain_module.seen_classes(again.report, again.data) == (fresh,)
+    assert seen_classes(again.report, again.data) == (fresh,)
     earlier = json.loads(paths.config.read_text())  # as it was written before there were seals, and this option
     paths.config.write_text(json.dumps({name: earlier[name] for name in earlier.keys() - {"seal", "mixture"}}))
     assert pretrain(again, report=silent).digest == head.digest

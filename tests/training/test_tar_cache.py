@@ -12,7 +12,7 @@ from training.cache import Process, write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
 from training.data.picture_stream import TarSource, source_of
 from training.data.spec import pictures_of
-from training.finetune import finetune
+from training.head_finetuning import finetune_head
 from training.store import CachePaths, open_cache, read_failures, read_manifest
 from url_viz.errors import CacheError, FolderError, NoImagesError
 from url_viz.models.model import Model
@@ -148,6 +148,6 @@ def test_a_shard_without_pictures_is_empty_and_a_cache_of_none_an_error(
 def test_a_head_is_adapted_to_tars(tars: Path, tmp_path: Path, model: Model) -> None:
     recipe = Recipe(width=16, epochs=2, batch=16, held_out=0.3)
     config = FinetuneConfig(f"tar:{tars}", tmp_path / "run", augmentation=Augmentation(views=2), recipe=recipe)
-    report = finetune(config, model, silent)
+    report = finetune_head(config, model, silent)
     assert report.pictures == 24
     assert report.unreadable == 3

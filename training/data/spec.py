@@ -1,12 +1,13 @@
 """Parser of SPEC, the `--data` option of commands, into a list of files with ids and labels."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from training.data.pictures import NO_LABEL, PictureList
-from training.named_sets.zero_shot import SETS, is_named, named_pictures
 from url_viz.child_environment import within_of_environment
 from url_viz.errors import FolderError, NoImagesError
 from url_viz.imaging.folder_classes import class_names
@@ -37,14 +38,23 @@ def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
 
 def _all_pictures_of(spec: str) -> PictureList:
     kind, _, rest = spec.partition(":")
-    if rest and is_named(kind):
-        return named_pictures(kind, Path(rest).expanduser())
+    published = _published_sets() if rest and kind not in KINDS else None
+    if published is not None and published.is_named(kind):
+        pictures: PictureList = published.named_pictures(kind, Path(rest).expanduser())
+        return pictures
     folder = folder_of(spec)
     if folder is not None:
         return _in_folder(folder)
-    raise FolderError(
-        f"{spec!r} names the kind {kind!r}, and known are {', '.join((*KINDS, 'tar', *SETS))}. Give folder:PATH."
-    )
+    known = (*KINDS, "tar", *(published.SETS if published is not None else ()))
+    raise FolderError(f"{spec!r} names the kind {kind!r}, and known are {', '.join(known)}. Give folder:PATH.")
+
+
+def _published_sets() -> Any:
+    """The module of published sets; None where it is left out: training needs none of them."""
+    try:
+        return import_module("training.named_sets.zero_shot")
+    except ModuleNotFoundError:
+        return None
 
 
 def folder_of(spec: str) -> Path | None:

@@ -14,8 +14,9 @@ from tests.conftest import dice_head
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
 from training.embedding_space import space_of
-from training.finetune import carry_backbone, finetune, main
+from training.finetune import main
 from training.full.full_finetuning import Split, advice, finetune_everything, probe_and_scores, split_of
+from training.head_finetuning import carry_backbone, finetune_head
 from training.holdout import NearestErrors
 from training.own_record import run_name
 from training.run_files import RunPaths
@@ -187,7 +188,7 @@ def test_what_cannot_be_trained_is_told(coloured: Path, tmp_path: Path, model: M
     with pytest.raises(FolderError, match="too few"):
         finetune_everything(replace(config, limit=2), tiny(), None, silent)
     with pytest.raises(ModelError, match="trains the backbone"):
-        finetune(config, model, silent)
+        finetune_head(config, model, silent)
 
 
 def test_a_finetuned_backbone_goes_along_and_a_stale_one_goes_away(tmp_path: Path) -> None:
