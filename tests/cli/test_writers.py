@@ -11,7 +11,7 @@ import pytest
 from tests.annotated_sets import KINDS, write_annotated
 from tests.given import by_turns, dice, given_set
 from tests.imaging.pictures import noise
-from training import evaluate, overlap
+from training import overlap
 from training.benchmark import __main__ as benchmark
 from training.command import command
 from training.config import (
@@ -22,6 +22,7 @@ from training.config import (
     OverlapConfig,
     PretrainConfig,
 )
+from training.evaluate import __main__ as evaluate
 from url_viz.cli.command_app import app
 from url_viz.cli.main import main
 from url_viz.errors import FolderError, UsageError

@@ -8,8 +8,9 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from tests.imaging.pictures import write_folder
-from training import cache, evaluate, train
+from training import cache, train
 from training.config import Augmentation, CacheConfig, EvaluateConfig, Recipe, TrainConfig
+from training.evaluate import __main__ as evaluate
 from url_viz.image_set import embed_folder
 from url_viz.models.model import load_model
 from url_viz.models.model_names import PAPERS
