@@ -99,7 +99,7 @@ class TestDoubleBoxes:
         group = list(range(12))
         for a, b in combinations(range(12), 2):
             iou = overlaps(np.array([boxes[rows[a]]]), np.array([boxes[rows[b]]]))[0, 0]
-            if picture[a] == picture[b] and iou > SAME_OBJECT:
+            if picture[a] == picture[b] and iou >= SAME_OBJECT:
                 group = [group[a] if one == group[b] else one for one in group]
         naive = {frozenset(np.flatnonzero(np.array(group) == one).tolist()) for one in group if group.count(one) > 1}
         assert {frozenset(of.tolist()) for of in double_boxes(table)} == naive

@@ -12,8 +12,11 @@ from url_viz.analysis.label_choice import level_of, source_in_words
 from url_viz.analysis.table import Frame
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.errors import ImageSetError
+from url_viz.pipeline.object_twins import SAME_BOX
+from url_viz.pipeline.overlaps import overlap_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.imported_columns import Column
+from url_viz.store.object_columns import BOX_COLUMNS, PICTURE
 from url_viz.store.tables import Graph
 from url_viz.wording import counted, percent
 
@@ -32,10 +35,14 @@ LEAST_GROUPS, LEAST_NEAR = 10, 0.05
 
 @dataclass(frozen=True)
 class Apart:
-    """What is kept apart: the `choice`, and the code of each picture's value (N,) int32, NONE for none; or None."""
+    """What is kept apart: the `choice`, and the code of each picture's value (N,) int32, NONE for none; or None.
+
+    `for_labels` (N,) are the codes of who is no witness of whether a label is wrong: see `apart_by`.
+    """
 
     choice: str | None = None
     codes: Codes | None = None
+    for_labels: Codes | None = None
 
     @property
     def words(self) -> str:
@@ -71,6 +78,21 @@ def apart_in_words(choice: str) -> str:
 def apart_choices(base: Frame, columns: Iterable[str]) -> tuple[str, ...]:
     """What pictures can be kept apart by: columns of the user's, levels of folders, parts of the file's name."""
     return (*columns, *(level.choice for level in base.found.levels), *NAME_PARTS)
+
+
+def apart_by(choice: str, base: Frame, columns: Mapping[str, Column], *, is_of_objects: bool) -> Apart:
+    """What a choice keeps apart. Raises ImageSetError for none of `apart_choices`.
+
+    Objects of one picture share its light and its scene, which would make classes look easy. But they are different
+    things, labelled one by one, so a slip of the label shows best among them: for labels alone, objects that are kept
+    apart by their picture are witnesses for each other, unless their boxes are on one place. Any other choice (a
+    patient, a video) holds for labels too.
+    """
+    codes = apart_codes(choice, base, columns)
+    if not is_of_objects or choice != PICTURE:
+        return Apart(choice, codes, codes)
+    boxes = np.stack([np.asarray(columns[name], np.float64) for name in BOX_COLUMNS[:4]], axis=1)
+    return Apart(choice, codes, overlap_groups(boxes, codes.astype(np.int64), least=SAME_BOX))
 
 
 def apart_codes(choice: str, base: Frame, columns: Mapping[str, Column]) -> Codes:

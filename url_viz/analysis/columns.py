@@ -3,7 +3,7 @@
 A measure is a column that `gives` a column of the table, and an entry in `url_viz.analysis.measures`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -25,6 +25,7 @@ from url_viz.analysis.ambiguity import (
 from url_viz.analysis.apart import (
     Apart,
     ApartSuggestion,
+    apart_by,
     apart_choices,
     apart_codes,
     content_codes,
@@ -85,6 +86,7 @@ from url_viz.store.decisions import Decisions
 from url_viz.store.derived_cache import numbers_from_table
 from url_viz.store.derived_cache import rows_from_table as matrix_from_table
 from url_viz.store.derived_cache import rows_to_table as matrix_to_table
+from url_viz.store.object_columns import OBJECTS, PICTURE
 from url_viz.store.reader import Snapshot, shown_tables
 from url_viz.store.second_model_choice import is_second_model_used, second_models_version
 from url_viz.store.tables import Graph, GraphColumns, no_twins, positions_of
@@ -251,25 +253,39 @@ def _digest_of_picture_labels(labels: CodedLabels | None) -> bytes:
 
 
 def _apart(get: Get) -> Apart:
-    choice = user_files.read_apart(get("imports"))
-    return Apart() if choice is None else Apart(choice, apart_codes(choice, get("base"), get("imported").columns))
+    choice, imported = user_files.read_apart(get("imports")), get("imported")
+    if choice is None:
+        return Apart()
+    return apart_by(choice, get("base"), imported.columns, is_of_objects=imported.source_of(PICTURE) == OBJECTS)
 
 
-def _content_apart(get: Get) -> Codes | None:
+def _digest_of_apart(apart: Apart) -> bytes:
+    return _digest_of_array(apart.codes) + _digest_of_array(apart.for_labels)
+
+
+def _of_apart(codes_of: Callable[[Apart], Codes | None], get: Get) -> Codes | None:
     """The codes (M,) of what is kept apart; None for twins alone."""
-    codes, columns = get("apart").codes, get("own_graph_columns")
+    codes, columns = codes_of(get("apart")), get("own_graph_columns")
     if codes is None or columns is None:
         return None
     return content_codes(codes, columns.rows_of(get("base").contents), len(columns.content))
 
 
-def _witnesses(get: Get) -> Graph | None:
-    """The graph whose lists hold nothing of the source group of their row."""
+def _witnesses(apart: str, get: Get) -> Graph | None:
+    """The graph whose lists hold nothing of the source group of their row, by the codes of the column `apart`."""
     graph: Graph | None = get("graph")
-    apart = get("content_apart")
-    if graph is None or apart is None or get("whitened_graph").whitening.key != graph.whitening:
+    codes = get(apart)
+    if graph is None or codes is None or get("whitened_graph").whitening.key != graph.whitening:
         return graph
-    return apart_graph(graph, get("whitened_graph").rows, apart)
+    return apart_graph(graph, get("whitened_graph").rows, codes)
+
+
+def _label_witnesses(get: Get) -> Graph | None:
+    """The witnesses of whether a label is wrong: those of the classes, but for siblings in a picture (`apart_by`)."""
+    of_classes: Graph | None = get("witnesses")
+    if np.array_equal(get("content_apart"), get("content_apart_for_labels")):
+        return of_classes
+    return _witnesses("content_apart_for_labels", get)
 
 
 def _apart_suggestion(get: Get) -> ApartSuggestion | None:
@@ -304,37 +320,14 @@ def columns_of_classes(
     contents, as_given, classified, shares, codes = (f"{prefix}{name}" for name in _OF_CLASSES)
 
     def classified_by(get: Get) -> Classified | None:
-        """None also while a writer refits the whitened space, until it has made the graph in it."""
-        known: CodedLabels | None = get(contents)
-        if known is None or len(known.names) < 2:
-            return None
-        graph, whitened, second = get("witnesses"), get("whitened_graph"), get("second")
-        if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
-            return None
-        groups = source_groups(graph.twins, graph.apart)
-        return classify(
-            graph.position,
-            graph.similarity,
-            whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
-            known.codes,
-            groups,
-            also=None if second is None else second.voters(groups),
-            given=getattr(get(as_given), "codes", None),
-            least=least,
-        )
+        return _classified_by("witnesses", get(contents), get(as_given), get, least=least)
 
     def class_shares(get: Get) -> StoredClasses | None:
         found: Classified | None = get(classified)
         return None if found is None else found.stored
 
     def class_shares_from(table: pa.Table, get: Get) -> StoredClasses:
-        known = get(contents)
-        of = {name: len(known.names) for name in _SHARES if name.endswith("_class")}
-        columns: dict[str, Any] = dict(numbers_from_table(table, schema_of(_SHARES), len(known), codes=of))
-        shares_of, evidence = (
-            {each.name: columns[each.name] for each in fields(kind)} for kind in (ClassShares, LabelEvidence)
-        )
-        return StoredClasses(ClassShares(**shares_of), LabelEvidence(**evidence))
+        return StoredClasses(*_arrays_of((ClassShares, LabelEvidence), table, get(contents)))
 
     def class_codes_of(get: Get) -> dict[str, NDArray[Any]] | None:
         found = get(shares)
@@ -355,7 +348,45 @@ def columns_of_classes(
 
 
 _OF_CLASSES = ("content_labels", "content_labels_as_given", "classified", "class_shares", "class_codes")
-_SHARES = tuple(each.name for kind in (ClassShares, LabelEvidence) for each in fields(kind))
+
+
+def _classified_by(
+    witnesses: str, known: CodedLabels | None, given: CodedLabels | None, get: Get, *, least: int = LEAST_OF_A_CLASS
+) -> Classified | None:
+    """What the column `witnesses` says of labels; None also while a writer refits the whitened space, until it has made
+    the graph in it."""
+    if known is None or len(known.names) < 2:
+        return None
+    graph, whitened, second = get(witnesses), get("whitened_graph"), get("second")
+    if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
+        return None
+    groups = source_groups(graph.twins, graph.apart)
+    return classify(
+        graph.position,
+        graph.similarity,
+        whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
+        known.codes,
+        groups,
+        also=None if second is None else second.voters(groups),
+        given=None if given is None else given.codes,
+        least=least,
+    )
+
+
+def _label_evidence(get: Get) -> LabelEvidence | None:
+    """What speaks for the labels by witnesses of their own; None where these are those of the classes."""
+    if get("label_witnesses") is get("witnesses"):
+        return None
+    found = _classified_by("label_witnesses", get("content_labels"), get("content_labels_as_given"), get)
+    return None if found is None else found.evidence
+
+
+def _arrays_of(kinds: Sequence[type], table: pa.Table, known: CodedLabels) -> list[Any]:
+    """Dataclasses of arrays (M,), as they are cached in one table; those of classes are codes of `known`."""
+    names = [each.name for kind in kinds for each in fields(kind)]
+    of = {name: len(known.names) for name in names if name.endswith("_class")}
+    columns = numbers_from_table(table, schema_of(names), len(known), codes=of)
+    return [kind(**{each.name: columns[each.name] for each in fields(kind)}) for kind in kinds]
 
 
 def _shares_to_table(stored: StoredClasses) -> pa.Table:
@@ -475,8 +506,10 @@ def _label_check(get: Get) -> LabelCheck | None:
     labels, shares, table = get("content_labels"), get("class_shares"), get("measured")
     if labels is None or shares is None:
         return None
+    of_labels: LabelEvidence | None = get("label_evidence")
+    evidence = shares.evidence if of_labels is None else of_labels
     unseen = useless(table, get("reasons"))["id"].tolist()
-    return check_labels(table, get("base").contents, get("witnesses"), labels, shares.evidence, useless=unseen)
+    return check_labels(table, get("base").contents, get("label_witnesses"), labels, evidence, useless=unseen)
 
 
 def _leaks(get: Get) -> pd.DataFrame | None:
@@ -594,10 +627,31 @@ _BROUGHT = (
     ),
     Column("imported", ("base", "files", "imports"), _imported),
     Column("labels", ("base", "imported", "imports", "given_labels", "file_rows"), _labels, digest=_digest_of_labels),
-    Column("apart", ("base", "imported", "imports"), _apart, digest=lambda apart: _digest_of_array(apart.codes)),
+    Column("apart", ("base", "imported", "imports"), _apart, digest=_digest_of_apart),
     Column("sources", ("base", "apart"), lambda get: joined_groups(group_codes(get("base").table), get("apart").codes)),
-    Column("content_apart", ("apart", "own_graph_columns", "base"), _content_apart, digest=_digest_of_array),
-    Column("witnesses", ("graph", "whitened_graph", "content_apart"), _witnesses),
+    Column(
+        "label_sources",
+        ("base", "apart"),
+        lambda get: joined_groups(group_codes(get("base").table), get("apart").for_labels),
+    ),
+    Column(
+        "content_apart",
+        ("apart", "own_graph_columns", "base"),
+        partial(_of_apart, lambda apart: apart.codes),
+        digest=_digest_of_array,
+    ),
+    Column(
+        "content_apart_for_labels",
+        ("apart", "own_graph_columns", "base"),
+        partial(_of_apart, lambda apart: apart.for_labels),
+        digest=_digest_of_array,
+    ),
+    Column("witnesses", ("graph", "whitened_graph", "content_apart"), partial(_witnesses, "content_apart")),
+    Column(
+        "label_witnesses",
+        ("graph", "whitened_graph", "content_apart", "content_apart_for_labels", "witnesses"),
+        _label_witnesses,
+    ),
     Column(
         "picture_labels",
         ("base", "labels"),
@@ -623,6 +677,18 @@ _BROUGHT = (
 AMBIGUITY_COLUMN = Column("ambiguity", ("class_codes", "picture_labels"), _ambiguity, gives=CLASS_COLUMNS)
 _MEASURES = (
     *columns_of_classes("picture_labels", given="labels_as_given"),
+    Column(
+        "label_evidence",
+        (
+            *("content_labels", "content_labels_as_given", "witnesses", "label_witnesses", "whitened_graph"),
+            *("second", "own_graph_columns"),
+        ),
+        _label_evidence,
+        on_disk=OnDisk(
+            lambda value: pa.table(_fields(value)),
+            lambda table, get: _arrays_of((LabelEvidence,), table, get("content_labels"))[0],
+        ),
+    ),
     AMBIGUITY_COLUMN,
     Column(
         "apart_suggestion",
@@ -655,7 +721,11 @@ _TABLE = (
         ("explained", "decisions", "file_rows"),
         lambda get: with_decisions(get("explained"), _of_the_table(get, "decisions")),
     ),
-    Column("label_check", ("measured", "base", "witnesses", "content_labels", "class_shares", "reasons"), _label_check),
+    Column(
+        "label_check",
+        ("measured", "base", "label_witnesses", "label_evidence", "content_labels", "class_shares", "reasons"),
+        _label_check,
+    ),
     Column(
         "doubtful",
         ("label_check", "table"),

@@ -5,16 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.analysis.probe import out_of_fold_shares
-from url_viz.pipeline.overlaps import overlapping
+from url_viz.pipeline.overlaps import overlap_groups
 from url_viz.store.object_columns import BOX_COLUMNS, CUT_BY_FRAME, PICTURE
 
 SAME_OBJECT = 0.9
-"""Intersection over union above which two boxes of a picture are on one object."""
+"""Intersection over union from which two boxes of a picture are on one object."""
 TINY_PX = 16
 """An object whose longer side has fewer pixels shows hardly anything."""
 FEWEST_OBJECTS, LEAST_ACCURACY = 10, 0.8
@@ -38,12 +36,7 @@ def boxes_of(table: pd.DataFrame) -> "pd.Series[Any]":
 def double_boxes(table: pd.DataFrame) -> list[Rows]:
     """Rows of boxes that are on one object, a group each, those of two classes first; larger boxes first in each."""
     boxes = _boxes(table)
-    picture, group = pd.factorize(table[PICTURE])[0], np.arange(len(table))
-    for one, other, share in overlapping(boxes, picture=picture, least=SAME_OBJECT):
-        is_same = share > SAME_OBJECT
-        pairs = group[one[is_same]], group[other[is_same]]
-        graph = coo_matrix((np.ones(len(pairs[0]), bool), pairs), (len(table), len(table)))
-        group = connected_components(graph, directed=False)[1][group]
+    group = overlap_groups(boxes, pd.factorize(table[PICTURE])[0], least=SAME_OBJECT)
     area = -boxes[:, 2:].prod(axis=1)
     order = np.lexsort((area, group))
     members = np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else []

@@ -146,6 +146,10 @@ class Imported:
     columns: Mapping[str, Column]
     listed: tuple[UserColumn, ...]
 
+    def source_of(self, name: str) -> str | None:
+        """The import that a column is from; None for no column."""
+        return next((column.source for column in self.listed if column.name == name), None)
+
     @property
     def uncertainty(self) -> NDArray[np.float32] | None:
         name = next((column.name for column in self.listed if column.is_uncertainty), None)

@@ -334,9 +334,16 @@ class _Asked:
 
 
 def worth(
-    whitened: NDArray[np.floating], review: ReviewedLabels, *, group: NDArray[np.integer], seeds: int = SEEDS
+    whitened: NDArray[np.floating],
+    review: ReviewedLabels,
+    *,
+    group: NDArray[np.integer],
+    label_group: NDArray[np.integer] | None = None,
+    seeds: int = SEEDS,
 ) -> Worth:
     """Measure what a review of N pictures was worth, from whitened rows (N, A); `group` (N,): source groups.
+
+    Labels are doubted by witnesses outside `label_group` (N,), by default `group`.
 
     Each of the seeds 0, 1, … deals the groups of labelled pictures to folds and draws the random drops. A class whose
     pictures all lie in one fold cannot be learnt, and counts as wrong there. Of a set beyond MOST_PICTURES,
@@ -345,14 +352,15 @@ def worth(
     """
     _refuse(review, seeds)
     labelled = np.flatnonzero(review.is_labelled)
+    label_group = (group if label_group is None else label_group)[labelled]
     rows, pictures, group = whitened[labelled], review.at(labelled), group[labelled]
     found = _Asked(np.zeros((4, len(labelled))), np.zeros((4, len(labelled))), np.zeros(len(labelled)))
     drawn, first = [], None
     for seed in range(seeds):
         dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
         at = sampled_rows(pictures.given, pictures.corrected, dice)
-        listed = _Listed.of(rows[at], group[at])
-        _ask(listed, pictures.at(at), dice, seed, found, at)
+        listed = _Listed.of(rows[at], label_group[at])
+        _ask(listed, pictures.at(at), probe_folds(group[at], seed=seed), dice, found, at)
         first = first or _answers(listed, pictures.at(at))
         drawn.append(at)
     assert first is not None
@@ -442,14 +450,19 @@ class _Listed:
 
 
 def _ask(
-    listed: _Listed, review: ReviewedLabels, dice: np.random.Generator, seed: int, found: _Asked, at: NDArray[np.int64]
+    listed: _Listed,
+    review: ReviewedLabels,
+    fold: NDArray[np.integer],
+    dice: np.random.Generator,
+    found: _Asked,
+    at: NDArray[np.int64],
 ) -> None:
-    """Train every arm in folds on a draw's pictures (M,), and add what it says of them to `found` at rows `at` (M,)."""
+    """Train every arm in the folds (M,) of a draw's pictures, and add what it says of them to `found` at `at` (M,)."""
     has_label = np.flatnonzero(review.given != NONE)
     random = review.given.copy()
     random[dice.choice(has_label, min(int(review.is_decided.sum()), len(has_label)), replace=False)] = NONE
     decided = np.where(review.is_dropped, NONE, review.corrected)
-    inputs, fold = probe_inputs(listed.whitened), probe_folds(listed.group, seed=seed)
+    inputs = probe_inputs(listed.whitened)
     is_anything = bool(review.is_decided.any())
     for left_out in np.unique(fold):
         is_asked = fold == left_out

@@ -1,9 +1,11 @@
-"""How much boxes overlap: all pairs of few, or of many those that overlap enough, in bounded memory."""
+"""How much boxes overlap: all pairs of few, or of many those that overlap enough, in bounded memory; what they join."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 AT_ONCE = 1 << 20
 """So many pairs are worked out at a time."""
@@ -61,6 +63,18 @@ def overlapping(
             share = _shares(boxes[one], theirs[other])
             enough = share >= least
             yield one[enough], other[enough], share[enough]
+
+
+def overlap_groups(boxes: Boxes, picture: Rows, *, least: float) -> NDArray[np.int32]:
+    """Group (N,) of each of the boxes (N, 4), from 0: those of one `picture` (N,) that a chain of overlaps joins.
+
+    Alone are those that overlap none by `least` or more, are not finite, or in no known picture (below 0).
+    """
+    group = np.arange(len(boxes), dtype=np.int32)
+    for one, other, _ in overlapping(boxes, picture=picture, least=least):
+        ends = np.ones(len(one), bool), (group[one], group[other])
+        group = connected_components(coo_array(ends, shape=(len(boxes), len(boxes))), directed=False)[1][group]
+    return group
 
 
 def _known(boxes: Boxes, picture: Rows) -> Rows:

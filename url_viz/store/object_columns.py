@@ -34,7 +34,7 @@ BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
 def keep_objects(writer: Writer, source: Source) -> None:
     """Keep what annotations, if the source has any, say of the objects; call it before they are read, and after.
 
-    In a new set the class becomes the label, and objects of one picture are no witnesses for each other.
+    In a new set the class becomes the label, and objects are kept apart by their picture.
     """
     if not isinstance(source, Objects):
         return

@@ -146,8 +146,9 @@ class SetLabels:
         `.arms` have the figures, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
         ImageSetError below two classes or two seeds.
         """
-        group = self._core.source_groups
-        return worth(self._core.whitened.rows, self._reviewed(), group=group, seeds=seeds)
+        group, label_group = self._core.source_groups, self._core.derived.get("label_sources")
+        rows = self._core.whitened.rows
+        return worth(rows, self._reviewed(), group=group, label_group=label_group, seeds=seeds)
 
     def _reviewed(self) -> ReviewedLabels:
         labels: ReviewedLabels = self._core.derived.result("table", _reviewed_in, _reviewed_in)
