@@ -1,6 +1,5 @@
 """Every command does what it says, exits 0 only then, and tells what is wrong in one line on stderr."""
 
-import os
 import re
 import subprocess
 import sys
@@ -319,14 +318,3 @@ class TestProcess:
         assert (done.returncode, done.stdout.startswith("6 pictures")) == (0, True), done.stderr
         assert "read 6 of 6" in done.stderr
         assert "Warning" not in done.stderr
-
-    def test_a_reader_that_has_seen_enough_is_no_error_to_speak_of(self, workspace: Path) -> None:
-        read_end, write_end = os.pipe()
-        os.close(read_end)
-        command = [sys.executable, "-m", "url_viz", "models"]
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
-        done = subprocess.run(
-            command, cwd=ROOT, stdout=write_end, stderr=subprocess.PIPE, env=environment, text=True, check=False
-        )
-        os.close(write_end)
-        assert (done.returncode, done.stderr) == (141, "")

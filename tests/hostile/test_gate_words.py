@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from url_viz.analysis.gate import GateResult, RuleResult, State, policy_of
 from url_viz.cli.findings_command import _print
-from url_viz.cli.printing import PrintableOutput
+from url_viz.command_line import PrintableOutput
 from url_viz.errors import UsageError
 from url_viz.export.result_files import MOST_BYTES, junit, markdown
 

@@ -54,7 +54,7 @@ def test_ctrl_c_keeps_what_was_read_and_the_same_command_finishes(tmp_path: Path
     psutil.wait_procs(below, timeout=10)
     assert not any(one.is_running() for one in below)
     assert process.returncode == 130
-    assert "Stopped. What was read is kept" in said
+    assert "Stopped. What was read or written is kept" in said
     assert "Traceback" not in said
     assert 0 < stored_files(workspace) <= FEWER
     holds_each_once(finished(folder, workspace), FEWER)

@@ -2,22 +2,20 @@
 
 import inspect
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
 from functools import wraps
 from inspect import Parameter
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
-from url_viz.cli.printing import PrintableOutput
+from url_viz.command_line import printable_output
 from url_viz.errors import FolderError, UsageError
 from url_viz.jobs.configs import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.options import check_number, is_output, numbers
+from url_viz.options import check_number, is_output
 from url_viz.roots import address_in
 from url_viz.workspace import Workspace
 
@@ -51,7 +49,7 @@ class CommandApp:
             def run(*values: Any, **named: Any) -> Any:
                 values, named = tuple(map(_addressed, values)), {name: _addressed(at) for name, at in named.items()}
                 _check(function, *values, **named)
-                with redirect_stdout(cast(TextIO, PrintableOutput(sys.stdout))):
+                with printable_output():
                     return function(*values, **named)
 
             self._app.command(name=name or function.__name__)(run)
@@ -91,8 +89,7 @@ class CommandApp:
 
     def cli(self, *, prog: str, args: Sequence[str]) -> Any:
         """Run the command that `args` name; `prog` is for the help."""
-        with numbers():
-            return self._app.cli(prog=prog, args=args)
+        return self._app.cli(prog=prog, args=args)
 
 
 app = CommandApp()

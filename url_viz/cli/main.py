@@ -1,15 +1,12 @@
-"""The command line: it imports the modules of commands, runs one, and turns errors into a line and a status."""
+"""The command line: it imports the modules of commands, and runs one."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import whole
-from url_viz.errors import UrlVizError, UsageError
-from url_viz.escaping import inert, printable
-from url_viz.roots import refuse_credentials
+from url_viz.command_line import exit_status
 
 TOPICS = ("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "findings", "evaluate")
 """The modules of commands; each registers its commands when it is imported."""
@@ -21,24 +18,9 @@ for topic in TOPICS:
 def main(
     arguments: Sequence[str] | None = None, *, prog: str = "python -m url_viz", description: str | None = None
 ) -> int:
-    """Run the command line; users' errors are one line on stderr and status 1, or 2 for a wrong option."""
+    """Run the command line → its exit status (`exit_status` in url_viz/command_line.py)."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given in (["-h"], ["--help"]):
         print(whole(app.commands, prog=prog, description=description))
         return 0
-    try:
-        refuse_credentials(given)
-        status = app.cli(prog=prog, args=given)
-        sys.stdout.flush()
-    except UrlVizError as error:
-        print(f"error: {inert(printable(' '.join(str(error).splitlines())))}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        print("\nStopped. What was read is kept; the same command goes on from here.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or Python reports an error when it flushes at exit
-        return 141
-    return int(status or 0)
+    return exit_status(given, lambda: app.cli(prog=prog, args=given))

@@ -1,4 +1,4 @@
-"""What commands print: text without control characters, tables, how far they are, and the help of all of them."""
+"""What commands print: tables, how far they are, and the help of all of them."""
 
 import inspect
 import shutil
@@ -6,30 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from url_viz.escaping import inert, printable
 from url_viz.progress import ProgressCallback, TerminalReport, command_report
 from url_viz.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class PrintableOutput:
-    """Standard output whose every line is printable and no command of a pipeline: names may come from others."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file, self._is_blank = file, True
-
-    def write(self, text: str) -> int:
-        shown, before = printable(text, allowed="\n"), "" if self._is_blank else "…"
-        last = (before + shown).rpartition("\n")[2]
-        self._is_blank = not last.strip()
-        return self._file.write(inert(before + shown).removeprefix(before))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 @contextmanager
