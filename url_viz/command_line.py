@@ -79,7 +79,7 @@ def _advice_on(error: Exception) -> str | None:
     if type(error).__name__ == "OutOfMemoryError":  # torch's; it is not imported here for the sake of --help
         return (
             f"The GPU's memory does not hold this ({str(error).partition('. ')[0]}). Close other programs that use the "
-            f"GPU, choose --device cpu, or where there is a --batch (with --mode full a --joint-batch), a smaller one."
+            f"GPU, choose --device cpu, or give a training a smaller --batch (--joint-batch with --mode full)."
         )
     return None
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.training.conftest import draw
-from tests.training.test_evaluate import first_number_head
+from tests.training.evaluate.test_evaluate import first_number_head
 from training.benchmark import __main__ as program
 from training.benchmark.benchmark_records import read_benchmark
 from training.benchmark.orders import KNOWS

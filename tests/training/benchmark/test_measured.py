@@ -15,7 +15,7 @@ from tests.training.benchmark.made import (
     small_set,
     with_people,
 )
-from tests.training.test_evaluate import first_number_head
+from tests.training.evaluate.test_evaluate import first_number_head
 from training.benchmark.benchmark_records import OrderFigures, SetFigures
 from training.benchmark.fitted_baselines import fit_baselines
 from training.benchmark.labelled import Outcomes

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.conftest import draw, draw_folder
+from tests.training.evaluate.test_evaluate import first_number_head
 from tests.training.named_sets import layouts
-from tests.training.test_evaluate import first_number_head
 from training.benchmark.labelled import LabelledSet
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
